@@ -1,0 +1,1 @@
+"""The jobs over the lake: compaction, releases, retention, erasure. Imports labels, redact, lake and schemas; never stream."""

@@ -1,0 +1,1 @@
+"""What a trace was worth: signals, join, label policy, calibration and the review queue. Pure (no Kafka, no files). Imports schemas only."""

@@ -1,0 +1,1 @@
+"""Where records are kept: Delta tables on a folder or S3, the exactly-once commit and its ledger. Imports schemas only; knows nothing of Kafka."""

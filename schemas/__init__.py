@@ -1,0 +1,1 @@
+"""What a record is: the Avro contract, and the record types, Arrow schemas and topics derived from it. Imports no other room."""

@@ -1,0 +1,1 @@
+"""The worker: consumes, decodes, flushes, and keeps positions through rebalances. Imports labels, redact, lake and schemas; never batch."""
