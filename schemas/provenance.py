@@ -4,8 +4,9 @@ A batch is a structure of parallel lists rather than a list of objects: one batc
 the columns of coordinates go into the table as they are.
 """
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
@@ -64,6 +65,6 @@ class Rejected:
     topic: str
     reason: str
     detail: str
-    raw: Raw = field(repr=False)
+    raw: Raw = dataclasses.field(repr=False)
     field: str | None = None
     schema_id: str | None = None
