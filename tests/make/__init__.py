@@ -1,0 +1,1 @@
+"""Makers of valid input, shared by all tests."""
