@@ -1,0 +1,175 @@
+"""Settings of the worker: which Kafka it reads, and when it flushes, waits and gives up."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+
+_DECIMAL: Final = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+_UNITS: Final = _DECIMAL | {"kib": 2**10, "mib": 2**20, "gib": 2**30}
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
+
+# Properties that carry a promise of the worker: turned another way, positions would no longer
+# come from the tables. The value says what to use instead.
+_OWNED_PROPERTIES: Final = {
+    "bootstrap.servers": "use the setting bootstrap_servers",
+    "metadata.broker.list": "use the setting bootstrap_servers",
+    "group.id": "use the setting group_id",
+    "group.protocol": "use the setting group_protocol",
+    "auto.offset.reset": "use the setting start of the group stream",
+    "enable.auto.commit": "positions come from the tables",
+    "enable.auto.offset.store": "positions come from the tables",
+    "partition.assignment.strategy": "the worker needs range assignment",
+    "group.remote.assignor": "the worker needs range assignment",
+}
+
+
+def parse_size(value: object) -> object:
+    """Turn ``128MiB``, ``1.5 GB`` or ``1000`` into bytes; raise ValueError for other text."""
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.fullmatch(value.strip())
+    factor = _UNITS.get(match[2].lower()) if match else None
+    if match is None or factor is None:
+        raise ValueError("must be a size such as 128MiB, or a number of bytes")
+    return int(float(match[1]) * factor)
+
+
+Size = Annotated[int, BeforeValidator(parse_size)]
+
+
+class KafkaSettings(BaseModel):
+    """Which cluster and topics are read, as which group, and how the records are framed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    bootstrap_servers: str = Field(
+        default="localhost:9092",
+        min_length=1,
+        description="Brokers to ask first, `host:port`, with commas between them.",
+    )
+    traces_topic: str = Field(
+        default="llm.traces", min_length=1, description="Topic of the traces."
+    )
+    feedback_topic: str = Field(
+        default="llm.feedback", min_length=1, description="Topic of the feedback."
+    )
+    group_id: str = Field(
+        default="goldpan",
+        min_length=1,
+        description="Consumer group: it shares out partitions; positions are kept in the tables.",
+    )
+    group_protocol: Literal["classic", "consumer"] = Field(
+        default="classic",
+        description="`consumer` is the protocol of KIP-848 (Kafka 4.0 and later).",
+    )
+    properties: dict[str, str | int | float | bool] = Field(
+        default_factory=dict,
+        repr=False,
+        description="Any librdkafka property, as a JSON object: "
+        '`{"security.protocol": "SASL_SSL", …}`.',
+    )
+    schemas_dir: Path | None = Field(
+        default=None,
+        description="Folder of `.avsc` files that Confluent-framed Avro is read with, "
+        "where there is no registry.",
+    )
+    schema_registry_url: str | None = Field(
+        default=None, description="Schema Registry that Confluent-framed Avro is read with."
+    )
+    schema_registry_user: str | None = Field(
+        default=None, description="User name (or API key) at the Schema Registry."
+    )
+    schema_registry_password: SecretStr | None = Field(
+        default=None, description="Password (or API secret) at the Schema Registry."
+    )
+
+    @field_validator("properties")
+    @classmethod
+    def _leaves_ours_alone(
+        cls, properties: dict[str, str | int | float | bool]
+    ) -> dict[str, str | int | float | bool]:
+        for name in properties:
+            if name in _OWNED_PROPERTIES:
+                raise ValueError(f"must not hold {name}: {_OWNED_PROPERTIES[name]}")
+        return properties
+
+    @field_validator("schema_registry_url")
+    @classmethod
+    def _is_http(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return url
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.traces_topic == self.feedback_topic:
+            raise ValueError("traces_topic and feedback_topic must be two topics")
+        if self.schemas_dir is not None and self.schema_registry_url is not None:
+            raise ValueError("set schemas_dir or schema_registry_url, not both")
+        if (self.schema_registry_user is None) != (self.schema_registry_password is None):
+            raise ValueError("schema_registry_user and schema_registry_password go together")
+        return self
+
+
+class StreamSettings(BaseModel):
+    """When the worker flushes, how much memory it may hold, and how long it tries."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    flush_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="A record waits at most about this long before it is committed, "
+        "also on an idle topic.",
+    )
+    flush_bytes: Size = Field(
+        default=128 * 2**20,
+        gt=0,
+        description="Flush a topic once this many bytes of records are buffered "
+        "(`128MiB`, or a number).",
+    )
+    memory_bytes: Size = Field(
+        default=2**30,
+        ge=2**20,
+        description="Budget for everything that is buffered; above it partitions are paused.",
+    )
+    max_record_bytes: Size = Field(
+        default=1_000_000,
+        gt=0,
+        description="A larger record goes to quarantine.",
+    )
+    start: Literal["earliest", "latest"] = Field(
+        default="earliest",
+        description="Where to begin on a partition of which the tables hold no position.",
+    )
+    on_lost_offsets: Literal["fail", "skip"] = Field(
+        default="fail",
+        description="When Kafka has deleted records before they were read: stop with an error, "
+        "or go on and record the gap.",
+    )
+    drain_seconds: float = Field(
+        default=25.0,
+        gt=0,
+        description="After SIGTERM, flush what is buffered within this time, or leave it to the "
+        "next worker.",
+    )
+    retry_seconds: float = Field(
+        default=600.0,
+        ge=0,
+        description="Keep trying this long when Kafka, the registry or the lake does not answer, "
+        "then stop with exit code 3.",
+    )
+    fail_at: str | None = Field(
+        default=None,
+        description="For tests of crashes: the process ends at this step of a flush.",
+    )
