@@ -1,0 +1,95 @@
+"""The tables: Arrow schemas derived from the contract, with where each row came from.
+
+A table holds the fields of its record, the provenance of the row, and the day it is stored under.
+The names of list and map entries are those that Delta gives back when a table is read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+from schemas.contract import CONTRACTS, Contract, Field, FieldType
+
+MICROS: Final = pa.timestamp("us", "UTC")
+EVENT_DATE: Final = "event_date"
+"""The column that tables are partitioned by: the UTC day of the event time."""
+
+PROVENANCE: Final = pa.schema(
+    [
+        pa.field("_topic", pa.string(), nullable=False),
+        pa.field("_partition", pa.int32(), nullable=False),
+        pa.field("_offset", pa.int64(), nullable=False),
+        pa.field("_ingested_at", MICROS, nullable=False),
+        pa.field("_schema", pa.string(), nullable=True),
+        pa.field("_policy", pa.string(), nullable=False),
+    ]
+)
+"""Where a row came from. ``_schema`` is the fingerprint of the schema it was written with, null in
+quarantine where none was found; ``_policy`` the hash of the redaction policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchema:
+    """The columns of one table.
+
+    ``record`` names the contract that the first columns follow, ``event_time`` the column of the
+    time that decides ``event_date``.
+    """
+
+    name: str
+    arrow: pa.Schema
+    record: str
+    event_time: str
+    partition_by: tuple[str, ...] = (EVENT_DATE,)
+
+
+def arrow_type(field: Field) -> pa.DataType:
+    """Return the type of the column that holds ``field``."""
+    if field.type is FieldType.RECORDS:
+        inner = pa.struct([arrow_field(child) for child in field.fields])
+        return pa.list_(pa.field("element", inner, nullable=False))
+    return _PLAIN[field.type]
+
+
+def arrow_field(field: Field) -> pa.Field:
+    """Return the column that holds ``field``."""
+    return pa.field(field.name, arrow_type(field), nullable=field.nullable)
+
+
+def record_schema(contract: Contract) -> pa.Schema:
+    """Return the columns of the fields of a contract alone, without provenance."""
+    return pa.schema([arrow_field(field) for field in contract.fields])
+
+
+def table_schema(name: str, contract: Contract, event_time: str) -> TableSchema:
+    """Return the table that rows of a contract are stored in."""
+    columns = [
+        *record_schema(contract),
+        *PROVENANCE,
+        pa.field(EVENT_DATE, pa.date32(), nullable=False),
+    ]
+    return TableSchema(name, pa.schema(columns), contract.name, event_time)
+
+
+_PLAIN: Final[Mapping[FieldType, pa.DataType]] = {
+    FieldType.STRING: pa.string(),
+    FieldType.LONG: pa.int64(),
+    FieldType.DOUBLE: pa.float64(),
+    FieldType.BYTES: pa.binary(),
+    FieldType.TIMESTAMP: MICROS,
+    FieldType.ENUM: pa.string(),
+    FieldType.MAP: pa.map_(pa.string(), pa.field("value", pa.string(), nullable=False)),
+}
+
+TABLES: Final[Mapping[str, TableSchema]] = {
+    table.name: table
+    for table in (
+        table_schema("traces", CONTRACTS["trace"], "started_at"),
+        table_schema("feedback", CONTRACTS["feedback"], "occurred_at"),
+        table_schema("labels", CONTRACTS["label_event"], "decided_at"),
+        table_schema("quarantine", CONTRACTS["quarantine"], "record_timestamp"),
+    )
+}
+"""Every table of the lake, by name."""
