@@ -1,0 +1,71 @@
+# Two commands do everything on a machine with Python 3.11+ and make: `make demo` and `make test`.
+# Each makes its environment, .venv, if it is missing or older than its lock.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+UV_VERSION := 0.13.8
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --python-version 3.11 --custom-compile-command "make lock" \
+	pyproject.toml --group build
+
+.PHONY: help venv demo test lint bench chaos lock clean
+
+help:
+	@echo "make demo    see it work: an embedded broker, real conversations, the whole way (1 minute)"
+	@echo "make test    all tests; those that need a real Kafka or S3 say so when they are skipped"
+	@echo "make lint    formatting, types, room boundaries, licences of the dependencies"
+	@echo "make bench   the benchmarks behind the numbers in docs/"
+	@echo "make chaos   long runs with faults"
+	@echo "make venv    the environment for development, in $(VENV)"
+	@echo "make lock    resolve the dependencies again, into requirements/"
+	@echo "make clean   remove what the above made"
+
+venv: $(VENV)/.dev
+
+demo: $(VENV)/.runtime
+	@$(BIN)/goldpan demo $(ARGS)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not chaos" $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.architecture.licences
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: $(VENV)/.dev
+	$(BIN)/python -m pytest -m chaos $(ARGS)
+
+lock: $(BIN)/python
+	$(PIP) install --quiet uv==$(UV_VERSION)
+	$(COMPILE) $(ARGS) --output-file requirements/runtime.lock
+	$(COMPILE) $(ARGS) --group dev --constraint requirements/runtime.lock \
+		--output-file requirements/dev.lock
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "goldpan needs Python 3.11 or later; name one with: make PYTHON=python3.12 …" >&2; \
+		exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+# The locks hold hashes for everything, the build backend too; only goldpan itself has none.
+$(VENV)/.runtime: requirements/runtime.lock pyproject.toml | $(BIN)/python
+	$(PIP) install --quiet --require-hashes --only-binary :all: --requirement requirements/runtime.lock
+	$(PIP) install --quiet --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock pyproject.toml | $(BIN)/python
+	$(PIP) install --quiet --require-hashes --only-binary :all: --requirement requirements/dev.lock
+	$(PIP) install --quiet --no-build-isolation --no-deps --editable .
+	@touch $@ $(VENV)/.runtime
