@@ -1,0 +1,147 @@
+"""The servers as pytest fixtures, and what happens on a machine that cannot have them."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+import pytest
+
+from tests.servers.kafka import Kafka, make_kafka, prepare_kafka
+from tests.servers.s3 import S3, make_s3, prepare_s3
+from tests.servers.unavailable import ServerUnavailableError
+from tests.servers.worker import Worker
+
+_NEEDS: dict[str, tuple[str, Callable[[], object]]] = {
+    "kafka_parts": ("kafka", prepare_kafka),
+    "s3_parts": ("s3", prepare_s3),
+}
+"""Which fixture says that a test needs a server: the marker, and how the server is fetched."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a real server, so that ``-m "not kafka"`` leaves them out."""
+    for item in items:
+        for fixture, (marker, _) in _NEEDS.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(marker)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fetch what the chosen tests need before the first starts: no test's time-out counts it."""
+    if session.config.option.collectonly:
+        return
+    needed = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    for fixture, (_, prepare) in _NEEDS.items():
+        if fixture in needed:
+            with suppress(ServerUnavailableError):  # the fixture will say so
+                prepare()
+
+
+def missing(server: str, why: ServerUnavailableError) -> NoReturn:
+    """Skip the test; or fail it, if ``GOLDPAN_TEST_REQUIRE`` (``kafka,s3``) names the server."""
+    if server in os.environ.get("GOLDPAN_TEST_REQUIRE", "").split(","):
+        pytest.fail(str(why))
+    pytest.skip(str(why))
+
+
+class MakeKafka(Protocol):
+    """Makes and starts a broker of the test's own, with properties of its own."""
+
+    def __call__(self, properties: Mapping[str, str] | None = None) -> Kafka:
+        """Start it; it is killed when the test ends."""
+
+
+class StartWorker(Protocol):
+    """Starts ``goldpan stream run`` with an environment and arguments."""
+
+    def __call__(self, env: Mapping[str, str], *args: str, name: str | None = None) -> Worker:
+        """Start it; it is killed when the test ends."""
+
+
+@pytest.fixture(scope="session")
+def kafka_parts() -> Path | None:
+    """What a broker is made of, or a skip that says what is missing."""
+    try:
+        return prepare_kafka()
+    except ServerUnavailableError as why:
+        missing("kafka", why)
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_parts: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """One broker for all tests. Take new topics (``kafka.new_topic``) and groups in each test."""
+    broker = make_kafka(kafka_parts, tmp_path_factory.mktemp("kafka"), {})
+    try:
+        yield broker.start()
+    finally:
+        broker.close()
+
+
+@pytest.fixture
+def own_kafka_with(
+    kafka_parts: Path | None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[MakeKafka]:
+    """Makes brokers of the test's own, with broker properties of its own."""
+    brokers: list[Kafka] = []
+
+    def make(properties: Mapping[str, str] | None = None) -> Kafka:
+        brokers.append(
+            make_kafka(kafka_parts, tmp_path_factory.mktemp("own-kafka"), properties or {})
+        )
+        return brokers[-1].start()
+
+    yield make
+    for broker in brokers:
+        broker.close()
+
+
+@pytest.fixture
+def own_kafka(own_kafka_with: MakeKafka) -> Kafka:
+    """A broker that the test may stop, kill and start again."""
+    return own_kafka_with()
+
+
+@pytest.fixture(scope="session")
+def s3_parts() -> Path | None:
+    """What an S3 server is made of, or a skip that says what is missing."""
+    try:
+        return prepare_s3()
+    except ServerUnavailableError as why:
+        missing("s3", why)
+
+
+@pytest.fixture(scope="session")
+def s3(s3_parts: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """One S3 server for all tests. Take a new bucket (``s3.new_lake``) in each test."""
+    server = make_s3(s3_parts, tmp_path_factory.mktemp("s3"))
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def own_s3(s3_parts: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """An S3 server that the test may stop, kill and start again."""
+    server = make_s3(s3_parts, tmp_path_factory.mktemp("own-s3"))
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def start_worker(tmp_path: Path) -> Iterator[StartWorker]:
+    """Starts workers; each is killed when the test ends."""
+    workers: list[Worker] = []
+
+    def start(env: Mapping[str, str], *args: str, name: str | None = None) -> Worker:
+        chosen = name or f"worker-{len(workers) + 1}"
+        workers.append(Worker(env, args, folder=tmp_path, name=chosen))
+        return workers[-1]
+
+    yield start
+    for worker in workers:
+        worker.sigkill()

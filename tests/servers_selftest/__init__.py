@@ -1,0 +1,1 @@
+"""The servers of the tests keep what the tests rely on."""
