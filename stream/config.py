@@ -78,6 +78,10 @@ class KafkaSettings(BaseModel):
         description="Any librdkafka property, as a JSON object: "
         '`{"security.protocol": "SASL_SSL", …}`.',
     )
+    properties_file: Path | None = Field(
+        default=None,
+        description="A JSON file of further librdkafka properties, for those that are secret.",
+    )
     schemas_dir: Path | None = Field(
         default=None,
         description="Folder of `.avsc` files that Confluent-framed Avro is read with, "
@@ -91,6 +95,9 @@ class KafkaSettings(BaseModel):
     )
     schema_registry_password: SecretStr | None = Field(
         default=None, description="Password (or API secret) at the Schema Registry."
+    )
+    schema_registry_password_file: Path | None = Field(
+        default=None, description="A file that holds this password instead."
     )
 
     @field_validator("properties")

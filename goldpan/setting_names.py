@@ -1,0 +1,126 @@
+"""The names of settings: those that exist, those that were meant, and how the user wrote them."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from schemas.errors import UsageError
+
+PREFIX: Final = "GOLDPAN_"
+CONFIG_VARIABLE: Final = "GOLDPAN_CONFIG"
+
+# Kubernetes sets these in each pod for each service of the namespace; a service whose name begins
+# with "goldpan" would otherwise look like a mistyped setting.
+_SERVICE_LINK: Final = re.compile(
+    r"GOLDPAN_(?:[A-Z0-9]+_)*(?:SERVICE_(?:HOST|PORT(?:_[A-Z0-9_]+)?)|PORT(?:_\d+_(?:TCP|UDP|SCTP)"
+    r"(?:_(?:PROTO|PORT|ADDR))?)?)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One setting: its path (group, name), and whether its value is a JSON object."""
+
+    path: tuple[str, ...]
+    is_mapping: bool
+
+    @property
+    def variable(self) -> str:
+        """Return the name of its environment variable."""
+        return variable(self.path)
+
+
+def variable(path: Sequence[str]) -> str:
+    """Return the environment variable of a path, such as GOLDPAN_LAKE__URI."""
+    return PREFIX + "__".join(path).upper()
+
+
+def leaves(model: type[BaseModel], at: tuple[str, ...] = ()) -> Iterator[Leaf]:
+    """Yield all settings of a model and of the models in it."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from leaves(kind, (*at, name))
+        else:
+            yield Leaf((*at, name), getattr(kind, "__origin__", None) is dict)
+
+
+def check_environment(model: type[BaseModel], environ: Mapping[str, str]) -> None:
+    """Raise UsageError for a variable with our prefix that is no setting, or holds no JSON object.
+
+    Empty variables are treated as if they were not set.
+    """
+    known = {leaf.variable: leaf for leaf in leaves(model)}
+    for name, value in environ.items():
+        upper = name.upper()
+        if not upper.startswith(PREFIX) or not value or _is_not_ours(upper):
+            continue
+        leaf = known.get(upper)
+        if leaf is None:
+            raise UsageError(f"{name} is not a setting{_meant(upper, known)}")
+        if leaf.is_mapping and not _is_json_object(value):
+            raise UsageError(
+                f'{name} must be a JSON object, such as {{"security.protocol": "SSL"}}.'
+            )
+
+
+def _is_not_ours(name: str) -> bool:
+    if name == CONFIG_VARIABLE:
+        return True
+    return "__" not in name and _SERVICE_LINK.fullmatch(name) is not None
+
+
+def check_file(model: type[BaseModel], data: Mapping[str, Any], file: str) -> None:
+    """Raise UsageError for a key of a TOML file that is no setting, or a group that is no table."""
+    groups: dict[str, dict[str, Leaf]] = {}
+    for leaf in leaves(model):
+        groups.setdefault(leaf.path[0], {})[leaf.path[-1]] = leaf
+    for group, content in data.items():
+        if group not in groups:
+            raise UsageError(
+                f"[{group}] in {file} is not a group of settings{_meant(group, groups)}"
+            )
+        if not isinstance(content, Mapping):
+            raise UsageError(f"{group} in {file} must be a table: write [{group}] above its keys.")
+        for name in content:
+            if name not in groups[group]:
+                raise UsageError(
+                    f"{group}.{name} in {file} is not a setting{_meant(name, groups[group])}"
+                )
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """Return how a sentence about an unknown name ends."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.75)
+    return f"; did you mean {close[0]}?" if close else "."
+
+
+def _is_json_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """Knows how the user wrote a setting: as a variable, or as a key in a file."""
+
+    environ: Mapping[str, str]
+    file: str | None
+
+    def of(self, path: Sequence[str]) -> str:
+        """Return the name of the setting at ``path`` (group, name)."""
+        name = variable(path)
+        if self.file is None or any(key.upper() == name for key, v in self.environ.items() if v):
+            return name
+        return f"{'.'.join(path)} in {self.file}"
+
+    def of_group(self, path: Sequence[str]) -> str:
+        """Return how all settings of a group are called."""
+        return variable(path) + "__*" if self.file is None else f"[{'.'.join(path)}]"

@@ -1,0 +1,181 @@
+"""All settings as one typed class, from the environment and a TOML file.
+
+Environment variables begin with ``GOLDPAN_`` and have ``__`` between levels; they win over the
+file. Whatever is wrong is told in one sentence that names the setting as it was written, and never
+its value: it may be a secret.
+"""
+
+import json
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from goldpan.setting_names import PREFIX, Spelling, check_environment, check_file
+from lake.config import LakeSettings
+from redact.config import RedactSettings
+from schemas.errors import UsageError
+from stream.config import KafkaSettings, StreamSettings
+
+SECRET_FILES: Final = ("schema_registry_password", "properties")
+"""Settings of the group ``kafka`` that are read from a file where ``<name>_file`` is set.
+
+Those of the group ``redact`` are read by that room itself.
+"""
+
+
+class MetricsSettings(BaseModel):
+    """Where the worker answers ``/metrics``, ``/livez`` and ``/readyz``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    port: int = Field(
+        default=9108,
+        ge=0,
+        le=65535,
+        description="Port of `/metrics`, `/livez` and `/readyz`; 0 turns them off.",
+    )
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="Address to listen on; `0.0.0.0` in a container.",
+    )
+
+
+class LogSettings(BaseModel):
+    """How much is logged to standard error, and in which form."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least important events that are written."
+    )
+    format: Literal["auto", "json", "console"] = Field(
+        default="auto",
+        description="`json` is one object a line; `auto` means `console` on a terminal, "
+        "`json` elsewhere.",
+    )
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Made by `load`, which turns errors into one sentence."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    stream: StreamSettings = StreamSettings()
+    lake: LakeSettings = LakeSettings()
+    redact: RedactSettings = RedactSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over what `load` read from the file."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_secret_files(cls, data: dict[str, Any]) -> dict[str, Any]:
+        kafka = dict(data.get("kafka", {}))
+        for name in SECRET_FILES:
+            if f"{name}_file" in kafka:
+                text = _read(Path(str(kafka[f"{name}_file"])), f"kafka.{name}_file").strip()
+                if name == "properties":
+                    kafka[name] = _json_object(text, "kafka.properties_file") | kafka.get(name, {})
+                else:
+                    kafka.setdefault(name, text)
+        return {**data, "kafka": kafka} if kafka else data
+
+
+def load(config: Path | None = None) -> Settings:
+    """Read the settings from the environment and, if given, a TOML file.
+
+    Raises:
+        UsageError: a setting is unknown, or has a value that cannot be used.
+    """
+    from_file = {} if config is None else _toml(config)
+    check_environment(Settings, os.environ)
+    check_file(Settings, from_file, str(config))
+    try:
+        return Settings(**from_file)
+    except ValidationError as error:
+        spelling = Spelling(os.environ, str(config) if config else None)
+        raise UsageError(" ".join(_sentences(error, spelling))) from None
+
+
+def _sentences(error: ValidationError, spelling: Spelling) -> Iterator[str]:
+    """Yield one sentence for each setting that is wrong, the first fault of each."""
+    told: set[tuple[str, ...]] = set()
+    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+        path = tuple(str(part) for part in fault["loc"])[:2]
+        if path in told:
+            continue
+        told.add(path)
+        rule = _rule(fault["type"], fault["msg"])
+        if len(path) < 2:
+            yield f"The settings {spelling.of_group(path)} do not go together: {rule}."
+        else:
+            yield f"{spelling.of(path)} {rule}."
+
+
+def _rule(kind: str, message: str) -> str:
+    """Turn what pydantic says into words that follow the name of a setting."""
+    if kind == "extra_forbidden":
+        return "is not a setting"
+    if kind == "literal_error":
+        return "must be one of " + message.removeprefix("Input should be ").replace(" or ", ", ")
+    for start in ("Value error, ", "Assertion failed, "):
+        message = message.removeprefix(start)
+    for start, instead in (
+        ("Input should be ", "must be "),
+        ("String should ", "must "),
+        ("Value should ", "must "),
+    ):
+        if message.startswith(start):
+            message = instead + message.removeprefix(start)
+    return message.partition(", ")[0] if kind.endswith(("_parsing", "_type")) else message
+
+
+def _read(path: Path, name: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise UsageError(f"The file {path} of {name} cannot be read: {reason}.") from None
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(_read(path, "--config"))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"The file {path} of --config is not TOML: {error}.") from None
+
+
+def _json_object(text: str, name: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise UsageError(f'{name} must hold a JSON object, such as {{"client.id": "goldpan"}}.')
+    return value
