@@ -1,0 +1,178 @@
+"""The exactly-once commit: files and positions enter a table together, or not at all.
+
+The table's own log holds the position of each source partition as the version of a Delta
+application transaction (Delta protocol, "Transaction Identifiers"). A commit is
+
+1. refresh the handle, so that it stands at the newest version;
+2. compare: each position must be the one this buffer starts from. If all are already where this
+   commit would put them, it has landed before; if any is elsewhere, somebody else owns that
+   partition and the buffer is void (FencedError);
+3. append the files, the new positions and the ledger entry in one commit *through the same handle*.
+   delta-rs refuses it if another commit has touched one of these positions since step 1.
+
+| what fails | what is then known | what happens |
+|---|---|---|
+| step 1 or 2 | nothing was sent | tried again |
+| step 3, any exception | the outcome is unknown: it may have landed | back to step 1, which tells |
+| the process dies in step 3 | the next owner's step 1 tells | it starts from the position it reads |
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from deltalake import CommitProperties, PostCommitHookProperties, Transaction
+from deltalake.exceptions import DeltaError
+from deltalake.transaction import AddAction
+
+from lake.ledger import Entry, Source, incarnation_app, position_app
+from lake.parquet import PARTITION_COLUMN, DataFile, partition_values
+from lake.retry import Retry
+from schemas.errors import CommitUnknownError, FencedError, RetryableError
+
+CONFLICT_RETRIES = 100  # commits of other partitions' owners that one commit gives way to
+
+
+class Handle(Protocol):
+    """The part of ``deltalake.DeltaTable`` that a commit uses."""
+
+    def update_incremental(self) -> None:
+        """Read the log up to its newest version."""
+
+    def transaction_version(self, app_id: str) -> int | None:
+        """Return the version of an application transaction."""
+
+    def schema(self) -> Any:
+        """Return the table's schema."""
+
+    def version(self) -> int:
+        """Return the version that the handle stands at."""
+
+    def create_write_transaction(self, *args: Any, **kwargs: Any) -> None:
+        """Commit actions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A position that a commit moves: from ``expected`` (None: there is none yet) to ``to``.
+
+    ``app`` is the application id that holds it in the table; ``to`` must differ from ``expected``,
+    or a commit could not be told from no commit.
+    """
+
+    app: str
+    expected: int | None
+    to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What the caller is told while a commit is under way; for metrics, logs and fault tests."""
+
+    unknown: Callable[[str, BaseException], None] = lambda _table, _error: None
+    settled: Callable[[str], None] = lambda _table: None
+
+
+def commit(  # noqa: PLR0913 - each argument is one part of the protocol
+    handle: Handle,
+    *,
+    table: str,
+    files: Sequence[DataFile],
+    moves: Sequence[Move],
+    entry: Entry,
+    retry: Retry,
+    watch: Watch,
+    now_ms: Callable[[], int],
+) -> bool:
+    """Bring files and positions into ``table`` exactly once.
+
+    Returns True if this call's own request did it for certain, False if the position showed that it
+    had landed already (a repeated call, or a reply that was lost).
+
+    ``moves`` must not be empty: without a position nothing could tell whether a commit landed.
+
+    Raises FencedError if a position is not where the caller believes, RetryableError if told to
+    stop, FatalError if the lake did not answer within the time that ``retry`` allows.
+    """
+    sent = _actions(files, now_ms())
+
+    def attempt() -> bool:
+        refresh(handle, table)
+        if _landed(handle, table, moves):
+            watch.settled(table)
+            return False
+        try:
+            handle.create_write_transaction(
+                sent,
+                "append",
+                handle.schema(),
+                partition_by=[PARTITION_COLUMN],
+                commit_properties=_properties(handle, moves, entry),
+                post_commithook_properties=PostCommitHookProperties(
+                    create_checkpoint=False, cleanup_expired_logs=False
+                ),
+            )
+        except (DeltaError, OSError) as error:
+            watch.unknown(table, error)
+            raise _Unsettled(f"table {table}: commit unknown ({type(error).__name__})") from error
+        return True
+
+    return retry.call(f"committing to table {table}", attempt)
+
+
+class _Unsettled(CommitUnknownError, RetryableError):
+    """A commit whose outcome is found by trying again: the first steps of an attempt read it."""
+
+
+def refresh(handle: Handle, table: str) -> None:
+    """Bring a handle to the newest version; RetryableError if the lake does not answer."""
+    try:
+        handle.update_incremental()
+    except (DeltaError, OSError) as error:
+        raise RetryableError(f"table {table}: log not readable ({type(error).__name__})") from error
+
+
+def positions(handle: Handle, sources: Sequence[Source]) -> Mapping[Source, int | None]:
+    """Return the position of each source, as of the version that the handle stands at."""
+    return {source: handle.transaction_version(position_app(source)) for source in sources}
+
+
+def _landed(handle: Handle, table: str, moves: Sequence[Move]) -> bool:
+    """Tell whether all moves have been made; FencedError if some are neither made nor possible."""
+    found = {m.app: handle.transaction_version(m.app) for m in moves}
+    if all(found[m.app] == m.to for m in moves):
+        return True
+    strays = [m for m in moves if found[m.app] != m.expected]
+    if strays:
+        listed = ", ".join(f"{m.app} is at {found[m.app]}, not {m.expected}" for m in strays)
+        raise FencedError(f"table {table}: another worker has moved the position ({listed})")
+    return False
+
+
+def _actions(files: Sequence[DataFile], now_ms: int) -> list[AddAction]:
+    return [
+        AddAction(
+            path=file.path,
+            size=len(file.data),
+            partition_values=partition_values(file),
+            modification_time=now_ms,
+            data_change=True,
+            stats=file.stats,
+        )
+        for file in files
+    ]
+
+
+def _properties(handle: Handle, moves: Sequence[Move], entry: Entry) -> CommitProperties:
+    transactions = [Transaction(m.app, m.to) for m in moves]
+    # Only when it is new: two owners of one topic would otherwise be in each other's way.
+    transactions += [
+        Transaction(incarnation_app(topic), incarnation.version())
+        for topic, incarnation in entry.incarnations.items()
+        if handle.transaction_version(incarnation_app(topic)) != incarnation.version()
+    ]
+    return CommitProperties(
+        custom_metadata=entry.to_metadata(),
+        max_commit_retries=CONFLICT_RETRIES,
+        app_transactions=transactions,
+    )

@@ -1,0 +1,209 @@
+"""What each commit says about itself: which offsets it covers and where the records went.
+
+The entry travels in the commit's own metadata (key ``goldpan``), so the proof that nothing was lost
+or doubled needs nothing but the table's transaction log. The law that every range obeys:
+
+    consumed = stored + quarantined + dropped        consumed + skipped = end - start
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from schemas.errors import FatalError
+
+METADATA_KEY = "goldpan"
+LEDGER_VERSION = 1
+
+
+class Source(NamedTuple):
+    """A partition of a topic, which is what a position belongs to."""
+
+    topic: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}"
+
+
+@dataclass(frozen=True, slots=True)
+class Incarnation:
+    """One life of a topic: deleting and making it again, or another cluster, gives a new one."""
+
+    cluster_id: str
+    topic_id: str
+
+    def version(self) -> int:
+        """Return a number in [0, 2**63) that stands for this incarnation in the table's log.
+
+        Delta keeps only a number per application transaction; a hash of the two ids lets a reader
+        compare them without searching the history.
+        """
+        digest = blake2b(f"{self.cluster_id}\0{self.topic_id}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "big") >> 1
+
+
+def position_app(source: Source) -> str:
+    """Return the application id under which a table keeps the position of a source partition."""
+    return f"{source.topic}/{source.partition}"
+
+
+def late_app(source: Source) -> str:
+    """Return the application id of the rows that quarantine takes in *below* its own position.
+
+    A worker died between the commit to quarantine and the commit to the primary table; the next
+    one reads that range again and may find more to set aside than the first did (a stricter
+    policy, say). Their progress needs a number of its own, since the position is ahead already.
+    """
+    return f"{source.topic}/{source.partition}#late"
+
+
+def incarnation_app(topic: str) -> str:
+    """Return the application id under which a table keeps the incarnation of a topic."""
+    return f"{topic}#incarnation"
+
+
+class EntryKind(StrEnum):
+    """What a commit was for."""
+
+    FLUSH = "flush"
+    ADOPT = "adopt"
+    REDRIVE = "redrive"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRange:
+    """The offsets ``[start, end)`` of one source partition, and how many records went where.
+
+    ``first`` and ``last`` are the offsets of the first and last record that exists in the range
+    (None where there is none). ``dropped`` and ``skipped`` count by the name of their rule.
+    """
+
+    topic: str
+    partition: int
+    start: int
+    end: int
+    first: int | None = None
+    last: int | None = None
+    consumed: int = 0
+    stored: int = 0
+    quarantined: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def source(self) -> Source:
+        """Return the partition that this range belongs to."""
+        return Source(self.topic, self.partition)
+
+    def broken_laws(self) -> list[str]:
+        """Return one sentence for each law that this range breaks; none if it is sound."""
+        name = f"{self.source} [{self.start}, {self.end})"
+        dropped, skipped = sum(self.dropped.values()), sum(self.skipped.values())
+        broken = []
+        if self.consumed != self.stored + self.quarantined + dropped:
+            broken.append(
+                f"{name}: consumed {self.consumed} records, but stored {self.stored}, "
+                f"quarantined {self.quarantined} and dropped {dropped}"
+            )
+        if self.consumed + skipped != self.end - self.start:
+            broken.append(
+                f"{name}: {self.end - self.start} offsets, but consumed {self.consumed} "
+                f"and skipped {skipped}"
+            )
+        return broken
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The ledger entry of one commit. ``incarnations`` is by topic."""
+
+    kind: EntryKind
+    ranges: Sequence[SourceRange]
+    incarnations: Mapping[str, Incarnation] = field(default_factory=dict)
+
+    def to_metadata(self) -> dict[str, str]:
+        """Return the entry as commit metadata."""
+        body = {
+            "v": LEDGER_VERSION,
+            "kind": str(self.kind),
+            "ranges": [_range_to_json(r) for r in self.ranges],
+            "incarnations": {
+                topic: [i.cluster_id, i.topic_id] for topic, i in self.incarnations.items()
+            },
+        }
+        return {METADATA_KEY: json.dumps(body, separators=(",", ":"))}
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEntry:
+    """An entry as read back, with the table version that holds it."""
+
+    table_version: int
+    entry: Entry
+
+
+def _range_to_json(item: SourceRange) -> dict[str, Any]:
+    body: dict[str, Any] = {"t": item.topic, "p": item.partition, "from": item.start}
+    body |= {"to": item.end, "first": item.first, "last": item.last, "consumed": item.consumed}
+    body |= {"stored": item.stored, "quarantined": item.quarantined}
+    return body | {"dropped": dict(item.dropped), "skipped": dict(item.skipped)}
+
+
+def _range_from_json(body: Mapping[str, Any]) -> SourceRange:
+    return SourceRange(
+        topic=body["t"],
+        partition=body["p"],
+        start=body["from"],
+        end=body["to"],
+        first=body["first"],
+        last=body["last"],
+        consumed=body["consumed"],
+        stored=body["stored"],
+        quarantined=body["quarantined"],
+        dropped=body["dropped"],
+        skipped=body["skipped"],
+    )
+
+
+def parse_entry(text: str, *, where: str) -> Entry:
+    """Read an entry from commit metadata.
+
+    Raises FatalError, naming ``where``, if the entry was written by a newer version or is damaged.
+    """
+    try:
+        body = json.loads(text)
+        if body["v"] != LEDGER_VERSION:
+            raise FatalError(
+                f"{where}: the ledger entry has version {body['v']}, this program reads "
+                f"{LEDGER_VERSION}: use the version of goldpan that wrote it, or a newer one"
+            )
+        return Entry(
+            kind=EntryKind(body["kind"]),
+            ranges=[_range_from_json(r) for r in body["ranges"]],
+            incarnations={t: Incarnation(*pair) for t, pair in body["incarnations"].items()},
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise FatalError(
+            f"{where}: the ledger entry cannot be read ({type(error).__name__})"
+        ) from None
+
+
+def read_ledger(history: Iterable[Mapping[str, Any]], *, table: str) -> list[LoggedEntry]:
+    """Return the ledger entries of a table's history, oldest first.
+
+    ``history`` is what ``DeltaTable.history()`` gives (newest first). Commits of others, which hold
+    no entry, are passed over.
+    """
+    entries = [
+        LoggedEntry(
+            commit["version"],
+            parse_entry(commit[METADATA_KEY], where=f"table {table}, version {commit['version']}"),
+        )
+        for commit in history
+        if METADATA_KEY in commit
+    ]
+    return sorted(entries, key=lambda logged: logged.table_version)

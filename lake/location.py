@@ -1,0 +1,79 @@
+"""Where a lake lies: from its URI to a table's address, its options and its store of files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from lake.objects import FolderStore, ObjectStore, S3Store
+from schemas.errors import UsageError
+
+_S3_OPTIONS = {
+    "timeout": "30s",
+    "connect_timeout": "5s",
+    "max_retries": "3",
+    "retry_timeout": "30s",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """The root of a lake: a folder, or a prefix in a bucket."""
+
+    uri: str
+    s3_endpoint_url: str | None = None
+
+    @property
+    def on_s3(self) -> bool:
+        """Return whether the lake is in a bucket."""
+        return urlsplit(self.uri).scheme in {"s3", "s3a"}
+
+    @property
+    def folder(self) -> Path | None:
+        """Return the root folder of a local lake.
+
+        Raises UsageError for a URI of another kind.
+        """
+        parts = urlsplit(self.uri)
+        if self.on_s3:
+            return None
+        if parts.scheme == "file":
+            return Path(unquote(parts.path))
+        if "://" in self.uri:
+            raise UsageError(
+                f"GOLDPAN_LAKE__URI: {parts.scheme}:// is not supported; "
+                "give a folder, a file:// or an s3:// address"
+            )
+        return Path(self.uri).absolute()
+
+    def table_uri(self, table: str) -> str:
+        """Return the address of a table."""
+        folder = self.folder
+        return str(folder / table) if folder else f"{self.uri.rstrip('/')}/{table}"
+
+    def table_options(self) -> dict[str, str]:
+        """Return what delta-rs needs beside the usual AWS variables."""
+        if not self.on_s3:
+            return {}
+        options = dict(_S3_OPTIONS)
+        if self.s3_endpoint_url:
+            options["aws_endpoint"] = self.s3_endpoint_url
+            if self.s3_endpoint_url.startswith("http://"):
+                options["aws_allow_http"] = "true"
+        return options
+
+    def files(self, table: str) -> ObjectStore:
+        """Return the store of one table's files."""
+        folder = self.folder
+        if folder:
+            return FolderStore(folder / table)
+        parts = urlsplit(self.uri)
+        if not parts.netloc:
+            raise UsageError(
+                "GOLDPAN_LAKE__URI: an s3:// address needs a bucket: s3://bucket/prefix"
+            )
+        prefix = f"{parts.path.strip('/')}/{table}"
+        return S3Store(parts.netloc, prefix, endpoint_url=self.s3_endpoint_url)
+
+    def check(self) -> None:
+        """Raise FatalError or RetryableError if the root cannot be used."""
+        self.files("").check()

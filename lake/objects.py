@@ -1,0 +1,198 @@
+"""Where files are put: a folder or an S3 bucket, behind five verbs.
+
+A put is atomic (a reader sees the whole file or none) and may be repeated: a path is only ever
+written with one content, since the names of files hold a hash of what is in them.
+"""
+
+import contextlib
+import io
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import boto3
+from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from schemas.errors import FatalError, RetryableError
+
+MULTIPART_BYTES = 32 * 1024 * 1024
+_REFUSED = {
+    "AccessDenied": "access was denied: check the credentials and the bucket's policy",
+    "InvalidAccessKeyId": "the access key is not known there: check AWS_ACCESS_KEY_ID",
+    "SignatureDoesNotMatch": "the secret key is wrong: check AWS_SECRET_ACCESS_KEY",
+    "NoSuchBucket": "the bucket does not exist: create it or correct GOLDPAN_LAKE__URI",
+    "404": "the bucket does not exist: create it or correct GOLDPAN_LAKE__URI",
+    "403": "access was denied: check the credentials and the bucket's policy",
+}
+
+
+class ObjectStore(Protocol):
+    """Files under one root, by relative path with ``/``."""
+
+    def put(self, path: str, data: bytes | memoryview) -> None:
+        """Write a file whole, or raise RetryableError or FatalError and leave none behind."""
+
+    def size(self, path: str) -> int | None:
+        """Return the size in bytes, or None if there is no such file."""
+
+    def get(self, path: str) -> bytes:
+        """Return the content of a file."""
+
+    def walk(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield (path, size in bytes) of each file whose path begins with ``prefix``."""
+
+    def check(self) -> None:
+        """Raise FatalError or RetryableError if the root cannot be used."""
+
+
+class FolderStore:
+    """Files in a local folder; each is synced to the disk before it appears under its name."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def put(self, path: str, data: bytes | memoryview) -> None:
+        """Write through a temporary file beside the target, then rename."""
+        target = self._root / path
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=".writing-", dir=target.parent)
+        except OSError as error:
+            raise _folder_error(target.parent, error) from error
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(target)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                Path(name).unlink()
+            raise _folder_error(target, error) from error
+
+    def size(self, path: str) -> int | None:
+        """Return the size in bytes, or None."""
+        try:
+            return (self._root / path).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def get(self, path: str) -> bytes:
+        """Return the content."""
+        try:
+            return (self._root / path).read_bytes()
+        except OSError as error:
+            raise _folder_error(self._root / path, error) from error
+
+    def walk(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Walk the folder that ``prefix`` names, in order of path."""
+        start = self._root / prefix
+        for path in sorted(start.rglob("*") if start.is_dir() else []):
+            if path.is_file():
+                yield path.relative_to(self._root).as_posix(), path.stat().st_size
+
+    def check(self) -> None:
+        """Make the folder if need be, and see that it can be written."""
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _folder_error(self._root, error) from error
+        if not os.access(self._root, os.W_OK | os.X_OK):
+            raise FatalError(f"the lake folder {self._root} cannot be written: check its owner")
+
+
+class S3Store:
+    """Files under ``s3://bucket/prefix``."""
+
+    def __init__(self, bucket: str, prefix: str, *, endpoint_url: str | None) -> None:
+        self._bucket = bucket
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self._client: Any = boto3.client(
+            "s3",
+            endpoint_url=endpoint_url,
+            config=Config(
+                connect_timeout=5,
+                read_timeout=30,
+                retries={"mode": "standard", "total_max_attempts": 2},
+            ),
+        )
+        self._transfer = TransferConfig(
+            multipart_threshold=MULTIPART_BYTES,
+            multipart_chunksize=MULTIPART_BYTES,
+            max_concurrency=2,
+        )
+
+    def put(self, path: str, data: bytes | memoryview) -> None:
+        """Upload in one request, or in parts where it is large."""
+        with self._errors(f"writing {path}"):
+            self._client.upload_fileobj(
+                io.BytesIO(data), self._bucket, self._prefix + path, Config=self._transfer
+            )
+
+    def size(self, path: str) -> int | None:
+        """Return the size in bytes, or None."""
+        try:
+            head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + path)
+        except ClientError as error:
+            if _code(error) in {"404", "NoSuchKey"}:
+                return None
+            raise self._translated(f"looking for {path}", error) from error
+        except BotoCoreError as error:
+            raise self._translated(f"looking for {path}", error) from error
+        return int(head["ContentLength"])
+
+    def get(self, path: str) -> bytes:
+        """Return the content."""
+        with self._errors(f"reading {path}"):
+            reply = self._client.get_object(Bucket=self._bucket, Key=self._prefix + path)
+            return bytes(reply["Body"].read())
+
+    def walk(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Page through the keys."""
+        with self._errors(f"listing {prefix}"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=self._prefix + prefix
+            )
+            for page in pages:
+                for item in page.get("Contents", []):
+                    yield item["Key"].removeprefix(self._prefix), int(item["Size"])
+
+    def check(self) -> None:
+        """Ask for the bucket."""
+        with self._errors("looking for the bucket"):
+            self._client.head_bucket(Bucket=self._bucket)
+
+    @contextlib.contextmanager
+    def _errors(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (BotoCoreError, ClientError, Boto3Error) as error:
+            raise self._translated(what, error) from error
+
+    def _translated(self, what: str, error: Exception) -> RetryableError | FatalError:
+        where = f"s3://{self._bucket}: {what}"
+        code = _code(error)
+        if code in _REFUSED:
+            return FatalError(f"{where}: {_REFUSED[code]}")
+        if type(error).__name__ in {"NoCredentialsError", "PartialCredentialsError"}:
+            return FatalError(f"{where}: no credentials: set AWS_ACCESS_KEY_ID and its secret")
+        return RetryableError(f"{where}: no good answer ({code or type(error).__name__})")
+
+
+def _code(error: Exception) -> str:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ClientError):
+        cause = cause.__context__
+    return str(cause.response.get("Error", {}).get("Code", "")) if cause is not None else ""
+
+
+def _folder_error(path: Path, error: OSError) -> RetryableError | FatalError:
+    name = error.strerror or type(error).__name__
+    if isinstance(error, PermissionError | NotADirectoryError):
+        return FatalError(f"{path}: {name}: correct GOLDPAN_LAKE__URI or the folder's owner")
+    return RetryableError(f"{path}: {name}")

@@ -1,0 +1,148 @@
+"""From redacted rows to Parquet files, one for each day of event time, with their statistics.
+
+Names are deterministic: what is in a file decides what it is called. The same buffer written twice
+gives the same names and the same bytes, so a repeated upload changes nothing, and a commit that
+holds a path already present adds no row.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from hashlib import blake2b
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from lake.ledger import SourceRange
+from schemas.redacted import Redacted
+
+ROW_GROUP_BYTES = 64 * 1024 * 1024
+STATISTICS_STRING_LIMIT = 64  # bytes; a longer value is cut by nobody, so it gets no statistics
+PARTITION_COLUMN = "event_date"
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """An encoded file that is not yet anywhere. ``stats`` is Delta's JSON of statistics."""
+
+    path: str
+    data: memoryview
+    rows: int
+    day: date
+    stats: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a table's columns are encoded.
+
+    ``dictionary`` names columns with few values, ``statistics`` those worth pruning by: for the
+    others (free text) both cost time and space and help nobody.
+    """
+
+    dictionary: Sequence[str]
+    statistics: Sequence[str]
+    compression_level: int = 1
+
+
+def coverage(ranges: Sequence[SourceRange]) -> str:
+    """Return a short name for a set of ranges, the same for the same ranges in any order."""
+    body = "\n".join(sorted(f"{r.topic}/{r.partition}/{r.start}/{r.end}" for r in ranges))
+    return blake2b(body.encode(), digest_size=8).hexdigest()
+
+
+def encode(
+    batches: Sequence[Redacted[pa.RecordBatch]], *, ranges: Sequence[SourceRange], layout: Layout
+) -> list[DataFile]:
+    """Encode batches that share one schema into one file a day, days in order.
+
+    The rows keep their order. No batches give no files.
+    """
+    if not batches:
+        return []
+    table = pa.Table.from_batches([sealed.value for sealed in batches])
+    days = sorted(pc.unique(table[PARTITION_COLUMN]).to_pylist())
+    name = coverage(ranges)
+    files = []
+    for day in days:
+        rows = table
+        if len(days) > 1:
+            rows = table.filter(pc.equal(table[PARTITION_COLUMN], pa.scalar(day, pa.date32())))
+        if len(rows):
+            files.append(_encode_day(rows.drop_columns([PARTITION_COLUMN]), day, name, layout))
+    return files
+
+
+def _encode_day(rows: pa.Table, day: date, name: str, layout: Layout) -> DataFile:
+    sink = pa.BufferOutputStream()
+    groups = max(1, rows.nbytes // ROW_GROUP_BYTES)
+    collected: list[pq.FileMetaData] = []
+    with pq.ParquetWriter(
+        sink,
+        rows.schema,
+        compression="zstd",
+        compression_level=layout.compression_level,
+        use_dictionary=list(layout.dictionary),
+        write_statistics=list(layout.statistics),
+        metadata_collector=collected,
+        store_schema=False,
+    ) as writer:
+        writer.write_table(rows, row_group_size=max(1, -(-len(rows) // groups)))
+    data = memoryview(sink.getvalue())
+    digest = blake2b(data, digest_size=6).hexdigest()
+    path = f"{PARTITION_COLUMN}={day.isoformat()}/{name}-{digest}.parquet"
+    stats = json.dumps(_statistics(pq.read_metadata(pa.BufferReader(data))), separators=(",", ":"))
+    return DataFile(path=path, data=data, rows=len(rows), day=day, stats=stats)
+
+
+def _statistics(metadata: pq.FileMetaData) -> dict[str, Any]:
+    lows: dict[str, Any] = {}
+    highs: dict[str, Any] = {}
+    nulls: dict[str, int] = {}
+    for index in range(metadata.num_columns):
+        groups = [metadata.row_group(g).column(index) for g in range(metadata.num_row_groups)]
+        name = groups[0].path_in_schema
+        found = [g.statistics for g in groups]
+        if "." in name or any(s is None or not s.has_min_max for s in found):
+            continue
+        low, high = min(s.min for s in found), max(s.max for s in found)
+        if isinstance(low, str) and max(len(low), len(high)) > STATISTICS_STRING_LIMIT:
+            continue
+        lows[name], highs[name] = _json_low(low), _json_high(high)
+        nulls[name] = sum(s.null_count for s in found)
+    return {
+        "numRecords": metadata.num_rows,
+        "minValues": lows,
+        "maxValues": highs,
+        "nullCount": nulls,
+    }
+
+
+def _json_low(value: Any) -> Any:
+    """Return a lower bound as Delta writes it: times to the millisecond, rounded down."""
+    return _iso(value, value.microsecond // 1000) if isinstance(value, datetime) else value
+
+
+def _json_high(value: Any) -> Any:
+    """Return an upper bound: a time is rounded up to the next millisecond."""
+    if not isinstance(value, datetime):
+        return value
+    if value.microsecond % 1000:
+        micros = int(value.replace(tzinfo=UTC).timestamp()) * 1_000_000 + value.microsecond
+        millis = -(-micros // 1000)
+        value = datetime.fromtimestamp(millis // 1000, UTC).replace(
+            microsecond=millis % 1000 * 1000
+        )
+    return _iso(value, value.microsecond // 1000)
+
+
+def _iso(value: datetime, millis: int) -> str:
+    return f"{value:%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"
+
+
+def partition_values(file: DataFile) -> Mapping[str, str]:
+    """Return the Delta partition values of a file."""
+    return {PARTITION_COLUMN: file.day.isoformat()}

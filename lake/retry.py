@@ -1,0 +1,51 @@
+"""Trying again: exponential back-off with full jitter, bounded in time, never skipping.
+
+The scheme is "full jitter" from the AWS Architecture Blog (Exponential Backoff And Jitter, 2015):
+sleep a uniform random time below min(cap, base * 2**attempt).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from schemas.errors import FatalError, RetryableError
+
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How to try again.
+
+    ``seconds`` bounds the whole effort; ``sleep`` waits that many seconds and returns True if the
+    caller was told to stop meanwhile; ``uniform(low, high)`` is the source of randomness.
+    """
+
+    seconds: float
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], bool]
+    uniform: Callable[[float, float], float]
+    on_retry: Callable[[str, RetryableError, float], None] = lambda _what, _error, _wait: None
+    base: float = 0.1
+    cap: float = 10.0
+
+    def call(self, what: str, step: Callable[[], ResultT]) -> ResultT:
+        """Call ``step`` until it gives a result.
+
+        Raises RetryableError if told to stop while waiting, FatalError when the time is used up.
+        """
+        deadline = self.monotonic() + self.seconds
+        attempt = 0
+        while True:
+            try:
+                return step()
+            except RetryableError as error:
+                wait = self.uniform(0, min(self.cap, self.base * 2 ** min(attempt, 16)))
+                if self.monotonic() + wait > deadline:
+                    raise FatalError(
+                        f"{what}: still failing after {self.seconds:g} s of trying ({error})"
+                    ) from error
+                self.on_retry(what, error, wait)
+                if self.sleep(wait):
+                    raise
+                attempt += 1

@@ -1,0 +1,256 @@
+"""The tables of a lake: made, opened, checked against their schema, described."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from lake.commit import positions, refresh
+from lake.config import LakeSettings
+from lake.ledger import LoggedEntry, Source, incarnation_app, read_ledger
+from lake.location import Location
+from lake.objects import ObjectStore
+from lake.parquet import PARTITION_COLUMN, Layout
+from schemas.arrow import TABLES, TableSchema
+from schemas.errors import FatalError, RetryableError
+
+LAYOUTS: Mapping[str, Layout] = {
+    "traces": Layout(
+        dictionary=(
+            "app",
+            "environment",
+            "status",
+            "error_type",
+            "model_provider",
+            "model_requested",
+            "model_version",
+            "prompt_version",
+            "app_version",
+            "finish_reason",
+            "session_id",
+            "user_id",
+            "messages.list.element.role",
+            "messages.list.element.name",
+            "_topic",
+            "_partition",
+            "_ingested_at",
+            "_schema",
+            "_policy",
+        ),
+        statistics=("trace_id", "app", "started_at", "_partition", "_offset", "_ingested_at"),
+    ),
+    "feedback": Layout(
+        dictionary=("kind", "actor", "_topic", "_partition", "_ingested_at", "_schema", "_policy"),
+        statistics=("trace_id", "occurred_at", "_partition", "_offset", "_ingested_at"),
+    ),
+    "quarantine": Layout(
+        dictionary=("reason", "field", "detail", "_topic", "_partition", "_ingested_at", "_policy"),
+        statistics=("reason", "_partition", "_offset", "_ingested_at"),
+    ),
+}
+"""How each table is encoded; its keys are the tables that ``goldpan lake init`` makes."""
+
+# Positions must never expire, and one maintenance job, not each writer, tidies the log.
+_CONFIGURATION = {
+    "delta.enableExpiredLogCleanup": "false",
+    "delta.logRetentionDuration": "interval 3650 days",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TableFacts:
+    """What a person wants to know of a table. Sizes in bytes; ``days`` is (first, last) or None."""
+
+    name: str
+    uri: str
+    version: int
+    files: int
+    rows: int
+    bytes: int
+    days: tuple[str, str] | None
+    last_commit: datetime | None
+
+
+class Table:
+    """One Delta table of the lake, with the handle that commits go through."""
+
+    def __init__(self, schema: TableSchema, handle: DeltaTable, files: ObjectStore) -> None:
+        self.name = schema.name
+        self.handle = handle
+        self.files = files
+        self.layout = LAYOUTS[schema.name]
+
+    def refresh(self) -> None:
+        """Bring the handle to the newest version; RetryableError if the lake does not answer."""
+        refresh(self.handle, self.name)
+
+    def positions(self, sources: Sequence[Source]) -> Mapping[Source, int | None]:
+        """Return the positions as of the last refresh; None where a source has none."""
+        return positions(self.handle, sources)
+
+    def incarnation_version(self, topic: str) -> int | None:
+        """Return the number of the topic's incarnation that the positions belong to."""
+        version: int | None = self.handle.transaction_version(incarnation_app(topic))
+        return version
+
+    def ledger(self) -> list[LoggedEntry]:
+        """Return all ledger entries, oldest first, as of the last refresh."""
+        with _lake_errors(f"reading the history of table {self.name}"):
+            return read_ledger(self.handle.history(), table=self.name)
+
+    def active_files(self) -> pa.Table:
+        """Return the files of the table: path, size_bytes, num_records, min.*, max.*, ..."""
+        with _lake_errors(f"reading the file list of table {self.name}"):
+            return pa.table(self.handle.get_add_actions(flatten=True))
+
+    def read(self, columns: Sequence[str], where: pc.Expression | None = None) -> pa.Table:
+        """Read columns of the rows that match ``where``, as of the last refresh."""
+        with _lake_errors(f"reading table {self.name}"):
+            dataset = self.handle.to_pyarrow_dataset()
+            return dataset.to_table(columns=list(columns), filter=where)
+
+    def checkpoint(self) -> None:
+        """Write a checkpoint, so that readers need not read every commit since the beginning."""
+        with _lake_errors(f"checkpointing table {self.name}"):
+            self.handle.create_checkpoint()
+
+    def facts(self) -> TableFacts:
+        """Describe the table as of the last refresh."""
+        active = self.active_files()
+        days = active[f"partition.{PARTITION_COLUMN}"] if len(active) else None
+        history = self.handle.history(1)
+        stamp = history[0].get("timestamp") if history else None
+        return TableFacts(
+            name=self.name,
+            uri=self.handle.table_uri,
+            version=self.handle.version(),
+            files=len(active),
+            rows=int(pc.sum(active["num_records"]).as_py() or 0),
+            bytes=int(pc.sum(active["size_bytes"]).as_py() or 0),
+            days=None if days is None else (str(pc.min(days)), str(pc.max(days))),
+            last_commit=None if stamp is None else datetime.fromtimestamp(stamp / 1000, UTC),
+        )
+
+
+class Lake:
+    """All tables under one root."""
+
+    def __init__(self, settings: LakeSettings) -> None:
+        self.location = Location(settings.uri, settings.s3_endpoint_url)
+        self._opened: dict[str, Table] = {}
+
+    def init(self) -> list[str]:
+        """Make the tables that are missing; return their names. Safe to run many times at once.
+
+        Raises FatalError or RetryableError if the root cannot be used, or if an existing table has
+        another schema than this version of goldpan writes.
+        """
+        self.location.check()
+        made = [name for name in LAYOUTS if self._make(TABLES[name])]
+        for name in LAYOUTS:
+            self.table(name)
+        return made
+
+    def table(self, name: str) -> Table:
+        """Open a table, once.
+
+        Raises FatalError if it does not exist or has another schema.
+        """
+        if name not in self._opened:
+            schema = TABLES[name]
+            handle = self._open(name)
+            check_schema(name, handle, schema.arrow)
+            self._opened[name] = Table(schema, handle, self.location.files(name))
+        return self._opened[name]
+
+    def tables(self) -> list[Table]:
+        """Open all tables."""
+        return [self.table(name) for name in LAYOUTS]
+
+    def _open(self, name: str) -> DeltaTable:
+        uri = self.location.table_uri(name)
+        try:
+            with _lake_errors(f"opening table {name}"):
+                return DeltaTable(uri, storage_options=self.location.table_options())
+        except TableNotFoundError:
+            raise FatalError(
+                f"there is no table {name} at {uri}: correct GOLDPAN_LAKE__URI, "
+                "or make the tables with `goldpan lake init`"
+            ) from None
+
+    def _make(self, schema: TableSchema) -> bool:
+        uri, options = self.location.table_uri(schema.name), self.location.table_options()
+        with _lake_errors(f"making table {schema.name}"):
+            if DeltaTable.is_deltatable(uri, storage_options=options):
+                return False
+            DeltaTable.create(
+                uri,
+                schema.arrow,
+                mode="ignore",
+                partition_by=list(schema.partition_by),
+                name=schema.name,
+                configuration=_CONFIGURATION,
+                storage_options=options,
+            )
+            return True
+
+
+def check_schema(name: str, handle: DeltaTable, expected: pa.Schema) -> None:
+    """Raise FatalError, naming the columns, if a table cannot take rows of ``expected``."""
+    found = {field.name: field for field in pa.schema(handle.schema().to_arrow())}
+    missing = [field.name for field in expected if field.name not in found]
+    more = [column for column in found if column not in expected.names]
+    other = [
+        f.name for f in expected if f.name in found and not _same_type(f.type, found[f.name].type)
+    ]
+    partitions = handle.metadata().partition_columns
+    faults = [
+        f"{what} {', '.join(columns)}"
+        for what, columns in (
+            ("lacks", missing),
+            ("has unknown", more),
+            ("has another type for", other),
+        )
+        if columns
+    ]
+    if partitions != [PARTITION_COLUMN]:
+        faults.append(f"is partitioned by {', '.join(partitions) or 'nothing'}")
+    if faults:
+        raise FatalError(
+            f"table {name} at {handle.table_uri} does not fit this version of goldpan: "
+            f"it {'; it '.join(faults)}. Point GOLDPAN_LAKE__URI at a lake made by "
+            "`goldpan lake init`, or use the version that made this one"
+        )
+
+
+def _same_type(left: pa.DataType, right: pa.DataType) -> bool:
+    """Compare types as Delta sees them: it knows neither field names inside lists nor large types."""
+    if pa.types.is_map(left) and pa.types.is_map(right):
+        return _same_type(left.key_type, right.key_type) and _same_type(
+            left.item_type, right.item_type
+        )
+    if pa.types.is_list(left) and pa.types.is_list(right):
+        return _same_type(left.value_type, right.value_type)
+    if pa.types.is_struct(left) and pa.types.is_struct(right):
+        names = [left.field(i).name for i in range(left.num_fields)]
+        same_names = names == [right.field(i).name for i in range(right.num_fields)]
+        return same_names and all(
+            _same_type(left.field(n).type, right.field(n).type) for n in names
+        )
+    return bool(left == right)
+
+
+@contextmanager
+def _lake_errors(what: str) -> Iterator[None]:
+    """Turn what delta-rs raises into RetryableError; a missing table stays what it is."""
+    try:
+        yield
+    except TableNotFoundError:
+        raise
+    except (DeltaError, OSError, pa.ArrowException) as error:
+        raise RetryableError(f"{what}: no good answer ({type(error).__name__})") from error

@@ -1,0 +1,261 @@
+"""The proof, from the transaction logs alone, that every record is in the lake exactly once.
+
+For each source partition, in each incarnation of its topic: the ranges of the primary table follow
+one another without gap or overlap up to the position, each range obeys the conservation laws
+(`lake.ledger`), the number of rows in the files is the number that the ranges stored, and
+quarantine holds what the ranges say was set aside.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lake.ledger import EntryKind, LoggedEntry, Source, SourceRange
+from lake.tables import Lake, Table
+
+PRIMARY_TABLES = ("traces", "feedback")
+QUARANTINE = "quarantine"
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionProof:
+    """What the log says of one source partition: offsets ``[start, end)`` and where they went.
+
+    ``stored`` and ``quarantined`` are where the records are *now*: a record that was re-driven out
+    of quarantine counts as stored.
+    """
+
+    topic: str
+    partition: int
+    start: int
+    end: int
+    consumed: int = 0
+    stored: int = 0
+    quarantined: int = 0
+    dropped: int = 0
+    skipped: int = 0
+
+    def to_json(self) -> dict[str, int | str]:
+        """Return the row as `goldpan lake verify --json` prints it."""
+        return {
+            "topic": self.topic,
+            "partition": self.partition,
+            "from": self.start,
+            "to": self.end,
+            "consumed": self.consumed,
+            "stored": self.stored,
+            "quarantined": self.quarantined,
+            "dropped": self.dropped,
+            "skipped": self.skipped,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome of a verification; ``problems`` is empty exactly if all laws hold."""
+
+    partitions: Sequence[PartitionProof]
+    problems: Sequence[str]
+
+    @property
+    def ok(self) -> bool:
+        """Return whether everything holds."""
+        return not self.problems
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as `goldpan lake verify --json` prints it."""
+        return {
+            "ok": self.ok,
+            "partitions": [p.to_json() for p in self.partitions],
+            "problems": list(self.problems),
+        }
+
+
+@dataclass(slots=True)
+class _Chain:
+    """The ranges of one source partition, in the order of their commits."""
+
+    proof: PartitionProof
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, item: SourceRange, where: str) -> None:
+        expected = self.proof.end
+        if item.start > expected:
+            gap = item.start - expected
+            self.problems.append(
+                f"{item.source}: {gap} offsets from {expected} are in no commit ({where})"
+            )
+        if item.start < expected:
+            twice = min(expected, item.end) - item.start
+            self.problems.append(
+                f"{item.source}: {twice} offsets from {item.start} came twice ({where})"
+            )
+        self.problems += [f"{law} ({where})" for law in item.broken_laws()]
+        old = self.proof
+        self.proof = replace(
+            old,
+            end=max(expected, item.end),
+            consumed=old.consumed + item.consumed,
+            stored=old.stored + item.stored,
+            quarantined=old.quarantined + item.quarantined,
+            dropped=old.dropped + sum(item.dropped.values()),
+            skipped=old.skipped + sum(item.skipped.values()),
+        )
+
+
+def verify(lake: Lake, *, deep: bool = False) -> Report:
+    """Check every law on every table.
+
+    ``deep`` also reads the coordinates of all rows: each must be there once, and within a range.
+    Raises RetryableError or FatalError if the lake cannot be read.
+    """
+    # Quarantine is read first: it is committed first, so whatever a primary range says was set
+    # aside is then either in this snapshot or was committed after it, which the second look finds.
+    tables = {name: lake.table(name) for name in (*PRIMARY_TABLES, QUARANTINE)}
+    for name in PRIMARY_TABLES:
+        tables[name].refresh()
+    tables[QUARANTINE].refresh()
+    set_aside = tables[QUARANTINE].ledger()
+    proofs: list[PartitionProof] = []
+    problems: list[str] = []
+    for name in PRIMARY_TABLES:
+        chains, found = _chains(tables[name])
+        problems += found
+        redriven = _redriven(tables[name].ledger())
+        for source, chain in chains.items():
+            problems += chain.problems
+            moved = redriven.get(source, 0)
+            proof = chain.proof
+            problems += _against_quarantine(proof, source, set_aside, moved)
+            proofs.append(
+                replace(proof, stored=proof.stored + moved, quarantined=proof.quarantined - moved)
+            )
+        problems += _against_files(tables[name], [p for p in proofs if p.topic in _topics(chains)])
+        if deep:
+            problems += _against_rows(tables[name], chains)
+    return Report(sorted(proofs, key=lambda p: (p.topic, p.partition)), problems)
+
+
+def _topics(chains: Mapping[Source, _Chain]) -> set[str]:
+    return {source.topic for source in chains}
+
+
+def _chains(table: Table) -> tuple[dict[Source, _Chain], list[str]]:
+    chains: dict[Source, _Chain] = {}
+    problems: list[str] = []
+    for logged in table.ledger():
+        where = f"table {table.name}, version {logged.table_version}"
+        for item in logged.entry.ranges:
+            if logged.entry.kind is EntryKind.ADOPT:
+                _adopt(chains, item)
+            elif logged.entry.kind is EntryKind.FLUSH:
+                chain = chains.setdefault(
+                    item.source,
+                    _Chain(PartitionProof(item.topic, item.partition, item.start, item.start)),
+                )
+                chain.add(item, where)
+    for source, position in table.positions(list(chains)).items():
+        end = chains[source].proof.end
+        if position != end:
+            problems.append(
+                f"{source}: the position in table {table.name} is {position}, "
+                f"but its commits end at {end}"
+            )
+    return chains, problems
+
+
+def _adopt(chains: dict[Source, _Chain], item: SourceRange) -> None:
+    """Go on from where a person said to: another incarnation counts its offsets anew."""
+    chain = chains.setdefault(
+        item.source, _Chain(PartitionProof(item.topic, item.partition, item.end, item.end))
+    )
+    chain.proof = replace(chain.proof, end=item.end)
+
+
+def _redriven(ledger: Iterable[LoggedEntry]) -> dict[Source, int]:
+    counts: dict[Source, int] = defaultdict(int)
+    for logged in ledger:
+        if logged.entry.kind is EntryKind.REDRIVE:
+            for item in logged.entry.ranges:
+                counts[item.source] += item.stored
+    return counts
+
+
+def _against_quarantine(
+    proof: PartitionProof, source: Source, set_aside: Sequence[LoggedEntry], redriven: int
+) -> list[str]:
+    """Compare with the quarantine table, which may be ahead of the primary by one flush."""
+    flushed = [
+        item
+        for logged in set_aside
+        if logged.entry.kind is EntryKind.FLUSH
+        for item in logged.entry.ranges
+        if item.source == source
+    ]
+    certain = sum(item.quarantined for item in flushed if item.end <= proof.end)
+    possible = sum(item.quarantined for item in flushed)
+    problems = []
+    if not certain <= proof.quarantined <= possible:
+        problems.append(
+            f"{source}: {proof.quarantined} records were set aside, "
+            f"but quarantine holds {certain if certain == possible else f'{certain} to {possible}'}"
+        )
+    taken_out = sum(
+        item.quarantined
+        for logged in set_aside
+        if logged.entry.kind is EntryKind.REDRIVE
+        for item in logged.entry.ranges
+        if item.source == source
+    )
+    if taken_out != redriven:
+        problems.append(
+            f"{source}: {redriven} records were re-driven, but {taken_out} were taken out of "
+            "quarantine: run `goldpan quarantine redrive` again, it finishes what was begun"
+        )
+    return problems
+
+
+def _against_files(table: Table, proofs: Sequence[PartitionProof]) -> list[str]:
+    active = table.active_files()
+    if not len(active):
+        rows = 0
+    elif active["num_records"].null_count:
+        return [f"table {table.name}: some files do not say how many rows they hold"]
+    else:
+        rows = pc.sum(active["num_records"]).as_py()
+    stored = sum(p.stored for p in proofs)
+    if rows == stored:
+        return []
+    return [f"table {table.name}: its files hold {rows} rows, but its commits stored {stored}"]
+
+
+def _against_rows(table: Table, chains: Mapping[Source, _Chain]) -> list[str]:
+    rows = table.read(["_topic", "_partition", "_offset"])
+    if not len(rows):
+        return []
+    keys = rows.group_by(["_topic", "_partition", "_offset"]).aggregate([([], "count_all")])
+    problems = _doubled(keys)
+    spans = rows.group_by(["_topic", "_partition"]).aggregate(
+        [("_offset", "min"), ("_offset", "max")]
+    )
+    for span in spans.to_pylist():
+        source = Source(span["_topic"], span["_partition"])
+        chain = chains.get(source)
+        if chain is None or span["_offset_max"] >= chain.proof.end:
+            problems.append(f"{source}: table {table.name} holds rows that no commit covers")
+    return problems
+
+
+def _doubled(keys: pa.Table) -> list[str]:
+    doubled = keys.filter(pc.greater(keys["count_all"], 1))
+    if not len(doubled):
+        return []
+    some = ", ".join(
+        f"{row['_topic']}/{row['_partition']}@{row['_offset']}"
+        for row in doubled.slice(0, 5).to_pylist()
+    )
+    return [f"{len(doubled)} records are there more than once, such as {some}"]

@@ -1,0 +1,108 @@
+"""Taking partitions over: where to go on reading, according to the tables and nobody else."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow.compute as pc
+
+from lake.ledger import Incarnation, Source, late_app
+from lake.tables import Table
+from schemas.errors import FatalError
+from stream.flusher import another_topic
+from stream.owned import Owned
+from stream.ranges import OpenRange
+
+RETENTION = "retention"
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """Reads positions and compares them with what Kafka still has.
+
+    ``watermarks`` gives (first offset that is left, one after the last); ``start`` says where to
+    begin without a position, ``on_lost_offsets`` what to do about records that Kafka has deleted
+    before they were read. ``on_lost`` is told of each such gap that is skipped.
+    """
+
+    primary: Mapping[str, Table]
+    quarantine: Table
+    incarnation: Callable[[str], Incarnation]
+    watermarks: Callable[[Source], tuple[int, int]]
+    start: str
+    on_lost_offsets: str
+    on_lost: Callable[[Source, int, int], None]
+
+    def take(self, sources: Sequence[Source]) -> tuple[list[Owned], dict[str, Incarnation]]:
+        """Return the partitions ready to be read, and the incarnations of their topics.
+
+        Raises FatalError if a topic is another incarnation than the positions are of, if a position
+        lies beyond the topic's end, or if records were lost and the setting says to fail;
+        RetryableError if the lake or Kafka does not answer.
+        """
+        topics = {source.topic for source in sources}
+        for topic in topics:
+            self.primary[topic].refresh()
+        self.quarantine.refresh()
+        incarnations = {topic: self.incarnation(topic) for topic in topics}
+        taken = []
+        for topic in sorted(topics):
+            mine = [source for source in sources if source.topic == topic]
+            positions = self.primary[topic].positions(mine)
+            self._check_incarnation(topic, incarnations[topic], positions)
+            taken += [self._one(source, positions[source]) for source in mine]
+        return taken, incarnations
+
+    def _check_incarnation(
+        self, topic: str, now: Incarnation, positions: Mapping[Source, int | None]
+    ) -> None:
+        recorded = self.primary[topic].incarnation_version(topic)
+        has_positions = any(position is not None for position in positions.values())
+        if has_positions and recorded is not None and recorded != now.version():
+            raise FatalError(another_topic(topic))
+
+    def _one(self, source: Source, position: int | None) -> Owned:
+        low, high = self.watermarks(source)
+        if position is None:
+            first = low if self.start == "earliest" else high
+            reading = OpenRange(source, first, first)
+        else:
+            reading = OpenRange(source, position, position)
+            self._check_bounds(source, reading, low, high)
+        quarantine = self.quarantine.positions([source])[source]
+        return Owned(
+            range=reading,
+            position=position,
+            quarantine=quarantine,
+            late=self.quarantine.handle.transaction_version(late_app(source)),
+            held=self._held(source, reading.start, quarantine),
+        )
+
+    def _check_bounds(self, source: Source, reading: OpenRange, low: int, high: int) -> None:
+        if reading.start > high:
+            raise FatalError(
+                f"{source}: the position is {reading.start}, but the topic ends at {high}: it was "
+                "truncated (an unclean leader election, or a restored broker). Records that are in "
+                "the lake may be missing in Kafka. To go on from what Kafka has: "
+                f"`goldpan stream adopt --topic {source.topic}`"
+            )
+        if reading.start < low:
+            if self.on_lost_offsets == "fail":
+                raise FatalError(
+                    f"{source}: the records from offset {reading.start} to {low - 1} were deleted by "
+                    "Kafka before they were read (retention). To go on without them, and have the "
+                    "gap recorded, set GOLDPAN_STREAM__ON_LOST_OFFSETS=skip"
+                )
+            self.on_lost(source, reading.start, low)
+            reading.skip_to(low, RETENTION)
+
+    def _held(self, source: Source, position: int, quarantine: int | None) -> frozenset[int]:
+        """Return what quarantine holds of the records that are about to be read again."""
+        if quarantine is None or quarantine <= position:
+            return frozenset()
+        rows = self.quarantine.read(
+            ["_offset"],
+            (pc.field("_topic") == source.topic)
+            & (pc.field("_partition") == source.partition)
+            & (pc.field("_offset") >= position),
+        )
+        return frozenset(rows["_offset"].to_pylist())

@@ -1,0 +1,91 @@
+"""What the brokers say of the topics: do they exist, which incarnation, from where to where.
+
+Every question has a time limit, and a broker that does not answer is a RetryableError; what only a
+person can mend (no such topic, no permission) is a FatalError.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from lake.ledger import Incarnation, Source
+from schemas.errors import FatalError, RetryableError
+
+TIMEOUT_SECONDS = 10.0
+_REFUSED = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "is not allowed to read the topic",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "is not allowed to use the consumer group",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "is not allowed to use the cluster",
+    KafkaError.SASL_AUTHENTICATION_FAILED: "was not accepted with its credentials",
+    KafkaError._AUTHENTICATION: "was not accepted with its credentials",
+}
+_ABSENT = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}
+
+
+class Cluster:
+    """Asks the brokers, through an admin client and through the consumer whose offsets count."""
+
+    def __init__(self, properties: Mapping[str, Any], *, bootstrap_servers: str) -> None:
+        self._bootstrap = bootstrap_servers
+        self._admin = AdminClient(dict(properties))
+
+    def partitions(self, topics: Sequence[str]) -> list[Source]:
+        """Return all partitions of the topics, in order.
+
+        Raises FatalError if a topic does not exist or may not be read.
+        """
+        found: list[Source] = []
+        for topic in topics:
+            metadata = self._call(
+                topic, lambda topic=topic: self._admin.list_topics(topic, TIMEOUT_SECONDS)
+            )
+            described = metadata.topics[topic]
+            if described.error is not None:
+                raise self.translated(described.error, topic)
+            found += [Source(topic, number) for number in sorted(described.partitions)]
+        return found
+
+    def incarnation(self, topic: str) -> Incarnation:
+        """Return the cluster's id and the topic's id; an empty topic id where brokers give none."""
+        metadata = self._call(topic, lambda: self._admin.list_topics(topic, TIMEOUT_SECONDS))
+        cluster = metadata.cluster_id or ""
+        if metadata.controller_id < 0:  # librdkafka's embedded broker answers no admin calls
+            return Incarnation(cluster, "")
+        futures = self._admin.describe_topics(
+            TopicCollection([topic]), request_timeout=TIMEOUT_SECONDS
+        )
+        described = self._call(topic, lambda: futures[topic].result(timeout=2 * TIMEOUT_SECONDS))
+        return Incarnation(cluster, str(described.topic_id or ""))
+
+    def watermarks(self, consumer: Any, source: Source) -> tuple[int, int]:
+        """Return the first offset that Kafka still has and the one after the last."""
+        partition = TopicPartition(source.topic, source.partition)
+        low, high = self._call(
+            source.topic, lambda: consumer.get_watermark_offsets(partition, timeout=TIMEOUT_SECONDS)
+        )
+        return int(low), int(high)
+
+    def _call(self, topic: str, question: Callable[[], Any]) -> Any:
+        try:
+            return question()
+        except KafkaException as error:
+            raise self.translated(error.args[0], topic) from error
+        except TimeoutError as error:
+            raise RetryableError(f"Kafka at {self._bootstrap} did not answer in time") from error
+
+    def translated(self, error: KafkaError, topic: str) -> RetryableError | FatalError:
+        """Return the error to raise for what a broker or the client said."""
+        code = error.code()
+        if code in _REFUSED:
+            return FatalError(
+                f"Kafka at {self._bootstrap}: this client {_REFUSED[code]} (topic {topic}): "
+                "check GOLDPAN_KAFKA__PROPERTIES and the access lists of the cluster"
+            )
+        if code in _ABSENT:
+            return FatalError(
+                f"Kafka at {self._bootstrap} has no topic {topic}: create it, or name the right one "
+                "in GOLDPAN_KAFKA__TRACES_TOPIC or GOLDPAN_KAFKA__FEEDBACK_TOPIC"
+            )
+        return RetryableError(f"Kafka at {self._bootstrap} gives no good answer ({error.name()})")

@@ -1,0 +1,48 @@
+"""The names of everything that the worker logs, one name a thing, and what each means.
+
+`docs/operations.md` lists them; a test holds the two together.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+
+class Log(Protocol):
+    """What the worker needs of a logger (structlog's bound logger fits)."""
+
+    def info(self, event: str, **fields: object) -> None:
+        """Log what goes as it should."""
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Log what mends itself but may interest a person."""
+
+    def error(self, event: str, **fields: object) -> None:
+        """Log what a person must look at."""
+
+
+EVENTS: Mapping[str, str] = {
+    "worker_started": "The worker runs; says with which settings, never with secrets.",
+    "tables_made": "Tables that were missing in the lake were made.",
+    "partitions_assigned": "Partitions were taken over, with the positions read from the tables.",
+    "partitions_revoked": "Partitions were given up after what was read of them had been flushed.",
+    "partitions_abandoned": "Partitions were given up with unflushed records; the next owner reads "
+    "them again.",
+    "flush_committed": "A flush is in the lake: records, files, bytes, seconds.",
+    "flush_fenced": "The table's position had been moved by another worker; the buffer was dropped.",
+    "flush_abandoned": "A flush was given up (shutdown or lost partitions); its records are read again.",
+    "step_retried": "A step failed in a way that passes; it is tried again after a wait.",
+    "commit_unknown": "A commit got no clear answer; the position will tell whether it landed.",
+    "commit_settled": "The position told that a commit had landed already.",
+    "offsets_lost": "Kafka had deleted records before they were read; the gap is recorded.",
+    "paused": "Reading is paused: memory is short, or a step outside does not answer.",
+    "resumed": "Reading goes on.",
+    "kafka_error": "The client reports trouble with a broker; it reconnects by itself.",
+    "offsets_not_committed": "The group's offsets were not committed in Kafka; only lag tools need them.",
+    "checkpoint_failed": "A checkpoint could not be written; the next one will be tried.",
+    "caught_up": "Everything that was there at the start is in the lake.",
+    "stopping": "A signal asked the worker to stop; it flushes what it holds.",
+    "worker_stopped": "The worker has ended in order.",
+    "worker_failed": "The worker has ended with an error that a person must mend.",
+    "redaction_off": "The policy is `off`: personal data goes to the lake as it comes.",
+    "child_restarted": "A worker process died and another was started in its place.",
+}

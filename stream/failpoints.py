@@ -1,0 +1,65 @@
+"""Crashes on purpose: a process that dies, or stops, at a named step of a flush.
+
+Only tests set this. The worker calls ``reached(step)`` between any two effects of a flush, so a
+test can end the process at each of them and look at what the next one makes of it.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from schemas.errors import UsageError
+
+
+class Step(StrEnum):
+    """The steps of a flush, in their order. Each name says what has just happened."""
+
+    SEALED = "sealed"
+    QUARANTINE_WRITTEN = "quarantine_written"
+    PRIMARY_WRITTEN = "primary_written"
+    QUARANTINE_COMMITTED = "quarantine_committed"
+    PRIMARY_COMMITTED = "primary_committed"
+    OFFSETS_COMMITTED = "offsets_committed"
+
+
+_SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+
+
+@dataclass(slots=True)
+class FailPoint:
+    """Sends this process a signal the ``countdown``-th time that ``step`` is reached."""
+
+    step: Step
+    signal: signal.Signals
+    countdown: int
+    send: Callable[[int, int], None] = field(default=os.kill)
+
+    def __call__(self, step: Step) -> None:
+        """Take note that a step was reached."""
+        if step is self.step:
+            self.countdown -= 1
+            if self.countdown == 0:
+                self.send(os.getpid(), self.signal)
+
+
+def never(_step: Step) -> None:
+    """Let every step pass."""
+
+
+def parse(text: str | None) -> Callable[[Step], None]:
+    """Read ``step[:n][=kill|stop]``; None gives `never`.
+
+    Raises UsageError for an unknown step or action.
+    """
+    if text is None:
+        return never
+    place, _, action = text.partition("=")
+    name, _, count = place.partition(":")
+    try:
+        return FailPoint(Step(name), _SIGNALS[action or "kill"], int(count or "1"))
+    except (KeyError, ValueError):
+        raise UsageError(
+            f"GOLDPAN_STREAM__FAIL_AT: use STEP[:N][=kill|stop] with one of {', '.join(Step)}"
+        ) from None

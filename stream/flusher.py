@@ -1,0 +1,151 @@
+"""Carries flushes into the lake on a thread of its own, one after the other, while reading goes on.
+
+The steps of a flush, each of which may be the last one that this process takes:
+
+1. the files for quarantine are written, then those for the primary table; nobody can see them yet;
+2. the topic is asked for its incarnation: if it is not the one the positions belong to, stop;
+3. quarantine is committed with its positions, if anything goes there;
+4. the primary table is committed with its positions: *now* the range is done;
+5. the group's offsets are committed in Kafka, for lag tools to look at.
+
+| dies after | what the next owner finds | what it does |
+|---|---|---|
+| 1, 2 | files that no table knows | reads the range again; vacuum removes the files |
+| 3 | quarantine ahead of the primary table | reads the range again, takes from quarantine what is there |
+| 4 | both tables done, the group's offsets behind | goes on from the table's position |
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+from lake.ledger import Incarnation
+from lake.writer import TableWriter
+from schemas.errors import FatalError, RetryableError
+from stream.buffer import Flush
+from stream.failpoints import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """A flush that is in the lake. ``files`` and ``bytes`` are what it added, sizes as encoded."""
+
+    flush: Flush
+    seconds: float
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotFlushed:
+    """A flush that is not in the lake as far as anybody knows, and why."""
+
+    flush: Flush
+    error: BaseException
+
+
+Outcome = Flushed | NotFlushed
+
+
+@dataclass(frozen=True, slots=True)
+class FlushSteps:
+    """Does one flush. ``incarnation`` asks Kafka; ``reached`` is told after each step."""
+
+    primary: TableWriter
+    quarantine: TableWriter
+    incarnation: Callable[[str], Incarnation]
+    reached: Callable[[Step], None]
+    on_checkpoint_error: Callable[[str, RetryableError], None]
+
+    def run(self, flush: Flush) -> Flushed:
+        """Take all steps but the last, which belongs to the thread that owns the consumer.
+
+        Raises FencedError, FatalError, or RetryableError if told to stop.
+        """
+        began = monotonic()
+        aside = self.quarantine.prepare(flush.quarantined, flush.quarantine_ranges)
+        self.reached(Step.QUARANTINE_WRITTEN)
+        rows = self.primary.prepare(flush.rows, flush.ranges)
+        self.reached(Step.PRIMARY_WRITTEN)
+        self._same_topic(flush)
+        incarnations = {flush.topic: flush.incarnation}
+        if flush.quarantine_moves:
+            self.quarantine.commit(
+                aside, flush.quarantine_moves, flush.quarantine_ranges, incarnations
+            )
+            self.reached(Step.QUARANTINE_COMMITTED)
+        self.primary.commit(rows, flush.moves, flush.ranges, incarnations)
+        self.reached(Step.PRIMARY_COMMITTED)
+        seconds = monotonic() - began
+        self._checkpoint(
+            [self.primary, self.quarantine] if flush.quarantine_moves else [self.primary]
+        )
+        return Flushed(
+            flush,
+            seconds=seconds,
+            files=len(rows.files) + len(aside.files),
+            bytes=rows.bytes + aside.bytes,
+        )
+
+    def _checkpoint(self, writers: Sequence[TableWriter]) -> None:
+        for writer in writers:
+            try:
+                writer.checkpoint_if_due()
+            except RetryableError as error:
+                self.on_checkpoint_error(writer.table.name, error)
+
+    def _same_topic(self, flush: Flush) -> None:
+        now = self.incarnation(flush.topic)
+        if now != flush.incarnation:
+            raise FatalError(another_topic(flush.topic))
+
+
+def another_topic(topic: str) -> str:
+    """Return the message for a topic whose incarnation is not the one its positions belong to."""
+    return (
+        f"topic {topic} is not the one that was read before: it was deleted and made again, or the "
+        "client now talks to another cluster. Offsets of the two do not match; nothing was "
+        f"written. When the new one is right: `goldpan stream adopt --topic {topic}`"
+    )
+
+
+class Flusher:
+    """The thread. Hand it a flush, later take its outcome; it never drops one silently."""
+
+    def __init__(self, steps: Callable[[str], FlushSteps]) -> None:
+        self._steps = steps
+        self._inbox: queue.SimpleQueue[Flush | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="flusher", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def submit(self, flush: Flush) -> None:
+        """Hand over a flush; it is carried out after those before it."""
+        self._inbox.put(flush)
+
+    def outcome(self, seconds: float = 0.0) -> Outcome | None:
+        """Return the next outcome, waiting for it at most that long; None if there is none yet."""
+        try:
+            return self._outbox.get(timeout=seconds) if seconds else self._outbox.get_nowait()
+        except queue.Empty:
+            return None
+
+    def stop(self, seconds: float) -> None:
+        """Ask the thread to end after what it has been given, and wait for it that long."""
+        self._inbox.put(None)
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while (flush := self._inbox.get()) is not None:
+            self._outbox.put(self._outcome_of(flush))
+
+    def _outcome_of(self, flush: Flush) -> Outcome:
+        try:
+            return self._steps(flush.topic).run(flush)
+        except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
+            return NotFlushed(flush, error)

@@ -1,0 +1,136 @@
+"""One batch of one topic on its way: decode, redact, set aside what cannot go on, count.
+
+Nothing is counted as read before all of it has come through, so a step that has to be tried again
+(a registry that does not answer) leaves no trace.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from lake.ledger import Source
+from schemas.provenance import Decoded, Raw, Rejected
+from schemas.redacted import Redacted
+from stream.buffer import TopicBuffer
+from stream.owned import Assignment, Owned
+
+
+class Decodes(Protocol):
+    """What the intake needs of a decoder; see `stream.decode.decoder.Decoder`."""
+
+    def decode(self, topic: str, messages: Sequence[Raw]) -> tuple[Decoded[Any], list[Rejected]]:
+        """Tell valid records from others."""
+
+
+class RedactionOutcome(Protocol):
+    """Rows that may leave, and records that may not."""
+
+    @property
+    def rows(self) -> Redacted[pa.RecordBatch]:
+        """Return the rows as the table has them."""
+
+    @property
+    def rejected(self) -> Sequence[Rejected]:
+        """Return the records that could not be redacted."""
+
+
+class Redacts(Protocol):
+    """What the intake needs of a redactor; see `redact.engine.Redactor`."""
+
+    def redact(self, decoded: Decoded[Any], *, ingested_at: int) -> RedactionOutcome:
+        """Take personal data out."""
+
+
+class Seals(Protocol):
+    """What the intake needs to set records aside; see `redact.quarantine.Sealer`."""
+
+    def seal(self, rejected: Sequence[Rejected], *, ingested_at: int) -> Redacted[pa.RecordBatch]:
+        """Make rows of quarantine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Takes batches of one topic in. ``now_us`` is the wall clock in microseconds."""
+
+    decoder: Decodes
+    redactor: Redacts
+    sealer: Seals
+    now_us: Callable[[], int]
+    on_rejected: Callable[[Rejected], None]
+
+    def take(
+        self, batch: Sequence[Raw], assignment: Assignment, buffer: TopicBuffer, now: float
+    ) -> int:
+        """Take a batch into the buffer; return how many records were new.
+
+        Records of partitions that are not owned, or that have been read already, are passed over.
+        Raises RetryableError, with nothing changed, if the batch must be tried again.
+        """
+        offsets, fresh = _fresh(batch, buffer.topic, assignment)
+        if not offsets:
+            return 0
+        held = [raw for raw in fresh if _is_held(raw, buffer.topic, assignment)]
+        if held:
+            fresh = [raw for raw in fresh if not _is_held(raw, buffer.topic, assignment)]
+        ingested_at = self.now_us()
+        decoded, rejected = self.decoder.decode(buffer.topic, fresh)
+        outcome = self.redactor.redact(decoded, ingested_at=ingested_at)
+        rejected = [*rejected, *outcome.rejected]
+        buffer.add(outcome.rows, now)
+        aside = Counter(Source(r.topic, r.raw.partition) for r in rejected)
+        if rejected:
+            rejected.sort(key=lambda r: (r.raw.partition, r.raw.offset))
+            buffer.set_aside_rows(self.sealer.seal(rejected, ingested_at=ingested_at), aside, now)
+        aside.update(Source(buffer.topic, raw.partition) for raw in held)
+        for source, read in offsets.items():
+            _count(assignment.owned[source], read, aside[source])
+        _note_times(batch, buffer.topic, assignment)
+        for item in rejected:
+            self.on_rejected(item)
+        return sum(map(len, offsets.values()))
+
+
+def _fresh(
+    batch: Sequence[Raw], topic: str, assignment: Assignment
+) -> tuple[dict[Source, list[int]], Sequence[Raw]]:
+    """Return the offsets to be read, by partition and in order, and their records."""
+    by_partition: dict[int, list[int]] = defaultdict(list)
+    for raw in batch:
+        by_partition[raw[0]].append(raw[1])
+    offsets: dict[Source, list[int]] = {}
+    for partition, found in by_partition.items():
+        owned = assignment.owned.get(Source(topic, partition))
+        wanted = owned.wanted(found) if owned else []
+        if wanted:
+            offsets[Source(topic, partition)] = wanted
+    if sum(map(len, offsets.values())) == len(batch):
+        return offsets, batch
+    keep = {(source.partition, offset) for source, read in offsets.items() for offset in read}
+    return offsets, [raw for raw in batch if (raw.partition, raw.offset) in keep]
+
+
+def _is_held(raw: Raw, topic: str, assignment: Assignment) -> bool:
+    owned = assignment.owned[Source(topic, raw.partition)]
+    return bool(owned.held) and raw.offset in owned.held
+
+
+def _count(owned: Owned, read: Sequence[int], aside: int) -> None:
+    owned.range.read(read)
+    owned.range.quarantined += aside
+    owned.range.stored += len(read) - aside
+    owned.at_end = False
+
+
+def _note_times(batch: Sequence[Raw], topic: str, assignment: Assignment) -> None:
+    """Remember the times that the lag in seconds is told from."""
+    newest = {raw[0]: raw[2] for raw in batch}
+    oldest = {raw[0]: raw[2] for raw in reversed(batch)}
+    for partition, stamp in newest.items():
+        owned = assignment.owned.get(Source(topic, partition))
+        if owned:
+            owned.newest_read_ms = stamp
+            if owned.oldest_open_ms is None:
+                owned.oldest_open_ms = oldest[partition]

@@ -1,0 +1,75 @@
+"""The Kafka consumer's configuration: positions come from the tables, never from the group."""
+
+from collections.abc import Callable
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException
+
+from schemas.errors import UsageError
+from stream.config import KafkaSettings
+
+CLIENT_ID = "goldpan"
+
+
+def connection_properties(settings: KafkaSettings) -> dict[str, Any]:
+    """Return what every client needs: the brokers and the user's own properties."""
+    return {
+        "client.id": CLIENT_ID,
+        **settings.properties,
+        "bootstrap.servers": settings.bootstrap_servers,
+    }
+
+
+def admin_properties(settings: KafkaSettings) -> dict[str, Any]:
+    """Return the user's properties without those that only a consumer knows."""
+    consumer_only = (
+        "fetch.",
+        "queued.",
+        "max.poll",
+        "session.",
+        "heartbeat.",
+        "isolation.",
+        "group.",
+    )
+    return {
+        name: value
+        for name, value in connection_properties(settings).items()
+        if not name.startswith(consumer_only)
+    }
+
+
+def consumer_properties(settings: KafkaSettings, *, fetch_queue: int) -> dict[str, Any]:
+    """Return the consumer's properties. ``fetch_queue`` bounds what it holds ahead, in bytes."""
+    classic = settings.group_protocol == "classic"
+    assignor = "partition.assignment.strategy" if classic else "group.remote.assignor"
+    return {
+        "isolation.level": "read_committed",
+        "fetch.wait.max.ms": 100,
+        "queued.min.messages": 20_000,
+        "queued.max.messages.kbytes": max(1024, fetch_queue // 1024),
+        "fetch.message.max.bytes": min(4 * 2**20, max(2**20, fetch_queue // 4)),
+        "fetch.max.bytes": max(2**20, min(32 * 2**20, fetch_queue // 2)),
+        **connection_properties(settings),
+        "group.id": settings.group_id,
+        "group.protocol": settings.group_protocol,
+        # Range: the partitions of the same number of both topics go to the same worker.
+        assignor: "range",
+        "auto.offset.reset": "error",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "enable.partition.eof": True,
+    }
+
+
+def make_consumer(
+    settings: KafkaSettings, *, fetch_queue: int, on_error: Callable[[KafkaError], None]
+) -> Consumer:
+    """Make the consumer.
+
+    Raises UsageError, with librdkafka's own words about the property, if it refuses one.
+    """
+    properties = consumer_properties(settings, fetch_queue=fetch_queue)
+    try:
+        return Consumer({**properties, "error_cb": on_error})
+    except KafkaException as error:
+        raise UsageError(f"GOLDPAN_KAFKA__PROPERTIES: {error.args[0].str()}") from None

@@ -1,0 +1,30 @@
+"""How far behind: in records, and in seconds, which is what people wait for."""
+
+from dataclasses import dataclass
+
+from stream.owned import Owned
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """``records`` are those that Kafka has and the lake has not; ``seconds`` the age of the oldest."""
+
+    records: int
+    seconds: float
+
+
+def lag(owned: Owned, *, high: int, now_ms: int, committed: int) -> Lag:
+    """Return the lag of a partition.
+
+    ``high`` is the offset after the topic's last record, ``committed`` the table's position. The
+    age is that of the oldest record in the buffer; with nothing in it, that of the last record
+    read, which is an upper bound of the age of the next one.
+    """
+    behind = max(0, high - committed)
+    if owned.at_end and not owned.range.moved:
+        behind = 0
+    if behind == 0:
+        return Lag(0, 0.0)
+    stamp = owned.oldest_open_ms if owned.oldest_open_ms is not None else owned.newest_read_ms
+    known = stamp is not None and stamp >= 0
+    return Lag(behind, max(0.0, (now_ms - stamp) / 1000) if known and stamp is not None else 0.0)

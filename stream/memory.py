@@ -1,0 +1,78 @@
+"""One budget for all that the worker holds, and when to stop fetching because of it.
+
+The setting is a ceiling for the whole process, since that is what the kernel enforces. What the
+process takes before it has read anything is measured, not guessed; the rest is shared out.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.errors import UsageError
+
+SMALLEST_ROOM = 48 * 2**20
+_MAXIMAL_QUEUE = 64 * 2**20
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def resident_bytes() -> int:
+    """Return the memory that this process occupies now; 0 where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How the ceiling is shared out; all in bytes.
+
+    ``buffers`` is for rows that wait for a flush or are in one. Encoding needs about as much again
+    for a moment (the encoded file, one row group and the dictionaries), and Kafka's client keeps a
+    queue of ``fetch_queue`` bytes ahead of us.
+    """
+
+    ceiling: int
+    buffers: int
+    fetch_queue: int
+
+    @classmethod
+    def plan(cls, ceiling: int, baseline: int) -> "Budget":
+        """Share out what is left of ``ceiling`` above ``baseline``.
+
+        Raises UsageError if too little is left to work with.
+        """
+        room = ceiling - baseline
+        if room < SMALLEST_ROOM:
+            raise UsageError(
+                f"GOLDPAN_STREAM__MEMORY_BYTES: {ceiling} is too little: the worker takes "
+                f"{baseline} bytes before it reads anything; set at least {baseline + SMALLEST_ROOM}"
+            )
+        return cls(ceiling, buffers=int(room * 0.4), fetch_queue=min(_MAXIMAL_QUEUE, room // 8))
+
+    def flush_bytes(self, wanted: int) -> int:
+        """Return the size at which a buffer is flushed: one may fill while another is written."""
+        return max(1, min(wanted, self.buffers // 2))
+
+
+@dataclass(slots=True)
+class Gate:
+    """Closed while memory is short: the worker then pauses its partitions.
+
+    It opens again only well below the limit, so that it does not flap.
+    """
+
+    budget: Budget
+    resident: Callable[[], int] = resident_bytes
+    closed: bool = False
+
+    def update(self, buffered: int) -> bool:
+        """Take the bytes in buffers; return whether the gate is closed."""
+        resident = self.resident()
+        if buffered >= self.budget.buffers or resident >= 0.95 * self.budget.ceiling:
+            # Memory that nobody uses but that the allocator keeps must not close the gate for good.
+            self.closed = buffered > 0
+        elif buffered <= 0.7 * self.budget.buffers:
+            self.closed = False
+        return self.closed

@@ -1,0 +1,206 @@
+"""Every metric of the worker, in one list; the docs and the dashboards are held against it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.registry import Collector
+
+FRESHNESS_BUCKETS = (1, 2, 5, 10, 15, 30, 45, 60, 90, 120, 300, 600, 1800, 3600, 21600, 86400)
+COMMIT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+
+class Kind(StrEnum):
+    """The kinds of metric that Prometheus knows."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One metric: its full name, kind, labels and what it means."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+SPECS: Sequence[Spec] = (
+    Spec(
+        "goldpan_build_info",
+        Kind.GAUGE,
+        "Always 1; the labels say what runs.",
+        ("version", "policy"),
+    ),
+    Spec(
+        "goldpan_records_total",
+        Kind.COUNTER,
+        "Records whose fate is committed: stored, quarantined, dropped; and offsets skipped.",
+        ("topic", "outcome"),
+    ),
+    Spec("goldpan_records_read_total", Kind.COUNTER, "Records taken from Kafka.", ("topic",)),
+    Spec("goldpan_bytes_read_total", Kind.COUNTER, "Bytes of values taken from Kafka.", ("topic",)),
+    Spec(
+        "goldpan_quarantined_total",
+        Kind.COUNTER,
+        "Records set aside, by reason (counted when found, before the commit).",
+        ("topic", "reason"),
+    ),
+    Spec("goldpan_files_written_total", Kind.COUNTER, "Data files committed.", ("topic",)),
+    Spec("goldpan_bytes_written_total", Kind.COUNTER, "Bytes of data files committed.", ("topic",)),
+    Spec(
+        "goldpan_lag_records",
+        Kind.GAUGE,
+        "Offsets between the table's position and the end of the partition.",
+        ("topic", "partition"),
+    ),
+    Spec(
+        "goldpan_lag_seconds",
+        Kind.GAUGE,
+        "Age of the oldest record that is not in the lake yet; 0 when there is none.",
+        ("topic", "partition"),
+    ),
+    Spec(
+        "goldpan_freshness_seconds",
+        Kind.HISTOGRAM,
+        "From the time of the event to its commit, record by record.",
+        ("topic",),
+        FRESHNESS_BUCKETS,
+    ),
+    Spec(
+        "goldpan_commit_seconds",
+        Kind.HISTOGRAM,
+        "Time of one flush: encoding, uploading, committing.",
+        ("topic",),
+        COMMIT_BUCKETS,
+    ),
+    Spec(
+        "goldpan_flushes_total",
+        Kind.COUNTER,
+        "Flushes, by outcome: committed, fenced, abandoned.",
+        ("topic", "outcome"),
+    ),
+    Spec("goldpan_retries_total", Kind.COUNTER, "Steps tried again, by step.", ("step",)),
+    Spec(
+        "goldpan_commits_unknown_total",
+        Kind.COUNTER,
+        "Commits without an answer, which were settled by reading the position.",
+        ("table",),
+    ),
+    Spec(
+        "goldpan_commits_settled_total",
+        Kind.COUNTER,
+        "Commits that the position showed to have landed already.",
+        ("table",),
+    ),
+    Spec(
+        "goldpan_rebalances_total", Kind.COUNTER, "Assignments and losses of partitions.", ("kind",)
+    ),
+    Spec("goldpan_partitions_owned", Kind.GAUGE, "Partitions that this worker owns.", ("topic",)),
+    Spec(
+        "goldpan_position",
+        Kind.GAUGE,
+        "The table's position: the next offset to consume.",
+        ("topic", "partition"),
+    ),
+    Spec(
+        "goldpan_lost_offsets_total",
+        Kind.COUNTER,
+        "Offsets that Kafka deleted before they were read.",
+        ("topic",),
+    ),
+    Spec(
+        "goldpan_memory_bytes",
+        Kind.GAUGE,
+        "Memory: resident, buffered, and the two limits.",
+        ("of",),
+    ),
+    Spec("goldpan_paused", Kind.GAUGE, "1 while partitions are paused, by why.", ("why",)),
+    Spec("goldpan_ready", Kind.GAUGE, "1 while positions are taken and the lake answers."),
+    Spec(
+        "goldpan_redaction_cache_lookups_total",
+        Kind.COUNTER,
+        "Look-ups of text in the redaction cache, by result.",
+        ("result",),
+    ),
+)
+
+
+class BulkHistogram(Collector):
+    """A histogram that takes a whole batch at a time: one observation costs nanoseconds."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._bounds = np.array(spec.buckets, dtype=np.float64)
+        self._counts: dict[str, npt.NDArray[np.int64]] = {}
+        self._sums: dict[str, float] = {}
+
+    def observe(self, label: str, values: npt.NDArray[np.float64]) -> None:
+        """Add values, in seconds."""
+        found = np.bincount(np.searchsorted(self._bounds, values), minlength=len(self._bounds) + 1)
+        self._counts[label] = found + self._counts.get(label, 0)
+        self._sums[label] = self._sums.get(label, 0.0) + float(values.sum())
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """Give Prometheus what it asks for."""
+        family = HistogramMetricFamily(
+            self._spec.name, self._spec.meaning, labels=self._spec.labels
+        )
+        names = [str(float(bound)) for bound in self._spec.buckets] + ["+Inf"]
+        for label, counts in list(self._counts.items()):
+            buckets = list(zip(names, np.cumsum(counts).tolist(), strict=True))
+            family.add_metric([label], buckets=buckets, sum_value=self._sums[label])
+        yield family
+
+
+class Metrics:
+    """The metrics as objects, registered in ``registry``; look one up by its name."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+        self._histograms: dict[str, Histogram] = {}
+        specs = {spec.name: spec for spec in SPECS}
+        self.freshness = BulkHistogram(specs.pop("goldpan_freshness_seconds"))
+        registry.register(self.freshness)
+        for spec in specs.values():
+            if spec.kind is Kind.COUNTER:
+                self._counters[spec.name] = Counter(
+                    spec.name, spec.meaning, spec.labels, registry=registry
+                )
+            elif spec.kind is Kind.GAUGE:
+                self._gauges[spec.name] = Gauge(
+                    spec.name, spec.meaning, spec.labels, registry=registry
+                )
+            else:
+                self._histograms[spec.name] = Histogram(
+                    spec.name, spec.meaning, spec.labels, registry=registry, buckets=spec.buckets
+                )
+
+    def count(self, name: str, *labels: str, by: float = 1) -> None:
+        """Add to a counter; ``name`` without the prefix ``goldpan_`` and the suffix ``_total``."""
+        counter = self._counters[f"goldpan_{name}_total"]
+        (counter.labels(*labels) if labels else counter).inc(by)
+
+    def set(self, name: str, value: float, *labels: str) -> None:
+        """Set a gauge; ``name`` without the prefix."""
+        gauge = self._gauges[f"goldpan_{name}"]
+        (gauge.labels(*labels) if labels else gauge).set(value)
+
+    def forget(self, name: str, *labels: str) -> None:
+        """Stop showing one series of a gauge, of a partition that is no longer owned, say."""
+        gauge = self._gauges[f"goldpan_{name}"]
+        if labels in gauge._metrics:  # `remove` warns about a series never set
+            gauge.remove(*labels)
+
+    def observe(self, name: str, value: float, *labels: str) -> None:
+        """Add one observation to a histogram, in seconds; ``name`` without the prefix."""
+        self._histograms[f"goldpan_{name}"].labels(*labels).observe(value)

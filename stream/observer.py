@@ -1,0 +1,234 @@
+"""What the worker tells the world: metrics, log events, and whether it is well."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from confluent_kafka import KafkaException, TopicPartition
+
+from lake.ledger import Source
+from schemas.errors import FencedError, RetryableError
+from schemas.provenance import Raw, Rejected
+from stream.buffer import Flush, Rows
+from stream.events import Log
+from stream.flusher import Flushed
+from stream.lag import lag
+from stream.memory import Budget, resident_bytes
+from stream.metrics import Metrics
+from stream.owned import Assignment, Owned
+
+STUCK_SECONDS = 120.0
+DONE_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class Observer:
+    """Turns what happens into metrics and log events.
+
+    ``event_times`` names the column of event time by topic, ``group_position`` tells whether the
+    tables hold everything up to some offsets. Clocks: ``now_ms`` wall, ``monotonic`` seconds.
+    """
+
+    metrics: Metrics
+    log: Log
+    budget: Budget
+    event_times: Mapping[str, str]
+    positions: Callable[[Sequence[Source]], Mapping[Source, int | None]]
+    now_ms: Callable[[], int]
+    monotonic: Callable[[], float]
+    _turned_at: float = 0.0
+    _taken: bool = False
+    _lake_trouble: str | None = None
+    _asked_at: float = 0.0
+    _committed: dict[Source, int] = field(default_factory=dict)
+
+    # -- health ---------------------------------------------------------------------------------
+
+    def live(self) -> str | None:
+        """Return None while the loop turns."""
+        still = self.monotonic() - self._turned_at
+        return None if still < STUCK_SECONDS else f"the loop has not turned for {still:.0f} s"
+
+    def ready(self) -> str | None:
+        """Return None while positions are taken and the lake answers."""
+        if not self._taken:
+            return "positions are not taken yet: no partitions have been assigned"
+        return self._lake_trouble
+
+    def turned(self, now: float) -> None:
+        """Take note that the loop turns."""
+        self._turned_at = now
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def read(self, topic: str, taken: int, records: Sequence[Raw]) -> None:
+        """Take note of a batch."""
+        self.metrics.count("records_read", topic, by=taken)
+        self.metrics.count("bytes_read", topic, by=sum(len(r[4]) for r in records if r[4]))
+
+    def rejected(self, item: Rejected) -> None:
+        """Take note of a record that was set aside."""
+        self.metrics.count("quarantined", item.topic, item.reason)
+
+    def kafka_error(self, name: str) -> None:
+        """Take note of trouble that the client mends by itself."""
+        self.log.warning("kafka_error", error=name)
+
+    def offsets_not_committed(self, name: str) -> None:
+        """Take note that Kafka's own record of the offsets is behind."""
+        self.log.warning("offsets_not_committed", error=name)
+
+    def paused(self, why: str) -> None:
+        """Take note that reading is paused."""
+        self.metrics.set("paused", 1, why)
+        self.log.info("paused", why=why)
+
+    def resumed(self) -> None:
+        """Take note that reading goes on."""
+        for why in ("memory", "retry"):
+            self.metrics.set("paused", 0, why)
+        self.log.info("resumed")
+
+    # -- flushing -------------------------------------------------------------------------------
+
+    def committed(self, done: Flushed) -> None:
+        """Take note of a flush that is in the lake."""
+        flush, topic = done.flush, done.flush.topic
+        self._lake_trouble = None
+        outcomes: Counter[str] = Counter()
+        for item in flush.ranges:
+            outcomes["stored"] += item.stored
+            outcomes["quarantined"] += item.quarantined
+            outcomes["dropped"] += sum(item.dropped.values())
+            outcomes["skipped"] += sum(item.skipped.values())
+            self._committed[item.source] = item.end
+        for outcome, count in outcomes.items():
+            self.metrics.count("records", topic, outcome, by=count)
+        self.metrics.count("files_written", topic, by=done.files)
+        self.metrics.count("bytes_written", topic, by=done.bytes)
+        self.metrics.count("flushes", topic, "committed")
+        self.metrics.observe("commit_seconds", done.seconds, topic)
+        self._freshness(topic, flush.rows)
+        self.log.info(
+            "flush_committed",
+            topic=topic,
+            **outcomes,
+            files=done.files,
+            bytes=done.bytes,
+            seconds=round(done.seconds, 3),
+            positions={str(item.source): item.end for item in flush.ranges},
+        )
+
+    def _freshness(self, topic: str, rows: Sequence[Rows]) -> None:
+        now_us = self.now_ms() * 1000
+        for sealed in rows:
+            column = sealed.value.column(self.event_times[topic]).cast("int64")
+            times = column.to_numpy(zero_copy_only=False)
+            self.metrics.freshness.observe(topic, (now_us - times).astype(np.float64) / 1e6)
+
+    def fenced(self, flush: Flush, error: FencedError) -> None:
+        """Take note that another worker had moved a position."""
+        self.metrics.count("flushes", flush.topic, "fenced")
+        self.log.warning("flush_fenced", topic=flush.topic, detail=str(error))
+
+    def abandoned(self, flush: Flush) -> None:
+        """Take note that a flush was given up."""
+        self.metrics.count("flushes", flush.topic, "abandoned")
+        self.log.warning(
+            "flush_abandoned",
+            topic=flush.topic,
+            positions={str(item.source): item.start for item in flush.ranges},
+        )
+
+    def retried(self, what: str, error: RetryableError, wait: float) -> None:
+        """Take note that a step is tried again."""
+        self._lake_trouble = f"{what} is being tried again"
+        self.metrics.count("retries", what)
+        self.log.warning("step_retried", step=what, detail=str(error), wait_seconds=round(wait, 2))
+
+    def commit_unknown(self, table: str, error: BaseException) -> None:
+        """Take note of a commit without a clear answer."""
+        self.metrics.count("commits_unknown", table)
+        self.log.warning("commit_unknown", table=table, error=type(error).__name__)
+
+    def commit_settled(self, table: str) -> None:
+        """Take note that a commit had landed already."""
+        self.metrics.count("commits_settled", table)
+        self.log.info("commit_settled", table=table)
+
+    def checkpoint_failed(self, table: str, error: RetryableError) -> None:
+        """Take note that a checkpoint was not written."""
+        self.log.warning("checkpoint_failed", table=table, detail=str(error))
+
+    # -- partitions -----------------------------------------------------------------------------
+
+    def assigned(self, taken: Sequence[Owned]) -> None:
+        """Take note of partitions that were taken over."""
+        self._taken = True
+        self.metrics.count("rebalances", "assigned")
+        for item in taken:
+            self._committed[item.source] = item.range.start
+        self.log.info(
+            "partitions_assigned", positions={str(item.source): item.range.next for item in taken}
+        )
+
+    def revoked(self, sources: Sequence[Source], *, flushed: bool) -> None:
+        """Take note of partitions that were given up."""
+        self.metrics.count("rebalances", "revoked" if flushed else "lost")
+        event = "partitions_revoked" if flushed else "partitions_abandoned"
+        report = self.log.info if flushed else self.log.warning
+        report(event, partitions=[str(source) for source in sources])
+        for source in sources:
+            self._committed.pop(source, None)
+            for gauge in ("lag_records", "lag_seconds", "position"):
+                self.metrics.forget(gauge, source.topic, str(source.partition))
+
+    def lost(self, source: Source, start: int, end: int) -> None:
+        """Take note of records that Kafka had deleted before they were read."""
+        self.metrics.count("lost_offsets", source.topic, by=end - start)
+        self.log.error("offsets_lost", source=str(source), start=start, end=end)
+
+    def group_is_done(self, targets: Mapping[Source, int], now: float) -> bool:
+        """Tell whether the tables hold everything below ``targets``, whoever brought it there."""
+        if now - self._asked_at < DONE_SECONDS:
+            return False
+        self._asked_at = now
+        found = self.positions(list(targets))
+        return all((found[source] or 0) >= offset for source, offset in targets.items())
+
+    # -- now and then ---------------------------------------------------------------------------
+
+    def look(self, consumer: Any, assignment: Assignment, buffered: int) -> None:
+        """Set the gauges that show a state rather than an event."""
+        now_ms = self.now_ms()
+        owned_by_topic: Counter[str] = Counter(dict.fromkeys(self.event_times, 0))
+        for source, item in assignment.owned.items():
+            owned_by_topic[source.topic] += 1
+            labels = (source.topic, str(source.partition))
+            committed = self._committed.get(source, item.range.start)
+            self.metrics.set("position", committed, *labels)
+            high = _cached_high(consumer, source)
+            if high is not None:
+                found = lag(item, high=high, now_ms=now_ms, committed=committed)
+                self.metrics.set("lag_records", found.records, *labels)
+                self.metrics.set("lag_seconds", found.seconds, *labels)
+        for topic, count in owned_by_topic.items():
+            self.metrics.set("partitions_owned", count, topic)
+        self.metrics.set("memory_bytes", resident_bytes(), "resident")
+        self.metrics.set("memory_bytes", buffered, "buffered")
+        self.metrics.set("memory_bytes", self.budget.ceiling, "ceiling")
+        self.metrics.set("memory_bytes", self.budget.buffers, "buffer_limit")
+        self.metrics.set("ready", 1 if self.ready() is None else 0)
+
+
+def _cached_high(consumer: Any, source: Source) -> int | None:
+    """Return the partition's end as the last fetch told it; None before the first."""
+    try:
+        _, high = consumer.get_watermark_offsets(
+            TopicPartition(source.topic, source.partition), cached=True
+        )
+    except KafkaException:
+        return None
+    return int(high) if high >= 0 else None

@@ -1,0 +1,55 @@
+"""A partition that this worker owns: where it stands in the tables, and how far it has read."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from lake.ledger import Source
+from stream.ranges import OpenRange
+
+
+@dataclass(slots=True)
+class Owned:
+    """One source partition between assignment and revocation.
+
+    ``position`` is the primary table's (None: none yet) and ``quarantine`` and ``late`` are those
+    of the quarantine table (see `lake.ledger.late_app`). ``held`` are the offsets at or above the
+    position that quarantine already holds: a worker died between its two commits.
+    """
+
+    range: OpenRange
+    position: int | None
+    quarantine: int | None
+    late: int | None
+    held: frozenset[int] = frozenset()
+    at_end: bool = False
+    oldest_open_ms: int | None = None
+    newest_read_ms: int | None = None
+
+    @property
+    def source(self) -> Source:
+        """Return which partition this is."""
+        return self.range.source
+
+    def wanted(self, offsets: Iterable[int]) -> list[int]:
+        """Return the offsets that have not been read yet (a client may hand out old ones)."""
+        return [offset for offset in offsets if offset >= self.range.next]
+
+
+@dataclass(slots=True)
+class Assignment:
+    """All partitions that this worker owns."""
+
+    owned: dict[Source, Owned] = field(default_factory=dict)
+
+    def of(self, topic: str) -> list[Owned]:
+        """Return the owned partitions of one topic."""
+        return [owned for source, owned in self.owned.items() if source.topic == topic]
+
+    def add(self, items: Iterable[Owned]) -> None:
+        """Take partitions over, or again."""
+        self.owned.update({item.source: item for item in items})
+
+    def remove(self, sources: Iterable[Source]) -> None:
+        """Give partitions up."""
+        for source in sources:
+            self.owned.pop(source, None)

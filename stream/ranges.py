@@ -1,0 +1,71 @@
+"""What has been read of one partition since its last flush, counted record by record."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from lake.ledger import Source, SourceRange
+
+
+@dataclass(slots=True)
+class OpenRange:
+    """The offsets ``[start, next)`` that are read but not yet handed to a flush."""
+
+    source: Source
+    start: int
+    next: int
+    first: int | None = None
+    last: int | None = None
+    consumed: int = 0
+    stored: int = 0
+    quarantined: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    def read(self, offsets: Sequence[int]) -> None:
+        """Count records that came from Kafka, in order of offset; what is missing was skipped.
+
+        Kafka hands out a partition's offsets in order and without loss. A hole is therefore one
+        that Kafka made: transaction markers, aborted transactions, compaction.
+        """
+        if not offsets:
+            return
+        span = offsets[-1] + 1 - self.next
+        if span != len(offsets):
+            self.skipped["absent"] += span - len(offsets)
+        if self.first is None:
+            self.first = offsets[0]
+        self.last = offsets[-1]
+        self.next = offsets[-1] + 1
+        self.consumed += len(offsets)
+
+    def skip_to(self, offset: int, rule: str) -> None:
+        """Pass over offsets that hold no record that can be read, by the name of the rule."""
+        if offset > self.next:
+            self.skipped[rule] += offset - self.next
+            self.next = offset
+
+    def seal(self) -> SourceRange:
+        """Return the range as the ledger has it; this object then goes on from its end."""
+        sealed = SourceRange(
+            topic=self.source.topic,
+            partition=self.source.partition,
+            start=self.start,
+            end=self.next,
+            first=self.first,
+            last=self.last,
+            consumed=self.consumed,
+            stored=self.stored,
+            quarantined=self.quarantined,
+            dropped=dict(self.dropped),
+            skipped=dict(self.skipped),
+        )
+        self.start, self.first, self.last = self.next, None, None
+        self.consumed = self.stored = self.quarantined = 0
+        self.dropped, self.skipped = Counter(), Counter()
+        return sealed
+
+    @property
+    def moved(self) -> bool:
+        """Return whether there is anything to flush."""
+        return self.next > self.start

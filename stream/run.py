@@ -1,0 +1,250 @@
+"""Puts one worker together from its settings, and runs it."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from prometheus_client import CollectorRegistry
+
+from lake.commit import Watch
+from lake.config import LakeSettings
+from lake.ledger import Source
+from lake.retry import Retry
+from lake.tables import Lake
+from lake.writer import TableWriter
+from schemas.arrow import TABLES
+from schemas.errors import FatalError, RetryableError
+from schemas.provenance import RecordKind
+from stream.assignment import TakeOver
+from stream.cluster import Cluster
+from stream.config import KafkaSettings, StreamSettings
+from stream.decode.decoder import Decoder
+from stream.decode.sources import SchemaSource
+from stream.events import Log
+from stream.failpoints import Step, parse
+from stream.flusher import Flusher, FlushSteps
+from stream.intake import Intake, Redacts, Seals
+from stream.kafka_client import admin_properties, make_consumer
+from stream.memory import Budget, Gate, resident_bytes
+from stream.metrics import Metrics
+from stream.observer import Observer
+from stream.probes import Probes
+from stream.worker import Limits, Worker
+
+START_SECONDS = 20.0  # how long Kafka and the lake may take to answer for the first time
+TAKE_OVER_SECONDS = 120.0  # within a rebalance: below Kafka's max.poll.interval.ms of 300 s
+REVOKE_SECONDS = 20.0
+QUARANTINE = "quarantine"
+
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Everything a worker is made of. ``port`` 0 serves no metrics; ``stop`` ends the worker."""
+
+    kafka: KafkaSettings
+    stream: StreamSettings
+    lake: LakeSettings
+    redactor: Redacts
+    sealer: Seals
+    schemas: SchemaSource
+    log: Log
+    version: str
+    policy: str
+    host: str
+    port: int
+    stop: threading.Event
+
+    @property
+    def tables(self) -> Mapping[str, str]:
+        """Return the primary table of each topic."""
+        return {self.kafka.traces_topic: "traces", self.kafka.feedback_topic: "feedback"}
+
+
+def run_worker(setup: Setup, *, until_caught_up: bool) -> None:
+    """Run a worker until its ``stop`` is set, or until it has caught up.
+
+    Raises UsageError or FatalError, with one sentence for a person, when it cannot go on.
+    """
+    _Assembly(setup).run(until_caught_up=until_caught_up)
+
+
+class _Assembly:
+    """The parts of one worker, in the order in which they are made."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.topics = list(setup.tables)
+        self.reached: Callable[[Step], None] = parse(setup.stream.fail_at)
+        self.giving_up = threading.Event()
+        self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry)
+        self.metrics.set("build_info", 1, setup.version, setup.policy)
+        self.cluster = Cluster(
+            admin_properties(setup.kafka), bootstrap_servers=setup.kafka.bootstrap_servers
+        )
+        # Two handles on each table: the flusher's thread commits through one, the loop's thread
+        # reads positions through the other.
+        self.lake, self.writing_lake = Lake(setup.lake), Lake(setup.lake)
+
+    def run(self, *, until_caught_up: bool) -> None:
+        """Start up, work, and close; see `run_worker`."""
+        partitions = self._first_answer("Kafka", lambda: self.cluster.partitions(self.topics))
+        made = self._first_answer("the lake", self.lake.init)
+        self._first_answer("the lake", self.writing_lake.tables)
+        if made:
+            self.setup.log.info("tables_made", tables=made, uri=self.setup.lake.uri)
+        budget = Budget.plan(self.setup.stream.memory_bytes, resident_bytes())
+        observer = self._observer(budget)
+        consumer = make_consumer(
+            self.setup.kafka,
+            fetch_queue=budget.fetch_queue,
+            on_error=lambda error: observer.kafka_error(error.name()),
+        )
+        probes = self._probes(observer)
+        try:
+            targets = self._ends(consumer, partitions) if until_caught_up else None
+            self._worker(consumer, budget, observer).run(targets)
+        finally:
+            if probes:
+                probes.close()
+        self.setup.log.info("worker_stopped")
+
+    def _first_answer(self, what: str, ask: Callable[[], ResultT]) -> ResultT:
+        """Wait a little for what is not there at the start: it may be starting itself."""
+        retry = self._retry(START_SECONDS, self.setup.stop, lambda *_: None)
+        try:
+            return retry.call(f"waiting for {what}", ask)
+        except RetryableError as error:
+            raise FatalError(f"stopped while waiting for {what} ({error})") from error
+
+    def _ends(self, consumer: Any, partitions: Sequence[Source]) -> dict[Source, int]:
+        return {
+            source: self._first_answer("Kafka", partial(self._end, consumer, source))
+            for source in partitions
+        }
+
+    def _end(self, consumer: Any, source: Source) -> int:
+        return self.cluster.watermarks(consumer, source)[1]
+
+    def _retry(
+        self,
+        seconds: float,
+        stop: threading.Event,
+        on_retry: Callable[[str, RetryableError, float], None],
+    ) -> Retry:
+        return Retry(
+            seconds=min(seconds, self.setup.stream.retry_seconds),
+            monotonic=time.monotonic,
+            sleep=stop.wait,
+            uniform=random.uniform,
+            on_retry=on_retry,
+        )
+
+    def _observer(self, budget: Budget) -> Observer:
+        return Observer(
+            metrics=self.metrics,
+            log=self.setup.log,
+            budget=budget,
+            event_times={t: TABLES[name].event_time for t, name in self.setup.tables.items()},
+            positions=self._positions,
+            now_ms=lambda: time.time_ns() // 1_000_000,
+            monotonic=time.monotonic,
+        )
+
+    def _positions(self, sources: Sequence[Source]) -> Mapping[Source, int | None]:
+        found: dict[Source, int | None] = {}
+        for topic, name in self.setup.tables.items():
+            table = self.lake.table(name)
+            table.refresh()
+            found |= table.positions([source for source in sources if source.topic == topic])
+        return found
+
+    def _probes(self, observer: Observer) -> Probes | None:
+        if not self.setup.port:
+            return None
+        return Probes(
+            self.setup.host,
+            self.setup.port,
+            registry=self.registry,
+            live=observer.live,
+            ready=observer.ready,
+        )
+
+    def _worker(self, consumer: Any, budget: Budget, observer: Observer) -> Worker:
+        stream = self.setup.stream
+        return Worker(
+            consumer=consumer,
+            cooperative=self.setup.kafka.group_protocol == "consumer",
+            cluster=self.cluster,
+            take_over=self._take_over(consumer, observer),
+            intakes=self._intakes(observer),
+            flusher=Flusher(self._steps(observer)),
+            gate=Gate(budget),
+            limits=Limits(
+                flush_seconds=stream.flush_seconds,
+                flush_bytes=budget.flush_bytes(stream.flush_bytes),
+                drain_seconds=stream.drain_seconds,
+                revoke_seconds=min(REVOKE_SECONDS, stream.drain_seconds),
+                retry_seconds=stream.retry_seconds,
+            ),
+            retry=self._retry(TAKE_OVER_SECONDS, self.giving_up, observer.retried),
+            observer=observer,
+            log=self.setup.log,
+            reached=self.reached,
+            stop_requested=self.setup.stop.is_set,
+            give_up=self.giving_up.set,
+        )
+
+    def _take_over(self, consumer: Any, observer: Observer) -> TakeOver:
+        return TakeOver(
+            primary={t: self.lake.table(name) for t, name in self.setup.tables.items()},
+            quarantine=self.lake.table(QUARANTINE),
+            incarnation=self.cluster.incarnation,
+            watermarks=lambda source: self.cluster.watermarks(consumer, source),
+            start=self.setup.stream.start,
+            on_lost_offsets=self.setup.stream.on_lost_offsets,
+            on_lost=observer.lost,
+        )
+
+    def _intakes(self, observer: Observer) -> dict[str, Intake]:
+        kinds = {
+            self.setup.kafka.traces_topic: RecordKind.TRACE,
+            self.setup.kafka.feedback_topic: RecordKind.FEEDBACK,
+        }
+        return {
+            topic: Intake(
+                decoder=Decoder(
+                    kind, self.setup.schemas, max_record_bytes=self.setup.stream.max_record_bytes
+                ),
+                redactor=self.setup.redactor,
+                sealer=self.setup.sealer,
+                now_us=lambda: time.time_ns() // 1000,
+                on_rejected=observer.rejected,
+            )
+            for topic, kind in kinds.items()
+        }
+
+    def _steps(self, observer: Observer) -> Callable[[str], FlushSteps]:
+        watch = Watch(unknown=observer.commit_unknown, settled=observer.commit_settled)
+        retry = self._retry(self.setup.stream.retry_seconds, self.giving_up, observer.retried)
+        writers = {
+            table.name: TableWriter(
+                table, retry=retry, watch=watch, now_ms=lambda: time.time_ns() // 1_000_000
+            )
+            for table in self.writing_lake.tables()
+        }
+        return lambda topic: FlushSteps(
+            primary=writers[self.setup.tables[topic]],
+            quarantine=writers[QUARANTINE],
+            incarnation=lambda name: retry.call(
+                "asking for the topic", lambda: self.cluster.incarnation(name)
+            ),
+            reached=self.reached,
+            on_checkpoint_error=observer.checkpoint_failed,
+        )

@@ -1,0 +1,391 @@
+"""The worker's loop: read, take in, hand over to the flusher, and answer to the group.
+
+One turn of the loop takes a batch from Kafka, looks at what the flusher has finished, starts the
+flushes that are due, and opens or closes the gate. All state is touched by this one thread; the
+flusher's thread gets sealed flushes and gives outcomes.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+from lake.ledger import Incarnation, Source
+from lake.retry import Retry
+from schemas.errors import FatalError, FencedError, RetryableError
+from schemas.provenance import Raw
+from stream.assignment import TakeOver
+from stream.buffer import Flush, TopicBuffer
+from stream.cluster import Cluster
+from stream.events import Log
+from stream.failpoints import Step
+from stream.flusher import Flushed, Flusher, NotFlushed, Outcome
+from stream.intake import Intake
+from stream.memory import Gate
+from stream.observer import Observer
+from stream.owned import Assignment, Owned
+from stream.pace import Pace
+
+POLL_SECONDS = 0.2
+OBSERVE_SECONDS = 2.0
+HOLD_SECONDS = 1.0
+JOIN_SECONDS = 2.0  # a thread that hangs in a request to the lake is left behind after this
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When to flush and how long to wait, in seconds and bytes."""
+
+    flush_seconds: float
+    flush_bytes: int
+    drain_seconds: float
+    revoke_seconds: float
+    retry_seconds: float
+
+
+@dataclass(slots=True)
+class Worker:
+    """Owns the consumer and everything that depends on what it hands out."""
+
+    consumer: Any
+    cooperative: bool
+    cluster: Cluster
+    take_over: TakeOver
+    intakes: Mapping[str, Intake]
+    flusher: Flusher
+    gate: Gate
+    limits: Limits
+    retry: Retry
+    observer: Observer
+    log: Log
+    reached: Callable[[Step], None]
+    stop_requested: Callable[[], bool]
+    give_up: Callable[[], None]
+    assignment: Assignment = field(default_factory=Assignment)
+    incarnations: dict[str, Incarnation] = field(default_factory=dict)
+    buffers: dict[str, TopicBuffer] = field(default_factory=dict)
+    pace: Pace = field(default_factory=Pace)
+    _in_flight: dict[str, Flush] = field(default_factory=dict)
+    _abandoned: list[Flush] = field(default_factory=list)
+    _disturbed: bool = False
+    _paused: bool = False
+    _hold_until: float = 0.0
+    _failing_since: float | None = None
+    _observed_at: float = 0.0
+
+    def run(self, targets: Mapping[Source, int] | None = None) -> None:
+        """Read until told to stop, or, with ``targets``, until each partition has reached its own.
+
+        ``targets`` gives an offset for every partition of the topics. Raises FatalError when only a
+        person can go on; what was buffered then is read again by the next worker.
+        """
+        topics = list(self.intakes)
+        self.buffers = {topic: TopicBuffer(topic) for topic in topics}
+        self.flusher.start()
+        self.consumer.subscribe(
+            topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+        try:
+            while not self.stop_requested():
+                self._turn()
+                if targets is not None and self._caught_up(targets):
+                    self.log.info("caught_up", partitions=len(targets))
+                    break
+            else:
+                self.log.info("stopping", buffered_bytes=self._buffered())
+            self._drain()
+        finally:
+            self.give_up()
+            self._abandon()
+            self.consumer.close()
+            self.flusher.stop(JOIN_SECONDS)
+
+    # -- one turn -------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        self.observer.turned(monotonic())
+        batch = self.consumer.consume(self.pace.batch, POLL_SECONDS)
+        if self._disturbed:
+            # The batch may hold records from before a rebalance; the positions are what counts.
+            self._disturbed = False
+            self._reposition()
+        else:
+            self._take(batch)
+        while outcome := self.flusher.outcome():
+            self._settle(outcome)
+        self._flush_due(everything=False)
+        self._control_gate()
+        self._observe()
+
+    def _take(self, batch: Sequence[Any]) -> None:
+        raws: dict[str, list[Raw]] = defaultdict(list)
+        ends: list[tuple[Source, int]] = []
+        for message in batch:
+            error = message.error()
+            if error is None:
+                raws[message.topic()].append(
+                    Raw(
+                        message.partition(),
+                        message.offset(),
+                        message.timestamp()[1],
+                        message.key(),
+                        message.value(),
+                    )
+                )
+            elif error.code() == KafkaError._PARTITION_EOF:
+                ends.append((Source(message.topic(), message.partition()), message.offset()))
+            else:
+                self._client_error(error, message.topic())
+        waiting = {topic for topic, records in raws.items() if not self._take_topic(topic, records)}
+        for source, offset in ends:
+            if source.topic not in waiting:
+                self._reached_end(source, offset)
+        if waiting:
+            self._reposition()
+
+    def _take_topic(self, topic: str, records: Sequence[Raw]) -> bool:
+        """Take records of one topic in; return False if that must be tried again later."""
+        began = monotonic()
+        try:
+            taken = self.intakes[topic].take(records, self.assignment, self.buffers[topic], began)
+        except RetryableError as error:
+            self._hold(error, began)
+            return False
+        self._failing_since = None
+        self.pace.took(len(records), monotonic() - began)
+        self.observer.read(topic, taken, records)
+        return True
+
+    def _hold(self, error: RetryableError, now: float) -> None:
+        """Wait before the same records are read again; give up when it has gone on for too long."""
+        self._failing_since = self._failing_since or now
+        if now - self._failing_since > self.limits.retry_seconds:
+            raise FatalError(
+                f"still failing after {self.limits.retry_seconds:g} s: {error}"
+            ) from error
+        self.observer.retried("decoding", error, HOLD_SECONDS)
+        self._hold_until = now + HOLD_SECONDS
+
+    def _reached_end(self, source: Source, offset: int) -> None:
+        owned = self.assignment.owned.get(source)
+        if owned is None:
+            return
+        owned.range.skip_to(offset, "absent")
+        owned.at_end = True
+        if owned.range.moved:
+            self.buffers[source.topic].touch(monotonic())
+
+    def _client_error(self, error: KafkaError, topic: str | None) -> None:
+        if error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:
+            self._reset(topic or "")
+            return
+        if error.fatal():
+            raise FatalError(
+                f"Kafka's client cannot go on ({error.name()}): start the worker again"
+            )
+        translated = self.cluster.translated(error, topic or "")
+        if isinstance(translated, FatalError):
+            raise translated
+        self.observer.kafka_error(error.name())
+
+    # -- flushing -------------------------------------------------------------------------------
+
+    def _flush_due(self, *, everything: bool) -> None:
+        now = monotonic()
+        for topic, buffer in self.buffers.items():
+            if topic in self._in_flight or buffer.opened_at is None:
+                continue
+            due = (
+                everything
+                or buffer.bytes >= self.limits.flush_bytes
+                or buffer.age(now) >= self.limits.flush_seconds
+                or (self.gate.closed and buffer.bytes > 0)
+            )
+            if due:
+                self._flush(topic, buffer)
+
+    def _flush(self, topic: str, buffer: TopicBuffer) -> None:
+        flush = buffer.seal(self.assignment.of(topic), self.incarnations[topic])
+        if flush is not None:
+            self.reached(Step.SEALED)
+            self._in_flight[topic] = flush
+            self.flusher.submit(flush)
+
+    def _settle(self, outcome: Outcome) -> None:
+        """Take note of what became of a flush."""
+        topic = outcome.flush.topic
+        if self._in_flight.get(topic) is not outcome.flush:
+            self._abandoned = [flush for flush in self._abandoned if flush is not outcome.flush]
+            return
+        del self._in_flight[topic]
+        if isinstance(outcome, Flushed):
+            self._committed(outcome)
+        elif isinstance(outcome.error, FencedError):
+            self.observer.fenced(outcome.flush, outcome.error)
+            self._reset(topic)
+        else:
+            raise outcome.error
+
+    def _committed(self, done: Flushed) -> None:
+        self.observer.committed(done)
+        offsets = [
+            TopicPartition(item.topic, item.partition, item.end)
+            for item in done.flush.ranges
+            if item.source in self.assignment.owned
+        ]
+        if offsets:
+            try:
+                self.consumer.commit(offsets=offsets, asynchronous=True)
+            except KafkaException as error:
+                self.observer.offsets_not_committed(error.args[0].name())
+        self.reached(Step.OFFSETS_COMMITTED)
+
+    def _flush_everything(self, seconds: float) -> bool:
+        """Flush all buffers and wait; return False if that did not come to an end in time."""
+        deadline = monotonic() + seconds
+        while True:
+            self._flush_due(everything=True)
+            if not self._in_flight:
+                return True
+            left = deadline - monotonic()
+            if left <= 0:
+                return False
+            outcome = self.flusher.outcome(min(left, POLL_SECONDS))
+            if isinstance(outcome, NotFlushed) and isinstance(outcome.error, FencedError):
+                del self._in_flight[outcome.flush.topic]
+                self.observer.fenced(outcome.flush, outcome.error)
+                return False
+            if outcome is not None:
+                self._settle(outcome)
+
+    def _abandon(self) -> None:
+        """Drop everything that is not known to be in the lake: always safe, it is read again."""
+        for flush in self._in_flight.values():
+            self.observer.abandoned(flush)
+            self._abandoned.append(flush)
+        self._in_flight.clear()
+        for buffer in self.buffers.values():
+            buffer.clear()
+
+    def _drain(self) -> None:
+        self._pause_all()
+        if not self._flush_everything(self.limits.drain_seconds):
+            self._abandon()
+
+    # -- partitions -----------------------------------------------------------------------------
+
+    def _on_assign(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
+        sources = [Source(p.topic, p.partition) for p in partitions]
+        taken, incarnations = self._take_positions(sources)
+        self.assignment.add(taken)
+        self.incarnations.update(incarnations)
+        starts = [_at(item) for item in taken]
+        if self.cooperative:
+            self.consumer.incremental_assign(starts)
+        else:
+            self.consumer.assign(starts)
+        self._disturbed = True
+        self._paused = False
+        self.observer.assigned(taken)
+
+    def _on_revoke(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
+        flushed = self._flush_everything(self.limits.revoke_seconds)
+        self._give_back(partitions, flushed=flushed)
+
+    def _on_lost(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
+        self._give_back(partitions, flushed=False)
+
+    def _give_back(self, partitions: Sequence[TopicPartition], *, flushed: bool) -> None:
+        sources = [Source(p.topic, p.partition) for p in partitions]
+        self.assignment.remove(sources)
+        self.observer.revoked(sources, flushed=flushed)
+        if not flushed:
+            self._abandon()
+            kept = list(self.assignment.owned)
+            self.assignment.add(self._take_positions(kept)[0])
+        if self.cooperative:
+            self.consumer.incremental_unassign(list(partitions))
+        else:
+            self.consumer.unassign()
+        self._disturbed = True
+
+    def _take_positions(
+        self, sources: Sequence[Source]
+    ) -> tuple[list[Owned], dict[str, Incarnation]]:
+        if not sources:
+            return [], {}
+        return self.retry.call("taking positions", lambda: self.take_over.take(sources))
+
+    def _reset(self, topic: str) -> None:
+        """Drop what is buffered of a topic and go on from the tables' positions."""
+        self.buffers[topic].clear()
+        if topic in self._in_flight:
+            self._abandoned.append(self._in_flight.pop(topic))
+        sources = [item.source for item in self.assignment.of(topic)]
+        taken, incarnations = self._take_positions(sources)
+        self.assignment.add(taken)
+        self.incarnations.update(incarnations)
+        self._reposition()
+
+    def _reposition(self) -> None:
+        """Make the client fetch from where each partition really stands."""
+        starts = [_at(item) for item in self.assignment.owned.values()]
+        if self.cooperative:
+            if starts:
+                self.consumer.incremental_unassign(starts)
+                self.consumer.incremental_assign(starts)
+        else:
+            self.consumer.assign(starts)
+        self._paused = False
+
+    # -- memory and time ------------------------------------------------------------------------
+
+    def _buffered(self) -> int:
+        waiting = sum(buffer.bytes for buffer in self.buffers.values())
+        flying = sum(flush.bytes for flush in self._in_flight.values())
+        return waiting + flying + sum(flush.bytes for flush in self._abandoned)
+
+    def _control_gate(self) -> None:
+        full = self.gate.update(self._buffered())
+        wait = full or monotonic() < self._hold_until
+        if wait and not self._paused:
+            self._pause_all()
+            self.observer.paused("memory" if full else "retry")
+        elif self._paused and not wait:
+            self.consumer.resume(self._partitions())
+            self._paused = False
+            self.observer.resumed()
+
+    def _pause_all(self) -> None:
+        self.consumer.pause(self._partitions())
+        self._paused = True
+
+    def _partitions(self) -> list[TopicPartition]:
+        return [TopicPartition(source.topic, source.partition) for source in self.assignment.owned]
+
+    def _caught_up(self, targets: Mapping[Source, int]) -> bool:
+        owned = self.assignment.owned
+        if self._in_flight:
+            return False
+        if not owned:
+            return self.observer.group_is_done(targets, monotonic())
+        # Committed transactions end in a marker, which is an offset that holds no record: the end
+        # of a partition is known from the client's word that it is there.
+        return all(
+            item.at_end or item.range.next >= targets.get(source, 0)
+            for source, item in owned.items()
+        )
+
+    def _observe(self) -> None:
+        now = monotonic()
+        if now - self._observed_at < OBSERVE_SECONDS:
+            return
+        self._observed_at = now
+        self.observer.look(self.consumer, self.assignment, self._buffered())
+
+
+def _at(item: Owned) -> TopicPartition:
+    return TopicPartition(item.source.topic, item.source.partition, item.range.next)
