@@ -1,1 +1,4 @@
-"""What may leave: finds personal data, decides by policy, replaces it and proves that it is gone. Pure (no Kafka, no files but its own policy). Imports schemas only."""
+"""What may leave: finds personal data, decides by policy, replaces it and proves that it is gone.
+
+Pure: no Kafka, and no files but its own policies and model. Imports schemas only.
+"""

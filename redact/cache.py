@@ -1,0 +1,55 @@
+"""What was worked out for a text seen before, found by a keyed hash of it, in bounded memory.
+
+The history of a conversation comes again with every later call, so most segments of real traffic
+have been seen. The key is random for whoever does not hold it, and no text is kept as one.
+"""
+
+import hashlib
+from typing import Generic, TypeVar
+
+V = TypeVar("V")
+
+_KEY_BYTES = 16
+
+
+class SegmentCache(Generic[V]):
+    """Remembers values in two generations: when the young one is full, the old one is forgotten.
+
+    ``capacity`` bounds the sum of the weights in both; ``hits`` and ``misses`` count look-ups.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._half = capacity // 2
+        self._young: dict[bytes, V] = {}
+        self._old: dict[bytes, V] = {}
+        self._weight = 0
+        self.hits = 0
+        self.misses = 0
+
+    def get(self, key: bytes) -> V | None:
+        """Return what was put under ``key``, if it is still remembered."""
+        value = self._young.get(key)
+        if value is None:
+            value = self._old.get(key)
+            if value is None:
+                self.misses += 1
+                return None
+            self.put(key, value, _KEY_BYTES)
+        self.hits += 1
+        return value
+
+    def put(self, key: bytes, value: V, weight: int) -> None:
+        """Remember ``value``; ``weight`` is about its size in bytes."""
+        if self._weight > self._half:
+            self._old, self._young, self._weight = self._young, {}, 0
+        self._young[key] = value
+        self._weight += weight
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+
+def segment_key(secret: bytes, text: str, context: bytes = b"") -> bytes:
+    """Return the 16-byte keyed BLAKE2b of a text; ``context`` (16 bytes at most) is the use."""
+    data = text.encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(data, digest_size=_KEY_BYTES, key=secret, person=context).digest()

@@ -1,0 +1,35 @@
+"""Settings of redaction: which policy, and where the keys come from."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class RedactSettings(BaseModel):
+    """What ``GOLDPAN_REDACT__...`` sets."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    policy: str = Field(
+        default="strict",
+        description="A preset (strict, hipaa, gdpr, ccpa), the path of a policy file, or `off`: "
+        "nothing is redacted.",
+    )
+    key: SecretStr | None = Field(
+        default=None, description="The key of pseudonyms and fingerprints: base64 of 32 bytes."
+    )
+    key_file: Path | None = Field(default=None, description="A file that holds the key instead.")
+    key_id: str = Field(
+        default="k1",
+        pattern=r"^[A-Za-z0-9_-]{1,16}$",
+        description="The name of the key: stands before each pseudonym, so that keys can rotate.",
+    )
+    seal_key: SecretStr | None = Field(
+        default=None,
+        description="Seals the payload of quarantined records: base64 of 32 bytes. Without it "
+        "only their coordinates are kept.",
+    )
+    seal_key_file: Path | None = Field(
+        default=None, description="A file that holds the sealing key instead."
+    )
+    seal_key_id: str = Field(default="s1", pattern=r"^[A-Za-z0-9_-]{1,16}$")

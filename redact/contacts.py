@@ -1,0 +1,56 @@
+"""Addresses of mail and machines, also inside a company's own network."""
+
+import re
+
+import tldextract
+from presidio_analyzer import Pattern, PatternRecognizer
+from presidio_analyzer.predefined_recognizers import EmailRecognizer
+
+_SNAPSHOT = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
+"""The list of suffixes as it was packed: asking the network would tell it what is being read."""
+
+
+class MailRecogniser(EmailRecognizer):
+    """Presidio's recogniser, without its call to the network, and with internal domains."""
+
+    def __init__(self, internal_domains: list[str]) -> None:
+        self._internal = tuple(f".{domain}" for domain in internal_domains)
+        super().__init__(name="EmailRecognizer")
+
+    def validate_result(self, pattern_text: str) -> bool:
+        """Ask for a public suffix or an internal domain."""
+        domain = "." + pattern_text.rpartition("@")[2].casefold()
+        return domain.endswith(self._internal) or bool(_SNAPSHOT(domain[1:]).suffix)
+
+
+class HostRecogniser(PatternRecognizer):
+    """Finds the names of machines below internal domains."""
+
+    def __init__(self, internal_domains: list[str]) -> None:
+        ends = "|".join(re.escape(domain) for domain in internal_domains)
+        name = rf"(?<![\w.@-])(?:[a-z0-9][a-z0-9-]{{0,62}}\.){{1,8}}(?:{ends})(?![\w-]|\.\w)"
+        super().__init__(
+            supported_entity="HOST",
+            patterns=[Pattern("Internal host", name, 0.8)],
+            name="InternalHost",
+        )
+
+
+class SpokenPhoneRecogniser(PatternRecognizer):
+    """Finds digits that only their context makes a telephone number, whatever their region."""
+
+    PATTERNS = (
+        Pattern(
+            "Digits",
+            r"(?<![\w.,$€£+-])\+?[(]?[0-9](?:[ ().\-/]{0,2}[0-9]){6,14}(?![\w]|[.,:]\d)",
+            0.1,
+        ),
+    )
+
+    def __init__(self) -> None:
+        super().__init__(
+            supported_entity="PHONE_NUMBER",
+            patterns=list(self.PATTERNS),
+            context=["phone", "telephone", "mobile", "cell", "cellphone", "fax", "whatsapp", "sms"],
+            name="SpokenPhone",
+        )

@@ -1,0 +1,89 @@
+"""Keyed, stable stand-ins: the same value gives the same token while the key lives.
+
+A token is 12 characters of base32 (a-z, 2-7): nine from HMAC-SHA256 over scope, type and value,
+three from a second HMAC over those nine. The last three let a later pass recognise a placeholder
+of one's own and leave it as it is, while look-alikes in hostile text are treated as text.
+"""
+
+import base64
+import hmac
+import re
+import unicodedata
+from collections.abc import Callable
+
+from redact.keys import Keys
+
+_BODY, _CHECK = 9, 3
+PLACEHOLDER = re.compile(rf"<([A-Z][A-Z_]{{1,39}}):([a-z2-7]{{{_BODY + _CHECK}}})>")
+
+_NOT_DIGITS = re.compile(r"\D+")
+_SPACES = re.compile(r"\s+")
+_BY_DIGITS = frozenset({"PHONE_NUMBER", "CREDIT_CARD", "US_SSN", "US_BANK_NUMBER", "US_ITIN"})
+
+
+def canonical(kind: str, value: str) -> str:
+    """Return what two spellings of one value have in common: digits, or folded words."""
+    text = unicodedata.normalize("NFKC", value)
+    if kind in _BY_DIGITS:
+        return _NOT_DIGITS.sub("", text) or text
+    return _SPACES.sub(" ", text).strip().casefold()
+
+
+class Pseudonyms:
+    """Makes tokens under one key; ``scope`` is the name of an app, or empty for the whole lake."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._key = keys.pseudonym
+        self._key_id = keys.key_id
+
+    def token(self, kind: str, value: str, scope: str = "") -> str:
+        """Return the 12-character token of a value."""
+        message = f"{scope}\0{kind}\0{canonical(kind, value)}".encode("utf-8", "surrogatepass")
+        return self._checked(_base32(hmac.digest(self._key, message, "sha256"), _BODY))
+
+    def placeholder(self, kind: str, value: str, scope: str = "") -> str:
+        """Return ``<TYPE:token>``."""
+        return f"<{kind}:{self.token(kind, value, scope)}>"
+
+    def identifier(self, kind: str, value: str, scope: str = "") -> str:
+        """Return ``key_id:token``, for fields that are identifiers and nothing else."""
+        if PLACEHOLDER.fullmatch(value) or self.is_identifier(value):
+            return value
+        return f"{self._key_id}:{self.token(kind, value, scope)}"
+
+    def is_identifier(self, value: str) -> bool:
+        """Tell whether a value was made by :meth:`identifier` under this key."""
+        key_id, _, token = value.partition(":")
+        return key_id == self._key_id and self.is_token(token)
+
+    def is_token(self, token: str) -> bool:
+        """Tell whether a token was made under this key."""
+        return len(token) == _BODY + _CHECK and self._checked(token[:_BODY]) == token
+
+    def own_placeholders(self, text: str) -> list[tuple[int, int]]:
+        """Return where placeholders made under this key stand in a text."""
+        if "<" not in text:
+            return []
+        return [m.span() for m in PLACEHOLDER.finditer(text) if self.is_token(m[2])]
+
+    def _checked(self, body: str) -> str:
+        return body + _base32(hmac.digest(self._key, b"check\0" + body.encode(), "sha256"), _CHECK)
+
+
+def _base32(digest: bytes, length: int) -> str:
+    return base64.b32encode(digest)[:length].decode("ascii").lower()
+
+
+Operator = Callable[[str, str, str], str]
+"""Takes type, value and scope, and returns what stands in its place."""
+
+
+def operators(pseudonyms: Pseudonyms) -> dict[str, Operator]:
+    """Return what each operator of a policy does to a value; ``keep`` is not among them."""
+    return {
+        "placeholder": pseudonyms.placeholder,
+        "pseudonym": pseudonyms.identifier,
+        "hash": lambda kind, value, scope: f"#{pseudonyms.token(kind, value, scope)}",
+        "mask": lambda kind, _value, _scope: f"<{kind}>",
+        "drop": lambda _kind, _value, _scope: "",
+    }

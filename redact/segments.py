@@ -1,0 +1,156 @@
+"""One segment of text and what is personal in it, worked out from the text alone.
+
+A segment is a message, an answer, the result of a tool. If it is JSON its leaves are looked at one
+by one; the analysis of a text is always the same, so it can be remembered. What a record adds to
+it (the names learnt elsewhere) is laid on top when the segment is rendered.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from redact.findings import Detector, Finding
+from redact.names import Learnt, learnt_from
+from redact.structure import HARMLESS, KeyBook, Leaf, is_json, leaves
+
+NUMBER_LIKE = frozenset(
+    {
+        "PHONE_NUMBER",
+        "CREDIT_CARD",
+        "US_BANK_NUMBER",
+        "US_DRIVER_LICENSE",
+        "US_PASSPORT",
+        "US_SSN",
+        "US_ITIN",
+        "UK_NHS",
+        "NATIONAL_ID",
+        "MEDICAL_LICENSE",
+        "CRYPTO",
+        "ZIP_CODE",
+    }
+)
+"""Types that a number under a harmless key is never taken for."""
+
+SURE = 1.0
+_MAX_DEPTH = 6
+_PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z_$.-]{0,63}(?:[0-9]{1,3})?\Z")
+_WORDS = re.compile(r"[\s_.-]+|(?<=[a-z])(?=[A-Z])")
+_NAME = re.compile(r"[^\W\d_][^\d_@:/{}<>\[\]]{0,80}\Z")
+_GAP = "\n\n"
+
+
+class LeafFindings(NamedTuple):
+    """A leaf that can be replaced, with the findings in its value."""
+
+    leaf: Leaf
+    findings: tuple[Finding, ...]
+    inner: "Analysis | None"
+
+
+@dataclass(slots=True)
+class Analysis:
+    """What is personal in a segment. For JSON ``leaves`` holds the leaves, else it is None.
+
+    ``learnt`` is what the segment says about persons, to be looked for in the rest of the record.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    leaves: tuple[LeafFindings, ...] | None = None
+    learnt: frozenset[Learnt] = field(default_factory=frozenset)
+
+
+class Analyser:
+    """Analyses segments with one detector and the rules on keys of one policy."""
+
+    def __init__(self, detector: Detector, book: KeyBook) -> None:
+        self._detector = detector
+        self._book = book
+
+    def analyse(self, text: str, *, json: bool = True, depth: int = 0) -> Analysis:
+        """Analyse a text; with ``json`` a JSON text is taken apart.
+
+        Raises:
+            TextTimeoutError: the time of the text is over.
+        """
+        if json and depth < _MAX_DEPTH and is_json(text):
+            return self._analyse_json(text, depth)
+        return Analysis(findings=tuple(self._detector.find(text)))
+
+    def _analyse_json(self, text: str, depth: int) -> Analysis:
+        found = list(leaves(text, self._book))
+        inner: dict[int, Analysis] = {}
+        findings: dict[int, list[Finding]] = {}
+        free: list[int] = []
+        for index, leaf in enumerate(found):
+            if leaf.is_key:
+                if not _PLAIN_KEY.match(leaf.text):
+                    free.append(index)
+            elif leaf.rule and _fits(leaf):
+                findings[index] = [Finding(leaf.rule, 0, len(leaf.text), SURE)]
+            elif not leaf.is_number and leaf.text[:1] in ("{", "[", '"') and is_json(leaf.text):
+                inner[index] = self.analyse(leaf.text, depth=depth + 1)
+            elif leaf.text:
+                free.append(index)
+        self._find_free(found, free, findings)
+        learnt = learnt_from(found)
+        for analysis in inner.values():
+            learnt |= analysis.learnt
+        return Analysis(
+            leaves=tuple(
+                LeafFindings(leaf, tuple(findings.get(i, ())), inner.get(i))
+                for i, leaf in enumerate(found)
+            ),
+            learnt=learnt,
+        )
+
+    def _find_free(
+        self, found: Sequence[Leaf], free: Sequence[int], findings: dict[int, list[Finding]]
+    ) -> None:
+        """Look through the leaves that no rule decides, in one go: a line each, after its key."""
+        document, starts = _document([found[index] for index in free])
+        for finding in self._detector.find(document):
+            at = bisect_right(starts, finding.start)
+            for position in range(max(at - 1, 0), len(free)):
+                index, begin = free[position], starts[position]
+                leaf = found[index]
+                start, end = max(finding.start - begin, 0), finding.end - begin
+                if end <= 0:
+                    break
+                if start >= len(leaf.text):
+                    continue
+                if leaf.rule == HARMLESS and finding.type in NUMBER_LIKE:
+                    continue
+                cut = Finding(finding.type, start, min(end, len(leaf.text)), finding.score)
+                findings.setdefault(index, []).append(cut)
+
+
+def _document(free: Sequence[Leaf]) -> tuple[str, list[int]]:
+    """Return the leaves as lines ``key: value``, and where each value begins."""
+    pieces: list[str] = []
+    starts: list[int] = []
+    length = 0
+    for leaf in free:
+        label = "" if leaf.is_key or leaf.rule == HARMLESS else _WORDS.sub(" ", leaf.key) + ": "
+        starts.append(length + len(label))
+        pieces += (label, leaf.text, _GAP)
+        length += len(label) + len(leaf.text) + len(_GAP)
+    return "".join(pieces), starts
+
+
+def _fits(leaf: Leaf) -> bool:
+    """Tell whether a value can be what its key says; `name` is the key of many other things."""
+    if not leaf.text.strip():
+        return False
+    if leaf.rule == "PERSON":
+        return not leaf.is_number and _NAME.match(leaf.text) is not None
+    return leaf.text not in ("true", "false", "null")
+
+
+def by_type(findings: Sequence[Finding]) -> Mapping[str, int]:
+    """Count findings by type."""
+    counts: dict[str, int] = {}
+    for finding in findings:
+        counts[finding.type] = counts.get(finding.type, 0) + 1
+    return counts

@@ -1,0 +1,72 @@
+"""The smallest spaCy pipeline on which Presidio's context words work: split, and fold case.
+
+A blank pipeline leaves the lemma of a token empty, so that no context word ever matches; here the
+lemma is the token in lower case. The store of strings that spaCy grows with each new word is
+emptied after each text (``Language.memory_zone``).
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import spacy
+from presidio_analyzer.nlp_engine import NerModelConfiguration, NlpArtifacts, NlpEngine
+from spacy.language import Language
+from spacy.tokens import Doc
+
+
+class PlainNlpEngine(NlpEngine):
+    """Splits English text into tokens, and does nothing else."""
+
+    def __init__(self) -> None:
+        self._nlp: Language = spacy.blank("en")
+        self.ner_model_configuration = NerModelConfiguration()
+
+    def load(self) -> None:
+        """Do nothing: there is no model to load."""
+
+    def is_loaded(self) -> bool:
+        """Tell that texts can be processed."""
+        return True
+
+    def process_text(self, text: str, language: str) -> NlpArtifacts:
+        """Split one text into tokens with lower-case lemmas."""
+        doc = self._nlp.make_doc(text)
+        return NlpArtifacts(
+            entities=[],
+            tokens=doc,
+            tokens_indices=[token.idx for token in doc],
+            lemmas=[token.lower_ for token in doc],
+            nlp_engine=self,
+            language=language,
+            scores=[],
+        )
+
+    def words(self, text: str) -> Doc:
+        """Split a text into tokens."""
+        return self._nlp.make_doc(text)
+
+    def process_batch(
+        self, texts: Iterable[str], language: str, batch_size: int = 1, n_process: int = 1, **_: Any
+    ) -> Iterator[tuple[str, NlpArtifacts]]:
+        """Process texts one by one."""
+        del batch_size, n_process
+        for text in texts:
+            yield text, self.process_text(text, language)
+
+    def is_stopword(self, word: str, language: str) -> bool:
+        """Tell whether a word is one of the most common ones."""
+        del language
+        return bool(self._nlp.vocab[word].is_stop)
+
+    def is_punct(self, word: str, language: str) -> bool:
+        """Tell whether a token is punctuation."""
+        del language
+        return bool(self._nlp.vocab[word].is_punct)
+
+    def get_supported_entities(self) -> list[str]:
+        """Return nothing: no names are found here."""
+        return []
+
+    def get_supported_languages(self) -> list[str]:
+        """Return the one language of the list of recognisers."""
+        return ["en"]

@@ -1,0 +1,77 @@
+"""What a privacy officer relies on in a policy file."""
+
+from pathlib import Path
+
+import pytest
+
+from redact.policy import PRESETS, load_policy, parse_policy
+from schemas.errors import UsageError
+
+SMALL = "name: mine\nentities:\n  PERSON: {operator: mask}\n"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_load_and_have_a_hash_of_their_own(preset: str) -> None:
+    """Each preset is complete, and no two share a hash."""
+    hashes = {name: load_policy(name).hash for name in PRESETS}
+    assert load_policy(preset).name == preset
+    assert len(set(hashes.values())) == len(PRESETS)
+
+
+def test_hash_names_what_the_policy_does() -> None:
+    """The same rules in another layout have the same hash, another rule has another."""
+    same = "entities: {PERSON: {operator: mask, score: 0.4}}\nname: mine"
+    other = SMALL.replace("mask", "drop")
+    assert parse_policy(SMALL, "a").hash == parse_policy(same, "b").hash
+    assert parse_policy(SMALL, "a").hash != parse_policy(other, "c").hash
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        (SMALL + "colour: red\n", 4, "colour"),
+        ("name: mine\nentities:\n  PERSON: {}\n  PRESON: {}\n", 4, "PRESON is not a type"),
+        ("name: mine\nentities:\n  PERSON: {}\n  AGE: {score: 3}\n", 4, "entities.AGE.score"),
+        ("name: mine\nentities:\n  AGE:\n    operator: shred\n", 4, "entities.AGE.operator"),
+        ("name: mine\nentities:\n  AGE: {}\n  AGE: {}\n", 4, "twice"),
+        ("name: mine\nentities: [\n", 3, "not YAML"),
+        ("name: mine\n", 1, "entities"),
+        ("- name\n", 1, "mapping"),
+        (SMALL + "regions: [US, germany]\n", 4, "regions.1"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_line_and_reason(text: str, line: int, reason: str) -> None:
+    """The message leads to the line that has to be mended."""
+    with pytest.raises(UsageError) as caught:
+        parse_policy(text, "policy.yaml")
+    assert f"policy.yaml, line {line}:" in str(caught.value)
+    assert reason in str(caught.value)
+
+
+def test_a_policy_may_extend_a_preset(tmp_path: Path) -> None:
+    """Only what differs has to be written."""
+    file = tmp_path / "mine.yaml"
+    file.write_text("extends: strict\nname: mine\nentities:\n  URL: {operator: drop}\n")
+    policy, strict = load_policy(str(file)), load_policy("strict")
+    assert policy.entities["URL"].operator == "drop"
+    assert policy.entities["PERSON"] == strict.entities["PERSON"]
+    assert policy.hash != strict.hash
+
+
+def test_an_unknown_name_lists_the_presets() -> None:
+    """A mistyped preset is a wrong use, not an empty policy."""
+    with pytest.raises(UsageError, match="strict, hipaa, gdpr, ccpa"):
+        load_policy("stirct")
+
+
+def test_rules_of_field_class_and_app_win() -> None:
+    """The app's rule stands above the field's, which stands above the general one."""
+    policy = parse_policy(
+        "name: mine\nentities: {AGE: {operator: mask}}\n"
+        "fields: {redact_json: {entities: {AGE: {operator: drop}}}}\n"
+        "apps: {clinic: {entities: {AGE: {operator: keep}}}}\n",
+        "p",
+    )
+    assert policy.rules("redact", "shop")["AGE"].operator == "mask"
+    assert policy.rules("redact_json", "shop")["AGE"].operator == "drop"
+    assert policy.rules("redact_json", "clinic")["AGE"].operator == "keep"
