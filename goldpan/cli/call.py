@@ -1,0 +1,73 @@
+"""What every command gets: the settings, and a way to answer a person or a machine."""
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec
+
+import click
+from rich.console import Console
+
+from goldpan import logs
+from goldpan.setting_names import CONFIG_VARIABLE
+from goldpan.settings import Settings, load
+
+P = ParamSpec("P")
+
+
+class _Console(Console):
+    """A console that says no more, and raises nothing, once its reader (`head`, say) has gone."""
+
+    def on_broken_pipe(self) -> None:
+        """Write the rest to nowhere."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a command. ``machine`` says that the answer is to be JSON on standard output."""
+
+    settings: Settings
+    machine: bool
+    config: Path | None
+    console: Console = field(default_factory=lambda: _Console(highlight=False))
+
+    def answer(self, data: Any, show: Callable[[Console], None]) -> None:
+        """Print ``data`` as JSON, or let ``show`` print the same for a person."""
+        if self.machine:
+            self.console.out(json.dumps(data, ensure_ascii=False, default=str), highlight=False)
+        else:
+            show(self.console)
+
+    @property
+    def watched(self) -> bool:
+        """Return whether a person watches, so that progress may be shown."""
+        return not self.machine and sys.stdout.isatty() and sys.stderr.isatty()
+
+
+def with_call(function: Callable[Concatenate[Call, P], None]) -> Callable[P, None]:
+    """Give a command the options ``--config`` and ``--json``, and a `Call` as first argument."""
+
+    @click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        envvar=CONFIG_VARIABLE,
+        metavar="FILE.toml",
+        help="Settings from a file; GOLDPAN_… variables win over it.",
+    )
+    @click.option("--json", "machine", is_flag=True, help="Answer in JSON, for machines.")
+    @functools.wraps(function)
+    def command(*args: P.args, **kwargs: P.kwargs) -> None:
+        config = kwargs.pop("config")
+        machine = kwargs.pop("machine")
+        path = config if isinstance(config, Path) else None
+        settings = load(path)
+        logs.configure(settings.log)
+        function(Call(settings, bool(machine), path), *args, **kwargs)
+
+    return command

@@ -1,0 +1,62 @@
+"""The closed list of commands: what each is called, where it is, and what it does in one line."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: the module and function that hold it, and its summary."""
+
+    target: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Commands about one thing."""
+
+    summary: str
+    members: Mapping[str, "Member"]
+
+
+Member: TypeAlias = Command | Group
+
+COMMANDS: Final = Group(
+    "Catch LLM traces and feedback from Kafka, exactly once and without personal data.",
+    {
+        "demo": Command("goldpan.cli.demo:demo", "Show the whole way, with an embedded broker."),
+        "stream": Group(
+            "The worker: from Kafka topics into the tables of the lake.",
+            {
+                "run": Command("goldpan.cli.stream:run", "Run the worker."),
+            },
+        ),
+        "lake": Group(
+            "The tables: make them, describe them, prove that they are complete.",
+            {
+                "init": Command("goldpan.cli.lake:init", "Make the tables that are missing."),
+                "tables": Command("goldpan.cli.lake:tables", "Describe the tables."),
+                "verify": Command(
+                    "goldpan.cli.lake:verify", "Prove that every record is there exactly once."
+                ),
+            },
+        ),
+        "quarantine": Group(
+            "Records that were set aside, and the way back for them.",
+            {
+                "list": Command(
+                    "goldpan.cli.quarantine:list_", "Count what was set aside, and why."
+                ),
+                "show": Command("goldpan.cli.quarantine:show", "Show records that were set aside."),
+                "redrive": Command(
+                    "goldpan.cli.quarantine:redrive", "Try records again, after what was wrong."
+                ),
+            },
+        ),
+        "redact": Command(
+            "goldpan.cli.redact:redact", "Redact records in files: JSON lines in, JSON lines out."
+        ),
+    },
+)

@@ -1,0 +1,49 @@
+"""Command groups that load a command's module only when that command is called.
+
+So ``goldpan --help`` answers at once, without the libraries behind the commands.
+"""
+
+import importlib
+from typing import Any
+
+import click
+
+from goldpan.cli.commands import Command, Group
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class LazyGroup(click.Group):
+    """A group that is described by an entry of `goldpan.cli.commands`."""
+
+    def __init__(self, name: str, entry: Group, **attributes: Any) -> None:
+        super().__init__(name=name, help=entry.summary, context_settings=CONTEXT, **attributes)
+        self._entry = entry
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the list."""
+        del ctx
+        return list(self._entry.members)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one command; None if there is no such name."""
+        del ctx
+        member = self._entry.members.get(cmd_name)
+        if isinstance(member, Command):
+            return load(member, cmd_name)
+        return None if member is None else LazyGroup(cmd_name, member)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the summaries, without loading what they are about."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, m.summary) for name, m in self._entry.members.items()])
+
+
+def load(entry: Command, name: str) -> click.Command:
+    """Import the module of a command and return the command, under the name of the list."""
+    module, _, attribute = entry.target.partition(":")
+    command: click.Command = getattr(importlib.import_module(module), attribute)
+    command.name = name
+    command.context_settings = CONTEXT
+    return command

@@ -1,0 +1,79 @@
+"""The entry point: runs a command and turns what it raises into one sentence and an exit code.
+
+Exit codes: 0 done, 1 "no" (a verification, a gate), 2 used wrongly, 3 failed. Ctrl-C gives 130.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Final, NoReturn
+
+import click
+
+from goldpan.cli.commands import COMMANDS
+from goldpan.cli.lazy import LazyGroup
+from goldpan.origin import place
+from schemas.errors import GoldpanError, UsageError
+
+NO: Final = 1
+USED_WRONGLY: Final = 2
+FAILED: Final = 3
+INTERRUPTED: Final = 130
+
+root = click.version_option(version("goldpan"), message="%(prog)s %(version)s")(
+    LazyGroup("goldpan", COMMANDS)
+)
+
+
+def main() -> NoReturn:
+    """Run the command line of this process, and end it."""
+    code = run(sys.argv[1:])
+    _flush()
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; what went wrong is on standard error."""
+    try:
+        result = root.main(list(arguments), prog_name="goldpan", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return USED_WRONGLY
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the last line of defence
+        sentence, code = verdict(error)
+        click.echo(f"goldpan: {' '.join(sentence.split())}", err=True)
+        return code
+    return result if isinstance(result, int) else 0
+
+
+def verdict(error: BaseException) -> tuple[str, int]:
+    """Return the sentence and the exit code for what a command raised.
+
+    The text of an exception that is not ours is left out: it may hold the content of a record.
+    """
+    match error:
+        case click.UsageError(ctx=click.Context() as context):
+            return f"{error.format_message()} ({context.command_path} --help)", USED_WRONGLY
+        case click.ClickException():
+            return error.format_message(), USED_WRONGLY
+        case UsageError():
+            return str(error), USED_WRONGLY
+        case GoldpanError():
+            return str(error), FAILED
+        case click.Abort() | KeyboardInterrupt():
+            return "interrupted", INTERRUPTED
+        case _:
+            return (
+                f"something went wrong that goldpan did not foresee: {type(error).__name__} at "
+                f"{place(error)}; please report it",
+                FAILED,
+            )
+
+
+def _flush() -> None:
+    """Write out what is buffered; if nobody reads it any more, end quietly all the same."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

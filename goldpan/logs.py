@@ -1,0 +1,107 @@
+"""Logs: one JSON object a line on standard error, without the content of any record.
+
+What goldpan logs itself is an event name with fields that it chose. What comes from elsewhere
+(libraries, exceptions of unknown origin) may quote what it was given, so only its origin is
+written: logger, type of exception, file and line.
+"""
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Final, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from goldpan.origin import package_path, place
+from goldpan.settings import LogSettings
+from schemas.errors import GoldpanError
+
+_LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+EVENTS: Mapping[str, str] = {
+    "library_message": "A library warned or failed; its words, which may quote a record, are left "
+    "out.",
+    "process_crashed": "The process ends by an error that goldpan did not foresee.",
+    "thread_crashed": "A thread ended by an error that goldpan did not foresee.",
+}
+"""What this module logs by itself; the worker's events are in `stream.events`."""
+
+
+def configure(settings: LogSettings, stream: TextIO | None = None) -> None:
+    """Send all logs of this process to ``stream`` (standard error), in the form of the settings."""
+    out = sys.stderr if stream is None else stream
+    level = _LEVELS[settings.level]
+    structlog.configure(
+        processors=[*_shared(), _renderer(settings, out)],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=out),
+        cache_logger_on_first_use=False,
+    )
+    logging.captureWarnings(capture=True)
+    root = logging.getLogger()
+    root.handlers[:] = [_LibraryHandler()]
+    root.setLevel(max(level, logging.WARNING))
+    sys.excepthook = _on_uncaught
+    threading.excepthook = _on_thread_uncaught
+
+
+def _shared() -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        describe_exception,
+    ]
+
+
+def _renderer(settings: LogSettings, out: TextIO) -> Processor:
+    watched = out.isatty()
+    if settings.format == "console" or (settings.format == "auto" and watched):
+        return structlog.dev.ConsoleRenderer(colors=watched)
+    return structlog.processors.JSONRenderer(sort_keys=False)
+
+
+def describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Replace ``exc_info`` by the type and place of the exception, and its text if it is ours."""
+    given = event.pop("exc_info", None)
+    error = given if isinstance(given, BaseException) else None
+    if given is True:
+        error = sys.exc_info()[1]
+    elif isinstance(given, tuple):
+        error = given[1]
+    if error is not None:
+        event["error_type"] = type(error).__name__
+        event["error_at"] = place(error)
+        if isinstance(error, GoldpanError):
+            event["error"] = str(error)
+    return event
+
+
+class _LibraryHandler(logging.Handler):
+    """Writes that a library had something to say, and where; its words may quote a record."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log: Callable[..., object] = structlog.get_logger().warning
+        if record.levelno >= logging.ERROR:
+            log = structlog.get_logger().error
+        log(
+            "library_message",
+            logger=record.name,
+            at=f"{package_path(record.pathname)}:{record.lineno}",
+            exc_info=record.exc_info,
+        )
+
+
+def _on_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    del kind, trace
+    structlog.get_logger().error("process_crashed", exc_info=error)
+
+
+def _on_thread_uncaught(args: threading.ExceptHookArgs) -> None:
+    name = args.thread.name if args.thread else None
+    structlog.get_logger().error("thread_crashed", thread=name, exc_info=args.exc_value)
