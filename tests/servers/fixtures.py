@@ -9,15 +9,24 @@ from typing import NoReturn, Protocol
 import pytest
 
 from tests.servers.kafka import Kafka, make_kafka, prepare_kafka
+from tests.servers.mock_kafka import MockKafka
+from tests.servers.registry import SchemaRegistry, registry_jars
 from tests.servers.s3 import S3, make_s3, prepare_s3
+from tests.servers.s3_faults import FaultyS3
 from tests.servers.unavailable import ServerUnavailableError
 from tests.servers.worker import Worker
 
 _NEEDS: dict[str, tuple[str, Callable[[], object]]] = {
     "kafka_parts": ("kafka", prepare_kafka),
     "s3_parts": ("s3", prepare_s3),
+    "registry_parts": ("registry", registry_jars),
 }
 """Which fixture says that a test needs a server: the marker, and how the server is fetched."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known that is not in the settings."""
+    config.addinivalue_line("markers", "registry: needs a real schema registry (Java with Maven)")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -130,6 +139,54 @@ def own_s3(s3_parts: Path | None, tmp_path_factory: pytest.TempPathFactory) -> I
         yield server.start()
     finally:
         server.close()
+
+
+@pytest.fixture
+def faulty_s3(s3: S3) -> Iterator[FaultyS3]:
+    """A way to the shared S3 server on which the test can break requests."""
+    with FaultyS3(s3.endpoint) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+def registry_parts() -> Path:
+    """What a schema registry is made of, or a skip that says what is missing."""
+    try:
+        return registry_jars()
+    except ServerUnavailableError as why:
+        missing("registry", why)
+
+
+@pytest.fixture(scope="session")
+def registry(
+    registry_parts: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SchemaRegistry]:
+    """One schema registry for all tests. Take subjects of its own in each test."""
+    server = SchemaRegistry(registry_parts, tmp_path_factory.mktemp("registry"))
+    try:
+        yield server.start()
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def own_registry(
+    registry_parts: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SchemaRegistry]:
+    """A schema registry that the test may stop, kill and start again."""
+    server = SchemaRegistry(registry_parts, tmp_path_factory.mktemp("own-registry"))
+    try:
+        yield server.start()
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def mock_kafka() -> Iterator[MockKafka]:
+    """librdkafka's mock cluster, new for each test."""
+    cluster = MockKafka()
+    yield cluster
+    cluster.close()
 
 
 @pytest.fixture

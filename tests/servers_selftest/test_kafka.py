@@ -23,7 +23,9 @@ def consume(kafka: Kafka, topic: str, until: int) -> list[tuple[int, bytes | Non
             message = consumer.poll(30)
             assert message is not None, f"only {seen}"
             assert message.error() is None
-            seen.append((message.offset(), message.value()))
+            offset = message.offset()
+            assert offset is not None
+            seen.append((offset, message.value()))
     finally:
         consumer.close()
     return seen
