@@ -14,7 +14,7 @@ application transaction (Delta protocol, "Transaction Identifiers"). A commit is
 |---|---|---|
 | step 1 or 2 | nothing was sent | tried again |
 | step 3, any exception | the outcome is unknown: it may have landed | back to step 1, which tells |
-| the process dies in step 3 | the next owner's step 1 tells | it starts from the position it reads |
+| the process dies in step 3 | the next owner's step 1 tells | it goes on from there |
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -114,13 +114,15 @@ def commit(  # noqa: PLR0913 - each argument is one part of the protocol
             )
         except (DeltaError, OSError) as error:
             watch.unknown(table, error)
-            raise _Unsettled(f"table {table}: commit unknown ({type(error).__name__})") from error
+            raise _UnsettledError(
+                f"table {table}: commit unknown ({type(error).__name__})"
+            ) from error
         return True
 
     return retry.call(f"committing to table {table}", attempt)
 
 
-class _Unsettled(CommitUnknownError, RetryableError):
+class _UnsettledError(CommitUnknownError, RetryableError):
     """A commit whose outcome is found by trying again: the first steps of an attempt read it."""
 
 

@@ -66,6 +66,15 @@ def incarnation_app(topic: str) -> str:
     return f"{topic}#incarnation"
 
 
+def adopted_app(topic: str) -> str:
+    """Return the application id of the time (epoch microseconds) when a topic was last adopted.
+
+    Rows of quarantine from before it belong to another incarnation: their offsets mean nothing
+    to the topic that is there now.
+    """
+    return f"{topic}#adopted"
+
+
 class EntryKind(StrEnum):
     """What a commit was for."""
 

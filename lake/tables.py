@@ -229,7 +229,7 @@ def check_schema(name: str, handle: DeltaTable, expected: pa.Schema) -> None:
 
 
 def _same_type(left: pa.DataType, right: pa.DataType) -> bool:
-    """Compare types as Delta sees them: it knows neither field names inside lists nor large types."""
+    """Compare types as Delta sees them: it knows no names of the elements of lists."""
     if pa.types.is_map(left) and pa.types.is_map(right):
         return _same_type(left.key_type, right.key_type) and _same_type(
             left.item_type, right.item_type

@@ -14,11 +14,11 @@ class RetryableError(GoldpanError):
 
 
 class CommitUnknownError(GoldpanError):
-    """A commit was sent and its outcome is not known: read the table's position before anything else."""
+    """A commit was sent and its outcome is not known: read the table's position first."""
 
 
 class FencedError(GoldpanError):
-    """The table's position is not the one this buffer starts from: somebody else owns the partition.
+    """The table's position is not the one this buffer starts from: another owns the partition.
 
     The buffer must be dropped and the position taken again; what it held is consumed once more.
     """

@@ -1,1 +1,5 @@
-"""The worker: consumes, decodes, flushes, and keeps positions through rebalances. Imports labels, redact, lake and schemas; never batch."""
+"""The worker.
+
+Consumes, decodes, flushes, and keeps positions through rebalances. Imports labels, redact, lake and
+schemas; never batch.
+"""

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.ledger import Incarnation, Source, late_app
+from lake.ledger import Incarnation, Source, adopted_app, late_app
 from lake.tables import Table
 from schemas.errors import FatalError
 from stream.flusher import another_topic
@@ -88,9 +89,9 @@ class TakeOver:
         if reading.start < low:
             if self.on_lost_offsets == "fail":
                 raise FatalError(
-                    f"{source}: the records from offset {reading.start} to {low - 1} were deleted by "
-                    "Kafka before they were read (retention). To go on without them, and have the "
-                    "gap recorded, set GOLDPAN_STREAM__ON_LOST_OFFSETS=skip"
+                    f"{source}: the records from offset {reading.start} to {low - 1} were deleted "
+                    "by Kafka before they were read (retention). To go on without them, and have "
+                    "the gap recorded, set GOLDPAN_STREAM__ON_LOST_OFFSETS=skip"
                 )
             self.on_lost(source, reading.start, low)
             reading.skip_to(low, RETENTION)
@@ -99,10 +100,12 @@ class TakeOver:
         """Return what quarantine holds of the records that are about to be read again."""
         if quarantine is None or quarantine <= position:
             return frozenset()
+        adopted = self.quarantine.handle.transaction_version(adopted_app(source.topic)) or 0
         rows = self.quarantine.read(
             ["_offset"],
             (pc.field("_topic") == source.topic)
             & (pc.field("_partition") == source.partition)
-            & (pc.field("_offset") >= position),
+            & (pc.field("_offset") >= position)
+            & (pc.field("_ingested_at") >= pa.scalar(adopted, pa.timestamp("us", "UTC"))),
         )
         return frozenset(rows["_offset"].to_pylist())

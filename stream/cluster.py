@@ -5,6 +5,7 @@ person can mend (no such topic, no permission) is a FatalError.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
@@ -38,9 +39,7 @@ class Cluster:
         """
         found: list[Source] = []
         for topic in topics:
-            metadata = self._call(
-                topic, lambda topic=topic: self._admin.list_topics(topic, TIMEOUT_SECONDS)
-            )
+            metadata = self._call(topic, partial(self._admin.list_topics, topic, TIMEOUT_SECONDS))
             described = metadata.topics[topic]
             if described.error is not None:
                 raise self.translated(described.error, topic)
@@ -85,7 +84,7 @@ class Cluster:
             )
         if code in _ABSENT:
             return FatalError(
-                f"Kafka at {self._bootstrap} has no topic {topic}: create it, or name the right one "
-                "in GOLDPAN_KAFKA__TRACES_TOPIC or GOLDPAN_KAFKA__FEEDBACK_TOPIC"
+                f"Kafka at {self._bootstrap} has no topic {topic}: create it, or name the right "
+                "one in GOLDPAN_KAFKA__TRACES_TOPIC or GOLDPAN_KAFKA__FEEDBACK_TOPIC"
             )
         return RetryableError(f"Kafka at {self._bootstrap} gives no good answer ({error.name()})")

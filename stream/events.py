@@ -28,8 +28,9 @@ EVENTS: Mapping[str, str] = {
     "partitions_abandoned": "Partitions were given up with unflushed records; the next owner reads "
     "them again.",
     "flush_committed": "A flush is in the lake: records, files, bytes, seconds.",
-    "flush_fenced": "The table's position had been moved by another worker; the buffer was dropped.",
-    "flush_abandoned": "A flush was given up (shutdown or lost partitions); its records are read again.",
+    "flush_fenced": "Another worker had moved the table's position; the buffer was dropped.",
+    "flush_abandoned": "A flush was given up (shutdown or lost partitions); "
+    "its records are read again.",
     "step_retried": "A step failed in a way that passes; it is tried again after a wait.",
     "commit_unknown": "A commit got no clear answer; the position will tell whether it landed.",
     "commit_settled": "The position told that a commit had landed already.",
@@ -37,7 +38,7 @@ EVENTS: Mapping[str, str] = {
     "paused": "Reading is paused: memory is short, or a step outside does not answer.",
     "resumed": "Reading goes on.",
     "kafka_error": "The client reports trouble with a broker; it reconnects by itself.",
-    "offsets_not_committed": "The group's offsets were not committed in Kafka; only lag tools need them.",
+    "offsets_not_committed": "Kafka did not take the group's offsets; only lag tools need them.",
     "checkpoint_failed": "A checkpoint could not be written; the next one will be tried.",
     "caught_up": "Everything that was there at the start is in the lake.",
     "stopping": "A signal asked the worker to stop; it flushes what it holds.",

@@ -11,8 +11,8 @@ The steps of a flush, each of which may be the last one that this process takes:
 | dies after | what the next owner finds | what it does |
 |---|---|---|
 | 1, 2 | files that no table knows | reads the range again; vacuum removes the files |
-| 3 | quarantine ahead of the primary table | reads the range again, takes from quarantine what is there |
-| 4 | both tables done, the group's offsets behind | goes on from the table's position |
+| 3 | quarantine ahead of the primary table | reads again, keeps what quarantine has |
+| 4 | both tables done, the group's offsets behind | goes on from the position |
 """
 
 import queue

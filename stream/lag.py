@@ -7,7 +7,7 @@ from stream.owned import Owned
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """``records`` are those that Kafka has and the lake has not; ``seconds`` the age of the oldest."""
+    """What Kafka has and the lake has not: how many records, and the age of the oldest."""
 
     records: int
     seconds: float

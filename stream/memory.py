@@ -47,9 +47,10 @@ class Budget:
         if room < SMALLEST_ROOM:
             raise UsageError(
                 f"GOLDPAN_STREAM__MEMORY_BYTES: {ceiling} is too little: the worker takes "
-                f"{baseline} bytes before it reads anything; set at least {baseline + SMALLEST_ROOM}"
+                f"{baseline} "
+                f"bytes before it reads anything; set {baseline + SMALLEST_ROOM} or more"
             )
-        return cls(ceiling, buffers=int(room * 0.4), fetch_queue=min(_MAXIMAL_QUEUE, room // 8))
+        return cls(ceiling, buffers=room * 2 // 5, fetch_queue=min(_MAXIMAL_QUEUE, room // 8))
 
     def flush_bytes(self, wanted: int) -> int:
         """Return the size at which a buffer is flushed: one may fill while another is written."""

@@ -1,0 +1,85 @@
+"""Going on with another incarnation of a topic, or after a truncation: a person has said so.
+
+Positions are moved to where the topic that is there now begins (or ends), in each table by one
+commit with a ledger entry of its own, so that `lake verify` knows why a chain of offsets begins
+anew. Records that are in the lake stay there.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from lake.commit import Move, Watch, commit
+from lake.ledger import (
+    Entry,
+    EntryKind,
+    Incarnation,
+    Source,
+    SourceRange,
+    adopted_app,
+    late_app,
+    position_app,
+)
+from lake.retry import Retry
+from lake.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """Where a partition's position was, and where it is now."""
+
+    source: Source
+    before: int | None
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """Moves the positions of one topic; stop the workers of that topic first."""
+
+    primary: Table
+    quarantine: Table
+    retry: Retry
+    now_us: Callable[[], int]
+
+    def run(self, incarnation: Incarnation, starts: Mapping[Source, int]) -> Sequence[Adopted]:
+        """Set each position to its start, quarantine first, as flushes do.
+
+        It may be run again, after a crash between the two commits, say. Raises FencedError if a
+        worker moves a position meanwhile.
+        """
+        self.primary.refresh()
+        before = self.primary.positions(list(starts))
+        for table in (self.quarantine, self.primary):
+            self._move(table, incarnation, starts)
+        return [Adopted(source, before[source], start) for source, start in starts.items()]
+
+    def _move(self, table: Table, incarnation: Incarnation, starts: Mapping[Source, int]) -> None:
+        table.refresh()
+        found = {
+            app: table.handle.transaction_version(app)
+            for source in starts
+            for app in (position_app(source), late_app(source))
+        }
+        # Quarantine's positions must not stay ahead: a worker would look there for records of the
+        # old topic. One that it never had needs none.
+        moves = [
+            Move(app, found[app], start)
+            for source, start in starts.items()
+            for app in (position_app(source), late_app(source))
+            if found[app] != start
+            and (found[app] is not None or (table is self.primary and app == position_app(source)))
+        ]
+        topic = next(iter(starts)).topic
+        adopted = table.handle.transaction_version(adopted_app(topic))
+        moves.append(Move(adopted_app(topic), adopted, self.now_us()))
+        ranges = [SourceRange(s.topic, s.partition, start, start) for s, start in starts.items()]
+        commit(
+            table.handle,
+            table=table.name,
+            files=[],
+            moves=moves,
+            entry=Entry(EntryKind.ADOPT, ranges, {topic: incarnation}),
+            retry=self.retry,
+            watch=Watch(),
+            now_ms=lambda: self.now_us() // 1000,
+        )

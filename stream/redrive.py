@@ -1,0 +1,175 @@
+"""Quarantined records, tried again under the schemas and the policy of today.
+
+1. Read which records of the topic are set aside, and their payload: what was sealed, or else what
+   Kafka still has at their coordinates.
+2. Decode and redact them; those that still cannot pass stay where they are.
+3. Commit the others to the primary table. A generation number, read before step 1's look at that
+   table, makes two re-drives at once impossible.
+4. Take them out of quarantine.
+
+A crash between 3 and 4 leaves records in both, and `lake verify` says so; the next run sees that
+the primary table holds them and goes on to 4.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pyarrow.compute as pc
+
+from lake.commit import Move, Watch, commit
+from lake.ledger import Entry, EntryKind, Source, SourceRange
+from lake.parquet import encode
+from lake.quarantine import Filter, counts, generation_app, rows, take_out
+from lake.retry import Retry
+from lake.tables import Table
+from schemas.provenance import Raw
+from schemas.redacted import Redacted
+from stream.intake import Decodes, Redacts
+
+Coordinates = tuple[int, int]
+
+
+class Unseals(Protocol):
+    """What re-driving needs of the sealer; see `redact.quarantine.Sealer`."""
+
+    def open(
+        self, *, topic: str, partition: int, offset: int, sealed_payload: bytes, sealed_key_id: str
+    ) -> bytes:
+        """Return the payload as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redriven:
+    """What became of the records that were tried again.
+
+    ``stored`` went to their table (``already`` of them had gone there before a crash), ``still``
+    counts by reason those that fail as before, ``gone`` are those whose payload nobody has.
+    """
+
+    tried: int
+    stored: int
+    already: int
+    gone: int
+    still: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Redrive:
+    """Tries records of one topic again."""
+
+    topic: str
+    primary: Table
+    quarantine: Table
+    decoder: Decodes
+    redactor: Redacts
+    unsealer: Unseals
+    fetch: Callable[[str, Sequence[Coordinates]], Mapping[Coordinates, Raw]]
+    retry: Retry
+    now_us: Callable[[], int]
+    reached: Callable[[str], None] = lambda _step: None
+
+    def run(self, which: Filter, *, dry_run: bool = False) -> Redriven:
+        """Try the records again that match; with ``dry_run`` only tell what would become of them.
+
+        Raises RetryableError or FatalError if the lake or Kafka cannot be used, FencedError if
+        another re-drive of the topic runs at the same time.
+        """
+        found = rows(self.quarantine, which, payload=True).to_pylist()
+        self.primary.refresh()
+        generation = self.primary.handle.transaction_version(generation_app(self.topic))
+        found = self._done_reading(found)
+        already = self._in_primary({_where(row) for row in found})
+        raws = self._payloads([row for row in found if _where(row) not in already])
+        decoded, rejected = self.decoder.decode(self.topic, raws)
+        outcome = self.redactor.redact(decoded, ingested_at=self.now_us())
+        failed = [*rejected, *outcome.rejected]
+        passed = {(raw.partition, raw.offset) for raw in raws}
+        passed -= {(item.raw.partition, item.raw.offset) for item in failed}
+        if not dry_run:
+            if passed:
+                self._store(outcome.rows, passed, generation)
+            self.reached("stored")
+            take_out(self.quarantine, self.topic, sorted(passed | already), self.retry)
+        return Redriven(
+            tried=len(found),
+            stored=len(passed) + len(already),
+            already=len(already),
+            gone=len(found) - len(raws) - len(already),
+            still=Counter(str(item.reason) for item in failed),
+        )
+
+    def _done_reading(self, found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Leave out what the primary table has not passed yet: a worker is still busy with it."""
+        sources = {Source(self.topic, row["_partition"]) for row in found}
+        positions = self.primary.positions(list(sources))
+        return [
+            row
+            for row in found
+            if row["_offset"] < (positions[Source(self.topic, row["_partition"])] or 0)
+        ]
+
+    def _payloads(self, found: Sequence[Mapping[str, Any]]) -> list[Raw]:
+        missing: list[Coordinates] = []
+        raws: list[Raw] = []
+        for row in found:
+            where = (row["_partition"], row["_offset"])
+            if row["sealed_payload"] is None:
+                missing.append(where)
+            else:
+                raws.append(self._unsealed(row))
+        fetched = self.fetch(self.topic, missing) if missing else {}
+        raws += [fetched[where] for where in missing if where in fetched]
+        return sorted(raws, key=lambda raw: (raw.partition, raw.offset))
+
+    def _unsealed(self, row: Mapping[str, Any]) -> Raw:
+        value = self.unsealer.open(
+            topic=self.topic,
+            partition=row["_partition"],
+            offset=row["_offset"],
+            sealed_payload=row["sealed_payload"],
+            sealed_key_id=row["sealed_key_id"],
+        )
+        stamp = row["record_timestamp"]
+        millis = -1 if stamp is None else int(stamp.timestamp() * 1000)
+        return Raw(row["_partition"], row["_offset"], millis, None, value)
+
+    def _in_primary(self, passed: set[Coordinates]) -> set[Coordinates]:
+        if not passed:
+            return set()
+        offsets = [offset for _, offset in passed]
+        found = self.primary.read(
+            ["_partition", "_offset"],
+            (pc.field("_topic") == self.topic)
+            & (pc.field("_offset") >= min(offsets))
+            & (pc.field("_offset") <= max(offsets)),
+        )
+        pairs = zip(found["_partition"].to_pylist(), found["_offset"].to_pylist(), strict=True)
+        return passed.intersection(pairs)
+
+    def _store(
+        self, redacted: Redacted[Any], passed: set[Coordinates], generation: int | None
+    ) -> None:
+        ranges: list[SourceRange] = counts(Source(self.topic, partition) for partition, _ in passed)
+        files = encode([redacted], ranges=ranges, layout=self.primary.layout)
+        for file in files:
+            self.retry.call("writing re-driven records", _put(self.primary, file))
+        commit(
+            self.primary.handle,
+            table=self.primary.name,
+            files=files,
+            moves=[Move(generation_app(self.topic), generation, (generation or 0) + 1)],
+            entry=Entry(EntryKind.REDRIVE, ranges),
+            retry=self.retry,
+            watch=Watch(),
+            now_ms=lambda: self.now_us() // 1000,
+        )
+
+
+def _put(table: Table, file: Any) -> Callable[[], None]:
+    return lambda: table.files.put(file.path, file.data)
+
+
+def _where(row: Mapping[str, Any]) -> Coordinates:
+    return row["_partition"], row["_offset"]
