@@ -1,1 +1,5 @@
-"""What a record is: the Avro contract, and the record types, Arrow schemas and topics derived from it. Imports no other room."""
+"""What a record is.
+
+The Avro contract, and the record types, Arrow schemas and topics derived from it. Imports no
+other room.
+"""

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from msgspec.structs import astuple
 
-from schemas.arrow import MICROS, TABLES, TableSchema, arrow_field, arrow_type
+from schemas.arrow import MICROS, TABLES, arrow_field, arrow_type
 from schemas.contract import CONTRACTS, Field, FieldType
 from schemas.provenance import Decoded, RecordKind
 

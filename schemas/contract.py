@@ -69,8 +69,8 @@ class Limits:
 class Field:
     """One field. ``path`` leads to it from the record, as in ``messages[].tool_calls[].name``.
 
-    ``has_default`` says that a producer may leave the field out. ``symbols`` are the values of an
-    enumeration, ``fields`` those of the records in an array.
+    ``has_default`` says that a producer may leave the field out. ``record`` is the Avro name of the
+    records in an array and ``fields`` are theirs; ``symbols`` are the values of an enumeration.
     """
 
     name: str
@@ -83,6 +83,7 @@ class Field:
     limits: Limits = Limits()
     aliases: tuple[str, ...] = ()
     symbols: tuple[str, ...] = ()
+    record: str | None = None
     fields: tuple["Field", ...] = ()
 
 
@@ -199,6 +200,7 @@ def _field(contract: str, entry: Avsc, prefix: str) -> Field:
         limits=_limits(where, kind, entry),
         aliases=tuple(entry.get("aliases", ())),
         symbols=tuple(plain["symbols"]) if kind is FieldType.ENUM else (),
+        record=plain["items"]["name"] if kind is FieldType.RECORDS else None,
         fields=inner,
     )
 

@@ -1,0 +1,164 @@
+"""Reading a record written as Avro, by the schema that its header names."""
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+from fastavro import parse_schema, schemaless_reader
+from fastavro.schema import SchemaParseException, UnknownType
+
+from schemas.contract import Avsc, Contract, schema_fingerprint
+from schemas.reasons import Reason
+from stream.decode.envelope import FRAMED_HEADER_BYTES, SINGLE_OBJECT_HEADER_BYTES
+from stream.decode.explain import Explainer
+from stream.decode.refusal import Refusal
+from stream.decode.resolution import UnreadableSchemaError, resolve
+from stream.decode.sources import Missing, SchemaSource
+
+RecordT = TypeVar("RecordT", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class WriterSchema:
+    """A schema made ready: ``parsed`` reads its bytes under the names of the contract."""
+
+    parsed: Any
+    fingerprint: str
+
+
+class AvroReader(Generic[RecordT]):
+    """Reads Avro of one kind of record. Each schema is looked up and prepared once."""
+
+    def __init__(
+        self, contract: Contract, record_type: type[RecordT], source: SchemaSource
+    ) -> None:
+        self._contract = contract
+        self._record_type = record_type
+        self._source = source
+        self._explainer = Explainer(contract)
+        self._by_id: dict[int, WriterSchema | Refusal] = {}
+        self._by_fingerprint: dict[str, WriterSchema | Refusal] = {}
+
+    def read_framed(self, value: bytes) -> tuple[RecordT, str] | Refusal:
+        """Read a value with Confluent framing; return the record and its schema's fingerprint.
+
+        Raises ``RetryableError`` if the schema registry does not answer.
+        """
+        schema_id = int.from_bytes(value[1:FRAMED_HEADER_BYTES], "big")
+        schema = self._by_id.get(schema_id) or self._prepare(
+            self._by_id, schema_id, self._source.by_id, _unknown_id(schema_id)
+        )
+        return self._read(value, FRAMED_HEADER_BYTES, schema)
+
+    def read_single_object(self, value: bytes) -> tuple[RecordT, str] | Refusal:
+        """Read a value in single-object encoding; otherwise as ``read_framed``."""
+        fingerprint = value[2:SINGLE_OBJECT_HEADER_BYTES].hex()
+        schema = self._by_fingerprint.get(fingerprint) or self._prepare(
+            self._by_fingerprint, fingerprint, self._source.by_fingerprint, _UNKNOWN_FINGERPRINT
+        )
+        return self._read(value, SINGLE_OBJECT_HEADER_BYTES, schema)
+
+    def _prepare(
+        self,
+        known: dict[Any, WriterSchema | Refusal],
+        key: Any,
+        look_up: Callable[[Any], Avsc | Missing],
+        unknown: Refusal,
+    ) -> WriterSchema | Refusal:
+        """Look a schema up and fit it to the contract. What was not found may be found later."""
+        found = look_up(key)
+        if found is Missing.UNKNOWN:
+            return unknown
+        known[key] = _NOT_AVRO if isinstance(found, Missing) else prepare(self._contract, found)
+        return known[key]
+
+    def _read(
+        self, value: bytes, start: int, schema: WriterSchema | Refusal
+    ) -> tuple[RecordT, str] | Refusal:
+        if isinstance(schema, Refusal):
+            return schema
+        document = _read_bytes(value, start, schema)
+        if isinstance(document, Refusal):
+            return document._replace(schema_id=schema.fingerprint)
+        try:
+            return msgspec.convert(document, self._record_type), schema.fingerprint
+        except msgspec.ValidationError as error:
+            refusal = self._explainer.explain(str(error), document)
+            return refusal._replace(schema_id=schema.fingerprint)
+
+
+def _read_bytes(value: bytes, start: int, schema: WriterSchema) -> Any:
+    """Return the record as a dict, or the ``Refusal`` of bytes that do not follow the schema."""
+    stream = BytesIO(value)
+    stream.seek(start)
+    try:
+        document = schemaless_reader(stream, schema.parsed)
+    except EOFError:
+        return _TRUNCATED
+    except UnicodeDecodeError:
+        return _BAD_TEXT
+    except _MALFORMED_ERRORS:
+        return _MALFORMED
+    return document if stream.tell() == len(value) else _TRAILING
+
+
+def prepare(contract: Contract, avsc: Avsc) -> WriterSchema | Refusal:
+    """Fit a schema to the contract, or say why records written with it cannot be read."""
+    try:
+        return WriterSchema(parse_schema(resolve(contract, avsc)), schema_fingerprint(avsc))
+    except UnreadableSchemaError as error:
+        return error.refusal
+    except _SCHEMA_ERRORS:
+        return _NOT_A_SCHEMA
+
+
+def _unknown_id(schema_id: int) -> Refusal:
+    # Ids count up from one. Where four letters of text stand in their place the number is larger
+    # than this, and is not repeated, since it would be a piece of the record.
+    number = f" {schema_id}" if schema_id < 0x20000000 else ""
+    return Refusal(Reason.UNKNOWN_SCHEMA, f"No schema with the id{number} of its header is known.")
+
+
+_UNKNOWN_FINGERPRINT: Final = Refusal(
+    Reason.UNKNOWN_SCHEMA, "No schema with the fingerprint of its header is known."
+)
+_NOT_AVRO: Final = Refusal(
+    Reason.INCOMPATIBLE_SCHEMA, "The schema that the record was written with is not an Avro schema."
+)
+_NOT_A_SCHEMA: Final = Refusal(
+    Reason.INCOMPATIBLE_SCHEMA, "The schema that the record was written with is not valid Avro."
+)
+_TRUNCATED: Final = Refusal(
+    Reason.TRUNCATED, "The record ends before everything that its schema announces."
+)
+_TRAILING: Final = Refusal(
+    Reason.TRAILING_BYTES, "Bytes follow after the end of the record, as its schema has it."
+)
+_BAD_TEXT: Final = Refusal(Reason.BAD_TEXT, "The record holds text that is not valid UTF-8.")
+_MALFORMED: Final = Refusal(
+    Reason.MALFORMED, "The bytes of the record are not what its schema announces."
+)
+
+_MALFORMED_ERRORS: Final = (
+    LookupError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    struct.error,
+    RecursionError,
+)
+"""What fastavro raises for bytes that do not follow the schema."""
+
+_SCHEMA_ERRORS: Final = (
+    SchemaParseException,
+    UnknownType,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
+"""What fastavro raises for a schema that is none."""

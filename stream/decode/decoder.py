@@ -1,0 +1,119 @@
+"""From the records of a topic, as Kafka gave them, to typed ones; what is none is set aside.
+
+One bad record never stops the others: whatever a value holds, it becomes either a row or a
+``Rejected`` with a reason. Only a schema registry that does not answer is an error.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias
+
+from schemas.contract import CONTRACTS
+from schemas.provenance import Decoded, Raw, RecordKind, Rejected
+from schemas.reasons import Reason
+from schemas.records import Feedback, Trace
+from schemas.rules import SETTLE
+from stream.decode.avro_reader import AvroReader
+from stream.decode.envelope import Format, detect
+from stream.decode.json_reader import JsonReader
+from stream.decode.refusal import Refusal
+from stream.decode.sources import SchemaSource
+
+Record: TypeAlias = Trace | Feedback
+
+
+class Decoder:
+    """Decodes the records of one kind.
+
+    ``max_record_bytes`` is the length of the longest value that is looked at. The decoder keeps the
+    schemas it has met; use one for the whole life of a worker.
+    """
+
+    def __init__(self, kind: RecordKind, schemas: SchemaSource, *, max_record_bytes: int) -> None:
+        contract = CONTRACTS[kind]
+        record_type = _RECORD_TYPES[kind]
+        self._kind = kind
+        self._max_record_bytes = max_record_bytes
+        self._json = JsonReader(contract, record_type)
+        self._json_schema = contract.fingerprint
+        self._avro = AvroReader(contract, record_type, schemas)
+        self._settle = SETTLE[kind]
+
+    def decode(self, topic: str, messages: Sequence[Raw]) -> tuple[Decoded[Record], list[Rejected]]:
+        """Return the valid records of a topic and the rejected ones, each in the order they came.
+
+        Raises ``RetryableError`` if the schema registry does not answer; then nothing was decoded,
+        and the same messages may be given again.
+        """
+        records: list[Record] = []
+        schema_ids: list[str] = []
+        kept: list[Raw] = []
+        rejected: list[Rejected] = []
+        for raw in messages:
+            answer = self._read(raw.value)
+            if isinstance(answer, Refusal):
+                rejected.append(_rejected(topic, raw, answer))
+            else:
+                record, schema_id = answer
+                records.append(record)
+                schema_ids.append(schema_id)
+                kept.append(raw)
+        decoded = Decoded(
+            kind=self._kind,
+            topic=topic,
+            records=records,
+            partitions=[raw.partition for raw in kept],
+            offsets=[raw.offset for raw in kept],
+            schema_ids=schema_ids,
+            raws=kept,
+        )
+        return decoded, rejected
+
+    def _read(self, value: bytes | None) -> tuple[Record, str] | Refusal:
+        if not value:
+            return _TOMBSTONE if value is None else _EMPTY
+        if len(value) > self._max_record_bytes:
+            return _too_large(self._max_record_bytes)
+        answer = self._parse(value)
+        if isinstance(answer, Refusal):
+            return answer
+        record, schema_id = answer
+        breach = self._settle(record)
+        if breach is not None:
+            return Refusal(breach.reason, breach.detail, breach.field, schema_id)
+        return answer
+
+    def _parse(self, value: bytes) -> tuple[Record, str] | Refusal:
+        form = detect(value)
+        if form is Format.JSON:
+            record = self._json.read(value)
+            return record if isinstance(record, Refusal) else (record, self._json_schema)
+        if form is Format.FRAMED_AVRO:
+            return self._avro.read_framed(value)
+        if form is Format.SINGLE_OBJECT_AVRO:
+            return self._avro.read_single_object(value)
+        return form
+
+
+def _rejected(topic: str, raw: Raw, refusal: Refusal) -> Rejected:
+    return Rejected(
+        topic=topic,
+        reason=refusal.reason,
+        detail=refusal.detail,
+        raw=raw,
+        field=refusal.field,
+        schema_id=refusal.schema_id,
+    )
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal(Reason.TOO_LARGE, f"The value is longer than the {limit:,} bytes allowed.")
+
+
+_RECORD_TYPES: Final[Mapping[RecordKind, type[Record]]] = {
+    RecordKind.TRACE: Trace,
+    RecordKind.FEEDBACK: Feedback,
+}
+_TOMBSTONE: Final = Refusal(
+    Reason.TOMBSTONE, "The value is null: a mark that the key is deleted, and no record."
+)
+_EMPTY: Final = Refusal(Reason.EMPTY, "The value has no bytes.")

@@ -1,0 +1,70 @@
+"""Telling the wire format of a record apart by its first bytes.
+
+Confluent framing is a zero byte and the id of the schema, four bytes, big endian. Single-object
+encoding is 0xC3 0x01 and the CRC-64-AVRO of the schema, eight bytes, little endian (Avro
+specification 1.12). JSON is UTF-8 and may begin with a byte order mark and with white space.
+"""
+
+from enum import Enum
+from typing import Final
+
+from schemas.reasons import Reason
+from stream.decode.refusal import Refusal
+
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+FRAMED_HEADER_BYTES: Final = 5
+SINGLE_OBJECT_HEADER_BYTES: Final = 10
+
+_WHITE_SPACE = b" \t\r\n"
+_OPENING_BRACE = 0x7B
+_CONFLUENT_MAGIC = 0x00
+_SINGLE_OBJECT_MAGIC = b"\xc3\x01"
+_STARTS_OF_JSON = b'{["-0123456789tfn'
+
+
+class Format(Enum):
+    """How a record is written."""
+
+    JSON = 1
+    FRAMED_AVRO = 2
+    SINGLE_OBJECT_AVRO = 3
+
+
+def detect(value: bytes) -> Format | Refusal:
+    """Return the format of a value that is not empty, or why it has none."""
+    first = value[0]
+    if first == _OPENING_BRACE:
+        return Format.JSON
+    if first == _CONFLUENT_MAGIC:
+        return _whole(value, FRAMED_HEADER_BYTES, Format.FRAMED_AVRO)
+    if value.startswith(_SINGLE_OBJECT_MAGIC):
+        return _whole(value, SINGLE_OBJECT_HEADER_BYTES, Format.SINGLE_OBJECT_AVRO)
+    return _text(value)
+
+
+def _whole(value: bytes, header: int, form: Format) -> Format | Refusal:
+    if len(value) >= header:
+        return form
+    return Refusal(Reason.TRUNCATED, "The record ends within the header that names its schema.")
+
+
+def _text(value: bytes) -> Format | Refusal:
+    text = value.removeprefix(BYTE_ORDER_MARK).lstrip(_WHITE_SPACE)
+    if not text:
+        return Refusal(Reason.EMPTY, "The value holds nothing but white space.")
+    if text[0] in _STARTS_OF_JSON:
+        return Format.JSON
+    if _is_text(text):
+        return Refusal(Reason.NOT_JSON, "The value is text, but not a JSON document.")
+    return Refusal(
+        Reason.UNKNOWN_FORMAT,
+        "The value is neither framed Avro, nor single-object Avro, nor JSON in UTF-8.",
+    )
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        decoded = value.decode()
+    except UnicodeDecodeError:
+        return False
+    return not any(character < " " and character not in "\t\r\n" for character in decoded[:256])

@@ -1,0 +1,256 @@
+"""Saying in a sentence which rule of the contract a record breaks.
+
+The typed decoder (msgspec) reports errors as text in which names and values of the record may
+stand. Only its known sentences are recognised here, only names of the contract are taken over, and
+the rule is worded from the contract; whatever is not recognised gets a general sentence.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from schemas.contract import Contract, Field, FieldType, Limits
+from schemas.reasons import Reason
+from schemas.rules import TIME_RULE
+from stream.decode.refusal import Refusal
+
+
+class Place(NamedTuple):
+    """Where in a record: ``path`` as the contract has it, ``shown`` with the number of each item.
+
+    ``field`` is None for the record itself. ``item`` says that it is not the field as a whole but
+    one object of a list (then ``field`` is None too) or one value of a map.
+    """
+
+    path: str
+    shown: str
+    field: Field | None
+    item: bool = False
+
+    @property
+    def named(self) -> str | None:
+        """The path of the field that it is or lies in, None for the record itself."""
+        return self.path.removesuffix("[]") or None
+
+    @property
+    def subject(self) -> str:
+        """How a sentence calls it."""
+        return f"`{self.shown}`" if self.shown else "The record"
+
+
+class Explainer:
+    """Explains the errors of the typed decoder for one kind of record."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._fields = {field.path: field for field in contract.walk()}
+
+    def explain(self, message: str, document: Any = None) -> Refusal:
+        """Return the refusal for a message of ``msgspec.ValidationError``.
+
+        ``document`` is what was read, where it is at hand; it is looked at only to tell a number
+        that is not finite from one that is out of range.
+        """
+        rule, place = self._split(message)
+        if place is None:
+            return _UNEXPLAINED
+        if place.field is not None and _is_not_finite(document, place):
+            return not_finite(place)
+        for pattern, answer in _ANSWERS:
+            if found := pattern.fullmatch(rule):
+                return answer(self, place, found)
+        return _UNEXPLAINED
+
+    def place(self, steps: list[str | int]) -> Place:
+        """Return the place that keys and item numbers lead to, as far as the contract knows it."""
+        place = _ROOT
+        for step in steps:
+            further = self._step(place, step)
+            if further is None:
+                break
+            place = further
+        return place
+
+    def child(self, place: Place, name: str) -> Place | None:
+        """Return the field ``name`` of the record at ``place``."""
+        return self._step(place, name)
+
+    def _split(self, message: str) -> tuple[str, Place | None]:
+        """Split a message into its rule and its place. A place the contract lacks is None."""
+        rule, found, location = message.rpartition(" - at `")
+        if not found:
+            return message, _ROOT
+        steps = _STEP.findall(location)
+        if "".join(f".{name}" if name else index for name, index in steps) + "`" != location[1:]:
+            return message, None
+        place: Place | None = _ROOT
+        for name, index in steps:
+            if place is None:
+                break
+            if index == "[...]":
+                return rule, place._replace(item=True)
+            place = self._step(place, name or int(index[1:-1]))
+        return rule, place
+
+    def _step(self, place: Place, step: str | int) -> Place | None:
+        if isinstance(step, int):
+            return _item(place, step)
+        if place.field is not None:
+            return None
+        prefix = f"{place.path}." if place.path else ""
+        shown = f"{place.shown}." if place.shown else ""
+        field = self._fields.get(prefix + step)
+        return Place(field.path, shown + field.name, field) if field else None
+
+
+def not_finite(place: Place) -> Refusal:
+    """Return the refusal of a number that is NaN or infinite."""
+    return Refusal(Reason.NOT_FINITE, f"{place.subject} must be a finite number.", place.named)
+
+
+def bad_text(place: Place) -> Refusal:
+    """Return the refusal of text that is no valid Unicode."""
+    return Refusal(
+        Reason.BAD_TEXT,
+        f"{place.subject} holds text that is not valid Unicode.",
+        place.named,
+    )
+
+
+def shape_of(field: Field) -> str:
+    """Return in words what a field must be."""
+    if field.type is FieldType.ENUM:
+        return f"one of {', '.join(field.symbols)}"
+    return _SHAPES[field.type]
+
+
+def _item(place: Place, index: int) -> Place | None:
+    if place.field is None or place.field.type is not FieldType.RECORDS:
+        return None
+    return Place(f"{place.path}[]", f"{place.shown}[{index}]", None, item=True)
+
+
+def _is_not_finite(document: Any, place: Place) -> bool:
+    value = document
+    for name, index in _STEP.findall(f".{place.shown}"):
+        try:
+            value = value[name] if name else value[int(index[1:-1])]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _missing(explainer: Explainer, place: Place, found: re.Match[str]) -> Refusal:
+    field = explainer.child(place, found["name"])
+    if field is None:
+        return _UNEXPLAINED
+    return Refusal(
+        Reason.MISSING_FIELD,
+        f"{place.subject} lacks `{found['name']}`, which the contract requires.",
+        field.path,
+    )
+
+
+def _unknown(_: Explainer, place: Place, __: re.Match[str]) -> Refusal:
+    return Refusal(
+        Reason.UNKNOWN_FIELD,
+        f"{place.subject} has a field that the contract does not know.",
+        place.named,
+    )
+
+
+def _type(_: Explainer, place: Place, found: re.Match[str]) -> Refusal:
+    got = _TYPE_WORDS.get(found["got"])
+    but = f", but is {got}" if got else ""
+    if place == _ROOT:
+        return Refusal(Reason.NOT_AN_OBJECT, f"The record must be a JSON object{but}.")
+    if place.field is None:
+        rule = f"{place.subject} must be an object"
+    elif place.item:
+        rule = f"Each value of {place.subject} must be text"
+        but = f", but one is {got}" if got else ""
+    else:
+        rule = f"{place.subject} must be {shape_of(place.field)}"
+    return Refusal(Reason.WRONG_TYPE, f"{rule}{but}.", place.named)
+
+
+def _range(_: Explainer, place: Place, __: re.Match[str]) -> Refusal:
+    if place.field is None:
+        return _UNEXPLAINED
+    return Refusal(Reason.OUT_OF_RANGE, f"{place.subject} {_limit_rule(place.field)}.", place.named)
+
+
+def _time(_: Explainer, place: Place, __: re.Match[str]) -> Refusal:
+    return Refusal(
+        Reason.WRONG_TYPE, f"{place.subject} must be {_SHAPES[FieldType.TIMESTAMP]}.", place.named
+    )
+
+
+def _enum(_: Explainer, place: Place, __: re.Match[str]) -> Refusal:
+    if place.field is None:
+        return _UNEXPLAINED
+    return Refusal(
+        Reason.OUT_OF_RANGE, f"{place.subject} must be {shape_of(place.field)}.", place.named
+    )
+
+
+def _limit_rule(field: Field) -> str:
+    limits = field.limits
+    if field.type is FieldType.TIMESTAMP:
+        return TIME_RULE
+    if limits.max_length is not None:
+        return f"must have {limits.min_length or 0} to {limits.max_length} characters"
+    if field.type is FieldType.LONG:
+        return f"must be a whole number {_between(limits)}that fits 64 bits"
+    return f"must be a number {_between(limits)}that a double can hold"
+
+
+def _between(limits: Limits) -> str:
+    if limits.minimum is not None and limits.maximum is not None:
+        return f"from {limits.minimum:g} to {limits.maximum:g} "
+    if limits.minimum is not None:
+        return f"of at least {limits.minimum:g} "
+    return ""
+
+
+_ROOT: Final = Place("", "", None)
+
+_UNEXPLAINED: Final = Refusal(
+    Reason.WRONG_TYPE, "The record does not have the shape that the contract asks for."
+)
+
+_STEP: Final = re.compile(r"\.([A-Za-z_]\w*)|(\[(?:\d+|\.\.\.)\])")
+
+_SHAPES: Final[Mapping[FieldType, str]] = {
+    FieldType.STRING: "text",
+    FieldType.LONG: "a whole number",
+    FieldType.DOUBLE: "a number",
+    FieldType.BYTES: "bytes",
+    FieldType.TIMESTAMP: "a time: RFC 3339 with its zone, or whole microseconds since 1970 (UTC)",
+    FieldType.MAP: "an object whose values are text",
+    FieldType.RECORDS: "a list of objects",
+}
+
+_TYPE_WORDS: Final[Mapping[str, str]] = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number with a fraction",
+    "bool": "true or false",
+    "null": "null",
+    "array": "a list",
+    "object": "an object",
+    "bytes": "bytes",
+}
+
+_Answer = Callable[[Explainer, Place, re.Match[str]], Refusal]
+
+_ANSWERS: Final[tuple[tuple[re.Pattern[str], _Answer], ...]] = (
+    (re.compile(r"Object missing required field `(?P<name>\w+)`"), _missing),
+    (re.compile(r"Object contains unknown field `.*`", re.DOTALL), _unknown),
+    (re.compile(r"Expected `[\w |]+`, got `(?P<got>\w+)`"), _type),
+    (re.compile(r"Expected `\w+` (of length )?[<>]=? \S+"), _range),
+    (re.compile(r"(Number|Integer value) out of range"), _range),
+    (re.compile(r"Invalid enum value .*", re.DOTALL), _enum),
+    (re.compile(r"Invalid RFC3339 encoded datetime"), _time),
+    (re.compile(r"Expected `datetime` with a timezone component"), _time),
+)

@@ -1,0 +1,100 @@
+"""Reading a record written as JSON."""
+
+import re
+from json import loads
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+from schemas.contract import Contract
+from schemas.reasons import Reason
+from stream.decode.envelope import BYTE_ORDER_MARK
+from stream.decode.explain import Explainer, Place, bad_text, not_finite
+from stream.decode.refusal import Refusal
+
+RecordT = TypeVar("RecordT", bound=msgspec.Struct)
+
+
+class JsonReader(Generic[RecordT]):
+    """Reads JSON of one kind of record. The typed decoder does all the work on a valid one."""
+
+    def __init__(self, contract: Contract, record_type: type[RecordT]) -> None:
+        self._decode = msgspec.json.Decoder(record_type).decode
+        self._explainer = Explainer(contract)
+
+    def read(self, value: bytes) -> RecordT | Refusal:
+        """Return the record, or why the value is none. Never raises for what the value holds."""
+        if value.startswith(BYTE_ORDER_MARK):
+            value = value[len(BYTE_ORDER_MARK) :]
+        try:
+            return self._decode(value)
+        except msgspec.ValidationError as error:
+            return self._explainer.explain(str(error))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return self._diagnose(value, str(error))
+
+    def _diagnose(self, value: bytes, message: str) -> Refusal:
+        """Find out why a value is no JSON, by reading it again with a more tolerant parser."""
+        try:
+            document = loads(
+                value.decode("utf-8", "surrogateescape"),
+                parse_int=_zero,
+                parse_float=_zero,
+                parse_constant=_constant,
+            )
+        except RecursionError:
+            return Refusal(Reason.TOO_DEEP, "The JSON document is nested too deep.")
+        except ValueError:
+            return _syntax(value, message)
+        return self._find(document) or _NOT_JSON
+
+    def _find(self, document: Any) -> Refusal | None:
+        """Return what a tolerant parser lets through: broken text, NaN and infinite numbers."""
+        todo: list[tuple[list[str | int], Any]] = [([], document)]
+        while todo:
+            steps, node = todo.pop()
+            if node is _NOT_A_NUMBER:
+                return not_finite(self._place(steps))
+            if isinstance(node, str) and _SURROGATE.search(node):
+                return bad_text(self._place(steps))
+            if isinstance(node, dict):
+                if any(_SURROGATE.search(key) for key in node):
+                    return bad_text(self._place(steps))
+                todo.extend(([*steps, key], child) for key, child in node.items())
+            elif isinstance(node, list):
+                todo.extend(([*steps, index], child) for index, child in enumerate(node))
+        return None
+
+    def _place(self, steps: list[str | int]) -> Place:
+        return self._explainer.place(steps)
+
+
+def _syntax(value: bytes, message: str) -> Refusal:
+    if _is_not_utf8(value):
+        return Refusal(Reason.BAD_TEXT, "The value is not valid UTF-8.")
+    if message == "Input data was truncated":
+        return Refusal(Reason.TRUNCATED, "The JSON document ends before it is complete.")
+    if message.startswith("JSON is malformed: trailing characters"):
+        return Refusal(Reason.TRAILING_BYTES, "Something follows after the end of the JSON object.")
+    return _NOT_JSON
+
+
+def _is_not_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def _zero(_: str) -> int:
+    return 0
+
+
+def _constant(_: str) -> object:
+    return _NOT_A_NUMBER
+
+
+_NOT_A_NUMBER: Final = object()
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_NOT_JSON: Final = Refusal(Reason.NOT_JSON, "The value is not a JSON document.")
