@@ -28,18 +28,25 @@ class ContractError(FatalError):
 
 
 class Pii(StrEnum):
-    """What may happen to the content of a field."""
+    """What may happen to the content of a field; ``meaning`` says it in a sentence."""
 
-    KEEP = "keep"
-    """Never personal: stored as it is."""
-    REDACT = "redact"
-    """Free text: what is personal in it is replaced."""
-    REDACT_JSON = "redact_json"
-    """Text that may hold JSON: redacted leaf by leaf if it does, as free text if not."""
-    PSEUDONYMIZE = "pseudonymize"
-    """Identifies a person: replaced by a keyed hash."""
-    DROP = "drop"
-    """Never stored."""
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> "Pii":
+        """Make a member from its value and its meaning."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    KEEP = "keep", "Never personal: stored as it is."
+    REDACT = "redact", "Free text: what is personal in it is replaced."
+    REDACT_JSON = (
+        "redact_json",
+        "Text that may hold JSON: redacted leaf by leaf if it does, as free text if not.",
+    )
+    PSEUDONYMIZE = "pseudonymize", "Identifies a person: replaced by a keyed hash."
+    DROP = "drop", "Never stored."
 
 
 class FieldType(StrEnum):
@@ -146,7 +153,7 @@ def load(name: str) -> Contract:
     return parse(name, _read(folder / f"{name}.avsc"), dict(sorted(released.items())))
 
 
-_PII_CLASSES: Final = frozenset(Pii)
+_PII_CLASSES: Final[Mapping[str, Pii]] = {pii.value: pii for pii in Pii}
 _LIMITS: Final = ("minimum", "maximum", "min_length", "max_length")
 _PROPERTIES: Final = frozenset({"name", "type", "default", "aliases", "pii", "doc", *_LIMITS})
 _ALLOWED_LIMITS: Final = {
@@ -232,10 +239,9 @@ def _type(where: str, plain: Any) -> FieldType:
 
 
 def _pii(where: str, entry: Avsc, inner: tuple[Field, ...]) -> Pii:
-    declared = entry.get("pii")
-    if declared not in _PII_CLASSES:
-        raise ContractError(f"{where}: `pii` must be one of {', '.join(Pii)}")
-    pii = Pii(declared)
+    pii = _PII_CLASSES.get(str(entry.get("pii")))
+    if pii is None:
+        raise ContractError(f"{where}: `pii` must be one of {', '.join(_PII_CLASSES)}")
     if pii is Pii.KEEP and any(field.pii is not Pii.KEEP for field in inner):
         raise ContractError(f"{where}: holds fields that are not `keep`, so it cannot be `keep`")
     return pii

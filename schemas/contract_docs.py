@@ -1,0 +1,170 @@
+"""Writes the page ``docs/contract.md``: ``python -m schemas.contract_docs docs/contract.md``."""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from schemas.arrow import EVENT_DATE, PROVENANCE, TABLES
+from schemas.contract import CONTRACTS, Contract, Field, FieldType, Pii
+from schemas.reasons import Reason
+from schemas.topics import TOPICS
+
+
+def render() -> str:
+    """Return the page as Markdown."""
+    return "\n".join([*_head(), *_topics(), *_contracts(), *_tables(), *_reasons()])
+
+
+def _head() -> Iterator[str]:
+    yield from (
+        "# The contract",
+        "",
+        "Written by `python -m schemas.contract_docs docs/contract.md` from `schemas/avro/*.avsc`; "
+        "a test holds it equal to them.",
+        "",
+        "A record may come as Avro with Confluent framing, as single-object Avro, or as JSON "
+        "(UTF-8) with the same field names. JSON gives times as RFC 3339 with a zone, or as whole "
+        "microseconds since 1970 (UTC). A field that is not listed here, and a field without its "
+        "class of personal data, is refused: nothing is stored that nobody has classified.",
+        "",
+        "Schemas evolve BACKWARD_TRANSITIVE: what any released version allowed stays valid. "
+        "Fields are added with a default; none is removed or renamed.",
+        "",
+        "## Classes of personal data",
+        "",
+    )
+    yield from _table(("class", "what happens"), ((f"`{pii}`", pii.meaning) for pii in Pii))
+
+
+def _topics() -> Iterator[str]:
+    yield from ("", "## Topics", "")
+    yield from _table(
+        ("topic", "what", "key", "record", "compatibility", "kept, days", "owner"),
+        (
+            (
+                f"`{topic.topic}`",
+                topic.description,
+                f"`{topic.key}`",
+                f"[{topic.schema}](#{topic.schema})",
+                topic.compatibility,
+                str(topic.retention_days),
+                topic.owner,
+            )
+            for topic in TOPICS.values()
+        ),
+    )
+
+
+def _contracts() -> Iterator[str]:
+    for contract in CONTRACTS.values():
+        yield from ("", f"## {contract.name}", "", contract.doc, "")
+        yield f"Fingerprint (CRC-64-AVRO): `{contract.fingerprint}`. Released versions: " + (
+            ", ".join(map(str, contract.released)) + "."
+        )
+        yield ""
+        yield from _table(("field", "type", "class", "what it holds"), _field_rows(contract))
+
+
+def _field_rows(contract: Contract) -> Iterator[tuple[str, ...]]:
+    for field in contract.walk():
+        yield f"`{field.path}`", _type(field), f"`{field.pii}`", field.doc
+
+
+def _type(field: Field) -> str:
+    text = _TYPE_WORDS[field.type]
+    if field.symbols:
+        text += ": " + ", ".join(field.symbols)
+    if limit := _limit(field):
+        text += f", {limit}"
+    return f"{text}, {_presence(field)}"
+
+
+def _presence(field: Field) -> str:
+    if field.nullable:
+        return "optional"
+    return "may be left out" if field.has_default else "required"
+
+
+def _limit(field: Field) -> str:
+    limits = field.limits
+    if field.type is FieldType.TIMESTAMP:
+        return "from 2000 to 2099" if limits.minimum is not None else ""
+    if limits.max_length is not None:
+        return f"{limits.min_length} to {limits.max_length} characters"
+    if limits.minimum is not None and limits.maximum is not None:
+        return f"{limits.minimum:g} to {limits.maximum:g}"
+    return f"at least {limits.minimum:g}" if limits.minimum is not None else ""
+
+
+def _tables() -> Iterator[str]:
+    yield from (
+        "",
+        "## Tables",
+        "",
+        "A row has the fields of its record, then:",
+        "",
+    )
+    yield from _table(
+        ("column", "type", "what it holds"),
+        (
+            (f"`{column.name}`", str(column.type), _COLUMN_DOCS[column.name])
+            for column in (*PROVENANCE, pa.field(EVENT_DATE, pa.date32()))
+        ),
+    )
+    yield ""
+    yield from _table(
+        ("table", "record", "event time", "partitioned by"),
+        (
+            (
+                f"`{table.name}`",
+                f"[{table.record}](#{table.record})",
+                f"`{table.event_time}`",
+                ", ".join(f"`{column}`" for column in table.partition_by),
+            )
+            for table in TABLES.values()
+        ),
+    )
+
+
+def _reasons() -> Iterator[str]:
+    yield from ("", "## Reasons for quarantine", "")
+    yield from _table(("reason", "meaning"), ((f"`{why}`", why.meaning) for why in Reason))
+    yield ""
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield "|" + "---|" * len(head)
+    for row in rows:
+        yield f"| {' | '.join(cell.replace('|', '/') for cell in row)} |"
+
+
+_TYPE_WORDS: Final[Mapping[FieldType, str]] = {
+    FieldType.STRING: "text",
+    FieldType.LONG: "whole number",
+    FieldType.DOUBLE: "number",
+    FieldType.BYTES: "bytes",
+    FieldType.TIMESTAMP: "time",
+    FieldType.ENUM: "one of",
+    FieldType.MAP: "map of text",
+    FieldType.RECORDS: "list",
+}
+
+_COLUMN_DOCS: Final[Mapping[str, str]] = {
+    "_topic": "The topic that the record was read from.",
+    "_partition": "Its partition.",
+    "_offset": "Its offset.",
+    "_ingested_at": "When the worker took it in (UTC).",
+    "_schema": "Fingerprint of the schema it was written with; of the contract for JSON; null in "
+    "quarantine where none was found.",
+    "_policy": "Hash of the redaction policy that was applied.",
+    EVENT_DATE: "UTC day of the event time. In quarantine: of the timestamp of the Kafka record, "
+    "or of ingestion where it has none.",
+}
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(render(), encoding="utf-8")
