@@ -40,7 +40,7 @@ class Call:
     def answer(self, data: Any, show: Callable[[Console], None]) -> None:
         """Print ``data`` as JSON, or let ``show`` print the same for a person."""
         if self.machine:
-            self.console.out(json.dumps(data, ensure_ascii=False, default=str), highlight=False)
+            self.console.out(json.dumps(data, default=str), highlight=False)
         else:
             show(self.console)
 

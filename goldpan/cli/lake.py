@@ -1,0 +1,104 @@
+"""``goldpan lake``: make the tables, describe them, prove that they are complete."""
+
+import dataclasses
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from goldpan.cli.call import Call, with_call
+from goldpan.cli.figures import bytes_text, count_text
+from goldpan.cli.main import NO
+from lake.tables import Lake, TableFacts
+from lake.verify import Report
+from lake.verify import verify as verify_lake
+
+
+@click.command()
+@with_call
+def init(call: Call) -> None:
+    """Make the tables that are missing.
+
+    Safe to run at any time, also by many at once: what exists is checked and left as it is.
+
+    \b
+    Example:
+      GOLDPAN_LAKE__URI=s3://bucket/lake goldpan lake init
+    """
+    lake = Lake(call.settings.lake)
+    made = lake.init()
+    uri = call.settings.lake.uri
+
+    def show(console: Console) -> None:
+        told = f"made {', '.join(made)}" if made else "all tables are there"
+        console.print(f"{uri}: {told}", soft_wrap=True)
+
+    call.answer({"uri": uri, "made": made}, show)
+
+
+@click.command()
+@with_call
+def tables(call: Call) -> None:
+    """Describe the tables: rows, files, bytes, days, last commit.
+
+    \b
+    Example:
+      goldpan lake tables --json
+    """
+    facts = [table.facts() for table in Lake(call.settings.lake).tables()]
+    call.answer({"tables": [_facts_json(f) for f in facts]}, lambda c: c.print(_facts_table(facts)))
+
+
+def _facts_json(facts: TableFacts) -> dict[str, Any]:
+    last = facts.last_commit
+    return dataclasses.asdict(facts) | {"last_commit": last.isoformat() if last else None}
+
+
+def _facts_table(facts: list[TableFacts]) -> Table:
+    table = Table("table", "version", "rows", "files", "size", "days", "last commit")
+    for column in table.columns[1:5]:
+        column.justify = "right"
+    for one in facts:
+        days = "-" if one.days is None else " to ".join(dict.fromkeys(one.days))
+        last = "-" if one.last_commit is None else one.last_commit.strftime("%Y-%m-%d %H:%M:%S Z")
+        numbers = (str(one.version), count_text(one.rows), count_text(one.files))
+        table.add_row(one.name, *numbers, bytes_text(one.bytes), days, last)
+    return table
+
+
+@click.command()
+@click.option("--deep", is_flag=True, help="Read the coordinates of all rows as well.")
+@with_call
+@click.pass_context
+def verify(ctx: click.Context, call: Call, *, deep: bool) -> None:
+    """Prove from the tables' logs that every record is there exactly once.
+
+    For each partition: ranges of offsets without gap or overlap, and consumed = stored +
+    quarantined + dropped. Exit code 1, and what is wrong, if anything is.
+
+    \b
+    Example:
+      goldpan lake verify --json | jq .ok
+    """
+    report = verify_lake(Lake(call.settings.lake), deep=deep)
+    call.answer(report.to_json(), lambda console: show_report(console, report))
+    if not report.ok:
+        ctx.exit(NO)
+
+
+def show_report(console: Console, report: Report) -> None:
+    """Print the proof of each partition, and then what is wrong."""
+    table = Table("topic", "partition", "from", "to", "consumed", "stored", "quarantined")
+    table.add_column("dropped")
+    table.add_column("skipped")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for proof in report.partitions:
+        topic, *numbers = proof.to_json().values()
+        table.add_row(str(topic), *(count_text(int(number)) for number in numbers))
+    console.print(table)
+    for problem in report.problems:
+        console.print(f"[red]wrong[/]: {problem}", soft_wrap=True)
+    if report.ok:
+        console.print("[green]ok[/]: every record is in the lake exactly once")

@@ -1,0 +1,246 @@
+"""Real conversations as the traffic of an LLM application: traces, and the feedback beside them.
+
+One call of the model is one trace: the messages before an assistant's message are its input, that
+message is its response, and the tools it asked for are its tool calls, with the results that came
+back. So each trace of a conversation repeats the history, as real traffic does.
+
+Pure: the same arguments give the same records. Times are microseconds since 1970 (UTC).
+"""
+
+import json
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from importlib import resources
+from typing import Any, Final
+
+Record = dict[str, Any]
+
+CHARACTERS_PER_TOKEN: Final = 4  # a rule of thumb for English; only to fill the token counts
+PRICES: Final = (2.5e-6, 1e-5)  # dollars for a token in and out, list price of gpt-4o in 2024
+
+HANDOVER: Final = "transfer_to_human_agents"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation in chat format; ``outcome_reward`` is 1.0 if the task was really done."""
+
+    conversation_id: str
+    model: str
+    app: str
+    user_id: str
+    outcome_reward: float
+    messages: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much time passes between calls, and until somebody reacts. Seconds."""
+
+    between_calls: float = 12.0
+    until_feedback: float = 20.0
+
+
+def shipped_conversations() -> list[Conversation]:
+    """Return the conversations that come with the package."""
+    file = resources.files("goldpan.demo") / "data" / "conversations.jsonl"
+    return list(read_conversations(file.read_text(encoding="utf-8").splitlines()))
+
+
+def read_conversations(lines: Iterable[str]) -> Iterator[Conversation]:
+    """Yield the conversations of JSON lines (see ``data/SOURCE.md`` for the fields)."""
+    for line in lines:
+        raw = json.loads(line)
+        yield Conversation(
+            conversation_id=raw["conversation_id"],
+            model=raw["model"],
+            app=raw["app"],
+            user_id=raw["user_id"],
+            outcome_reward=raw["outcome_reward"],
+            messages=raw["messages"],
+        )
+
+
+def traces_of(
+    conversation: Conversation,
+    *,
+    started_at: int,
+    seed: int = 0,
+    pace: Pace = Pace(),
+) -> list[Record]:
+    """Return one trace for each call of the model, in order.
+
+    ``started_at`` is the time of the first call. Another ``seed`` gives other ids, latencies and
+    times; the texts stay what they are.
+    """
+    rng = _rng(seed, conversation, "traces")
+    calls = [i for i, m in enumerate(conversation.messages) if m["role"] == "assistant"]
+    return [
+        {
+            "trace_id": _identity(seed, conversation, "trace", number),
+            "request_id": _identity(seed, conversation, "request", number),
+            "session_id": f"{conversation.conversation_id}-{seed}",
+            "user_id": conversation.user_id,
+            "app": conversation.app,
+            "environment": "production",
+            "started_at": started_at
+            + int(number * pace.between_calls * 1e6 * rng.uniform(0.8, 1.2)),
+            "attributes": {"conversation": conversation.conversation_id, "turn": str(number)},
+            **_content(conversation, index, rng),
+        }
+        for number, index in enumerate(calls)
+    ]
+
+
+def feedback_of(
+    conversation: Conversation,
+    traces: Sequence[Mapping[str, Any]],
+    *,
+    seed: int = 0,
+    pace: Pace = Pace(),
+) -> list[Record]:
+    """Return what users, agents and systems did about a conversation's answers.
+
+    The process, by what became of the task (reward 1 or 0), with its probabilities:
+
+    - 0.60: the user gives thumbs on the last answer, and they fit the outcome in 0.85 of cases;
+    - 0.35: the user leaves a comment, under their name;
+    - 0.50 if the task was done: the system records the resolution;
+    - 0.30 if it was not: a human agent corrects the last answer in text (an edit);
+    - 0.20 if it was not: the user asks to have an answer in the middle generated again;
+    - always, if the assistant handed over to a human: the system records the escalation.
+    """
+    rng = _rng(seed, conversation, "feedback")
+    done = conversation.outcome_reward >= 1
+    spoken = [trace for trace in traces if trace["response"]]
+    if not spoken:
+        return []
+    last, middle = spoken[-1], spoken[len(spoken) // 2]
+    events: list[tuple[Mapping[str, Any], str, str, Record]] = []
+    if rng.random() < 0.60:
+        right = rng.random() < 0.85
+        events.append((last, "thumbs", "end_user", {"value": 1.0 if done == right else -1.0}))
+    if rng.random() < 0.35:
+        text = _comment(conversation.user_id, done=done)
+        events.append((last, "comment", "end_user", {"comment": text}))
+    if done and rng.random() < 0.50:
+        events.append((last, "resolution", "system", {}))
+    if not done and rng.random() < 0.30:
+        corrected = f"{_name(conversation.user_id)}, I am sorry. {last['response']}"
+        events.append((last, "edit", "agent", {"corrected_response": corrected}))
+    if not done and rng.random() < 0.20:
+        events.append((middle, "regenerate", "end_user", {}))
+    handed_over = [t for t in traces if any(c["name"] == HANDOVER for c in t["tool_calls"])]
+    events += [(trace, "escalation", "system", {}) for trace in handed_over]
+    return [
+        _feedback(trace, number)
+        | {"kind": kind, "actor": actor, **more}
+        | {"occurred_at": _after(trace, rng.uniform(0.5, 1.5) * pace.until_feedback)}
+        for number, (trace, kind, actor, more) in enumerate(events)
+    ]
+
+
+def _content(conversation: Conversation, index: int, rng: random.Random) -> Record:
+    """Return what a trace says about the call that gave the message at ``index``."""
+    message = conversation.messages[index]
+    history = [_message(m) for m in conversation.messages[:index]]
+    calls = _tool_calls(message, conversation.messages[index + 1 :], rng)
+    spoken = len(message.get("content") or "") + sum(len(call["arguments"]) for call in calls)
+    heard = sum(len(m["content"] or "") for m in history)
+    tokens = heard // CHARACTERS_PER_TOKEN, max(1, spoken // CHARACTERS_PER_TOKEN)
+    return {
+        "latency_ms": round(rng.lognormvariate(7.2, 0.4) + 8 * tokens[1], 1),
+        "status": "ok",
+        "model_provider": "openai",
+        "model_requested": conversation.model,
+        "model_version": conversation.model,
+        "prompt_version": "airline-1",
+        "app_version": "2026.11.1",
+        "messages": history,
+        "response": message.get("content"),
+        "finish_reason": "tool_calls" if calls else "stop",
+        "retrieved": [],
+        "tool_calls": calls,
+        "input_tokens": tokens[0],
+        "output_tokens": tokens[1],
+        "cost_usd": round(tokens[0] * PRICES[0] + tokens[1] * PRICES[1], 6),
+        "segments": {"channel": "chat"},
+    }
+
+
+def _message(message: Mapping[str, Any]) -> Record:
+    """Bring a chat message into the contract's form: the function's fields stand in the call."""
+    return {
+        "role": message["role"],
+        "content": message.get("content"),
+        "name": message.get("name"),
+        "tool_call_id": message.get("tool_call_id"),
+        "tool_calls": [
+            {"id": c["id"], "name": c["function"]["name"], "arguments": c["function"]["arguments"]}
+            for c in message.get("tool_calls") or ()
+        ],
+    }
+
+
+def _tool_calls(
+    message: Mapping[str, Any], later: Sequence[Mapping[str, Any]], rng: random.Random
+) -> list[Record]:
+    results = {m["tool_call_id"]: m["content"] for m in later if m["role"] == "tool"}
+    calls = []
+    for call in _message(message)["tool_calls"]:
+        result = results.get(call["id"])
+        failed = result is not None and result.startswith("Error")
+        calls.append(
+            {
+                **call,
+                "result": None if failed else result,
+                "error": result if failed else None,
+                "latency_ms": round(rng.lognormvariate(4, 0.6), 1),
+            }
+        )
+    return calls
+
+
+def _feedback(trace: Mapping[str, Any], number: int) -> Record:
+    return {
+        "feedback_id": _digest(trace["trace_id"], "feedback", number),
+        "trace_id": trace["trace_id"],
+        "session_id": trace["session_id"],
+        "user_id": trace["user_id"],
+        "value": None,
+        "comment": None,
+        "corrected_response": None,
+        "attributes": {},
+    }
+
+
+def _after(trace: Mapping[str, Any], seconds: float) -> int:
+    """Return the time so many seconds after a call has ended."""
+    return int(trace["started_at"] + trace["latency_ms"] * 1000 + seconds * 1e6)
+
+
+def _comment(user_id: str, *, done: bool) -> str:
+    name = _name(user_id)
+    mail = f"{name.replace(' ', '.').lower()}@example.com"
+    if done:
+        return f"Thanks, that worked. {name}, {mail}"
+    return f"This did not solve it. Please call me at +1 415 555 0132 or write to {mail}. {name}"
+
+
+def _name(user_id: str) -> str:
+    """Return the name in a user id such as ``mia_li_3668``."""
+    return " ".join(part.capitalize() for part in user_id.split("_")[:-1])
+
+
+def _rng(seed: int, conversation: Conversation, purpose: str) -> random.Random:
+    return random.Random(f"{seed}/{conversation.conversation_id}/{purpose}")  # noqa: S311
+
+
+def _identity(seed: int, conversation: Conversation, purpose: str, number: int) -> str:
+    return _digest(seed, conversation.conversation_id, purpose, number)
+
+
+def _digest(*parts: object) -> str:
+    return blake2b("/".join(map(str, parts)).encode(), digest_size=16).hexdigest()
