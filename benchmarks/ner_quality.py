@@ -1,0 +1,165 @@
+"""How well personal data is found in sentences: patterns alone, stock Presidio, and with the model.
+
+    python -m benchmarks.ner_quality --sentences FILE [--side report|development] [--policy strict]
+
+Figures come from presidio-research's own evaluator (package presidio-evaluator: spans by overlap
+of at least .9, F2), which this script installs into an environment of its own below ``build/``,
+as it brings many packages along. Its labels are compared on the branches of its own hierarchy
+(`CanonicalMapper`: GPE, STREET_ADDRESS and ZIP_CODE are LOCATION; TITLE is PERSON; AGE and NRP are
+DEMOGRAPHIC …), without any exception of ours; findings of a branch that the sentences never hold
+count as false. ``overall`` is the evaluator's figure for personal or not.
+
+The sentences are split by template: even numbers are for development, odd ones are reported.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import spacy
+import tldextract
+from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
+from presidio_analyzer.nlp_engine import SpacyNlpEngine
+from rich.console import Console
+from rich.table import Table
+
+from redact.findings import Finding, disjoint
+from redact.ner.stage import SpacyNames
+from redact.policy import Policy, load_policy
+from redact.recognisers import build_recognisers
+from redact.reference import ReferenceDetector
+
+EVALUATOR = "presidio-evaluator==0.3.2"
+_VENV = Path("build/presidio-evaluator")
+_SCORER = Path(__file__).with_name("presidio_scorer.py")
+_MIN_SCORE = 0.4  # what Presidio's own evaluation takes
+
+Find = Callable[[Sequence[str]], list[list[Finding]]]
+
+
+def sentences(path: Path, side: str) -> list[dict[str, Any]]:
+    """The labelled sentences of one side of the split by template."""
+    rest = {"development": 0, "report": 1}[side]
+    rows = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    return [row for row in rows if row["template_id"] % 2 == rest]
+
+
+def systems(policy: Policy, model: str) -> dict[str, Find]:
+    """What is compared."""
+    patterns = ReferenceDetector(build_recognisers(policy))
+    names = SpacyNames(model)
+
+    def by_patterns(texts: Sequence[str]) -> list[list[Finding]]:
+        return [[f for f in patterns.find(text) if f.score >= _MIN_SCORE] for text in texts]
+
+    def by_both(texts: Sequence[str]) -> list[list[Finding]]:
+        return [
+            disjoint([*one, *two])
+            for one, two in zip(by_patterns(texts), names.find(texts), strict=True)
+        ]
+
+    return {
+        "patterns": by_patterns,
+        "stock": _stock(),
+        "model alone": names.find,
+        "patterns and model": by_both,
+    }
+
+
+def _stock() -> Find:
+    """Presidio as it comes, on a pipeline without a model."""
+    # Its own list of public suffixes, or it asks the network at the first e-mail address.
+    tldextract.tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(suffix_list_urls=())
+    registry = RecognizerRegistry()
+    registry.load_predefined_recognizers(languages=["en"])
+    nlp_engine = SpacyNlpEngine()
+    nlp_engine.nlp = {"en": spacy.blank("en")}  # type: ignore[assignment]
+    engine = AnalyzerEngine(registry=registry, nlp_engine=nlp_engine)
+
+    def find(texts: Sequence[str]) -> list[list[Finding]]:
+        found = (engine.analyze(t, language="en", score_threshold=_MIN_SCORE) for t in texts)
+        return [[Finding(r.entity_type, r.start, r.end, r.score) for r in one] for one in found]
+
+    return find
+
+
+def score(
+    rows: Sequence[dict[str, Any]], found: dict[str, list[list[Finding]]], python: str
+) -> dict[str, Any]:
+    """The evaluator's figures for each system, reckoned by the interpreter ``python``."""
+    with tempfile.TemporaryDirectory() as folder:
+        task, result = Path(folder) / "task.json", Path(folder) / "result.json"
+        task.write_text(json.dumps({"rows": rows, "found": found}), encoding="utf-8")
+        subprocess.run([python, str(_SCORER), str(task), str(result)], check=True)
+        answer: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
+        return answer
+
+
+def _evaluator() -> str:
+    """The interpreter of the environment that holds the evaluator; made if it is missing."""
+    python = _VENV / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(_VENV)], check=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet", EVALUATOR]
+        subprocess.run(pip, check=True)
+    return str(python)
+
+
+@click.command()
+@click.option("--sentences", "path", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--side", type=click.Choice(["report", "development"]), default="report")
+@click.option("--policy", default="strict", show_default=True)
+@click.option("--model", default="shipped", show_default=True)
+@click.option("--evaluator", help="An interpreter that has presidio-evaluator already.")
+@click.option("--misses", is_flag=True, help="Show what was missed or wrong (development only).")
+@click.option("--json", "as_json", is_flag=True)
+def main(  # noqa: PLR0913
+    path: Path,
+    side: str,
+    policy: str,
+    model: str,
+    evaluator: str | None,
+    *,
+    misses: bool,
+    as_json: bool,
+) -> None:
+    """Print F2 overall and by entity type, for each system."""
+    rows = sentences(path, side)
+    texts = [row["text"] for row in rows]
+    compared = systems(load_policy(policy), model)
+    found = {name: find(texts) for name, find in compared.items()}
+    result = score(rows, found, evaluator or _evaluator())
+    if as_json:
+        click.echo(
+            json.dumps(
+                {n: {k: v for k, v in r.items() if k != "errors"} for n, r in result.items()}
+            )
+        )
+        return
+    console = Console(width=140)
+    console.print(f"{len(rows)} sentences of the {side} side, policy {policy}, model {model}")
+    console.print(_table(result))
+    if misses and side == "development":
+        for error in result["patterns and model"]["errors"]:
+            console.print(error, markup=False, highlight=False)
+
+
+def _table(result: dict[str, Any]) -> Table:
+    table = Table("", *(f"{name}\nP / R / F2" for name in result))
+    kinds = ["overall", *sorted({k for r in result.values() for k in r["types"]})]
+    for kind in kinds:
+        cells = []
+        for one in result.values():
+            f = one["overall"] if kind == "overall" else one["types"].get(kind)
+            cells.append(f"{f['p']:.3f} / {f['r']:.3f} / {f['f2']:.3f}" if f else "")
+        table.add_row(kind, *cells)
+    return table
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Finds names in texts with a spaCy model: the one that is shipped, or any other by its name.
+
+The model is loaded when the stage is made. Only its named-entity component runs. All texts of a
+call go through the model together, in blocks; what spaCy remembers of their words is freed after
+each block, so that memory stays flat however many texts there are.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from spacy.tokens import Doc, Span
+
+from redact.findings import Finding
+from redact.ner.chunks import chunks
+from redact.ner.labels import TYPES
+from redact.ner.model_files import SHIPPED, load_model
+from schemas.errors import GoldpanError
+
+SCORE = 0.85
+"""The score of every finding, as Presidio gives it to spaCy's: the model itself gives none."""
+
+CHUNK_CHARACTERS = 5_000
+BLOCK = 256
+"""Pieces of text between two clearings of the model's memory."""
+
+
+class NamesError(GoldpanError):
+    """The model failed on text ``index`` of a call. Nothing of the text is told."""
+
+    def __init__(self, index: int, cause: str) -> None:
+        super().__init__(f"Finding names failed in text {index} of the call ({cause}).")
+        self.index = index
+
+
+class _Piece(NamedTuple):
+    """A piece of text number ``owner``, which starts at character ``start`` there."""
+
+    owner: int
+    start: int
+    text: str
+
+
+class SpacyNames:
+    """A stage of names (:class:`redact.findings.NamesStage`) that runs a spaCy model.
+
+    ``model`` is ``shipped``, the folder of a model, or the name of an installed one, as
+    ``en_core_web_lg``. ``labels`` says which type of finding each label of the model is; one that
+    is not in it is no finding. ``chunk_characters`` is the longest piece that the model sees.
+
+    ``identity`` tells models and their versions apart.
+
+    Raises:
+        UsageError: there is no such model, or it finds no names.
+    """
+
+    def __init__(
+        self,
+        model: str = SHIPPED,
+        *,
+        labels: Mapping[str, str] = TYPES,
+        chunk_characters: int = CHUNK_CHARACTERS,
+    ) -> None:
+        self._nlp, self.identity = load_model(model)
+        self._labels = labels
+        self._chunk = chunk_characters
+
+    def find(self, texts: Sequence[str]) -> list[list[Finding]]:
+        """Return the names in each text, in the order of ``texts`` and of their place there.
+
+        Offsets count Unicode characters of the text, as Python does. Findings do not overlap.
+
+        Raises:
+            NamesError: the model failed on one of the texts.
+        """
+        found: list[list[Finding]] = [[] for _ in texts]
+        pieces = (
+            _Piece(index, chunk.start, text[chunk.start : chunk.end])
+            for index, text in enumerate(texts)
+            for chunk in chunks(text, self._chunk)
+        )
+        while block := list(islice(pieces, BLOCK)):
+            for piece, findings in zip(block, self._block(block), strict=True):
+                found[piece.owner] += findings
+        return found
+
+    def _block(self, block: Sequence[_Piece]) -> list[list[Finding]]:
+        try:
+            return self._run(block)
+        except Exception as error:  # noqa: BLE001  # what a model may raise is not known
+            failure = type(error).__name__
+        # Outside of the handler, so that the error, which may quote a text, is not chained.
+        raise NamesError(self._culprit(block), failure)
+
+    def _run(self, block: Sequence[_Piece]) -> list[list[Finding]]:
+        with self._nlp.memory_zone():
+            docs = self._nlp.pipe((piece.text for piece in block), batch_size=BLOCK)
+            return [self._findings(piece, doc) for piece, doc in zip(block, docs, strict=True)]
+
+    def _culprit(self, block: Sequence[_Piece]) -> int:
+        """The text that fails alone; the first of the block if none does."""
+        for piece in block:
+            try:
+                self._run([piece])
+            except Exception:  # noqa: BLE001
+                return piece.owner
+        return block[0].owner
+
+    def _findings(self, piece: _Piece, doc: Doc) -> list[Finding]:
+        found = []
+        for span in doc.ents:
+            type_, edges = self._labels.get(span.label_), _edges(span)
+            if type_ and edges:
+                start, end = edges
+                found.append(Finding(type_, piece.start + start, piece.start + end, SCORE))
+        return found
+
+
+def _edges(span: Span) -> tuple[int, int] | None:
+    """Start and end in the piece without white space at the edges; None if no letter is in it."""
+    text = span.text
+    if not any(character.isalnum() for character in text):
+        return None
+    lead = len(text) - len(text.lstrip())
+    return span.start_char + lead, span.start_char + len(text.rstrip())

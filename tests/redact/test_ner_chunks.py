@@ -1,0 +1,43 @@
+"""Long texts are cut so that nothing is lost and names stay whole."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from redact.ner.chunks import LONGEST_WORD, chunks
+
+TEXTS = st.text(
+    alphabet=st.sampled_from([*"ab .\n!", "\u00e9", "\U0001f600", "\u4e2d"]), max_size=400
+)
+
+
+@given(TEXTS, st.integers(min_value=2, max_value=60))
+def test_chunks_cover_the_text_in_order_and_keep_to_the_limit(text: str, limit: int) -> None:
+    """Nothing between two pieces is left out but endless words of plain ASCII."""
+    end = 0
+    for chunk in chunks(text, limit):
+        left_out = text[end : chunk.start]
+        assert not left_out or (len(left_out) > LONGEST_WORD and left_out.isascii())
+        assert 0 < chunk.end - chunk.start <= limit
+        end = chunk.end
+    assert not text[end:] or len(text[end:]) > LONGEST_WORD
+
+
+def test_a_cut_falls_behind_a_sentence_rather_than_inside_a_name() -> None:
+    """The end of a sentence wins over a later blank."""
+    text = "We are glad to have met. Maria Teresa Fernanda de la Cruz"
+    assert [text[c.start : c.end] for c in chunks(text, 40)] == [
+        "We are glad to have met. ",
+        "Maria Teresa Fernanda de la Cruz",
+    ]
+
+
+def test_an_endless_word_is_skipped_and_the_text_around_it_is_kept() -> None:
+    """Encoded data in a message costs no time, and hides nothing that follows."""
+    text = "before " + "x" * (LONGEST_WORD + 1) + " after"
+    assert [text[c.start : c.end] for c in chunks(text, 1000)] == ["before ", " after"]
+
+
+def test_text_without_blanks_in_another_script_is_not_skipped() -> None:
+    """Chinese needs no blanks between words; a model for it must see the text."""
+    text = "\u5f20\u4f1f" * 150
+    assert "".join(text[c.start : c.end] for c in chunks(text, 100)) == text

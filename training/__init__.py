@@ -1,0 +1,1 @@
+"""Makes the models that goldpan ships. Not part of the installed package."""

@@ -1,0 +1,99 @@
+"""Mixes the public corpora and the templates into the examples of one epoch."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from spacy.language import Language
+from spacy.tokens import Span
+from spacy.training import Example
+
+from training.ner import conll
+from training.ner.labelled import Labelled, join, respell
+from training.ner.lists import Lists
+from training.ner.templates import LABELS, Templates
+
+#: The entity types that the model learns.
+TYPES = tuple(sorted(set(LABELS.values())))
+
+# One sentence in this many of each corpus is kept out of training, for the figures.
+_HELD_OUT = 20
+
+# How many texts stand together, and how often.
+_CHAIN = ((1, 70), (2, 20), (3, 10))
+
+#: Their mean.
+TEXTS_CHAINED = sum(n * share for n, share in _CHAIN) / sum(share for _, share in _CHAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Sentences of the public corpora, and what makes texts of the templates."""
+
+    sentences: tuple[Labelled, ...]
+    held_out: tuple[Labelled, ...]
+    templates: Templates
+
+
+def load(folder: Path, *, limit: int | None = None) -> Corpus:
+    """Reads the CoNLL files of a folder; `limit` takes so many sentences of each file only.
+
+    Raises FileNotFoundError if none of the files is there; a missing one among them is left out.
+    """
+    lists = Lists()
+    files = [folder / name for name in conll.FILES if (folder / name).exists()]
+    if not files:
+        raise FileNotFoundError(f"{folder} holds none of {', '.join(conll.FILES)}")
+    sentences: list[Labelled] = []
+    held_out: list[Labelled] = []
+    for path in files:
+        for i, sentence in enumerate(list(conll.read(path, lists))[:limit]):
+            (held_out if i % _HELD_OUT == _HELD_OUT - 1 else sentences).append(sentence)
+    return Corpus(tuple(sentences), tuple(held_out), Templates(lists))
+
+
+def epoch(corpus: Corpus, random: Random, *, made: int) -> list[Labelled]:
+    """The texts of one epoch in random order: all sentences and `made` new texts of templates."""
+    texts = [respell(s, random, lower=0.15, upper=0.02, plain=0.03) for s in corpus.sentences]
+    texts += [
+        respell(corpus.templates.text(random), random, lower=0.14, upper=0.015, plain=0.06)
+        for _ in range(made)
+    ]
+    random.shuffle(texts)
+    return _chained(texts, random)
+
+
+def _chained(texts: Sequence[Labelled], random: Random) -> list[Labelled]:
+    """Some neighbours put together, as messages have more than one sentence."""
+    out: list[Labelled] = []
+    i = 0
+    while i < len(texts):
+        count = random.choices([n for n, _ in _CHAIN], weights=[share for _, share in _CHAIN])[0]
+        parts = texts[i : i + count]
+        separators = [random.choice((" ", " ", "\n", "\n\n")) for _ in parts[1:]]
+        out.append(join(parts, separators))
+        i += count
+    return out
+
+
+def example(nlp: Language, item: Labelled) -> Example:
+    """A spaCy example; what is unknown stays missing, and teaches the model nothing."""
+    doc = nlp.make_doc(item.text)
+    gold = doc.copy()
+    taken: set[int] = set()
+
+    def spans(stretches: Iterable[tuple[int, int, str]]) -> list[Span]:
+        """Those that no earlier one overlaps, widened to whole tokens."""
+        out = []
+        for start, end, label in stretches:
+            span = gold.char_span(start, end, label=label, alignment_mode="expand")
+            if span is not None and taken.isdisjoint(range(span.start, span.end)):
+                taken.update(range(span.start, span.end))
+                out.append(span)
+        return out
+
+    entities = spans((m.start, m.end, m.label) for m in item.marks)
+    missing = spans((start, end, "") for start, end in item.unknown)
+    gold.set_ents(entities, missing=missing, default="outside")
+    return Example(doc, gold)

@@ -1,0 +1,86 @@
+"""Invents people's names of many cultures, whole or in part, as they stand in messages."""
+
+from random import Random
+
+from training.ner.coin import Coiner
+from training.ner.lists import Culture, Lists
+
+# The share of given and family names that are invented rather than taken from the lists.
+_COINED = 0.35
+_INITIALS = "ABCDEFGHIJKLMNOPRSTVWYZ"
+
+
+class People:
+    """Makes names; all choices come from the `Random` given to each call."""
+
+    def __init__(self, lists: Lists) -> None:
+        self._cultures = lists.cultures
+        self._honorifics = lists.words("words", "honorifics")
+        self._given = {name: Coiner(c.given) for name, c in self._cultures.items()}
+        self._family = {name: Coiner(c.family) for name, c in self._cultures.items()}
+        # English names are as frequent as those of four other cultures together.
+        self._order = [*self._cultures, *["english"] * 3]
+
+    def culture(self, random: Random) -> str:
+        """The name of a culture."""
+        return random.choice(self._order)
+
+    def given(self, random: Random, culture: str | None = None) -> str:
+        """A given name."""
+        culture = culture or self.culture(random)
+        if random.random() < _COINED:
+            return self._given[culture].word(random)
+        return random.choice(self._cultures[culture].given)
+
+    def family(self, random: Random, culture: str | None = None) -> str:
+        """A family name, now and then a double one."""
+        culture = culture or self.culture(random)
+        if random.random() < _COINED:
+            name = self._family[culture].word(random)
+        else:
+            name = random.choice(self._cultures[culture].family)
+        if random.random() < 0.03:
+            return f"{name}-{random.choice(self._cultures[culture].family)}"
+        return name
+
+    def full(self, random: Random) -> str:
+        """Given and family name in one of the usual forms."""
+        culture = self.culture(random)
+        given, family = self.given(random, culture), self.family(random, culture)
+        dice = random.random()
+        if self._cultures[culture].family_first and dice < 0.3:
+            return f"{family} {given}"
+        return _written(given, family, self._cultures[culture], random)
+
+    def any(self, random: Random) -> str:
+        """A full name, a given name or a family name."""
+        dice = random.random()
+        if dice < 0.68:
+            return self.full(random)
+        return self.given(random) if dice < 0.92 else self.family(random)
+
+    def honorific(self, random: Random) -> str:
+        """A form of address, as Mr. or Prof."""
+        # The four usual ones make up half.
+        if random.random() < 0.5:
+            return random.choice(("Mr.", "Mrs.", "Ms.", "Dr."))
+        return random.choice(self._honorifics)
+
+
+def _written(given: str, family: str, culture: Culture, random: Random) -> str:
+    """The usual forms of a full name, with their rough frequencies."""
+    initial = random.choice(_INITIALS)
+    forms = (
+        (0.70, f"{given} {family}"),
+        (0.77, f"{given} {initial}. {family}"),
+        (0.83, f"{given} {initial} {family}"),
+        (0.87, f"{given} {random.choice(culture.given)} {family}"),
+        (0.91, f"{given} {family} {random.choice(culture.family)}"),
+        (0.94, f"{given[0]}. {family}"),
+        (0.96, f"{family}, {given}"),
+        (0.97, f"{given} {family} {random.choice(('Jr.', 'Sr.', 'II', 'III'))}"),
+        (0.985, f"{given} {family.upper()}"),
+        (1.0, f"{given} {initial}."),
+    )
+    dice = random.random()
+    return next(form for limit, form in forms if dice <= limit)

@@ -1,0 +1,163 @@
+"""Invents organisations, dates and ages, and identifiers that are no names."""
+
+from datetime import datetime, timedelta
+from random import Random
+
+from training.ner.lists import Lists
+from training.ner.people import People
+from training.ner.places import Places
+
+_EPOCH = datetime(1940, 1, 1)  # noqa: DTZ001  a date that is only written, never reckoned with
+_DAYS = 36_500
+_DATE_FORMATS = (
+    "%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%y", "%m/%d/%y",
+    "%B %d, %Y", "%d %B %Y", "%b %d, %Y", "%d %b %Y", "%B %d", "%d %B", "%B %Y", "%b %Y",
+    "%A", "%A, %B %d", "%a %d %b", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%d/%m/%Y %H:%M",
+    "%A, %d %B %Y", "%B", "%d-%b-%Y", "%Y/%m/%d", "%m/%d",
+)  # fmt: skip
+_HEX = "0123456789abcdef"
+_UPPER = "ABCDEFGHJKLMNPQRSTUVWXYZ"
+
+
+class Things:
+    """Makes organisations, dates and identifiers; all choices come from the `Random` of a call."""
+
+    def __init__(self, lists: Lists, people: People, places: Places) -> None:
+        self._lists, self._people, self._places = lists, people, places
+        self._institutions = lists.patterns("organisations", "institutions")
+
+    def organisation(self, random: Random) -> str:
+        """A company, institution or authority."""
+        makers = (self._of_families, self._coined, self._famous, self._institution, self._of_words)
+        return random.choices(makers, weights=(38, 26, 10, 14, 12))[0](random)
+
+    def _suffix(self, random: Random) -> str:
+        name = "suffixes" if random.random() < 0.75 else "suffix_pairs"
+        return random.choice(self._lists.words("organisations", name))
+
+    def _of_families(self, random: Random) -> str:
+        culture = self._people.culture(random)
+        one, two, three = (self._people.family(random, culture) for _ in range(3))
+        forms = (
+            f"{one}, {two} and {three}",
+            f"{one}-{two}",
+            f"{one} {self._suffix(random)}",
+            f"{one} and {two}",
+            f"{one} & {two}",
+            f"{one} and Sons",
+            f"{one} Bros.",
+            f"{one}'s",
+            f"{one} {two} {self._suffix(random)}",
+            f"{one} & {two} {self._suffix(random)}",
+        )
+        return random.choices(forms, weights=(20, 18, 22, 6, 5, 6, 2, 3, 9, 9))[0]
+
+    def _coined(self, random: Random) -> str:
+        start = random.choice(self._lists.words("organisations", "coined_starts"))
+        end = random.choice(self._lists.words("organisations", "coined_ends"))
+        dice = random.random()
+        if dice < 0.3:
+            end = end.title()
+        name = f"{start}{end}" if dice < 0.85 else f"{start} {end.title()}"
+        return f"{name} {self._suffix(random)}" if random.random() < 0.4 else name
+
+    def _famous(self, random: Random) -> str:
+        return random.choice(self._lists.words("organisations", "famous"))
+
+    def _institution(self, random: Random) -> str:
+        return random.choice(self._institutions).format(
+            p=self._places.city(random),
+            f=self._people.given(random),
+            l=self._people.family(random),
+            t=random.choice(self._lists.words("organisations", "topics")),
+        )
+
+    def _of_words(self, random: Random) -> str:
+        words = self._lists.words("streets", "words_english")
+        return f"{random.choice(words)} {random.choice(words)} {self._suffix(random)}"
+
+    def date(self, random: Random) -> str:
+        """A date in one of the usual formats, sometimes with the time of day."""
+        day = _EPOCH + timedelta(days=random.randrange(_DAYS), seconds=random.randrange(86_400))
+        text = day.strftime(random.choice(_DATE_FORMATS))
+        # People leave out the leading zeros: 3/4/1990.
+        return text.replace("/0", "/").lstrip("0") if random.random() < 0.4 else text
+
+    def year(self, random: Random) -> str:
+        """A year, or a span of them."""
+        year = random.randrange(1850, 2030)
+        return f"{year}s" if random.random() < 0.06 else str(year)
+
+    def weekday(self, random: Random) -> str:
+        """A day of the week."""
+        return (_EPOCH + timedelta(days=random.randrange(7))).strftime("%A")
+
+    def age(self, random: Random) -> str:
+        """An age in years."""
+        return str(random.randrange(1, 100))
+
+    def number(self, random: Random) -> str:
+        """A number that is no name: a count, a price, an order number."""
+        dice = random.random()
+        if dice < 0.3:
+            return str(random.randrange(1, 1000))
+        if dice < 0.5:
+            return f"${random.randrange(1, 3000)}.{random.randrange(100):02d}"
+        if dice < 0.7:
+            return f"#{random.randrange(10_000, 10_000_000)}"
+        return str(random.randrange(10**6, 10**10))
+
+    def code(self, random: Random) -> str:
+        """An identifier that is no name: a booking reference, a flight, a serial number."""
+        upper = "".join(random.choices(_UPPER, k=6))
+        forms = (
+            upper,
+            f"{upper[:2]}{random.randrange(100, 9999)}",
+            f"{upper[:3]}-{random.randrange(1000, 99_999)}",
+            f"{upper[:3]}{random.randrange(1000):03d}",
+            "".join(random.choices(_HEX, k=12)),
+            f"{upper[:2]}{random.randrange(10**9)}",
+        )
+        return random.choice(forms)
+
+    def phone(self, random: Random) -> str:
+        """A telephone number of some country's look."""
+        d = "".join(random.choices("0123456789", k=10))
+        forms = (
+            f"({d[:3]}) {d[3:6]}-{d[6:]}",
+            f"{d[:3]}-{d[3:6]}-{d[6:]}",
+            f"+{random.randrange(1, 99)} {d[:3]} {d[3:6]} {d[6:]}",
+            f"0{d[:3]} {d[3:5]} {d[5:7]} {d[7:9]}",
+            f"{d[:3]} {d[3:]}",
+            d,
+        )
+        return random.choice(forms)
+
+    def email(self, random: Random) -> str:
+        """An e-mail address."""
+        given, family = self._people.given(random), self._people.family(random)
+        local = random.choice((f"{given}.{family}", f"{given}{family}", f"{given[0]}{family}"))
+        host = random.choice(("example.com", "mail.example", "post.example.org", "example.net"))
+        return f"{local}@{host}".replace(" ", "").replace("'", "")
+
+    def card(self, random: Random) -> str:
+        """A row of digits as long as a payment card's."""
+        digits = "".join(random.choices("0123456789", k=random.choice((15, 16, 16, 16))))
+        return (
+            " ".join((digits[:4], digits[4:8], digits[8:12], digits[12:]))
+            if random.random() < 0.4
+            else digits
+        )
+
+    def handle(self, random: Random) -> str:
+        """A user name, web address or IBAN: personal perhaps, but not for this model to find."""
+        given, family = self._people.given(random), self._people.family(random)
+        name = f"{given}_{family}_{random.randrange(1000, 9999)}".lower().replace(" ", "_")
+        forms = (
+            name,
+            f"https://www.{given}{family}.example/".replace(" ", ""),
+            f"www.{family}-shop.example".replace(" ", "").lower(),
+            f"GB{random.randrange(10, 99)}ABCD{random.randrange(10**13, 10**14)}",
+            f"{random.randrange(1, 255)}.{random.randrange(255)}.{random.randrange(255)}.7",
+        )
+        return random.choice(forms)
