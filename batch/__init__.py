@@ -1,1 +1,4 @@
-"""The jobs over the lake: compaction, releases, retention, erasure. Imports labels, redact, lake and schemas; never stream."""
+"""The jobs over the lake.
+
+Compaction, releases, retention, erasure. Imports labels, redact, lake and schemas; never stream.
+"""

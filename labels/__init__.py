@@ -1,1 +1,5 @@
-"""What a trace was worth: signals, join, label policy, calibration and the review queue. Pure (no Kafka, no files). Imports schemas only."""
+"""What a trace was worth.
+
+Signals, join, label policy, calibration and the review queue. Pure: no Kafka, no files. Imports
+schemas only.
+"""

@@ -26,6 +26,7 @@ class Retry:
     sleep: Callable[[float], bool]
     uniform: Callable[[float, float], float]
     on_retry: Callable[[str, RetryableError, float], None] = lambda _what, _error, _wait: None
+    on_recovered: Callable[[str], None] = lambda _what: None
     base: float = 0.1
     cap: float = 10.0
 
@@ -38,7 +39,7 @@ class Retry:
         attempt = 0
         while True:
             try:
-                return step()
+                result = step()
             except RetryableError as error:
                 wait = self.uniform(0, min(self.cap, self.base * 2 ** min(attempt, 16)))
                 if self.monotonic() + wait > deadline:
@@ -49,3 +50,7 @@ class Retry:
                 if self.sleep(wait):
                     raise
                 attempt += 1
+            else:
+                if attempt:
+                    self.on_recovered(what)
+                return result

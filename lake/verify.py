@@ -113,13 +113,13 @@ def verify(lake: Lake, *, deep: bool = False) -> Report:
     ``deep`` also reads the coordinates of all rows: each must be there once, and within a range.
     Raises RetryableError or FatalError if the lake cannot be read.
     """
-    # Quarantine is read first: it is committed first, so whatever a primary range says was set
-    # aside is then either in this snapshot or was committed after it, which the second look finds.
+    # Quarantine is read last: it is committed first, so whatever a primary range says was set aside
+    # is in the snapshot of quarantine that is taken after that of the primary table.
     tables = {name: lake.table(name) for name in (*PRIMARY_TABLES, QUARANTINE)}
     for name in PRIMARY_TABLES:
         tables[name].refresh()
     tables[QUARANTINE].refresh()
-    set_aside = tables[QUARANTINE].ledger()
+    set_aside = _by_source(tables[QUARANTINE].ledger())
     proofs: list[PartitionProof] = []
     problems: list[str] = []
     for name in PRIMARY_TABLES:
@@ -130,7 +130,7 @@ def verify(lake: Lake, *, deep: bool = False) -> Report:
             problems += chain.problems
             moved = redriven.get(source, 0)
             proof = chain.proof
-            problems += _against_quarantine(proof, source, set_aside, moved)
+            problems += _against_quarantine(proof, set_aside.get(source, []), moved)
             proofs.append(
                 replace(proof, stored=proof.stored + moved, quarantined=proof.quarantined - moved)
             )
@@ -185,17 +185,22 @@ def _redriven(ledger: Iterable[LoggedEntry]) -> dict[Source, int]:
     return counts
 
 
+def _by_source(
+    ledger: Iterable[LoggedEntry],
+) -> dict[Source, list[tuple[EntryKind, SourceRange]]]:
+    found: dict[Source, list[tuple[EntryKind, SourceRange]]] = defaultdict(list)
+    for logged in ledger:
+        for item in logged.entry.ranges:
+            found[item.source].append((logged.entry.kind, item))
+    return found
+
+
 def _against_quarantine(
-    proof: PartitionProof, source: Source, set_aside: Sequence[LoggedEntry], redriven: int
+    proof: PartitionProof, set_aside: Sequence[tuple[EntryKind, SourceRange]], redriven: int
 ) -> list[str]:
     """Compare with the quarantine table, which may be ahead of the primary by one flush."""
-    flushed = [
-        item
-        for logged in set_aside
-        if logged.entry.kind is EntryKind.FLUSH
-        for item in logged.entry.ranges
-        if item.source == source
-    ]
+    source = Source(proof.topic, proof.partition)
+    flushed = [item for kind, item in set_aside if kind is EntryKind.FLUSH]
     certain = sum(item.quarantined for item in flushed if item.end <= proof.end)
     possible = sum(item.quarantined for item in flushed)
     problems = []
@@ -204,13 +209,7 @@ def _against_quarantine(
             f"{source}: {proof.quarantined} records were set aside, "
             f"but quarantine holds {certain if certain == possible else f'{certain} to {possible}'}"
         )
-    taken_out = sum(
-        item.quarantined
-        for logged in set_aside
-        if logged.entry.kind is EntryKind.REDRIVE
-        for item in logged.entry.ranges
-        if item.source == source
-    )
+    taken_out = sum(item.quarantined for kind, item in set_aside if kind is EntryKind.REDRIVE)
     if taken_out != redriven:
         problems.append(
             f"{source}: {redriven} records were re-driven, but {taken_out} were taken out of "

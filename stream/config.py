@@ -148,7 +148,8 @@ class StreamSettings(BaseModel):
     memory_bytes: Size = Field(
         default=2**30,
         ge=2**20,
-        description="Budget for everything that is buffered; above it partitions are paused.",
+        description="Ceiling for the memory of one worker process, of which its buffers are a "
+        "part; near it, partitions are paused.",
     )
     max_record_bytes: Size = Field(
         default=1_000_000,

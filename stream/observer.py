@@ -40,7 +40,7 @@ class Observer:
     monotonic: Callable[[], float]
     _turned_at: float = 0.0
     _taken: bool = False
-    _lake_trouble: str | None = None
+    _troubles: dict[str, str] = field(default_factory=dict)
     _asked_at: float = 0.0
     _committed: dict[Source, int] = field(default_factory=dict)
 
@@ -55,7 +55,7 @@ class Observer:
         """Return None while positions are taken and the lake answers."""
         if not self._taken:
             return "positions are not taken yet: no partitions have been assigned"
-        return self._lake_trouble
+        return next(iter(list(self._troubles.values())), None)
 
     def turned(self, now: float) -> None:
         """Take note that the loop turns."""
@@ -96,7 +96,6 @@ class Observer:
     def committed(self, done: Flushed) -> None:
         """Take note of a flush that is in the lake."""
         flush, topic = done.flush, done.flush.topic
-        self._lake_trouble = None
         outcomes: Counter[str] = Counter()
         for item in flush.ranges:
             outcomes["stored"] += item.stored
@@ -144,9 +143,13 @@ class Observer:
 
     def retried(self, what: str, error: RetryableError, wait: float) -> None:
         """Take note that a step is tried again."""
-        self._lake_trouble = f"{what} is being tried again"
+        self._troubles[what] = f"{what}: being tried again"
         self.metrics.count("retries", what)
         self.log.warning("step_retried", step=what, detail=str(error), wait_seconds=round(wait, 2))
+
+    def recovered(self, what: str) -> None:
+        """Take note that a step that was tried again has succeeded."""
+        self._troubles.pop(what, None)
 
     def commit_unknown(self, table: str, error: BaseException) -> None:
         """Take note of a commit without a clear answer."""

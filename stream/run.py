@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -117,7 +117,7 @@ class _Assembly:
 
     def _first_answer(self, what: str, ask: Callable[[], ResultT]) -> ResultT:
         """Wait a little for what is not there at the start: it may be starting itself."""
-        retry = self._retry(START_SECONDS, self.setup.stop, lambda *_: None)
+        retry = self._retry(START_SECONDS, self.setup.stop)
         try:
             return retry.call(f"waiting for {what}", ask)
         except RetryableError as error:
@@ -136,15 +136,17 @@ class _Assembly:
         self,
         seconds: float,
         stop: threading.Event,
-        on_retry: Callable[[str, RetryableError, float], None],
+        observer: Observer | None = None,
     ) -> Retry:
-        return Retry(
+        plain = Retry(
             seconds=min(seconds, self.setup.stream.retry_seconds),
             monotonic=time.monotonic,
             sleep=stop.wait,
             uniform=random.uniform,
-            on_retry=on_retry,
         )
+        if observer is None:
+            return plain
+        return replace(plain, on_retry=observer.retried, on_recovered=observer.recovered)
 
     def _observer(self, budget: Budget) -> Observer:
         return Observer(
@@ -193,7 +195,7 @@ class _Assembly:
                 revoke_seconds=min(REVOKE_SECONDS, stream.drain_seconds),
                 retry_seconds=stream.retry_seconds,
             ),
-            retry=self._retry(TAKE_OVER_SECONDS, self.giving_up, observer.retried),
+            retry=self._retry(TAKE_OVER_SECONDS, self.giving_up, observer),
             observer=observer,
             log=self.setup.log,
             reached=self.reached,
@@ -232,7 +234,7 @@ class _Assembly:
 
     def _steps(self, observer: Observer) -> Callable[[str], FlushSteps]:
         watch = Watch(unknown=observer.commit_unknown, settled=observer.commit_settled)
-        retry = self._retry(self.setup.stream.retry_seconds, self.giving_up, observer.retried)
+        retry = self._retry(self.setup.stream.retry_seconds, self.giving_up, observer)
         writers = {
             table.name: TableWriter(
                 table, retry=retry, watch=watch, now_ms=lambda: time.time_ns() // 1_000_000

@@ -32,6 +32,7 @@ from stream.pace import Pace
 POLL_SECONDS = 0.2
 OBSERVE_SECONDS = 2.0
 HOLD_SECONDS = 1.0
+DECODING = "decoding"
 JOIN_SECONDS = 2.0  # a thread that hangs in a request to the lake is left behind after this
 
 
@@ -154,7 +155,9 @@ class Worker:
         except RetryableError as error:
             self._hold(error, began)
             return False
-        self._failing_since = None
+        if self._failing_since is not None:
+            self._failing_since = None
+            self.observer.recovered(DECODING)
         self.pace.took(len(records), monotonic() - began)
         self.observer.read(topic, taken, records)
         return True
@@ -166,7 +169,7 @@ class Worker:
             raise FatalError(
                 f"still failing after {self.limits.retry_seconds:g} s: {error}"
             ) from error
-        self.observer.retried("decoding", error, HOLD_SECONDS)
+        self.observer.retried(DECODING, error, HOLD_SECONDS)
         self._hold_until = now + HOLD_SECONDS
 
     def _reached_end(self, source: Source, offset: int) -> None:
