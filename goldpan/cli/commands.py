@@ -31,6 +31,9 @@ COMMANDS: Final = Group(
             "The worker: from Kafka topics into the tables of the lake.",
             {
                 "run": Command("goldpan.cli.stream:run", "Run the worker."),
+                "adopt": Command(
+                    "goldpan.cli.stream:adopt", "Go on with a topic that was made anew."
+                ),
             },
         ),
         "lake": Group(

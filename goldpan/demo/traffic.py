@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from importlib import resources
+from itertools import accumulate
 from typing import Any, Final
 
 Record = dict[str, Any]
@@ -77,6 +78,8 @@ def traces_of(
     """
     rng = _rng(seed, conversation, "traces")
     calls = [i for i, m in enumerate(conversation.messages) if m["role"] == "assistant"]
+    gaps = (int(pace.between_calls * 1e6 * rng.uniform(0.5, 1.5)) for _ in calls)
+    times = accumulate(gaps, initial=started_at)
     return [
         {
             "trace_id": _identity(seed, conversation, "trace", number),
@@ -85,12 +88,11 @@ def traces_of(
             "user_id": conversation.user_id,
             "app": conversation.app,
             "environment": "production",
-            "started_at": started_at
-            + int(number * pace.between_calls * 1e6 * rng.uniform(0.8, 1.2)),
+            "started_at": at,
             "attributes": {"conversation": conversation.conversation_id, "turn": str(number)},
             **_content(conversation, index, rng),
         }
-        for number, index in enumerate(calls)
+        for number, (index, at) in enumerate(zip(calls, times, strict=False))
     ]
 
 

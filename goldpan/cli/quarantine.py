@@ -1,0 +1,182 @@
+"""``goldpan quarantine``: what was set aside and why, and the way back."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from datetime import datetime
+from functools import wraps
+from typing import Any, ParamSpec
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from goldpan import wiring
+from goldpan.cli.call import Call, with_call
+from goldpan.cli.figures import bytes_text, count_text
+from lake.quarantine import Filter, rows, summary
+from lake.tables import Lake
+from stream.fetch import Fetcher
+from stream.redrive import Redriven
+
+P = ParamSpec("P")
+
+
+def with_filter(function: Callable[P, None]) -> Callable[P, None]:
+    """Give a command the options that say which records are meant, as one `Filter`."""
+
+    @click.option("--topic", help="Only records of this topic.")
+    @click.option("--reason", help="Only records with this reason, such as not_json.")
+    @click.option("--partition", type=click.IntRange(0), help="Only this partition.")
+    @click.option("--offset", type=click.IntRange(0), help="Only this offset.")
+    @wraps(function)
+    def command(*args: P.args, **kwargs: P.kwargs) -> None:
+        chosen: dict[str, Any] = {
+            name: kwargs.pop(name) for name in ("topic", "reason", "partition", "offset")
+        }
+        kwargs["which"] = Filter(**chosen)
+        function(*args, **kwargs)
+
+    return command
+
+
+@click.command()
+@with_filter
+@with_call
+def list_(call: Call, *, which: Filter) -> None:
+    """Count what was set aside, by topic, reason and field.
+
+    \b
+    Example:
+      goldpan quarantine list --topic llm.traces
+    """
+    groups = summary(rows(Lake(call.settings.lake).table(wiring.QUARANTINE), which))
+    data = [
+        {
+            "topic": group["_topic"],
+            "reason": group["reason"],
+            "field": group["field"],
+            "records": group["count_all"],
+            "first": _iso(group["_ingested_at_min"]),
+            "last": _iso(group["_ingested_at_max"]),
+        }
+        for group in groups
+    ]
+    call.answer({"groups": data}, lambda console: _show_groups(console, data))
+
+
+def _show_groups(console: Console, groups: list[dict[str, Any]]) -> None:
+    if not groups:
+        console.print("nothing is set aside")
+        return
+    table = Table("topic", "reason", "field", "records", "last")
+    for group in groups:
+        number = count_text(group["records"])
+        field = group["field"] or "-"
+        table.add_row(group["topic"], group["reason"], field, number, group["last"])
+    console.print(table)
+
+
+@click.command()
+@with_filter
+@click.option(
+    "--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many."
+)
+@with_call
+def show(call: Call, *, which: Filter, limit: int) -> None:
+    """Show records that were set aside: where they are in Kafka, why, and nothing of their content.
+
+    \b
+    Example:
+      goldpan quarantine show --reason unknown_field --limit 5
+    """
+    found = rows(Lake(call.settings.lake).table(wiring.QUARANTINE), which)
+    data = [_record_json(row) for row in found.slice(0, limit).to_pylist()]
+    more = max(0, len(found) - limit)
+    call.answer({"records": data, "more": more}, lambda console: _show_records(console, data, more))
+
+
+def _record_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "topic": row["_topic"],
+        "partition": row["_partition"],
+        "offset": row["_offset"],
+        "reason": row["reason"],
+        "field": row["field"],
+        "detail": row["detail"],
+        "size_bytes": row["size_bytes"],
+        "record_timestamp": _iso(row["record_timestamp"]),
+        "ingested_at": _iso(row["_ingested_at"]),
+        "fingerprint": row["fingerprint"],
+        "sealed": row["sealed_key_id"] is not None,
+        "policy": row["_policy"],
+    }
+
+
+def _show_records(console: Console, records: list[dict[str, Any]], more: int) -> None:
+    if not records:
+        console.print("nothing is set aside")
+        return
+    table = Table("where", "reason", "detail", "size", "sealed")
+    for record in records:
+        where = f"{record['topic']}/{record['partition']} @ {record['offset']}"
+        sealed = "yes" if record["sealed"] else "no"
+        size = bytes_text(record["size_bytes"])
+        table.add_row(where, record["reason"], record["detail"], size, sealed)
+    console.print(table)
+    if more:
+        console.print(f"and {count_text(more)} more: --limit shows them")
+
+
+@click.command()
+@with_filter
+@click.option("--dry-run", is_flag=True, help="Only tell what would become of them.")
+@with_call
+def redrive(call: Call, *, which: Filter, dry_run: bool) -> None:
+    """Try records again, under the schemas and the policy of today.
+
+    Those that pass now go to their table, exactly once, and leave quarantine; the others stay. The
+    content comes from the sealed payload, or from Kafka as long as it is still there. It may be
+    run again after a crash: it finishes what was begun.
+
+    \b
+    Example:
+      goldpan quarantine redrive --reason unknown_schema --dry-run
+    """
+    topics = [which.topic] if which.topic else list(wiring.topics(call.settings.kafka))
+    results: dict[str, Redriven] = {}
+    with closing(Fetcher(call.settings.kafka, monotonic=time.monotonic)) as fetcher:
+        for topic in topics:
+            mine = Filter(topic, which.reason, which.partition, which.offset)
+            step = wiring.redrive(call.settings, topic, fetcher)
+            results[topic] = step.run(mine, dry_run=dry_run)
+    data = [_redriven_json(topic, result) for topic, result in results.items()]
+    call.answer(
+        {"dry_run": dry_run, "topics": data},
+        lambda console: _show_redriven(console, results, dry_run=dry_run),
+    )
+
+
+def _redriven_json(topic: str, result: Redriven) -> dict[str, Any]:
+    return {
+        "topic": topic,
+        "tried": result.tried,
+        "stored": result.stored,
+        "gone": result.gone,
+        "still": dict(result.still),
+    }
+
+
+def _show_redriven(console: Console, results: Mapping[str, Redriven], *, dry_run: bool) -> None:
+    would = "would be stored" if dry_run else "stored"
+    for topic, result in results.items():
+        console.print(
+            f"{topic}: {count_text(result.tried)} tried, {count_text(result.stored)} {would}, "
+            f"{count_text(sum(result.still.values()))} fail as before, "
+            f"{count_text(result.gone)} no longer in Kafka",
+            soft_wrap=True,
+        )
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds")

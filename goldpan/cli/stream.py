@@ -1,0 +1,166 @@
+"""``goldpan stream``: run the worker, one process or several, and go on with a topic made anew."""
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+import click
+from rich.console import Console
+
+from goldpan import wiring
+from goldpan.cli.call import Call, with_call
+from goldpan.setting_names import variable
+from goldpan.settings import Settings
+from schemas.errors import UsageError
+from stream.adopt import Adopted
+from stream.run import run_worker
+from stream.supervisor import Child, Supervisor
+
+PARENT_SECONDS = 1.0
+_SPARE_SECONDS = 10.0
+
+
+@click.command()
+@click.option(
+    "--until-caught-up", is_flag=True, help="Stop at what the topics hold when it starts."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="Processes on this machine; each has the memory budget of the settings, and its own "
+    "metrics port, counted up from the one that is set.",
+)
+@click.option("--parent", type=int, hidden=True, help="Stop when this process is gone.")
+@with_call
+@click.pass_context
+def run(
+    ctx: click.Context, call: Call, *, until_caught_up: bool, workers: int, parent: int | None
+) -> None:
+    """Run the worker: read the topics, redact, and commit to the lake, each record exactly once.
+
+    SIGTERM makes it flush what it holds and end. The tables are made if they are missing.
+
+    \b
+    Example:
+      export GOLDPAN_KAFKA__BOOTSTRAP_SERVERS=localhost:9092 GOLDPAN_LAKE__URI=./lake
+      export GOLDPAN_REDACT__KEY=$(openssl rand -base64 32)
+      goldpan stream run --workers 2
+    """
+    stop = _stop_on_signals()
+    if workers == 1:
+        if parent is not None:
+            threading.Thread(target=_follow, args=(parent, stop), daemon=True).start()
+        run_worker(wiring.worker(call.settings, stop), until_caught_up=until_caught_up)
+        code = 0
+    else:
+        code = _supervise(call, workers, stop, until_caught_up=until_caught_up)
+    if code:
+        ctx.exit(code)
+    call.answer({"ok": True, "workers": workers}, lambda _console: None)
+
+
+def _stop_on_signals() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set; a second one ends the process at once."""
+    stop = threading.Event()
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    return stop
+
+
+def _follow(parent: int, stop: threading.Event) -> None:
+    """Stop the worker when the supervisor that started it is no longer there."""
+    while os.getppid() == parent and not stop.wait(PARENT_SECONDS):
+        pass
+    stop.set()
+
+
+def _supervise(call: Call, workers: int, stop: threading.Event, *, until_caught_up: bool) -> int:
+    # What is wrong with the settings is told once, here, and not by each worker.
+    wiring.worker(call.settings, stop)
+    command = [sys.executable, "-m", "goldpan", "stream", "run", f"--parent={os.getpid()}"]
+    if until_caught_up:
+        command.append("--until-caught-up")
+    children = [
+        Child(_with_config(command, call.config), _environment(call.settings, number))
+        for number in range(workers)
+    ]
+    return Supervisor(
+        children=children,
+        stop_requested=stop.is_set,
+        log=wiring.logger(),
+        stop_seconds=call.settings.stream.drain_seconds + _SPARE_SECONDS,
+    ).run()
+
+
+def _with_config(command: list[str], config: Path | None) -> list[str]:
+    return command if config is None else [*command, "--config", str(config)]
+
+
+def _environment(settings: Settings, number: int) -> dict[str, str]:
+    port = settings.metrics.port and settings.metrics.port + number
+    return {**os.environ, variable(("metrics", "port")): str(port)}
+
+
+@click.command()
+@click.option("--topic", required=True, help="The topic that was made anew.")
+@click.option(
+    "--from",
+    "start",
+    type=click.Choice(["earliest", "latest"]),
+    default="earliest",
+    show_default=True,
+    help="Go on with what the topic holds now, or only with what comes.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_call
+def adopt(call: Call, *, topic: str, start: str, yes: bool) -> None:
+    """Go on with a topic that was deleted and made again, truncated, or mirrored.
+
+    The worker stops at such a topic, since the offsets it remembers belong to another one. This
+    moves the positions to the topic that is there now; what is in the lake stays. Stop the workers
+    of this topic first.
+
+    \b
+    Example:
+      goldpan stream adopt --topic llm.traces --from earliest
+    """
+    adoption = wiring.adoption(call.settings, topic)
+    ends = wiring.topic_ends(call.settings.kafka)
+    marks = ends.watermarks(topic)
+    starts = {s: low if start == "earliest" else high for s, (low, high) in marks.items()}
+    _ask(topic, len(starts), yes=yes, watched=call.watched)
+    moved = adoption.run(ends.cluster.incarnation(topic), starts)
+
+    def show(console: Console) -> None:
+        for one in moved:
+            console.print(f"{one.source}: {one.before} → {one.after}", soft_wrap=True)
+
+    call.answer({"moved": [_moved_json(one) for one in moved]}, show)
+
+
+def _ask(topic: str, partitions: int, *, yes: bool, watched: bool) -> None:
+    if yes:
+        return
+    if not watched:
+        raise UsageError("Moving positions needs --yes where nobody can be asked.")
+    click.confirm(f"Move the positions of {partitions} partitions of {topic}?", abort=True)
+
+
+def _moved_json(moved: Adopted) -> dict[str, object]:
+    source = moved.source
+    return {
+        "topic": source.topic,
+        "partition": source.partition,
+        "before": moved.before,
+        "after": moved.after,
+    }

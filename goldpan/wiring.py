@@ -1,0 +1,188 @@
+"""Puts the rooms together: makes what a command needs out of the settings.
+
+The only place where clocks, randomness and keys come from outside; everything below is given them.
+"""
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import structlog
+
+from goldpan.settings import Settings
+from lake.ledger import Source
+from lake.retry import Retry
+from lake.tables import Lake
+from redact.config import RedactSettings
+from redact.engine import Redactor, build_redactor
+from redact.keys import KEY_BYTES, load_keys, load_seal_key
+from redact.policy import load_policy
+from redact.quarantine import Sealer
+from schemas.errors import UsageError
+from schemas.provenance import RecordKind
+from stream.adopt import Adoption
+from stream.cluster import Cluster
+from stream.config import KafkaSettings
+from stream.decode.decoder import Decoder
+from stream.decode.sources import SchemaSource, open_source
+from stream.events import Log
+from stream.fetch import Fetcher
+from stream.kafka_client import admin_properties, make_consumer
+from stream.redrive import Redrive
+from stream.run import Setup
+
+PATIENCE_SECONDS = 30.0
+"""How long a command that a person waits for tries again."""
+
+QUARANTINE = "quarantine"
+_FETCH_QUEUE_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """What takes personal data out of records, and what sets records aside."""
+
+    redactor: Redactor
+    sealer: Sealer
+    off: bool
+
+
+def redaction(settings: RedactSettings) -> Redaction:
+    """Load policy and keys; UsageError if one of them is missing or wrong."""
+    policy = load_policy(settings.policy)
+    # Without redaction the key only makes fingerprints of quarantined records; one that lives as
+    # long as this process will do.
+    stand_in = os.urandom(KEY_BYTES) if policy.off else None
+    keys = load_keys(settings, default_secret=stand_in)
+    redactor = build_redactor(policy, keys)
+    sealer = Sealer(keys.fingerprint, redactor.policy_hash, load_seal_key(settings))
+    return Redaction(redactor, sealer, policy.off)
+
+
+def schema_source(settings: KafkaSettings) -> SchemaSource:
+    """Return where the schemas of framed Avro are found."""
+    password = settings.schema_registry_password
+    return open_source(
+        settings.schemas_dir,
+        settings.schema_registry_url,
+        user=settings.schema_registry_user,
+        password=password.get_secret_value() if password else None,
+        clock=time.monotonic,
+    )
+
+
+def logger() -> Log:
+    """Return the logger of this process."""
+    log: Log = structlog.get_logger()
+    return log
+
+
+def worker(settings: Settings, stop: threading.Event) -> Setup:
+    """Return everything that a worker is made of."""
+    parts, log = redaction(settings.redact), logger()
+    if parts.off:
+        log.warning("redaction_off", detail="personal data goes to the lake as it comes")
+    return Setup(
+        kafka=settings.kafka,
+        stream=settings.stream,
+        lake=settings.lake,
+        redactor=parts.redactor,
+        sealer=parts.sealer,
+        schemas=schema_source(settings.kafka),
+        log=log,
+        version=version("goldpan"),
+        policy=parts.redactor.policy_hash,
+        host=settings.metrics.host,
+        port=settings.metrics.port,
+        stop=stop,
+    )
+
+
+def topics(settings: KafkaSettings) -> Mapping[str, tuple[RecordKind, str]]:
+    """Return the kind of record and the table of each topic."""
+    return {
+        settings.traces_topic: (RecordKind.TRACE, "traces"),
+        settings.feedback_topic: (RecordKind.FEEDBACK, "feedback"),
+    }
+
+
+def kind_and_table(settings: KafkaSettings, topic: str) -> tuple[RecordKind, str]:
+    """Return the kind and the table of one topic; UsageError if it is none of the settings'."""
+    known = topics(settings)
+    if topic not in known:
+        raise UsageError(
+            f"{topic} is not a topic of the settings: they name {' and '.join(known)} "
+            "(GOLDPAN_KAFKA__TRACES_TOPIC, GOLDPAN_KAFKA__FEEDBACK_TOPIC)."
+        )
+    return known[topic]
+
+
+def retry() -> Retry:
+    """Return how a command tries again that a person waits for."""
+    return Retry(
+        seconds=PATIENCE_SECONDS,
+        monotonic=time.monotonic,
+        sleep=threading.Event().wait,
+        uniform=random.uniform,
+    )
+
+
+def redrive(settings: Settings, topic: str, fetcher: Fetcher) -> Redrive:
+    """Return what tries the quarantined records of a topic again."""
+    kind, table = kind_and_table(settings.kafka, topic)
+    parts, lake = redaction(settings.redact), Lake(settings.lake)
+    return Redrive(
+        topic=topic,
+        primary=lake.table(table),
+        quarantine=lake.table(QUARANTINE),
+        decoder=Decoder(
+            kind,
+            schema_source(settings.kafka),
+            max_record_bytes=settings.stream.max_record_bytes,
+        ),
+        redactor=parts.redactor,
+        unsealer=parts.sealer,
+        fetch=fetcher.fetch,
+        retry=retry(),
+        now_us=now_us,
+    )
+
+
+def adoption(settings: Settings, topic: str) -> Adoption:
+    """Return what moves the positions of a topic to where the topic that is there now begins."""
+    _, table = kind_and_table(settings.kafka, topic)
+    lake = Lake(settings.lake)
+    return Adoption(
+        primary=lake.table(table),
+        quarantine=lake.table(QUARANTINE),
+        retry=retry(),
+        now_us=now_us,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TopicEnds:
+    """Asks Kafka where the partitions of a topic begin and end."""
+
+    cluster: Cluster
+    watermarks: Callable[[str], Mapping[Source, tuple[int, int]]]
+
+
+def topic_ends(settings: KafkaSettings) -> TopicEnds:
+    """Return a way to ask for (first offset left, one after the last) of each partition."""
+    cluster = Cluster(admin_properties(settings), bootstrap_servers=settings.bootstrap_servers)
+    consumer = make_consumer(settings, fetch_queue=_FETCH_QUEUE_BYTES, on_error=lambda _error: None)
+
+    def watermarks(topic: str) -> Mapping[Source, tuple[int, int]]:
+        return {s: cluster.watermarks(consumer, s) for s in cluster.partitions([topic])}
+
+    return TopicEnds(cluster, watermarks)
+
+
+def now_us() -> int:
+    """Return the time in microseconds since 1970 (UTC)."""
+    return time.time_ns() // 1000
