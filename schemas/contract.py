@@ -13,7 +13,13 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Final, TypeAlias
 
-from fastavro.schema import fingerprint, to_parsing_canonical_form
+from fastavro import parse_schema
+from fastavro.schema import (
+    SchemaParseException,
+    UnknownType,
+    fingerprint,
+    to_parsing_canonical_form,
+)
 
 from schemas.errors import FatalError
 
@@ -121,7 +127,11 @@ class Contract:
 
 def parse(name: str, avsc: Avsc, released: Mapping[int, Avsc] | None = None) -> Contract:
     """Return the contract that ``avsc`` describes, or raise ``ContractError``."""
-    if avsc.get("type") != "record":
+    try:
+        parse_schema(dict(avsc))
+    except (SchemaParseException, UnknownType, LookupError, ValueError, TypeError) as error:
+        raise ContractError(f"{name}.avsc is not a valid Avro schema: {error}") from error
+    if avsc["type"] != "record":
         raise ContractError(f"{name}.avsc must hold one record")
     return Contract(
         name=name,
