@@ -1,0 +1,56 @@
+"""The plain loop that one writes first: orjson, pyarrow, write_deltalake every 10,000 records.
+
+Neither exactly-once nor checked nor redacted: it says what the bare work costs.
+
+    python -m benchmarks.rivals.plain_loop BOOTSTRAP TOPIC COUNT TABLE
+"""
+
+import sys
+from typing import Any
+
+import orjson
+import pyarrow as pa
+from confluent_kafka import Consumer
+from deltalake import write_deltalake
+
+RECORDS = 10_000
+
+
+def main() -> None:
+    """Consume until ``COUNT`` records have come, and write them."""
+    bootstrap, topic, count, table = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": f"plain-{topic}-{table}",
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+        }
+    )
+    consumer.subscribe([topic])
+    seen = 0
+    rows: list[dict[str, Any]] = []
+    while seen < count:
+        for message in consumer.consume(1000, 0.5):
+            if message.error() is None:
+                seen += 1
+                rows.append(_row(message.value()))
+        if len(rows) >= RECORDS or seen == count:
+            write_deltalake(table, pa.Table.from_pylist(rows), mode="append")
+            consumer.commit(asynchronous=False)
+            rows = []
+    consumer.close()
+
+
+def _row(value: bytes) -> dict[str, Any]:
+    row: dict[str, Any] = orjson.loads(value)
+    # Delta has no empty structs, and Arrow guesses the type of an empty list as null.
+    for name in ("tool_calls", "retrieved", "segments", "attributes"):
+        row.pop(name, None)
+    for message in row["messages"]:
+        message.pop("tool_calls", None)
+    return row
+
+
+if __name__ == "__main__":
+    main()
