@@ -5,7 +5,7 @@ Nothing is counted as read before all of it has come through, so a step that has
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -42,6 +42,9 @@ class Redacts(Protocol):
 
     def redact(self, decoded: Decoded[Any], *, ingested_at: int) -> RedactionOutcome:
         """Take personal data out."""
+
+    def statistics(self) -> Mapping[str, int]:
+        """Return counters since the start: `segment_hits` and `segment_misses`, if it caches."""
 
 
 class Seals(Protocol):

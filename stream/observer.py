@@ -36,6 +36,7 @@ class Observer:
     budget: Budget
     event_times: Mapping[str, str]
     positions: Callable[[Sequence[Source]], Mapping[Source, int | None]]
+    redaction: Callable[[], Mapping[str, int]]
     now_ms: Callable[[], int]
     monotonic: Callable[[], float]
     _turned_at: float = 0.0
@@ -43,6 +44,7 @@ class Observer:
     _troubles: dict[str, str] = field(default_factory=dict)
     _asked_at: float = 0.0
     _committed: dict[Source, int] = field(default_factory=dict)
+    _lookups: Counter[str] = field(default_factory=Counter)
 
     # -- health ---------------------------------------------------------------------------------
 
@@ -219,11 +221,19 @@ class Observer:
                 self.metrics.set("lag_seconds", found.seconds, *labels)
         for topic, count in owned_by_topic.items():
             self.metrics.set("partitions_owned", count, topic)
+        self._cache_lookups()
         self.metrics.set("memory_bytes", resident_bytes(), "resident")
         self.metrics.set("memory_bytes", buffered, "buffered")
         self.metrics.set("memory_bytes", self.budget.ceiling, "ceiling")
         self.metrics.set("memory_bytes", self.budget.buffers, "buffer_limit")
         self.metrics.set("ready", 1 if self.ready() is None else 0)
+
+    def _cache_lookups(self) -> None:
+        statistics = self.redaction()
+        for result, name in (("hit", "segment_hits"), ("miss", "segment_misses")):
+            now = statistics.get(name, 0)
+            self.metrics.count("redaction_cache_lookups", result, by=now - self._lookups[result])
+            self._lookups[result] = now
 
 
 def _cached_high(consumer: Any, source: Source) -> int | None:

@@ -99,6 +99,14 @@ class _Assembly:
         self._first_answer("the lake", self.writing_lake.tables)
         if made:
             self.setup.log.info("tables_made", tables=made, uri=self.setup.lake.uri)
+        self.setup.log.info(
+            "worker_started",
+            version=self.setup.version,
+            topics=self.topics,
+            partitions=len(partitions),
+            lake=self.setup.lake.uri,
+            policy=self.setup.policy,
+        )
         budget = Budget.plan(self.setup.stream.memory_bytes, resident_bytes())
         observer = self._observer(budget)
         consumer = make_consumer(
@@ -155,6 +163,7 @@ class _Assembly:
             budget=budget,
             event_times={t: TABLES[name].event_time for t, name in self.setup.tables.items()},
             positions=self._positions,
+            redaction=self.setup.redactor.statistics,
             now_ms=lambda: time.time_ns() // 1_000_000,
             monotonic=time.monotonic,
         )

@@ -1,0 +1,48 @@
+"""Writes the page ``docs/metrics.md``: ``python -m stream.metrics_docs docs/metrics.md``."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from stream.metrics import SPECS, Spec
+
+
+def render() -> str:
+    """Return the page as Markdown."""
+    return "\n".join([*_head(), *(_row(spec) for spec in SPECS), "", *_buckets(), ""])
+
+
+def _head() -> Iterator[str]:
+    yield from (
+        "# Metrics",
+        "",
+        "Written by `python -m stream.metrics_docs docs/metrics.md` from the list in "
+        "`stream/metrics.py`; a test holds it equal to it, and to what a running worker shows.",
+        "",
+        "Each worker process serves them on `GOLDPAN_METRICS__PORT` under `/metrics`, beside "
+        "`/livez` (the loop turns) and `/readyz` (positions are taken and the lake answers).",
+        "",
+        "| metric | kind | labels | what it says |",
+        "|---|---|---|---|",
+    )
+
+
+def _row(spec: Spec) -> str:
+    labels = ", ".join(f"`{label}`" for label in spec.labels) or "none"
+    return f"| `{spec.name}` | {spec.kind} | {labels} | {spec.meaning} |"
+
+
+def _buckets() -> Iterator[str]:
+    for spec in SPECS:
+        if spec.buckets:
+            bounds = ", ".join(f"{bound:g}" for bound in spec.buckets)
+            yield f"Buckets of `{spec.name}`, in seconds: {bounds}."
+
+
+def main() -> None:
+    """Write the page to the file that is named."""
+    Path(sys.argv[1]).write_text(render(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
