@@ -133,8 +133,11 @@ class Places:
 
     def address(self, random: Random) -> str:
         """A street address, from street and number only up to a whole postal one, or a box."""
-        if random.random() < 0.09:
+        dice = random.random()
+        if dice < 0.09:
             return self._box(random)
+        if dice < 0.115:
+            return self._corner(random)
         region = random.choice(_REGIONS)
         parts = [self._street(random, region)]
         if random.random() < 0.35:
@@ -185,6 +188,11 @@ class Places:
             [town, random.choice(self._lists.words("places", "regions")), code],
         )
         return random.choice(forms)
+
+    def _corner(self, random: Random) -> str:
+        region = random.choice(_REGIONS)
+        one, two = self._street(random, region), self._street(random, region)
+        return f"corner of {one} and {two}"
 
     def _box(self, random: Random) -> str:
         box, code = random.randrange(1, 9999), f"{random.randrange(100_000):05d}"

@@ -8,6 +8,7 @@ from training.ner.labelled import Labelled, Mark
 from training.ner.lists import Lists
 from training.ner.people import People
 from training.ner.places import Places
+from training.ner.posts import Posts
 from training.ner.things import Things
 
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -24,6 +25,15 @@ _SENTENCES = (
     "It was a pleasure doing business with you.", "Nobody told us the date had changed.",
     "Let me look into that for you.", "The window seat is gone, sorry.",
 )  # fmt: skip
+_FOREIGN = (
+    "Merci beaucoup pour votre aide.", "Bonjour, je voudrais annuler ma commande.",
+    "Je ne comprends pas la facture.", "Bien sûr, c'est tout.", "Je m'excuse pour le retard.",
+    "Hola, necesito ayuda con mi pedido.", "Muchas gracias, hasta luego.",
+    "No entiendo por qué me cobraron dos veces.", "Guten Tag, ich habe eine Frage.",
+    "Vielen Dank für die schnelle Antwort.", "Wo bleibt meine Bestellung?",
+    "Grazie mille, va bene così.", "Non funziona più niente.", "Obrigado pela ajuda.",
+    "Ainda não recebi o reembolso.", "Bedankt en tot ziens.", "Tack så mycket!", "Dziękuję bardzo.",
+)  # fmt: skip
 _MONTHS = ("January", "May", "08/27", "11/29", "December", "03/2031")
 _FIELD_NAMES = ("Order", "Case", "Ticket", "ID", "Ref", "Amount", "Status")
 
@@ -34,6 +44,7 @@ LABELS = {
     "address": "STREET_ADDRESS", "street": "STREET_ADDRESS", "zip": "ZIP_CODE",
     "org": "ORGANIZATION",
     "date": "DATE_TIME", "year": "DATE_TIME", "weekday": "DATE_TIME", "month": "DATE_TIME",
+    "time": "DATE_TIME", "airport": "LOCATION",
     "age": "AGE", "nrp": "NRP", "nrps": "NRP", "group": "NRP", "post": "TITLE",
 }  # fmt: skip
 
@@ -51,15 +62,20 @@ class Templates:
             words = lists.words(file, name)
             return lambda random: random.choice(words)
 
-        demonym, post = word("places", "demonyms"), word("words", "posts")
+        demonym, post = word("places", "demonyms"), Posts(lists).post
         self._makers: dict[str, Callable[[Random], str]] = {
             "person": people.any, "given": people.given, "family": people.family,
             "place": places.place, "city": places.city, "country": places.country,
             "address": places.address, "street": places.street, "zip": places.postcode,
             "org": things.organisation, "date": things.date, "year": things.year,
             "weekday": things.weekday, "month": lambda random: random.choice(_MONTHS),
+            "time": things.time, "count": things.count, "digits": things.digits,
+            "airport": word("places", "airports"),
+            "foreign": lambda random: random.choice(_FOREIGN),
+            "feature": word("words", "features"), "class": word("words", "classes"),
+            "brand": word("words", "brands"), "month_name": word("words", "month_names"),
             "age": things.age, "nrp": demonym, "nrps": lambda random: f"{demonym(random)}s",
-            "group": word("places", "groups"), "post": lambda random: _post(post(random), random),
+            "group": word("places", "groups"), "post": post,
             "number": things.number, "code": things.code, "phone": things.phone,
             "email": things.email, "card": things.card, "handle": things.handle,
             "thing": word("words", "things"), "lead": word("words", "lead_ins"),
@@ -95,8 +111,3 @@ class Templates:
         if kind == "person" and random.random() < 0.06:
             return self._values("titled", random)
         return [(LABELS.get(kind), self._makers[kind](random))]
-
-
-def _post(post: str, random: Random) -> str:
-    """A post as it is written: plain, with a capital, or with capitals on each word."""
-    return random.choice((post, post, post.capitalize(), post.title()))

@@ -92,6 +92,20 @@ class Things:
         """A day of the week."""
         return (_EPOCH + timedelta(days=random.randrange(7))).strftime("%A")
 
+    def time(self, random: Random) -> str:
+        """A time of day."""
+        hour, minute = random.randrange(24), random.choice((0, 0, 0, 5, 15, 30, 45))
+        zone = random.choice(("", "", "", " EST", " PST", " GMT", " CET", " UTC"))
+        half = random.choice(("AM", "PM", "am", "pm"))
+        forms = (
+            f"{hour:02d}:{minute:02d}{zone}",
+            f"{hour % 12 + 1}:{minute:02d} {half}{zone}",
+            f"{hour % 12 + 1:02d}:{minute:02d} {half}{zone}",
+            f"{hour % 12 + 1} {half}{zone}",
+            f"{hour % 12 + 1}{half}{zone}",
+        )
+        return random.choice(forms)
+
     def age(self, random: Random) -> str:
         """An age in years."""
         return str(random.randrange(1, 100))
@@ -106,6 +120,14 @@ class Things:
         if dice < 0.7:
             return f"#{random.randrange(10_000, 10_000_000)}"
         return str(random.randrange(10**6, 10**10))
+
+    def count(self, random: Random) -> str:
+        """A small number of things."""
+        return str(random.choice((random.randrange(1, 10), random.randrange(1, 100))))
+
+    def digits(self, random: Random) -> str:
+        """Four to seven digits: the last ones of a card, a certificate, a ticket."""
+        return "".join(random.choices("0123456789", k=random.choice((4, 4, 4, 5, 6, 7))))
 
     def code(self, random: Random) -> str:
         """An identifier that is no name: a booking reference, a flight, a serial number."""

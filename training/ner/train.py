@@ -31,11 +31,11 @@ class Recipe:
     """All that decides what comes out, beside the data and the library versions."""
 
     seed: int = 7
-    epochs: int = 14
-    made: int = 9_000  # texts of the templates in an epoch
+    epochs: int = 15
+    made: int = 10_000  # texts of the templates in an epoch
     width: int = 96
     depth: int = 4
-    rows: tuple[int, int, int, int] = (4_000, 1_000, 2_000, 1_000)  # norm, prefix, suffix, shape
+    rows: tuple[int, int, int, int] = (6_000, 1_000, 3_000, 1_500)  # norm, prefix, suffix, shape
     hidden: int = 64
     dropout: float = 0.2
     learn_rate: float = 0.0015

@@ -1,0 +1,44 @@
+"""Invents posts that people hold, from plain ones to those of large firms."""
+
+from random import Random
+
+from training.ner.lists import Lists
+
+_RANKS = (
+    "assistant", "senior", "junior", "deputy", "chief", "lead", "regional", "head", "associate",
+    "global", "executive", "trainee", "part-time",
+)  # fmt: skip
+_ROLES = (
+    "clerk", "manager", "technician", "operator", "attendant", "supervisor", "specialist",
+    "installer", "worker", "teacher", "engineer", "inspector", "officer", "director", "adviser",
+    "agent", "assistant", "coordinator", "repairer", "driver", "consultant", "analyst", "helper",
+)  # fmt: skip
+
+
+class Posts:
+    """Makes posts; all choices come from the `Random` of a call."""
+
+    def __init__(self, lists: Lists) -> None:
+        self._plain = lists.words("words", "posts")
+        self._fields = lists.words("words", "fields")
+
+    def post(self, random: Random) -> str:
+        """A post as it is written: plain, with a capital, or with capitals on each word."""
+        name = self._name(random)
+        return random.choice((name, name, name.capitalize(), name.title()))
+
+    def _name(self, random: Random) -> str:
+        dice = random.random()
+        if dice < 0.5:
+            return random.choice(self._plain)
+        one, two, three = (random.choice(self._fields) for _ in range(3))
+        role = random.choice(_ROLES)
+        if dice < 0.72:
+            return f"{one} {role}"
+        if dice < 0.80:
+            return f"{random.choice(_RANKS)} {one} {role}"
+        if dice < 0.88:
+            return f"{random.choice(_RANKS)} {random.choice(self._plain)}"
+        if dice < 0.96:
+            return f"{one} and {two} {role}"
+        return f"{one}, {two}, and {three} {role}"
