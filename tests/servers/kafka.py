@@ -15,9 +15,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     OffsetSpec,
 )
 
-from tests.servers.kafka_container import KafkaContainer
+from tests.servers.container import docker_answers, pull
+from tests.servers.kafka_container import KafkaContainer, kafka_image
 from tests.servers.kafka_process import KafkaProcess, kafka_jars
-from tests.servers.unavailable import ServerUnavailableError, docker_answers
+from tests.servers.unavailable import ServerUnavailableError
 
 _READY_SECONDS = 90
 _ANSWER_SECONDS = 30
@@ -59,9 +60,10 @@ def prepare_kafka() -> Path | None:
     try:
         return kafka_jars()
     except ServerUnavailableError as missing:
-        if docker_answers():
-            return None
-        raise ServerUnavailableError(f"{missing}; and no Docker daemon answers") from None
+        if not docker_answers():
+            raise ServerUnavailableError(f"{missing}; and no Docker daemon answers") from None
+    pull(kafka_image(), "a real Kafka")
+    return None
 
 
 def make_kafka(jars: Path | None, folder: Path, properties: Mapping[str, str]) -> "Kafka":

@@ -76,13 +76,17 @@ class KafkaProcess:
         return self._child.tail()
 
     def _format(self) -> None:
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c"]
+        tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={new_cluster_id()}", "-c"]
         done = subprocess.run(
             [*self._java, *tool, str(self._config)], capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
             raise RuntimeError(f"Kafka's storage could not be formatted:\n{done.stderr[-2000:]}")
+
+
+def new_cluster_id() -> str:
+    """A random id in the form that Kafka uses."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 def broker_properties() -> dict[str, str]:

@@ -9,8 +9,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.servers.minio_container import MinioContainer
-from tests.servers.unavailable import ServerUnavailableError, docker_answers
+from tests.servers.container import docker_answers, pull
+from tests.servers.minio_container import IMAGE, MinioContainer
+from tests.servers.unavailable import ServerUnavailableError
 from tests.servers.versitygw import VersityGateway, versitygw_binary
 
 _READY_SECONDS = 60
@@ -49,9 +50,10 @@ def prepare_s3() -> Path | None:
     try:
         return versitygw_binary()
     except ServerUnavailableError as missing:
-        if docker_answers():
-            return None
-        raise ServerUnavailableError(f"{missing}; and no Docker daemon answers") from None
+        if not docker_answers():
+            raise ServerUnavailableError(f"{missing}; and no Docker daemon answers") from None
+    pull(IMAGE, "a real S3 server")
+    return None
 
 
 def make_s3(binary: Path | None, folder: Path) -> "S3":

@@ -5,9 +5,6 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-import docker  # type: ignore[import-untyped]
-from docker.errors import DockerException  # type: ignore[import-untyped]
-
 FETCH_SECONDS = 1800
 
 
@@ -36,15 +33,3 @@ def fetch(command: Sequence[str], purpose: str, *, env: dict[str, str] | None = 
         why = next((line for line in said if "ERROR" in line or "error" in line), "no reason given")
         program = Path(command[0]).name
         raise ServerUnavailableError(f"{purpose}: `{program}` could not fetch it: {why.strip()}")
-
-
-def docker_answers() -> bool:
-    """Whether a Docker daemon answers on this machine."""
-    try:
-        client = docker.from_env(timeout=5)
-        try:
-            return bool(client.ping())
-        finally:
-            client.close()
-    except DockerException:
-        return False
