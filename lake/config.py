@@ -11,7 +11,7 @@ class LakeSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     uri: str = Field(
-        default="lake",
+        default="goldpan-lake",
         min_length=1,
         description="A folder, `file://…` or `s3://bucket/prefix`; "
         "each table lies at `<uri>/<table>`.",

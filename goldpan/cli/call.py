@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, Final, ParamSpec
 
 import click
 from rich.console import Console
@@ -17,6 +17,8 @@ from goldpan.setting_names import CONFIG_VARIABLE
 from goldpan.settings import Settings, load
 
 P = ParamSpec("P")
+
+WIDTH_UNWATCHED: Final = 120
 
 
 class _Console(Console):
@@ -28,6 +30,11 @@ class _Console(Console):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _width() -> int | None:
+    """Return how wide to write: as wide as the terminal, and wide enough where there is none."""
+    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH_UNWATCHED
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call of a command. ``machine`` says that the answer is to be JSON on standard output."""
@@ -35,7 +42,7 @@ class Call:
     settings: Settings
     machine: bool
     config: Path | None
-    console: Console = field(default_factory=lambda: _Console(highlight=False))
+    console: Console = field(default_factory=lambda: _Console(highlight=False, width=_width()))
 
     def answer(self, data: Any, show: Callable[[Console], None]) -> None:
         """Print ``data`` as JSON, or let ``show`` print the same for a person."""

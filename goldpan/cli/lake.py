@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 import click
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -56,7 +57,9 @@ def _facts_json(facts: TableFacts) -> dict[str, Any]:
 
 
 def _facts_table(facts: list[TableFacts]) -> Table:
-    table = Table("table", "version", "rows", "files", "size", "days", "last commit")
+    table = Table(
+        "table", "version", "rows", "files", "size", "days", "last commit", box=box.SIMPLE_HEAD
+    )
     for column in table.columns[1:5]:
         column.justify = "right"
     for one in facts:
@@ -89,7 +92,9 @@ def verify(ctx: click.Context, call: Call, *, deep: bool) -> None:
 
 def show_report(console: Console, report: Report) -> None:
     """Print the proof of each partition, and then what is wrong."""
-    table = Table("topic", "partition", "from", "to", "consumed", "stored", "quarantined")
+    table = Table(
+        "topic", "partition", "from", "to", "consumed", "stored", "quarantined", box=box.SIMPLE_HEAD
+    )
     table.add_column("dropped")
     table.add_column("skipped")
     for column in table.columns[1:]:

@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any, ParamSpec
 
 import click
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -69,7 +70,7 @@ def _show_groups(console: Console, groups: list[dict[str, Any]]) -> None:
     if not groups:
         console.print("nothing is set aside")
         return
-    table = Table("topic", "reason", "field", "records", "last")
+    table = Table("topic", "reason", "field", "records", "last", box=box.SIMPLE_HEAD)
     for group in groups:
         number = count_text(group["records"])
         field = group["field"] or "-"
@@ -117,7 +118,7 @@ def _show_records(console: Console, records: list[dict[str, Any]], more: int) ->
     if not records:
         console.print("nothing is set aside")
         return
-    table = Table("where", "reason", "detail", "size", "sealed")
+    table = Table("where", "reason", "detail", "size", "sealed", box=box.SIMPLE_HEAD)
     for record in records:
         where = f"{record['topic']}/{record['partition']} @ {record['offset']}"
         sealed = "yes" if record["sealed"] else "no"

@@ -1,0 +1,114 @@
+"""``goldpan demo``: the whole way in half a minute, with nothing but this package."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+from goldpan.cli.call import Call, with_call
+from goldpan.cli.main import NO
+from goldpan.demo.outcome import look
+from goldpan.demo.run import Report, Stage, play
+from goldpan.demo.script import script
+from goldpan.demo.show import as_json, show
+from goldpan.demo.traffic import shipped_conversations
+
+TRAFFIC_SECONDS: Final = 6.0
+SEED: Final = 7
+
+
+@click.command()
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep the lake in this folder (made if missing), to look around in it.",
+)
+@with_call
+@click.pass_context
+def demo(ctx: click.Context, call: Call, *, keep: Path | None) -> None:
+    """Show the whole way: an embedded Kafka broker, real conversations, the real worker, a lake.
+
+    Needs no Kafka, no Docker and no network. Some records are broken on purpose.
+
+    \b
+    Example:
+      goldpan demo --keep ./goldpan-demo
+    """
+    started = time.monotonic()
+    with _folder(keep) as folder, _progress(call) as report:
+        stage = Stage(folder.resolve())
+        sent = play(
+            stage, script(shipped_conversations(), seconds=TRAFFIC_SECONDS, seed=SEED), report
+        )
+        report("reading the lake", 0, 0)
+        outcome = look(stage.lake_uri, sent)
+    seconds = time.monotonic() - started
+
+    def tell(console: Console) -> None:
+        show(console, outcome)
+        _next(console, keep)
+
+    call.answer(as_json(outcome, seconds=seconds, kept=str(keep) if keep else None), tell)
+    if not outcome.report.ok:
+        ctx.exit(NO)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="goldpan-demo-") as folder:
+            yield Path(folder)
+    else:
+        yield keep
+
+
+@contextmanager
+def _progress(call: Call) -> Iterator[Report]:
+    """Yield what the demo reports its progress to; shown only if a person watches."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[done]}"),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not call.watched) as progress:
+        task = progress.add_task("", total=None, done="")
+
+        def report(what: str, done: int, of: int) -> None:
+            progress.update(
+                task,
+                description=what,
+                completed=done,
+                total=of or None,
+                done=f"{done} of {of}" if of else "",
+            )
+
+        yield report
+
+
+def _next(console: Console, keep: Path | None) -> None:
+    console.print()
+    console.print("Next, try", style="bold")
+    if keep is None:
+        commands = (
+            "goldpan demo --keep ./goldpan-demo",
+            ". ./goldpan-demo/env && goldpan lake verify --deep",
+            ". ./goldpan-demo/env && goldpan quarantine show",
+        )
+    else:
+        commands = (
+            f". {keep}/env && goldpan lake tables",
+            f". {keep}/env && goldpan quarantine list",
+            f". {keep}/env && python -c 'from deltalake import DeltaTable; "
+            f'print(DeltaTable("{keep}/lake/traces").to_pyarrow_table().slice(0, 1).to_pylist())\'',
+        )
+    for command in commands:
+        console.print(f"  {command}", soft_wrap=True, markup=False)

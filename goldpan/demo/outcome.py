@@ -1,0 +1,174 @@
+"""What the demo found in the lake afterwards: counts, reasons, findings, seconds, one example."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from deltalake import DeltaTable
+
+from goldpan.demo.run import TABLES, Sent
+from goldpan.demo.traffic import Record
+from lake.config import LakeSettings
+from lake.ledger import Source, read_ledger
+from lake.quarantine import Filter, rows
+from lake.tables import Lake, TableFacts
+from lake.verify import Report, verify
+from redact.pseudonyms import PLACEHOLDER
+from schemas.provenance import RecordKind
+
+QUARANTINE: Final = "quarantine"
+_TOKEN: Final = re.compile(r"[a-z2-7]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Placeholders of one type in what was stored: how often, and for how many values."""
+
+    type: str
+    occurrences: int
+    values: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A broken record: what was wrong with it, and what quarantine says about it."""
+
+    broken: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Some fields of one trace, as it was sent and as it is stored."""
+
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Everything that the demo shows. ``seconds`` maps a percentile to seconds until queryable."""
+
+    sent: Mapping[str, int]
+    formats: Mapping[str, int]
+    tables: Sequence[TableFacts]
+    refused: Sequence[Refused]
+    found: Sequence[Found]
+    seconds: Mapping[str, float]
+    report: Report
+    example: Example | None
+
+
+def look(uri: str, sent: Sequence[Sent]) -> Outcome:
+    """Read the lake and set it against what was sent."""
+    lake = Lake(LakeSettings(uri=uri))
+    tables = lake.tables()
+    for table in tables:
+        table.refresh()
+    stored = {
+        table.name: table.handle.to_pyarrow_table().to_pylist()
+        for table in tables
+        if table.name != QUARANTINE
+    }
+    return Outcome(
+        sent=Counter(one.source.topic for one in sent if one.source),
+        formats=Counter(one.line.format for one in sent if one.line.format),
+        tables=[table.facts() for table in tables],
+        refused=_refused(lake, sent),
+        found=_found(row for table_rows in stored.values() for row in table_rows),
+        seconds=_seconds(lake, sent),
+        report=verify(lake),
+        example=_example(sent, stored["traces"]),
+    )
+
+
+def _refused(lake: Lake, sent: Sequence[Sent]) -> list[Refused]:
+    names = {(*one.source, one.offset): one.line.broken for one in sent if one.source}
+    return [
+        Refused(
+            names.get((row["_topic"], row["_partition"], row["_offset"])) or "a good record",
+            row["reason"],
+            row["detail"],
+        )
+        for row in rows(lake.table(QUARANTINE), Filter()).to_pylist()
+    ]
+
+
+def _found(stored: Iterable[Mapping[str, Any]]) -> list[Found]:
+    """Count placeholders and pseudonyms, most frequent first."""
+    occurrences: Counter[str] = Counter()
+    values: dict[str, set[str]] = {}
+    for row in stored:
+        hits = PLACEHOLDER.findall(json.dumps(row, default=str))
+        user = (row.get("user_id") or "").rpartition(":")[2]
+        if _TOKEN.fullmatch(user):
+            hits.append(("USER_ID", user))
+        for kind, token in hits:
+            occurrences[kind] += 1
+            values.setdefault(kind, set()).add(token)
+    return [Found(kind, count, len(values[kind])) for kind, count in occurrences.most_common()]
+
+
+def _seconds(lake: Lake, sent: Sequence[Sent]) -> dict[str, float]:
+    """Return percentiles of the seconds from sending a record to the commit that holds it."""
+    waits: list[float] = []
+    for topic, name in TABLES.items():
+        commits = _commits(lake.table(name).handle)
+        for one in sent:
+            if one.source and one.source.topic == topic:
+                at = next(
+                    moment
+                    for source, start, end, moment in commits
+                    if source == one.source and start <= one.offset < end
+                )
+                waits.append((at - one.moment) / 1e6)
+    if not waits:
+        return {}
+    percentiles = np.percentile(waits, (50, 95, 100))
+    return dict(zip(("p50", "p95", "max"), (round(float(p), 2) for p in percentiles), strict=True))
+
+
+def _commits(handle: DeltaTable) -> list[tuple[Source, int, int, int]]:
+    """Return (source, first offset, one after the last, microseconds since 1970) of all commits."""
+    history = handle.history()
+    moments = {commit["version"]: int(commit["timestamp"]) * 1000 for commit in history}
+    return [
+        (item.source, item.start, item.end, moments[logged.table_version])
+        for logged in read_ledger(history, table="traces")
+        for item in logged.entry.ranges
+    ]
+
+
+def _example(sent: Sequence[Sent], stored: Sequence[Mapping[str, Any]]) -> Example | None:
+    """Return the trace in which a customer's profile is looked up, if there is one."""
+    by_id = {row["trace_id"]: row for row in stored}
+    candidates = (
+        one.record
+        for one in sent
+        if one.record and one.line.kind is RecordKind.TRACE and _looks_up_profile(one.record)
+    )
+    before = next((record for record in candidates if record["trace_id"] in by_id), None)
+    if before is None:
+        return None
+    return Example(_excerpt(before), _excerpt(by_id[before["trace_id"]]))
+
+
+def _looks_up_profile(record: Record) -> bool:
+    return any(
+        call["name"] == "get_user_details" and call["result"] for call in record["tool_calls"]
+    )
+
+
+def _excerpt(record: Mapping[str, Any]) -> dict[str, Any]:
+    said = [m["content"] for m in record["messages"] if m["role"] == "user" and m["content"]]
+    return {
+        "user_id": record["user_id"],
+        "the customer's message": said[-1] if said else "",
+        "the tool's arguments": record["tool_calls"][0]["arguments"],
+        "the tool's result": record["tool_calls"][0]["result"],
+    }

@@ -1,0 +1,75 @@
+"""The demo's worker: ``goldpan stream run`` as a process of its own, with its log in a file."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from goldpan.setting_names import PREFIX
+from schemas.errors import FatalError
+
+
+class WorkerProcess:
+    """Runs within a ``with``; ``log`` is the file that its standard error goes to."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+        inherited = {name: v for name, v in os.environ.items() if not name.startswith(PREFIX)}
+        self._log = log
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "goldpan", "stream", "run"],
+                env={**inherited, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=out,
+                start_new_session=True,  # Ctrl-C is for the demo, which then ends the worker
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+    def check(self) -> None:
+        """Raise FatalError, with the worker's last words, if it has ended."""
+        code = self._process.poll()
+        if code is not None:
+            raise FatalError(f"the worker ended with {code}: {self._last_words()}")
+
+    def has_logged(self, event: str) -> bool:
+        """Return whether the worker has logged an event of that name."""
+        return any(_event(line) == event for line in self._log.read_text().splitlines())
+
+    def stop(self, seconds: float) -> None:
+        """Ask the worker to flush and end; raise FatalError if it does not, or fails."""
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            code = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise FatalError(f"the worker did not end within {seconds:g} s") from None
+        if code:
+            raise FatalError(f"the worker ended with {code}: {self._last_words()}")
+
+    def _last_words(self) -> str:
+        lines = self._log.read_text().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+
+def _event(line: str) -> str | None:
+    try:
+        return str(json.loads(line)["event"])
+    except (ValueError, KeyError, TypeError):
+        return None

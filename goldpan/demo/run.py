@@ -1,0 +1,160 @@
+"""The demo from start to end: broker, worker, traffic, and a look into the lake.
+
+1. Start the embedded broker and, as a process of its own, the real worker.
+2. Wait until the worker has its partitions; then send the script, in real time.
+3. Wait until the tables' positions have reached what was sent; then ask the worker to stop.
+4. Read back what is in the lake (`goldpan.demo.outcome`).
+"""
+
+import base64
+import os
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from goldpan.demo.broker import Broker
+from goldpan.demo.framing import schema_files
+from goldpan.demo.process import WorkerProcess
+from goldpan.demo.script import Line
+from goldpan.demo.traffic import Record
+from lake.config import LakeSettings
+from lake.ledger import Source
+from lake.tables import Lake
+from schemas.errors import FatalError
+from schemas.provenance import RecordKind
+
+TOPICS: Final = {RecordKind.TRACE: "llm.traces", RecordKind.FEEDBACK: "llm.feedback"}
+TABLES: Final = {"llm.traces": "traces", "llm.feedback": "feedback"}
+POLICY: Final = "strict"
+FLUSH_SECONDS: Final = 2
+START_SECONDS: Final = 60.0
+ARRIVE_SECONDS: Final = 90.0
+STOP_SECONDS: Final = 40.0
+LOOK_SECONDS: Final = 0.25
+
+Report = Callable[[str, int, int], None]
+"""Is told what is going on, and how much of how much of it is done (0 of 0: not known)."""
+
+
+@dataclass(slots=True)
+class Sent:
+    """A record that the broker has taken, and when (microseconds since 1970, UTC)."""
+
+    line: Line
+    record: Record | None
+    moment: int
+    source: Source | None = None
+    offset: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where the demo lives: a folder with the lake, the schemas and the worker's log in it."""
+
+    folder: Path
+    key: str = field(default_factory=lambda: base64.b64encode(os.urandom(32)).decode(), repr=False)
+
+    @property
+    def lake_uri(self) -> str:
+        """Return the lake's place."""
+        return str(self.folder / "lake")
+
+    def settings(self) -> dict[str, str]:
+        """Return the environment with which commands see this lake."""
+        return {"GOLDPAN_LAKE__URI": self.lake_uri, "GOLDPAN_REDACT__KEY": self.key}
+
+    def worker_settings(self, broker: str) -> dict[str, str]:
+        """Return the environment of the worker."""
+        return {
+            **self.settings(),
+            "GOLDPAN_KAFKA__BOOTSTRAP_SERVERS": broker,
+            "GOLDPAN_KAFKA__SCHEMAS_DIR": str(self.folder / "schemas"),
+            "GOLDPAN_REDACT__POLICY": POLICY,
+            "GOLDPAN_STREAM__FLUSH_SECONDS": str(FLUSH_SECONDS),
+            "GOLDPAN_METRICS__PORT": "0",
+            "GOLDPAN_LOG__FORMAT": "json",
+        }
+
+    def prepare(self) -> None:
+        """Make the folder; FatalError if there is a lake in it already."""
+        if Path(self.lake_uri).exists():
+            raise FatalError(f"{self.folder} holds a lake already: name another folder")
+        (self.folder / "schemas").mkdir(parents=True)
+        for name, text in schema_files().items():
+            (self.folder / "schemas" / name).write_text(text)
+        lines = [f"export {name}={shlex.quote(v)}\n" for name, v in self.settings().items()]
+        environment = self.folder / "env"
+        environment.touch(mode=0o600)
+        environment.write_text("".join(lines))
+
+
+def play(stage: Stage, lines: Sequence[Line], report: Report) -> list[Sent]:
+    """Run the demo; return what was sent. Raises FatalError if it does not go as it should."""
+    stage.prepare()
+    report("starting an embedded broker and the worker", 0, 0)
+    broker = Broker()
+    for topic in TOPICS.values():
+        broker.make_topic(topic)
+    log = stage.folder / "worker.log"
+    with WorkerProcess(stage.worker_settings(broker.address), log) as worker:
+        for _ in _until(START_SECONDS, "the worker has no partitions"):
+            worker.check()
+            if worker.has_logged("partitions_assigned"):
+                break
+        sent = _send(broker, lines, report)
+        lake = Lake(LakeSettings(uri=stage.lake_uri))
+        for _ in _until(ARRIVE_SECONDS, "the records are not in the lake"):
+            worker.check()
+            missing = _missing(lake, sent)
+            report("waiting for the lake", len(sent) - missing, len(sent))
+            if not missing:
+                break
+        report("stopping the worker", 0, 0)
+        worker.stop(STOP_SECONDS)
+    return sent
+
+
+def _send(broker: Broker, lines: Sequence[Line], report: Report) -> list[Sent]:
+    sent: list[Sent] = []
+    start = time.monotonic()
+    for number, line in enumerate(lines):
+        report("sending conversations and feedback", number, len(lines))
+        time.sleep(max(0.0, start + line.second - time.monotonic()))
+        moment = time.time_ns() // 1000
+        record, value = line.sent_at(moment)
+        one = Sent(line, record, moment)
+        sent.append(one)
+        broker.send(TOPICS[line.kind], line.key, value, _note(one))
+    broker.flush()
+    return sent
+
+
+def _note(one: Sent) -> Callable[[int, int], None]:
+    def delivered(partition: int, offset: int) -> None:
+        one.source, one.offset = Source(TOPICS[one.line.kind], partition), offset
+
+    return delivered
+
+
+def _missing(lake: Lake, sent: Sequence[Sent]) -> int:
+    """Return how many records lie at or after their table's position."""
+    positions: dict[Source, int] = {}
+    for topic, name in TABLES.items():
+        table = lake.table(name)
+        table.refresh()
+        sources = {one.source for one in sent if one.source and one.source.topic == topic}
+        found: Mapping[Source, int | None] = table.positions(list(sources))
+        positions |= {source: position or 0 for source, position in found.items()}
+    return sum(one.source is None or one.offset >= positions[one.source] for one in sent)
+
+
+def _until(seconds: float, otherwise: str) -> Iterator[None]:
+    """Yield every now and then; raise FatalError when the time is up."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(LOOK_SECONDS)
+    raise FatalError(f"{otherwise} after {seconds:g} s")
