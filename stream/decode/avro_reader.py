@@ -101,7 +101,8 @@ def _read_bytes(value: bytes, start: int, schema: WriterSchema) -> Any:
     except UnicodeDecodeError:
         return _BAD_TEXT
     except _MALFORMED_ERRORS:
-        return _MALFORMED
+        # The reader also stumbles over a number whose last bytes are missing.
+        return _TRUNCATED if stream.tell() >= len(value) else _MALFORMED
     return document if stream.tell() == len(value) else _TRAILING
 
 

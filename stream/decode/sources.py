@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, cast
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, SchemaRegistryError
 from fastavro import parse_schema
 from fastavro.schema import SchemaParseException, UnknownType
@@ -124,7 +124,7 @@ class RegistrySource:
             return self._load(schema)
         except SchemaRegistryError as error:
             return self._refused(schema_id, error)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise RetryableError(
                 f"The schema registry at {self._host} did not answer about schema {schema_id}: "
                 f"{type(error).__name__}"
@@ -206,16 +206,21 @@ def open_source(
     local = FolderSource(folder)
     if not registry_url:
         return local
+    if not all(_is_http(url) for url in registry_url.split(",")):
+        raise UsageError("The URL of the schema registry must look like http://host:8081.")
     settings: dict[str, Any] = {"url": registry_url, "timeout": 10, "max.retries": 2}
     if user:
         settings["basic.auth.user.info"] = f"{user}:{password or ''}"
-    try:
-        client = SchemaRegistryClient(settings)
-    except (ValueError, TypeError) as error:
-        raise UsageError(
-            "The URL of the schema registry must look like http://host:8081."
-        ) from error
+    client = SchemaRegistryClient(settings)
     return ChainedSource(local, RegistrySource(client, registry_url, clock))
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url.strip())
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:  # brackets that do not match, for one
+        return False
 
 
 def _read_file(file: Path) -> tuple[Avsc, str]:
