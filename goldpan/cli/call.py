@@ -4,7 +4,7 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec
@@ -50,6 +50,13 @@ class Call:
             self.console.out(json.dumps(data, default=str), highlight=False)
         else:
             show(self.console)
+
+    def write_lines(self, lines: Iterable[str]) -> None:
+        """Write lines of text as UTF-8; end the command quietly if nobody reads them any more."""
+        try:
+            sys.stdout.buffer.writelines(f"{line}\n".encode() for line in lines)
+        except BrokenPipeError:
+            raise click.exceptions.Exit from None
 
     @property
     def watched(self) -> bool:

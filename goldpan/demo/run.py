@@ -23,7 +23,7 @@ from goldpan.demo.traffic import Record
 from lake.config import LakeSettings
 from lake.ledger import Source
 from lake.tables import Lake
-from schemas.errors import FatalError
+from schemas.errors import FatalError, UsageError
 from schemas.provenance import RecordKind
 
 TOPICS: Final = {RecordKind.TRACE: "llm.traces", RecordKind.FEEDBACK: "llm.feedback"}
@@ -79,9 +79,9 @@ class Stage:
         }
 
     def prepare(self) -> None:
-        """Make the folder; FatalError if there is a lake in it already."""
+        """Make the folder; UsageError if there is a lake in it already."""
         if Path(self.lake_uri).exists():
-            raise FatalError(f"{self.folder} holds a lake already: name another folder")
+            raise UsageError(f"{self.folder} holds a lake already: name another folder.")
         (self.folder / "schemas").mkdir(parents=True)
         for name, text in schema_files().items():
             (self.folder / "schemas" / name).write_text(text)
