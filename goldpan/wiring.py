@@ -5,6 +5,7 @@ The only place where clocks, randomness and keys come from outside; everything b
 
 import os
 import random
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -149,6 +150,7 @@ def redrive(settings: Settings, topic: str, fetcher: Fetcher) -> Redrive:
         fetch=fetcher.fetch,
         retry=retry(),
         now_us=now_us,
+        new_token=new_token,
     )
 
 
@@ -161,6 +163,7 @@ def adoption(settings: Settings, topic: str) -> Adoption:
         quarantine=lake.table(QUARANTINE),
         retry=retry(),
         now_us=now_us,
+        new_token=new_token,
     )
 
 
@@ -181,6 +184,11 @@ def topic_ends(settings: KafkaSettings) -> TopicEnds:
         return {s: cluster.watermarks(consumer, s) for s in cluster.partitions([topic])}
 
     return TopicEnds(cluster, watermarks)
+
+
+def new_token() -> int:
+    """Return a random number in [0, 2**63), which tells one commit from all others."""
+    return secrets.randbits(63)
 
 
 def now_us() -> int:

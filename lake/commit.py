@@ -4,11 +4,15 @@ The table's own log holds the position of each source partition as the version o
 application transaction (Delta protocol, "Transaction Identifiers"). A commit is
 
 1. refresh the handle, so that it stands at the newest version;
-2. compare: each position must be the one this buffer starts from. If all are already where this
-   commit would put them, it has landed before; if any is elsewhere, somebody else owns that
-   partition and the buffer is void (FencedError);
-3. append the files, the new positions and the ledger entry in one commit *through the same handle*.
-   delta-rs refuses it if another commit has touched one of these positions since step 1.
+2. compare: each position must be the one this buffer starts from. If all are where this commit
+   would put them, *and bear its token*, it has landed before; if any is elsewhere, somebody else
+   owns that partition and the buffer is void (FencedError);
+3. append the files, the new positions, the token and the ledger entry in one commit *through the
+   same handle*. delta-rs refuses it if another commit has touched a position since step 1.
+
+The token is a random number for each flush, kept beside each position that it moved. Without it,
+two owners whose buffers happen to end at the same offset could each take the other's commit for
+their own.
 
 | what fails | what is then known | what happens |
 |---|---|---|
@@ -25,7 +29,7 @@ from deltalake import CommitProperties, PostCommitHookProperties, Transaction
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction
 
-from lake.ledger import Entry, Source, incarnation_app, position_app
+from lake.ledger import Entry, Source, incarnation_app, position_app, token_app
 from lake.parquet import PARTITION_COLUMN, DataFile, partition_values
 from lake.retry import Retry
 from schemas.errors import CommitUnknownError, FencedError, RetryableError
@@ -66,6 +70,14 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """A number that a commit leaves as it is, and that nobody may change meanwhile."""
+
+    app: str
+    expected: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """What the caller is told while a commit is under way; for metrics, logs and fault tests."""
 
@@ -79,10 +91,12 @@ def commit(  # noqa: PLR0913 - each argument is one part of the protocol
     table: str,
     files: Sequence[DataFile],
     moves: Sequence[Move],
+    token: int,
     entry: Entry,
     retry: Retry,
     watch: Watch,
     now_ms: Callable[[], int],
+    guards: Sequence[Guard] = (),
 ) -> bool:
     """Bring files and positions into ``table`` exactly once.
 
@@ -90,6 +104,7 @@ def commit(  # noqa: PLR0913 - each argument is one part of the protocol
     had landed already (a repeated call, or a reply that was lost).
 
     ``moves`` must not be empty: without a position nothing could tell whether a commit landed.
+    ``token`` is a random number in [0, 2**63), the same when the same flush is tried again.
 
     Raises FencedError if a position is not where the caller believes, RetryableError if told to
     stop, FatalError if the lake did not answer within the time that ``retry`` allows.
@@ -98,7 +113,7 @@ def commit(  # noqa: PLR0913 - each argument is one part of the protocol
 
     def attempt() -> bool:
         refresh(handle, table)
-        if _landed(handle, table, moves):
+        if _landed(handle, table, moves, guards, token):
             watch.settled(table)
             return False
         try:
@@ -107,7 +122,7 @@ def commit(  # noqa: PLR0913 - each argument is one part of the protocol
                 "append",
                 handle.schema(),
                 partition_by=[PARTITION_COLUMN],
-                commit_properties=_properties(handle, moves, entry),
+                commit_properties=_properties(handle, moves, guards, token, entry),
                 post_commithook_properties=PostCommitHookProperties(
                     create_checkpoint=False, cleanup_expired_logs=False
                 ),
@@ -139,14 +154,20 @@ def positions(handle: Handle, sources: Sequence[Source]) -> Mapping[Source, int 
     return {source: handle.transaction_version(position_app(source)) for source in sources}
 
 
-def _landed(handle: Handle, table: str, moves: Sequence[Move]) -> bool:
-    """Tell whether all moves have been made; FencedError if some are neither made nor possible."""
-    found = {m.app: handle.transaction_version(m.app) for m in moves}
-    if all(found[m.app] == m.to for m in moves):
+def _landed(
+    handle: Handle, table: str, moves: Sequence[Move], guards: Sequence[Guard], token: int
+) -> bool:
+    """Tell whether this commit has been made; FencedError if it cannot be made any more."""
+    conditions: list[Move | Guard] = [*moves, *guards]
+    found = {c.app: handle.transaction_version(c.app) for c in conditions}
+    if all(
+        found[m.app] == m.to and handle.transaction_version(token_app(m.app)) == token
+        for m in moves
+    ):
         return True
-    strays = [m for m in moves if found[m.app] != m.expected]
+    strays = [c for c in conditions if found[c.app] != c.expected]
     if strays:
-        listed = ", ".join(f"{m.app} is at {found[m.app]}, not {m.expected}" for m in strays)
+        listed = ", ".join(f"{c.app} is at {found[c.app]}, not {c.expected}" for c in strays)
         raise FencedError(f"table {table}: another worker has moved the position ({listed})")
     return False
 
@@ -165,8 +186,13 @@ def _actions(files: Sequence[DataFile], now_ms: int) -> list[AddAction]:
     ]
 
 
-def _properties(handle: Handle, moves: Sequence[Move], entry: Entry) -> CommitProperties:
+def _properties(
+    handle: Handle, moves: Sequence[Move], guards: Sequence[Guard], token: int, entry: Entry
+) -> CommitProperties:
     transactions = [Transaction(m.app, m.to) for m in moves]
+    transactions += [Transaction(token_app(m.app), token) for m in moves]
+    # Written again as it is, a guard makes delta-rs see a commit of others that changes it.
+    transactions += [Transaction(g.app, g.expected) for g in guards if g.expected is not None]
     # Only when it is new: two owners of one topic would otherwise be in each other's way.
     transactions += [
         Transaction(incarnation_app(topic), incarnation.version())

@@ -51,6 +51,20 @@ def position_app(source: Source) -> str:
     return f"{source.topic}/{source.partition}"
 
 
+def token_app(app: str) -> str:
+    """Return the application id that says which commit moved ``app`` last."""
+    return f"{app}#by"
+
+
+def claim_app(source: Source) -> str:
+    """Return the application id of the last claim on a source partition.
+
+    A worker that must add to quarantine below quarantine's own position claims the partition
+    first, so that whoever decided otherwise before can no longer commit to the primary table.
+    """
+    return f"{source.topic}/{source.partition}#claim"
+
+
 def late_app(source: Source) -> str:
     """Return the application id of the rows that quarantine takes in *below* its own position.
 
@@ -81,6 +95,7 @@ class EntryKind(StrEnum):
     FLUSH = "flush"
     ADOPT = "adopt"
     REDRIVE = "redrive"
+    CLAIM = "claim"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 from deltalake import CommitProperties, Transaction
 from deltalake.exceptions import DeltaError
 
-from lake.ledger import Entry, EntryKind, Source, SourceRange
+from lake.ledger import Entry, EntryKind, Source, SourceRange, token_app
 from lake.retry import Retry
 from lake.tables import Table
-from schemas.errors import RetryableError
+from schemas.errors import FencedError, RetryableError
 
 COLUMNS = (
     "_topic",
@@ -89,15 +89,23 @@ def counts(coordinates: Iterable[Source]) -> list[SourceRange]:
     ]
 
 
-def take_out(table: Table, topic: str, coordinates: Sequence[tuple[int, int]], retry: Retry) -> int:
+def take_out(
+    table: Table,
+    topic: str,
+    coordinates: Sequence[tuple[int, int]],
+    *,
+    retry: Retry,
+    token: int,
+) -> int:
     """Remove records of a topic, by (partition, offset); return how many were there.
 
-    The commit carries its ledger entry and a generation number, so that a commit without an answer
-    is settled by reading the number, as in `lake.commit`.
+    The commit carries its ledger entry, a generation number and a random ``token``, so that a
+    commit without an answer is settled by reading them, as in `lake.commit`. Raises FencedError if
+    another re-drive takes records out at the same time.
     """
     app = generation_app(topic)
     table.refresh()
-    before = table.handle.transaction_version(app) or 0
+    before = table.number(app) or 0
     present = _present(table, topic, coordinates)
     if not present:
         return 0
@@ -105,14 +113,19 @@ def take_out(table: Table, topic: str, coordinates: Sequence[tuple[int, int]], r
 
     def attempt() -> int:
         table.refresh()
-        if (table.handle.transaction_version(app) or 0) > before:
+        if table.number(token_app(app)) == token:
             return len(present)
+        if (table.number(app) or 0) != before:
+            raise FencedError(f"table {table.name}: another re-drive of {topic} is under way")
         try:
             table.handle.delete(
                 _predicate(topic, present),
                 commit_properties=CommitProperties(
                     custom_metadata=entry.to_metadata(),
-                    app_transactions=[Transaction(app, before + 1)],
+                    app_transactions=[
+                        Transaction(app, before + 1),
+                        Transaction(token_app(app), token),
+                    ],
                 ),
             )
         except (DeltaError, OSError) as error:

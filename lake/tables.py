@@ -93,10 +93,14 @@ class Table:
         """Return the positions as of the last refresh; None where a source has none."""
         return positions(self.handle, sources)
 
+    def number(self, app: str) -> int | None:
+        """Return the number kept under an application id, as of the last refresh."""
+        version: int | None = self.handle.transaction_version(app)
+        return version
+
     def incarnation_version(self, topic: str) -> int | None:
         """Return the number of the topic's incarnation that the positions belong to."""
-        version: int | None = self.handle.transaction_version(incarnation_app(topic))
-        return version
+        return self.number(incarnation_app(topic))
 
     def ledger(self) -> list[LoggedEntry]:
         """Return all ledger entries, oldest first, as of the last refresh."""

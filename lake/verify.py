@@ -126,10 +126,16 @@ def verify(lake: Lake, *, deep: bool = False) -> Report:
         chains, found = _chains(tables[name])
         problems += found
         redriven = _redriven(tables[name].ledger())
+        aside = tables[QUARANTINE].positions(list(chains))
         for source, chain in chains.items():
             problems += chain.problems
             moved = redriven.get(source, 0)
             proof = chain.proof
+            if (aside[source] or 0) < proof.end:
+                problems.append(
+                    f"{source}: the position in quarantine is {aside[source]}, behind {proof.end} "
+                    f"in table {name}: it is committed first and cannot be behind"
+                )
             problems += _against_quarantine(proof, set_aside.get(source, []), moved)
             proofs.append(
                 replace(proof, stored=proof.stored + moved, quarantined=proof.quarantined - moved)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from lake.commit import Move, Watch, commit
+from lake.commit import Guard, Move, Watch, commit
 from lake.ledger import Entry, EntryKind, Incarnation, SourceRange
 from lake.parquet import DataFile, encode
 from lake.retry import Retry
@@ -26,6 +26,15 @@ class Prepared:
     def bytes(self) -> int:
         """Return the encoded size."""
         return sum(len(file.data) for file in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One table's part of a flush: which positions move, under which guards, over which ranges."""
+
+    moves: Sequence[Move] = ()
+    guards: Sequence[Guard] = ()
+    ranges: Sequence[SourceRange] = ()
 
 
 class TableWriter:
@@ -60,17 +69,36 @@ class TableWriter:
     def commit(
         self,
         prepared: Prepared,
-        moves: Sequence[Move],
-        ranges: Sequence[SourceRange],
+        part: Part,
+        *,
+        token: int,
         incarnations: Mapping[str, Incarnation],
     ) -> bool:
         """Make the files visible and move the positions; see `lake.commit.commit`."""
+        entry = Entry(EntryKind.FLUSH, part.ranges, incarnations)
+        return self._commit(prepared.files, part.moves, part.guards, token, entry)
+
+    def claim(self, part: Part, *, token: int, incarnations: Mapping[str, Incarnation]) -> bool:
+        """Claim partitions: nobody who took them over before can commit to them any more."""
+        entry = Entry(EntryKind.CLAIM, part.ranges, incarnations)
+        return self._commit([], part.moves, part.guards, token, entry)
+
+    def _commit(
+        self,
+        files: Sequence[DataFile],
+        moves: Sequence[Move],
+        guards: Sequence[Guard],
+        token: int,
+        entry: Entry,
+    ) -> bool:
         return commit(
             self.table.handle,
             table=self.table.name,
-            files=prepared.files,
+            files=files,
             moves=moves,
-            entry=Entry(EntryKind.FLUSH, ranges, incarnations),
+            guards=guards,
+            token=token,
+            entry=entry,
             retry=self._retry,
             watch=self._watch,
             now_ms=self._now_ms,

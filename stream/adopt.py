@@ -40,6 +40,7 @@ class Adoption:
     quarantine: Table
     retry: Retry
     now_us: Callable[[], int]
+    new_token: Callable[[], int]
 
     def run(self, incarnation: Incarnation, starts: Mapping[Source, int]) -> Sequence[Adopted]:
         """Set each position to its start, quarantine first, as flushes do.
@@ -61,13 +62,12 @@ class Adoption:
             for app in (position_app(source), late_app(source))
         }
         # Quarantine's positions must not stay ahead: a worker would look there for records of the
-        # old topic. One that it never had needs none.
+        # old topic.
         moves = [
             Move(app, found[app], start)
             for source, start in starts.items()
             for app in (position_app(source), late_app(source))
-            if found[app] != start
-            and (found[app] is not None or (table is self.primary and app == position_app(source)))
+            if found[app] != start and (found[app] is not None or app == position_app(source))
         ]
         topic = next(iter(starts)).topic
         adopted = table.handle.transaction_version(adopted_app(topic))
@@ -78,6 +78,7 @@ class Adoption:
             table=table.name,
             files=[],
             moves=moves,
+            token=self.new_token(),
             entry=Entry(EntryKind.ADOPT, ranges, {topic: incarnation}),
             retry=self.retry,
             watch=Watch(),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.ledger import Incarnation, Source, adopted_app, late_app
+from lake.ledger import Incarnation, Source, adopted_app, claim_app, late_app
 from lake.tables import Table
 from schemas.errors import FatalError
 from stream.flusher import another_topic
@@ -74,7 +74,8 @@ class TakeOver:
             range=reading,
             position=position,
             quarantine=quarantine,
-            late=self.quarantine.handle.transaction_version(late_app(source)),
+            late=self.quarantine.number(late_app(source)),
+            claim=self.primary[source.topic].number(claim_app(source)),
             held=self._held(source, reading.start, quarantine),
         )
 
@@ -100,7 +101,7 @@ class TakeOver:
         """Return what quarantine holds of the records that are about to be read again."""
         if quarantine is None or quarantine <= position:
             return frozenset()
-        adopted = self.quarantine.handle.transaction_version(adopted_app(source.topic)) or 0
+        adopted = self.quarantine.number(adopted_app(source.topic)) or 0
         rows = self.quarantine.read(
             ["_offset"],
             (pc.field("_topic") == source.topic)

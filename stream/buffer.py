@@ -1,13 +1,21 @@
 """What is read of one topic and waits for its flush; sealed, it becomes a flush."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from lake.commit import Move
-from lake.ledger import Incarnation, Source, SourceRange, late_app, position_app
+from lake.commit import Guard, Move
+from lake.ledger import (
+    Incarnation,
+    Source,
+    SourceRange,
+    claim_app,
+    late_app,
+    position_app,
+)
+from lake.writer import Part
 from schemas.redacted import Redacted
 from stream.owned import Owned
 
@@ -16,16 +24,19 @@ Rows = Redacted[pa.RecordBatch]
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """Everything that one flush brings into the lake, and the positions that move with it."""
+    """Everything that one flush brings into the lake, and the positions that move with it.
+
+    ``claim`` is empty but for the rare flush that must add to quarantine below its position.
+    """
 
     topic: str
+    token: int
     incarnation: Incarnation
     rows: Sequence[Rows]
-    ranges: Sequence[SourceRange]
-    moves: Sequence[Move]
-    quarantined: Sequence[Rows]
-    quarantine_ranges: Sequence[SourceRange]
-    quarantine_moves: Sequence[Move]
+    primary: Part
+    set_aside: Sequence[Rows]
+    quarantine: Part
+    claim: Part
     bytes: int
 
 
@@ -37,6 +48,7 @@ class TopicBuffer:
     rows: list[Rows] = field(default_factory=list)
     quarantined: list[Rows] = field(default_factory=list)
     set_aside: Counter[Source] = field(default_factory=Counter)
+    late: set[Source] = field(default_factory=set)
     bytes: int = 0
     opened_at: float | None = None
 
@@ -47,8 +59,15 @@ class TopicBuffer:
             self.bytes += rows.value.nbytes
         self.touch(now)
 
-    def set_aside_rows(self, rows: Rows, per_source: Counter[Source], now: float) -> None:
-        """Take rows for quarantine; ``per_source`` counts them by partition."""
+    def set_aside_rows(
+        self, rows: Rows, per_source: Counter[Source], late: Iterable[Source], now: float
+    ) -> None:
+        """Take rows for quarantine.
+
+        ``per_source`` counts them by partition; ``late`` names the partitions of which some lie
+        below the position of quarantine.
+        """
+        self.late.update(late)
         self.quarantined.append(rows)
         self.bytes += rows.value.nbytes
         self.set_aside.update(per_source)
@@ -66,62 +85,90 @@ class TopicBuffer:
     def clear(self) -> None:
         """Drop everything."""
         self.rows, self.quarantined, self.set_aside = [], [], Counter()
+        self.late = set()
         self.bytes, self.opened_at = 0, None
 
-    def seal(self, owned: Sequence[Owned], incarnation: Incarnation) -> Flush | None:
+    def seal(self, owned: Sequence[Owned], incarnation: Incarnation, token: int) -> Flush | None:
         """Make a flush of all that has been read of ``owned``; None if nothing has.
 
         The buffer is empty afterwards, and each range goes on from its end.
         """
-        moved = [item for item in owned if item.range.moved]
-        if not moved:
-            self.clear()
-            return None
-        ranges, moves, quarantine_ranges, quarantine_moves = [], [], [], []
-        for item in moved:
-            sealed = item.range.seal()
-            item.oldest_open_ms = None
-            ranges.append(sealed)
-            moves.append(Move(position_app(sealed.source), item.position, sealed.end))
-            item.position = sealed.end
-            if count := self.set_aside[sealed.source]:
-                quarantine_moves.append(_quarantine_move(item, sealed.end))
-                quarantine_ranges.append(_set_aside_range(sealed, count))
+        parts = [self._seal_one(item, token) for item in owned if item.range.moved]
         flush = Flush(
             topic=self.topic,
+            token=token,
             incarnation=incarnation,
             rows=self.rows,
-            ranges=ranges,
-            moves=moves,
-            quarantined=self.quarantined,
-            quarantine_ranges=quarantine_ranges,
-            quarantine_moves=quarantine_moves,
+            primary=_joined([part.primary for part in parts]),
+            set_aside=self.quarantined,
+            quarantine=_joined([part.quarantine for part in parts]),
+            claim=_joined([part.claim for part in parts]),
             bytes=self.bytes,
         )
         self.clear()
-        return flush
+        return flush if parts else None
+
+    def _seal_one(self, item: Owned, token: int) -> "_Parts":
+        sealed = item.range.seal()
+        item.oldest_open_ms = None
+        quarantine = _quarantine_part(item, sealed, self.set_aside[sealed.source])
+        claim = _claim_part(item, sealed, token) if sealed.source in self.late else Part()
+        primary = Part(
+            moves=[Move(position_app(sealed.source), item.position, sealed.end)],
+            guards=[Guard(claim_app(sealed.source), item.claim)],
+            ranges=[sealed],
+        )
+        item.position = sealed.end
+        return _Parts(primary, quarantine, claim)
 
 
-def _quarantine_move(item: Owned, end: int) -> Move:
-    """Move quarantine's position; or, where it is ahead already, the mark of its late rows."""
-    if item.quarantine is not None and item.quarantine >= end:
-        move = Move(late_app(item.source), item.late, end)
-        item.late = end
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    primary: Part
+    quarantine: Part
+    claim: Part
+
+
+def _joined(parts: Sequence[Part]) -> Part:
+    return Part(
+        moves=[move for part in parts for move in part.moves],
+        guards=[guard for part in parts for guard in part.guards],
+        ranges=[item for part in parts for item in part.ranges],
+    )
+
+
+def _quarantine_part(item: Owned, sealed: SourceRange, count: int) -> Part:
+    """Move quarantine's position along; or, where it is ahead already, the mark of late rows."""
+    if item.quarantine is None or item.quarantine < sealed.end:
+        start = max(sealed.start, item.quarantine or sealed.start)
+        move = Move(position_app(item.source), item.quarantine, sealed.end)
+        item.quarantine = sealed.end
+    elif count:
+        start = sealed.start
+        move = Move(late_app(item.source), item.late, sealed.end)
+        item.late = sealed.end
     else:
-        move = Move(position_app(item.source), item.quarantine, end)
-        item.quarantine = end
-    return move
-
-
-def _set_aside_range(sealed: SourceRange, count: int) -> SourceRange:
-    """Return the range as quarantine's own ledger has it: only what this commit sets aside."""
-    return SourceRange(
+        return Part()
+    ledger = SourceRange(
         topic=sealed.topic,
         partition=sealed.partition,
-        start=sealed.start,
+        start=start,
         end=sealed.end,
-        first=sealed.first,
-        last=sealed.last,
         consumed=count,
         quarantined=count,
     )
+    return Part(moves=[move], ranges=[ledger])
+
+
+def _claim_part(item: Owned, sealed: SourceRange, token: int) -> Part:
+    """Claim a partition whose dead owner decided otherwise, before its decision is added to."""
+    moves = [Move(claim_app(item.source), item.claim, token)]
+    position = position_app(item.source)
+    guards = [Guard(position, item.position)]
+    if item.position is None:
+        # A guard needs a number: the position is where this worker starts, with nothing read yet.
+        moves.append(Move(position, None, sealed.start))
+        guards = []
+        item.position = sealed.start
+    item.claim = token
+    return Part(moves=moves, guards=guards)

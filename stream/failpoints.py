@@ -19,6 +19,7 @@ class Step(StrEnum):
     SEALED = "sealed"
     QUARANTINE_WRITTEN = "quarantine_written"
     PRIMARY_WRITTEN = "primary_written"
+    CLAIMED = "claimed"
     QUARANTINE_COMMITTED = "quarantine_committed"
     PRIMARY_COMMITTED = "primary_committed"
     OFFSETS_COMMITTED = "offsets_committed"

@@ -4,7 +4,8 @@ The steps of a flush, each of which may be the last one that this process takes:
 
 1. the files for quarantine are written, then those for the primary table; nobody can see them yet;
 2. the topic is asked for its incarnation: if it is not the one the positions belong to, stop;
-3. quarantine is committed with its positions, if anything goes there;
+3. quarantine is committed with its positions, also if nothing goes there, so that whoever decided
+   otherwise about these records can no longer say so;
 4. the primary table is committed with its positions: *now* the range is done;
 5. the group's offsets are committed in Kafka, for lag tools to look at.
 
@@ -17,12 +18,12 @@ The steps of a flush, each of which may be the last one that this process takes:
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
 from lake.ledger import Incarnation
-from lake.writer import TableWriter
+from lake.writer import Prepared, TableWriter
 from schemas.errors import FatalError, RetryableError
 from stream.buffer import Flush
 from stream.failpoints import Step
@@ -65,23 +66,14 @@ class FlushSteps:
         Raises FencedError, FatalError, or RetryableError if told to stop.
         """
         began = monotonic()
-        aside = self.quarantine.prepare(flush.quarantined, flush.quarantine_ranges)
+        aside = self.quarantine.prepare(flush.set_aside, flush.quarantine.ranges)
         self.reached(Step.QUARANTINE_WRITTEN)
-        rows = self.primary.prepare(flush.rows, flush.ranges)
+        rows = self.primary.prepare(flush.rows, flush.primary.ranges)
         self.reached(Step.PRIMARY_WRITTEN)
         self._same_topic(flush)
-        incarnations = {flush.topic: flush.incarnation}
-        if flush.quarantine_moves:
-            self.quarantine.commit(
-                aside, flush.quarantine_moves, flush.quarantine_ranges, incarnations
-            )
-            self.reached(Step.QUARANTINE_COMMITTED)
-        self.primary.commit(rows, flush.moves, flush.ranges, incarnations)
-        self.reached(Step.PRIMARY_COMMITTED)
+        self._commit(flush, aside, rows)
         seconds = monotonic() - began
-        self._checkpoint(
-            [self.primary, self.quarantine] if flush.quarantine_moves else [self.primary]
-        )
+        self._checkpoint()
         return Flushed(
             flush,
             seconds=seconds,
@@ -89,8 +81,21 @@ class FlushSteps:
             bytes=rows.bytes + aside.bytes,
         )
 
-    def _checkpoint(self, writers: Sequence[TableWriter]) -> None:
-        for writer in writers:
+    def _commit(self, flush: Flush, aside: Prepared, rows: Prepared) -> None:
+        incarnations = {flush.topic: flush.incarnation}
+        if flush.claim.moves:
+            self.primary.claim(flush.claim, token=flush.token, incarnations=incarnations)
+            self.reached(Step.CLAIMED)
+        if flush.quarantine.moves:
+            self.quarantine.commit(
+                aside, flush.quarantine, token=flush.token, incarnations=incarnations
+            )
+            self.reached(Step.QUARANTINE_COMMITTED)
+        self.primary.commit(rows, flush.primary, token=flush.token, incarnations=incarnations)
+        self.reached(Step.PRIMARY_COMMITTED)
+
+    def _checkpoint(self) -> None:
+        for writer in (self.quarantine, self.primary):
             try:
                 writer.checkpoint_if_due()
             except RetryableError as error:

@@ -86,7 +86,8 @@ class Intake:
         aside = Counter(Source(r.topic, r.raw.partition) for r in rejected)
         if rejected:
             rejected.sort(key=lambda r: (r.raw.partition, r.raw.offset))
-            buffer.set_aside_rows(self.sealer.seal(rejected, ingested_at=ingested_at), aside, now)
+            sealed = self.sealer.seal(rejected, ingested_at=ingested_at)
+            buffer.set_aside_rows(sealed, aside, _late(rejected, assignment), now)
         aside.update(Source(buffer.topic, raw.partition) for raw in held)
         for source, read in offsets.items():
             _count(assignment.owned[source], read, aside[source])
@@ -118,6 +119,12 @@ def _fresh(
 def _is_held(raw: Raw, topic: str, assignment: Assignment) -> bool:
     owned = assignment.owned[Source(topic, raw.partition)]
     return bool(owned.held) and raw.offset in owned.held
+
+
+def _late(rejected: Sequence[Rejected], assignment: Assignment) -> set[Source]:
+    """Return the partitions of which a record fails now that quarantine's position has passed."""
+    sources = ((Source(item.topic, item.raw.partition), item.raw.offset) for item in rejected)
+    return {s for s, offset in sources if offset < (assignment.owned[s].quarantine or 0)}
 
 
 def _count(owned: Owned, read: Sequence[int], aside: int) -> None:

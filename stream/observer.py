@@ -99,7 +99,7 @@ class Observer:
         """Take note of a flush that is in the lake."""
         flush, topic = done.flush, done.flush.topic
         outcomes: Counter[str] = Counter()
-        for item in flush.ranges:
+        for item in flush.primary.ranges:
             outcomes["stored"] += item.stored
             outcomes["quarantined"] += item.quarantined
             outcomes["dropped"] += sum(item.dropped.values())
@@ -119,7 +119,7 @@ class Observer:
             files=done.files,
             bytes=done.bytes,
             seconds=round(done.seconds, 3),
-            positions={str(item.source): item.end for item in flush.ranges},
+            positions={str(item.source): item.end for item in flush.primary.ranges},
         )
 
     def _freshness(self, topic: str, rows: Sequence[Rows]) -> None:
@@ -140,7 +140,7 @@ class Observer:
         self.log.warning(
             "flush_abandoned",
             topic=flush.topic,
-            positions={str(item.source): item.start for item in flush.ranges},
+            positions={str(item.source): item.start for item in flush.primary.ranges},
         )
 
     def retried(self, what: str, error: RetryableError, wait: float) -> None:

@@ -11,15 +11,18 @@ from stream.ranges import OpenRange
 class Owned:
     """One source partition between assignment and revocation.
 
-    ``position`` is the primary table's (None: none yet) and ``quarantine`` and ``late`` are those
-    of the quarantine table (see `lake.ledger.late_app`). ``held`` are the offsets at or above the
-    position that quarantine already holds: a worker died between its two commits.
+    ``position`` is the primary table's (None: none yet), ``quarantine`` and ``late`` are those of
+    the quarantine table (see `lake.ledger.late_app`), ``claim`` the last claim on the partition
+    (see `lake.ledger.claim_app`): all as read at take-over, and moved since. ``held`` are the
+    offsets at or above the position that quarantine already holds: a worker died between its two
+    commits.
     """
 
     range: OpenRange
     position: int | None
     quarantine: int | None
     late: int | None
+    claim: int | None = None
     held: frozenset[int] = frozenset()
     at_end: bool = False
     oldest_open_ms: int | None = None

@@ -68,6 +68,7 @@ class Redrive:
     fetch: Callable[[str, Sequence[Coordinates]], Mapping[Coordinates, Raw]]
     retry: Retry
     now_us: Callable[[], int]
+    new_token: Callable[[], int]
     reached: Callable[[str], None] = lambda _step: None
 
     def run(self, which: Filter, *, dry_run: bool = False) -> Redriven:
@@ -91,7 +92,13 @@ class Redrive:
             if passed:
                 self._store(outcome.rows, passed, generation)
             self.reached("stored")
-            take_out(self.quarantine, self.topic, sorted(passed | already), self.retry)
+            take_out(
+                self.quarantine,
+                self.topic,
+                sorted(passed | already),
+                retry=self.retry,
+                token=self.new_token(),
+            )
         return Redriven(
             tried=len(found),
             stored=len(passed) + len(already),
@@ -160,6 +167,7 @@ class Redrive:
             table=self.primary.name,
             files=files,
             moves=[Move(generation_app(self.topic), generation, (generation or 0) + 1)],
+            token=self.new_token(),
             entry=Entry(EntryKind.REDRIVE, ranges),
             retry=self.retry,
             watch=Watch(),

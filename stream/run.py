@@ -1,6 +1,7 @@
 """Puts one worker together from its settings, and runs it."""
 
 import random
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -210,6 +211,7 @@ class _Assembly:
             reached=self.reached,
             stop_requested=self.setup.stop.is_set,
             give_up=self.giving_up.set,
+            new_token=lambda: secrets.randbits(63),
         )
 
     def _take_over(self, consumer: Any, observer: Observer) -> TakeOver:

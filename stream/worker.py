@@ -65,6 +65,7 @@ class Worker:
     reached: Callable[[Step], None]
     stop_requested: Callable[[], bool]
     give_up: Callable[[], None]
+    new_token: Callable[[], int]
     assignment: Assignment = field(default_factory=Assignment)
     incarnations: dict[str, Incarnation] = field(default_factory=dict)
     buffers: dict[str, TopicBuffer] = field(default_factory=dict)
@@ -211,7 +212,7 @@ class Worker:
                 self._flush(topic, buffer)
 
     def _flush(self, topic: str, buffer: TopicBuffer) -> None:
-        flush = buffer.seal(self.assignment.of(topic), self.incarnations[topic])
+        flush = buffer.seal(self.assignment.of(topic), self.incarnations[topic], self.new_token())
         if flush is not None:
             self.reached(Step.SEALED)
             self._in_flight[topic] = flush
@@ -236,7 +237,7 @@ class Worker:
         self.observer.committed(done)
         offsets = [
             TopicPartition(item.topic, item.partition, item.end)
-            for item in done.flush.ranges
+            for item in done.flush.primary.ranges
             if item.source in self.assignment.owned
         ]
         if offsets:
