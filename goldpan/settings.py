@@ -73,12 +73,25 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    kafka: KafkaSettings = KafkaSettings()
-    stream: StreamSettings = StreamSettings()
-    lake: LakeSettings = LakeSettings()
-    redact: RedactSettings = RedactSettings()
-    metrics: MetricsSettings = MetricsSettings()
-    log: LogSettings = LogSettings()
+    kafka: KafkaSettings = Field(
+        default=KafkaSettings(),
+        description="Which cluster and topics are read, as which group, and in which format.",
+    )
+    stream: StreamSettings = Field(
+        default=StreamSettings(),
+        description="When the worker flushes, how much memory it may hold, and how long it tries.",
+    )
+    lake: LakeSettings = Field(default=LakeSettings(), description="Where the tables are kept.")
+    redact: RedactSettings = Field(
+        default=RedactSettings(),
+        description="What is taken out of the records, and the keys of what stands in its place.",
+    )
+    metrics: MetricsSettings = Field(
+        default=MetricsSettings(), description="Where the worker tells how it is."
+    )
+    log: LogSettings = Field(
+        default=LogSettings(), description="What is written to standard error, and how."
+    )
 
     @classmethod
     def settings_customise_sources(

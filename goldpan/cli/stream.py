@@ -14,7 +14,7 @@ from goldpan import wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.setting_names import variable
 from goldpan.settings import Settings
-from schemas.errors import UsageError
+from schemas.errors import GoldpanError, UsageError
 from stream.adopt import Adopted
 from stream.run import run_worker
 from stream.supervisor import Child, Supervisor
@@ -55,13 +55,21 @@ def run(
     if workers == 1:
         if parent is not None:
             threading.Thread(target=_follow, args=(parent, stop), daemon=True).start()
-        run_worker(wiring.worker(call.settings, stop), until_caught_up=until_caught_up)
+        _work(call.settings, stop, until_caught_up=until_caught_up)
         code = 0
     else:
         code = _supervise(call, workers, stop, until_caught_up=until_caught_up)
     if code:
         ctx.exit(code)
     call.answer({"ok": True, "workers": workers}, lambda _console: None)
+
+
+def _work(settings: Settings, stop: threading.Event, *, until_caught_up: bool) -> None:
+    try:
+        run_worker(wiring.worker(settings, stop), until_caught_up=until_caught_up)
+    except GoldpanError as error:
+        wiring.logger().error("worker_failed", exc_info=error)
+        raise
 
 
 def _stop_on_signals() -> threading.Event:
