@@ -1,0 +1,41 @@
+# One image for the worker and the jobs. Built from the lock; runs as a numeric user without
+# privileges, and with a read-only root file system: only /tmp is written to, if anything is.
+#
+#   docker build -t goldpan .
+#   docker run --rm --read-only --tmpfs /tmp goldpan demo
+
+FROM python:3.11.14-slim-bookworm AS build
+
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PYTHONDONTWRITEBYTECODE=1
+RUN python -m venv /opt/goldpan
+WORKDIR /src
+COPY requirements/runtime.lock requirements/runtime.lock
+RUN /opt/goldpan/bin/python -m pip install --require-hashes --only-binary :all: \
+    --requirement requirements/runtime.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY goldpan goldpan
+COPY stream stream
+COPY batch batch
+COPY labels labels
+COPY redact redact
+COPY lake lake
+COPY schemas schemas
+RUN /opt/goldpan/bin/python -m pip install --no-build-isolation --no-deps . \
+    && /opt/goldpan/bin/python -m compileall -q /opt/goldpan/lib
+
+FROM python:3.11.14-slim-bookworm
+
+COPY --from=build /opt/goldpan /opt/goldpan
+ENV PATH=/opt/goldpan/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    HOME=/tmp \
+    GOLDPAN_LOG__FORMAT=json \
+    GOLDPAN_METRICS__HOST=0.0.0.0
+WORKDIR /tmp
+USER 10001:10001
+EXPOSE 9108
+ENTRYPOINT ["goldpan"]
+CMD ["stream", "run"]
