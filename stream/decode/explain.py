@@ -160,7 +160,17 @@ def _unknown(_: Explainer, place: Place, __: re.Match[str]) -> Refusal:
 
 
 def _type(_: Explainer, place: Place, found: re.Match[str]) -> Refusal:
-    got = _TYPE_WORDS.get(found["got"])
+    return _wrong_type(place, _TYPE_WORDS.get(found["got"]))
+
+
+def _huge_number(explainer: Explainer, place: Place, found: re.Match[str]) -> Refusal:
+    """Answer for a number no double can hold, which may stand where no number belongs."""
+    if place.field is not None and place.field.type in _NUMBERS:
+        return _range(explainer, place, found)
+    return _wrong_type(place, "a number")
+
+
+def _wrong_type(place: Place, got: str | None) -> Refusal:
     but = f", but is {got}" if got else ""
     if place == _ROOT:
         return Refusal(Reason.NOT_AN_OBJECT, f"The record must be a JSON object{but}.")
@@ -231,6 +241,8 @@ _SHAPES: Final[Mapping[FieldType, str]] = {
     FieldType.RECORDS: "a list of objects",
 }
 
+_NUMBERS: Final = (FieldType.LONG, FieldType.DOUBLE, FieldType.TIMESTAMP)
+
 _TYPE_WORDS: Final[Mapping[str, str]] = {
     "str": "text",
     "int": "a whole number",
@@ -249,7 +261,7 @@ _ANSWERS: Final[tuple[tuple[re.Pattern[str], _Answer], ...]] = (
     (re.compile(r"Object contains unknown field `.*`", re.DOTALL), _unknown),
     (re.compile(r"Expected `[\w |]+`, got `(?P<got>\w+)`"), _type),
     (re.compile(r"Expected `\w+` (of length )?[<>]=? \S+"), _range),
-    (re.compile(r"(Number|Integer value) out of range"), _range),
+    (re.compile(r"(Number|Integer value) out of range"), _huge_number),
     (re.compile(r"Invalid enum value .*", re.DOTALL), _enum),
     (re.compile(r"Invalid RFC3339 encoded datetime"), _time),
     (re.compile(r"Expected `datetime` with a timezone component"), _time),

@@ -196,6 +196,13 @@ BAD_VALUES: dict[str, tuple[bytes | None, Reason, str | None]] = {
         Reason.OUT_OF_RANGE,
         "cost_usd",
     ),
+    "number too large for a text": (
+        b'{"app":1e999}',
+        Reason.WRONG_TYPE,
+        "app",
+    ),
+    "number too large for an object": (b'{"messages":[1e999]}', Reason.WRONG_TYPE, "messages"),
+    "number too large for a record": (b"1e999", Reason.NOT_AN_OBJECT, None),
     "a million digits": (
         encode_json(trace(1, cost_usd=...))[:-1] + b',"cost_usd":' + b"9" * 900_000 + b"}",
         Reason.OUT_OF_RANGE,
