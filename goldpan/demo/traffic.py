@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from importlib import resources
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import Any, Final
 
 Record = dict[str, Any]
@@ -189,7 +189,9 @@ def _message(message: Mapping[str, Any]) -> Record:
 def _tool_calls(
     message: Mapping[str, Any], later: Sequence[Mapping[str, Any]], rng: random.Random
 ) -> list[Record]:
-    results = {m["tool_call_id"]: m["content"] for m in later if m["role"] == "tool"}
+    # Ids of calls repeat within a conversation: only what comes before the next answer counts.
+    answers = takewhile(lambda m: m["role"] != "assistant", later)
+    results = {m["tool_call_id"]: m["content"] for m in answers if m["role"] == "tool"}
     calls = []
     for call in _message(message)["tool_calls"]:
         result = results.get(call["id"])

@@ -1,0 +1,185 @@
+"""Settings: where they come from, which wins, and what is said about wrong ones."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from goldpan.settings import load
+from goldpan.settings_docs import render
+from schemas.errors import UsageError
+
+PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of the machine that runs the tests do not count."""
+    for name in [name for name in os.environ if name.startswith("GOLDPAN_")]:
+        monkeypatch.delenv(name)
+
+
+def _toml(folder: Path, text: str) -> Path:
+    file = folder / "goldpan.toml"
+    file.write_text(text)
+    return file
+
+
+def test_environment_wins_over_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable changes one setting and leaves its neighbours in the file as they are."""
+    file = _toml(tmp_path, '[kafka]\ngroup_id = "file"\ntraces_topic = "t"\n[lake]\nuri = "l"\n')
+    monkeypatch.setenv("GOLDPAN_KAFKA__GROUP_ID", "environment")
+    settings = load(file)
+    assert (settings.kafka.group_id, settings.kafka.traces_topic) == ("environment", "t")
+    assert settings.lake.uri == "l"
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("128MiB", 128 * 2**20), ("1000", 1000), ("1.5 kB", 1500), ("2gib", 2 * 2**30)],
+)
+def test_sizes_have_units(monkeypatch: pytest.MonkeyPatch, text: str, size: int) -> None:
+    """A size is a number of bytes or a number with a unit."""
+    monkeypatch.setenv("GOLDPAN_STREAM__FLUSH_BYTES", text)
+    assert load().stream.flush_bytes == size
+
+
+def test_kafka_properties_are_a_json_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any librdkafka property goes through one variable."""
+    monkeypatch.setenv("GOLDPAN_KAFKA__PROPERTIES", '{"security.protocol": "SSL", "retries": 3}')
+    assert load().kafka.properties == {"security.protocol": "SSL", "retries": 3}
+
+
+def test_secrets_come_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords may lie in files, as orchestrators mount them; what is set beside them wins."""
+    (tmp_path / "password").write_text("hunter2\n")
+    (tmp_path / "properties").write_text('{"sasl.password": "p", "client.id": "file"}')
+    monkeypatch.setenv("GOLDPAN_KAFKA__SCHEMA_REGISTRY_USER", "u")
+    monkeypatch.setenv("GOLDPAN_KAFKA__SCHEMA_REGISTRY_PASSWORD_FILE", str(tmp_path / "password"))
+    monkeypatch.setenv("GOLDPAN_KAFKA__PROPERTIES_FILE", str(tmp_path / "properties"))
+    monkeypatch.setenv("GOLDPAN_KAFKA__PROPERTIES", '{"client.id": "environment"}')
+    kafka = load().kafka
+    assert kafka.schema_registry_password is not None
+    assert kafka.schema_registry_password.get_secret_value() == "hunter2"
+    assert kafka.properties == {"sasl.password": "p", "client.id": "environment"}
+
+
+def test_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compose files pass empty variables on; they mean the default."""
+    monkeypatch.setenv("GOLDPAN_LAKE__S3_ENDPOINT_URL", "")
+    assert load().lake.s3_endpoint_url is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["GOLDPAN_PORT", "GOLDPAN_SERVICE_HOST", "GOLDPAN_WORKER_PORT_9108_TCP_ADDR"],
+)
+def test_service_links_of_kubernetes_are_no_settings(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A service called goldpan in the same namespace does not stop the worker from starting."""
+    monkeypatch.setenv(name, "tcp://10.0.0.1:9108")
+    load()
+
+
+WRONG = [
+    ("GOLDPAN_KAFKA__BOOTSTRAP_SERVER", "x", "did you mean GOLDPAN_KAFKA__BOOTSTRAP_SERVERS?"),
+    ("GOLDPAN_KAFAK__GROUP_ID", "x", "did you mean GOLDPAN_KAFKA__GROUP_ID?"),
+    ("GOLDPAN_BOOTSTRAP", "x", "is not a setting"),
+    ("GOLDPAN_KAFKA__PROPERTIES__X", "x", "did you mean GOLDPAN_KAFKA__PROPERTIES?"),
+    ("GOLDPAN_KAFKA__PROPERTIES", "a=b", "must be a JSON object"),
+    ("GOLDPAN_KAFKA__PROPERTIES", '{"group.id": "g"}', "use the setting group_id"),
+    ("GOLDPAN_KAFKA__GROUP_PROTOCOL", "new", "must be one of 'classic', 'consumer'"),
+    ("GOLDPAN_STREAM__FLUSH_SECONDS", "soon", "must be a valid number"),
+    ("GOLDPAN_STREAM__FLUSH_SECONDS", "0", "must be greater than 0"),
+    ("GOLDPAN_STREAM__FLUSH_BYTES", "12 apples", "must be a size such as 128MiB"),
+    ("GOLDPAN_METRICS__PORT", "70000", "must be less than or equal to 65535"),
+    ("GOLDPAN_LAKE__URI", "gs://bucket", "must be a folder, or begin with file:// or s3://"),
+    ("GOLDPAN_LAKE__URI", "s3://", "names no bucket"),
+    ("GOLDPAN_LAKE__S3_ENDPOINT_URL", "minio:9000", "must begin with http:// or https://"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "told"), WRONG)
+def test_wrong_variable_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    """One sentence names the variable as it was written and says what would be right."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError) as error:
+        load()
+    sentence = str(error.value)
+    assert sentence.startswith(name)
+    assert told in sentence
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[kafka]\ngroup_di = 'x'", "kafka.group_di in {file} is not a setting; did you mean"),
+        ("[strem]\nx = 1", "[strem] in {file} is not a group of settings; did you mean stream?"),
+        ("kafka = 3", "kafka in {file} must be a table"),
+        ("[stream]\nflush_seconds = 'x'", "stream.flush_seconds in {file} must be a valid number"),
+        ("[kafka", "The file {file} of --config is not TOML"),
+    ],
+)
+def test_wrong_key_in_file_is_named(tmp_path: Path, text: str, told: str) -> None:
+    """What is wrong in the file is told with the file's name."""
+    file = _toml(tmp_path, text)
+    with pytest.raises(UsageError) as error:
+        load(file)
+    assert str(error.value).startswith(told.format(file=file))
+
+
+def test_variable_is_blamed_where_it_hides_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If both set it, the variable counts, so the variable is named."""
+    file = _toml(tmp_path, "[stream]\nflush_seconds = 3")
+    monkeypatch.setenv("GOLDPAN_STREAM__FLUSH_SECONDS", "x")
+    with pytest.raises(UsageError, match=r"^GOLDPAN_STREAM__FLUSH_SECONDS must"):
+        load(file)
+
+
+def test_settings_that_do_not_fit_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two topics that are one would mix two kinds of record."""
+    monkeypatch.setenv("GOLDPAN_KAFKA__TRACES_TOPIC", "llm.feedback")
+    with pytest.raises(UsageError, match=r"GOLDPAN_KAFKA__.*two topics"):
+        load()
+
+
+SECRET = "kFq0-not-for-anybody"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GOLDPAN_KAFKA__PROPERTIES", json.dumps({"sasl.password": SECRET, "group.id": "x"})),
+        ("GOLDPAN_KAFKA__PROPERTIES", json.dumps({"sasl.password": [SECRET]})),
+        ("GOLDPAN_KAFKA__PROPERTIES", SECRET),
+        ("GOLDPAN_KAFKA__SCHEMA_REGISTRY_PASSWORD", SECRET),
+        ("GOLDPAN_KAFKA__SCHEMA_REGISTRY_PASSWORT", SECRET),
+        ("GOLDPAN_REDACT__KEY_ID", f"{SECRET} {SECRET}"),
+    ],
+)
+def test_no_value_is_ever_repeated(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """A value that is refused may be a secret, and errors end up in logs."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError) as error:
+        load()
+    assert SECRET not in str(error.value)
+    assert error.value.__cause__ is None
+
+
+def test_representation_holds_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Printing the settings shows neither keys nor Kafka's properties."""
+    monkeypatch.setenv("GOLDPAN_REDACT__KEY", SECRET)
+    monkeypatch.setenv("GOLDPAN_KAFKA__PROPERTIES", json.dumps({"sasl.password": SECRET}))
+    assert SECRET not in repr(load())
+
+
+def test_page_of_settings_is_up_to_date() -> None:
+    """docs/settings.md is what ``python -m goldpan.settings_docs docs/settings.md`` writes."""
+    assert PAGE.read_text(encoding="utf-8") == render()
