@@ -22,6 +22,7 @@ _REFUSED = {
     KafkaError.SASL_AUTHENTICATION_FAILED: "was not accepted with its credentials",
     KafkaError._AUTHENTICATION: "was not accepted with its credentials",
 }
+_EMBEDDED = "mockCluster"  # librdkafka's own broker, for demos: it answers no admin calls
 _ABSENT = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}
 
 
@@ -50,7 +51,7 @@ class Cluster:
         """Return the cluster's id and the topic's id; an empty topic id where brokers give none."""
         metadata = self._call(topic, lambda: self._admin.list_topics(topic, TIMEOUT_SECONDS))
         cluster = metadata.cluster_id or ""
-        if metadata.controller_id < 0:  # librdkafka's embedded broker answers no admin calls
+        if cluster.startswith(_EMBEDDED):
             return Incarnation(cluster, "")
         futures = self._admin.describe_topics(
             TopicCollection([topic]), request_timeout=TIMEOUT_SECONDS

@@ -15,6 +15,8 @@ def connection_properties(settings: KafkaSettings) -> dict[str, Any]:
     """Return what every client needs: the brokers and the user's own properties."""
     return {
         "client.id": CLIENT_ID,
+        # What the client has to say comes as events through our own log, not on standard error.
+        "log_level": 2,
         **settings.properties,
         "bootstrap.servers": settings.bootstrap_servers,
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from lake.ledger import Source
 from schemas.errors import FencedError, RetryableError
@@ -74,9 +74,9 @@ class Observer:
         """Take note of a record that was set aside."""
         self.metrics.count("quarantined", item.topic, item.reason)
 
-    def kafka_error(self, name: str) -> None:
-        """Take note of trouble that the client mends by itself."""
-        self.log.warning("kafka_error", error=name)
+    def kafka_error(self, error: KafkaError) -> None:
+        """Take note of trouble that the client mends by itself; its text names brokers only."""
+        self.log.warning("kafka_error", error=error.name(), detail=error.str())
 
     def offsets_not_committed(self, name: str) -> None:
         """Take note that Kafka's own record of the offsets is behind."""

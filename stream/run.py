@@ -113,7 +113,7 @@ class _Assembly:
         consumer = make_consumer(
             self.setup.kafka,
             fetch_queue=budget.fetch_queue,
-            on_error=lambda error: observer.kafka_error(error.name()),
+            on_error=observer.kafka_error,
         )
         probes = self._probes(observer)
         try:

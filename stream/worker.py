@@ -193,7 +193,7 @@ class Worker:
         translated = self.cluster.translated(error, topic or "")
         if isinstance(translated, FatalError):
             raise translated
-        self.observer.kafka_error(error.name())
+        self.observer.kafka_error(error)
 
     # -- flushing -------------------------------------------------------------------------------
 
