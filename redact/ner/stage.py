@@ -5,13 +5,14 @@ call go through the model together, in blocks; what spaCy remembers of their wor
 each block, so that memory stays flat however many texts there are.
 """
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 from spacy.tokens import Doc, Span
 
-from redact.findings import Finding
+from redact.findings import Finding, TextTimeoutError
 from redact.ner.chunks import chunks
 from redact.ner.labels import TYPES
 from redact.ner.model_files import SHIPPED, load_model
@@ -23,6 +24,9 @@ SCORE = 0.85
 CHUNK_CHARACTERS = 5_000
 BLOCK = 256
 """Pieces of text between two clearings of the model's memory."""
+
+_LONG_BLOCK = 8
+"""Pieces of one long text between two looks at the clock."""
 
 
 class NamesError(GoldpanError):
@@ -47,6 +51,8 @@ class SpacyNames:
     ``model`` is ``shipped``, the folder of a model, or the name of an installed one, as
     ``en_core_web_lg``. ``labels`` says which type of finding each label of the model is; one that
     is not in it is no finding. ``chunk_characters`` is the longest piece that the model sees.
+    ``seconds`` is the time for a text of several pieces, measured with ``clock``; it is overrun by
+    a few pieces at most.
 
     ``identity`` tells models and their versions apart.
 
@@ -60,10 +66,14 @@ class SpacyNames:
         *,
         labels: Mapping[str, str] = TYPES,
         chunk_characters: int = CHUNK_CHARACTERS,
+        seconds: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._nlp, self.identity = load_model(model)
         self._labels = labels
         self._chunk = chunk_characters
+        self._seconds = seconds
+        self._clock = clock
 
     def find(self, texts: Sequence[str]) -> list[list[Finding]]:
         """Return the names in each text, in the order of ``texts`` and of their place there.
@@ -72,16 +82,33 @@ class SpacyNames:
 
         Raises:
             NamesError: the model failed on one of the texts.
+            TextTimeoutError: one of them took longer than its time.
         """
         found: list[list[Finding]] = [[] for _ in texts]
-        pieces = (
-            _Piece(index, chunk.start, text[chunk.start : chunk.end])
-            for index, text in enumerate(texts)
-            for chunk in chunks(text, self._chunk)
-        )
-        while block := list(islice(pieces, BLOCK)):
+        short: list[_Piece] = []
+        for owner, text in enumerate(texts):
+            pieces = (
+                _Piece(owner, c.start, text[c.start : c.end]) for c in chunks(text, self._chunk)
+            )
+            first = list(islice(pieces, 2))
+            if len(first) < 2:
+                short += first
+            else:
+                found[owner] = self._long([*first, *pieces])
+        for block in _blocks(short, BLOCK):
             for piece, findings in zip(block, self._block(block), strict=True):
-                found[piece.owner] += findings
+                found[piece.owner] = findings
+        return found
+
+    def _long(self, pieces: Sequence[_Piece]) -> list[Finding]:
+        """The names in a text of several pieces, unless its time is over first."""
+        end = None if self._seconds is None else self._clock() + self._seconds
+        found: list[Finding] = []
+        for block in _blocks(pieces, _LONG_BLOCK):
+            if end is not None and self._clock() > end:
+                raise TextTimeoutError
+            for findings in self._block(block):
+                found += findings
         return found
 
     def _block(self, block: Sequence[_Piece]) -> list[list[Finding]]:
@@ -114,6 +141,12 @@ class SpacyNames:
                 start, end = edges
                 found.append(Finding(type_, piece.start + start, piece.start + end, SCORE))
         return found
+
+
+def _blocks(pieces: Iterable[_Piece], size: int) -> Iterator[list[_Piece]]:
+    iterator = iter(pieces)
+    while block := list(islice(iterator, size)):
+        yield block
 
 
 def _edges(span: Span) -> tuple[int, int] | None:
