@@ -5,6 +5,7 @@ call go through the model together, in blocks; what spaCy remembers of their wor
 each block, so that memory stays flat however many texts there are.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -27,6 +28,10 @@ BLOCK = 256
 
 _LONG_BLOCK = 8
 """Pieces of one long text between two looks at the clock."""
+
+
+# Half a character, which JSON can hold and spaCy refuses.
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class NamesError(GoldpanError):
@@ -87,8 +92,9 @@ class SpacyNames:
         found: list[list[Finding]] = [[] for _ in texts]
         short: list[_Piece] = []
         for owner, text in enumerate(texts):
+            whole = _LONE_SURROGATE.sub("\ufffd", text)
             pieces = (
-                _Piece(owner, c.start, text[c.start : c.end]) for c in chunks(text, self._chunk)
+                _Piece(owner, c.start, whole[c.start : c.end]) for c in chunks(whole, self._chunk)
             )
             first = list(islice(pieces, 2))
             if len(first) < 2:
