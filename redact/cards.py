@@ -35,7 +35,7 @@ class CardRecogniser(PatternRecognizer):
         digits = "".join(c for c in pattern_text if c.isdecimal())
         if not digits.isascii() or not luhn(digits) or len(set(digits)) < 2:
             return False
-        return True if _known_brand(digits) else None
+        return True if known_brand(digits) else None
 
 
 def luhn(digits: str) -> bool:
@@ -57,7 +57,8 @@ _BRANDS = (
 )
 
 
-def _known_brand(digits: str) -> bool:
+def known_brand(digits: str) -> bool:
+    """Tell whether first digits and length are those of a brand of cards."""
     return any(
         len(digits) in lengths and digits.startswith(tuple(prefixes.split()))
         for prefixes, lengths in _BRANDS

@@ -2,43 +2,47 @@
 
 For each batch: (1) find the places that hold text; (2) analyse each segment, or remember its
 analysis; (3) collect what the record's structured fields say about persons; (4) render each
-segment with both; (5) turn the records into rows. A record for which any step fails, for whatever
+segment with both; (5) look through the output once more; (6) turn the records into rows. A
+record for which any step fails, for whatever
 reason, is rejected: its text never passes, and neither does the text of the exception.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import pyarrow as pa
 
-from redact.cache import SegmentCache, segment_key
+from redact.audit import AuditEntry
 from redact.fields import MapSlot, Places, Walker
-from redact.findings import Detector, TextTimeoutError
+from redact.findings import Finding, NamesStage
 from redact.keys import Keys
-from redact.names import NameFinder, finder, learnt_from_user
+from redact.names import Learnt, finder, learnt_from_user
+from redact.ner.labels import TYPES
+from redact.ner.stage import SpacyNames
 from redact.policy import FieldClass, Policy
-from redact.pseudonyms import Pseudonyms, operators
-from redact.recognisers import build_recognisers
-from redact.reference import ReferenceDetector
-from redact.render import Renderer
-from redact.segments import Analyser, Analysis
-from redact.structure import KeyBook
+from redact.prove import Prover
+from redact.quarantine import fingerprint
+from redact.render import Replaced
+from redact.segmenter import Failure, Found, Segment, Segmenter
 from schemas.columns import record_batch
 from schemas.provenance import Decoded, RecordKind, Rejected
 from schemas.reasons import Reason
 from schemas.redacted import Redacted
 
-CACHE_BYTES = 64 * 1024 * 1024
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a batch: rows for the table, and the records that could not be redacted."""
+    """What came of a batch: rows for the table, and the records that could not be redacted.
+
+    ``audit`` says what was done to each record in ``rows``, where the redactor was asked to.
+    """
 
     rows: Redacted[pa.RecordBatch]
     rejected: list[Rejected]
+    audit: list[AuditEntry] = field(default_factory=list)
 
 
 class Redactor(Protocol):
@@ -56,9 +60,28 @@ class Redactor(Protocol):
         """Return counters since the start: records, findings, look-ups of segments."""
 
 
-def build_redactor(policy: Policy, keys: Keys) -> Redactor:
-    """Make the redactor of a policy. It pickles as its policy and keys, and is built anew."""
-    return OpenDoor() if policy.off else PolicyRedactor(policy, keys)
+def build_redactor(policy: Policy, keys: Keys, *, audit: bool = False) -> Redactor:
+    """Make the redactor of a policy. It pickles as its policy and keys, and is built anew.
+
+    With ``audit`` each outcome says what was done to each record.
+
+    Raises:
+        UsageError: the policy names a model that is not there.
+    """
+    return OpenDoor() if policy.off else PolicyRedactor(policy, keys, audit=audit)
+
+
+def names_stage(policy: Policy) -> NamesStage | None:
+    """Load the model for names that a policy asks for.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    if policy.names.model == "none":
+        return None
+    labels = policy.names.labels or TYPES
+    wanted = {label: kind for label, kind in labels.items() if kind in policy.entities}
+    return SpacyNames(policy.names.model, labels=wanted)
 
 
 class OpenDoor:
@@ -76,157 +99,234 @@ class OpenDoor:
         return {}
 
 
+@dataclass(slots=True)
+class _Work:
+    """One record under way: its places, and which of the batch's segments are its own."""
+
+    record: Any
+    places: Places
+    maps: list[tuple[MapSlot, FieldClass]]
+    segments: list[Segment]
+    failure: Failure | None = None
+    field: str | None = None
+
+
+class Done(NamedTuple):
+    """What came of a batch redacted in place: rows that passed, rows that did not, audit."""
+
+    kept: list[int]
+    rejected: list[Rejected]
+    audit: list[AuditEntry]
+
+
+class TextResult(NamedTuple):
+    """A redacted text, what was found in it (places in the input), and what was replaced."""
+
+    text: str
+    findings: list[Finding]
+    replaced: tuple[Replaced, ...]
+
+
 class PolicyRedactor:
     """Redacts by a policy, with the detectors that it asks for."""
 
-    def __init__(self, policy: Policy, keys: Keys) -> None:
-        self.policy_hash = policy.hash
+    def __init__(self, policy: Policy, keys: Keys, *, audit: bool = False) -> None:
         self._policy = policy
         self._keys = keys
-        self._pseudonyms = Pseudonyms(keys)
-        self._operators = operators(self._pseudonyms)
-        self._book = KeyBook(policy.keys)
-        self._analyser = Analyser(_detector(policy), self._book)
+        self._audit = audit
+        stage = names_stage(policy)
+        self.policy_hash = policy.hash_with(stage.identity if stage else "")
+        self._segmenter = Segmenter(policy, keys, stage)
+        self._pseudonyms = self._segmenter.pseudonyms
+        self._prover = Prover(policy, keys.cache)
         self._walkers = {kind: Walker(kind.value) for kind in RecordKind}
-        self._analyses: SegmentCache[Analysis] = SegmentCache(CACHE_BYTES)
-        self._renderers: dict[tuple[FieldClass, str], Renderer] = {}
-        self._allowed = frozenset(word.casefold() for word in policy.allow)
         self._segment_values = frozenset(policy.segments.allow)
         self._counts = {"records": 0, "rejected": 0, "findings": 0}
 
-    def __reduce__(self) -> tuple[Callable[..., Redactor], tuple[Policy, Keys]]:
-        return build_redactor, (self._policy, self._keys)
+    def __reduce__(self) -> tuple[Callable[..., Redactor], tuple[Policy, Keys, bool]]:
+        return _again, (self._policy, self._keys, self._audit)
 
     def statistics(self) -> dict[str, int]:
-        """Return counters since the start, and the size of the cache."""
-        cache = self._analyses
-        return {
-            **self._counts,
-            "segment_hits": cache.hits,
-            "segment_misses": cache.misses,
-            "segments_cached": len(cache),
-        }
+        """Return counters since the start; see also :meth:`Segmenter.statistics`."""
+        return {**self._counts, **self._segmenter.statistics()}
 
     def redact(self, decoded: Decoded[Any], *, ingested_at: int) -> Outcome:
         """Redact a batch; see :class:`Redactor`."""
-        kept: list[int] = []
-        rejected: list[Rejected] = []
-        for index in range(len(decoded)):
-            reason, detail = self._try(decoded, index)
-            if reason is None:
-                kept.append(index)
-            else:
-                rejected.append(_rejected(decoded, index, reason, detail))
-        self._counts["records"] += len(decoded)
-        self._counts["rejected"] += len(rejected)
-        passed = decoded if not rejected else _subset(decoded, kept)
+        done = self.in_place(decoded)
+        passed = decoded if not done.rejected else _subset(decoded, done.kept)
         batch = record_batch(decoded.kind, passed, ingested_at=ingested_at, policy=self.policy_hash)
-        return Outcome(Redacted(batch, self.policy_hash), rejected)
+        return Outcome(Redacted(batch, self.policy_hash), done.rejected, done.audit)
 
-    def _try(self, decoded: Decoded[Any], index: int) -> tuple[Reason | None, str]:
+    def in_place(self, decoded: Decoded[Any]) -> Done:
+        """Redact the records of a batch where they are. Those rejected must not be used."""
+        walker = self._walkers[decoded.kind]
+        works = [self._begun(walker, record) for record in decoded.records]
+        found = iter(self._segmenter.analyse([s for work in works for s in work.segments]))
+        done = Done([], [], [])
+        for index, work in enumerate(works):
+            own = [next(found) for _ in work.segments]
+            positions = self._finished(work, own)
+            if work.failure is not None:
+                done.rejected.append(_rejected(decoded, index, work))
+                continue
+            done.kept.append(index)
+            if self._audit:
+                done.audit.append(self._entry(decoded, index, work, positions))
+        self._counts["records"] += len(decoded)
+        self._counts["rejected"] += len(done.rejected)
+        return done
+
+    def texts(self, segments: Sequence[Segment]) -> list[TextResult | Failure]:
+        """Redact texts that belong to no record, each by itself."""
+        return [
+            self._text(segment, found)
+            for segment, found in zip(segments, self._segmenter.analyse(segments), strict=True)
+        ]
+
+    def _text(self, segment: Segment, found: Found) -> TextResult | Failure:
+        analysis = found.analysis
+        if isinstance(analysis, Failure):
+            return analysis
+        names = finder(analysis.learnt)
+        rendered = self._segmenter.render(segment.text, found, names, "redact_json", "")
+        renderer = self._segmenter.renderer("redact_json", "")
+        left = self._prover.residual([rendered.text], analysis.learnt, renderer.rules)
+        if left is not None:
+            return Failure(Reason.RESIDUAL_PII, left)
+        findings = renderer.reported(segment.text, analysis, names)
+        return TextResult(rendered.text, findings, rendered.replaced)
+
+    def _begun(self, walker: Walker, record: Any) -> _Work:
+        """Collect the segments of a record: its texts, then its maps as JSON."""
+        places = walker.places(record)
+        maps = [(slot, slot.field_class) for slot in places.maps if slot.field_class]
+        segments = [
+            Segment(slot.text, slot.field_class == "redact_json", slot.free)
+            for slot in places.texts
+        ]
+        segments += [Segment(_as_json(slot), json=True, free=False) for slot, _ in maps]
+        return _Work(record, places, maps, segments)
+
+    def _finished(self, work: _Work, found: Sequence[Found]) -> list[tuple[str, Replaced]]:
+        """Put the redacted segments in place; on failure ``work`` says why."""
+        for number, one in enumerate(found):
+            if isinstance(one.analysis, Failure):
+                work.failure, work.field = one.analysis, _path(work, number)
+                return []
         try:
-            self._redact(self._walkers[decoded.kind], decoded.records[index])
-        except TextTimeoutError:
-            return Reason.REDACTION_TIMEOUT, "A text of the record took too long to look through."
+            return self._replaced(work, found)
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
-            return Reason.REDACTION_FAILED, f"Redaction stopped with {type(error).__name__}."
-        return None, ""
+            work.failure = Failure(Reason.REDACTION_FAILED, type(error).__name__)
+            return []
 
-    def _redact(self, walker: Walker, record: Any) -> None:
-        places = walker.places(record)
+    def _replaced(self, work: _Work, found: Sequence[Found]) -> list[tuple[str, Replaced]]:
+        places, record = work.places, work.record
         app = getattr(record, "app", "")
-        analyses = [
-            self._analysis(s.text, json=s.field_class == "redact_json") for s in places.texts
+        learnt = _learnt(places, found)
+        names = finder(learnt)
+        classes = [slot.field_class for slot in places.texts] + [c for _, c in work.maps]
+        rendered = [
+            self._segmenter.render(segment.text, one, names, field_class, app)
+            for segment, one, field_class in zip(work.segments, found, classes, strict=True)
         ]
-        maps = [(slot, _as_json(slot)) for slot in places.maps if slot.field_class]
-        map_analyses = [self._analysis(text, json=True) for _, text in maps]
-        names = _names(places, [*analyses, *map_analyses])
-        for slot, analysis in zip(places.texts, analyses, strict=True):
-            new = self._render(slot.text, analysis, names, slot.field_class, app)
-            setattr(slot.owner, slot.name, new)
-        for (held, text), analysis in zip(maps, map_analyses, strict=True):
-            new = self._render(text, analysis, names, held.field_class or "redact", app)
-            setattr(held.owner, held.name, msgspec.json.decode(new, type=dict[str, str]))
-        for held in places.maps:
-            if held.field_class is None:
-                setattr(held.owner, held.name, self._segments(getattr(held.owner, held.name)))
-        scope = self._scope(app)
+        outputs = [one.text for one in rendered]
+        rules = self._segmenter.renderer("redact", app).rules
+        left = self._prover.residual(outputs, learnt, rules) or self._prover.kept(places.kept)
+        if left is not None:
+            work.failure = Failure(Reason.RESIDUAL_PII, left)
+            return []
+        for slot, text in zip(places.texts, outputs, strict=False):
+            setattr(slot.owner, slot.name, text)
+        for (held, _), text in zip(work.maps, outputs[len(places.texts) :], strict=True):
+            setattr(held.owner, held.name, msgspec.json.decode(text, type=dict[str, str]))
+        self._put_identifiers(places, self._segmenter.scope(app))
+        positions: list[tuple[str, Replaced]] = []
+        for number, one in enumerate(rendered):
+            self._counts["findings"] += len(one.replaced)
+            if self._audit:
+                path = _path(work, number)
+                positions += ((path, replaced) for replaced in one.replaced)
+        return positions
+
+    def _put_identifiers(self, places: Places, scope: str) -> None:
+        for slot in places.maps:
+            if slot.field_class is None:
+                value = getattr(slot.owner, slot.name)
+                setattr(slot.owner, slot.name, self._segments(value, scope))
         for place in places.ids:
             new = self._pseudonyms.identifier("USER_ID", place.value, scope)
             setattr(place.owner, place.name, new)
 
-    def _analysis(self, text: str, *, json: bool) -> Analysis:
-        key = segment_key(self._keys.cache, text, b"json" if json else b"text")
-        analysis = self._analyses.get(key)
-        if analysis is None:
-            analysis = self._analyser.analyse(text, json=json)
-            self._analyses.put(key, analysis, 400 + len(text))
-        return analysis
-
-    def _render(
-        self,
-        text: str,
-        analysis: Analysis,
-        names: NameFinder | None,
-        field_class: FieldClass,
-        app: str,
-    ) -> str:
-        rendered = self._renderer(field_class, app).render(text, analysis, names)
-        self._counts["findings"] += len(rendered.replaced)
-        return rendered.text
-
-    def _renderer(self, field_class: FieldClass, app: str) -> Renderer:
-        scope = self._scope(app)
-        key = (field_class, app if scope or app in self._policy.apps else "")
-        if key not in self._renderers:
-            self._renderers[key] = Renderer(
-                self._policy.rules(field_class, app),
-                self._operators,
-                self._pseudonyms,
-                scope=scope,
-                allowed=self._is_allowed,
-            )
-        return self._renderers[key]
-
-    def _is_allowed(self, value: str) -> bool:
-        return bool(self._allowed) and value.casefold() in self._allowed
-
-    def _scope(self, app: str) -> str:
-        return app if self._policy.scope == "app" else ""
-
-    def _segments(self, segments: dict[str, str]) -> dict[str, str]:
+    def _segments(self, segments: dict[str, str], scope: str) -> dict[str, str]:
+        """Hash the values of segments that are not on the list, and keys that are no plain word."""
         return {
-            key: value
+            key if _PLAIN_KEY.fullmatch(key) else self._hashed(key, scope): value
             if value.casefold() in self._segment_values
-            else self._pseudonyms.identifier("SEGMENT", f"{key}={value}")
+            else self._hashed(f"{key}={value}", scope)
             for key, value in segments.items()
         }
 
+    def _hashed(self, value: str, scope: str) -> str:
+        return self._pseudonyms.identifier("SEGMENT", value, scope)
 
-def _detector(policy: Policy) -> Detector:
-    return ReferenceDetector(build_recognisers(policy))
+    def _entry(
+        self,
+        decoded: Decoded[Any],
+        index: int,
+        work: _Work,
+        positions: Sequence[tuple[str, Replaced]],
+    ) -> AuditEntry:
+        value = decoded.raws[index].value
+        return AuditEntry(
+            topic=decoded.topic,
+            partition=decoded.partitions[index],
+            offset=decoded.offsets[index],
+            fingerprint=None if value is None else fingerprint(self._keys.fingerprint, value),
+            characters=sum(len(segment.text) for segment in work.segments),
+            positions=tuple(positions),
+        )
 
 
-def _names(places: Places, analyses: list[Analysis]) -> NameFinder | None:
-    learnt = frozenset().union(
-        *(analysis.learnt for analysis in analyses),
+_PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z_.-]{0,63}[0-9]{0,3}")
+
+
+def _again(policy: Policy, keys: Keys, audit: bool) -> Redactor:  # noqa: FBT001  # from a pickle
+    return build_redactor(policy, keys, audit=audit)
+
+
+def _path(work: _Work, number: int) -> str:
+    texts = work.places.texts
+    return texts[number].path if number < len(texts) else work.maps[number - len(texts)][0].path
+
+
+def _learnt(places: Places, found: Sequence[Found]) -> frozenset[Learnt]:
+    return frozenset().union(
+        *(one.analysis.learnt for one in found if not isinstance(one.analysis, Failure)),
         *(learnt_from_user(place.value) for place in places.ids),
     )
-    return finder(learnt)
 
 
 def _as_json(slot: MapSlot) -> str:
     return msgspec.json.encode(getattr(slot.owner, slot.name)).decode()
 
 
-def _rejected(decoded: Decoded[Any], index: int, reason: Reason, detail: str) -> Rejected:
+_DETAILS = {
+    Reason.REDACTION_TIMEOUT: "A text of the record took too long to look through.",
+    Reason.REDACTION_FAILED: "Redaction stopped with {}.",
+    Reason.RESIDUAL_PII: "After redaction a value of the type {} was still there.",
+}
+
+
+def _rejected(decoded: Decoded[Any], index: int, work: _Work) -> Rejected:
+    failure = work.failure or Failure(Reason.REDACTION_FAILED, "")
     return Rejected(
         topic=decoded.topic,
-        reason=reason.value,
-        detail=detail,
+        reason=failure.reason.value,
+        detail=_DETAILS[failure.reason].format(failure.error),
         raw=decoded.raws[index],
+        field=work.field,
         schema_id=decoded.schema_ids[index],
     )
 

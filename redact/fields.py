@@ -44,11 +44,15 @@ class IdSlot(NamedTuple):
 
 @dataclass(slots=True)
 class Places:
-    """All places of one record that redaction has to look at."""
+    """All places of one record that redaction has to look at.
+
+    ``kept`` are the values of fields that are stored as they are.
+    """
 
     texts: list[Slot]
     maps: list[MapSlot]
     ids: list[IdSlot]
+    kept: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class _Step:
     field_class: FieldClass | None
     inner: tuple["_Step", ...]
     field: Field
+    kept: bool
 
 
 class Walker:
@@ -68,7 +73,7 @@ class Walker:
 
     def places(self, record: Any) -> Places:
         """Return the places of a record; fields of the class `drop` are emptied at once."""
-        places = Places([], [], [])
+        places = Places([], [], [], [])
         self._walk(record, self._steps, places)
         return places
 
@@ -80,6 +85,8 @@ class Walker:
             if step.inner:
                 for item in value:
                     self._walk(item, step.inner, places)
+            elif step.kept:
+                places.kept.append(value)
             elif step.field.pii is Pii.DROP:
                 setattr(owner, step.name, _empty(step.field))
             elif step.field.type is FieldType.MAP:
@@ -95,11 +102,14 @@ class Walker:
 def _steps(fields: tuple[Field, ...]) -> Iterator[_Step]:
     for field in fields:
         inner = tuple(_steps(field.fields))
-        if field.pii is Pii.KEEP and field.type is not FieldType.MAP:
+        plain = field.pii is Pii.KEEP and field.type is not FieldType.MAP
+        if field.fields:
+            if not inner:
+                continue
+        elif plain and field.type is not FieldType.STRING:
             continue
-        if field.fields and not inner:
-            continue
-        yield _Step(field.name, field.path, _CLASS.get(field.pii), inner, field)
+        kept = plain and not inner
+        yield _Step(field.name, field.path, _CLASS.get(field.pii), inner, field, kept)
 
 
 _CLASS: dict[Pii, FieldClass] = {Pii.REDACT: "redact", Pii.REDACT_JSON: "redact_json"}

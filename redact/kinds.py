@@ -33,6 +33,7 @@ TYPES = MappingProxyType(
         "HOST": "the name of a machine in an internal network",
         "URL": "a web address",
         "SECRET": "a key, token, password or other credential",
+        "TITLE": "a form of address or a job",
         "VEHICLE_ID": "a vehicle's number",
     }
 )

@@ -9,15 +9,18 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib import resources
+from itertools import count
 from typing import NamedTuple
 
 from redact.findings import Finding
+from redact.normalise import mapped, normalise
 from redact.structure import Leaf
 
 _FIRST = frozenset({"first_name", "firstname", "given_name", "givenname", "forename"})
 _LAST = frozenset({"last_name", "lastname", "family_name", "familyname", "surname"})
 _LETTERS = re.compile(r"[^\W\d_]+")
 _WORD = re.compile(r"[^\W\d_][^\W\d_'\u2019.-]*(?:['\u2019-][^\W\d_]+)*\.?")
+_FULL_NAME = re.compile(r"[^\W\d_]{2,}\.?(?:[ ][^\W\d_]+\.?){1,3}")
 _MIN_VALUE = 5
 _SCORE = 0.95
 
@@ -68,18 +71,48 @@ def learnt_from_user(user_id: str) -> frozenset[Learnt]:
     return frozenset(learnt)
 
 
+_SERIALS = count(1)
+
+
+def learnt_from_prose(text: str, findings: Iterable[Finding]) -> frozenset[Learnt]:
+    """Return what findings in prose say: a full name or an account is looked for elsewhere too."""
+    learnt: set[Learnt] = set()
+    for finding in findings:
+        value = text[finding.start : finding.end]
+        if finding.type == "USER_ID":
+            learnt |= learnt_from_user(value)
+        elif finding.type == "PERSON" and _FULL_NAME.fullmatch(value):
+            learnt.add(Learnt("PERSON", value))
+    return frozenset(learnt)
+
+
 class NameFinder:
-    """Looks for one set of learnt values in texts: one pass, whatever their number."""
+    """Looks for one set of learnt values in texts: one pass, whatever their number.
+
+    ``serial`` tells finders apart.
+    """
 
     def __init__(self, learnt: frozenset[Learnt]) -> None:
         exact, loose = _alternatives(learnt)
         self._types = exact | loose
+        self._needles = sorted({min(word.split(), key=len).lower() for word in self._types})
+        self.serial = next(_SERIALS)
         self._loose = _compiled(loose, re.IGNORECASE)
         self._exact = _compiled(exact, 0)
 
     def find(self, text: str) -> list[Finding]:
-        """Return where the learnt values stand in ``text``."""
-        findings = []
+        """Return where the learnt values stand in ``text``, also in disguise."""
+        findings = self._plain(text)
+        normal = normalise(text)
+        if normal is not None:
+            findings += mapped(normal, self._plain(normal.text))
+        return findings
+
+    def _plain(self, text: str) -> list[Finding]:
+        findings: list[Finding] = []
+        lowered = text.lower()
+        if not any(needle in lowered for needle in self._needles):
+            return findings
         for pattern in (self._loose, self._exact):
             if pattern is not None:
                 for match in pattern.finditer(text):

@@ -67,12 +67,12 @@ class Override(_Part):
 class NamesRules(_Part):
     """The model for names in people's free text.
 
-    ``model``: `shipped`, `none`, or the name or path of an installed spaCy model.
+    ``model``: `shipped`, `none`, or the name or path of an installed spaCy model. ``labels`` maps
+    labels of the model to types; where empty, the usual ones are known.
     """
 
     model: str = "shipped"
-    labels: dict[str, TypeName] = {"PERSON": "PERSON", "PER": "PERSON"}
-    score: float = Field(default=0.6, ge=0, le=1)
+    labels: dict[str, TypeName] = {}
 
 
 class SegmentRules(_Part):
@@ -109,9 +109,13 @@ class Policy(_Part):
     @property
     def hash(self) -> str:
         """Return 16 hex digits that name this policy and the detectors (`off` for none)."""
+        return self.hash_with("")
+
+    def hash_with(self, model: str) -> str:
+        """Return the hash of this policy with a model for names, which is told by its identity."""
         if self.off:
             return OFF
-        document = {"engine": ENGINE, "policy": self.model_dump(mode="json")}
+        document = {"engine": ENGINE, "model": model, "policy": self.model_dump(mode="json")}
         encoded = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
         return hashlib.sha256(encoded).hexdigest()[:16]
 

@@ -70,7 +70,7 @@ class Sealer:
 
     def fingerprint(self, value: bytes) -> str:
         """Return 32 hex digits that stand for a value."""
-        return hmac.digest(self._fingerprint_key, value, "sha256")[:16].hex()
+        return fingerprint(self._fingerprint_key, value)
 
     def _row(self, rejected: Rejected, ingested_at: int) -> dict[str, object]:
         raw = rejected.raw
@@ -106,6 +106,11 @@ class Sealer:
         where = _coordinates(rejected.topic, rejected.raw.partition, rejected.raw.offset)
         nonce = hmac.digest(self._seal_key.secret, where + b"\0" + value, "sha256")[:_NONCE_BYTES]
         return nonce + AESGCM(self._seal_key.secret).encrypt(nonce, value, where)
+
+
+def fingerprint(key: bytes, value: bytes) -> str:
+    """Return 32 hex digits that stand for a value under a key."""
+    return hmac.digest(key, value, "sha256")[:16].hex()
 
 
 def _coordinates(topic: str, partition: int, offset: int) -> bytes:

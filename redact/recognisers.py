@@ -5,7 +5,7 @@ Both ways to run them, accelerated and not, take this one list, so that they can
 
 import logging
 
-from presidio_analyzer import EntityRecognizer, predefined_recognizers
+from presidio_analyzer import EntityRecognizer, PatternRecognizer, predefined_recognizers
 
 from redact.addresses import AddressRecogniser
 from redact.cards import CardRecogniser
@@ -70,18 +70,23 @@ AS_NATIONAL_ID = frozenset(
 """Types of Presidio that a policy here calls ``NATIONAL_ID``."""
 
 
+WEAK = 0.1
+"""Patterns that score less are left out: any ten letters are no taxpayer number, context or not."""
+
+LICENCE_CONTEXT = ["driver", "license", "licence", "permit", "driving"]
+"""Presidio's list has `lic`, which is a part of `public` and `policy`."""
+
+
 def build_recognisers(policy: Policy) -> list[EntityRecognizer]:
     """Make the recognisers that a policy asks for, in a fixed order.
 
     Presidio's own log is turned off first: at some levels it prints what it found.
     """
     logging.getLogger("presidio-analyzer").disabled = True
-    names = [*GENERIC, *(name for c in policy.countries for name in NATIONAL.get(c, ()))]
-    stock = [getattr(predefined_recognizers, name)(supported_language=LANGUAGE) for name in names]
-    phones = predefined_recognizers.PhoneRecognizer(supported_regions=tuple(policy.regions))
+    domains = policy.internal_domains
     own: list[EntityRecognizer] = [
         CardRecogniser(),
-        MailRecogniser(policy.internal_domains),
+        MailRecogniser(domains),
         SpokenPhoneRecogniser(),
         AddressRecogniser(),
         BirthDateRecogniser(),
@@ -91,7 +96,28 @@ def build_recognisers(policy: Policy) -> list[EntityRecognizer]:
         AgeRecogniser(),
         ShapeRecogniser(),
         TellingKeyRecogniser(),
+        *([HostRecogniser(domains)] if domains else []),
+        predefined_recognizers.PhoneRecognizer(supported_regions=tuple(policy.regions)),
     ]
-    if policy.internal_domains:
-        own.append(HostRecogniser(policy.internal_domains))
-    return [*own, phones, *stock]
+    national = [name for country in policy.countries for name in NATIONAL.get(country, ())]
+    return [*own, *map(_stock, GENERIC), *map(_stock, national)]
+
+
+def least_score(policy: Policy) -> float:
+    """Return the score below which no rule of the policy counts anything."""
+    overrides = [*policy.fields.values(), *policy.apps.values()]
+    rules = [policy.entities, *(override.entities for override in overrides)]
+    return min((rule.score for part in rules for rule in part.values()), default=1.0)
+
+
+def _stock(name: str) -> EntityRecognizer:
+    """Make one of Presidio's recognisers, without its weakest patterns."""
+    recogniser = getattr(predefined_recognizers, name)(supported_language=LANGUAGE)
+    if isinstance(recogniser, PatternRecognizer) and name not in GENERIC:
+        own = vars(recogniser)
+        own["patterns"] = [pattern for pattern in own["patterns"] if pattern.score >= WEAK]
+    if recogniser.supported_entities[0] in AS_NATIONAL_ID:
+        recogniser.supported_entities = ["NATIONAL_ID"]
+    if name == "UsLicenseRecognizer":
+        recogniser.context = LICENCE_CONTEXT
+    return recogniser  # type: ignore[no-any-return]

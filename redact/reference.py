@@ -15,7 +15,8 @@ from redact.tokens import PlainNlpEngine
 class ReferenceDetector:
     """Runs every recogniser over every text, through Presidio's own engine."""
 
-    def __init__(self, recognisers: Sequence[EntityRecognizer]) -> None:
+    def __init__(self, recognisers: Sequence[EntityRecognizer], *, threshold: float = 0.0) -> None:
+        self._threshold = threshold
         self._engine = AnalyzerEngine(
             registry=RecognizerRegistry(
                 recognizers=list(recognisers), supported_languages=[LANGUAGE]
@@ -26,5 +27,5 @@ class ReferenceDetector:
 
     def find(self, text: str) -> list[Finding]:
         """Return what Presidio finds, ordered by place."""
-        results = self._engine.analyze(text, language=LANGUAGE)
+        results = self._engine.analyze(text, language=LANGUAGE, score_threshold=self._threshold)
         return sorted({Finding(r.entity_type, r.start, r.end, round(r.score, 6)) for r in results})

@@ -12,7 +12,7 @@ from redact.names import NameFinder
 from redact.policy import Rule
 from redact.pseudonyms import Operator, Pseudonyms
 from redact.segments import Analysis, LeafFindings
-from redact.structure import literal, spliced
+from redact.structure import literal, origins, spliced
 
 KEEP = "keep"
 
@@ -45,7 +45,7 @@ class Renderer:
         scope: str,
         allowed: Callable[[str], bool],
     ) -> None:
-        self._rules = rules
+        self.rules = rules
         self._operators = operators
         self._pseudonyms = pseudonyms
         self._scope = scope
@@ -88,7 +88,7 @@ class Renderer:
         replaced: list[Replaced] = []
         done = length = 0
         for finding in disjoint(chosen):
-            operator = self._rules[finding.type].operator
+            operator = self.rules[finding.type].operator
             value = text[finding.start : finding.end]
             new = self._operators[operator](finding.type, value, self._scope)
             kept = text[done : finding.start]
@@ -100,9 +100,48 @@ class Renderer:
         pieces.append(text[done:])
         return Rendered("".join(pieces), tuple(replaced))
 
+    def reported(self, text: str, analysis: Analysis, names: NameFinder | None) -> list[Finding]:
+        """Return all that was found and counts by the policy, kept or not, by place in ``text``.
+
+        What is replaced is merged; of what is kept only the stretches outside of it are given.
+        """
+        if analysis.leaves is None:
+            return self._reported(text, [*analysis.findings, *(names.find(text) if names else ())])
+        found: list[Finding] = []
+        for leaf, findings, inner in analysis.leaves:
+            if inner is not None:
+                inside = self.reported(leaf.text, inner, names)
+            else:
+                more = () if names is None or leaf.is_number else names.find(leaf.text)
+                inside = self._reported(leaf.text, [*findings, *more])
+            if inside:
+                raw = (
+                    text[leaf.start : leaf.end]
+                    if leaf.is_number
+                    else text[leaf.start + 1 : leaf.end - 1]
+                )
+                at = leaf.start + (not leaf.is_number)
+                places = origins(raw)
+                found += (
+                    f._replace(start=at + places[f.start], end=at + places[f.end]) for f in inside
+                )
+        return found
+
+    def _reported(self, text: str, findings: Sequence[Finding]) -> list[Finding]:
+        replaced = disjoint(self.chosen(text, findings))
+        kept = [
+            f
+            for f in findings
+            if (rule := self.rules.get(f.type)) is not None
+            and rule.operator == KEEP
+            and f.score >= rule.score
+            and not any(r.start < f.end and f.start < r.end for r in replaced)
+        ]
+        return sorted([*replaced, *disjoint(kept)], key=lambda f: (f.start, f.end))
+
     def chosen(self, text: str, findings: Sequence[Finding]) -> list[Finding]:
         """Return the findings that the policy replaces: strong enough, not allowed, not ours."""
-        rules = self._rules
+        rules = self.rules
         chosen = [
             f
             for f in findings

@@ -7,12 +7,12 @@ it (the names learnt elsewhere) is laid on top when the segment is rendered.
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from redact.findings import Detector, Finding
-from redact.names import Learnt, learnt_from
+from redact.names import Learnt, learnt_from, learnt_from_prose
 from redact.structure import HARMLESS, KeyBook, Leaf, is_json, leaves
 
 NUMBER_LIKE = frozenset(
@@ -76,7 +76,8 @@ class Analyser:
         """
         if json and depth < _MAX_DEPTH and is_json(text):
             return self._analyse_json(text, depth)
-        return Analysis(findings=tuple(self._detector.find(text)))
+        findings = tuple(self._detector.find(text))
+        return Analysis(findings, None, learnt_from_prose(text, findings))
 
     def _analyse_json(self, text: str, depth: int) -> Analysis:
         found = list(leaves(text, self._book))
@@ -146,11 +147,3 @@ def _fits(leaf: Leaf) -> bool:
     if leaf.rule == "PERSON":
         return not leaf.is_number and _NAME.match(leaf.text) is not None
     return leaf.text not in ("true", "false", "null")
-
-
-def by_type(findings: Sequence[Finding]) -> Mapping[str, int]:
-    """Count findings by type."""
-    counts: dict[str, int] = {}
-    for finding in findings:
-        counts[finding.type] = counts.get(finding.type, 0) + 1
-    return counts

@@ -147,6 +147,16 @@ def unescape(raw: str) -> str:
     return str(json.loads(f'"{raw}"', strict=False))
 
 
+_UNIT = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....|\\.|.", re.DOTALL)
+
+
+def origins(raw: str) -> list[int]:
+    """Return where in ``raw``, a JSON string without its quotation marks, each character of its
+    value comes from; and, last, the length of ``raw``.
+    """
+    return [*(match.start() for match in _UNIT.finditer(raw)), len(raw)]
+
+
 def literal(value: str, *, ascii_only: bool) -> str:
     """Return a JSON string literal of ``value``."""
     return json.dumps(value, ensure_ascii=ascii_only)

@@ -1,0 +1,101 @@
+"""Words of context before a finding, found as Presidio finds them but only where they matter.
+
+Presidio splits the whole text and looks at the token at a finding's start and the five key words
+before it. A token never reaches over white space, so it is enough to split the stretch before the
+finding, one word after the other, going backwards until five key words are found.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from redact.tokens import PlainNlpEngine
+
+_PREFIX_WORDS = 5
+_CHUNK = re.compile(r"\S+")
+_INNER_COLON = re.compile(r"\S*:\S*")
+_LONGEST_WORD = 300
+
+
+class ContextWords:
+    """Tells whether a word of context stands before a place in a text."""
+
+    def __init__(self) -> None:
+        self._nlp = PlainNlpEngine()
+        self._split = lru_cache(maxsize=50_000)(self._tokens)
+
+    def supports(self, text: str, lowered: str, start: int, words: tuple[str, ...]) -> bool:
+        """Tell whether one of ``words`` is in the token at ``start`` or in a key word before it.
+
+        ``lowered`` is the text in lower case.
+        """
+        end = _chunk_end(text, start)
+        before = lowered if len(lowered) != len(text) else lowered[:end]
+        wanted = [word.lower() for word in words if word.lower() in before]
+        if not wanted:
+            return False
+        return any(word in key for key in self._key_words(text, start, end) for word in wanted)
+
+    def _key_words(self, text: str, start: int, end: int) -> list[str]:
+        """Return the lemma at ``start`` if it is a key word, and key words before: six in all."""
+        pieces = self._pieces(text)
+        keys: list[str] = []
+        for lemma, is_key in self._backwards(text, start, end):
+            if is_key or lemma in pieces:
+                keys.append(lemma)
+                if len(keys) > _PREFIX_WORDS:
+                    break
+        return keys
+
+    def _backwards(self, text: str, start: int, end: int) -> Iterator[tuple[str, bool]]:
+        """Yield (lemma, is a key word) from the token that holds ``start`` back to the first."""
+        while end > 0:
+            begin = _chunk_start(text, end)
+            if begin < end:
+                tokens = self._split(text[begin:end])
+                for offset, lemma, is_key in reversed(tokens):
+                    if begin + offset <= start:
+                        yield lemma, is_key
+            end = begin
+            while end > 0 and text[end - 1].isspace():
+                end -= 1
+            # spaCy gives one space to the word before it; what is left of the gap is a token.
+            gap = begin - end - (1 if end > 0 and text[end : end + 1] == " " else 0)
+            if gap > 0:
+                yield "", True
+
+    def _pieces(self, text: str) -> frozenset[str]:
+        """Return what Presidio makes key words by splitting key words of the text at colons."""
+        if ":" not in text:
+            return frozenset()
+        pieces: set[str] = set()
+        for match in _INNER_COLON.finditer(text):
+            for _, lemma, is_key in self._split(match[0]):
+                if is_key is False and ":" in lemma and not self._skipped(lemma):
+                    pieces.update(lemma.split(":"))
+        return frozenset(pieces)
+
+    def _tokens(self, chunk: str) -> tuple[tuple[int, str, bool], ...]:
+        """Split a chunk without white space: (offset, lemma, is a key word as it is) each."""
+        return tuple(
+            (token.idx, token.lower_, ":" not in token.lower_ and not self._skipped(token.lower_))
+            for token in self._nlp.words(chunk)
+        )
+
+    def _skipped(self, lemma: str) -> bool:
+        """Tell whether Presidio leaves a lemma out of its key words."""
+        if lemma in ("-pron-", "be"):
+            return lemma == "be"
+        return self._nlp.is_stopword(lemma, "en") or self._nlp.is_punct(lemma, "en")
+
+
+def _chunk_end(text: str, start: int) -> int:
+    match = _CHUNK.match(text, start)
+    return match.end() if match else start
+
+
+def _chunk_start(text: str, end: int) -> int:
+    begin = end
+    while begin > 0 and not text[begin - 1].isspace():
+        begin -= 1
+    return begin

@@ -1,0 +1,73 @@
+"""All detectors of a policy as one: as the text stands, as it reads, and by the policy's own words.
+
+A value counts if it is found in either form of the text, so undoing a disguise can only add.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+
+from redact.accelerated import AcceleratedDetector
+from redact.findings import Detector, Finding
+from redact.normalise import mapped, normalise
+from redact.policy import Policy
+from redact.recognisers import build_recognisers, least_score
+
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{20,}={0,2}(?![A-Za-z0-9+/_=-])")
+
+
+class PolicyDetector:
+    """Finds what a policy asks for in one text; see :class:`redact.findings.Detector`."""
+
+    def __init__(self, policy: Policy, base: Detector | None = None) -> None:
+        self._base = base or AcceleratedDetector(
+            build_recognisers(policy),
+            threshold=least_score(policy),
+            seconds=policy.text_seconds,
+        )
+        self._denied = _denied(policy)
+        self._base64 = policy.decode_base64
+
+    def find(self, text: str) -> list[Finding]:
+        """Return the findings in ``text``, with places in ``text`` itself."""
+        found = self._plain(text)
+        normal = normalise(text)
+        if normal is not None:
+            found += mapped(normal, self._plain(normal.text))
+        if self._base64:
+            found += self._encoded(text)
+        return found
+
+    def _plain(self, text: str) -> list[Finding]:
+        found = self._base.find(text)
+        for kind, pattern in self._denied:
+            found += (Finding(kind, m.start(), m.end(), 1.0) for m in pattern.finditer(text))
+        return found
+
+    def _encoded(self, text: str) -> Iterator[Finding]:
+        """Yield the runs of base64 that hold text in which something is found."""
+        for match in _BASE64.finditer(text):
+            inner = _decoded(match[0])
+            if inner:
+                for finding in self.find(inner):
+                    yield finding._replace(start=match.start(), end=match.end())
+
+
+def _decoded(run: str) -> str | None:
+    """Return the text that a run of base64 holds, None if it holds none."""
+    standard = run.replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        data = base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
+        text = data.decode("utf-8")
+    except (binascii.Error, ValueError):
+        return None
+    return text if text.isprintable() or "\n" in text else None
+
+
+def _denied(policy: Policy) -> list[tuple[str, re.Pattern[str]]]:
+    return [
+        (kind, re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)", re.IGNORECASE))
+        for kind, words in policy.deny.items()
+        if words
+    ]

@@ -1,0 +1,132 @@
+"""Telephone numbers of all regions of a policy in one walk over the text.
+
+``phonenumbers`` looks for candidates by one pattern and then tries each in one region; Presidio
+does both anew for every region. What comes of a candidate depends on its characters and its
+immediate neighbours only, so it is worked out once for all regions and remembered. The findings
+are those of Presidio's recogniser.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+
+import phonenumbers
+from phonenumbers import PhoneMetadata, PhoneNumberMatcher, phonenumbermatcher
+
+from redact.findings import TextTimeoutError
+
+_DIGIT = re.compile(r"\d")
+_LEAD = 14
+"""Characters that a candidate may have before its first digit: two marks with four signs each."""
+_AFTER = 3
+"""Characters after a candidate that decide whether it is a time of day."""
+_MEMORY = 20_000
+
+Span = tuple[int, int]
+PerRegion = tuple[Span | None, ...]
+
+
+class PhoneWalker:
+    """Finds what ``PhoneNumberMatcher`` finds in each of some regions.
+
+    ``expression`` matches every text in which there can be a number.
+    """
+
+    def __init__(self, regions: tuple[str, ...], leniency: int, clock: Callable[[], float]) -> None:
+        self._regions = regions
+        self._leniency = leniency
+        self._clock = clock
+        self._none: PerRegion = (None,) * len(regions)
+        self._fewest = tuple(map(_fewest_digits, regions))
+        self._pattern = phonenumbermatcher._PATTERN
+        self._second: re.Pattern[str] = vars(phonenumbermatcher)["_SECOND_NUMBER_START_PATTERN"]
+        digits = min(self._fewest) - 1
+        gap = r"[^\d\n]{0,4}"
+        self.expression = rf"\d(?:{gap}\d){{{digits}}}|[+\uff0b]{gap}\d(?:{gap}\d){{2}}"
+        self._known: dict[tuple[str, str, str], tuple[int, PerRegion]] = {}
+
+    def spans(self, text: str, deadline: float) -> set[Span]:
+        """Return start and end of each number, in any region.
+
+        Raises:
+            TextTimeoutError: ``deadline`` on the clock has passed.
+        """
+        found: set[Span] = set()
+        pending: list[tuple[int, frozenset[int]]] = [(0, frozenset(range(len(self._regions))))]
+        while pending:
+            index, regions = pending.pop()
+            for start, length, spans in self._candidates(text, index, deadline):
+                onward: dict[int, set[int]] = {}
+                for region in regions:
+                    span = spans[region]
+                    if span is not None:
+                        found.add((start + span[0], start + span[1]))
+                        if span[1] != length:
+                            onward.setdefault(start + span[1], set()).add(region)
+                if onward:
+                    # These regions go on behind their own number, the others behind all of it.
+                    moved = frozenset().union(*onward.values())
+                    pending += ((at, frozenset(who)) for at, who in onward.items())
+                    regions -= moved
+                if not regions:
+                    break
+        return found
+
+    def _candidates(
+        self, text: str, index: int, deadline: float
+    ) -> Iterator[tuple[int, int, PerRegion]]:
+        search, digit = self._pattern.search, _DIGIT.search
+        while (first := digit(text, index)) is not None:
+            match = search(text, max(index, first.start() - _LEAD))
+            if match is None:
+                return
+            start = match.start()
+            key = (text[start - 1 : start] if start else "", match[0], text[match.end() :][:_AFTER])
+            known = self._known.get(key)
+            if known is None:
+                if self._clock() > deadline:
+                    raise TextTimeoutError
+                known = self._worked_out(*key)
+                if len(self._known) >= _MEMORY:
+                    self._known.clear()
+                self._known[key] = known
+            length, spans = known
+            if spans is not self._none:
+                yield start, length, spans
+            index = start + length
+
+    def _worked_out(self, before: str, whole: str, after: str) -> tuple[int, PerRegion]:
+        trimmed = self._second.search(whole)
+        candidate = whole[: trimmed.start()] if trimmed else whole
+        if trimmed:
+            after = (whole[trimmed.start() :] + after)[:_AFTER]
+        digits = len(_DIGIT.findall(candidate))
+        abroad = "+" in candidate or "\uff0b" in candidate
+        found = tuple(
+            self._in_region(region, before, candidate, after)
+            if digits >= fewest or abroad
+            else None
+            for region, fewest in zip(self._regions, self._fewest, strict=True)
+        )
+        return max(len(candidate), 1), found if any(found) else self._none
+
+    def _in_region(self, region: str, before: str, candidate: str, after: str) -> Span | None:
+        text = before + candidate + after
+        matcher = PhoneNumberMatcher(text, region, leniency=self._leniency)
+        match = matcher._extract_match(candidate, len(before))
+        return None if match is None else (match.start - len(before), match.end - len(before))
+
+
+def _fewest_digits(region: str) -> int:
+    """Return how few digits a valid number of a region may have."""
+    metadata = PhoneMetadata.metadata_for_region(region)
+    code = phonenumbers.country_code_for_region(region)
+    siblings = phonenumbers.region_codes_for_country_code(code)
+    lengths = [
+        length
+        for name in siblings
+        if (other := PhoneMetadata.metadata_for_region(name)) is not None
+        if other.general_desc is not None
+        for length in other.general_desc.possible_length
+        if length > 0
+    ]
+    return min(lengths) if lengths and metadata is not None else 1

@@ -1,0 +1,104 @@
+"""One pass over a text that tells which of many patterns may match in it, and never misses one."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import hyperscan
+import regex
+
+from redact.loosen import Dialect, loosened
+
+_FLAGS = (
+    (regex.IGNORECASE, hyperscan.HS_FLAG_CASELESS),
+    (regex.DOTALL, hyperscan.HS_FLAG_DOTALL),
+    (regex.MULTILINE, hyperscan.HS_FLAG_MULTILINE),
+)
+_GROUP = 24
+"""Patterns in one database: more together are scanned faster and built much slower."""
+
+_FOREIGN = re.compile(r"[^\x00-\x7f]")
+_ODD = regex.compile(r"[[\p{Nd}\u017f\u212a\u0130\u0131]--[0-9]]", flags=regex.VERSION1)
+"""Digits beyond ASCII, and letters beyond it that are one of ASCII in another case."""
+
+
+class Prefilter:
+    """Built from expressions of the module ``regex``, each with its flags.
+
+    ``always`` are the numbers of those for which there is no looser form to scan for.
+    """
+
+    def __init__(self, expressions: Sequence[tuple[str, int]]) -> None:
+        self._all = list(range(len(expressions)))
+        refused: set[int] = set()
+        self._ascii = _databases(expressions, Dialect.ASCII, refused)
+        self._shadow = _databases(expressions, Dialect.SHADOW, refused)
+        self.always = tuple(sorted(refused))
+
+    def due(self, text: str) -> list[int]:
+        """Return the numbers of the expressions that may match in ``text``, in order."""
+        if text.isascii():
+            databases, data = self._ascii, text.encode("ascii")
+        elif _ODD.search(text):
+            return self._all
+        else:
+            databases, data = self._shadow, _FOREIGN.sub("\xff", text).encode("latin-1")
+        hits: set[int] = set(self.always)
+
+        def hit(number: int, _from: int, _to: int, _flags: int, _context: object) -> None:
+            hits.add(number)
+
+        for database in databases:
+            database.scan(data, match_event_handler=hit)
+        return sorted(hits) if hits else []
+
+
+Numbered = tuple[int, bytes, int]
+
+
+def _databases(
+    expressions: Sequence[tuple[str, int]], dialect: Dialect, refused: set[int]
+) -> list[Any]:
+    """Compile the expressions in groups; add the numbers of what cannot be taken to ``refused``."""
+    usable: list[Numbered] = []
+    for number, (expression, flags) in enumerate(expressions):
+        try:
+            loose = loosened(expression, dialect).encode("ascii")
+        except ValueError:
+            refused.add(number)
+            continue
+        usable.append((number, loose, _options(flags)))
+    return [
+        database
+        for start in range(0, len(usable), _GROUP)
+        for database in _compiled(usable[start : start + _GROUP], refused)
+    ]
+
+
+def _compiled(group: Sequence[Numbered], refused: set[int]) -> Iterator[Any]:
+    """Compile a group; if hyperscan refuses, by halves, down to the ones that it cannot take."""
+    database = hyperscan.Database()
+    try:
+        database.compile(
+            expressions=[expression for _, expression, _ in group],
+            ids=[number for number, _, _ in group],
+            elements=len(group),
+            flags=[options for _, _, options in group],
+        )
+    except hyperscan.error:
+        if len(group) == 1:
+            refused.add(group[0][0])
+            return
+        yield from _compiled(group[: len(group) // 2], refused)
+        yield from _compiled(group[len(group) // 2 :], refused)
+        return
+    yield database
+
+
+def _options(flags: int) -> int:
+    options = hyperscan.HS_FLAG_PREFILTER | hyperscan.HS_FLAG_SINGLEMATCH
+    options |= hyperscan.HS_FLAG_ALLOWEMPTY
+    for of_regex, of_hyperscan in _FLAGS:
+        if flags & of_regex:
+            options |= of_hyperscan
+    return int(options)

@@ -1,0 +1,134 @@
+"""The output looked through once more, by other means than those that made it.
+
+The detectors here are few and strict, share neither expressions nor memory with the first ones,
+and know in addition what the record itself taught: none of these values may stand in the output.
+What is still found sends the record to quarantine.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from redact.cache import SegmentCache, segment_key
+from redact.cards import known_brand, luhn
+from redact.names import Learnt
+from redact.normalise import normalise
+from redact.policy import Policy, Rule
+from redact.pseudonyms import PLACEHOLDER
+
+_MAIL = re.compile(
+    r"[\w.+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,8}\.[a-z]{2,24}(?![\w-])", re.I
+)
+_NUMBER = re.compile(r"(?<![\w.,+-])[0-9](?:[ -]?[0-9]){12,18}(?![\w]|[.,][0-9])")
+_SSN = re.compile(r"(?<![\w-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![\w-])")
+_IBAN = re.compile(
+    r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?:[ ]?[A-Z0-9]{4}){2,7}[ ]?[A-Z0-9]{0,4}(?![A-Za-z0-9])"
+)
+_SECRET = re.compile(
+    r"(?:AKIA|ASIA)[A-Z2-7]{16}|gh[pousr]_[A-Za-z0-9]{30}|xox[abp]-[0-9A-Za-z-]{10}"
+    r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----|eyJ[\w-]{10,2000}\.eyJ[\w-]{5}"
+)
+_MAY = re.compile(r"@|[0-9](?:[ -]?[0-9]){8}|AKIA|ASIA|gh[pousr]_|xox|-----B|eyJ|[A-Z]{2}[0-9]{2}")
+_PROOF_BYTES = 32 * 1024 * 1024
+_SHORTEST = 6
+
+
+class Prover:
+    """Looks through outputs under one policy."""
+
+    def __init__(self, policy: Policy, secret: bytes) -> None:
+        self._secret = secret
+        self._allowed = frozenset(word.casefold() for word in policy.allow)
+        self._seen: SegmentCache[str] = SegmentCache(_PROOF_BYTES)
+        self._checks = [
+            (kind, pattern)
+            for kind, pattern in (
+                ("EMAIL_ADDRESS", _MAIL),
+                ("CREDIT_CARD", _NUMBER),
+                ("US_SSN", _SSN),
+                ("IBAN_CODE", _IBAN),
+                ("SECRET", _SECRET),
+            )
+            if _replaced_everywhere(policy, kind)
+        ]
+
+    def residual(
+        self, outputs: Iterable[str], learnt: Iterable[Learnt], rules: Mapping[str, Rule]
+    ) -> str | None:
+        """Return a type of which something is left in the outputs, None if nothing is."""
+        whole: list[str] = []
+        for text in outputs:
+            kind = self._segment(text)
+            if kind:
+                return kind
+            whole.append(text)
+        lowered = "\n".join(whole).lower()
+        for kind, value in learnt:
+            rule = rules.get(kind)
+            if rule is None or rule.operator == "keep" or len(value) < _SHORTEST:
+                continue
+            if " " not in value and kind == "PERSON":
+                continue
+            if value.lower() in lowered and self._stands(value, whole):
+                return kind
+        return None
+
+    def kept(self, values: Sequence[str]) -> str | None:
+        """Return a type found in values of fields that nobody redacts, None if nothing is."""
+        for value in values:
+            if "@" in value and _MAIL.search(value):
+                return "EMAIL_ADDRESS"
+            if _SECRET.search(value):
+                return "SECRET"
+        return None
+
+    def _segment(self, text: str) -> str:
+        key = segment_key(self._secret, text, b"proof")
+        kind = self._seen.get(key)
+        if kind is None:
+            normal = normalise(text)
+            kind = self._look(text) or (self._look(normal.text) if normal else "")
+            self._seen.put(key, kind, 160)
+        return kind
+
+    def _look(self, text: str) -> str:
+        if not _MAY.search(text):
+            return ""
+        bare = PLACEHOLDER.sub(" ", text)
+        for kind, pattern in self._checks:
+            for match in pattern.finditer(bare):
+                if _holds(kind, match[0]) and match[0].casefold() not in self._allowed:
+                    return kind
+        return ""
+
+    def _stands(self, value: str, outputs: Sequence[str]) -> bool:
+        """Tell whether a value stands by itself in the outputs, not as a part of a longer word."""
+        if value.casefold() in self._allowed:
+            return False
+        pattern = re.compile(rf"(?<![^\W_]){re.escape(value)}(?![^\W_])", re.IGNORECASE)
+        return any(pattern.search(PLACEHOLDER.sub(" ", output)) for output in outputs)
+
+
+def _holds(kind: str, value: str) -> bool:
+    """Tell whether a match stands up to its check digits."""
+    if kind == "CREDIT_CARD":
+        digits = re.sub(r"\D", "", value)
+        return luhn(digits) and known_brand(digits) and len(set(digits)) > 1
+    if kind == "IBAN_CODE":
+        return _iban(value.replace(" ", ""))
+    return True
+
+
+def _iban(code: str) -> bool:
+    """Check an IBAN by ISO 7064, modulo 97 (ISO 13616)."""
+    if not 15 <= len(code) <= 34:
+        return False
+    return int("".join(str(int(c, 36)) for c in code[4:] + code[:4])) % 97 == 1
+
+
+def _replaced_everywhere(policy: Policy, kind: str) -> bool:
+    """Tell whether a type is replaced whatever the class of fields and the app."""
+    everywhere = [policy.rules(None)]
+    everywhere += [policy.rules(field_class) for field_class in policy.fields]
+    everywhere += [policy.rules(None, app) for app in policy.apps]
+    rules = [part.get(kind) for part in everywhere]
+    return all(rule is not None and rule.operator != "keep" and rule.score < 1 for rule in rules)

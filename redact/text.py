@@ -1,0 +1,162 @@
+"""Redaction of lines of JSON: texts, traces or feedback in, the same without personal data out.
+
+A line that cannot be read or redacted gives a problem instead of an output: its text never passes.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from redact.engine import PolicyRedactor
+from redact.findings import Finding
+from redact.keys import Keys
+from redact.policy import Policy
+from redact.render import Replaced
+from redact.segmenter import Failure, Segment
+from schemas.provenance import Decoded, Raw, RecordKind
+from schemas.records import Feedback, Trace
+
+Schema = Literal["text", "trace", "feedback"]
+
+_PROBLEM_JSON = "not a JSON object of the schema"
+
+
+class TextLine(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A line of the schema `text`."""
+
+    id: str | int
+    text: str
+
+
+_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
+    "text": msgspec.json.Decoder(TextLine),
+    "trace": msgspec.json.Decoder(Trace),
+    "feedback": msgspec.json.Decoder(Feedback),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What came of one line: its output, or a problem (a sentence without content).
+
+    ``replaced`` counts replacements by ``TYPE/operator``, ``found`` findings by type, kept ones
+    included (for the schema `text` only). ``characters`` were looked through.
+    """
+
+    output: bytes | None
+    problem: str | None = None
+    characters: int = 0
+    replaced: dict[str, int] = dataclasses.field(default_factory=dict)
+    found: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+class LineRedactor:
+    """Redacts lines of one schema. It pickles, to be built anew in each process."""
+
+    def __init__(self, policy: Policy, keys: Keys, schema: Schema) -> None:
+        self._made_of = (policy, keys, schema)
+        self._schema = schema
+        self._policy = policy
+        self._engine = None if policy.off else PolicyRedactor(policy, keys, audit=True)
+        self._decoder = _DECODERS[schema]
+
+    def __reduce__(self) -> tuple[Callable[..., "LineRedactor"], tuple[Policy, Keys, Schema]]:
+        return LineRedactor, self._made_of
+
+    @property
+    def policy_hash(self) -> str:
+        """Return the hash of the policy, model included."""
+        return self._engine.policy_hash if self._engine else self._policy.hash
+
+    def lines(self, lines: Iterable[bytes | str]) -> list[Line]:
+        """Redact some lines, in order; the more at a time, the cheaper the model for names."""
+        decoded: list[Any] = []
+        for line in lines:
+            try:
+                decoded.append(self._decoder.decode(line))
+            except (msgspec.MsgspecError, UnicodeError, RecursionError):
+                decoded.append(None)
+        good = [record for record in decoded if record is not None]
+        done = iter(self._texts(good) if self._schema == "text" else self._records(good))
+        return [Line(None, _PROBLEM_JSON) if record is None else next(done) for record in decoded]
+
+    def _texts(self, records: list[TextLine]) -> Iterator[Line]:
+        if self._engine is None:
+            yield from (_text_line(r.id, r.text, []) for r in records)
+            return
+        segments = [Segment(record.text, json=True, free=True) for record in records]
+        for record, result in zip(records, self._engine.texts(segments), strict=True):
+            if isinstance(result, Failure):
+                yield Line(None, f"refused: {result.reason.value}")
+                continue
+            line = _text_line(record.id, result.text, result.findings)
+            yield dataclasses.replace(
+                line, characters=len(record.text), replaced=_by_operator(result.replaced)
+            )
+
+    def _records(self, records: list[Any]) -> Iterator[Line]:
+        if self._engine is None:
+            yield from (Line(msgspec.json.encode(record)) for record in records)
+            return
+        kind = RecordKind(self._schema)
+        rows = range(len(records))
+        batch = Decoded(
+            kind=kind,
+            topic=self._schema,
+            records=records,
+            partitions=[0 for _ in rows],
+            offsets=list(rows),
+            schema_ids=["" for _ in rows],
+            raws=[Raw(0, row, -1, None, None) for row in rows],
+        )
+        done = self._engine.in_place(batch)
+        passed = {entry.offset: entry for entry in done.audit}
+        reasons = {refused.raw.offset: refused.reason for refused in done.rejected}
+        for row, record in enumerate(records):
+            if row in reasons:
+                yield Line(None, f"refused: {reasons[row]}")
+            else:
+                entry = passed[row]
+                yield Line(
+                    msgspec.json.encode(record),
+                    characters=entry.characters,
+                    replaced=entry.counts,
+                )
+
+
+def redact_jsonl(
+    lines: Iterable[bytes | str], redactor: LineRedactor, *, block: int = 256
+) -> Iterator[Line]:
+    """Redact lines one block after the other; yields one :class:`Line` for each, in order."""
+    waiting: list[bytes | str] = []
+    for line in lines:
+        waiting.append(line)
+        if len(waiting) >= block:
+            yield from redactor.lines(waiting)
+            waiting.clear()
+    yield from redactor.lines(waiting)
+
+
+def _text_line(identity: str | int, text: str, findings: list[Finding]) -> Line:
+    found: dict[str, int] = {}
+    for finding in findings:
+        found[finding.type] = found.get(finding.type, 0) + 1
+    document = {
+        "id": identity,
+        "text": text,
+        "findings": [
+            {"type": f.type, "start": f.start, "end": f.end, "score": f.score} for f in findings
+        ],
+    }
+    return Line(msgspec.json.encode(document), found=found)
+
+
+def _by_operator(replaced: Iterable[Replaced]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for one in replaced:
+        key = f"{one.type}/{one.operator}"
+        counts[key] = counts.get(key, 0) + 1
+    return counts
