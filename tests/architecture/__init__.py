@@ -1,0 +1,1 @@
+"""What holds for the source itself: rooms, boundaries, licences, packaging."""
