@@ -205,7 +205,7 @@ class _Assembly:
                 revoke_seconds=min(REVOKE_SECONDS, stream.drain_seconds),
                 retry_seconds=stream.retry_seconds,
             ),
-            retry=self._retry(TAKE_OVER_SECONDS, self.giving_up, observer),
+            retry=self._retry(TAKE_OVER_SECONDS, self.setup.stop, observer),
             observer=observer,
             log=self.setup.log,
             reached=self.reached,

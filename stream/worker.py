@@ -91,19 +91,26 @@ class Worker:
             topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
         try:
-            while not self.stop_requested():
-                self._turn()
-                if targets is not None and self._caught_up(targets):
-                    self.log.info("caught_up", partitions=len(targets))
-                    break
-            else:
-                self.log.info("stopping", buffered_bytes=self._buffered())
+            self._loop(targets)
             self._drain()
         finally:
             self.give_up()
             self._abandon()
             self.consumer.close()
             self.flusher.stop(JOIN_SECONDS)
+
+    def _loop(self, targets: Mapping[Source, int] | None) -> None:
+        try:
+            while not self.stop_requested():
+                self._turn()
+                if targets is not None and self._caught_up(targets):
+                    self.log.info("caught_up", partitions=len(targets))
+                    return
+        except RetryableError:
+            # A signal came while a step was waiting to be tried again, in a rebalance, say.
+            if not self.stop_requested():
+                raise
+        self.log.info("stopping", buffered_bytes=self._buffered())
 
     # -- one turn -------------------------------------------------------------------------------
 
@@ -337,10 +344,11 @@ class Worker:
     def _reposition(self) -> None:
         """Make the client fetch from where each partition really stands."""
         starts = [_at(item) for item in self.assignment.owned.values()]
+        if not starts:
+            return
         if self.cooperative:
-            if starts:
-                self.consumer.incremental_unassign(starts)
-                self.consumer.incremental_assign(starts)
+            self.consumer.incremental_unassign(starts)
+            self.consumer.incremental_assign(starts)
         else:
             self.consumer.assign(starts)
         self._paused = False
