@@ -1,0 +1,96 @@
+"""The demo, as a stranger runs it: as a process, with nothing but the package."""
+
+import json
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goldpan.demo.broken import broken_traces
+from goldpan.demo.traffic import shipped_conversations, traces_of
+from tests.servers.worker import run_goldpan
+
+SECONDS = 120.0
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the demo was told to keep its lake in."""
+    return tmp_path_factory.mktemp("demo") / "kept"
+
+
+@pytest.fixture(scope="module")
+def shown(kept: Path) -> dict[str, Any]:
+    """What ``goldpan demo --json --keep`` printed."""
+    done = run_goldpan({}, "demo", "--json", "--keep", str(kept), timeout=SECONDS)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def test_every_record_is_accounted_for(shown: dict[str, Any]) -> None:
+    """What was sent is stored or in quarantine, and the proof holds."""
+    calls = sum(len(traces_of(c, started_at=0)) for c in shipped_conversations())
+    broken = len(broken_traces(traces_of(shipped_conversations()[0], started_at=0)[0]))
+    rows = {name: table["rows"] for name, table in shown["tables"].items()}
+    assert rows["traces"] == calls
+    assert rows["quarantine"] == broken
+    assert shown["sent"] == {"llm.traces": calls + broken, "llm.feedback": rows["feedback"]}
+    assert shown["verify"]["ok"]
+    assert shown["ok"]
+    assert sum(p["consumed"] for p in shown["verify"]["partitions"]) == sum(rows.values())
+
+
+def test_each_broken_record_has_its_reason(shown: dict[str, Any]) -> None:
+    """Quarantine says of each what was done to it on purpose."""
+    good = traces_of(shipped_conversations()[0], started_at=0)[0]
+    assert {one["broken"] for one in shown["quarantined"]} == {w for w, _ in broken_traces(good)}
+    reasons = {one["broken"]: one["reason"] for one in shown["quarantined"]}
+    assert reasons["not JSON"] == "not_json"
+    assert reasons["an unknown field"] == "unknown_field"
+    assert reasons["an unknown schema id"] == "unknown_schema"
+
+
+def test_personal_data_is_found_and_replaced(shown: dict[str, Any]) -> None:
+    """The example shows a customer's profile before, and nothing of it after."""
+    found = {one["type"] for one in shown["findings"]}
+    assert {"PERSON", "EMAIL_ADDRESS", "USER_ID"} <= found
+    before, after = shown["example"]["before"], shown["example"]["after"]
+    profile = json.loads(before["the tool's result"])
+    stored = json.dumps(after)
+    for personal in (before["user_id"], profile["email"], profile["name"]["last_name"]):
+        assert personal not in stored
+    assert json.loads(after["the tool's result"]).keys() == profile.keys()
+
+
+def test_nothing_personal_is_in_any_file(shown: dict[str, Any], kept: Path) -> None:
+    """Neither data nor logs nor the worker's own log hold an e-mail address or a user id."""
+    assert shown["kept"] == str(kept)
+    users = {c.user_id.encode() for c in shipped_conversations()}
+    for file in kept.rglob("*"):
+        if file.is_file():
+            content = file.read_bytes()
+            assert not any(user in content for user in users), file
+            assert b"@example.com" not in content, file
+
+
+def test_the_kept_lake_can_be_looked_at(shown: dict[str, Any], kept: Path) -> None:
+    """The file of settings beside it is all that other commands need; only the owner reads it."""
+    env = kept / "env"
+    assert stat.S_IMODE(env.stat().st_mode) == 0o600
+    settings = dict(
+        line.removeprefix("export ").split("=", 1) for line in env.read_text().splitlines()
+    )
+    done = run_goldpan(settings, "lake", "verify", "--deep", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["partitions"] == shown["verify"]["partitions"]
+
+
+def test_a_lake_is_not_overwritten(shown: dict[str, Any], kept: Path) -> None:
+    """A second demo into the same folder is refused."""
+    del shown
+    done: subprocess.CompletedProcess[str] = run_goldpan({}, "demo", "--keep", str(kept))
+    assert done.returncode == 2
+    assert "holds a lake already" in done.stderr

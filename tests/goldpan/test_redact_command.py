@@ -1,0 +1,93 @@
+"""``goldpan redact``: JSON lines in, JSON lines out."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from goldpan.demo.framing import as_json
+from goldpan.demo.traffic import feedback_of, shipped_conversations, traces_of
+from tests.servers.worker import TEST_KEY, run_goldpan
+
+ENV = {"GOLDPAN_REDACT__KEY": TEST_KEY}
+CONVERSATION = shipped_conversations()[0]
+TRACES = traces_of(CONVERSATION, started_at=1_790_000_000_000_000)[:4]
+
+
+Done = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def traces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four traces, and three lines that are none."""
+    tmp_path = tmp_path_factory.mktemp("redact")
+    lines = [as_json(trace) for trace in TRACES]
+    lines[1:1] = [b"not json mia.li@example.com", b"", b'{"trace_id": "mia_li_3668"}']
+    file = tmp_path / "traces.jsonl"
+    file.write_bytes(b"\n".join(lines) + b"\n")
+    return file
+
+
+@pytest.fixture(scope="module")
+def done(traces: Path) -> Done:
+    """What ``goldpan redact`` made of them."""
+    return run_goldpan(ENV, "redact", str(traces))
+
+
+def test_valid_lines_come_out_redacted_and_in_order(done: Done) -> None:
+    """Each record keeps its fields; what is personal in them is replaced."""
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [r["trace_id"] for r in records] == [t["trace_id"] for t in TRACES]
+    assert all(r.keys() >= t.keys() for r, t in zip(records, TRACES, strict=True))
+    assert CONVERSATION.user_id not in done.stdout
+
+
+def test_other_lines_are_named_without_their_content(traces: Path, done: Done) -> None:
+    """File and line say where to look; the exit code says that something was left out."""
+    assert done.returncode == 1
+    assert [line.partition(": ")[2][: len(f"{traces}:2")] for line in done.stderr.splitlines()] == [
+        f"{traces}:2",
+        f"{traces}:4",
+    ]
+    assert "mia" not in done.stderr
+
+
+def test_a_summary_for_machines(traces: Path) -> None:
+    """With ``--json``, standard error is one JSON object."""
+    done = run_goldpan(ENV, "redact", "--json", str(traces))
+    summary = json.loads(done.stderr)
+    assert summary["redacted"] == 4
+    assert [(one["line"], one["reason"]) for one in summary["refused"]] == [
+        (2, "not_json"),
+        (4, "missing_field"),
+    ]
+
+
+def test_redacting_twice_changes_nothing(done: Done, tmp_path: Path) -> None:
+    """The output is valid input, and what was replaced stays as it is."""
+    again = tmp_path / "again.jsonl"
+    again.write_text(done.stdout, encoding="utf-8")
+    twice = run_goldpan(ENV, "redact", str(again))
+    assert (twice.returncode, twice.stdout) == (0, done.stdout)
+
+
+def test_feedback_has_a_schema_of_its_own(tmp_path: Path) -> None:
+    """``--schema feedback`` reads the other kind of record."""
+    events = [
+        event
+        for conversation in shipped_conversations()
+        for event in feedback_of(conversation, traces_of(conversation, started_at=10**15 * 2))
+    ]
+    file = tmp_path / "feedback.jsonl"
+    file.write_bytes(b"\n".join(as_json(event) for event in events))
+    done = run_goldpan(ENV, "redact", "--schema", "feedback", str(file))
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == len(events)
+    assert "@example.com" not in done.stdout
+
+
+def test_without_a_key_nothing_is_redacted(traces: Path) -> None:
+    """A missing key is a wrong setting, not a reason to let text through."""
+    done = run_goldpan({}, "redact", str(traces))
+    assert (done.returncode, done.stdout) == (2, "")
