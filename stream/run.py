@@ -21,6 +21,7 @@ from schemas.arrow import TABLES
 from schemas.errors import FatalError, RetryableError
 from schemas.provenance import RecordKind
 from stream.assignment import TakeOver
+from stream.buffer import TopicBuffer
 from stream.cluster import Cluster
 from stream.config import KafkaSettings, StreamSettings
 from stream.decode.decoder import Decoder
@@ -28,6 +29,7 @@ from stream.decode.sources import SchemaSource
 from stream.events import Log
 from stream.failpoints import Step, parse
 from stream.flusher import Flusher, FlushSteps
+from stream.flushes import Due, Flushes
 from stream.intake import Intake, Redacts, Seals
 from stream.kafka_client import admin_properties, make_consumer
 from stream.memory import Budget, Gate, resident_bytes
@@ -196,11 +198,15 @@ class _Assembly:
             cluster=self.cluster,
             take_over=self._take_over(consumer, observer),
             intakes=self._intakes(observer),
-            flusher=Flusher(self._steps(observer)),
+            flushes=Flushes(
+                flusher=Flusher(self._steps(observer)),
+                due=Due(budget.flush_bytes(stream.flush_bytes), stream.flush_seconds),
+                reached=self.reached,
+                new_token=lambda: secrets.randbits(63),
+                buffers={topic: TopicBuffer(topic) for topic in self.topics},
+            ),
             gate=Gate(budget),
             limits=Limits(
-                flush_seconds=stream.flush_seconds,
-                flush_bytes=budget.flush_bytes(stream.flush_bytes),
                 drain_seconds=stream.drain_seconds,
                 revoke_seconds=min(REVOKE_SECONDS, stream.drain_seconds),
                 retry_seconds=stream.retry_seconds,
@@ -211,7 +217,6 @@ class _Assembly:
             reached=self.reached,
             stop_requested=self.setup.stop.is_set,
             give_up=self.giving_up.set,
-            new_token=lambda: secrets.randbits(63),
         )
 
     def _take_over(self, consumer: Any, observer: Observer) -> TakeOver:

@@ -18,11 +18,11 @@ from lake.retry import Retry
 from schemas.errors import FatalError, FencedError, RetryableError
 from schemas.provenance import Raw
 from stream.assignment import TakeOver
-from stream.buffer import Flush, TopicBuffer
 from stream.cluster import Cluster
 from stream.events import Log
 from stream.failpoints import Step
-from stream.flusher import Flushed, Flusher, NotFlushed, Outcome
+from stream.flusher import Flushed, NotFlushed, Outcome
+from stream.flushes import Flushes
 from stream.intake import Intake
 from stream.memory import Gate
 from stream.observer import Observer
@@ -38,10 +38,8 @@ JOIN_SECONDS = 2.0  # a thread that hangs in a request to the lake is left behin
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When to flush and how long to wait, in seconds and bytes."""
+    """How long to wait, in seconds."""
 
-    flush_seconds: float
-    flush_bytes: int
     drain_seconds: float
     revoke_seconds: float
     retry_seconds: float
@@ -56,7 +54,7 @@ class Worker:
     cluster: Cluster
     take_over: TakeOver
     intakes: Mapping[str, Intake]
-    flusher: Flusher
+    flushes: Flushes
     gate: Gate
     limits: Limits
     retry: Retry
@@ -65,13 +63,9 @@ class Worker:
     reached: Callable[[Step], None]
     stop_requested: Callable[[], bool]
     give_up: Callable[[], None]
-    new_token: Callable[[], int]
     assignment: Assignment = field(default_factory=Assignment)
     incarnations: dict[str, Incarnation] = field(default_factory=dict)
-    buffers: dict[str, TopicBuffer] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
-    _in_flight: dict[str, Flush] = field(default_factory=dict)
-    _abandoned: list[Flush] = field(default_factory=list)
     _disturbed: bool = False
     _paused: bool = False
     _hold_until: float = 0.0
@@ -85,8 +79,7 @@ class Worker:
         person can go on; what was buffered then is read again by the next worker.
         """
         topics = list(self.intakes)
-        self.buffers = {topic: TopicBuffer(topic) for topic in topics}
-        self.flusher.start()
+        self.flushes.flusher.start()
         self.consumer.subscribe(
             topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
@@ -97,7 +90,7 @@ class Worker:
             self.give_up()
             self._abandon()
             self.consumer.close()
-            self.flusher.stop(JOIN_SECONDS)
+            self.flushes.flusher.stop(JOIN_SECONDS)
 
     def _loop(self, targets: Mapping[Source, int] | None) -> None:
         try:
@@ -110,7 +103,7 @@ class Worker:
             # A signal came while a step was waiting to be tried again, in a rebalance, say.
             if not self.stop_requested():
                 raise
-        self.log.info("stopping", buffered_bytes=self._buffered())
+        self.log.info("stopping", buffered_bytes=self.flushes.bytes())
 
     # -- one turn -------------------------------------------------------------------------------
 
@@ -123,9 +116,9 @@ class Worker:
             self._reposition()
         else:
             self._take(batch)
-        while outcome := self.flusher.outcome():
+        while outcome := self.flushes.finished():
             self._settle(outcome)
-        self._flush_due(everything=False)
+        self._start_flushes()
         self._control_gate()
         self._observe()
 
@@ -146,8 +139,8 @@ class Worker:
                 )
             elif error.code() == KafkaError._PARTITION_EOF:
                 ends.append((Source(message.topic(), message.partition()), message.offset()))
-            else:
-                self._client_error(error, message.topic())
+            elif self._client_error(error, message.topic()):
+                return  # a topic was reset: what came before in this batch is read again
         waiting = {topic for topic, records in raws.items() if not self._take_topic(topic, records)}
         for source, offset in ends:
             if source.topic not in waiting:
@@ -159,7 +152,9 @@ class Worker:
         """Take records of one topic in; return False if that must be tried again later."""
         began = monotonic()
         try:
-            taken = self.intakes[topic].take(records, self.assignment, self.buffers[topic], began)
+            taken = self.intakes[topic].take(
+                records, self.assignment, self.flushes.buffers[topic], began
+            )
         except RetryableError as error:
             self._hold(error, began)
             return False
@@ -187,12 +182,15 @@ class Worker:
         owned.range.skip_to(offset, "absent")
         owned.at_end = True
         if owned.range.moved:
-            self.buffers[source.topic].touch(monotonic())
+            self.flushes.buffers[source.topic].touch(monotonic())
 
-    def _client_error(self, error: KafkaError, topic: str | None) -> None:
+    def _client_error(self, error: KafkaError, topic: str | None) -> bool:
+        """Deal with what the client reports; return True if a topic was reset."""
         if error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:
-            self._reset(topic or "")
-            return
+            for name in self.intakes:
+                if topic in {name, None}:
+                    self._reset(name)
+            return True
         if error.fatal():
             raise FatalError(
                 f"Kafka's client cannot go on ({error.name()}): start the worker again"
@@ -201,42 +199,26 @@ class Worker:
         if isinstance(translated, FatalError):
             raise translated
         self.observer.kafka_error(error)
+        return False
 
     # -- flushing -------------------------------------------------------------------------------
 
-    def _flush_due(self, *, everything: bool) -> None:
-        now = monotonic()
-        for topic, buffer in self.buffers.items():
-            if topic in self._in_flight or buffer.opened_at is None:
-                continue
-            due = (
-                everything
-                or buffer.bytes >= self.limits.flush_bytes
-                or buffer.age(now) >= self.limits.flush_seconds
-                or (self.gate.closed and buffer.bytes > 0)
-            )
-            if due:
-                self._flush(topic, buffer)
-
-    def _flush(self, topic: str, buffer: TopicBuffer) -> None:
-        flush = buffer.seal(self.assignment.of(topic), self.incarnations[topic], self.new_token())
-        if flush is not None:
-            self.reached(Step.SEALED)
-            self._in_flight[topic] = flush
-            self.flusher.submit(flush)
+    def _start_flushes(self, *, everything: bool = False) -> None:
+        self.flushes.start(
+            self.assignment,
+            self.incarnations,
+            monotonic(),
+            everything=everything,
+            memory_short=self.gate.closed,
+        )
 
     def _settle(self, outcome: Outcome) -> None:
         """Take note of what became of a flush."""
-        topic = outcome.flush.topic
-        if self._in_flight.get(topic) is not outcome.flush:
-            self._abandoned = [flush for flush in self._abandoned if flush is not outcome.flush]
-            return
-        del self._in_flight[topic]
         if isinstance(outcome, Flushed):
             self._committed(outcome)
         elif isinstance(outcome.error, FencedError):
             self.observer.fenced(outcome.flush, outcome.error)
-            self._reset(topic)
+            self._reset(outcome.flush.topic)
         else:
             raise outcome.error
 
@@ -258,15 +240,14 @@ class Worker:
         """Flush all buffers and wait; return False if that did not come to an end in time."""
         deadline = monotonic() + seconds
         while True:
-            self._flush_due(everything=True)
-            if not self._in_flight:
+            self._start_flushes(everything=True)
+            if not self.flushes.under_way:
                 return True
             left = deadline - monotonic()
             if left <= 0:
                 return False
-            outcome = self.flusher.outcome(min(left, POLL_SECONDS))
+            outcome = self.flushes.finished(min(left, POLL_SECONDS))
             if isinstance(outcome, NotFlushed) and isinstance(outcome.error, FencedError):
-                del self._in_flight[outcome.flush.topic]
                 self.observer.fenced(outcome.flush, outcome.error)
                 return False
             if outcome is not None:
@@ -274,12 +255,10 @@ class Worker:
 
     def _abandon(self) -> None:
         """Drop everything that is not known to be in the lake: always safe, it is read again."""
-        for flush in self._in_flight.values():
-            self.observer.abandoned(flush)
-            self._abandoned.append(flush)
-        self._in_flight.clear()
-        for buffer in self.buffers.values():
-            buffer.clear()
+        for topic in self.intakes:
+            flush = self.flushes.drop(topic)
+            if flush is not None:
+                self.observer.abandoned(flush)
 
     def _drain(self) -> None:
         self._pause_all()
@@ -332,9 +311,7 @@ class Worker:
 
     def _reset(self, topic: str) -> None:
         """Drop what is buffered of a topic and go on from the tables' positions."""
-        self.buffers[topic].clear()
-        if topic in self._in_flight:
-            self._abandoned.append(self._in_flight.pop(topic))
+        self.flushes.drop(topic)
         sources = [item.source for item in self.assignment.of(topic)]
         taken, incarnations = self._take_positions(sources)
         self.assignment.add(taken)
@@ -355,13 +332,8 @@ class Worker:
 
     # -- memory and time ------------------------------------------------------------------------
 
-    def _buffered(self) -> int:
-        waiting = sum(buffer.bytes for buffer in self.buffers.values())
-        flying = sum(flush.bytes for flush in self._in_flight.values())
-        return waiting + flying + sum(flush.bytes for flush in self._abandoned)
-
     def _control_gate(self) -> None:
-        full = self.gate.update(self._buffered())
+        full = self.gate.update(self.flushes.bytes())
         wait = full or monotonic() < self._hold_until
         if wait and not self._paused:
             self._pause_all()
@@ -380,7 +352,7 @@ class Worker:
 
     def _caught_up(self, targets: Mapping[Source, int]) -> bool:
         owned = self.assignment.owned
-        if self._in_flight:
+        if self.flushes.under_way:
             return False
         if not owned:
             return self.observer.group_is_done(targets, monotonic())
@@ -396,7 +368,7 @@ class Worker:
         if now - self._observed_at < OBSERVE_SECONDS:
             return
         self._observed_at = now
-        self.observer.look(self.consumer, self.assignment, self._buffered())
+        self.observer.look(self.consumer, self.assignment, self.flushes.bytes())
 
 
 def _at(item: Owned) -> TopicPartition:
