@@ -64,6 +64,14 @@ def redaction(settings: RedactSettings) -> Redaction:
     return Redaction(redactor, sealer, policy.off)
 
 
+def check(settings: Settings) -> None:
+    """Raise UsageError if a worker could not be made of these settings; connects to nothing."""
+    policy = load_policy(settings.redact.policy)
+    load_keys(settings.redact, default_secret=os.urandom(KEY_BYTES) if policy.off else None)
+    load_seal_key(settings.redact)
+    schema_source(settings.kafka)
+
+
 def schema_source(settings: KafkaSettings) -> SchemaSource:
     """Return where the schemas of framed Avro are found."""
     password = settings.schema_registry_password
@@ -148,6 +156,7 @@ def redrive(settings: Settings, topic: str, fetcher: Fetcher) -> Redrive:
         redactor=parts.redactor,
         unsealer=parts.sealer,
         fetch=fetcher.fetch,
+        incarnation=fetcher.incarnation,
         retry=retry(),
         now_us=now_us,
         new_token=new_token,

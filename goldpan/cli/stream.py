@@ -94,7 +94,7 @@ def _follow(parent: int, stop: threading.Event) -> None:
 
 def _supervise(call: Call, workers: int, stop: threading.Event, *, until_caught_up: bool) -> int:
     # What is wrong with the settings is told once, here, and not by each worker.
-    wiring.worker(call.settings, stop)
+    wiring.check(call.settings)
     command = [sys.executable, "-m", "goldpan", "stream", "run", f"--parent={os.getpid()}"]
     if until_caught_up:
         command.append("--until-caught-up")
