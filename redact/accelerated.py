@@ -7,8 +7,9 @@ context are looked at only around findings that they could lift. Telephone numbe
 for all regions. That the findings are equal is tested, not claimed (``tests/redact``).
 """
 
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,17 +22,26 @@ from redact.findings import Finding, TextTimeoutError
 from redact.phones import PhoneWalker
 from redact.prefilter import Prefilter
 
+_WORD = re.compile(r"\S+")
+_MARKS = {"URL": ".", "EMAIL_ADDRESS": "@"}
+"""Types whose patterns, Presidio's own, match no white space and always hold a character."""
+
 _FACTOR, _FLOOR = 0.35, 0.4
 """What a context word adds to a score, and the least it lifts it to (Presidio's defaults)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """One pattern of one recogniser, ready to run."""
+    """One pattern of one recogniser, ready to run.
+
+    ``mark`` is a character that is in each match, of patterns that never match white space: those
+    need to run only on the words in which it stands. It is empty for all others.
+    """
 
     recogniser: PatternRecognizer
     pattern: Any
     score: float
+    mark: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +132,8 @@ class AcceleratedDetector:
                 self._owners.append(recogniser)
             else:
                 compiled = regex.compile(pattern.regex, flags=flags)
-                self._owners.append(_Search(recogniser, compiled, pattern.score))
+                mark = _MARKS.get(recogniser.supported_entities[0], "")
+                self._owners.append(_Search(recogniser, compiled, pattern.score, mark))
 
     def _needs_context(self, owner: _Owner) -> bool:
         """Tell whether what a pattern finds is dropped unless a word of context lifts it."""
@@ -150,7 +161,7 @@ class AcceleratedDetector:
         kind = search.recogniser.supported_entities[0]
         found: list[Finding] = []
         try:
-            for match in search.pattern.finditer(text, timeout=left):
+            for match in _matches(search, text, left):
                 start, end = match.span()
                 if start == end:
                     continue
@@ -170,8 +181,18 @@ class AcceleratedDetector:
             score = finding.score
             if words and score < 1 and self._context.supports(text, lowered, finding.start, words):
                 score = min(max(score + _FACTOR, _FLOOR), 1.0)
-            lifted.append(finding._replace(score=round(score, 6)))
+            lifted.append(finding.scored(round(score, 6)))
         return lifted
+
+
+def _matches(search: _Search, text: str, seconds: float) -> Iterator[Any]:
+    if not search.mark:
+        yield from search.pattern.finditer(text, timeout=seconds)
+        return
+    for word in _WORD.finditer(text):
+        if search.mark in word[0]:
+            start, end = word.span()
+            yield from search.pattern.finditer(text, start, end, timeout=seconds)
 
 
 def _any_in(words: tuple[str, ...], lowered: str) -> bool:

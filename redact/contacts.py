@@ -1,6 +1,7 @@
 """Addresses of mail and machines, also inside a company's own network."""
 
 import re
+from functools import lru_cache
 
 import tldextract
 from presidio_analyzer import Pattern, PatternRecognizer
@@ -8,6 +9,11 @@ from presidio_analyzer.predefined_recognizers import EmailRecognizer
 
 _SNAPSHOT = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 """The list of suffixes as it was packed: asking the network would tell it what is being read."""
+
+
+@lru_cache(maxsize=4096)
+def _is_public(domain: str) -> bool:
+    return bool(_SNAPSHOT(domain).suffix)
 
 
 class MailRecogniser(EmailRecognizer):
@@ -20,7 +26,7 @@ class MailRecogniser(EmailRecognizer):
     def validate_result(self, pattern_text: str) -> bool:
         """Ask for a public suffix or an internal domain."""
         domain = "." + pattern_text.rpartition("@")[2].casefold()
-        return domain.endswith(self._internal) or bool(_SNAPSHOT(domain[1:]).suffix)
+        return domain.endswith(self._internal) or _is_public(domain[1:])
 
 
 class HostRecogniser(PatternRecognizer):

@@ -6,10 +6,11 @@ A value counts if it is found in either form of the text, so undoing a disguise 
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from redact.accelerated import AcceleratedDetector
 from redact.findings import Detector, Finding
+from redact.kinds import NUMBER_LIKE
 from redact.normalise import mapped, normalise
 from redact.policy import Policy
 from redact.recognisers import build_recognisers, least_score
@@ -18,11 +19,20 @@ _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{20,}={0,2}(?![A-Za-z
 
 
 class PolicyDetector:
-    """Finds what a policy asks for in one text; see :class:`redact.findings.Detector`."""
+    """Finds what a policy asks for in one text; see :class:`redact.findings.Detector`.
 
-    def __init__(self, policy: Policy, base: Detector | None = None) -> None:
+    ``wanted`` are the types to look for, all by default.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        base: Detector | None = None,
+        *,
+        wanted: Collection[str] | None = None,
+    ) -> None:
         self._base = base or AcceleratedDetector(
-            build_recognisers(policy),
+            build_recognisers(policy, wanted),
             threshold=least_score(policy),
             seconds=policy.text_seconds,
         )
@@ -40,7 +50,7 @@ class PolicyDetector:
         return found
 
     def _plain(self, text: str) -> list[Finding]:
-        found = self._base.find(text)
+        found = [f for f in self._base.find(text) if not _glued(text, f)]
         for kind, pattern in self._denied:
             found += (Finding(kind, m.start(), m.end(), 1.0) for m in pattern.finditer(text))
         return found
@@ -51,7 +61,15 @@ class PolicyDetector:
             inner = _decoded(match[0])
             if inner:
                 for finding in self.find(inner):
-                    yield finding._replace(start=match.start(), end=match.end())
+                    yield finding.at(match.start(), match.end())
+
+
+def _glued(text: str, finding: Finding) -> bool:
+    """Tell whether a number is the end of an identifier, as in `gift_card_1647044`."""
+    if finding.type not in NUMBER_LIKE or finding.start < 2:
+        return False
+    before, further = text[finding.start - 1], text[finding.start - 2]
+    return (before == "_" and further.isalnum()) or (before == "-" and further.isalpha())
 
 
 def _decoded(run: str) -> str | None:

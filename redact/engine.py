@@ -8,7 +8,7 @@ reason, is rejected: its text never passes, and neither does the text of the exc
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -71,17 +71,18 @@ def build_redactor(policy: Policy, keys: Keys, *, audit: bool = False) -> Redact
     return OpenDoor() if policy.off else PolicyRedactor(policy, keys, audit=audit)
 
 
-def names_stage(policy: Policy) -> NamesStage | None:
-    """Load the model for names that a policy asks for.
+def names_stage(policy: Policy, wanted: Collection[str] | None = None) -> NamesStage | None:
+    """Load the model for names that a policy asks for; it finds ``wanted`` types only.
 
     Raises:
         UsageError: there is no such model.
     """
     if policy.names.model == "none":
         return None
+    types = policy.entities if wanted is None else wanted
     labels = policy.names.labels or TYPES
-    wanted = {label: kind for label, kind in labels.items() if kind in policy.entities}
-    return SpacyNames(policy.names.model, labels=wanted)
+    used = {label: kind for label, kind in labels.items() if kind in types}
+    return SpacyNames(policy.names.model, labels=used)
 
 
 class OpenDoor:
@@ -128,15 +129,21 @@ class TextResult(NamedTuple):
 
 
 class PolicyRedactor:
-    """Redacts by a policy, with the detectors that it asks for."""
+    """Redacts by a policy, with the detectors that it asks for.
 
-    def __init__(self, policy: Policy, keys: Keys, *, audit: bool = False) -> None:
+    With ``audit`` it tells what it did to each record, with ``report`` it looks for types that are
+    kept as well.
+    """
+
+    def __init__(
+        self, policy: Policy, keys: Keys, *, audit: bool = False, report: bool = False
+    ) -> None:
         self._policy = policy
         self._keys = keys
         self._audit = audit
-        stage = names_stage(policy)
+        stage = names_stage(policy, None if report else policy.replaced())
         self.policy_hash = policy.hash_with(stage.identity if stage else "")
-        self._segmenter = Segmenter(policy, keys, stage)
+        self._segmenter = Segmenter(policy, keys, stage, report=report)
         self._pseudonyms = self._segmenter.pseudonyms
         self._prover = Prover(policy, keys.cache)
         self._walkers = {kind: Walker(kind.value) for kind in RecordKind}

@@ -1,16 +1,26 @@
 """What a detector says: a type of personal data and where it stands in a text."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 
-class Finding(NamedTuple):
+class Finding(msgspec.Struct, frozen=True, order=True, gc=False):
     """One stretch of personal data: ``text[start:end]`` is of ``type`` with a ``score`` in 0..1."""
 
     type: str
     start: int
     end: int
     score: float
+
+    def at(self, start: int, end: int) -> "Finding":
+        """Return the same finding in another place."""
+        return Finding(self.type, start, end, self.score)
+
+    def scored(self, score: float) -> "Finding":
+        """Return the same finding with another score."""
+        return Finding(self.type, self.start, self.end, score)
 
 
 class Detector(Protocol):
@@ -39,11 +49,6 @@ class NamesStage(Protocol):
 
 class TextTimeoutError(Exception):
     """A text was given up because its time was over. Carries nothing of the text."""
-
-
-def contained(finding: Finding, others: Sequence[Finding]) -> bool:
-    """Tell whether a finding lies wholly inside one of the others."""
-    return any(other.start <= finding.start and finding.end <= other.end for other in others)
 
 
 def disjoint(findings: Sequence[Finding]) -> list[Finding]:

@@ -56,7 +56,7 @@ def load_keys(settings: RedactSettings, *, default_secret: bytes | None = None) 
     Raises:
         UsageError: no key is set and there is no default, or it is not base64 of 32 bytes.
     """
-    secret = _secret("redact.key", settings.key, settings.key_file) or default_secret
+    secret = _secret("GOLDPAN_REDACT__KEY", settings.key, settings.key_file) or default_secret
     if secret is None:
         raise UsageError(
             "No redaction key is set: put 32 random bytes in base64 into GOLDPAN_REDACT__KEY "
@@ -72,7 +72,7 @@ def load_seal_key(settings: RedactSettings) -> SealKey | None:
     Raises:
         UsageError: it is not base64 of 32 bytes.
     """
-    secret = _secret("redact.seal_key", settings.seal_key, settings.seal_key_file)
+    secret = _secret("GOLDPAN_REDACT__SEAL_KEY", settings.seal_key, settings.seal_key_file)
     return None if secret is None else SealKey(settings.seal_key_id, secret)
 
 
@@ -83,7 +83,7 @@ def _secret(name: str, value: SecretStr | None, file: Path | None) -> bytes | No
         try:
             encoded = file.read_text(encoding="ascii")
         except (OSError, UnicodeDecodeError):
-            raise UsageError(f"The file that {name}_file names cannot be read.") from None
+            raise UsageError(f"The file that {name}_FILE names cannot be read.") from None
     else:
         return None
     try:

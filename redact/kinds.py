@@ -37,3 +37,21 @@ TYPES = MappingProxyType(
         "VEHICLE_ID": "a vehicle's number",
     }
 )
+
+NUMBER_LIKE = frozenset(
+    {
+        "PHONE_NUMBER",
+        "CREDIT_CARD",
+        "US_BANK_NUMBER",
+        "US_DRIVER_LICENSE",
+        "US_PASSPORT",
+        "US_SSN",
+        "US_ITIN",
+        "UK_NHS",
+        "NATIONAL_ID",
+        "MEDICAL_LICENSE",
+        "CRYPTO",
+        "ZIP_CODE",
+    }
+)
+"""Types that a number under a harmless key, or at the end of an identifier, is never taken for."""

@@ -3,6 +3,7 @@
 What was learnt from a record is looked for in that record only: never across subjects.
 """
 
+import calendar
 import json
 import re
 import unicodedata
@@ -71,9 +72,6 @@ def learnt_from_user(user_id: str) -> frozenset[Learnt]:
     return frozenset(learnt)
 
 
-_SERIALS = count(1)
-
-
 def learnt_from_prose(text: str, findings: Iterable[Finding]) -> frozenset[Learnt]:
     """Return what findings in prose say: a full name or an account is looked for elsewhere too."""
     learnt: set[Learnt] = set()
@@ -86,19 +84,36 @@ def learnt_from_prose(text: str, findings: Iterable[Finding]) -> frozenset[Learn
     return frozenset(learnt)
 
 
-class NameFinder:
-    """Looks for one set of learnt values in texts: one pass, whatever their number.
+_SERIALS = count(1)
+_BETWEEN = frozenset(" \t\n\r\u00a0,_.+-")
+_MOST_BETWEEN = 3
 
-    ``serial`` tells finders apart.
+
+class _Spelling(NamedTuple):
+    """One way in which a value is written: its words in lower case, and if case matters as is."""
+
+    words: tuple[str, ...]
+    type: str
+    exact: tuple[str, ...] | None
+
+
+class NameFinder:
+    """Looks for one set of learnt values in texts.
+
+    Nothing is compiled, as each record may bring a set of its own: a spelling is looked for by its
+    first word, and compared further only where that stands. ``serial`` tells finders apart.
     """
 
     def __init__(self, learnt: frozenset[Learnt]) -> None:
-        exact, loose = _alternatives(learnt)
-        self._types = exact | loose
-        self._needles = sorted({min(word.split(), key=len).lower() for word in self._types})
         self.serial = next(_SERIALS)
-        self._loose = _compiled(loose, re.IGNORECASE)
-        self._exact = _compiled(exact, 0)
+        self._by_word: dict[str, list[_Spelling]] = {}
+        exact, loose = _alternatives(learnt)
+        for spelling, kind in loose.items():
+            self._add(spelling.lower(), kind, None)
+        for spelling, kind in exact.items():
+            self._add(spelling.lower(), kind, spelling)
+        for spellings in self._by_word.values():
+            spellings.sort(key=lambda one: -sum(map(len, one.words)))
 
     def find(self, text: str) -> list[Finding]:
         """Return where the learnt values stand in ``text``, also in disguise."""
@@ -108,17 +123,64 @@ class NameFinder:
             findings += mapped(normal, self._plain(normal.text))
         return findings
 
+    def _add(self, lowered: str, kind: str, exact: str | None) -> None:
+        words = tuple(lowered.split())
+        if words:
+            spelling = _Spelling(words, kind, tuple(exact.split()) if exact else None)
+            self._by_word.setdefault(words[0], []).append(spelling)
+
     def _plain(self, text: str) -> list[Finding]:
         findings: list[Finding] = []
         lowered = text.lower()
-        if not any(needle in lowered for needle in self._needles):
-            return findings
-        for pattern in (self._loose, self._exact):
-            if pattern is not None:
-                for match in pattern.finditer(text):
-                    kind = self._types.get(match[0], self._types.get(match[0].casefold(), "PERSON"))
-                    findings.append(Finding(kind, match.start(), match.end(), _SCORE))
+        if len(lowered) != len(text):
+            lowered = "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
+        for word, spellings in self._by_word.items():
+            at = lowered.find(word)
+            while at != -1:
+                if at == 0 or not text[at - 1].isalnum():
+                    finding = _first_match(text, lowered, at, spellings)
+                    if finding is not None:
+                        findings.append(finding)
+                at = lowered.find(word, at + 1)
         return findings
+
+
+def _first_match(
+    text: str, lowered: str, at: int, spellings: Sequence[_Spelling]
+) -> Finding | None:
+    """Return the longest of the spellings that stands at a place."""
+    for spelling in spellings:
+        end = _match(text, lowered, at, spelling)
+        if end:
+            return Finding(spelling.type, at, end, _SCORE)
+    return None
+
+
+def _match(text: str, lowered: str, at: int, spelling: _Spelling) -> int:
+    """Return where a spelling that begins at ``at`` ends, 0 if it does not stand there."""
+    place = at
+    for number, word in enumerate(spelling.words):
+        if number:
+            gap = place
+            while place < len(text) and text[place] in _BETWEEN and place - gap < _MOST_BETWEEN:
+                place += 1
+            if place == gap:
+                return 0
+        if not lowered.startswith(word, place):
+            return 0
+        if spelling.exact and text[place : place + len(word)] != spelling.exact[number]:
+            return 0
+        place += len(word)
+    return _end(text, place)
+
+
+def _end(text: str, place: int) -> int:
+    """Return where a word ends, with an `s` or `'s` behind it; 0 if it goes on."""
+    tail = text[place : place + 3]
+    for suffix in ("'s", "\u2019s", "s", ""):
+        if tail.startswith(suffix) and not tail[len(suffix) : len(suffix) + 1].isalnum():
+            return place + len(suffix)
+    return 0
 
 
 @lru_cache(maxsize=4096)
@@ -127,25 +189,44 @@ def finder(learnt: frozenset[Learnt]) -> NameFinder | None:
     return NameFinder(learnt) if learnt else None
 
 
-def _compiled(words: Sequence[str] | dict[str, str], flags: int) -> re.Pattern[str] | None:
-    if not words:
-        return None
-    ordered = sorted(words, key=lambda word: (-len(word), word))
-    body = "|".join(re.escape(word).replace(r"\ ", r"[\s,_.+-]{1,3}") for word in ordered)
-    return re.compile(rf"(?<![^\W_])(?:{body})(?:['\u2019]?s)?(?![^\W_])", flags)
-
-
 def _alternatives(learnt: frozenset[Learnt]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the spellings that count exactly, and those that count in any case, with types."""
     exact: dict[str, str] = {}
     loose: dict[str, str] = {}
     for kind, value in learnt:
         if kind != "PERSON":
-            loose[value.casefold()] = kind
+            for spelling in (value, *(_dates(value) if kind == "DATE_OF_BIRTH" else ())):
+                loose[spelling.lower()] = kind
             continue
         for spelling in {value, _plain(value)}:
             _add_person(spelling, exact, loose)
     return exact, loose
+
+
+_ISO = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_MONTHS = tuple(calendar.month_name)
+
+
+def _dates(value: str) -> list[str]:
+    """Return the other usual spellings of a date of the form 1990-04-05."""
+    match = _ISO.fullmatch(value)
+    if match is None or not 1 <= int(match[2]) <= 12:
+        return []
+    year, month, day = match[1], int(match[2]), int(match[3])
+    name = _MONTHS[month]
+    spellings = [f"{day:02}.{month:02}.{year}", f"{year}/{month:02}/{day:02}"]
+    for spelt in (str(day), f"{day:02}", f"{day}{_ordinal(day)}"):
+        for written in (name, name[:3]):
+            spellings += (f"{written} {spelt} {year}", f"{spelt} {written} {year}")
+            spellings.append(f"{spelt} of {written} {year}")
+    for one, two in ((month, day), (day, month)):
+        spellings += (f"{one:02}/{two:02}/{year}", f"{one}/{two}/{year}")
+        spellings += (f"{one:02}-{two:02}-{year}", f"{one}-{two}-{year}")
+    return spellings
+
+
+def _ordinal(day: int) -> str:
+    return "th" if 4 <= day <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
 
 
 def _add_person(full: str, exact: dict[str, str], loose: dict[str, str]) -> None:
@@ -155,11 +236,11 @@ def _add_person(full: str, exact: dict[str, str], loose: dict[str, str]) -> None
     if len(words) > 1:
         first, last = words[0], words[-1]
         for spelling in (" ".join(words), f"{first} {last}", f"{last} {first}"):
-            loose[spelling.casefold()] = "PERSON"
+            loose[spelling.lower()] = "PERSON"
         for initial in (f"{first[0]}. {last}", f"{first[0]} {last}", f"{first} {last[0]}."):
             exact[initial] = "PERSON"
     for word in words:
-        folded = word.casefold()
+        folded = word.lower()
         if len(word) >= 3 and folded not in _ORDINARY:
             loose[folded] = "PERSON"
         else:

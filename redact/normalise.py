@@ -97,7 +97,7 @@ def mapped(normal: Normal, found: Iterable[Finding]) -> Iterator[Finding]:
     """Yield findings in a normalised text with their places in the original."""
     for finding in found:
         start, end = normal.original(finding.start, finding.end)
-        yield finding._replace(start=start, end=end)
+        yield finding.at(start, end)
 
 
 def _read(unit: str) -> str:

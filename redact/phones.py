@@ -99,15 +99,21 @@ class PhoneWalker:
         candidate = whole[: trimmed.start()] if trimmed else whole
         if trimmed:
             after = (whole[trimmed.start() :] + after)[:_AFTER]
+        length = max(len(candidate), 1)
         digits = len(_DIGIT.findall(candidate))
         abroad = "+" in candidate or "\uff0b" in candidate
+        if candidate.startswith("+"):
+            # With its country's code before it a number is the same from everywhere.
+            first = self._in_region(self._regions[0], before, candidate, after)
+            if first == (0, len(candidate)):
+                return length, (first,) * len(self._regions)
         found = tuple(
             self._in_region(region, before, candidate, after)
             if digits >= fewest or abroad
             else None
             for region, fewest in zip(self._regions, self._fewest, strict=True)
         )
-        return max(len(candidate), 1), found if any(found) else self._none
+        return length, found if any(found) else self._none
 
     def _in_region(self, region: str, before: str, candidate: str, after: str) -> Span | None:
         text = before + candidate + after

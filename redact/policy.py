@@ -128,6 +128,14 @@ class Policy(_Part):
             rules |= self.apps[app].entities
         return rules
 
+    def replaced(self) -> frozenset[str]:
+        """Return the types that are replaced somewhere: what is kept need not be looked for."""
+        overrides = [*self.fields.values(), *self.apps.values()]
+        parts = [self.entities, *(override.entities for override in overrides)]
+        return frozenset(
+            kind for part in parts for kind, rule in part.items() if rule.operator != "keep"
+        )
+
 
 def load_policy(source: str) -> Policy:
     """Load a preset by name, a file by path, or `off`.
@@ -144,7 +152,7 @@ def load_policy(source: str) -> Policy:
         return parse_policy(path.read_text(encoding="utf-8"), source)
     except (OSError, UnicodeDecodeError):
         raise UsageError(
-            f"The redaction policy {source!r} is neither a preset ({', '.join(PRESETS)}, {OFF}) "
+            f"GOLDPAN_REDACT__POLICY: {source!r} is neither a preset ({', '.join(PRESETS)}, {OFF}) "
             "nor a file that can be read."
         ) from None
 

@@ -5,7 +5,6 @@ three from a second HMAC over those nine. The last three let a later pass recogn
 of one's own and leave it as it is, while look-alikes in hostile text are treated as text.
 """
 
-import base64
 import hmac
 import re
 import unicodedata
@@ -16,6 +15,7 @@ from redact.keys import Keys
 _BODY, _CHECK = 9, 3
 PLACEHOLDER = re.compile(rf"<([A-Z][A-Z_]{{1,39}}):([a-z2-7]{{{_BODY + _CHECK}}})>")
 
+_MOST_KNOWN = 10_000
 _NOT_DIGITS = re.compile(r"\D+")
 _SPACES = re.compile(r"\s+")
 _BY_DIGITS = frozenset({"PHONE_NUMBER", "CREDIT_CARD", "US_SSN", "US_BANK_NUMBER", "US_ITIN"})
@@ -35,11 +35,19 @@ class Pseudonyms:
     def __init__(self, keys: Keys) -> None:
         self._key = keys.pseudonym
         self._key_id = keys.key_id
+        self._known: dict[tuple[str, str, str], str] = {}
 
     def token(self, kind: str, value: str, scope: str = "") -> str:
         """Return the 12-character token of a value."""
+        known = self._known.get((kind, value, scope))
+        if known is not None:
+            return known
         message = f"{scope}\0{kind}\0{canonical(kind, value)}".encode("utf-8", "surrogatepass")
-        return self._checked(_base32(hmac.digest(self._key, message, "sha256"), _BODY))
+        token = self._checked(_base32(hmac.digest(self._key, message, "sha256"), _BODY))
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[kind, value, scope] = token
+        return token
 
     def placeholder(self, kind: str, value: str, scope: str = "") -> str:
         """Return ``<TYPE:token>``."""
@@ -70,8 +78,13 @@ class Pseudonyms:
         return body + _base32(hmac.digest(self._key, b"check\0" + body.encode(), "sha256"), _CHECK)
 
 
+_ALPHABET = b"abcdefghijklmnopqrstuvwxyz234567"
+_LETTERS = bytes(_ALPHABET[byte % 32] for byte in range(256))
+
+
 def _base32(digest: bytes, length: int) -> str:
-    return base64.b32encode(digest)[:length].decode("ascii").lower()
+    """Return five bits of each of the first bytes as a character."""
+    return digest[:length].translate(_LETTERS).decode("ascii")
 
 
 Operator = Callable[[str, str, str], str]

@@ -4,20 +4,22 @@ Findings are merged into disjoint stretches and the text is put together once, f
 between them; the leaves of JSON are written again as literals where they stood.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from redact.findings import Finding, disjoint
 from redact.names import NameFinder
 from redact.policy import Rule
 from redact.pseudonyms import Operator, Pseudonyms
-from redact.segments import Analysis, LeafFindings
+from redact.segments import SURE, Analysis, LeafFindings
 from redact.structure import literal, origins, spliced
 
 KEEP = "keep"
 
 
-class Replaced(NamedTuple):
+class Replaced(msgspec.Struct, frozen=True, gc=False):
     """One replacement: its type, operator and place in the output (counted in characters)."""
 
     type: str
@@ -26,7 +28,12 @@ class Replaced(NamedTuple):
     end: int
 
 
-class Rendered(NamedTuple):
+def moved(replaced: Replaced, by: int) -> Replaced:
+    """Return the same replacement some characters further on."""
+    return Replaced(replaced.type, replaced.operator, replaced.start + by, replaced.end + by)
+
+
+class Rendered(msgspec.Struct, frozen=True, gc=False):
     """A redacted segment and what was replaced in it."""
 
     text: str
@@ -55,28 +62,32 @@ class Renderer:
         """Return the segment with all that the policy names replaced."""
         if analysis.leaves is None:
             return self._prose(text, analysis.findings, names)
-        touched = names if names is not None and (names.find(text) or "\\" in text) else None
+        named = _Named(text, names)
         ascii_only = text.isascii()
         parts: list[tuple[int, int, str]] = []
         replaced: list[Replaced] = []
         grown = 0
         for found in analysis.leaves:
+            leaf = found.leaf
+            touched = None if leaf.is_number else named.within(leaf.start, leaf.end)
             if not (found.findings or found.inner or touched):
                 continue
             new = self._leaf(found, touched)
-            if new.text == found.leaf.text:
+            if new.text == leaf.text:
                 continue
-            leaf, written = found.leaf, literal(new.text, ascii_only=ascii_only)
+            written = literal(new.text, ascii_only=ascii_only)
             at = leaf.start + grown + 1
-            replaced += (r._replace(start=at + r.start, end=at + r.end) for r in new.replaced)
+            replaced += (moved(r, at) for r in new.replaced)
             parts.append((leaf.start, leaf.end, written))
             grown += len(written) - (leaf.end - leaf.start)
         return Rendered(spliced(text, parts), tuple(replaced))
 
     def _leaf(self, found: LeafFindings, names: NameFinder | None) -> Rendered:
+        text, findings = found.leaf.text, found.findings
         if found.inner is not None:
-            return self.render(found.leaf.text, found.inner, names)
-        return self._prose(found.leaf.text, found.findings, None if found.leaf.is_number else names)
+            return self.render(text, found.inner, names)
+        whole = findings and findings[0].score == SURE and findings[0].end == len(text)
+        return self._prose(text, findings[:1] if whole else findings, None if whole else names)
 
     def _prose(self, text: str, findings: Sequence[Finding], names: NameFinder | None) -> Rendered:
         chosen = self.chosen(text, findings)
@@ -108,7 +119,8 @@ class Renderer:
         if analysis.leaves is None:
             return self._reported(text, [*analysis.findings, *(names.find(text) if names else ())])
         found: list[Finding] = []
-        for leaf, findings, inner in analysis.leaves:
+        for one in analysis.leaves:
+            leaf, findings, inner = one.leaf, one.findings, one.inner
             if inner is not None:
                 inside = self.reported(leaf.text, inner, names)
             else:
@@ -122,9 +134,7 @@ class Renderer:
                 )
                 at = leaf.start + (not leaf.is_number)
                 places = origins(raw)
-                found += (
-                    f._replace(start=at + places[f.start], end=at + places[f.end]) for f in inside
-                )
+                found += (f.at(at + places[f.start], at + places[f.end]) for f in inside)
         return found
 
     def _reported(self, text: str, findings: Sequence[Finding]) -> list[Finding]:
@@ -155,6 +165,23 @@ class Renderer:
         return chosen
 
 
+class _Named:
+    """Where in a JSON text learnt values stand, so that the other leaves need not be asked."""
+
+    def __init__(self, text: str, names: NameFinder | None) -> None:
+        self._text = text
+        self._names = names
+        self._escaped = names is not None and "\\" in text
+        self._starts = sorted(f.start for f in names.find(text)) if names else []
+
+    def within(self, start: int, end: int) -> NameFinder | None:
+        """Return the finder if it finds something in a stretch, or might behind an escape."""
+        at = bisect_left(self._starts, start)
+        if at < len(self._starts) and self._starts[at] < end:
+            return self._names
+        return self._names if self._escaped and "\\" in self._text[start:end] else None
+
+
 def _outside(findings: Sequence[Finding], own: Sequence[tuple[int, int]]) -> list[Finding]:
     """Cut findings back to what lies outside one's own placeholders."""
     pieces: list[Finding] = []
@@ -164,8 +191,8 @@ def _outside(findings: Sequence[Finding], own: Sequence[tuple[int, int]]) -> lis
             if end <= start or begin >= finding.end:
                 continue
             if begin > start:
-                pieces.append(finding._replace(start=start, end=begin))
+                pieces.append(finding.at(start, begin))
             start = end
         if start < finding.end:
-            pieces.append(finding._replace(start=start))
+            pieces.append(finding.at(start, finding.end))
     return pieces

@@ -50,14 +50,22 @@ class Found(NamedTuple):
 
 
 class Segmenter:
-    """Analyses and renders segments under one policy."""
+    """Analyses and renders segments under one policy.
 
-    def __init__(self, policy: Policy, keys: Keys, names: NamesStage | None = None) -> None:
+    With ``report`` types that are kept are looked for as well, so that they can be told.
+    """
+
+    def __init__(
+        self, policy: Policy, keys: Keys, names: NamesStage | None = None, *, report: bool = False
+    ) -> None:
         self._policy = policy
         self._secret = keys.cache
         self.pseudonyms = Pseudonyms(keys)
         self._operators = operators(self.pseudonyms)
-        self._analyser = Analyser(PolicyDetector(policy), KeyBook(policy.keys))
+        self._analyser = Analyser(
+            PolicyDetector(policy, wanted=None if report else policy.replaced()),
+            KeyBook(policy.keys),
+        )
         self._names = names
         self._analyses: SegmentCache[Analysis | Failure] = SegmentCache(ANALYSES_BYTES)
         self._outputs: SegmentCache[Rendered] = SegmentCache(OUTPUTS_BYTES)

@@ -8,30 +8,13 @@ it (the names learnt elsewhere) is laid on top when the segment is rendered.
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+
+import msgspec
 
 from redact.findings import Detector, Finding
+from redact.kinds import NUMBER_LIKE
 from redact.names import Learnt, learnt_from, learnt_from_prose
 from redact.structure import HARMLESS, KeyBook, Leaf, is_json, leaves
-
-NUMBER_LIKE = frozenset(
-    {
-        "PHONE_NUMBER",
-        "CREDIT_CARD",
-        "US_BANK_NUMBER",
-        "US_DRIVER_LICENSE",
-        "US_PASSPORT",
-        "US_SSN",
-        "US_ITIN",
-        "UK_NHS",
-        "NATIONAL_ID",
-        "MEDICAL_LICENSE",
-        "CRYPTO",
-        "ZIP_CODE",
-    }
-)
-"""Types that a number under a harmless key is never taken for."""
 
 SURE = 1.0
 _MAX_DEPTH = 6
@@ -41,7 +24,7 @@ _NAME = re.compile(r"[^\W\d_][^\d_@:/{}<>\[\]]{0,80}\Z")
 _GAP = "\n\n"
 
 
-class LeafFindings(NamedTuple):
+class LeafFindings(msgspec.Struct, frozen=True, gc=False):
     """A leaf that can be replaced, with the findings in its value."""
 
     leaf: Leaf
@@ -49,8 +32,7 @@ class LeafFindings(NamedTuple):
     inner: "Analysis | None"
 
 
-@dataclass(slots=True)
-class Analysis:
+class Analysis(msgspec.Struct, frozen=True, gc=False):
     """What is personal in a segment. For JSON ``leaves`` holds the leaves, else it is None.
 
     ``learnt`` is what the segment says about persons, to be looked for in the rest of the record.
@@ -58,7 +40,7 @@ class Analysis:
 
     findings: tuple[Finding, ...] = ()
     leaves: tuple[LeafFindings, ...] | None = None
-    learnt: frozenset[Learnt] = field(default_factory=frozenset)
+    learnt: frozenset[Learnt] = frozenset()
 
 
 class Analyser:

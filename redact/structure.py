@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from fnmatch import translate
-from typing import NamedTuple
 
 import msgspec
 
@@ -24,7 +23,7 @@ _SEPARATORS = re.compile(r"[\s.-]+")
 _MAX_KEYS = 20_000
 
 
-class Leaf(NamedTuple):
+class Leaf(msgspec.Struct, frozen=True, gc=False):
     """One string, number or key of a JSON text.
 
     ``start`` and ``end`` are the place of the literal in the text, quotation marks included.

@@ -60,7 +60,11 @@ class LineRedactor:
         self._made_of = (policy, keys, schema)
         self._schema = schema
         self._policy = policy
-        self._engine = None if policy.off else PolicyRedactor(policy, keys, audit=True)
+        self._engine = (
+            None
+            if policy.off
+            else PolicyRedactor(policy, keys, audit=True, report=schema == "text")
+        )
         self._decoder = _DECODERS[schema]
 
     def __reduce__(self) -> tuple[Callable[..., "LineRedactor"], tuple[Policy, Keys, Schema]]:
