@@ -29,6 +29,8 @@ _REFUSED = {
     "404": "the bucket does not exist: create it or correct GOLDPAN_LAKE__URI",
     "403": "access was denied: check the credentials and the bucket's policy",
 }
+_NO_CONNECTION = {"EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError"}
+_UNREACHABLE = ": does the server run, and is GOLDPAN_LAKE__S3_ENDPOINT_URL its address?"
 
 
 class ObjectStore(Protocol):
@@ -181,7 +183,9 @@ class S3Store:
             return FatalError(f"{where}: {_REFUSED[code]}")
         if type(error).__name__ in {"NoCredentialsError", "PartialCredentialsError"}:
             return FatalError(f"{where}: no credentials: set AWS_ACCESS_KEY_ID and its secret")
-        return RetryableError(f"{where}: no good answer ({code or type(error).__name__})")
+        name = type(error).__name__
+        hint = _UNREACHABLE if name in _NO_CONNECTION else ""
+        return RetryableError(f"{where}: no good answer ({code or name}){hint}")
 
 
 def _code(error: Exception) -> str:
@@ -193,6 +197,6 @@ def _code(error: Exception) -> str:
 
 def _folder_error(path: Path, error: OSError) -> RetryableError | FatalError:
     name = error.strerror or type(error).__name__
-    if isinstance(error, PermissionError | NotADirectoryError):
+    if isinstance(error, PermissionError | NotADirectoryError | FileExistsError):
         return FatalError(f"{path}: {name}: correct GOLDPAN_LAKE__URI or the folder's owner")
     return RetryableError(f"{path}: {name}")

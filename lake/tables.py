@@ -189,6 +189,8 @@ class Lake:
 
     def _make(self, schema: TableSchema) -> bool:
         uri, options = self.location.table_uri(schema.name), self.location.table_options()
+        if self.location.folder:
+            self.location.files(schema.name).check()
         with _lake_errors(f"making table {schema.name}"):
             if DeltaTable.is_deltatable(uri, storage_options=options):
                 return False

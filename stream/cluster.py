@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from lake.ledger import Incarnation, Source
 from schemas.errors import FatalError, RetryableError
+from stream.kafka_client import unusable_property
 
 TIMEOUT_SECONDS = 10.0
 _REFUSED = {
@@ -23,15 +24,35 @@ _REFUSED = {
     KafkaError._AUTHENTICATION: "was not accepted with its credentials",
 }
 _EMBEDDED = "mockCluster"  # librdkafka's own broker, for demos: it answers no admin calls
+_CHECK_PROPERTIES = "check GOLDPAN_KAFKA__PROPERTIES and the access lists of the cluster"
+_REMEDY = {
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "check GOLDPAN_KAFKA__GROUP_ID and the access lists of "
+    "the cluster",
+}
+_NO_CONNECTION = {
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._RESOLVE,
+    KafkaError._TIMED_OUT,
+}
+_UNREACHABLE = ": does it run, and is GOLDPAN_KAFKA__BOOTSTRAP_SERVERS its address?"
 _ABSENT = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}
 
 
 class Cluster:
-    """Asks the brokers, through an admin client and through the consumer whose offsets count."""
+    """Asks the brokers, through an admin client and through the consumer whose offsets count.
+
+    Raises UsageError if the client refuses one of the properties.
+    """
 
     def __init__(self, properties: Mapping[str, Any], *, bootstrap_servers: str) -> None:
         self._bootstrap = bootstrap_servers
-        self._admin = AdminClient(dict(properties))
+        self._refusal: KafkaError | None = None
+        all_properties: dict[str, Any] = {**properties, "error_cb": self._on_error}
+        try:
+            self._admin = AdminClient(all_properties)
+        except KafkaException as error:
+            raise unusable_property(error) from None
 
     def partitions(self, topics: Sequence[str]) -> list[Source]:
         """Return all partitions of the topics, in order.
@@ -71,21 +92,35 @@ class Cluster:
         try:
             return question()
         except KafkaException as error:
-            raise self.translated(error.args[0], topic) from error
+            raise self.translated(self._refused() or error.args[0], topic) from error
         except TimeoutError as error:
             raise RetryableError(f"Kafka at {self._bootstrap} did not answer in time") from error
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() in _REFUSED:
+            self._refusal = error
+
+    def _refused(self) -> KafkaError | None:
+        """Return what the brokers refused, which a question that is not answered does not tell."""
+        self._admin.poll(0)
+        refusal, self._refusal = self._refusal, None
+        return refusal
 
     def translated(self, error: KafkaError, topic: str) -> RetryableError | FatalError:
         """Return the error to raise for what a broker or the client said."""
         code = error.code()
         if code in _REFUSED:
+            about = f" {topic}" if code == KafkaError.TOPIC_AUTHORIZATION_FAILED else ""
             return FatalError(
-                f"Kafka at {self._bootstrap}: this client {_REFUSED[code]} (topic {topic}): "
-                "check GOLDPAN_KAFKA__PROPERTIES and the access lists of the cluster"
+                f"Kafka at {self._bootstrap}: this client {_REFUSED[code]}{about}: "
+                f"{_REMEDY.get(code, _CHECK_PROPERTIES)}"
             )
         if code in _ABSENT:
             return FatalError(
                 f"Kafka at {self._bootstrap} has no topic {topic}: create it, or name the right "
                 "one in GOLDPAN_KAFKA__TRACES_TOPIC or GOLDPAN_KAFKA__FEEDBACK_TOPIC"
             )
-        return RetryableError(f"Kafka at {self._bootstrap} gives no good answer ({error.name()})")
+        hint = _UNREACHABLE if code in _NO_CONNECTION else ""
+        return RetryableError(
+            f"Kafka at {self._bootstrap} gives no good answer ({error.name()}){hint}"
+        )

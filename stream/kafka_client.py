@@ -74,4 +74,9 @@ def make_consumer(
     try:
         return Consumer({**properties, "error_cb": on_error})
     except KafkaException as error:
-        raise UsageError(f"GOLDPAN_KAFKA__PROPERTIES: {error.args[0].str()}") from None
+        raise unusable_property(error) from None
+
+
+def unusable_property(error: KafkaException) -> UsageError:
+    """Return the error for a property that librdkafka refuses, in its own words."""
+    return UsageError(f"GOLDPAN_KAFKA__PROPERTIES: {error.args[0].str()}")

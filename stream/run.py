@@ -5,7 +5,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -77,6 +77,39 @@ def run_worker(setup: Setup, *, until_caught_up: bool) -> None:
     _Assembly(setup).run(until_caught_up=until_caught_up)
 
 
+def check_outside(
+    kafka: KafkaSettings, stream: StreamSettings, lake: LakeSettings, stop: threading.Event
+) -> None:
+    """Find out, once for several workers, what would keep each of them from starting.
+
+    Asks Kafka for the topics, makes the tables that are missing, and looks at the memory. Raises
+    UsageError or FatalError, with one sentence for a person.
+    """
+    retry = _start_retry(stream, stop)
+    cluster = Cluster(admin_properties(kafka), bootstrap_servers=kafka.bootstrap_servers)
+    topics = [kafka.traces_topic, kafka.feedback_topic]
+    _first_answer(retry, "Kafka", lambda: cluster.partitions(topics))
+    _first_answer(retry, "the lake", Lake(lake).init)
+    Budget.plan(stream.memory_bytes, resident_bytes())
+
+
+def _start_retry(stream: StreamSettings, stop: threading.Event) -> Retry:
+    return Retry(
+        seconds=min(START_SECONDS, stream.retry_seconds),
+        monotonic=time.monotonic,
+        sleep=stop.wait,
+        uniform=random.uniform,
+    )
+
+
+def _first_answer(retry: Retry, what: str, ask: Callable[[], ResultT]) -> ResultT:
+    """Wait a little for what is not there at the start: it may be starting itself."""
+    try:
+        return retry.call(f"waiting for {what}", ask)
+    except RetryableError as error:
+        raise FatalError(f"stopped while waiting for {what} ({error})") from error
+
+
 class _Assembly:
     """The parts of one worker, in the order in which they are made."""
 
@@ -127,12 +160,7 @@ class _Assembly:
         self.setup.log.info("worker_stopped")
 
     def _first_answer(self, what: str, ask: Callable[[], ResultT]) -> ResultT:
-        """Wait a little for what is not there at the start: it may be starting itself."""
-        retry = self._retry(START_SECONDS, self.setup.stop)
-        try:
-            return retry.call(f"waiting for {what}", ask)
-        except RetryableError as error:
-            raise FatalError(f"stopped while waiting for {what} ({error})") from error
+        return _first_answer(_start_retry(self.setup.stream, self.setup.stop), what, ask)
 
     def _ends(self, consumer: Any, partitions: Sequence[Source]) -> dict[Source, int]:
         return {
@@ -143,21 +171,15 @@ class _Assembly:
     def _end(self, consumer: Any, source: Source) -> int:
         return self.cluster.watermarks(consumer, source)[1]
 
-    def _retry(
-        self,
-        seconds: float,
-        stop: threading.Event,
-        observer: Observer | None = None,
-    ) -> Retry:
-        plain = Retry(
+    def _retry(self, seconds: float, stop: threading.Event, observer: Observer) -> Retry:
+        return Retry(
             seconds=min(seconds, self.setup.stream.retry_seconds),
             monotonic=time.monotonic,
             sleep=stop.wait,
             uniform=random.uniform,
+            on_retry=observer.retried,
+            on_recovered=observer.recovered,
         )
-        if observer is None:
-            return plain
-        return replace(plain, on_retry=observer.retried, on_recovered=observer.recovered)
 
     def _observer(self, budget: Budget) -> Observer:
         return Observer(

@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -16,7 +18,7 @@ from goldpan.setting_names import variable
 from goldpan.settings import Settings
 from schemas.errors import GoldpanError, UsageError
 from stream.adopt import Adopted
-from stream.run import run_worker
+from stream.run import check_outside, run_worker
 from stream.supervisor import Child, Supervisor
 
 PARENT_SECONDS = 1.0
@@ -65,8 +67,15 @@ def run(
 
 
 def _work(settings: Settings, stop: threading.Event, *, until_caught_up: bool) -> None:
-    try:
+    with _telling_failure():
         run_worker(wiring.worker(settings, stop), until_caught_up=until_caught_up)
+
+
+@contextmanager
+def _telling_failure() -> Iterator[None]:
+    """Log the error that ends a worker as an event too, for those who read only the log."""
+    try:
+        yield
     except GoldpanError as error:
         wiring.logger().error("worker_failed", exc_info=error)
         raise
@@ -94,7 +103,10 @@ def _follow(parent: int, stop: threading.Event) -> None:
 
 def _supervise(call: Call, workers: int, stop: threading.Event, *, until_caught_up: bool) -> int:
     # What is wrong with the settings is told once, here, and not by each worker.
-    wiring.check(call.settings)
+    settings = call.settings
+    wiring.check(settings)
+    with _telling_failure():
+        check_outside(settings.kafka, settings.stream, settings.lake, stop)
     command = [sys.executable, "-m", "goldpan", "stream", "run", f"--parent={os.getpid()}"]
     if until_caught_up:
         command.append("--until-caught-up")

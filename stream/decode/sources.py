@@ -64,9 +64,7 @@ class FolderSource:
 
     def _read(self, folder: Path) -> None:
         if not folder.is_dir():
-            raise UsageError(
-                f"GOLDPAN_KAFKA__SCHEMAS_DIR: there is no folder of schemas {folder}."
-            )
+            raise UsageError(f"GOLDPAN_KAFKA__SCHEMAS_DIR: there is no folder of schemas {folder}.")
         for file in sorted(folder.glob("*.avsc")):
             avsc, fingerprint = _read_file(file)
             self._by_fingerprint[fingerprint] = avsc

@@ -1,0 +1,141 @@
+"""Commands that are given something wrong, run as processes of which many wait side by side.
+
+The processes are forked from one that has imported goldpan already (and nothing more), so that a
+hundred of them do not import it a hundred times.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from goldpan.cli.main import main
+from tests.servers.worker import environment
+
+SECONDS = 240.0
+"""How long a command may take: it must end by itself, while other tests keep the machine busy."""
+AT_ONCE = 8
+USED_WRONGLY, FAILED = 2, 3
+
+_SERVER = get_context("forkserver")
+_SERVER.set_forkserver_preload(
+    [
+        "goldpan.cli.lake",
+        "goldpan.cli.quarantine",
+        "goldpan.cli.stream",
+        "tests.edges.refusals",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended, with what it wrote."""
+
+    code: int | None
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A command that is given something wrong, and how it must end.
+
+    ``names`` are pieces of the sentence: the setting to look at, or what to do. Everywhere words
+    like ``@folder@`` may stand for what is known only when the servers run.
+    """
+
+    code: int
+    names: tuple[str, ...]
+    env: Mapping[str, str]
+    args: tuple[str, ...] = ("stream", "run", "--until-caught-up")
+
+    def filled(self, words: Mapping[str, str]) -> "Wrong":
+        """Put in what the words stand for."""
+        return Wrong(
+            self.code,
+            tuple(_fill(name, words) for name in self.names),
+            {name: _fill(value, words) for name, value in self.env.items()},
+            tuple(_fill(arg, words) for arg in self.args),
+        )
+
+
+def _fill(text: str, words: Mapping[str, str]) -> str:
+    for word, meaning in words.items():
+        text = text.replace(f"@{word}@", meaning)
+    return text
+
+
+class Refusals:
+    """Runs all commands of a list, some at a time, and gives the outcome of each."""
+
+    def __init__(self, wrong: Mapping[str, Wrong], words: Mapping[str, str], folder: Path) -> None:
+        self._wrong = {name: one.filled(words) for name, one in wrong.items()}
+        self._pool = ThreadPoolExecutor(AT_ONCE)
+        self._outcomes: dict[str, Future[Ended]] = {
+            name: self._pool.submit(run, one.env, one.args, folder / f"command-{number}")
+            for number, (name, one) in enumerate(self._wrong.items())
+        }
+
+    def close(self) -> None:
+        """Start none of those that have not begun, and wait for the others."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def assert_refused(self, name: str) -> str:
+        """The command ended with its exit code and one sentence that names what is wrong."""
+        wrong, ended = self._wrong[name], self._outcomes[name].result()
+        told = sentence(ended)
+        assert ended.code == wrong.code, (ended.code, told)
+        missing = [piece for piece in wrong.names if piece not in told]
+        assert not missing, f"{missing} not in: {told}"
+        return told
+
+
+def run(env: Mapping[str, str], args: tuple[str, ...], folder: Path) -> Ended:
+    """Run a command in a process of its own, with its output in files of a new folder."""
+    folder.mkdir()
+    out, err = folder / "out", folder / "err"
+    process = _SERVER.Process(target=_be_goldpan, args=(environment(env), args, out, err))
+    process.start()
+    process.join(SECONDS)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+    return Ended(process.exitcode, out.read_text(), err.read_text())
+
+
+def _be_goldpan(env: Mapping[str, str], args: tuple[str, ...], out: Path, err: Path) -> None:
+    """What a process does that is to be a command: from here on it is one."""
+    os.environ.clear()
+    os.environ.update(env)
+    for path, number in ((out, 1), (err, 2)):
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(opened, number)
+    sys.argv = ["goldpan", *args]
+    main()
+
+
+def sentence(ended: Ended) -> str:
+    """Return the one line for a person on standard error; all others there are events of the log.
+
+    Raises AssertionError if there is none, or more than one, or anything on standard output.
+    """
+    said = [line for line in ended.err.splitlines() if not _is_event(line)]
+    assert len(said) == 1, ended.err
+    assert said[0].startswith("goldpan: "), said
+    assert "did not foresee" not in said[0], said
+    assert "Traceback" not in ended.err, ended.err
+    assert ended.out == "", ended.out
+    return said[0]
+
+
+def _is_event(line: str) -> bool:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(entry, dict) and "event" in entry
