@@ -3,43 +3,56 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from lake.ledger import Incarnation, Source
 from schemas.errors import RetryableError
 from schemas.provenance import Raw
+from stream.cluster import Cluster
 from stream.config import KafkaSettings
-from stream.kafka_client import consumer_properties
+from stream.kafka_client import admin_properties, consumer_properties, unusable_property
 
 FETCH_QUEUE_BYTES = 8 * 2**20
 WAIT_SECONDS = 10.0
 
 
 class Fetcher:
-    """Gets records by coordinates, outside of any consumer group."""
+    """Gets records by coordinates, outside of any consumer group.
+
+    Raises UsageError if the client refuses one of the properties.
+    """
 
     def __init__(self, settings: KafkaSettings, *, monotonic: Callable[[], float]) -> None:
         properties = consumer_properties(settings, fetch_queue=FETCH_QUEUE_BYTES)
         properties["group.id"] = f"{settings.group_id}-fetch"
         properties["enable.partition.eof"] = True
-        self._consumer: Any = Consumer(properties)
+        self._cluster = Cluster(
+            admin_properties(settings), bootstrap_servers=settings.bootstrap_servers
+        )
+        try:
+            self._consumer: Any = Consumer(properties)
+        except KafkaException as error:
+            raise unusable_property(error) from None
         self._monotonic = monotonic
+
+    def incarnation(self, topic: str) -> Incarnation:
+        """Return which incarnation of a topic the records come from; errors as in `Cluster`."""
+        return self._cluster.incarnation(topic)
 
     def fetch(
         self, topic: str, coordinates: Iterable[tuple[int, int]]
     ) -> dict[tuple[int, int], Raw]:
         """Return the records that Kafka still has, by (partition, offset).
 
-        Raises RetryableError if Kafka does not answer.
+        Raises RetryableError if Kafka does not answer, FatalError if it does not let us in.
         """
         by_partition: dict[int, set[int]] = {}
         for partition, offset in coordinates:
             by_partition.setdefault(partition, set()).add(offset)
         found: dict[tuple[int, int], Raw] = {}
         for partition, offsets in by_partition.items():
-            low, _ = self._consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=WAIT_SECONDS
-            )
-            wanted = {offset for offset in offsets if offset >= low}
+            low, high = self._cluster.watermarks(self._consumer, Source(topic, partition))
+            wanted = {offset for offset in offsets if low <= offset < high}
             if wanted:
                 found |= self._partition(topic, partition, wanted)
         return found
@@ -63,11 +76,13 @@ class Fetcher:
             elif self._monotonic() - heard > WAIT_SECONDS:
                 raise RetryableError(f"{topic}/{partition}: Kafka did not answer in time")
             for message in messages:
-                if message.error() is None and message.offset() in wanted:
+                error = message.error()
+                if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                    raise self._cluster.translated(error, topic)
+                if error is None and message.offset() in wanted:
                     raw = _raw(message)
                     found[partition, raw.offset] = raw
-                if message.error() is None or message.error().code() == KafkaError._PARTITION_EOF:
-                    position = max(position, message.offset() + 1)
+                position = max(position, message.offset() + 1)
         self._consumer.unassign()
         return found
 

@@ -14,21 +14,26 @@ the primary table holds them and goes on to 4.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import pyarrow.compute as pc
 
 from lake.commit import Move, Watch, commit
-from lake.ledger import Entry, EntryKind, Source, SourceRange
+from lake.ledger import Entry, EntryKind, Incarnation, Source, SourceRange, adopted_app
 from lake.parquet import encode
 from lake.quarantine import Filter, counts, generation_app, rows, take_out
 from lake.retry import Retry
 from lake.tables import Table
+from schemas.errors import FatalError
 from schemas.provenance import Raw
 from schemas.redacted import Redacted
+from stream.flusher import another_topic
 from stream.intake import Decodes, Redacts
 
 Coordinates = tuple[int, int]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Unseals(Protocol):
@@ -45,7 +50,8 @@ class Redriven:
     """What became of the records that were tried again.
 
     ``stored`` went to their table (``already`` of them had gone there before a crash), ``still``
-    counts by reason those that fail as before, ``gone`` are those whose payload nobody has.
+    counts by reason those that fail as before, ``gone`` are those whose payload nobody has, or
+    whose topic is no longer the one that they came from.
     """
 
     tried: int
@@ -66,6 +72,7 @@ class Redrive:
     redactor: Redacts
     unsealer: Unseals
     fetch: Callable[[str, Sequence[Coordinates]], Mapping[Coordinates, Raw]]
+    incarnation: Callable[[str], Incarnation]
     retry: Retry
     now_us: Callable[[], int]
     new_token: Callable[[], int]
@@ -81,8 +88,9 @@ class Redrive:
         self.primary.refresh()
         generation = self.primary.handle.transaction_version(generation_app(self.topic))
         found = self._done_reading(found)
-        already = self._in_primary({_where(row) for row in found})
-        raws = self._payloads([row for row in found if _where(row) not in already])
+        current = self._of_this_topic(found)
+        already = self._in_primary({_where(row) for row in current})
+        raws = self._payloads([row for row in current if _where(row) not in already])
         decoded, rejected = self.decoder.decode(self.topic, raws)
         outcome = self.redactor.redact(decoded, ingested_at=self.now_us())
         failed = [*rejected, *outcome.rejected]
@@ -117,6 +125,14 @@ class Redrive:
             if row["_offset"] < (positions[Source(self.topic, row["_partition"])] or 0)
         ]
 
+    def _of_this_topic(self, found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Leave out records of an earlier incarnation: their offsets name others by now."""
+        adopted = self.quarantine.number(adopted_app(self.topic))
+        if adopted is None:
+            return list(found)
+        since = _EPOCH + timedelta(microseconds=adopted)
+        return [row for row in found if row["_ingested_at"] >= since]
+
     def _payloads(self, found: Sequence[Mapping[str, Any]]) -> list[Raw]:
         missing: list[Coordinates] = []
         raws: list[Raw] = []
@@ -126,9 +142,16 @@ class Redrive:
                 missing.append(where)
             else:
                 raws.append(self._unsealed(row))
+        if missing:
+            self._same_topic()
         fetched = self.fetch(self.topic, missing) if missing else {}
         raws += [fetched[where] for where in missing if where in fetched]
         return sorted(raws, key=lambda raw: (raw.partition, raw.offset))
+
+    def _same_topic(self) -> None:
+        recorded = self.primary.incarnation_version(self.topic)
+        if recorded is not None and self.incarnation(self.topic).version() != recorded:
+            raise FatalError(another_topic(self.topic))
 
     def _unsealed(self, row: Mapping[str, Any]) -> Raw:
         value = self.unsealer.open(
