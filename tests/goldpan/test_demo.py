@@ -6,7 +6,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from deltalake import DeltaTable
 
 from goldpan.demo.broken import broken_traces
 from goldpan.demo.traffic import shipped_conversations, traces_of
@@ -86,6 +89,22 @@ def test_the_kept_lake_can_be_looked_at(shown: dict[str, Any], kept: Path) -> No
     done = run_goldpan(settings, "lake", "verify", "--deep", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["partitions"] == shown["verify"]["partitions"]
+
+
+@pytest.mark.parametrize("table", ["traces", "feedback", "quarantine"])
+def test_every_column_can_be_asked_for(shown: dict[str, Any], kept: Path, table: str) -> None:
+    """A reader who filters on any column of text finds the rows that hold the value."""
+    assert shown["tables"][table]["rows"]
+    rows = DeltaTable(str(kept / "lake" / table)).to_pyarrow_dataset()
+    everything = rows.to_table()
+    lost = []
+    for field in everything.schema:
+        values = everything[field.name].drop_null()
+        if pa.types.is_string(field.type) and len(values):
+            found = rows.count_rows(filter=pc.field(field.name) == values[0])
+            if found != pc.sum(pc.equal(values, values[0])).as_py():
+                lost.append(field.name)
+    assert lost == []
 
 
 def test_a_lake_is_not_overwritten(shown: dict[str, Any], kept: Path) -> None:
