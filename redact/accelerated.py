@@ -7,7 +7,6 @@ context are looked at only around findings that they could lift. Telephone numbe
 for all regions. That the findings are equal is tested, not claimed (``tests/redact``).
 """
 
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from redact.findings import Finding, TextTimeoutError
 from redact.phones import PhoneWalker
 from redact.prefilter import Prefilter
 
-_WORD = re.compile(r"\S+")
+_WORD = regex.compile(r"\S+")
 _MARKS = {"URL": ".", "EMAIL_ADDRESS": "@"}
 """Types whose patterns, Presidio's own, match no white space and always hold a character."""
 

@@ -50,7 +50,7 @@ class PolicyDetector:
         return found
 
     def _plain(self, text: str) -> list[Finding]:
-        found = [f for f in self._base.find(text) if not _glued(text, f)]
+        found = [f for f in self._base.find(text) if not _of_a_thing(text, f)]
         for kind, pattern in self._denied:
             found += (Finding(kind, m.start(), m.end(), 1.0) for m in pattern.finditer(text))
         return found
@@ -64,12 +64,28 @@ class PolicyDetector:
                     yield finding.at(match.start(), match.end())
 
 
-def _glued(text: str, finding: Finding) -> bool:
-    """Tell whether a number is the end of an identifier, as in `gift_card_1647044`."""
-    if finding.type not in NUMBER_LIKE or finding.start < 2:
+_THING = re.compile(
+    r"\b(?:items?|orders?|sku|products?|articles?|invoices?|tickets?|cases?|shipments?|tracking|"
+    r"variants?|parts?|builds?|versions?|bookings?|reservations?|certificates?|flights?)"
+    r"(?:[ _-](?:ids?|numbers?|nos?\.?|codes?))?(?: is| are)?[ ]?[:#=(]?[ ]?[#\"'`*]{0,3}\Z",
+    re.IGNORECASE,
+)
+_LOOK_BACK = 40
+
+
+def _of_a_thing(text: str, finding: Finding) -> bool:
+    """Tell whether a number belongs to a thing: the end of an identifier as in
+    `gift_card_1647044`, or bare digits after a word as in `item 1656367028`.
+    """
+    start = finding.start
+    if start < 2 or finding.type not in NUMBER_LIKE:
         return False
-    before, further = text[finding.start - 1], text[finding.start - 2]
-    return (before == "_" and further.isalnum()) or (before == "-" and further.isalpha())
+    before, further = text[start - 1], text[start - 2]
+    if (before == "_" and further.isalnum()) or (before == "-" and further.isalpha()):
+        return True
+    if finding.type == "CREDIT_CARD" or not text[start : finding.end].isdecimal():
+        return False
+    return _THING.search(text, max(start - _LOOK_BACK, 0), start) is not None
 
 
 def _decoded(run: str) -> str | None:

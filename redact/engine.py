@@ -100,8 +100,7 @@ class OpenDoor:
         return {}
 
 
-@dataclass(slots=True)
-class _Work:
+class _Work(msgspec.Struct, gc=False):
     """One record under way: its places, and which of the batch's segments are its own."""
 
     record: Any

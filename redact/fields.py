@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from redact.policy import FieldClass
 from schemas.contract import CONTRACTS, Field, FieldType, Pii
@@ -11,7 +13,7 @@ PEOPLE_SAY = frozenset({"comment", "corrected_response"})
 """Fields in which people write freely; so they do in messages of the role `user`."""
 
 
-class Slot(NamedTuple):
+class Slot(msgspec.Struct, frozen=True, gc=False):
     """A place in a record that holds text: ``getattr(owner, name)``.
 
     ``path`` is the field's path in the contract; ``free`` says that a person wrote it freely.
@@ -25,7 +27,7 @@ class Slot(NamedTuple):
     free: bool
 
 
-class MapSlot(NamedTuple):
+class MapSlot(msgspec.Struct, frozen=True, gc=False):
     """A map in a record. ``field_class`` is None for one whose class is `keep` (segments)."""
 
     owner: Any
@@ -34,7 +36,7 @@ class MapSlot(NamedTuple):
     field_class: FieldClass | None
 
 
-class IdSlot(NamedTuple):
+class IdSlot(msgspec.Struct, frozen=True, gc=False):
     """An identifier of a person in a record."""
 
     owner: Any
@@ -42,8 +44,7 @@ class IdSlot(NamedTuple):
     value: str
 
 
-@dataclass(slots=True)
-class Places:
+class Places(msgspec.Struct, gc=False):
     """All places of one record that redaction has to look at.
 
     ``kept`` are the values of fields that are stored as they are.

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib import resources
 from itertools import count
-from typing import NamedTuple
+
+import msgspec
 
 from redact.findings import Finding
 from redact.normalise import mapped, normalise
@@ -31,7 +32,7 @@ _ORDINARY = frozenset(
 """Names that are also words: they count as names only where they begin with a capital."""
 
 
-class Learnt(NamedTuple):
+class Learnt(msgspec.Struct, frozen=True, gc=False):
     """Something personal that a structured field said. For a PERSON ``value`` is the full name."""
 
     type: str
@@ -89,7 +90,7 @@ _BETWEEN = frozenset(" \t\n\r\u00a0,_.+-")
 _MOST_BETWEEN = 3
 
 
-class _Spelling(NamedTuple):
+class _Spelling(msgspec.Struct, frozen=True, gc=False):
     """One way in which a value is written: its words in lower case, and if case matters as is."""
 
     words: tuple[str, ...]
@@ -149,7 +150,11 @@ def _first_match(
     text: str, lowered: str, at: int, spellings: Sequence[_Spelling]
 ) -> Finding | None:
     """Return the longest of the spellings that stands at a place."""
+    behind = at + len(spellings[0].words[0])
+    further = text[behind : behind + 1] in _BETWEEN
     for spelling in spellings:
+        if len(spelling.words) > 1 and not further:
+            continue
         end = _match(text, lowered, at, spelling)
         if end:
             return Finding(spelling.type, at, end, _SCORE)
@@ -193,7 +198,8 @@ def _alternatives(learnt: frozenset[Learnt]) -> tuple[dict[str, str], dict[str, 
     """Return the spellings that count exactly, and those that count in any case, with types."""
     exact: dict[str, str] = {}
     loose: dict[str, str] = {}
-    for kind, value in learnt:
+    for one in learnt:
+        kind, value = one.type, one.value
         if kind != "PERSON":
             for spelling in (value, *(_dates(value) if kind == "DATE_OF_BIRTH" else ())):
                 loose[spelling.lower()] = kind

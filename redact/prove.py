@@ -62,7 +62,8 @@ class Prover:
                 return kind
             whole.append(text)
         lowered = "\n".join(whole).lower()
-        for kind, value in learnt:
+        for one in learnt:
+            kind, value = one.type, one.value
             rule = rules.get(kind)
             if rule is None or rule.operator == "keep" or len(value) < _SHORTEST:
                 continue

@@ -7,7 +7,8 @@ once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from redact.cache import SegmentCache, segment_key
 from redact.detect import PolicyDetector
@@ -27,7 +28,7 @@ _WEIGHT = 600
 """About what an analysis or an output weighs in memory beside its text, in bytes."""
 
 
-class Segment(NamedTuple):
+class Segment(msgspec.Struct, frozen=True, gc=False):
     """A text to redact: ``json`` allows it to be taken apart, ``free`` says people wrote it."""
 
     text: str
@@ -35,14 +36,14 @@ class Segment(NamedTuple):
     free: bool
 
 
-class Failure(NamedTuple):
+class Failure(msgspec.Struct, frozen=True, gc=False):
     """Why a segment cannot be redacted. ``error`` is the name of a type of exception."""
 
     reason: Reason
     error: str
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True, gc=False):
     """What is known of a segment: its key in the caches, and its analysis or a failure."""
 
     key: bytes
