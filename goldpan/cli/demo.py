@@ -1,5 +1,8 @@
 """``goldpan demo``: the whole way in half a minute, with nothing but this package."""
 
+import shlex
+import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -95,20 +98,24 @@ def _progress(call: Call) -> Iterator[Report]:
 
 
 def _next(console: Console, keep: Path | None) -> None:
+    """Print commands that can be copied as they are."""
     console.print()
     console.print("Next, try", style="bold")
-    if keep is None:
-        commands = (
-            "goldpan demo --keep ./goldpan-demo",
-            ". ./goldpan-demo/env && goldpan lake verify --deep",
-            ". ./goldpan-demo/env && goldpan quarantine show",
-        )
-    else:
-        commands = (
-            f". {keep}/env && goldpan lake tables",
-            f". {keep}/env && goldpan quarantine list",
-            f". {keep}/env && python -c 'from deltalake import DeltaTable; "
-            f'print(DeltaTable("{keep}/lake/traces").to_pyarrow_table().slice(0, 1).to_pylist())\'',
-        )
-    for command in commands:
+    goldpan = _program()
+    folder = shlex.quote(str(keep or "./goldpan-demo"))
+    look = f". {folder}/env && {goldpan}"
+    first = f"{look} lake tables" if keep else f"{goldpan} demo --keep {folder}"
+    for command in (first, f"{look} lake verify --deep", f"{look} quarantine show"):
         console.print(f"  {command}", soft_wrap=True, markup=False)
+
+
+def _program() -> str:
+    """Return how this program is called from here: by its name, or by its place."""
+    if shutil.which("goldpan"):
+        return "goldpan"
+    script = Path(sys.executable).parent / "goldpan"
+    if not script.exists():
+        return f"{shlex.quote(sys.executable)} -m goldpan"
+    here = Path.cwd()
+    near = script.relative_to(here) if script.is_relative_to(here) else script
+    return shlex.quote(str(near))

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.architecture.source import ROOMS, ROOT
 
@@ -53,6 +55,19 @@ def test_the_locks_hold_what_the_project_asks_for() -> None:
 
 def _names(requirements: list[str]) -> set[str]:
     return {re.split(r"[\[<>=!~;, ]", r)[0].lower().replace("_", "-") for r in requirements}
+
+
+def test_what_is_installed_is_what_the_lock_names() -> None:
+    """The tests run with the very versions that users get, not with others that are here."""
+    other = {}
+    for line in (ROOT / "requirements" / "dev.lock").read_text().splitlines():
+        if REQUIREMENT.match(line):
+            wanted = Requirement(line.rstrip(" \\"))
+            if wanted.marker is None or wanted.marker.evaluate():
+                found = version(wanted.name)
+                if not wanted.specifier.contains(found, prereleases=True):
+                    other[wanted.name] = found
+    assert other == {}
 
 
 def test_the_worker_needs_no_deep_learning_framework() -> None:
