@@ -1,0 +1,36 @@
+"""All benchmarks behind the numbers in the docs, one after the other, each in a process of its own.
+
+    python -m benchmarks            all of them
+    python -m benchmarks worker     one, with its own options behind it (see its --help)
+"""
+
+import subprocess
+import sys
+
+ALL = (
+    ("worker", "the worker without redaction against bare consuming and the plain loop"),
+    ("scaling", "one worker process against two"),
+    ("memory", "peak memory by partitions and records"),
+    ("redaction", "redaction against stock Presidio, and in the worker"),
+    ("ner_speed", "the cost of finding names"),
+)
+
+
+def main() -> int:
+    """Run what is asked for; return the first exit code that is not 0."""
+    name, *options = sys.argv[1:] or [""]
+    chosen = [known for known, _ in ALL if name in {known, ""}]
+    if not chosen:
+        known = "\n".join(f"  {known:<12}{what}" for known, what in ALL)
+        print(f"there is no benchmark {name}; there are\n{known}", file=sys.stderr)
+        return 2
+    for module in chosen:
+        print(f"== {module}", flush=True)
+        code = subprocess.call([sys.executable, "-m", f"benchmarks.{module}", *options])
+        if code:
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
