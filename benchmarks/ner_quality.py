@@ -29,10 +29,10 @@ from rich.console import Console
 from rich.table import Table
 
 from redact.findings import Finding, disjoint
+from redact.keys import Keys
 from redact.ner.stage import SpacyNames
 from redact.policy import Policy, load_policy
-from redact.recognisers import build_recognisers
-from redact.reference import ReferenceDetector
+from redact.text import Line, LineRedactor
 
 EVALUATOR = "presidio-evaluator==0.3.2"
 _VENV = Path("build/presidio-evaluator")
@@ -50,25 +50,33 @@ def sentences(path: Path, side: str) -> list[dict[str, Any]]:
 
 
 def systems(policy: Policy, model: str) -> dict[str, Find]:
-    """What is compared."""
-    patterns = ReferenceDetector(build_recognisers(policy))
-    names = SpacyNames(model)
-
-    def by_patterns(texts: Sequence[str]) -> list[list[Finding]]:
-        return [[f for f in patterns.find(text) if f.score >= _MIN_SCORE] for text in texts]
-
-    def by_both(texts: Sequence[str]) -> list[list[Finding]]:
-        return [
-            disjoint([*one, *two])
-            for one, two in zip(by_patterns(texts), names.find(texts), strict=True)
-        ]
-
+    """What is compared; all but stock Presidio as `goldpan redact --schema text` finds it."""
     return {
-        "patterns": by_patterns,
+        "patterns": _goldpan(policy, "none"),
         "stock": _stock(),
-        "model alone": names.find,
-        "patterns and model": by_both,
+        "model alone": SpacyNames(model).find,
+        "patterns and model": _goldpan(policy, model),
     }
+
+
+def _goldpan(policy: Policy, model: str) -> Find:
+    names = policy.names.model_copy(update={"model": model})
+    redactor = LineRedactor(
+        policy.model_copy(update={"names": names}), Keys.derive(b"\0" * 32), "text"
+    )
+
+    def find(texts: Sequence[str]) -> list[list[Finding]]:
+        lines = [json.dumps({"id": i, "text": text}) for i, text in enumerate(texts)]
+        return [_findings(line) for line in redactor.lines(lines)]
+
+    return find
+
+
+def _findings(line: Line) -> list[Finding]:
+    if line.output is None:
+        raise RuntimeError(line.problem)
+    found = json.loads(line.output)["findings"]
+    return disjoint([Finding(f["type"], f["start"], f["end"], f["score"]) for f in found])
 
 
 def _stock() -> Find:
@@ -94,7 +102,11 @@ def score(
     """The evaluator's figures for each system, reckoned by the interpreter ``python``."""
     with tempfile.TemporaryDirectory() as folder:
         task, result = Path(folder) / "task.json", Path(folder) / "result.json"
-        task.write_text(json.dumps({"rows": rows, "found": found}), encoding="utf-8")
+        spans = {
+            name: [[(f.type, f.start, f.end, f.score) for f in one] for one in each]
+            for name, each in found.items()
+        }
+        task.write_text(json.dumps({"rows": rows, "found": spans}), encoding="utf-8")
         subprocess.run([python, str(_SCORER), str(task), str(result)], check=True)
         answer: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
         return answer
