@@ -1,0 +1,183 @@
+"""A worker whose S3 server fails, lies about what it did, says nothing or dies, loses nothing."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.faults.scene import Scene
+from tests.servers.fixtures import StartWorker
+from tests.servers.kafka import Kafka
+from tests.servers.s3 import S3
+from tests.servers.s3_faults import Fault, FaultyS3, Rule
+from tests.servers.worker import Worker
+
+DATA = r"/traces/.*\.parquet"
+COMMIT = r"/traces/_delta_log/\d+\.json"
+ASIDE = r"/quarantine/_delta_log/\d+\.json"
+PATHS = {"data": DATA, "commit": COMMIT, "quarantine": ASIDE}
+REFUSALS = (Fault.ERROR_500, Fault.ERROR_503, Fault.SLOW_DOWN, Fault.CLOSE)
+LIES = (Fault.DROP_REPLY, Fault.ERROR_500_AFTER, Fault.STALL_REPLY)
+OFTEN = 8
+"""More often than any client tries by itself before it reports an error."""
+PAUSE = 0.2
+"""Seconds without an answer that are too short for any client's time-out."""
+
+
+@dataclass
+class Broken:
+    """A lake on S3 behind a proxy that breaks requests, and the workers that write to it."""
+
+    scene: Scene
+    proxy: FaultyS3
+    rules: list[Rule] = field(default_factory=list)
+
+    def breaks(self, fault: Fault, path: str, times: int = 1, nth: int = 1) -> Rule:
+        """Do a fault to the next PUTs of a path."""
+        rule = self.proxy.inject(fault, "PUT", path, nth=nth, times=times, seconds=PAUSE)
+        self.rules.append(rule)
+        return rule
+
+    def survive(self, worker: Worker) -> None:
+        """Produce, and wait until every fault so far was done and all is in the lake."""
+        self.scene.produce(20)
+        waiting = list(self.rules)
+        worker.wait_until(lambda: all(r.done for r in waiting), what=f"hit by {waiting}")
+        worker.wait_until(self.scene.all_in, what=f"done with {waiting}")
+
+    def own_commits_met(self) -> int:
+        """How often a client tried to make a commit again that it had made."""
+        return sum(one.status == 412 for one in self.proxy.exchanges("PUT", "/_delta_log/"))
+
+
+@pytest.fixture
+def broken(kafka: Kafka, s3: S3, faulty_s3: FaultyS3, start_worker: StartWorker) -> Broken:
+    """Topics and a lake of the test's own; its workers reach S3 through the proxy."""
+    outside = s3.env(faulty_s3.endpoint)
+    return Broken(Scene(kafka, s3.new_lake(), start_worker, outside=outside), faulty_s3)
+
+
+def test_requests_are_refused(broken: Broken) -> None:
+    """Errors and closed connections at any PUT, some of them in a row, are tried again."""
+    worker = broken.scene.start()
+    for path in PATHS.values():
+        for fault in REFUSALS:
+            broken.breaks(fault, path, times=2)
+    broken.survive(worker)
+    assert worker.logs("step_retried"), worker.tail()
+    broken.scene.assert_exactly_once()
+
+
+def test_what_was_done_is_denied(broken: Broken) -> None:
+    """A PUT that succeeded without a reply, or with an error for one, is not done a second time.
+
+    A client that makes such a commit again meets its own: 412. The position tells whose it is.
+    """
+    worker = broken.scene.start()
+    for fault in LIES:
+        for path in PATHS.values():
+            broken.breaks(fault, path)
+        broken.survive(worker)
+    assert all(rule.done[0].status == 200 for rule in broken.rules), broken.rules
+    assert broken.own_commits_met()
+    assert worker.logs("commit_unknown"), worker.tail()
+    assert worker.logs("commit_settled"), worker.tail()
+    broken.scene.assert_exactly_once()
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("path", list(PATHS))
+@pytest.mark.parametrize("fault", [*REFUSALS, *LIES])
+def test_one_fault_for_long(broken: Broken, fault: Fault, path: str) -> None:
+    """One kind of fault at one kind of PUT, until every client has given up by itself."""
+    worker = broken.scene.start()
+    rule = broken.breaks(fault, PATHS[path], times=OFTEN)
+    broken.survive(worker)
+    worker.wait_until(lambda: len(rule.done) == OFTEN or rule.hits < OFTEN, what="through")
+    broken.scene.assert_exactly_once()
+
+
+def test_no_answer_at_all(broken: Broken) -> None:
+    """While S3 says nothing, SIGTERM still ends the worker in order; the next one has it all."""
+    broken.scene.produce(50)
+    hang = broken.proxy.inject(Fault.HANG, "PUT", DATA, times=None, seconds=600)
+    worker = broken.scene.start(stream__drain_seconds=1)
+    hang.wait()
+    worker.sigterm()
+    worker.finish()
+    assert worker.logs("flush_abandoned"), worker.tail()
+    assert broken.scene.witness.places("traces", broken.scene.traces_topic).total() == 0
+    broken.proxy.clear()
+    broken.scene.catch_up()
+    broken.scene.assert_exactly_once()
+
+
+@pytest.mark.chaos
+def test_no_answer_until_time_is_up(broken: Broken) -> None:
+    """A PUT without an answer is given up after the client's time-out, and done again."""
+    broken.scene.produce(50)
+    hangs = [
+        broken.proxy.inject(fault, "PUT", path, seconds=600)
+        for path in PATHS.values()
+        for fault in (Fault.HANG, Fault.STALL_REPLY)
+    ]
+    worker = broken.scene.start()
+    worker.wait_until(broken.scene.all_in, 280, "done in spite of the silence")
+    assert all(hang.done for hang in hangs), hangs
+    broken.scene.assert_exactly_once()
+
+
+@pytest.mark.parametrize("path", [ASIDE, COMMIT], ids=["quarantine", "commit"])
+def test_killed_before_the_answer(broken: Broken, path: str) -> None:
+    """A worker that is killed after its commit landed, and before it knew, has done it once."""
+    broken.scene.produce(50)
+    stall = broken.proxy.inject(Fault.STALL_REPLY, "PUT", path, nth=2, times=None, seconds=600)
+    worker = broken.scene.start()
+    worker.wait_until(lambda: stall.seen >= 1, what="writing")
+    broken.scene.produce(50)
+    stall.wait()
+    worker.sigkill()
+    assert stall.done[0].status == 200
+    broken.proxy.clear()
+    broken.scene.produce(50)
+    broken.scene.catch_up()
+    broken.scene.assert_exactly_once()
+
+
+def test_server_dies(kafka: Kafka, own_s3: S3, start_worker: StartWorker) -> None:
+    """A server that is killed in mid-run and comes back: the worker has waited for it."""
+    scene = Scene(kafka, own_s3.new_lake(), start_worker, outside=own_s3.env())
+    worker = scene.start()
+    for round_ in (1, 2):
+        scene.produce(50)
+        worker.wait_for_log("flush_committed", count=2 * round_)
+        own_s3.kill()
+        retried = len(worker.logs("step_retried"))
+        scene.produce(50)
+        worker.wait_for_log("step_retried", count=retried + 1)
+        own_s3.restart()
+        worker.wait_until(scene.all_in, what="done after the server came back")
+    worker.sigterm()
+    worker.finish()
+    scene.assert_exactly_once()
+
+
+def test_two_workers(broken: Broken) -> None:
+    """Two workers of one group that share the tables get through the same faults."""
+    scene = broken.scene
+    scene.kafka.add_partitions(scene.traces_topic, 4)
+    workers = [scene.start(stream__flush_seconds=0.2) for _ in range(2)]
+    for worker in workers:
+        worker.wait_for_log("partitions_assigned")
+    for number, fault in enumerate((*REFUSALS, *LIES)):
+        for path in PATHS.values():
+            broken.breaks(fault, path, times=2, nth=1 + number)
+    for _ in range(10):
+        scene.produce(20)
+    for worker in workers:
+        worker.wait_until(lambda: all(r.done for r in broken.rules), what="hit by every fault")
+        worker.wait_until(scene.all_in, what="done")
+        assert worker.logs("flush_committed", topic=scene.traces_topic), worker.tail()
+        worker.sigterm()
+    for worker in workers:
+        worker.finish()
+    scene.assert_exactly_once()
