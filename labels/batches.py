@@ -1,0 +1,217 @@
+"""Reads batches of the tables ``traces`` and ``feedback`` into what the join works on.
+
+The batches that the worker is about to write and those that are read back from the lake have the
+same columns, so state is rebuilt by the code that built it. Text is touched once, for its digest.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from labels.identity import Keys, identities
+from schemas.records import Actor
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+Digests = npt.NDArray[np.uint64]
+
+_COORDINATES = ("_partition", "_offset", "_ingested_at")
+TRACE_COLUMNS: Final = (
+    "trace_id",
+    "session_id",
+    "app",
+    "started_at",
+    "status",
+    "finish_reason",
+    "input_tokens",
+    "segments",
+    *_COORDINATES,
+)
+"""The columns of ``traces`` that the join reads; a scan of the lake needs no others."""
+FEEDBACK_COLUMNS: Final = (
+    "feedback_id",
+    "trace_id",
+    "user_id",
+    "kind",
+    "value",
+    "corrected_response",
+    "actor",
+    "occurred_at",
+    *_COORDINATES,
+)
+"""The columns of ``feedback`` that the join reads."""
+
+ACTORS: Final[tuple[Actor, ...]] = get_args(Actor)
+
+Context = tuple[str | None, tuple[tuple[str, str], ...]]
+"""The app and the segments of a trace: few in number, so that traces share them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRows:
+    """Traces, row *i* of each array belonging together. ``contexts[context[i]]`` is row *i*'s."""
+
+    ids: list[str]
+    keys: Keys
+    partition: Ints
+    offset: Ints
+    ingested: Ints
+    started: Ints
+    failed: Flags
+    truncated: Flags
+    context: Ints
+    contexts: list[Context]
+    session: Digests
+    tokens: Ints
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackRows:
+    """Feedback events of known kinds and actors. ``value`` is NaN where there is none."""
+
+    ids: list[str]
+    trace_ids: list[str]
+    trace_keys: Keys
+    keys: Keys
+    partition: Ints
+    offset: Ints
+    occurred: Ints
+    kind: Ints
+    actor: Ints
+    value: npt.NDArray[np.float64]
+    voice: Digests
+    corrections: list[str | None]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def trace_rows(batch: pa.RecordBatch, seed: str) -> TraceRows:
+    """Read a batch with at least ``TRACE_COLUMNS``. ``seed`` is the audit seed of the policy."""
+    ids = batch.column("trace_id").to_pylist()
+    codes, contexts = _contexts(batch.column("app"), batch.column("segments"))
+    return TraceRows(
+        ids=ids,
+        keys=identities(ids, seed),
+        partition=_ints(batch, "_partition"),
+        offset=_ints(batch, "_offset"),
+        ingested=_ints(batch, "_ingested_at"),
+        started=_ints(batch, "started_at"),
+        failed=_equal(batch, "status", "error"),
+        truncated=_equal(batch, "finish_reason", "length"),
+        context=codes,
+        contexts=contexts,
+        session=_digests(batch.column("session_id"), seed),
+        tokens=_ints(batch, "input_tokens", missing=-1),
+    )
+
+
+def feedback_rows(batch: pa.RecordBatch, seed: str, kinds: tuple[str, ...]) -> FeedbackRows:
+    """Read the events of ``kinds`` out of a batch with at least ``FEEDBACK_COLUMNS``.
+
+    What has a kind or an actor that is not known here (a newer contract) is left out too.
+    ``kind`` numbers ``kinds``, ``actor`` numbers ``ACTORS``.
+    """
+    wanted = batch.select(FEEDBACK_COLUMNS)
+    known = pc.and_(_among(wanted, "kind", kinds), _among(wanted, "actor", ACTORS))
+    rows = wanted.filter(known)
+    ids, trace_ids = rows.column("feedback_id").to_pylist(), rows.column("trace_id").to_pylist()
+    corrections = rows.column("corrected_response").to_pylist()
+    read = {name: _ints(rows, name) for name in ("_partition", "_offset", "occurred_at")}
+    kind, actor = _number(rows, "kind", kinds), _number(rows, "actor", ACTORS)
+    value = rows.column("value").fill_null(np.nan).to_numpy(zero_copy_only=False)
+    voice = _digests(rows.column("user_id"), seed)
+    whole = zip(
+        trace_ids,
+        ids,
+        corrections,
+        *(part.tolist() for part in (read["occurred_at"], kind, actor, value, voice)),
+        strict=True,
+    )
+    return FeedbackRows(
+        ids=ids,
+        trace_ids=trace_ids,
+        trace_keys=identities(trace_ids, seed),
+        keys=identities(map(repr, whole), seed),
+        partition=read["_partition"],
+        offset=read["_offset"],
+        occurred=read["occurred_at"],
+        kind=kind,
+        actor=actor,
+        value=value,
+        voice=voice,
+        corrections=corrections,
+    )
+
+
+def mixed(numbers: Digests) -> Digests:
+    """Return the numbers spread over 64 bits (the finaliser of SplitMix64, Steele et al. 2014)."""
+    z = numbers + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def _ints(batch: pa.RecordBatch, name: str, missing: int = 0) -> Ints:
+    column = batch.column(name).cast(pa.int64()).fill_null(missing)
+    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _equal(batch: pa.RecordBatch, name: str, value: str) -> Flags:
+    same = pc.equal(batch.column(name), value).fill_null(False)  # noqa: FBT003
+    return np.asarray(same.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def _among(batch: pa.RecordBatch, name: str, values: tuple[str, ...]) -> Any:
+    return pc.is_in(batch.column(name), value_set=pa.array(values, pa.string()))
+
+
+def _number(batch: pa.RecordBatch, name: str, values: tuple[str, ...]) -> Ints:
+    found = pc.index_in(batch.column(name), value_set=pa.array(values, pa.string()))
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _digests(column: pa.Array, seed: str) -> Digests:
+    """Return 64 bits for each text, 0 for null. Texts that repeat are digested once."""
+    encoded = column.dictionary_encode()
+    keys = identities(encoded.dictionary.to_pylist(), seed)[:, 0] | np.uint64(1)
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    digests: Digests = np.append(keys, np.uint64(0))[codes]
+    return digests
+
+
+def _contexts(app: pa.Array, segments: pa.Array) -> tuple[Ints, list[Context]]:
+    """Number the distinct pairs of app and segments of a batch, without a look at each row."""
+    marks = _map_marks(segments) + mixed(_codes(app) + np.uint64(2**40))
+    _, first, codes = np.unique(marks, return_index=True, return_inverse=True)
+    contexts = [(app[int(i)].as_py(), _pairs(segments[int(i)].as_py())) for i in first]
+    return codes.astype(np.int64), contexts
+
+
+def _map_marks(segments: pa.Array) -> Digests:
+    """Return a number for each row of a column of maps: the same for the same entries."""
+    if len(segments) == 0:
+        return np.zeros(0, np.uint64)
+    entries = mixed(mixed(_codes(segments.keys)) + _codes(segments.items))
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(entries, dtype=np.uint64)])
+    ends = segments.offsets.to_numpy(zero_copy_only=False)
+    marks: Digests = sums[ends[1:]] - sums[ends[:-1]]
+    return marks
+
+
+def _codes(column: pa.Array) -> Digests:
+    indices = column.dictionary_encode().indices.fill_null(-1)
+    codes: Digests = (indices.to_numpy(zero_copy_only=False).astype(np.int64) + 1).astype(np.uint64)
+    return codes
+
+
+def _pairs(segments: Mapping[str, str] | list[tuple[str, str]] | None) -> Any:
+    return tuple(sorted(dict(segments or ()).items()))

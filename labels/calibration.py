@@ -1,0 +1,124 @@
+"""A calibration: what reviews have taught about a policy's signals, as a numbered version.
+
+It moves nothing by itself: whoever decides is given one, and every label event names it. Version 0
+is the policy's own priors. Weights follow from posterior means, as in naive Bayes: a signal that
+fires adds log P(fires | fail) - log P(fires | pass) to the log-odds of fail (I. J. Good,
+Probability and the Weighing of Evidence, 1950). ``slope`` and ``intercept`` then rescale the sum
+(J. Platt, Probabilistic Outputs for Support Vector Machines, 1999), since signals are not
+independent of each other.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from pydantic import Field
+
+from labels.documents import Part, checked
+from labels.policy import Policy
+from labels.rules import Prior
+from schemas.errors import UsageError
+
+
+class Estimate(Part):
+    """A Beta posterior, ``alpha`` and ``beta`` both above 0."""
+
+    alpha: float = Field(gt=0)
+    beta: float = Field(gt=0)
+
+    @property
+    def mean(self) -> float:
+        """Return the posterior mean."""
+        return self.alpha / (self.alpha + self.beta)
+
+    @classmethod
+    def of(cls, prior: Prior, yes: float = 0.0, no: float = 0.0) -> "Estimate":
+        """Return the posterior after ``yes`` and ``no`` observations, which may be fractions."""
+        return cls(alpha=prior.alpha + yes, beta=prior.beta + no)
+
+
+class SignalEstimate(Part):
+    """How far one signal is believed."""
+
+    sensitivity: Estimate
+    specificity: Estimate
+
+    @property
+    def strength(self) -> float:
+        """Return the log-odds that the signal adds for what it points to; 0 if it says nothing.
+
+        A signal that reviews found to point the other way counts for nothing, not for its opposite:
+        that is a policy to mend.
+        """
+        return max(0.0, math.log(self.sensitivity.mean / (1 - self.specificity.mean)))
+
+
+class Calibration(Part):
+    """One version of a calibration. ``policy`` is the hash of the policy it belongs to."""
+
+    version: int = Field(ge=0, le=1023)
+    policy: str
+    base_rate: Estimate
+    signals: dict[str, SignalEstimate]
+    slope: float = Field(default=1.0, gt=0, le=10)
+    intercept: float = Field(default=0.0, ge=-10, le=10)
+    diagnostics: dict[str, Any] = Field(default={})
+
+    @cached_property
+    def hash(self) -> str:
+        """16 hex digits that name what this calibration says, whatever its diagnostics."""
+        document = self.model_dump(mode="json", exclude={"diagnostics"})
+        encoded = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+        return hashlib.sha256(encoded).hexdigest()[:16]
+
+    def weights(self, policy: Policy) -> Mapping[str, float]:
+        """Return what each signal of the policy adds to the log-odds of fail when it fires."""
+        return {
+            name: self.signals[name].strength * (1 if rule.points_to == "fail" else -1)
+            for name, rule in policy.signals.items()
+        }
+
+
+def prior_calibration(policy: Policy) -> Calibration:
+    """Return version 0: nothing but the priors of the policy."""
+    return Calibration(
+        version=0,
+        policy=policy.hash,
+        base_rate=Estimate.of(policy.base_rate),
+        signals={
+            name: SignalEstimate(
+                sensitivity=Estimate.of(rule.sensitivity), specificity=Estimate.of(rule.specificity)
+            )
+            for name, rule in policy.signals.items()
+        },
+    )
+
+
+def parse_calibration(text: str, name: str) -> Calibration:
+    """Read a calibration from JSON; ``name`` stands for it in messages.
+
+    Raises:
+        UsageError: it is no JSON, or not a calibration; with the reason.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError:
+        raise UsageError(f"{name}: not JSON.") from None
+    if not isinstance(document, dict):
+        raise UsageError(f"{name}: a calibration is a JSON object.")
+    return checked(Calibration, document, None, name)
+
+
+def refuse_other_policy(policy: Policy, calibration: Calibration) -> None:
+    """Raise UsageError if the calibration was made for another policy than this."""
+    if calibration.policy != policy.hash:
+        raise UsageError(
+            f"calibration {calibration.version} was made for the policy {calibration.policy}, not "
+            f"for {policy.name} {policy.version} ({policy.hash}): run `goldpan labels calibrate` "
+            "for this policy, or go back to that one."
+        )
+    if calibration.signals.keys() != policy.signals.keys():
+        raise UsageError(f"calibration {calibration.version} has not the signals of its policy.")

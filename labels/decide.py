@@ -1,0 +1,172 @@
+"""The decision: one pure function from what is known of a trace to its label event.
+
+The event's id is a hash over the policy, the calibration and the set of signals: the same evidence
+has the same id, in whatever order and batches it came. Its revision is
+
+    generation * 2**20 + 2 * (signals + 1 if the trace itself is known)
+                       - (1 for each signal of what did not come) + 1022 * reviews
+
+where the generation counts policy version and calibration version (first: 0). It grows with
+whatever becomes known, and with every new policy or calibration; a label without the reviews that
+another one rests on never outranks that one. The highest revision is in force.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+
+from labels.evidence import Scales
+from labels.facts import Knowledge
+from labels.identity import is_drawn
+from labels.readings import ABANDONED, SILENCE
+from labels.signals import Signal, signals_of, standing
+from schemas.errors import FatalError
+from schemas.records import (
+    EARLIEST_MICROS,
+    LATEST_MICROS,
+    Label,
+    LabelEvent,
+    Route,
+)
+
+_GENERATION = 2**20
+_CALIBRATIONS = 2**10
+_REVIEW = 1024
+_ABSENT = frozenset({SILENCE, ABANDONED})
+_MOST = _GENERATION - 1
+
+
+def decide(known: Knowledge, scales: Scales, *, decided_at: int) -> LabelEvent | None:
+    """Return the label event of a trace, or None if nothing that is known is worth one.
+
+    ``decided_at`` is the clock (microseconds since 1970, UTC); nothing but the times in the event
+    depends on it. A trace that has not come (yet) is decided only when ``closed``.
+    """
+    if known.seen is None and not known.closed:
+        return None
+    policy = scales.policy
+    seen = known.seen
+    signals = signals_of(known, policy)
+    rate = policy.audit.probability(seen.app) if seen is not None else 0.0
+    drawn = is_drawn(known.trace_id, policy.audit.seed, rate)
+    if not drawn and not scales.opens(signals):
+        return None
+    weighed = scales.weigh(signals)
+    expected = expected_response(known, scales)
+    label = label_of(weighed.p_fail, scales)
+    return LabelEvent(
+        label_event_id=_event_id(known, signals, expected, scales),
+        trace_id=known.trace_id,
+        revision=revision_of(signals, scales, trace_known=seen is not None),
+        label=label,
+        p_fail=weighed.p_fail,
+        evidence=list(weighed.items),
+        expected_response=expected,
+        route=_route(label, drawn=drawn),
+        audit_probability=rate if drawn else None,
+        policy_version=version_of(scales),
+        decided_at=decided_at,
+        trace_started_at=seen.started_at if seen is not None else None,
+        turnaround_ms=_elapsed_ms(seen.started_at, decided_at) if seen is not None else None,
+        app=seen.app if seen is not None else None,
+        segments=dict(seen.segments) if seen is not None else {},
+    )
+
+
+def label_of(p_fail: float, scales: Scales) -> Label:
+    """Return what a probability of fail means under the policy's two thresholds."""
+    limits = scales.policy.thresholds
+    if p_fail >= limits.fail_at_least:
+        return "fail"
+    return "pass" if p_fail <= limits.pass_at_most else "unknown"
+
+
+def expected_response(known: Knowledge, scales: Scales) -> str | None:
+    """Return the answer as it should have been: a reviewer's, or a correction by the policy."""
+    policy = scales.policy
+    reviewed = [v for v in known.verdicts if v.expected_response is not None]
+    if reviewed:
+        return max(reviewed, key=lambda v: (v.reviewed_at, v.review_id)).expected_response
+    if policy.edits.becomes == "nothing":
+        return None
+    latest_first = [item for item, stands in standing(known, policy) if stands]
+    for actor in policy.edits.actors:
+        for item in latest_first:
+            if item.actor == actor and item.kind in policy.edits.kinds and item.correction:
+                return item.correction
+    return None
+
+
+def revision_of(signals: Sequence[Signal], scales: Scales, *, trace_known: bool) -> int:
+    """Return the revision that a set of signals has, as the module says."""
+    count = 2 * (len(signals) + trace_known)
+    for signal in signals:
+        if signal.kind in _ABSENT:
+            count -= 1
+        elif signal.actor == "reviewer" and signal.kind.startswith("review"):
+            count += _REVIEW - 2
+    return generation_of(scales) * _GENERATION + max(1, min(count, _MOST))
+
+
+def generation_of(scales: Scales) -> int:
+    """Return the number of a policy version and calibration version together, from 0."""
+    return (scales.policy.version - 1) * _CALIBRATIONS + scales.calibration.version
+
+
+def version_of(scales: Scales) -> str:
+    """Return how label events name the policy and the calibration they were made under."""
+    policy, calibration = scales.policy, scales.calibration
+    return (
+        f"{policy.name}/{policy.version}-{policy.hash[:8]}"
+        f"+{calibration.version}-{calibration.hash[:8]}"
+    )
+
+
+def in_force(events: Iterable[LabelEvent]) -> dict[str, LabelEvent]:
+    """Return, by trace id, the event in force: the highest revision, of equal ones the later."""
+    found: dict[str, LabelEvent] = {}
+    for event in events:
+        other = found.get(event.trace_id)
+        if other is None or _rank(event) > _rank(other):
+            found[event.trace_id] = event
+    return found
+
+
+def checked_clock(now: int) -> int:
+    """Return ``now``, or raise FatalError if this machine's clock is outside all event times."""
+    if EARLIEST_MICROS <= now <= LATEST_MICROS:
+        return now
+    raise FatalError(
+        "the clock of this machine does not lie between 2000 and 2100: no label was written. Set "
+        "it right and start again."
+    )
+
+
+def _rank(event: LabelEvent) -> tuple[int, int, str]:
+    return (event.revision, event.decided_at, event.label_event_id)
+
+
+def _route(label: Label, *, drawn: bool) -> Route:
+    if drawn:
+        return "audit"
+    return "review" if label == "unknown" else "auto"
+
+
+def _elapsed_ms(start: int, end: int) -> int | None:
+    """Return the milliseconds between; None if a clock was wrong and time ran backwards."""
+    return (end - start) // 1000 if end >= start else None
+
+
+def _event_id(
+    known: Knowledge, signals: Sequence[Signal], expected: str | None, scales: Scales
+) -> str:
+    document = [
+        known.trace_id,
+        known.seen is not None,
+        scales.policy.hash,
+        scales.calibration.hash,
+        [[s.kind, s.source_id, s.actor, s.at, s.counts] for s in signals],
+        expected,
+    ]
+    encoded = json.dumps(document, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(encoded, digest_size=16).hexdigest()

@@ -1,0 +1,97 @@
+"""Reads a YAML document that people write into a strict model; a mistake is told with its line."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from schemas.errors import UsageError
+
+
+class Part(BaseModel):
+    """Base of all parts of a document: unknown keys are errors, and nothing changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+ModelT = TypeVar("ModelT", bound=Part)
+
+
+def read_mapping(text: str, name: str) -> tuple[yaml.Node | None, dict[str, Any]]:
+    """Return the tree of a document, for line numbers, and what it holds.
+
+    Raises UsageError where it is no YAML, no mapping, or has a key twice.
+    """
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        document = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UsageError(f"{name}, line {line}: not YAML ({error.problem}).") from None
+    except (yaml.YAMLError, ValueError):
+        raise UsageError(f"{name}: not YAML.") from None
+    if not isinstance(document, dict):
+        raise UsageError(f"{name}, line 1: the document must be a mapping.")
+    _refuse_twice(tree, name)
+    return tree, document
+
+
+def checked(
+    model: type[ModelT], document: Mapping[str, Any], tree: yaml.Node | None, name: str
+) -> ModelT:
+    """Return ``document`` as ``model``, or raise UsageError with line, field and reason."""
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        path = tuple(part for part in first["loc"] if part != "[key]")
+        where = ".".join(str(part) for part in path) or "document"
+        reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+        raise UsageError(f"{name}, line {_line(tree, path)}: {where}: {reason}.") from None
+
+
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``above`` laid over ``below``: mappings are merged, all else is replaced."""
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        both = isinstance(under, dict) and isinstance(value, dict)
+        merged[key] = laid_over(under, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _line(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:
+    """Return the line (from 1) on which the deepest part of a path that exists stands."""
+    line = node.start_mark.line + 1 if node is not None else 1
+    for part in path:
+        below = _below(node, part)
+        if below is None:
+            break
+        line, node = below
+    return line
+
+
+def _below(node: yaml.Node | None, part: int | str) -> tuple[int, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(part):
+                return key.start_mark.line + 1, value
+    elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part].start_mark.line + 1, node.value[part]
+    return None
+
+
+def _refuse_twice(node: yaml.Node | None, name: str) -> None:
+    """Refuse a key that stands twice in one mapping: YAML would take the last in silence."""
+    if isinstance(node, yaml.SequenceNode):
+        for child in node.value:
+            _refuse_twice(child, name)
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise UsageError(f"{name}, line {line}: {key.value} stands here twice.")
+            seen.add(key.value)
+            _refuse_twice(value, name)

@@ -1,0 +1,97 @@
+"""Evidence: from signals to the log-odds of fail, each group of correlated signals capped.
+
+Weights add up as in naive Bayes. Signals of one group tend to come together (a user who presses
+thumbs down also gives a low rating), so their sum is cut to the group's cap; within the cut each
+keeps its share, so that the weights in a label event always add up to its probability. A signal
+without a group is a group of its own: five times the same says no more than once.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from labels.calibration import Calibration, prior_calibration, refuse_other_policy
+from labels.policy import Policy
+from labels.readings import ABSENCE_READINGS, SILENCE
+from labels.signals import Signal
+from schemas.records import Evidence
+
+_DIGITS = 9
+"""Weights are rounded to so many digits: another machine's logarithm may end differently."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What the evidence comes to: ``p_fail`` is 1 / (1 + exp(-(base + sum of the weights)))."""
+
+    base: float
+    items: tuple[Evidence, ...]
+    p_fail: float
+
+
+class Scales:
+    """Weighs signals under one policy and one calibration. Immutable after it is made."""
+
+    def __init__(self, policy: Policy, calibration: Calibration | None = None) -> None:
+        """Raise UsageError if the calibration belongs to another policy."""
+        self.policy = policy
+        self.calibration = calibration or prior_calibration(policy)
+        refuse_other_policy(policy, self.calibration)
+        self.weights: Mapping[str, float] = self.calibration.weights(policy)
+        rate = self.calibration.base_rate.mean
+        slope, intercept = self.calibration.slope, self.calibration.intercept
+        self.base = round(intercept + slope * math.log(rate / (1 - rate)), _DIGITS)
+        self._slope = slope
+        self._caps = {
+            name: policy.groups[rule.group].cap if rule.group else abs(self.weights[name])
+            for name, rule in policy.signals.items()
+        }
+        self.opening = frozenset(name for name in policy.signals if self._opens(name))
+
+    def weigh(self, signals: Sequence[Signal]) -> Weighed:
+        """Return the evidence in the order of the signals, and the probability of fail."""
+        sums: dict[str, float] = defaultdict(float)
+        for signal in signals:
+            if signal.counts and signal.name is not None:
+                sums[self._group(signal.name)] += self.weights[signal.name]
+        items = tuple(self._item(signal, sums) for signal in signals)
+        total = math.fsum([self.base, *(item.weight for item in items)])
+        return Weighed(self.base, items, round(probability(total), _DIGITS))
+
+    def opens(self, signals: Sequence[Signal]) -> bool:
+        """Tell whether one of the signals is enough for a label event, taken back or not."""
+        return any(signal.name in self.opening for signal in signals)
+
+    def _item(self, signal: Signal, sums: Mapping[str, float]) -> Evidence:
+        return Evidence(
+            feedback_id=signal.source_id,
+            kind=signal.name or signal.kind,
+            weight=self._share(signal, sums),
+        )
+
+    def _share(self, signal: Signal, sums: Mapping[str, float]) -> float:
+        if not signal.counts or signal.name is None:
+            return 0.0
+        total, cap = abs(sums[self._group(signal.name)]), self._caps[signal.name]
+        cut = cap / total if total > cap else 1.0
+        return round(self._slope * cut * self.weights[signal.name], _DIGITS)
+
+    def _group(self, name: str) -> str:
+        return self.policy.signals[name].group or f"={name}"
+
+    def _opens(self, name: str) -> bool:
+        policy = self.policy
+        if policy.reading_of(name) == SILENCE:
+            return policy.exposure.silence_is_labelled
+        if name in policy.high_signal.never or policy.reading_of(name) in ABSENCE_READINGS:
+            return False
+        strong = abs(self.weights[name]) >= policy.high_signal.weight
+        return strong or name in policy.high_signal.always
+
+
+def probability(log_odds: float) -> float:
+    """Return the probability of log-odds, without overflow."""
+    if log_odds >= 0:
+        return 1 / (1 + math.exp(-log_odds))
+    return math.exp(log_odds) / (1 + math.exp(log_odds))

@@ -1,0 +1,67 @@
+"""What is known of one trace at one moment: all that a decision may depend on.
+
+The join of the worker, the batch jobs and the tests all fill this same structure, so that one
+function decides for all of them. Times are microseconds since 1970 (UTC).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
+
+from schemas.records import Actor, Label
+
+NO_VOICE: Final = 0
+"""The voice of a feedback event that names no user."""
+
+Session = Literal["not judged", "continued", "ended"]
+"""Whether a later trace of the same session is known; only a batch job over the lake can tell."""
+
+
+class Seen(NamedTuple):
+    """What decides of a trace. ``failed``: its status is error; ``truncated``: out of tokens."""
+
+    started_at: int
+    failed: bool = False
+    truncated: bool = False
+    app: str | None = None
+    segments: Mapping[str, str] = MappingProxyType({})
+
+
+class Said(NamedTuple):
+    """What decides of a feedback event. ``voice`` is a digest of the user, 0 if none is named."""
+
+    feedback_id: str
+    kind: str
+    actor: Actor
+    occurred_at: int
+    value: float | None = None
+    voice: int = NO_VOICE
+    correction: str | None = None
+
+
+class Verdict(NamedTuple):
+    """What a reviewer found."""
+
+    review_id: str
+    reviewer: str
+    label: Label
+    reviewed_at: int
+    expected_response: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """Everything that is known of one trace. The order of the sequences means nothing.
+
+    ``seen`` is None as long as the trace itself has not come. ``retried``: the same call was made
+    again soon. ``closed``: the window has passed, and all that came within it is here.
+    """
+
+    trace_id: str
+    seen: Seen | None = None
+    said: Sequence[Said] = ()
+    verdicts: Sequence[Verdict] = ()
+    retried: bool = False
+    session: Session = "not judged"
+    closed: bool = False

@@ -1,0 +1,85 @@
+"""The closed list of things that a signal can say: what is read out of a record, before any policy.
+
+A reading is one-sided: it fires or it does not. Thumbs are therefore two readings, so that users
+who only speak when they are unhappy do not make every thumbs up worth as much as a thumbs down.
+"""
+
+import math
+from typing import Final
+
+THUMBS_UP: Final = "thumbs_up"
+THUMBS_DOWN: Final = "thumbs_down"
+RATING_HIGH: Final = "rating_high"
+RATING_LOW: Final = "rating_low"
+CUSTOM_POSITIVE: Final = "custom_positive"
+CUSTOM_NEGATIVE: Final = "custom_negative"
+PLAIN_KINDS: Final = (
+    "edit",
+    "correction",
+    "regenerate",
+    "copy",
+    "accept",
+    "escalation",
+    "resolution",
+    "comment",
+)
+"""Kinds of feedback that say one thing by being there."""
+
+KIND_OF: Final = {
+    THUMBS_UP: "thumbs",
+    THUMBS_DOWN: "thumbs",
+    RATING_HIGH: "rating",
+    RATING_LOW: "rating",
+    CUSTOM_POSITIVE: "custom",
+    CUSTOM_NEGATIVE: "custom",
+    **{kind: kind for kind in PLAIN_KINDS},
+}
+"""The kind of feedback that each reading of feedback comes from."""
+
+FEEDBACK_KINDS: Final = tuple(dict.fromkeys(KIND_OF.values()))
+
+ERROR: Final = "error"
+TRUNCATED: Final = "truncated"
+RETRY: Final = "retry"
+TRACE_READINGS: Final = (ERROR, TRUNCATED, RETRY)
+"""Found in the traces themselves: the call failed, ran out of tokens, or was made again."""
+
+SILENCE: Final = "silence"
+ABANDONED: Final = "abandoned"
+CONTINUED: Final = "continued"
+ABSENCE_READINGS: Final = (SILENCE, ABANDONED, CONTINUED)
+"""What did not come. Only the lake knows that for certain, so only batch jobs read these."""
+
+REVIEW_FAIL: Final = "review_fail"
+REVIEW_PASS: Final = "review_pass"  # noqa: S105
+REVIEW_READINGS: Final = (REVIEW_FAIL, REVIEW_PASS)
+
+READINGS: Final = (*KIND_OF, *TRACE_READINGS, *ABSENCE_READINGS, *REVIEW_READINGS)
+"""Every reading there is."""
+
+
+def feedback_reading(kind: str, value: float | None, *, low: float, high: float) -> str | None:
+    """Return what a feedback event says, or None if it says nothing that can be read.
+
+    ``low`` and ``high`` cut ratings (0 to 1): at most ``low`` is low, at least ``high`` is high. A
+    value outside what its kind allows is not read: the contract refuses it, an older row may not.
+    """
+    if kind in PLAIN_KINDS:
+        return kind
+    if value is None or not math.isfinite(value):
+        return None
+    match kind:
+        case "thumbs":
+            return {1.0: THUMBS_UP, -1.0: THUMBS_DOWN}.get(value)
+        case "rating":
+            return _rating(value, low, high)
+        case "custom":
+            return CUSTOM_POSITIVE if value > 0 else CUSTOM_NEGATIVE if value < 0 else None
+        case _:
+            return None
+
+
+def _rating(value: float, low: float, high: float) -> str | None:
+    if 0.0 <= value <= low:
+        return RATING_LOW
+    return RATING_HIGH if high <= value <= 1.0 else None

@@ -1,0 +1,156 @@
+"""The parts of a label policy: signals, groups, thresholds, exposure, edits, audit and review."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from labels.documents import Part
+from labels.readings import READINGS
+from schemas.records import Actor
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Prior(Part):
+    """A Beta distribution as people think of it: its mean, and how many observations it weighs."""
+
+    mean: float = Field(gt=0, lt=1)
+    strength: float = Field(default=20, gt=0, le=1e6)
+
+    @property
+    def alpha(self) -> float:
+        """Return the first parameter of the Beta distribution."""
+        return self.mean * self.strength
+
+    @property
+    def beta(self) -> float:
+        """Return the second parameter of the Beta distribution."""
+        return (1 - self.mean) * self.strength
+
+
+class SignalRule(Part):
+    """One signal: which reading it is, by whom, what it points at and how far it is believed.
+
+    ``sensitivity`` is the share of answers it points at on which it fires, ``specificity`` the
+    share of the others on which it does not, both among all answers that could have had it.
+    """
+
+    reading: str = ""
+    actors: tuple[Actor, ...] = ()
+    points_to: Literal["fail", "pass"]
+    sensitivity: Prior
+    specificity: Prior
+    group: Name | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.reading and self.reading not in READINGS:
+            raise ValueError(f"unknown reading; known are {', '.join(READINGS)}")
+        if self.sensitivity.mean + self.specificity.mean <= 1:
+            raise ValueError(
+                "contradicts itself: sensitivity + specificity must be more than 1, otherwise the "
+                "signal says nothing, or the opposite of what it points to"
+            )
+        return self
+
+
+class Group(Part):
+    """Signals that tend to come together: their sum counts for at most ``cap`` (log-odds)."""
+
+    cap: float = Field(gt=0, le=20)
+
+
+class Thresholds(Part):
+    """``pass`` up to one probability of fail, ``fail`` from the other on, unknown between them."""
+
+    pass_at_most: float = Field(gt=0, lt=1)
+    fail_at_least: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.pass_at_most >= self.fail_at_least:
+            raise ValueError("contradictory: pass_at_most must be less than fail_at_least")
+        return self
+
+
+class HighSignal(Part):
+    """What makes a label event: a signal worth at least ``weight`` (log-odds), or one listed."""
+
+    weight: float = Field(default=0.5, ge=0)
+    always: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+
+
+class Exposure(Part):
+    """Where people could have given feedback at all; elsewhere silence means nothing.
+
+    ``silence_is_labelled``: silence alone makes a label event too, one for each exposed trace.
+    """
+
+    everywhere: bool = False
+    apps: tuple[str, ...] = ()
+    segments: dict[str, tuple[str, ...]] = Field(default={})
+    silence_is_labelled: bool = False
+
+    @property
+    def anywhere(self) -> bool:
+        """Tell whether there is any exposure."""
+        return self.everywhere or bool(self.apps) or bool(self.segments)
+
+    def holds(self, app: str | None, segments: Mapping[str, str]) -> bool:
+        """Tell whether users of this app and these segments could have given feedback."""
+        if self.everywhere:
+            return True
+        in_app = not self.apps or app in self.apps
+        in_all = all(segments.get(key) in values for key, values in self.segments.items())
+        return self.anywhere and in_app and in_all
+
+
+class Ratings(Part):
+    """Ratings up to ``low`` are bad, from ``high`` on good, between them they say nothing."""
+
+    low: Share = 0.4
+    high: Share = 0.8
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError("contradictory: low must be less than high")
+        return self
+
+
+class Edits(Part):
+    """What a corrected response becomes: the expected response of the trace, or nothing.
+
+    ``actors`` in the order in which they are believed; of one kind of actor the latest counts.
+    """
+
+    becomes: Literal["expected_response", "nothing"] = "expected_response"
+    kinds: tuple[Literal["edit", "correction"], ...] = ("edit", "correction")
+    actors: tuple[Actor, ...] = ("reviewer", "agent", "end_user")
+
+
+class Audit(Part):
+    """The random arm: each trace is drawn with this probability, whatever is known of it.
+
+    The draw is a keyed hash of the trace id. ``apps`` sets other rates for some apps.
+    """
+
+    rate: Share = 0.01
+    apps: dict[str, Share] = Field(default={})
+    seed: str = Field(default="goldpan", pattern=r"^[ -~]{0,64}$")
+
+    def probability(self, app: str | None) -> float:
+        """Return the probability with which a trace of ``app`` is drawn."""
+        return self.apps.get(app, self.rate) if app is not None else self.rate
+
+
+class ReviewRules(Part):
+    """How long an item may wait, how many people judge it, and how long a claim holds."""
+
+    deadline_hours: float = Field(default=72, gt=0, le=24 * 365)
+    reviewers: int = Field(default=1, ge=1, le=9)
+    lease_minutes: float = Field(default=30, gt=0, le=24 * 60)
+    audit_share: Share = 0.5
