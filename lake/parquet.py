@@ -20,7 +20,8 @@ from lake.ledger import SourceRange
 from schemas.redacted import Redacted
 
 ROW_GROUP_BYTES = 64 * 1024 * 1024
-STATISTICS_STRING_LIMIT = 64  # bytes; a longer value is cut by nobody, so it gets no statistics
+BOUND_CHARACTERS = 32  # of a longer text the statistics hold a beginning that is a bound too
+_LAST_CHARACTER = "\U0010ffff"
 PARTITION_COLUMN = "event_date"
 
 
@@ -40,7 +41,8 @@ class Layout:
     """How a table's columns are encoded.
 
     ``dictionary`` names columns with few values, ``statistics`` those worth pruning by: for the
-    others (free text) both cost time and space and help nobody.
+    others (free text) both cost time and space and help nobody. Statistics must never be missing
+    for one of those columns: delta-rs takes a bound that is not there for one that nothing meets.
     """
 
     dictionary: Sequence[str]
@@ -79,7 +81,6 @@ def encode(
 def _encode_day(rows: pa.Table, day: date, name: str, layout: Layout) -> DataFile:
     sink = pa.BufferOutputStream()
     groups = max(1, rows.nbytes // ROW_GROUP_BYTES)
-    collected: list[pq.FileMetaData] = []
     with pq.ParquetWriter(
         sink,
         rows.schema,
@@ -87,47 +88,41 @@ def _encode_day(rows: pa.Table, day: date, name: str, layout: Layout) -> DataFil
         compression_level=layout.compression_level,
         use_dictionary=list(layout.dictionary),
         write_statistics=list(layout.statistics),
-        metadata_collector=collected,
         store_schema=False,
     ) as writer:
         writer.write_table(rows, row_group_size=max(1, -(-len(rows) // groups)))
     data = memoryview(sink.getvalue())
     digest = blake2b(data, digest_size=6).hexdigest()
     path = f"{PARTITION_COLUMN}={day.isoformat()}/{name}-{digest}.parquet"
-    stats = json.dumps(_statistics(pq.read_metadata(pa.BufferReader(data))), separators=(",", ":"))
+    stats = json.dumps(_statistics(rows, layout.statistics), separators=(",", ":"))
     return DataFile(path=path, data=data, rows=len(rows), day=day, stats=stats)
 
 
-def _statistics(metadata: pq.FileMetaData) -> dict[str, Any]:
+def _statistics(rows: pa.Table, columns: Sequence[str]) -> dict[str, Any]:
     lows: dict[str, Any] = {}
     highs: dict[str, Any] = {}
-    nulls: dict[str, int] = {}
-    for index in range(metadata.num_columns):
-        groups = [metadata.row_group(g).column(index) for g in range(metadata.num_row_groups)]
-        name = groups[0].path_in_schema
-        found = [g.statistics for g in groups]
-        if "." in name or any(s is None or not s.has_min_max for s in found):
-            continue
-        low, high = min(s.min for s in found), max(s.max for s in found)
-        if isinstance(low, str) and max(len(low), len(high)) > STATISTICS_STRING_LIMIT:
-            continue
-        lows[name], highs[name] = _json_low(low), _json_high(high)
-        nulls[name] = sum(s.null_count for s in found)
+    for name in columns:
+        bounds = pc.min_max(rows[name]).as_py()
+        lows[name], highs[name] = _json_low(bounds["min"]), _json_high(bounds["max"])
     return {
-        "numRecords": metadata.num_rows,
+        "numRecords": len(rows),
         "minValues": lows,
         "maxValues": highs,
-        "nullCount": nulls,
+        "nullCount": {name: rows[name].null_count for name in columns},
     }
 
 
 def _json_low(value: Any) -> Any:
     """Return a lower bound as Delta writes it: times to the millisecond, rounded down."""
+    if isinstance(value, str):
+        return value[:BOUND_CHARACTERS]
     return _iso(value, value.microsecond // 1000) if isinstance(value, datetime) else value
 
 
 def _json_high(value: Any) -> Any:
     """Return an upper bound: a time is rounded up to the next millisecond."""
+    if isinstance(value, str):
+        return _text_high(value)
     if not isinstance(value, datetime):
         return value
     if value.microsecond % 1000:
@@ -137,6 +132,17 @@ def _json_high(value: Any) -> Any:
             microsecond=millis % 1000 * 1000
         )
     return _iso(value, value.microsecond // 1000)
+
+
+def _text_high(text: str) -> str:
+    """Return a text not below ``text``: itself, or its beginning and the last character there is.
+
+    The order is that of code points, which is the order of the bytes in UTF-8.
+    """
+    end = BOUND_CHARACTERS
+    while end < len(text) and text[end] == _LAST_CHARACTER:
+        end += 1
+    return text if end >= len(text) else text[:end] + _LAST_CHARACTER
 
 
 def _iso(value: datetime, millis: int) -> str:

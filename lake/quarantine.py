@@ -42,27 +42,28 @@ class Filter:
     partition: int | None = None
     offset: int | None = None
 
-    def expression(self) -> pc.Expression | None:
-        """Return the filter as pyarrow has it."""
-        wanted = {
-            "_topic": self.topic,
-            "reason": self.reason,
-            "_partition": self.partition,
-            "_offset": self.offset,
-        }
+    @property
+    def numbers(self) -> pc.Expression | None:
+        """Return what is asked of numbers, as pyarrow has it."""
         found: pc.Expression | None = None
-        for column, value in wanted.items():
+        for column, value in (("_partition", self.partition), ("_offset", self.offset)):
             if value is not None:
                 test = pc.field(column) == value
                 found = test if found is None else found & test
         return found
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """Return the texts that are asked for, by column."""
+        wanted = {"_topic": self.topic, "reason": self.reason}
+        return {column: value for column, value in wanted.items() if value is not None}
 
 
 def rows(table: Table, which: Filter, *, payload: bool = False) -> pa.Table:
     """Return the records that match, in order of topic, partition and offset."""
     table.refresh()
     columns = [*COLUMNS, "sealed_payload"] if payload else list(COLUMNS)
-    found = table.read(columns, which.expression())
+    found = table.read(columns, which.numbers, texts=which.texts)
     return found.sort_by([(name, "ascending") for name in ("_topic", "_partition", "_offset")])
 
 
@@ -141,7 +142,7 @@ def _present(
     table: Table, topic: str, coordinates: Sequence[tuple[int, int]]
 ) -> list[tuple[int, int]]:
     wanted = set(coordinates)
-    found = table.read(["_partition", "_offset"], pc.field("_topic") == topic)
+    found = table.read(["_partition", "_offset"], texts={"_topic": topic})
     pairs = zip(found["_partition"].to_pylist(), found["_offset"].to_pylist(), strict=True)
     return sorted(wanted.intersection(pairs))
 

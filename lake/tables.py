@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -55,11 +56,15 @@ LAYOUTS: Mapping[str, Layout] = {
 }
 """How each table is encoded; its keys are the tables that ``goldpan lake init`` makes."""
 
+# Beside these, `delta.dataSkippingStatsColumns` names the columns that have statistics: for all
+# others readers expect none, where delta-rs would take a missing bound for one that nothing meets.
 # Positions must never expire, and one maintenance job, not each writer, tidies the log.
 _CONFIGURATION = {
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 3650 days",
 }
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +117,25 @@ class Table:
         with _lake_errors(f"reading the file list of table {self.name}"):
             return pa.table(self.handle.get_add_actions(flatten=True))
 
-    def read(self, columns: Sequence[str], where: pc.Expression | None = None) -> pa.Table:
-        """Read columns of the rows that match ``where``, as of the last refresh."""
+    def read(
+        self,
+        columns: Sequence[str],
+        where: pc.Expression | None = None,
+        *,
+        texts: Mapping[str, str] = _NOTHING,
+    ) -> pa.Table:
+        """Read columns of the rows that match ``where``, as of the last refresh.
+
+        ``where`` is about numbers and times; ``texts`` gives the value that a column of text must
+        have. Files that delta-rs has rewritten hold text as views, which pyarrow cannot compare
+        before it has read them.
+        """
         with _lake_errors(f"reading table {self.name}"):
             dataset = self.handle.to_pyarrow_dataset()
-            return dataset.to_table(columns=list(columns), filter=where)
+            found = dataset.to_table(columns=[*{*columns, *texts}], filter=where)
+            for column, text in texts.items():
+                found = found.filter(pc.equal(found[column], text))
+            return found.select(list(columns))
 
     def checkpoint(self) -> None:
         """Write a checkpoint, so that readers need not read every commit since the beginning."""
@@ -200,7 +219,10 @@ class Lake:
                 mode="ignore",
                 partition_by=list(schema.partition_by),
                 name=schema.name,
-                configuration=_CONFIGURATION,
+                configuration={
+                    **_CONFIGURATION,
+                    "delta.dataSkippingStatsColumns": ",".join(LAYOUTS[schema.name].statistics),
+                },
                 storage_options=options,
             )
             return True

@@ -104,9 +104,9 @@ class TakeOver:
         adopted = self.quarantine.number(adopted_app(source.topic)) or 0
         rows = self.quarantine.read(
             ["_offset"],
-            (pc.field("_topic") == source.topic)
-            & (pc.field("_partition") == source.partition)
+            (pc.field("_partition") == source.partition)
             & (pc.field("_offset") >= position)
             & (pc.field("_ingested_at") >= pa.scalar(adopted, pa.timestamp("us", "UTC"))),
+            texts={"_topic": source.topic},
         )
         return frozenset(rows["_offset"].to_pylist())

@@ -171,9 +171,8 @@ class Redrive:
         offsets = [offset for _, offset in passed]
         found = self.primary.read(
             ["_partition", "_offset"],
-            (pc.field("_topic") == self.topic)
-            & (pc.field("_offset") >= min(offsets))
-            & (pc.field("_offset") <= max(offsets)),
+            (pc.field("_offset") >= min(offsets)) & (pc.field("_offset") <= max(offsets)),
+            texts={"_topic": self.topic},
         )
         pairs = zip(found["_partition"].to_pylist(), found["_offset"].to_pylist(), strict=True)
         return passed.intersection(pairs)

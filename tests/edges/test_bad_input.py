@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -242,6 +243,20 @@ class BadInput:
                 sealed_key_id=row["sealed_key_id"],
             )
             assert opened == bad.value, bad.name
+
+    def test_a_reader_finds_rows_by_any_column(self, run: Outcome) -> None:
+        """A filter gives the same rows whether it is pushed down to the files or applied later."""
+        for name in ("traces", "feedback", "quarantine"):
+            table = LakeReader(run.env).table(name)
+            assert table is not None
+            dataset = table.to_pyarrow_dataset()
+            rows = dataset.to_table()
+            for column in (c.name for c in rows.schema if not pa.types.is_nested(c.type)):
+                present = pc.drop_null(rows[column])
+                for value in present[:1].to_pylist():
+                    test = pc.field(column) == value
+                    wanted = rows.filter(test).num_rows
+                    assert dataset.to_table(filter=test).num_rows == wanted > 0, (name, column)
 
     def test_metrics_count_what_happened(self, run: Outcome) -> None:
         """Records by outcome and by reason add up to what was produced."""
