@@ -191,9 +191,12 @@ def _digests(column: pa.Array, seed: str) -> Digests:
 def _contexts(app: pa.Array, segments: pa.Array) -> tuple[Ints, list[Context]]:
     """Number the distinct pairs of app and segments of a batch, without a look at each row."""
     marks = _map_marks(segments) + mixed(_codes(app) + np.uint64(2**40))
-    _, first, codes = np.unique(marks, return_index=True, return_inverse=True)
-    contexts = [(app[int(i)].as_py(), _pairs(segments[int(i)].as_py())) for i in first]
-    return codes.astype(np.int64), contexts
+    encoded = pa.array(marks).dictionary_encode()  # hashes, where numpy's unique would sort
+    codes = np.asarray(encoded.indices, dtype=np.int64)
+    example = np.zeros(len(encoded.dictionary), np.int64)
+    example[codes] = np.arange(len(codes))
+    contexts = [(app[int(i)].as_py(), _pairs(segments[int(i)].as_py())) for i in example]
+    return codes, contexts
 
 
 def _map_marks(segments: pa.Array) -> Digests:

@@ -88,13 +88,17 @@ class RetryChains:
         """Return every row that another one repeats, however many there are of one key."""
         keys = self._rows["key"]
         rows = np.flatnonzero(keys != 0)
-        pairs = np.stack([keys[rows], started[rows].astype(np.uint64)], axis=1)
-        distinct, number = np.unique(pairs, axis=0, return_inverse=True)
-        again = np.zeros(len(distinct), bool)
-        again[:-1] = (distinct[1:, 0] == distinct[:-1, 0]) & (
-            distinct[1:, 1] - distinct[:-1, 1] <= np.uint64(self._within)
+        rows = rows[np.lexsort((started[rows], keys[rows]))]
+        key, start = keys[rows], started[rows]
+        another = np.ones(len(rows), bool)
+        another[1:] = (key[1:] != key[:-1]) | (start[1:] != start[:-1])
+        firsts = np.flatnonzero(another)  # of calls that began at once, one stands for all
+        again = np.zeros(len(firsts), bool)
+        again[:-1] = (key[firsts[1:]] == key[firsts[:-1]]) & (
+            start[firsts[1:]] - start[firsts[:-1]] <= self._within
         )
-        return rows[again[number.reshape(-1)]].astype(np.int32)
+        retried: Rows = rows[again[np.cumsum(another) - 1]].astype(np.int32)
+        return retried
 
     def _meet(self, row: int, root: int, started: Ints) -> list[tuple[int, int]]:
         following = self._rows["next"]
