@@ -7,44 +7,18 @@ the hash of the row before it, so that none can be changed or taken out without 
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
 from redact.render import Replaced
-from schemas.arrow import EVENT_DATE, MICROS
+from schemas.arrow import EVENT_DATE, TABLES
 from schemas.redacted import Redacted
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_POSITION = pa.struct(
-    [
-        pa.field("path", pa.string(), nullable=False),
-        pa.field("type", pa.string(), nullable=False),
-        pa.field("operator", pa.string(), nullable=False),
-        pa.field("start", pa.int64(), nullable=False),
-        pa.field("end", pa.int64(), nullable=False),
-    ]
-)
-REDACTIONS = pa.schema(
-    [
-        pa.field("_topic", pa.string(), nullable=False),
-        pa.field("_partition", pa.int32(), nullable=False),
-        pa.field("_offset", pa.int64(), nullable=False),
-        pa.field("_ingested_at", MICROS, nullable=False),
-        pa.field("_policy", pa.string(), nullable=False),
-        pa.field("fingerprint", pa.string(), nullable=True),
-        pa.field("characters_scanned", pa.int64(), nullable=False),
-        pa.field("counts", pa.map_(pa.string(), pa.field("value", pa.int64(), nullable=False))),
-        pa.field("positions", pa.list_(pa.field("element", _POSITION, nullable=False))),
-        pa.field("previous", pa.string(), nullable=False),
-        pa.field("chain", pa.string(), nullable=False),
-        pa.field(EVENT_DATE, pa.date32(), nullable=False),
-    ]
-)
-"""Columns of the table ``redactions``. The keys of ``counts`` are ``TYPE/operator``; positions
-count characters of the field of the output that ``path`` names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +33,13 @@ class AuditEntry:
     positions: tuple[tuple[str, Replaced], ...]
 
     @property
-    def counts(self) -> dict[str, int]:
-        """Return how many replacements there were, by ``TYPE/operator``."""
-        counts: dict[str, int] = {}
-        for _, replaced in self.positions:
-            key = f"{replaced.type}/{replaced.operator}"
-            counts[key] = counts.get(key, 0) + 1
-        return dict(sorted(counts.items()))
+    def counts(self) -> list[dict[str, object]]:
+        """Return how many replacements there were, by type and operator, in their order."""
+        found = Counter((replaced.type, replaced.operator) for _, replaced in self.positions)
+        return [
+            {"type": kind, "operator": operator, "count": count}
+            for (kind, operator), count in sorted(found.items())
+        ]
 
 
 def audit_rows(
@@ -73,7 +47,7 @@ def audit_rows(
 ) -> tuple[Redacted[pa.RecordBatch], str]:
     """Return rows of ``redactions`` and the hash that the next batch has to go on from.
 
-    ``previous`` is the ``chain`` of the last row before (empty for the first of all);
+    ``previous`` is the ``chain`` of the last row before, or what `beginning` gives;
     ``ingested_at`` in microseconds since 1970 (UTC).
     """
     rows: list[dict[str, object]] = []
@@ -83,7 +57,14 @@ def audit_rows(
         chain = chained(row, previous)
         rows.append({**row, "previous": previous, "chain": chain, EVENT_DATE: day})
         previous = chain
-    return Redacted(pa.RecordBatch.from_pylist(rows, schema=REDACTIONS), policy), previous
+    batch = pa.RecordBatch.from_pylist(rows, schema=TABLES["redactions"].arrow)
+    return Redacted(batch, policy), previous
+
+
+def beginning(topic: str, starts: Mapping[int, int]) -> str:
+    """Return the hash that a chain begins with: where it begins, as offsets by partition."""
+    document = json.dumps([topic, sorted(starts.items())], separators=(",", ":"))
+    return hashlib.sha256(document.encode()).hexdigest()
 
 
 def chained(row: dict[str, object], previous: str) -> str:
@@ -101,7 +82,7 @@ def _row(entry: AuditEntry, policy: str, ingested_at: int) -> dict[str, object]:
         "_policy": policy,
         "fingerprint": entry.fingerprint,
         "characters_scanned": entry.characters,
-        "counts": sorted(entry.counts.items()),
+        "counts": entry.counts,
         "positions": [
             {
                 "path": path,

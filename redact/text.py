@@ -127,7 +127,7 @@ class LineRedactor:
                 yield Line(
                     msgspec.json.encode(record),
                     characters=entry.characters,
-                    replaced=entry.counts,
+                    replaced=_by_operator(replaced for _, replaced in entry.positions),
                 )
 
 

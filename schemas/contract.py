@@ -25,7 +25,7 @@ from schemas.errors import FatalError
 
 Avsc: TypeAlias = Mapping[str, Any]
 
-NAMES: Final = ("trace", "feedback", "label_event", "quarantine")
+NAMES: Final = ("trace", "feedback", "label_event", "quarantine", "redaction")
 """Names of the contracts, which are the names of their files."""
 
 
