@@ -66,11 +66,14 @@ def claim_app(source: Source) -> str:
 
 
 def late_app(source: Source) -> str:
-    """Return the application id of the rows that quarantine takes in *below* its own position.
+    """Return the application id of the mark that moves where quarantine's position is ahead.
 
     A worker died between the commit to quarantine and the commit to the primary table; the next
     one reads that range again and may find more to set aside than the first did (a stricter
-    policy, say). Their progress needs a number of its own, since the position is ahead already.
+    policy, say). Quarantine's position has passed the range already, so each flush that begins
+    below it sets this mark to its own token instead: of two workers that read the range again, only
+    one can add to quarantine. A token, not an offset, since a number that comes back tells nobody
+    apart.
     """
     return f"{source.topic}/{source.partition}#late"
 

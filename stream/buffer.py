@@ -111,7 +111,7 @@ class TopicBuffer:
     def _seal_one(self, item: Owned, token: int) -> "_Parts":
         sealed = item.range.seal()
         item.oldest_open_ms = None
-        quarantine = _quarantine_part(item, sealed, self.set_aside[sealed.source])
+        quarantine = _quarantine_part(item, sealed, self.set_aside[sealed.source], token)
         claim = _claim_part(item, sealed, token) if sealed.source in self.late else Part()
         primary = Part(
             moves=[Move(position_app(sealed.source), item.position, sealed.end)],
@@ -137,18 +137,21 @@ def _joined(parts: Sequence[Part]) -> Part:
     )
 
 
-def _quarantine_part(item: Owned, sealed: SourceRange, count: int) -> Part:
-    """Move quarantine's position along; or, where it is ahead already, the mark of late rows."""
+def _quarantine_part(item: Owned, sealed: SourceRange, count: int, token: int) -> Part:
+    """Move quarantine's position along, and the mark of late rows where it is ahead already.
+
+    One of the two moves with every flush, also if nothing is set aside: whoever took the partition
+    over before and decided otherwise can then no longer add to quarantine.
+    """
+    moves = []
+    start = sealed.start
+    if item.quarantine is not None and sealed.start < item.quarantine:
+        moves.append(Move(late_app(item.source), item.late, token))
+        item.late = token
     if item.quarantine is None or item.quarantine < sealed.end:
         start = max(sealed.start, item.quarantine or sealed.start)
-        move = Move(position_app(item.source), item.quarantine, sealed.end)
+        moves.append(Move(position_app(item.source), item.quarantine, sealed.end))
         item.quarantine = sealed.end
-    elif count:
-        start = sealed.start
-        move = Move(late_app(item.source), item.late, sealed.end)
-        item.late = sealed.end
-    else:
-        return Part()
     ledger = SourceRange(
         topic=sealed.topic,
         partition=sealed.partition,
@@ -157,7 +160,7 @@ def _quarantine_part(item: Owned, sealed: SourceRange, count: int) -> Part:
         consumed=count,
         quarantined=count,
     )
-    return Part(moves=[move], ranges=[ledger])
+    return Part(moves=moves, ranges=[ledger])
 
 
 def _claim_part(item: Owned, sealed: SourceRange, token: int) -> Part:

@@ -1,0 +1,173 @@
+"""What the tests of the lake share: tables in a folder, rows for them, patience without waiting."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from lake.commit import Guard, Move, Watch, commit
+from lake.config import LakeSettings
+from lake.ledger import Entry, EntryKind, Incarnation, Source, SourceRange, position_app
+from lake.parquet import DataFile, encode
+from lake.retry import Retry
+from lake.tables import LAYOUTS, Lake, Table
+from schemas.arrow import TABLES
+from schemas.redacted import Redacted
+
+TOPIC = "llm.feedback"
+SOURCE = Source(TOPIC, 0)
+OTHER = Source(TOPIC, 1)
+HERE = Incarnation("cluster", "topic-1")
+START = datetime(2026, 11, 1, 12, tzinfo=UTC)
+"""The time of the event at offset 0."""
+
+
+class At(NamedTuple):
+    """The coordinates of a row."""
+
+    partition: int
+    offset: int
+
+
+def make_lake(folder: Path) -> Lake:
+    """Make a lake with all its tables."""
+    lake = open_lake(folder)
+    lake.init()
+    return lake
+
+
+def open_lake(folder: Path) -> Lake:
+    """Open a lake with handles of its own, as another worker would."""
+    return Lake(LakeSettings(uri=str(folder / "lake")))
+
+
+def patience(seconds: float = 1000.0, **more: Any) -> Retry:
+    """Return a Retry whose clock moves by what is waited, and that never really waits."""
+    now = [0.0]
+
+    def sleep(wait: float) -> bool:
+        now[0] += wait
+        return False
+
+    given: dict[str, Any] = {
+        "monotonic": lambda: now[0],
+        "sleep": sleep,
+        "uniform": lambda _low, high: high,
+        **more,
+    }
+    return Retry(seconds=seconds, **given)
+
+
+def rows(
+    coordinates: Iterable[At | tuple[int, int]],
+    *,
+    table: str = "feedback",
+    topic: str = TOPIC,
+    ingested_at: datetime = START,
+    day: int = 0,
+    **fields: Any,
+) -> Redacted[pa.RecordBatch]:
+    """Return rows of a table; what is not given is filled in. ``day`` counts from that of START."""
+    schema = TABLES[table].arrow
+    at = START + timedelta(days=day)
+    common = _filled(table, at) | {
+        "_topic": topic,
+        "_ingested_at": ingested_at,
+        "_policy": "p",
+        "event_date": at.date(),
+    }
+    return Redacted(
+        pa.RecordBatch.from_pylist(
+            [
+                {**common, **fields, "_partition": partition, "_offset": offset}
+                for partition, offset in coordinates
+            ],
+            schema=schema,
+        ),
+        "p",
+    )
+
+
+def _filled(table: str, at: datetime) -> dict[str, Any]:
+    if table == "quarantine":
+        return {"reason": "not_json", "detail": "d", "size_bytes": 1, "record_timestamp": at}
+    if table == "traces":
+        return {"trace_id": "t", "app": "a", "started_at": at, "status": "ok"} | {
+            name: [] for name in ("messages", "retrieved", "tool_calls", "segments", "attributes")
+        }
+    return {
+        "feedback_id": "f",
+        "trace_id": "t",
+        "kind": "comment",
+        "actor": "user",
+        "occurred_at": at,
+        "attributes": [],
+    }
+
+
+def span(
+    start: int, end: int, *, quarantined: int = 0, source: Source = SOURCE, **more: Any
+) -> SourceRange:
+    """Return a range in which each offset is a record."""
+    body: dict[str, Any] = {
+        "first": start,
+        "last": end - 1,
+        "consumed": end - start,
+        "stored": end - start - quarantined,
+        "quarantined": quarantined,
+        **more,
+    }
+    return SourceRange(source.topic, source.partition, start, end, **body)
+
+
+def put(table: Table, batches: Sequence[Redacted[pa.RecordBatch]], item: SourceRange) -> list[Any]:
+    """Encode and upload rows; return the files."""
+    files: list[DataFile] = encode(batches, ranges=[item], layout=LAYOUTS[table.name])
+    for file in files:
+        table.files.put(file.path, file.data)
+    return files
+
+
+def append(
+    table: Table,
+    start: int | None,
+    end: int,
+    *,
+    source: Source = SOURCE,
+    token: int = 1,
+    handle: Any = None,
+    guards: Sequence[Guard] = (),
+    kind: EntryKind = EntryKind.FLUSH,
+    quarantined: Iterable[int] = (),
+    retry: Retry | None = None,
+    watch: Watch | None = None,
+    incarnations: Mapping[str, Incarnation] | None = None,
+) -> bool:
+    """Commit the records ``[start, end)`` of a partition, but for those that are set aside."""
+    aside = set(quarantined)
+    first = start or 0
+    stored = [At(source.partition, o) for o in range(first, end) if o not in aside]
+    item = span(first, end, quarantined=len(aside), source=source)
+    return commit(
+        handle or table.handle,
+        table=table.name,
+        files=put(table, [rows(stored, table=table.name, topic=source.topic)], item),
+        moves=[Move(position_app(source), start, end)],
+        guards=guards,
+        token=token,
+        entry=Entry(kind, [item], incarnations if incarnations is not None else {TOPIC: HERE}),
+        retry=retry or patience(),
+        watch=watch or Watch(),
+        now_ms=lambda: 0,
+    )
+
+
+def offsets(table: Table, source: Source = SOURCE) -> list[int]:
+    """Return the offsets of a partition that a table holds, in order, as often as it does."""
+    table.refresh()
+    found = table.read(["_topic", "_partition", "_offset"]).to_pylist()
+    return sorted(
+        row["_offset"] for row in found if Source(row["_topic"], row["_partition"]) == source
+    )

@@ -1,0 +1,123 @@
+"""A Delta table in memory that decides about commits as delta-rs does; thousands a second.
+
+`test_simulated.py` holds it against the real one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from deltalake.exceptions import CommitFailedError
+
+from lake.tables import Table
+from schemas.arrow import TABLES
+
+_COORDINATES = ("_topic", "_partition", "_offset", "_ingested_at")
+
+
+@dataclass(frozen=True)
+class _Version:
+    apps: Mapping[str, int]
+    files: tuple[str, ...]
+    metadata: Mapping[str, Any]
+
+
+@dataclass
+class SimulatedLog:
+    """What all handles on one table share: the versions, and the files beside them."""
+
+    versions: list[_Version] = field(default_factory=lambda: [_Version({}, (), {})])
+    store: dict[str, bytes] = field(default_factory=dict)
+
+    def put(self, path: str, data: bytes | memoryview) -> None:
+        """Write a file."""
+        self.store[path] = bytes(data)
+
+
+class SimulatedHandle:
+    """The part of ``DeltaTable`` that workers use."""
+
+    def __init__(self, log: SimulatedLog) -> None:
+        self._log = log
+        self._at = 0
+        self._apps: dict[str, int] = {}
+        self._files: dict[str, None] = {}
+        self.update_incremental()
+
+    def update_incremental(self) -> None:
+        """Move on to the newest version."""
+        for version in self._log.versions[self._at :]:
+            self._apps.update(version.apps)
+            self._files.update(dict.fromkeys(version.files))
+        self._at = len(self._log.versions)
+
+    def transaction_version(self, app_id: str) -> int | None:
+        """Return the number of an application."""
+        return self._apps.get(app_id)
+
+    def schema(self) -> None:
+        """Return nothing: nobody looks at it."""
+
+    def version(self) -> int:
+        """Return the version that the handle stands at."""
+        return self._at - 1
+
+    def create_write_transaction(
+        self, actions: Any, *_: Any, commit_properties: Any, **__: Any
+    ) -> None:
+        """Append, unless a version that the handle has not seen touches one of the applications."""
+        apps = {t.app_id: t.version for t in commit_properties.app_transactions}
+        for version in self._log.versions[self._at :]:
+            if apps.keys() & version.apps.keys():
+                raise CommitFailedError("Concurrent transaction failed")
+        self._log.versions.append(
+            _Version(apps, tuple(a.path for a in actions), commit_properties.custom_metadata)
+        )
+        self.update_incremental()
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return what each version says of itself, the newest first."""
+        seen = enumerate(self._log.versions[: self._at])
+        return [{**version.metadata, "version": number} for number, version in seen][::-1]
+
+    def get_add_actions(self, *, flatten: bool) -> pa.Table:
+        """Return the files with their numbers of rows."""
+        assert flatten
+        counts = [
+            pq.read_metadata(pa.BufferReader(self._log.store[p])).num_rows for p in self._files
+        ]
+        return pa.table({"path": list(self._files), "num_records": counts})
+
+    def to_pyarrow_dataset(self) -> ds.Dataset:
+        """Return the coordinates of the rows."""
+        schema = pa.schema([TABLES["quarantine"].arrow.field(name) for name in _COORDINATES])
+        tables = [
+            pq.read_table(pa.BufferReader(self._log.store[path]), columns=list(_COORDINATES))
+            for path in self._files
+        ]
+        return ds.dataset(
+            pa.concat_tables([schema.empty_table(), *[t.cast(schema) for t in tables]])
+        )
+
+    def create_checkpoint(self) -> None:
+        """Do nothing."""
+
+
+class SimulatedLake:
+    """The three tables, with handles of its own on what all lakes of one ``store`` share."""
+
+    def __init__(self, store: dict[str, SimulatedLog]) -> None:
+        self._store = store
+        self._opened: dict[str, Table] = {}
+
+    def table(self, name: str) -> Table:
+        """Open a table, once."""
+        if name not in self._opened:
+            log = self._store.setdefault(name, SimulatedLog())
+            handle: Any = SimulatedHandle(log)
+            files: Any = log
+            self._opened[name] = Table(TABLES[name], handle, files)
+        return self._opened[name]

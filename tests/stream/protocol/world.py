@@ -1,0 +1,288 @@
+"""A topic, a lake and some workers, of which any may stop or die at any time.
+
+Only Kafka, the schemas and the policy are made up; intake, buffers, flushes, take-over and commits
+are the worker's own.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow.compute as pc
+
+from lake.commit import Watch
+from lake.ledger import Incarnation, Source
+from lake.tables import Table
+from lake.verify import verify
+from lake.writer import TableWriter
+from schemas.errors import FencedError
+from schemas.provenance import Decoded, Raw, RecordKind, Rejected
+from stream.assignment import TakeOver
+from stream.buffer import Flush, TopicBuffer
+from stream.flusher import FlushSteps
+from stream.intake import Intake
+from stream.owned import Assignment
+from tests.lake.kit import At, patience, rows
+from tests.stream.protocol.actors import Actor, PausingHandle, Stage
+
+TOPIC = "t"
+PARTITIONS = 2
+PRIMARY, QUARANTINE = "feedback", "quarantine"
+
+
+@dataclass
+class Log:
+    """What Kafka holds of one partition: the offsets of records, and where it ends."""
+
+    offsets: list[int] = field(default_factory=list)
+    end: int = 0
+    low: int = 0
+
+    def append(self, records: int, hole: int = 0) -> None:
+        """Add records, then ``hole`` offsets without one."""
+        self.offsets += range(self.end, self.end + records)
+        self.end += records + hole
+
+
+@dataclass
+class Verdict:
+    """Stands for schemas, policy and time-outs: which records fail, as of today.
+
+    As decoder, redactor and sealer of one worker; ``bad`` may change at any time.
+    """
+
+    bad: Callable[[int, int], bool]
+
+    def decode(self, topic: str, messages: Sequence[Raw]) -> tuple[Decoded[Any], list[Rejected]]:
+        """Tell records that pass from others."""
+        passed = [raw for raw in messages if not self.bad(raw.partition, raw.offset)]
+        failed = [raw for raw in messages if self.bad(raw.partition, raw.offset)]
+        decoded: Decoded[Any] = Decoded(RecordKind.FEEDBACK, topic, passed, [], [], [], passed)
+        return decoded, [Rejected(topic, "not_json", "d", raw) for raw in failed]
+
+    def redact(self, decoded: Decoded[Any], *, ingested_at: int) -> "Passed":
+        """Make rows."""
+        found = [At(raw.partition, raw.offset) for raw in decoded.records]
+        return Passed(rows(found, topic=decoded.topic, ingested_at=when(ingested_at)))
+
+    def statistics(self) -> dict[str, int]:
+        """Return nothing."""
+        return {}
+
+    def seal(self, rejected: Sequence[Rejected], *, ingested_at: int) -> Any:
+        """Make rows of quarantine."""
+        found = [At(item.raw.partition, item.raw.offset) for item in rejected]
+        topic = rejected[0].topic
+        return rows(found, table=QUARANTINE, topic=topic, ingested_at=when(ingested_at))
+
+
+@dataclass
+class Passed:
+    """What redaction gives."""
+
+    rows: Any
+    rejected: Sequence[Rejected] = ()
+
+
+def when(micros: int) -> datetime:
+    """Return a time given in microseconds since 1970."""
+    return datetime.fromtimestamp(micros / 1e6, UTC)
+
+
+@dataclass
+class Worker:
+    """One process: a loop that takes partitions over and reads, and a thread that flushes.
+
+    ``taking`` and ``flushing`` are what each of the two is busy with. Flushes that were given up
+    are carried out nevertheless, and the next one waits for them.
+    """
+
+    world: "World"
+    verdict: Verdict
+    steps: FlushSteps
+    take_over: TakeOver
+    assignment: Assignment = field(default_factory=Assignment)
+    buffer: TopicBuffer = field(default_factory=lambda: TopicBuffer(TOPIC))
+    incarnation: Incarnation | None = None
+    taking: Actor | None = None
+    flushing: Actor | None = None
+    inbox: list[Flush] = field(default_factory=list)
+    in_flight: Flush | None = None
+
+    def take(self, partitions: Sequence[int]) -> None:
+        """Begin to take partitions over, dropping everything that is not in the lake."""
+        if self.taking is None:
+            sources = [Source(TOPIC, partition) for partition in partitions]
+            self._drop()
+            self.taking = self.world.stage.start(lambda: self.take_over.take(sources))
+
+    def read(self, records: int) -> None:
+        """Take in the next records of every partition that this worker owns."""
+        batch: list[Raw] = []
+        for source, item in self.assignment.owned.items():
+            log = self.world.logs[source.partition]
+            left = [o for o in log.offsets if o >= max(item.range.next, log.low)]
+            batch += [Raw(source.partition, o, 0, None, b"") for o in left[:records]]
+        self.world.intake(self.verdict).take(batch, self.assignment, self.buffer, 0.0)
+        for source, item in self.assignment.owned.items():
+            log = self.world.logs[source.partition]
+            if all(o < item.range.next for o in log.offsets):
+                item.range.skip_to(log.end, "absent")
+
+    def flush(self) -> None:
+        """Hand everything that has been read to the thread that flushes."""
+        if self.in_flight is None and self.assignment.owned and self.incarnation:
+            owned = list(self.assignment.owned.values())
+            self.in_flight = self.buffer.seal(owned, self.incarnation, self.world.new_token())
+            if self.in_flight is not None:
+                self.inbox.append(self.in_flight)
+                self.settle()
+
+    def settle(self) -> None:
+        """Take note of what has ended, and begin what comes next."""
+        if self.taking is not None and self.taking.done:
+            taking, self.taking = self.taking, None
+            if taking.error is not None:
+                raise taking.error
+            taken, incarnations = taking.result
+            self.assignment.add(taken)
+            self.incarnation = incarnations[TOPIC]
+        if self.flushing is not None and self.flushing.done:
+            flushing, self.flushing = self.flushing, None
+            if not isinstance(flushing.error, FencedError | None):
+                raise flushing.error
+            if self.inbox.pop(0) is self.in_flight:
+                self.in_flight = None
+                if flushing.error is not None:
+                    self._drop()
+        if self.flushing is None and self.inbox:
+            flush = self.inbox[0]
+            self.flushing = self.world.stage.start(lambda: self.steps.run(flush))
+
+    def crash(self) -> None:
+        """Die. Nothing of this worker goes on."""
+        self._drop()
+        self.inbox.clear()
+        for actor in (self.taking, self.flushing):
+            if actor is not None and not actor.done:
+                actor.crash()
+        self.taking = self.flushing = None
+
+    def acts(self) -> list[Actor]:
+        """Return what may go on by a step."""
+        found = (self.taking, self.flushing)
+        return [actor for actor in found if actor is not None and not actor.done]
+
+    def _drop(self) -> None:
+        self.assignment, self.buffer = Assignment(), TopicBuffer(TOPIC)
+        self.in_flight = None
+
+
+class World:
+    """Everything there is. ``open_lake`` gives a lake with handles of its own."""
+
+    def __init__(self, open_lake: Callable[[], Any], *, retention: str = "fail") -> None:
+        self.logs = [Log() for _ in range(PARTITIONS)]
+        self.stage = Stage()
+        self.fates: list[str] = []
+        self._open_lake = open_lake
+        self._lake = open_lake()
+        self._token = 0
+        self._retention = retention
+
+    def new_token(self) -> int:
+        """Return a number that nobody has had."""
+        self._token += 1
+        return self._token
+
+    def worker(self, bad: Callable[[int, int], bool]) -> Worker:
+        """Start a worker."""
+        lake = self._open_lake()
+        tables = {name: self._pausing(lake.table(name)) for name in (PRIMARY, QUARANTINE)}
+        committing = self._open_lake()
+        writers = {
+            name: TableWriter(
+                self._pausing(committing.table(name)),
+                retry=patience(1e9),
+                watch=Watch(),
+                now_ms=lambda: 0,
+            )
+            for name in (PRIMARY, QUARANTINE)
+        }
+        steps = FlushSteps(
+            primary=writers[PRIMARY],
+            quarantine=writers[QUARANTINE],
+            incarnation=self._incarnation,
+            reached=self.stage.pause,
+            on_checkpoint_error=lambda _table, _error: None,
+        )
+        take_over = TakeOver(
+            primary={TOPIC: tables[PRIMARY]},
+            quarantine=tables[QUARANTINE],
+            incarnation=self._incarnation,
+            watermarks=lambda source: (
+                self.logs[source.partition].low,
+                self.logs[source.partition].end,
+            ),
+            start="earliest",
+            on_lost_offsets=self._retention,
+            on_lost=lambda _source, _start, _end: None,
+        )
+        return Worker(self, Verdict(bad), steps, take_over)
+
+    def versions(self) -> list[int]:
+        """Return the versions that the tables stand at."""
+        tables = [self._lake.table(name) for name in (PRIMARY, QUARANTINE)]
+        for table in tables:
+            table.refresh()
+        return [table.handle.version() for table in tables]
+
+    def intake(self, verdict: Verdict) -> Intake:
+        """Return the intake of a worker."""
+        return Intake(verdict, verdict, verdict, lambda: 0, lambda _rejected: None)
+
+    def problems(self, *, everything: bool = False) -> list[str]:
+        """Return what is wrong with the lake; with ``everything``, also what is not in it yet."""
+        primary, aside = self._lake.table(PRIMARY), self._lake.table(QUARANTINE)
+        primary.refresh()
+        aside.refresh()
+        found = list(verify(self._lake, deep=True).problems)
+        stored, held = _coordinates(primary), _coordinates(aside)
+        for partition, log in enumerate(self.logs):
+            source = Source(TOPIC, partition)
+            position = primary.positions([source])[source] or 0
+            if everything and position < log.end:
+                found.append(f"{source}: the position is {position} of {log.end}")
+            for offset in log.offsets:
+                here = At(partition, offset)
+                times = (stored[here], held[here])
+                right = (
+                    times in {(1, 0), (0, 1)} if offset < position else times in {(0, 0), (0, 1)}
+                )
+                if not right:
+                    found.append(f"{source} {offset}: stored {times[0]}, aside {times[1]} times")
+        return found
+
+    def end(self) -> None:
+        """Let every actor die."""
+        for actor in list(self.stage.actors):
+            actor.crash()
+
+    def _pausing(self, table: Table) -> Table:
+        table.handle = PausingHandle(table.handle, self.stage, table.name, self._fate)  # type: ignore[assignment]
+        return table
+
+    def _fate(self) -> str:
+        return self.fates.pop() if self.fates else "well"
+
+    def _incarnation(self, _topic: str) -> Incarnation:
+        self.stage.pause("asking for the topic")
+        return Incarnation("cluster", "topic")
+
+
+def _coordinates(table: Table) -> Counter[At]:
+    found = table.read(["_partition", "_offset"], pc.field("_topic") == TOPIC)
+    pairs = zip(found["_partition"].to_pylist(), found["_offset"].to_pylist(), strict=True)
+    return Counter(At(*pair) for pair in pairs)
