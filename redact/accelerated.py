@@ -16,6 +16,7 @@ import regex
 from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer
 from presidio_analyzer.predefined_recognizers import IbanRecognizer, PhoneRecognizer
 
+from redact.context import LONGEST_WORD as _LONGEST_WORD
 from redact.context import ContextWords
 from redact.findings import Finding, TextTimeoutError
 from redact.phones import PhoneWalker
@@ -24,6 +25,9 @@ from redact.prefilter import Prefilter
 _WORD = regex.compile(r"\S+")
 _MARKS = {"URL": ".", "EMAIL_ADDRESS": "@"}
 """Types whose patterns, Presidio's own, match no white space and always hold a character."""
+
+_EVERY = 64
+"""Matches between two looks at the clock."""
 
 _FACTOR, _FLOOR = 0.35, 0.4
 """What a context word adds to a score, and the least it lifts it to (Presidio's defaults)."""
@@ -109,7 +113,7 @@ class AcceleratedDetector:
                 found.setdefault(key, []).extend(new)
         results: list[Finding] = []
         for key, findings in found.items():
-            results += self._lifted(text, lowered, _distinct(findings), self._words[key])
+            results += self._lifted(text, lowered, _distinct(findings), self._words[key], deadline)
         if not results:
             return results
         return sorted(_distinct([f for f in results if f.score >= self._threshold]))
@@ -145,43 +149,88 @@ class AcceleratedDetector:
         if isinstance(owner, _Search):
             return self._search(owner, text, deadline)
         if isinstance(owner, IbanRecognizer):
-            kind = owner.supported_entities[0]
-            results = owner.analyze(text, [kind])
-            return [Finding(kind, r.start, r.end, r.score) for r in results]
+            return self._ibans(owner, text, deadline)
         kind, score = owner.recogniser.supported_entities[0], owner.recogniser.SCORE
         spans = owner.walker.spans(text, deadline)
         return [Finding(kind, start, end, score) for start, end in spans]
 
-    def _search(self, search: _Search, text: str, deadline: float) -> list[Finding]:
-        """Do what ``PatternRecognizer.analyze`` does for one pattern."""
+    def _ibans(self, recogniser: IbanRecognizer, text: str, deadline: float) -> list[Finding]:
+        """Do what ``IbanRecognizer.analyze`` does: the longest run of groups that checks out.
+
+        Its own way goes on without a word when an expression takes too long.
+        """
+        kind = recogniser.supported_entities[0]
+        flags = int(recogniser.global_regex_flags or 0)
+        found: list[Finding] = []
+        patterns: Sequence[Pattern] = vars(recogniser)["patterns"]
+        for pattern in patterns:
+            matches = regex.finditer(pattern.regex, text, flags=flags, timeout=self._left(deadline))
+            for match in self._timed(matches, deadline):
+                for group in reversed(range(1, len(match.groups()) + 1)):
+                    start, end = match.start(), match.end(group)
+                    end = end if end > 0 else match.end()
+                    valid = recogniser.validate_result(text[start:end])
+                    score = pattern.score if valid is None else 1.0 if valid else 0.0
+                    if start < end and score > 0:
+                        found.append(Finding(kind, start, end, score))
+                        break
+        return found
+
+    def _left(self, deadline: float) -> float:
         left = deadline - self._clock()
         if left <= 0:
             raise TextTimeoutError
-        kind = search.recogniser.supported_entities[0]
-        found: list[Finding] = []
+        return left
+
+    def _timed(self, matches: Iterator[Any], deadline: float) -> Iterator[Any]:
+        """Yield matches until the time is over."""
         try:
-            for match in _matches(search, text, left):
-                start, end = match.span()
-                if start == end:
-                    continue
-                score = _checked(search, text[start:end])
-                if score > 0:
-                    found.append(Finding(kind, start, end, score))
+            for number, match in enumerate(matches):
+                if not number % _EVERY:
+                    self._left(deadline)
+                yield match
         except TimeoutError:
             raise TextTimeoutError from None
+
+    def _search(self, search: _Search, text: str, deadline: float) -> list[Finding]:
+        """Do what ``PatternRecognizer.analyze`` does for one pattern."""
+        kind = search.recogniser.supported_entities[0]
+        found: list[Finding] = []
+        matches = _matches(search, text, self._left(deadline))
+        for match in self._timed(matches, deadline):
+            start, end = match.span()
+            if start == end:
+                continue
+            score = _checked(search, text[start:end])
+            if score > 0:
+                found.append(Finding(kind, start, end, score))
         return found
 
     def _lifted(
-        self, text: str, lowered: str, found: Sequence[Finding], words: tuple[str, ...]
+        self,
+        text: str,
+        lowered: str,
+        found: Sequence[Finding],
+        words: tuple[str, ...],
+        deadline: float,
     ) -> list[Finding]:
         """Raise the scores of findings that a word of context stands before."""
+        first = _first_of(words, lowered)
         lifted: list[Finding] = []
         for finding in found:
             score = finding.score
-            if words and score < 1 and self._context.supports(text, lowered, finding.start, words):
-                score = min(max(score + _FACTOR, _FLOOR), 1.0)
+            if score < 1 and first <= finding.end + _LONGEST_WORD:
+                self._left(deadline)
+                if self._context.supports(text, lowered, finding.start, words):
+                    score = min(max(score + _FACTOR, _FLOOR), 1.0)
             lifted.append(finding.scored(round(score, 6)))
         return lifted
+
+
+def _first_of(words: tuple[str, ...], lowered: str) -> int:
+    """Return where the first of the words stands, a place behind the text if none does."""
+    places = [at for at in (lowered.find(word.lower()) for word in words) if at >= 0]
+    return min(places, default=len(lowered) + 2 * _LONGEST_WORD)
 
 
 def _matches(search: _Search, text: str, seconds: float) -> Iterator[Any]:

@@ -12,9 +12,9 @@ from functools import lru_cache
 from redact.tokens import PlainNlpEngine
 
 _PREFIX_WORDS = 5
-_CHUNK = re.compile(r"\S+")
-_INNER_COLON = re.compile(r"\S*:\S*")
-_LONGEST_WORD = 300
+_WORD = re.compile(r"\S+")
+LONGEST_WORD = 2_000
+"""Of a longer stretch without white space only so much around a finding is split."""
 
 
 class ContextWords:
@@ -30,8 +30,7 @@ class ContextWords:
         ``lowered`` is the text in lower case.
         """
         end = _chunk_end(text, start)
-        before = lowered if len(lowered) != len(text) else lowered[:end]
-        wanted = [word.lower() for word in words if word.lower() in before]
+        wanted = [word.lower() for word in words if lowered.find(word.lower(), 0, end) >= 0]
         if not wanted:
             return False
         return any(word in key for key in self._key_words(text, start, end) for word in wanted)
@@ -69,7 +68,9 @@ class ContextWords:
         if ":" not in text:
             return frozenset()
         pieces: set[str] = set()
-        for match in _INNER_COLON.finditer(text):
+        for match in _WORD.finditer(text):
+            if ":" not in match[0] or len(match[0]) > LONGEST_WORD:
+                continue
             for _, lemma, is_key in self._split(match[0]):
                 if is_key is False and ":" in lemma and not self._skipped(lemma):
                     pieces.update(lemma.split(":"))
@@ -90,12 +91,14 @@ class ContextWords:
 
 
 def _chunk_end(text: str, start: int) -> int:
-    match = _CHUNK.match(text, start)
-    return match.end() if match else start
+    end, limit = start, min(start + LONGEST_WORD, len(text))
+    while end < limit and not text[end].isspace():
+        end += 1
+    return end
 
 
 def _chunk_start(text: str, end: int) -> int:
-    begin = end
-    while begin > 0 and not text[begin - 1].isspace():
+    begin, limit = end, max(end - LONGEST_WORD, 0)
+    while begin > limit and not text[begin - 1].isspace():
         begin -= 1
     return begin

@@ -79,12 +79,16 @@ class PhoneWalker:
             match = search(text, max(index, first.start() - _LEAD))
             if match is None:
                 return
+            if self._clock() > deadline:
+                raise TextTimeoutError
             start = match.start()
-            key = (text[start - 1 : start] if start else "", match[0], text[match.end() :][:_AFTER])
+            key = (
+                text[start - 1 : start] if start else "",
+                match[0],
+                text[match.end() : match.end() + _AFTER],
+            )
             known = self._known.get(key)
             if known is None:
-                if self._clock() > deadline:
-                    raise TextTimeoutError
                 known = self._worked_out(*key)
                 if len(self._known) >= _MEMORY:
                     self._known.clear()

@@ -13,6 +13,7 @@ import msgspec
 from redact.cache import SegmentCache, segment_key
 from redact.detect import PolicyDetector
 from redact.findings import Finding, NamesStage, TextTimeoutError
+from redact.gate import worth_a_model
 from redact.keys import Keys
 from redact.names import NameFinder, learnt_from_prose
 from redact.policy import FieldClass, Policy
@@ -68,6 +69,7 @@ class Segmenter:
             KeyBook(policy.keys),
         )
         self._names = names
+        self._report = report
         self._analyses: SegmentCache[Analysis | Failure] = SegmentCache(ANALYSES_BYTES)
         self._outputs: SegmentCache[Rendered] = SegmentCache(OUTPUTS_BYTES)
         self._renderers: dict[tuple[FieldClass, str], Renderer] = {}
@@ -141,7 +143,12 @@ class Segmenter:
             return Failure(Reason.REDACTION_FAILED, type(error).__name__)
 
     def _wants_names(self, segment: Segment, analysis: Analysis) -> bool:
-        return segment.free and self._names is not None and analysis.leaves is None
+        return (
+            segment.free
+            and self._names is not None
+            and analysis.leaves is None
+            and (self._report or worth_a_model(segment.text, analysis.findings))
+        )
 
     def _add_names(
         self, fresh: Mapping[bytes, tuple[Segment, Analysis]]

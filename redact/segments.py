@@ -76,8 +76,8 @@ class Analyser:
                 inner[index] = self.analyse(leaf.text, depth=depth + 1)
             elif leaf.text:
                 free.append(index)
+        learnt = learnt_from(found[index] for index in findings)
         self._find_free(found, free, findings)
-        learnt = learnt_from(found)
         for analysis in inner.values():
             learnt |= analysis.learnt
         return Analysis(
@@ -103,7 +103,7 @@ class Analyser:
                     break
                 if start >= len(leaf.text):
                     continue
-                if leaf.rule == HARMLESS and finding.type in NUMBER_LIKE:
+                if leaf.rule == HARMLESS and _is_bare(finding, leaf.text[start:end]):
                     continue
                 cut = Finding(finding.type, start, min(end, len(leaf.text)), finding.score)
                 findings.setdefault(index, []).append(cut)
@@ -120,6 +120,11 @@ def _document(free: Sequence[Leaf]) -> tuple[str, list[int]]:
         pieces += (label, leaf.text, _GAP)
         length += len(label) + len(leaf.text) + len(_GAP)
     return "".join(pieces), starts
+
+
+def _is_bare(finding: Finding, value: str) -> bool:
+    """Tell whether a number stands bare, not written as one dials it."""
+    return finding.type in NUMBER_LIKE and not any(mark in value for mark in "+( ")
 
 
 def _fits(leaf: Leaf) -> bool:

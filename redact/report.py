@@ -1,0 +1,93 @@
+"""A page that a privacy officer can read: what was looked through, found, replaced and refused.
+
+Plain HTML without scripts or anything loaded from elsewhere. It holds counts and the policy, never
+a value.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from html import escape
+
+from redact.kinds import TYPES
+from redact.policy import Policy
+from redact.text import Line
+
+
+@dataclass
+class Tally:
+    """Counts over lines, which add up to the report."""
+
+    lines: int = 0
+    characters: int = 0
+    replaced: Counter[str] = field(default_factory=Counter)
+    found: Counter[str] = field(default_factory=Counter)
+    problems: Counter[str] = field(default_factory=Counter)
+
+    def add(self, line: Line) -> None:
+        """Count one line."""
+        self.lines += 1
+        self.characters += line.characters
+        self.replaced.update(line.replaced)
+        self.found.update(line.found)
+        if line.problem:
+            self.problems[line.problem] += 1
+
+
+def report_page(tally: Tally, policy: Policy, *, policy_hash: str, made_at: str) -> str:
+    """Return the page. ``made_at`` is the time to put on it, as text."""
+    passed = tally.lines - sum(tally.problems.values())
+    summary = [
+        ("Made", made_at),
+        ("Policy", f"{policy.name} ({policy_hash})"),
+        ("Lines read", f"{tally.lines:,}"),
+        ("Lines passed", f"{passed:,}"),
+        ("Lines refused", f"{tally.lines - passed:,}"),
+        ("Characters looked through", f"{tally.characters:,}"),
+        ("Values replaced", f"{sum(tally.replaced.values()):,}"),
+    ]
+    replaced = [(*key.split("/"), f"{count:,}") for key, count in tally.replaced.most_common()]
+    kept = [
+        (kind, f"{count:,}")
+        for kind, count in tally.found.most_common()
+        if kind in policy.entities and policy.entities[kind].operator == "keep"
+    ]
+    rules = [
+        (kind, TYPES.get(kind, ""), rule.operator, f"{rule.score:g}")
+        for kind, rule in sorted(policy.entities.items())
+    ]
+    problems = [(problem, f"{count:,}") for problem, count in tally.problems.most_common()]
+    return "\n".join(
+        [
+            "<!doctype html>",
+            '<html lang="en"><head><meta charset="utf-8"><title>Redaction report</title>',
+            f"<style>{_STYLE}</style></head><body>",
+            "<h1>Redaction report</h1>",
+            f"<p>{escape(policy.description)}</p>",
+            _table("Summary", ("", ""), summary),
+            _table("Replaced", ("Type", "Operator", "Count"), replaced),
+            _table("Found and kept, as the policy says", ("Type", "Count"), kept),
+            _table("Refused: not in the output at all", ("Reason", "Count"), problems),
+            _table("The policy's rules", ("Type", "What it is", "Operator", "From score"), rules),
+            "<p>Counts only: no value that was found stands on this page.</p>",
+            "</body></html>",
+        ]
+    )
+
+
+_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}"
+    "table{border-collapse:collapse;width:100%;margin-bottom:2rem}"
+    "th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ddd}"
+    "td:last-child{text-align:right}"
+)
+
+
+def _table(title: str, head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    if not body:
+        return f"<h2>{escape(title)}</h2><p>None.</p>"
+    heads = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    return f"<h2>{escape(title)}</h2><table><tr>{heads}</tr>{body}</table>"

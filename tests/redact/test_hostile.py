@@ -1,0 +1,85 @@
+"""Hostile text: linear work, or given up within its budget; and never let through unread."""
+
+from collections.abc import Callable
+
+import pytest
+
+from redact.accelerated import AcceleratedDetector
+from redact.engine import PolicyRedactor
+from redact.findings import TextTimeoutError
+from redact.policy import load_policy
+from redact.recognisers import build_recognisers
+from redact.segmenter import Failure, Segment
+from schemas.reasons import Reason
+from tests.redact.kit import decoded, minimal
+from tests.redact.test_leaks import engine
+
+SIZE = 1_000_000
+CANARY = " zora.quill@example.com "
+
+
+def many(bit: str) -> str:
+    """Return a bit repeated to a megabyte, with a value in its middle and at its end."""
+    half = (bit * (SIZE // 2 // len(bit) + 1))[: SIZE // 2]
+    return f"{half}{CANARY}{half}{CANARY}"
+
+
+BITS = (
+    ("1234567890", "a@", "[", "a", "\\u0041", '{"a":', "%41", "ab:", "DE89 ", "+1", "a.", "\uff11")
+    + ("&amp;", "\u200b", "-----BEGIN PRIVATE KEY-----", "user id ", "eyJaaaaa.", "<PERSON:")
+    + ("\\",)
+)
+
+
+@pytest.mark.parametrize("bit", BITS)
+def test_a_megabyte_of_anything_is_read_or_refused(bit: str) -> None:
+    """The value in it is gone, or the text is refused whole: there is no third way."""
+    result = engine().texts([Segment(many(bit), json=True, free=False)])[0]
+    if isinstance(result, Failure):
+        assert result.reason in (Reason.REDACTION_TIMEOUT, Reason.RESIDUAL_PII)
+    else:
+        assert "zora.quill" not in result.text
+
+
+class Counting:
+    """A clock that counts how often it is asked, and goes forward a little each time."""
+
+    def __init__(self, step: float) -> None:
+        self.now = 0.0
+        self.step = step
+
+    def __call__(self) -> float:
+        """Return the time."""
+        self.now += self.step
+        return self.now
+
+
+@pytest.mark.parametrize("bit", ["212-555-0187 ", "10.0.0.1 ", "DE89370400440532013000 ", "ab:"])
+def test_time_is_looked_at_all_the_while(bit: str) -> None:
+    """Whatever is found in masses, the clock ends it."""
+    recognisers = build_recognisers(load_policy("strict"))
+    detector = AcceleratedDetector(recognisers, seconds=1, clock=Counting(0.05))
+    with pytest.raises(TextTimeoutError):
+        detector.find("mac ip phone bank " + bit * 20_000)
+
+
+def test_a_text_out_of_time_rejects_its_record_and_is_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The record goes to quarantine with the field's path, and the text costs its time once."""
+    asked: list[str] = []
+
+    def slow(text: str, **_: object) -> None:
+        asked.append(text)
+        raise TextTimeoutError
+
+    redactor: PolicyRedactor = engine("none")
+    monkeypatch.setattr(redactor._segmenter._analyser, "analyse", slow)
+    batch: Callable[[], object] = lambda: decoded([minimal(response="a text that takes long")])  # noqa: E731
+    for _ in range(2):
+        outcome = redactor.redact(batch(), ingested_at=1_793_491_200_000_000)  # type: ignore[arg-type]
+        assert [(r.reason, r.field) for r in outcome.rejected] == [
+            ("redaction_timeout", "response")
+        ]
+        assert outcome.rows.value.num_rows == 0
+    assert len(asked) == 1

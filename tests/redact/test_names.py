@@ -1,0 +1,75 @@
+"""Names learnt from a record's fields are found in its text, and in no other record's."""
+
+import json
+from typing import Any
+
+import pytest
+
+from redact.findings import disjoint
+from redact.gate import worth_a_model
+from redact.names import Learnt, NameFinder, learnt_from_user
+from tests.redact.kit import NOW, decoded, minimal, rows
+from tests.redact.test_leaks import engine
+
+PROFILE = json.dumps({"first_name": "Zora", "last_name": "Quill", "dob": "1987-04-05"})
+
+
+def answers(*records: dict[str, Any]) -> list[str]:
+    """Redact records and return their responses."""
+    outcome = engine().redact(decoded(list(records)), ingested_at=NOW)
+    assert outcome.rejected == []
+    return [row["response"] for row in rows(outcome)]
+
+
+def with_profile(response: str) -> dict[str, Any]:
+    """Return a trace in which a tool returned a profile."""
+    return minimal(messages=[{"role": "tool", "content": PROFILE}], response=response)
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["Zora", "Zora's", "zora", "ZORA", "Zora Quill", "Quill, Zora", "Z. Quill", "Zora Q.",
+     "zora.quill", "Quills", "April 5, 1987", "5 April 1987", "04/05/1987", "1987-04-05",
+     "Z\u200bora", "zora_quill_77"],
+)  # fmt: skip
+def test_every_form_of_a_learnt_name_is_found(form: str) -> None:
+    """Case, possessive, initials, order, disguise, and the birth date in other spellings."""
+    answer = answers(with_profile(f"Well, {form}: it is done."))[0]
+    assert answer.startswith("Well, ")
+    assert answer.endswith("it is done.")
+    for part in ("ora", "uill", "pril", "1987"):
+        assert part not in answer
+
+
+def test_never_across_subjects() -> None:
+    """A name is a word again in the next record."""
+    first, second = answers(with_profile("Zora flew."), minimal(response="Zora flew."))
+    assert "Zora" not in first
+    assert second == "Zora flew."
+
+
+def test_ordinary_words_count_as_names_only_with_a_capital() -> None:
+    """Mr Brown is a name, a brown bag is none."""
+    finder = NameFinder(frozenset({Learnt("PERSON", "Will Brown")}))
+    text = "Brown has put the brown bag here, and so Will knows."
+    assert sorted(text[f.start : f.end] for f in finder.find(text)) == ["Brown", "Will"]
+    assert finder.find("brownie, willing, Browning") == []
+
+
+def test_a_user_id_gives_the_name_it_is_made_of() -> None:
+    """mia_li_3668 is Mia Li; an opaque id is only itself."""
+    assert Learnt("PERSON", "Mia Li") in learnt_from_user("mia_li_3668")
+    assert learnt_from_user("u-83461") == {Learnt("USER_ID", "u-83461")}
+
+
+def test_marks_on_letters_may_be_missing() -> None:
+    """A name is found as it is spelt, and without its accents."""
+    finder = NameFinder(frozenset({Learnt("PERSON", "J\u00fcrgen M\u00fcller")}))
+    for text in ("J\u00fcrgen M\u00fcller", "Jurgen Muller", "M\u00fcllers"):
+        assert [(f.start, f.end) for f in disjoint(finder.find(text))] == [(0, len(text))]
+
+
+def test_the_model_is_asked_where_a_name_may_stand() -> None:
+    """Everyday language needs no model, an unexplained capital does."""
+    assert not worth_a_model("Hi, I want to fly from JFK to Boston on Monday. Thanks!", [])
+    assert worth_a_model("I spoke with Margaret about it.", [])

@@ -1,0 +1,122 @@
+"""JSON inside strings comes back as valid JSON of the same shape, redacted leaf by leaf."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from redact.segmenter import Segment
+from redact.structure import KeyBook, is_json, leaves, literal, origins, unescape
+from tests.redact.test_leaks import engine
+
+KEYS = ("name", "email", "item_id", "deep", "\u00e9", "a b", "x@y.example.com", "phone", "note")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=12) | st.sampled_from(["ann@example.com", "+1 212 555 0187", "Ann Lee"]),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3),
+    max_leaves=12,
+)  # fmt: skip
+
+
+def redacted(text: str) -> str:
+    """Redact a text by itself."""
+    result = engine().texts([Segment(text, json=True, free=False)])[0]
+    assert not hasattr(result, "reason")
+    return str(result.text)  # type: ignore[union-attr]
+
+
+def shape(value: Any) -> Any:
+    """Return what is left of a value without its leaves."""
+    if isinstance(value, dict):
+        return [shape(inner) for inner in value.values()]
+    return [shape(inner) for inner in value] if isinstance(value, list) else ""
+
+
+@settings(deadline=None)
+@given(JSON, st.sampled_from([None, 2]), st.booleans())
+def test_json_stays_json_of_the_same_shape(value: Any, indent: int | None, escape: bool) -> None:
+    """Whatever the document, its layout and its escapes."""
+    text = json.dumps(value, indent=indent, ensure_ascii=escape)
+    out = redacted(text)
+    assert shape(json.loads(out)) == shape(value)
+    for canary in ("ann@example.com", "212 555 0187"):
+        assert canary not in out
+
+
+@settings(deadline=None)
+@given(JSON)
+def test_leaves_are_where_they_say(value: Any) -> None:
+    """Each leaf's place holds a literal of its value."""
+    text = json.dumps(value)
+    if not is_json(text):
+        return
+    for leaf in leaves(text, engine()._segmenter._analyser._book):
+        assert str(json.loads(text[leaf.start : leaf.end])) == str(
+            leaf.text if not leaf.is_number else json.loads(leaf.text)
+        )
+
+
+@settings(deadline=None)
+@given(st.text(max_size=30), st.booleans())
+def test_origins_follow_escapes(text: str, ascii_only: bool) -> None:
+    """There is one origin for each character of the value, in order, and one behind the last."""
+    raw = literal(text, ascii_only=ascii_only)[1:-1]
+    assert unescape(raw) == text
+    places = origins(raw)
+    assert len(places) == len(text) + 1
+    assert places == sorted(set(places))
+
+
+def test_untouched_parts_keep_every_byte() -> None:
+    """White space, numbers and keys that stand twice stay as they were."""
+    text = '{ "n": 1.50,\t"n": 2E3 , "email":"a@example.com","t":"\\u00e9" }'
+    out = redacted(text)
+    head, tail = text.split('"a@example.com"')
+    assert out.startswith(head)
+    assert out.endswith(tail)
+
+
+def test_rules_on_keys_work_in_both_directions() -> None:
+    """What stands under a personal key goes whatever it looks like; ids are no phone numbers."""
+    document = {
+        "email": "not an address",
+        "passengerName": "ann lee",
+        "address": {"line": ["12 B"], "country": "Chile"},
+        "item_id": "2125550187",
+        "orderId": 2125550187,
+        "callback": "2125550187",
+        "name": "get_user_details",
+    }
+    out = json.loads(redacted(json.dumps(document)))
+    assert out["email"].startswith("<EMAIL_ADDRESS:")
+    assert out["address"]["line"][0].startswith("<STREET_ADDRESS:")
+    assert out["address"]["country"] == "Chile"
+    assert (out["item_id"], out["orderId"]) == ("2125550187", 2125550187)
+    assert out["callback"].startswith("<PHONE_NUMBER:")
+    assert out["name"] == "get_user_details"
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_json_in_json_is_redacted_at_any_depth(depth: int) -> None:
+    """A document packed into strings several times comes back packed as often."""
+    text = json.dumps({"email": "ann@example.com", "n": 1})
+    for _ in range(depth):
+        text = json.dumps({"body": text})
+    out = redacted(text)
+    for _ in range(depth):
+        out = json.loads(out)["body"]
+    inner = json.loads(out)
+    assert inner["email"].startswith("<EMAIL_ADDRESS:")
+    assert inner["n"] == 1
+
+
+def test_key_book_reads_spellings_of_a_key() -> None:
+    """Case, dashes and camels make no difference."""
+    book: KeyBook = engine()._segmenter._analyser._book
+    for key in ("first_name", "firstName", "First Name", "FIRST-NAME", "firstname"):
+        assert book.rule(key) == "PERSON"
+    assert book.rule("order_id") == ""
+    assert book.rule("colour") is None
