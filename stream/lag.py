@@ -21,7 +21,8 @@ def lag(owned: Owned, *, high: int, now_ms: int, committed: int) -> Lag:
     read, which is an upper bound of the age of the next one.
     """
     behind = max(0, high - committed)
-    if owned.at_end and not owned.range.moved:
+    if owned.at_end and committed >= owned.range.next:
+        # What is left up to ``high`` is no record: markers, or what a transaction still holds open.
         behind = 0
     if behind == 0:
         return Lag(0, 0.0)
