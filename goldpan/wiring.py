@@ -40,6 +40,7 @@ PATIENCE_SECONDS = 30.0
 """How long a command that a person waits for tries again."""
 
 QUARANTINE = "quarantine"
+AUDIT = "redactions"
 _FETCH_QUEUE_BYTES = 2**20
 
 
@@ -50,6 +51,7 @@ class Redaction:
     redactor: Redactor
     sealer: Sealer
     off: bool
+    audited: bool
 
 
 def redaction(settings: RedactSettings) -> Redaction:
@@ -59,9 +61,10 @@ def redaction(settings: RedactSettings) -> Redaction:
     # long as this process will do.
     stand_in = os.urandom(KEY_BYTES) if policy.off else None
     keys = load_keys(settings, default_secret=stand_in)
-    redactor = build_redactor(policy, keys)
+    audited = settings.audit and not policy.off
+    redactor = build_redactor(policy, keys, audit=audited)
     sealer = Sealer(keys.fingerprint, redactor.policy_hash, load_seal_key(settings))
-    return Redaction(redactor, sealer, policy.off)
+    return Redaction(redactor, sealer, policy.off, audited)
 
 
 def check(settings: Settings) -> None:
@@ -105,6 +108,7 @@ def worker(settings: Settings, stop: threading.Event) -> Setup:
         log=log,
         version=version("goldpan"),
         policy=parts.redactor.policy_hash,
+        audited=parts.audited,
         host=settings.metrics.host,
         port=settings.metrics.port,
         stop=stop,
@@ -170,6 +174,7 @@ def adoption(settings: Settings, topic: str) -> Adoption:
     return Adoption(
         primary=lake.table(table),
         quarantine=lake.table(QUARANTINE),
+        audit=lake.table(AUDIT),
         retry=retry(),
         now_us=now_us,
         new_token=new_token,

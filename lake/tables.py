@@ -53,6 +53,20 @@ LAYOUTS: Mapping[str, Layout] = {
         dictionary=("reason", "field", "detail", "_topic", "_partition", "_ingested_at", "_policy"),
         statistics=("reason", "_partition", "_offset", "_ingested_at"),
     ),
+    "redactions": Layout(
+        dictionary=(
+            "counts.list.element.type",
+            "counts.list.element.operator",
+            "positions.list.element.path",
+            "positions.list.element.type",
+            "positions.list.element.operator",
+            "_topic",
+            "_partition",
+            "_ingested_at",
+            "_policy",
+        ),
+        statistics=("_partition", "_offset", "_ingested_at"),
+    ),
 }
 """How each table is encoded; its keys are the tables that ``goldpan lake init`` makes."""
 

@@ -19,6 +19,7 @@ from lake.tables import Lake, Table
 
 PRIMARY_TABLES = ("traces", "feedback")
 QUARANTINE = "quarantine"
+AUDIT = "redactions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,21 @@ def verify(lake: Lake, *, deep: bool = False) -> Report:
         problems += _against_files(tables[name], [p for p in proofs if p.topic in _topics(chains)])
         if deep:
             problems += _against_rows(tables[name], chains)
+    problems += _audit_problems(lake.table(AUDIT))
     return Report(sorted(proofs, key=lambda p: (p.topic, p.partition)), problems)
+
+
+def _audit_problems(table: Table) -> list[str]:
+    """Compare the rows of the audit with what its commits say they brought."""
+    table.refresh()
+    told = sum(item.stored for logged in table.ledger() for item in logged.entry.ranges)
+    rows = _row_count(table)
+    return [] if rows == told else [f"table {table.name}: {rows} rows, but its commits told {told}"]
+
+
+def _row_count(table: Table) -> int:
+    active = table.active_files()
+    return int(pc.sum(active["num_records"]).as_py() or 0) if len(active) else 0
 
 
 def _topics(chains: Mapping[Source, _Chain]) -> set[str]:

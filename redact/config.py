@@ -24,6 +24,11 @@ class RedactSettings(BaseModel):
         pattern=r"^[A-Za-z0-9_-]{1,16}$",
         description="The name of the key: stands before each pseudonym, so that keys can rotate.",
     )
+    audit: bool = Field(
+        default=True,
+        description="Keep an audit of what was replaced where, in the table `redactions`: "
+        "counts and places, never values.",
+    )
     seal_key: SecretStr | None = Field(
         default=None,
         description="Seals the payload of quarantined records: base64 of 32 bytes. Without it "
@@ -32,4 +37,8 @@ class RedactSettings(BaseModel):
     seal_key_file: Path | None = Field(
         default=None, description="A file that holds the sealing key instead."
     )
-    seal_key_id: str = Field(default="s1", pattern=r"^[A-Za-z0-9_-]{1,16}$")
+    seal_key_id: str = Field(
+        default="s1",
+        pattern=r"^[A-Za-z0-9_-]{1,16}$",
+        description="The name of the sealing key: stands beside each payload that it sealed.",
+    )

@@ -38,6 +38,7 @@ class Adoption:
 
     primary: Table
     quarantine: Table
+    audit: Table
     retry: Retry
     now_us: Callable[[], int]
     new_token: Callable[[], int]
@@ -50,7 +51,7 @@ class Adoption:
         """
         self.primary.refresh()
         before = self.primary.positions(list(starts))
-        for table in (self.quarantine, self.primary):
+        for table in (self.quarantine, self.audit, self.primary):
             self._move(table, incarnation, starts)
         return [Adopted(source, before[source], start) for source, start in starts.items()]
 

@@ -10,7 +10,7 @@ from lake.ledger import Incarnation, Source, adopted_app, claim_app, late_app
 from lake.tables import Table
 from schemas.errors import FatalError
 from stream.flusher import another_topic
-from stream.owned import Owned
+from stream.owned import AuditMark, Owned
 from stream.ranges import OpenRange
 
 RETENTION = "retention"
@@ -27,6 +27,7 @@ class TakeOver:
 
     primary: Mapping[str, Table]
     quarantine: Table
+    audit: Table | None
     incarnation: Callable[[str], Incarnation]
     watermarks: Callable[[Source], tuple[int, int]]
     start: str
@@ -40,26 +41,34 @@ class TakeOver:
         lies beyond the topic's end, or if records were lost and the setting says to fail;
         RetryableError if the lake or Kafka does not answer.
         """
-        topics = {source.topic for source in sources}
-        for topic in topics:
-            self.primary[topic].refresh()
-        self.quarantine.refresh()
-        incarnations = {topic: self.incarnation(topic) for topic in topics}
+        topics = sorted({source.topic for source in sources})
+        incarnations = self.check(topics)
         taken = []
-        for topic in sorted(topics):
+        for topic in topics:
             mine = [source for source in sources if source.topic == topic]
             positions = self.primary[topic].positions(mine)
-            self._check_incarnation(topic, incarnations[topic], positions)
             taken += [self._one(source, positions[source]) for source in mine]
         return taken, incarnations
 
-    def _check_incarnation(
-        self, topic: str, now: Incarnation, positions: Mapping[Source, int | None]
-    ) -> None:
-        recorded = self.primary[topic].incarnation_version(topic)
-        has_positions = any(position is not None for position in positions.values())
-        if has_positions and recorded is not None and recorded != now.version():
-            raise FatalError(another_topic(topic))
+    def check(self, topics: Sequence[str]) -> dict[str, Incarnation]:
+        """Return the incarnations of topics, which are those that the tables have positions of.
+
+        All handles stand at the newest version afterwards. Raises FatalError if a topic is another
+        incarnation, RetryableError if the lake or Kafka does not answer.
+        """
+        for topic in topics:
+            self.primary[topic].refresh()
+        self.quarantine.refresh()
+        if self.audit is not None:
+            self.audit.refresh()
+        incarnations = {topic: self.incarnation(topic) for topic in topics}
+        for topic, now in incarnations.items():
+            recorded = {
+                table.incarnation_version(topic) for table in (self.primary[topic], self.quarantine)
+            }
+            if not recorded <= {None, now.version()}:
+                raise FatalError(another_topic(topic))
+        return incarnations
 
     def _one(self, source: Source, position: int | None) -> Owned:
         low, high = self.watermarks(source)
@@ -75,6 +84,7 @@ class TakeOver:
             position=position,
             quarantine=quarantine,
             late=self.quarantine.number(late_app(source)),
+            audit=AuditMark(self.audit.positions([source])[source]) if self.audit else None,
             claim=self.primary[source.topic].number(claim_app(source)),
             held=self._held(source, reading.start, quarantine),
         )

@@ -37,7 +37,18 @@ class Flush:
     set_aside: Sequence[Rows]
     quarantine: Part
     claim: Part
+    audit_rows: Sequence[Rows]
+    audit: Part
     bytes: int
+
+
+@dataclass(slots=True)
+class Trail:
+    """Rows of the audit that wait for their flush, and the hash that the next row goes on from."""
+
+    rows: list[Rows] = field(default_factory=list)
+    counts: Counter[Source] = field(default_factory=Counter)
+    chain: str = ""
 
 
 @dataclass(slots=True)
@@ -49,6 +60,7 @@ class TopicBuffer:
     quarantined: list[Rows] = field(default_factory=list)
     set_aside: Counter[Source] = field(default_factory=Counter)
     late: set[Source] = field(default_factory=set)
+    audit: Trail = field(default_factory=Trail)
     bytes: int = 0
     opened_at: float | None = None
 
@@ -85,7 +97,7 @@ class TopicBuffer:
     def clear(self) -> None:
         """Drop everything."""
         self.rows, self.quarantined, self.set_aside = [], [], Counter()
-        self.late = set()
+        self.late, self.audit = set(), Trail()
         self.bytes, self.opened_at = 0, None
 
     def seal(self, owned: Sequence[Owned], incarnation: Incarnation, token: int) -> Flush | None:
@@ -103,6 +115,8 @@ class TopicBuffer:
             set_aside=self.quarantined,
             quarantine=_joined([part.quarantine for part in parts]),
             claim=_joined([part.claim for part in parts]),
+            audit_rows=self.audit.rows,
+            audit=_joined([part.audit for part in parts]),
             bytes=self.bytes,
         )
         self.clear()
@@ -119,7 +133,8 @@ class TopicBuffer:
             ranges=[sealed],
         )
         item.position = sealed.end
-        return _Parts(primary, quarantine, claim)
+        audit = _audit_part(item, sealed, self.audit.counts[sealed.source])
+        return _Parts(primary, quarantine, claim, audit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +142,7 @@ class _Parts:
     primary: Part
     quarantine: Part
     claim: Part
+    audit: Part
 
 
 def _joined(parts: Sequence[Part]) -> Part:
@@ -161,6 +177,19 @@ def _quarantine_part(item: Owned, sealed: SourceRange, count: int, token: int) -
         quarantined=count,
     )
     return Part(moves=moves, ranges=[ledger])
+
+
+def _audit_part(item: Owned, sealed: SourceRange, count: int) -> Part:
+    """Move the audit's position along, if there is an audit; it may be ahead after a crash."""
+    if item.audit is None or (item.audit.position or 0) >= sealed.end:
+        return Part()
+    move = Move(position_app(item.source), item.audit.position, sealed.end)
+    start = max(sealed.start, item.audit.position or sealed.start)
+    ledger = SourceRange(
+        sealed.topic, sealed.partition, start, sealed.end, consumed=count, stored=count
+    )
+    item.audit.position = sealed.end
+    return Part(moves=[move], ranges=[ledger])
 
 
 def _claim_part(item: Owned, sealed: SourceRange, token: int) -> Part:

@@ -21,6 +21,7 @@ class Step(StrEnum):
     PRIMARY_WRITTEN = "primary_written"
     CLAIMED = "claimed"
     QUARANTINE_COMMITTED = "quarantine_committed"
+    AUDIT_COMMITTED = "audit_committed"
     PRIMARY_COMMITTED = "primary_committed"
     OFFSETS_COMMITTED = "offsets_committed"
 

@@ -5,7 +5,7 @@ The steps of a flush, each of which may be the last one that this process takes:
 1. the files for quarantine are written, then those for the primary table; nobody can see them yet;
 2. the topic is asked for its incarnation: if it is not the one the positions belong to, stop;
 3. quarantine is committed with its positions, also if nothing goes there, so that whoever decided
-   otherwise about these records can no longer say so;
+   otherwise about these records can no longer say so; then the audit of redaction, if one is kept;
 4. the primary table is committed with its positions: *now* the range is done;
 5. the group's offsets are committed in Kafka, for lag tools to look at.
 
@@ -56,6 +56,7 @@ class FlushSteps:
 
     primary: TableWriter
     quarantine: TableWriter
+    audit: TableWriter | None
     incarnation: Callable[[str], Incarnation]
     reached: Callable[[Step], None]
     on_checkpoint_error: Callable[[str, RetryableError], None]
@@ -68,10 +69,11 @@ class FlushSteps:
         began = monotonic()
         aside = self.quarantine.prepare(flush.set_aside, flush.quarantine.ranges)
         self.reached(Step.QUARANTINE_WRITTEN)
+        told = self.audit.prepare(flush.audit_rows, flush.audit.ranges) if self.audit else None
         rows = self.primary.prepare(flush.rows, flush.primary.ranges)
         self.reached(Step.PRIMARY_WRITTEN)
         self._same_topic(flush)
-        self._commit(flush, aside, rows)
+        self._commit(flush, aside, told, rows)
         seconds = monotonic() - began
         self._checkpoint()
         return Flushed(
@@ -81,7 +83,7 @@ class FlushSteps:
             bytes=rows.bytes + aside.bytes,
         )
 
-    def _commit(self, flush: Flush, aside: Prepared, rows: Prepared) -> None:
+    def _commit(self, flush: Flush, aside: Prepared, told: Prepared | None, rows: Prepared) -> None:
         incarnations = {flush.topic: flush.incarnation}
         if flush.claim.moves:
             self.primary.claim(flush.claim, token=flush.token, incarnations=incarnations)
@@ -91,11 +93,14 @@ class FlushSteps:
                 aside, flush.quarantine, token=flush.token, incarnations=incarnations
             )
             self.reached(Step.QUARANTINE_COMMITTED)
+        if self.audit and told and flush.audit.moves:
+            self.audit.commit(told, flush.audit, token=flush.token, incarnations=incarnations)
+            self.reached(Step.AUDIT_COMMITTED)
         self.primary.commit(rows, flush.primary, token=flush.token, incarnations=incarnations)
         self.reached(Step.PRIMARY_COMMITTED)
 
     def _checkpoint(self) -> None:
-        for writer in (self.quarantine, self.primary):
+        for writer in filter(None, (self.quarantine, self.audit, self.primary)):
             try:
                 writer.checkpoint_if_due()
             except RetryableError as error:

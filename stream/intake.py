@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from lake.ledger import Source
+from redact.audit import AuditEntry, audit_rows, beginning
 from schemas.provenance import Decoded, Raw, Rejected
 from schemas.redacted import Redacted
 from stream.buffer import TopicBuffer
@@ -31,6 +32,10 @@ class RedactionOutcome(Protocol):
     @property
     def rows(self) -> Redacted[pa.RecordBatch]:
         """Return the rows as the table has them."""
+
+    @property
+    def audit(self) -> Sequence[AuditEntry]:
+        """Return what was done to each record in `rows`, where an audit is kept."""
 
     @property
     def rejected(self) -> Sequence[Rejected]:
@@ -83,6 +88,7 @@ class Intake:
         outcome = self.redactor.redact(decoded, ingested_at=ingested_at)
         rejected = [*rejected, *outcome.rejected]
         buffer.add(outcome.rows, now)
+        _tell(outcome, buffer, assignment, ingested_at)
         aside = Counter(Source(r.topic, r.raw.partition) for r in rejected)
         if rejected:
             rejected.sort(key=lambda r: (r.raw.partition, r.raw.offset))
@@ -125,6 +131,31 @@ def _late(rejected: Sequence[Rejected], assignment: Assignment) -> set[Source]:
     """Return the partitions of which a record fails now that quarantine's position has passed."""
     sources = ((Source(item.topic, item.raw.partition), item.raw.offset) for item in rejected)
     return {s for s, offset in sources if offset < (assignment.owned[s].quarantine or 0)}
+
+
+def _tell(
+    outcome: RedactionOutcome, buffer: TopicBuffer, assignment: Assignment, ingested_at: int
+) -> None:
+    """Put the audit of a batch behind what the buffer holds of it, but for what is told already."""
+    entries = [entry for entry in outcome.audit if _untold(entry, assignment)]
+    if not entries:
+        return
+    trail = buffer.audit
+    starts = {item.source.partition: item.range.start for item in assignment.of(buffer.topic)}
+    rows, trail.chain = audit_rows(
+        entries,
+        policy=outcome.rows.policy,
+        ingested_at=ingested_at,
+        previous=trail.chain or beginning(buffer.topic, starts),
+    )
+    trail.rows.append(rows)
+    trail.counts.update(Source(entry.topic, entry.partition) for entry in entries)
+    buffer.bytes += rows.value.nbytes
+
+
+def _untold(entry: AuditEntry, assignment: Assignment) -> bool:
+    mark = assignment.owned[Source(entry.topic, entry.partition)].audit
+    return mark is not None and entry.offset >= (mark.position or 0)
 
 
 def _count(owned: Owned, read: Sequence[int], aside: int) -> None:

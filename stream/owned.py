@@ -8,6 +8,13 @@ from stream.ranges import OpenRange
 
 
 @dataclass(slots=True)
+class AuditMark:
+    """Up to which offset the audit of redaction tells of a partition (None: it does not yet)."""
+
+    position: int | None
+
+
+@dataclass(slots=True)
 class Owned:
     """One source partition between assignment and revocation.
 
@@ -15,7 +22,7 @@ class Owned:
     the quarantine table (see `lake.ledger.late_app`), ``claim`` the last claim on the partition
     (see `lake.ledger.claim_app`): all as read at take-over, and moved since. ``held`` are the
     offsets at or above the position that quarantine already holds: a worker died between its two
-    commits.
+    commits. ``audit`` is None where no audit is kept.
     """
 
     range: OpenRange
@@ -23,6 +30,7 @@ class Owned:
     quarantine: int | None
     late: int | None
     claim: int | None = None
+    audit: AuditMark | None = None
     held: frozenset[int] = frozenset()
     at_end: bool = False
     oldest_open_ms: int | None = None

@@ -42,6 +42,7 @@ START_SECONDS = 20.0  # how long Kafka and the lake may take to answer for the f
 TAKE_OVER_SECONDS = 120.0  # within a rebalance: below Kafka's max.poll.interval.ms of 300 s
 REVOKE_SECONDS = 20.0
 QUARANTINE = "quarantine"
+AUDIT = "redactions"
 
 ResultT = TypeVar("ResultT")
 
@@ -59,6 +60,7 @@ class Setup:
     log: Log
     version: str
     policy: str
+    audited: bool
     host: str
     port: int
     stop: threading.Event
@@ -152,8 +154,10 @@ class _Assembly:
         )
         probes = self._probes(observer)
         try:
+            take_over = self._take_over(consumer, observer)
+            self._first_answer("Kafka and the lake", lambda: take_over.check(self.topics))
             targets = self._ends(consumer, partitions) if until_caught_up else None
-            self._worker(consumer, budget, observer).run(targets)
+            self._worker(consumer, budget, observer, take_over).run(targets)
         finally:
             if probes:
                 probes.close()
@@ -212,13 +216,15 @@ class _Assembly:
             ready=observer.ready,
         )
 
-    def _worker(self, consumer: Any, budget: Budget, observer: Observer) -> Worker:
+    def _worker(
+        self, consumer: Any, budget: Budget, observer: Observer, take_over: TakeOver
+    ) -> Worker:
         stream = self.setup.stream
         return Worker(
             consumer=consumer,
             cooperative=self.setup.kafka.group_protocol == "consumer",
             cluster=self.cluster,
-            take_over=self._take_over(consumer, observer),
+            take_over=take_over,
             intakes=self._intakes(observer),
             flushes=Flushes(
                 flusher=Flusher(self._steps(observer)),
@@ -245,6 +251,7 @@ class _Assembly:
         return TakeOver(
             primary={t: self.lake.table(name) for t, name in self.setup.tables.items()},
             quarantine=self.lake.table(QUARANTINE),
+            audit=self.lake.table(AUDIT) if self.setup.audited else None,
             incarnation=self.cluster.incarnation,
             watermarks=lambda source: self.cluster.watermarks(consumer, source),
             start=self.setup.stream.start,
@@ -282,6 +289,7 @@ class _Assembly:
         return lambda topic: FlushSteps(
             primary=writers[self.setup.tables[topic]],
             quarantine=writers[QUARANTINE],
+            audit=writers[AUDIT] if self.setup.audited else None,
             incarnation=lambda name: retry.call(
                 "asking for the topic", lambda: self.cluster.incarnation(name)
             ),
