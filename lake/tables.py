@@ -219,6 +219,10 @@ class Lake:
                 f"there is no table {name} at {uri}: correct GOLDPAN_LAKE__URI, "
                 "or make the tables with `goldpan lake init`"
             ) from None
+        except RetryableError:
+            if self.location.on_s3:
+                self.location.check()  # delta-rs does not say what it is that S3 refuses
+            raise
 
     def _make(self, schema: TableSchema) -> bool:
         uri, options = self.location.table_uri(schema.name), self.location.table_options()
