@@ -22,6 +22,9 @@ from labels.policy import Policy
 from labels.rules import Prior
 from schemas.errors import UsageError
 
+_LEAST = 1e-6
+"""Not quite 0, so that label events still tell a signal that counts from one taken back."""
+
 
 class Estimate(Part):
     """A Beta posterior, ``alpha`` and ``beta`` both above 0."""
@@ -48,12 +51,12 @@ class SignalEstimate(Part):
 
     @property
     def strength(self) -> float:
-        """Return the log-odds that the signal adds for what it points to; 0 if it says nothing.
+        """Return the log-odds that the signal adds for what it points to; next to 0 for nothing.
 
         A signal that reviews found to point the other way counts for nothing, not for its opposite:
         that is a policy to mend.
         """
-        return max(0.0, math.log(self.sensitivity.mean / (1 - self.specificity.mean)))
+        return max(_LEAST, math.log(self.sensitivity.mean / (1 - self.specificity.mean)))
 
 
 class Calibration(Part):

@@ -1,0 +1,84 @@
+"""How good probabilities and labels are, held against what reviewers (or the truth) say.
+
+Every measure takes weights, one for each judged trace, so that a sample that was not drawn evenly
+can stand for all traces.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+BINS = 10
+
+
+class Judged(NamedTuple):
+    """A probability of fail that was given, and what it turned out to be."""
+
+    p_fail: float
+    failed: bool
+    weight: float = 1.0
+
+
+class Bin(NamedTuple):
+    """A bin of the reliability diagram: mean probability, share that failed, weight, number."""
+
+    mean_p: float
+    failed: float
+    weight: float
+    reviews: int
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScore:
+    """How labels fare. Whoever abstains has not found a failure: unknown counts as not found.
+
+    ``abstained`` is the share of unknown, beside which the others must be read.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    abstained: float
+
+
+def brier(judged: Sequence[Judged]) -> float:
+    """Return the mean squared error of the probabilities (Brier, 1950); 0 is perfect."""
+    total = sum(item.weight for item in judged)
+    errors = sum(item.weight * (item.p_fail - item.failed) ** 2 for item in judged)
+    return errors / total if total else 0.0
+
+
+def reliability(judged: Sequence[Judged], bins: int = BINS) -> list[Bin]:
+    """Return bins of equal width over [0, 1] that are not empty, from low to high."""
+    found: list[list[Judged]] = [[] for _ in range(bins)]
+    for item in judged:
+        found[min(int(item.p_fail * bins), bins - 1)].append(item)
+    return [_bin(items) for items in found if items]
+
+
+def calibration_error(judged: Sequence[Judged], bins: int = BINS) -> float:
+    """Return the expected calibration error (Naeini et al., AAAI 2015) over bins of equal width."""
+    parts = reliability(judged, bins)
+    total = sum(part.weight for part in parts)
+    return sum(p.weight * abs(p.mean_p - p.failed) for p in parts) / total if total else 0.0
+
+
+def score_labels(labels: Sequence[str], failed: Sequence[bool]) -> LabelScore:
+    """Score labels (pass, fail, unknown) against the truth, on the class fail."""
+    pairs = list(zip(labels, failed, strict=True))
+    hits = sum(label == "fail" and bad for label, bad in pairs)
+    called = sum(label == "fail" for label in labels)
+    there = sum(failed)
+    return LabelScore(
+        precision=hits / called if called else 0.0,
+        recall=hits / there if there else 0.0,
+        f1=2 * hits / (called + there) if called + there else 0.0,
+        abstained=sum(label == "unknown" for label in labels) / len(labels) if labels else 0.0,
+    )
+
+
+def _bin(items: Sequence[Judged]) -> Bin:
+    weight = sum(item.weight for item in items)
+    mean = sum(item.weight * item.p_fail for item in items) / weight if weight else 0.0
+    failed = sum(item.weight * item.failed for item in items) / weight if weight else 0.0
+    return Bin(mean, failed, weight, len(items))

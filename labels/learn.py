@@ -1,0 +1,250 @@
+"""Learns a calibration from reviews: how often each signal fires on bad and on good answers.
+
+Reviewers see the uncertain first, so reviews are no fair sample of all traces. But among traces
+with the same signals it is chance which one is reviewed: the queue orders by the signals, the audit
+by a hash. So each review stands for N / n traces, where N traces in all and n reviewed ones have
+exactly its signals (post-stratification; Holt and Smith, JRSS A 142, 1979). Traces without any
+signal are known from the audit arm alone. Counts are scaled to the effective sample size before
+they move a prior, so that weights do not feign certainty.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from labels.calibration import Calibration, Estimate, SignalEstimate
+from labels.diagnostics import Judged, brier, calibration_error, reliability
+from labels.estimates import Audited, failure_rate, kish
+from labels.evidence import Scales
+from labels.policy import Policy
+from labels.readings import REVIEW_READINGS
+from labels.signals import Signal
+from schemas.errors import UsageError
+from schemas.records import LabelEvent
+
+Pattern = frozenset[str]
+"""The signals of the policy that count for a trace, those of reviews left out."""
+
+FOLDS = 5
+LEAST_REVIEWS = 20
+_SLOPE_SPREAD = 0.5
+_INTERCEPT_SPREAD = 1.0
+
+
+class Reviewed(NamedTuple):
+    """A trace that reviewers found good or bad.
+
+    ``audit_probability`` is that of the draw if it was in the audit arm, else None.
+    """
+
+    trace_id: str
+    failed: bool
+    pattern: Pattern
+    audit_probability: float | None = None
+
+
+def pattern_of(event: LabelEvent, policy: Policy) -> Pattern:
+    """Return the signals that a label event rests on, reviews left out."""
+    return frozenset(
+        item.kind
+        for item in event.evidence
+        if item.weight
+        and item.kind in policy.signals
+        and policy.reading_of(item.kind) not in REVIEW_READINGS
+    )
+
+
+def learn(
+    policy: Policy,
+    reviewed: Sequence[Reviewed],
+    population: Mapping[Pattern, int],
+    *,
+    version: int,
+) -> Calibration:
+    """Return a new calibration with its diagnostics; nothing uses it until it is chosen.
+
+    ``population`` counts the traces with each pattern, the empty one included: those without a
+    label event too. Raises UsageError if there are fewer than ``LEAST_REVIEWS`` reviews, or none of
+    a good or of a bad answer, or if no audited one is among them: then nothing can be learnt.
+    """
+    _refuse_too_little(reviewed)
+    fitted = _fit(policy, reviewed, population, version)
+    return fitted.model_copy(
+        update={"diagnostics": _diagnostics(policy, fitted, reviewed, population)}
+    )
+
+
+def predicted(scales: Scales, pattern: Pattern) -> float:
+    """Return the probability of fail of a trace with these signals."""
+    signals = [Signal(name, name, None, 0, name, counts=True) for name in sorted(pattern)]
+    return scales.weigh(signals).p_fail
+
+
+def _fit(
+    policy: Policy,
+    reviewed: Sequence[Reviewed],
+    population: Mapping[Pattern, int],
+    version: int,
+) -> Calibration:
+    weights = _weights(reviewed, population)
+    base = Calibration(
+        version=version,
+        policy=policy.hash,
+        base_rate=_base_rate(policy, reviewed, weights),
+        signals={name: _signal(policy, name, reviewed, weights) for name in policy.signals},
+    )
+    slope, intercept = _rescaled(Scales(policy, base), reviewed, weights)
+    return base.model_copy(update={"slope": slope, "intercept": intercept})
+
+
+def _weights(reviewed: Sequence[Reviewed], population: Mapping[Pattern, int]) -> list[float]:
+    """Return how many traces each review stands for; at least itself."""
+    counts = Counter(item.pattern for item in reviewed)
+    return [max(1.0, population.get(item.pattern, 0) / counts[item.pattern]) for item in reviewed]
+
+
+def _base_rate(policy: Policy, reviewed: Sequence[Reviewed], weights: Sequence[float]) -> Estimate:
+    yes, no = _scaled_counts([item.failed for item in reviewed], weights)
+    return Estimate.of(policy.base_rate, yes, no)
+
+
+def _signal(
+    policy: Policy, name: str, reviewed: Sequence[Reviewed], weights: Sequence[float]
+) -> SignalEstimate:
+    rule = policy.signals[name]
+    if policy.reading_of(name) in REVIEW_READINGS:  # nothing here to hold reviewers against
+        return SignalEstimate(
+            sensitivity=Estimate.of(rule.sensitivity), specificity=Estimate.of(rule.specificity)
+        )
+    pairs = list(zip(reviewed, weights, strict=True))
+    aimed = [(r, w) for r, w in pairs if r.failed == (rule.points_to == "fail")]
+    others = [(r, w) for r, w in pairs if r.failed != (rule.points_to == "fail")]
+    fires, misses = _scaled_counts([name in r.pattern for r, _ in aimed], [w for _, w in aimed])
+    wrong, silent = _scaled_counts([name in r.pattern for r, _ in others], [w for _, w in others])
+    return SignalEstimate(
+        sensitivity=Estimate.of(rule.sensitivity, fires, misses),
+        specificity=Estimate.of(rule.specificity, silent, wrong),
+    )
+
+
+def _scaled_counts(yes: Sequence[bool], weights: Sequence[float]) -> tuple[float, float]:
+    total = math.fsum(weights)
+    if not total:
+        return 0.0, 0.0
+    share = math.fsum(w for w, is_yes in zip(weights, yes, strict=True) if is_yes) / total
+    size = kish(weights)
+    return share * size, (1 - share) * size
+
+
+def _rescaled(
+    scales: Scales, reviewed: Sequence[Reviewed], weights: Sequence[float]
+) -> tuple[float, float]:
+    """Fit slope and intercept of the log-odds by Newton's method, with priors around 1 and 0.
+
+    Signals of one group, and signals that share a cause, say less together than their sum: a slope
+    under 1. The priors are normal, so that few reviews change little.
+    """
+    scale = kish(weights) / math.fsum(weights)
+    points = [(_log_odds(predicted(scales, r.pattern)), r.failed) for r in reviewed]
+    slope, intercept = 1.0, 0.0
+    for _ in range(50):
+        g1 = (1 - slope) / _SLOPE_SPREAD**2
+        g0 = -intercept / _INTERCEPT_SPREAD**2
+        h11, h00, h10 = 1 / _SLOPE_SPREAD**2, 1 / _INTERCEPT_SPREAD**2, 0.0
+        for (x, failed), weight in zip(points, weights, strict=True):
+            p = 1 / (1 + math.exp(-max(-30.0, min(30.0, slope * x + intercept))))
+            error, curve = scale * weight * (failed - p), scale * weight * p * (1 - p)
+            g1, g0 = g1 + error * x, g0 + error
+            h11, h00, h10 = h11 + curve * x * x, h00 + curve, h10 + curve * x
+        determinant = h11 * h00 - h10 * h10
+        step1 = (h00 * g1 - h10 * g0) / determinant
+        step0 = (h11 * g0 - h10 * g1) / determinant
+        slope, intercept = slope + step1, intercept + step0
+        if abs(step1) + abs(step0) < 1e-10:
+            break
+    return round(min(max(slope, 0.1), 10.0), 9), round(min(max(intercept, -10.0), 10.0), 9)
+
+
+def _diagnostics(
+    policy: Policy,
+    fitted: Calibration,
+    reviewed: Sequence[Reviewed],
+    population: Mapping[Pattern, int],
+) -> dict[str, Any]:
+    weights = _weights(reviewed, population)
+    now = _held_out(policy, reviewed, population)
+    before = Scales(policy)
+    prior = [
+        Judged(predicted(before, r.pattern), r.failed, w)
+        for r, w in zip(reviewed, weights, strict=True)
+    ]
+    audited = [
+        Audited(r.failed, r.audit_probability) for r in reviewed if r.audit_probability is not None
+    ]
+    rate = failure_rate(audited)  # not divided by the population: not all drawn may be reviewed yet
+    covered = {item.pattern for item in reviewed}
+    seen = sum(count for pattern, count in population.items() if pattern in covered)
+    return {
+        "reviews": len(reviewed),
+        "audited": len(audited),
+        "covered": seen / max(1, sum(population.values())),
+        "brier": brier(now),
+        "brier_of_priors": brier(prior),
+        "calibration_error": calibration_error(now),
+        "calibration_error_of_priors": calibration_error(prior),
+        "reliability": [part._asdict() for part in reliability(now)],
+        "failure_rate": {
+            "hajek": rate.hajek,
+            "low": rate.low,
+            "high": rate.high,
+            "confidence": rate.confidence,
+        }
+        if rate is not None
+        else None,
+        "points_the_wrong_way": sorted(
+            name
+            for name, estimate in fitted.signals.items()
+            if estimate.sensitivity.mean + estimate.specificity.mean <= 1
+        ),
+    }
+
+
+def _held_out(
+    policy: Policy, reviewed: Sequence[Reviewed], population: Mapping[Pattern, int]
+) -> list[Judged]:
+    """Judge each review by a calibration that was learnt without it (cross-validation)."""
+    weights = _weights(reviewed, population)
+    found = []
+    for fold in range(FOLDS):
+        rest = [item for item in reviewed if _fold(item.trace_id) != fold]
+        scales = Scales(policy, _fit(policy, rest, population, 0)) if rest else Scales(policy)
+        found += [
+            Judged(predicted(scales, item.pattern), item.failed, weight)
+            for item, weight in zip(reviewed, weights, strict=True)
+            if _fold(item.trace_id) == fold
+        ]
+    return found
+
+
+def _fold(trace_id: str) -> int:
+    return blake2b(trace_id.encode("utf-8", "surrogatepass"), digest_size=1).digest()[0] % FOLDS
+
+
+def _log_odds(p: float) -> float:
+    p = min(max(p, 1e-9), 1 - 1e-9)
+    return math.log(p / (1 - p))
+
+
+def _refuse_too_little(reviewed: Sequence[Reviewed]) -> None:
+    if len(reviewed) < LEAST_REVIEWS:
+        raise UsageError(
+            f"{len(reviewed)} reviews are too few to calibrate with: {LEAST_REVIEWS} are the least."
+        )
+    if len({item.failed for item in reviewed}) < 2:
+        raise UsageError("all reviews say the same: calibration needs good and bad answers.")
+    if all(item.audit_probability is None for item in reviewed):
+        raise UsageError(
+            "no review is of the random audit: those of uncertain answers alone are no fair sample."
+        )
