@@ -23,6 +23,7 @@ class ContextWords:
     def __init__(self) -> None:
         self._nlp = PlainNlpEngine()
         self._split = lru_cache(maxsize=50_000)(self._tokens)
+        self._last: tuple[str, frozenset[str]] = ("", frozenset())
 
     def supports(self, text: str, lowered: str, start: int, words: tuple[str, ...]) -> bool:
         """Tell whether one of ``words`` is in the token at ``start`` or in a key word before it.
@@ -67,6 +68,8 @@ class ContextWords:
         """Return what Presidio makes key words by splitting key words of the text at colons."""
         if ":" not in text:
             return frozenset()
+        if text == self._last[0]:
+            return self._last[1]
         pieces: set[str] = set()
         for match in _WORD.finditer(text):
             if ":" not in match[0] or len(match[0]) > LONGEST_WORD:
@@ -74,7 +77,8 @@ class ContextWords:
             for _, lemma, is_key in self._split(match[0]):
                 if is_key is False and ":" in lemma and not self._skipped(lemma):
                     pieces.update(lemma.split(":"))
-        return frozenset(pieces)
+        self._last = (text, frozenset(pieces))
+        return self._last[1]
 
     def _tokens(self, chunk: str) -> tuple[tuple[int, str, bool], ...]:
         """Split a chunk without white space: (offset, lemma, is a key word as it is) each."""

@@ -24,14 +24,30 @@ def many(bit: str) -> str:
     return f"{half}{CANARY}{half}{CANARY}"
 
 
-BITS = (
-    ("1234567890", "a@", "[", "a", "\\u0041", '{"a":', "%41", "ab:", "DE89 ", "+1", "a.", "\uff11")
-    + ("&amp;", "\u200b", "-----BEGIN PRIVATE KEY-----", "user id ", "eyJaaaaa.", "<PERSON:")
-    + ("\\",)
-)
+BITS = {
+    "digits": "1234567890",
+    "mail": "a@",
+    "brackets": "[",
+    "word": "a",
+    "escapes": "\\u0041",
+    "objects": '{"a":',
+    "percent": "%41",
+    "hex": "ab:",
+    "iban": "DE89 ",
+    "plus": "+1",
+    "dots": "a.",
+    "full width": "\uff11",
+    "entities": "&amp;",
+    "zero width": "\u200b",
+    "keys": "-----BEGIN PRIVATE KEY-----",
+    "labels": "user id ",
+    "tokens": "eyJaaaaa.",
+    "placeholders": "<PERSON:",
+    "backslashes": "\\",
+}
 
 
-@pytest.mark.parametrize("bit", BITS)
+@pytest.mark.parametrize("bit", BITS.values(), ids=BITS)
 def test_a_megabyte_of_anything_is_read_or_refused(bit: str) -> None:
     """The value in it is gone, or the text is refused whole: there is no third way."""
     result = engine().texts([Segment(many(bit), json=True, free=False)])[0]

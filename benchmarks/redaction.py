@@ -1,0 +1,226 @@
+"""Redaction against stock Presidio with the same recognisers, and what it adds in the worker.
+
+    python -m benchmarks.redaction [--conversations 4] [--records 4000] [--megabytes 32]
+
+All figures are CPU time of one run on one machine; only the ratios mean something elsewhere. Real
+conversations are those that the demo ships; for varied traffic the names and numbers of their
+users are replaced by others for each copy, so that a conversation repeats its own history only.
+"""
+
+import json
+import multiprocessing
+import random
+import resource
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import click
+import msgspec
+
+from goldpan.demo.traffic import Conversation, shipped_conversations, traces_of
+from redact.accelerated import AcceleratedDetector
+from redact.engine import PolicyRedactor
+from redact.keys import Keys
+from redact.policy import Policy, load_policy
+from redact.recognisers import build_recognisers
+from redact.reference import ReferenceDetector
+from schemas.columns import record_batch
+from schemas.provenance import Decoded, Raw, RecordKind
+from schemas.records import Trace
+
+NOW = 1_760_000_000_000_000
+KEYS = Keys.derive(bytes(32))
+BATCH = 500
+SIZE = 1_800
+THRESHOLD = 0.4
+
+
+def policy(model: str = "none") -> Policy:
+    """Return the default policy, with or without the model for names."""
+    strict = load_policy("strict")
+    return strict.model_copy(update={"names": strict.names.model_copy(update={"model": model})})
+
+
+def timed(action: Callable[[], object]) -> float:
+    """Return the CPU seconds that an action takes."""
+    begin = time.process_time()
+    action()
+    return time.process_time() - begin
+
+
+def texts_of(trace: dict[str, Any]) -> Iterator[str]:
+    """Yield the texts of a trace that are redacted."""
+    for message in trace["messages"]:
+        if message.get("content"):
+            yield message["content"]
+        for call in message.get("tool_calls", ()):
+            yield call["arguments"]
+    if trace.get("response"):
+        yield trace["response"]
+
+
+def renamed(conversation: Conversation, seed: int) -> Conversation:
+    """Return a conversation in which its user has another name and other numbers."""
+    rng = random.Random(seed)  # noqa: S311  # not for secrets
+    text = msgspec.json.encode(conversation).decode()
+    for part in conversation.user_id.split("_"):
+        letters = "0123456789" if part.isdigit() else "abcdefghijklmnopqrstuvwxyz"
+        other = "".join(rng.choice(letters) for _ in range(max(len(part), 4)))
+        text = text.replace(part.capitalize(), other.capitalize()).replace(part, other)
+    return msgspec.json.decode(text, type=Conversation)
+
+
+def shortened(trace: dict[str, Any], size: int = SIZE) -> dict[str, Any]:
+    """Keep the newest messages of a trace, as many as make about ``size`` bytes."""
+    kept: list[dict[str, Any]] = []
+    room = size - 700
+    for message in reversed(trace["messages"]):
+        taken = len(json.dumps(message))
+        if taken > room:
+            break
+        kept.append(message)
+        room -= taken
+    return {**trace, "messages": kept[::-1], "tool_calls": []}
+
+
+def varied(records: int) -> list[dict[str, Any]]:
+    """Return short traces of conversations that all differ in their personal values."""
+    made: list[dict[str, Any]] = []
+    seed = 0
+    while len(made) < records:
+        for conversation in shipped_conversations():
+            seed += 1
+            copy = renamed(conversation, seed)
+            made += map(shortened, traces_of(copy, started_at=NOW, seed=seed))
+    return made[:records]
+
+
+def batches(traces: Sequence[dict[str, Any]]) -> list[Decoded[Any]]:
+    """Return traces as the decoder would have made them."""
+    made = []
+    for start in range(0, len(traces), BATCH):
+        part = traces[start : start + BATCH]
+        rows = range(len(part))
+        records = [msgspec.convert(trace, Trace) for trace in part]
+        raws = [Raw(0, row, -1, None, b"") for row in rows]
+        made.append(
+            Decoded(RecordKind.TRACE, "t", records, [0] * len(part), list(rows), ["x"] * len(part),
+                    raws)
+        )  # fmt: skip
+    return made
+
+
+def against_stock(conversations: int) -> None:
+    """Compare on traces with their history, and on text never seen before."""
+    recognisers = build_recognisers(policy())
+    stock = ReferenceDetector(recognisers, threshold=THRESHOLD)
+    fast = AcceleratedDetector(recognisers, threshold=THRESHOLD, seconds=60)
+    traces = [
+        trace
+        for conversation in shipped_conversations()[:conversations]
+        for trace in traces_of(conversation, started_at=NOW, seed=0)
+    ]
+    spans = [text for trace in traces for text in texts_of(trace)]
+    distinct = list(dict.fromkeys(spans))
+    for detector in (stock, fast):
+        detector.find("Mail ann@example.com or call +1 212 555 0187 on 1990-04-05.")
+    slow_distinct = timed(lambda: [stock.find(text) for text in distinct])
+    fast_distinct = timed(lambda: [fast.find(text) for text in distinct])
+    differ = sum(stock.find(text) != fast.find(text) for text in distinct)
+    many, few = sum(map(len, spans)), sum(map(len, distinct))
+    redactor = PolicyRedactor(policy(), KEYS)
+    work = batches(traces)
+    whole = timed(lambda: [redactor.redact(batch, ingested_at=NOW) for batch in work])
+    # What stock takes for all spans follows from its time for a character: it remembers nothing.
+    click.echo(f"spans {many:,} characters, {many / few:.1f} times the {few:,} distinct ones")
+    click.echo(f"stock Presidio, same recognisers   {slow_distinct / few * 1e6:8.2f} ms/kB")
+    click.echo(f"text never seen, no model         x{slow_distinct / fast_distinct:8.1f}")
+    click.echo(f"findings that differ               {differ:8d} of {len(distinct)} texts")
+    click.echo(f"traces, the whole of redaction    x{slow_distinct / few * many / whole:8.1f}")
+
+
+def in_the_worker(records: int, model: str) -> None:
+    """Say what redaction adds to a record of varied traffic."""
+    redactor = PolicyRedactor(policy(model), KEYS)
+    for batch in batches(varied(50)):
+        redactor.redact(batch, ingested_at=NOW)
+    before = redactor.statistics()
+    work = batches(varied(records))
+    columns = timed(lambda: [record_batch(b.kind, b, ingested_at=NOW, policy="p") for b in work])
+    spent = timed(lambda: [redactor.redact(batch, ingested_at=NOW) for batch in work]) - columns
+    after = redactor.statistics()
+    hits = after["segment_hits"] - before["segment_hits"]
+    looked = hits + after["segment_misses"] - before["segment_misses"]
+    refused = after["rejected"] - before["rejected"]
+    click.echo(
+        f"varied traces, model {model:8}        {spent / records * 1e6:8.0f} CPU-s a million"
+        f" (segments known {hits / looked:.0%}, refused {refused})"
+    )
+
+
+def memory(megabytes: int) -> None:
+    """Say how much the process grows over text that is never seen again."""
+    redactor = PolicyRedactor(policy(), KEYS)
+    done = seed = 0
+    first = 0
+    while done < megabytes * 1_000_000:
+        seed += 1
+        for conversation in shipped_conversations()[:10]:
+            copy = renamed(conversation, 1_000_000 + seed)
+            traces = list(traces_of(copy, started_at=NOW, seed=seed))
+            done += sum(len(text) for trace in traces for text in texts_of(trace))
+            for batch in batches(traces):
+                redactor.redact(batch, ingested_at=NOW)
+        if not first and done > megabytes * 500_000:
+            first = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    last = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    click.echo(
+        f"peak memory after half / all of {megabytes} MB {first // 1024} / {last // 1024} MB"
+    )
+
+
+def _process(records: int, barrier: Any, walls: Any) -> None:
+    redactor = PolicyRedactor(policy(), KEYS)
+    for batch in batches(varied(50)):
+        redactor.redact(batch, ingested_at=NOW)
+    work = batches(varied(records))
+    barrier.wait()
+    begin = time.perf_counter()
+    for batch in work:
+        redactor.redact(batch, ingested_at=NOW)
+    walls.put(time.perf_counter() - begin)
+
+
+def processes(records: int) -> None:
+    """Compare one process with two, each with as many records, by the clock on the wall."""
+    context = multiprocessing.get_context("spawn")
+    slowest = []
+    for count in (1, 2):
+        barrier, walls = context.Barrier(count), context.Queue()
+        running = [
+            context.Process(target=_process, args=(records, barrier, walls)) for _ in range(count)
+        ]
+        for process in running:
+            process.start()
+        slowest.append(max(walls.get() for _ in running))
+        for process in running:
+            process.join()
+    click.echo(f"two processes against one         x{2 * slowest[0] / slowest[1]:8.2f}")
+
+
+@click.command()
+@click.option("--conversations", default=4, show_default=True, help="Compared with stock.")
+@click.option("--records", default=4000, show_default=True, help="Varied records.")
+@click.option("--megabytes", default=32, show_default=True, help="Text for the memory's figure.")
+def main(conversations: int, records: int, megabytes: int) -> None:
+    """Print the figures of docs/redaction.md."""
+    against_stock(conversations)
+    in_the_worker(records, "none")
+    in_the_worker(records, "shipped")
+    processes(records)
+    memory(megabytes)
+
+
+if __name__ == "__main__":
+    main()
