@@ -5,8 +5,9 @@ application transaction (Delta protocol, "Transaction Identifiers"). A commit is
 
 1. refresh the handle, so that it stands at the newest version;
 2. compare: each position must be the one this buffer starts from. If all are where this commit
-   would put them, *and bear its token*, it has landed before; if any is elsewhere, somebody else
-   owns that partition and the buffer is void (FencedError);
+   would put them, *and bear its token*, it has landed before; if any is elsewhere, or belongs to
+   another incarnation of the topic, somebody else owns that partition and the buffer is void
+   (FencedError);
 3. append the files, the new positions, the token and the ledger entry in one commit *through the
    same handle*. delta-rs refuses it if another commit has touched a position since step 1.
 
@@ -29,7 +30,7 @@ from deltalake import CommitProperties, PostCommitHookProperties, Transaction
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction
 
-from lake.ledger import Entry, Source, incarnation_app, position_app, token_app
+from lake.ledger import Entry, EntryKind, Source, incarnation_app, position_app, token_app
 from lake.parquet import PARTITION_COLUMN, DataFile, partition_values
 from lake.retry import Retry
 from schemas.errors import CommitUnknownError, FencedError, RetryableError
@@ -116,6 +117,7 @@ def commit(  # noqa: PLR0913 - each argument is one part of the protocol
         if _landed(handle, table, moves, guards, token):
             watch.settled(table)
             return False
+        _same_topics(handle, table, entry)
         try:
             handle.create_write_transaction(
                 sent,
@@ -170,6 +172,19 @@ def _landed(
         listed = ", ".join(f"{c.app} is at {found[c.app]}, not {c.expected}" for c in strays)
         raise FencedError(f"table {table}: another worker has moved the position ({listed})")
     return False
+
+
+def _same_topics(handle: Handle, table: str, entry: Entry) -> None:
+    """Raise FencedError if the positions belong to another incarnation: only adopting changes it.
+
+    A worker that was stopped while its topic was adopted could find its old numbers again.
+    """
+    if entry.kind is EntryKind.ADOPT:
+        return
+    for topic, incarnation in entry.incarnations.items():
+        recorded = handle.transaction_version(incarnation_app(topic))
+        if recorded not in (None, incarnation.version()):
+            raise FencedError(f"table {table}: the positions are of another incarnation of {topic}")
 
 
 def _actions(files: Sequence[DataFile], now_ms: int) -> list[AddAction]:

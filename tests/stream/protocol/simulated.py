@@ -68,7 +68,10 @@ class SimulatedHandle:
     def create_write_transaction(
         self, actions: Any, *_: Any, commit_properties: Any, **__: Any
     ) -> None:
-        """Append, unless a version that the handle has not seen touches one of the applications."""
+        """Append, unless a version that the handle has not seen touches one of the applications.
+
+        The handle stays where it is, so that it does not see its own commit either.
+        """
         apps = {t.app_id: t.version for t in commit_properties.app_transactions}
         for version in self._log.versions[self._at :]:
             if apps.keys() & version.apps.keys():
@@ -76,7 +79,6 @@ class SimulatedHandle:
         self._log.versions.append(
             _Version(apps, tuple(a.path for a in actions), commit_properties.custom_metadata)
         )
-        self.update_incremental()
 
     def history(self) -> list[dict[str, Any]]:
         """Return what each version says of itself, the newest first."""

@@ -84,6 +84,7 @@ class Passed:
 
     rows: Any
     rejected: Sequence[Rejected] = ()
+    audit: Sequence[Any] = ()
 
 
 def when(micros: int) -> datetime:
@@ -214,6 +215,7 @@ class World:
         steps = FlushSteps(
             primary=writers[PRIMARY],
             quarantine=writers[QUARANTINE],
+            audit=None,
             incarnation=self._incarnation,
             reached=self.stage.pause,
             on_checkpoint_error=lambda _table, _error: None,
@@ -221,6 +223,7 @@ class World:
         take_over = TakeOver(
             primary={TOPIC: tables[PRIMARY]},
             quarantine=tables[QUARANTINE],
+            audit=None,
             incarnation=self._incarnation,
             watermarks=lambda source: (
                 self.logs[source.partition].low,

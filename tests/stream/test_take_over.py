@@ -1,0 +1,89 @@
+"""Where a worker goes on reading is what the tables say, and nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from lake.ledger import Incarnation, Source
+from lake.tables import Lake
+from schemas.errors import FatalError
+from tests.lake.kit import OTHER, SOURCE, TOPIC, append, make_lake
+from tests.stream.kit import take_over
+
+ANEW = Incarnation("cluster", "topic-2")
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """An empty lake."""
+    return make_lake(tmp_path)
+
+
+@pytest.mark.parametrize(("start", "offset"), [("earliest", 7), ("latest", 50)])
+def test_without_a_position_the_setting_says_where_to_begin(
+    lake: Lake, start: str, offset: int
+) -> None:
+    """`earliest` is the first record that Kafka still has, `latest` the end."""
+    taken, _ = take_over(lake, start=start, watermarks=(7, 50)).take([SOURCE])
+    assert taken[0].range.next == offset
+
+
+def test_a_position_wins_over_the_setting(lake: Lake) -> None:
+    """A worker that starts again goes on where the table ends, even with `latest`."""
+    append(lake.table("quarantine"), None, 10)
+    append(lake.table("feedback"), None, 10)
+    taken, _ = take_over(lake, start="latest").take([SOURCE, OTHER])
+    assert [item.range.next for item in taken] == [10, 100]
+
+
+def test_what_quarantine_is_ahead_with_is_held(lake: Lake) -> None:
+    """After a crash between the commits, the offsets that are set aside already are known."""
+    append(lake.table("quarantine"), None, 10, quarantined={0, 1, 2, 3, 4, 6, 8, 9})
+    taken, _ = take_over(lake).take([SOURCE])
+    assert (taken[0].range.next, taken[0].quarantine, taken[0].held) == (0, 10, {5, 7})
+
+
+def test_a_position_beyond_the_topic_stops_the_worker(lake: Lake) -> None:
+    """A topic that was truncated is a person's business."""
+    append(lake.table("quarantine"), None, 10)
+    append(lake.table("feedback"), None, 10)
+    with pytest.raises(FatalError, match=r"position is 10, but the topic ends at 9.*adopt"):
+        take_over(lake, watermarks=(0, 9)).take([SOURCE])
+
+
+def test_lost_records_stop_the_worker(lake: Lake) -> None:
+    """Retention that was faster than the worker is not passed over in silence."""
+    append(lake.table("quarantine"), None, 10)
+    append(lake.table("feedback"), None, 10)
+    with pytest.raises(FatalError, match="from offset 10 to 19 were deleted"):
+        take_over(lake, watermarks=(20, 90)).take([SOURCE])
+
+
+def test_lost_records_are_skipped_if_the_setting_says_so(lake: Lake) -> None:
+    """The gap is told to whoever watches, and counted under its rule."""
+    append(lake.table("quarantine"), None, 10)
+    append(lake.table("feedback"), None, 10)
+    lost: list[tuple[Source, int, int]] = []
+    took = take_over(lake, watermarks=(20, 90), on_lost_offsets="skip", lost=lost)
+    taken, _ = took.take([SOURCE])
+    assert lost == [(SOURCE, 10, 20)]
+    sealed = taken[0].range.seal()
+    assert (sealed.start, sealed.end, sealed.skipped) == (10, 20, {"retention": 10})
+    assert sealed.broken_laws() == []
+
+
+@pytest.mark.parametrize("table", ["feedback", "quarantine"])
+def test_another_topic_of_the_same_name_stops_the_worker(lake: Lake, table: str) -> None:
+    """Also if a worker died after the first commit of all, which is that to quarantine."""
+    append(lake.table(table), None, 10)
+    with pytest.raises(FatalError, match=f"adopt --topic {TOPIC}"):
+        take_over(lake, incarnation=ANEW).take([SOURCE])
+
+
+def test_new_partitions_of_another_topic_stop_the_worker_too(lake: Lake) -> None:
+    """A worker that owns none of the old positions does not make the new topic the right one."""
+    append(lake.table("feedback"), None, 10)
+    with pytest.raises(FatalError, match="adopt"):
+        take_over(lake, incarnation=ANEW).take([OTHER])
+    with pytest.raises(FatalError, match="adopt"):
+        take_over(lake, incarnation=ANEW).check([TOPIC])
