@@ -113,8 +113,8 @@ class NameFinder:
             self._add(spelling.lower(), kind, None)
         for spelling, kind in exact.items():
             self._add(spelling.lower(), kind, spelling)
-        for spellings in self._by_word.values():
-            spellings.sort(key=lambda one: -sum(map(len, one.words)))
+        self._dates = [one for one in learnt if one.type == "DATE_OF_BIRTH"]
+        self._sort()
 
     def find(self, text: str) -> list[Finding]:
         """Return where the learnt values stand in ``text``, also in disguise."""
@@ -124,6 +124,21 @@ class NameFinder:
             findings += mapped(normal, self._plain(normal.text))
         return findings
 
+    def _sort(self) -> None:
+        for spellings in self._by_word.values():
+            if len(spellings) > 1:
+                spellings.sort(key=lambda one: -sum(map(len, one.words)))
+
+    def _add_dates(self, text: str) -> None:
+        """Add the other spellings of dates whose year stands in the text other than in 1990-..."""
+        due = [one for one in self._dates if _year_ends(text, one.value[:4])]
+        for one in due:
+            self._dates.remove(one)
+            for spelling in _dates(one.value):
+                self._add(spelling.lower(), one.type, None)
+        if due:
+            self._sort()
+
     def _add(self, lowered: str, kind: str, exact: str | None) -> None:
         words = tuple(lowered.split())
         if words:
@@ -132,6 +147,8 @@ class NameFinder:
 
     def _plain(self, text: str) -> list[Finding]:
         findings: list[Finding] = []
+        if self._dates:
+            self._add_dates(text)
         lowered = text.lower()
         if len(lowered) != len(text):
             lowered = "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
@@ -144,6 +161,16 @@ class NameFinder:
                         findings.append(finding)
                 at = lowered.find(word, at + 1)
         return findings
+
+
+def _year_ends(text: str, year: str) -> bool:
+    """Tell whether a year stands in a text with something else than a dash behind it."""
+    at = text.find(year)
+    while at != -1:
+        if text[at + 4 : at + 5] != "-":
+            return True
+        at = text.find(year, at + 1)
+    return False
 
 
 def _first_match(
@@ -201,8 +228,7 @@ def _alternatives(learnt: frozenset[Learnt]) -> tuple[dict[str, str], dict[str, 
     for one in learnt:
         kind, value = one.type, one.value
         if kind != "PERSON":
-            for spelling in (value, *(_dates(value) if kind == "DATE_OF_BIRTH" else ())):
-                loose[spelling.lower()] = kind
+            loose[value.lower()] = kind
             continue
         for spelling in {value, _plain(value)}:
             _add_person(spelling, exact, loose)
