@@ -1,0 +1,40 @@
+"""The audit of redaction tells of each stored record once, whenever a worker dies."""
+
+import signal
+
+import pytest
+
+from redact.audit import chained
+from stream.failpoints import Step
+from tests.faults.scene import Scene
+
+COMMITS = (Step.QUARANTINE_COMMITTED, Step.AUDIT_COMMITTED, Step.PRIMARY_COMMITTED)
+OUTSIDE_THE_CHAIN = {"previous", "chain", "event_date", "_schema"}
+
+
+@pytest.mark.parametrize("step", COMMITS)
+def test_killed_between_commits(scene: Scene, step: Step) -> None:
+    """No row of the audit is missing or doubled after a crash, and its chain holds."""
+    scene.more = {"redact__policy": "strict"}
+    scene.produce(60)
+    worker = scene.start(stream__fail_at=str(step))
+    assert worker.wait() == -signal.SIGKILL, worker.tail()
+    scene.produce(20)
+    scene.catch_up()
+    scene.assert_exactly_once()
+    told = scene.witness.coordinates("redactions")
+    stored = scene.witness.coordinates("traces") + scene.witness.coordinates("feedback")
+    assert told == stored
+    _assert_chained(scene.witness.rows("redactions").to_pylist())
+
+
+def _assert_chained(rows: list[dict[str, object]]) -> None:
+    """Each row hashes to its own link; each link but a first is that of a row before."""
+    links = {row["chain"] for row in rows}
+    began = [row for row in rows if row["previous"] not in links]
+    assert len(links) == len(rows)
+    assert 0 < len(began) < len(rows)
+    for row in rows:
+        told = {k: v for k, v in row.items() if k not in OUTSIDE_THE_CHAIN}
+        micros = round(told["_ingested_at"].timestamp() * 1_000_000)  # type: ignore[attr-defined]
+        assert chained({**told, "_ingested_at": micros}, str(row["previous"])) == row["chain"]

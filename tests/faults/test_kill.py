@@ -1,0 +1,44 @@
+"""A worker that is killed between any two steps of a flush loses nothing and doubles nothing."""
+
+import signal
+
+import pytest
+
+from stream.failpoints import Step
+from tests.faults.scene import Scene
+from tests.faults.traffic import SHORT_LIMIT
+
+LIMITS = {"stricter": (1_000_000, SHORT_LIMIT), "laxer": (SHORT_LIMIT, 1_000_000)}
+RARE = {Step.CLAIMED, Step.AUDIT_COMMITTED}
+"""Steps that a flush of this traffic does not take; others test them."""
+BETWEEN = (Step.QUARANTINE_COMMITTED, Step.PRIMARY_COMMITTED)
+
+
+@pytest.mark.parametrize("flush", [1, 3])
+@pytest.mark.parametrize("step", [step for step in Step if step not in RARE])
+def test_killed_at_a_step(scene: Scene, step: Step, flush: int) -> None:
+    """The next worker finds in the tables where to go on, whichever step was the last."""
+    scene.produce(150)
+    worker = scene.start(stream__fail_at=f"{step}:{flush}")
+    worker.wait_for_log("partitions_assigned")
+    while worker.exit_code is None:
+        scene.produce(20)
+    assert worker.exit_code == -signal.SIGKILL, worker.tail()
+    scene.produce(20)
+    scene.catch_up()
+    scene.assert_exactly_once()
+
+
+@pytest.mark.parametrize("change", list(LIMITS))
+@pytest.mark.parametrize("step", BETWEEN)
+def test_the_next_worker_decides_otherwise(scene: Scene, step: Step, change: str) -> None:
+    """Killed at the commits and started with another limit, each record still is in one place."""
+    before, after = LIMITS[change]
+    scene.produce(150)
+    worker = scene.start(stream__fail_at=str(step), stream__max_record_bytes=before)
+    assert worker.wait() == -signal.SIGKILL, worker.tail()
+    scene.produce(50)
+    again = scene.start(stream__fail_at=str(step), stream__max_record_bytes=after)
+    assert again.wait() == -signal.SIGKILL, again.tail()
+    scene.catch_up(stream__max_record_bytes=before)
+    scene.assert_exactly_once()
