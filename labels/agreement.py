@@ -1,6 +1,6 @@
 """Whether reviewers agree, beyond what chance would give, and what they decide together."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Literal
 
@@ -31,7 +31,7 @@ def krippendorff_alpha(units: Sequence[Sequence[str]]) -> float | None:
     count. Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), from coincidences. It is
     not defined where nothing was judged twice, or everything was judged the same.
     """
-    coincidences: Counter[tuple[str, str]] = Counter()
+    coincidences: dict[tuple[str, str], float] = defaultdict(float)
     for unit in units:
         if len(unit) < 2:
             continue
@@ -39,8 +39,8 @@ def krippendorff_alpha(units: Sequence[Sequence[str]]) -> float | None:
         for one, n_one in counts.items():
             for other, n_other in counts.items():
                 among = n_one * (n_other - (one == other))
-                coincidences[one, other] += among / (len(unit) - 1)  # type: ignore[assignment]
-    totals: Counter[str] = Counter()
+                coincidences[one, other] += among / (len(unit) - 1)
+    totals: dict[str, float] = defaultdict(float)
     for (one, _), count in coincidences.items():
         totals[one] += count
     n = sum(totals.values())

@@ -1,5 +1,6 @@
 """Reads a YAML document that people write into a strict model; a mistake is told with its line."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -7,6 +8,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.errors import UsageError
+
+_NAMED = re.compile(r"([a-z][a-z0-9_.-]*): ")
 
 
 class Part(BaseModel):
@@ -40,14 +43,19 @@ def read_mapping(text: str, name: str) -> tuple[yaml.Node | None, dict[str, Any]
 def checked(
     model: type[ModelT], document: Mapping[str, Any], tree: yaml.Node | None, name: str
 ) -> ModelT:
-    """Return ``document`` as ``model``, or raise UsageError with line, field and reason."""
+    """Return ``document`` as ``model``, or raise UsageError with line, field and reason.
+
+    A rule that spans the document names the field it is about before a colon, as in ``a.b: why``.
+    """
     try:
         return model.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        path = tuple(part for part in first["loc"] if part != "[key]")
-        where = ".".join(str(part) for part in path) or "document"
         reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+        path = tuple(part for part in first["loc"] if part != "[key]")
+        if not path and (named := _NAMED.match(reason)):
+            path, reason = tuple(named[1].split(".")), reason[named.end() :]
+        where = ".".join(str(part) for part in path) or "document"
         raise UsageError(f"{name}, line {_line(tree, path)}: {where}: {reason}.") from None
 
 
@@ -56,8 +64,10 @@ def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, A
     merged = dict(below)
     for key, value in above.items():
         under = merged.get(key)
-        both = isinstance(under, dict) and isinstance(value, dict)
-        merged[key] = laid_over(under, value) if both else value  # type: ignore[arg-type]
+        if isinstance(under, dict) and isinstance(value, dict):
+            merged[key] = laid_over(under, value)
+        else:
+            merged[key] = value
     return merged
 
 

@@ -83,7 +83,7 @@ class Policy(Part):
         _refuse_overlap(self)
         _refuse_bad_filter(self)
         if SILENCE in self.readings and not self.exposure.anywhere:
-            raise ValueError("silence counts, but exposure names no place where it could")
+            raise ValueError("signals: silence counts, but exposure names no place where it could")
         return self
 
     def reading_of(self, signal: str) -> str:

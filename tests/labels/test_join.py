@@ -3,12 +3,21 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labels.decide import decide
 from labels.evidence import Scales
+from labels.facts import Knowledge, Said, Seen
+from labels.identity import identities
+from labels.index import Index
+from labels.join import Join
 from labels.reconcile import LakeRows, reconcile
-from schemas.records import Feedback, Trace
+from schemas.errors import FatalError
+from schemas.records import Feedback, LabelEvent, Trace
 from tests.labels.kit import (
     DAY,
     FEEDBACK,
@@ -17,10 +26,12 @@ from tests.labels.kit import (
     START,
     TRACE,
     Worker,
+    feedback,
     labels,
     policy,
     rows,
     told,
+    trace,
 )
 from tests.labels.worlds import happenings, records
 
@@ -100,3 +111,210 @@ def _reconciled(world: World, rng: Any, known: dict[str, str] | None = None, now
     )
     as_of = START + 60 * DAY
     return {e.trace_id: e for e in reconcile(lake, SCALES, as_of=as_of, now=now)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(records())
+def test_the_join_decides_what_plain_python_would(world: World) -> None:
+    """For one partition, the compact state knows exactly what a dictionary of records would."""
+    found = told(labels_of_one_partition(world))
+    assert found == told(by_hand(world))
+
+
+def labels_of_one_partition(world: World) -> dict[str, LabelEvent]:
+    """Let everything pass through the join in one partition."""
+    worker = Worker(SCALES, world, partitions=1)
+    worker.finish()
+    return worker.final()
+
+
+def by_hand(world: World) -> dict[str, LabelEvent]:
+    """Decide without the join: every trace with all that is about it."""
+    kept: dict[str, Trace] = {}
+    for record in world:
+        if isinstance(record, Trace):
+            kept.setdefault(record.trace_id, record)
+    events = [record for record in world if isinstance(record, Feedback)]
+    found = {}
+    for trace_id, one in kept.items():
+        known = Knowledge(
+            trace_id=trace_id,
+            seen=Seen(
+                started_at=one.started_at,
+                failed=one.status == "error",
+                truncated=one.finish_reason == "length",
+                app=one.app,
+                segments=one.segments,
+            ),
+            said=[_said(event) for event in events if event.trace_id == trace_id],
+            retried=any(_repeats(one, other) for other in kept.values()),
+        )
+        event = decide(known, SCALES, decided_at=NOW)
+        if event is not None:
+            found[trace_id] = event
+    return found
+
+
+def _said(event: Feedback) -> Said:
+    voice = 0 if event.user_id is None else 1 + ["u1", "u2"].index(event.user_id)
+    return Said(
+        feedback_id=event.feedback_id,
+        kind=event.kind,
+        actor=event.actor,
+        occurred_at=event.occurred_at,
+        value=event.value,
+        voice=voice,
+        correction=event.corrected_response,
+    )
+
+
+def _repeats(one: Trace, other: Trace) -> bool:
+    told_apart = one.session_id is None or one.input_tokens is None
+    same = (one.session_id, one.input_tokens) == (other.session_id, other.input_tokens)
+    gap = other.started_at - one.started_at
+    return same and not told_apart and 0 < gap <= SCALES.policy.retry_micros
+
+
+def test_feedback_waits_for_its_trace() -> None:
+    """Feedback first and trace first end alike; until the trace comes there is no label."""
+    join = Join(SCALES)
+    join.add(FEEDBACK, rows([feedback("f", "t")]))
+    assert join.take(now=NOW).decided == []
+    assert (join.size().traces, join.size().waiting) == (0, 1)
+    join.add(TRACE, rows([trace("t")]))
+    decided = join.take(now=NOW).decided
+    assert [item.event.trace_id for item in decided] == ["t"]
+    assert decided[0].cause.kind is TRACE
+    assert (join.size().traces, join.size().waiting) == (1, 0)
+
+
+def test_the_cause_is_the_record_that_called_for_the_label() -> None:
+    """Each label event comes with the coordinates and the time of the newest record behind it."""
+    join = Join(SCALES)
+    join.add(TRACE, rows([trace("t")], partition=3, start=10))
+    join.add(FEEDBACK, rows([feedback("f", "t", 60)], partition=3, start=77))
+    decided = join.take(now=NOW).decided[-1]
+    assert (decided.partition, *decided.cause) == (3, FEEDBACK, 77, START + 60 * SECOND)
+
+
+def test_late_records_are_told_apart_and_left_to_the_batch_job() -> None:
+    """What comes after its window is counted, not joined; the batch job then labels it."""
+    window = 100 * SECOND
+    worker = Worker(SCALES, [], partitions=1, window=window)
+    worker.join.add(TRACE, rows([trace("now", 1_000)]))
+    worker.join.add(FEEDBACK, rows([feedback("f", "old", 10)]))
+    worker.join.add(TRACE, rows([trace("old", 5)], start=1))
+    taken = worker.join.take(now=NOW)
+    assert (taken.counts.late_feedback, taken.counts.late_traces) == (1, 1)
+    assert "old" not in {item.event.trace_id for item in taken.decided}
+    lake = LakeRows([rows([trace("old", 5)])], [rows([feedback("f", "old", 10)])])
+    (event,) = reconcile(lake, SCALES, as_of=NOW, now=NOW)
+    assert [item.feedback_id for item in event.evidence] == ["f"]
+
+
+def test_feedback_whose_trace_never_comes_gets_its_label_from_the_batch_job() -> None:
+    """The worker lets it go after the window; the batch job labels it exactly once."""
+    join = Join(SCALES, window=100 * SECOND)
+    join.add(FEEDBACK, rows([feedback("f", "never", 10)]))
+    join.add(TRACE, rows([trace("now", 1_000)]))
+    taken = join.take(now=NOW)
+    assert taken.counts.unmatched == 1
+    assert join.size().waiting == 0
+    lake = LakeRows([], [rows([feedback("f", "never", 10)])])
+    (event,) = reconcile(lake, SCALES, as_of=NOW, now=NOW)
+    assert event.trace_id == "never"
+    again = LakeRows(
+        [], [rows([feedback("f", "never", 10)])], in_force={"never": event.label_event_id}
+    )
+    assert list(reconcile(again, SCALES, as_of=NOW, now=NOW)) == []
+
+
+def test_the_window_bounds_the_state_and_what_stays_still_joins() -> None:
+    """Traces that leave the window free their memory; those in it keep their feedback."""
+    join = Join(SCALES, window=1_000 * SECOND)
+    for block in range(20):
+        made = [trace(f"t{block}-{i}", block * 500 + i) for i in range(400)]
+        said = [feedback(f"f{m.trace_id}", m.trace_id, block * 500 + 400) for m in made[::9]]
+        join.add(TRACE, rows(made, start=block * 400))
+        join.add(FEEDBACK, rows(said, start=block * 400))
+        join.take(now=NOW)
+    assert join.size().traces < 2_000
+    assert join.size().feedback < 250
+    edit = feedback("edit", "t19-9", 9_950, kind="edit", value=None)
+    join.add(FEEDBACK, rows([edit], start=9_000))
+    (decided,) = join.take(now=NOW).decided
+    assert {item.feedback_id for item in decided.event.evidence} == {"ft19-9", "edit"}
+
+
+def test_a_producer_whose_clock_is_wrong_does_not_close_the_window() -> None:
+    """One trace from the year 2090 must not make everything else late."""
+    join = Join(SCALES, window=DAY)
+    join.add(TRACE, rows([trace("future", 60 * 365 * 86_400), trace("t", 0)], ingested=START))
+    join.add(FEEDBACK, rows([feedback("f", "t")]))
+    taken = join.take(now=NOW)
+    assert taken.counts.late_feedback == 0
+    assert "t" in {item.event.trace_id for item in taken.decided}
+
+
+def test_a_clock_that_jumps_stops_before_anything_is_taken() -> None:
+    """With an impossible clock nothing is written, and nothing is lost."""
+    join = Join(SCALES)
+    join.add(TRACE, rows([trace("t", status="error")]))
+    with pytest.raises(FatalError, match="clock"):
+        join.take(now=5)
+    assert [item.event.trace_id for item in join.take(now=NOW).decided] == ["t"]
+
+
+def test_what_a_newer_contract_says_is_left_alone() -> None:
+    """A kind, an actor or a value that this version does not know is no evidence and no error."""
+    batch = rows([feedback("f", "t"), feedback("g", "t"), feedback("h", "t"), feedback("i", "t")])
+    strange = batch.set_column(4, "kind", pa.array(["wink", "thumbs", "thumbs", "thumbs"]))
+    column = batch.schema.get_field_index("actor")
+    actors = pa.array(["end_user", "robot", "end_user", "end_user"])
+    strange = strange.set_column(column, "actor", actors)
+    column = batch.schema.get_field_index("value")
+    strange = strange.set_column(column, "value", pa.array([-1.0, -1.0, -7.0, float("nan")]))
+    join = Join(SCALES)
+    join.add(TRACE, rows([trace("t")]))
+    join.add(FEEDBACK, strange)
+    events = [item.event for item in join.take(now=NOW).decided]
+    assert all(item.weight == 0 for event in events for item in event.evidence)
+
+
+def test_a_dropped_partition_leaves_nothing_behind() -> None:
+    """After a revocation neither its state nor its pending labels are there."""
+    join = Join(SCALES)
+    join.add(TRACE, rows([trace("a", status="error")], partition=0))
+    join.add(TRACE, rows([trace("b", status="error")], partition=1))
+    join.drop([0])
+    assert join.partitions == {1}
+    assert [item.event.trace_id for item in join.take(now=NOW).decided] == ["b"]
+
+
+def test_calls_that_repeat_all_day_are_retries_all_day() -> None:
+    """A health check that sends the same prompt over and over is found out every time."""
+    made = [trace(f"t{i}", i, session_id="s", input_tokens=7) for i in range(3_000)]
+    join = Join(SCALES)
+    join.add(TRACE, rows(made))
+    decided = {item.event.trace_id for item in join.take(now=NOW).decided}
+    assert {f"t{i}" for i in range(2_999)} <= decided
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from([f"k{i}" for i in range(300)]), max_size=400), st.data())
+def test_the_index_is_a_dictionary(texts: list[str], data: st.DataObject) -> None:
+    """Whatever is added, in whatever portions, is found at its row, and nothing else is."""
+    unique = list(dict.fromkeys(texts))
+    store = identities(unique, "s")
+    # All of one slot, as the worst case of a hash: only the second half tells the keys apart.
+    if data.draw(st.booleans()):
+        store = store.copy()
+        store[:, 0] = 1
+    index, at = Index(), 0
+    while at < len(unique):
+        size = data.draw(st.integers(1, 100))
+        index.add(np.arange(at, min(at + size, len(unique)), dtype=np.int32), store)
+        at += size
+    assert index.find(store, store).tolist() == list(range(len(unique)))
+    absent = identities(["never"], "s")
+    assert index.find(absent, store).tolist() == [-1]

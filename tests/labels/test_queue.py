@@ -1,0 +1,162 @@
+"""The review queue: who gets what, that nobody gets the same, and that nothing sent is lost."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labels.policy import Policy
+from labels.queue import MICROS_PER_MINUTE, Queue, queue_of
+from labels.reviews import Claim, Log, Review, review_id_of
+from schemas.errors import UsageError
+from schemas.records import Label, LabelEvent
+from tests.labels.kit import NOW, policy
+
+MINUTE = MICROS_PER_MINUTE
+
+
+def rules(**more: Any) -> Policy:
+    """Return the policy with other rules for reviews."""
+    base = policy()
+    return base.model_copy(update={"review": base.review.model_copy(update=more)})
+
+
+def event(number: int, route: str = "review", **more: Any) -> LabelEvent:
+    """Return a label event of trace ``t<number>``, uncertain unless told otherwise."""
+    fields: dict[str, Any] = {
+        "label_event_id": f"e{number}",
+        "revision": 2,
+        "label": "unknown",
+        "p_fail": 0.4,
+        "policy_version": "p",
+        "decided_at": NOW,
+        "audit_probability": 0.1 if route == "audit" else None,
+    }
+    return LabelEvent(trace_id=f"t{number}", route=route, **{**fields, **more})
+
+
+def review(trace_id: str, reviewer: str, label: Label = "fail", at: int = NOW) -> Review:
+    """Return a review as a reviewer would send it."""
+    return Review(review_id_of(trace_id, reviewer), trace_id, reviewer, label, at)
+
+
+def test_the_most_uncertain_come_first_and_a_rare_segment_before_a_common_one() -> None:
+    """Order is by expected value: uncertainty, and shortage of reviews in the segment."""
+    events = [event(1, p_fail=0.2), event(2, p_fail=0.5), event(3, p_fail=0.35)]
+    order = queue_of(events, Log(), rules()).ranked(NOW)
+    assert [item.trace_id for item in order] == ["t2", "t3", "t1"]
+    seen = [event(i, app="common", p_fail=0.5) for i in range(4)]
+    rare = event(9, app="rare", p_fail=0.4)
+    log = Log(reviews=(review("t0", "ann"), review("t1", "ann")))
+    assert queue_of([*seen, rare], log, rules()).ranked(NOW)[0].trace_id == "t9"
+
+
+def test_the_audit_gets_its_share_in_the_order_of_the_draw() -> None:
+    """Half of what is handed out is audit, whatever the evidence; its order is the same for all."""
+    audits = [event(i, "audit", p_fail=0.01) for i in range(10)]
+    others = [event(100 + i, p_fail=0.5) for i in range(10)]
+    order = queue_of([*others, *audits], Log(), rules(audit_share=0.5)).ranked(NOW)
+    assert sum(item.arm == "audit" for item in order[:10]) == 5
+    alone = queue_of(audits[::-1], Log(), rules()).ranked(NOW)
+    assert [i.trace_id for i in alone] == [i.trace_id for i in order if i.arm == "audit"]
+
+
+def test_what_is_past_its_deadline_comes_first_and_is_counted() -> None:
+    """A breach shows in the numbers and moves up among the uncertain."""
+    events = [event(1, p_fail=0.5), event(2, p_fail=0.2, decided_at=NOW - 90 * 60 * MINUTE)]
+    queue = queue_of(events, Log(), rules(deadline_hours=72, audit_share=0))
+    assert [item.trace_id for item in queue.ranked(NOW)] == ["t2", "t1"]
+    stats = queue.stats(NOW)
+    assert (stats.open, stats.breached, stats.oldest_seconds) == (2, 1, 90 * 3600)
+
+
+def test_a_revision_keeps_the_deadline_and_certainty_closes_the_item() -> None:
+    """Later evidence does not give an item more time; a sure label needs no reviewer."""
+    first, second = event(1), event(1, revision=4, decided_at=NOW + MINUTE, label_event_id="x")
+    (item,) = queue_of([second, first], Log(), rules()).items
+    assert (item.label_event_id, item.opened_at) == ("x", NOW)
+    sure = event(1, "auto", revision=6, label="fail")
+    assert queue_of([first, second, sure], Log(), rules()).items == []
+    begun = Log(reviews=(review("t1", "ann"),))
+    assert len(queue_of([first, sure], begun, rules(reviewers=2)).items) == 1
+
+
+def test_asking_again_gives_the_same_item_until_the_lease_ends() -> None:
+    """A claim is kept for its reviewer, kept from others, and free again after the lease."""
+    events, kept = [event(1)], rules(lease_minutes=30)
+    item, taken = queue_of(events, Log(), kept).claim("ann", NOW) or pytest.fail("nothing open")
+    assert taken == Claim("t1", "ann", NOW + 30 * MINUTE)
+    queue = queue_of(events, Log(claims=(taken,)), kept)
+    again = queue.claim("ann", NOW + MINUTE)
+    assert again is not None
+    assert again[0] == item
+    assert queue.claim("bob", NOW + MINUTE) is None
+    assert queue.claim("bob", NOW + 31 * MINUTE) is not None
+
+
+def test_two_reviewers_who_disagree_call_for_a_third() -> None:
+    """With two asked for, a dispute opens the item for one more, and a majority closes it."""
+    kept = rules(reviewers=2)
+    disputed = (review("t1", "ann", "fail"), review("t1", "bob", "pass"))
+    queue = queue_of([event(1)], Log(reviews=disputed), kept)
+    assert queue.items[0].needed == 1
+    assert queue.claim("ann", NOW) is None
+    assert queue.stats(NOW).disputed == 1
+    settled = Log(reviews=(*disputed, review("t1", "cyd", "fail")))
+    assert queue_of([event(1)], settled, kept).items == []
+    assert settled.outcomes() == {"t1": "fail"}
+    assert len(settled.verdicts()["t1"]) == 3
+
+
+def test_sending_a_review_twice_is_sending_it_once() -> None:
+    """The same review again changes nothing; another judgement by the same reviewer is refused."""
+    queue = queue_of([event(1, "audit")], Log(), rules())
+    row = queue.submit(review("t1", "ann"))
+    assert row is not None
+    assert row.audit_probability == 0.1
+    after = queue_of([event(1, "audit")], Log(reviews=(row,)), rules())
+    assert after.submit(review("t1", "ann", at=NOW + 5)) is None
+    with pytest.raises(UsageError, match="otherwise"):
+        after.submit(review("t1", "ann", "pass"))
+    with pytest.raises(UsageError, match="no label event"):
+        after.submit(review("t2", "ann"))
+    with pytest.raises(UsageError, match="does not belong"):
+        after.submit(review("t1", "ann")._replace(review_id="another"))
+
+
+_STEP = st.tuples(
+    st.sampled_from(["ann", "bob", "cyd"]), st.booleans(), st.sampled_from(["pass", "fail"])
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(_STEP, max_size=40), st.integers(1, 2))
+def test_no_item_is_judged_more_often_than_needed(
+    steps: list[tuple[str, bool, Label]], asked: int
+) -> None:
+    """Many reviewers at once: none gets an item twice, and none is held by more than it needs."""
+    kept = rules(reviewers=asked)
+    events = [event(i, "audit" if i % 2 else "review") for i in range(5)]
+    log, in_hand = Log(), dict[str, str]()
+    for number, (reviewer, is_sent, label) in enumerate(steps):
+        now = NOW + number * 1_000
+        queue = queue_of(events, log, kept)
+        if is_sent and reviewer in in_hand:
+            row = queue.submit(review(in_hand.pop(reviewer), reviewer, label, now))
+            assert row is not None, "an item was given to one who had judged it"
+            log = Log(log.claims, (*log.reviews, row))
+        elif (claimed := queue.claim(reviewer, now)) is not None:
+            log = Log((*log.claims, claimed[1]), log.reviews)
+            in_hand[reviewer] = claimed[0].trace_id
+        _check(queue_of(events, log, kept), now)
+
+
+def _check(queue: Queue, now: int) -> None:
+    by_trace = queue.log.by_trace()
+    for item in queue.items:
+        done = {r.reviewer for r in by_trace.get(item.trace_id, [])}
+        holders = queue.log.held(now).get(item.trace_id, set()) - done
+        assert len(holders) <= item.needed
+    reviews = [(r.trace_id, r.reviewer) for r in queue.log.reviews]
+    assert len(reviews) == len(set(reviews))
