@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from schemas.errors import FatalError, RetryableError
+from schemas.errors import FatalError, FencedError, RetryableError
 
 ResultT = TypeVar("ResultT")
 
@@ -50,6 +50,11 @@ class Retry:
                 if self.sleep(wait):
                     raise
                 attempt += 1
+            except FencedError:
+                # An answer, though not the one that was hoped for: the step is not in trouble.
+                if attempt:
+                    self.on_recovered(what)
+                raise
             else:
                 if attempt:
                     self.on_recovered(what)

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
+from lake.coordinates import Expected, misplaced
 from lake.ledger import EntryKind, LoggedEntry, Source, SourceRange
 from lake.tables import Lake, Table
 
@@ -82,6 +82,18 @@ class _Chain:
 
     proof: PartitionProof
     problems: list[str] = field(default_factory=list)
+    spans: list[range] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, source: Source, offset: int) -> "_Chain":
+        """Begin at an offset, with nothing in it."""
+        proof = PartitionProof(source.topic, source.partition, offset, offset)
+        return cls(proof, spans=[range(offset, offset)])
+
+    def adopt(self, offset: int) -> None:
+        """Go on from where a person said to: another incarnation counts its offsets anew."""
+        self.proof = replace(self.proof, end=offset)
+        self.spans.append(range(offset, offset))
 
     def add(self, item: SourceRange, where: str) -> None:
         expected = self.proof.end
@@ -106,12 +118,13 @@ class _Chain:
             dropped=old.dropped + sum(item.dropped.values()),
             skipped=old.skipped + sum(item.skipped.values()),
         )
+        self.spans[-1] = range(self.spans[-1].start, self.proof.end)
 
 
 def verify(lake: Lake, *, deep: bool = False) -> Report:
     """Check every law on every table.
 
-    ``deep`` also reads the coordinates of all rows: each must be there once, and within a range.
+    ``deep`` also reads the coordinates of all rows; see `lake.coordinates`.
     Raises RetryableError or FatalError if the lake cannot be read.
     """
     # Quarantine is read last: it is committed first, so whatever a primary range says was set aside
@@ -137,13 +150,18 @@ def verify(lake: Lake, *, deep: bool = False) -> Report:
                     f"{source}: the position in quarantine is {aside[source]}, behind {proof.end} "
                     f"in table {name}: it is committed first and cannot be behind"
                 )
-            problems += _against_quarantine(proof, set_aside.get(source, []), moved)
+            problems += _against_quarantine(chain, set_aside.get(source, []), moved)
             proofs.append(
                 replace(proof, stored=proof.stored + moved, quarantined=proof.quarantined - moved)
             )
         problems += _against_files(tables[name], [p for p in proofs if p.topic in _topics(chains)])
         if deep:
-            problems += _against_rows(tables[name], chains)
+            expected = {
+                source: Expected(chain.spans, chain.proof.quarantined - redriven.get(source, 0))
+                for source, chain in chains.items()
+            }
+            problems += misplaced(tables[name], tables[QUARANTINE], expected)
+    problems += _quarantine_rows(tables[QUARANTINE], set_aside)
     problems += _audit_problems(lake.table(AUDIT))
     return Report(sorted(proofs, key=lambda p: (p.topic, p.partition)), problems)
 
@@ -172,13 +190,11 @@ def _chains(table: Table) -> tuple[dict[Source, _Chain], list[str]]:
         where = f"table {table.name}, version {logged.table_version}"
         for item in logged.entry.ranges:
             if logged.entry.kind is EntryKind.ADOPT:
-                _adopt(chains, item)
+                chains.setdefault(item.source, _Chain.begin(item.source, item.end)).adopt(item.end)
             elif logged.entry.kind is EntryKind.FLUSH:
-                chain = chains.setdefault(
-                    item.source,
-                    _Chain(PartitionProof(item.topic, item.partition, item.start, item.start)),
+                chains.setdefault(item.source, _Chain.begin(item.source, item.start)).add(
+                    item, where
                 )
-                chain.add(item, where)
     for source, position in table.positions(list(chains)).items():
         end = chains[source].proof.end
         if position != end:
@@ -187,14 +203,6 @@ def _chains(table: Table) -> tuple[dict[Source, _Chain], list[str]]:
                 f"but its commits end at {end}"
             )
     return chains, problems
-
-
-def _adopt(chains: dict[Source, _Chain], item: SourceRange) -> None:
-    """Go on from where a person said to: another incarnation counts its offsets anew."""
-    chain = chains.setdefault(
-        item.source, _Chain(PartitionProof(item.topic, item.partition, item.end, item.end))
-    )
-    chain.proof = replace(chain.proof, end=item.end)
 
 
 def _redriven(ledger: Iterable[LoggedEntry]) -> dict[Source, int]:
@@ -217,13 +225,13 @@ def _by_source(
 
 
 def _against_quarantine(
-    proof: PartitionProof, set_aside: Sequence[tuple[EntryKind, SourceRange]], redriven: int
+    chain: _Chain, set_aside: Sequence[tuple[EntryKind, SourceRange]], redriven: int
 ) -> list[str]:
     """Compare with the quarantine table, which may be ahead of the primary by one flush."""
-    source = Source(proof.topic, proof.partition)
+    proof, source = chain.proof, Source(chain.proof.topic, chain.proof.partition)
     flushed = [item for kind, item in set_aside if kind is EntryKind.FLUSH]
-    certain = sum(item.quarantined for item in flushed if item.end <= proof.end)
     possible = sum(item.quarantined for item in flushed)
+    certain = _certain(chain.spans, set_aside)
     problems = []
     if not certain <= proof.quarantined <= possible:
         problems.append(
@@ -239,6 +247,32 @@ def _against_quarantine(
     return problems
 
 
+def _certain(spans: Sequence[range], set_aside: Sequence[tuple[EntryKind, SourceRange]]) -> int:
+    """Count what was set aside of offsets that the primary table has passed, life by life."""
+    count = life = 0
+    for kind, item in set_aside:
+        if kind is EntryKind.ADOPT:
+            life += 1
+        elif kind is EntryKind.FLUSH and life < len(spans):
+            passed = spans[life].start <= item.start and item.end <= spans[life].stop
+            count += item.quarantined if passed else 0
+    return count
+
+
+def _quarantine_rows(
+    table: Table, set_aside: Mapping[Source, Sequence[tuple[EntryKind, SourceRange]]]
+) -> list[str]:
+    """Compare the rows of quarantine with what its commits say they brought and took out."""
+    signs = {EntryKind.FLUSH: 1, EntryKind.REDRIVE: -1}
+    told = sum(
+        signs.get(kind, 0) * item.quarantined
+        for items in set_aside.values()
+        for kind, item in items
+    )
+    rows = _row_count(table)
+    return [] if rows == told else [f"table {table.name}: {rows} rows, but its commits told {told}"]
+
+
 def _against_files(table: Table, proofs: Sequence[PartitionProof]) -> list[str]:
     active = table.active_files()
     if not len(active):
@@ -251,31 +285,3 @@ def _against_files(table: Table, proofs: Sequence[PartitionProof]) -> list[str]:
     if rows == stored:
         return []
     return [f"table {table.name}: its files hold {rows} rows, but its commits stored {stored}"]
-
-
-def _against_rows(table: Table, chains: Mapping[Source, _Chain]) -> list[str]:
-    rows = table.read(["_topic", "_partition", "_offset"])
-    if not len(rows):
-        return []
-    keys = rows.group_by(["_topic", "_partition", "_offset"]).aggregate([([], "count_all")])
-    problems = _doubled(keys)
-    spans = rows.group_by(["_topic", "_partition"]).aggregate(
-        [("_offset", "min"), ("_offset", "max")]
-    )
-    for span in spans.to_pylist():
-        source = Source(span["_topic"], span["_partition"])
-        chain = chains.get(source)
-        if chain is None or span["_offset_max"] >= chain.proof.end:
-            problems.append(f"{source}: table {table.name} holds rows that no commit covers")
-    return problems
-
-
-def _doubled(keys: pa.Table) -> list[str]:
-    doubled = keys.filter(pc.greater(keys["count_all"], 1))
-    if not len(doubled):
-        return []
-    some = ", ".join(
-        f"{row['_topic']}/{row['_partition']}@{row['_offset']}"
-        for row in doubled.slice(0, 5).to_pylist()
-    )
-    return [f"{len(doubled)} records are there more than once, such as {some}"]

@@ -72,13 +72,13 @@ class TakeOver:
 
     def _one(self, source: Source, position: int | None) -> Owned:
         low, high = self.watermarks(source)
-        if position is None:
+        first = position
+        if first is None:
             first = low if self.start == "earliest" else high
-            reading = OpenRange(source, first, first)
-        else:
-            reading = OpenRange(source, position, position)
-            self._check_bounds(source, reading, low, high)
         quarantine = self.quarantine.positions([source])[source]
+        reading = OpenRange(source, first, first, held=self._held(source, first, quarantine))
+        if position is not None:
+            self._check_bounds(source, reading, low, high)
         return Owned(
             range=reading,
             position=position,
@@ -86,7 +86,6 @@ class TakeOver:
             late=self.quarantine.number(late_app(source)),
             audit=AuditMark(self.audit.positions([source])[source]) if self.audit else None,
             claim=self.primary[source.topic].number(claim_app(source)),
-            held=self._held(source, reading.start, quarantine),
         )
 
     def _check_bounds(self, source: Source, reading: OpenRange, low: int, high: int) -> None:

@@ -20,9 +20,8 @@ class Owned:
 
     ``position`` is the primary table's (None: none yet), ``quarantine`` and ``late`` are those of
     the quarantine table (see `lake.ledger.late_app`), ``claim`` the last claim on the partition
-    (see `lake.ledger.claim_app`): all as read at take-over, and moved since. ``held`` are the
-    offsets at or above the position that quarantine already holds: a worker died between its two
-    commits. ``audit`` is None where no audit is kept.
+    (see `lake.ledger.claim_app`): all as read at take-over, and moved since. ``audit`` is None
+    where no audit is kept.
     """
 
     range: OpenRange
@@ -31,10 +30,14 @@ class Owned:
     late: int | None
     claim: int | None = None
     audit: AuditMark | None = None
-    held: frozenset[int] = frozenset()
     at_end: bool = False
     oldest_open_ms: int | None = None
     newest_read_ms: int | None = None
+
+    @property
+    def held(self) -> frozenset[int]:
+        """Return the offsets, not yet flushed, that quarantine already holds."""
+        return self.range.held
 
     @property
     def source(self) -> Source:

@@ -9,7 +9,11 @@ from lake.ledger import Source, SourceRange
 
 @dataclass(slots=True)
 class OpenRange:
-    """The offsets ``[start, next)`` that are read but not yet handed to a flush."""
+    """The offsets ``[start, next)`` that are read but not yet handed to a flush.
+
+    ``held`` are offsets that quarantine holds already, from a worker that died between its two
+    commits. Kafka may have deleted such a record since; it counts as set aside nevertheless.
+    """
 
     source: Source
     start: int
@@ -21,6 +25,7 @@ class OpenRange:
     quarantined: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
+    held: frozenset[int] = frozenset()
 
     def read(self, offsets: Sequence[int]) -> None:
         """Count records that came from Kafka, in order of offset; what is missing was skipped.
@@ -32,7 +37,8 @@ class OpenRange:
             return
         span = offsets[-1] + 1 - self.next
         if span != len(offsets):
-            self.skipped["absent"] += span - len(offsets)
+            kept = self._kept(offsets[-1] + 1, frozenset(offsets))
+            self.skipped["absent"] += span - len(offsets) - kept
         if self.first is None:
             self.first = offsets[0]
         self.last = offsets[-1]
@@ -42,8 +48,15 @@ class OpenRange:
     def skip_to(self, offset: int, rule: str) -> None:
         """Pass over offsets that hold no record that can be read, by the name of the rule."""
         if offset > self.next:
-            self.skipped[rule] += offset - self.next
+            self.skipped[rule] += offset - self.next - self._kept(offset, frozenset())
             self.next = offset
+
+    def _kept(self, end: int, read: frozenset[int]) -> int:
+        """Count the records up to ``end`` that only quarantine still has; return how many."""
+        kept = sum(1 for offset in self.held - read if self.next <= offset < end)
+        self.consumed += kept
+        self.quarantined += kept
+        return kept
 
     def seal(self) -> SourceRange:
         """Return the range as the ledger has it; this object then goes on from its end."""
@@ -63,6 +76,7 @@ class OpenRange:
         self.start, self.first, self.last = self.next, None, None
         self.consumed = self.stored = self.quarantined = 0
         self.dropped, self.skipped = Counter(), Counter()
+        self.held = frozenset(offset for offset in self.held if offset >= self.next)
         return sealed
 
     @property

@@ -46,6 +46,14 @@ class Play:
         """Let Kafka have more."""
         self.world.logs[partition].append(records, hole)
 
+    def compact(self, partition: int, offset: int) -> None:
+        """Let Kafka delete a record, read or not."""
+        self.world.logs[partition].compact(offset)
+
+    def expire(self, partition: int, offset: int) -> None:
+        """Let Kafka delete all that is older than an offset, read or not."""
+        self.world.logs[partition].expire(offset)
+
     def take(self, who: int, partitions: list[int], until: str | None) -> None:
         """Let a worker believe that it owns partitions."""
         self.workers[who].take(partitions)
@@ -122,6 +130,10 @@ def at_random(play: Play, random: Random, moves: int) -> None:
         if random.random() < 0.4:
             partition = random.choice([0, 0, 0, 1])
             play.produce(partition, random.randrange(1, 5), random.choice([0, 0, 0, 1, 2]))
+        if random.random() < 0.1:
+            play.compact(0, random.randrange(play.world.logs[0].end + 1))
+        if random.random() < 0.02:
+            play.expire(0, random.randrange(play.world.logs[0].end + 1))
         if not play.workers[who].assignment.owned or random.random() < 0.05:
             ends = ["feedback: reading", "quarantine: reading", None, None]
             play.take(who, random.choice([[0], [0], [0, 1]]), random.choice(ends))

@@ -77,6 +77,11 @@ class Moves(RuleBasedStateMachine):
         """Let Kafka have more."""
         self.play.produce(partition, records, hole)
 
+    @rule(offset=st.integers(0, 12), all_before=st.booleans())
+    def delete(self, offset: int, all_before: bool) -> None:
+        """Let Kafka delete one record, or all that are older."""
+        (self.play.expire if all_before else self.play.compact)(0, offset)
+
     @rule(who=WHO, partitions=st.sampled_from([[0], [0, 1]]), until=UNTIL)
     def take(self, who: int, partitions: list[int], until: str | None) -> None:
         """Let a worker take partitions over."""

@@ -45,6 +45,15 @@ class Log:
         self.offsets += range(self.end, self.end + records)
         self.end += records + hole
 
+    def compact(self, offset: int) -> None:
+        """Delete one record, as compaction does."""
+        self.offsets = [o for o in self.offsets if o != offset]
+
+    def expire(self, low: int) -> None:
+        """Delete what is older than an offset, as retention does."""
+        self.low = max(self.low, min(low, self.end))
+        self.offsets = [o for o in self.offsets if o >= self.low]
+
 
 @dataclass
 class Verdict:
@@ -184,14 +193,13 @@ class Worker:
 class World:
     """Everything there is. ``open_lake`` gives a lake with handles of its own."""
 
-    def __init__(self, open_lake: Callable[[], Any], *, retention: str = "fail") -> None:
+    def __init__(self, open_lake: Callable[[], Any]) -> None:
         self.logs = [Log() for _ in range(PARTITIONS)]
         self.stage = Stage()
         self.fates: list[str] = []
         self._open_lake = open_lake
         self._lake = open_lake()
         self._token = 0
-        self._retention = retention
 
     def new_token(self) -> int:
         """Return a number that nobody has had."""
@@ -230,7 +238,7 @@ class World:
                 self.logs[source.partition].end,
             ),
             start="earliest",
-            on_lost_offsets=self._retention,
+            on_lost_offsets="skip",
             on_lost=lambda _source, _start, _end: None,
         )
         return Worker(self, Verdict(bad), steps, take_over)

@@ -1,0 +1,102 @@
+"""Whether each record is where the commits say it is, by reading the coordinates of all rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lake.ledger import Source
+from lake.tables import Table
+
+_KEY = ["_topic", "_partition", "_offset"]
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the commits say of a source partition.
+
+    ``spans`` are the offsets that were covered, one range for each incarnation of the topic;
+    ``quarantined`` is how many records are in quarantine now.
+    """
+
+    spans: Sequence[range]
+    quarantined: int
+
+
+def misplaced(primary: Table, quarantine: Table, expected: Mapping[Source, Expected]) -> list[str]:
+    """Return one sentence for each law that the rows of a primary table and of quarantine break.
+
+    Each record is in one of the two tables, once; no row lies outside of what was consumed, but for
+    those of quarantine, which may be ahead; quarantine holds as many as were set aside.
+    """
+    topics = sorted({source.topic for source in expected})
+    stored = primary.read(_KEY)
+    aside = quarantine.read(_KEY, pc.field("_topic").isin(topics)) if topics else stored.slice(0, 0)
+    return [
+        *_uncovered(primary.name, stored, expected),
+        *_repeated(pa.concat_tables([stored, aside]), expected),
+        *_missing(aside, expected),
+    ]
+
+
+def _uncovered(table: str, rows: pa.Table, expected: Mapping[Source, Expected]) -> list[str]:
+    ends = rows.group_by(["_topic", "_partition"]).aggregate(
+        [("_offset", "min"), ("_offset", "max")]
+    )
+    problems = []
+    for row in ends.to_pylist():
+        source = Source(row["_topic"], row["_partition"])
+        spans = expected[source].spans if source in expected else []
+        if not all(
+            any(offset in span for span in spans)
+            for offset in (row["_offset_min"], row["_offset_max"])
+        ):
+            problems.append(f"{source}: table {table} holds rows that no commit covers")
+    return problems
+
+
+def _repeated(rows: pa.Table, expected: Mapping[Source, Expected]) -> list[str]:
+    counts = rows.group_by(_KEY).aggregate([([], "count_all")])
+    several = counts.filter(pc.greater(counts["count_all"], 1)).sort_by(
+        [(name, "ascending") for name in _KEY]
+    )
+    found = [
+        f"{source}@{row['_offset']}"
+        for row in several.to_pylist()
+        for source in (Source(row["_topic"], row["_partition"]),)
+        if row["count_all"] > _lives(expected.get(source), row["_offset"])
+    ]
+    if not found:
+        return []
+    some = ", ".join(found[:_SHOWN])
+    return [f"{len(found)} records are there more than once, such as {some}"]
+
+
+def _lives(expected: Expected | None, offset: int) -> int:
+    """Return in how many incarnations of its topic an offset was covered, or is about to be."""
+    if expected is None:
+        return 1
+    *past, now = expected.spans
+    return max(1, sum(offset in span for span in past) + (offset >= now.start))
+
+
+def _missing(aside: pa.Table, expected: Mapping[Source, Expected]) -> list[str]:
+    """Compare counts, where the offsets of another incarnation cannot be mistaken for these."""
+    problems = []
+    for source, told in expected.items():
+        if len(told.spans) > 1:
+            continue
+        mine = aside.filter(
+            (pc.field("_topic") == source.topic)
+            & (pc.field("_partition") == source.partition)
+            & (pc.field("_offset") >= told.spans[0].start)
+            & (pc.field("_offset") < told.spans[0].stop)
+        )
+        if len(mine) != told.quarantined:
+            problems.append(
+                f"{source}: {told.quarantined} records should be in quarantine, "
+                f"but {len(mine)} of its rows are theirs"
+            )
+    return problems
