@@ -5,6 +5,7 @@ written with one content, since the names of files hold a hash of what is in the
 """
 
 import contextlib
+import errno
 import io
 import os
 import tempfile
@@ -197,6 +198,7 @@ def _code(error: Exception) -> str:
 
 def _folder_error(path: Path, error: OSError) -> RetryableError | FatalError:
     name = error.strerror or type(error).__name__
-    if isinstance(error, PermissionError | NotADirectoryError | FileExistsError):
+    never = isinstance(error, PermissionError | NotADirectoryError | FileExistsError)
+    if never or error.errno == errno.EROFS:
         return FatalError(f"{path}: {name}: correct GOLDPAN_LAKE__URI or the folder's owner")
     return RetryableError(f"{path}: {name}")

@@ -1,44 +1,15 @@
-"""Commands that are given something wrong, run as processes of which many wait side by side.
-
-The processes are forked from one that has imported goldpan already (and nothing more), so that a
-hundred of them do not import it a hundred times.
-"""
+"""Commands that are given something wrong, as processes of which many wait side by side."""
 
 import json
-import os
-import sys
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
-from goldpan.cli.main import main
-from tests.servers.worker import environment
+from tests.edges.commands import Ended, run
 
-SECONDS = 240.0
-"""How long a command may take: it must end by itself, while other tests keep the machine busy."""
 AT_ONCE = 8
 USED_WRONGLY, FAILED = 2, 3
-
-_SERVER = get_context("forkserver")
-_SERVER.set_forkserver_preload(
-    [
-        "goldpan.cli.lake",
-        "goldpan.cli.quarantine",
-        "goldpan.cli.stream",
-        "tests.edges.refusals",
-    ]
-)
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A command that has ended, with what it wrote."""
-
-    code: int | None
-    out: str
-    err: str
 
 
 @dataclass(frozen=True)
@@ -93,30 +64,6 @@ class Refusals:
         missing = [piece for piece in wrong.names if piece not in told]
         assert not missing, f"{missing} not in: {told}"
         return told
-
-
-def run(env: Mapping[str, str], args: tuple[str, ...], folder: Path) -> Ended:
-    """Run a command in a process of its own, with its output in files of a new folder."""
-    folder.mkdir()
-    out, err = folder / "out", folder / "err"
-    process = _SERVER.Process(target=_be_goldpan, args=(environment(env), args, out, err))
-    process.start()
-    process.join(SECONDS)
-    if process.exitcode is None:
-        process.kill()
-        process.join()
-    return Ended(process.exitcode, out.read_text(), err.read_text())
-
-
-def _be_goldpan(env: Mapping[str, str], args: tuple[str, ...], out: Path, err: Path) -> None:
-    """What a process does that is to be a command: from here on it is one."""
-    os.environ.clear()
-    os.environ.update(env)
-    for path, number in ((out, 1), (err, 2)):
-        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(opened, number)
-    sys.argv = ["goldpan", *args]
-    main()
 
 
 def sentence(ended: Ended) -> str:

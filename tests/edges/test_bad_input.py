@@ -285,7 +285,8 @@ class TestOnKafka(BadInput):
     """A real broker, and no sealing key."""
 
     @pytest.fixture(scope="class")
-    def run(self, kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    @classmethod
+    def run(cls, kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         """One run over all bad records."""
         any_time = {"message.timestamp.after.max.ms": str(2**63 - 1), "retention.ms": "-1"}
         topics = {kind: kafka.new_topic(f"bad-{kind}", 2, any_time) for kind in RecordKind}
@@ -299,7 +300,8 @@ class TestOnTheEmbeddedBroker(BadInput):
     sealed = True
 
     @pytest.fixture(scope="class")
-    def run(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
+    @classmethod
+    def run(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
         """One run over all bad records."""
         mock = MockKafka()
         topics = {RecordKind.TRACE: "bad.traces", RecordKind.FEEDBACK: "bad.feedback"}

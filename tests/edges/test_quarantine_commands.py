@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from schemas.contract import CONTRACTS
+from tests.edges.commands import Ended, run
 from tests.make.records import encode_json, feedback, trace
 from tests.make.wire import framed
 from tests.servers.kafka import Kafka, unique
 from tests.servers.lake_reader import LakeReader
 from tests.servers.topic_io import Coordinate, Record, produce
-from tests.servers.worker import Worker, run_goldpan, settings
+from tests.servers.worker import Worker, settings
 
 SEAL_KEY = base64.b64encode(bytes(range(64, 96))).decode()
 AVSC = CONTRACTS["trace"].avro
@@ -29,6 +30,7 @@ class Place:
     kafka: Kafka
     folder: Path
     more: Mapping[str, object] = field(default_factory=dict)
+    commands: int = 0
 
     def __post_init__(self) -> None:
         self.traces, self.feedback = self.kafka.new_topic("q-t", 2), self.kafka.new_topic("q-f")
@@ -64,11 +66,22 @@ class Place:
         """Let a worker bring everything into the lake, and end."""
         Worker(self.env, ["--until-caught-up"], folder=self.folder, name=name).finish()
 
+    def run(self, *args: str, env: Mapping[str, str] | None = None) -> Ended:
+        """Run a command of goldpan to its end."""
+        self.commands += 1
+        return run(env or self.env, args, self.folder / f"command-{self.commands}")
+
+    def told(self, *args: str) -> str:
+        """Return what a command of quarantine tells a person."""
+        done = self.run("quarantine", *args, env={**self.env, "COLUMNS": "200"})
+        assert done.code == 0, done.err
+        return done.out
+
     def answer(self, *args: str, code: int = 0) -> dict[str, Any]:
         """Run a command of quarantine with ``--json`` and return its answer."""
-        done = run_goldpan(self.env, "quarantine", *args, "--json")
-        assert done.returncode == code, done.stderr
-        answer: dict[str, Any] = json.loads(done.stdout)
+        done = self.run("quarantine", *args, "--json")
+        assert done.code == code, done.err
+        answer: dict[str, Any] = json.loads(done.out)
         return answer
 
     def redriven(self, *args: str) -> dict[str, Any]:
@@ -76,12 +89,6 @@ class Place:
         answer = self.answer("redrive", "--topic", self.traces, *args)
         assert len(answer["topics"]) == 1
         return {k: v for k, v in answer["topics"][0].items() if k != "topic"}
-
-
-def _told(env: Mapping[str, str], *args: str) -> str:
-    done = run_goldpan({**env, "COLUMNS": "200"}, "quarantine", *args)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def _result(tried: int, stored: int, gone: int = 0, **still: int) -> dict[str, Any]:
@@ -117,7 +124,7 @@ def test_records_come_back_once_their_schema_is_known(place: Place) -> None:
     assert (len(shown["records"]), shown["more"]) == (4, 11)
     assert shown["records"][0]["sealed"] is False
     assert shown["records"][0]["detail"].endswith(".")
-    told = _told(place.env, "list")
+    told = place.told("list")
     assert "unknown_schema" in told
     assert place.traces in told
     assert place.feedback in told
@@ -142,7 +149,7 @@ def test_records_come_back_once_their_schema_is_known(place: Place) -> None:
     more = place.produce(place.traces, [framed(trace(i), AVSC, NEW_ID) for i in range(30, 36)])
     place.catch_up("again")
     place.lake.assert_exactly_once(place.traces, [*produced, *more])
-    told = _told(place.env, "redrive", "--topic", place.feedback)
+    told = place.told("redrive", "--topic", place.feedback)
     assert "1 tried, 0 stored, 1 fail as before" in told
 
 
@@ -156,7 +163,7 @@ def test_what_kafka_no_longer_has_is_reported_as_gone(kafka: Kafka, tmp_path: Pa
     place.know(NEW_ID)
     assert place.redriven() == _result(10, 7, gone=3)
     assert place.redriven() == _result(3, 0, gone=3)
-    assert "3 no longer in Kafka" in _told(place.env, "redrive", "--topic", place.traces)
+    assert "3 no longer in Kafka" in place.told("redrive", "--topic", place.traces)
     place.lake.assert_exactly_once(place.traces, produced)
 
 
@@ -171,16 +178,16 @@ def test_what_is_sealed_comes_back_without_kafka(kafka: Kafka, tmp_path: Path) -
     place.know(NEW_ID)
 
     without = {k: v for k, v in place.env.items() if k != "GOLDPAN_REDACT__SEAL_KEY"}
-    done = run_goldpan(without, "quarantine", "redrive")
-    assert (done.returncode, "GOLDPAN_REDACT__SEAL_KEY" in done.stderr) == (2, True), done.stderr
+    done = place.run("quarantine", "redrive", env=without)
+    assert (done.code, "GOLDPAN_REDACT__SEAL_KEY" in done.err) == (2, True), done.err
     other = base64.b64encode(bytes(32)).decode()
-    done = run_goldpan({**place.env, "GOLDPAN_REDACT__SEAL_KEY": other}, "quarantine", "redrive")
-    assert (done.returncode, "another key" in done.stderr) == (2, True), done.stderr
-    assert "Traceback" not in done.stderr
+    done = place.run("quarantine", "redrive", env={**place.env, "GOLDPAN_REDACT__SEAL_KEY": other})
+    assert (done.code, "another key" in done.err) == (2, True), done.err
+    assert "Traceback" not in done.err
 
     assert place.redriven() == _result(6, 6)
     assert place.answer("list")["groups"] == []
-    assert "nothing is set aside" in _told(place.env, "list")
+    assert "nothing is set aside" in place.told("list")
     place.lake.assert_exactly_once(place.traces, produced)
     assert place.redriven() == _result(0, 0)
 
@@ -194,12 +201,12 @@ def test_a_topic_made_anew_lends_its_records_to_nobody(kafka: Kafka, tmp_path: P
     kafka.create_topic(place.traces, 2)
     fresh = place.produce(place.traces, [encode_json(trace(i)) for i in range(50, 54)])
     place.know(NEW_ID)
-    done = run_goldpan(place.env, "quarantine", "redrive")
-    assert (done.returncode, "goldpan stream adopt" in done.stderr) == (3, True), done.stderr
+    done = place.run("quarantine", "redrive")
+    assert (done.code, "goldpan stream adopt" in done.err) == (3, True), done.err
     assert place.lake.coordinates("traces").total() == 0
 
-    done = run_goldpan(place.env, "stream", "adopt", "--topic", place.traces, "--yes")
-    assert done.returncode == 0, done.stderr
+    done = place.run("stream", "adopt", "--topic", place.traces, "--yes")
+    assert done.code == 0, done.err
     place.catch_up("adopted")
     assert place.redriven() == _result(4, 0, gone=4)
     rows = place.lake.rows("traces", ["trace_id"])["trace_id"].to_pylist()

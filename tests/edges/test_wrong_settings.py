@@ -158,6 +158,8 @@ def _places() -> dict[str, Wrong]:
     return {
         "file for a lake": Wrong(FAILED, ("a-file", there), _env(broker, "@folder@/a-file")),
         "lake below a file": Wrong(FAILED, ("a-file", there), _env(broker, "@folder@/a-file/x")),
+        # Not even root may make a folder there; where there is no /sys, it is just missing.
+        "folder of the kernel": Wrong(FAILED, ("/sys/lake", there), _env(broker, "/sys/lake")),
         "file for a table": Wrong(FAILED, ("half/traces", there), _env(broker, "@folder@/half")),
         "other table": Wrong(FAILED, ("other/traces", "shoe_size", there), other),
         "other table, verify": Wrong(FAILED, ("other/traces", "shoe_size"), other, verify),
