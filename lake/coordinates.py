@@ -32,8 +32,8 @@ def misplaced(primary: Table, quarantine: Table, expected: Mapping[Source, Expec
     those of quarantine, which may be ahead; quarantine holds as many as were set aside.
     """
     topics = sorted({source.topic for source in expected})
-    stored = primary.read(_KEY)
-    aside = quarantine.read(_KEY, pc.field("_topic").isin(topics)) if topics else stored.slice(0, 0)
+    stored, aside = primary.read(_KEY), quarantine.read(_KEY)
+    aside = aside.filter(pc.is_in(aside["_topic"], pa.array(topics, pa.string())))
     return [
         *_uncovered(primary.name, stored, expected),
         *_repeated(pa.concat_tables([stored, aside]), expected),

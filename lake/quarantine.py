@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 from deltalake import CommitProperties, Transaction
 from deltalake.exceptions import DeltaError
 
-from lake.ledger import Entry, EntryKind, Source, SourceRange, token_app
+from lake.ledger import Entry, EntryKind, Source, SourceRange, adopted_app, token_app
 from lake.retry import Retry
 from lake.tables import Table
 from schemas.errors import FencedError, RetryableError
@@ -100,6 +101,8 @@ def take_out(
 ) -> int:
     """Remove records of a topic, by (partition, offset); return how many were there.
 
+    Those from before the topic was adopted stay: their offsets are of another incarnation.
+
     The commit carries its ledger entry, a generation number and a random ``token``, so that a
     commit without an answer is settled by reading them, as in `lake.commit`. Raises FencedError if
     another re-drive takes records out at the same time.
@@ -107,7 +110,8 @@ def take_out(
     app = generation_app(topic)
     table.refresh()
     before = table.number(app) or 0
-    present = _present(table, topic, coordinates)
+    adopted = table.number(adopted_app(topic)) or 0
+    present = _present(table, topic, adopted, coordinates)
     if not present:
         return 0
     entry = Entry(EntryKind.REDRIVE, counts(Source(topic, p) for p, _ in present))
@@ -120,7 +124,7 @@ def take_out(
             raise FencedError(f"table {table.name}: another re-drive of {topic} is under way")
         try:
             table.handle.delete(
-                _predicate(topic, present),
+                _predicate(topic, adopted, present),
                 commit_properties=CommitProperties(
                     custom_metadata=entry.to_metadata(),
                     app_transactions=[
@@ -138,17 +142,25 @@ def take_out(
     return retry.call("taking records out of quarantine", attempt)
 
 
+def ingested_since(micros: int) -> pc.Expression:
+    """Return the condition that rows were ingested at a time (microseconds since 1970) or later."""
+    return pc.field("_ingested_at") >= pa.scalar(micros, pa.timestamp("us", "UTC"))
+
+
 def _present(
-    table: Table, topic: str, coordinates: Sequence[tuple[int, int]]
+    table: Table, topic: str, adopted: int, coordinates: Sequence[tuple[int, int]]
 ) -> list[tuple[int, int]]:
     wanted = set(coordinates)
-    found = table.read(["_partition", "_offset"], texts={"_topic": topic})
+    found = table.read(["_partition", "_offset"], ingested_since(adopted), texts={"_topic": topic})
     pairs = zip(found["_partition"].to_pylist(), found["_offset"].to_pylist(), strict=True)
     return sorted(wanted.intersection(pairs))
 
 
-def _predicate(topic: str, coordinates: Sequence[tuple[int, int]]) -> str:
+def _predicate(topic: str, adopted: int, coordinates: Sequence[tuple[int, int]]) -> str:
     """Return the SQL condition that holds for these records and no others."""
+    since = datetime.fromtimestamp(adopted // 1_000_000, UTC) + timedelta(
+        microseconds=adopted % 1_000_000
+    )
     by_partition: dict[int, list[str]] = {}
     for partition, offset in coordinates:
         by_partition.setdefault(partition, []).append(str(offset))
@@ -157,4 +169,6 @@ def _predicate(topic: str, coordinates: Sequence[tuple[int, int]]) -> str:
         for partition, offsets in by_partition.items()
     ]
     quoted = topic.replace("'", "''")
-    return f"_topic = '{quoted}' AND ({' OR '.join(tests)})"
+    return (
+        f"_topic = '{quoted}' AND _ingested_at >= '{since.isoformat()}' AND ({' OR '.join(tests)})"
+    )

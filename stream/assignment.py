@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.ledger import Incarnation, Source, adopted_app, claim_app, late_app
+from lake.quarantine import ingested_since
 from lake.tables import Table
 from schemas.errors import FatalError
 from stream.flusher import another_topic
@@ -115,7 +115,7 @@ class TakeOver:
             ["_offset"],
             (pc.field("_partition") == source.partition)
             & (pc.field("_offset") >= position)
-            & (pc.field("_ingested_at") >= pa.scalar(adopted, pa.timestamp("us", "UTC"))),
+            & ingested_since(adopted),
             texts={"_topic": source.topic},
         )
         return frozenset(rows["_offset"].to_pylist())

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from lake.commit import Move, Watch, commit
 from lake.ledger import Entry, EntryKind, Incarnation, Source, SourceRange, adopted_app
 from lake.parquet import encode
-from lake.quarantine import Filter, counts, generation_app, rows, take_out
+from lake.quarantine import Filter, counts, generation_app, ingested_since, rows, take_out
 from lake.retry import Retry
 from lake.tables import Table
 from schemas.errors import FatalError
@@ -171,7 +171,9 @@ class Redrive:
         offsets = [offset for _, offset in passed]
         found = self.primary.read(
             ["_partition", "_offset"],
-            (pc.field("_offset") >= min(offsets)) & (pc.field("_offset") <= max(offsets)),
+            (pc.field("_offset") >= min(offsets))
+            & (pc.field("_offset") <= max(offsets))
+            & ingested_since(self.quarantine.number(adopted_app(self.topic)) or 0),
             texts={"_topic": self.topic},
         )
         pairs = zip(found["_partition"].to_pylist(), found["_offset"].to_pylist(), strict=True)

@@ -144,6 +144,7 @@ def append(
     retry: Retry | None = None,
     watch: Watch | None = None,
     incarnations: Mapping[str, Incarnation] | None = None,
+    ingested_at: datetime = START,
 ) -> bool:
     """Commit the records ``[start, end)`` of a partition, but for those that are set aside."""
     aside = set(quarantined)
@@ -153,13 +154,42 @@ def append(
     return commit(
         handle or table.handle,
         table=table.name,
-        files=put(table, [rows(stored, table=table.name, topic=source.topic)], item),
+        files=put(table, [rows(stored, table=table.name, ingested_at=ingested_at)], item),
         moves=[Move(position_app(source), start, end)],
         guards=guards,
         token=token,
         entry=Entry(kind, [item], incarnations if incarnations is not None else {TOPIC: HERE}),
         retry=retry or patience(),
         watch=watch or Watch(),
+        now_ms=lambda: 0,
+    )
+
+
+def set_aside(
+    lake: Lake,
+    start: int | None,
+    end: int,
+    bad: Iterable[int],
+    *,
+    source: Source = SOURCE,
+    token: int = 1,
+    incarnation: Incarnation = HERE,
+    ingested_at: datetime = START,
+) -> None:
+    """Commit to quarantine what a flush of ``[start, end)`` sets aside."""
+    table, first = lake.table("quarantine"), start or 0
+    found = [At(source.partition, offset) for offset in sorted(bad)]
+    count = len(found)
+    item = span(first, end, source=source, consumed=count, quarantined=count, stored=0)
+    commit(
+        table.handle,
+        table=table.name,
+        files=put(table, [rows(found, table=table.name, ingested_at=ingested_at)], item),
+        moves=[Move(position_app(source), start, end)],
+        token=token,
+        entry=Entry(EntryKind.FLUSH, [item], {TOPIC: incarnation}),
+        retry=patience(),
+        watch=Watch(),
         now_ms=lambda: 0,
     )
 

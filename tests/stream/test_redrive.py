@@ -1,0 +1,192 @@
+"""What was set aside can be brought in later, once, whatever happens on the way."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from lake.ledger import Incarnation
+from lake.quarantine import Filter
+from lake.tables import Lake
+from lake.verify import verify
+from schemas.errors import FatalError, FencedError
+from schemas.provenance import Raw
+from stream.adopt import Adoption
+from stream.redrive import Redrive, Redriven
+from tests.lake.kit import (
+    HERE,
+    OTHER,
+    SOURCE,
+    START,
+    TOPIC,
+    append,
+    make_lake,
+    offsets,
+    open_lake,
+    patience,
+    set_aside,
+)
+from tests.stream.protocol.world import Verdict
+
+ANEW = Incarnation("cluster", "topic-2")
+TOKENS = count(100)
+NOW = int((START + timedelta(hours=1)).timestamp()) * 1_000_000
+Coordinates = tuple[int, int]
+
+
+class CrashError(Exception):
+    """The process dies here."""
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Ten records of one partition and five of another, of which four are set aside."""
+    lake = make_lake(tmp_path)
+    for source, end, bad in ((SOURCE, 10, {2, 5, 7}), (OTHER, 5, {2})):
+        set_aside(lake, None, end, bad, source=source)
+        append(lake.table("feedback"), None, end, source=source, quarantined=bad)
+    return lake
+
+
+def kafka(_topic: str, wanted: Sequence[Coordinates]) -> Mapping[Coordinates, Raw]:
+    """Return records that Kafka still has: all but those at offset 7."""
+    return {(p, o): Raw(p, o, 0, None, b"") for p, o in wanted if o != 7}
+
+
+def redrive(
+    lake: Lake,
+    *,
+    bad: Callable[[int, int], bool] = lambda _partition, _offset: False,
+    reached: Callable[[str], None] = lambda _step: None,
+    incarnation: Incarnation = HERE,
+    fetch: Callable[[str, Sequence[Coordinates]], Mapping[Coordinates, Raw]] = kafka,
+) -> Redrive:
+    """Return a re-drive of the topic, with a verdict of its own."""
+    verdict = Verdict(bad)
+    return Redrive(
+        topic=TOPIC,
+        primary=lake.table("feedback"),
+        quarantine=lake.table("quarantine"),
+        decoder=verdict,
+        redactor=verdict,
+        unsealer=None,  # type: ignore[arg-type]  # nothing is sealed here
+        fetch=fetch,
+        incarnation=lambda _topic: incarnation,
+        retry=patience(),
+        now_us=lambda: NOW,
+        new_token=lambda: next(TOKENS),
+        reached=reached,
+    )
+
+
+def aside(lake: Lake) -> tuple[list[int], list[int]]:
+    """Return the offsets that are set aside, of both partitions."""
+    table = lake.table("quarantine")
+    return offsets(table), offsets(table, OTHER)
+
+
+def test_what_passes_now_moves_to_its_table(lake: Lake) -> None:
+    """What still fails stays, what nobody has any more stays; the laws hold."""
+    done = redrive(lake, bad=lambda _partition, offset: offset == 5).run(Filter(TOPIC))
+    assert done == Redriven(tried=4, stored=2, already=0, gone=1, still={"not_json": 1})
+    assert aside(lake) == ([5, 7], [])
+    assert offsets(lake.table("feedback")) == [0, 1, 2, 3, 4, 6, 8, 9]
+    assert verify(lake, deep=True).problems == []
+
+
+def test_a_filter_says_which(lake: Lake) -> None:
+    """Only the records that match are tried."""
+    assert redrive(lake).run(Filter(TOPIC, partition=0, offset=2)).stored == 1
+    assert aside(lake) == ([5, 7], [2])
+
+
+def test_a_dry_run_changes_nothing(lake: Lake) -> None:
+    """It only tells what would become of the records."""
+    assert redrive(lake).run(Filter(TOPIC), dry_run=True).stored == 3
+    assert aside(lake) == ([2, 5, 7], [2])
+    assert verify(lake, deep=True).problems == []
+
+
+def test_twice_is_once(lake: Lake) -> None:
+    """The second run finds nothing that could be brought in."""
+    redrive(lake).run(Filter(TOPIC))
+    assert redrive(lake).run(Filter(TOPIC)) == Redriven(tried=1, stored=0, already=0, gone=1)
+    assert verify(lake, deep=True).problems == []
+
+
+def test_a_crash_between_its_two_commits_is_mended_by_the_next_run(lake: Lake) -> None:
+    """Meanwhile `lake verify` says what is wrong and what to do."""
+
+    def crash(_step: str) -> None:
+        raise CrashError
+
+    with pytest.raises(CrashError):
+        redrive(lake, reached=crash).run(Filter(TOPIC))
+    assert any("redrive` again" in problem for problem in verify(lake).problems)
+    done = redrive(lake).run(Filter(TOPIC))
+    assert (done.stored, done.already) == (3, 3)
+    assert aside(lake) == ([7], [])
+    assert verify(lake, deep=True).problems == []
+
+
+def test_of_two_at_once_one_is_fenced(lake: Lake, tmp_path: Path) -> None:
+    """The other run has committed first; nothing is doubled."""
+    other = open_lake(tmp_path)
+
+    def meanwhile(topic: str, wanted: Sequence[Coordinates]) -> Mapping[Coordinates, Raw]:
+        redrive(other).run(Filter(TOPIC))
+        return kafka(topic, wanted)
+
+    with pytest.raises(FencedError):
+        redrive(lake, fetch=meanwhile).run(Filter(TOPIC))
+    assert aside(lake) == ([7], [])
+    assert verify(lake, deep=True).problems == []
+
+
+def test_what_a_worker_is_busy_with_is_left_alone(lake: Lake) -> None:
+    """Quarantine is ahead of the primary table: a worker reads these records just now."""
+    set_aside(lake, 10, 20, {15})
+    assert redrive(lake).run(Filter(TOPIC)).tried == 4
+    assert aside(lake)[0] == [7, 15]
+
+
+def test_records_of_another_topic_of_the_same_name_are_not_fetched(lake: Lake) -> None:
+    """Kafka would give other records at the same coordinates."""
+    with pytest.raises(FatalError, match="adopt"):
+        redrive(lake, incarnation=ANEW).run(Filter(TOPIC))
+
+
+def test_after_an_adoption_the_old_records_stay_where_they_are(lake: Lake) -> None:
+    """Also those at coordinates where the new topic has a record, set aside or stored."""
+    adopt(lake)
+    later = START + timedelta(hours=1)
+    set_aside(lake, 0, 6, {5}, ingested_at=later, incarnation=ANEW)
+    append(
+        lake.table("feedback"),
+        0,
+        6,
+        token=9,
+        quarantined={5},
+        ingested_at=later,
+        incarnations={TOPIC: ANEW},
+    )
+    assert verify(lake, deep=True).problems == []
+    done = redrive(lake, incarnation=ANEW).run(Filter(TOPIC))
+    assert (done.stored, done.already) == (1, 0)
+    assert aside(lake) == ([2, 5, 7], [2])
+    assert offsets(lake.table("feedback")).count(5) == 1
+    assert verify(lake, deep=True).problems == []
+
+
+def adopt(lake: Lake) -> None:
+    """Go on with another topic, from its beginning."""
+    Adoption(
+        primary=lake.table("feedback"),
+        quarantine=lake.table("quarantine"),
+        audit=lake.table("redactions"),
+        retry=patience(),
+        now_us=lambda: NOW - 1,
+        new_token=lambda: next(TOKENS),
+    ).run(ANEW, {SOURCE: 0, OTHER: 0})
