@@ -23,6 +23,54 @@ _LAST = frozenset({"last_name", "lastname", "family_name", "familyname", "surnam
 _LETTERS = re.compile(r"[^\W\d_]+")
 _WORD = re.compile(r"[^\W\d_][^\W\d_'\u2019.-]*(?:['\u2019-][^\W\d_]+)*\.?")
 _FULL_NAME = re.compile(r"[^\W\d_]{2,}\.?(?:[ ][^\W\d_]+\.?){1,3}")
+_NAMED_ID = re.compile(r"([^\W\d_]{2,}(?:[._-][^\W\d_]{2,}){1,2})(?:[._-]?[0-9]{1,8})?")
+_NO_NAMES = frozenset(
+    [
+        "user",
+        "usr",
+        "uid",
+        "guest",
+        "test",
+        "demo",
+        "admin",
+        "root",
+        "system",
+        "support",
+        "service",
+        "team",
+        "staff",
+        "agent",
+        "bot",
+        "customer",
+        "cust",
+        "client",
+        "member",
+        "account",
+        "acct",
+        "passenger",
+        "person",
+        "anonymous",
+        "anon",
+        "unknown",
+        "none",
+        "null",
+        "undefined",
+        "string",
+        "example",
+        "sample",
+        "name",
+        "first",
+        "last",
+        "full",
+        "app",
+        "api",
+        "web",
+        "live",
+        "prod",
+        "dev",
+        "id",
+    ]
+)
 _MIN_VALUE = 5
 _SCORE = 0.95
 
@@ -55,21 +103,36 @@ def learnt_from(leaves: Iterable[Leaf]) -> frozenset[Learnt]:
             firsts[leaf.owner] = leaf.text
         elif key in _LAST:
             lasts[leaf.owner] = leaf.text
-        elif leaf.rule == "PERSON" or len(leaf.text) >= _MIN_VALUE:
+        elif leaf.rule == "PERSON" or _tells(leaf.rule, leaf.text):
             learnt.add(Learnt(leaf.rule, leaf.text))
     for owner in firsts.keys() | lasts.keys():
         full = f"{firsts.get(owner, '')} {lasts.get(owner, '')}".strip()
         learnt.add(Learnt("PERSON", full))
-    return frozenset(learnt)
+    return frozenset(one for one in learnt if one.type != "PERSON" or _is_name(one.value))
+
+
+def _tells(kind: str, value: str) -> bool:
+    """Tell whether a value is worth looking for elsewhere: `unknown` and `string` are none."""
+    if len(value) < _MIN_VALUE:
+        return False
+    if kind == "EMAIL_ADDRESS":
+        return "@" in value
+    return any(c.isdigit() for c in value) or (kind == "USER_ID" and not value.isalpha())
+
+
+def _is_name(value: str) -> bool:
+    """Tell whether a value can be a name at all, not a word that stands in for one."""
+    return not any(word.lower() in _NO_NAMES for word in _LETTERS.findall(value))
 
 
 def learnt_from_user(user_id: str) -> frozenset[Learnt]:
     """Return what a user id says: itself, and the name it may be made of (``mia_li_3668``)."""
     learnt = {Learnt("USER_ID", user_id)} if len(user_id) >= _MIN_VALUE else set()
-    local = user_id.partition("@")[0]
-    parts = [part for part in _LETTERS.findall(local) if len(part) > 1]
-    if any(mark in local for mark in "_.-") and 2 <= len(parts) <= 3:
-        learnt.add(Learnt("PERSON", " ".join(part.capitalize() for part in parts)))
+    match = _NAMED_ID.fullmatch(user_id.partition("@")[0])
+    if match is not None:
+        name = " ".join(part.capitalize() for part in _LETTERS.findall(match[1]))
+        if _is_name(name):
+            learnt.add(Learnt("PERSON", name))
     return frozenset(learnt)
 
 

@@ -69,7 +69,7 @@ class Renderer:
         grown = 0
         for found in analysis.leaves:
             leaf = found.leaf
-            touched = None if leaf.is_number else named.within(leaf.start, leaf.end)
+            touched = named.within(leaf.start, leaf.end)
             if not (found.findings or found.inner or touched):
                 continue
             new = self._leaf(found, touched)
@@ -124,7 +124,7 @@ class Renderer:
             if inner is not None:
                 inside = self.reported(leaf.text, inner, names)
             else:
-                more = () if names is None or leaf.is_number else names.find(leaf.text)
+                more = () if names is None else names.find(leaf.text)
                 inside = self._reported(leaf.text, [*findings, *more])
             if inside:
                 raw = (

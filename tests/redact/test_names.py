@@ -73,3 +73,29 @@ def test_the_model_is_asked_where_a_name_may_stand() -> None:
     """Everyday language needs no model, an unexplained capital does."""
     assert not worth_a_model("Hi, I want to fly from JFK to Boston on Monday. Thanks!", [])
     assert worth_a_model("I spoke with Margaret about it.", [])
+
+
+def test_numeric_accounts_are_found_as_numbers_too() -> None:
+    """An account that is a number goes from JSON numbers as well, and the record passes."""
+    content = json.dumps({"customer_id": "8412345", "ref": 8412345, "id": 8412345, "n": 3})
+    record = minimal(messages=[{"role": "tool", "content": content}], response="It is 8412345.")
+    outcome = engine().redact(decoded([record]), ingested_at=NOW)
+    assert outcome.rejected == []
+    row = rows(outcome)[0]
+    assert "8412345" not in json.dumps(row, default=str)
+    assert json.loads(row["messages"][0]["content"])["n"] == 3
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"email": "unknown", "phone": "string", "address": "not provided"},
+        {"name": "guest user", "user_id": "anonymous"},
+        {"user_id": "usr_live_8fe3"},
+    ],
+)
+def test_words_that_stand_in_for_a_value_teach_nothing(fields: dict[str, str]) -> None:
+    """A profile without values takes no ordinary words out of the answer."""
+    answer = "This live string is unknown to the anonymous guest user, not provided."
+    record = minimal(messages=[{"role": "tool", "content": json.dumps(fields)}], response=answer)
+    assert answers(record) == [answer]
