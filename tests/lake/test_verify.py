@@ -1,0 +1,294 @@
+"""`lake verify` finds what is wrong, and finds nothing where nothing is."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from lake.commit import Move, Watch, commit
+from lake.ledger import Entry, EntryKind, Incarnation, SourceRange, adopted_app, position_app
+from lake.tables import Lake, Table
+from lake.verify import verify
+from tests.lake.kit import (
+    HERE,
+    OTHER,
+    SOURCE,
+    START,
+    TOPIC,
+    At,
+    append,
+    make_lake,
+    patience,
+    put,
+    rows,
+    set_aside,
+    span,
+)
+
+Break = Callable[[Lake], None]
+
+
+def flush(
+    lake: Lake,
+    start: int | None,
+    end: int,
+    bad: set[int] = frozenset(),  # type: ignore[assignment]
+    token: int = 1,
+) -> None:
+    """Bring the records ``[start, end)`` into the lake, quarantine first."""
+    set_aside(lake, start, end, bad, token=token)
+    append(lake.table("feedback"), start, end, quarantined=bad, token=token)
+
+
+def write(
+    table: Table,
+    start: int | None,
+    item: SourceRange,
+    stored: list[int],
+    *,
+    to: int | None = None,
+    kind: EntryKind = EntryKind.FLUSH,
+) -> None:
+    """Commit a range that need not be true, with the rows at these offsets."""
+    found = [At(item.partition, offset) for offset in stored]
+    commit(
+        table.handle,
+        table=table.name,
+        files=put(table, [rows(found, table=table.name)], item) if stored else [],
+        moves=[Move(position_app(item.source), start, item.end if to is None else to)],
+        token=77,
+        entry=Entry(kind, [item], {TOPIC: HERE}),
+        retry=patience(),
+        watch=Watch(),
+        now_ms=lambda: 0,
+    )
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Ten records in two flushes, of which three are set aside."""
+    lake = make_lake(tmp_path)
+    flush(lake, None, 6, {1, 4})
+    flush(lake, 6, 10, {8})
+    return lake
+
+
+def test_a_sound_lake(lake: Lake) -> None:
+    """Every partition is listed with where its records went."""
+    report = verify(lake, deep=True)
+    assert report.ok
+    assert [proof.to_json() for proof in report.partitions] == [
+        {
+            "topic": TOPIC,
+            "partition": 0,
+            "from": 0,
+            "to": 10,
+            "consumed": 10,
+            "stored": 7,
+            "quarantined": 3,
+            "dropped": 0,
+            "skipped": 0,
+        }
+    ]
+
+
+def test_an_empty_lake(tmp_path: Path) -> None:
+    """Nothing is wrong where nothing is."""
+    assert verify(make_lake(tmp_path), deep=True).to_json() == {
+        "ok": True,
+        "partitions": [],
+        "problems": [],
+    }
+
+
+def test_quarantine_one_flush_ahead(lake: Lake) -> None:
+    """A worker is between its two commits, or died there: that is no loss."""
+    set_aside(lake, 10, 15, {11, 12})
+    assert verify(lake, deep=True).problems == []
+
+
+def test_offsets_that_kafka_skips(lake: Lake) -> None:
+    """Markers and compaction are counted, and are no gap."""
+    set_aside(lake, 10, 20, set())
+    item = span(10, 20, consumed=8, stored=8, skipped={"absent": 2})
+    write(lake.table("feedback"), 10, item, list(range(10, 18)))
+    assert verify(lake, deep=True).problems == []
+
+
+def gap(lake: Lake) -> None:
+    """Leave offsets out."""
+    set_aside(lake, 10, 20, set())
+    write(lake.table("feedback"), 10, span(12, 20), list(range(12, 20)))
+
+
+def overlap(lake: Lake) -> None:
+    """Cover offsets again."""
+    set_aside(lake, 10, 12, set())
+    write(lake.table("feedback"), 10, span(8, 12), [8, 9, 10, 11])
+
+
+def uneven(lake: Lake) -> None:
+    """Consume more than went anywhere."""
+    set_aside(lake, 10, 12, set())
+    write(lake.table("feedback"), 10, span(10, 12, stored=1), [10])
+
+
+def unaccounted(lake: Lake) -> None:
+    """Cover more offsets than were consumed or skipped."""
+    set_aside(lake, 10, 13, set())
+    write(lake.table("feedback"), 10, span(10, 13, consumed=2, stored=2), [10, 11])
+
+
+def too_few_rows(lake: Lake) -> None:
+    """Delete rows behind goldpan's back."""
+    table = lake.table("feedback")
+    table.refresh()
+    table.handle.delete("_offset = 3")
+
+
+def elsewhere(lake: Lake) -> None:
+    """Move the position without a range."""
+    write(lake.table("feedback"), 10, span(10, 12), [], to=15, kind=EntryKind.CLAIM)
+
+
+def none_aside(lake: Lake) -> None:
+    """Say that records were set aside which quarantine has not."""
+    set_aside(lake, 10, 12, set())
+    write(lake.table("feedback"), 10, span(10, 12, quarantined=1), [10])
+
+
+def taken_away(lake: Lake) -> None:
+    """Delete rows of quarantine behind goldpan's back."""
+    table = lake.table("quarantine")
+    table.refresh()
+    table.handle.delete("_offset = 4")
+
+
+def behind(lake: Lake) -> None:
+    """Commit the primary table first."""
+    append(lake.table("feedback"), 10, 12)
+
+
+def half_redriven(lake: Lake) -> None:
+    """Bring a record in and leave it in quarantine."""
+    item = SourceRange(TOPIC, 0, 0, 0, stored=1, quarantined=1)
+    table = lake.table("feedback")
+    commit(
+        table.handle,
+        table=table.name,
+        files=put(table, [rows([At(0, 4)])], item),
+        moves=[Move(f"{TOPIC}#redrive", None, 1)],
+        token=5,
+        entry=Entry(EntryKind.REDRIVE, [item]),
+        retry=patience(),
+        watch=Watch(),
+        now_ms=lambda: 0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (gap, "2 offsets from 10 are in no commit"),
+        (overlap, "2 offsets from 8 came twice"),
+        (uneven, "consumed 2 records, but stored 1, quarantined 0 and dropped 0"),
+        (unaccounted, "3 offsets, but consumed 2 and skipped 0"),
+        (too_few_rows, "its files hold 6 rows, but its commits stored 7"),
+        (elsewhere, "is 15, but its commits end at 10"),
+        (none_aside, "4 records were set aside, but quarantine holds 3"),
+        (taken_away, "table quarantine: 2 rows, but its commits told 3"),
+        (behind, "the position in quarantine is 10, behind 12"),
+        (half_redriven, "1 records were re-driven, but 0 were taken out"),
+    ],
+)
+def test_damage_is_found_in_the_log(lake: Lake, damage: Break, says: str) -> None:
+    """Each kind of damage is named, without a row being read."""
+    damage(lake)
+    report = verify(lake)
+    assert not report.ok
+    assert any(says in problem for problem in report.problems), report.problems
+
+
+def doubled(lake: Lake) -> None:
+    """Bring a record in instead of another one."""
+    set_aside(lake, 10, 12, set())
+    write(lake.table("feedback"), 10, span(10, 12), [3, 10])
+
+
+def in_both(lake: Lake) -> None:
+    """Store a record that is in quarantine, instead of another one."""
+    set_aside(lake, 10, 12, set())
+    write(lake.table("feedback"), 10, span(10, 12), [4, 10])
+
+
+def beyond(lake: Lake) -> None:
+    """Store a record that no range covers, instead of another one."""
+    set_aside(lake, 10, 12, set())
+    write(lake.table("feedback"), 10, span(10, 12), [10, 99])
+
+
+def exchanged(lake: Lake) -> None:
+    """Set another record aside than the one that was counted."""
+    set_aside(lake, 10, 12, {55})
+    write(lake.table("feedback"), 10, span(10, 12, quarantined=1), [10])
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (doubled, f"1 records are there more than once, such as {TOPIC}/0@3"),
+        (in_both, f"1 records are there more than once, such as {TOPIC}/0@4"),
+        (beyond, "table feedback holds rows that no commit covers"),
+        (exchanged, "4 records should be in quarantine, but 3 of its rows are theirs"),
+    ],
+)
+def test_damage_that_only_the_rows_show(lake: Lake, damage: Break, says: str) -> None:
+    """The sums are right, the coordinates are not: that is what `--deep` is for."""
+    damage(lake)
+    assert verify(lake).problems == []
+    assert any(says in problem for problem in verify(lake, deep=True).problems)
+
+
+def test_another_incarnation_begins_a_new_chain(lake: Lake) -> None:
+    """Offsets begin anew, some of them for the second time; all laws go on holding."""
+    anew = Incarnation("cluster", "topic-2")
+    later = START + timedelta(days=1)
+    for name in ("quarantine", "feedback"):
+        table = lake.table(name)
+        commit(
+            table.handle,
+            table=name,
+            files=[],
+            moves=[Move(position_app(SOURCE), 10, 2), Move(adopted_app(TOPIC), None, 1)],
+            token=3,
+            entry=Entry(EntryKind.ADOPT, [SourceRange(TOPIC, 0, 2, 2)], {TOPIC: anew}),
+            retry=patience(),
+            watch=Watch(),
+            now_ms=lambda: 0,
+        )
+    assert verify(lake, deep=True).problems == []
+    set_aside(lake, 2, 5, {2, 4}, incarnation=anew, ingested_at=later)
+    append(
+        lake.table("feedback"),
+        2,
+        5,
+        quarantined={2, 4},
+        incarnations={TOPIC: anew},
+        ingested_at=later,
+    )
+    report = verify(lake, deep=True)
+    assert report.problems == []
+    assert [(proof.end, proof.stored, proof.quarantined) for proof in report.partitions] == [
+        (5, 8, 5)
+    ]
+
+
+def test_partitions_are_told_apart(lake: Lake) -> None:
+    """A problem names its partition; the others are not held to be wrong."""
+    set_aside(lake, None, 4, set(), source=OTHER)
+    append(lake.table("feedback"), None, 4, source=OTHER)
+    gap(lake)
+    problems = verify(lake, deep=True).problems
+    assert problems
+    assert all(f"{TOPIC}/0" in problem for problem in problems)
