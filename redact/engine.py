@@ -23,10 +23,10 @@ from redact.names import Learnt, finder, learnt_from_user
 from redact.ner.labels import TYPES
 from redact.ner.stage import SpacyNames
 from redact.policy import FieldClass, Policy
-from redact.prove import Prover
+from redact.prove import PROOF_BYTES, Prover
 from redact.quarantine import fingerprint
 from redact.render import Replaced
-from redact.segmenter import Failure, Found, Segment, Segmenter
+from redact.segmenter import ANALYSES_BYTES, OUTPUTS_BYTES, Failure, Found, Segment, Segmenter
 from schemas.columns import record_batch
 from schemas.provenance import Decoded, RecordKind, Rejected
 from schemas.reasons import Reason
@@ -46,9 +46,13 @@ class Outcome:
 
 
 class Redactor(Protocol):
-    """Redacts batches of records under one policy."""
+    """Redacts batches of records under one policy.
+
+    ``memory_bytes`` is about how far its memories of texts may grow.
+    """
 
     policy_hash: str
+    memory_bytes: int
 
     def redact(self, decoded: Decoded[Any], *, ingested_at: int) -> Outcome:
         """Redact a batch. The records are changed in place; never raises for a bad record.
@@ -89,6 +93,7 @@ class OpenDoor:
     """The redactor of the policy `off`: everything passes as it is."""
 
     policy_hash = "off"
+    memory_bytes = 0
 
     def redact(self, decoded: Decoded[Any], *, ingested_at: int) -> Outcome:
         """Return all records as rows."""
@@ -147,6 +152,7 @@ class PolicyRedactor:
         self._prover = Prover(policy, keys.cache)
         self._walkers = {kind: Walker(kind.value) for kind in RecordKind}
         self._segment_values = frozenset(policy.segments.allow)
+        self.memory_bytes = ANALYSES_BYTES + OUTPUTS_BYTES + PROOF_BYTES
         self._counts = {"records": 0, "rejected": 0, "findings": 0}
 
     def __reduce__(self) -> tuple[Callable[..., Redactor], tuple[Policy, Keys, bool]]:

@@ -28,7 +28,7 @@ _SECRET = re.compile(
     r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----|eyJ[\w-]{10,2000}\.eyJ[\w-]{5}"
 )
 _MAY = re.compile(r"@|[0-9](?:[ -]?[0-9]){8}|AKIA|ASIA|gh[pousr]_|xox|-----B|eyJ|[A-Z]{2}[0-9]{2}")
-_PROOF_BYTES = 32 * 1024 * 1024
+PROOF_BYTES = 32 * 1024 * 1024
 _SHORTEST = 6
 
 
@@ -38,7 +38,7 @@ class Prover:
     def __init__(self, policy: Policy, secret: bytes) -> None:
         self._secret = secret
         self._allowed = frozenset(word.casefold() for word in policy.allow)
-        self._seen: SegmentCache[str] = SegmentCache(_PROOF_BYTES)
+        self._seen: SegmentCache[str] = SegmentCache(PROOF_BYTES)
         self._checks = [
             (kind, pattern)
             for kind, pattern in (

@@ -45,6 +45,10 @@ class RedactionOutcome(Protocol):
 class Redacts(Protocol):
     """What the intake needs of a redactor; see `redact.engine.Redactor`."""
 
+    @property
+    def memory_bytes(self) -> int:
+        """Return about how far its memories of texts may grow, in bytes."""
+
     def redact(self, decoded: Decoded[Any], *, ingested_at: int) -> RedactionOutcome:
         """Take personal data out."""
 
