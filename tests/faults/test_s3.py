@@ -97,7 +97,10 @@ def test_one_fault_for_long(broken: Broken, fault: Fault, path: str) -> None:
 
 
 def test_no_answer_at_all(broken: Broken) -> None:
-    """While S3 says nothing, SIGTERM still ends the worker in order; the next one has it all."""
+    """While S3 says nothing, SIGTERM still ends the worker in order; the next one has it all.
+
+    The process does not wait for the client's own time-out, which would be seen as a retry.
+    """
     broken.scene.produce(50)
     hang = broken.proxy.inject(Fault.HANG, "PUT", DATA, times=None, seconds=600)
     worker = broken.scene.start(stream__drain_seconds=1)
@@ -105,6 +108,7 @@ def test_no_answer_at_all(broken: Broken) -> None:
     worker.sigterm()
     worker.finish()
     assert worker.logs("flush_abandoned"), worker.tail()
+    assert worker.logs()[-1]["event"] == "worker_stopped", worker.tail()
     assert broken.scene.witness.places("traces", broken.scene.traces_topic).total() == 0
     broken.proxy.clear()
     broken.scene.catch_up()
