@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 "no" (a verification, a gate), 2 used wrongly, 3 failed. C
 
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final, NoReturn
@@ -30,6 +31,8 @@ def main() -> NoReturn:
     """Run the command line of this process, and end it."""
     code = run(sys.argv[1:])
     _flush()
+    if _left_behind():
+        os._exit(code)
     sys.exit(code)
 
 
@@ -69,6 +72,14 @@ def verdict(error: BaseException) -> tuple[str, int]:
                 f"{place(error)}; please report it",
                 FAILED,
             )
+
+
+def _left_behind() -> bool:
+    """Tell whether a thread still waits for an answer, from a lake that hangs, say.
+
+    An ordinary exit would wait for it: a minute or more after the worker has said that it is done.
+    """
+    return any(t is not threading.main_thread() and not t.daemon for t in threading.enumerate())
 
 
 def _flush() -> None:
