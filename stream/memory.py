@@ -12,6 +12,7 @@ from pathlib import Path
 from schemas.errors import UsageError
 
 SMALLEST_ROOM = 48 * 2**20
+FIRST_USE = 32 * 2**20  # code, threads and pools that only the first flush brings into being
 _MAXIMAL_QUEUE = 64 * 2**20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -30,12 +31,18 @@ class Budget:
 
     ``buffers`` is for rows that wait for a flush or are in one. Encoding needs about as much again
     for a moment (the encoded file, one row group and the dictionaries), and Kafka's client keeps a
-    queue of ``fetch_queue`` bytes ahead of us.
+    queue of ``fetch_queue`` bytes ahead of us. ``batch`` is taken from that queue at once, and
+    held as it came, decoded and as rows while it is taken in.
     """
 
     ceiling: int
     buffers: int
     fetch_queue: int
+
+    @property
+    def batch(self) -> int:
+        """Return how many bytes of records to take at once."""
+        return self.fetch_queue // 4
 
     @classmethod
     def plan(cls, ceiling: int, baseline: int) -> "Budget":
@@ -43,6 +50,7 @@ class Budget:
 
         Raises UsageError if too little is left to work with.
         """
+        baseline += FIRST_USE
         room = ceiling - baseline
         if room < SMALLEST_ROOM:
             raise UsageError(
@@ -50,7 +58,7 @@ class Budget:
                 f"{baseline} "
                 f"bytes before it reads anything; set {baseline + SMALLEST_ROOM} or more"
             )
-        return cls(ceiling, buffers=room * 2 // 5, fetch_queue=min(_MAXIMAL_QUEUE, room // 8))
+        return cls(ceiling, buffers=room // 4, fetch_queue=min(_MAXIMAL_QUEUE, room // 10))
 
     def flush_bytes(self, wanted: int) -> int:
         """Return the size at which a buffer is flushed: one may fill while another is written."""

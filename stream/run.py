@@ -28,13 +28,14 @@ from stream.decode.decoder import Decoder
 from stream.decode.sources import SchemaSource
 from stream.events import Log
 from stream.failpoints import Step, parse
-from stream.flusher import Flusher, FlushSteps
+from stream.flusher import Flusher, FlushSteps, another_topic
 from stream.flushes import Due, Flushes
 from stream.intake import Intake, Redacts, Seals
 from stream.kafka_client import admin_properties, make_consumer
 from stream.memory import Budget, Gate, resident_bytes
 from stream.metrics import Metrics
 from stream.observer import Observer
+from stream.pace import Pace
 from stream.probes import Probes
 from stream.worker import Limits, Worker
 
@@ -145,7 +146,9 @@ class _Assembly:
             lake=self.setup.lake.uri,
             policy=self.setup.policy,
         )
-        budget = Budget.plan(self.setup.stream.memory_bytes, resident_bytes())
+        budget = Budget.plan(
+            self.setup.stream.memory_bytes, resident_bytes() + self.setup.redactor.memory_bytes
+        )
         observer = self._observer(budget)
         consumer = make_consumer(
             self.setup.kafka,
@@ -198,10 +201,17 @@ class _Assembly:
         )
 
     def _positions(self, sources: Sequence[Source]) -> Mapping[Source, int | None]:
+        return self._first_answer("the lake", partial(self._read_positions, sources))
+
+    def _read_positions(self, sources: Sequence[Source]) -> Mapping[Source, int | None]:
+        """Return what the tables hold now; FatalError if it is of another incarnation."""
         found: dict[Source, int | None] = {}
         for topic, name in self.setup.tables.items():
             table = self.lake.table(name)
             table.refresh()
+            recorded = table.incarnation_version(topic)
+            if recorded not in (None, self.cluster.incarnation(topic).version()):
+                raise FatalError(another_topic(topic))
             found |= table.positions([source for source in sources if source.topic == topic])
         return found
 
@@ -234,6 +244,7 @@ class _Assembly:
                 buffers={topic: TopicBuffer(topic) for topic in self.topics},
             ),
             gate=Gate(budget),
+            pace=Pace(budget.batch),
             limits=Limits(
                 drain_seconds=stream.drain_seconds,
                 revoke_seconds=min(REVOKE_SECONDS, stream.drain_seconds),

@@ -56,6 +56,7 @@ class Worker:
     intakes: Mapping[str, Intake]
     flushes: Flushes
     gate: Gate
+    pace: Pace
     limits: Limits
     retry: Retry
     observer: Observer
@@ -65,7 +66,6 @@ class Worker:
     give_up: Callable[[], None]
     assignment: Assignment = field(default_factory=Assignment)
     incarnations: dict[str, Incarnation] = field(default_factory=dict)
-    pace: Pace = field(default_factory=Pace)
     _disturbed: bool = False
     _paused: bool = False
     _hold_until: float = 0.0
@@ -161,7 +161,8 @@ class Worker:
         if self._failing_since is not None:
             self._failing_since = None
             self.observer.recovered(DECODING)
-        self.pace.took(len(records), monotonic() - began)
+        size = sum(len(raw.value) for raw in records if raw.value)
+        self.pace.took(len(records), size, monotonic() - began)
         self.observer.read(topic, taken, records)
         return True
 
