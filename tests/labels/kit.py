@@ -152,6 +152,11 @@ class Worker:
             self._add(log, batch, start)
             self.read[log] = start + len(batch)
 
+    def poll_everything(self) -> None:
+        """Read all there is."""
+        for log in list(self.logs):
+            self.poll(log, len(self.logs[log]))
+
     def read_again(self, log: Log, start: int, count: int) -> None:
         """Be handed records that were read before."""
         batch = self.logs[log][start : min(start + count, self.read[log])]
@@ -186,8 +191,7 @@ class Worker:
 
     def finish(self, *, now: int = NOW) -> None:
         """Read all there is and flush."""
-        for log in list(self.logs):
-            self.poll(log, len(self.logs[log]))
+        self.poll_everything()
         self.flush(now=now)
 
     def final(self) -> dict[str, LabelEvent]:

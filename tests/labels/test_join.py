@@ -17,6 +17,7 @@ from labels.index import Index
 from labels.join import Join
 from labels.reconcile import LakeRows, reconcile
 from schemas.errors import FatalError
+from schemas.provenance import RecordKind
 from schemas.records import Feedback, LabelEvent, Trace
 from tests.labels.kit import (
     DAY,
@@ -73,6 +74,23 @@ def test_no_label_event_is_written_twice(world: World, steps: Sequence[tuple[Any
         known = revisions.get(event.trace_id, 0)
         assert event.revision >= known
         revisions[event.trace_id] = event.revision
+
+
+@pytest.mark.parametrize("after", ["nothing", "records", "labels"])
+@pytest.mark.parametrize("polled", [(TRACE,), (FEEDBACK,), (TRACE, FEEDBACK)])
+def test_a_death_between_two_commits_loses_and_repeats_nothing(
+    after: str, polled: tuple[RecordKind, ...]
+) -> None:
+    """Whichever table the dead worker had written, each label is written exactly once."""
+    world = [trace("t", status="error"), feedback("f", "t"), trace("u"), feedback("g", "u")]
+    worker = Worker(SCALES, world, partitions=1)
+    for kind in polled:
+        worker.poll((kind, 0), 2)
+    worker.die(after=after)
+    worker.finish()
+    assert told(worker.final()) == told(labels_of_one_partition(world))
+    written = [(event.label_event_id, event.revision) for event in worker.table]
+    assert len(written) == len(set(written))
 
 
 @settings(max_examples=60, deadline=None)

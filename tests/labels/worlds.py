@@ -63,11 +63,11 @@ def happenings() -> st.SearchStrategy[Sequence[tuple[Any, ...]]]:
     return st.lists(
         st.one_of(
             st.tuples(st.just("poll"), _LOGS, st.integers(1, 6)),
-            st.tuples(st.just("poll"), _LOGS, st.integers(1, 6)),
+            st.tuples(st.just("poll_everything")),
             st.tuples(st.just("read_again"), _LOGS, st.integers(0, 5), st.integers(1, 6)),
             st.tuples(st.just("flush")),
             st.tuples(st.just("fail_to_flush")),
             st.tuples(st.just("die"), st.sampled_from(["nothing", "records", "labels"])),
         ),
-        max_size=30,
+        max_size=24,
     )
