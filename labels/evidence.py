@@ -21,6 +21,11 @@ _DIGITS = 9
 """Weights are rounded to so many digits: another machine's logarithm may end differently."""
 
 
+MOST_LISTED = 256
+"""A crowd of ten thousand must not make label events of a megabyte, one at each flush."""
+OTHERS = "others"
+
+
 @dataclass(frozen=True, slots=True)
 class Weighed:
     """What the evidence comes to: ``p_fail`` is 1 / (1 + exp(-(base + sum of the weights)))."""
@@ -50,12 +55,15 @@ class Scales:
         self.opening = frozenset(name for name in policy.signals if self._opens(name))
 
     def weigh(self, signals: Sequence[Signal]) -> Weighed:
-        """Return the evidence in the order of the signals, and the probability of fail."""
+        """Return the evidence in the order of the signals, and the probability of fail.
+
+        Where there are more than ``MOST_LISTED``, the weightiest are listed and the rest is summed.
+        """
         sums: dict[str, float] = defaultdict(float)
         for signal in signals:
             if signal.counts and signal.name is not None:
                 sums[self._group(signal.name)] += self.weights[signal.name]
-        items = tuple(self._item(signal, sums) for signal in signals)
+        items = _listed([self._item(signal, sums) for signal in signals])
         total = math.fsum([self.base, *(item.weight for item in items)])
         return Weighed(self.base, items, round(probability(total), _DIGITS))
 
@@ -88,6 +96,15 @@ class Scales:
             return False
         strong = abs(self.weights[name]) >= policy.high_signal.weight
         return strong or name in policy.high_signal.always
+
+
+def _listed(items: list[Evidence]) -> tuple[Evidence, ...]:
+    if len(items) <= MOST_LISTED:
+        return tuple(items)
+    by_weight = sorted(range(len(items)), key=lambda i: (-abs(items[i].weight), i))
+    kept, rest = sorted(by_weight[: MOST_LISTED - 1]), by_weight[MOST_LISTED - 1 :]
+    others = round(math.fsum(items[i].weight for i in rest), _DIGITS)
+    return (*(items[i] for i in kept), Evidence(kind=OTHERS, weight=others))
 
 
 def probability(log_odds: float) -> float:

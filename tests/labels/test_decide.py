@@ -91,6 +91,17 @@ def test_a_group_counts_for_no_more_than_its_cap() -> None:
     assert math.isclose(total, QUIET.policy.groups["opinion"].cap, abs_tol=1e-6)
 
 
+def test_a_huge_crowd_does_not_make_a_huge_event() -> None:
+    """The weightiest signals are listed, the rest is one sum; all still adds up."""
+    crowd = [said(i, voice=i + 1) for i in range(1_000)]
+    event = decision(*crowd, said(2_000, "escalation", None))
+    assert len(event.evidence) == 256
+    assert {item.kind for item in event.evidence} == {"thumbs_down", "escalation", "others"}
+    log_odds = QUIET.base + sum(item.weight for item in event.evidence)
+    assert math.isclose(event.p_fail, 1 / (1 + math.exp(-log_odds)), abs_tol=1e-6)
+    assert event.revision > decision(*crowd).revision
+
+
 def test_a_change_of_mind_counts_as_the_last_word() -> None:
     """Of one user, and of one feedback id, the latest counts; what came before is kept at 0."""
     turned = decision(said(1, value=-1.0, voice=7), said(2, value=1.0, voice=7))
