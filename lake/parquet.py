@@ -8,7 +8,7 @@ holds a path already present adds no row.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
@@ -22,6 +22,7 @@ from schemas.redacted import Redacted
 ROW_GROUP_BYTES = 64 * 1024 * 1024
 BOUND_CHARACTERS = 32  # of a longer text the statistics hold a beginning that is a bound too
 _LAST_CHARACTER = "\U0010ffff"
+_LAST_TIME = datetime.max.replace(tzinfo=UTC)
 PARTITION_COLUMN = "event_date"
 
 
@@ -116,22 +117,22 @@ def _json_low(value: Any) -> Any:
     """Return a lower bound as Delta writes it: times to the millisecond, rounded down."""
     if isinstance(value, str):
         return value[:BOUND_CHARACTERS]
-    return _iso(value, value.microsecond // 1000) if isinstance(value, datetime) else value
+    return _iso(value) if isinstance(value, datetime) else value
 
 
 def _json_high(value: Any) -> Any:
-    """Return an upper bound: a time is rounded up to the next millisecond."""
+    """Return an upper bound: a time is rounded up to the next millisecond.
+
+    A time in the last millisecond of the year 9999, the last that there is, keeps its microseconds.
+    """
     if isinstance(value, str):
         return _text_high(value)
     if not isinstance(value, datetime):
         return value
-    if value.microsecond % 1000:
-        micros = int(value.replace(tzinfo=UTC).timestamp()) * 1_000_000 + value.microsecond
-        millis = -(-micros // 1000)
-        value = datetime.fromtimestamp(millis // 1000, UTC).replace(
-            microsecond=millis % 1000 * 1000
-        )
-    return _iso(value, value.microsecond // 1000)
+    up = timedelta(microseconds=-value.microsecond % 1000)
+    if value > _LAST_TIME - up:
+        return f"{value:%Y-%m-%dT%H:%M:%S.%f}Z"
+    return _iso(value + up)
 
 
 def _text_high(text: str) -> str:
@@ -145,8 +146,8 @@ def _text_high(text: str) -> str:
     return text if end >= len(text) else text[:end] + _LAST_CHARACTER
 
 
-def _iso(value: datetime, millis: int) -> str:
-    return f"{value:%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"
+def _iso(value: datetime) -> str:
+    return f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03d}Z"
 
 
 def partition_values(file: DataFile) -> Mapping[str, str]:

@@ -94,9 +94,13 @@ def _filled(table: str, at: datetime) -> dict[str, Any]:
     if table == "quarantine":
         return {"reason": "not_json", "detail": "d", "size_bytes": 1, "record_timestamp": at}
     if table == "traces":
-        return {"trace_id": "t", "app": "a", "started_at": at, "status": "ok"} | {
-            name: [] for name in ("messages", "retrieved", "tool_calls", "segments", "attributes")
-        }
+        return {
+            "trace_id": "t",
+            "app": "a",
+            "environment": "e",
+            "started_at": at,
+            "status": "ok",
+        } | {name: [] for name in ("messages", "retrieved", "tool_calls", "segments", "attributes")}
     return {
         "feedback_id": "f",
         "trace_id": "t",
