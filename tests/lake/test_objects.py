@@ -1,0 +1,176 @@
+"""A file is there whole or not at all, and every refusal says what a person can do."""
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
+from botocore.stub import Stubber
+
+from lake.objects import FolderStore, S3Store
+from schemas.errors import FatalError, RetryableError
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    """An empty folder."""
+    return FolderStore(tmp_path / "lake")
+
+
+def test_what_is_put_can_be_got(store: FolderStore) -> None:
+    """With its size, and listed under its path."""
+    store.put("a/b.parquet", b"12345")
+    store.put("a/c.parquet", memoryview(b"1"))
+    assert (store.get("a/b.parquet"), store.size("a/b.parquet")) == (b"12345", 5)
+    assert list(store.walk("a")) == [("a/b.parquet", 5), ("a/c.parquet", 1)]
+    assert store.size("a/other") is None
+    assert list(store.walk("other")) == []
+
+
+def test_a_put_may_be_repeated(store: FolderStore) -> None:
+    """The second one leaves the same file."""
+    for _ in range(2):
+        store.put("a", b"12345")
+    assert list(store.walk("")) == [("a", 5)]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_write_that_fails_leaves_nothing(
+    store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """A full disk is a reason to try again, and no half file is left under any name."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if call == "fsync":
+        monkeypatch.setattr(os, "fsync", full)
+    else:
+        monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(RetryableError, match="No space left on device"):
+        store.put("a/b", b"12345")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_process_that_dies_leaves_no_file_under_the_name(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has written so far has another name until it is on the disk."""
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", die)
+    with pytest.raises(KeyboardInterrupt):
+        store.put("a/b.parquet", b"12345")
+    assert store.size("a/b.parquet") is None
+
+
+@pytest.mark.parametrize("error", [PermissionError(errno.EACCES, "Permission denied")])
+def test_a_folder_that_may_not_be_written_is_fatal(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    """Trying again would not help; the message names the folder and the setting."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(FatalError, match=r"lake.*Permission denied.*GOLDPAN_LAKE__URI"):
+        store.check()
+
+
+def test_a_file_in_the_way_is_fatal(tmp_path: Path) -> None:
+    """The lake cannot be made where a file is."""
+    (tmp_path / "lake").write_text("")
+    with pytest.raises(FatalError, match="GOLDPAN_LAKE__URI"):
+        FolderStore(tmp_path / "lake").put("a/b", b"1")
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> tuple[S3Store, Any]:
+    """A bucket that answers as it is told."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    store = S3Store("bucket", "lake/traces", endpoint_url=None)
+    stub = Stubber(store._client)
+    stub.activate()
+    return store, stub
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "says"),
+    [
+        ("AccessDenied", 403, "access was denied"),
+        ("InvalidAccessKeyId", 403, "AWS_ACCESS_KEY_ID"),
+        ("SignatureDoesNotMatch", 403, "AWS_SECRET_ACCESS_KEY"),
+        ("NoSuchBucket", 404, "GOLDPAN_LAKE__URI"),
+    ],
+)
+def test_what_s3_refuses_for_good_is_fatal(
+    s3: tuple[S3Store, Any], code: str, status: int, says: str
+) -> None:
+    """The message names the bucket and what to mend."""
+    store, stub = s3
+    stub.add_client_error("put_object", code, http_status_code=status)
+    with pytest.raises(FatalError, match=f"s3://bucket: writing a.*{says}"):
+        store.put("a", b"1")
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("InternalError", 500), ("SlowDown", 503), ("RequestTimeout", 400)]
+)
+def test_what_s3_may_mend_is_tried_again(s3: tuple[S3Store, Any], code: str, status: int) -> None:
+    """Trouble on the server's side passes."""
+    store, stub = s3
+    stub.add_client_error("put_object", code, http_status_code=status)
+    with pytest.raises(RetryableError, match=code):
+        store.put("a", b"1")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (EndpointConnectionError(endpoint_url="http://s3"), RetryableError),
+        (ReadTimeoutError(endpoint_url="http://s3"), RetryableError),
+        (NoCredentialsError(), FatalError),
+    ],
+)
+def test_no_answer_and_no_credentials_are_told_apart(
+    s3: tuple[S3Store, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    kind: type[Exception],
+) -> None:
+    """One passes, the other is for a person; every verb tells."""
+    store, _ = s3
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(store._client, "_make_api_call", fail)
+    for act in (
+        lambda: store.put("a", b"1"),
+        lambda: store.get("a"),
+        lambda: store.size("a"),
+        lambda: list(store.walk("")),
+        store.check,
+    ):
+        with pytest.raises(kind):
+            act()
+
+
+def test_keys_lie_under_the_prefix(s3: tuple[S3Store, Any]) -> None:
+    """Paths are relative to the table, whatever its prefix in the bucket."""
+    store, stub = s3
+    where = {"Bucket": "bucket", "Key": "lake/traces/a/b"}
+    stub.add_response("head_object", {"ContentLength": 5}, where)
+    stub.add_client_error("head_object", "404", http_status_code=404, expected_params=where)
+    listed = {"Contents": [{"Key": "lake/traces/a/b", "Size": 5}], "IsTruncated": False}
+    wanted = {"Bucket": "bucket", "Prefix": "lake/traces/a"}
+    stub.add_response("list_objects_v2", listed, wanted)
+    assert (store.size("a/b"), store.size("a/b")) == (5, None)
+    assert list(store.walk("a")) == [("a/b", 5)]
