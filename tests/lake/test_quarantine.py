@@ -1,0 +1,126 @@
+"""What was set aside can be counted, found, and taken out once."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deltalake.exceptions import DeltaError
+
+from lake.quarantine import COLUMNS, Filter, summary, take_out
+from lake.quarantine import rows as found_rows
+from lake.tables import Table
+from schemas.errors import FencedError
+from tests.lake.kit import OTHER, append, make_lake, offsets, open_lake, patience, rows
+
+TOPIC = "it's"  # a quote in a topic's name is no way into the condition
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    """Quarantine with five records of two topics."""
+    table = make_lake(tmp_path).table("quarantine")
+    append(table, None, 3)
+    append(table, None, 2, source=OTHER)
+    return table
+
+
+def numbers(found: Any) -> list[tuple[int, int]]:
+    """Return partitions and offsets."""
+    return [(row["_partition"], row["_offset"]) for row in found.to_pylist()]
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        (Filter(), [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]),
+        (Filter(topic="llm.feedback", partition=1), [(1, 0), (1, 1)]),
+        (Filter(offset=1), [(0, 1), (1, 1)]),
+        (Filter(reason="not_json", partition=0, offset=2), [(0, 2)]),
+        (Filter(reason="other"), []),
+        (Filter(topic="other"), []),
+    ],
+)
+def test_a_filter_finds_what_it_says(
+    table: Table, which: Filter, expected: list[tuple[int, int]]
+) -> None:
+    """In order of their coordinates."""
+    assert numbers(found_rows(table, which)) == expected
+
+
+def test_the_payload_is_shown_to_nobody_who_does_not_ask(table: Table) -> None:
+    """A list shows where and why, never what."""
+    assert tuple(found_rows(table, Filter()).column_names) == COLUMNS
+    assert "sealed_payload" not in COLUMNS
+    assert "sealed_payload" in found_rows(table, Filter(), payload=True).column_names
+
+
+def test_a_summary_counts_by_reason() -> None:
+    """The most frequent reason comes first."""
+    batches = [
+        rows([(0, 3)], table="quarantine", reason="too_large").value,
+        rows([(0, 4), (1, 5)], table="quarantine").value,
+    ]
+    groups = summary(pa.Table.from_batches(batches))
+    assert [(group["reason"], group["count_all"]) for group in groups] == [
+        ("not_json", 2),
+        ("too_large", 1),
+    ]
+    assert summary(pa.Table.from_batches(batches).slice(0, 0)) == []
+
+
+def test_records_are_taken_out_once(table: Table) -> None:
+    """Those that are not there any more are not counted again, and no commit is made for none."""
+    wanted = [(0, 1), (1, 0), (1, 9)]
+    assert take_out(table, "llm.feedback", wanted, retry=patience(), token=1) == 2
+    assert (offsets(table), offsets(table, OTHER)) == ([0, 2], [1])
+    version = table.handle.version()
+    assert take_out(table, "llm.feedback", wanted, retry=patience(), token=2) == 0
+    assert take_out(table, TOPIC, wanted, retry=patience(), token=3) == 0
+    table.refresh()
+    assert table.handle.version() == version
+
+
+class LostReply:
+    """A handle whose first delete lands and does not say so, or is overtaken before it lands."""
+
+    def __init__(self, real: Any, before: Any = None) -> None:
+        self._real = real
+        self._before = before
+        self.sent = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def delete(self, *args: Any, **more: Any) -> None:
+        """Delete, then fail, once."""
+        self.sent += 1
+        if self._before:
+            before, self._before = self._before, None
+            before()
+        self._real.delete(*args, **more)
+        if self.sent == 1:
+            raise DeltaError("no answer")
+
+
+def test_a_lost_reply_is_settled_by_the_token(table: Table) -> None:
+    """The records are counted as taken out, once."""
+    handle = LostReply(table.handle)
+    table.handle = handle  # type: ignore[assignment]
+    assert take_out(table, "llm.feedback", [(0, 1)], retry=patience(), token=1) == 1
+    assert handle.sent == 1
+    redriven = [one.entry for one in table.ledger() if one.entry.kind == "redrive"]
+    assert [entry.ranges[0].quarantined for entry in redriven] == [1]
+
+
+def test_another_re_drive_at_the_same_time_is_fenced(table: Table, tmp_path: Path) -> None:
+    """Of two that take out the same records, one does."""
+    other = open_lake(tmp_path).table("quarantine")
+
+    def overtake() -> None:
+        assert take_out(other, "llm.feedback", [(0, 1)], retry=patience(), token=2) == 1
+
+    table.handle = LostReply(table.handle, overtake)  # type: ignore[assignment]
+    with pytest.raises(FencedError):
+        take_out(table, "llm.feedback", [(0, 1), (0, 2)], retry=patience(), token=1)
+    assert offsets(other) == [0, 2]
