@@ -1,6 +1,6 @@
 """Scenes for the fault tests."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,14 @@ from tests.faults.scene import Scene
 from tests.servers.fixtures import StartWorker
 from tests.servers.kafka import Kafka, make_kafka
 
-MakeScene = Callable[..., Scene]
+HASTY = {
+    "log.cleaner.backoff.ms": "200",
+    "group.consumer.min.session.timeout.ms": "6000",
+    "group.consumer.session.timeout.ms": "6000",
+    "group.consumer.min.heartbeat.interval.ms": "1000",
+    "group.consumer.heartbeat.interval.ms": "1000",
+}
+"""A broker that compacts soon, and takes a silent worker of either protocol for dead soon."""
 
 
 @pytest.fixture
@@ -22,9 +29,8 @@ def scene(kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> Scene:
 def other_kafka(
     kafka_parts: Path | None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Kafka]:
-    """Another cluster, which compacts soon, and which a test may stop if it starts it again."""
-    compacts_soon = {"log.cleaner.backoff.ms": "200"}
-    broker = make_kafka(kafka_parts, tmp_path_factory.mktemp("other-kafka"), compacts_soon)
+    """Another cluster, hastier, and one that a test may stop if it starts it again."""
+    broker = make_kafka(kafka_parts, tmp_path_factory.mktemp("other-kafka"), HASTY)
     try:
         yield broker.start()
     finally:

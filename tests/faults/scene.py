@@ -13,7 +13,16 @@ from tests.servers.worker import Worker, settings
 
 PARTITIONS = 2
 QUIET = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 1000}
-"""Client properties with which a dead worker is noticed soon."""
+"""Client properties with which a dead worker is noticed soon, in the classic protocol."""
+
+
+def protocol_settings(protocol: str) -> dict[str, object]:
+    """Settings for a group protocol with which a dead worker is noticed soon.
+
+    With `consumer` it is the broker that decides about that: take `other_kafka`.
+    """
+    properties = QUIET if protocol == "classic" else {}
+    return {"kafka__group_protocol": protocol, "kafka__properties": properties}
 
 
 @dataclass
@@ -64,7 +73,7 @@ class Scene:
 
     def catch_up(self, **more: object) -> Worker:
         """Let a new worker bring everything into the lake, and end."""
-        worker = self.start("--until-caught-up", **more)
+        worker = self.start("--until-caught-up", name=None, **more)
         worker.finish()
         return worker
 

@@ -28,18 +28,18 @@ def collide(scene: Scene, owners: list[Worker]) -> None:
 def test_two_groups(scene: Scene) -> None:
     """Of two that read the same range only one brings it in, and both go on."""
     scene.produce(100)
-    groups = [{"kafka__group_id": unique("group")} for _ in range(2)]
-    collide(scene, [scene.start(**group) for group in groups])
+    groups = [unique("group") for _ in range(2)]
+    collide(scene, [scene.start(kafka__group_id=group) for group in groups])
     for group in groups:
-        scene.catch_up(**group)
+        scene.catch_up(kafka__group_id=group)
     scene.assert_exactly_once()
 
 
 def test_two_groups_that_judge_otherwise(scene: Scene) -> None:
     """A record that one sets aside and the other lets pass is in one place all the same."""
     scene.produce(100)
-    lax = {"kafka__group_id": unique("group")}
-    strict = {"kafka__group_id": unique("group"), "stream__max_record_bytes": SHORT_LIMIT}
-    collide(scene, [scene.start(**lax), scene.start(**strict)])
-    scene.catch_up(**strict)
+    lax = scene.start(kafka__group_id=unique("group"))
+    strict = scene.start(kafka__group_id=unique("group"), stream__max_record_bytes=SHORT_LIMIT)
+    collide(scene, [lax, strict])
+    scene.catch_up(stream__max_record_bytes=SHORT_LIMIT)
     scene.assert_exactly_once()
