@@ -1,0 +1,109 @@
+"""What a user may say to Kafka's client, and what carries a promise of the worker."""
+
+import time
+
+import pytest
+from confluent_kafka import KafkaError
+from pydantic import ValidationError
+
+from schemas.errors import FatalError, RetryableError, UsageError
+from stream.cluster import Cluster
+from stream.config import KafkaSettings
+from stream.fetch import Fetcher
+from stream.kafka_client import admin_properties, consumer_properties, make_consumer
+from tests.servers.mock_kafka import MockKafka
+
+PROMISES = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "error",
+    "enable.partition.eof": True,
+    "group.id": "goldpan",
+    "bootstrap.servers": "localhost:9092",
+    "partition.assignment.strategy": "range",
+}
+
+
+@pytest.mark.parametrize("name", sorted(set(PROMISES) - {"enable.partition.eof"}))
+def test_what_carries_a_promise_is_refused_in_the_settings(name: str) -> None:
+    """The message names the property."""
+    with pytest.raises(ValidationError, match=name):
+        KafkaSettings(properties={name: "other"})
+
+
+@pytest.mark.parametrize("name", sorted(PROMISES))
+def test_what_carries_a_promise_wins(name: str) -> None:
+    """Even if the settings have let it pass."""
+    settings = KafkaSettings().model_copy(update={"properties": {name: "other"}})
+    assert consumer_properties(settings, fetch_queue=2**20)[name] == PROMISES[name]
+
+
+def test_other_properties_are_the_users_own() -> None:
+    """Also where the worker has a default."""
+    settings = KafkaSettings(properties={"fetch.wait.max.ms": 7, "security.protocol": "ssl"})
+    found = consumer_properties(settings, fetch_queue=2**20)
+    assert (found["fetch.wait.max.ms"], found["security.protocol"]) == (7, "ssl")
+
+
+def test_the_admin_client_is_spared_what_only_consumers_know() -> None:
+    """It warns about each property that it does not know; security is for both."""
+    settings = KafkaSettings(properties={"session.timeout.ms": 6000, "sasl.username": "u"})
+    found = admin_properties(settings)
+    assert "session.timeout.ms" not in found
+    assert found["sasl.username"] == "u"
+
+
+def test_the_new_protocol_assigns_on_the_brokers() -> None:
+    """It refuses the property of the classic one."""
+    found = consumer_properties(KafkaSettings(group_protocol="consumer"), fetch_queue=2**20)
+    assert found["group.remote.assignor"] == "range"
+    assert "partition.assignment.strategy" not in found
+
+
+def test_a_property_that_the_client_refuses_is_told() -> None:
+    """In the words of the client, with the setting it came from."""
+    settings = KafkaSettings(properties={"no.such.property": "1"})
+    with pytest.raises(UsageError, match=r"GOLDPAN_KAFKA__PROPERTIES.*no\.such\.property"):
+        make_consumer(settings, fetch_queue=2**20, on_error=lambda _error: None)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "says"),
+    [
+        (KafkaError.UNKNOWN_TOPIC_OR_PART, FatalError, "has no topic t: create it"),
+        (KafkaError._UNKNOWN_TOPIC, FatalError, "has no topic t"),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, FatalError, "not allowed to read the topic t"),
+        (KafkaError.GROUP_AUTHORIZATION_FAILED, FatalError, "consumer group"),
+        (KafkaError.SASL_AUTHENTICATION_FAILED, FatalError, "credentials"),
+        (KafkaError._TRANSPORT, RetryableError, "b:1 gives no good answer"),
+        (KafkaError._TIMED_OUT, RetryableError, "b:1 gives no good answer"),
+        (KafkaError.NOT_LEADER_FOR_PARTITION, RetryableError, "NOT_LEADER"),
+    ],
+)
+def test_what_brokers_say_tells_whether_to_try_again(
+    code: int, kind: type[Exception], says: str
+) -> None:
+    """Only what a person must mend stops the worker."""
+    cluster = Cluster({"bootstrap.servers": "b:1", "log_level": 0}, bootstrap_servers="b:1")
+    error = cluster.translated(KafkaError(code), "t")
+    assert type(error) is kind
+    assert says in str(error)
+
+
+def test_single_records_are_fetched_by_their_coordinates() -> None:
+    """Those beyond the end are not waited for; the others come as they were written."""
+    broker = MockKafka()
+    values = [f"value {number}".encode() for number in range(6)]
+    broker.produce("t", [(b"key", value, number % 2) for number, value in enumerate(values)])
+    settings = KafkaSettings(bootstrap_servers=broker.bootstrap)
+    fetcher = Fetcher(settings, monotonic=time.monotonic)
+    try:
+        found = fetcher.fetch("t", [(0, 0), (0, 2), (1, 1), (1, 99), (3, 0)])
+    finally:
+        fetcher.close()
+        broker.close()
+    assert {where: (raw.key, raw.value) for where, raw in found.items()} == {
+        (0, 0): (b"key", values[0]),
+        (0, 2): (b"key", values[4]),
+        (1, 1): (b"key", values[3]),
+    }
