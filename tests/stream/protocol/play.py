@@ -23,6 +23,9 @@ PLACES = (
     "quarantine: reading",
     "quarantine: writing",
     "quarantine: written",
+    "audit_committed",
+    "redactions: writing",
+    "redactions: written",
 )
 """Where a worker may be left standing: before or after each effect on the lake."""
 

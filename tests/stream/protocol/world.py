@@ -17,6 +17,7 @@ from lake.ledger import Incarnation, Source
 from lake.tables import Table
 from lake.verify import verify
 from lake.writer import TableWriter
+from redact.audit import AuditEntry
 from schemas.errors import FencedError
 from schemas.provenance import Decoded, Raw, RecordKind, Rejected
 from stream.assignment import TakeOver
@@ -29,7 +30,7 @@ from tests.stream.protocol.actors import Actor, PausingHandle, Stage
 
 TOPIC = "t"
 PARTITIONS = 2
-PRIMARY, QUARANTINE = "feedback", "quarantine"
+PRIMARY, QUARANTINE, AUDIT = "feedback", "quarantine", "redactions"
 
 
 @dataclass
@@ -74,7 +75,8 @@ class Verdict:
     def redact(self, decoded: Decoded[Any], *, ingested_at: int) -> "Passed":
         """Make rows."""
         found = [At(raw.partition, raw.offset) for raw in decoded.records]
-        return Passed(rows(found, topic=decoded.topic, ingested_at=when(ingested_at)))
+        told = [AuditEntry(decoded.topic, at.partition, at.offset, None, 0, ()) for at in found]
+        return Passed(rows(found, topic=decoded.topic, ingested_at=when(ingested_at)), audit=told)
 
     def statistics(self) -> dict[str, int]:
         """Return nothing."""
@@ -209,7 +211,7 @@ class World:
     def worker(self, bad: Callable[[int, int], bool]) -> Worker:
         """Start a worker."""
         lake = self._open_lake()
-        tables = {name: self._pausing(lake.table(name)) for name in (PRIMARY, QUARANTINE)}
+        tables = {name: self._pausing(lake.table(name)) for name in (PRIMARY, QUARANTINE, AUDIT)}
         committing = self._open_lake()
         writers = {
             name: TableWriter(
@@ -218,12 +220,12 @@ class World:
                 watch=Watch(),
                 now_ms=lambda: 0,
             )
-            for name in (PRIMARY, QUARANTINE)
+            for name in (PRIMARY, QUARANTINE, AUDIT)
         }
         steps = FlushSteps(
             primary=writers[PRIMARY],
             quarantine=writers[QUARANTINE],
-            audit=None,
+            audit=writers[AUDIT],
             incarnation=self._incarnation,
             reached=self.stage.pause,
             on_checkpoint_error=lambda _table, _error: None,
@@ -231,7 +233,7 @@ class World:
         take_over = TakeOver(
             primary={TOPIC: tables[PRIMARY]},
             quarantine=tables[QUARANTINE],
-            audit=None,
+            audit=tables[AUDIT],
             incarnation=self._incarnation,
             watermarks=lambda source: (
                 self.logs[source.partition].low,
@@ -245,10 +247,16 @@ class World:
 
     def versions(self) -> list[int]:
         """Return the versions that the tables stand at."""
-        tables = [self._lake.table(name) for name in (PRIMARY, QUARANTINE)]
+        tables = [self._lake.table(name) for name in (PRIMARY, QUARANTINE, AUDIT)]
         for table in tables:
             table.refresh()
         return [table.handle.version() for table in tables]
+
+    def position(self, partition: int) -> int:
+        """Return the position of the primary table."""
+        table, source = self._lake.table(PRIMARY), Source(TOPIC, partition)
+        table.refresh()
+        return table.positions([source])[source] or 0
 
     def intake(self, verdict: Verdict) -> Intake:
         """Return the intake of a worker."""
@@ -260,7 +268,11 @@ class World:
         primary.refresh()
         aside.refresh()
         found = list(verify(self._lake, deep=True).problems)
-        stored, held = _coordinates(primary), _coordinates(aside)
+        audit = self._lake.table(AUDIT)
+        audit.refresh()
+        stored, held, told = _coordinates(primary), _coordinates(aside), _coordinates(audit)
+        found += [f"{at}: told {times} times" for at, times in told.items() if times > 1]
+        found += [f"{at}: stored and not told" for at in stored.keys() - told.keys()]
         for partition, log in enumerate(self.logs):
             source = Source(TOPIC, partition)
             position = primary.positions([source])[source] or 0
