@@ -77,9 +77,10 @@ def verdict(error: BaseException) -> tuple[str, int]:
 def _left_behind() -> bool:
     """Tell whether a thread still waits for an answer, from a lake that hangs, say.
 
-    An ordinary exit would wait for it: a minute or more after the worker has said that it is done.
+    An ordinary exit would wait for it (daemon threads too, where they are of a pool): a minute or
+    more after the worker has said that it is done.
     """
-    return any(t is not threading.main_thread() and not t.daemon for t in threading.enumerate())
+    return threading.active_count() > 1
 
 
 def _flush() -> None:

@@ -25,11 +25,19 @@ PAUSE = 0.2
 
 @dataclass
 class Broken:
-    """A lake on S3 behind a proxy that breaks requests, and the workers that write to it."""
+    """A lake on S3, and a proxy that breaks requests of the workers, not of those who look on."""
 
     scene: Scene
     proxy: FaultyS3
+    s3: S3
     rules: list[Rule] = field(default_factory=list)
+
+    def start(self, **more: object) -> Worker:
+        """Start a worker that reaches S3 through the proxy."""
+        self.scene.outside = self.s3.env(self.proxy.endpoint)
+        worker = self.scene.start(**more)
+        self.scene.outside = self.s3.env()
+        return worker
 
     def breaks(self, fault: Fault, path: str, times: int = 1, nth: int = 1) -> Rule:
         """Do a fault to the next PUTs of a path."""
@@ -51,14 +59,14 @@ class Broken:
 
 @pytest.fixture
 def broken(kafka: Kafka, s3: S3, faulty_s3: FaultyS3, start_worker: StartWorker) -> Broken:
-    """Topics and a lake of the test's own; its workers reach S3 through the proxy."""
-    outside = s3.env(faulty_s3.endpoint)
-    return Broken(Scene(kafka, s3.new_lake(), start_worker, outside=outside), faulty_s3)
+    """Topics and a lake of the test's own."""
+    scene = Scene(kafka, s3.new_lake(), start_worker, outside=s3.env())
+    return Broken(scene, faulty_s3, s3)
 
 
 def test_requests_are_refused(broken: Broken) -> None:
     """Errors and closed connections at any PUT, some of them in a row, are tried again."""
-    worker = broken.scene.start()
+    worker = broken.start()
     for path in PATHS.values():
         for fault in REFUSALS:
             broken.breaks(fault, path, times=2)
@@ -72,7 +80,7 @@ def test_what_was_done_is_denied(broken: Broken) -> None:
 
     A client that makes such a commit again meets its own: 412. The position tells whose it is.
     """
-    worker = broken.scene.start()
+    worker = broken.start()
     for fault in LIES:
         for path in PATHS.values():
             broken.breaks(fault, path)
@@ -84,12 +92,25 @@ def test_what_was_done_is_denied(broken: Broken) -> None:
     broken.scene.assert_exactly_once()
 
 
+def test_the_log_cannot_be_read(broken: Broken) -> None:
+    """Reading positions is a request too; where it fails the commit waits, or is tried again."""
+    worker = broken.start()
+    worker.wait_for_log("partitions_assigned")
+    for method in ("GET", "HEAD"):
+        for fault in (Fault.ERROR_500, Fault.CLOSE):
+            rule = broken.proxy.inject(fault, method, r"_delta_log", times=20)
+            broken.rules += [rule] if method == "GET" else []
+    broken.survive(worker)
+    assert worker.logs("step_retried"), worker.tail()
+    broken.scene.assert_exactly_once()
+
+
 @pytest.mark.chaos
 @pytest.mark.parametrize("path", list(PATHS))
 @pytest.mark.parametrize("fault", [*REFUSALS, *LIES])
 def test_one_fault_for_long(broken: Broken, fault: Fault, path: str) -> None:
     """One kind of fault at one kind of PUT, until every client has given up by itself."""
-    worker = broken.scene.start()
+    worker = broken.start()
     rule = broken.breaks(fault, PATHS[path], times=OFTEN)
     broken.survive(worker)
     worker.wait_until(lambda: len(rule.done) == OFTEN or rule.hits < OFTEN, what="through")
@@ -103,7 +124,7 @@ def test_no_answer_at_all(broken: Broken) -> None:
     """
     broken.scene.produce(50)
     hang = broken.proxy.inject(Fault.HANG, "PUT", DATA, times=None, seconds=600)
-    worker = broken.scene.start(stream__drain_seconds=1)
+    worker = broken.start(stream__drain_seconds=1)
     hang.wait()
     worker.sigterm()
     worker.finish()
@@ -124,7 +145,7 @@ def test_no_answer_until_time_is_up(broken: Broken) -> None:
         for path in PATHS.values()
         for fault in (Fault.HANG, Fault.STALL_REPLY)
     ]
-    worker = broken.scene.start()
+    worker = broken.start()
     worker.wait_until(broken.scene.all_in, 280, "done in spite of the silence")
     assert all(hang.done for hang in hangs), hangs
     broken.scene.assert_exactly_once()
@@ -135,7 +156,7 @@ def test_killed_before_the_answer(broken: Broken, path: str) -> None:
     """A worker that is killed after its commit landed, and before it knew, has done it once."""
     broken.scene.produce(50)
     stall = broken.proxy.inject(Fault.STALL_REPLY, "PUT", path, nth=2, times=None, seconds=600)
-    worker = broken.scene.start()
+    worker = broken.start()
     worker.wait_until(lambda: stall.seen >= 1, what="writing")
     broken.scene.produce(50)
     stall.wait()
@@ -169,7 +190,7 @@ def test_two_workers(broken: Broken) -> None:
     """Two workers of one group that share the tables get through the same faults."""
     scene = broken.scene
     scene.kafka.add_partitions(scene.traces_topic, 4)
-    workers = [scene.start(stream__flush_seconds=0.2) for _ in range(2)]
+    workers = [broken.start(stream__flush_seconds=0.2) for _ in range(2)]
     for worker in workers:
         worker.wait_for_log("partitions_assigned")
     for number, fault in enumerate((*REFUSALS, *LIES)):
