@@ -151,9 +151,20 @@ def refresh(handle: Handle, table: str) -> None:
         raise RetryableError(f"table {table}: log not readable ({type(error).__name__})") from error
 
 
-def positions(handle: Handle, sources: Sequence[Source]) -> Mapping[Source, int | None]:
-    """Return the position of each source, as of the version that the handle stands at."""
-    return {source: handle.transaction_version(position_app(source)) for source in sources}
+def number(handle: Handle, table: str, app: str) -> int | None:
+    """Return the number under an application id, as of the version that the handle stands at.
+
+    delta-rs reads the log again for it: RetryableError if the lake does not answer.
+    """
+    try:
+        return handle.transaction_version(app)
+    except (DeltaError, OSError) as error:
+        raise RetryableError(f"table {table}: log not readable ({type(error).__name__})") from error
+
+
+def positions(handle: Handle, table: str, sources: Sequence[Source]) -> Mapping[Source, int | None]:
+    """Return the position of each source; otherwise as `number`."""
+    return {source: number(handle, table, position_app(source)) for source in sources}
 
 
 def _landed(
@@ -161,10 +172,9 @@ def _landed(
 ) -> bool:
     """Tell whether this commit has been made; FencedError if it cannot be made any more."""
     conditions: list[Move | Guard] = [*moves, *guards]
-    found = {c.app: handle.transaction_version(c.app) for c in conditions}
+    found = {c.app: number(handle, table, c.app) for c in conditions}
     if all(
-        found[m.app] == m.to and handle.transaction_version(token_app(m.app)) == token
-        for m in moves
+        found[m.app] == m.to and number(handle, table, token_app(m.app)) == token for m in moves
     ):
         return True
     strays = [c for c in conditions if found[c.app] != c.expected]
@@ -182,7 +192,7 @@ def _same_topics(handle: Handle, table: str, entry: Entry) -> None:
     if entry.kind is EntryKind.ADOPT:
         return
     for topic, incarnation in entry.incarnations.items():
-        recorded = handle.transaction_version(incarnation_app(topic))
+        recorded = number(handle, table, incarnation_app(topic))
         if recorded not in (None, incarnation.version()):
             raise FencedError(f"table {table}: the positions are of another incarnation of {topic}")
 

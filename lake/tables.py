@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from lake.commit import positions, refresh
+from lake.commit import number, positions, refresh
 from lake.config import LakeSettings
 from lake.ledger import LoggedEntry, Source, incarnation_app, read_ledger
 from lake.location import Location
@@ -110,12 +110,11 @@ class Table:
 
     def positions(self, sources: Sequence[Source]) -> Mapping[Source, int | None]:
         """Return the positions as of the last refresh; None where a source has none."""
-        return positions(self.handle, sources)
+        return positions(self.handle, self.name, sources)
 
     def number(self, app: str) -> int | None:
         """Return the number kept under an application id, as of the last refresh."""
-        version: int | None = self.handle.transaction_version(app)
-        return version
+        return number(self.handle, self.name, app)
 
     def incarnation_version(self, topic: str) -> int | None:
         """Return the number of the topic's incarnation that the positions belong to."""

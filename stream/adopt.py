@@ -58,7 +58,7 @@ class Adoption:
     def _move(self, table: Table, incarnation: Incarnation, starts: Mapping[Source, int]) -> None:
         table.refresh()
         found = {
-            app: table.handle.transaction_version(app)
+            app: table.number(app)
             for source in starts
             for app in (position_app(source), late_app(source))
         }
@@ -71,7 +71,7 @@ class Adoption:
             if found[app] != start and (found[app] is not None or app == position_app(source))
         ]
         topic = next(iter(starts)).topic
-        adopted = table.handle.transaction_version(adopted_app(topic))
+        adopted = table.number(adopted_app(topic))
         moves.append(Move(adopted_app(topic), adopted, self.now_us()))
         ranges = [SourceRange(s.topic, s.partition, start, start) for s, start in starts.items()]
         commit(

@@ -86,7 +86,7 @@ class Redrive:
         """
         found = rows(self.quarantine, which, payload=True).to_pylist()
         self.primary.refresh()
-        generation = self.primary.handle.transaction_version(generation_app(self.topic))
+        generation = self.primary.number(generation_app(self.topic))
         found = self._done_reading(found)
         current = self._of_this_topic(found)
         already = self._in_primary({_where(row) for row in current})
