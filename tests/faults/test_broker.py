@@ -1,6 +1,5 @@
 """A broker that goes away and comes back: the worker waits, and goes on by itself."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,26 +8,39 @@ from tests.faults.scene import Scene, protocol_settings
 from tests.servers.fixtures import StartWorker
 from tests.servers.kafka import Kafka
 
-AWAYS: dict[str, Callable[[Kafka], None]] = {"stopped": Kafka.stop, "killed": Kafka.kill}
+AWAYS = (Kafka.stop, Kafka.kill)
 
 
-@pytest.mark.parametrize("protocol", ["classic", "consumer"])
-def test_broker_away_in_mid_run(
-    other_kafka: Kafka, tmp_path: Path, start_worker: StartWorker, protocol: str
-) -> None:
+@pytest.fixture
+def scenes(other_kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> list[Scene]:
+    """One scene for each group protocol, on a broker that may be stopped."""
+    return [
+        Scene(other_kafka, tmp_path / protocol, start_worker, more=protocol_settings(protocol))
+        for protocol in ("classic", "consumer")
+    ]
+
+
+def test_broker_away_in_mid_run(other_kafka: Kafka, scenes: list[Scene]) -> None:
     """Stopped in order, and then killed, under way; the worker is never started again."""
-    more = protocol_settings(protocol)
-    scene = Scene(other_kafka, tmp_path / "lake", start_worker, more=more)
-    scene.produce(100)
-    worker = scene.start()
-    worker.wait_for_log("flush_committed")
-    for away in AWAYS.values():
+    for scene in scenes:
         scene.produce(100)
+    workers = [scene.start() for scene in scenes]
+    for worker in workers:
+        worker.wait_for_log("flush_committed")
+    for away in AWAYS:
+        said = [len(worker.logs("kafka_error")) for worker in workers]
+        for scene in scenes:
+            scene.produce(100)
         away(other_kafka)
-        worker.wait_for_log("kafka_error")
+        for worker, before in zip(workers, said, strict=True):
+            worker.wait_for_log("kafka_error", count=before + 1)
         other_kafka.restart()
-        scene.produce(50)
-        worker.wait_until(scene.all_in, what="done with what was there before and after")
-    worker.sigterm()
-    worker.finish()
-    scene.assert_exactly_once()
+        for scene in scenes:
+            scene.produce(50)
+        for worker, scene in zip(workers, scenes, strict=True):
+            worker.wait_until(scene.all_in, what="done with what was there before and after")
+    for worker in workers:
+        worker.sigterm()
+    for worker, scene in zip(workers, scenes, strict=True):
+        worker.finish()
+        scene.assert_exactly_once()
