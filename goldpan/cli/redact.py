@@ -1,29 +1,31 @@
 """``goldpan redact``: the redaction engine alone, JSON lines in, JSON lines out."""
 
 import json
+import multiprocessing
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import click
-import pyarrow as pa
 from rich.console import Console
 from rich.progress import Progress
 
-from goldpan import wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.main import NO
-from schemas.arrow import EVENT_DATE, TABLES
-from schemas.columns import TABLE_OF
-from schemas.provenance import Raw, RecordKind, Rejected
-from stream.decode.decoder import Decoder
+from goldpan.redact_lines import SCHEMAS, Lines, Numbered, open_lines
+from goldpan.settings import Settings
+from redact.policy import load_policy
+from redact.report import Tally, report_page
 
 BATCH_LINES: Final = 500
+AHEAD: Final = 4  # batches that wait for each process
 _STDIN: Final = Path("-")
+_here: dict[str, Lines] = {}  # in a process of the pool: what redacts its lines
 
 
 @click.command()
@@ -32,14 +34,31 @@ _STDIN: Final = Path("-")
 )
 @click.option(
     "--schema",
-    type=click.Choice([kind.value for kind in RecordKind]),
-    default=RecordKind.TRACE.value,
+    type=click.Choice(SCHEMAS),
+    default=SCHEMAS[0],
     show_default=True,
-    help="What the lines are.",
+    help='What the lines are; text is {"id", "text"}, and findings come with it.',
+)
+@click.option(
+    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes."
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    metavar="FILE.html",
+    help="Write a page that tells what was found and replaced, without a value.",
 )
 @with_call
 @click.pass_context
-def redact(ctx: click.Context, call: Call, *, files: tuple[Path, ...], schema: str) -> None:
+def redact(  # noqa: PLR0913 - one argument an option
+    ctx: click.Context,
+    call: Call,
+    *,
+    files: tuple[Path, ...],
+    schema: str,
+    workers: int,
+    report: Path | None,
+) -> None:
     """Redact records in files, or from standard input, to standard output.
 
     A line that is no valid record is left out and named on standard error, without its content;
@@ -49,65 +68,61 @@ def redact(ctx: click.Context, call: Call, *, files: tuple[Path, ...], schema: s
     Example:
       export GOLDPAN_REDACT__KEY=$(openssl rand -base64 32)
       goldpan redact --schema trace traces.jsonl > redacted.jsonl
+      echo '{"id": 1, "text": "mail ann@example.com"}' | goldpan redact --schema text
     """
-    engine = _Engine(call, RecordKind(schema))
-    refused: list[dict[str, Any]] = []
-    done = 0
+    engine = open_lines(call.settings, schema)
+    tally, refused, done = Tally(), [], 0
     for file in files or (_STDIN,):
         with _lines(file) as lines:
-            for first, batch in _batches(lines):
-                rows, rejected = engine.run(first, batch)
-                call.write_lines(json.dumps(row, ensure_ascii=False) for row in rows)
-                done += len(rows)
-                refused += [_refusal_json(file, one) for one in rejected]
+            for batch in _redacted(call.settings, schema, engine, lines, workers):
+                for one in batch:
+                    tally.add(one.line)
+                good = [one.line.output for one in batch if one.line.output is not None]
+                call.write_lines(output.decode() for output in good)
+                done += len(good)
+                refused += [_refusal(file, one) for one in batch if one.line.problem]
+    if report is not None:
+        policy = load_policy(call.settings.redact.policy)
+        made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        page = report_page(tally, policy, policy_hash=engine.policy_hash, made_at=made_at)
+        report.write_text(page, encoding="utf-8")
     _tell(call, done, refused)
     if refused:
         ctx.exit(NO)
 
 
-class _Engine:
-    """Decodes and redacts lines of one kind of record."""
-
-    def __init__(self, call: Call, kind: RecordKind) -> None:
-        settings = call.settings
-        self._redactor = wiring.redaction(settings.redact).redactor
-        self._decoder = Decoder(
-            kind,
-            wiring.schema_source(settings.kafka),
-            max_record_bytes=settings.stream.max_record_bytes,
-        )
-        provenance = {name for name in TABLES[TABLE_OF[kind]].arrow.names if name.startswith("_")}
-        self._hidden = provenance | {EVENT_DATE}
-
-    def run(
-        self, first: int, lines: Sequence[bytes]
-    ) -> tuple[list[dict[str, Any]], list[Rejected]]:
-        """Return the redacted records of some lines, and those refused; ``first`` is a number."""
-        raws = [Raw(0, first + i, -1, None, line) for i, line in enumerate(lines) if line.strip()]
-        decoded, undecoded = self._decoder.decode("", raws)
-        outcome = self._redactor.redact(decoded, ingested_at=wiring.now_us())
-        rejected = sorted([*undecoded, *outcome.rejected], key=lambda one: one.raw.offset)
-        return self._rows(outcome.rows.value), rejected
-
-    def _rows(self, batch: pa.RecordBatch) -> list[dict[str, Any]]:
-        shown = batch.select([name for name in batch.schema.names if name not in self._hidden])
-        maps = [field.name for field in shown.schema if pa.types.is_map(field.type)]
-        return [_plain(row, maps) for row in shown.to_pylist()]
+def _redacted(
+    settings: Settings, schema: str, engine: Lines, lines: BinaryIO, workers: int
+) -> Iterator[list[Numbered]]:
+    """Yield what came of the lines, some at a time and in order."""
+    if workers == 1:
+        for first, batch in _batches(lines):
+            yield engine.run(first, batch)
+        return
+    # Processes are started anew, never forked: Arrow and hyperscan do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_open_here, initargs=(settings, schema)
+    ) as pool:
+        batches = _batches(lines)
+        waiting = [pool.submit(_run_here, *one) for one in islice(batches, AHEAD * workers)]
+        while waiting:
+            yield waiting.pop(0).result()
+            waiting += [pool.submit(_run_here, *one) for one in islice(batches, 1)]
 
 
-def _plain(row: Mapping[str, Any], maps: Sequence[str]) -> dict[str, Any]:
-    """Return a row as JSON can hold it: times as RFC 3339, maps as objects."""
-    plain: dict[str, Any] = {
-        name: value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
-        for name, value in row.items()
-    }
-    return plain | {name: dict(plain[name]) for name in maps}
+def _open_here(settings: Settings, schema: str) -> None:
+    _here["lines"] = open_lines(settings, schema)
 
 
-def _batches(lines: BinaryIO) -> Iterator[tuple[int, list[bytes]]]:
+def _run_here(first: int, lines: list[bytes]) -> list[Numbered]:
+    return _here["lines"].run(first, lines)
+
+
+def _batches(lines: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
     """Yield some lines at a time, without their ends, and the number of the first (from 1)."""
-    number = 1
-    while batch := [line.rstrip(b"\r\n") for line in islice(lines, BATCH_LINES)]:
+    number, rest = 1, iter(lines)
+    while batch := [line.rstrip(b"\r\n") for line in islice(rest, BATCH_LINES)]:
         yield number, batch
         number += len(batch)
 
@@ -126,13 +141,13 @@ def _lines(file: Path) -> Iterator[BinaryIO]:
         yield lines
 
 
-def _refusal_json(file: Path, rejected: Rejected) -> dict[str, Any]:
+def _refusal(file: Path, one: Numbered) -> dict[str, Any]:
     return {
         "file": str(file),
-        "line": rejected.raw.offset,
-        "reason": str(rejected.reason),
-        "field": rejected.field,
-        "detail": rejected.detail,
+        "line": one.number,
+        "reason": one.reason,
+        "field": one.field,
+        "detail": one.line.problem,
     }
 
 

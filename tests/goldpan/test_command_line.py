@@ -144,7 +144,8 @@ def test_lake_commands_answer_in_json(lake: Path) -> None:
     listed = json.loads(run_goldpan(env, "quarantine", "list", "--json").stdout)
     shown = json.loads(run_goldpan(env, "quarantine", "show", "--json").stdout)
     assert init == {"uri": str(lake), "made": []}
-    assert [table["name"] for table in tables["tables"]] == ["traces", "feedback", "quarantine"]
+    names = [table["name"] for table in tables["tables"]]
+    assert names == ["traces", "feedback", "quarantine", "redactions"]
     assert verify == {"ok": True, "partitions": [], "problems": []}
     assert (listed, shown) == ({"groups": []}, {"records": [], "more": 0})
 

@@ -43,7 +43,9 @@ def test_every_record_is_accounted_for(shown: dict[str, Any]) -> None:
     assert shown["sent"] == {"llm.traces": calls + broken, "llm.feedback": rows["feedback"]}
     assert shown["verify"]["ok"]
     assert shown["ok"]
-    assert sum(p["consumed"] for p in shown["verify"]["partitions"]) == sum(rows.values())
+    assert rows["redactions"] == rows["traces"] + rows["feedback"]
+    consumed = sum(p["consumed"] for p in shown["verify"]["partitions"])
+    assert consumed == rows["traces"] + rows["feedback"] + rows["quarantine"]
 
 
 def test_each_broken_record_has_its_reason(shown: dict[str, Any]) -> None:

@@ -91,3 +91,27 @@ def test_without_a_key_nothing_is_redacted(traces: Path) -> None:
     """A missing key is a wrong setting, not a reason to let text through."""
     done = run_goldpan({}, "redact", str(traces))
     assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_plain_texts_come_with_their_findings(tmp_path: Path) -> None:
+    """Offsets point into the text that was given; two processes give the lines in order."""
+    texts = [f"write to person{i}@example.com" for i in range(1200)]
+    file = tmp_path / "texts.jsonl"
+    file.write_text("".join(json.dumps({"id": i, "text": t}) + "\n" for i, t in enumerate(texts)))
+    one = run_goldpan(ENV, "redact", "--schema", "text", str(file))
+    two = run_goldpan(ENV, "redact", "--schema", "text", "--workers", "2", str(file))
+    assert one.returncode == two.returncode == 0, one.stderr + two.stderr
+    assert one.stdout == two.stdout
+    for text, line in zip(texts, map(json.loads, one.stdout.splitlines()), strict=True):
+        found = [f for f in line["findings"] if f["type"] == "EMAIL_ADDRESS"]
+        assert [text[f["start"] : f["end"]] for f in found] == [text.removeprefix("write to ")]
+        assert "@example.com" not in line["text"]
+
+
+def test_the_report_tells_what_was_replaced_and_no_value(traces: Path, tmp_path: Path) -> None:
+    """``--report`` writes a page with counts by type, and what was refused."""
+    page = tmp_path / "report.html"
+    run_goldpan(ENV, "redact", "--report", str(page), str(traces))
+    text = page.read_text(encoding="utf-8")
+    assert "USER_ID" in text
+    assert "mia" not in text
