@@ -79,8 +79,15 @@ def test_made_again_while_no_worker_ran(scene: Scene, count: int) -> None:
     assert_both(scene, old)
 
 
-@pytest.mark.parametrize("count", [20, 300], ids=["shorter", "longer than the position"])
-@pytest.mark.parametrize("protocol", ["consumer", "classic"])
+@pytest.mark.parametrize(
+    ("count", "protocol"),
+    [
+        pytest.param(20, "classic", id="shorter, classic"),
+        pytest.param(300, "consumer", id="longer, consumer"),
+        pytest.param(20, "consumer", id="shorter, consumer", marks=pytest.mark.chaos),
+        pytest.param(300, "classic", id="longer, classic", marks=pytest.mark.chaos),
+    ],
+)
 def test_made_again_while_a_worker_runs(scene: Scene, count: int, protocol: str) -> None:
     """A worker that was not looking finds out before it writes anything of the new topic."""
     scene.produce(100)
@@ -112,8 +119,15 @@ def test_made_again_and_only_the_end_wanted(scene: Scene) -> None:
     assert_both(scene, old)
 
 
-@pytest.mark.parametrize("protocol", ["consumer", "classic"])
-@pytest.mark.parametrize("count", [0, 100], ids=["empty", "with records"])
+@pytest.mark.parametrize(
+    ("count", "protocol"),
+    [
+        pytest.param(0, "classic", id="empty, classic"),
+        pytest.param(100, "consumer", id="with records, consumer"),
+        pytest.param(0, "consumer", id="empty, consumer", marks=pytest.mark.chaos),
+        pytest.param(100, "classic", id="with records, classic", marks=pytest.mark.chaos),
+    ],
+)
 def test_another_cluster(scene: Scene, other_kafka: Kafka, count: int, protocol: str) -> None:
     """Another cluster that has topics of the same names is refused, and nothing is written."""
     scene.more = {"kafka__group_protocol": protocol}

@@ -19,7 +19,7 @@ WAITING = 1.2
 """How much waits in Kafka, as a multiple of the ceiling."""
 CASES = [
     pytest.param(Fault.HANG, 200_000, id="hangs, large records"),
-    pytest.param(Fault.ERROR_503, 20_000, id="fails, records of 20 kB"),
+    pytest.param(Fault.ERROR_503, 20_000, id="fails, 20 kB", marks=pytest.mark.chaos),
     pytest.param(Fault.HANG, 2_000, id="hangs, small records", marks=pytest.mark.chaos),
     pytest.param(Fault.ERROR_503, 2_000, id="fails, small records", marks=pytest.mark.chaos),
 ]
