@@ -230,18 +230,24 @@ class Lake:
         with _lake_errors(f"making table {schema.name}"):
             if DeltaTable.is_deltatable(uri, storage_options=options):
                 return False
-            DeltaTable.create(
-                uri,
-                schema.arrow,
-                mode="ignore",
-                partition_by=list(schema.partition_by),
-                name=schema.name,
-                configuration={
-                    **_CONFIGURATION,
-                    "delta.dataSkippingStatsColumns": ",".join(LAYOUTS[schema.name].statistics),
-                },
-                storage_options=options,
-            )
+            try:
+                DeltaTable.create(
+                    uri,
+                    schema.arrow,
+                    mode="error",
+                    partition_by=list(schema.partition_by),
+                    name=schema.name,
+                    configuration={
+                        **_CONFIGURATION,
+                        "delta.dataSkippingStatsColumns": ",".join(LAYOUTS[schema.name].statistics),
+                    },
+                    storage_options=options,
+                )
+            except DeltaError:
+                # Another process has made it meanwhile, if it is there now.
+                if not DeltaTable.is_deltatable(uri, storage_options=options):
+                    raise
+                return False
             return True
 
 

@@ -1,8 +1,10 @@
 """Tables are made once, opened only if they fit, and described truly."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from subprocess import Popen
+from threading import Barrier
 
 import pyarrow as pa
 import pytest
@@ -39,6 +41,21 @@ def test_many_processes_may_make_them_at_once(tmp_path: Path) -> None:
     started = [Popen(command, cwd=ROOT) for _ in range(3)]
     assert [process.wait() for process in started] == [0, 0, 0]
     assert {table.handle.version() for table in open_lake(tmp_path).tables()} == {0}
+
+
+@pytest.mark.parametrize("_round", range(5))
+def test_who_comes_second_finds_the_tables_made(tmp_path: Path, _round: int) -> None:
+    """Of four that begin at the same moment each ends well, and one has made each table."""
+    gate = Barrier(4)
+
+    def make() -> list[str]:
+        lake = open_lake(tmp_path)
+        gate.wait()
+        return lake.init()
+
+    with ThreadPoolExecutor(4) as pool:
+        made = [started.result() for started in [pool.submit(make) for _ in range(4)]]
+    assert sorted(name for names in made for name in names) == sorted(LAYOUTS)
 
 
 def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:
