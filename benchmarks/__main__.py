@@ -1,7 +1,7 @@
 """All benchmarks behind the numbers in the docs, one after the other, each in a process of its own.
 
-    python -m benchmarks            all of them
-    python -m benchmarks worker     one, with its own options behind it (see its --help)
+python -m benchmarks            all of them
+python -m benchmarks worker     one, with its own options behind it (see its --help)
 """
 
 import subprocess
