@@ -13,6 +13,8 @@ ALL = (
     ("memory", "peak memory by partitions and records"),
     ("redaction", "redaction against stock Presidio, and in the worker"),
     ("ner_speed", "the cost of finding names"),
+    ("labels_join", "the join of traces and feedback: throughput, state, rebuild"),
+    ("labels_quality", "labels from simulated signals against the truth"),
 )
 
 

@@ -25,6 +25,8 @@ _OWNED_PROPERTIES: Final = {
     "metadata.broker.list": "use the setting bootstrap_servers",
     "group.id": "use the setting group_id",
     "group.protocol": "use the setting group_protocol",
+    "isolation.level": "records of aborted transactions must not be stored",
+    "enable.partition.eof": "the worker must know when it is at the end of a partition",
     "auto.offset.reset": "use the setting start of the group stream",
     "enable.auto.commit": "positions come from the tables",
     "enable.auto.offset.store": "positions come from the tables",
