@@ -12,7 +12,7 @@ from lake.retry import Retry
 from lake.tables import Table
 from schemas.redacted import Redacted
 
-CHECKPOINT_EVERY = 100  # versions
+CHECKPOINT_EVERY = 20  # versions: each look at a position reads what came since the last one
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +105,10 @@ class TableWriter:
         )
 
     def checkpoint_if_due(self) -> bool:
-        """Write a checkpoint if this writer's commit made a version that is a multiple of 100.
+        """Write a checkpoint if this writer's commit made a version that is a multiple of 20.
 
         Exactly one writer makes any given version, so there is one owner without agreement.
-        Raises RetryableError if it fails, which harms nobody: the next hundred will do.
+        Raises RetryableError if it fails, which harms nobody: the next one will do.
         """
         self.table.refresh()
         version = self.table.handle.version()
