@@ -1,6 +1,9 @@
 """``goldpan lake``: make the tables, describe them, prove that they are complete."""
 
 import dataclasses
+import random
+import threading
+import time
 from typing import Any
 
 import click
@@ -11,9 +14,12 @@ from rich.table import Table
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import bytes_text, count_text
 from goldpan.cli.main import NO
+from lake.retry import Retry
 from lake.tables import Lake, TableFacts
 from lake.verify import Report
 from lake.verify import verify as verify_lake
+
+PATIENCE_SECONDS = 30.0
 
 
 @click.command()
@@ -84,10 +90,21 @@ def verify(ctx: click.Context, call: Call, *, deep: bool) -> None:
     Example:
       goldpan lake verify --json | jq .ok
     """
-    report = verify_lake(Lake(call.settings.lake), deep=deep)
+    lake = Lake(call.settings.lake)
+    report = _patience().call("verifying the lake", lambda: verify_lake(lake, deep=deep))
     call.answer(report.to_json(), lambda console: show_report(console, report))
     if not report.ok:
         ctx.exit(NO)
+
+
+def _patience() -> Retry:
+    """Return how long a reading that fails in passing is tried again."""
+    return Retry(
+        seconds=PATIENCE_SECONDS,
+        monotonic=time.monotonic,
+        sleep=threading.Event().wait,
+        uniform=random.uniform,
+    )
 
 
 def show_report(console: Console, report: Report) -> None:

@@ -14,7 +14,7 @@ RARE = {Step.CLAIMED, Step.AUDIT_COMMITTED}
 BETWEEN = (Step.QUARANTINE_COMMITTED, Step.PRIMARY_COMMITTED)
 
 
-@pytest.mark.parametrize("flush", [1, 3])
+@pytest.mark.parametrize("flush", [1, pytest.param(3, marks=pytest.mark.chaos)])
 @pytest.mark.parametrize("step", [step for step in Step if step not in RARE])
 def test_killed_at_a_step(scene: Scene, step: Step, flush: int) -> None:
     """The next worker finds in the tables where to go on, whichever step was the last."""

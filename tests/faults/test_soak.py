@@ -17,7 +17,7 @@ from tests.servers.s3 import S3
 from tests.servers.s3_faults import Fault, FaultyS3
 from tests.servers.worker import Worker
 
-SHORT_SECONDS = 40.0
+SHORT_SECONDS = 20.0
 LONG_SECONDS = float(os.environ.get("GOLDPAN_CHAOS_SECONDS", "600"))
 END_SECONDS = 120.0
 MOST = 3

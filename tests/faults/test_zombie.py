@@ -108,7 +108,10 @@ def make_zombie(kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> Make
     return make
 
 
-@pytest.mark.parametrize("stops", [ALIKE, AT_ODDS], ids=["alike", "at odds"])
+@pytest.mark.parametrize(
+    "stops",
+    [pytest.param(ALIKE, id="alike", marks=pytest.mark.chaos), pytest.param(AT_ODDS, id="at odds")],
+)
 def test_stopped_at_a_step(make_zombie: MakeZombie, stops: list[Stop]) -> None:
     """What it had under way is refused, also where it and the new owner judge a record otherwise.
 
