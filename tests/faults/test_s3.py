@@ -92,6 +92,7 @@ def test_what_was_done_is_denied(broken: Broken) -> None:
     broken.scene.assert_exactly_once()
 
 
+@pytest.mark.chaos
 def test_the_log_cannot_be_read(broken: Broken) -> None:
     """Reading positions is a request too; where it fails the commit waits, or is tried again."""
     worker = broken.start()
@@ -151,7 +152,13 @@ def test_no_answer_until_time_is_up(broken: Broken) -> None:
     broken.scene.assert_exactly_once()
 
 
-@pytest.mark.parametrize("path", [ASIDE, COMMIT], ids=["quarantine", "commit"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(ASIDE, id="quarantine", marks=pytest.mark.chaos),
+        pytest.param(COMMIT, id="commit"),
+    ],
+)
 def test_killed_before_the_answer(broken: Broken, path: str) -> None:
     """A worker that is killed after its commit landed, and before it knew, has done it once."""
     broken.scene.produce(50)
@@ -186,6 +193,7 @@ def test_server_dies(kafka: Kafka, own_s3: S3, start_worker: StartWorker) -> Non
     scene.assert_exactly_once()
 
 
+@pytest.mark.chaos
 def test_two_workers(broken: Broken) -> None:
     """Two workers of one group that share the tables get through the same faults."""
     scene = broken.scene
