@@ -10,7 +10,7 @@ from tests.faults.traffic import SHORT_LIMIT
 
 LIMITS = {"stricter": (1_000_000, SHORT_LIMIT), "laxer": (SHORT_LIMIT, 1_000_000)}
 RARE = {Step.CLAIMED, Step.AUDIT_COMMITTED}
-"""Steps that a flush of this traffic does not take; others test them."""
+"""Steps that not every flush takes; tests below and in ``test_audit`` take them."""
 BETWEEN = (Step.QUARANTINE_COMMITTED, Step.PRIMARY_COMMITTED)
 
 
@@ -41,4 +41,20 @@ def test_the_next_worker_decides_otherwise(scene: Scene, step: Step, change: str
     again = scene.start(stream__fail_at=str(step), stream__max_record_bytes=after)
     assert again.wait() == -signal.SIGKILL, again.tail()
     scene.catch_up(stream__max_record_bytes=before)
+    scene.assert_exactly_once()
+
+
+def test_killed_while_it_claims(scene: Scene) -> None:
+    """Killed twice: between its commits, and then where the next owner is stricter and says so.
+
+    The first has set aside what it had to and dies. The second reads the same range, finds more
+    to set aside than quarantine holds, claims the partitions for that, and dies in its turn.
+    """
+    scene.produce(150)
+    first = scene.start(stream__fail_at=str(Step.QUARANTINE_COMMITTED))
+    assert first.wait() == -signal.SIGKILL, first.tail()
+    second = scene.start(stream__fail_at=str(Step.CLAIMED), stream__max_record_bytes=SHORT_LIMIT)
+    assert second.wait() == -signal.SIGKILL, second.tail()
+    scene.produce(50)
+    scene.catch_up(stream__max_record_bytes=SHORT_LIMIT)
     scene.assert_exactly_once()
