@@ -1,5 +1,6 @@
 """Puts one worker together from its settings, and runs it."""
 
+import gc
 import random
 import secrets
 import threading
@@ -159,6 +160,9 @@ class _Assembly:
         try:
             take_over = self._take_over(consumer, observer)
             self._first_answer("Kafka and the lake", lambda: take_over.check(self.topics))
+            # What is there by now stays; the collector need not walk over it again and again.
+            gc.collect()
+            gc.freeze()
             targets = self._ends(consumer, partitions) if until_caught_up else None
             self._worker(consumer, budget, observer, take_over).run(targets)
         finally:
