@@ -84,8 +84,9 @@ class Intake:
         offsets, fresh = _fresh(batch, buffer.topic, assignment)
         if not offsets:
             return 0
-        held = [raw for raw in fresh if _is_held(raw, buffer.topic, assignment)]
-        if held:
+        held: list[Raw] = []
+        if any(item.held for item in assignment.of(buffer.topic)):
+            held = [raw for raw in fresh if _is_held(raw, buffer.topic, assignment)]
             fresh = [raw for raw in fresh if not _is_held(raw, buffer.topic, assignment)]
         ingested_at = self.now_us()
         decoded, rejected = self.decoder.decode(buffer.topic, fresh)
