@@ -60,6 +60,7 @@ class Soak:
             self.break_kafka: 1,
         }
         until = time.monotonic() + seconds
+        self.join()
         while time.monotonic() < until:
             (thing,) = self.random.choices(list(things), list(things.values()))
             self.done.append(thing.__name__)
