@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from goldpan.setting_names import PREFIX, Spelling, check_environment, check_file
+from labels.config import LabelSettings
 from lake.config import LakeSettings
 from redact.config import RedactSettings
 from schemas.errors import UsageError
@@ -85,6 +86,10 @@ class Settings(BaseSettings):
     redact: RedactSettings = Field(
         default=RedactSettings(),
         description="What is taken out of the records, and the keys of what stands in its place.",
+    )
+    labels: LabelSettings = Field(
+        default=LabelSettings(),
+        description="What traces are worth: the policy, its calibration, and where events go.",
     )
     metrics: MetricsSettings = Field(
         default=MetricsSettings(), description="Where the worker tells how it is."

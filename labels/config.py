@@ -1,0 +1,49 @@
+"""Settings of labels: which policy decides, under which calibration, and where events go."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+OFF = "off"
+"""The policy that decides nothing: the worker then neither joins nor writes labels."""
+
+
+class LabelSettings(BaseModel):
+    """What ``GOLDPAN_LABELS__...`` sets."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    policy: str = Field(
+        default="chat_support",
+        min_length=1,
+        description="A preset (chat_support, rag, agent), the path of a label policy, or `off`: "
+        "the worker writes no labels.",
+    )
+    calibration: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The calibration that labels are decided under: the number of a version in "
+        "the lake, or the path of a file. Without it the policy's own priors count.",
+    )
+    topic: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A topic that label events are produced to as well, once they are in the "
+        "lake: keyed by `trace_id`, each named by `label_event_id`.",
+    )
+    window_days: float | None = Field(
+        default=None,
+        gt=0,
+        le=366,
+        description="How long the worker waits for feedback on a trace, in days of event time; "
+        "the policy's `window_days` if not set.",
+    )
+
+    @property
+    def off(self) -> bool:
+        """Return whether no labels are wanted."""
+        return self.policy == OFF
+
+    @property
+    def calibration_version(self) -> int | None:
+        """Return the number of the calibration, None if a file is named or nothing is."""
+        text = self.calibration
+        return int(text) if text is not None and text.isascii() and text.isdigit() else None
