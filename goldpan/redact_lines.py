@@ -11,7 +11,7 @@ import pyarrow as pa
 from goldpan import wiring
 from goldpan.settings import Settings
 from redact.audit import AuditEntry
-from redact.engine import build_redactor
+from redact.build import build_redactor
 from redact.keys import load_keys
 from redact.policy import load_policy
 from redact.text import Line, LineRedactor

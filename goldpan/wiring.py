@@ -18,11 +18,12 @@ from goldpan.settings import Settings
 from lake.ledger import Source
 from lake.retry import Retry
 from lake.tables import Lake
+from redact.build import build_redactor
 from redact.config import RedactSettings
-from redact.engine import Redactor, build_redactor
 from redact.keys import KEY_BYTES, load_keys, load_seal_key
 from redact.policy import load_policy
 from redact.quarantine import Sealer
+from redact.redactor import Redactor
 from schemas.errors import UsageError
 from schemas.provenance import RecordKind
 from stream.adopt import Adoption

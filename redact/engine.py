@@ -9,11 +9,9 @@ reason, is rejected: its text never passes, and neither does the text of the exc
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import msgspec
-import pyarrow as pa
 
 from redact.audit import AuditEntry
 from redact.fields import MapSlot, Places, Walker
@@ -25,54 +23,13 @@ from redact.ner.stage import SpacyNames
 from redact.policy import FieldClass, Policy
 from redact.prove import PROOF_BYTES, Prover
 from redact.quarantine import fingerprint
+from redact.redactor import Outcome
 from redact.render import Replaced
 from redact.segmenter import ANALYSES_BYTES, OUTPUTS_BYTES, Failure, Found, Segment, Segmenter
 from schemas.columns import record_batch
 from schemas.provenance import Decoded, RecordKind, Rejected
 from schemas.reasons import Reason
 from schemas.redacted import Redacted
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a batch: rows for the table, and the records that could not be redacted.
-
-    ``audit`` says what was done to each record in ``rows``, where the redactor was asked to.
-    """
-
-    rows: Redacted[pa.RecordBatch]
-    rejected: list[Rejected]
-    audit: list[AuditEntry] = field(default_factory=list)
-
-
-class Redactor(Protocol):
-    """Redacts batches of records under one policy.
-
-    ``memory_bytes`` is about how far its memories of texts may grow.
-    """
-
-    policy_hash: str
-    memory_bytes: int
-
-    def redact(self, decoded: Decoded[Any], *, ingested_at: int) -> Outcome:
-        """Redact a batch. The records are changed in place; never raises for a bad record.
-
-        ``ingested_at`` in microseconds since 1970 (UTC).
-        """
-
-    def statistics(self) -> dict[str, int]:
-        """Return counters since the start: records, findings, look-ups of segments."""
-
-
-def build_redactor(policy: Policy, keys: Keys, *, audit: bool = False) -> Redactor:
-    """Make the redactor of a policy. It pickles as its policy and keys, and is built anew.
-
-    With ``audit`` each outcome says what was done to each record.
-
-    Raises:
-        UsageError: the policy names a model that is not there.
-    """
-    return OpenDoor() if policy.off else PolicyRedactor(policy, keys, audit=audit)
 
 
 def names_stage(policy: Policy, wanted: Collection[str] | None = None) -> NamesStage | None:
@@ -87,22 +44,6 @@ def names_stage(policy: Policy, wanted: Collection[str] | None = None) -> NamesS
     labels = policy.names.labels or TYPES
     used = {label: kind for label, kind in labels.items() if kind in types}
     return SpacyNames(policy.names.model, labels=used)
-
-
-class OpenDoor:
-    """The redactor of the policy `off`: everything passes as it is."""
-
-    policy_hash = "off"
-    memory_bytes = 0
-
-    def redact(self, decoded: Decoded[Any], *, ingested_at: int) -> Outcome:
-        """Return all records as rows."""
-        batch = record_batch(decoded.kind, decoded, ingested_at=ingested_at, policy="off")
-        return Outcome(Redacted(batch, "off"), [])
-
-    def statistics(self) -> dict[str, int]:
-        """Return nothing: nothing is counted."""
-        return {}
 
 
 class _Work(msgspec.Struct, gc=False):
@@ -155,7 +96,7 @@ class PolicyRedactor:
         self.memory_bytes = ANALYSES_BYTES + OUTPUTS_BYTES + PROOF_BYTES
         self._counts = {"records": 0, "rejected": 0, "findings": 0}
 
-    def __reduce__(self) -> tuple[Callable[..., Redactor], tuple[Policy, Keys, bool]]:
+    def __reduce__(self) -> tuple[Callable[..., "PolicyRedactor"], tuple[Policy, Keys, bool]]:
         return _again, (self._policy, self._keys, self._audit)
 
     def statistics(self) -> dict[str, int]:
@@ -304,8 +245,8 @@ class PolicyRedactor:
 _PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z_.-]{0,63}[0-9]{0,3}")
 
 
-def _again(policy: Policy, keys: Keys, audit: bool) -> Redactor:  # noqa: FBT001  # from a pickle
-    return build_redactor(policy, keys, audit=audit)
+def _again(policy: Policy, keys: Keys, audit: bool) -> PolicyRedactor:  # noqa: FBT001  # from a pickle
+    return PolicyRedactor(policy, keys, audit=audit)
 
 
 def _path(work: _Work, number: int) -> str:

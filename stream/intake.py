@@ -43,7 +43,7 @@ class RedactionOutcome(Protocol):
 
 
 class Redacts(Protocol):
-    """What the intake needs of a redactor; see `redact.engine.Redactor`."""
+    """What the intake needs of a redactor; see `redact.redactor.Redactor`."""
 
     @property
     def memory_bytes(self) -> int:

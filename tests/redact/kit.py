@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
-from redact.engine import Outcome, Redactor, build_redactor
+from redact.build import build_redactor
 from redact.keys import Keys
 from redact.policy import load_policy
+from redact.redactor import Outcome, Redactor
 from schemas.provenance import Decoded, Raw, RecordKind
 from schemas.records import Feedback, Trace
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from redact.engine import PolicyRedactor, build_redactor
+from redact.build import build_redactor
+from redact.engine import PolicyRedactor
 from redact.policy import load_policy
 from schemas.arrow import TABLES
 from schemas.provenance import RecordKind

@@ -15,7 +15,8 @@ from urllib.parse import quote
 
 import pytest
 
-from redact.engine import PolicyRedactor, build_redactor
+from redact.build import build_redactor
+from redact.engine import PolicyRedactor
 from redact.policy import Policy, load_policy, parse_policy
 from redact.quarantine import Sealer
 from schemas.provenance import RecordKind

@@ -1,0 +1,49 @@
+"""A worker that redacts nothing does not pay for detectors."""
+
+import subprocess
+import sys
+
+HEAVY = ("presidio_analyzer", "spacy", "thinc", "hyperscan", "phonenumbers", "tldextract", "regex")
+PLAIN = (
+    "redact.audit",
+    "redact.build",
+    "redact.config",
+    "redact.keys",
+    "redact.open_door",
+    "redact.policy",
+    "redact.pseudonyms",
+    "redact.quarantine",
+    "redact.redactor",
+    "schemas.redacted",
+)
+"""What a worker needs whatever its policy is."""
+
+_SCRIPT = """
+import sys
+from importlib import import_module
+for name in {plain!r}:
+    import_module(name)
+policy = import_module("redact.policy").load_policy({policy!r})
+keys = import_module("redact.keys").Keys.derive(bytes(32))
+import_module("redact.build").build_redactor(policy, keys, audit=True)
+print(*[name for name in {heavy!r} if name in sys.modules])
+"""
+
+
+def loaded(policy: str) -> set[str]:
+    """Return which of the heavy packages a process has loaded that made a redactor."""
+    script = _SCRIPT.format(plain=PLAIN, heavy=HEAVY, policy=policy)
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True
+    )
+    return set(run.stdout.split())
+
+
+def test_without_redaction_no_detector_is_loaded() -> None:
+    """The policy `off` leaves Presidio, spaCy, hyperscan and their like on the disk."""
+    assert loaded("off") == set()
+
+
+def test_with_redaction_they_are() -> None:
+    """The test above would see them."""
+    assert loaded("strict") == set(HEAVY)
