@@ -1,7 +1,8 @@
-"""Where files are put: a folder or an S3 bucket, behind five verbs.
+"""Where files are put: a folder or an S3 bucket, behind a handful of verbs.
 
 A put is atomic (a reader sees the whole file or none) and may be repeated: a path is only ever
-written with one content, since the names of files hold a hash of what is in them.
+written with one content, since the names of files hold a hash of what is in them. A path that two
+may want to write with different contents takes ``put_new``: one of them gets it.
 """
 
 import contextlib
@@ -40,11 +41,20 @@ class ObjectStore(Protocol):
     def put(self, path: str, data: bytes | memoryview) -> None:
         """Write a file whole, or raise RetryableError or FatalError and leave none behind."""
 
+    def put_new(self, path: str, data: bytes) -> bool:
+        """Write a file whole if there is none; return whether ``data`` is what is there now.
+
+        False: another content was there first, and stays. Otherwise as ``put``.
+        """
+
     def size(self, path: str) -> int | None:
         """Return the size in bytes, or None if there is no such file."""
 
     def get(self, path: str) -> bytes:
         """Return the content of a file."""
+
+    def find(self, path: str) -> bytes | None:
+        """Return the content of a file, or None if there is no such file."""
 
     def walk(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Yield (path, size in bytes) of each file whose path begins with ``prefix``."""
@@ -62,6 +72,22 @@ class FolderStore:
     def put(self, path: str, data: bytes | memoryview) -> None:
         """Write through a temporary file beside the target, then rename."""
         target = self._root / path
+        with self._written(target, data) as beside:
+            beside.replace(target)
+
+    def put_new(self, path: str, data: bytes) -> bool:
+        """Write through a temporary file beside the target, then give it a name that is free."""
+        target = self._root / path
+        with self._written(target, data) as beside:
+            try:
+                target.hardlink_to(beside)
+            except FileExistsError:
+                return target.read_bytes() == data
+        return True
+
+    @contextlib.contextmanager
+    def _written(self, target: Path, data: bytes | memoryview) -> Iterator[Path]:
+        """Yield a synced file beside the target; it is gone in the end unless it was renamed."""
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=".writing-", dir=target.parent)
@@ -72,11 +98,12 @@ class FolderStore:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).replace(target)
+            yield Path(name)
         except OSError as error:
+            raise _folder_error(target, error) from error
+        finally:
             with contextlib.suppress(OSError):
                 Path(name).unlink()
-            raise _folder_error(target, error) from error
 
     def size(self, path: str) -> int | None:
         """Return the size in bytes, or None."""
@@ -89,6 +116,15 @@ class FolderStore:
         """Return the content."""
         try:
             return (self._root / path).read_bytes()
+        except OSError as error:
+            raise _folder_error(self._root / path, error) from error
+
+    def find(self, path: str) -> bytes | None:
+        """Return the content, or None."""
+        try:
+            return (self._root / path).read_bytes()
+        except FileNotFoundError:
+            return None
         except OSError as error:
             raise _folder_error(self._root / path, error) from error
 
@@ -137,6 +173,24 @@ class S3Store:
                 io.BytesIO(data), self._bucket, self._prefix + path, Config=self._transfer
             )
 
+    def put_new(self, path: str, data: bytes) -> bool:
+        """Upload in one request, on the condition that there is no such key.
+
+        A refusal may be the echo of one's own request, sent again after its reply was lost; so what
+        is there decides.
+        """
+        with self._errors(f"writing {path}"):
+            try:
+                self._client.put_object(
+                    Bucket=self._bucket, Key=self._prefix + path, Body=data, IfNoneMatch="*"
+                )
+            except ClientError as error:
+                if _code(error) != "PreconditionFailed":
+                    raise
+            else:
+                return True
+        return self.get(path) == data
+
     def size(self, path: str) -> int | None:
         """Return the size in bytes, or None."""
         try:
@@ -154,6 +208,18 @@ class S3Store:
         with self._errors(f"reading {path}"):
             reply = self._client.get_object(Bucket=self._bucket, Key=self._prefix + path)
             return bytes(reply["Body"].read())
+
+    def find(self, path: str) -> bytes | None:
+        """Return the content, or None."""
+        try:
+            reply = self._client.get_object(Bucket=self._bucket, Key=self._prefix + path)
+            return bytes(reply["Body"].read())
+        except ClientError as error:
+            if _code(error) in {"404", "NoSuchKey"}:
+                return None
+            raise self._translated(f"reading {path}", error) from error
+        except (BotoCoreError, Boto3Error) as error:
+            raise self._translated(f"reading {path}", error) from error
 
     def walk(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Page through the keys."""

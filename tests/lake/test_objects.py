@@ -36,6 +36,15 @@ def test_a_put_may_be_repeated(store: FolderStore) -> None:
     assert list(store.walk("")) == [("a", 5)]
 
 
+def test_a_new_file_is_never_written_over(store: FolderStore, tmp_path: Path) -> None:
+    """Of two contents for one path the first stays; the same content again is a success."""
+    assert store.put_new("a/1.json", b"first")
+    assert not store.put_new("a/1.json", b"second")
+    assert store.put_new("a/1.json", b"first")
+    assert store.get("a/1.json") == b"first"
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["1.json"]
+
+
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_a_write_that_fails_leaves_nothing(
     store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
