@@ -1,0 +1,62 @@
+"""The policy versions that a lake has seen: each number stands for one policy, and for ever.
+
+Label events of a higher version outrank those of a lower one, so a policy that was changed under
+its old number would leave labels side by side that were decided otherwise. The first to use a
+version writes `<lake>/policies/<version>.json`; whoever comes with another policy is refused.
+"""
+
+import json
+from typing import Final
+
+from labels.policy import Policy
+from lake.objects import ObjectStore
+from schemas.errors import FatalError, UsageError
+
+FOLDER: Final = "policies"
+"""The folder of the lake that ``store`` stands for in these functions."""
+
+
+def register(store: ObjectStore, policy: Policy) -> None:
+    """Let a version stand for this policy from now on; nothing changes if it does already.
+
+    Raises:
+        UsageError: the version stands for another policy in this lake.
+    """
+    if not store.put_new(_path(policy), _document(policy)):
+        _refuse(store, policy)
+
+
+def refuse_changed(store: ObjectStore, policy: Policy) -> None:
+    """Raise UsageError as `register` does, and write nothing."""
+    if store.size(_path(policy)) is not None and store.get(_path(policy)) != _document(policy):
+        _refuse(store, policy)
+
+
+def _refuse(store: ObjectStore, policy: Policy) -> None:
+    try:
+        there = json.loads(store.get(_path(policy)))
+        known = f"{there['name']} ({there['hash']})"
+    except (ValueError, KeyError, TypeError):
+        raise FatalError(
+            f"{FOLDER}/{_path(policy)} in the lake cannot be read: it was not written by goldpan"
+        ) from None
+    raise UsageError(
+        f"version {policy.version} of the label policy is {known} in this lake, and not "
+        f"{policy.name} ({policy.hash}): raise `version` in the policy, then run `goldpan labels "
+        "rebuild`."
+    )
+
+
+def _path(policy: Policy) -> str:
+    return f"{policy.version}.json"
+
+
+def _document(policy: Policy) -> bytes:
+    """Return what the file holds; equal for policies that decide the same."""
+    document = {
+        "name": policy.name,
+        "version": policy.version,
+        "hash": policy.hash,
+        "policy": policy.model_dump(mode="json", exclude={"description"}),
+    }
+    return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()

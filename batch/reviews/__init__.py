@@ -1,0 +1,1 @@
+"""The review queue over the tables: who judges what, and what they found."""
