@@ -24,14 +24,16 @@ their own.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from deltalake import CommitProperties, PostCommitHookProperties, Transaction
 from deltalake.exceptions import DeltaError
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
 from lake.ledger import Entry, EntryKind, Source, incarnation_app, position_app, token_app
-from lake.parquet import PARTITION_COLUMN, DataFile, partition_values
+from lake.parquet import PARTITION_COLUMN, partition_values
 from lake.retry import Retry
 from schemas.errors import CommitUnknownError, FencedError, RetryableError
 
@@ -55,6 +57,26 @@ class Handle(Protocol):
 
     def create_write_transaction(self, *args: Any, **kwargs: Any) -> None:
         """Commit actions."""
+
+
+class Addable(Protocol):
+    """What the log says of a file that is added; see `lake.parquet.DataFile`."""
+
+    @property
+    def path(self) -> str:
+        """Return the path, relative to the table."""
+
+    @property
+    def size(self) -> int:
+        """Return the size in bytes."""
+
+    @property
+    def day(self) -> date:
+        """Return the day that its rows are stored under."""
+
+    @property
+    def stats(self) -> str:
+        """Return Delta's JSON of statistics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +112,7 @@ def commit(  # noqa: PLR0913 - each argument is one part of the protocol
     handle: Handle,
     *,
     table: str,
-    files: Sequence[DataFile],
+    files: Sequence[Addable],
     moves: Sequence[Move],
     token: int,
     entry: Entry,
@@ -110,7 +132,7 @@ def commit(  # noqa: PLR0913 - each argument is one part of the protocol
     Raises FencedError if a position is not where the caller believes, RetryableError if told to
     stop, FatalError if the lake did not answer within the time that ``retry`` allows.
     """
-    sent = _actions(files, now_ms())
+    at = now_ms()
 
     def attempt() -> bool:
         refresh(handle, table)
@@ -118,28 +140,70 @@ def commit(  # noqa: PLR0913 - each argument is one part of the protocol
             watch.settled(table)
             return False
         _same_topics(handle, table, entry)
-        try:
-            handle.create_write_transaction(
-                sent,
-                "append",
-                handle.schema(),
-                partition_by=[PARTITION_COLUMN],
-                commit_properties=_properties(handle, moves, guards, token, entry),
-                post_commithook_properties=PostCommitHookProperties(
-                    create_checkpoint=False, cleanup_expired_logs=False
-                ),
-            )
-        except (DeltaError, OSError) as error:
-            watch.unknown(table, error)
-            raise _UnsettledError(
-                f"table {table}: commit unknown ({type(error).__name__})"
-            ) from error
+        send(
+            handle,
+            table,
+            files=files,
+            moves=moves,
+            guards=guards,
+            token=token,
+            entry=entry,
+            watch=watch,
+            now_ms=at,
+        )
         return True
 
     return retry.call(f"committing to table {table}", attempt)
 
 
-class _UnsettledError(CommitUnknownError, RetryableError):
+def send(  # noqa: PLR0913 - each argument is one part of a commit
+    handle: Handle,
+    table: str,
+    removals: Sequence[RemoveAction] = (),
+    *,
+    files: Sequence[Addable],
+    moves: Sequence[Move],
+    guards: Sequence[Guard],
+    token: int,
+    entry: Entry,
+    watch: Watch,
+    now_ms: int,
+    data_change: bool = True,
+    metadata: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Send one commit through a handle that was compared; raises UnsettledError if it fails."""
+    additions = [
+        AddAction(
+            path=file.path,
+            size=file.size,
+            partition_values=partition_values(file.day),
+            modification_time=now_ms,
+            data_change=data_change,
+            stats=file.stats,
+        )
+        for file in files
+    ]
+    try:
+        handle.create_write_transaction(
+            [*removals, *additions],
+            "append",
+            handle.schema(),
+            partition_by=[PARTITION_COLUMN],
+            commit_properties=CommitProperties(
+                custom_metadata={**entry.to_metadata(), **metadata},
+                max_commit_retries=CONFLICT_RETRIES,
+                app_transactions=_transactions(handle, moves, guards, token, entry),
+            ),
+            post_commithook_properties=PostCommitHookProperties(
+                create_checkpoint=False, cleanup_expired_logs=False
+            ),
+        )
+    except (DeltaError, OSError) as error:
+        watch.unknown(table, error)
+        raise UnsettledError(f"table {table}: commit unknown ({type(error).__name__})") from error
+
+
+class UnsettledError(CommitUnknownError, RetryableError):
     """A commit whose outcome is found by trying again: the first steps of an attempt read it."""
 
 
@@ -177,11 +241,20 @@ def _landed(
         found[m.app] == m.to and number(handle, table, token_app(m.app)) == token for m in moves
     ):
         return True
+    _fence(table, conditions, found)
+    return False
+
+
+def compare(handle: Handle, table: str, conditions: Sequence[Move | Guard]) -> None:
+    """Raise FencedError if a number is not where a commit expects it."""
+    _fence(table, conditions, {c.app: number(handle, table, c.app) for c in conditions})
+
+
+def _fence(table: str, conditions: Sequence[Move | Guard], found: Mapping[str, int | None]) -> None:
     strays = [c for c in conditions if found[c.app] != c.expected]
     if strays:
         listed = ", ".join(f"{c.app} is at {found[c.app]}, not {c.expected}" for c in strays)
         raise FencedError(f"table {table}: another worker has moved the position ({listed})")
-    return False
 
 
 def _same_topics(handle: Handle, table: str, entry: Entry) -> None:
@@ -197,35 +270,16 @@ def _same_topics(handle: Handle, table: str, entry: Entry) -> None:
             raise FencedError(f"table {table}: the positions are of another incarnation of {topic}")
 
 
-def _actions(files: Sequence[DataFile], now_ms: int) -> list[AddAction]:
-    return [
-        AddAction(
-            path=file.path,
-            size=len(file.data),
-            partition_values=partition_values(file),
-            modification_time=now_ms,
-            data_change=True,
-            stats=file.stats,
-        )
-        for file in files
-    ]
-
-
-def _properties(
+def _transactions(
     handle: Handle, moves: Sequence[Move], guards: Sequence[Guard], token: int, entry: Entry
-) -> CommitProperties:
+) -> list[Transaction]:
     transactions = [Transaction(m.app, m.to) for m in moves]
     transactions += [Transaction(token_app(m.app), token) for m in moves]
     # Written again as it is, a guard makes delta-rs see a commit of others that changes it.
     transactions += [Transaction(g.app, g.expected) for g in guards if g.expected is not None]
     # Only when it is new: two owners of one topic would otherwise be in each other's way.
-    transactions += [
+    return transactions + [
         Transaction(incarnation_app(topic), incarnation.version())
         for topic, incarnation in entry.incarnations.items()
         if handle.transaction_version(incarnation_app(topic)) != incarnation.version()
     ]
-    return CommitProperties(
-        custom_metadata=entry.to_metadata(),
-        max_commit_retries=CONFLICT_RETRIES,
-        app_transactions=transactions,
-    )

@@ -36,6 +36,11 @@ class DataFile:
     day: date
     stats: str
 
+    @property
+    def size(self) -> int:
+        """Return the size in bytes."""
+        return len(self.data)
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -75,11 +80,12 @@ def encode(
         if len(days) > 1:
             rows = table.filter(pc.equal(table[PARTITION_COLUMN], pa.scalar(day, pa.date32())))
         if len(rows):
-            files.append(_encode_day(rows.drop_columns([PARTITION_COLUMN]), day, name, layout))
+            files.append(encode_day(rows.drop_columns([PARTITION_COLUMN]), day, name, layout))
     return files
 
 
-def _encode_day(rows: pa.Table, day: date, name: str, layout: Layout) -> DataFile:
+def encode_day(rows: pa.Table, day: date, name: str, layout: Layout) -> DataFile:
+    """Encode rows of one day, without the column of the day, into a file ``<name>-<content>``."""
     sink = pa.BufferOutputStream()
     groups = max(1, rows.nbytes // ROW_GROUP_BYTES)
     with pq.ParquetWriter(
@@ -150,6 +156,6 @@ def _iso(value: datetime) -> str:
     return f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03d}Z"
 
 
-def partition_values(file: DataFile) -> Mapping[str, str]:
-    """Return the Delta partition values of a file."""
-    return {PARTITION_COLUMN: file.day.isoformat()}
+def partition_values(day: date) -> Mapping[str, str]:
+    """Return the Delta partition values of a file of one day."""
+    return {PARTITION_COLUMN: day.isoformat()}

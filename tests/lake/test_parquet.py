@@ -52,7 +52,7 @@ def test_each_day_has_its_file_with_rows_in_their_order() -> None:
     table = pq.read_table(pa.BufferReader(files[1].data))
     found = zip(table["_partition"].to_pylist(), table["_offset"].to_pylist(), strict=True)
     assert list(found) == [(1, 0), (0, 0), (1, 1)]
-    assert [partition_values(file) for file in files] == [
+    assert [partition_values(file.day) for file in files] == [
         {"event_date": "2026-10-31"},
         {"event_date": "2026-11-04"},
     ]

@@ -1,0 +1,286 @@
+"""Files give way to others once, to one of those who want it; no row is lost or made."""
+
+from collections.abc import Callable, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+from lake.commit import Move, Watch
+from lake.ledger import Entry, EntryKind
+from lake.log import actions, commit_path
+from lake.rewrite import ReplacedError, Replacement, replace
+from lake.stored import LiveFile, live_files, read_rows, together, write_again
+from lake.tables import Lake, Table
+from schemas.errors import FatalError, FencedError, RetryableError
+from tests.lake.kit import OTHER, SOURCE, append, make_lake, offsets, open_lake, patience
+from tests.lake.test_commit import Meddled, raising
+
+ENTRY = Entry(EntryKind.REDRIVE, [])
+TOKENS = count(1)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    """A table of three files, of three, three and two rows."""
+    table = make_lake(tmp_path).table("feedback")
+    for number, (start, end) in enumerate([(None, 3), (3, 6), (6, 8)]):
+        append(table, start, end, token=number)
+    table.refresh()
+    return table
+
+
+@pytest.fixture
+def others(tmp_path: Path, table: Table) -> Table:
+    """The same table, as another process has it."""
+    return open_lake(tmp_path).table("feedback")
+
+
+def files(table: Table) -> list[LiveFile]:
+    """Return the files of a table as they are now."""
+    table.refresh()
+    return live_files(table)
+
+
+def compacted(table: Table, old: Sequence[LiveFile], **more: Any) -> Replacement:
+    """Return the replacement of files by one with the same rows."""
+    rows = together([read_rows(table, file) for file in old]).sorted_by("_offset")
+    new = write_again(table, rows, instead_of=old, retry=patience())
+    given = {"entry": ENTRY, "token": next(TOKENS), "same_rows": True} | more
+    return Replacement(old, [new], **given)
+
+
+def without(table: Table, old: LiveFile, offset: int) -> Replacement:
+    """Return the replacement of a file by one that lacks a row."""
+    rows = read_rows(table, old)
+    left = rows.where(pc.not_equal(rows.rows["_offset"], offset))
+    new = [write_again(table, left, instead_of=[old], retry=patience())] if len(left) else []
+    return Replacement([old], new, ENTRY, next(TOKENS))
+
+
+def make(table: Table, wanted: Replacement, **more: Any) -> None:
+    """Replace, without waiting."""
+    replace(table, wanted, **{"retry": patience(), "now_ms": lambda: 0} | more)
+
+
+def meddled(table: Table, **hooks: Callable[[], None]) -> Meddled:
+    """Put something between a table and its handle."""
+    handle = Meddled(table.handle, **hooks)
+    table.handle = handle  # type: ignore[assignment]
+    return handle
+
+
+def holding(table: Table, offset: int) -> LiveFile:
+    """Return the file that holds a row."""
+    return next(
+        f for f in files(table) if offset in read_rows(table, f).rows["_offset"].to_pylist()
+    )
+
+
+def test_many_files_become_one(table: Table) -> None:
+    """The rows stay, the files are fewer, and followers are told that nothing changed."""
+    make(table, compacted(table, files(table)))
+    assert offsets(table) == list(range(8))
+    assert [file.rows for file in files(table)] == [8]
+    said = actions(table.files, table.handle.version(), "remove")
+    assert said is not None
+    assert [action["dataChange"] for action in said] == [False] * 3
+
+
+def test_a_row_is_taken_out(table: Table) -> None:
+    """The others of its file stay as they were, in types that any reader knows."""
+    before = table.handle.to_pyarrow_table().sort_by("_offset")
+    make(table, without(table, holding(table, 4), 4))
+    assert offsets(table) == [0, 1, 2, 3, 5, 6, 7]
+    after = table.handle.to_pyarrow_table().sort_by("_offset")
+    assert after == before.filter(pc.not_equal(before["_offset"], 4))
+    dataset = table.handle.to_pyarrow_dataset()
+    assert dataset.count_rows(filter=pc.field("_topic") == SOURCE.topic) == 7
+
+
+def test_text_is_stored_as_text(table: Table) -> None:
+    """Also where the old file was one that delta-rs has rewritten, which holds views of text."""
+    table.handle.delete("_offset = 4")
+    make(table, compacted(table, files(table)))
+    [file] = files(table)
+    schema = pq.read_schema(pc.pa.BufferReader(table.files.get(file.path)))
+    assert str(schema.field("_topic").type) == "string"
+    assert offsets(table) == [0, 1, 2, 3, 5, 6, 7]
+
+
+def test_a_file_can_go_altogether(table: Table) -> None:
+    """Retention drops files without putting others in their place."""
+    old = holding(table, 7)
+    make(table, Replacement([old], [], ENTRY, 1))
+    assert offsets(table) == list(range(6))
+
+
+def test_of_two_who_replace_a_file_one_wins(table: Table, others: Table) -> None:
+    """The second finds the file gone: what it made of it is void."""
+    mine, theirs = without(table, holding(table, 4), 4), without(others, holding(others, 4), 5)
+    make(others, theirs)
+    with pytest.raises(ReplacedError, match="1 of 1 files were replaced by another"):
+        make(table, mine)
+    assert offsets(table) == [0, 1, 2, 3, 4, 6, 7]
+
+
+def test_one_who_comes_between_compare_and_commit_wins(table: Table, others: Table) -> None:
+    """delta-rs refuses a commit that replaces what is no longer there."""
+    mine, theirs = without(table, holding(table, 4), 4), without(others, holding(others, 4), 5)
+    handle = meddled(table, before=lambda: make(others, theirs))
+    with pytest.raises(ReplacedError):
+        make(table, mine)
+    assert handle.sent == 1
+    assert offsets(table) == [0, 1, 2, 3, 4, 6, 7]
+
+
+def test_two_who_replace_different_files_both_succeed(table: Table, others: Table) -> None:
+    """They give way to each other."""
+    mine, theirs = without(table, holding(table, 0), 0), without(others, holding(others, 7), 7)
+    meddled(table, before=lambda: make(others, theirs))
+    make(table, mine)
+    assert offsets(table) == [1, 2, 3, 4, 5, 6]
+
+
+def test_appends_meanwhile_are_no_conflict(table: Table, others: Table) -> None:
+    """A worker commits between compare and commit: the replacement goes through as it is."""
+    handle = meddled(table, before=lambda: bool(append(others, None, 2, source=OTHER)))
+    make(table, compacted(table, files(table)))
+    assert handle.sent == 1
+    assert (offsets(table), offsets(table, OTHER)) == (list(range(8)), [0, 1])
+
+
+def test_a_replacement_meanwhile_is_no_conflict_for_an_append(table: Table, others: Table) -> None:
+    """A worker whose commit comes second tries again, with its files."""
+    wanted = compacted(others, files(others))
+    handle = Meddled(table.handle, before=lambda: make(others, wanted))
+    append(table, 8, 10, token=9, handle=handle)
+    assert offsets(table) == list(range(10))
+
+
+ERRORS = [OSError("no answer"), DeltaError("hook failed"), CommitFailedError("412")]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_lost_reply_is_settled_by_the_log(table: Table, error: Exception) -> None:
+    """The commit landed: its token is found, and nothing is sent again."""
+    settled: list[str] = []
+    handle = meddled(table, after=raising(error))
+    make(table, without(table, holding(table, 4), 4), watch=Watch(settled=settled.append))
+    assert (handle.sent, settled) == (1, ["feedback"])
+    assert offsets(table) == [0, 1, 2, 3, 5, 6, 7]
+
+
+def test_a_lost_reply_is_settled_although_the_new_file_was_replaced_since(
+    table: Table, others: Table
+) -> None:
+    """Another has compacted what this call wrote before it could look: it was done all the same."""
+
+    def compact_then_fail() -> None:
+        make(others, compacted(others, files(others)))
+        raise OSError("no answer")
+
+    handle = meddled(table, after=compact_then_fail)
+    make(table, without(table, holding(table, 4), 4))
+    assert handle.sent == 1
+    assert offsets(table) == [0, 1, 2, 3, 5, 6, 7]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_lost_request_is_sent_again(table: Table, error: Exception) -> None:
+    """Nothing landed: the second attempt does it."""
+    handle = meddled(table, before=raising(error))
+    make(table, without(table, holding(table, 4), 4))
+    assert handle.sent == 2
+    assert offsets(table) == [0, 1, 2, 3, 5, 6, 7]
+
+
+def test_an_outcome_that_cannot_be_told_is_said(table: Table) -> None:
+    """The log was tidied away before it could be read: that is no success and no failure."""
+
+    def lose_the_log() -> None:
+        folder = Path(table.handle.table_uri.removeprefix("file:"))
+        fresh = DeltaTable(str(folder))
+        fresh.create_checkpoint()
+        (folder / commit_path(fresh.version())).unlink()
+        raise OSError("no answer")
+
+    meddled(table, after=lose_the_log)
+    with pytest.raises(FatalError, match="the log lacks version 4"):
+        make(table, without(table, holding(table, 4), 4))
+
+
+def test_told_to_stop_it_ends(table: Table) -> None:
+    """A shutdown ends the waiting."""
+    meddled(table, before=raising(OSError("no answer")))
+    with pytest.raises(RetryableError):
+        make(table, without(table, holding(table, 4), 4), retry=patience(sleep=lambda _: True))
+
+
+def test_positions_move_with_the_files(table: Table) -> None:
+    """One commit for both, and a position that is elsewhere lets nothing through."""
+    old = holding(table, 4)
+    wanted = without(table, old, 4)
+    moving = Replacement(
+        old=[old], new=wanted.new, entry=ENTRY, token=5, moves=[Move("g", None, 1)]
+    )
+    make(table, moving)
+    table.refresh()
+    assert table.number("g") == 1
+    again = without(table, holding(table, 5), 5)
+    stale = Replacement(again.old, again.new, ENTRY, 6, moves=[Move("g", None, 1)])
+    with pytest.raises(FencedError, match="g is at 1, not None"):
+        make(table, stale)
+
+
+def test_the_same_rows_are_held_to(table: Table) -> None:
+    """Who promises that no row changes cannot lose one by mistake."""
+    old = holding(table, 4)
+    with pytest.raises(ValueError, match="3 go and 2 come"):
+        Replacement([old], without(table, old, 4).new, ENTRY, 1, same_rows=True)
+
+
+def test_nothing_is_replaced_by_nothing(table: Table) -> None:
+    """Without a file that goes there is nothing to compare with."""
+    with pytest.raises(ValueError, match="needs files that go"):
+        Replacement([], [], ENTRY, 1)
+
+
+def test_rows_of_different_days_or_tables_do_not_mix(tmp_path: Path) -> None:
+    """A file belongs to one day of one table."""
+    lake = make_lake(tmp_path)
+    rows = []
+    for name in ("feedback", "traces"):
+        append(lake.table(name), None, 2)
+        rows.append(read_rows(lake.table(name), files(lake.table(name))[0]))
+    with pytest.raises(ValueError, match="one table and one day"):
+        together(rows)
+    with pytest.raises(ValueError, match="do not go into table"):
+        write_again(lake.table("traces"), rows[0], instead_of=[], retry=patience())
+
+
+def test_old_versions_can_still_be_read(table: Table) -> None:
+    """The old files stay until vacuum: who reads an older version finds it."""
+    before = table.handle.version()
+    make(table, without(table, holding(table, 4), 4))
+    old = DeltaTable(table.handle.table_uri, version=before)
+    assert sorted(old.to_pyarrow_table()["_offset"].to_pylist()) == list(range(8))
+
+
+def test_every_table_can_be_rewritten(tmp_path: Path) -> None:
+    """Nested columns too come back as they were."""
+    lake: Lake = make_lake(tmp_path)
+    for name in ("traces", "quarantine"):
+        table = lake.table(name)
+        append(table, None, 3)
+        append(table, 3, 5, token=2)
+        table.refresh()
+        before = table.handle.to_pyarrow_table().sort_by("_offset")
+        make(table, compacted(table, files(table)))
+        table.refresh()
+        assert table.handle.to_pyarrow_table().sort_by("_offset") == before
