@@ -99,6 +99,8 @@ class EntryKind(StrEnum):
     ADOPT = "adopt"
     REDRIVE = "redrive"
     CLAIM = "claim"
+    RECONCILE = "reconcile"
+    REVIEW = "review"
 
 
 @dataclass(frozen=True, slots=True)

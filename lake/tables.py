@@ -67,6 +67,10 @@ LAYOUTS: Mapping[str, Layout] = {
         ),
         statistics=("_partition", "_offset", "_ingested_at"),
     ),
+    "reviews": Layout(
+        dictionary=("step", "reviewer", "verdict", "_topic", "_partition", "_schema", "_policy"),
+        statistics=("trace_id", "occurred_at", "_partition", "_offset", "_ingested_at"),
+    ),
 }
 """How each table is encoded; its keys are the tables that ``goldpan lake init`` makes."""
 

@@ -20,6 +20,7 @@ from lake.tables import Lake, Table
 PRIMARY_TABLES = ("traces", "feedback")
 QUARANTINE = "quarantine"
 AUDIT = "redactions"
+REVIEWS = "reviews"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +163,12 @@ def verify(lake: Lake, *, deep: bool = False) -> Report:
             }
             problems += misplaced(tables[name], tables[QUARANTINE], expected)
     problems += _quarantine_rows(tables[QUARANTINE], set_aside)
-    problems += _audit_problems(lake.table(AUDIT))
+    problems += [p for name in (AUDIT, REVIEWS) for p in _count_problems(lake.table(name))]
     return Report(sorted(proofs, key=lambda p: (p.topic, p.partition)), problems)
 
 
-def _audit_problems(table: Table) -> list[str]:
-    """Compare the rows of the audit with what its commits say they brought."""
+def _count_problems(table: Table) -> list[str]:
+    """Compare the rows of a table with what its commits say they brought."""
     table.refresh()
     told = sum(item.stored for logged in table.ledger() for item in logged.entry.ranges)
     rows = _row_count(table)

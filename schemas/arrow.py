@@ -91,6 +91,7 @@ TABLES: Final[Mapping[str, TableSchema]] = {
         table_schema("labels", CONTRACTS["label_event"], "decided_at"),
         table_schema("quarantine", CONTRACTS["quarantine"], "record_timestamp"),
         table_schema("redactions", CONTRACTS["redaction"], "_ingested_at"),
+        table_schema("reviews", CONTRACTS["review"], "occurred_at"),
     )
 }
 """Every table of the lake, by name."""

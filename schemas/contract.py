@@ -25,7 +25,7 @@ from schemas.errors import FatalError
 
 Avsc: TypeAlias = Mapping[str, Any]
 
-NAMES: Final = ("trace", "feedback", "label_event", "quarantine", "redaction")
+NAMES: Final = ("trace", "feedback", "label_event", "quarantine", "redaction", "review")
 """Names of the contracts, which are the names of their files."""
 
 

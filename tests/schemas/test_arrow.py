@@ -9,8 +9,8 @@ from schemas.contract import CONTRACTS
 
 
 def test_the_tables_are_those_of_the_design() -> None:
-    """Five tables, each partitioned by the day of the event."""
-    assert set(TABLES) == {"traces", "feedback", "labels", "quarantine", "redactions"}
+    """Six tables, each partitioned by the day of the event."""
+    assert set(TABLES) == {"traces", "feedback", "labels", "quarantine", "redactions", "reviews"}
     assert {table.partition_by for table in TABLES.values()} == {("event_date",)}
 
 

@@ -123,6 +123,8 @@ def test_every_contract_of_the_package_loads(name: str) -> None:
         ("feedback", Pii.PSEUDONYMIZE, {"user_id"}),
         ("feedback", Pii.REDACT, {"comment", "corrected_response", "attributes"}),
         ("label_event", Pii.REDACT, {"expected_response"}),
+        ("review", Pii.PSEUDONYMIZE, {"reviewer"}),
+        ("review", Pii.REDACT, {"expected_response", "comment"}),
         (
             "trace",
             Pii.REDACT,
