@@ -43,6 +43,7 @@ from stream.worker import Limits, Worker
 START_SECONDS = 20.0  # how long Kafka and the lake may take to answer for the first time
 TAKE_OVER_SECONDS = 120.0  # within a rebalance: below Kafka's max.poll.interval.ms of 300 s
 REVOKE_SECONDS = 20.0
+YOUNG_OBJECTS = 50_000
 QUARANTINE = "quarantine"
 AUDIT = "redactions"
 
@@ -95,6 +96,17 @@ def check_outside(
     _first_answer(retry, "Kafka", lambda: cluster.partitions(topics))
     _first_answer(retry, "the lake", Lake(lake).init)
     Budget.plan(stream.memory_bytes, resident_bytes())
+
+
+def _calm_collector() -> None:
+    """Keep the collector of cycles away from what cannot be one.
+
+    What is there by now stays. What comes is records, which hold no cycles and are gone within a
+    batch: with the usual threshold of 700 it would look at them again and again.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
 
 
 def _start_retry(stream: StreamSettings, stop: threading.Event) -> Retry:
@@ -160,9 +172,7 @@ class _Assembly:
         try:
             take_over = self._take_over(consumer, observer)
             self._first_answer("Kafka and the lake", lambda: take_over.check(self.topics))
-            # What is there by now stays; the collector need not walk over it again and again.
-            gc.collect()
-            gc.freeze()
+            _calm_collector()
             targets = self._ends(consumer, partitions) if until_caught_up else None
             self._worker(consumer, budget, observer, take_over).run(targets)
         finally:

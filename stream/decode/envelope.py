@@ -15,8 +15,9 @@ BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 FRAMED_HEADER_BYTES: Final = 5
 SINGLE_OBJECT_HEADER_BYTES: Final = 10
 
+OPENING_BRACE: Final = 0x7B
+
 _WHITE_SPACE = b" \t\r\n"
-_OPENING_BRACE = 0x7B
 _CONFLUENT_MAGIC = 0x00
 _SINGLE_OBJECT_MAGIC = b"\xc3\x01"
 _STARTS_OF_JSON = b'{["-0123456789tfn'
@@ -33,7 +34,7 @@ class Format(Enum):
 def detect(value: bytes) -> Format | Refusal:
     """Return the format of a value that is not empty, or why it has none."""
     first = value[0]
-    if first == _OPENING_BRACE:
+    if first == OPENING_BRACE:
         return Format.JSON
     if first == _CONFLUENT_MAGIC:
         return _whole(value, FRAMED_HEADER_BYTES, Format.FRAMED_AVRO)

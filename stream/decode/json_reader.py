@@ -14,12 +14,18 @@ from stream.decode.refusal import Refusal
 
 RecordT = TypeVar("RecordT", bound=msgspec.Struct)
 
+NOT_VALID: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What the typed decoder raises for a value that is no record (`ValidationError` is a kind)."""
+
 
 class JsonReader(Generic[RecordT]):
-    """Reads JSON of one kind of record. The typed decoder does all the work on a valid one."""
+    """Reads JSON of one kind of record. The typed decoder does all the work on a valid one.
+
+    ``typed`` is that decoder alone: it raises one of ``NOT_VALID``, and does not say why.
+    """
 
     def __init__(self, contract: Contract, record_type: type[RecordT]) -> None:
-        self._decode = msgspec.json.Decoder(record_type).decode
+        self.typed = msgspec.json.Decoder(record_type).decode
         self._explainer = Explainer(contract)
 
     def read(self, value: bytes) -> RecordT | Refusal:
@@ -27,10 +33,10 @@ class JsonReader(Generic[RecordT]):
         if value.startswith(BYTE_ORDER_MARK):
             value = value[len(BYTE_ORDER_MARK) :]
         try:
-            return self._decode(value)
+            return self.typed(value)
         except msgspec.ValidationError as error:
             return self._explainer.explain(str(error))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except NOT_VALID as error:
             return self._diagnose(value, str(error))
 
     def _diagnose(self, value: bytes, message: str) -> Refusal:
