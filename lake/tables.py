@@ -49,6 +49,21 @@ LAYOUTS: Mapping[str, Layout] = {
         dictionary=("kind", "actor", "_topic", "_partition", "_ingested_at", "_schema", "_policy"),
         statistics=("trace_id", "occurred_at", "_partition", "_offset", "_ingested_at"),
     ),
+    "labels": Layout(
+        dictionary=(
+            "label",
+            "evidence.list.element.kind",
+            "route",
+            "policy_version",
+            "app",
+            "_topic",
+            "_partition",
+            "_ingested_at",
+            "_schema",
+            "_policy",
+        ),
+        statistics=("trace_id", "decided_at", "_partition", "_offset", "_ingested_at"),
+    ),
     "quarantine": Layout(
         dictionary=("reason", "field", "detail", "_topic", "_partition", "_ingested_at", "_policy"),
         statistics=("reason", "_partition", "_offset", "_ingested_at"),
@@ -83,6 +98,10 @@ _CONFIGURATION = {
 }
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+FILE_COLUMN = "__filename"
+"""The column that `Table.read` gives the path of each row's file in, relative to the table."""
 
 
 @dataclass(frozen=True, slots=True)

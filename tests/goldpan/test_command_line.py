@@ -145,7 +145,7 @@ def test_lake_commands_answer_in_json(lake: Path) -> None:
     shown = json.loads(run_goldpan(env, "quarantine", "show", "--json").stdout)
     assert init == {"uri": str(lake), "made": []}
     names = [table["name"] for table in tables["tables"]]
-    assert names == ["traces", "feedback", "quarantine", "redactions", "reviews"]
+    assert names == ["traces", "feedback", "labels", "quarantine", "redactions", "reviews"]
     assert verify == {"ok": True, "partitions": [], "problems": []}
     assert (listed, shown) == ({"groups": []}, {"records": [], "more": 0})
 
