@@ -14,6 +14,7 @@ another one rests on never outranks that one. The highest revision is in force.
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from labels.evidence import Scales
 from labels.facts import Knowledge
@@ -36,11 +37,15 @@ _ABSENT = frozenset({SILENCE, ABANDONED})
 _MOST = _GENERATION - 1
 
 
-def decide(known: Knowledge, scales: Scales, *, decided_at: int) -> LabelEvent | None:
+def decide(
+    known: Knowledge, scales: Scales, *, decided_at: int, labelled: bool = False
+) -> LabelEvent | None:
     """Return the label event of a trace, or None if nothing that is known is worth one.
 
     ``decided_at`` is the clock (microseconds since 1970, UTC); nothing but the times in the event
-    depends on it. A trace that has not come (yet) is decided only when ``closed``.
+    depends on it. A trace that has not come (yet) is decided only when ``closed``. One that is
+    ``labelled`` already, under an older policy, is decided whatever it is worth under this one:
+    otherwise that label would stay in force; it goes to no reviewer for it.
     """
     if known.seen is None and not known.closed:
         return None
@@ -49,7 +54,8 @@ def decide(known: Knowledge, scales: Scales, *, decided_at: int) -> LabelEvent |
     signals = signals_of(known, policy)
     rate = policy.audit.probability(seen.app) if seen is not None else 0.0
     drawn = is_drawn(known.trace_id, policy.audit.seed, rate)
-    if not drawn and not scales.opens(signals):
+    opened = drawn or scales.opens(signals)
+    if not opened and not labelled:
         return None
     weighed = scales.weigh(signals)
     expected = expected_response(known, scales)
@@ -62,7 +68,7 @@ def decide(known: Knowledge, scales: Scales, *, decided_at: int) -> LabelEvent |
         p_fail=weighed.p_fail,
         evidence=list(weighed.items),
         expected_response=expected,
-        route=_route(label, drawn=drawn),
+        route=_route(label, drawn=drawn) if opened else "auto",
         audit_probability=rate if drawn else None,
         policy_version=version_of(scales),
         decided_at=decided_at,
@@ -122,12 +128,35 @@ def version_of(scales: Scales) -> str:
     )
 
 
+class Rank(NamedTuple):
+    """What decides which event of a trace is in force: the greatest of them is."""
+
+    revision: int
+    decided_at: int
+    label_event_id: str
+
+    @property
+    def generation(self) -> int:
+        """Return the number of the policy version and calibration version it was made under."""
+        return self.revision // _GENERATION
+
+    @property
+    def evidence(self) -> int:
+        """Return what the revision says of the evidence alone."""
+        return self.revision % _GENERATION
+
+
+def rank_of(event: LabelEvent) -> Rank:
+    """Return the rank of an event among all of its trace."""
+    return Rank(event.revision, event.decided_at, event.label_event_id)
+
+
 def in_force(events: Iterable[LabelEvent]) -> dict[str, LabelEvent]:
     """Return, by trace id, the event in force: the highest revision, of equal ones the later."""
     found: dict[str, LabelEvent] = {}
     for event in events:
         other = found.get(event.trace_id)
-        if other is None or _rank(event) > _rank(other):
+        if other is None or rank_of(event) > rank_of(other):
             found[event.trace_id] = event
     return found
 
@@ -140,10 +169,6 @@ def checked_clock(now: int) -> int:
         "the clock of this machine does not lie between 2000 and 2100: no label was written. Set "
         "it right and start again."
     )
-
-
-def _rank(event: LabelEvent) -> tuple[int, int, str]:
-    return (event.revision, event.decided_at, event.label_event_id)
 
 
 def _route(label: Label, *, drawn: bool) -> Route:

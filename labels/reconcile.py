@@ -14,7 +14,7 @@ import pyarrow as pa
 from labels.batches import Digests, Ints, TraceRows, feedback_rows, trace_rows
 from labels.decide import checked_clock, decide
 from labels.evidence import Scales
-from labels.facts import Session, Verdict
+from labels.facts import Knowledge, Session, Verdict
 from labels.identity import Keys
 from labels.state import PartitionState
 from schemas.records import LabelEvent
@@ -49,21 +49,32 @@ def reconcile(
     microseconds since 1970 (UTC). Raises FatalError if the clock is wrong.
     """
     now = checked_clock(now)
-    state, sessions = _filled(rows, scales)
-    ended = sessions.judged(state) if scales.policy.judges_sessions else {}
-    window = scales.policy.window_micros
-    for row in state.all_rows():
-        known = state.known(
-            row,
-            closed=state.started(row) + window <= as_of,
-            session=ended.get(row, "not judged"),
-        )
+    for known in everything_known(rows, scales, as_of=as_of):
         if wanted is not None and known.trace_id not in wanted:
             continue
-        known = replace(known, verdicts=rows.verdicts.get(known.trace_id, ()))
         event = decide(known, scales, decided_at=now)
         if event is not None and rows.in_force.get(known.trace_id) != event.label_event_id:
             yield event
+
+
+def everything_known(
+    rows: LakeRows, scales: Scales, *, as_of: int, window: int | None = None
+) -> Iterator[Knowledge]:
+    """Yield what is known of each trace, and of each that only feedback tells of.
+
+    ``as_of`` as in `reconcile`; ``window`` in microseconds, the policy's if None.
+    """
+    state, sessions = _filled(rows, scales)
+    ended = sessions.judged(state) if scales.policy.judges_sessions else {}
+    wait = scales.policy.window_micros if window is None else window
+    for row in state.all_rows():
+        known = state.known(
+            row,
+            closed=state.started(row) + wait <= as_of,
+            session=ended.get(row, "not judged"),
+        )
+        verdicts = rows.verdicts.get(known.trace_id)
+        yield replace(known, verdicts=verdicts) if verdicts else known
 
 
 class _Sessions:
