@@ -1,0 +1,95 @@
+"""What the manifests run is what goldpan has: its commands, its options, its settings."""
+
+import os
+from pathlib import Path
+
+import click
+import pytest
+
+from goldpan import wiring
+from goldpan.cli.commands import COMMANDS
+from goldpan.cli.lazy import LazyGroup
+from goldpan.settings import Settings, load
+from tests.deploy.kustomize import OVERLAYS, Manifest, containers, of_kind, settings_of
+from tests.servers.worker import TEST_KEY
+
+each_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
+
+
+def parse(arguments: list[str]) -> click.Context:
+    """Let goldpan's own parser read a command line, without running it."""
+    command: click.Command | None = LazyGroup("goldpan", COMMANDS)
+    context = click.Context(click.Command("goldpan"))
+    rest = list(arguments)
+    while isinstance(command, LazyGroup) and rest:
+        command = command.get_command(context, rest.pop(0))
+    assert command is not None, arguments
+    assert not isinstance(command, LazyGroup), arguments
+    return command.make_context("goldpan", rest)
+
+
+@each_overlay
+def test_every_command_line_is_one(overlay: str) -> None:
+    """No manifest names a command or an option that is not there, or a value it refuses."""
+    seen = set()
+    for name, container in containers(overlay):
+        if "command" in container:  # something else than goldpan: the console sleeps
+            assert container["command"][0] == "sleep", name
+            continue
+        parse(container["args"])
+        seen.add(tuple(container["args"][:2]))
+    assert ("stream", "run") in seen
+
+
+@pytest.mark.parametrize("wrong", [["lake", "tidy"], ["stream", "run", "--fast"], ["lake"]])
+def test_a_wrong_command_line_is_found(wrong: list[str]) -> None:
+    """The check above can fail."""
+    with pytest.raises((click.UsageError, AssertionError)):
+        parse(wrong)
+
+
+def _loaded(
+    overlay: str, container: Manifest, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
+    """Load the settings of a container, with files of secrets as External Secrets makes them."""
+    for variable in [name for name in os.environ if name.startswith("GOLDPAN_")]:
+        monkeypatch.delenv(variable)
+    contents = {"redact-key": TEST_KEY, "properties.json": '{"sasl.username": "goldpan"}'}
+    for variable, value in settings_of(overlay, container).items():
+        file = contents.get(Path(value).name)
+        if file is None:
+            monkeypatch.setenv(variable, value)
+        else:
+            (folder / Path(value).name).write_text(file)
+            monkeypatch.setenv(variable, str(folder / Path(value).name))
+    return load()
+
+
+@each_overlay
+def test_goldpan_accepts_the_settings_of_every_container(
+    overlay: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every variable is a setting with a value that goldpan takes; a worker could be made of it."""
+    for _, container in containers(overlay):
+        with monkeypatch.context() as patch:
+            settings = _loaded(overlay, container, tmp_path, patch)
+            if "stream" in container.get("args", []):
+                wiring.check(settings)
+
+
+@each_overlay
+def test_a_mounted_file_is_where_the_setting_says(overlay: str) -> None:
+    """Each setting that names a file names one that a volume brings."""
+    for name, container in containers(overlay):
+        mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+        for variable, value in settings_of(overlay, container).items():
+            if variable.endswith("_FILE"):
+                assert str(Path(value).parent) in mounts, (name, variable)
+
+
+@each_overlay
+def test_jobs_are_found_by_their_alert(overlay: str) -> None:
+    """Names of jobs begin with `goldpan-`, which is how the alerts about jobs find them."""
+    names = [job["metadata"]["name"] for job in of_kind(overlay, "CronJob")]
+    assert names
+    assert all(name.startswith("goldpan-") for name in names)
