@@ -30,11 +30,11 @@ from schemas.records import (
     Route,
 )
 
-_GENERATION = 2**20
+GENERATION = 2**20
 _CALIBRATIONS = 2**10
 _REVIEW = 1024
 _ABSENT = frozenset({SILENCE, ABANDONED})
-_MOST = _GENERATION - 1
+_MOST = GENERATION - 1
 
 
 def decide(
@@ -111,7 +111,7 @@ def revision_of(signals: Sequence[Signal], scales: Scales, *, trace_known: bool)
             count -= 1
         elif signal.actor == "reviewer" and signal.kind.startswith("review"):
             count += _REVIEW - 2
-    return generation_of(scales) * _GENERATION + max(1, min(count, _MOST))
+    return generation_of(scales) * GENERATION + max(1, min(count, _MOST))
 
 
 def generation_of(scales: Scales) -> int:
@@ -138,12 +138,12 @@ class Rank(NamedTuple):
     @property
     def generation(self) -> int:
         """Return the number of the policy version and calibration version it was made under."""
-        return self.revision // _GENERATION
+        return self.revision // GENERATION
 
     @property
     def evidence(self) -> int:
         """Return what the revision says of the evidence alone."""
-        return self.revision % _GENERATION
+        return self.revision % GENERATION
 
 
 def rank_of(event: LabelEvent) -> Rank:

@@ -11,7 +11,7 @@ what has come; what has not (silence, the end of a session) only a batch job can
     join.drop([partition])                                        on revocation
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -21,9 +21,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labels.batches import FEEDBACK_COLUMNS, TRACE_COLUMNS, feedback_rows, trace_rows
-from labels.decide import checked_clock, decide
+from labels.decide import GENERATION, checked_clock, decide, generation_of
 from labels.evidence import Scales
+from labels.identity import identities
 from labels.state import Cause, Counts, PartitionState
+from labels.told import is_news, mark_of
 from schemas.provenance import RecordKind
 from schemas.records import LabelEvent
 
@@ -44,10 +46,22 @@ class Decided(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What is to be written now, and what became of records that nothing is written for."""
+    """What is to be written now, and what became of records that nothing is written for.
+
+    ``corrections`` are the texts that the feedback on these traces gave: as redacted as it was.
+    """
 
     decided: list[Decided]
     counts: Counts
+    corrections: Collection[str] = ()
+
+
+class Told(NamedTuple):
+    """A label event that has been written."""
+
+    trace_id: str
+    label_event_id: str
+    revision: int
 
 
 class JoinSize(NamedTuple):
@@ -83,10 +97,12 @@ class Join:
         label. Adding the same row twice is the same as adding it once.
         """
         rows = batch.select(COLUMNS[kind])
-        numbers = np.unique(rows.column("_partition").to_numpy(zero_copy_only=False)).tolist()
-        for partition in numbers:
-            part = rows if len(numbers) == 1 else _where(rows, "_partition", partition)
-            self._add(kind, partition, part, decided.get(partition, 0))
+        for partition, part in _by_partition(rows, None):
+            state = self._states.get(partition)
+            if state is None:
+                state = PartitionState(self._scales.policy, self._window)
+                self._states[partition] = state
+            self._fill(state, kind, part, decided.get(partition, 0))
 
     def rebuild(
         self,
@@ -96,25 +112,58 @@ class Join:
         feedback: Iterable[pa.RecordBatch],
         decided: Mapping[RecordKind, int],
     ) -> None:
-        """Fill the state of one partition from the lake, in place of what it was.
+        """Fill the state of one partition from the lake at once; see ``rebuilding``."""
+        for _ in self.rebuilding({partition: decided}, traces=traces, feedback=feedback):
+            pass
+
+    def rebuilding(
+        self,
+        decided: Mapping[int, Mapping[RecordKind, int]],
+        *,
+        traces: Iterable[pa.RecordBatch],
+        feedback: Iterable[pa.RecordBatch],
+    ) -> Iterator[None]:
+        """Fill the states of partitions from the lake, in place of what they were, step by step.
 
         ``traces`` and ``feedback`` hold at least the rows of the window, of the one topic each, in
-        any order; rows of other partitions are left out here. ``decided`` as in ``add``, by kind:
-        rows from there on are in the lake but without labels yet, and call for them.
+        any order; rows of other partitions are left out here. ``decided``, by partition, is as in
+        ``add``: rows from there on are in the lake but without labels yet, and call for them. Only
+        after the last step are the states part of the join; given up before, they leave no trace.
         """
-        self.drop([partition])
-        self._states[partition] = PartitionState(self._scales.policy, self._window)
-        later: list[tuple[RecordKind, pa.RecordBatch]] = []
+        self.drop(decided)
+        states = {p: PartitionState(self._scales.policy, self._window) for p in decided}
+        later: list[tuple[RecordKind, int, pa.RecordBatch]] = []
         for kind, batches in ((RecordKind.TRACE, traces), (RecordKind.FEEDBACK, feedback)):
-            position = decided.get(kind, 0)
             for batch in batches:
-                rows = _where(batch.select(COLUMNS[kind]), "_partition", partition)
-                old = pc.less(rows.column("_offset"), position)
-                self._add(kind, partition, rows.filter(old), position)
-                later.append((kind, rows.filter(pc.invert(old))))
-        self._states[partition].settle_retries()
-        for kind, rows in later:
-            self._add(kind, partition, rows, 0)
+                for partition, rows in _by_partition(batch.select(COLUMNS[kind]), decided):
+                    later += self._old_first(states[partition], kind, rows, decided[partition])
+                yield
+        for state in states.values():
+            state.settle_retries()
+            state.sweep()
+            state.counts = Counts()  # what is read again was counted before
+            yield
+        for kind, partition, rows in later:
+            self._fill(states[partition], kind, rows, 0)
+        self._states |= states
+
+    def _old_first(
+        self,
+        state: PartitionState,
+        kind: RecordKind,
+        rows: pa.RecordBatch,
+        decided: Mapping[RecordKind, int],
+    ) -> Iterator[tuple[RecordKind, int, pa.RecordBatch]]:
+        """Take in the rows that labels have been written for; yield the others."""
+        if not any(decided.values()):
+            self._fill(state, kind, rows, 0)
+            return
+        position = decided.get(kind, 0)
+        old = pc.less(rows.column("_offset"), position)
+        self._fill(state, kind, rows.filter(old), position)
+        rest = rows.filter(pc.invert(old))
+        if rest.num_rows:
+            yield kind, rest.column("_partition")[0].as_py(), rest
 
     def take(self, *, now: int) -> Taken:
         """Decide about every trace that something new is known of; forget what left the window.
@@ -123,15 +172,47 @@ class Join:
         with the positions of all that was added so far. Raises FatalError if the clock is wrong.
         """
         now = checked_clock(now)
-        decided = []
+        decided: list[Decided] = []
+        corrections: set[str] = set()
         for partition, state in self._states.items():
             for row, cause in state.touched.items():
-                event = decide(state.known(row), self._scales, decided_at=now)
-                if event is not None:
-                    decided.append(Decided(event, partition, cause))
+                known = state.known(row)
+                event = decide(known, self._scales, decided_at=now)
+                if event is None or not is_news(_mark(event), state.told(row)):
+                    continue
+                decided.append(Decided(event, partition, cause))
+                corrections.update(said.correction for said in known.said if said.correction)
             state.touched.clear()
             state.sweep()
-        return Taken(decided, self._take_counts())
+        return Taken(decided, self._take_counts(), corrections)
+
+    def told(self, events: Iterable[Told]) -> None:
+        """Take note of label events that are written; of one trace the last given counts.
+
+        ``take`` then gives none of them again, and none that they outrank. What was decided under
+        another policy or calibration is passed over.
+        """
+        generation = generation_of(self._scales)
+        mine = [event for event in events if event.revision // GENERATION == generation]
+        if not mine:
+            return
+        keys = identities((event.trace_id for event in mine), self._scales.policy.audit.seed)
+        marks = np.array([mark_of(e.label_event_id, e.revision) for e in mine], np.uint64)
+        for state in self._states.values():
+            state.tell(keys, marks)
+
+    def elsewhere(self, trace_ids: Collection[str], partition: int) -> int:
+        """Count the traces of which something is known in another partition than this."""
+        keys = identities(trace_ids, self._scales.policy.audit.seed)
+        others = [state for number, state in self._states.items() if number != partition]
+        found = [state.rows_of(keys) >= 0 for state in others]
+        return int(np.any(found, axis=0).sum()) if found else 0
+
+    def shorten(self) -> None:
+        """Halve the window, to take less memory. Only right after ``take``."""
+        self._window //= 2
+        for state in self._states.values():
+            state.shorten()
 
     def again(self, decided: Iterable[Decided]) -> None:
         """Let the next ``take`` decide these once more, if their partition is still here."""
@@ -152,6 +233,16 @@ class Join:
         return sum(len(state.touched) for state in self._states.values())
 
     @property
+    def window(self) -> int:
+        """Return the window in microseconds, as it is now."""
+        return self._window
+
+    @property
+    def watermarks(self) -> Mapping[int, int]:
+        """Return, by partition, how far event time has come (microseconds since 1970, UTC)."""
+        return {partition: state.watermark for partition, state in self._states.items()}
+
+    @property
     def partitions(self) -> frozenset[int]:
         """Return the partitions that there is state of."""
         return frozenset(self._states)
@@ -166,13 +257,10 @@ class Join:
             bytes=sum(state.nbytes for state in states),
         )
 
-    def _add(self, kind: RecordKind, partition: int, rows: Any, position: int) -> None:
+    def _fill(self, state: PartitionState, kind: RecordKind, rows: Any, position: int) -> None:
         if rows.num_rows == 0:
             return
         policy = self._scales.policy
-        state = self._states.get(partition)
-        if state is None:
-            state = self._states[partition] = PartitionState(policy, self._window)
         if kind is RecordKind.TRACE:
             traces = trace_rows(rows, policy.audit.seed)
             state.add_traces(traces, traces.offset >= position)
@@ -186,6 +274,20 @@ class Join:
             _add_counts(taken, state.counts)
             state.counts = Counts()
         return taken
+
+
+def _by_partition(
+    rows: pa.RecordBatch, wanted: Container[int] | None
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield the rows of each partition, of those that are wanted (None: of all)."""
+    numbers = np.unique(rows.column("_partition").to_numpy(zero_copy_only=False)).tolist()
+    for partition in numbers:
+        if wanted is None or partition in wanted:
+            yield partition, rows if len(numbers) == 1 else _where(rows, "_partition", partition)
+
+
+def _mark(event: LabelEvent) -> int:
+    return mark_of(event.label_event_id, event.revision)
 
 
 def _where(rows: Any, column: str, value: int) -> Any:

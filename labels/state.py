@@ -20,6 +20,7 @@ from labels.policy import Policy
 from labels.readings import ERROR, TRUNCATED
 from labels.retries import RetryChains, retry_keys
 from labels.said import FeedbackTable, renumbering
+from labels.told import NOTHING
 from schemas.provenance import RecordKind
 
 KNOWN: Final = np.uint8(1)
@@ -34,6 +35,7 @@ _TRACES: Final[Layout] = {
     "context": (np.int32, 1),
     "flags": (np.uint8, 1),
     "head": (np.int32, 1),
+    "told": (np.uint64, 1),
 }
 _FOREVER: Final = 2**62
 
@@ -131,6 +133,16 @@ class PartitionState:
         """Tell for each row whether the record at an offset is the one that counts for it."""
         return np.equal(self._traces["offset"][rows], offsets)
 
+    def told(self, row: int) -> int:
+        """Return the mark of what was written last about the trace in a row (see `labels.told`)."""
+        return int(self._traces["told"][row])
+
+    def tell(self, keys: Keys, marks: npt.NDArray[np.uint64]) -> None:
+        """Take note of what has been written; of several about one trace the last counts."""
+        rows = self.rows_of(keys)
+        here = rows != FREE
+        self._traces["told"][rows[here]] = marks[here]
+
     # -- records come in ------------------------------------------------------------------------
 
     def add_traces(self, rows: TraceRows, fresh: Flags) -> None:
@@ -207,6 +219,12 @@ class PartitionState:
         self.counts.unmatched += int((~stays & (self._traces["flags"] & KNOWN == 0)).sum())
         self._forget(stays)
 
+    def shorten(self) -> None:
+        """Halve the window from now on, and forget what has left it. Nothing may be touched."""
+        self._window //= 2
+        self._swept_at = -_FOREVER
+        self.sweep()
+
     def _forget(self, stays: npt.NDArray[np.bool_]) -> None:
         self._traces.keep(stays)
         self._ids.keep(stays)
@@ -233,6 +251,7 @@ class PartitionState:
         self._traces["head"][where] = FREE
         self._traces["started"][where] = -_FOREVER
         self._traces["flags"][where] = 0
+        self._traces["told"][where] = NOTHING
         self._traces["context"][where] = self._context_number((None, ()))
         if self._retries is not None:
             self._retries.append(len(ids))
