@@ -14,7 +14,7 @@ another one rests on never outranks that one. The highest revision is in force.
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from labels.evidence import Scales
 from labels.facts import Knowledge
@@ -30,7 +30,8 @@ from schemas.records import (
     Route,
 )
 
-GENERATION = 2**20
+GENERATION: Final = 2**20
+"""So many revisions has each policy version and calibration version together."""
 _CALIBRATIONS = 2**10
 _REVIEW = 1024
 _ABSENT = frozenset({SILENCE, ABANDONED})

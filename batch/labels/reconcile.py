@@ -1,0 +1,173 @@
+"""The job that finds what the worker could not know, and adds the label events that are missing.
+
+Feedback later than the window, records of one trace or session in different partitions, silence,
+reviews: with everything that the lake holds of a trace, the same decision is taken as in the
+worker. What comes of it outranks what was decided from less, so the job may run beside workers, and
+at any time. It adds its events under a sequence of its own (`batch.sequence`): two jobs at once
+fence each other, and who lost looks again at what is missing still. A job that dies has added some
+of the events, and the next run adds the others; over an unchanged lake it adds nothing.
+
+A worker that is about to write the same event does not know of it: it may then be there twice, with
+one id, which is one event.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+import pyarrow.compute as pc
+
+from batch.labels import policies
+from batch.labels.adding import SEQUENCE, Adder
+from batch.labels.known import Bucket, Sources
+from batch.labels.scan import BUCKET_TRACES, Extent, divide, ranks, read_up_to
+from batch.reviews.log import read_log
+from batch.sequence import Means, NumberedRows
+from labels.decide import GENERATION, checked_clock, decide, generation_of, version_of
+from labels.evidence import Scales
+from labels.missing import Finding
+from lake.ledger import EntryKind
+from lake.objects import ObjectStore
+from lake.tables import Lake
+from schemas.errors import UsageError
+from schemas.records import LabelEvent
+
+COMMIT_EVENTS: Final = 20_000
+
+Progress = Callable[[str, int, int], None]
+"""Told what is done, how much of it is, and of how much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the job is to do.
+
+    ``rebuild``: decide anew what was decided under an older policy or calibration. ``window`` in
+    microseconds, the policy's if None. ``as_of``: the topics have been read up to this time
+    (microseconds); None: as far as the lake shows.
+    """
+
+    rebuild: bool = False
+    dry_run: bool = False
+    extent: Extent = field(default_factory=Extent)
+    window: int | None = None
+    as_of: int | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of it. ``added`` by label; ``findings`` by what became of each decision."""
+
+    policy_version: str
+    as_of: int
+    traces: int = 0
+    findings: Counter[str] = field(default_factory=Counter)
+    added: Counter[str] = field(default_factory=Counter)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the command prints it."""
+        return {
+            "policy_version": self.policy_version,
+            "as_of": self.as_of,
+            "traces": self.traces,
+            "added": sum(self.added.values()),
+            "added_by_label": dict(sorted(self.added.items())),
+            **{str(one): self.findings[one] for one in Finding if one is not Finding.MISSING},
+        }
+
+
+class Reconciler:
+    """Runs the job over one lake."""
+
+    def __init__(
+        self, lake: Lake, scales: Scales, means: Means, *, bucket_traces: int = BUCKET_TRACES
+    ) -> None:
+        self._scales, self._means, self._each = scales, means, bucket_traces
+        self._traces, self._feedback = lake.table("traces"), lake.table("feedback")
+        self._reviews, self._labels = lake.table("reviews"), lake.table("labels")
+        self._policies: ObjectStore = lake.location.files(policies.FOLDER)
+        self._rows = NumberedRows(self._labels, SEQUENCE, EntryKind.RECONCILE, means)
+
+    def run(self, request: Request, progress: Progress = lambda _what, _done, _of: None) -> Outcome:
+        """Add what is missing.
+
+        Raises UsageError if the lake knows this version of the policy with other content, or labels
+        of a later version; FatalError if the clock is wrong or the lake does not answer.
+        """
+        now, retry = checked_clock(self._means.now_us()), self._means.retry
+        for table in (self._reviews, self._feedback, self._traces, self._labels):
+            retry.call(f"reading table {table.name}", table.refresh)
+        self._check(dry_run=request.dry_run)
+        policy, traces, feedback = self._scales.policy, self._traces, self._feedback
+        as_of = request.as_of
+        as_of = read_up_to([traces, feedback], now=now) if as_of is None else min(as_of, now)
+        outcome = Outcome(version_of(self._scales), as_of)
+        buckets = divide(
+            traces,
+            request.extent,
+            seed=policy.audit.seed,
+            each=self._each,
+            sessions=policy.judges_sessions or policy.judges_retries,
+        )
+        reviewed = read_log(self._reviews)
+        sources = Sources(traces, feedback, reviewed.log.verdicts(), reviewed.texts)
+        for number in range(buckets.count):
+            progress("traces", number, buckets.count)
+            bucket = Bucket(sources, request.extent, buckets, number)
+            self._reconcile(bucket, request, outcome, now)
+        progress("traces", buckets.count, buckets.count)
+        return outcome
+
+    def _reconcile(self, bucket: Bucket, request: Request, outcome: Outcome, now: int) -> None:
+        adder = Adder(
+            self._rows,
+            partial(ranks, self._labels, bucket.extent, bucket.buckets, bucket.number),
+            rebuild=request.rebuild,
+        )
+        missing: list[LabelEvent] = []
+        for known in bucket.known(self._scales, as_of=outcome.as_of, window=request.window):
+            outcome.traces += 1
+            labelled = request.rebuild and known.trace_id in adder.there
+            event = decide(known, self._scales, decided_at=now, labelled=labelled)
+            if event is None:
+                continue
+            found = adder.find(event)
+            outcome.findings[found] += 1
+            if found is Finding.MISSING:
+                missing.append(event)
+            if len(missing) == COMMIT_EVENTS:
+                self._add(adder, missing, bucket, request, outcome)
+                missing = []
+        self._add(adder, missing, bucket, request, outcome)
+
+    def _add(
+        self,
+        adder: Adder,
+        missing: Sequence[LabelEvent],
+        bucket: Bucket,
+        request: Request,
+        outcome: Outcome,
+    ) -> None:
+        added = missing if request.dry_run else adder.add(missing, bucket.texts)
+        outcome.added.update(event.label for event in added)
+        outcome.findings[Finding.THERE] += len(missing) - len(added)
+
+    def _check(self, *, dry_run: bool) -> None:
+        self._refuse_later()
+        act = policies.refuse_changed if dry_run else policies.register
+        policy = self._scales.policy
+        self._means.retry.call("reading the policies", lambda: act(self._policies, policy))
+
+    def _refuse_later(self) -> None:
+        """Refuse to decide under a version that labels of a later one would outrank anyway."""
+        newest = 0
+        for batch in self._labels.batches(("revision",)):
+            newest = max(newest, pc.max(batch.column("revision")).as_py() or 0)
+        if newest // GENERATION > generation_of(self._scales):
+            raise UsageError(
+                f"the lake has labels of a later policy or calibration than "
+                f"{version_of(self._scales)}: they would stay in force. Set GOLDPAN_LABELS__POLICY "
+                "and GOLDPAN_LABELS__CALIBRATION to those, or raise `version` in the policy."
+            )
