@@ -83,6 +83,23 @@ def incarnation_app(topic: str) -> str:
     return f"{topic}#incarnation"
 
 
+def seen_app(source: Source) -> str:
+    """Return the application id of how far event time has come in a partition of traces.
+
+    In the table of labels, in microseconds since 1970: whoever takes the partition over reads the
+    window before it back from the lake.
+    """
+    return f"{source.topic}/{source.partition}#seen"
+
+
+def produced_app(source: Source) -> str:
+    """Return the application id of the offset below which label events are produced for certain.
+
+    In the table of labels: the events of later offsets, up to the position, may not have been.
+    """
+    return f"{source.topic}/{source.partition}#produced"
+
+
 def adopted_app(topic: str) -> str:
     """Return the application id of the time (epoch microseconds) when a topic was last adopted.
 

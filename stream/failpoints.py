@@ -14,7 +14,10 @@ from schemas.errors import UsageError
 
 
 class Step(StrEnum):
-    """The steps of a flush, in their order. Each name says what has just happened."""
+    """The steps of a flush, in their order, then those of labels that rest on flushes.
+
+    Each name says what has just happened.
+    """
 
     SEALED = "sealed"
     QUARANTINE_WRITTEN = "quarantine_written"
@@ -24,6 +27,9 @@ class Step(StrEnum):
     AUDIT_COMMITTED = "audit_committed"
     PRIMARY_COMMITTED = "primary_committed"
     OFFSETS_COMMITTED = "offsets_committed"
+    LABELS_WRITTEN = "labels_written"
+    LABELS_COMMITTED = "labels_committed"
+    LABELS_PRODUCED = "labels_produced"
 
 
 _SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}

@@ -9,8 +9,9 @@ from tests.faults.scene import Scene
 from tests.faults.traffic import SHORT_LIMIT
 
 LIMITS = {"stricter": (1_000_000, SHORT_LIMIT), "laxer": (SHORT_LIMIT, 1_000_000)}
-RARE = {Step.CLAIMED, Step.AUDIT_COMMITTED}
-"""Steps that not every flush takes; tests below and in ``test_audit`` take them."""
+LABELS = {Step.LABELS_WRITTEN, Step.LABELS_COMMITTED, Step.LABELS_PRODUCED}
+RARE = {Step.CLAIMED, Step.AUDIT_COMMITTED, *LABELS}
+"""Steps that not every flush takes; tests below, in ``test_audit`` and ``test_labels`` do."""
 BETWEEN = (Step.QUARANTINE_COMMITTED, Step.PRIMARY_COMMITTED)
 
 

@@ -1,0 +1,100 @@
+"""What one flush of labels brings into the lake, and the rows that it is made of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pyarrow as pa
+
+from labels.join import Decided, Taken
+from lake.ledger import Incarnation
+from lake.writer import Part
+from redact.derived import derived
+from schemas.arrow import MICROS, TABLES
+from schemas.columns import record_arrays
+from schemas.contract import CONTRACTS
+from schemas.provenance import RecordKind
+from schemas.records import LabelEvent
+from schemas.redacted import Redacted
+
+LABELS: Final = "#labels"
+"""Stands where flushes of records have their topic; no topic of Kafka can be called so."""
+CONTRACT: Final = "label_event"
+TABLE: Final = "labels"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFlush:
+    """Label events and the positions that move with them; all that they rest on is in the lake.
+
+    ``overdue`` are events that are in the table already but may not have been produced.
+    """
+
+    token: int
+    incarnations: Mapping[str, Incarnation]
+    rows: Sequence[Redacted[pa.RecordBatch]]
+    part: Part
+    decided: Sequence[Decided]
+    overdue: Sequence[LabelEvent]
+
+    @property
+    def topic(self) -> str:
+        """Return what stands for the topic."""
+        return LABELS
+
+    @property
+    def bytes(self) -> int:
+        """Return the memory that the rows take."""
+        return sum(rows.value.nbytes for rows in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsFlushed:
+    """Label events that are in the lake, and produced where they are to be."""
+
+    flush: LabelFlush
+    seconds: float
+
+
+def label_rows(
+    taken: Taken, topics: Mapping[RecordKind, str], *, ingested_at: int, policy: str
+) -> list[Redacted[pa.RecordBatch]]:
+    """Return what was decided as rows of ``labels``; none if nothing was.
+
+    A row has the coordinates of the record that called for it. ``ingested_at`` is in microseconds
+    since 1970 (UTC), ``policy`` the hash of the redaction policy. Raises FatalError if a text is
+    not one that redacted feedback gave.
+    """
+    if not taken.decided:
+        return []
+    decided, rows = taken.decided, len(taken.decided)
+    columns = record_arrays(CONTRACT, [item.event for item in decided])
+    provenance = [
+        pa.array([topics[item.cause.kind] for item in decided], pa.string()),
+        pa.array([item.partition for item in decided], pa.int32()),
+        pa.array([item.cause.offset for item in decided], pa.int64()),
+        pa.repeat(pa.scalar(ingested_at, MICROS), rows),
+        pa.repeat(pa.scalar(CONTRACTS[CONTRACT].fingerprint, pa.string()), rows),
+        pa.repeat(pa.scalar(policy, pa.string()), rows),
+    ]
+    table = TABLES[TABLE]
+    day = columns[table.arrow.get_field_index(table.event_time)].cast(pa.date32())
+    batch = pa.RecordBatch.from_arrays([*columns, *provenance, day], schema=table.arrow)
+    return [derived(batch, CONTRACT, known=taken.corrections, policy=policy)]
+
+
+def events_of(rows: pa.Table) -> list[LabelEvent]:
+    """Return rows of ``labels`` as the events they were."""
+    names = [field.name for field in CONTRACTS[CONTRACT].fields]
+    return [LabelEvent(**_plain(row)) for row in rows.select(names).to_pylist()]
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    times = {name: _micros(value) for name, value in row.items() if isinstance(value, datetime)}
+    return {**row, **times, "segments": dict(row["segments"])}
+
+
+def _micros(value: datetime) -> int:
+    return (value - _EPOCH) // timedelta(microseconds=1)

@@ -1,0 +1,65 @@
+"""Carries a flush of labels into the lake, and to a topic if one is set.
+
+| dies after | what the next owner finds | what it does |
+|---|---|---|
+| the file is written | a file that no table knows | decides again what lies above the position |
+| the commit | the position moved, `#produced` behind it | produces these events again |
+| producing | the same | the same: the events have the ids they had |
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Protocol
+
+from lake.retry import Retry
+from lake.writer import TableWriter
+from schemas.errors import RetryableError
+from schemas.records import LabelEvent
+from stream.failpoints import Step
+from stream.label_flush import LabelFlush, LabelsFlushed
+
+
+class Sends(Protocol):
+    """What produces label events; see `stream.label_topic.LabelTopic`."""
+
+    def send(self, events: list[LabelEvent]) -> None:
+        """Produce, and wait for the brokers."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSteps:
+    """Does one flush of labels. ``reached`` is told after each step."""
+
+    writer: TableWriter
+    topic: Sends | None
+    retry: Retry
+    reached: Callable[[Step], None]
+    on_checkpoint_error: Callable[[str, RetryableError], None]
+
+    def run(self, flush: LabelFlush) -> LabelsFlushed:
+        """Write, commit, produce. Raises FencedError, FatalError, or RetryableError if stopped."""
+        began = monotonic()
+        prepared = self.writer.prepare(flush.rows, flush.part.ranges)
+        self.reached(Step.LABELS_WRITTEN)
+        if flush.part.moves:
+            self.writer.commit(
+                prepared, flush.part, token=flush.token, incarnations=flush.incarnations
+            )
+            self.reached(Step.LABELS_COMMITTED)
+        self._produce(flush)
+        self._checkpoint()
+        return LabelsFlushed(flush, monotonic() - began)
+
+    def _produce(self, flush: LabelFlush) -> None:
+        events = [*flush.overdue, *(item.event for item in flush.decided)]
+        topic = self.topic
+        if topic is not None and events:
+            self.retry.call("producing label events", lambda: topic.send(events))
+            self.reached(Step.LABELS_PRODUCED)
+
+    def _checkpoint(self) -> None:
+        try:
+            self.writer.checkpoint_if_due()
+        except RetryableError as error:
+            self.on_checkpoint_error(self.writer.table.name, error)
