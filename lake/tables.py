@@ -185,6 +185,25 @@ class Table:
                 if batch.num_rows:
                     yield batch
 
+    def batches(
+        self, columns: Sequence[str], where: pc.Expression | None, *, rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        """Read columns of the rows that match, at most ``rows`` at a time, in no order.
+
+        What is given is the table as it stands now, however long the reading takes; little is read
+        ahead. RetryableError if the lake does not answer.
+        """
+        with _lake_errors(f"reading table {self.name}"):
+            scanner = self.handle.to_pyarrow_dataset().scanner(
+                columns=list(columns),
+                filter=where,
+                batch_size=rows,
+                batch_readahead=1,
+                fragment_readahead=1,
+                use_threads=False,
+            )
+            yield from scanner.to_batches()
+
     def checkpoint(self) -> None:
         """Write a checkpoint, so that readers need not read every commit since the beginning."""
         with _lake_errors(f"checkpointing table {self.name}"):

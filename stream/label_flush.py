@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import msgspec
 import pyarrow as pa
 
 from labels.join import Decided, Taken
@@ -22,6 +23,7 @@ LABELS: Final = "#labels"
 """Stands where flushes of records have their topic; no topic of Kafka can be called so."""
 CONTRACT: Final = "label_event"
 TABLE: Final = "labels"
+EVENT_COLUMNS: Final = [field.name for field in CONTRACTS[CONTRACT].fields]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -87,13 +89,12 @@ def label_rows(
 
 def events_of(rows: pa.Table) -> list[LabelEvent]:
     """Return rows of ``labels`` as the events they were."""
-    names = [field.name for field in CONTRACTS[CONTRACT].fields]
-    return [LabelEvent(**_plain(row)) for row in rows.select(names).to_pylist()]
+    return [_event(row) for row in rows.select(EVENT_COLUMNS).to_pylist()]
 
 
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+def _event(row: Mapping[str, Any]) -> LabelEvent:
     times = {name: _micros(value) for name, value in row.items() if isinstance(value, datetime)}
-    return {**row, **times, "segments": dict(row["segments"])}
+    return msgspec.convert({**row, **times, "segments": dict(row["segments"])}, LabelEvent)
 
 
 def _micros(value: datetime) -> int:
