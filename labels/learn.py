@@ -10,7 +10,7 @@ they move a prior, so that weights do not feign certainty.
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -43,6 +43,17 @@ class Reviewed(NamedTuple):
     failed: bool
     pattern: Pattern
     audit_probability: float | None = None
+
+
+def pattern_of_signals(signals: Iterable[Signal], policy: Policy) -> Pattern:
+    """Return the signals of the policy that count among these, reviews left out."""
+    return frozenset(
+        signal.name
+        for signal in signals
+        if signal.counts
+        and signal.name is not None
+        and policy.reading_of(signal.name) not in REVIEW_READINGS
+    )
 
 
 def pattern_of(event: LabelEvent, policy: Policy) -> Pattern:

@@ -58,6 +58,22 @@ COMMANDS: Final = Group(
                 ),
             },
         ),
+        "labels": Group(
+            "What traces were worth: what the worker could not know, calibrations, new policies.",
+            {
+                "reconcile": Command(
+                    "goldpan.cli.labels:reconcile",
+                    "Add the label events that the worker could not decide.",
+                ),
+                "calibrate": Command(
+                    "goldpan.cli.labels:calibrate", "Learn from reviews, as a new calibration."
+                ),
+                "rebuild": Command(
+                    "goldpan.cli.labels:rebuild",
+                    "Decide all labels anew, under a new policy or calibration.",
+                ),
+            },
+        ),
         "redact": Command(
             "goldpan.cli.redact:redact", "Redact records in files: JSON lines in, JSON lines out."
         ),

@@ -12,12 +12,12 @@ from typing import Final
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.main import NO
+from goldpan.cli.progress import progress
 from goldpan.demo.outcome import look
-from goldpan.demo.run import Report, Stage, play
+from goldpan.demo.run import Stage, play
 from goldpan.demo.script import script
 from goldpan.demo.show import as_json, show
 from goldpan.demo.traffic import shipped_conversations
@@ -45,7 +45,7 @@ def demo(ctx: click.Context, call: Call, *, keep: Path | None) -> None:
       goldpan demo --keep ./goldpan-demo
     """
     started = time.monotonic()
-    with _folder(keep) as folder, _progress(call) as report:
+    with _folder(keep) as folder, progress(call) as report:
         stage = Stage(folder.resolve())
         sent = play(
             stage, script(shipped_conversations(), seconds=TRAFFIC_SECONDS, seed=SEED), report
@@ -70,31 +70,6 @@ def _folder(keep: Path | None) -> Iterator[Path]:
             yield Path(folder)
     else:
         yield keep
-
-
-@contextmanager
-def _progress(call: Call) -> Iterator[Report]:
-    """Yield what the demo reports its progress to; shown only if a person watches."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[done]}"),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not call.watched) as progress:
-        task = progress.add_task("", total=None, done="")
-
-        def report(what: str, done: int, of: int) -> None:
-            progress.update(
-                task,
-                description=what,
-                completed=done,
-                total=of or None,
-                done=f"{done} of {of}" if of else "",
-            )
-
-        yield report
 
 
 def _next(console: Console, keep: Path | None) -> None:

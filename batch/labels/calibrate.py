@@ -1,0 +1,149 @@
+"""Learns the next calibration from the reviews in the lake, and publishes it.
+
+It changes nothing by itself: a setting has to name it. Two runs at once learn the same version; one
+publishes it, the other says so.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from batch.labels import calibrations
+from batch.labels.known import Bucket, Sources
+from batch.labels.scan import BUCKET_TRACES, Extent, divide, read_up_to
+from batch.reviews.log import read_log
+from batch.sequence import Means
+from labels.calibration import Calibration
+from labels.decide import checked_clock
+from labels.evidence import Scales
+from labels.facts import Knowledge
+from labels.learn import Pattern, Reviewed, learn, pattern_of_signals
+from labels.policy import Policy
+from labels.reviews import Log
+from labels.signals import signals_of
+from lake.objects import ObjectStore
+from lake.tables import Lake
+from schemas.errors import UsageError
+
+MOST_VERSIONS = 1023
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Traces that reviewers agreed on: whether each failed, and the probability of its draw."""
+
+    failed: Mapping[str, bool]
+    drawn: Mapping[str, float]
+    undecided: int
+
+
+class Calibrator:
+    """Learns from one lake under one policy."""
+
+    def __init__(
+        self, lake: Lake, policy: Policy, means: Means, *, bucket_traces: int = BUCKET_TRACES
+    ) -> None:
+        self._policy, self._means, self._each = policy, means, bucket_traces
+        self._traces, self._feedback = lake.table("traces"), lake.table("feedback")
+        self._reviews = lake.table("reviews")
+        self.store: ObjectStore = lake.location.files(calibrations.FOLDER)
+
+    def learn(
+        self,
+        extent: Extent,
+        *,
+        window: int | None = None,
+        progress: Callable[[str, int, int], None] = lambda _what, _done, _of: None,
+    ) -> Calibration:
+        """Return the next version, not published yet; ``window`` in microseconds.
+
+        Raises UsageError if there are too few reviews, or of one kind only (`labels.learn.learn`).
+        """
+        now, retry = checked_clock(self._means.now_us()), self._means.retry
+        tables = (self._reviews, self._feedback, self._traces)
+        for table in tables:
+            retry.call(f"reading table {table.name}", table.refresh)
+        judged = judgements(read_log(self._reviews).log)
+        as_of = read_up_to([self._traces, self._feedback], now=now)
+        population: Counter[Pattern] = Counter()
+        reviewed = []
+        for known in self._known(extent, as_of, window, progress):
+            pattern = pattern_of_signals(signals_of(known, self._policy), self._policy)
+            population[pattern] += 1
+            failed = judged.failed.get(known.trace_id)
+            if failed is not None:
+                drawn = judged.drawn.get(known.trace_id)
+                reviewed.append(Reviewed(known.trace_id, failed, pattern, drawn))
+        learnt = learn(self._policy, reviewed, population, version=self._next())
+        about = {
+            "made_at": now,
+            "as_of": as_of,
+            "policy_name": self._policy.name,
+            "policy_version": self._policy.version,
+            "traces": sum(population.values()),
+            "undecided": judged.undecided,
+            "tables": {table.name: table.handle.version() for table in tables},
+        }
+        return learnt.model_copy(update={"diagnostics": {**learnt.diagnostics, **about}})
+
+    def publish(self, calibration: Calibration) -> None:
+        """Write a version; FatalError if another run was first."""
+        retry = self._means.retry
+        retry.call("writing", lambda: calibrations.publish(self.store, calibration))
+
+    def _next(self) -> int:
+        there = self._means.retry.call("listing", lambda: calibrations.versions(self.store))
+        version = max(there, default=0) + 1
+        if version > MOST_VERSIONS:
+            raise UsageError(
+                f"this lake has {MOST_VERSIONS} calibrations, as many as revisions can number."
+            )
+        return version
+
+    def _known(
+        self,
+        extent: Extent,
+        as_of: int,
+        window: int | None,
+        progress: Callable[[str, int, int], None],
+    ) -> Iterator[Knowledge]:
+        policy = self._policy
+        buckets = divide(
+            self._traces,
+            extent,
+            seed=policy.audit.seed,
+            each=self._each,
+            sessions=policy.judges_sessions or policy.judges_retries,
+        )
+        sources = Sources(self._traces, self._feedback, {}, {})
+        for number in range(buckets.count):
+            progress("traces", number, buckets.count)
+            bucket = Bucket(sources, extent, buckets, number)
+            for known in bucket.known(Scales(policy), as_of=as_of, window=window):
+                if known.seen is not None:
+                    yield known
+        progress("traces", buckets.count, buckets.count)
+
+
+def judgements(log: Log) -> Judged:
+    """Return what the reviewers found of each trace, where more than half say pass or fail."""
+    outcomes = log.outcomes()
+    drawn = {
+        review.trace_id: review.audit_probability
+        for review in log.reviews
+        if review.audit_probability is not None
+    }
+    failed = {t: what == "fail" for t, what in outcomes.items() if what in {"pass", "fail"}}
+    return Judged(failed, drawn, len(outcomes) - len(failed))
+
+
+def summary(calibration: Calibration) -> dict[str, Any]:
+    """Return the diagnostics as the command prints them."""
+    return {
+        "version": calibration.version,
+        "hash": calibration.hash,
+        "policy": calibration.policy,
+        "base_rate": calibration.base_rate.mean,
+        "diagnostics": calibration.diagnostics,
+    }

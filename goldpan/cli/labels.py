@@ -1,0 +1,161 @@
+"""``goldpan labels``: find what the worker could not know, learn from reviews, decide anew."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from functools import wraps
+from typing import Any, ParamSpec
+
+import click
+from rich.console import Console
+
+from batch.labels import calibrations
+from batch.labels.calibrate import summary
+from batch.labels.reconcile import Outcome, Request
+from batch.labels.scan import Extent
+from goldpan import jobs
+from goldpan.cli.call import Call, with_call
+from goldpan.cli.figures import count_text
+from goldpan.cli.progress import progress
+from labels.calibration import Calibration
+
+P = ParamSpec("P")
+
+
+def with_extent(function: Callable[P, None]) -> Callable[P, None]:
+    """Give a command the option that says which part of the lake it looks at, as an `Extent`."""
+
+    @click.option(
+        "--days",
+        type=click.IntRange(1, 36_600),
+        help="Only traces that began within so many days; all if not given.",
+    )
+    @wraps(function)
+    def command(*args: P.args, **kwargs: P.kwargs) -> None:
+        days = kwargs.pop("days")
+        kwargs["extent"] = Extent(_days_ago(days) if isinstance(days, int) else None)
+        function(*args, **kwargs)
+
+    return command
+
+
+def _days_ago(days: int) -> date:
+    return (datetime.now(UTC) - timedelta(days=days)).date()
+
+
+@click.command()
+@with_extent
+@click.option("--dry-run", is_flag=True, help="Only tell what would be added.")
+@with_call
+def reconcile(call: Call, *, extent: Extent, dry_run: bool) -> None:
+    """Add the label events that the worker could not decide.
+
+    That is: feedback later than the window, records that met in the lake only, silence, the end of
+    sessions, reviews. It may be run at any time, beside workers, and again after a crash: over an
+    unchanged lake it adds nothing. Run it every night, and after reviews.
+
+    \b
+    Example:
+      goldpan labels reconcile --days 60
+    """
+    _run(call, Request(extent=extent, dry_run=dry_run, window=jobs.window(call.settings)))
+
+
+@click.command()
+@with_extent
+@click.option("--dry-run", is_flag=True, help="Only tell what would be added.")
+@with_call
+def rebuild(call: Call, *, extent: Extent, dry_run: bool) -> None:
+    """Decide all labels anew, under a new policy version or calibration, as new revisions.
+
+    What was decided before stays in the table, outranked. A policy that was changed under its old
+    version is refused: raise `version` in it.
+
+    \b
+    Example:
+      GOLDPAN_LABELS__CALIBRATION=2 goldpan labels rebuild
+    """
+    window = jobs.window(call.settings)
+    _run(call, Request(rebuild=True, extent=extent, dry_run=dry_run, window=window))
+
+
+def _run(call: Call, request: Request) -> None:
+    job = jobs.reconciler(call.settings)
+    with progress(call) as report:
+        outcome = job.run(request, report)
+    data = {"dry_run": request.dry_run, **outcome.to_json()}
+    call.answer(data, lambda console: _show(console, request, outcome, data))
+
+
+def _show(console: Console, request: Request, outcome: Outcome, numbers: Mapping[str, Any]) -> None:
+    would = "would be added" if request.dry_run else "added"
+    kinds = ", ".join(f"{count_text(n)} {label}" for label, n in sorted(outcome.added.items()))
+    console.print(f"{outcome.policy_version}: {count_text(outcome.traces)} traces", soft_wrap=True)
+    console.print(f"{count_text(numbers['added'])} labels {would}{f' ({kinds})' if kinds else ''}")
+    console.print(f"{count_text(numbers['there'])} are there as they should be")
+    if numbers["older"]:
+        console.print(
+            f"{count_text(numbers['older'])} were decided under an older policy or calibration: "
+            "`goldpan labels rebuild` decides them anew"
+        )
+    if numbers["outranked"]:
+        console.print(
+            f"{count_text(numbers['outranked'])} rest on more than the lake holds now, or on a "
+            "clock that ran ahead: left as they are"
+        )
+
+
+@click.command()
+@with_extent
+@click.option("--dry-run", is_flag=True, help="Learn and tell, but write no version.")
+@with_call
+def calibrate(call: Call, *, extent: Extent, dry_run: bool) -> None:
+    """Learn from the reviews how far each signal can be believed, as a new calibration.
+
+    Writes `calibrations/<version>.json` and a picture (SVG) into the lake. Nothing uses it until
+    the setting that is printed is made, for the workers and for `goldpan labels rebuild`.
+
+    \b
+    Example:
+      goldpan labels calibrate
+    """
+    job = jobs.calibrator(call.settings)
+    with progress(call) as report:
+        learnt = job.learn(extent, window=jobs.window(call.settings), progress=report)
+    if not dry_run:
+        job.publish(learnt)
+    uri = call.settings.lake.uri.rstrip("/")
+    picture = f"{uri}/{calibrations.FOLDER}/{calibrations.picture_path(learnt.version)}"
+    setting = f"GOLDPAN_LABELS__CALIBRATION={learnt.version}"
+    data = {
+        "dry_run": dry_run,
+        **summary(learnt),
+        "setting": None if dry_run else setting,
+        "picture": None if dry_run else picture,
+    }
+    call.answer(data, lambda console: _show_learnt(console, learnt, data))
+
+
+def _show_learnt(console: Console, learnt: Calibration, data: Mapping[str, Any]) -> None:
+    told = learnt.diagnostics
+    console.print(
+        f"calibration {learnt.version}: {told['reviews']} reviews, {told['audited']} of them of "
+        f"the audit; {count_text(told['traces'])} traces"
+    )
+    rate = told["failure_rate"]
+    if rate is not None:
+        console.print(
+            f"failure rate {rate['hajek']:.3f}, {rate['confidence']:.0%} interval "
+            f"{rate['low']:.3f} to {rate['high']:.3f} (audit)"
+        )
+    console.print(
+        f"Brier {told['brier']:.3f} (priors {told['brier_of_priors']:.3f}), calibration error "
+        f"{told['calibration_error']:.3f} (priors {told['calibration_error_of_priors']:.3f}), "
+        "cross-validated",
+        soft_wrap=True,
+    )
+    if told["points_the_wrong_way"]:
+        names = ", ".join(told["points_the_wrong_way"])
+        console.print(f"[yellow]points the wrong way[/]: {names}: mend the policy", soft_wrap=True)
+    if data["setting"]:
+        console.print(f"picture: {data['picture']}", soft_wrap=True)
+        console.print(f"to use it: {data['setting']}", soft_wrap=True)

@@ -1,0 +1,37 @@
+"""A progress bar on standard error, for anything long while a person watches."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+from goldpan.cli.call import Call
+
+Report = Callable[[str, int, int], None]
+"""Told what is done, how much of it is, and of how much (0: nobody knows)."""
+
+
+@contextmanager
+def progress(call: Call) -> Iterator[Report]:
+    """Yield what a command reports its progress to; shown only if a person watches."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[done]}"),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not call.watched) as bar:
+        task = bar.add_task("", total=None, done="")
+
+        def report(what: str, done: int, of: int) -> None:
+            bar.update(
+                task,
+                description=what,
+                completed=done,
+                total=of or None,
+                done=f"{done} of {of}" if of else "",
+            )
+
+        yield report

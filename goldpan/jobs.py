@@ -1,0 +1,39 @@
+"""Puts the rooms together for the batch commands: labels, calibrations, the review queue."""
+
+import dataclasses
+from typing import Final
+
+from batch.labels.calibrate import Calibrator
+from batch.labels.reconcile import Reconciler
+from batch.labels.scales import open_policy, open_scales
+from batch.sequence import Means
+from goldpan import wiring
+from goldpan.settings import Settings
+from labels.policy import MICROS_PER_DAY
+from lake.tables import Lake
+
+PATIENCE_SECONDS: Final = 300.0
+"""How long a job tries again, reading a part of the lake included."""
+
+
+def means() -> Means:
+    """Return the clock, the randomness and the patience of a job."""
+    patient = dataclasses.replace(wiring.retry(), seconds=PATIENCE_SECONDS)
+    return Means(patient, wiring.now_us, wiring.new_token)
+
+
+def reconciler(settings: Settings) -> Reconciler:
+    """Return what adds the label events that are missing."""
+    lake = Lake(settings.lake)
+    return Reconciler(lake, open_scales(settings.labels, lake.location), means())
+
+
+def calibrator(settings: Settings) -> Calibrator:
+    """Return what learns a calibration."""
+    return Calibrator(Lake(settings.lake), open_policy(settings.labels), means())
+
+
+def window(settings: Settings) -> int | None:
+    """Return the window of the join in microseconds, None where the policy's counts."""
+    days = settings.labels.window_days
+    return None if days is None else int(days * MICROS_PER_DAY)
