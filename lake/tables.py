@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -174,35 +175,23 @@ class Table:
             return found.select(list(columns))
 
     def batches(
-        self, columns: Sequence[str], where: pc.Expression | None = None
+        self,
+        columns: Sequence[str],
+        where: pc.Expression | None = None,
+        *,
+        rows: int = 131_072,
+        ahead: int = 4,
     ) -> Iterator[pa.RecordBatch]:
-        """Yield columns of the rows that match ``where``, a part at a time; otherwise as `read`."""
-        with _lake_errors(f"reading table {self.name}"):
-            dataset = self.handle.to_pyarrow_dataset()
-            for batch in dataset.to_batches(
-                columns=list(columns), filter=where, batch_readahead=4, fragment_readahead=2
-            ):
-                if batch.num_rows:
-                    yield batch
+        """Yield columns of the rows that match ``where``, at most ``rows`` at a time; as `read`.
 
-    def batches(
-        self, columns: Sequence[str], where: pc.Expression | None, *, rows: int
-    ) -> Iterator[pa.RecordBatch]:
-        """Read columns of the rows that match, at most ``rows`` at a time, in no order.
-
-        What is given is the table as it stands now, however long the reading takes; little is read
-        ahead. RetryableError if the lake does not answer.
+        What is given is the table as of the call, however long the reading takes. ``ahead`` is how
+        many batches are read before they are asked for.
         """
-        with _lake_errors(f"reading table {self.name}"):
-            scanner = self.handle.to_pyarrow_dataset().scanner(
-                columns=list(columns),
-                filter=where,
-                batch_size=rows,
-                batch_readahead=1,
-                fragment_readahead=1,
-                use_threads=False,
-            )
-            yield from scanner.to_batches()
+        what = f"reading table {self.name}"
+        with _lake_errors(what):
+            dataset = self.handle.to_pyarrow_dataset()
+        scan = {"batch_size": rows, "batch_readahead": ahead, "fragment_readahead": ahead // 2 or 1}
+        return _told(what, dataset, columns=list(columns), filter=where, **scan)
 
     def checkpoint(self) -> None:
         """Write a checkpoint, so that readers need not read every commit since the beginning."""
@@ -348,6 +337,13 @@ def _same_type(left: pa.DataType, right: pa.DataType) -> bool:
             _same_type(left.field(n).type, right.field(n).type) for n in names
         )
     return bool(left == right)
+
+
+def _told(what: str, dataset: Any, **scan: Any) -> Iterator[pa.RecordBatch]:
+    with _lake_errors(what):
+        for batch in dataset.to_batches(**scan):
+            if batch.num_rows:
+                yield batch
 
 
 @contextmanager

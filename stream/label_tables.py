@@ -77,7 +77,7 @@ class LabelTables:
     def rows(
         self, kind: RecordKind, numbers: Sequence[int], since: int
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the join's columns of the rows of partitions, from the day of ``since`` on.
+        """Return the join's columns of the rows of partitions, from the day of ``since`` on.
 
         Rows of an earlier incarnation of the topic come before all others, whatever their offset.
         """
@@ -85,8 +85,8 @@ class LabelTables:
         where = pc.field("event_date") >= pa.scalar(_day(since), pa.date32())
         where &= pc.field("_partition").isin(list(numbers))
         adopted = table.number(adopted_app(self.topics[kind]))
-        for batch in table.batches(COLUMNS[kind], where, rows=ROWS):
-            yield batch if adopted is None else _before_all(batch, adopted)
+        batches = table.batches(COLUMNS[kind], where, rows=ROWS, ahead=1)
+        return batches if adopted is None else (_before_all(b, adopted) for b in batches)
 
     def told(self, numbers: Sequence[int], since: int) -> Iterator[list[Told]]:
         """Yield the label events of the window: those in force last."""
