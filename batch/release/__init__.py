@@ -1,0 +1,1 @@
+"""Golden-set releases: described by a spec, drawn from the lake, published once."""

@@ -1,0 +1,148 @@
+"""Runs the selection on DuckDB, in this process, over the files of the snapshots it is given.
+
+What DuckDB sees of a table is a pyarrow dataset: files of the days in the window only, and of those
+only the columns and row groups that the query asks for. It spills to a temporary folder rather than
+use more memory than it is given.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, Self
+
+import duckdb
+import ibis
+import pyarrow as pa
+
+from batch.release import query
+from batch.release.spec import Spec
+from lake.snapshot import Snapshot
+from schemas.arrow import MICROS, TABLES
+from schemas.errors import FatalError
+
+CELLS: Final = "cells"
+_CLOCKS: Final = timedelta(days=2)  # a label cannot be older than its trace, but for wrong clocks
+
+
+def unbound(name: str) -> Any:
+    """Return a table of the lake as an Ibis table that is bound to no engine.
+
+    ``all_…`` is the same table without regard to time.
+    """
+    schema = TABLES[name.removeprefix("all_")].arrow
+    return ibis.table({field.name: _ibis_type(field.type) for field in schema}, name=name)
+
+
+def _ibis_type(arrow: pa.DataType) -> str:
+    if pa.types.is_map(arrow):
+        return f"map<{_ibis_type(arrow.key_type)}, {_ibis_type(arrow.item_type)}>"
+    if pa.types.is_list(arrow):
+        return f"array<{_ibis_type(arrow.value_type)}>"
+    if pa.types.is_struct(arrow):
+        fields = ", ".join(f"{f.name}: {_ibis_type(f.type)}" for f in arrow)
+        return f"struct<{fields}>"
+    return _PLAIN_TYPES[arrow]
+
+
+_PLAIN_TYPES: Final = {
+    pa.string(): "string",
+    pa.int32(): "int32",
+    pa.int64(): "int64",
+    pa.float64(): "float64",
+    pa.date32(): "date",
+    MICROS: "timestamp('UTC', 6)",
+}
+
+
+def cells_expression(spec: Spec) -> Any:
+    """Return the query up to the cells, over unbound tables ``traces`` and ``labels``."""
+    found = query.candidates(spec, unbound("traces"), unbound("labels"))
+    return query.cells(spec, found)
+
+
+CELL_SCHEMA: Final = ibis.schema(
+    {
+        "stratum": "string",
+        "cluster": "string",
+        "traces": "int64",
+        "trace_id": "string",
+        "session_id": "string",
+        "user_id": "string",
+        "_topic": "string",
+        "_partition": "int32",
+        "_offset": "int64",
+        "draw": "string",
+    }
+)
+
+
+class Engine:
+    """One selection on DuckDB. Use as a context; the temporary folder is the caller's."""
+
+    def __init__(
+        self, spec: Spec, traces: Snapshot, labels: Snapshot, *, folder: Path, memory_bytes: int
+    ) -> None:
+        self._connection = duckdb.connect(
+            config={
+                "memory_limit": f"{memory_bytes // 2**20}MiB",
+                "temp_directory": str(folder),
+                "preserve_insertion_order": False,
+            }
+        )
+        first, last = spec.window.days
+        lately = None if labels.as_of is None else (first - _CLOCKS, labels.as_of.date() + _CLOCKS)
+        self._connection.register("traces", traces.dataset((first, last)))
+        self._connection.register("labels", labels.dataset(lately))
+        self._connection.register("all_traces", traces.dataset())
+        self._connection.register("all_labels", labels.dataset())
+        self._spec = spec
+        self._cells = ibis.table(CELL_SCHEMA, name=CELLS)
+
+    def __enter__(self) -> Self:
+        found = cells_expression(self._spec)
+        self._run(f"CREATE TEMP TABLE {CELLS} AS {ibis.to_sql(found, dialect='duckdb')}")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def strata(self) -> list[dict[str, Any]]:
+        """Return stratum, traces and cells of each stratum that exists."""
+        return self._rows(query.strata(self._cells))
+
+    def first_cells(self, below: Mapping[str, str | None]) -> list[dict[str, Any]]:
+        """Return the cells of each stratum whose hash is below its limit."""
+        return self._rows(query.first_cells(self._cells, below)) if below else []
+
+    def cells_of(self, clusters: Collection[str]) -> list[dict[str, Any]]:
+        """Return stratum, cluster and number of traces of all cells of these clusters."""
+        return self._rows(query.cells_of(self._cells, sorted(clusters))) if clusters else []
+
+    def labels_of(self, trace_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the label events in force of these traces, which may be older than the window."""
+        return self._rows(query.labels_of(unbound("all_labels"), trace_ids))
+
+    def named(self) -> list[dict[str, Any]]:
+        """Return keys, cluster and redaction policy of the traces that the spec names."""
+        if not self._spec.named:
+            return []
+        return self._rows(query.named(self._spec, unbound("all_traces")))
+
+    def policies(self) -> dict[str, int]:
+        """Return how many traces of the window were stored under each redaction policy."""
+        found = self._rows(query.outside(self._spec, unbound("traces")))
+        return {row["_policy"]: row["traces"] for row in sorted(found, key=lambda r: r["_policy"])}
+
+    def _rows(self, expression: Any) -> list[dict[str, Any]]:
+        return self._run(str(ibis.to_sql(expression, dialect="duckdb")))
+
+    def _run(self, sql: str) -> list[dict[str, Any]]:
+        try:
+            relation = self._connection.sql(sql)  # None where a statement gives no rows
+            found = [] if relation is None else relation.to_arrow_table().to_pylist()
+        except duckdb.OutOfMemoryException:
+            raise FatalError(
+                "the selection needs more memory than it may use: narrow the window or the filters "
+                "of the spec, or allow more with --memory-mib"
+            ) from None
+        return list(found)

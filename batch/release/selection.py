@@ -1,0 +1,199 @@
+"""From a spec and two snapshots to the rows of a release: asks the engine, draws, weighs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from batch.release.allocation import Stratum, allocate
+from batch.release.choose import Drawn, Member, Share, weigh
+from batch.release.columns import NO_LABEL, stratum_name, stratum_values
+from batch.release.content import At
+from batch.release.drawing import Drawing, Named, Texts
+from batch.release.engine import Engine
+from batch.release.near import Sketches
+from batch.release.rows import to_arrow
+from batch.release.sides import sides
+from batch.release.spec import Spec
+from lake.snapshot import Snapshot
+from schemas.errors import UsageError
+
+SAMPLE: Final = "sample"
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What was selected. ``rows`` have no salt yet.
+
+    ``out_of_reach`` counts, by stratum, traces that the design could not draw; ``policies`` the
+    traces of the window by redaction policy; ``refused`` those of them that the spec does not take.
+    """
+
+    spec: Spec
+    rows: pa.Table
+    shares: Sequence[Share]
+    out_of_reach: Mapping[str, int]
+    policies: Mapping[str, int]
+
+    @property
+    def refused(self) -> int:
+        """Return how many traces of the window have a redaction policy that is not accepted."""
+        accepted = self.spec.redaction_policies
+        if accepted == "any":
+            return 0
+        return sum(n for policy, n in self.policies.items() if policy not in accepted)
+
+
+def select(spec: Spec, traces: Snapshot, engine: Engine, progress: Progress) -> Selection:
+    """Select the rows of a release.
+
+    Raises UsageError if nothing can be selected, or a trace that the spec names is not there.
+    """
+    progress("counting strata")
+    strata = [_stratum(spec, row) for row in engine.strata()]
+    named = _named(spec, engine)
+    if not strata and not named:
+        raise UsageError(
+            "no trace fits the spec: widen `window`, `where`, `labels` or `redaction_policies`"
+        )
+    wanted = allocate(strata, spec.size, spec.allocation)
+    texts = Texts(traces.dataset(spec.window.days), traces.dataset())
+    texts.add([one.at for one in named], anywhere=True)
+    progress("drawing")
+    sketches = Sketches(spec.near_duplicates) if spec.near_duplicates else None
+    shares = Drawing(strata, wanted, named, texts, sketches).run(engine)
+    members = _members(spec, engine, shares, named)
+    lost = weigh(shares, members, {one.cluster for one in named})
+    progress("putting the rows together")
+    rows = _rows(spec, shares, named, texts, engine)
+    return Selection(spec, rows, shares, lost, engine.policies())
+
+
+def _stratum(spec: Spec, row: Mapping[str, Any]) -> Stratum:
+    text = row["stratum"]
+    return Stratum(text, stratum_values(text, spec.strata), int(row["traces"]), int(row["cells"]))
+
+
+def _named(spec: Spec, engine: Engine) -> list[Named]:
+    found = {row["trace_id"]: row for row in engine.named()}
+    missing = [trace_id for trace_id in spec.named if trace_id not in found]
+    if missing:
+        raise UsageError(
+            f"{len(missing)} traces that the spec names are not in the lake: of must_include "
+            f"{_places(spec.must_include, missing)}, of adversarial "
+            f"{_places(spec.adversarial, missing)}"
+        )
+    accepted = spec.redaction_policies
+    others = [t for t, row in found.items() if accepted != "any" and row["_policy"] not in accepted]
+    if others:
+        raise UsageError(
+            f"{len(others)} traces that the spec names were stored under a redaction policy that "
+            f"`redaction_policies` does not accept: of must_include "
+            f"{_places(spec.must_include, others)}, of adversarial "
+            f"{_places(spec.adversarial, others)}"
+        )
+    return [
+        Named(trace_id, drawn, found[trace_id]["cluster"], _at(found[trace_id]))
+        for trace_id, drawn in sorted(spec.named.items())
+    ]
+
+
+def _places(listed: Sequence[str], wrong: Sequence[str]) -> str:
+    """Return which entries of a list are meant, without quoting them."""
+    numbers = [str(i + 1) for i, trace_id in enumerate(listed) if trace_id in set(wrong)]
+    return f"number {', '.join(numbers[:5])}" if numbers else "none"
+
+
+def _at(row: Mapping[str, Any]) -> At:
+    return At(row["_topic"], row["_partition"], row["_offset"])
+
+
+def _members(
+    spec: Spec, engine: Engine, shares: Sequence[Share], named: Sequence[Named]
+) -> list[Member]:
+    if spec.one_per == "trace":  # each cluster is a cell
+        drawn = [one.cell for share in shares for one in share.drawn]
+        return [Member(c.stratum, c.cluster, c.traces) for c in drawn]
+    return [Member(**row) for row in engine.cells_of(_clusters(shares, named))]
+
+
+def _clusters(shares: Sequence[Share], named: Sequence[Named]) -> set[str]:
+    drawn = {one.cell.cluster for share in shares for one in share.drawn}
+    return drawn | {one.cluster for one in named}
+
+
+def _rows(
+    spec: Spec, shares: Sequence[Share], named: Sequence[Named], texts: Texts, engine: Engine
+) -> pa.Table:
+    kept = [(share, one) for share in shares for one in share.drawn if one.same_as is None]
+    drawn = [one.cell.trace_id for _, one in kept] + [one.trace_id for one in named]
+    labels = {row["trace_id"]: row for row in engine.labels_of(drawn)}
+    weights = _weights(shares)
+    places: dict[str, dict[str, Any]] = {
+        one.cell.trace_id: {
+            "drawn": SAMPLE,
+            "stratum": stratum_name(share.stratum.values),
+            "inclusion_probability": one.probability,
+            "weight": weights[one.cell.trace_id],
+        }
+        for share, one in kept
+    } | {one.trace_id: {"drawn": one.drawn, "weight": weights.get(one.trace_id)} for one in named}
+    twins = _twins(shares)
+    content = [texts.rows[trace_id] for trace_id in drawn]
+    return to_arrow(
+        [
+            {
+                **row,
+                **_judged(labels.get(row["trace_id"])),
+                **places[row["trace_id"]],
+                "split": side,
+                "near_duplicates": len(twins.get(row["trace_id"], ())),
+                "salt": "",
+            }
+            for row, side in zip(content, sides(content, spec.holdout), strict=True)
+        ]
+    )
+
+
+def _weights(shares: Sequence[Share]) -> dict[str, float]:
+    """Return the weight of each row: by the design, scaled to its stratum, with its duplicates'.
+
+    The number of traces in a stratum is known, so the weights of what was drawn from it are scaled
+    to add up to it (post-stratification, Särndal et al. 1992, ch. 7).
+    """
+    weights: dict[str, float] = {}
+    for share in shares:
+        total = sum(one.weight for one in share.drawn)
+        for one in share.drawn:
+            scaled = one.weight * share.stratum.traces / total
+            row = one.same_as or one.cell.trace_id
+            weights[row] = weights.get(row, 0.0) + scaled
+    return weights
+
+
+def _twins(shares: Sequence[Share]) -> dict[str, list[Drawn]]:
+    found: dict[str, list[Drawn]] = {}
+    for share in shares:
+        for one in share.drawn:
+            if one.same_as is not None:
+                found.setdefault(one.same_as, []).append(one)
+    return found
+
+
+def _judged(event: Mapping[str, Any] | None) -> dict[str, Any]:
+    if event is None:
+        return {"label": NO_LABEL}
+    p_fail = event["p_fail"]
+    return {
+        "label": event["label"],
+        "expected_response": event["expected_response"],
+        "p_fail": p_fail,
+        "confidence": max(p_fail, 1 - p_fail),
+        "route": event["route"],
+        "label_event_id": event["label_event_id"],
+        "label_revision": event["revision"],
+        "label_policy": event["policy_version"],
+        "label_decided_at": event["decided_at"],
+    }

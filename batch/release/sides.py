@@ -1,0 +1,52 @@
+"""The holdout split: which side of the line a row is on.
+
+Rows that share a conversation or a user are on one side, and so are rows that are linked through
+others. The side of a group is a hash of its smallest user id, so a user stays on their side in
+every release that uses the same seed, whatever else is drawn; only rows that link two users can
+move one of them, and `goldpan release diff` says so.
+"""
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Final
+
+from batch.release.spec import Holdout
+
+HOLDOUT: Final = "holdout"
+DEVELOPMENT: Final = "development"
+
+
+def sides(rows: Sequence[Mapping[str, str | None]], rule: Holdout | None) -> list[str]:
+    """Return the side of each row; rows have ``trace_id``, ``session_id`` and ``user_id``."""
+    if rule is None:
+        return [DEVELOPMENT for _ in rows]
+    parent: dict[str, str] = {}
+
+    def root(key: str) -> str:
+        while parent.setdefault(key, key) != key:
+            parent[key] = parent[parent[key]]
+            key = parent[key]
+        return key
+
+    for row in rows:
+        first, *others = _keys(row)
+        for other in others:
+            low, high = sorted((root(first), root(other)))
+            parent[high] = low  # the smallest key of a group is its root
+    return [
+        HOLDOUT if _draw(root(_keys(row)[0]), rule.seed) < rule.share else DEVELOPMENT
+        for row in rows
+    ]
+
+
+def _keys(row: Mapping[str, str | None]) -> list[str]:
+    """Return what ties a row to others; those of users sort first."""
+    user, session = row["user_id"], row["session_id"]
+    keys = [f"1:{user}"] if user is not None else []
+    keys += [f"2:{session}"] if session is not None else []
+    return keys or [f"3:{row['trace_id']}"]
+
+
+def _draw(key: str, seed: int) -> float:
+    digest = blake2b(f"{seed}:{key}".encode(), digest_size=7, person=b"holdout").digest()
+    return int.from_bytes(digest, "big") / 2**56

@@ -1,0 +1,262 @@
+"""The spec of a release: which traces may be in it, how many of which kind, and how they are drawn.
+
+A YAML file. Every mistake is told with its line; what is not said has the default written here, and
+the whole, defaults too, is kept in the manifest.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
+
+from batch.release.columns import NO_LABEL, NUMBERS, TEXTS, is_known
+from labels.documents import Part, checked, read_mapping
+from schemas.errors import UsageError
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+Unit = Literal["trace", "conversation", "user"]
+LabelName = Literal["pass", "fail", "unknown", "none"]
+
+
+def _moment(value: Any) -> Any:
+    """Take a day as its first moment, and a time without a zone as UTC."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return value
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    if isinstance(value, datetime):
+        return (value.replace(tzinfo=UTC) if value.tzinfo is None else value).astimezone(UTC)
+    return value
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+
+
+def _texts(value: Any) -> Any:
+    """Take a single value as a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+class Window(Part):
+    """The traces that began in ``[start, end)``, UTC."""
+
+    start: Moment = Field(alias="from")
+    end: Moment = Field(alias="to")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.start >= self.end:
+            raise ValueError("`from` must be before `to`")
+        return self
+
+    @property
+    def days(self) -> tuple[date, date]:
+        """Return the first and the last day that hold such traces."""
+        return self.start.date(), (self.end - timedelta(microseconds=1)).date()
+
+
+class Range(Part):
+    """Numbers from ``min`` to ``max``, both included."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("give `min`, `max` or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("`min` must not be above `max`")
+        return self
+
+
+Values = Annotated[list[Text], BeforeValidator(_texts), Field(min_length=1)]
+Wanted = Annotated[
+    Annotated[Values, Tag("values")] | Annotated[Range, Tag("range")],
+    Discriminator(lambda wanted: "range" if isinstance(wanted, dict | Range) else "values"),
+]
+
+
+class LabelDemands(Part):
+    """What the label event in force must say. ``min_confidence`` is of max(p_fail, 1 - p_fail).
+
+    ``policies`` names the label policies (``policy_version``) that count; all if empty.
+    """
+
+    accept: list[LabelName] = Field(default=["pass", "fail", "unknown", "none"], min_length=1)
+    min_confidence: float = Field(default=0.0, ge=0, le=1)
+    policies: list[Text] = Field(default=[])
+    expected_response: Literal["required", "optional"] = "optional"
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.demands and set(self.accept) == {NO_LABEL}:
+            raise ValueError("a trace without a label event cannot meet the other demands")
+        return self
+
+    @property
+    def demands(self) -> bool:
+        """Tell whether a trace must have a label event."""
+        return bool(
+            self.min_confidence > 0 or self.policies or self.expected_response == "required"
+        )
+
+
+class NearDuplicates(Part):
+    """Texts are near-duplicates from this Jaccard similarity of their word ``shingle`` s on."""
+
+    threshold: float = Field(default=0.85, gt=0.5, le=1)
+    shingle: int = Field(default=3, ge=1, le=10)
+    permutations: int = Field(default=128, ge=64, le=512)
+
+
+class Holdout(Part):
+    """The share of users that is kept apart; all rows of a user, and of a conversation, together.
+
+    ``seed`` is one of its own, so that another draw leaves everybody on their side.
+    """
+
+    share: float = Field(gt=0, lt=1)
+    seed: int = Field(default=0, ge=0)
+
+
+class Allocation(Part):
+    """How the rows are shared out among strata.
+
+    Each has at least ``floor`` (or all it has); the rest goes by share in production
+    (``proportional``), evenly (``equal``), or with the share of failed answers and errors taken
+    ``error_factor`` times (``error_biased``).
+    """
+
+    by: Literal["proportional", "equal", "error_biased"] = "proportional"
+    floor: int = Field(default=1, ge=1)
+    error_factor: float = Field(default=4.0, gt=1, le=1000)
+
+
+class Spec(Part):
+    """A spec, complete and checked."""
+
+    name: Name
+    description: Annotated[str, StringConstraints(max_length=2000)] = ""
+    seed: int = Field(default=0, ge=0)
+    window: Window
+    where: dict[str, Wanted] = Field(default={})
+    one_per: Unit = "conversation"
+    size: int = Field(ge=1, le=1_000_000)
+    strata: list[str] = Field(default=[], max_length=8)
+    bands: dict[str, list[float]] = Field(default={})
+    allocation: Allocation = Allocation()
+    labels: LabelDemands = LabelDemands()
+    redaction_policies: list[Text] | Literal["any"]
+    near_duplicates: NearDuplicates | None = NearDuplicates()
+    must_include: list[Text] = Field(default=[])
+    adversarial: list[Text] = Field(default=[])
+    holdout: Holdout | None = None
+    starter: int = Field(default=30, ge=1)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for place, columns in (("where", [*self.where]), ("strata", self.strata)):
+            for column in columns:
+                if not is_known(column):
+                    raise ValueError(
+                        f"{place}.{column}: no such column; there are {', '.join(TEXTS)}, "
+                        f"{', '.join(NUMBERS)} and segments.…"
+                    )
+        self._check_kinds()
+        if len(set(self.strata)) < len(self.strata):
+            raise ValueError("strata: a column stands there twice")
+        if self.redaction_policies == []:
+            raise ValueError("redaction_policies: name at least one, or say any")
+        if both := set(self.must_include) & set(self.adversarial):
+            raise ValueError(f"adversarial: {len(both)} of its traces are in must_include too")
+        if self.allocation.by == "error_biased" and not {"label", "status"} & set(self.strata):
+            raise ValueError("allocation.by: error_biased needs label or status among the strata")
+        return self
+
+    def _check_kinds(self) -> None:
+        for column, wanted in self.where.items():
+            if isinstance(wanted, Range) != (column in NUMBERS):
+                kind = "min and max" if column in NUMBERS else "a list of values"
+                raise ValueError(f"where.{column}: takes {kind}")
+        for column, limits in self.bands.items():
+            if column not in NUMBERS or not limits or limits != sorted(set(limits)):
+                raise ValueError(f"bands.{column}: takes a column of numbers and growing limits")
+        for column in self.strata:
+            if column in NUMBERS and column not in self.bands:
+                raise ValueError(f"strata.{column}: has many values: give limits in `bands`")
+
+    @property
+    def columns(self) -> list[str]:
+        """Return every column that the selection looks at."""
+        return list(dict.fromkeys([*self.where, *self.strata]))
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Return the traces that are in whatever is drawn: trace id to the set that names it."""
+        return dict.fromkeys(self.must_include, "must_include") | dict.fromkeys(
+            self.adversarial, "adversarial"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the whole spec, defaults too, as the manifest keeps it."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @property
+    def sha256(self) -> str:
+        """Return the hash of what the spec says, whatever its layout."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def load_spec(path: Path) -> Spec:
+    """Read a spec from a file; ``must_include`` and ``adversarial`` may name files beside it.
+
+    Raises UsageError with the line and the reason.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise UsageError(f"The spec {path} cannot be read: {reason}.") from None
+
+    def beside(name: str) -> str:
+        return (path.parent / name).read_text(encoding="utf-8")
+
+    return parse_spec(text, str(path), beside)
+
+
+def parse_spec(text: str, name: str, beside: Callable[[str], str] | None = None) -> Spec:
+    """Parse a spec; ``name`` stands for it in messages, ``beside`` reads a file it names.
+
+    Raises UsageError with the line and the reason.
+    """
+    tree, document = read_mapping(text, name)
+    for key in ("must_include", "adversarial"):
+        listed = document.get(key)
+        if isinstance(listed, dict) and set(listed) == {"file"} and beside is not None:
+            document[key] = _lines(str(listed["file"]), f"{name}: {key}.file", beside)
+    return checked(Spec, document, tree, name)
+
+
+def _lines(file: str, where: str, beside: Callable[[str], str]) -> list[str]:
+    try:
+        lines = beside(file).splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(f"{where}: the file {file} cannot be read.") from None
+    return [line.strip() for line in lines if line.strip()]

@@ -1,0 +1,94 @@
+"""A table as it was at one version: its files of some days, and where its rows last changed.
+
+Compaction makes a new version of the same rows. So a snapshot is known by the last version that
+changed a row: whoever reads a table before and after compaction says that they read the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pyarrow.dataset as ds
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from lake.log import actions
+from lake.parquet import PARTITION_COLUMN
+from lake.tables import Lake
+from schemas.arrow import TABLES
+from schemas.errors import RetryableError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A table at ``version``. ``changed`` is the version that last changed a row, up to that one.
+
+    ``as_of`` is when the version ``changed`` was committed, None if the log does not tell any more.
+    """
+
+    name: str
+    version: int
+    changed: int
+    as_of: datetime | None
+    handle: DeltaTable
+
+    def dataset(self, days: tuple[date, date] | None = None) -> ds.Dataset:
+        """Return the files of these days (both included), or of all; nothing is read yet.
+
+        Raises RetryableError if the lake does not answer.
+        """
+        chosen = None
+        if days is not None:
+            first, last = (day.isoformat() for day in days)
+            chosen = [(PARTITION_COLUMN, ">=", first), (PARTITION_COLUMN, "<=", last)]
+        with _errors(f"opening table {self.name}"):
+            # The schema is given since delta-rs leaves text as views in files it has rewritten.
+            return self.handle.to_pyarrow_dataset(partitions=chosen, schema=TABLES[self.name].arrow)
+
+
+def snapshot(lake: Lake, name: str, version: int | None = None) -> Snapshot:
+    """Return a table at a version, the newest if None.
+
+    Raises UsageError if there is no such version (any more), otherwise as `Lake.table`.
+    """
+    table = lake.table(name)
+    table.refresh()
+    newest = table.handle.version()
+    if version is None:
+        version = newest
+    if not 0 <= version <= newest:
+        raise UsageError(f"table {name} has no version {version}: the newest is {newest}")
+    uri, options = lake.location.table_uri(name), lake.location.table_options()
+    with _errors(f"opening version {version} of table {name}"):
+        try:
+            handle = DeltaTable(uri, version=version, storage_options=options)
+        except DeltaError:
+            raise UsageError(
+                f"version {version} of table {name} is not kept any more: name a later one"
+            ) from None
+    changed = version
+    while changed > 0 and not _changes(table.files, changed):
+        changed -= 1
+    told = actions(table.files, changed, "commitInfo") or []
+    stamp = next((info["timestamp"] for info in told if "timestamp" in info), None)
+    as_of = None if stamp is None else datetime.fromtimestamp(stamp / 1000, UTC)
+    return Snapshot(name, version, changed, as_of, handle)
+
+
+def _changes(files: Any, version: int) -> bool:
+    """Tell whether a commit adds or removes rows; one that is tidied away counts as if it did."""
+    for kind in ("add", "remove"):
+        found: Sequence[Mapping[str, Any]] | None = actions(files, version, kind)
+        if found is None or any(action.get("dataChange", True) for action in found):
+            return True
+    return False
+
+
+@contextmanager
+def _errors(what: str) -> Any:
+    try:
+        yield
+    except (DeltaError, OSError) as error:
+        raise RetryableError(f"{what}: no good answer ({type(error).__name__})") from error
