@@ -90,18 +90,25 @@ class Queue:
     def claim(self, reviewer: str, now: int) -> tuple[Item, Claim] | None:
         """Return the next item for a reviewer, and the claim to append; None if there is nothing.
 
-        Asking again before the lease ends gives the same item. No item is given to more reviewers
-        than it still needs, nor to one who has judged it.
+        Asking again before the lease ends gives the same item, for longer. No item is given to more
+        reviewers than it still needs, nor to one who has judged it.
         """
+        return next(iter(self.claims(reviewer, now, 1)), None)
+
+    def claims(self, reviewer: str, now: int, count: int) -> list[tuple[Item, Claim]]:
+        """Return at most ``count`` items for a reviewer, as `claim` does one after the other."""
         reviews, held = self.log.by_trace(), self.log.held(now)
         mine = [item for item in self.items if reviewer in held.get(item.trace_id, ())]
+        until = now + int(self.policy.review.lease_minutes * MICROS_PER_MINUTE)
+        found: dict[str, tuple[Item, Claim]] = {}
         for item in [*mine, *self.ranked(now)]:
+            if len(found) == count:
+                break
             judged_by = {review.reviewer for review in reviews.get(item.trace_id, [])}
             others = held.get(item.trace_id, set()) - {reviewer} - judged_by
             if reviewer not in judged_by and len(others) < item.needed:
-                lease = int(self.policy.review.lease_minutes * MICROS_PER_MINUTE)
-                return item, Claim(item.trace_id, reviewer, now + lease)
-        return None
+                found.setdefault(item.trace_id, (item, Claim(item.trace_id, reviewer, until)))
+        return list(found.values())
 
     def submit(self, review: Review) -> Review | None:
         """Return the row to append for a review; None if the log holds it already.
@@ -145,7 +152,7 @@ class Queue:
         """Return, for each segment of open items, from 1 (no review yet) to 0 (as many as any)."""
         counts = Counter(dict.fromkeys((item.segment for item in self.items), 0))
         traces = (self.events.get(review.trace_id) for review in self.log.reviews)
-        counts.update(_segment(event) for event in traces if event is not None)
+        counts.update(segment_of(event) for event in traces if event is not None)
         most = max(counts.values(), default=0)
         return {segment: 1 - count / most if most else 0.0 for segment, count in counts.items()}
 
@@ -177,7 +184,7 @@ def queue_of(events: Iterable[LabelEvent], log: Log, policy: Policy) -> Queue:
                     label_event_id=event.label_event_id,
                     arm="audit" if event.route == "audit" else "uncertain",
                     p_fail=event.p_fail,
-                    segment=_segment(event),
+                    segment=segment_of(event),
                     opened_at=at,
                     deadline=deadlines[trace_id],
                     needed=needed,
@@ -202,7 +209,8 @@ def _needed(done: Sequence[Review], policy: Policy) -> int:
     return 1 if disputed and len(done) < asked + EXTRA_REVIEWERS else 0
 
 
-def _segment(event: LabelEvent) -> Segment:
+def segment_of(event: LabelEvent) -> Segment:
+    """Return the app and the segments of a trace."""
     return (event.app, tuple(sorted(event.segments.items())))
 
 
