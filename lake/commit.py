@@ -170,8 +170,13 @@ def send(  # noqa: PLR0913 - each argument is one part of a commit
     now_ms: int,
     data_change: bool = True,
     metadata: Mapping[str, str] = MappingProxyType({}),
+    conflict_retries: int = CONFLICT_RETRIES,
 ) -> None:
-    """Send one commit through a handle that was compared; raises UnsettledError if it fails."""
+    """Send one commit through a handle that was compared; raises UnsettledError if it fails.
+
+    With ``conflict_retries`` above 0 delta-rs puts the commit behind those of others that it takes
+    for harmless; with 0 it fails if there is any.
+    """
     additions = [
         AddAction(
             path=file.path,
@@ -191,7 +196,7 @@ def send(  # noqa: PLR0913 - each argument is one part of a commit
             partition_by=[PARTITION_COLUMN],
             commit_properties=CommitProperties(
                 custom_metadata={**entry.to_metadata(), **metadata},
-                max_commit_retries=CONFLICT_RETRIES,
+                max_commit_retries=conflict_retries,
                 app_transactions=_transactions(handle, moves, guards, token, entry),
             ),
             post_commithook_properties=PostCommitHookProperties(

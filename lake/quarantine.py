@@ -1,20 +1,20 @@
 """The records that were set aside: counting them, finding them, taking them out again."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import CommitProperties, Transaction
-from deltalake.exceptions import DeltaError
 
-from lake.ledger import Entry, EntryKind, Source, SourceRange, adopted_app, token_app
+from lake.commit import Guard, Move
+from lake.ledger import Entry, EntryKind, Source, SourceRange, adopted_app
 from lake.retry import Retry
-from lake.tables import Table
-from schemas.errors import FencedError, RetryableError
+from lake.rewrite import ReplacedError, Replacement, replace
+from lake.stored import LiveFile, StoredRows, live_files, read_rows, write_again
+from lake.tables import FILE_COLUMN, Table
+from schemas.errors import RetryableError
 
 COLUMNS = (
     "_topic",
@@ -91,53 +91,55 @@ def counts(coordinates: Iterable[Source]) -> list[SourceRange]:
     ]
 
 
-def take_out(
+def take_out(  # noqa: PLR0913 - what, and the four things that every commit needs
     table: Table,
     topic: str,
     coordinates: Sequence[tuple[int, int]],
     *,
     retry: Retry,
     token: int,
+    now_ms: Callable[[], int],
 ) -> int:
     """Remove records of a topic, by (partition, offset); return how many were there.
 
     Those from before the topic was adopted stay: their offsets are of another incarnation.
 
-    The commit carries its ledger entry, a generation number and a random ``token``, so that a
-    commit without an answer is settled by reading them, as in `lake.commit`. Raises FencedError if
-    another re-drive takes records out at the same time.
+    The files that hold them are replaced by files without them (`lake.rewrite`), with a ledger
+    entry and a generation number. Raises FencedError if another re-drive takes records out at the
+    same time; if another program replaces one of the files meanwhile, it looks again.
     """
     app = generation_app(topic)
     table.refresh()
-    before = table.number(app) or 0
-    adopted = table.number(adopted_app(topic)) or 0
-    present = _present(table, topic, adopted, coordinates)
-    if not present:
-        return 0
-    entry = Entry(EntryKind.REDRIVE, counts(Source(topic, p) for p, _ in present))
+    generation = table.number(app)
 
     def attempt() -> int:
         table.refresh()
-        if table.number(token_app(app)) == token:
-            return len(present)
-        if (table.number(app) or 0) != before:
-            raise FencedError(f"table {table.name}: another re-drive of {topic} is under way")
+        life = Guard(adopted_app(topic), table.number(adopted_app(topic)))
+        adopted = life.expected or 0
+        touched = _touched(table, topic, adopted, coordinates)
+        if not touched:
+            return 0
+        old = [file for file, _ in touched]
+        taken = [source for _, sources in touched for source in sources]
+        new = [
+            write_again(table, left, instead_of=[file], retry=retry)
+            for file in old
+            for left in [_left(table, file, topic, adopted, coordinates)]
+            if len(left)
+        ]
+        wanted = Replacement(
+            old=old,
+            new=new,
+            entry=Entry(EntryKind.REDRIVE, counts(taken)),
+            token=token,
+            moves=[Move(app, generation, (generation or 0) + 1)],
+            guards=[life],
+        )
         try:
-            table.handle.delete(
-                _predicate(topic, adopted, present),
-                commit_properties=CommitProperties(
-                    custom_metadata=entry.to_metadata(),
-                    app_transactions=[
-                        Transaction(app, before + 1),
-                        Transaction(token_app(app), token),
-                    ],
-                ),
-            )
-        except (DeltaError, OSError) as error:
-            raise RetryableError(
-                f"table {table.name}: commit unknown ({type(error).__name__})"
-            ) from error
-        return len(present)
+            replace(table, wanted, retry=retry, now_ms=now_ms)
+        except ReplacedError as error:
+            raise RetryableError(str(error)) from error
+        return len(taken)
 
     return retry.call("taking records out of quarantine", attempt)
 
@@ -147,28 +149,33 @@ def ingested_since(micros: int) -> pc.Expression:
     return pc.field("_ingested_at") >= pa.scalar(micros, pa.timestamp("us", "UTC"))
 
 
-def _present(
+def _touched(
     table: Table, topic: str, adopted: int, coordinates: Sequence[tuple[int, int]]
-) -> list[tuple[int, int]]:
+) -> list[tuple[LiveFile, list[Source]]]:
+    """Return the files that hold some of these records, each with the partitions of those."""
+    found = table.read(
+        ["_partition", "_offset", FILE_COLUMN], ingested_since(adopted), texts={"_topic": topic}
+    )
     wanted = set(coordinates)
-    found = table.read(["_partition", "_offset"], ingested_since(adopted), texts={"_topic": topic})
-    pairs = zip(found["_partition"].to_pylist(), found["_offset"].to_pylist(), strict=True)
-    return sorted(wanted.intersection(pairs))
+    by_path: dict[str, list[Source]] = defaultdict(list)
+    for partition, offset, path in zip(*(c.to_pylist() for c in found.columns), strict=True):
+        if (partition, offset) in wanted:
+            by_path[path].append(Source(topic, partition))
+    return [(file, by_path[file.path]) for file in live_files(table) if file.path in by_path]
 
 
-def _predicate(topic: str, adopted: int, coordinates: Sequence[tuple[int, int]]) -> str:
-    """Return the SQL condition that holds for these records and no others."""
-    since = datetime.fromtimestamp(adopted // 1_000_000, UTC) + timedelta(
-        microseconds=adopted % 1_000_000
-    )
-    by_partition: dict[int, list[str]] = {}
-    for partition, offset in coordinates:
-        by_partition.setdefault(partition, []).append(str(offset))
-    tests = [
-        f"(_partition = {partition} AND _offset IN ({', '.join(offsets)}))"
-        for partition, offsets in by_partition.items()
-    ]
-    quoted = topic.replace("'", "''")
-    return (
-        f"_topic = '{quoted}' AND _ingested_at >= '{since.isoformat()}' AND ({' OR '.join(tests)})"
-    )
+def _left(
+    table: Table,
+    file: LiveFile,
+    topic: str,
+    adopted: int,
+    coordinates: Sequence[tuple[int, int]],
+) -> StoredRows:
+    """Return the rows of a file that stay."""
+    stored, wanted = read_rows(table, file), set(coordinates)
+    rows = stored.rows
+    since = pa.scalar(adopted, pa.timestamp("us", "UTC"))
+    meant = pc.and_(pc.equal(rows["_topic"], topic), pc.greater_equal(rows["_ingested_at"], since))
+    pairs = zip(rows["_partition"].to_pylist(), rows["_offset"].to_pylist(), strict=True)
+    named = pa.array([pair in wanted for pair in pairs], pa.bool_())
+    return stored.where(pc.invert(pc.and_(meant, named)))

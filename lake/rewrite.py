@@ -7,10 +7,14 @@ compare-and-swap on the files that go, as `lake.commit` is one on positions:
 2. compare: each file that is to go must still be part of the table. One that is not was replaced by
    somebody else, and what was made of it is void (ReplacedError);
 3. commit the removal of the old files, the new ones, the positions (if any) and the ledger entry
-   through the same handle. delta-rs refuses it if a commit since step 1 has removed anything.
+   through the same handle, as the version that follows the one compared with, or not at all.
 
-Appends of others are no conflict, neither before nor after. Of two that replace the same file one
-wins, whoever it is; two that replace different files give way to each other and both succeed.
+delta-rs would put a commit behind those of others that it takes for harmless, but it does not see
+that two commits remove the same file when the first was a compaction (`dataChange` false): the rows
+would be there twice. So it is told not to try, and each attempt compares anew.
+
+Appends of others, before or after, cost another attempt and no work. Of two that replace the same
+file one wins, whoever it is; two that replace different files both succeed, one after the other.
 
 | what fails | what is then known | what happens |
 |---|---|---|
@@ -119,6 +123,7 @@ class _Attempts:
             watch=self.watch,
             now_ms=self.now_ms(),
             data_change=not self.wanted.same_rows,
+            conflict_retries=0,
             metadata={**self.wanted.metadata, TOKEN_KEY: str(self.wanted.token)},
         )
 

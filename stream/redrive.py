@@ -106,6 +106,7 @@ class Redrive:
                 sorted(passed | already),
                 retry=self.retry,
                 token=self.new_token(),
+                now_ms=self._now_ms,
             )
         return Redriven(
             tried=len(found),
@@ -195,8 +196,11 @@ class Redrive:
             entry=Entry(EntryKind.REDRIVE, ranges),
             retry=self.retry,
             watch=Watch(),
-            now_ms=lambda: self.now_us() // 1000,
+            now_ms=self._now_ms,
         )
+
+    def _now_ms(self) -> int:
+        return self.now_us() // 1000
 
 
 def _put(table: Table, file: Any) -> Callable[[], None]:

@@ -4,11 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from deltalake.exceptions import DeltaError
 
+from lake.ledger import Entry, EntryKind
 from lake.quarantine import COLUMNS, Filter, summary, take_out
 from lake.quarantine import rows as found_rows
+from lake.rewrite import Replacement, replace
+from lake.stored import live_files, read_rows, together, write_again
 from lake.tables import Table
 from schemas.errors import FencedError
 from tests.lake.kit import OTHER, append, make_lake, offsets, open_lake, patience, rows
@@ -72,17 +76,17 @@ def test_a_summary_counts_by_reason() -> None:
 def test_records_are_taken_out_once(table: Table) -> None:
     """Those that are not there any more are not counted again, and no commit is made for none."""
     wanted = [(0, 1), (1, 0), (1, 9)]
-    assert take_out(table, "llm.feedback", wanted, retry=patience(), token=1) == 2
+    assert take_out(table, "llm.feedback", wanted, retry=patience(), token=1, now_ms=int) == 2
     assert (offsets(table), offsets(table, OTHER)) == ([0, 2], [1])
     version = table.handle.version()
-    assert take_out(table, "llm.feedback", wanted, retry=patience(), token=2) == 0
-    assert take_out(table, TOPIC, wanted, retry=patience(), token=3) == 0
+    assert take_out(table, "llm.feedback", wanted, retry=patience(), token=2, now_ms=int) == 0
+    assert take_out(table, TOPIC, wanted, retry=patience(), token=3, now_ms=int) == 0
     table.refresh()
     assert table.handle.version() == version
 
 
 class LostReply:
-    """A handle whose first delete lands and does not say so, or is overtaken before it lands."""
+    """A handle whose first commit lands and does not say so, or is overtaken before it lands."""
 
     def __init__(self, real: Any, before: Any = None) -> None:
         self._real = real
@@ -92,13 +96,13 @@ class LostReply:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
-    def delete(self, *args: Any, **more: Any) -> None:
-        """Delete, then fail, once."""
+    def create_write_transaction(self, *args: Any, **more: Any) -> None:
+        """Commit, then fail, once."""
         self.sent += 1
         if self._before:
             before, self._before = self._before, None
             before()
-        self._real.delete(*args, **more)
+        self._real.create_write_transaction(*args, **more)
         if self.sent == 1:
             raise DeltaError("no answer")
 
@@ -107,8 +111,9 @@ def test_a_lost_reply_is_settled_by_the_token(table: Table) -> None:
     """The records are counted as taken out, once."""
     handle = LostReply(table.handle)
     table.handle = handle  # type: ignore[assignment]
-    assert take_out(table, "llm.feedback", [(0, 1)], retry=patience(), token=1) == 1
+    assert take_out(table, "llm.feedback", [(0, 1)], retry=patience(), token=1, now_ms=int) == 1
     assert handle.sent == 1
+    table.refresh()
     redriven = [one.entry for one in table.ledger() if one.entry.kind == "redrive"]
     assert [entry.ranges[0].quarantined for entry in redriven] == [1]
 
@@ -118,9 +123,39 @@ def test_another_re_drive_at_the_same_time_is_fenced(table: Table, tmp_path: Pat
     other = open_lake(tmp_path).table("quarantine")
 
     def overtake() -> None:
-        assert take_out(other, "llm.feedback", [(0, 1)], retry=patience(), token=2) == 1
+        assert take_out(other, "llm.feedback", [(0, 1)], retry=patience(), token=2, now_ms=int) == 1
 
     table.handle = LostReply(table.handle, overtake)  # type: ignore[assignment]
     with pytest.raises(FencedError):
-        take_out(table, "llm.feedback", [(0, 1), (0, 2)], retry=patience(), token=1)
+        take_out(table, "llm.feedback", [(0, 1), (0, 2)], retry=patience(), token=1, now_ms=int)
     assert offsets(other) == [0, 2]
+
+
+def test_a_file_that_was_compacted_meanwhile_is_looked_at_again(
+    table: Table, tmp_path: Path
+) -> None:
+    """What is taken out is taken out of what is there when it happens."""
+    other = open_lake(tmp_path).table("quarantine")
+    handle = LostReply(table.handle, lambda: rewrite_all(other))
+    handle.sent = 1  # no reply is lost here
+    table.handle = handle  # type: ignore[assignment]
+    assert take_out(table, "llm.feedback", [(0, 1)], retry=patience(), token=1, now_ms=int) == 1
+    assert 1 not in offsets(other)
+
+
+def test_the_file_that_is_left_holds_text_as_any_reader_expects_it(table: Table) -> None:
+    """A condition on text finds its rows without their being read first."""
+    take_out(table, "llm.feedback", [(0, 1)], retry=patience(), token=1, now_ms=int)
+    table.refresh()
+    dataset = table.handle.to_pyarrow_dataset()
+    assert dataset.count_rows(filter=pc.field("reason") == "not_json") > 0
+
+
+def rewrite_all(table: Table) -> None:
+    """Put all rows of a table into one file."""
+    table.refresh()
+    old = live_files(table)
+    rows = together([read_rows(table, file) for file in old])
+    new = write_again(table, rows, instead_of=old, retry=patience())
+    wanted = Replacement(old, [new], Entry(EntryKind.REDRIVE, []), token=77, same_rows=True)
+    replace(table, wanted, retry=patience(), now_ms=int)
