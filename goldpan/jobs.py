@@ -6,11 +6,16 @@ from typing import Final
 from batch.labels.calibrate import Calibrator
 from batch.labels.reconcile import Reconciler
 from batch.labels.scales import open_policy, open_scales
+from batch.reviews.desk import Desk
 from batch.sequence import Means
 from goldpan import wiring
 from goldpan.settings import Settings
 from labels.policy import MICROS_PER_DAY
 from lake.tables import Lake
+from redact.config import RedactSettings
+from redact.keys import load_keys
+from redact.policy import load_policy
+from redact.pseudonyms import Pseudonyms
 
 PATIENCE_SECONDS: Final = 300.0
 """How long a job tries again, reading a part of the lake included."""
@@ -37,3 +42,18 @@ def window(settings: Settings) -> int | None:
     """Return the window of the join in microseconds, None where the policy's counts."""
     days = settings.labels.window_days
     return None if days is None else int(days * MICROS_PER_DAY)
+
+
+def desk(settings: Settings, lake: Lake) -> Desk:
+    """Return the desk of the review queue."""
+    return Desk(lake, open_policy(settings.labels), means())
+
+
+def pseudonym(settings: RedactSettings, reviewer: str) -> str:
+    """Return what stands for a reviewer in the lake: what would stand there for a user.
+
+    Raises UsageError if there is no key for it.
+    """
+    if load_policy(settings.policy).off:
+        return reviewer
+    return Pseudonyms(load_keys(settings)).identifier("USER_ID", reviewer)

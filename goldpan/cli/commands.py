@@ -74,6 +74,19 @@ COMMANDS: Final = Group(
                 ),
             },
         ),
+        "review": Group(
+            "The queue of answers that people should judge.",
+            {
+                "next": Command("goldpan.cli.review:next_", "Claim the next items and show them."),
+                "submit": Command("goldpan.cli.review:submit", "Hand in a review, or many."),
+                "export": Command(
+                    "goldpan.cli.review:export", "Write all reviews as lines of JSON."
+                ),
+                "stats": Command(
+                    "goldpan.cli.review:stats", "Tell how long the queue is, and what is late."
+                ),
+            },
+        ),
         "redact": Command(
             "goldpan.cli.redact:redact", "Redact records in files: JSON lines in, JSON lines out."
         ),

@@ -1,0 +1,180 @@
+"""The desk of the review queue: hands out items and takes reviews, to many reviewers at once.
+
+Each step looks at the log of reviews and says which rows to add; they are added only if nobody has
+added any meanwhile (`batch.sequence`), otherwise the step is taken again over the newer log. So two
+reviewers never get one item (beyond the number that the policy asks for), and a review that is sent
+twice is there once.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
+
+from batch.reviews.items import events_for_reviewers, events_of
+from batch.reviews.log import SEQUENCE, Written, read_log
+from batch.reviews.rows import Row, claim_row, columns_of, review_row
+from batch.sequence import Means, NumberedRows
+from labels.decide import checked_clock
+from labels.policy import Policy
+from labels.queue import Item, Queue, queue_of
+from labels.reviews import Log, Review, review_id_of
+from lake.ledger import EntryKind
+from lake.tables import Lake
+from redact.derived import derived
+from schemas.errors import FencedError, UsageError
+from schemas.records import Label, LabelEvent
+
+_IDENTITY: Final = "identity"
+"""What stands for the redaction policy of a row that has no text, but for a pseudonym."""
+
+
+class Handed(NamedTuple):
+    """An item in the hands of a reviewer, until ``until`` (microseconds since 1970, UTC)."""
+
+    item: Item
+    until: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Submission:
+    """A review as it is sent, its texts and its reviewer redacted already.
+
+    ``number`` tells it from others that are sent with it; ``sent_as`` is the id that the sender
+    gave it, if any; ``policy`` the hash of the redaction policy that its texts have been through,
+    None if it has none.
+    """
+
+    number: int
+    trace_id: str
+    reviewer: str
+    verdict: Label
+    comment: str | None = None
+    expected_response: str | None = None
+    sent_as: str | None = None
+    policy: str | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        """Return what must have been through redaction."""
+        return [t for t in (self.reviewer, self.comment, self.expected_response) if t is not None]
+
+
+@dataclass(slots=True)
+class Taken:
+    """What became of submissions, by number; ``refused`` says why."""
+
+    added: list[int]
+    known: list[int]
+    refused: dict[int, str]
+
+
+class Desk:
+    """Works on the queue of one lake."""
+
+    def __init__(self, lake: Lake, policy: Policy, means: Means) -> None:
+        self._policy, self._means = policy, means
+        self._labels = lake.table("labels")
+        self._rows = NumberedRows(lake.table("reviews"), SEQUENCE, EntryKind.REVIEW, means)
+
+    def queue(self) -> Queue:
+        """Return the queue as it is now."""
+        self._rows.look()
+        log = read_log(self._rows.table).log
+        return queue_of(self._events(log), log, self._policy)
+
+    def hand_out(self, reviewer: str, count: int) -> list[Handed]:
+        """Claim at most ``count`` items for a reviewer, a pseudonym; what they hold comes first.
+
+        Raises FatalError if the clock is wrong or the lake does not answer.
+        """
+        events: Sequence[LabelEvent] | None = None
+        while True:
+            now, at = checked_clock(self._means.now_us()), self._rows.look()
+            log = read_log(self._rows.table).log
+            events = self._events(log) if events is None else events
+            found = queue_of(events, log, self._policy).claims(reviewer, now, count)
+            rows = [claim_row(claim, item.label_event_id, now) for item, claim in found]
+            if not rows or self._append(rows, [reviewer], at):
+                return [Handed(item, claim.until) for item, claim in found]
+
+    def take(self, submissions: Sequence[Submission]) -> Taken:
+        """Take reviews in one commit; what cannot be taken is refused, the others are taken.
+
+        Raises FatalError if the clock is wrong or the lake does not answer.
+        """
+        self._means.retry.call("reading table labels", self._labels.refresh)
+        events = events_of(self._labels, {one.trace_id for one in submissions})
+        texts = [text for one in submissions for text in one.texts]
+        while True:
+            now, at = checked_clock(self._means.now_us()), self._rows.look()
+            written = read_log(self._rows.table)
+            rows, taken = _sorted_out(submissions, events, written, now, self._policy)
+            if not rows or self._append(rows, texts, at):
+                return taken
+
+    def _events(self, log: Log) -> list[LabelEvent]:
+        self._means.retry.call("reading table labels", self._labels.refresh)
+        return events_for_reviewers(self._labels, log.by_trace().keys())
+
+    def _append(self, rows: Sequence[Row], texts: Sequence[str], at: int) -> bool:
+        """Add rows after the ``at`` that were there; False if there are more by now."""
+        columns, policies = columns_of(rows, without_text=_IDENTITY)
+        batch = self._rows.numbered(columns, policies, at=at)
+        try:
+            self._rows.append(derived(batch, "review", known=texts, policy=_IDENTITY), at=at)
+        except FencedError:
+            return False
+        return True
+
+
+def _sorted_out(
+    submissions: Sequence[Submission],
+    events: Sequence[LabelEvent],
+    written: Written,
+    now: int,
+    policy: Policy,
+) -> tuple[list[Row], Taken]:
+    """Return the rows to add, and what becomes of each submission if they are added."""
+    queue, marks = queue_of(events, written.log, policy), set(written.submissions)
+    rows, taken = [], Taken([], [], {})
+    for one in submissions:
+        mark = None if one.sent_as is None else _mark(one.sent_as)
+        try:
+            review = None if mark in marks else queue.submit(_review(one, now))
+        except UsageError as refusal:
+            taken.refused[one.number] = str(refusal)
+            continue
+        if review is None:
+            taken.known.append(one.number)
+            continue
+        rows.append(
+            review_row(
+                review,
+                comment=one.comment,
+                label_event_id=queue.events[one.trace_id].label_event_id,
+                submission=mark,
+                policy=one.policy,
+            )
+        )
+        queue = replace(queue, log=Log(queue.log.claims, (*queue.log.reviews, review)))
+        if mark is not None:
+            marks.add(mark)
+        taken.added.append(one.number)
+    return rows, taken
+
+
+def _review(one: Submission, now: int) -> Review:
+    return Review(
+        review_id=review_id_of(one.trace_id, one.reviewer),
+        trace_id=one.trace_id,
+        reviewer=one.reviewer,
+        label=one.verdict,
+        reviewed_at=now,
+        expected_response=one.expected_response,
+    )
+
+
+def _mark(sent_as: str) -> str:
+    """Return what is kept of the id of a submission, which may say anything."""
+    return hashlib.blake2b(sent_as.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -1,0 +1,34 @@
+"""Reviews as lines of JSON, each with what the reviewers of its trace decided together."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from batch.reviews.log import read_log, read_remarks
+from lake.tables import Table
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def lines(reviews: Table) -> Iterator[dict[str, Any]]:
+    """Yield each review, in the order in which they came, as of the table's last refresh."""
+    outcomes = read_log(reviews).log.outcomes()
+    for remark in read_remarks(reviews):
+        review = remark.review
+        yield {
+            "review_id": review.review_id,
+            "trace_id": review.trace_id,
+            "reviewer": review.reviewer,
+            "verdict": review.label,
+            "comment": remark.comment,
+            "expected_response": review.expected_response,
+            "reviewed_at": rfc3339(review.reviewed_at),
+            "audit_probability": review.audit_probability,
+            "label_event_id": remark.label_event_id,
+            "outcome": outcomes[review.trace_id],
+        }
+
+
+def rfc3339(micros: int) -> str:
+    """Return a time (microseconds since 1970, UTC) as text."""
+    return (_EPOCH + timedelta(microseconds=micros)).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,250 @@
+"""``goldpan review``: the queue of answers that people should judge."""
+
+import getpass
+import json
+import os
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any, Final, ParamSpec
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from batch.reviews import numbers
+from batch.reviews.export import lines
+from batch.reviews.sight import look
+from goldpan import jobs, wiring
+from goldpan.cli.call import Call, with_call
+from goldpan.cli.figures import count_text, seconds_text
+from goldpan.cli.main import NO
+from goldpan.cli.review_show import item_json, show_item
+from goldpan.submissions import read_lines, refuse_one
+from goldpan.submissions import submit as hand_in
+from labels.queue import Queue
+from lake.tables import Lake
+from schemas.errors import UsageError
+
+P = ParamSpec("P")
+VERDICTS: Final = ("pass", "fail", "unknown")
+_STDIN: Final = Path("-")
+
+
+def with_reviewer(function: Callable[P, None]) -> Callable[P, None]:
+    """Give a command the option that says who judges."""
+
+    @click.option(
+        "--reviewer",
+        metavar="NAME",
+        help="Who judges; a pseudonym stands for it in the lake. The name you are logged in under, "
+        "if not given.",
+    )
+    @wraps(function)
+    def command(*args: P.args, **kwargs: P.kwargs) -> None:
+        kwargs["reviewer"] = kwargs["reviewer"] or _login()
+        function(*args, **kwargs)
+
+    return command
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        raise UsageError("Nobody is logged in here: say who judges with --reviewer.") from None
+
+
+@click.command("next")
+@with_reviewer
+@click.option(
+    "--count", type=click.IntRange(1, 100), default=1, show_default=True, help="So many items."
+)
+@click.option(
+    "--blind", is_flag=True, help="Without the signals and what people said: nothing to lean on."
+)
+@with_call
+def next_(call: Call, *, reviewer: str, count: int, blind: bool) -> None:
+    """Claim the next items and show them.
+
+    Nobody else gets them until the lease ends (a rule of the label policy), unless it asks for
+    several reviewers each. Asking again shows the same items, and claims them for longer.
+
+    \b
+    Example:
+      goldpan review next --reviewer ann --count 5 --json
+    """
+    lake = Lake(call.settings.lake)
+    who = jobs.pseudonym(call.settings.redact, reviewer)
+    handed = jobs.desk(call.settings, lake).hand_out(who, count)
+    tables = [lake.table(name) for name in ("labels", "traces", "feedback")]
+    for table in tables:
+        wiring.retry().call(f"reading table {table.name}", table.refresh)
+    sights = look([one.item for one in handed], *tables) if handed else {}
+    items = [item_json(one, sights[one.item.trace_id], blind=blind) for one in handed]
+
+    def show(console: Console) -> None:
+        for item in items:
+            show_item(console, item)
+        if not items:
+            console.print("nothing waits for a review")
+
+    call.answer({"reviewer": who, "items": items}, show)
+
+
+@click.command()
+@click.argument("trace_id", required=False)
+@click.option("--verdict", type=click.Choice(VERDICTS), help="What the answer was worth.")
+@click.option("--comment", help="Why; redacted before it is stored.")
+@click.option("--answer", help="The answer as it should have been; redacted before it is stored.")
+@click.option("--id", "submission_id", help="Sent again under the same id, it is the same review.")
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
+    metavar="FILE.jsonl",
+    help="Many reviews, as lines of JSON: trace_id, verdict, and if wanted reviewer, comment, "
+    "expected_response, submission_id. `-` is standard input.",
+)
+@with_reviewer
+@with_call
+@click.pass_context
+def submit(  # noqa: PLR0913 - one argument an option
+    ctx: click.Context,
+    call: Call,
+    *,
+    trace_id: str | None,
+    verdict: str | None,
+    comment: str | None,
+    answer: str | None,
+    submission_id: str | None,
+    file: Path | None,
+    reviewer: str,
+) -> None:
+    """Hand in a review, or many.
+
+    A reviewer has one review of a trace: sending it again changes nothing, and another verdict is
+    refused. With --file the lines that cannot be taken are named, and the exit code then is 1.
+
+    \b
+    Example:
+      goldpan review submit tr-7 --verdict fail --comment "Wrong flight." --reviewer ann
+      goldpan review submit --file reviews.jsonl
+    """
+    if (file is None) == (trace_id is None):
+        raise UsageError("Name one trace with its --verdict, or a --file of reviews.")
+    if file is None and verdict is None:
+        raise UsageError("Say what the answer was worth: --verdict pass, fail or unknown.")
+    if file is None:
+        one = {"trace_id": trace_id, "verdict": verdict, "comment": comment}
+        given = {**one, "expected_response": answer, "submission_id": submission_id}
+        found, refused = read_lines([json.dumps(given).encode()])
+    else:
+        with click.open_file(str(file), "rb") as stream:
+            found, refused = read_lines(stream)
+    desk = jobs.desk(call.settings, Lake(call.settings.lake))
+    taken = hand_in(call.settings, desk, found, reviewer=reviewer, now=wiring.now_us())
+    taken.refused.update(refused)
+    if file is None:
+        refuse_one(taken)
+    data = {
+        "added": len(taken.added),
+        "known": len(taken.known),
+        "refused": [{"line": n, "reason": taken.refused[n]} for n in sorted(taken.refused)],
+    }
+    call.answer(data, lambda console: _show_taken(console, data))
+    if taken.refused:
+        ctx.exit(NO)
+
+
+def _show_taken(console: Console, data: Mapping[str, Any]) -> None:
+    known = f", {count_text(data['known'])} were there already" if data["known"] else ""
+    console.print(f"{count_text(data['added'])} reviews added{known}")
+    for one in data["refused"]:
+        console.print(f"line {one['line']}: {one['reason']}", markup=False, soft_wrap=True)
+
+
+@click.command()
+@with_call
+def export(call: Call) -> None:
+    """Write all reviews as lines of JSON, each with what the reviewers decided together.
+
+    \b
+    Example:
+      goldpan review export > reviews.jsonl
+    """
+    table = Lake(call.settings.lake).table("reviews")
+    wiring.retry().call("reading table reviews", table.refresh)
+    call.write_lines(json.dumps(line, ensure_ascii=False) for line in lines(table))
+
+
+@click.command()
+@click.option("--prometheus", is_flag=True, help="As metrics, in the text format of Prometheus.")
+@click.option(
+    "--textfile",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    metavar="FILE.prom",
+    help="Write the metrics to a file, whole or not at all, for a textfile collector.",
+)
+@with_call
+def stats(call: Call, *, prometheus: bool, textfile: Path | None) -> None:
+    """Tell how long the queue is, what is late, and how far reviewers agree.
+
+    \b
+    Example:
+      goldpan review stats --textfile /var/lib/node_exporter/goldpan.prom
+    """
+    now = wiring.now_us()
+    queue = jobs.desk(call.settings, Lake(call.settings.lake)).queue()
+    if textfile is not None:
+        _write_whole(textfile, numbers.as_prometheus(queue.stats(now)))
+    if prometheus:
+        call.write_lines(numbers.as_prometheus(queue.stats(now)).decode().splitlines())
+    elif textfile is None:
+        call.answer(numbers.as_json(queue, now), lambda console: _show_stats(console, queue, now))
+
+
+def _write_whole(file: Path, data: bytes) -> None:
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(data)
+        beside.replace(file)
+    except OSError as error:
+        raise UsageError(f"--textfile {file} cannot be written: {error.strerror}.") from None
+
+
+def _show_stats(console: Console, queue: Queue, now: int) -> None:
+    state = numbers.as_json(queue, now)
+    arms = ", ".join(f"{count_text(n)} {arm}" for arm, n in sorted(state["open_by_arm"].items()))
+    console.print(f"{count_text(state['open'])} open{f' ({arms})' if arms else ''}")
+    console.print(
+        f"oldest {seconds_text(state['oldest_seconds'])}, {count_text(state['breached'])} past "
+        f"their deadline, {count_text(state['claimed'])} in the hands of a reviewer"
+    )
+    alpha = "not defined yet" if state["alpha"] is None else f"{state['alpha']:.2f}"
+    console.print(
+        f"{count_text(state['reviewed'])} traces reviewed, {count_text(state['reviewed_late'])} of "
+        f"them late, {count_text(state['disputed'])} disputed; Krippendorff's alpha {alpha}"
+    )
+    if state["reviewers"]:
+        console.print(_reviewers(state))
+    if state["segments"]:
+        console.print(_segments(state))
+
+
+def _reviewers(state: Mapping[str, Any]) -> Table:
+    table = Table("reviewer", "reviews", "fail", "shared", "as the others", box=box.SIMPLE_HEAD)
+    for one in state["reviewers"]:
+        agreed = "-" if one["agreed"] is None else f"{one['agreed']:.0%}"
+        counts = (count_text(one[name]) for name in ("reviews", "failed", "shared"))
+        table.add_row(one["reviewer"], *counts, agreed)
+    return table
+
+
+def _segments(state: Mapping[str, Any]) -> Table:
+    table = Table("segment", "open", "late", "reviewed", "fail", box=box.SIMPLE_HEAD)
+    for one in state["segments"]:
+        name = ", ".join(f"{k}={v}" for k, v in one["segment"].items() if v is not None) or "-"
+        counts = (count_text(one[n]) for n in ("open", "breached", "reviewed", "failed"))
+        table.add_row(name, *counts)
+    return table

@@ -1,0 +1,116 @@
+"""Reviews as they are sent: read strictly, redacted, and handed to the desk."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Final, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from batch.reviews.desk import Desk, Submission, Taken
+from batch.reviews.texts import Clean, Written, redact_texts
+from goldpan import jobs, wiring
+from goldpan.settings import Settings
+from schemas.errors import UsageError
+from schemas.records import Id
+
+_FIELD: Final = re.compile(r"`\$\.(\w+)`|field `(\w+)`")
+_ROW: Final = {
+    "verdict": "`verdict` must be pass, fail or unknown",
+    "trace_id": "`trace_id` must be the id of a trace",
+}
+
+
+class Sent(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One review. ``reviewer`` stands back behind the command's where it is not given."""
+
+    trace_id: Id
+    verdict: Literal["pass", "fail", "unknown"]
+    reviewer: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
+    comment: str | None = None
+    expected_response: str | None = None
+    submission_id: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
+
+    def __repr__(self) -> str:
+        return "Sent(...)"
+
+
+class Numbered(NamedTuple):
+    """A review and the number of its line, from 1."""
+
+    number: int
+    sent: Sent
+
+
+def read_lines(lines: Iterable[bytes]) -> tuple[list[Numbered], dict[int, str]]:
+    """Read lines of JSON; return the reviews, and why each other line is none, by its number."""
+    found, refused = [], {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            found.append(Numbered(number, msgspec.json.decode(line, type=Sent)))
+        except msgspec.ValidationError as error:
+            refused[number] = _reason(error)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            refused[number] = "it is no JSON"
+    return found, refused
+
+
+def _reason(error: msgspec.ValidationError) -> str:
+    """Return which rule a line breaks, without what it holds."""
+    match = _FIELD.search(str(error))
+    name = (match[1] or match[2]) if match else None
+    if name in Sent.__struct_fields__:
+        missing = "missing" in str(error)
+        return _ROW.get(name, f"`{name}` is {'missing' if missing else 'not what it must be'}")
+    known = ", ".join(Sent.__struct_fields__)
+    return f"it has an unknown field; there are {known}"
+
+
+def submit(
+    settings: Settings, desk: Desk, sent: Sequence[Numbered], *, reviewer: str, now: int
+) -> Taken:
+    """Redact reviews and hand them in; ``reviewer`` judged those that name nobody."""
+    clean = _clean(settings, [one.sent for one in sent], now)
+    refused = {
+        one.number: f"its text was refused: {text.problem}"
+        for one, text in zip(sent, clean, strict=True)
+        if text.problem
+    }
+    taken = desk.take(
+        [
+            _submission(settings, one, text, reviewer)
+            for one, text in zip(sent, clean, strict=True)
+            if not text.problem
+        ]
+    )
+    taken.refused.update(refused)
+    return taken
+
+
+def _clean(settings: Settings, sent: Sequence[Sent], now: int) -> list[Clean]:
+    texts = [Written(one.comment or None, one.expected_response or None) for one in sent]
+    if not any(text.comment or text.expected_response for text in texts):
+        return [Clean(text, "") for text in texts]  # the engine takes seconds to load
+    return redact_texts(wiring.redaction(settings.redact).redactor, texts, now=now)
+
+
+def _submission(settings: Settings, one: Numbered, text: Clean, reviewer: str) -> Submission:
+    written = text.written
+    return Submission(
+        number=one.number,
+        trace_id=one.sent.trace_id,
+        reviewer=jobs.pseudonym(settings.redact, one.sent.reviewer or reviewer),
+        verdict=one.sent.verdict,
+        comment=written.comment,
+        expected_response=written.expected_response,
+        sent_as=one.sent.submission_id,
+        policy=text.policy if written.comment or written.expected_response else None,
+    )
+
+
+def refuse_one(taken: Taken) -> None:
+    """Raise UsageError if the only review that was sent was refused."""
+    for reason in taken.refused.values():
+        raise UsageError(reason[0].upper() + reason[1:] + ("" if reason.endswith(".") else "."))
