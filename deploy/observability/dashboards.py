@@ -1,0 +1,326 @@
+"""What the dashboards show, and why: each panel answers one question of the person on call."""
+
+from deploy.observability.grafana import Dashboard, Panel, Query, Row
+
+_ALL = 'namespace=~"$namespace", topic=~"$topic"'
+_WORKER = 'namespace=~"$namespace"'
+
+
+def _rate(metric: str, by: str, more: str = "", chosen: str = _ALL) -> str:
+    return f"sum by ({by}) (rate({metric}{{{chosen}{more}}}[$__rate_interval]))"
+
+
+def _quantile(q: float, metric: str) -> str:
+    return f"histogram_quantile({q}, {_rate(f'{metric}_bucket', 'topic, le')})"
+
+
+_WELL = Row(
+    "Is it well?",
+    (
+        Panel(
+            "Oldest record that is not in the lake",
+            "Below about a minute is normal: a record waits up to GOLDPAN_STREAM__FLUSH_SECONDS "
+            "on purpose. Alert above 300 s.",
+            (Query(f"max(goldpan:lag_seconds:max{{{_ALL}}})"),),
+            unit="s",
+            kind="stat",
+            width=6,
+            height=4,
+            bad=300,
+        ),
+        Panel(
+            "Late records, last hour",
+            "Share of records that came later than 120 s after their event. The objective is 1 %.",
+            (Query(f"max(goldpan:freshness_late:ratio_rate1h{{{_ALL}}})"),),
+            unit="percentunit",
+            kind="stat",
+            width=6,
+            height=4,
+            bad=0.01,
+        ),
+        Panel(
+            "Workers ready",
+            "Workers whose positions are taken and whose lake answers.",
+            (Query(f"sum(goldpan_ready{{{_WORKER}}})"),),
+            kind="stat",
+            width=4,
+            height=4,
+        ),
+        Panel(
+            "Partitions owned",
+            "Must be all partitions of the topics; at a rebalance it dips for seconds.",
+            (Query(f"sum by (topic) (goldpan_partitions_owned{{{_ALL}}})", "{{topic}}"),),
+            kind="stat",
+            width=4,
+            height=4,
+        ),
+        Panel(
+            "Versions and policies",
+            "More than one line for longer than a rollout takes is an alert.",
+            (Query(f"count by (version, policy) (goldpan_build_info{{{_WORKER}}})"),),
+            kind="table",
+            width=4,
+            height=4,
+        ),
+    ),
+)
+
+_FRESH = Row(
+    "Freshness and lag",
+    (
+        Panel(
+            "From event to lake",
+            "Record by record. Producers that send late show here and not in the lag.",
+            (
+                Query(_quantile(0.5, "goldpan_freshness_seconds"), "{{topic}} half"),
+                Query(_quantile(0.95, "goldpan_freshness_seconds"), "{{topic}} 95 %"),
+                Query(_quantile(0.99, "goldpan_freshness_seconds"), "{{topic}} 99 %"),
+            ),
+            unit="s",
+            bad=120,
+        ),
+        Panel(
+            "Lag, seconds",
+            "Age of the oldest record that is not in the lake, the ten oldest partitions.",
+            (Query(f"topk(10, goldpan:lag_seconds:max{{{_ALL}}})", "{{topic}}/{{partition}}"),),
+            unit="s",
+            bad=300,
+        ),
+        Panel(
+            "Lag, records",
+            "Offsets between the position in the table and the end of the partition.",
+            (Query(f"sum by (topic) (goldpan:lag_records:max{{{_ALL}}})", "{{topic}}"),),
+        ),
+        Panel(
+            "Burning of the objective",
+            "Share of late records over four windows. Alerts: 14.4 % over an hour, 6 % over six.",
+            (
+                Query(f"goldpan:freshness_late:ratio_rate5m{{{_ALL}}}", "{{topic}} 5 min"),
+                Query(f"goldpan:freshness_late:ratio_rate1h{{{_ALL}}}", "{{topic}} 1 h"),
+                Query(f"goldpan:freshness_late:ratio_rate6h{{{_ALL}}}", "{{topic}} 6 h"),
+                Query(f"goldpan:freshness_late:ratio_rate3d{{{_ALL}}}", "{{topic}} 3 d"),
+            ),
+            unit="percentunit",
+            bad=0.01,
+        ),
+        Panel(
+            "Positions move",
+            "Offsets a second by which each topic's positions go forward.",
+            (
+                Query(
+                    f"sum by (topic) (rate(goldpan:position:max{{{_ALL}}}[$__rate_interval]))",
+                    "{{topic}}",
+                ),
+            ),
+            unit="cps",
+        ),
+    ),
+)
+
+_WORK = Row(
+    "Throughput",
+    (
+        Panel(
+            "Records committed",
+            "By outcome: stored, quarantined, dropped, skipped.",
+            (Query(_rate("goldpan_records_total", "topic, outcome"), "{{topic}} {{outcome}}"),),
+            unit="cps",
+            stacked=True,
+        ),
+        Panel(
+            "Records read",
+            "Taken from Kafka; what is read and not committed is in the buffer.",
+            (Query(_rate("goldpan_records_read_total", "topic"), "{{topic}}"),),
+            unit="cps",
+        ),
+        Panel(
+            "Bytes read and written",
+            "Values from Kafka, and data files into the lake.",
+            (
+                Query(_rate("goldpan_bytes_read_total", "topic"), "{{topic}} read"),
+                Query(_rate("goldpan_bytes_written_total", "topic"), "{{topic}} written"),
+            ),
+            unit="Bps",
+        ),
+        Panel(
+            "Size of a data file",
+            "Small files are what readers pay for. Late rows of many days make them.",
+            (
+                Query(
+                    f"{_rate('goldpan_bytes_written_total', 'topic')} / "
+                    f"{_rate('goldpan_files_written_total', 'topic')}",
+                    "{{topic}}",
+                ),
+            ),
+            unit="bytes",
+        ),
+        Panel(
+            "Memory of the workers",
+            "Resident memory against the ceiling, buffers against their share of it.",
+            (Query(f"max by (of) (goldpan_memory_bytes{{{_WORKER}}})", "{{of}}"),),
+            unit="bytes",
+        ),
+        Panel(
+            "Text seen before",
+            "Share of look-ups that the redaction cache answered: the processor time it saves.",
+            (
+                Query(
+                    _rate(
+                        "goldpan_redaction_cache_lookups_total",
+                        "namespace",
+                        ', result="hit"',
+                        _WORKER,
+                    )
+                    + " / "
+                    + _rate("goldpan_redaction_cache_lookups_total", "namespace", chosen=_WORKER)
+                ),
+            ),
+            unit="percentunit",
+        ),
+    ),
+)
+
+_TROUBLE = Row(
+    "Commits and trouble",
+    (
+        Panel(
+            "Time of a flush",
+            "Encoding, uploading and committing; slow ones come from S3 or from few processors.",
+            (
+                Query(_quantile(0.5, "goldpan_commit_seconds"), "{{topic}} half"),
+                Query(_quantile(0.95, "goldpan_commit_seconds"), "{{topic}} 95 %"),
+            ),
+            unit="s",
+            bad=30,
+        ),
+        Panel(
+            "Flushes",
+            "Fenced ones met a position that another worker had moved: normal at a rebalance only.",
+            (Query(_rate("goldpan_flushes_total", "topic, outcome"), "{{topic}} {{outcome}}"),),
+            unit="cps",
+        ),
+        Panel(
+            "Steps tried again",
+            "By step: what outside does not answer.",
+            (Query(_rate("goldpan_retries_total", "step", chosen=_WORKER), "{{step}}"),),
+            unit="cps",
+        ),
+        Panel(
+            "Commits without an answer",
+            "Settled by reading the position; how many of them had landed.",
+            (
+                Query(_rate("goldpan_commits_unknown_total", "table", chosen=_WORKER), "{{table}}"),
+                Query(
+                    _rate("goldpan_commits_settled_total", "table", chosen=_WORKER),
+                    "{{table}} landed",
+                ),
+            ),
+            unit="cps",
+        ),
+        Panel(
+            "Rebalances",
+            "Assignments, revocations after a flush, losses without one.",
+            (Query(_rate("goldpan_rebalances_total", "kind", chosen=_WORKER), "{{kind}}"),),
+            unit="cps",
+        ),
+        Panel(
+            "Paused",
+            "1 while a worker does not read: memory is full, or a step outside does not answer.",
+            (Query(f"max by (why) (goldpan_paused{{{_WORKER}}})", "{{why}}"),),
+        ),
+    ),
+)
+
+OPERATIONS = Dashboard(
+    "goldpan-operations",
+    "goldpan: operations",
+    "Lag, freshness, throughput, errors. Begin here.",
+    "goldpan_records_read_total",
+    ("namespace", "topic"),
+    (_WELL, _FRESH, _WORK, _TROUBLE),
+)
+
+_REDACTION = "redaction_failed|redaction_timeout|residual_pii"
+
+QUALITY = Dashboard(
+    "goldpan-quality",
+    "goldpan: data quality",
+    "What is set aside and why, what is lost, what redaction could not do.",
+    "goldpan_records_read_total",
+    ("namespace", "topic"),
+    (
+        Row(
+            "Set aside",
+            (
+                Panel(
+                    "Share in quarantine",
+                    "Of the records read. Tickets above 1 %, pages above 20 %.",
+                    (Query(f"goldpan:quarantined:ratio_rate15m{{{_ALL}}}", "{{topic}}"),),
+                    unit="percentunit",
+                    bad=0.01,
+                ),
+                Panel(
+                    "Broken contract, by reason",
+                    "Producers that send what no schema allows. `goldpan quarantine list` has the "
+                    "details.",
+                    (
+                        Query(
+                            _rate(
+                                "goldpan_quarantined_total",
+                                "topic, reason",
+                                f', reason!~"{_REDACTION}"',
+                            ),
+                            "{{topic}} {{reason}}",
+                        ),
+                    ),
+                    unit="cps",
+                    stacked=True,
+                ),
+                Panel(
+                    "Not redacted, by reason",
+                    "Set aside because personal data could not be taken out, or was still found.",
+                    (
+                        Query(
+                            _rate(
+                                "goldpan_quarantined_total",
+                                "topic, reason",
+                                f', reason=~"{_REDACTION}"',
+                            ),
+                            "{{topic}} {{reason}}",
+                        ),
+                    ),
+                    unit="cps",
+                    stacked=True,
+                ),
+            ),
+        ),
+        Row(
+            "Where records go",
+            (
+                Panel(
+                    "Fate of the records",
+                    "What is read is stored, quarantined, or dropped by a named rule; offsets that "
+                    "hold no record are skipped.",
+                    (Query(f"sum by (outcome) (goldpan:records:rate5m{{{_ALL}}})", "{{outcome}}"),),
+                    unit="cps",
+                    stacked=True,
+                ),
+                Panel(
+                    "Lost to retention",
+                    "Offsets that Kafka deleted before they were read. Anything but 0 is a loss.",
+                    (Query(f"sum by (topic) (goldpan_lost_offsets_total{{{_ALL}}})", "{{topic}}"),),
+                    bad=1,
+                ),
+                Panel(
+                    "Late at the source",
+                    "99 of 100 records are younger than this when they reach the lake. Far above "
+                    "the lag: producers send late.",
+                    (Query(_quantile(0.99, "goldpan_freshness_seconds"), "{{topic}}"),),
+                    unit="s",
+                ),
+            ),
+        ),
+    ),
+)
+
+DASHBOARDS = (OPERATIONS, QUALITY)

@@ -1,0 +1,157 @@
+"""The alerts: each is right, is tested, and has a page for whoever it wakes."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stream.metrics import SPECS, Kind
+from tests.architecture.source import ROOT
+from tests.deploy.kustomize import of_kind
+from tests.deploy.prometheus import promtool
+from tests.deploy.promql import grouped_labels, matched_labels, metrics
+from tests.servers.fixtures import missing
+from tests.servers.unavailable import ServerUnavailableError
+
+FOLDER = ROOT / "deploy" / "observability"
+RUNBOOKS = ROOT / "docs" / "runbooks"
+RULES = [
+    rule
+    for group in yaml.safe_load((FOLDER / "rules.yaml").read_text())["groups"]
+    for rule in group["rules"]
+]
+ALERTS = [rule for rule in RULES if "alert" in rule]
+RECORDED = {rule["record"] for rule in RULES if "record" in rule}
+UNIT_TESTS = ("rules_test.yaml", "rules_slow_test.yaml")
+
+OUTSIDE = re.compile(r"kube_(cronjob|job|pod)_\w+")
+"""Metrics of kube-state-metrics, which the rules about jobs and restarts need."""
+
+TARGET_LABELS = {"namespace", "pod", "instance", "job"}
+"""Labels that Prometheus adds to whatever it scrapes."""
+
+
+def known_metrics() -> dict[str, set[str]]:
+    """Return every series of a worker by name, with its labels."""
+    found = {}
+    for spec in SPECS:
+        labels = set(spec.labels) | TARGET_LABELS
+        if spec.kind is Kind.HISTOGRAM:
+            found[f"{spec.name}_bucket"] = labels | {"le"}
+            found |= {f"{spec.name}_{part}": labels for part in ("count", "sum")}
+        else:
+            found[spec.name] = labels
+    return found
+
+
+def _promtool(*arguments: str) -> None:
+    try:
+        command = [promtool(), *arguments]
+    except ServerUnavailableError as why:
+        missing("prometheus", why)
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_promtool_accepts_the_rules() -> None:
+    """The rules are well-formed."""
+    _promtool("check", "rules", "rules.yaml")
+
+
+def test_the_unit_tests_of_the_rules_pass() -> None:
+    """Each alert fires when it should, and only then."""
+    _promtool("test", "rules", *UNIT_TESTS)
+
+
+def _unit_tests() -> list[dict[str, Any]]:
+    return [
+        test for name in UNIT_TESTS for test in yaml.safe_load((FOLDER / name).read_text())["tests"]
+    ]
+
+
+def test_every_alert_is_seen_firing() -> None:
+    """No alert without a unit test in which it fires, with labels and text."""
+    fires, silent = set(), set()
+    for test in _unit_tests():
+        for case in test.get("alert_rule_test", []):
+            (fires if case["exp_alerts"] else silent).add(case["alertname"])
+    assert fires == {rule["alert"] for rule in ALERTS}
+
+
+def test_every_recording_rule_is_tested() -> None:
+    """No recorded series whose value no test looks at."""
+    asked = {
+        name
+        for test in _unit_tests()
+        for case in test.get("promql_expr_test", [])
+        for name in metrics(case["expr"])
+    }
+    assert RECORDED - asked == set()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert") or rule.get("record"))
+def test_a_rule_asks_for_what_there_is(rule: dict[str, Any]) -> None:
+    """Each metric is one of the worker's, recorded, or of kube-state-metrics, and so its labels."""
+    known = known_metrics()
+    for name in metrics(rule["expr"]):
+        assert name in known or name in RECORDED or OUTSIDE.fullmatch(name), name
+    for name, label in matched_labels(rule["expr"]):
+        if name in known:
+            assert label in known[name], (name, label)
+    ours = set().union(*known.values()) | {"cronjob", "job_name", "container", "condition"}
+    assert grouped_labels(rule["expr"]) <= ours
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_an_alert_leads_to_its_page(rule: dict[str, Any]) -> None:
+    """It says how urgent it is and what is the matter, and names its runbook."""
+    assert rule["labels"]["severity"] in {"page", "ticket"}
+    assert rule["annotations"]["runbook_url"] == f"docs/runbooks/{rule['alert']}.md"
+    assert rule["annotations"]["summary"]
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_a_runbook_answers_the_same_questions(rule: dict[str, Any]) -> None:
+    """What it means, how to look (with commands), what to do, whom to wake, when it is over."""
+    text = (RUNBOOKS / f"{rule['alert']}.md").read_text(encoding="utf-8")
+    assert text.startswith(f"# {rule['alert']}\n")
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert headings == ["What it means", "Look", "Do", "Wake somebody", "Over when"]
+    assert f"severity: {rule['labels']['severity']}" in text
+    look = text.partition("## Look")[2].partition("## Do")[0]
+    assert "```" in look
+
+
+def test_no_runbook_without_an_alert() -> None:
+    """A page about an alert that is gone misleads."""
+    pages = {file.stem for file in RUNBOOKS.glob("Goldpan*.md")}
+    assert pages == {rule["alert"] for rule in ALERTS}
+    index = (RUNBOOKS / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\]\((Goldpan\w+)\.md\)", index)) == pages
+
+
+@pytest.mark.parametrize("page", sorted(RUNBOOKS.glob("Goldpan*.md")), ids=lambda page: page.stem)
+def test_queries_on_a_page_ask_for_what_there_is(page: Path) -> None:
+    """A runbook's queries name metrics that exist."""
+    known = set(known_metrics()) | RECORDED
+    named = set(re.findall(r"\bgoldpan[_:][a-z0-9_:]+", page.read_text(encoding="utf-8")))
+    assert named <= known
+
+
+def test_every_job_is_watched() -> None:
+    """Each CronJob that runs by itself is older than its limit when it was missed, not before."""
+    hourly = {
+        job["metadata"]["name"]
+        for job in of_kind("aws", "CronJob")
+        if not job["spec"].get("suspend") and job["spec"]["schedule"].split()[1] == "*"
+    }
+    (rule,) = (rule for rule in ALERTS if rule["alert"] == "GoldpanJobMissed")
+    named = set(re.findall(r'cronjob(?:=~|=)"([^"]+)"\} > 3 \*', rule["expr"]))
+    assert hourly == {name for names in named for name in names.split("|")}
+    for job in of_kind("aws", "CronJob"):
+        day, month, weekday = job["spec"]["schedule"].split()[2:]
+        if not job["spec"].get("suspend"):
+            assert (day, month, weekday) == ("*", "*", "*"), "30 hours are for jobs of every day"
