@@ -12,6 +12,7 @@ import multiprocessing
 import random
 import resource
 import time
+from dataclasses import replace
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -71,6 +72,23 @@ def renamed(conversation: Conversation, seed: int) -> Conversation:
     return msgspec.json.decode(text, type=Conversation)
 
 
+def reworded(conversation: Conversation, seed: int) -> Conversation:
+    """Return a conversation each message of which has a word that no other conversation has."""
+    rng = random.Random(seed)  # noqa: S311  # not for secrets
+    messages = []
+    for message in conversation.messages:
+        word = "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(8))
+        content = message.get("content")
+        if not content:
+            messages.append(message)
+        elif content.startswith(("{", "[{")):
+            head, brace, rest = content.partition("{")
+            messages.append({**message, "content": f'{head}{brace}"trail": "{word}", {rest}'})
+        else:
+            messages.append({**message, "content": f"{content} ({word})"})
+    return replace(conversation, messages=messages)
+
+
 def shortened(trace: dict[str, Any], size: int = SIZE) -> dict[str, Any]:
     """Keep the newest messages of a trace, as many as make about ``size`` bytes."""
     kept: list[dict[str, Any]] = []
@@ -84,14 +102,18 @@ def shortened(trace: dict[str, Any], size: int = SIZE) -> dict[str, Any]:
     return {**trace, "messages": kept[::-1], "tool_calls": []}
 
 
-def varied(records: int) -> list[dict[str, Any]]:
-    """Return short traces of conversations that all differ in their personal values."""
+def varied(records: int, *, alike: bool = False) -> list[dict[str, Any]]:
+    """Return short traces of conversations that all differ, in personal values and in each message.
+
+    ``alike`` leaves messages as they are in which nothing is personal, so that they come again.
+    """
     made: list[dict[str, Any]] = []
     seed = 0
     while len(made) < records:
         for conversation in shipped_conversations():
             seed += 1
             copy = renamed(conversation, seed)
+            copy = copy if alike else reworded(copy, seed)
             made += map(shortened, traces_of(copy, started_at=NOW, seed=seed))
     return made[:records]
 

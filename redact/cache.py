@@ -20,30 +20,38 @@ class SegmentCache(Generic[V]):
 
     def __init__(self, capacity: int) -> None:
         self._half = capacity // 2
-        self._young: dict[bytes, V] = {}
-        self._old: dict[bytes, V] = {}
+        self._young: dict[bytes, tuple[V, int]] = {}
+        self._old: dict[bytes, tuple[V, int]] = {}
         self._weight = 0
         self.hits = 0
         self.misses = 0
 
     def get(self, key: bytes) -> V | None:
         """Return what was put under ``key``, if it is still remembered."""
-        value = self._young.get(key)
-        if value is None:
-            value = self._old.get(key)
-            if value is None:
+        entry = self._young.get(key)
+        if entry is None:
+            entry = self._old.get(key)
+            if entry is None:
                 self.misses += 1
                 return None
-            self.put(key, value, _KEY_BYTES)
+            self._keep(key, entry)
         self.hits += 1
-        return value
+        return entry[0]
 
     def put(self, key: bytes, value: V, weight: int) -> None:
-        """Remember ``value``; ``weight`` is about its size in bytes."""
+        """Remember ``value``; ``weight`` is about its bytes, or by how many it has grown."""
+        known = self._young.get(key)
+        if known is None:
+            self._keep(key, (value, weight))
+        else:
+            self._weight += weight
+            self._young[key] = (value, known[1] + weight)
+
+    def _keep(self, key: bytes, entry: tuple[V, int]) -> None:
         if self._weight > self._half:
             self._old, self._young, self._weight = self._young, {}, 0
-        self._young[key] = value
-        self._weight += weight
+        self._young[key] = entry
+        self._weight += entry[1]
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)

@@ -7,7 +7,6 @@ record for which any step fails, for whatever
 reason, is rejected: its text never passes, and neither does the text of the exception.
 """
 
-import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
@@ -16,8 +15,10 @@ import msgspec
 from redact.audit import AuditEntry
 from redact.fields import MapSlot, Places, Walker
 from redact.findings import Finding, NamesStage
+from redact.identifiers import Identifiers
 from redact.keys import Keys
-from redact.names import Learnt, finder, learnt_from_user
+from redact.learn import Learnt, learnt_from_user, together
+from redact.names import finders
 from redact.ner.labels import TYPES
 from redact.ner.stage import SpacyNames
 from redact.policy import FieldClass, Policy
@@ -25,7 +26,7 @@ from redact.prove import PROOF_BYTES, Prover
 from redact.quarantine import fingerprint
 from redact.redactor import Outcome
 from redact.render import Replaced
-from redact.segmenter import ANALYSES_BYTES, OUTPUTS_BYTES, Failure, Found, Segment, Segmenter
+from redact.segmenter import SEGMENTS_BYTES, Failure, Known, Segment, Segmenter
 from schemas.columns import record_batch
 from schemas.provenance import Decoded, RecordKind, Rejected
 from schemas.reasons import Reason
@@ -89,11 +90,10 @@ class PolicyRedactor:
         stage = names_stage(policy, None if report else policy.replaced())
         self.policy_hash = policy.hash_with(stage.identity if stage else "")
         self._segmenter = Segmenter(policy, keys, stage, report=report)
-        self._pseudonyms = self._segmenter.pseudonyms
+        self._identifiers = Identifiers(self._segmenter.pseudonyms, policy.segments.allow)
         self._prover = Prover(policy, keys.cache)
         self._walkers = {kind: Walker(kind.value) for kind in RecordKind}
-        self._segment_values = frozenset(policy.segments.allow)
-        self.memory_bytes = ANALYSES_BYTES + OUTPUTS_BYTES + PROOF_BYTES
+        self.memory_bytes = SEGMENTS_BYTES + PROOF_BYTES
         self._counts = {"records": 0, "rejected": 0, "findings": 0}
 
     def __reduce__(self) -> tuple[Callable[..., "PolicyRedactor"], tuple[Policy, Keys, bool]]:
@@ -136,11 +136,11 @@ class PolicyRedactor:
             for segment, found in zip(segments, self._segmenter.analyse(segments), strict=True)
         ]
 
-    def _text(self, segment: Segment, found: Found) -> TextResult | Failure:
+    def _text(self, segment: Segment, found: Known) -> TextResult | Failure:
         analysis = found.analysis
         if isinstance(analysis, Failure):
             return analysis
-        names = finder(analysis.learnt)
+        names = finders(analysis.learnt)
         rendered = self._segmenter.render(segment.text, found, names, "redact_json", "")
         renderer = self._segmenter.renderer("redact_json", "")
         left = self._prover.residual([rendered.text], analysis.learnt, renderer.rules)
@@ -160,7 +160,7 @@ class PolicyRedactor:
         segments += [Segment(_as_json(slot), json=True, free=False) for slot, _ in maps]
         return _Work(record, places, maps, segments)
 
-    def _finished(self, work: _Work, found: Sequence[Found]) -> list[tuple[str, Replaced]]:
+    def _finished(self, work: _Work, found: Sequence[Known]) -> list[tuple[str, Replaced]]:
         """Put the redacted segments in place; on failure ``work`` says why."""
         for number, one in enumerate(found):
             if isinstance(one.analysis, Failure):
@@ -174,11 +174,11 @@ class PolicyRedactor:
             work.failure = Failure(Reason.REDACTION_FAILED, type(error).__name__)
             return []
 
-    def _replaced(self, work: _Work, found: Sequence[Found]) -> list[tuple[str, Replaced]]:
+    def _replaced(self, work: _Work, found: Sequence[Known]) -> list[tuple[str, Replaced]]:
         places, record = work.places, work.record
         app = getattr(record, "app", "")
         learnt = _learnt(places, found)
-        names = finder(learnt)
+        names = finders(learnt)
         classes = [slot.field_class for slot in places.texts] + [c for _, c in work.maps]
         rendered = [
             self._segmenter.render(segment.text, one, names, field_class, app)
@@ -194,7 +194,7 @@ class PolicyRedactor:
             setattr(slot.owner, slot.name, text)
         for (held, _), text in zip(work.maps, outputs[len(places.texts) :], strict=True):
             setattr(held.owner, held.name, msgspec.json.decode(text, type=dict[str, str]))
-        self._put_identifiers(places, self._segmenter.scope(app))
+        self._identifiers.put(places, self._segmenter.scope(app))
         positions: list[tuple[str, Replaced]] = []
         for number, one in enumerate(rendered):
             self._counts["findings"] += len(one.replaced)
@@ -202,27 +202,6 @@ class PolicyRedactor:
                 path = _path(work, number)
                 positions += ((path, replaced) for replaced in one.replaced)
         return positions
-
-    def _put_identifiers(self, places: Places, scope: str) -> None:
-        for slot in places.maps:
-            if slot.field_class is None:
-                value = getattr(slot.owner, slot.name)
-                setattr(slot.owner, slot.name, self._segments(value, scope))
-        for place in places.ids:
-            new = self._pseudonyms.identifier("USER_ID", place.value, scope)
-            setattr(place.owner, place.name, new)
-
-    def _segments(self, segments: dict[str, str], scope: str) -> dict[str, str]:
-        """Hash the values of segments that are not on the list, and keys that are no plain word."""
-        return {
-            key if _PLAIN_KEY.fullmatch(key) else self._hashed(key, scope): value
-            if value.casefold() in self._segment_values
-            else self._hashed(f"{key}={value}", scope)
-            for key, value in segments.items()
-        }
-
-    def _hashed(self, value: str, scope: str) -> str:
-        return self._pseudonyms.identifier("SEGMENT", value, scope)
 
     def _entry(
         self,
@@ -242,9 +221,6 @@ class PolicyRedactor:
         )
 
 
-_PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z_.-]{0,63}[0-9]{0,3}")
-
-
 def _again(policy: Policy, keys: Keys, audit: bool) -> PolicyRedactor:  # noqa: FBT001  # from a pickle
     return PolicyRedactor(policy, keys, audit=audit)
 
@@ -254,10 +230,10 @@ def _path(work: _Work, number: int) -> str:
     return texts[number].path if number < len(texts) else work.maps[number - len(texts)][0].path
 
 
-def _learnt(places: Places, found: Sequence[Found]) -> frozenset[Learnt]:
-    return frozenset().union(
-        *(one.analysis.learnt for one in found if not isinstance(one.analysis, Failure)),
-        *(learnt_from_user(place.value) for place in places.ids),
+def _learnt(places: Places, found: Sequence[Known]) -> frozenset[Learnt]:
+    return together(
+        [one.analysis.learnt for one in found if not isinstance(one.analysis, Failure)]
+        + [learnt_from_user(place.value) for place in places.ids]
     )
 
 

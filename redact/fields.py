@@ -1,7 +1,7 @@
 """Where text stands in a record: the walk over a record that the contract's classes prescribe."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -56,64 +56,107 @@ class Places(msgspec.Struct, gc=False):
     kept: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(msgspec.Struct, frozen=True):
+    """What to do with one field: ``treat`` puts its value among the places, None is for texts."""
+
     name: str
     path: str
     field_class: FieldClass | None
-    inner: tuple["_Step", ...]
-    field: Field
-    kept: bool
+    inner: "_Level | None"
+    empty: Any
+    people: bool
+    treat: Callable[["_Step", Any, Any, Places], None] | None
+
+
+class _Level(msgspec.Struct, frozen=True):
+    """The fields of one kind of record that matter, read in one go."""
+
+    steps: tuple[_Step, ...]
+    values: Callable[[Any], tuple[Any, ...]]
+    has_role: bool
+
+    def walk(self, owner: Any, places: Places) -> None:
+        """Collect the places of a record and those within it."""
+        free = self.has_role and owner.role == "user"
+        for step, value in zip(self.steps, self.values(owner), strict=False):
+            if not value:
+                continue
+            if step.treat is not None:
+                step.treat(step, owner, value, places)
+            elif step.field_class is not None:
+                says = free or step.people
+                slot = Slot(owner, step.name, step.path, value, step.field_class, says)
+                places.texts.append(slot)
 
 
 class Walker:
     """Walks over the records of one contract."""
 
     def __init__(self, contract: str) -> None:
-        self._steps = tuple(_steps(CONTRACTS[contract].fields))
+        self._level = _level(CONTRACTS[contract].fields)
 
     def places(self, record: Any) -> Places:
         """Return the places of a record; fields of the class `drop` are emptied at once."""
         places = Places([], [], [], [])
-        self._walk(record, self._steps, places)
+        if self._level is not None:
+            self._level.walk(record, places)
         return places
 
-    def _walk(self, owner: Any, steps: tuple[_Step, ...], places: Places) -> None:
-        for step in steps:
-            value = getattr(owner, step.name)
-            if not value:
-                continue
-            if step.inner:
-                for item in value:
-                    self._walk(item, step.inner, places)
-            elif step.kept:
-                places.kept.append(value)
-            elif step.field.pii is Pii.DROP:
-                setattr(owner, step.name, _empty(step.field))
-            elif step.field.type is FieldType.MAP:
-                places.maps.append(MapSlot(owner, step.name, step.path, step.field_class))
-            elif step.field_class is None:
-                places.ids.append(IdSlot(owner, step.name, value))
-            else:
-                free = step.name in PEOPLE_SAY or getattr(owner, "role", None) == "user"
-                slot = Slot(owner, step.name, step.path, value, step.field_class, free)
-                places.texts.append(slot)
+
+def _map(step: _Step, owner: Any, _value: Any, places: Places) -> None:
+    places.maps.append(MapSlot(owner, step.name, step.path, step.field_class))
 
 
-def _steps(fields: tuple[Field, ...]) -> Iterator[_Step]:
-    for field in fields:
-        inner = tuple(_steps(field.fields))
-        plain = field.pii is Pii.KEEP and field.type is not FieldType.MAP
-        if field.fields:
-            if not inner:
-                continue
-        elif plain and field.type is not FieldType.STRING:
-            continue
-        kept = plain and not inner
-        yield _Step(field.name, field.path, _CLASS.get(field.pii), inner, field, kept)
+def _identifier(step: _Step, owner: Any, value: Any, places: Places) -> None:
+    places.ids.append(IdSlot(owner, step.name, value))
+
+
+def _kept(_step: _Step, _owner: Any, value: Any, places: Places) -> None:
+    places.kept.append(value)
+
+
+def _dropped(step: _Step, owner: Any, _value: Any, _places: Places) -> None:
+    setattr(owner, step.name, step.empty)
+
+
+def _records(step: _Step, _owner: Any, value: Any, places: Places) -> None:
+    if step.inner is not None:
+        for item in value:
+            step.inner.walk(item, places)
 
 
 _CLASS: dict[Pii, FieldClass] = {Pii.REDACT: "redact", Pii.REDACT_JSON: "redact_json"}
+
+
+def _level(fields: tuple[Field, ...]) -> _Level | None:
+    steps = tuple(step for field in fields if (step := _step(field)) is not None)
+    if not steps:
+        return None
+    names = [step.name for step in steps]
+    # One name more than there are steps: of a single one the getter would give no tuple.
+    return _Level(steps, attrgetter(*names, names[0]), any(f.name == "role" for f in fields))
+
+
+def _step(field: Field) -> _Step | None:
+    """Return what to do with a field, None if nothing: a number that is never personal."""
+    inner = _level(field.fields) if field.fields else None
+    treat: Callable[[_Step, Any, Any, Places], None] | None = _identifier
+    if field.fields:
+        treat = _records
+    elif field.pii is Pii.KEEP and field.type is not FieldType.MAP:
+        treat = _kept
+    elif field.pii is Pii.DROP:
+        treat = _dropped
+    elif field.type is FieldType.MAP:
+        treat = _map
+    elif field.pii in _CLASS:
+        treat = None
+    if (treat is _records and inner is None) or (
+        treat is _kept and field.type is not FieldType.STRING
+    ):
+        return None
+    people = field.name in PEOPLE_SAY
+    return _Step(field.name, field.path, _CLASS.get(field.pii), inner, _empty(field), people, treat)
 
 
 def _empty(field: Field) -> Any:

@@ -6,11 +6,11 @@ What is still found sends the record to quarantine.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from redact.cache import SegmentCache, segment_key
 from redact.cards import known_brand, luhn
-from redact.names import Learnt
+from redact.learn import Learnt
 from redact.normalise import normalise
 from redact.policy import Policy, Rule
 from redact.pseudonyms import PLACEHOLDER
@@ -27,7 +27,16 @@ _SECRET = re.compile(
     r"(?:AKIA|ASIA)[A-Z2-7]{16}|gh[pousr]_[A-Za-z0-9]{30}|xox[abp]-[0-9A-Za-z-]{10}"
     r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----|eyJ[\w-]{10,2000}\.eyJ[\w-]{5}"
 )
-_MAY = re.compile(r"@|[0-9](?:[ -]?[0-9]){8}|AKIA|ASIA|gh[pousr]_|xox|-----B|eyJ|[A-Z]{2}[0-9]{2}")
+_DIGITS = re.compile(r"[0-9](?:[ -]?[0-9]){8}")
+_BEGIN_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}")
+_BEGIN_SECRET = ("AKIA", "ASIA", "gh", "xox", "-----B", "eyJ")
+_CHECKS = {
+    "EMAIL_ADDRESS": _MAIL,
+    "CREDIT_CARD": _NUMBER,
+    "US_SSN": _SSN,
+    "IBAN_CODE": _IBAN,
+    "SECRET": _SECRET,
+}
 PROOF_BYTES = 32 * 1024 * 1024
 _SHORTEST = 6
 
@@ -39,47 +48,33 @@ class Prover:
         self._secret = secret
         self._allowed = frozenset(word.casefold() for word in policy.allow)
         self._seen: SegmentCache[str] = SegmentCache(PROOF_BYTES)
-        self._checks = [
-            (kind, pattern)
-            for kind, pattern in (
-                ("EMAIL_ADDRESS", _MAIL),
-                ("CREDIT_CARD", _NUMBER),
-                ("US_SSN", _SSN),
-                ("IBAN_CODE", _IBAN),
-                ("SECRET", _SECRET),
-            )
-            if _replaced_everywhere(policy, kind)
-        ]
+        self._kinds = frozenset(kind for kind in _CHECKS if _replaced_everywhere(policy, kind))
 
     def residual(
         self, outputs: Iterable[str], learnt: Iterable[Learnt], rules: Mapping[str, Rule]
     ) -> str | None:
         """Return a type of which something is left in the outputs, None if nothing is."""
-        whole: list[str] = []
-        for text in outputs:
+        whole = list(outputs)
+        for text in whole:
             kind = self._segment(text)
             if kind:
                 return kind
-            whole.append(text)
+        due = [one for one in learnt if _is_due(one, rules)]
+        if not due:
+            return None
         lowered = "\n".join(whole).lower()
-        for one in learnt:
-            kind, value = one.type, one.value
-            rule = rules.get(kind)
-            if rule is None or rule.operator == "keep" or len(value) < _SHORTEST:
-                continue
-            if " " not in value and kind == "PERSON":
-                continue
-            if value.lower() in lowered and self._stands(value, whole):
-                return kind
+        for one in due:
+            if one.value.lower() in lowered and self._stands(one.value, whole):
+                return one.type
         return None
 
     def kept(self, values: Sequence[str]) -> str | None:
         """Return a type found in values of fields that nobody redacts, None if nothing is."""
-        for value in values:
-            if "@" in value and _MAIL.search(value):
-                return "EMAIL_ADDRESS"
-            if _SECRET.search(value):
-                return "SECRET"
+        together = "\n".join(values)
+        if "@" in together and any(map(_MAIL.search, values)):
+            return "EMAIL_ADDRESS"
+        if _may_hold_secret(together) and any(map(_SECRET.search, values)):
+            return "SECRET"
         return None
 
     def _segment(self, text: str) -> str:
@@ -92,10 +87,13 @@ class Prover:
         return kind
 
     def _look(self, text: str) -> str:
-        if not _MAY.search(text):
+        may = self._kinds.intersection(_possible(text))
+        if not may:
             return ""
         bare = PLACEHOLDER.sub(" ", text)
-        for kind, pattern in self._checks:
+        for kind, pattern in _CHECKS.items():
+            if kind not in may:
+                continue
             for match in pattern.finditer(bare):
                 if _holds(kind, match[0]) and match[0].casefold() not in self._allowed:
                     return kind
@@ -107,6 +105,31 @@ class Prover:
             return False
         pattern = re.compile(rf"(?<![^\W_]){re.escape(value)}(?![^\W_])", re.IGNORECASE)
         return any(pattern.search(PLACEHOLDER.sub(" ", output)) for output in outputs)
+
+
+def _possible(text: str) -> Iterator[str]:
+    """Yield the types that a text may hold at all, by what each of them cannot do without."""
+    if "@" in text:
+        yield "EMAIL_ADDRESS"
+    if _DIGITS.search(text):
+        yield "CREDIT_CARD"
+        yield "US_SSN"
+    if _BEGIN_IBAN.search(text):
+        yield "IBAN_CODE"
+    if _may_hold_secret(text):
+        yield "SECRET"
+
+
+def _may_hold_secret(text: str) -> bool:
+    return any(begin in text for begin in _BEGIN_SECRET)
+
+
+def _is_due(learnt: Learnt, rules: Mapping[str, Rule]) -> bool:
+    """Tell whether a learnt value may not stand in the output; a first name may be a word."""
+    rule = rules.get(learnt.type)
+    if rule is None or rule.operator == "keep" or len(learnt.value) < _SHORTEST:
+        return False
+    return learnt.type != "PERSON" or " " in learnt.value
 
 
 def _holds(kind: str, value: str) -> bool:

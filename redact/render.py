@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from redact.findings import Finding, disjoint
-from redact.names import NameFinder
+from redact.names import NameFinder, Reading, found_in
 from redact.policy import Rule
 from redact.pseudonyms import Operator, Pseudonyms
-from redact.segments import SURE, Analysis, LeafFindings
-from redact.structure import literal, origins, spliced
+from redact.segments import SURE, Analysis, Mark
+from redact.structure import literal, literals, origins, spliced, value_of
 
 KEEP = "keep"
 
@@ -58,41 +58,35 @@ class Renderer:
         self._scope = scope
         self._allowed = allowed
 
-    def render(self, text: str, analysis: Analysis, names: NameFinder | None) -> Rendered:
+    def render(self, text: str, analysis: Analysis, names: Sequence[NameFinder]) -> Rendered:
         """Return the segment with all that the policy names replaced."""
-        if analysis.leaves is None:
-            return self._prose(text, analysis.findings, names)
-        named = _Named(text, names)
+        if analysis.marks is None:
+            return self._prose(text, [*analysis.findings, *found_in(text, names)])
         ascii_only = text.isascii()
         parts: list[tuple[int, int, str]] = []
         replaced: list[Replaced] = []
         grown = 0
-        for found in analysis.leaves:
-            leaf = found.leaf
-            touched = named.within(leaf.start, leaf.end)
-            if not (found.findings or found.inner or touched):
-                continue
-            new = self._leaf(found, touched)
-            if new.text == leaf.text:
+        for mark in _marks(text, analysis.marks, names):
+            new = self._mark(mark, names)
+            if new.text == mark.text:
                 continue
             written = literal(new.text, ascii_only=ascii_only)
-            at = leaf.start + grown + 1
+            at = mark.start + grown + 1
             replaced += (moved(r, at) for r in new.replaced)
-            parts.append((leaf.start, leaf.end, written))
-            grown += len(written) - (leaf.end - leaf.start)
+            parts.append((mark.start, mark.end, written))
+            grown += len(written) - (mark.end - mark.start)
         return Rendered(spliced(text, parts), tuple(replaced))
 
-    def _leaf(self, found: LeafFindings, names: NameFinder | None) -> Rendered:
-        text, findings = found.leaf.text, found.findings
-        if found.inner is not None:
-            return self.render(text, found.inner, names)
-        whole = findings and findings[0].score == SURE and findings[0].end == len(text)
-        return self._prose(text, findings[:1] if whole else findings, None if whole else names)
+    def _mark(self, mark: Mark, names: Sequence[NameFinder]) -> Rendered:
+        text, findings = mark.text, mark.findings
+        if mark.inner is not None:
+            return self.render(text, mark.inner, names)
+        if findings and findings[0] == Finding(findings[0].type, 0, len(text), SURE):
+            return self._prose(text, findings[:1])
+        return self._prose(text, [*findings, *found_in(text, names)])
 
-    def _prose(self, text: str, findings: Sequence[Finding], names: NameFinder | None) -> Rendered:
+    def _prose(self, text: str, findings: Sequence[Finding]) -> Rendered:
         chosen = self.chosen(text, findings)
-        if names is not None:
-            chosen += self.chosen(text, names.find(text))
         if not chosen:
             return Rendered(text, ())
         pieces: list[str] = []
@@ -111,29 +105,23 @@ class Renderer:
         pieces.append(text[done:])
         return Rendered("".join(pieces), tuple(replaced))
 
-    def reported(self, text: str, analysis: Analysis, names: NameFinder | None) -> list[Finding]:
+    def reported(self, text: str, analysis: Analysis, names: Sequence[NameFinder]) -> list[Finding]:
         """Return all that was found and counts by the policy, kept or not, by place in ``text``.
 
         What is replaced is merged; of what is kept only the stretches outside of it are given.
         """
-        if analysis.leaves is None:
-            return self._reported(text, [*analysis.findings, *(names.find(text) if names else ())])
+        if analysis.marks is None:
+            return self._reported(text, [*analysis.findings, *found_in(text, names)])
         found: list[Finding] = []
-        for one in analysis.leaves:
-            leaf, findings, inner = one.leaf, one.findings, one.inner
-            if inner is not None:
-                inside = self.reported(leaf.text, inner, names)
+        for mark in _marks(text, analysis.marks, names):
+            if mark.inner is not None:
+                inside = self.reported(mark.text, mark.inner, names)
             else:
-                more = () if names is None else names.find(leaf.text)
-                inside = self._reported(leaf.text, [*findings, *more])
+                inside = self._reported(mark.text, [*mark.findings, *found_in(mark.text, names)])
             if inside:
-                raw = (
-                    text[leaf.start : leaf.end]
-                    if leaf.is_number
-                    else text[leaf.start + 1 : leaf.end - 1]
-                )
-                at = leaf.start + (not leaf.is_number)
-                places = origins(raw)
+                quotes = not mark.is_number
+                places = origins(text[mark.start + quotes : mark.end - quotes])
+                at = mark.start + quotes
                 found += (f.at(at + places[f.start], at + places[f.end]) for f in inside)
         return found
 
@@ -165,21 +153,30 @@ class Renderer:
         return chosen
 
 
-class _Named:
-    """Where in a JSON text learnt values stand, so that the other leaves need not be asked."""
+def touches(text: str, analysis: Analysis, names: Sequence[NameFinder]) -> list[NameFinder]:
+    """Return the finders that find something in a segment, as it stands or behind its escapes."""
+    reading = Reading(text)
+    told = [one for one in names if reading.search(one)]
+    if analysis.marks is None or "\\" not in text or len(told) == len(names):
+        return told
+    values = [Reading(value_of(text[at:end])) for at, end in literals(text) if "\\" in text[at:end]]
+    return [one for one in names if one in told or any(value.search(one) for value in values)]
 
-    def __init__(self, text: str, names: NameFinder | None) -> None:
-        self._text = text
-        self._names = names
-        self._escaped = names is not None and "\\" in text
-        self._starts = sorted(f.start for f in names.find(text)) if names else []
 
-    def within(self, start: int, end: int) -> NameFinder | None:
-        """Return the finder if it finds something in a stretch, or might behind an escape."""
-        at = bisect_left(self._starts, start)
-        if at < len(self._starts) and self._starts[at] < end:
-            return self._names
-        return self._names if self._escaped and "\\" in self._text[start:end] else None
+def _marks(text: str, marks: Sequence[Mark], names: Sequence[NameFinder]) -> Sequence[Mark]:
+    """Return the marks of a JSON text, and of each literal in which a learnt value may stand."""
+    if not names:
+        return marks
+    starts = sorted(finding.start for finding in found_in(text, names))
+    known = {mark.start: mark for mark in marks}
+    for start, end in literals(text):
+        if start in known:
+            continue
+        at = bisect_left(starts, start)
+        raw = text[start:end]
+        if (at < len(starts) and starts[at] < end) or "\\" in raw:
+            known[start] = Mark(start, end, value_of(raw), raw[0] != '"', (), None)
+    return [known[start] for start in sorted(known)]
 
 
 def _outside(findings: Sequence[Finding], own: Sequence[tuple[int, int]]) -> list[Finding]:

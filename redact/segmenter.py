@@ -1,12 +1,12 @@
 """Segments analysed and rendered once: whatever was seen before is remembered.
 
-Two things are remembered, each under the keyed hash of the segment: what is personal in it, which
-depends on the text alone, and how it looks redacted, which depends on the names that the record
-taught as well. A segment that failed is remembered too, so that a hostile text costs its time
-once.
+Under the keyed hash of a segment stand what is personal in it, which depends on the text alone,
+and how it looks redacted, which depends too on those of the record's names that stand in it. A
+segment that failed is remembered as well, so that a hostile text costs its time once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 
 import msgspec
 
@@ -15,18 +15,28 @@ from redact.detect import PolicyDetector
 from redact.findings import Finding, NamesStage, TextTimeoutError
 from redact.gate import worth_a_model
 from redact.keys import Keys
-from redact.names import NameFinder, learnt_from_prose
+from redact.learn import learnt_from_prose
+from redact.names import NameFinder
 from redact.policy import FieldClass, Policy
 from redact.pseudonyms import Pseudonyms, operators
-from redact.render import Rendered, Renderer
+from redact.render import Rendered, Renderer, touches
 from redact.segments import Analyser, Analysis
 from redact.structure import KeyBook
 from schemas.reasons import Reason
 
-ANALYSES_BYTES = 96 * 1024 * 1024
-OUTPUTS_BYTES = 96 * 1024 * 1024
-_WEIGHT = 600
-"""About what an analysis or an output weighs in memory beside its text, in bytes."""
+SEGMENTS_BYTES = 192 * 1024 * 1024
+_WEIGHT = 900
+"""About what is remembered of a segment in bytes, beside its marks and outputs."""
+
+_MARK_WEIGHT = 350
+_OUTPUT_WEIGHT = 400
+_REPLACED_WEIGHT = 90
+_MOST_NAMES = 256
+_MOST_OUTPUTS = 32
+"""A segment that many records share (a system prompt) forgets its names and outputs at times."""
+
+_MOST_RENDERERS = 1_000
+_SERIALS = count(1)
 
 
 class Segment(msgspec.Struct, frozen=True, gc=False):
@@ -44,11 +54,17 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
     error: str
 
 
-class Found(msgspec.Struct, frozen=True, gc=False):
-    """What is known of a segment: its key in the caches, and its analysis or a failure."""
+class Known(msgspec.Struct, gc=False):
+    """What is known of a segment.
+
+    ``touched`` tells by the serial of a name's finder whether the name stands in the segment;
+    ``outputs`` are by renderer and the serials of the names that do.
+    """
 
     key: bytes
     analysis: Analysis | Failure
+    touched: dict[int, bool]
+    outputs: dict[tuple[int, ...], Rendered]
 
 
 class Segmenter:
@@ -70,59 +86,83 @@ class Segmenter:
         )
         self._names = names
         self._report = report
-        self._analyses: SegmentCache[Analysis | Failure] = SegmentCache(ANALYSES_BYTES)
-        self._outputs: SegmentCache[Rendered] = SegmentCache(OUTPUTS_BYTES)
-        self._renderers: dict[tuple[FieldClass, str], Renderer] = {}
+        self._known: SegmentCache[Known] = SegmentCache(SEGMENTS_BYTES)
+        self._output_hits = self._output_misses = 0
+        self._renderers: dict[tuple[FieldClass, str], tuple[int, Renderer]] = {}
         self._allowed = frozenset(word.casefold() for word in policy.allow)
 
     def statistics(self) -> Mapping[str, int]:
-        """Return how often a segment was known, in both memories, and how many are kept."""
+        """Return how often a segment was known, and its output, and how many are kept."""
         return {
-            "segment_hits": self._analyses.hits,
-            "segment_misses": self._analyses.misses,
-            "segments_kept": len(self._analyses),
-            "output_hits": self._outputs.hits,
-            "output_misses": self._outputs.misses,
+            "segment_hits": self._known.hits,
+            "segment_misses": self._known.misses,
+            "segments_kept": len(self._known),
+            "output_hits": self._output_hits,
+            "output_misses": self._output_misses,
         }
 
-    def analyse(self, segments: Sequence[Segment]) -> list[Found]:
+    def analyse(self, segments: Sequence[Segment]) -> list[Known]:
         """Analyse segments; names in people's free text are looked for in all of them at once."""
-        found: list[Found] = []
-        fresh: dict[bytes, tuple[Segment, Analysis]] = {}
+        found: list[Known] = []
+        waiting: dict[bytes, tuple[Known, Segment]] = {}  # known only when the model was asked
         for segment in segments:
-            context = (b"j" if segment.json else b"t") + (b"f" if segment.free else b"")
-            key = segment_key(self._secret, segment.text, context)
-            analysis = self._analyses.get(key)
-            if analysis is None:
-                analysis = self._attempt(segment)
-                if isinstance(analysis, Analysis) and self._wants_names(segment, analysis):
-                    fresh[key] = (segment, analysis)
-                self._analyses.put(key, analysis, _WEIGHT + len(segment.text))
-            found.append(Found(key, analysis))
-        if fresh:
-            named = self._add_names(fresh)
-            found = [Found(f.key, named.get(f.key, f.analysis)) for f in found]
+            key = segment_key(self._secret, segment.text, _CONTEXTS[segment.json, segment.free])
+            known = self._known.get(key)
+            if known is None and key in waiting:
+                known = waiting[key][0]
+            if known is None:
+                known = Known(key, self._attempt(segment), {}, {})
+                if self._wants_names(segment, known.analysis):
+                    waiting[key] = known, segment
+                else:
+                    self._known.put(key, known, _weight(known.analysis))
+            found.append(known)
+        if waiting:
+            self._add_names(list(waiting.values()))
         return found
 
     def render(
         self,
         text: str,
-        found: Found,
-        names: NameFinder | None,
+        known: Known,
+        names: Sequence[NameFinder],
         field_class: FieldClass,
         app: str,
     ) -> Rendered:
-        """Return a segment redacted with what the record taught; ``found`` must be no failure."""
-        renderer, who = self._renderer(field_class, app)
-        serial = 0 if names is None else names.serial
-        context = found.key + serial.to_bytes(8, "big") + who
-        rendered = self._outputs.get(context)
-        if rendered is None:
-            if isinstance(found.analysis, Failure):
-                raise TypeError("a segment that failed cannot be rendered")
-            rendered = renderer.render(text, found.analysis, names)
-            self._outputs.put(context, rendered, _WEIGHT + len(rendered.text))
+        """Return a segment redacted with what the record taught; ``known`` must be no failure."""
+        number, renderer = self._renderer(field_class, app)
+        here = self._standing(text, known, names) if names else ()
+        which = (number, *(one.serial for one in here))
+        rendered = known.outputs.get(which)
+        if rendered is not None:
+            self._output_hits += 1
+            return rendered
+        self._output_misses += 1
+        if isinstance(known.analysis, Failure):
+            raise TypeError("a segment that failed cannot be rendered")
+        rendered = renderer.render(text, known.analysis, here)
+        if len(known.outputs) >= _MOST_OUTPUTS:
+            known.outputs.clear()
+        known.outputs[which] = rendered
+        weight = _OUTPUT_WEIGHT + len(rendered.text) + _REPLACED_WEIGHT * len(rendered.replaced)
+        self._known.put(known.key, known, weight)
         return rendered
+
+    def _standing(
+        self, text: str, known: Known, names: Sequence[NameFinder]
+    ) -> Sequence[NameFinder]:
+        """Return those of a record's names that stand in a segment."""
+        touched = known.touched
+        new = [one for one in names if one.serial not in touched]
+        if new:
+            if isinstance(known.analysis, Failure):
+                raise TypeError("a segment that failed cannot be rendered")
+            if len(touched) + len(new) > _MOST_NAMES:
+                touched.clear()
+                new = list(names)
+            there = touches(text, known.analysis, new)
+            touched.update((one.serial, one in there) for one in new)
+        return [one for one in names if touched[one.serial]]
 
     def scope(self, app: str) -> str:
         """Return within what a pseudonym stays the same: an app, or (empty) the lake."""
@@ -130,7 +170,7 @@ class Segmenter:
 
     def renderer(self, field_class: FieldClass, app: str) -> Renderer:
         """Return the renderer of a class of fields in an app."""
-        return self._renderer(field_class, app)[0]
+        return self._renderer(field_class, app)[1]
 
     def _attempt(self, segment: Segment) -> Analysis | Failure:
         try:
@@ -142,29 +182,26 @@ class Segmenter:
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
             return Failure(Reason.REDACTION_FAILED, type(error).__name__)
 
-    def _wants_names(self, segment: Segment, analysis: Analysis) -> bool:
+    def _wants_names(self, segment: Segment, analysis: Analysis | Failure) -> bool:
         return (
             segment.free
             and self._names is not None
-            and analysis.leaves is None
+            and isinstance(analysis, Analysis)
+            and analysis.marks is None
             and (self._report or worth_a_model(segment.text, analysis.findings))
         )
 
-    def _add_names(
-        self, fresh: Mapping[bytes, tuple[Segment, Analysis]]
-    ) -> dict[bytes, Analysis | Failure]:
-        """Let the model look through new free text, and remember the analyses with its names."""
-        results = self._model([segment.text for segment, _ in fresh.values()])
-        named: dict[bytes, Analysis | Failure] = {}
-        for (key, (segment, analysis)), names in zip(fresh.items(), results, strict=True):
+    def _add_names(self, fresh: Sequence[tuple[Known, Segment]]) -> None:
+        """Let the model look through new free text, and add its names to what is known."""
+        results = self._model([segment.text for _, segment in fresh])
+        for (known, segment), names in zip(fresh, results, strict=True):
+            analysis = known.analysis
             if isinstance(names, Failure):
-                named[key] = names
-            elif names:
+                known.analysis = names
+            elif names and isinstance(analysis, Analysis):
                 learnt = analysis.learnt | learnt_from_prose(segment.text, names)
-                named[key] = Analysis((*analysis.findings, *names), None, learnt)
-        for key, result in named.items():
-            self._analyses.put(key, result, _WEIGHT + len(fresh[key][0].text))
-        return named
+                known.analysis = Analysis((*analysis.findings, *names), None, learnt)
+            self._known.put(known.key, known, _weight(known.analysis))
 
     def _model(self, texts: Sequence[str]) -> Sequence[list[Finding] | Failure]:
         if self._names is None:
@@ -179,21 +216,39 @@ class Segmenter:
         # One of them failed: look at each alone, so that only that one is lost.
         return [result for text in texts for result in self._model([text])]
 
-    def _renderer(self, field_class: FieldClass, app: str) -> tuple[Renderer, bytes]:
+    def _renderer(self, field_class: FieldClass, app: str) -> tuple[int, Renderer]:
         scope = self.scope(app)
         who = (field_class, app if scope or app in self._policy.apps else "")
-        if who not in self._renderers:
-            self._renderers[who] = Renderer(
+        known = self._renderers.get(who)
+        if known is None:
+            renderer = Renderer(
                 self._policy.rules(field_class, app),
                 self._operators,
                 self.pseudonyms,
                 scope=scope,
                 allowed=self._is_allowed(),
             )
-        return self._renderers[who], f"{who[0]}/{who[1]}".encode("utf-8", "surrogatepass")
+            if len(self._renderers) >= _MOST_RENDERERS:
+                self._renderers.clear()
+            known = self._renderers[who] = (next(_SERIALS), renderer)
+        return known
 
     def _is_allowed(self) -> Callable[[str], bool]:
         allowed = self._allowed
         if not allowed:
             return lambda _value: False
         return lambda value: value.casefold() in allowed
+
+
+_CONTEXTS = {
+    (json, free): (b"j" if json else b"t") + (b"f" if free else b"")
+    for json in (False, True)
+    for free in (False, True)
+}
+
+
+def _weight(analysis: Analysis | Failure) -> int:
+    """Return about how many bytes it takes to remember an analysis."""
+    if isinstance(analysis, Failure) or analysis.marks is None:
+        return _WEIGHT
+    return _WEIGHT + sum(_MARK_WEIGHT + len(mark.text) for mark in analysis.marks)

@@ -13,34 +13,38 @@ import msgspec
 
 from redact.findings import Detector, Finding
 from redact.kinds import NUMBER_LIKE
-from redact.names import Learnt, learnt_from, learnt_from_prose
+from redact.learn import NOTHING, Learnt, learnt_from, learnt_from_prose
 from redact.structure import HARMLESS, KeyBook, Leaf, is_json, leaves
 
 SURE = 1.0
 _MAX_DEPTH = 6
-_PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z_$.-]{0,63}(?:[0-9]{1,3})?\Z")
-_WORDS = re.compile(r"[\s_.-]+|(?<=[a-z])(?=[A-Z])")
 _NAME = re.compile(r"[^\W\d_][^\d_@:/{}<>\[\]]{0,80}\Z")
 _GAP = "\n\n"
 
 
-class LeafFindings(msgspec.Struct, frozen=True, gc=False):
-    """A leaf that can be replaced, with the findings in its value."""
+class Mark(msgspec.Struct, frozen=True, gc=False):
+    """A literal of a JSON text that holds something personal: its place, its value, and what.
 
-    leaf: Leaf
+    ``inner`` is the analysis of a value that is JSON itself.
+    """
+
+    start: int
+    end: int
+    text: str
+    is_number: bool
     findings: tuple[Finding, ...]
     inner: "Analysis | None"
 
 
 class Analysis(msgspec.Struct, frozen=True, gc=False):
-    """What is personal in a segment. For JSON ``leaves`` holds the leaves, else it is None.
+    """What is personal in a segment. For JSON ``marks`` holds the literals, else it is None.
 
     ``learnt`` is what the segment says about persons, to be looked for in the rest of the record.
     """
 
     findings: tuple[Finding, ...] = ()
-    leaves: tuple[LeafFindings, ...] | None = None
-    learnt: frozenset[Learnt] = frozenset()
+    marks: tuple[Mark, ...] | None = None
+    learnt: frozenset[Learnt] = NOTHING
 
 
 class Analyser:
@@ -62,28 +66,25 @@ class Analyser:
         return Analysis(findings, None, learnt_from_prose(text, findings))
 
     def _analyse_json(self, text: str, depth: int) -> Analysis:
-        found = list(leaves(text, self._book))
+        found = leaves(text, self._book)
         inner: dict[int, Analysis] = {}
         findings: dict[int, list[Finding]] = {}
         free: list[int] = []
         for index, leaf in enumerate(found):
-            if leaf.is_key:
-                if not _PLAIN_KEY.match(leaf.text):
-                    free.append(index)
-            elif leaf.rule and _fits(leaf):
+            if leaf.rule and leaf.kind != "key" and _fits(leaf):
                 findings[index] = [Finding(leaf.rule, 0, len(leaf.text), SURE)]
-            elif not leaf.is_number and leaf.text[:1] in ("{", "[", '"') and is_json(leaf.text):
+            elif leaf.kind == "string" and leaf.text[:1] in _OPENING and is_json(leaf.text):
                 inner[index] = self.analyse(leaf.text, depth=depth + 1)
-            elif leaf.text:
+            elif leaf.text and not (leaf.kind == "number" and leaf.rule == HARMLESS):
                 free.append(index)
-        learnt = learnt_from(found[index] for index in findings)
+        learnt = learnt_from([found[index] for index in findings])
         self._find_free(found, free, findings)
         for analysis in inner.values():
             learnt |= analysis.learnt
         return Analysis(
-            leaves=tuple(
-                LeafFindings(leaf, tuple(findings.get(i, ())), inner.get(i))
-                for i, leaf in enumerate(found)
+            marks=tuple(
+                _mark(found[i], findings.get(i, ()), inner.get(i))
+                for i in sorted(findings.keys() | inner.keys())
             ),
             learnt=learnt,
         )
@@ -109,13 +110,21 @@ class Analyser:
                 findings.setdefault(index, []).append(cut)
 
 
+_OPENING = ("{", "[", '"')
+
+
+def _mark(leaf: Leaf, findings: Sequence[Finding], inner: Analysis | None) -> Mark:
+    is_number = leaf.kind == "number"
+    return Mark(leaf.start, leaf.end, leaf.text, is_number, tuple(findings), inner)
+
+
 def _document(free: Sequence[Leaf]) -> tuple[str, list[int]]:
     """Return the leaves as lines ``key: value``, and where each value begins."""
     pieces: list[str] = []
     starts: list[int] = []
     length = 0
     for leaf in free:
-        label = "" if leaf.is_key or leaf.rule == HARMLESS else _WORDS.sub(" ", leaf.key) + ": "
+        label = "" if leaf.rule == HARMLESS else leaf.label
         starts.append(length + len(label))
         pieces += (label, leaf.text, _GAP)
         length += len(label) + len(leaf.text) + len(_GAP)
@@ -132,5 +141,5 @@ def _fits(leaf: Leaf) -> bool:
     if not leaf.text.strip():
         return False
     if leaf.rule == "PERSON":
-        return not leaf.is_number and _NAME.match(leaf.text) is not None
+        return leaf.kind != "number" and _NAME.match(leaf.text) is not None
     return leaf.text not in ("true", "false", "null")

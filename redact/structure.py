@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from fnmatch import translate
+from typing import Literal
 
 import msgspec
 
@@ -20,25 +21,42 @@ HARMLESS = ""
 _TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?|([{}\[\]])|(-?[0-9][0-9.eE+-]*)', re.DOTALL)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SEPARATORS = re.compile(r"[\s.-]+")
+_PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z_$.-]{0,63}(?:[0-9]{1,3})?\Z")
+_WORDS = re.compile(r"[\s_.-]+|(?<=[a-z])(?=[A-Z])")
 _MAX_KEYS = 20_000
 
 
 class Leaf(msgspec.Struct, frozen=True, gc=False):
-    """One string, number or key of a JSON text.
+    """One string or number of a JSON text, or a key in which something personal could stand.
 
     ``start`` and ``end`` are the place of the literal in the text, quotation marks included.
-    ``text`` is its value, ``key`` the key it stands under. ``rule`` is a type, ``HARMLESS``, or
-    None where no rule speaks. ``owner`` numbers the object it stands in.
+    ``text`` is its value, ``key`` the key it stands under and ``label`` that key in words. ``rule``
+    is a type, ``HARMLESS``, or None where no rule speaks. ``owner`` numbers the object it is in.
     """
 
     start: int
     end: int
     text: str
     key: str
+    label: str
     rule: str | None
     owner: int
-    is_key: bool
-    is_number: bool
+    kind: Literal["string", "number", "key"]
+
+
+class Key(msgspec.Struct, frozen=True, gc=False):
+    """What is known of a key: its name, what the rules say of it, and its words.
+
+    ``plain`` keys are words: nothing personal stands in one by itself.
+    """
+
+    name: str
+    rule: str | None
+    label: str
+    plain: bool
+
+
+_NO_KEY = Key("", None, "", plain=True)
 
 
 class KeyBook:
@@ -52,22 +70,29 @@ class KeyBook:
         for key, kind in rules.personal.items():
             self._add(key, kind, patterns)
         self._patterns = patterns
-        self._known: dict[str, str | None] = {}
+        self._known: dict[str, Key] = {}
 
     def rule(self, key: str) -> str | None:
         """Return the type of all that stands under ``key``, ``HARMLESS``, or None.
 
         A rule without a star wins over one with, and the personal ones over the harmless ones.
         """
-        if key in self._known:
-            return self._known[key]
         name = _SEPARATORS.sub("_", _CAMEL.sub("_", key)).lower()
         rule = self._exact.get(name, self._exact.get(name.replace("_", "")))
         if rule is None:
             rule = next((kind for pattern, kind in self._patterns if pattern.match(name)), None)
-        if len(self._known) < _MAX_KEYS:
-            self._known[key] = rule
         return rule
+
+    def key(self, raw: str) -> Key:
+        """Return what is known of a key, given as it stands between its quotation marks."""
+        known = self._known.get(raw)
+        if known is None:
+            name = unescape(raw)
+            plain = _PLAIN_KEY.match(name) is not None
+            known = Key(name, self.rule(name), _WORDS.sub(" ", name) + ": ", plain)
+            if len(self._known) < _MAX_KEYS:
+                self._known[raw] = known
+        return known
 
     def _add(self, key: str, rule: str, patterns: list[tuple[re.Pattern[str], str]]) -> None:
         name = _SEPARATORS.sub("_", _CAMEL.sub("_", key)).lower()
@@ -90,53 +115,53 @@ def is_json(text: str) -> bool:
     return True
 
 
-def leaves(text: str, book: KeyBook) -> Iterator[Leaf]:
-    """Yield the leaves of a text for which :func:`is_json` holds.
+def leaves(text: str, book: KeyBook) -> list[Leaf]:
+    """Return the leaves of a text for which :func:`is_json` holds.
 
     A rule on a key holds for all below it, until a rule on a deeper key says otherwise.
     """
-    key, rule, owner, owners = "", None, 0, 0
-    stack: list[tuple[str, str | None, int]] = []
-    pending: tuple[str, str | None] = ("", None)
+    found: list[Leaf] = []
+    under, rule, owner, owners = _NO_KEY, None, 0, 0
+    stack: list[tuple[Key, str | None, int]] = []
+    key, own = _NO_KEY, None  # of the value that comes next
     for match in _TOKEN.finditer(text):
         raw, colon, bracket, number = match.groups()
-        if bracket is not None:
-            if bracket in "{[":
-                stack.append((key, rule, owner))
-                key, rule = pending
-                if bracket == "{":
-                    owners += 1
-                    owner = owners
-            else:
-                key, rule, owner = stack.pop()
-                pending = (key, rule)
-        elif colon is not None:
-            name = unescape(raw)
-            yield Leaf(
-                match.start(),
-                match.start() + len(raw) + 2,
-                name,
-                key,
-                None,
-                owner,
-                is_key=True,
-                is_number=False,
-            )
-            own = book.rule(name)
-            pending = (name, rule if own is None else own)
-        else:
+        if colon is not None:
+            key = book.key(raw)
+            own = rule if key.rule is None else key.rule
+            if not key.plain:
+                start = match.start()
+                end = start + len(raw) + 2
+                found.append(Leaf(start, end, key.name, under.name, "", None, owner, "key"))
+        elif bracket is None:
+            start, end = match.span()
+            above, says = (key, own) if key.name else (under, rule)
             value = number if raw is None else unescape(raw)
-            name, under = pending if pending[0] else (key, rule)
-            yield Leaf(
-                match.start(),
-                match.end(),
-                value,
-                name,
-                under,
-                owner,
-                is_key=False,
-                is_number=raw is None,
-            )
+            kind: Literal["string", "number"] = "number" if raw is None else "string"
+            found.append(Leaf(start, end, value, above.name, above.label, says, owner, kind))
+        elif bracket in "{[":
+            stack.append((under, rule, owner))
+            under, rule = key, own
+            if bracket == "{":
+                owners += 1
+                owner = owners
+        else:
+            under, rule, owner = stack.pop()
+            key, own = under, rule
+    return found
+
+
+_LITERAL = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?[0-9][0-9.eE+-]*', re.DOTALL)
+
+
+def literals(text: str) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each string (keys too) and each number of a JSON text."""
+    return (match.span() for match in _LITERAL.finditer(text))
+
+
+def value_of(literal: str) -> str:
+    """Return the value of a string's literal, or a number as it stands."""
+    return unescape(literal[1:-1]) if literal[0] == '"' else literal
 
 
 def unescape(raw: str) -> str:

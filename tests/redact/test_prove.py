@@ -6,7 +6,7 @@ import pytest
 
 from redact.audit import audit_rows, chained
 from redact.engine import PolicyRedactor
-from redact.names import Learnt
+from redact.learn import Learnt
 from redact.policy import load_policy
 from redact.prove import Prover
 from redact.report import Tally, report_page

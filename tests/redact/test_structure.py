@@ -55,7 +55,7 @@ def test_leaves_are_where_they_say(value: Any) -> None:
         return
     for leaf in leaves(text, engine()._segmenter._analyser._book):
         assert str(json.loads(text[leaf.start : leaf.end])) == str(
-            leaf.text if not leaf.is_number else json.loads(leaf.text)
+            leaf.text if leaf.kind != "number" else json.loads(leaf.text)
         )
 
 
