@@ -1,0 +1,92 @@
+"""The ways in which a learnt value is written: order of names, initials, forms of a date."""
+
+import calendar
+import json
+import re
+import unicodedata
+from collections.abc import Iterator
+from importlib import resources
+
+import msgspec
+
+from redact.learn import Learnt
+
+BIRTH_DATE = "DATE_OF_BIRTH"
+_WORD = re.compile(r"[^\W\d_][^\W\d_'\u2019.-]*(?:['\u2019-][^\W\d_]+)*\.?")
+_ISO = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_MONTHS = tuple(calendar.month_name)
+
+_ORDINARY = frozenset(
+    json.loads((resources.files("redact") / "ordinary_words.json").read_text(encoding="utf-8"))
+)
+"""Names that are also words: they count as names only where they begin with a capital."""
+
+
+class Spelling(msgspec.Struct, frozen=True, gc=False):
+    """One way in which a value is written: its words in lower case, and as is if case matters."""
+
+    words: tuple[str, ...]
+    exact: tuple[str, ...] | None
+
+
+def spellings(learnt: Learnt) -> list[Spelling]:
+    """Return the ways in which a value is written; of a date only the one that it came in."""
+    if learnt.type != "PERSON":
+        return [_any_case(learnt.value)]
+    found: dict[Spelling, None] = {}
+    for full in (learnt.value, _unmarked(learnt.value)):
+        found.update(dict.fromkeys(_of_person(full)))
+    return list(found)
+
+
+def date_spellings(value: str) -> list[Spelling]:
+    """Return the other usual spellings of a date of the form 1990-04-05."""
+    match = _ISO.fullmatch(value)
+    if match is None or not 1 <= int(match[2]) <= 12:
+        return []
+    year, month, day = match[1], int(match[2]), int(match[3])
+    name = _MONTHS[month]
+    written = [f"{day:02}.{month:02}.{year}", f"{year}/{month:02}/{day:02}"]
+    for spelt in (str(day), f"{day:02}", f"{day}{_ordinal(day)}"):
+        for word in (name, name[:3]):
+            written += (f"{word} {spelt} {year}", f"{spelt} {word} {year}")
+            written.append(f"{spelt} of {word} {year}")
+    for one, two in ((month, day), (day, month)):
+        written += (f"{one:02}/{two:02}/{year}", f"{one}/{two}/{year}")
+        written += (f"{one:02}-{two:02}-{year}", f"{one}-{two}-{year}")
+    return [_any_case(spelling) for spelling in dict.fromkeys(written)]
+
+
+def _of_person(full: str) -> Iterator[Spelling]:
+    words = [word for word in _WORD.findall(full) if len(word.rstrip(".")) > 1]
+    if len(words) > 1:
+        first, last = words[0], words[-1]
+        for names in (words, [first, last], [last, first]):
+            yield _any_case(" ".join(names))
+        for initial in (f"{first[0]}. {last}", f"{first[0]} {last}", f"{first} {last[0]}."):
+            yield _as_is(initial)
+    for word in words:
+        if len(word) >= 3 and word.lower() not in _ORDINARY:
+            yield _any_case(word)
+        else:
+            yield _as_is(word.capitalize())
+            if len(word) >= 3:
+                yield _as_is(word.upper())
+
+
+def _any_case(text: str) -> Spelling:
+    return Spelling(tuple(text.lower().split()), None)
+
+
+def _as_is(text: str) -> Spelling:
+    return Spelling(tuple(text.lower().split()), tuple(text.split()))
+
+
+def _ordinal(day: int) -> str:
+    return "th" if 4 <= day <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+
+
+def _unmarked(text: str) -> str:
+    """Return a text without the marks on its letters (``Müller`` becomes ``Muller``)."""
+    decomposed = unicodedata.normalize("NFD", text)
+    return "".join(c for c in decomposed if not unicodedata.combining(c))
