@@ -14,6 +14,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from lake.commit import number, positions, refresh
 from lake.config import LakeSettings
+from lake.handle import TableHandle
 from lake.ledger import LoggedEntry, Source, incarnation_app, read_ledger
 from lake.location import Location
 from lake.objects import ObjectStore
@@ -244,18 +245,18 @@ class Lake:
             schema = TABLES[name]
             handle = self._open(name)
             check_schema(name, handle, schema.arrow)
-            self._opened[name] = Table(schema, handle, self.location.files(name))
+            self._opened[name] = Table(schema, handle, handle.files)
         return self._opened[name]
 
     def tables(self) -> list[Table]:
         """Open all tables."""
         return [self.table(name) for name in LAYOUTS]
 
-    def _open(self, name: str) -> DeltaTable:
+    def _open(self, name: str) -> TableHandle:
         uri = self.location.table_uri(name)
         try:
             with _lake_errors(f"opening table {name}"):
-                return DeltaTable(uri, storage_options=self.location.table_options())
+                return TableHandle(uri, self.location.table_options(), self.location.files(name))
         except TableNotFoundError:
             raise FatalError(
                 f"there is no table {name} at {uri}: correct GOLDPAN_LAKE__URI, "
