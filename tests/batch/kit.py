@@ -1,0 +1,196 @@
+"""Lakes for the tests of the batch side of labels: records put in, and a worker's labels."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from batch.labels.reconcile import Outcome, Reconciler, Request
+from batch.reviews.desk import Desk, Submission
+from batch.sequence import Means
+from labels.decide import in_force
+from labels.evidence import Scales
+from labels.join import COLUMNS, Join
+from labels.policy import Policy
+from lake.commit import Move, Watch, commit
+from lake.config import LakeSettings
+from lake.ledger import Entry, EntryKind, Source, SourceRange, position_app
+from lake.parquet import encode
+from lake.retry import Retry
+from lake.tables import LAYOUTS, Lake
+from lake.verify import verify
+from redact.derived import derived
+from schemas.arrow import TABLES
+from schemas.columns import TABLE_OF, record_arrays
+from schemas.provenance import RecordKind
+from schemas.records import Feedback, Label, LabelEvent, Trace
+from schemas.redacted import Redacted
+from tests.labels.kit import NOW, kind_of, policy, rows
+from tests.lake.kit import HERE, patience
+
+TOPICS = {RecordKind.TRACE: "llm.traces", RecordKind.FEEDBACK: "llm.feedback"}
+POLICY = policy()
+_SCHEMA = TABLES["labels"].arrow
+SCALES = Scales(POLICY)
+
+
+class Clock:
+    """A clock that stands where it is put, in microseconds since 1970 (UTC)."""
+
+    def __init__(self, now: int = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        """Return the time."""
+        return self.now
+
+
+def means(clock: Clock | None = None, *, first_token: int = 1, retry: Retry | None = None) -> Means:
+    """Return a clock, tokens that count up, and patience without waiting."""
+    tokens = itertools.count(first_token)
+    return Means(retry or patience(), clock or Clock(), lambda: next(tokens))
+
+
+def open_lake(uri: Path | str, s3_endpoint_url: str | None = None) -> Lake:
+    """Open a lake with handles of its own."""
+    return Lake(LakeSettings(uri=str(uri), s3_endpoint_url=s3_endpoint_url))
+
+
+def new_lake(uri: Path | str, records: Sequence[Trace | Feedback] = (), **more: Any) -> Lake:
+    """Make a lake with all its tables and put records into it."""
+    lake = open_lake(uri, **more)
+    lake.init()
+    put(lake, records)
+    return lake
+
+
+def put(
+    lake: Lake, records: Sequence[Trace | Feedback], *, partition: int = 0, ingested: int = NOW
+) -> None:
+    """Append records to their tables as a worker does, one commit a table."""
+    for kind in RecordKind:
+        batch = [record for record in records if kind_of(record) is kind]
+        if batch:
+            table = lake.table(TABLE_OF[kind])
+            source = Source(TOPICS[kind], partition)
+            table.refresh()
+            start = table.positions([source])[source] or 0
+            arrow = rows(batch, partition=partition, start=start, ingested=ingested)
+            at = arrow.schema.get_field_index("_topic")
+            arrow = arrow.set_column(
+                at, arrow.schema.field(at), pa.array([source.topic] * len(batch))
+            )
+            append(lake, table.name, Redacted(arrow, "p"), source, start)
+
+
+def append(
+    lake: Lake, name: str, batch: Redacted[pa.RecordBatch], source: Source, start: int
+) -> None:
+    """Append rows to a table and move the position of their source."""
+    table, count = lake.table(name), batch.value.num_rows
+    span = SourceRange(
+        *source, start, start + count, start, start + count - 1, consumed=count, stored=count
+    )
+    files = encode([batch], ranges=[span], layout=LAYOUTS[name])
+    for file in files:
+        table.files.put(file.path, file.data)
+    commit(
+        table.handle,
+        table=name,
+        files=files,
+        moves=[Move(position_app(source), start or None, start + count)],
+        token=start + 1,
+        entry=Entry(EntryKind.FLUSH, [span], {source.topic: HERE}),
+        retry=patience(),
+        watch=Watch(),
+        now_ms=lambda: 0,
+    )
+
+
+def worked(lake: Lake, scales: Scales, *, now: int = NOW, window: int | None = None) -> None:
+    """Write the labels that a worker writes who reads the whole lake once."""
+    join = Join(scales, window=window)
+    for kind in RecordKind:
+        for batch in lake.table(TABLE_OF[kind]).batches(COLUMNS[kind]):
+            join.add(kind, batch)
+    add_labels(lake, [decided.event for decided in join.take(now=now).decided])
+
+
+def add_labels(lake: Lake, events: Sequence[LabelEvent]) -> None:
+    """Append label events as a worker does."""
+    if not events:
+        return
+    table, source = lake.table("labels"), Source("llm.traces", 0)
+    table.refresh()
+    start = table.positions([source])[source] or 0
+    columns = record_arrays("label_event", events)
+    count = len(events)
+    known = [event.expected_response for event in events if event.expected_response]
+    batch = pa.RecordBatch.from_arrays(
+        [
+            *columns,
+            pa.array([source.topic] * count),
+            pa.array([0] * count, pa.int32()),
+            pa.array(range(start, start + count), pa.int64()),
+            pa.array([NOW] * count, pa.timestamp("us", "UTC")),
+            pa.array(["0" * 16] * count),
+            pa.array(["p"] * count),
+            columns[_SCHEMA.get_field_index("decided_at")].cast(pa.date32()),
+        ],
+        schema=_SCHEMA,
+    )
+    boxed = derived(batch, "label_event", known=known, policy="p")
+    append(lake, "labels", boxed, source, start)
+
+
+def reconciled(
+    lake: Lake,
+    scales: Scales = SCALES,
+    *,
+    clock: Clock | None = None,
+    each: int = 1_000,
+    **more: Any,
+) -> Outcome:
+    """Run the job once, with a bucket for every so many traces."""
+    job = Reconciler(lake, scales, means(clock), bucket_traces=each)
+    return job.run(Request(**more))
+
+
+def events(lake: Lake) -> list[LabelEvent]:
+    """Return all label events of a lake."""
+    table = lake.table("labels")
+    table.refresh()
+    names = [name for name in _SCHEMA.names if not name.startswith("_") and name != "event_date"]
+    found = table.read(names)
+    for name in ("decided_at", "trace_started_at"):
+        found = found.set_column(names.index(name), name, found[name].cast(pa.int64()))
+    return [
+        msgspec.convert({**row, "segments": dict(row["segments"])}, LabelEvent)
+        for row in found.to_pylist()
+    ]
+
+
+def labels_of(lake: Lake) -> Mapping[str, LabelEvent]:
+    """Return the label events in force."""
+    return in_force(events(lake))
+
+
+def desk(lake: Lake, rules: Policy = POLICY, clock: Clock | None = None) -> Desk:
+    """Return the desk of a lake's review queue."""
+    return Desk(lake, rules, means(clock))
+
+
+def judge(desk: Desk, trace_id: str, reviewer: str, verdict: Label = "fail", **more: Any) -> Any:
+    """Hand in one review; return what became of it."""
+    sent = Submission(0, trace_id, reviewer, verdict, **more)
+    return desk.take([sent])
+
+
+def complaints(lake: Lake) -> list[str]:
+    """Return what `lake verify` has to say about the tables that batch writes to."""
+    about = ("labels", "reviews", "#")
+    problems = verify(lake, deep=True).problems
+    return [problem for problem in problems if any(word in problem for word in about)]
