@@ -70,6 +70,18 @@ class TakeOver:
                 raise FatalError(another_topic(topic))
         return incarnations
 
+    def check_ends(self, ends: Mapping[Source, int]) -> None:
+        """Raise FatalError if a position lies beyond the end of its partition.
+
+        A worker that asks whether the group has caught up may be done before it is given anything,
+        and would take such a position for all that there is to do. The positions are those that
+        ``check`` saw, so no worker has moved them since beyond these ends.
+        """
+        for source, end in ends.items():
+            position = self.primary[source.topic].positions([source])[source] or 0
+            if position > end:
+                raise FatalError(_beyond(source, position, end))
+
     def _one(self, source: Source, position: int | None) -> Owned:
         low, high = self.watermarks(source)
         first = position
@@ -90,12 +102,7 @@ class TakeOver:
 
     def _check_bounds(self, source: Source, reading: OpenRange, low: int, high: int) -> None:
         if reading.start > high:
-            raise FatalError(
-                f"{source}: the position is {reading.start}, but the topic ends at {high}: it was "
-                "truncated (an unclean leader election, or a restored broker). Records that are in "
-                "the lake may be missing in Kafka. To go on from what Kafka has: "
-                f"`goldpan stream adopt --topic {source.topic}`"
-            )
+            raise FatalError(_beyond(source, reading.start, high))
         if reading.start < low:
             if self.on_lost_offsets == "fail":
                 raise FatalError(
@@ -119,3 +126,12 @@ class TakeOver:
             texts={"_topic": source.topic},
         )
         return frozenset(rows["_offset"].to_pylist())
+
+
+def _beyond(source: Source, position: int, end: int) -> str:
+    return (
+        f"{source}: the position is {position}, but the topic ends at {end}: it was truncated (an "
+        "unclean leader election, or a restored broker). Records that are in the lake may be "
+        f"missing in Kafka. To go on from what Kafka has: `goldpan stream adopt --topic "
+        f"{source.topic}`"
+    )

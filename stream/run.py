@@ -173,7 +173,10 @@ class _Assembly:
             take_over = self._take_over(consumer, observer)
             self._first_answer("Kafka and the lake", lambda: take_over.check(self.topics))
             _calm_collector()
-            targets = self._ends(consumer, partitions) if until_caught_up else None
+            targets = None
+            if until_caught_up:
+                targets = self._ends(consumer, partitions)
+                take_over.check_ends(targets)
             self._worker(consumer, budget, observer, take_over).run(targets)
         finally:
             if probes:

@@ -51,6 +51,17 @@ def test_a_position_beyond_the_topic_stops_the_worker(lake: Lake) -> None:
         take_over(lake, watermarks=(0, 9)).take([SOURCE])
 
 
+def test_a_position_beyond_the_topic_is_no_end_reached(lake: Lake) -> None:
+    """Who only asks whether all is done is told, before any partition is given to it."""
+    append(lake.table("quarantine"), None, 10)
+    append(lake.table("feedback"), None, 10)
+    asked = take_over(lake)
+    asked.check([SOURCE.topic])
+    asked.check_ends({SOURCE: 10, OTHER: 100})
+    with pytest.raises(FatalError, match=r"position is 10, but the topic ends at 9.*adopt"):
+        asked.check_ends({SOURCE: 9})
+
+
 def test_lost_records_stop_the_worker(lake: Lake) -> None:
     """Retention that was faster than the worker is not passed over in silence."""
     append(lake.table("quarantine"), None, 10)
