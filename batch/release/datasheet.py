@@ -1,0 +1,309 @@
+"""The datasheet: what is in a release, how it was chosen, and what it can and cannot tell.
+
+After Gebru et al., Datasheets for Datasets (CACM 64, 2021), with the design of the sample and its
+power, which decide what a comparison on the release is worth.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from batch.release.allocation import is_error
+from batch.release.document import Block, Grid, Heading, Picture, Text
+from batch.release.estimate import Weighed, estimate
+from batch.release.picture import Group, Pair, shares_svg
+from batch.release.power import FLIPS, detectable
+from batch.release.selection import SAMPLE
+from batch.release.sides import HOLDOUT
+
+_LABELS: Final = ("pass", "fail", "unknown", "none")
+_THIN: Final = 30
+_SHOWN: Final = 12
+Rows = Sequence[Mapping[str, Any]]
+
+
+def datasheet(
+    true: Mapping[str, Any], version: str, previous: Mapping[str, Any] | None, rows: Rows
+) -> list[Block]:
+    """Return the page of a release: ``true`` are its manifest's facts, ``rows`` JSON values."""
+    name = true["name"]
+    return [
+        Heading(f"{name} {version}", 1),
+        *([Text(true["spec"]["description"])] if true["spec"]["description"] else []),
+        *_contents(true, previous, rows),
+        *_choice(true),
+        *_labels(true, rows),
+        *_segments(true, rows),
+        *_power(rows),
+        *_personal_data(true, rows),
+        *_gaps(true, rows),
+        *_origin(true, name, version),
+    ]
+
+
+def _contents(
+    true: Mapping[str, Any], previous: Mapping[str, Any] | None, rows: Rows
+) -> list[Block]:
+    drawn, split = (Counter(row[key] for row in rows) for key in ("drawn", "split"))
+    window = true["spec"]["window"]
+    told: list[Block] = [
+        Heading("What is in it"),
+        Text(
+            f"{len(rows)} traces of production, at most one per {true['spec']['one_per']}, "
+            f"begun from {window['from']} to {window['to']} (UTC, the end not included). Each has "
+            "its messages, response, tools and documents, its label, how likely it was to be "
+            "drawn, and where it came from."
+        ),
+        Grid(
+            ("rows", ""),
+            [
+                *((f"drawn as {key}", str(n)) for key, n in sorted(drawn.items())),
+                *((f"on the {key} side", str(n)) for key, n in sorted(split.items())),
+                (
+                    "with an expected response",
+                    str(sum(row["expected_response"] is not None for row in rows)),
+                ),
+            ],
+        ),
+    ]
+    if split[HOLDOUT]:
+        told.append(Text("No conversation and no user is on both sides of the holdout line."))
+    if previous is None:
+        return [*told, Text("This is the first release of this name.")]
+    counts = ", ".join(f"{n} {key}" for key, n in previous["changes"].items() if n)
+    return [*told, Text(f"Against {previous['version']}: {counts or 'the same rows'}.")]
+
+
+def _choice(true: Mapping[str, Any]) -> list[Block]:
+    spec, strata = true["spec"], true["design"]["strata"]
+    rule = spec["allocation"]
+    how = {
+        "proportional": "in proportion to production",
+        "equal": "evenly",
+        "error_biased": "in proportion to production, with failed answers and errors counted "
+        f"{rule['error_factor']:g} times",
+    }[rule["by"]]
+    rows = [
+        (
+            stratum["name"],
+            *(
+                str(stratum[key])
+                for key in ("traces", "clusters", "drawn", "near_duplicates", "rows")
+            ),
+            _share(stratum["cluster_probability"]),
+        )
+        for stratum in sorted(strata, key=lambda s: -s["traces"])
+    ]
+    return [
+        Heading("How it was chosen"),
+        Text(
+            f"{true['population']['traces']} traces fitted the spec. They were stratified by "
+            f"{', '.join(spec['strata']) or 'nothing'}; each stratum has at least "
+            f"{rule['floor']} rows, or all it has, and the rest was shared out {how}. Within a "
+            f"stratum a keyed hash with seed {spec['seed']} decides, so the same lake gives the "
+            "same rows. `weight` says how many traces a row stands for: use it to estimate "
+            "anything about production; leave it out to compare two systems on these rows."
+        ),
+        Grid(
+            ("stratum", "traces", f"{spec['one_per']}s", "drawn", "duplicates", "rows", "chance"),
+            rows[: _SHOWN * 5],
+        ),
+    ]
+
+
+def _labels(true: Mapping[str, Any], rows: Rows) -> list[Block]:
+    sample = [row for row in rows if row["weight"] is not None]
+    table = []
+    for label in _LABELS:
+        there = sum(row["label"] == label for row in rows)
+        found = _estimated(true, sample, lambda row, label=label: row["label"] == label)  # type: ignore[misc]
+        if there or (found and found[0] > 0):
+            told = f"{found[0]:.1%} ({found[1]:.1%} to {found[2]:.1%})" if found else "-"
+            table.append((label, str(there), _share(there / len(rows)), told))
+    known = [row["confidence"] for row in rows if row["confidence"] is not None]
+    sure = f" Mean confidence of the labels: {sum(known) / len(known):.2f}." if known else ""
+    policies = sorted({row["label_policy"] for row in rows if row["label_policy"]})
+    who = f" Decided by {', '.join(policies)}." if policies else ""
+    return [
+        Heading("Labels"),
+        Grid(("label", "rows", "share of rows", "share of production (95 % interval)"), table),
+        Text(
+            f"Labels are decided from feedback and reviews, not by experts row by row.{who}{sure}"
+        ),
+    ]
+
+
+def _estimated(
+    true: Mapping[str, Any], sample: Rows, holds: Callable[[Mapping[str, Any]], bool]
+) -> tuple[float, float, float] | None:
+    fractions = {s["name"]: s["cluster_probability"] for s in true["design"]["strata"]}
+    found = estimate(
+        [
+            Weighed(
+                row["stratum"] or "",
+                row["weight"],
+                fractions.get(row["stratum"]) or 0.0,
+                float(holds(row)),
+            )
+            for row in sample
+        ]
+    )
+    return (found.mean, found.low, found.high) if found else None
+
+
+def _segments(true: Mapping[str, Any], rows: Rows) -> list[Block]:
+    strata = true["design"]["strata"]
+    sizes = Counter(row["stratum"] for row in rows if row["drawn"] == SAMPLE)
+    groups = [Group(column, _pairs(strata, sizes, column)) for column in true["spec"]["strata"]]
+    if not groups:
+        return []
+    table = [
+        (group.column, pair.value, _share(pair.production), _share(pair.release))
+        for group in groups
+        for pair in group.pairs
+    ]
+    return [
+        Heading("Segments against production"),
+        Picture(
+            shares_svg(groups, "Share of each segment in production and in the release"),
+            "The picture is in datasheet.html.",
+        ),
+        Grid(("column", "value", "production", "release"), table, numbers_from=2),
+    ]
+
+
+def _pairs(
+    strata: Iterable[Mapping[str, Any]], sizes: Mapping[str | None, int], column: str
+) -> list[Pair]:
+    traces: Counter[str] = Counter()
+    there: Counter[str] = Counter()
+    for stratum in strata:
+        value = stratum["values"][column]
+        shown = "(none)" if value is None else value
+        traces[shown] += stratum["traces"]
+        there[shown] += sizes.get(stratum["name"], 0)
+    all_traces, all_rows = sum(traces.values()) or 1, sum(there.values()) or 1
+    pairs = [Pair(value, n / all_traces, there[value] / all_rows) for value, n in traces.items()]
+    pairs.sort(key=lambda pair: (-pair.production, pair.value))
+    if len(pairs) <= _SHOWN:
+        return pairs
+    rest = pairs[_SHOWN - 1 :]
+    others = Pair(
+        f"{len(rest)} others", sum(p.production for p in rest), sum(p.release for p in rest)
+    )
+    return [*pairs[: _SHOWN - 1], others]
+
+
+def _power(rows: Rows) -> list[Block]:
+    sides = Counter(row["split"] for row in rows)
+    sizes = {"all rows": len(rows)} | {f"{side} side": n for side, n in sorted(sides.items())}
+    if len(sides) == 1:
+        sizes = {"all rows": len(rows)}
+    table = []
+    for what, size in sizes.items():
+        found = [detectable(size, flips) for flips in FLIPS]
+        table.append((what, str(size), *("none" if f is None else f"{f:.1%}" for f in found)))
+    return [
+        Heading("What difference it can show"),
+        Text(
+            "Two systems that answer the same rows are compared by the rows on which they differ. "
+            "This is the smallest difference of their pass rates that is found four times in five "
+            "(exact McNemar test, 5 %, two-sided), if they differ on 10, 20 or 30 % of the rows. "
+            "A smaller one is probably missed: then the comparison says nothing, not that they are "
+            "equal."
+        ),
+        Grid(("", "rows", *(f"{flips:.0%} differ" for flips in FLIPS)), table),
+    ]
+
+
+def _personal_data(true: Mapping[str, Any], rows: Rows) -> list[Block]:
+    policies = Counter(row["_policy"] for row in rows)
+    demanded = true["spec"]["redaction_policies"]
+    asked = (
+        "The spec takes rows of any redaction policy."
+        if demanded == "any"
+        else f"The spec takes only rows of the policies {', '.join(f'`{p}`' for p in demanded)}."
+    )
+    return [
+        Heading("Personal data"),
+        Text(
+            "Every row went through redaction before it was stored; identifiers of users are keyed "
+            f"pseudonyms. {asked} What redaction misses, and what is known of its recall, is in "
+            "docs/redaction.md. A person can be erased: their rows go, all others stay provable."
+        ),
+        Grid(
+            ("redaction policy (hash)", "rows"),
+            [(f"`{policy}`", str(n)) for policy, n in sorted(policies.items())],
+        ),
+    ]
+
+
+def _gaps(true: Mapping[str, Any], rows: Rows) -> list[Block]:
+    strata, population = true["design"]["strata"], true["population"]
+    thin = [s["name"] for s in strata if 0 < s["rows"] < _THIN]
+    empty = [s["name"] for s in strata if s["traces"] and not s["rows"]]
+    lost = sum(s["out_of_reach"] for s in strata)
+    unlabelled = sum(row["label"] in {"none", "unknown"} for row in rows)
+    duplicates = sum(s["near_duplicates"] for s in strata)
+    few = sum(s["wanted"] - s["rows"] for s in strata)
+    told = [
+        (
+            bool(empty),
+            f"{len(empty)} strata have no row: {_some(empty)}. Their conversations were "
+            "needed for rarer strata, of which each can give one row only.",
+        ),
+        (
+            bool(thin),
+            f"{len(thin)} strata have fewer than {_THIN} rows and say little by "
+            f"themselves: {_some(thin)}.",
+        ),
+        (
+            lost > 0,
+            f"{lost} traces ({_share(lost / max(1, population['traces']))}) could not be "
+            "drawn, since their conversation stands for a rarer stratum or is named; the "
+            "others of their stratum speak for them.",
+        ),
+        (few > 0, f"{few} rows fewer than asked for: there were no more that differ."),
+        (unlabelled > 0, f"{unlabelled} rows have no label that can be used (none or unknown)."),
+        (
+            duplicates > 0,
+            f"{duplicates} drawn traces were near-duplicates of others and gave them "
+            "their weight; labels of near-duplicates may differ.",
+        ),
+        (
+            population["refused_by_redaction_policy"] > 0,
+            f"{population['refused_by_redaction_policy']} traces of the window were stored under "
+            "another redaction policy and left out.",
+        ),
+        (
+            not any(is_error(s["values"]) for s in strata) and "status" in true["spec"]["strata"],
+            "There was no error in the window.",
+        ),
+    ]
+    found = [Text(text, note=True) for holds, text in told if holds]
+    return [Heading("Known gaps"), *(found or [Text("None that the tool knows of.")])]
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = "; ".join(names[:5])
+    return shown if len(names) <= 5 else f"{shown}; and {len(names) - 5} more"
+
+
+def _origin(true: Mapping[str, Any], name: str, version: str) -> list[Block]:
+    code = ", ".join(f"{key} {value}" for key, value in true["code"].items())
+    return [
+        Heading("Where it comes from"),
+        Grid(
+            ("table", "version", "as of"),
+            [(t, str(s["version"]), s["as_of"] or "-") for t, s in true["lake"].items()],
+        ),
+        Text(
+            f"Built with {code}. Spec `{true['spec_sha256']}`, rows `{true['rows_sha256']}`. The "
+            f"whole is proved by `goldpan release verify {name}@{version}`, or offline with "
+            "`goldpan release verify FOLDER`."
+        ),
+    ]
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"

@@ -1,0 +1,80 @@
+"""What a release says of production: weighted shares with intervals.
+
+The weights of the rows drawn from a stratum add up to its traces. The share of traces for which
+something holds is the weighted mean (Hájek); its variance is that of a stratified sample by
+linearisation (Särndal, Swensson and Wretman 1992, ch. 5), with the correction for strata that were
+drawn to a large part; strata of one row are taken together. Student's t, rows less strata.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from labels.intervals import beta_quantile
+
+
+class Weighed(NamedTuple):
+    """A drawn row: its stratum, its weight, the share of the stratum's cells drawn, its value."""
+
+    stratum: str
+    weight: float
+    fraction: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A weighted mean over the traces of the window, with its interval."""
+
+    mean: float
+    low: float
+    high: float
+    rows: int
+
+
+def estimate(rows: Sequence[Weighed], confidence: float = 0.95) -> Estimate | None:
+    """Estimate the mean of a value over all traces that could be drawn; None without rows.
+
+    The interval is cut to [0, 1] if all values are within it.
+    """
+    total = sum(row.weight for row in rows)
+    if not rows or total <= 0:
+        return None
+    mean = sum(row.weight * row.value for row in rows) / total
+    groups = _groups(rows)
+    variance = sum(_variance([(r, r.weight * (r.value - mean) / total) for r in g]) for g in groups)
+    freedom = max(1, len(rows) - len(groups))
+    half = t_quantile((1 + confidence) / 2, freedom) * math.sqrt(variance)
+    low, high = mean - half, mean + half
+    if all(0 <= row.value <= 1 for row in rows):
+        low, high = max(0.0, low), min(1.0, high)
+    return Estimate(mean, low, high, len(rows))
+
+
+def _groups(rows: Iterable[Weighed]) -> list[list[Weighed]]:
+    """Return rows by stratum; those that stand alone though not all was drawn are one group."""
+    strata: dict[str, list[Weighed]] = {}
+    for row in rows:
+        strata.setdefault(row.stratum, []).append(row)
+    alone = [g[0] for g in strata.values() if len(g) == 1 and g[0].fraction < 1]
+    return [g for g in strata.values() if not (len(g) == 1 and g[0].fraction < 1)] + (
+        [alone] if alone else []
+    )
+
+
+def _variance(items: Sequence[tuple[Weighed, float]]) -> float:
+    n = len(items)
+    if n < 2:
+        return 0.0
+    mean = sum(z for _, z in items) / n
+    return n / (n - 1) * sum((1 - row.fraction) * (z - mean) ** 2 for row, z in items)
+
+
+def t_quantile(share: float, freedom: float) -> float:
+    """Return the quantile of Student's t, for a share above one half.
+
+    By its relation to the beta distribution: t² / (f + t²) has Beta(1/2, f/2) (DLMF 8.17).
+    """
+    x = beta_quantile(2 * share - 1, 0.5, freedom / 2)
+    return math.sqrt(freedom * x / (1 - x))

@@ -1,0 +1,76 @@
+"""The files of a release as bytes: the same rows give the same bytes, on any machine."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from batch.release.rows import SCHEMA, canonical, json_rows
+from batch.release.sides import HOLDOUT
+
+DATA: Final = "data.parquet"
+STARTER: Final = "starter.jsonl"
+MANIFEST: Final = "manifest.json"
+SHEET: Final = "datasheet.md"
+PAGE: Final = "datasheet.html"
+CONTRACT: Final = "contract.yaml"
+LINEAGE: Final = "lineage.json"
+CHECKSUMS: Final = "SHA256SUMS"
+WITHDRAWN: Final = "WITHDRAWN.json"
+
+ROWS_A_GROUP: Final = 1_000
+_LEVEL: Final = 9  # of zstd: releases are written once and read often
+
+
+def parquet(rows: pa.Table) -> bytes:
+    """Return rows as Parquet: one file, zstd, with statistics."""
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(
+        sink, SCHEMA, version="2.6", compression="zstd", compression_level=_LEVEL
+    ) as writer:
+        writer.write_table(rows.combine_chunks(), row_group_size=ROWS_A_GROUP)
+    return bytes(sink.getvalue())
+
+
+def jsonl(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return rows (JSON values) as one canonical JSON object a line."""
+    return b"".join(canonical(row) + b"\n" for row in rows)
+
+
+def starter(rows: pa.Table, size: int) -> list[dict[str, Any]]:
+    """Return a few rows to begin with: of each stratum in turn, never from the holdout.
+
+    In a stratum those of the highest weight come first, ties by trace id.
+    """
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in json_rows(rows):
+        if row["split"] != HOLDOUT:
+            groups.setdefault(row["stratum"] or "", []).append(row)
+    for group in groups.values():
+        group.sort(key=lambda row: (-(row["weight"] or 0.0), row["trace_id"]))
+    turns = max((len(group) for group in groups.values()), default=0)
+    chosen = [
+        groups[name][turn]
+        for turn in range(turns)
+        for name in sorted(groups)
+        if turn < len(groups[name])
+    ]
+    return sorted(chosen[:size], key=lambda row: str(row["trace_id"]))
+
+
+def sha256(data: bytes) -> str:
+    """Return the SHA-256 of bytes as hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def checksums(files: Mapping[str, bytes]) -> bytes:
+    """Return the list that ``sha256sum --check SHA256SUMS`` reads."""
+    return "".join(f"{sha256(files[name])}  {name}\n" for name in sorted(files)).encode()
+
+
+def pretty(document: Mapping[str, Any]) -> bytes:
+    """Return a document as JSON that a person can read; keys in the order given."""
+    return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()

@@ -1,0 +1,119 @@
+"""The manifest: what a release is made of, so that it can be proved, repeated and counted with.
+
+Its SHA-256 is the digest of the release (``name@sha256:…``). It holds no content of a row, only the
+commitments, so it stays true when a row has to go.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from batch.release.choose import Share
+from batch.release.columns import stratum_name
+from batch.release.files import MANIFEST, pretty, sha256
+from batch.release.rows import Commitment
+from batch.release.selection import Selection
+from batch.release.version import Version
+from lake.snapshot import Snapshot
+from schemas.errors import FatalError
+
+FORMAT: Final = 1
+
+
+def facts(
+    selection: Selection,
+    snapshots: Sequence[Snapshot],
+    rows: Sequence[Commitment],
+    code: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return all that is true of a release whatever its version and the look of its pages."""
+    spec = selection.spec
+    return {
+        "format": FORMAT,
+        "name": spec.name,
+        "spec": spec.to_json(),
+        "spec_sha256": spec.sha256,
+        "code": dict(code),
+        "lake": {
+            s.name: {
+                "version": s.changed,
+                "as_of": s.as_of.isoformat() if s.as_of else None,
+            }
+            for s in snapshots
+        },
+        "population": {
+            "traces": sum(share.stratum.traces for share in selection.shares),
+            "by_redaction_policy": dict(selection.policies),
+            "refused_by_redaction_policy": selection.refused,
+        },
+        "design": {
+            "drawing": "stratified, rarest first, by keyed hash, without replacement",
+            "strata": [_stratum(share, selection.out_of_reach) for share in selection.shares],
+        },
+        "row_count": len(rows),
+        "rows_sha256": rows_sha256(rows),
+        "rows": [list(row) for row in rows],
+    }
+
+
+def rows_sha256(rows: Sequence[Commitment]) -> str:
+    """Return the hash over all commitments, which stands for the rows as a whole."""
+    return sha256("".join(f"{row.content} {row.row}\n" for row in rows).encode())
+
+
+def _stratum(share: Share, out_of_reach: Mapping[str, int]) -> dict[str, Any]:
+    stratum = share.stratum
+    return {
+        "name": stratum_name(stratum.values),
+        "values": dict(stratum.values),
+        "traces": stratum.traces,
+        "clusters": stratum.cells,
+        "free": share.free,
+        "wanted": share.wanted,
+        "drawn": len(share.drawn),
+        "rows": share.rows,
+        "near_duplicates": len(share.drawn) - share.rows,
+        "out_of_reach": out_of_reach.get(stratum.text, 0),
+        "cluster_probability": len(share.drawn) / share.free if share.free else None,
+    }
+
+
+def manifest(
+    true: Mapping[str, Any],
+    version: Version,
+    files: Mapping[str, bytes],
+    previous: Mapping[str, Any] | None,
+) -> bytes:
+    """Return the manifest of a version. ``previous`` is its predecessor: version, digest, changes.
+
+    ``files`` are all files but the manifest and the checksums.
+    """
+    head = {key: value for key, value in true.items() if key != "rows"}
+    listed = {
+        name: {"bytes": len(files[name]), "sha256": sha256(files[name])} for name in sorted(files)
+    }
+    return pretty(
+        head | {"version": str(version), "previous": previous, "files": listed}
+    ).removesuffix(b"\n}\n") + _rows_text(true["rows"])
+
+
+def _rows_text(rows: Sequence[Sequence[str]]) -> bytes:
+    """Return the commitments one a line: a manifest is looked at and compared by people too."""
+    lines = ",\n".join(f"  {json.dumps(row)}" for row in rows)
+    return f',\n "rows": [\n{lines}\n ]\n}}\n'.encode()
+
+
+def read_manifest(data: bytes) -> dict[str, Any]:
+    """Read a manifest.
+
+    Raises FatalError if it is none, or was written by a later version of goldpan.
+    """
+    try:
+        document = json.loads(data)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or not isinstance(document.get("format"), int):
+        raise FatalError(f"{MANIFEST} is no manifest of a release")
+    if document["format"] > FORMAT:
+        raise FatalError(f"{MANIFEST} has format {document['format']}: use a newer goldpan")
+    return document

@@ -1,0 +1,146 @@
+"""Versions of a release, and which one comes next: decided from what changed, not by a person.
+
+Semantic versioning, for data (semver.org 2.0.0): *major* when rows were edited, removed, relabelled
+or moved across the holdout line, *minor* when rows were only added, *patch* when the rows are the
+same and something else is not: weights, evidence, the datasheet.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from schemas.errors import UsageError
+
+_NUMBER = re.compile(r"(0|[1-9]\d{0,8})")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{12,64}")
+_REFERENCE = re.compile(r"([a-z0-9][a-z0-9_-]{0,62})(?:@(.+))?")
+
+
+class Version(NamedTuple):
+    """A version; they compare as one expects."""
+
+    major: int
+    minor: int
+    patch: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Version":
+        """Read ``3.1.0``; ValueError if it is none."""
+        parts = text.split(".")
+        if len(parts) != 3 or not all(_NUMBER.fullmatch(part) for part in parts):
+            raise ValueError("a version is three numbers, as in 3.1.0")
+        return cls(*map(int, parts))
+
+
+FIRST = Version(1, 0, 0)
+
+
+class Level(StrEnum):
+    """How much a release differs from the one before it."""
+
+    NONE = "none"
+    PATCH = "patch"
+    MINOR = "minor"
+    MAJOR = "major"
+
+
+def following(version: Version, level: Level) -> Version:
+    """Return the version that comes after, if so much changed."""
+    if level is Level.MAJOR:
+        return Version(version.major + 1, 0, 0)
+    if level is Level.MINOR:
+        return Version(version.major, version.minor + 1, 0)
+    return Version(version.major, version.minor, version.patch + 1)
+
+
+class RowFacts(NamedTuple):
+    """What of a row decides about the version: its content's commitment, its label, its side."""
+
+    content: str
+    label: str
+    split: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How the rows of two releases differ, by trace id. ``edited`` have the same label."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    relabelled: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
+    same: int = 0
+
+    @property
+    def level(self) -> Level:
+        """Return what the rows alone make of it; NONE if they are the same."""
+        if self.removed or self.relabelled or self.edited or self.moved:
+            return Level.MAJOR
+        return Level.MINOR if self.added else Level.NONE
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows there are of each kind."""
+        return {
+            "added": len(self.added),
+            "removed": len(self.removed),
+            "relabelled": len(self.relabelled),
+            "edited": len(self.edited),
+            "moved": len(self.moved),
+            "same": self.same,
+        }
+
+
+def changes(before: Mapping[str, RowFacts], after: Mapping[str, RowFacts]) -> Changes:
+    """Compare the rows of two releases of one name, by trace id."""
+    both = sorted(before.keys() & after.keys())
+    other = [t for t in both if before[t].content != after[t].content]
+    relabelled = [t for t in other if before[t].label != after[t].label]
+    stayed = [t for t in both if before[t].content == after[t].content]
+    return Changes(
+        added=tuple(sorted(after.keys() - before.keys())),
+        removed=tuple(sorted(before.keys() - after.keys())),
+        relabelled=tuple(relabelled),
+        edited=tuple(t for t in other if t not in set(relabelled)),
+        moved=tuple(t for t in stayed if before[t].split != after[t].split),
+        same=sum(1 for t in stayed if before[t].split == after[t].split),
+    )
+
+
+def row_facts(rows: Sequence[Mapping[str, Any]], contents: Sequence[str]) -> dict[str, RowFacts]:
+    """Return what decides about the version, by trace id, for rows and their commitments."""
+    return {
+        row["trace_id"]: RowFacts(content, row["label"], row["split"])
+        for row, content in zip(rows, contents, strict=True)
+    }
+
+
+class Reference(NamedTuple):
+    """What a person asks for: a name, and which of its versions (``latest`` if not said)."""
+
+    name: str
+    which: str
+
+
+def parse_reference(text: str) -> Reference:
+    """Read ``name``, ``name@latest``, ``name@3``, ``name@3.1``, ``name@3.1.0``, ``name@sha256:…``.
+
+    Raises UsageError for anything else.
+    """
+    match = _REFERENCE.fullmatch(text)
+    which = (match[2] or "latest") if match else ""
+    numbers = which.split(".")
+    known = which == "latest" or _DIGEST.fullmatch(which)
+    if match and (
+        known or (len(numbers) <= 3 and all(_NUMBER.fullmatch(part) for part in numbers))
+    ):
+        return Reference(match[1], which)
+    raise UsageError(
+        f"{text!r} names no release: write name@latest, name@3, name@3.1.0 or name@sha256:… "
+        "(12 to 64 digits)"
+    )
