@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-import boto3
+import boto3.session
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
@@ -151,7 +151,8 @@ class S3Store:
     def __init__(self, bucket: str, prefix: str, *, endpoint_url: str | None) -> None:
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        self._client: Any = boto3.client(
+        # A session of its own: boto3's default one keeps the credentials that it saw first.
+        self._client: Any = boto3.session.Session().client(
             "s3",
             endpoint_url=endpoint_url,
             config=Config(
