@@ -15,6 +15,7 @@ from stream.events import Log
 RESTARTS = 5
 RESTARTS_SECONDS = 600.0
 POLL_SECONDS = 0.1
+FAILED = 3  # the exit code of what failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,9 @@ class Supervisor:
     something that only a person can mend: the others are stopped, and its code is the result. One
     that was killed (by the kernel, for memory, say) is started again, with a pause that doubles, at
     most five times in ten minutes.
+
+    Told to stop, each worker must end with 0. One that hangs beyond ``stop_seconds`` is killed, and
+    that, as any death by a signal, is a failure: what it held is read again, but not all went well.
     """
 
     children: Sequence[Child]
@@ -73,7 +77,7 @@ class Supervisor:
             if code > 0:
                 return code
             if code < 0 and not self._restart(number, -code):
-                return 3
+                return FAILED
         return 0
 
     def _restart(self, number: int, signal_number: int) -> bool:
@@ -97,12 +101,31 @@ class Supervisor:
         for process in self._running.values():
             process.send_signal(signal.SIGTERM)
         deadline = self.monotonic() + self.stop_seconds
-        codes = [0]
-        for process in self._running.values():
-            try:
-                codes.append(process.wait(max(0.1, deadline - self.monotonic())))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        codes = [self._stopped(number, deadline) for number in list(self._running)]
         self._running.clear()
-        return max(codes)
+        return max(codes, default=0)
+
+    def _stopped(self, number: int, deadline: float) -> int:
+        """Wait for the end of one that was told to stop; return its exit code, or 3."""
+        process = self._running[number]
+        code = _code(process, max(0.1, deadline - self.monotonic()))
+        if code is None:
+            process.kill()
+            process.wait()
+            why = f"it did not stop within {self.stop_seconds:g} s and was killed"
+        elif code == -signal.SIGTERM:
+            return 0  # it was just being started, and had not yet said what to do with a signal
+        elif code < 0:
+            why = f"it was ended by signal {-code} while stopping"
+        else:
+            return code
+        self.log.error("worker_failed", worker=number, detail=why)
+        return FAILED
+
+
+def _code(process: "subprocess.Popen[bytes]", seconds: float) -> int | None:
+    """Wait that long for the end of a process; return its exit code, or None."""
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None

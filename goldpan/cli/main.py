@@ -3,11 +3,14 @@
 Exit codes: 0 done, 1 "no" (a verification, a gate), 2 used wrongly, 3 failed. Ctrl-C gives 130.
 """
 
+import contextlib
 import os
+import signal
 import sys
 import threading
 from collections.abc import Sequence
 from importlib.metadata import version
+from types import FrameType
 from typing import Final, NoReturn
 
 import click
@@ -22,6 +25,9 @@ USED_WRONGLY: Final = 2
 FAILED: Final = 3
 INTERRUPTED: Final = 130
 
+READING: Final = ["stream", "run"]
+_WITH_POOLS: Final = frozenset({"deltalake", "pyarrow"})
+
 root = click.version_option(version("goldpan"), message="%(prog)s %(version)s")(
     LazyGroup("goldpan", COMMANDS)
 )
@@ -29,7 +35,10 @@ root = click.version_option(version("goldpan"), message="%(prog)s %(version)s")(
 
 def main() -> NoReturn:
     """Run the command line of this process, and end it."""
-    code = run(sys.argv[1:])
+    arguments = sys.argv[1:]
+    if arguments[:2] == READING:
+        signal.signal(signal.SIGTERM, _nothing_read)
+    code = run(arguments)
     _flush()
     if _left_behind():
         os._exit(code)
@@ -74,13 +83,24 @@ def verdict(error: BaseException) -> tuple[str, int]:
             )
 
 
-def _left_behind() -> bool:
-    """Tell whether a thread still waits for an answer, from a lake that hangs, say.
+def _nothing_read(_number: int, _frame: FrameType | None) -> NoReturn:
+    """End a worker that is told to stop while its libraries are still being loaded: all is well.
 
-    An ordinary exit would wait for it (daemon threads too, where they are of a pool): a minute or
-    more after the worker has said that it is done.
+    Later, `goldpan.cli.stream` has a better answer.
     """
-    return threading.active_count() > 1
+    os.write(sys.stderr.fileno(), b"goldpan: told to stop before anything was read\n")
+    os._exit(0)
+
+
+def _left_behind() -> bool:
+    """Tell whether an ordinary exit would wait, or fail, for threads that are left.
+
+    Threads of ours may wait for an answer, from a lake that hangs, say: an ordinary exit would wait
+    for it (daemon threads too, where they are of a pool), a minute or more after the worker has
+    said that it is done. The libraries of tables have pools of their own, and now and then the end
+    of the interpreter aborts on one of those.
+    """
+    return threading.active_count() > 1 or not _WITH_POOLS.isdisjoint(sys.modules)
 
 
 def _flush() -> None:
@@ -89,3 +109,5 @@ def _flush() -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()

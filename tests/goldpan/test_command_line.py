@@ -1,6 +1,7 @@
 """The command line: help, exit codes, one sentence per error, and a quick start."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -172,3 +173,45 @@ def test_reader_that_goes_away_is_no_error(lake: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 0
+
+
+AS_MAIN = """
+import os, signal, sys, time
+from goldpan.cli import main
+sys.argv = ["goldpan", *{arguments}]
+def run(arguments):
+    {instead}
+    return 0
+sys.modules["goldpan.cli.main"].run = run
+main()
+"""
+
+
+def ends(arguments: list[str], instead: str) -> tuple[int, str]:
+    """Return the exit code and the errors of a process in which a command is something else."""
+    script = AS_MAIN.format(arguments=arguments, instead=instead)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
+    )
+    return done.returncode, done.stderr
+
+
+TOLD_TO_STOP = "os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)"
+
+
+def test_a_worker_told_to_stop_while_it_is_loaded_ends_well() -> None:
+    """Nothing was read, so nothing is left to do; whoever started it sees no failure."""
+    code, errors = ends(["stream", "run"], TOLD_TO_STOP)
+    assert (code, errors) == (0, "goldpan: told to stop before anything was read\n")
+
+
+def test_another_command_told_to_stop_has_not_done_its_work() -> None:
+    """A check that was stopped is not a check that passed."""
+    assert ends(["lake", "verify"], TOLD_TO_STOP)[0] == -signal.SIGTERM
+
+
+def test_the_end_does_not_wait_for_the_pools_of_libraries() -> None:
+    """Where tables were read the process ends at once: their threads may abort an ordinary exit."""
+    late = "import atexit; atexit.register(print, 'ordinary exit', file=sys.stderr)"
+    assert ends(["lake", "tables"], late) == (0, "ordinary exit\n")
+    assert ends(["lake", "tables"], f"{late}; import deltalake") == (0, "")

@@ -82,15 +82,40 @@ def test_told_to_stop_it_passes_that_on(tmp_path: Path) -> None:
 
 
 def test_one_that_does_not_stop_is_killed(tmp_path: Path) -> None:
-    """A worker that hangs holds up nobody for longer than agreed."""
+    """A worker that hangs holds up nobody for longer than agreed, and is told of as a failure."""
     began = time.monotonic()
-    supervisor(
+    watched, log, _ = supervisor(
         FOREVER.format(handler="signal.SIG_IGN"),
         argument=str(tmp_path),
         stop=all_there(tmp_path, 1),
         stop_seconds=0.2,
-    )[0].run()
+    )
+    assert watched.run() == 3
     assert time.monotonic() - began < 50
+    detail = "it did not stop within 0.2 s and was killed"
+    assert log.events == [("worker_failed", {"worker": 0, "detail": detail})]
+
+
+def test_one_that_dies_while_it_stops_is_a_failure(tmp_path: Path) -> None:
+    """The kernel has taken it in the middle of its last flush, say."""
+    watched, log, _ = supervisor(
+        FOREVER.format(handler="lambda *_: os.kill(os.getpid(), 9)"),
+        argument=str(tmp_path),
+        stop=all_there(tmp_path, 1),
+    )
+    assert watched.run() == 3
+    assert log.names == ["worker_failed"]
+
+
+def test_one_that_was_just_being_started_has_nothing_to_lose(tmp_path: Path) -> None:
+    """It is stopped before it could say what to do with a signal: that is a clean end."""
+    watched, log, _ = supervisor(
+        FOREVER.format(handler="signal.SIG_DFL"),
+        argument=str(tmp_path),
+        stop=all_there(tmp_path, 1),
+    )
+    assert watched.run() == 0
+    assert log.events == []
 
 
 def ended_with(code: int) -> str:
