@@ -18,6 +18,7 @@ from batch.release.rows import TRACE_COLUMNS
 from schemas.errors import FatalError
 
 _SPARE: Final = 1.25  # cells asked for at first, for each that is wanted
+_AT_ONCE: Final = 8  # texts of a stratum that are fetched at once, or more
 _MORE: Final = 4  # times as many, where those were not enough
 
 
@@ -94,8 +95,21 @@ class Drawing:
             shares = draw(self.strata, self.wanted, self.cells, taken, lambda: self._near(missing))
             if not missing:
                 return shares
-            found = [known[trace_id] for trace_id in missing]
+            found = self._with_next([known[trace_id] for trace_id in missing])
             self.texts.add([At(c.topic, c.partition, c.offset) for c in found])
+
+    def _with_next(self, missing: Sequence[Cell]) -> list[Cell]:
+        """Return cells whose text is missing, and those that may be looked at after them.
+
+        Each reading goes over the lake, so the next one is for twice as many.
+        """
+        chosen = dict.fromkeys(missing)
+        for text in {one.stratum for one in missing}:
+            cells = self.cells[text]
+            unread = [one for one in cells if one.trace_id not in self.texts.rows]
+            more = max(_AT_ONCE, int(_SPARE * self.wanted[text]), len(cells) - len(unread))
+            chosen |= dict.fromkeys(unread[:more])
+        return list(chosen)
 
     def _near(self, missing: dict[str, None]) -> Near:
         """Return what says which row a drawn trace is a near-duplicate of; notes missing texts."""

@@ -43,7 +43,13 @@ class Sketches:
 
     def __init__(self, rule: NearDuplicates) -> None:
         self.rule = rule
+        first = MinHashLSH(threshold=rule.threshold * _LOOK_FROM, num_perm=rule.permutations)
+        self._bands = (first.b, first.r)  # found by integration, which takes a while
         self._known: dict[str, tuple[frozenset[str], MinHash]] = {}
+
+    def empty_index(self) -> MinHashLSH:
+        """Return an index for these sketches."""
+        return MinHashLSH(num_perm=self.rule.permutations, params=self._bands)
 
     def of(self, trace_id: str, text: str) -> tuple[frozenset[str], MinHash]:
         """Return the shingles of a text and their MinHash."""
@@ -59,9 +65,8 @@ class NearIndex:
     """The texts that are in, and which of them another is a near-duplicate of."""
 
     def __init__(self, sketches: Sketches) -> None:
-        rule = sketches.rule
         self._sketches = sketches
-        self._lsh = MinHashLSH(threshold=rule.threshold * _LOOK_FROM, num_perm=rule.permutations)
+        self._lsh = sketches.empty_index()
         self._in: dict[str, tuple[int, frozenset[str]]] = {}
 
     def add(self, trace_id: str, text: str) -> str | None:

@@ -51,7 +51,7 @@ LABEL_COLUMNS: Final = (
 
 def in_force(labels: Any) -> Any:
     """Return the label event of the highest revision of each trace; of two, the later one."""
-    order = [labels.revision.desc(), labels.decided_at.desc(), labels.label_event_id.asc()]
+    order = [labels.revision.desc(), labels.decided_at.desc(), labels.label_event_id.desc()]
     place = ibis.row_number().over(ibis.window(group_by=labels.trace_id, order_by=order))
     ranked = labels.mutate(place=place)
     return ranked.filter(ranked.place == 0).drop("place")
