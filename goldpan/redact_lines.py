@@ -105,7 +105,7 @@ def _line(row: Mapping[str, Any], entry: AuditEntry | None) -> Line:
     output = json.dumps(row, ensure_ascii=False).encode()
     if entry is None:
         return Line(output)
-    replaced = {f"{c['type']}/{c['operator']}": int(str(c["count"])) for c in entry.counts}
+    replaced = {f"{one.type}/{one.operator}": one.count for one in entry.counts}
     return Line(output, characters=entry.characters, replaced=replaced)
 
 

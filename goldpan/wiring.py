@@ -14,7 +14,12 @@ from importlib.metadata import version
 
 import structlog
 
+from batch.labels.policies import FOLDER as POLICIES
+from batch.labels.policies import register
+from batch.labels.scales import open_policy, open_scales
 from goldpan.settings import Settings
+from labels.evidence import Scales
+from labels.policy import MICROS_PER_DAY
 from lake.ledger import Source
 from lake.retry import Retry
 from lake.tables import Lake
@@ -34,6 +39,7 @@ from stream.decode.sources import SchemaSource, open_source
 from stream.events import Log
 from stream.fetch import Fetcher
 from stream.kafka_client import admin_properties, make_consumer
+from stream.label_run import LabelSetup
 from stream.redrive import Redrive
 from stream.run import Setup
 
@@ -73,6 +79,7 @@ def check(settings: Settings) -> None:
     policy = load_policy(settings.redact.policy)
     load_keys(settings.redact, default_secret=os.urandom(KEY_BYTES) if policy.off else None)
     load_seal_key(settings.redact)
+    label_setup(settings)
     schema_source(settings.kafka)
 
 
@@ -110,10 +117,26 @@ def worker(settings: Settings, stop: threading.Event) -> Setup:
         version=version("goldpan"),
         policy=parts.redactor.policy_hash,
         audited=parts.audited,
+        labels=label_setup(settings),
         host=settings.metrics.host,
         port=settings.metrics.port,
         stop=stop,
     )
+
+
+def label_setup(settings: Settings) -> LabelSetup | None:
+    """Return how the worker decides labels, None if it does not; UsageError for a bad policy."""
+    if settings.labels.off:
+        return None
+    policy, days = open_policy(settings.labels), settings.labels.window_days
+
+    def scales() -> Scales:
+        location = Lake(settings.lake).location
+        register(location.files(POLICIES), policy)
+        return open_scales(settings.labels, location)
+
+    window = None if days is None else int(days * MICROS_PER_DAY)
+    return LabelSetup(scales, window, settings.labels.topic)
 
 
 def topics(settings: KafkaSettings) -> Mapping[str, tuple[RecordKind, str]]:

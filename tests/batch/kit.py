@@ -178,9 +178,11 @@ def labels_of(lake: Lake) -> Mapping[str, LabelEvent]:
     return in_force(events(lake))
 
 
-def desk(lake: Lake, rules: Policy = POLICY, clock: Clock | None = None) -> Desk:
+def desk(
+    lake: Lake, rules: Policy = POLICY, clock: Clock | None = None, *, made_of: Means | None = None
+) -> Desk:
     """Return the desk of a lake's review queue."""
-    return Desk(lake, rules, means(clock))
+    return Desk(lake, rules, made_of or means(clock))
 
 
 def judge(desk: Desk, trace_id: str, reviewer: str, verdict: Label = "fail", **more: Any) -> Any:

@@ -1,0 +1,81 @@
+"""A process that works on a lake at the same time as others.
+
+python -m tests.batch.racing reconcile|review|publish URI NAME: prints what it did, as JSON.
+"""
+
+import json
+import os
+import random
+import sys
+import time
+from typing import Any, Final
+
+import batch.labels.reconcile
+from batch.labels.calibrations import publish
+from batch.labels.reconcile import Reconciler, Request
+from batch.sequence import Means
+from labels.policy import Policy
+from lake.retry import Retry
+from lake.tables import Lake
+from schemas.errors import FatalError
+from tests.batch.dying import calibration
+from tests.batch.kit import POLICY, SCALES, desk, judge, open_lake
+from tests.labels.kit import NOW
+
+PATIENCE: Final = Retry(
+    seconds=120,
+    monotonic=time.monotonic,
+    sleep=lambda wait: bool(time.sleep(wait)),
+    uniform=random.uniform,
+    base=0.02,
+    cap=0.5,
+)
+
+
+def several(reviewers: int) -> Policy:
+    """Return the policy, with so many reviewers for each item."""
+    rules = POLICY.review.model_copy(update={"reviewers": reviewers})
+    return POLICY.model_copy(update={"review": rules})
+
+
+def means() -> Means:
+    """Return what it takes to race: real waiting, and tokens nobody else has."""
+    return Means(PATIENCE, lambda: NOW, lambda: random.getrandbits(63))
+
+
+def reconcile(lake: Lake, name: str) -> Any:
+    """Add labels, five a commit; return how many this process added."""
+    batch.labels.reconcile.COMMIT_EVENTS = 5  # type: ignore[misc]
+    outcome = Reconciler(lake, SCALES, means(), bucket_traces=20).run(Request())
+    return sum(outcome.added.values())
+
+
+def review(lake: Lake, name: str) -> Any:
+    """Take two items at a time and judge them until there are none; return the traces."""
+    mine = desk(lake, several(int(os.environ.get("REVIEWERS", "1"))), made_of=means())
+    done = []
+    while handed := mine.hand_out(name, 2):
+        for one in handed:
+            judge(mine, one.item.trace_id, name)
+            done.append(one.item.trace_id)
+    return done
+
+
+def publish_one(lake: Lake, name: str) -> Any:
+    """Publish a calibration of this process's own; return whether it was first."""
+    mine = calibration().model_copy(update={"diagnostics": {"by": name}})
+    store = lake.location.files("calibrations")
+    try:
+        PATIENCE.call("publishing", lambda: publish(store, mine))
+    except FatalError:
+        return False
+    return True
+
+
+JOBS: Final = {"reconcile": reconcile, "review": review, "publish": publish_one}
+
+
+if __name__ == "__main__":
+    job, uri, who = sys.argv[1:]
+    lake = open_lake(uri, os.environ.get("S3_ENDPOINT"))
+    sys.stdout.write(json.dumps(JOBS[job](lake, who)))

@@ -1,0 +1,163 @@
+"""Jobs that are killed, and jobs that run at once: each label, review and version is there once."""
+
+import json
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+import pytest
+
+from batch.labels.calibrations import load_calibration, publish, versions
+from batch.reviews.log import read_log
+from lake.tables import Lake
+from tests.batch.dying import REVIEWER, SUBMISSION, calibration
+from tests.batch.kit import (
+    POLICY,
+    complaints,
+    desk,
+    events,
+    judge,
+    labels_of,
+    new_lake,
+    open_lake,
+    reconciled,
+)
+from tests.batch.test_reconcile import pure, world
+from tests.labels.kit import told
+from tests.servers.s3 import S3
+
+ROOT = Path(__file__).parents[2]
+AT_ONCE = 3
+
+
+def started(module: str, *args: str, env: Mapping[str, str] | None = None) -> Popen[bytes]:
+    """Start a process of this folder."""
+    command = [sys.executable, "-m", f"tests.batch.{module}", *args]
+    return Popen(command, cwd=ROOT, stdout=PIPE, env={**os.environ, **(env or {})})
+
+
+def answers(processes: Sequence[Popen[bytes]]) -> list[object]:
+    """Return what processes printed, all of which must have ended well."""
+    outputs = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes)
+    return [json.loads(output) for output in outputs]
+
+
+def dead_at_each_step(job: str, lake: Path, folder: Path) -> list[Path]:
+    """Return copies of a lake, in each of which a process died at another step of the job."""
+    shutil.copytree(lake, folder / "alive")
+    (steps,) = answers([started("dying", job, str(folder / "alive"), "-1")])
+    assert isinstance(steps, int)
+    copies = [folder / str(step) for step in range(steps)]
+    for start in range(0, steps, AT_ONCE):
+        some = copies[start : start + AT_ONCE]
+        for copy in some:
+            shutil.copytree(lake, copy)
+        dying = [started("dying", job, str(copy), copy.name) for copy in some]
+        assert [process.wait() for process in dying] == [-9] * len(dying)
+    return copies
+
+
+def test_a_reconcile_that_dies_at_any_step_is_finished_by_the_next(tmp_path: Path) -> None:
+    """Whatever it had written by then, the labels are those of one that lived, each once."""
+    new_lake(tmp_path / "lake", world(24))
+    for copy in dead_at_each_step("reconcile", tmp_path / "lake", tmp_path):
+        lake = open_lake(copy)
+        reconciled(lake)
+        assert told(labels_of(lake)) == pure(world(24))
+        assert max(Counter(event.label_event_id for event in events(lake)).values()) == 1
+        assert complaints(lake) == []
+
+
+def test_a_review_that_dies_at_any_step_can_be_sent_again(tmp_path: Path) -> None:
+    """The item is still the reviewer's, and the same submission is there once."""
+    reconciled(new_lake(tmp_path / "lake", world(12)))
+    for copy in dead_at_each_step("review", tmp_path / "lake", tmp_path):
+        lake = open_lake(copy)
+        before = read_log(lake.table("reviews")).log
+        mine = desk(lake)
+        if before.reviews:
+            trace_id = before.reviews[0].trace_id
+        else:
+            (handed,) = mine.hand_out(REVIEWER, 1)
+            trace_id = handed.item.trace_id
+            assert {claim.trace_id for claim in before.claims} <= {trace_id}
+        taken = judge(mine, trace_id, REVIEWER, sent_as=SUBMISSION)
+        assert (len(taken.added), len(taken.known)) == ((0, 1) if before.reviews else (1, 0))
+        assert len(read_log(lake.table("reviews")).log.reviews) == 1
+        assert complaints(lake) == []
+
+
+def test_a_calibration_whose_run_died_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Publishing it again gives the same file, and its picture."""
+    new_lake(tmp_path / "lake")
+    for copy in dead_at_each_step("publish", tmp_path / "lake", tmp_path):
+        store = open_lake(copy).location.files("calibrations")
+        assert versions(store) in ([], [1])
+        publish(store, calibration())
+        assert load_calibration(store, 1, POLICY) == calibration()
+        assert store.size("1.svg")
+
+
+def race(job: str, uri: str, env: Mapping[str, str]) -> list[object]:
+    """Run a job in several processes at once."""
+    names = [f"racer-{number}" for number in range(AT_ONCE)]
+    return answers([started("racing", job, uri, name, env=env) for name in names])
+
+
+def race_everything(lake: Lake, uri: str, env: Mapping[str, str], *, traces: int) -> None:
+    """Reconcile, then review, then publish, each by several at once; assert what must hold."""
+    added = race("reconcile", uri, env)
+    found = events(lake)
+    assert sum(int(str(count)) for count in added) == len(found)
+    assert max(Counter(event.label_event_id for event in found).values()) == 1
+    assert told(labels_of(lake)) == pure(world(traces))
+    assert_fair(lake, race("review", uri, env), each=1)
+    assert Counter(map(bool, race("publish", uri, env))) == {True: 1, False: AT_ONCE - 1}
+    store = lake.location.files("calibrations")
+    assert versions(store) == [1]
+    assert complaints(lake) == []
+
+
+def assert_fair(lake: Lake, done: Sequence[object], *, each: int) -> None:
+    """Assert that every item was given to so many reviewers, and is judged by as many."""
+    queue = desk(lake).queue()
+    given = Counter(trace_id for traces in done for trace_id in list(traces))  # type: ignore[call-overload]
+    assert len(given) >= 10
+    assert set(given.values()) == {each}
+    assert {trace_id: len(found) for trace_id, found in queue.log.by_trace().items()} == given
+    claims = Counter(
+        trace_id for trace_id, _ in {(c.trace_id, c.reviewer) for c in queue.log.claims}
+    )
+    assert claims == given
+    assert len({item.trace_id for item in queue.items} & set(given)) == 0
+
+
+@pytest.mark.chaos
+def test_many_at_once_in_a_folder(tmp_path: Path) -> None:
+    """Three processes reconcile, review and publish: nothing twice, nothing missing."""
+    lake = new_lake(tmp_path, world(40))
+    race_everything(lake, str(tmp_path), {}, traces=40)
+
+
+def test_many_at_once_on_s3(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same against a real S3 server."""
+    env = {name: value for name, value in s3.env().items() if not name.startswith("GOLDPAN_")}
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    uri = s3.new_lake()
+    lake = new_lake(uri, world(12), s3_endpoint_url=s3.endpoint)
+    race_everything(lake, uri, {**env, "S3_ENDPOINT": s3.endpoint}, traces=12)
+
+
+@pytest.mark.chaos
+def test_as_many_reviewers_an_item_as_the_policy_asks_for(tmp_path: Path) -> None:
+    """Of three at once, two different ones judge each item."""
+    lake = new_lake(tmp_path, world())
+    reconciled(lake)
+    done = race("review", str(tmp_path), {"REVIEWERS": "2"})
+    assert_fair(lake, done, each=2)
