@@ -9,6 +9,7 @@ from lake.ledger import Incarnation, Source, adopted_app, claim_app, late_app
 from lake.quarantine import ingested_since
 from lake.tables import Table
 from schemas.errors import FatalError
+from stream.beginning import Beginning
 from stream.flusher import another_topic
 from stream.owned import AuditMark, Owned
 from stream.ranges import OpenRange
@@ -21,8 +22,9 @@ class TakeOver:
     """Reads positions and compares them with what Kafka still has.
 
     ``watermarks`` gives (first offset that is left, one after the last); ``start`` says where to
-    begin without a position, ``on_lost_offsets`` what to do about records that Kafka has deleted
-    before they were read. ``on_lost`` is told of each such gap that is skipped.
+    begin without a position (``beginning`` writes that down), ``on_lost_offsets`` what to do about
+    records that Kafka has deleted before they were read. ``on_lost`` is told of each such gap that
+    is skipped.
     """
 
     primary: Mapping[str, Table]
@@ -33,6 +35,7 @@ class TakeOver:
     start: str
     on_lost_offsets: str
     on_lost: Callable[[Source, int, int], None]
+    beginning: Beginning | None = None
 
     def take(self, sources: Sequence[Source]) -> tuple[list[Owned], dict[str, Incarnation]]:
         """Return the partitions ready to be read, and the incarnations of their topics.
@@ -48,6 +51,10 @@ class TakeOver:
             mine = [source for source in sources if source.topic == topic]
             positions = self.primary[topic].positions(mine)
             taken += [self._one(source, positions[source]) for source in mine]
+        starts = {item.source: item.range.start for item in taken if item.position is None}
+        if starts and self.beginning is not None:
+            self.beginning.write(starts, incarnations)
+            return self.take(sources)
         return taken, incarnations
 
     def check(self, topics: Sequence[str]) -> dict[str, Incarnation]:

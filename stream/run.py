@@ -22,6 +22,7 @@ from schemas.arrow import TABLES
 from schemas.errors import FatalError, RetryableError
 from schemas.provenance import RecordKind
 from stream.assignment import TakeOver
+from stream.beginning import Beginning
 from stream.buffer import TopicBuffer
 from stream.cluster import Cluster
 from stream.config import KafkaSettings, StreamSettings
@@ -285,6 +286,16 @@ class _Assembly:
             start=self.setup.stream.start,
             on_lost_offsets=self.setup.stream.on_lost_offsets,
             on_lost=observer.lost,
+            beginning=self._beginning(observer),
+        )
+
+    def _beginning(self, observer: Observer) -> Beginning:
+        return Beginning(
+            primary={t: self.lake.table(name) for t, name in self.setup.tables.items()},
+            quarantine=self.lake.table(QUARANTINE),
+            retry=self._retry(TAKE_OVER_SECONDS, self.setup.stop, observer),
+            now_ms=lambda: time.time_ns() // 1_000_000,
+            new_token=lambda: secrets.randbits(63),
         )
 
     def _intakes(self, observer: Observer) -> dict[str, Intake]:
