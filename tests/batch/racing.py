@@ -1,6 +1,6 @@
 """A process that works on a lake at the same time as others.
 
-python -m tests.batch.racing reconcile|review|publish URI NAME: prints what it did, as JSON.
+python -m tests.batch.racing everything|review URI NAME: prints what it did, as JSON.
 """
 
 import json
@@ -72,7 +72,12 @@ def publish_one(lake: Lake, name: str) -> Any:
     return True
 
 
-JOBS: Final = {"reconcile": reconcile, "review": review, "publish": publish_one}
+def everything(lake: Lake, name: str) -> Any:
+    """Do one after the other."""
+    return [job(lake, name) for job in (reconcile, review, publish_one)]
+
+
+JOBS: Final = {"everything": everything, "review": review}
 
 
 if __name__ == "__main__":
