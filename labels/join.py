@@ -122,8 +122,10 @@ class Join:
         *,
         traces: Iterable[pa.RecordBatch],
         feedback: Iterable[pa.RecordBatch],
-    ) -> Iterator[None]:
+    ) -> Iterator[int]:
         """Fill the states of partitions from the lake, in place of what they were, step by step.
+
+        Each step tells how many bytes the states have by then.
 
         ``traces`` and ``feedback`` hold at least the rows of the window, of the one topic each, in
         any order; rows of other partitions are left out here. ``decided``, by partition, is as in
@@ -137,12 +139,12 @@ class Join:
             for batch in batches:
                 for partition, rows in _by_partition(batch.select(COLUMNS[kind]), decided):
                     later += self._old_first(states[partition], kind, rows, decided[partition])
-                yield
+                yield sum(state.nbytes for state in states.values())
         for state in states.values():
             state.settle_retries()
             state.sweep()
             state.counts = Counts()  # what is read again was counted before
-            yield
+            yield sum(state.nbytes for state in states.values())
         for kind, partition, rows in later:
             self._fill(states[partition], kind, rows, 0)
         self._states |= states

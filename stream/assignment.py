@@ -30,6 +30,7 @@ class TakeOver:
     primary: Mapping[str, Table]
     quarantine: Table
     audit: Table | None
+    labels: Table | None
     incarnation: Callable[[str], Incarnation]
     watermarks: Callable[[Source], tuple[int, int]]
     start: str
@@ -66,13 +67,13 @@ class TakeOver:
         for topic in topics:
             self.primary[topic].refresh()
         self.quarantine.refresh()
-        if self.audit is not None:
-            self.audit.refresh()
+        for table in (self.audit, self.labels):
+            if table is not None:
+                table.refresh()
         incarnations = {topic: self.incarnation(topic) for topic in topics}
         for topic, now in incarnations.items():
-            recorded = {
-                table.incarnation_version(topic) for table in (self.primary[topic], self.quarantine)
-            }
+            tables = (self.primary[topic], self.quarantine, self.labels)
+            recorded = {table.incarnation_version(topic) for table in tables if table is not None}
             if not recorded <= {None, now.version()}:
                 raise FatalError(another_topic(topic))
         return incarnations

@@ -40,6 +40,13 @@ EVENTS: Mapping[str, str] = {
     "kafka_error": "The client reports trouble with a broker; it reconnects by itself.",
     "offsets_not_committed": "Kafka did not take the group's offsets; only lag tools need them.",
     "checkpoint_failed": "A checkpoint could not be written; the next one will be tried.",
+    "labels_committed": "Label events are in the lake, with the positions of what they rest on.",
+    "labels_fenced": "Another worker had moved a position of labels; the join is read back from "
+    "the lake.",
+    "join_rebuilt": "The join of partitions that were taken over is back from the lake.",
+    "join_window_shortened": "The join took too much memory and waits for a shorter time now.",
+    "labels_left_to_batch": "The two topics cannot be joined here; `goldpan labels reconcile` must "
+    "decide.",
     "caught_up": "Everything that was there at the start is in the lake.",
     "stopping": "A signal asked the worker to stop; it flushes what it holds.",
     "worker_stopped": "The worker has ended in order.",

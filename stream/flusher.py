@@ -9,6 +9,8 @@ The steps of a flush, each of which may be the last one that this process takes:
 4. the primary table is committed with its positions: *now* the range is done;
 5. the group's offsets are committed in Kafka, for lag tools to look at.
 
+Labels follow in flushes of their own, once what they rest on is in the lake (`stream.label_steps`).
+
 | dies after | what the next owner finds | what it does |
 |---|---|---|
 | 1, 2 | files that no table knows | reads the range again; vacuum removes the files |
@@ -21,12 +23,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any, Protocol
 
 from lake.ledger import Incarnation
 from lake.writer import Prepared, TableWriter
 from schemas.errors import FatalError, RetryableError
 from stream.buffer import Flush
 from stream.failpoints import Step
+from stream.label_flush import LabelFlush, LabelsFlushed
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +47,18 @@ class Flushed:
 class NotFlushed:
     """A flush that is not in the lake as far as anybody knows, and why."""
 
-    flush: Flush
+    flush: Flush | LabelFlush
     error: BaseException
 
 
-Outcome = Flushed | NotFlushed
+Outcome = Flushed | LabelsFlushed | NotFlushed
+
+
+class Steps(Protocol):
+    """What takes the steps of a flush; see `FlushSteps` and `stream.label_steps`."""
+
+    def run(self, flush: Any) -> Flushed | LabelsFlushed:
+        """Take them. Raises FencedError, FatalError, or RetryableError if told to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +135,10 @@ def another_topic(topic: str) -> str:
 class Flusher:
     """The thread. Hand it a flush, later take its outcome; it never drops one silently."""
 
-    def __init__(self, steps: Callable[[str], FlushSteps]) -> None:
+    def __init__(self, steps: Callable[[str], Steps]) -> None:
+        """``steps`` gives those for the topic of a flush; `LABELS` stands for labels."""
         self._steps = steps
-        self._inbox: queue.SimpleQueue[Flush | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Flush | LabelFlush | None] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="flusher", daemon=True)
 
@@ -134,7 +146,7 @@ class Flusher:
         """Start the thread."""
         self._thread.start()
 
-    def submit(self, flush: Flush) -> None:
+    def submit(self, flush: Flush | LabelFlush) -> None:
         """Hand over a flush; it is carried out after those before it."""
         self._inbox.put(flush)
 
@@ -154,7 +166,7 @@ class Flusher:
         while (flush := self._inbox.get()) is not None:
             self._outbox.put(self._outcome_of(flush))
 
-    def _outcome_of(self, flush: Flush) -> Outcome:
+    def _outcome_of(self, flush: Flush | LabelFlush) -> Outcome:
         try:
             return self._steps(flush.topic).run(flush)
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it

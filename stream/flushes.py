@@ -7,6 +7,7 @@ from lake.ledger import Incarnation
 from stream.buffer import Flush, TopicBuffer
 from stream.failpoints import Step
 from stream.flusher import Flusher, Outcome
+from stream.label_flush import LabelFlush
 from stream.owned import Assignment
 
 
@@ -30,8 +31,8 @@ class Flushes:
     reached: Callable[[Step], None]
     new_token: Callable[[], int]
     buffers: Mapping[str, TopicBuffer]
-    _in_flight: dict[str, Flush] = field(default_factory=dict)
-    _abandoned: list[Flush] = field(default_factory=list)
+    _in_flight: dict[str, Flush | LabelFlush] = field(default_factory=dict)
+    _abandoned: list[Flush | LabelFlush] = field(default_factory=list)
 
     @property
     def under_way(self) -> bool:
@@ -62,8 +63,12 @@ class Flushes:
                 flush = buffer.seal(assignment.of(topic), incarnations[topic], self.new_token())
                 if flush is not None:
                     self.reached(Step.SEALED)
-                    self._in_flight[topic] = flush
-                    self.flusher.submit(flush)
+                    self.submit(flush)
+
+    def submit(self, flush: Flush | LabelFlush) -> None:
+        """Hand over a flush of a topic of which none is under way."""
+        self._in_flight[flush.topic] = flush
+        self.flusher.submit(flush)
 
     def finished(self, seconds: float = 0.0) -> Outcome | None:
         """Return the next outcome that still matters, waiting that long; None if there is none.
@@ -78,9 +83,10 @@ class Flushes:
             self._abandoned = [flush for flush in self._abandoned if flush is not outcome.flush]
         return None
 
-    def drop(self, topic: str) -> Flush | None:
+    def drop(self, topic: str) -> Flush | LabelFlush | None:
         """Drop what is buffered of a topic; return the flush that was given up, if any."""
-        self.buffers[topic].clear()
+        if topic in self.buffers:
+            self.buffers[topic].clear()
         flush = self._in_flight.pop(topic, None)
         if flush is not None:
             self._abandoned.append(flush)

@@ -54,10 +54,11 @@ class LabelFlush:
 
 @dataclass(frozen=True, slots=True)
 class LabelsFlushed:
-    """Label events that are in the lake, and produced where they are to be."""
+    """Label events that are in the lake; ``produced`` of them, and of older ones, to the topic."""
 
     flush: LabelFlush
     seconds: float
+    produced: int
 
 
 def label_rows(

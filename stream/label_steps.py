@@ -47,16 +47,18 @@ class LabelSteps:
                 prepared, flush.part, token=flush.token, incarnations=flush.incarnations
             )
             self.reached(Step.LABELS_COMMITTED)
-        self._produce(flush)
+        produced = self._produce(flush)
         self._checkpoint()
-        return LabelsFlushed(flush, monotonic() - began)
+        return LabelsFlushed(flush, monotonic() - began, produced)
 
-    def _produce(self, flush: LabelFlush) -> None:
+    def _produce(self, flush: LabelFlush) -> int:
         events = [*flush.overdue, *(item.event for item in flush.decided)]
         topic = self.topic
-        if topic is not None and events:
-            self.retry.call("producing label events", lambda: topic.send(events))
-            self.reached(Step.LABELS_PRODUCED)
+        if topic is None or not events:
+            return 0
+        self.retry.call("producing label events", lambda: topic.send(events))
+        self.reached(Step.LABELS_PRODUCED)
+        return len(events)
 
     def _checkpoint(self) -> None:
         try:

@@ -33,12 +33,14 @@ class Budget:
     ``buffers`` is for rows that wait for a flush or are in one. Encoding needs about as much again
     for a moment (the encoded file, one row group and the dictionaries), and Kafka's client keeps a
     queue of ``fetch_queue`` bytes ahead of us. ``batch`` is taken from that queue at once, and
-    held as it came, decoded and as rows while it is taken in.
+    held as it came, decoded and as rows while it is taken in. ``join`` is for the state from which
+    labels are decided.
     """
 
     ceiling: int
     buffers: int
     fetch_queue: int
+    join: int = 0
 
     @property
     def batch(self) -> int:
@@ -46,8 +48,8 @@ class Budget:
         return min(self.fetch_queue // 4, _MAXIMAL_BATCH)
 
     @classmethod
-    def plan(cls, ceiling: int, baseline: int) -> "Budget":
-        """Share out what is left of ``ceiling`` above ``baseline``.
+    def plan(cls, ceiling: int, baseline: int, *, joined: bool = False) -> "Budget":
+        """Share out what is left of ``ceiling`` above ``baseline``; ``joined``: labels are decided.
 
         Raises UsageError if too little is left to work with.
         """
@@ -59,7 +61,10 @@ class Budget:
                 f"{baseline} "
                 f"bytes before it reads anything; set {baseline + SMALLEST_ROOM} or more"
             )
-        return cls(ceiling, buffers=room // 4, fetch_queue=min(_MAXIMAL_QUEUE, room // 10))
+        join = room // 4 if joined else 0
+        room -= join
+        queue = min(_MAXIMAL_QUEUE, room // 10)
+        return cls(ceiling, buffers=room // 4, fetch_queue=queue, join=join)
 
     def flush_bytes(self, wanted: int) -> int:
         """Return the size at which a buffer is flushed: one may fill while another is written."""

@@ -11,6 +11,11 @@ from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 FRESHNESS_BUCKETS = (1, 2, 5, 10, 15, 30, 45, 60, 90, 120, 300, 600, 1800, 3600, 21600, 86400)
+HOURS, DAYS = 3600, 86400
+TURNAROUND_BUCKETS = (
+    *(1, 5, 10, 30, 60, 120, 300, 600, 1800),
+    *(HOURS, 6 * HOURS, DAYS, 3 * DAYS, 7 * DAYS, 30 * DAYS),
+)
 COMMIT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
@@ -130,6 +135,46 @@ SPECS: Sequence[Spec] = (
         Kind.COUNTER,
         "Look-ups of text in the redaction cache, by result.",
         ("result",),
+    ),
+    Spec(
+        "goldpan_labels_total",
+        Kind.COUNTER,
+        "Label events committed, by verdict and by where the trace goes from there.",
+        ("label", "route"),
+    ),
+    Spec(
+        "goldpan_label_turnaround_seconds",
+        Kind.HISTOGRAM,
+        "From the start of the trace, and from the feedback that called for it, to the label's "
+        "commit.",
+        ("since",),
+        TURNAROUND_BUCKETS,
+    ),
+    Spec(
+        "goldpan_label_events_produced_total",
+        Kind.COUNTER,
+        "Label events acknowledged by the topic, those sent again included.",
+    ),
+    Spec("goldpan_join_partitions", Kind.GAUGE, "Pairs of partitions that are joined here."),
+    Spec("goldpan_join_traces", Kind.GAUGE, "Traces in the window of the join."),
+    Spec(
+        "goldpan_join_waiting", Kind.GAUGE, "Traces that feedback waits for and that have not come."
+    ),
+    Spec("goldpan_join_feedback", Kind.GAUGE, "Feedback events that the join holds."),
+    Spec("goldpan_join_bytes", Kind.GAUGE, "Memory of the join's state."),
+    Spec(
+        "goldpan_join_passed_over_total",
+        Kind.COUNTER,
+        "Records that the join let go, by why: late_feedback, late_trace (both are left to "
+        "`goldpan labels reconcile`), unmatched (their trace has not come in the window), "
+        "repeated.",
+        ("why",),
+    ),
+    Spec(
+        "goldpan_labels_left_to_batch",
+        Kind.GAUGE,
+        "1 where this worker cannot decide labels, by why; `goldpan labels reconcile` does.",
+        ("why",),
     ),
 )
 

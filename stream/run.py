@@ -30,10 +30,14 @@ from stream.decode.decoder import Decoder
 from stream.decode.sources import SchemaSource
 from stream.events import Log
 from stream.failpoints import Step, parse
-from stream.flusher import Flusher, FlushSteps, another_topic
+from stream.flusher import Flusher, FlushSteps, Steps, another_topic
 from stream.flushes import Due, Flushes
 from stream.intake import Intake, Redacts, Seals
 from stream.kafka_client import admin_properties, make_consumer
+from stream.label_flush import LABELS, TABLE
+from stream.label_observer import LabelObserver
+from stream.label_run import LabelParts, LabelSetup
+from stream.labelling import Labelling, NoLabels
 from stream.memory import Budget, Gate, resident_bytes
 from stream.metrics import Metrics
 from stream.observer import Observer
@@ -65,6 +69,7 @@ class Setup:
     version: str
     policy: str
     audited: bool
+    labels: LabelSetup | None
     host: str
     port: int
     stop: threading.Event
@@ -127,12 +132,17 @@ def _first_answer(retry: Retry, what: str, ask: Callable[[], ResultT]) -> Result
         raise FatalError(f"stopped while waiting for {what} ({error})") from error
 
 
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 class _Assembly:
     """The parts of one worker, in the order in which they are made."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.topics = list(setup.tables)
+        self.labels: LabelParts | None = None
         self.reached: Callable[[Step], None] = parse(setup.stream.fail_at)
         self.giving_up = threading.Event()
         self.registry = CollectorRegistry()
@@ -150,6 +160,8 @@ class _Assembly:
         partitions = self._first_answer("Kafka", lambda: self.cluster.partitions(self.topics))
         made = self._first_answer("the lake", self.lake.init)
         self._first_answer("the lake", self.writing_lake.tables)
+        if self.setup.labels is not None:
+            self.labels = self._labels(self.setup.labels)
         if made:
             self.setup.log.info("tables_made", tables=made, uri=self.setup.lake.uri)
         self.setup.log.info(
@@ -161,7 +173,9 @@ class _Assembly:
             policy=self.setup.policy,
         )
         budget = Budget.plan(
-            self.setup.stream.memory_bytes, resident_bytes() + self.setup.redactor.memory_bytes
+            self.setup.stream.memory_bytes,
+            resident_bytes() + self.setup.redactor.memory_bytes,
+            joined=self.labels is not None,
         )
         observer = self._observer(budget)
         consumer = make_consumer(
@@ -214,7 +228,7 @@ class _Assembly:
             event_times={t: TABLES[name].event_time for t, name in self.setup.tables.items()},
             positions=self._positions,
             redaction=self.setup.redactor.statistics,
-            now_ms=lambda: time.time_ns() // 1_000_000,
+            now_ms=_now_ms,
             monotonic=time.monotonic,
         )
 
@@ -271,6 +285,7 @@ class _Assembly:
             retry=self._retry(TAKE_OVER_SECONDS, self.setup.stop, observer),
             observer=observer,
             log=self.setup.log,
+            labelling=self._labelling(budget, observer),
             reached=self.reached,
             stop_requested=self.setup.stop.is_set,
             give_up=self.giving_up.set,
@@ -281,6 +296,7 @@ class _Assembly:
             primary={t: self.lake.table(name) for t, name in self.setup.tables.items()},
             quarantine=self.lake.table(QUARANTINE),
             audit=self.lake.table(AUDIT) if self.setup.audited else None,
+            labels=self.lake.table(TABLE) if self.setup.labels else None,
             incarnation=self.cluster.incarnation,
             watermarks=lambda source: self.cluster.watermarks(consumer, source),
             start=self.setup.stream.start,
@@ -316,21 +332,52 @@ class _Assembly:
             for topic, kind in kinds.items()
         }
 
-    def _steps(self, observer: Observer) -> Callable[[str], FlushSteps]:
+    def _labelling(self, budget: Budget, observer: Observer) -> Labelling | NoLabels:
+        if self.labels is None:
+            return NoLabels()
+        told = LabelObserver(
+            self.metrics, self.setup.log, _now_ms, observer.retried, observer.recovered
+        )
+        return self.labels.driver(self.lake, self.cluster, told, limit=budget.join)
+
+    def _labels(self, setup: LabelSetup) -> LabelParts:
+        if setup.topic is not None:
+            topic = setup.topic
+            self._first_answer("Kafka", lambda: self.cluster.partitions([topic]))
+        return LabelParts(
+            setup,
+            self._first_answer("the lake", setup.open),
+            self.setup.kafka,
+            self.setup.policy,
+            self.setup.stream.retry_seconds,
+        )
+
+    def _steps(self, observer: Observer) -> Callable[[str], Steps]:
         watch = Watch(unknown=observer.commit_unknown, settled=observer.commit_settled)
         retry = self._retry(self.setup.stream.retry_seconds, self.giving_up, observer)
         writers = {
-            table.name: TableWriter(
-                table, retry=retry, watch=watch, now_ms=lambda: time.time_ns() // 1_000_000
-            )
+            table.name: TableWriter(table, retry=retry, watch=watch, now_ms=_now_ms)
             for table in self.writing_lake.tables()
         }
-        return lambda topic: FlushSteps(
-            primary=writers[self.setup.tables[topic]],
+        steps: dict[str, Steps] = {
+            topic: self._record_steps(name, writers, retry, observer)
+            for topic, name in self.setup.tables.items()
+        }
+        if self.labels is not None:
+            steps[LABELS] = self.labels.steps(
+                writers[TABLE], retry, self.reached, observer.checkpoint_failed
+            )
+        return steps.__getitem__
+
+    def _record_steps(
+        self, name: str, writers: Mapping[str, TableWriter], retry: Retry, observer: Observer
+    ) -> FlushSteps:
+        return FlushSteps(
+            primary=writers[name],
             quarantine=writers[QUARANTINE],
             audit=writers[AUDIT] if self.setup.audited else None,
-            incarnation=lambda name: retry.call(
-                "asking for the topic", lambda: self.cluster.incarnation(name)
+            incarnation=lambda topic: retry.call(
+                "asking for the topic", lambda: self.cluster.incarnation(topic)
             ),
             reached=self.reached,
             on_checkpoint_error=observer.checkpoint_failed,

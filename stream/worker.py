@@ -18,12 +18,15 @@ from lake.retry import Retry
 from schemas.errors import FatalError, FencedError, RetryableError
 from schemas.provenance import Raw
 from stream.assignment import TakeOver
+from stream.buffer import Flush
 from stream.cluster import Cluster
 from stream.events import Log
 from stream.failpoints import Step
 from stream.flusher import Flushed, NotFlushed, Outcome
 from stream.flushes import Flushes
 from stream.intake import Intake
+from stream.label_flush import LABELS, LabelFlush, LabelsFlushed
+from stream.labelling import Labelling, NoLabels
 from stream.memory import Gate
 from stream.observer import Observer
 from stream.owned import Assignment, Owned
@@ -61,6 +64,7 @@ class Worker:
     retry: Retry
     observer: Observer
     log: Log
+    labelling: Labelling | NoLabels
     reached: Callable[[Step], None]
     stop_requested: Callable[[], bool]
     give_up: Callable[[], None]
@@ -118,6 +122,7 @@ class Worker:
             self._take(batch)
         while outcome := self.flushes.finished():
             self._settle(outcome)
+        self.labelling.turn(self.assignment)
         self._start_flushes()
         self._control_gate()
         self._observe()
@@ -212,19 +217,28 @@ class Worker:
             everything=everything,
             memory_short=self.gate.closed,
         )
+        busy = self.flushes.under_way
+        labels = self.labelling.seal(self.incarnations, everything=everything, busy=busy)
+        if labels is not None:
+            self.flushes.submit(labels)
 
     def _settle(self, outcome: Outcome) -> None:
         """Take note of what became of a flush."""
         if isinstance(outcome, Flushed):
             self._committed(outcome)
-        elif isinstance(outcome.error, FencedError):
+        elif isinstance(outcome, LabelsFlushed):
+            self.labelling.settled(outcome)
+        elif not isinstance(outcome.error, FencedError):
+            raise outcome.error
+        elif isinstance(outcome.flush, LabelFlush):
+            self.labelling.settled(outcome.error)
+        else:
             self.observer.fenced(outcome.flush, outcome.error)
             self._reset(outcome.flush.topic)
-        else:
-            raise outcome.error
 
     def _committed(self, done: Flushed) -> None:
         self.observer.committed(done)
+        self.labelling.stored(done.flush)
         offsets = [
             TopicPartition(item.topic, item.partition, item.end)
             for item in done.flush.primary.ranges
@@ -248,7 +262,9 @@ class Worker:
             if left <= 0:
                 return False
             outcome = self.flushes.finished(min(left, POLL_SECONDS))
-            if isinstance(outcome, NotFlushed) and isinstance(outcome.error, FencedError):
+            if isinstance(outcome, NotFlushed) and isinstance(outcome.flush, Flush):
+                if not isinstance(outcome.error, FencedError):
+                    raise outcome.error
                 self.observer.fenced(outcome.flush, outcome.error)
                 return False
             if outcome is not None:
@@ -256,10 +272,11 @@ class Worker:
 
     def _abandon(self) -> None:
         """Drop everything that is not known to be in the lake: always safe, it is read again."""
-        for topic in self.intakes:
+        for topic in (*self.intakes, LABELS):
             flush = self.flushes.drop(topic)
-            if flush is not None:
+            if isinstance(flush, Flush):
                 self.observer.abandoned(flush)
+        self.labelling.abandon()
 
     def _drain(self) -> None:
         self._pause_all()
@@ -273,6 +290,7 @@ class Worker:
         taken, incarnations = self._take_positions(sources)
         self.assignment.add(taken)
         self.incarnations.update(incarnations)
+        self.labelling.forget(sources)
         starts = [_at(item) for item in taken]
         if self.cooperative:
             self.consumer.incremental_assign(starts)
@@ -292,6 +310,7 @@ class Worker:
     def _give_back(self, partitions: Sequence[TopicPartition], *, flushed: bool) -> None:
         sources = [Source(p.topic, p.partition) for p in partitions]
         self.assignment.remove(sources)
+        self.labelling.forget(sources)
         self.observer.revoked(sources, flushed=flushed)
         if not flushed:
             self._abandon()
@@ -317,6 +336,7 @@ class Worker:
         taken, incarnations = self._take_positions(sources)
         self.assignment.add(taken)
         self.incarnations.update(incarnations)
+        self.labelling.forget(sources)
         self._reposition()
 
     def _reposition(self) -> None:
@@ -353,7 +373,7 @@ class Worker:
 
     def _caught_up(self, targets: Mapping[Source, int]) -> bool:
         owned = self.assignment.owned
-        if self.flushes.under_way:
+        if self.flushes.under_way or self.labelling.missing(self.assignment):
             return False
         if not owned:
             return self.observer.group_is_done(targets, monotonic())

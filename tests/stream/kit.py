@@ -41,6 +41,7 @@ def take_over(
         primary={TOPIC: lake.table("feedback")},
         quarantine=lake.table("quarantine"),
         audit=None,
+        labels=None,
         incarnation=lambda _topic: incarnation,
         watermarks=lambda _source: watermarks,
         start=start,

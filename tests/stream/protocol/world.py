@@ -234,6 +234,7 @@ class World:
             primary={TOPIC: tables[PRIMARY]},
             quarantine=tables[QUARANTINE],
             audit=tables[AUDIT],
+            labels=None,
             incarnation=self._incarnation,
             watermarks=lambda source: (
                 self.logs[source.partition].low,

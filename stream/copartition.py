@@ -1,0 +1,87 @@
+"""Whether the two topics of the join put a trace id into partitions of the same number.
+
+librdkafka's default partitioner hashes keys with CRC-32 (IEEE 802.3), Java's with murmur2 (Austin
+Appleby; the variant of Kafka's `Utils.murmur2`). Two topics with equal keys and equally many
+partitions are therefore not co-partitioned unless all producers agree. So the trace ids themselves
+are held against the partitions they came from: where one of the two partitioners explains all of
+one topic and not the other topic, feedback does not lie where its traces do. And whatever the
+partitioner: a trace of which something is known in another partition gives it away.
+"""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from schemas.provenance import RecordKind
+
+ENOUGH: Final = 32
+"""So many trace ids of a topic are held against the partitioners, at two partitions and more."""
+ASTRAY: Final = 5
+"""So many traces in two partitions are no accident (a record that was sent again, say)."""
+_WORD = 0xFFFFFFFF
+
+
+def crc32(key: bytes) -> int:
+    """Return the hash of librdkafka's `consistent` partitioners."""
+    return zlib.crc32(key)
+
+
+def murmur2(key: bytes) -> int:
+    """Return the hash of Java's default partitioner, not negative."""
+    m, length = 0x5BD1E995, len(key)
+    h = 0x9747B28C ^ length
+    whole = length - length % 4
+    for at in range(0, whole, 4):
+        k = int.from_bytes(key[at : at + 4], "little") * m & _WORD
+        k = (k ^ k >> 24) * m & _WORD
+        h = (h * m & _WORD) ^ k
+    if rest := key[whole:]:
+        h = (h ^ int.from_bytes(rest, "little")) * m & _WORD
+    h = (h ^ h >> 13) * m & _WORD
+    return (h ^ h >> 15) & 0x7FFFFFFF
+
+
+PARTITIONERS: Final[Mapping[str, Callable[[bytes], int]]] = {"crc32": crc32, "murmur2": murmur2}
+
+
+@dataclass(slots=True)
+class _Topic:
+    """What has been seen of one topic. ``fits`` are the partitioners that explain all of it."""
+
+    ids: set[str] = field(default_factory=set)
+    fits: set[str] = field(default_factory=lambda: set(PARTITIONERS))
+
+
+@dataclass(slots=True)
+class Copartition:
+    """Looks at trace ids of both topics, which have ``partitions`` partitions each."""
+
+    partitions: int
+    _topics: dict[RecordKind, _Topic] = field(
+        default_factory=lambda: {kind: _Topic() for kind in RecordKind}
+    )
+    _astray: int = 0
+
+    def look(self, kind: RecordKind, trace_ids: Sequence[str], numbers: Sequence[int]) -> None:
+        """Take note of trace ids and the partitions they came from."""
+        topic = self._topics[kind]
+        for trace_id, number in zip(trace_ids, numbers, strict=True):
+            if len(topic.ids) >= ENOUGH or not topic.fits:
+                return
+            topic.ids.add(trace_id)
+            key = trace_id.encode("utf-8", "surrogatepass")
+            topic.fits = {n for n in topic.fits if PARTITIONERS[n](key) % self.partitions == number}
+
+    def astray(self, count: int) -> None:
+        """Take note of traces of which something is known in two partitions."""
+        self._astray += count
+
+    @property
+    def broken(self) -> bool:
+        """Return whether the topics are known not to be co-partitioned."""
+        if self._astray >= ASTRAY:
+            return True
+        one, other = (self._topics[kind] for kind in RecordKind)
+        told = all(len(topic.ids) >= ENOUGH or not topic.fits for topic in (one, other))
+        return told and bool(one.fits or other.fits) and not one.fits & other.fits
