@@ -1,0 +1,178 @@
+"""A real Prometheus scrapes a real worker: alerts fire and clear, and every panel has data."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.observability.dashboards import DASHBOARDS
+from tests.architecture.source import ROOT
+from tests.deploy.prometheus import Prometheus
+from tests.deploy.promql import metrics
+from tests.deploy.test_dashboards import queries
+from tests.make.records import encode_json, feedback, trace
+from tests.servers.fixtures import StartWorker, missing
+from tests.servers.kafka import unique
+from tests.servers.mock_kafka import MockKafka
+from tests.servers.ports import free_port
+from tests.servers.s3 import S3
+from tests.servers.s3_faults import Fault, FaultyS3
+from tests.servers.topic_io import Record
+from tests.servers.unavailable import ServerUnavailableError
+from tests.servers.worker import Worker, settings
+
+TRACES, FEEDBACK = "llm.traces", "llm.feedback"
+RULES = ROOT / "deploy" / "observability" / "rules.yaml"
+
+RARE = {"goldpan_lost_offsets_total", "goldpan_paused"}
+"""Metrics that have no series before the rare thing that they tell of."""
+
+
+def hurried(rules: str) -> str:
+    """The same rules on a clock sixty times as fast: minutes are seconds, hours are minutes."""
+    slower = {"m": "s", "h": "m"}
+    pattern = r"(?<=\[)(\d+)([mh])(?=\])|(?<=for: )(\d+)([mh])|(?<=offset )(\d+)([mh])"
+
+    def shorter(match: re.Match[str]) -> str:
+        number, unit = (part for part in match.groups() if part)
+        return f"{number}{slower[unit]}"
+
+    return re.sub(pattern, shorter, rules.replace("[3d]", "[72h]"))
+
+
+@dataclass
+class Watched:
+    """A worker between an embedded broker and a breakable S3, and what scrapes it."""
+
+    worker: Worker
+    kafka: MockKafka
+    s3: FaultyS3
+    prometheus: Prometheus
+    produced: int = 0
+
+    def produce(self, count: int) -> None:
+        """Put that many more records on each topic, and a record that is none."""
+        numbers = range(self.produced, self.produced + count)
+        self.produced += count
+        for topic, make in ((TRACES, trace), (FEEDBACK, feedback)):
+            records = [Record(b"%d" % i, encode_json(make(i))) for i in numbers]
+            self.kafka.produce(topic, [*records, Record(b"bad", b"no record")])
+
+    def until(self, holds: Callable[[], Any], what: str) -> None:
+        """Wait until something holds; produce a little meanwhile, as life does."""
+
+        def looked() -> bool:
+            time.sleep(0.5)
+            self.produce(1)
+            return bool(holds())
+
+        self.worker.wait_until(looked, 120, what)
+
+    def value(self, expression: str) -> float:
+        """Return the sum of an expression's series, 0 if there is none."""
+        return sum(value for _, value in self.prometheus.query(expression))
+
+
+@pytest.fixture
+def watched(
+    mock_kafka: MockKafka,
+    s3: S3,
+    faulty_s3: FaultyS3,
+    start_worker: StartWorker,
+    tmp_path: Path,
+) -> Iterator[Watched]:
+    """All of them, started."""
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(hurried(RULES.read_text(encoding="utf-8")))
+    port = free_port()
+    try:
+        prometheus = Prometheus(tmp_path, [f"127.0.0.1:{port}"], rules)
+    except ServerUnavailableError as why:
+        missing("prometheus", why)
+    env = settings(
+        mock_kafka,
+        s3.new_lake(),
+        kafka__group_id=unique("watched"),
+        metrics__port=port,
+        redact__policy="strict",
+        stream__flush_seconds=0.5,
+    )
+    try:
+        worker = start_worker({**env, **s3.env(faulty_s3.endpoint)})
+        yield Watched(worker, mock_kafka, faulty_s3, prometheus.start())
+    finally:
+        prometheus.close()
+
+
+def _stalled(watched: Watched) -> set[tuple[str, str]]:
+    firing = watched.prometheus.firing("GoldpanPartitionStalled")
+    return {(labels["topic"], labels["namespace"]) for labels in firing}
+
+
+def test_an_alert_fires_for_a_stalled_partition_and_clears(watched: Watched) -> None:
+    """The traces cannot be committed: their partitions fire; they can again: nothing does.
+
+    Meanwhile everything has happened that the dashboards show, so each of their queries has data.
+    """
+    watched.until(lambda: watched.value("sum(goldpan_records_total)") > 0, "committing")
+    watched.until(lambda: watched.value("goldpan_ready") == 1, "ready")
+    assert watched.prometheus.firing("GoldpanPartitionStalled") == []
+    assert watched.prometheus.firing("GoldpanRedactionOff") == []
+
+    watched.s3.inject(Fault.ERROR_503, "PUT", r"/traces/", times=None)
+    watched.until(lambda: (TRACES, "goldpan") in _stalled(watched), "seen as stalled")
+    assert watched.value(f'max(goldpan:lag_seconds:max{{topic="{TRACES}"}})') > 5
+
+    watched.s3.clear()
+    watched.s3.inject(Fault.DROP_REPLY, "PUT", r"/traces/_delta_log/.*\.json")
+    watched.until(lambda: not _stalled(watched), "going on")
+    watched.until(
+        lambda: watched.value("sum(goldpan_commits_settled_total)") > 0, "settling a commit"
+    )
+
+    personal = trace(10_000) | {"app": "mail of bob.miller@example.com"}
+    watched.kafka.produce(TRACES, [Record(b"k", encode_json(personal))])
+    reason = 'goldpan_quarantined_total{reason="residual_pii"}'
+    watched.until(lambda: watched.value(reason) > 0, "setting aside what is still personal")
+
+    assert watched.prometheus.broken_rules() == []
+    watched.until(lambda: not _without_data(watched), "with data for all panels")
+    assert _broken_queries(watched) == []
+    watched.worker.sigterm()
+    watched.worker.finish()
+
+
+def _asked(expression: str) -> str:
+    """An expression as Grafana sends it, with its variables filled in."""
+    for variable in ("$namespace", "$topic"):
+        expression = expression.replace(variable, ".*")
+    return expression.replace("$__rate_interval", "1m")
+
+
+def _without_data(watched: Watched) -> list[str]:
+    """The panels whose query gives no series, or none that is a number."""
+    return [
+        f"{dashboard.title}: {title}"
+        for dashboard in DASHBOARDS
+        for title, expression in queries(dashboard)
+        if not metrics(expression) & RARE
+        and not [v for _, v in watched.prometheus.query(_asked(expression)) if not isnan(v)]
+    ]
+
+
+def _broken_queries(watched: Watched) -> list[str]:
+    """The queries on runbook pages that Prometheus refuses."""
+    broken = []
+    for page in sorted((ROOT / "docs" / "runbooks").glob("Goldpan*.md")):
+        blocks = re.findall(r"```promql\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        for line in (line for block in blocks for line in block.splitlines()):
+            try:
+                watched.prometheus.query(line)
+            except OSError:
+                broken.append(f"{page.name}: {line}")
+    return broken
