@@ -4,10 +4,15 @@ The setting is a ceiling for the whole process, since that is what the kernel en
 process takes before it has read anything is measured, not guessed; the rest is shared out.
 """
 
+import ctypes
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
+
+import pyarrow as pa
 
 from schemas.errors import UsageError
 
@@ -15,6 +20,8 @@ SMALLEST_ROOM = 48 * 2**20
 FIRST_USE = 32 * 2**20  # code, threads and pools that only the first flush brings into being
 _MAXIMAL_QUEUE = 64 * 2**20
 _MAXIMAL_BATCH = 3 * 2**20  # above it the processor's caches are of no use: columns cost 1.7 x
+_NEAR = 0.95  # of the ceiling
+_RELEASE_SECONDS = 1.0
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -24,6 +31,13 @@ def resident_bytes() -> int:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
     except (OSError, IndexError, ValueError):
         return 0
+
+
+def release_unused() -> None:
+    """Give memory back to the system that allocators keep although nobody uses it."""
+    pa.default_memory_pool().release_unused()
+    with suppress(OSError, AttributeError):  # only glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,24 +84,45 @@ class Budget:
         """Return the size at which a buffer is flushed: one may fill while another is written."""
         return max(1, min(wanted, self.buffers // 2))
 
+    @property
+    def least_flush(self) -> int:
+        """Return the bytes in buffers below which flushing them would not mend anything."""
+        return self.buffers // 8
+
 
 @dataclass(slots=True)
 class Gate:
-    """Closed while memory is short: the worker then pauses its partitions.
+    """Closed while memory is short: the worker then pauses its partitions, and flushes.
 
     It opens again only well below the limit, so that it does not flap.
     """
 
     budget: Budget
     resident: Callable[[], int] = resident_bytes
+    release: Callable[[], None] = release_unused
+    monotonic: Callable[[], float] = monotonic
     closed: bool = False
+    _released_at: float | None = None
 
     def update(self, buffered: int) -> bool:
         """Take the bytes in buffers; return whether the gate is closed."""
-        resident = self.resident()
-        if buffered >= self.budget.buffers or resident >= 0.95 * self.budget.ceiling:
-            # Memory that nobody uses but that the allocator keeps must not close the gate for good.
-            self.closed = buffered > 0
+        if buffered >= self.budget.buffers:
+            self.closed = True
+        elif self._near_ceiling():
+            # What is resident and in no buffer is kept by allocators: small flushes for ever would
+            # not change that.
+            self.closed = buffered > self.budget.least_flush
         elif buffered <= 0.7 * self.budget.buffers:
             self.closed = False
         return self.closed
+
+    def _near_ceiling(self) -> bool:
+        """Tell whether the process is about as large as it may be, also after it has tidied up."""
+        limit = _NEAR * self.budget.ceiling
+        if self.resident() < limit:
+            return False
+        now = self.monotonic()
+        if self._released_at is None or now - self._released_at >= _RELEASE_SECONDS:
+            self._released_at = now
+            self.release()
+        return self.resident() >= limit

@@ -1,0 +1,116 @@
+"""Memory is shared out within the ceiling, and reading stops and goes on in time."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.errors import UsageError
+from stream.memory import FIRST_USE, SMALLEST_ROOM, Budget, Gate, release_unused, resident_bytes
+
+MIB = 2**20
+BUDGET = Budget.plan(768 * MIB, 200 * MIB)
+
+
+@given(st.integers(0, 2**34), st.integers(0, 2**34))
+def test_the_parts_fit_into_the_ceiling(ceiling: int, baseline: int) -> None:
+    """Rows twice (they are encoded), what is fetched ahead, a batch: below the ceiling."""
+    try:
+        budget = Budget.plan(ceiling, baseline)
+    except UsageError:
+        assert ceiling < baseline + FIRST_USE + SMALLEST_ROOM
+        return
+    taken = baseline + 2 * budget.buffers + budget.fetch_queue + 3 * budget.batch
+    assert taken <= ceiling
+    assert min(budget.buffers, budget.fetch_queue, budget.batch) > 0
+
+
+def test_too_little_is_refused_with_what_would_do() -> None:
+    """The number that the sentence names is the smallest that is accepted."""
+    with pytest.raises(UsageError, match="MEMORY_BYTES") as refused:
+        Budget.plan(10 * MIB, 200 * MIB)
+    least = int(str(refused.value).split("set ")[1].split()[0])
+    Budget.plan(least, 200 * MIB)
+    with pytest.raises(UsageError):
+        Budget.plan(least - 1, 200 * MIB)
+
+
+@given(st.integers(1, 2**40))
+def test_one_buffer_can_fill_while_another_is_written(wanted: int) -> None:
+    """However large flushes are meant to be, two of them fit into the buffers."""
+    assert 1 <= BUDGET.flush_bytes(wanted) <= min(wanted, BUDGET.buffers // 2)
+
+
+class Process:
+    """A process whose size is what it holds and what its allocators keep."""
+
+    def __init__(self, held: int = 0, kept: int = 0, releasable: int = 0) -> None:
+        self.held = held
+        self.kept = kept
+        self.releasable = releasable
+        self.now = 0.0
+        self.released = 0
+
+    def resident(self) -> int:
+        """Return the size."""
+        return self.held + self.kept
+
+    def release(self) -> None:
+        """Give back what can be given back."""
+        self.released += 1
+        self.kept -= self.releasable
+        self.releasable = 0
+
+    def gate(self) -> Gate:
+        """Return the gate of this process."""
+        return Gate(BUDGET, self.resident, self.release, lambda: self.now)
+
+
+def test_it_closes_when_the_buffers_are_full_and_opens_well_below() -> None:
+    """Between the two limits it stays as it is."""
+    gate = Process().gate()
+    shares = [0.5, 0.9, 1.0, 0.9, 0.71, 0.7, 0.9, 1.0]
+    states = [gate.update(int(BUDGET.buffers * share)) for share in shares]
+    assert states == [False, False, True, True, True, False, False, True]
+
+
+def test_it_closes_near_the_ceiling() -> None:
+    """Whatever it is that takes the memory."""
+    process = Process(held=BUDGET.ceiling)
+    gate = process.gate()
+    assert gate.update(BUDGET.buffers // 2)
+    process.held = BUDGET.ceiling // 2
+    assert not gate.update(BUDGET.buffers // 2)
+
+
+def test_what_allocators_keep_is_given_back_first() -> None:
+    """Memory that nobody uses does not stop the reading."""
+    process = Process(held=BUDGET.ceiling // 2, kept=BUDGET.ceiling // 2, releasable=300 * MIB)
+    assert not process.gate().update(BUDGET.buffers // 2)
+    assert process.released == 1
+
+
+def test_what_allocators_keep_for_good_does_not_make_small_flushes_for_ever() -> None:
+    """Near the ceiling for ever, a flush is still made of more than one batch."""
+    gate = Process(kept=BUDGET.ceiling).gate()
+    assert not gate.update(0)
+    assert not gate.update(BUDGET.least_flush)
+    assert gate.update(BUDGET.least_flush + 1)
+    assert BUDGET.least_flush > BUDGET.batch
+
+
+def test_tidying_up_is_not_done_at_every_turn() -> None:
+    """It takes time; once a second is enough."""
+    process = Process(kept=BUDGET.ceiling)
+    gate = process.gate()
+    for tenth in range(25):
+        process.now = tenth / 10
+        gate.update(0)
+    assert process.released == 3
+
+
+@pytest.mark.parametrize("call", [release_unused, lambda: resident_bytes() >= 0])
+def test_the_system_is_asked_in_a_way_that_it_knows(call: Callable[[], object]) -> None:
+    """Neither raises, wherever this runs."""
+    call()
