@@ -1,0 +1,83 @@
+"""A way to an S3 server that notes which actions, as policies call them, are done to what."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.servers.http_forward import forward, request_body, send_back
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One request: the action, the bucket and the key (empty for the bucket itself)."""
+
+    action: str
+    bucket: str
+    key: str
+    prefix: str | None
+    only_if_new: bool
+
+    @property
+    def resource(self) -> str:
+        """Return what a policy calls it."""
+        return f"arn:aws:s3:::{self.bucket}" + (f"/{self.key}" if self.key else "")
+
+
+@dataclass
+class Deeds:
+    """The address of the way, and what has been done over it."""
+
+    endpoint: str = ""
+    done: set[Deed] = field(default_factory=set)
+
+
+@contextmanager
+def witnessed(endpoint: str) -> Iterator[Deeds]:
+    """Run the way to the server at ``endpoint`` for as long as the block lasts."""
+    deeds, address = Deeds(), urlsplit(endpoint).netloc
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *args: Any) -> None:
+            """Say nothing."""
+
+        def handle_one(self) -> None:
+            deeds.done.add(_deed(self.command, self.path, self.headers.get("If-None-Match")))
+            body = request_body(self.headers, self.rfile)
+            send_back(self, forward(self, address, body))
+
+        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_one  # noqa: N815
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    deeds.endpoint = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield deeds
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _deed(method: str, path: str, if_none_match: str | None) -> Deed:
+    parts = urlsplit(path)
+    bucket, _, key = unquote(parts.path).lstrip("/").partition("/")
+    query = parse_qs(parts.query, keep_blank_values=True)
+    prefix = query.get("prefix", [None])[0]
+    return Deed(_action(method, key, set(query)), bucket, key, prefix, if_none_match == "*")
+
+
+def _action(method: str, key: str, query: set[str]) -> str:
+    """Name a request as a policy does (Actions, resources, and condition keys for Amazon S3)."""
+    if not key:
+        listing = {"GET": "s3:ListBucket", "HEAD": "s3:ListBucket", "POST": "s3:DeleteObject"}
+        return listing.get(method, f"?{method}")
+    if method == "DELETE":
+        return "s3:AbortMultipartUpload" if "uploadId" in query else "s3:DeleteObject"
+    actions = {"GET": "s3:GetObject", "HEAD": "s3:GetObject"}
+    return actions.get(method, "s3:PutObject")  # parts of an upload are puts too
