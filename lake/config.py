@@ -16,14 +16,22 @@ class LakeSettings(BaseModel):
         description="A folder, `file://…` or `s3://bucket/prefix`; "
         "each table lies at `<uri>/<table>`.",
     )
+    releases_uri: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Where releases are published, if not at `<uri>/releases`: a folder or "
+        "`s3://bucket/prefix`.",
+    )
     s3_endpoint_url: str | None = Field(
         default=None,
         description="Address of an S3 server that is not AWS, such as `http://minio:9000`.",
     )
 
-    @field_validator("uri")
+    @field_validator("uri", "releases_uri")
     @classmethod
-    def _known_scheme(cls, uri: str) -> str:
+    def _known_scheme(cls, uri: str | None) -> str | None:
+        if uri is None:
+            return None
         scheme, separator, rest = uri.partition("://")
         if not separator:
             return uri

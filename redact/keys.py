@@ -33,6 +33,7 @@ class Keys:
     pseudonym: bytes
     fingerprint: bytes
     cache: bytes
+    release: bytes
 
     @classmethod
     def derive(cls, secret: bytes, key_id: str = "k1") -> "Keys":
@@ -43,11 +44,11 @@ class Keys:
         """
         if len(secret) != KEY_BYTES:
             raise UsageError("The redaction key must be 32 bytes, given in base64.")
-        pseudonym, fingerprint, cache = (
+        pseudonym, fingerprint, cache, release = (
             hmac.digest(secret, f"goldpan/{purpose}".encode(), "sha256")
-            for purpose in ("pseudonym", "fingerprint", "cache")
+            for purpose in ("pseudonym", "fingerprint", "cache", "release")
         )
-        return cls(key_id, pseudonym, fingerprint, cache)
+        return cls(key_id, pseudonym, fingerprint, cache, release)
 
 
 def load_keys(settings: RedactSettings, *, default_secret: bytes | None = None) -> Keys:

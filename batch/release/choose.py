@@ -15,8 +15,8 @@ Horvitz-Thompson total is unbiased; Särndal, Swensson and Wretman 1992, ch. 9 o
 Where a rarer stratum took *all* of its clusters, what else they hold could not be drawn; such
 traces are counted as out of reach, and the rest of their stratum speaks for them.
 
-A drawn row whose text is a near-duplicate of one that is in already gives its weight to that one
-and makes room for another.
+A drawn row whose text is a near-duplicate of one that is in already makes room for another. Its
+weight goes to that one if they are of one stratum, or else to the rows of its own stratum.
 """
 
 import math
@@ -134,6 +134,8 @@ def _draw_in_order(
                 taken.add(one.cluster)
                 share.drawn.append(Drawn(one, near(one.trace_id)))
         share.short = share.rows < share.wanted
+        if share.drawn and not share.rows:
+            share.drawn[0].same_as = None  # better a near-duplicate than an empty stratum
         shares.append(share)
     return shares
 

@@ -227,9 +227,9 @@ def _personal_data(true: Mapping[str, Any], rows: Rows) -> list[Block]:
     return [
         Heading("Personal data"),
         Text(
-            "Every row went through redaction before it was stored; identifiers of users are keyed "
-            f"pseudonyms. {asked} What redaction misses, and what is known of its recall, is in "
-            "docs/redaction.md. A person can be erased: their rows go, all others stay provable."
+            "The rows are as the lake holds them: redacted before they were stored, under the "
+            f"policies below. {asked} What redaction is known to miss is in docs/redaction.md of "
+            "goldpan."
         ),
         Grid(
             ("redaction policy (hash)", "rows"),
@@ -267,8 +267,8 @@ def _gaps(true: Mapping[str, Any], rows: Rows) -> list[Block]:
         (unlabelled > 0, f"{unlabelled} rows have no label that can be used (none or unknown)."),
         (
             duplicates > 0,
-            f"{duplicates} drawn traces were near-duplicates of others and gave them "
-            "their weight; labels of near-duplicates may differ.",
+            f"{duplicates} drawn traces were left out as near-duplicates of others, which "
+            "stand for them; labels of near-duplicates may differ.",
         ),
         (
             population["refused_by_redaction_policy"] > 0,

@@ -15,6 +15,7 @@ body{max-width:52rem;margin:2.5rem auto;padding:0 1rem}
 h1{font-size:1.7rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin:2rem 0 .5rem}
 table{border-collapse:collapse;margin:.6rem 0;font-size:.9rem;display:block;overflow-x:auto}
 th,td{padding:.25rem .7rem;border-bottom:1px solid #dde3e8;text-align:left;white-space:nowrap}
+td:first-child{white-space:normal}
 th{color:#59636e;font-weight:600}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 code{background:#f2f4f6;padding:.1em .3em;border-radius:3px;font-size:.88em;overflow-wrap:anywhere}
 .note{background:#fff6e0;border-left:3px solid #d29a00;padding:.5rem .8rem;margin:.5rem 0}

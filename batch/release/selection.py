@@ -139,7 +139,7 @@ def _rows(
             "weight": weights[one.cell.trace_id],
         }
         for share, one in kept
-    } | {one.trace_id: {"drawn": one.drawn, "weight": weights.get(one.trace_id)} for one in named}
+    } | {one.trace_id: {"drawn": one.drawn} for one in named}
     twins = _twins(shares)
     content = [texts.rows[trace_id] for trace_id in drawn]
     return to_arrow(
@@ -158,18 +158,19 @@ def _rows(
 
 
 def _weights(shares: Sequence[Share]) -> dict[str, float]:
-    """Return the weight of each row: by the design, scaled to its stratum, with its duplicates'.
+    """Return the weight of each row: by the design, with its duplicates', scaled to its stratum.
 
-    The number of traces in a stratum is known, so the weights of what was drawn from it are scaled
-    to add up to it (post-stratification, Särndal et al. 1992, ch. 7).
+    The number of traces in a stratum is known, so the weights of its rows are scaled to add up to
+    it (post-stratification, Särndal et al. 1992, ch. 7).
     """
     weights: dict[str, float] = {}
     for share in shares:
-        total = sum(one.weight for one in share.drawn)
+        own = {one.cell.trace_id: one.weight for one in share.drawn if one.same_as is None}
         for one in share.drawn:
-            scaled = one.weight * share.stratum.traces / total
-            row = one.same_as or one.cell.trace_id
-            weights[row] = weights.get(row, 0.0) + scaled
+            if one.same_as in own:
+                own[one.same_as] += one.weight
+        scale = share.stratum.traces / (sum(own.values()) or 1.0)
+        weights |= {row: weight * scale for row, weight in own.items()}
     return weights
 
 

@@ -87,6 +87,22 @@ COMMANDS: Final = Group(
                 ),
             },
         ),
+        "release": Group(
+            "Golden sets: built from the lake by a spec, published once, provable for ever.",
+            {
+                "build": Command("goldpan.cli.release:build", "Build and publish a release."),
+                "list": Command("goldpan.cli.release:list_", "List releases and their versions."),
+                "show": Command("goldpan.cli.release:show", "Show what a release is."),
+                "verify": Command(
+                    "goldpan.cli.release:verify", "Prove that a release is as it was published."
+                ),
+                "diff": Command("goldpan.cli.release:diff", "Tell how two versions differ."),
+                "export": Command(
+                    "goldpan.cli.release:export", "Write a release in the format of another tool."
+                ),
+                "withdraw": Command("goldpan.cli.release:withdraw", "Withdraw a version."),
+            },
+        ),
         "redact": Command(
             "goldpan.cli.redact:redact", "Redact records in files: JSON lines in, JSON lines out."
         ),

@@ -1,0 +1,232 @@
+"""Releases in the import formats of other tools. A release is the truth; these are copies of it.
+
+Each format is a function from rows (JSON values) to files. The fields are those of the tools'
+import calls; ids are derived from release and trace, so that importing twice changes nothing.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+from uuid import uuid5
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from batch.release.contract import SPACE
+from batch.release.files import jsonl
+from batch.release.rows import SALT, SCHEMA
+
+Row: TypeAlias = Mapping[str, Any]
+Rows: TypeAlias = Sequence[Row]
+
+_ABOUT: Final = (
+    "trace_id",
+    "session_id",
+    "app",
+    "label",
+    "confidence",
+    "drawn",
+    "split",
+    "stratum",
+    "weight",
+    "inclusion_probability",
+    "model_version",
+    "prompt_version",
+)
+
+
+def _jsonl(rows: Rows, name: str, version: str) -> dict[str, bytes]:
+    del version
+    return {f"{name}.jsonl": jsonl([{k: v for k, v in r.items() if k != SALT} for r in rows])}
+
+
+def _csv(rows: Rows, name: str, version: str) -> dict[str, bytes]:
+    """Write what is nested as JSON text; texts that a spreadsheet would run get a quote before."""
+    del version
+    sink = io.StringIO()
+    columns = [column for column in SCHEMA.names if column != SALT]
+    writer = csv.writer(sink, lineterminator="\r\n")
+    writer.writerow(columns)
+    writer.writerows([_flat(row[column]) for column in columns] for row in rows)
+    return {f"{name}.csv": sink.getvalue().encode()}
+
+
+def _flat(value: Any) -> Any:
+    if isinstance(value, list | dict):
+        return canonical_text(value)
+    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
+        return f"'{value}"  # CSV injection (OWASP)
+    return "" if value is None else value
+
+
+def canonical_text(value: Any) -> str:
+    """Return a value as JSON text, the same for the same value."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def _huggingface(rows: Rows, name: str, version: str) -> dict[str, bytes]:
+    """Write a dataset folder: a Parquet file for each side, and the card that names them."""
+    sides = sorted({row["split"] for row in rows})
+    files = {
+        f"data/{side}.parquet": _plain_parquet([row for row in rows if row["split"] == side])
+        for side in sides
+    }
+    head = {
+        "pretty_name": f"{name} {version}",
+        "size_categories": [_size(len(rows))],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [{"split": s, "path": f"data/{s}.parquet"} for s in sides],
+            }
+        ],
+    }
+    card = (
+        f"---\n{yaml.safe_dump(head, sort_keys=False)}---\n\n# {name} {version}\n\n"
+        "Labelled traces of production. The column `weight` says how many traces a row stands "
+        "for: use it for estimates of production. `segments` and `attributes` are JSON text. The "
+        "datasheet of the release says how it was drawn and what it cannot tell.\n"
+    )
+    return files | {"README.md": card.encode()}
+
+
+def _size(rows: int) -> str:
+    for limit, told in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K")):
+        if rows < limit:
+            return told
+    return "100K<n<1M"
+
+
+def _plain_parquet(rows: Rows) -> bytes:
+    """Write rows without maps, which the datasets library does not read: they become JSON text."""
+    fields = [
+        pa.field(f.name, pa.string()) if pa.types.is_map(f.type) else f
+        for f in SCHEMA
+        if f.name != SALT
+    ]
+    columns = [
+        pa.array([_unmapped(row[f.name], f) for row in rows], _as_text(f.type)).cast(f.type)
+        for f in fields
+    ]
+    sink = pa.BufferOutputStream()
+    table = pa.Table.from_arrays(columns, schema=pa.schema(fields))
+    pq.write_table(table, sink, compression="zstd")
+    return bytes(sink.getvalue())
+
+
+def _as_text(kind: pa.DataType) -> pa.DataType:
+    """Return the type in which JSON values of a column come: times are text in JSON."""
+    return pa.string() if pa.types.is_timestamp(kind) else kind
+
+
+def _unmapped(value: Any, field: pa.Field) -> Any:
+    is_text = pa.types.is_string(field.type)
+    return canonical_text(value) if is_text and isinstance(value, dict) else value
+
+
+def _mlflow(rows: Rows, name: str, version: str) -> dict[str, bytes]:
+    """Write records for `mlflow.genai.datasets`: `merge_records` takes them as they are."""
+    source = f"goldpan:{name}@{version}"
+    return {
+        f"{name}.mlflow.jsonl": jsonl(
+            [
+                {
+                    "inputs": {"messages": row["messages"]},
+                    "outputs": {"response": row["response"]},
+                    "expectations": _expected(row),
+                    "tags": {k: str(v) for k, v in _about(row).items() if v is not None},
+                    "source": {
+                        "source_type": "DOCUMENT",
+                        "source_data": {"doc_uri": f"{source}#{row['trace_id']}"},
+                    },
+                }
+                for row in rows
+            ]
+        )
+    }
+
+
+def _langfuse(rows: Rows, name: str, version: str) -> dict[str, bytes]:
+    """Write arguments of `create_dataset_item`, one object a line."""
+    return {
+        f"{name}.langfuse.jsonl": jsonl(
+            [
+                {
+                    "dataset_name": name,
+                    "id": _id(name, row),
+                    "input": {"messages": row["messages"]},
+                    "expected_output": row["expected_response"],
+                    "metadata": _about(row) | {"release": version, "response": row["response"]},
+                }
+                for row in rows
+            ]
+        )
+    }
+
+
+def _langsmith(rows: Rows, name: str, version: str) -> dict[str, bytes]:
+    """Write examples for `Client.create_examples`, one object a line."""
+    return {
+        f"{name}.langsmith.jsonl": jsonl(
+            [
+                {
+                    "id": _id(name, row),
+                    "inputs": {"messages": row["messages"]},
+                    "outputs": _expected(row),
+                    "metadata": _about(row) | {"release": version, "response": row["response"]},
+                    "split": row["split"],
+                }
+                for row in rows
+            ]
+        )
+    }
+
+
+def _promptfoo(rows: Rows, name: str, version: str) -> dict[str, bytes]:
+    """Write test cases for `tests: file://….jsonl`; an expected response becomes an assertion."""
+    return {
+        f"{name}.promptfoo.jsonl": jsonl(
+            [
+                {
+                    "description": f"{name}@{version} {row['trace_id']}",
+                    "vars": {
+                        "messages": canonical_text(row["messages"]),
+                        "expected_response": row["expected_response"] or "",
+                    },
+                    "assert": [{"type": "similar", "value": row["expected_response"]}]
+                    if row["expected_response"]
+                    else [],
+                    "metadata": _about(row),
+                }
+                for row in rows
+            ]
+        )
+    }
+
+
+def _expected(row: Row) -> dict[str, Any]:
+    known = {"expected_response": row["expected_response"], "label": row["label"]}
+    return {key: value for key, value in known.items() if value is not None}
+
+
+def _about(row: Row) -> dict[str, Any]:
+    return {key: row[key] for key in _ABOUT}
+
+
+def _id(name: str, row: Row) -> str:
+    return str(uuid5(SPACE, f"{name}/{row['trace_id']}"))
+
+
+FORMATS: Final[Mapping[str, Callable[[Rows, str, str], dict[str, bytes]]]] = {
+    "jsonl": _jsonl,
+    "csv": _csv,
+    "huggingface": _huggingface,
+    "mlflow": _mlflow,
+    "langfuse": _langfuse,
+    "langsmith": _langsmith,
+    "promptfoo": _promptfoo,
+}
+"""The formats by name; each gives files by path, for rows, name and version of a release."""

@@ -1,0 +1,388 @@
+"""``goldpan release``: build golden sets, look at them, prove them, hand them on, withdraw them."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.table import Table
+
+from batch.release.build import Built, Progress, draft, publish
+from batch.release.diff import Difference, difference
+from batch.release.exports import FORMATS
+from batch.release.files import DATA, MANIFEST, SHEET, WITHDRAWN
+from batch.release.manifest import read_manifest
+from batch.release.reading import read_rows
+from batch.release.rows import json_rows
+from batch.release.shelf import Shelf, Standing, TakenError
+from batch.release.sides import DEVELOPMENT, HOLDOUT
+from batch.release.spec import load_spec
+from batch.release.verify import Verdict, withdrawal
+from batch.release.verify import verify as verify_folder
+from batch.release.version import Level, parse_reference
+from goldpan import releases
+from goldpan.cli.call import Call, with_call
+from goldpan.cli.figures import count_text
+from goldpan.cli.main import NO
+from lake.objects import FolderStore
+from lake.snapshot import snapshot
+from lake.tables import Lake
+from schemas.errors import UsageError
+
+_DIGITS = 12
+
+
+@click.command()
+@click.argument("spec", type=click.Path(path_type=Path, dir_okay=False), metavar="SPEC.yaml")
+@click.option("--traces-version", type=click.IntRange(0), help="Version of table traces to read.")
+@click.option("--labels-version", type=click.IntRange(0), help="Version of table labels to read.")
+@click.option("--memory-mib", type=click.IntRange(128), default=1024, show_default=True)
+@click.option("--take-over", is_flag=True, help="Abandon a version that a dead builder left open.")
+@click.option("--dry-run", is_flag=True, help="Only tell what would be in it.")
+@with_call
+@click.pass_context
+def build(  # noqa: PLR0913 - one argument an option
+    ctx: click.Context,
+    call: Call,
+    *,
+    spec: Path,
+    traces_version: int | None,
+    labels_version: int | None,
+    memory_mib: int,
+    take_over: bool,
+    dry_run: bool,
+) -> None:
+    """Build a release by its spec, and publish it if anything is new.
+
+    The version is decided from what changed. Exit code 1 if another builder was first.
+
+    \b
+    Example:
+      goldpan release build support.yaml
+    """
+    described = load_spec(spec)
+    shelf = releases.shelf(call.settings)
+    lake = Lake(call.settings.lake)
+    with _progress(call) as progress:
+        means = releases.means(call.settings, memory_mib, progress)
+        traces = snapshot(lake, "traces", traces_version)
+        labels = snapshot(lake, "labels", labels_version)
+        made = draft(described, traces, labels, means)
+        if dry_run:
+            _tell_draft(call, made.true)
+            return
+        progress("publishing")
+        try:
+            built = publish(made, shelf, take_over=take_over)
+        except TakenError as error:
+            told = str(error)
+            call.answer({"ok": False, "reason": told}, lambda c: c.print(told, markup=False))
+            ctx.exit(NO)
+    call.answer(_built_json(built), lambda console: _show_built(console, built))
+
+
+@contextmanager
+def _progress(call: Call) -> Iterator[Progress]:
+    """Yield what the steps of a build are told to; shown only if a person watches."""
+    console = Console(stderr=True)
+    if not call.watched:
+        yield lambda _what: None
+        return
+    with console.status("reading the lake") as status:
+        yield status.update
+
+
+def _tell_draft(call: Call, true: Mapping[str, Any]) -> None:
+    kept = {key: value for key, value in true.items() if key not in {"rows", "spec"}}
+
+    def show(console: Console) -> None:
+        console.print(f"would be {count_text(true['row_count'])} rows")
+        console.print(_strata_table(true))
+
+    call.answer({"dry_run": True, **kept}, show)
+
+
+def _built_json(built: Built) -> dict[str, Any]:
+    return {
+        "ok": True,
+        "name": built.name,
+        "version": str(built.version),
+        "digest": f"sha256:{built.digest}",
+        "published": built.level is not Level.NONE,
+        "level": str(built.level),
+        "rows": built.rows,
+        "previous": str(built.before) if built.before else None,
+        "changes": built.changes.counts(),
+    }
+
+
+def _show_built(console: Console, built: Built) -> None:
+    where = f"{built.name}@{built.version}"
+    if built.level is Level.NONE:
+        console.print(f"nothing is new: {where} holds these {count_text(built.rows)} rows already")
+        return
+    console.print(f"published {where}: {count_text(built.rows)} rows")
+    if built.before:
+        console.print(f"{built.level} after {built.before}: {_counts(built.changes.counts())}")
+    console.print(f"pin it as {built.name}@sha256:{built.digest[:_DIGITS]}")
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count_text(n)} {what}" for what, n in counts.items() if n) or "nothing"
+
+
+@click.command(name="list")
+@click.argument("name", required=False)
+@with_call
+def list_(call: Call, *, name: str | None) -> None:
+    """List releases, all or those of one name, with their versions and digests.
+
+    \b
+    Example:
+      goldpan release list
+    """
+    shelf = releases.shelf(call.settings)
+    names = shelf.names() if name is None else [name]
+    found = [one for each in names for one in shelf.standing(each)]
+    data = [_standing_json(one) for one in found]
+
+    def show(console: Console) -> None:
+        if not found:
+            console.print("there is no release yet")
+            return
+        table = Table("release", "digest", "state", box=box.SIMPLE_HEAD)
+        for one in found:
+            table.add_row(f"{one.name}@{one.version}", one.digest[:_DIGITS], _state(one))
+        console.print(table)
+
+    call.answer({"releases": data}, show)
+
+
+def _standing_json(one: Standing) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "version": str(one.version),
+        "digest": f"sha256:{one.digest}",
+        "state": _state(one),
+    }
+
+
+def _state(one: Standing) -> str:
+    if one.withdrawn:
+        return "withdrawn"
+    if one.published:
+        return "published"
+    return "abandoned" if one.abandoned else "begun"
+
+
+@click.command()
+@click.argument("release", metavar="NAME[@VERSION]")
+@click.option("--sheet", is_flag=True, help="The whole datasheet.")
+@with_call
+def show(call: Call, *, release: str, sheet: bool) -> None:
+    """Show what a release is: rows, strata, where it came from.
+
+    \b
+    Example:
+      goldpan release show support@3 --sheet
+    """
+    shelf = releases.shelf(call.settings)
+    one = shelf.find(parse_reference(release))
+    manifest = read_manifest(shelf.read(one, MANIFEST))
+    kept = {key: value for key, value in manifest.items() if key != "rows"}
+
+    def tell(console: Console) -> None:
+        if one.withdrawn:
+            console.print("[red]withdrawn[/]: do not use it")
+        if sheet:
+            console.print(Markdown(shelf.read(one, SHEET).decode()))
+            return
+        console.print(f"{one.name}@{one.version}: {count_text(manifest['row_count'])} rows")
+        console.print(f"digest sha256:{one.digest}", soft_wrap=True)
+        console.print(_strata_table(manifest))
+
+    call.answer(kept | {"digest": f"sha256:{one.digest}", "withdrawn": one.withdrawn}, tell)
+
+
+def _strata_table(manifest: Mapping[str, Any]) -> Table:
+    table = Table("stratum", "traces", "clusters", "drawn", "rows", box=box.SIMPLE_HEAD)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for stratum in manifest["design"]["strata"]:
+        numbers = (stratum[key] for key in ("traces", "clusters", "drawn", "rows"))
+        table.add_row(stratum["name"], *(count_text(number) for number in numbers))
+    return table
+
+
+@click.command()
+@click.argument("release", metavar="NAME[@VERSION]|FOLDER")
+@click.option("--expect", metavar="sha256:…", help="The digest that was pinned.")
+@with_call
+@click.pass_context
+def verify(ctx: click.Context, call: Call, *, release: str, expect: str | None) -> None:
+    """Prove that every byte of a release is as it was published; offline, for a folder.
+
+    Exit code 1, and what is wrong, if anything is.
+
+    \b
+    Example:
+      goldpan release verify support@3.1.0
+      goldpan release verify ./support-3.1.0 --expect sha256:4f0c…
+    """
+    expected = None if expect is None else expect.removeprefix("sha256:")
+    if Path(release).is_dir():
+        verdict = verify_folder(FolderStore(Path(release)), expected=expected)
+    else:
+        shelf = releases.shelf(call.settings)
+        verdict = _verified(shelf, shelf.find(parse_reference(release)), expected)
+    call.answer(verdict.to_json(), lambda console: _show_verdict(console, verdict))
+    if not verdict.ok:
+        ctx.exit(NO)
+
+
+def _verified(shelf: Shelf, one: Standing, expected: str | None = None) -> Verdict:
+    return releases.patience().call(
+        f"verifying {one.name}@{one.version}",
+        lambda: verify_folder(shelf.files, f"{one.folder}/", expected or one.digest),
+    )
+
+
+def _show_verdict(console: Console, verdict: Verdict) -> None:
+    for problem in verdict.problems:
+        console.print(f"[red]wrong[/]: {problem}", soft_wrap=True)
+    if verdict.withdrawn is not None:
+        console.print(f"withdrawn: {verdict.withdrawn}", markup=False, soft_wrap=True)
+    if verdict.ok:
+        console.print(
+            f"[green]ok[/]: {verdict.name}@{verdict.version}, {count_text(verdict.rows)} rows, "
+            f"sha256:{verdict.digest}",
+            soft_wrap=True,
+        )
+
+
+@click.command()
+@click.argument("before", metavar="NAME@VERSION")
+@click.argument("after", metavar="NAME@VERSION")
+@with_call
+@click.pass_context
+def diff(ctx: click.Context, call: Call, *, before: str, after: str) -> None:
+    """Tell how two versions differ: rows added, removed, relabelled, and what that does to strata.
+
+    Exit code 1 if they differ.
+
+    \b
+    Example:
+      goldpan release diff support@3.0.0 support@latest
+    """
+    shelf = releases.shelf(call.settings)
+    old, new = (shelf.find(parse_reference(text)) for text in (before, after))
+    if old.name != new.name:
+        raise UsageError("Two versions of one release can be compared, not two releases.")
+    rows = [json_rows(read_rows(shelf.read(one, DATA))) for one in (old, new)]
+    found = difference(rows[0], rows[1])
+    call.answer(_difference_json(old, new, found), lambda console: _show_difference(console, found))
+    if not found.same:
+        ctx.exit(NO)
+
+
+def _difference_json(old: Standing, new: Standing, found: Difference) -> dict[str, Any]:
+    return {
+        "name": old.name,
+        "before": str(old.version),
+        "after": str(new.version),
+        "level": str(found.changes.level),
+        "changes": found.changes.counts(),
+        "added": list(found.changes.added),
+        "removed": list(found.changes.removed),
+        "relabelled": list(found.changes.relabelled),
+        "edited": list(found.changes.edited),
+        "moved": list(found.changes.moved),
+        "labels": {label: list(pair) for label, pair in found.labels.items()},
+        "strata": {stratum: list(pair) for stratum, pair in found.strata.items()},
+    }
+
+
+def _show_difference(console: Console, found: Difference) -> None:
+    console.print(_counts(found.changes.counts()))
+    for what, mix in (("label", found.labels), ("stratum", found.strata)):
+        table = Table(what, "before", "after", "", box=box.SIMPLE_HEAD)
+        for value, (old, new) in mix.items():
+            if old != new or what == "label":
+                table.add_row(value, str(old), str(new), f"{new - old:+d}" if new != old else "")
+        if table.row_count:
+            console.print(table)
+
+
+@click.command()
+@click.argument("release", metavar="NAME[@VERSION]")
+@click.option("--to", "target", type=click.Choice(list(FORMATS)), required=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="The folder to write into (made if missing).",
+)
+@click.option(
+    "--side",
+    type=click.Choice([DEVELOPMENT, HOLDOUT, "all"]),
+    default="all",
+    show_default=True,
+    help="Only the rows of one side of the holdout line.",
+)
+@with_call
+def export(call: Call, *, release: str, target: str, out: Path, side: str) -> None:
+    """Write a release in the format of another tool, after proving it.
+
+    \b
+    Example:
+      goldpan release export support@3 --to langsmith --side development --out ./export
+    """
+    shelf = releases.shelf(call.settings)
+    one = shelf.find(parse_reference(release))
+    verdict = _verified(shelf, one)
+    if not verdict.ok:
+        raise UsageError(
+            f"{one.name}@{one.version} is not as it was published: {verdict.problems[0]} "
+            f"(goldpan release verify {one.name}@{one.version})"
+        )
+    if one.withdrawn:
+        raise UsageError(f"{one.name}@{one.version} was withdrawn: {verdict.withdrawn}")
+    rows = json_rows(read_rows(shelf.read(one, DATA)))
+    chosen = [row for row in rows if side in {"all", row["split"]}]
+    files = FORMATS[target](chosen, one.name, str(one.version))
+    store = FolderStore(out)
+    for path, data in files.items():
+        store.put(path, data)
+    written = sorted(str(out / path) for path in files)
+    call.answer(
+        {"rows": len(chosen), "files": written},
+        lambda console: console.print(f"{count_text(len(chosen))} rows in {', '.join(written)}"),
+    )
+
+
+@click.command()
+@click.argument("release", metavar="NAME@VERSION")
+@click.option("--reason", required=True, help="Why, for those who pinned it.")
+@with_call
+def withdraw(call: Call, *, release: str, reason: str) -> None:
+    """Withdraw a version: it stays as it is, bears the reason, and is no longer the latest.
+
+    \b
+    Example:
+      goldpan release withdraw support@3.1.0 --reason "labels of 3 November were wrong"
+    """
+    shelf = releases.shelf(call.settings)
+    asked = parse_reference(release)
+    if asked.which.count(".") != 2 and not asked.which.startswith("sha256:"):
+        raise UsageError("Name the version to withdraw in full, as in name@3.1.0.")
+    one = shelf.find(asked)
+    if not shelf.put_new(f"{one.folder}/{WITHDRAWN}", withdrawal(one.digest, reason)):
+        raise UsageError(f"{one.name}@{one.version} has been withdrawn before, for another reason.")
+    call.answer(
+        _standing_json(one) | {"state": "withdrawn", "reason": reason},
+        lambda console: console.print(f"withdrawn: {one.name}@{one.version}"),
+    )

@@ -1,0 +1,46 @@
+"""Puts together what the commands about releases need out of the settings."""
+
+import random
+import threading
+import time
+from importlib.metadata import version
+
+from batch.release.build import Means, Progress
+from batch.release.shelf import Shelf
+from goldpan.settings import Settings
+from lake.location import Location
+from lake.retry import Retry
+from redact.keys import load_keys
+
+PATIENCE_SECONDS = 60.0
+"""How long a step that a person waits for is tried again."""
+
+
+def patience() -> Retry:
+    """Return how a step that fails in passing is tried again."""
+    return Retry(
+        seconds=PATIENCE_SECONDS,
+        monotonic=time.monotonic,
+        sleep=threading.Event().wait,
+        uniform=random.uniform,
+    )
+
+
+def shelf(settings: Settings) -> Shelf:
+    """Return the shelf of releases: beside the tables, unless it is set elsewhere."""
+    lake = settings.lake
+    if lake.releases_uri is None:
+        files = Location(lake.uri, lake.s3_endpoint_url).files("releases")
+    else:
+        files = Location(lake.releases_uri, lake.s3_endpoint_url).files("")
+    return Shelf(files, patience())
+
+
+def means(settings: Settings, memory_mib: int, progress: Progress) -> Means:
+    """Return what a build needs; UsageError without a redaction key."""
+    return Means(
+        key=load_keys(settings.redact).release,
+        memory_bytes=memory_mib * 2**20,
+        code={"goldpan": version("goldpan")},
+        progress=progress,
+    )
