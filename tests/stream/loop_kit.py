@@ -1,0 +1,239 @@
+"""A worker's loop on a real lake, with a client of Kafka and a clock that do as they are told."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, TopicPartition
+
+from lake.commit import Watch
+from lake.ledger import Source
+from lake.tables import Lake
+from lake.writer import TableWriter
+from schemas.errors import FatalError, FencedError, RetryableError
+from stream.buffer import Flush, TopicBuffer
+from stream.flusher import Flushed, FlushSteps, NotFlushed, Outcome
+from stream.flushes import Due, Flushes
+from stream.intake import Intake
+from stream.labelling import NoLabels
+from stream.memory import Budget, Gate
+from stream.pace import Pace
+from stream.worker import Limits, Worker
+from tests.lake.kit import HERE, TOPIC, patience
+from tests.stream.kit import Recorder, take_over
+from tests.stream.protocol.world import Verdict
+
+
+@dataclass
+class Message:
+    """What the client hands out: a record, or an error."""
+
+    partition_: int = 0
+    offset_: int = 0
+    problem: KafkaError | None = None
+
+    def topic(self) -> str:
+        """Return the topic."""
+        return TOPIC
+
+    def partition(self) -> int:
+        """Return the partition."""
+        return self.partition_
+
+    def offset(self) -> int:
+        """Return the offset."""
+        return self.offset_
+
+    def timestamp(self) -> tuple[int, int]:
+        """Return a time."""
+        return (1, 0)
+
+    def key(self) -> None:
+        """Return no key."""
+
+    def value(self) -> bytes:
+        """Return a value that nobody reads."""
+        return b""
+
+    def error(self) -> KafkaError | None:
+        """Return the error, if this is none of a record."""
+        return self.problem
+
+
+def records(*offsets: int, partition: int = 0) -> list[Message]:
+    """Return records of a partition."""
+    return [Message(partition, offset) for offset in offsets]
+
+
+@dataclass
+class Client:
+    """Stands for the consumer: ``at`` is from where it fetches, ``batches`` what it hands out."""
+
+    batches: list[list[Message]] = field(default_factory=list)
+    at: dict[Source, int] = field(default_factory=dict)
+    paused: bool = False
+    committed: dict[Source, int] = field(default_factory=dict)
+
+    def consume(self, _number: int, _timeout: float) -> list[Message]:
+        """Return the next batch."""
+        return self.batches.pop(0) if self.batches else []
+
+    def assign(self, partitions: Sequence[TopicPartition]) -> None:
+        """Fetch from these offsets."""
+        self.at = {Source(p.topic, p.partition): p.offset for p in partitions}
+
+    def unassign(self) -> None:
+        """Fetch nothing."""
+        self.at = {}
+
+    def pause(self, _partitions: Sequence[TopicPartition]) -> None:
+        """Fetch nothing for a while."""
+        self.paused = True
+
+    def resume(self, _partitions: Sequence[TopicPartition]) -> None:
+        """Fetch again."""
+        self.paused = False
+
+    def commit(self, *, offsets: Sequence[TopicPartition], asynchronous: bool) -> None:
+        """Take note of the group's offsets."""
+        assert asynchronous
+        self.committed |= {Source(p.topic, p.partition): p.offset for p in offsets}
+
+
+@dataclass
+class AtOnce:
+    """A flusher without a thread: ``fails`` says what to raise instead of a flush."""
+
+    steps: FlushSteps
+    fails: list[BaseException] = field(default_factory=list)
+    hanging: bool = False
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def submit(self, flush: Flush) -> None:
+        """Carry a flush out, unless it is to fail or to hang."""
+        if self.hanging:
+            return
+        if self.fails:
+            self.outcomes.append(NotFlushed(flush, self.fails.pop(0)))
+            return
+        try:
+            done: Outcome = self.steps.run(flush)
+        except (FencedError, FatalError) as error:
+            done = NotFlushed(flush, error)
+        assert isinstance(done, Flushed | NotFlushed)
+        self.outcomes.append(done)
+
+    def outcome(self, _seconds: float = 0.0) -> Outcome | None:
+        """Return the next outcome."""
+        return self.outcomes.pop(0) if self.outcomes else None
+
+
+class Told(Recorder):
+    """Stands for the observer: remembers by what name it was told, whatever that was."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        def tell(*what: Any, **more: Any) -> None:
+            self.info(name, what=what, **more)
+
+        return tell
+
+
+@dataclass
+class Refusing:
+    """Stands for the cluster: every error is what it is told to be."""
+
+    verdict: Exception
+
+    def translated(self, _error: KafkaError, _topic: str) -> Exception:
+        """Return what an error comes to."""
+        return self.verdict
+
+
+@dataclass
+class Loop:
+    """A worker of one topic, and all that it depends on. ``now`` is its monotonic clock."""
+
+    lake: Lake
+    patch: pytest.MonkeyPatch
+    now: float = 1000.0
+    bad: Callable[[int, int], bool] = lambda _partition, _offset: False
+    client: Client = field(default_factory=Client)
+    observer: Told = field(default_factory=Told)
+    cluster: Refusing = field(default_factory=lambda: Refusing(RetryableError("broker away")))
+    resident: int = 0
+    retry_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        self.patch.setattr("stream.worker.monotonic", lambda: self.now)
+        tokens, verdict = count(1), Verdict(self._fails)
+        writers = {
+            name: TableWriter(
+                self.lake.table(name), retry=patience(), watch=Watch(), now_ms=lambda: 0
+            )
+            for name in ("feedback", "quarantine")
+        }
+        self.flusher = AtOnce(
+            FlushSteps(
+                primary=writers["feedback"],
+                quarantine=writers["quarantine"],
+                audit=None,
+                incarnation=lambda _topic: HERE,
+                reached=lambda _step: None,
+                on_checkpoint_error=lambda _table, _error: None,
+            )
+        )
+        budget = Budget.plan(2**30, 0)
+        self.gate = Gate(budget, lambda: self.resident, lambda: None, lambda: self.now)
+        parts: dict[str, Any] = {
+            "consumer": self.client,
+            "cluster": self.cluster,
+            "observer": self.observer,
+            "log": Recorder(),
+        }
+        flusher: Any = self.flusher
+        self.worker = Worker(
+            cooperative=False,
+            take_over=take_over(self.lake),
+            intakes={TOPIC: Intake(verdict, verdict, verdict, lambda: 0, lambda _rejected: None)},
+            flushes=Flushes(
+                flusher=flusher,
+                due=Due(2**20, 5.0),
+                reached=lambda _step: None,
+                new_token=lambda: next(tokens),
+                buffers={TOPIC: TopicBuffer(TOPIC)},
+            ),
+            gate=self.gate,
+            pace=Pace(budget.batch),
+            limits=Limits(drain_seconds=1.0, revoke_seconds=1.0, retry_seconds=self.retry_seconds),
+            retry=patience(),
+            labelling=NoLabels(),
+            reached=lambda _step: None,
+            stop_requested=lambda: False,
+            give_up=lambda: None,
+            **parts,
+        )
+
+    def _fails(self, partition: int, offset: int) -> bool:
+        return self.bad(partition, offset)
+
+    def assign(self, *partitions: int) -> None:
+        """Give partitions to the worker, and let it find its feet."""
+        self.worker._on_assign(self.client, [TopicPartition(TOPIC, p) for p in partitions])
+        self.turn()
+
+    def revoke(self, *partitions: int) -> None:
+        """Take partitions away."""
+        self.worker._on_revoke(self.client, [TopicPartition(TOPIC, p) for p in partitions])
+
+    def turn(self, batch: Sequence[Message] = (), *, seconds: float = 0.0) -> None:
+        """Let the clock go on, and the loop turn once."""
+        self.now += seconds
+        self.client.batches.append(list(batch))
+        self.worker._turn()
+
+    def next_offsets(self) -> dict[int, int]:
+        """Return how far each partition has been read."""
+        owned = self.worker.assignment.owned
+        return {source.partition: item.range.next for source, item in owned.items()}
