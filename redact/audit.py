@@ -6,40 +6,65 @@ the hash of the row before it, so that none can be changed or taken out without 
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import msgspec
 import pyarrow as pa
 
-from redact.render import Replaced
-from schemas.arrow import EVENT_DATE, TABLES
+from schemas.arrow import MICROS, TABLES
+from schemas.columns import record_arrays
 from schemas.redacted import Redacted
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """What was done to one record. ``positions`` pairs the path of a field with a replacement."""
+class Replacement(msgspec.Struct, frozen=True, gc=False):
+    """One replacement: the path of its field, and its place in the output (in characters)."""
+
+    path: str
+    type: str
+    operator: str
+    start: int
+    end: int
+
+
+class Count(msgspec.Struct, frozen=True, gc=False):
+    """How often a type was replaced by an operator."""
+
+    type: str
+    operator: str
+    count: int
+
+
+class AuditEntry(msgspec.Struct, frozen=True, gc=False):
+    """What was done to one record."""
 
     topic: str
     partition: int
     offset: int
     fingerprint: str | None
     characters: int
-    positions: tuple[tuple[str, Replaced], ...]
+    positions: tuple[Replacement, ...]
 
     @property
-    def counts(self) -> list[dict[str, object]]:
+    def counts(self) -> list[Count]:
         """Return how many replacements there were, by type and operator, in their order."""
-        found = Counter((replaced.type, replaced.operator) for _, replaced in self.positions)
-        return [
-            {"type": kind, "operator": operator, "count": count}
-            for (kind, operator), count in sorted(found.items())
-        ]
+        found = Counter([(one.type, one.operator) for one in self.positions])
+        return [Count(*what, count) for what, count in sorted(found.items())]
+
+
+class _Row(msgspec.Struct, frozen=True, gc=False):
+    """A row of ``redactions`` as the contract has it."""
+
+    fingerprint: str | None
+    characters_scanned: int
+    counts: list[Count]
+    positions: tuple[Replacement, ...]
+    previous: str
+    chain: str
 
 
 def audit_rows(
@@ -50,47 +75,58 @@ def audit_rows(
     ``previous`` is the ``chain`` of the last row before, or what `beginning` gives;
     ``ingested_at`` in microseconds since 1970 (UTC).
     """
-    rows: list[dict[str, object]] = []
-    day = (_EPOCH + timedelta(microseconds=ingested_at)).date()
+    rows: list[_Row] = []
     for entry in entries:
-        row = _row(entry, policy, ingested_at)
-        chain = chained(row, previous)
-        rows.append({**row, "previous": previous, "chain": chain, EVENT_DATE: day})
+        counts = entry.counts
+        told = {
+            "_topic": entry.topic,
+            "_partition": entry.partition,
+            "_offset": entry.offset,
+            "_ingested_at": ingested_at,
+            "_policy": policy,
+            "fingerprint": entry.fingerprint,
+            "characters_scanned": entry.characters,
+            "counts": counts,
+            "positions": entry.positions,
+        }
+        chain = chained(told, previous)
+        rows.append(
+            _Row(entry.fingerprint, entry.characters, counts, entry.positions, previous, chain)
+        )
         previous = chain
-    batch = pa.RecordBatch.from_pylist(rows, schema=TABLES["redactions"].arrow)
-    return Redacted(batch, policy), previous
+    return Redacted(_batch(entries, rows, policy, ingested_at), policy), previous
 
 
 def beginning(topic: str, starts: Mapping[int, int]) -> str:
     """Return the hash that a chain begins with: where it begins, as offsets by partition."""
-    document = json.dumps([topic, sorted(starts.items())], separators=(",", ":"))
-    return hashlib.sha256(document.encode()).hexdigest()
+    return _hash([topic, sorted(starts.items())])
 
 
-def chained(row: dict[str, object], previous: str) -> str:
-    """Return the hash of a row (without `previous`, `chain` and the date) and the one before."""
-    document = json.dumps([previous, row], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(document.encode()).hexdigest()
+def chained(row: Mapping[str, Any], previous: str) -> str:
+    """Return the hash of a row (without `previous`, `chain` and the date) and the one before.
+
+    It is SHA-256 over both as JSON, names in the order of the alphabet, without white space.
+    """
+    return _hash([previous, row])
 
 
-def _row(entry: AuditEntry, policy: str, ingested_at: int) -> dict[str, object]:
-    return {
-        "_topic": entry.topic,
-        "_partition": entry.partition,
-        "_offset": entry.offset,
-        "_ingested_at": ingested_at,
-        "_policy": policy,
-        "fingerprint": entry.fingerprint,
-        "characters_scanned": entry.characters,
-        "counts": entry.counts,
-        "positions": [
-            {
-                "path": path,
-                "type": replaced.type,
-                "operator": replaced.operator,
-                "start": replaced.start,
-                "end": replaced.end,
-            }
-            for path, replaced in entry.positions
-        ],
-    }
+def _hash(document: Any) -> str:
+    return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()
+
+
+def _batch(
+    entries: Sequence[AuditEntry], rows: Sequence[_Row], policy: str, ingested_at: int
+) -> pa.RecordBatch:
+    many = len(rows)
+    provenance = [
+        pa.array([entry.topic for entry in entries], pa.string()),
+        pa.array([entry.partition for entry in entries], pa.int32()),
+        pa.array([entry.offset for entry in entries], pa.int64()),
+        pa.repeat(pa.scalar(ingested_at, MICROS), many),
+        pa.nulls(many, pa.string()),
+        pa.repeat(pa.scalar(policy, pa.string()), many),
+    ]
+    day = (_EPOCH + timedelta(microseconds=ingested_at)).date()
+    dates = pa.repeat(pa.scalar(day, pa.date32()), many)
+    columns = [*record_arrays("redaction", rows), *provenance, dates]
+    return pa.RecordBatch.from_arrays(columns, schema=TABLES["redactions"].arrow)

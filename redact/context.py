@@ -28,10 +28,10 @@ class ContextWords:
     def supports(self, text: str, lowered: str, start: int, words: tuple[str, ...]) -> bool:
         """Tell whether one of ``words`` is in the token at ``start`` or in a key word before it.
 
-        ``lowered`` is the text in lower case.
+        ``words`` and ``lowered``, the text, are in lower case.
         """
         end = _chunk_end(text, start)
-        wanted = [word.lower() for word in words if lowered.find(word.lower(), 0, end) >= 0]
+        wanted = [word for word in words if lowered.find(word, 0, end) >= 0]
         if not wanted:
             return False
         return any(word in key for key in self._key_words(text, start, end) for word in wanted)

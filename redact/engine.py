@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from redact.audit import AuditEntry
+from redact.audit import AuditEntry, Replacement
 from redact.fields import MapSlot, Places, Walker
 from redact.findings import Finding, NamesStage
 from redact.identifiers import Identifiers
 from redact.keys import Keys
 from redact.learn import Learnt, learnt_from_user, together
-from redact.names import finders
+from redact.names import names
 from redact.ner.labels import TYPES
 from redact.ner.stage import SpacyNames
 from redact.policy import FieldClass, Policy
@@ -140,13 +140,13 @@ class PolicyRedactor:
         analysis = found.analysis
         if isinstance(analysis, Failure):
             return analysis
-        names = finders(analysis.learnt)
-        rendered = self._segmenter.render(segment.text, found, names, "redact_json", "")
+        taught = names(analysis.learnt)
+        rendered = self._segmenter.render(segment.text, found, taught, "redact_json", "")
         renderer = self._segmenter.renderer("redact_json", "")
         left = self._prover.residual([rendered.text], analysis.learnt, renderer.rules)
         if left is not None:
             return Failure(Reason.RESIDUAL_PII, left)
-        findings = renderer.reported(segment.text, analysis, names)
+        findings = renderer.reported(segment.text, analysis, taught.finders)
         return TextResult(rendered.text, findings, rendered.replaced)
 
     def _begun(self, walker: Walker, record: Any) -> _Work:
@@ -160,7 +160,7 @@ class PolicyRedactor:
         segments += [Segment(_as_json(slot), json=True, free=False) for slot, _ in maps]
         return _Work(record, places, maps, segments)
 
-    def _finished(self, work: _Work, found: Sequence[Known]) -> list[tuple[str, Replaced]]:
+    def _finished(self, work: _Work, found: Sequence[Known]) -> list[Replacement]:
         """Put the redacted segments in place; on failure ``work`` says why."""
         for number, one in enumerate(found):
             if isinstance(one.analysis, Failure):
@@ -174,14 +174,14 @@ class PolicyRedactor:
             work.failure = Failure(Reason.REDACTION_FAILED, type(error).__name__)
             return []
 
-    def _replaced(self, work: _Work, found: Sequence[Known]) -> list[tuple[str, Replaced]]:
+    def _replaced(self, work: _Work, found: Sequence[Known]) -> list[Replacement]:
         places, record = work.places, work.record
         app = getattr(record, "app", "")
         learnt = _learnt(places, found)
-        names = finders(learnt)
+        taught = names(learnt)
         classes = [slot.field_class for slot in places.texts] + [c for _, c in work.maps]
         rendered = [
-            self._segmenter.render(segment.text, one, names, field_class, app)
+            self._segmenter.render(segment.text, one, taught, field_class, app)
             for segment, one, field_class in zip(work.segments, found, classes, strict=True)
         ]
         outputs = [one.text for one in rendered]
@@ -195,20 +195,23 @@ class PolicyRedactor:
         for (held, _), text in zip(work.maps, outputs[len(places.texts) :], strict=True):
             setattr(held.owner, held.name, msgspec.json.decode(text, type=dict[str, str]))
         self._identifiers.put(places, self._segmenter.scope(app))
-        positions: list[tuple[str, Replaced]] = []
-        for number, one in enumerate(rendered):
-            self._counts["findings"] += len(one.replaced)
-            if self._audit:
-                path = _path(work, number)
-                positions += ((path, replaced) for replaced in one.replaced)
-        return positions
+        self._counts["findings"] += sum([len(one.replaced) for one in rendered])
+        if not self._audit:
+            return []
+        return [
+            Replacement(path, one.type, one.operator, one.start, one.end)
+            for number, output in enumerate(rendered)
+            if output.replaced
+            for path in (_path(work, number),)
+            for one in output.replaced
+        ]
 
     def _entry(
         self,
         decoded: Decoded[Any],
         index: int,
         work: _Work,
-        positions: Sequence[tuple[str, Replaced]],
+        positions: Sequence[Replacement],
     ) -> AuditEntry:
         value = decoded.raws[index].value
         return AuditEntry(
@@ -216,7 +219,7 @@ class PolicyRedactor:
             partition=decoded.partitions[index],
             offset=decoded.offsets[index],
             fingerprint=None if value is None else fingerprint(self._keys.fingerprint, value),
-            characters=sum(len(segment.text) for segment in work.segments),
+            characters=sum([len(segment.text) for segment in work.segments]),
             positions=tuple(positions),
         )
 

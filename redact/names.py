@@ -26,6 +26,15 @@ class Reading:
         normal = normalise(text)
         self._normal = None if normal is None else (normal, _folded(normal.text))
 
+    def hints(self, cues: Iterable[str]) -> list[str]:
+        """Return which of some words stand in the text."""
+        lowered = self._lowered
+        hints = [cue for cue in cues if cue in lowered]
+        if self._normal is not None:
+            lowered = self._normal[1]
+            hints += [cue for cue in cues if cue in lowered]
+        return hints
+
     def search(self, finder: "NameFinder") -> list[Finding]:
         """Return where a learnt value stands in the text, also in disguise."""
         found = finder.search(self.text, self._lowered)
@@ -48,6 +57,11 @@ class NameFinder:
         self._by_word: dict[str, list[Spelling]] = {}
         self._unspelt = learnt.value if learnt.type == BIRTH_DATE else ""
         self._add(spellings(learnt))
+
+    @property
+    def cues(self) -> list[str]:
+        """Return words of which one stands wherever the value does."""
+        return [*self._by_word, self._unspelt[:4]] if self._unspelt else list(self._by_word)
 
     def search(self, text: str, lowered: str) -> list[Finding]:
         """Return where the value stands; ``lowered`` is the text in lower case, as long as it."""
@@ -73,21 +87,37 @@ class NameFinder:
             same.sort(key=lambda way: -sum(map(len, way.words)))
 
 
+class Names:
+    """All that one record taught: ``finders``, always in the same order."""
+
+    def __init__(self, learnt: frozenset[Learnt]) -> None:
+        self.finders = tuple(sorted(map(_finder, learnt), key=lambda one: one.serial))
+        self._cues: dict[str, list[NameFinder]] = {}
+        for one in self.finders:
+            for cue in one.cues:
+                self._cues.setdefault(cue, []).append(one)
+
+    def standing(self, reading: Reading) -> dict[int, tuple[Finding, ...]]:
+        """Return, by the serials of the finders, what those find in a text that find something."""
+        hints = reading.hints(self._cues)
+        if not hints:
+            return {}
+        likely = {one.serial: one for hint in hints for one in self._cues[hint]}
+        found = ((serial, tuple(reading.search(one))) for serial, one in likely.items())
+        return {serial: findings for serial, findings in found if findings}
+
+
 _finder = lru_cache(maxsize=16_384)(NameFinder)
+names = lru_cache(maxsize=4096)(Names)
+"""Return the names of what a record taught; asked again, the same."""
 
 
-@lru_cache(maxsize=4096)
-def finders(learnt: frozenset[Learnt]) -> tuple[NameFinder, ...]:
-    """Return the finders of learnt values, always in the same order."""
-    return tuple(sorted(map(_finder, learnt), key=lambda one: one.serial))
-
-
-def found_in(text: str, names: Sequence[NameFinder]) -> list[Finding]:
+def found_in(text: str, finders: Sequence[NameFinder]) -> list[Finding]:
     """Return where any of some learnt values stands in a text."""
-    if not names:
+    if not finders:
         return []
     reading = Reading(text)
-    return [finding for one in names for finding in reading.search(one)]
+    return [finding for one in finders for finding in reading.search(one)]
 
 
 def _folded(text: str) -> str:

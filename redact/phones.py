@@ -10,13 +10,16 @@ import re
 from collections.abc import Callable, Iterator
 
 import phonenumbers
-from phonenumbers import PhoneMetadata, PhoneNumberMatcher, phonenumbermatcher
+from phonenumbers import (
+    PhoneMetadata,
+    PhoneNumberMatcher,
+    phonenumbermatcher,
+    phonenumberutil,
+)
 
 from redact.findings import TextTimeoutError
 
 _DIGIT = re.compile(r"\d")
-_LEAD = 14
-"""Characters that a candidate may have before its first digit: two marks with four signs each."""
 _AFTER = 3
 """Characters after a candidate that decide whether it is a time of day."""
 _MEMORY = 20_000
@@ -38,10 +41,13 @@ class PhoneWalker:
         self._none: PerRegion = (None,) * len(regions)
         self._fewest = tuple(map(_fewest_digits, regions))
         self._pattern = phonenumbermatcher._PATTERN
+        self._first = re.compile(rf"[{vars(phonenumbermatcher)['_LEAD_CLASS_CHARS']}]|\d")
+        self._shortest = min(4, *self._fewest)
         self._second: re.Pattern[str] = vars(phonenumbermatcher)["_SECOND_NUMBER_START_PATTERN"]
         digits = min(self._fewest) - 1
-        gap = r"[^\d\n]{0,4}"
-        self.expression = rf"\d(?:{gap}\d){{{digits}}}|[+\uff0b]{gap}\d(?:{gap}\d){{2}}"
+        gap = f"[{vars(phonenumberutil)['_VALID_PUNCTUATION']}xX]{{0,4}}"
+        lead = f"[+\uff0b](?:{gap}[{vars(phonenumbermatcher)['_LEAD_CLASS_CHARS']}])?"
+        self.expression = rf"\d(?:{gap}\d){{{digits}}}|{lead}{gap}\d(?:{gap}\d){{2}}"
         self._known: dict[tuple[str, str, str], tuple[int, PerRegion]] = {}
 
     def spans(self, text: str, deadline: float) -> set[Span]:
@@ -74,14 +80,18 @@ class PhoneWalker:
     def _candidates(
         self, text: str, index: int, deadline: float
     ) -> Iterator[tuple[int, int, PerRegion]]:
-        search, digit = self._pattern.search, _DIGIT.search
-        while (first := digit(text, index)) is not None:
-            match = search(text, max(index, first.start() - _LEAD))
-            if match is None:
-                return
+        match_at, first = self._pattern.match, self._first.search
+        while (begin := first(text, index)) is not None:
             if self._clock() > deadline:
                 raise TextTimeoutError
-            start = match.start()
+            start = begin.start()
+            match = match_at(text, start)
+            if match is None:
+                index = start + 1
+                continue
+            if match.end() - start < self._shortest:
+                index = match.end()
+                continue
             key = (
                 text[start - 1 : start] if start else "",
                 match[0],

@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from redact.findings import Finding, disjoint
-from redact.names import NameFinder, Reading, found_in
+from redact.names import NameFinder, Names, Reading, found_in
 from redact.policy import Rule
 from redact.pseudonyms import Operator, Pseudonyms
 from redact.segments import SURE, Analysis, Mark
 from redact.structure import literal, literals, origins, spliced, value_of
 
 KEEP = "keep"
+_BREAK = "\0"
 
 
 class Replaced(msgspec.Struct, frozen=True, gc=False):
@@ -58,32 +59,42 @@ class Renderer:
         self._scope = scope
         self._allowed = allowed
 
-    def render(self, text: str, analysis: Analysis, names: Sequence[NameFinder]) -> Rendered:
-        """Return the segment with all that the policy names replaced."""
+    def render(
+        self,
+        text: str,
+        analysis: Analysis,
+        names: Sequence[NameFinder],
+        named: Sequence[Finding],
+    ) -> Rendered:
+        """Return the segment with all that the policy names replaced.
+
+        ``named`` is what ``names`` find in ``text``.
+        """
         if analysis.marks is None:
-            return self._prose(text, [*analysis.findings, *found_in(text, names)])
+            return self._prose(text, [*analysis.findings, *named])
         ascii_only = text.isascii()
         parts: list[tuple[int, int, str]] = []
         replaced: list[Replaced] = []
         grown = 0
-        for mark in _marks(text, analysis.marks, names):
+        for mark in _marks(text, analysis.marks, names, named):
             new = self._mark(mark, names)
             if new.text == mark.text:
                 continue
             written = literal(new.text, ascii_only=ascii_only)
             at = mark.start + grown + 1
-            replaced += (moved(r, at) for r in new.replaced)
+            replaced += [moved(one, at) for one in new.replaced]
             parts.append((mark.start, mark.end, written))
             grown += len(written) - (mark.end - mark.start)
         return Rendered(spliced(text, parts), tuple(replaced))
 
     def _mark(self, mark: Mark, names: Sequence[NameFinder]) -> Rendered:
         text, findings = mark.text, mark.findings
-        if mark.inner is not None:
-            return self.render(text, mark.inner, names)
         if findings and findings[0] == Finding(findings[0].type, 0, len(text), SURE):
             return self._prose(text, findings[:1])
-        return self._prose(text, [*findings, *found_in(text, names)])
+        named = found_in(text, names)
+        if mark.inner is not None:
+            return self.render(text, mark.inner, names, named)
+        return self._prose(text, [*findings, *named])
 
     def _prose(self, text: str, findings: Sequence[Finding]) -> Rendered:
         chosen = self.chosen(text, findings)
@@ -110,10 +121,11 @@ class Renderer:
 
         What is replaced is merged; of what is kept only the stretches outside of it are given.
         """
+        named = found_in(text, names)
         if analysis.marks is None:
-            return self._reported(text, [*analysis.findings, *found_in(text, names)])
+            return self._reported(text, [*analysis.findings, *named])
         found: list[Finding] = []
-        for mark in _marks(text, analysis.marks, names):
+        for mark in _marks(text, analysis.marks, names, named):
             if mark.inner is not None:
                 inside = self.reported(mark.text, mark.inner, names)
             else:
@@ -153,21 +165,25 @@ class Renderer:
         return chosen
 
 
-def touches(text: str, analysis: Analysis, names: Sequence[NameFinder]) -> list[NameFinder]:
-    """Return the finders that find something in a segment, as it stands or behind its escapes."""
-    reading = Reading(text)
-    told = [one for one in names if reading.search(one)]
-    if analysis.marks is None or "\\" not in text or len(told) == len(names):
-        return told
-    values = [Reading(value_of(text[at:end])) for at, end in literals(text) if "\\" in text[at:end]]
-    return [one for one in names if one in told or any(value.search(one) for value in values)]
+def standing(text: str, analysis: Analysis, names: Names) -> dict[int, tuple[Finding, ...]]:
+    """Return, by serial, where the names stand in a segment that do, or stand behind its escapes.
+
+    Of a name that stands only behind the escapes of a JSON text the places are others.
+    """
+    found = names.standing(Reading(text))
+    if analysis.marks is not None and "\\" in text:
+        values = [value_of(text[at:end]) for at, end in literals(text) if "\\" in text[at:end]]
+        found = names.standing(Reading(_BREAK.join(values))) | found
+    return found
 
 
-def _marks(text: str, marks: Sequence[Mark], names: Sequence[NameFinder]) -> Sequence[Mark]:
+def _marks(
+    text: str, marks: Sequence[Mark], names: Sequence[NameFinder], named: Sequence[Finding]
+) -> Sequence[Mark]:
     """Return the marks of a JSON text, and of each literal in which a learnt value may stand."""
     if not names:
         return marks
-    starts = sorted(finding.start for finding in found_in(text, names))
+    starts = sorted([finding.start for finding in named])
     known = {mark.start: mark for mark in marks}
     for start, end in literals(text):
         if start in known:

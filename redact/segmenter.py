@@ -16,10 +16,10 @@ from redact.findings import Finding, NamesStage, TextTimeoutError
 from redact.gate import worth_a_model
 from redact.keys import Keys
 from redact.learn import learnt_from_prose
-from redact.names import NameFinder
+from redact.names import NameFinder, Names
 from redact.policy import FieldClass, Policy
 from redact.pseudonyms import Pseudonyms, operators
-from redact.render import Rendered, Renderer, touches
+from redact.render import Rendered, Renderer, standing
 from redact.segments import Analyser, Analysis
 from redact.structure import KeyBook
 from schemas.reasons import Reason
@@ -57,14 +57,14 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
 class Known(msgspec.Struct, gc=False):
     """What is known of a segment.
 
-    ``touched`` tells by the serial of a name's finder whether the name stands in the segment;
-    ``outputs`` are by renderer and the serials of the names that do.
+    ``stands`` tells by the serial of a name's finder where the name stands in the segment;
+    ``outputs`` are by renderer and the names that do stand there (see ``_which``).
     """
 
     key: bytes
     analysis: Analysis | Failure
-    touched: dict[int, bool]
-    outputs: dict[tuple[int, ...], Rendered]
+    stands: dict[int, tuple[Finding, ...]]
+    outputs: dict[int, Rendered]
 
 
 class Segmenter:
@@ -125,14 +125,14 @@ class Segmenter:
         self,
         text: str,
         known: Known,
-        names: Sequence[NameFinder],
+        names: Names,
         field_class: FieldClass,
         app: str,
     ) -> Rendered:
         """Return a segment redacted with what the record taught; ``known`` must be no failure."""
         number, renderer = self._renderer(field_class, app)
-        here = self._standing(text, known, names) if names else ()
-        which = (number, *(one.serial for one in here))
+        here = self._standing(text, known, names) if names.finders else []
+        which = _which(number, here)
         rendered = known.outputs.get(which)
         if rendered is not None:
             self._output_hits += 1
@@ -140,7 +140,8 @@ class Segmenter:
         self._output_misses += 1
         if isinstance(known.analysis, Failure):
             raise TypeError("a segment that failed cannot be rendered")
-        rendered = renderer.render(text, known.analysis, here)
+        found = [finding for one in here for finding in known.stands[one.serial]]
+        rendered = renderer.render(text, known.analysis, here, found)
         if len(known.outputs) >= _MOST_OUTPUTS:
             known.outputs.clear()
         known.outputs[which] = rendered
@@ -148,21 +149,17 @@ class Segmenter:
         self._known.put(known.key, known, weight)
         return rendered
 
-    def _standing(
-        self, text: str, known: Known, names: Sequence[NameFinder]
-    ) -> Sequence[NameFinder]:
+    def _standing(self, text: str, known: Known, names: Names) -> list[NameFinder]:
         """Return those of a record's names that stand in a segment."""
-        touched = known.touched
-        new = [one for one in names if one.serial not in touched]
-        if new:
+        stands = known.stands
+        if any([one.serial not in stands for one in names.finders]):  # noqa: C419  # faster so
             if isinstance(known.analysis, Failure):
                 raise TypeError("a segment that failed cannot be rendered")
-            if len(touched) + len(new) > _MOST_NAMES:
-                touched.clear()
-                new = list(names)
-            there = touches(text, known.analysis, new)
-            touched.update((one.serial, one in there) for one in new)
-        return [one for one in names if touched[one.serial]]
+            if len(stands) > _MOST_NAMES:
+                stands.clear()
+            there = standing(text, known.analysis, names)
+            stands.update((one.serial, there.get(one.serial, ())) for one in names.finders)
+        return [one for one in names.finders if stands[one.serial]]
 
     def scope(self, app: str) -> str:
         """Return within what a pseudonym stays the same: an app, or (empty) the lake."""
@@ -245,6 +242,14 @@ _CONTEXTS = {
     for json in (False, True)
     for free in (False, True)
 }
+
+
+def _which(renderer: int, names: Sequence[NameFinder]) -> int:
+    """Return a number that is another for each renderer and choice of names."""
+    which = renderer
+    for one in names:
+        which = which << 32 | one.serial
+    return which
 
 
 def _weight(analysis: Analysis | Failure) -> int:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from redact.audit import Replacement
 from redact.engine import PolicyRedactor
 from redact.findings import Finding
 from redact.keys import Keys
@@ -127,7 +128,7 @@ class LineRedactor:
                 yield Line(
                     msgspec.json.encode(record),
                     characters=entry.characters,
-                    replaced=_by_operator(replaced for _, replaced in entry.positions),
+                    replaced=_by_operator(entry.positions),
                 )
 
 
@@ -158,7 +159,7 @@ def _text_line(identity: str | int, text: str, findings: list[Finding]) -> Line:
     return Line(msgspec.json.encode(document), found=found)
 
 
-def _by_operator(replaced: Iterable[Replaced]) -> dict[str, int]:
+def _by_operator(replaced: Iterable[Replaced | Replacement]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for one in replaced:
         key = f"{one.type}/{one.operator}"
