@@ -1,0 +1,102 @@
+"""The image's steps, replayed without Docker: what they make starts a worker."""
+
+import json
+import os
+import shutil
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.image import Image, base_python, copy_of_the_context, give, stages
+from tests.make.records import encode_json, feedback, trace
+from tests.servers.fixtures import missing
+from tests.servers.kafka import unique
+from tests.servers.mock_kafka import MockKafka
+from tests.servers.topic_io import Record
+from tests.servers.unavailable import ServerUnavailableError
+from tests.servers.worker import settings
+
+LOCK = "requirements/runtime.lock"
+
+
+@pytest.fixture
+def image() -> Iterator[Image]:
+    """An image not yet built, with a context in which nobody may write."""
+    # Not in pytest's folder, which only its owner may enter.
+    folder = Path(tempfile.mkdtemp(prefix="goldpan-image-"))
+    folder.chmod(0o755)
+    try:
+        context = folder / "context"
+        copy_of_the_context(context)
+        give(folder / "root" / "opt" / "goldpan")
+        yield Image(folder / "root", context, base_python())
+    except ServerUnavailableError as why:
+        missing("image", why)
+    finally:
+        for path in folder.rglob("*"):
+            if path.is_dir() and not path.is_symlink():
+                path.chmod(0o755)
+        shutil.rmtree(folder)
+
+
+def assert_worker_starts(image: Image, kafka: MockKafka) -> None:
+    """Bring records into a lake with the image, prove it, and find the image as it was."""
+    for topic, make in (("llm.traces", trace), ("llm.feedback", feedback)):
+        kafka.produce(topic, [Record(b"%d" % i, encode_json(make(i))) for i in range(10)])
+    lake = image.at("/lake")
+    give(lake)
+    env = settings(kafka, lake, kafka__group_id=unique("image"), redact__policy="strict")
+    before = _state(image)
+    worker = image.start(env, "stream", "run", "--until-caught-up")
+    assert worker.returncode == 0, worker.stderr[-3000:]
+    events = [json.loads(line)["event"] for line in worker.stderr.splitlines() if line[:1] == "{"]
+    assert "caught_up" in events
+    proof = image.start({"GOLDPAN_LAKE__URI": str(lake)}, "lake", "verify", "--json")
+    report = json.loads(proof.stdout)
+    assert report["ok"]
+    assert sum(part["stored"] for part in report["partitions"]) == 20
+    assert _state(image) == before
+
+
+def _state(image: Image) -> dict[str, tuple[int, float]]:
+    """The size and time of each file that the image brings, and of what builds it."""
+    return {
+        str(path): (path.stat().st_size, path.stat().st_mtime)
+        for folder in (image.at("/opt/goldpan"), image.context)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_the_steps_make_something_that_starts(image: Image, mock_kafka: MockKafka) -> None:
+    """Without privileges, the package is built from a source that cannot be written, and runs.
+
+    The packages of the lock are those of the environment that runs the tests, which another test
+    holds equal to the lock; `make chaos` installs them from the lock itself.
+    """
+    here = sysconfig.get_paths()["purelib"]
+    if os.geteuid() == 0 and not Path(here).stat().st_mode & 0o005:
+        pytest.skip(f"{here} cannot be read by a user without privileges")
+    packages = f"/opt/goldpan/lib/python{sysconfig.get_python_version()}/site-packages"
+    borrow = [
+        "/opt/goldpan/bin/python -m pip uninstall --quiet --yes setuptools",  # too old to build
+        f"echo {here} > {packages}/elsewhere.pth",
+    ]
+    ran = image.build(without=LOCK, instead=borrow)
+    steps = [step.rest for step in stages()[0] if step.name == "RUN"]
+    assert [step for step in steps if step not in ran] == [s for s in steps if LOCK in s]
+    assert image.at(f"{packages}/goldpan/cli/main.py").is_file()
+    image.seal()
+    assert_worker_starts(image, mock_kafka)
+
+
+@pytest.mark.chaos
+def test_the_image_from_the_lock(image: Image, mock_kafka: MockKafka) -> None:
+    """Every step as it is written: all packages from the lock, by hash, in a new environment."""
+    ran = image.build()
+    assert any(LOCK in command for command in ran)
+    image.seal()
+    assert_worker_starts(image, mock_kafka)
