@@ -190,7 +190,8 @@ class Table:
         """
         what = f"reading table {self.name}"
         with _lake_errors(what):
-            dataset = self.handle.to_pyarrow_dataset()
+            # With the schema given, files that delta-rs has rewritten give plain text too.
+            dataset = self.handle.to_pyarrow_dataset(schema=TABLES[self.name].arrow)
         scan = {"batch_size": rows, "batch_readahead": ahead, "fragment_readahead": ahead // 2 or 1}
         return _told(what, dataset, columns=list(columns), filter=where, **scan)
 

@@ -3,7 +3,7 @@
 For each source partition, in each incarnation of its topic: the ranges of the primary table follow
 one another without gap or overlap up to the position, each range obeys the conservation laws
 (`lake.ledger`), the number of rows in the files is the number that the ranges stored, and
-quarantine holds what the ranges say was set aside.
+quarantine holds what the ranges say was set aside. For labels see `lake.label_proofs`.
 """
 
 from collections import defaultdict
@@ -14,12 +14,14 @@ from typing import Any
 import pyarrow.compute as pc
 
 from lake.coordinates import Expected, misplaced
+from lake.label_proofs import label_problems
 from lake.ledger import EntryKind, LoggedEntry, Source, SourceRange
 from lake.tables import Lake, Table
 
 PRIMARY_TABLES = ("traces", "feedback")
 QUARANTINE = "quarantine"
 AUDIT = "redactions"
+LABELS = "labels"
 REVIEWS = "reviews"
 
 
@@ -130,7 +132,10 @@ def verify(lake: Lake, *, deep: bool = False) -> Report:
     """
     # Quarantine is read last: it is committed first, so whatever a primary range says was set aside
     # is in the snapshot of quarantine that is taken after that of the primary table.
+    # Labels are read first, since they are committed last.
     tables = {name: lake.table(name) for name in (*PRIMARY_TABLES, QUARANTINE)}
+    labels = lake.table(LABELS)
+    labels.refresh()
     for name in PRIMARY_TABLES:
         tables[name].refresh()
     tables[QUARANTINE].refresh()
@@ -163,6 +168,8 @@ def verify(lake: Lake, *, deep: bool = False) -> Report:
             }
             problems += misplaced(tables[name], tables[QUARANTINE], expected)
     problems += _quarantine_rows(tables[QUARANTINE], set_aside)
+    ends = {Source(proof.topic, proof.partition): proof.end for proof in proofs}
+    problems += label_problems(labels, ends, deep=deep)
     problems += [p for name in (AUDIT, REVIEWS) for p in _count_problems(lake.table(name))]
     return Report(sorted(proofs, key=lambda p: (p.topic, p.partition)), problems)
 

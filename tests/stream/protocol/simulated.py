@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -14,8 +15,6 @@ from deltalake.exceptions import CommitFailedError
 
 from lake.tables import Table
 from schemas.arrow import TABLES
-
-_COORDINATES = ("_topic", "_partition", "_offset", "_ingested_at")
 
 
 @dataclass(frozen=True)
@@ -31,17 +30,28 @@ class SimulatedLog:
 
     versions: list[_Version] = field(default_factory=lambda: [_Version({}, (), {})])
     store: dict[str, bytes] = field(default_factory=dict)
+    tables: dict[str, pa.Table] = field(default_factory=dict)
 
     def put(self, path: str, data: bytes | memoryview) -> None:
         """Write a file."""
         self.store[path] = bytes(data)
 
+    def rows(self, path: str, schema: pa.Schema) -> pa.Table:
+        """Return the rows of a file, with the day that its path names."""
+        if path not in self.tables:
+            found = pq.ParquetFile(pa.BufferReader(self.store[path])).read()
+            day = date.fromisoformat(path.partition("/")[0].partition("=")[2])
+            days = pa.repeat(pa.scalar(day, pa.date32()), len(found))
+            self.tables[path] = found.append_column("event_date", days).cast(schema)
+        return self.tables[path]
+
 
 class SimulatedHandle:
     """The part of ``DeltaTable`` that workers use."""
 
-    def __init__(self, log: SimulatedLog) -> None:
+    def __init__(self, log: SimulatedLog, schema: pa.Schema) -> None:
         self._log = log
+        self._schema = schema
         self._at = 0
         self._apps: dict[str, int] = {}
         self._files: dict[str, None] = {}
@@ -88,28 +98,20 @@ class SimulatedHandle:
     def get_add_actions(self, *, flatten: bool) -> pa.Table:
         """Return the files with their numbers of rows."""
         assert flatten
-        counts = [
-            pq.read_metadata(pa.BufferReader(self._log.store[p])).num_rows for p in self._files
-        ]
+        counts = [len(self._log.rows(path, self._schema)) for path in self._files]
         return pa.table({"path": list(self._files), "num_records": counts})
 
-    def to_pyarrow_dataset(self) -> ds.Dataset:
-        """Return the coordinates of the rows."""
-        schema = pa.schema([TABLES["quarantine"].arrow.field(name) for name in _COORDINATES])
-        tables = [
-            pq.read_table(pa.BufferReader(self._log.store[path]), columns=list(_COORDINATES))
-            for path in self._files
-        ]
-        return ds.dataset(
-            pa.concat_tables([schema.empty_table(), *[t.cast(schema) for t in tables]])
-        )
+    def to_pyarrow_dataset(self, **_: Any) -> ds.Dataset:
+        """Return the rows."""
+        found = [self._log.rows(path, self._schema) for path in self._files]
+        return ds.dataset(pa.concat_tables([self._schema.empty_table(), *found]))
 
     def create_checkpoint(self) -> None:
         """Do nothing."""
 
 
 class SimulatedLake:
-    """The three tables, with handles of its own on what all lakes of one ``store`` share."""
+    """The tables, with handles of its own on what all lakes of one ``store`` share."""
 
     def __init__(self, store: dict[str, SimulatedLog]) -> None:
         self._store = store
@@ -119,7 +121,7 @@ class SimulatedLake:
         """Open a table, once."""
         if name not in self._opened:
             log = self._store.setdefault(name, SimulatedLog())
-            handle: Any = SimulatedHandle(log)
+            handle: Any = SimulatedHandle(log, TABLES[name].arrow)
             files: Any = log
             self._opened[name] = Table(TABLES[name], handle, files)
         return self._opened[name]

@@ -7,6 +7,7 @@ from typing import Any
 from deltalake import CommitProperties, Transaction
 from deltalake.exceptions import CommitFailedError
 
+from schemas.arrow import TABLES
 from tests.lake.kit import make_lake, open_lake
 from tests.stream.protocol.simulated import SimulatedHandle, SimulatedLog
 
@@ -37,7 +38,7 @@ def test_both_allow_the_same_commits(tmp_path: Path) -> None:
     make_lake(tmp_path)
     log = SimulatedLog()
     real: list[Any] = [open_lake(tmp_path).table("feedback").handle for _ in range(3)]
-    simulated = [SimulatedHandle(log) for _ in range(3)]
+    simulated = [SimulatedHandle(log, TABLES["feedback"].arrow) for _ in range(3)]
     random = Random(0)  # noqa: S311 - repeatable, not secret
     allowed = []
     for step in range(120):

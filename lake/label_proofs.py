@@ -1,0 +1,110 @@
+"""The proof that labels are in step with what they rest on, and that none is there twice.
+
+For each source partition the ranges of the table ``labels`` follow one another without gap or
+overlap up to its position, which is never beyond that of the primary table (labels are committed
+last), and the table holds as many rows as its commits say.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lake.ledger import EntryKind, Source, SourceRange
+from lake.tables import Table
+
+RECONCILED = "#reconcile"
+"""Stands in `_topic` of label events that a batch job has decided."""
+_SHOWN = 5
+
+
+@dataclass(slots=True)
+class _Labels:
+    """What the commits say of one source partition: up to where, and how many events by whom."""
+
+    end: int
+    stored: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, item: SourceRange, where: str) -> None:
+        if item.start != self.end:
+            self.problems.append(
+                f"{item.source}: labels up to {self.end} are followed by those from {item.start} "
+                f"on ({where})"
+            )
+        self.end = item.end
+        self.stored += item.stored
+
+
+def label_problems(labels: Table, ends: Mapping[Source, int], *, deep: bool) -> list[str]:
+    """Return one sentence for each law that the table ``labels`` breaks, as of its last refresh.
+
+    ``ends`` are the positions of the primary tables, looked at later than labels. ``deep`` reads
+    the ids of all label events as well.
+    """
+    found, told = _commits(labels)
+    problems = [problem for one in found.values() for problem in one.problems]
+    for source, position in labels.positions(list(found)).items():
+        end = found[source].end
+        if position != end:
+            problems.append(
+                f"{source}: the position in table {labels.name} is {position}, but its commits "
+                f"end at {end}"
+            )
+        if end > ends.get(source, 0):
+            problems.append(
+                f"{source}: labels have been decided up to {end}, beyond the {ends.get(source, 0)} "
+                "of the primary table: they are committed last and cannot be ahead"
+            )
+    active = labels.active_files()
+    rows = int(pc.sum(active["num_records"]).as_py() or 0) if len(active) else 0
+    if rows != told:
+        problems.append(f"table {labels.name}: {rows} rows, but its commits told {told}")
+    return problems + _of_rows(labels, found) if deep else problems
+
+
+def _commits(labels: Table) -> tuple[dict[Source, _Labels], int]:
+    found: dict[Source, _Labels] = {}
+    told = 0
+    for logged in labels.ledger():
+        where = f"table {labels.name}, version {logged.table_version}"
+        for item in logged.entry.ranges:
+            told += item.stored
+            if logged.entry.kind is EntryKind.ADOPT:
+                found.setdefault(item.source, _Labels(item.end)).end = item.end
+            elif logged.entry.kind is EntryKind.FLUSH:
+                found.setdefault(item.source, _Labels(item.start)).add(item, where)
+    return found, told
+
+
+def _of_rows(labels: Table, found: Mapping[Source, _Labels]) -> list[str]:
+    rows = labels.read(["label_event_id", "_topic", "_partition"])
+    reconciled = pc.equal(rows["_topic"], RECONCILED)
+    problems = []
+    for whose, mask in (("workers", pc.invert(reconciled)), ("the batch job", reconciled)):
+        problems += _repeated(rows.filter(mask)["label_event_id"], whose)
+    counts = Counter(
+        Source(topic, partition)
+        for topic, partition in zip(
+            rows["_topic"].to_pylist(), rows["_partition"].to_pylist(), strict=True
+        )
+        if topic != RECONCILED
+    )
+    for source in sorted({*found, *counts}):
+        told = found[source].stored if source in found else 0
+        if counts[source] != told:
+            problems.append(
+                f"{source}: {counts[source]} label events rest on it, but its commits told {told}"
+            )
+    return problems
+
+
+def _repeated(ids: pa.ChunkedArray, whose: str) -> list[str]:
+    counts = pc.value_counts(ids)
+    several = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
+    if not several:
+        return []
+    some = ", ".join(sorted(several)[:_SHOWN])
+    return [f"{len(several)} label events of {whose} are there more than once, such as {some}"]
