@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import boto3
 import pytest
 
 from lake.objects import S3Store
@@ -11,6 +12,7 @@ from tests.servers.s3 import S3
 
 def test_a_new_file_on_s3_is_never_written_over(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server decides who was first, whatever order the requests came in."""
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the keys of other tests
     for name, value in s3.env().items():
         monkeypatch.setenv(name, value)
     store = S3Store(s3.create_bucket(), "lake/calibrations", endpoint_url=s3.endpoint)
