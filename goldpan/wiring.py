@@ -48,6 +48,7 @@ PATIENCE_SECONDS = 30.0
 
 QUARANTINE = "quarantine"
 AUDIT = "redactions"
+LABELS = "labels"
 _FETCH_QUEUE_BYTES = 2**20
 
 
@@ -199,6 +200,7 @@ def adoption(settings: Settings, topic: str) -> Adoption:
         primary=lake.table(table),
         quarantine=lake.table(QUARANTINE),
         audit=lake.table(AUDIT),
+        labels=lake.table(LABELS),
         retry=retry(),
         now_us=now_us,
         new_token=new_token,

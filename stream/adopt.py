@@ -18,6 +18,7 @@ from lake.ledger import (
     adopted_app,
     late_app,
     position_app,
+    produced_app,
 )
 from lake.retry import Retry
 from lake.tables import Table
@@ -39,6 +40,7 @@ class Adoption:
     primary: Table
     quarantine: Table
     audit: Table
+    labels: Table
     retry: Retry
     now_us: Callable[[], int]
     new_token: Callable[[], int]
@@ -51,7 +53,7 @@ class Adoption:
         """
         self.primary.refresh()
         before = self.primary.positions(list(starts))
-        for table in (self.quarantine, self.audit, self.primary):
+        for table in (self.quarantine, self.audit, self.labels, self.primary):
             self._move(table, incarnation, starts)
         return [Adopted(source, before[source], start) for source, start in starts.items()]
 
@@ -60,14 +62,14 @@ class Adoption:
         found = {
             app: table.number(app)
             for source in starts
-            for app in (position_app(source), late_app(source))
+            for app in (position_app(source), late_app(source), produced_app(source))
         }
         # Quarantine's positions must not stay ahead: a worker would look there for records of the
         # old topic.
         moves = [
             Move(app, found[app], start)
             for source, start in starts.items()
-            for app in (position_app(source), late_app(source))
+            for app in (position_app(source), late_app(source), produced_app(source))
             if found[app] != start and (found[app] is not None or app == position_app(source))
         ]
         topic = next(iter(starts)).topic

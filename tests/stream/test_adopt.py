@@ -15,7 +15,7 @@ from tests.stream.kit import take_over
 
 ANEW = Incarnation("cluster", "topic-2")
 NOW = 1_793_500_000_000_000
-TABLES = ("quarantine", "redactions", "feedback")
+TABLES = ("quarantine", "redactions", "labels", "feedback")
 
 
 @pytest.fixture
@@ -35,6 +35,7 @@ def adoption(lake: Lake, *, now_us: int = NOW) -> Adoption:
         primary=lake.table("feedback"),
         quarantine=lake.table("quarantine"),
         audit=lake.table("redactions"),
+        labels=lake.table("labels"),
         retry=patience(),
         now_us=lambda: now_us,
         new_token=lambda: next(tokens),

@@ -186,6 +186,7 @@ def adopt(lake: Lake) -> None:
         primary=lake.table("feedback"),
         quarantine=lake.table("quarantine"),
         audit=lake.table("redactions"),
+        labels=lake.table("labels"),
         retry=patience(),
         now_us=lambda: NOW - 1,
         new_token=lambda: next(TOKENS),
