@@ -23,7 +23,7 @@ SCORE = 0.85
 """The score of every finding, as Presidio gives it to spaCy's: the model itself gives none."""
 
 CHUNK_CHARACTERS = 5_000
-BLOCK = 256
+BLOCK = 64
 """Pieces of text between two clearings of the model's memory."""
 
 _LONG_BLOCK = 8
