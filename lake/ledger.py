@@ -100,6 +100,20 @@ def produced_app(source: Source) -> str:
     return f"{source.topic}/{source.partition}#produced"
 
 
+def replay_app(number: int) -> str:
+    """Return the application id of how far the promotion of a replay has come in a table."""
+    return f"#replay/{number}"
+
+
+def promoting_app(topic: str) -> str:
+    """Return the application id of the replay of a topic that is being promoted, 0 for none.
+
+    In quarantine, from a promotion's first change of rows to its last: meanwhile a record may be
+    both there and in the primary table, and nobody else may move records between the two.
+    """
+    return f"{topic}#promoting"
+
+
 def adopted_app(topic: str) -> str:
     """Return the application id of the time (epoch microseconds) when a topic was last adopted.
 
@@ -118,6 +132,7 @@ class EntryKind(StrEnum):
     CLAIM = "claim"
     RECONCILE = "reconcile"
     REVIEW = "review"
+    REPLAY = "replay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +176,17 @@ class SourceRange:
                 f"and skipped {skipped}"
             )
         return broken
+
+
+def left_quarantine(kind: EntryKind, item: SourceRange) -> int:
+    """Return how many records a commit took from quarantine to their table, on balance.
+
+    Both tables say the same of it. A replay moves records both ways: ``stored`` counts those that
+    go to their table, ``quarantined`` those that go to quarantine.
+    """
+    if kind is EntryKind.REDRIVE:
+        return item.stored
+    return item.stored - item.quarantined if kind is EntryKind.REPLAY else 0
 
 
 @dataclass(frozen=True, slots=True)

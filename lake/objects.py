@@ -59,6 +59,9 @@ class ObjectStore(Protocol):
     def walk(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Yield (path, size in bytes) of each file whose path begins with ``prefix``."""
 
+    def remove(self, path: str) -> None:
+        """Remove a file; it is no error if there is none. An empty folder goes with its last."""
+
     def check(self) -> None:
         """Raise FatalError or RetryableError if the root cannot be used."""
 
@@ -134,6 +137,19 @@ class FolderStore:
         for path in sorted(start.rglob("*") if start.is_dir() else []):
             if path.is_file():
                 yield path.relative_to(self._root).as_posix(), path.stat().st_size
+
+    def remove(self, path: str) -> None:
+        """Unlink, and remove the folders that are empty now, up to the root."""
+        target = self._root / path
+        try:
+            target.unlink(missing_ok=True)
+        except OSError as error:
+            raise _folder_error(target, error) from error
+        with contextlib.suppress(OSError):
+            for folder in target.parents:
+                if folder == self._root.parent:
+                    break
+                folder.rmdir()
 
     def check(self) -> None:
         """Make the folder if need be, and see that it can be written."""
@@ -231,6 +247,11 @@ class S3Store:
             for page in pages:
                 for item in page.get("Contents", []):
                     yield item["Key"].removeprefix(self._prefix), int(item["Size"])
+
+    def remove(self, path: str) -> None:
+        """Delete the key."""
+        with self._errors(f"removing {path}"):
+            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + path)
 
     def check(self) -> None:
         """Ask for the bucket."""

@@ -99,10 +99,13 @@ def take_out(  # noqa: PLR0913 - what, and the four things that every commit nee
     retry: Retry,
     token: int,
     now_ms: Callable[[], int],
+    generation: int | None = None,
 ) -> int:
     """Remove records of a topic, by (partition, offset); return how many were there.
 
     Those from before the topic was adopted stay: their offsets are of another incarnation.
+    ``generation`` is the number that the caller decided by, 0 where there was none; without it,
+    the present one.
 
     The files that hold them are replaced by files without them (`lake.rewrite`), with a ledger
     entry and a generation number. Raises FencedError if another re-drive takes records out at the
@@ -110,7 +113,7 @@ def take_out(  # noqa: PLR0913 - what, and the four things that every commit nee
     """
     app = generation_app(topic)
     table.refresh()
-    generation = table.number(app)
+    before = (table.number(app) or 0) if generation is None else generation
 
     def attempt() -> int:
         table.refresh()
@@ -132,7 +135,7 @@ def take_out(  # noqa: PLR0913 - what, and the four things that every commit nee
             new=new,
             entry=Entry(EntryKind.REDRIVE, counts(taken)),
             token=token,
-            moves=[Move(app, generation, (generation or 0) + 1)],
+            moves=[Move(app, before or None, before + 1)],
             guards=[life],
         )
         try:

@@ -225,15 +225,17 @@ class Lake:
         self.location = Location(settings.uri, settings.s3_endpoint_url)
         self._opened: dict[str, Table] = {}
 
-    def init(self) -> list[str]:
+    def init(self, names: Sequence[str] = tuple(LAYOUTS)) -> list[str]:
         """Make the tables that are missing; return their names. Safe to run many times at once.
+
+        ``names`` are the tables to make: all, but where a lake is a staging area.
 
         Raises FatalError or RetryableError if the root cannot be used, or if an existing table has
         another schema than this version of goldpan writes.
         """
         self.location.check()
-        made = [name for name in LAYOUTS if self._make(TABLES[name])]
-        for name in LAYOUTS:
+        made = [name for name in names if self._make(TABLES[name])]
+        for name in names:
             self.table(name)
         return made
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from lake.coordinates import Expected, misplaced
 from lake.label_proofs import label_problems
-from lake.ledger import EntryKind, LoggedEntry, Source, SourceRange
+from lake.ledger import EntryKind, LoggedEntry, Source, SourceRange, left_quarantine
 from lake.tables import Lake, Table
 
 PRIMARY_TABLES = ("traces", "feedback")
@@ -216,9 +216,8 @@ def _chains(table: Table) -> tuple[dict[Source, _Chain], list[str]]:
 def _redriven(ledger: Iterable[LoggedEntry]) -> dict[Source, int]:
     counts: dict[Source, int] = defaultdict(int)
     for logged in ledger:
-        if logged.entry.kind is EntryKind.REDRIVE:
-            for item in logged.entry.ranges:
-                counts[item.source] += item.stored
+        for item in logged.entry.ranges:
+            counts[item.source] += left_quarantine(logged.entry.kind, item)
     return counts
 
 
@@ -246,11 +245,12 @@ def _against_quarantine(
             f"{source}: {proof.quarantined} records were set aside, "
             f"but quarantine holds {certain if certain == possible else f'{certain} to {possible}'}"
         )
-    taken_out = sum(item.quarantined for kind, item in set_aside if kind is EntryKind.REDRIVE)
+    taken_out = sum(left_quarantine(kind, item) for kind, item in set_aside)
     if taken_out != redriven:
         problems.append(
-            f"{source}: {redriven} records were re-driven, but {taken_out} were taken out of "
-            "quarantine: run `goldpan quarantine redrive` again, it finishes what was begun"
+            f"{source}: {redriven} records were brought from quarantine to their table, but "
+            f"{taken_out} were taken out of quarantine: run `goldpan quarantine redrive` again (or "
+            "`goldpan replay promote`, if that was begun), it finishes what was begun"
         )
     return problems
 
@@ -271,9 +271,8 @@ def _quarantine_rows(
     table: Table, set_aside: Mapping[Source, Sequence[tuple[EntryKind, SourceRange]]]
 ) -> list[str]:
     """Compare the rows of quarantine with what its commits say they brought and took out."""
-    signs = {EntryKind.FLUSH: 1, EntryKind.REDRIVE: -1}
     told = sum(
-        signs.get(kind, 0) * item.quarantined
+        item.quarantined if kind is EntryKind.FLUSH else -left_quarantine(kind, item)
         for items in set_aside.values()
         for kind, item in items
     )

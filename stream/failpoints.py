@@ -39,12 +39,12 @@ _SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 class FailPoint:
     """Sends this process a signal the ``countdown``-th time that ``step`` is reached."""
 
-    step: Step
+    step: StrEnum
     signal: signal.Signals
     countdown: int
     send: Callable[[int, int], None] = field(default=os.kill)
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: StrEnum) -> None:
         """Take note that a step was reached."""
         if step is self.step:
             self.countdown -= 1
@@ -52,12 +52,12 @@ class FailPoint:
                 self.send(os.getpid(), self.signal)
 
 
-def never(_step: Step) -> None:
+def never(_step: StrEnum) -> None:
     """Let every step pass."""
 
 
-def parse(text: str | None) -> Callable[[Step], None]:
-    """Read ``step[:n][=kill|stop]``; None gives `never`.
+def parse(text: str | None, steps: type[StrEnum] = Step) -> Callable[[StrEnum], None]:
+    """Read ``step[:n][=kill|stop]``; None gives `never`. ``steps`` are those of another protocol.
 
     Raises UsageError for an unknown step or action.
     """
@@ -66,8 +66,8 @@ def parse(text: str | None) -> Callable[[Step], None]:
     place, _, action = text.partition("=")
     name, _, count = place.partition(":")
     try:
-        return FailPoint(Step(name), _SIGNALS[action or "kill"], int(count or "1"))
+        return FailPoint(steps(name), _SIGNALS[action or "kill"], int(count or "1"))
     except (KeyError, ValueError):
         raise UsageError(
-            f"GOLDPAN_STREAM__FAIL_AT: use STEP[:N][=kill|stop] with one of {', '.join(Step)}"
+            f"GOLDPAN_STREAM__FAIL_AT: use STEP[:N][=kill|stop] with one of {', '.join(steps)}"
         ) from None

@@ -80,14 +80,15 @@ class Fetcher:
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:
                     raise self._cluster.translated(error, topic)
                 if error is None and message.offset() in wanted:
-                    raw = _raw(message)
+                    raw = raw_of(message)
                     found[partition, raw.offset] = raw
                 position = max(position, message.offset() + 1)
         self._consumer.unassign()
         return found
 
 
-def _raw(message: Any) -> Raw:
+def raw_of(message: Any) -> Raw:
+    """Return a record as the pipeline has it, of a message as Kafka's client has it."""
     return Raw(
         message.partition(),
         message.offset(),

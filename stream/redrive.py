@@ -20,7 +20,15 @@ from typing import Any, Protocol
 import pyarrow.compute as pc
 
 from lake.commit import Move, Watch, commit
-from lake.ledger import Entry, EntryKind, Incarnation, Source, SourceRange, adopted_app
+from lake.ledger import (
+    Entry,
+    EntryKind,
+    Incarnation,
+    Source,
+    SourceRange,
+    adopted_app,
+    promoting_app,
+)
 from lake.parquet import encode
 from lake.quarantine import Filter, counts, generation_app, ingested_since, rows, take_out
 from lake.retry import Retry
@@ -85,6 +93,7 @@ class Redrive:
         another re-drive of the topic runs at the same time.
         """
         found = rows(self.quarantine, which, payload=True).to_pylist()
+        aside = self._not_while_promoting()
         self.primary.refresh()
         generation = self.primary.number(generation_app(self.topic))
         found = self._done_reading(found)
@@ -107,6 +116,7 @@ class Redrive:
                 retry=self.retry,
                 token=self.new_token(),
                 now_ms=self._now_ms,
+                generation=aside,
             )
         return Redriven(
             tried=len(found),
@@ -115,6 +125,15 @@ class Redrive:
             gone=len(found) - len(raws) - len(already),
             still=Counter(str(item.reason) for item in failed),
         )
+
+    def _not_while_promoting(self) -> int:
+        """Return the generation of quarantine; FatalError if a replay moves records just now."""
+        if self.quarantine.number(promoting_app(self.topic)):
+            raise FatalError(
+                f"a replay of {self.topic} is being promoted: let it come to its end first, or run "
+                "`goldpan replay promote` again (`goldpan replay list` tells its name)"
+            )
+        return self.quarantine.number(generation_app(self.topic)) or 0
 
     def _done_reading(self, found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Leave out what the primary table has not passed yet: a worker is still busy with it."""

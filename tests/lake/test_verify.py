@@ -199,7 +199,10 @@ def half_redriven(lake: Lake) -> None:
         (none_aside, "4 records were set aside, but quarantine holds 3"),
         (taken_away, "table quarantine: 2 rows, but its commits told 3"),
         (behind, "the position in quarantine is 10, behind 12"),
-        (half_redriven, "1 records were re-driven, but 0 were taken out"),
+        (
+            half_redriven,
+            "1 records were brought from quarantine to their table, but 0 were taken out",
+        ),
     ],
 )
 def test_damage_is_found_in_the_log(lake: Lake, damage: Break, says: str) -> None:
