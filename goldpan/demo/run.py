@@ -79,9 +79,9 @@ class Stage:
         }
 
     def prepare(self) -> None:
-        """Make the folder; UsageError if there is a lake in it already."""
-        if Path(self.lake_uri).exists():
-            raise UsageError(f"{self.folder} holds a lake already: name another folder.")
+        """Make the folder; UsageError if there is something in it already."""
+        if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+            raise UsageError(f"{self.folder} is not an empty folder: name another.")
         (self.folder / "schemas").mkdir(parents=True)
         for name, text in schema_files().items():
             (self.folder / "schemas" / name).write_text(text)

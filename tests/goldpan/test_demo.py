@@ -114,4 +114,4 @@ def test_a_lake_is_not_overwritten(shown: dict[str, Any], kept: Path) -> None:
     del shown
     done: subprocess.CompletedProcess[str] = run_goldpan({}, "demo", "--keep", str(kept))
     assert done.returncode == 2
-    assert "holds a lake already" in done.stderr
+    assert "is not an empty folder" in done.stderr
