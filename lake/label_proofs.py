@@ -80,11 +80,13 @@ def _commits(labels: Table) -> tuple[dict[Source, _Labels], int]:
 
 
 def _of_rows(labels: Table, found: Mapping[Source, _Labels]) -> list[str]:
-    rows = labels.read(["label_event_id", "_topic", "_partition"])
+    rows = labels.read(["label_event_id", "decided_at", "_topic", "_partition"])
     reconciled = pc.equal(rows["_topic"], RECONCILED)
-    problems = []
-    for whose, mask in (("workers", pc.invert(reconciled)), ("the batch job", reconciled)):
-        problems += _repeated(rows.filter(mask)["label_event_id"], whose)
+    # The job may put an event in force again that another of equal revision has taken the place of.
+    problems = _repeated(rows.filter(pc.invert(reconciled)), ["label_event_id"], "workers")
+    problems += _repeated(
+        rows.filter(reconciled), ["label_event_id", "decided_at"], "the batch job"
+    )
     counts = Counter(
         Source(topic, partition)
         for topic, partition in zip(
@@ -101,9 +103,9 @@ def _of_rows(labels: Table, found: Mapping[Source, _Labels]) -> list[str]:
     return problems
 
 
-def _repeated(ids: pa.ChunkedArray, whose: str) -> list[str]:
-    counts = pc.value_counts(ids)
-    several = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
+def _repeated(rows: pa.Table, key: list[str], whose: str) -> list[str]:
+    counts = rows.group_by(key).aggregate([([], "count_all")])
+    several = counts.filter(pc.greater(counts["count_all"], 1))["label_event_id"].to_pylist()
     if not several:
         return []
     some = ", ".join(sorted(several)[:_SHOWN])

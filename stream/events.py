@@ -44,6 +44,8 @@ EVENTS: Mapping[str, str] = {
     "labels_fenced": "Another worker had moved a position of labels; the join is read back from "
     "the lake.",
     "join_rebuilt": "The join of partitions that were taken over is back from the lake.",
+    "join_passed_over": "Records that the join lets go, by why; they are in the lake all the same, "
+    "and late ones are left to `goldpan labels reconcile`.",
     "join_window_shortened": "The join took too much memory and waits for a shorter time now.",
     "labels_left_to_batch": "The two topics cannot be joined here; `goldpan labels reconcile` must "
     "decide.",

@@ -50,14 +50,17 @@ class LabelObserver:
 
     def counted(self, counts: Counts, join: Join) -> None:
         """Take note of records that nothing was decided for, and of the size of the state."""
-        for why, count in (
-            ("late_trace", counts.late_traces),
-            ("late_feedback", counts.late_feedback),
-            ("unmatched", counts.unmatched),
-            ("repeated", counts.repeated),
-        ):
+        passed_over = {
+            "late_trace": counts.late_traces,
+            "late_feedback": counts.late_feedback,
+            "unmatched": counts.unmatched,
+            "repeated": counts.repeated,
+        }
+        for why, count in passed_over.items():
             if count:
                 self.metrics.count("join_passed_over", why, by=count)
+        if any(passed_over.values()):
+            self.log.info("join_passed_over", **passed_over)
         self.looked(join)
 
     def looked(self, join: Join) -> None:

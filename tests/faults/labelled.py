@@ -17,6 +17,7 @@ from tests.faults.scene import Scene
 from tests.labels.kit import feedback, labels, told, trace
 from tests.servers.kafka import unique
 from tests.servers.topic_io import Record, produce
+from tests.servers.worker import run_goldpan
 
 PRESET = "chat_support"
 SCALES = Scales(load_policy(PRESET))
@@ -71,9 +72,20 @@ class LabelScene(Scene):
         self.assert_exactly_once()
         events = self.written()
         assert told(in_force(events)) == self.expected()
+        self.assert_told_once(events)
+
+    def assert_told_once(self, events: list[LabelEvent]) -> None:
+        """No event of a worker is in the table twice, and each is on its topic."""
         ids = Counter(event.label_event_id for event in events)
         assert [one for one, times in ids.items() if times > 1] == []
         assert set(self.produced()) == set(ids)
+
+    def reconcile(self) -> dict[str, LabelEvent]:
+        """Let the batch job add what is missing; return the labels in force then, by trace."""
+        done = run_goldpan(self.env(), "labels", "reconcile", "--json")
+        assert done.returncode == 0, done.stderr
+        assert self.witness.problems() == []
+        return in_force(self.written())
 
     def produced(self) -> list[str]:
         """Return the ids of the label events on their topic, in order."""
@@ -113,5 +125,3 @@ def _said(i: int) -> list[Feedback]:
     if i % 9 == 0:
         words += words[:1]  # sent twice by its producer
     return words
-
-
