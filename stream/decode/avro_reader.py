@@ -12,6 +12,7 @@ from fastavro.schema import SchemaParseException, UnknownType
 
 from schemas.contract import Avsc, Contract, schema_fingerprint
 from schemas.reasons import Reason
+from stream.decode.avro_code import Read, UnusualError, compiled
 from stream.decode.envelope import FRAMED_HEADER_BYTES, SINGLE_OBJECT_HEADER_BYTES
 from stream.decode.explain import Explainer
 from stream.decode.refusal import Refusal
@@ -23,10 +24,14 @@ RecordT = TypeVar("RecordT", bound=msgspec.Struct)
 
 @dataclass(frozen=True, slots=True)
 class WriterSchema:
-    """A schema made ready: ``parsed`` reads its bytes under the names of the contract."""
+    """A schema made ready: ``parsed`` reads its bytes under the names of the contract.
+
+    ``usual`` does so too, several times as fast, for all but the unusual; see `avro_code`.
+    """
 
     parsed: Any
     fingerprint: str
+    usual: Read
 
 
 class AvroReader(Generic[RecordT]):
@@ -92,6 +97,14 @@ class AvroReader(Generic[RecordT]):
 
 def _read_bytes(value: bytes, start: int, schema: WriterSchema) -> Any:
     """Return the record as a dict, or the ``Refusal`` of bytes that do not follow the schema."""
+    try:
+        document, end = schema.usual(value, start)
+    except _UNUSUAL_ERRORS:
+        end = -1
+    return document if end == len(value) else _read_with_care(value, start, schema)
+
+
+def _read_with_care(value: bytes, start: int, schema: WriterSchema) -> Any:
     stream = BytesIO(value)
     stream.seek(start)
     try:
@@ -109,7 +122,9 @@ def _read_bytes(value: bytes, start: int, schema: WriterSchema) -> Any:
 def prepare(contract: Contract, avsc: Avsc) -> WriterSchema | Refusal:
     """Fit a schema to the contract, or say why records written with it cannot be read."""
     try:
-        return WriterSchema(parse_schema(resolve(contract, avsc)), schema_fingerprint(avsc))
+        resolved = resolve(contract, avsc)
+        parsed = parse_schema(resolved)
+        return WriterSchema(parsed, schema_fingerprint(avsc), compiled(resolved))
     except UnreadableSchemaError as error:
         return error.refusal
     except _SCHEMA_ERRORS:
@@ -142,6 +157,8 @@ _BAD_TEXT: Final = Refusal(Reason.BAD_TEXT, "The record holds text that is not v
 _MALFORMED: Final = Refusal(
     Reason.MALFORMED, "The bytes of the record are not what its schema announces."
 )
+
+_UNUSUAL_ERRORS: Final = (UnusualError, IndexError, UnicodeDecodeError, struct.error)
 
 _MALFORMED_ERRORS: Final = (
     LookupError,

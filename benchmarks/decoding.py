@@ -1,0 +1,67 @@
+"""CPU time to decode one trace, by wire format, and of Avro by the way it is read.
+
+python -m benchmarks.decoding [--size 1800]
+"""
+
+import time
+from collections.abc import Callable
+
+import click
+import msgspec
+
+from schemas.contract import CONTRACTS, Avsc
+from schemas.provenance import RecordKind
+from schemas.records import Trace
+from stream.decode.avro_reader import AvroReader, WriterSchema, _read_with_care, prepare
+from stream.decode.json_reader import JsonReader
+from tests.make.records import encode_json, trace
+from tests.make.wire import framed
+
+HEADER_BYTES = 5
+ROUNDS, TIMES = 15, 1000
+
+
+class OneSchema:
+    """A source of the contract's own schema."""
+
+    def by_id(self, _schema_id: int) -> Avsc:
+        """Return it."""
+        return CONTRACTS[RecordKind.TRACE].avro
+
+    def by_fingerprint(self, _fingerprint: str) -> Avsc:
+        """Return it."""
+        return self.by_id(0)
+
+
+def micros(step: Callable[[], object]) -> float:
+    """Return the CPU time of a step in microseconds, in the best of some rounds."""
+    best = float("inf")
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        for _ in range(TIMES):
+            step()
+        best = min(best, time.process_time() - began)
+    return best / TIMES * 1e6
+
+
+@click.command()
+@click.option("--size", default=1800, show_default=True, help="Bytes of the trace as JSON.")
+def main(*, size: int) -> None:
+    """Measure."""
+    contract = CONTRACTS[RecordKind.TRACE]
+    record = trace(0, size=size)
+    text, body = encode_json(record), framed(record, contract.avro, 7)
+    schema = prepare(contract, contract.avro)
+    assert isinstance(schema, WriterSchema)
+    json, avro = JsonReader(contract, Trace), AvroReader(contract, Trace, OneSchema())
+
+    def by_fastavro() -> object:
+        return msgspec.convert(_read_with_care(body, HEADER_BYTES, schema), Trace)
+
+    click.echo(f"JSON, {len(text)} bytes: {micros(lambda: json.read(text)):.1f} us")
+    click.echo(f"Avro, {len(body)} bytes: {micros(lambda: avro.read_framed(body)):.1f} us")
+    click.echo(f"Avro, by fastavro alone: {micros(by_fastavro):.1f} us")
+
+
+if __name__ == "__main__":
+    main()
