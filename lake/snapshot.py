@@ -45,7 +45,9 @@ class Snapshot:
             chosen = [(PARTITION_COLUMN, ">=", first), (PARTITION_COLUMN, "<=", last)]
         with _errors(f"opening table {self.name}"):
             # The schema is given since delta-rs leaves text as views in files it has rewritten.
-            return self.handle.to_pyarrow_dataset(partitions=chosen, schema=TABLES[self.name].arrow)
+            return self.handle.to_pyarrow_dataset(
+                file_pruning_predicate=chosen, schema=TABLES[self.name].arrow
+            )
 
 
 def snapshot(lake: Lake, name: str, version: int | None = None) -> Snapshot:

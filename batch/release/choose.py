@@ -104,16 +104,20 @@ def draw(
 
     ``taken`` are clusters that are in already; ``near`` begins a comparison anew. A share is
     ``short`` if the cells that were given ran out before it had its rows: give more of them, or
-    that is all there is. A stratum that others left nothing of is drawn from before them.
+    that is all there is. A stratum of which others left nothing is drawn from before them, for one
+    row.
     """
     order = sorted(strata, key=lambda s: (s.cells, s.text))
-    for _ in strata:
-        shares = _draw_in_order(order, wanted, cells, taken, near())
+    limits, first = dict(wanted), set[str]()
+    while True:
+        shares = _draw_in_order(order, limits, cells, taken, near())
         empty = [s.stratum for s in shares if not s.drawn and cells[s.stratum.text]]
-        if not empty or empty[0] is order[0]:
+        left_out = [stratum for stratum in empty if stratum.text not in first]
+        if not left_out:
             return shares
-        order = [empty[0], *(s for s in order if s is not empty[0])]
-    return shares if strata else []
+        first.add(left_out[0].text)
+        limits[left_out[0].text] = 1
+        order = [left_out[0], *(s for s in order if s is not left_out[0])]
 
 
 def _draw_in_order(

@@ -32,7 +32,7 @@ def datasheet(
         *([Text(true["spec"]["description"])] if true["spec"]["description"] else []),
         *_contents(true, previous, rows),
         *_choice(true),
-        *_labels(true, rows),
+        *_labels(rows),
         *_segments(true, rows),
         *_power(rows),
         *_personal_data(true, rows),
@@ -111,12 +111,12 @@ def _choice(true: Mapping[str, Any]) -> list[Block]:
     ]
 
 
-def _labels(true: Mapping[str, Any], rows: Rows) -> list[Block]:
+def _labels(rows: Rows) -> list[Block]:
     sample = [row for row in rows if row["weight"] is not None]
     table = []
     for label in _LABELS:
         there = sum(row["label"] == label for row in rows)
-        found = _estimated(true, sample, lambda row, label=label: row["label"] == label)  # type: ignore[misc]
+        found = _estimated(sample, lambda row, label=label: row["label"] == label)  # type: ignore[misc]
         if there or (found and found[0] > 0):
             told = f"{found[0]:.1%} ({found[1]:.1%} to {found[2]:.1%})" if found else "-"
             table.append((label, str(there), _share(there / len(rows)), told))
@@ -134,15 +134,14 @@ def _labels(true: Mapping[str, Any], rows: Rows) -> list[Block]:
 
 
 def _estimated(
-    true: Mapping[str, Any], sample: Rows, holds: Callable[[Mapping[str, Any]], bool]
+    sample: Rows, holds: Callable[[Mapping[str, Any]], bool]
 ) -> tuple[float, float, float] | None:
-    fractions = {s["name"]: s["cluster_probability"] for s in true["design"]["strata"]}
     found = estimate(
         [
             Weighed(
                 row["stratum"] or "",
                 row["weight"],
-                fractions.get(row["stratum"]) or 0.0,
+                row["inclusion_probability"],
                 float(holds(row)),
             )
             for row in sample
@@ -245,7 +244,7 @@ def _gaps(true: Mapping[str, Any], rows: Rows) -> list[Block]:
     lost = sum(s["out_of_reach"] for s in strata)
     unlabelled = sum(row["label"] in {"none", "unknown"} for row in rows)
     duplicates = sum(s["near_duplicates"] for s in strata)
-    few = sum(s["wanted"] - s["rows"] for s in strata)
+    few = true["spec"]["size"] - sum(s["rows"] for s in strata)
     told = [
         (
             bool(empty),

@@ -1,9 +1,10 @@
 """What a release says of production: weighted shares with intervals.
 
 The weights of the rows drawn from a stratum add up to its traces. The share of traces for which
-something holds is the weighted mean (Hájek); its variance is that of a stratified sample by
-linearisation (Särndal, Swensson and Wretman 1992, ch. 5), with the correction for strata that were
-drawn to a large part; strata of one row are taken together. Student's t, rows less strata.
+something holds is the weighted mean (Hájek); its variance is that of a stratified sample, by the
+jackknife, with 1 - inclusion probability as the correction for what was drawn to a large part (of a
+cluster one trace is picked, so a stratum whose clusters were all drawn still leaves something to
+chance); strata of one row are taken together. Student's t, rows less strata.
 """
 
 import math
@@ -15,11 +16,11 @@ from labels.intervals import beta_quantile
 
 
 class Weighed(NamedTuple):
-    """A drawn row: its stratum, its weight, the share of the stratum's cells drawn, its value."""
+    """A drawn row: its stratum, its weight, its inclusion probability, its value."""
 
     stratum: str
     weight: float
-    fraction: float
+    probability: float
     value: float
 
 
@@ -43,7 +44,7 @@ def estimate(rows: Sequence[Weighed], confidence: float = 0.95) -> Estimate | No
         return None
     mean = sum(row.weight * row.value for row in rows) / total
     groups = _groups(rows)
-    variance = sum(_variance([(r, r.weight * (r.value - mean) / total) for r in g]) for g in groups)
+    variance = sum(_variance(group) for group in groups) / total**2
     freedom = max(1, len(rows) - len(groups))
     half = t_quantile((1 + confidence) / 2, freedom) * math.sqrt(variance)
     low, high = mean - half, mean + half
@@ -57,18 +58,26 @@ def _groups(rows: Iterable[Weighed]) -> list[list[Weighed]]:
     strata: dict[str, list[Weighed]] = {}
     for row in rows:
         strata.setdefault(row.stratum, []).append(row)
-    alone = [g[0] for g in strata.values() if len(g) == 1 and g[0].fraction < 1]
-    return [g for g in strata.values() if not (len(g) == 1 and g[0].fraction < 1)] + (
+    alone = [g[0] for g in strata.values() if len(g) == 1 and g[0].probability < 1]
+    return [g for g in strata.values() if not (len(g) == 1 and g[0].probability < 1)] + (
         [alone] if alone else []
     )
 
 
-def _variance(items: Sequence[tuple[Weighed, float]]) -> float:
-    n = len(items)
+def _variance(rows: Sequence[Weighed]) -> float:
+    """Return the variance of the weighted total of rows whose weights add up to a known number.
+
+    Each residual is divided by one less the row's share of the weight: the jackknife of a ratio
+    (Särndal et al. 1992, ch. 11), which a few large weights do not make too sure of itself.
+    """
+    n, total = len(rows), sum(row.weight for row in rows)
     if n < 2:
         return 0.0
-    mean = sum(z for _, z in items) / n
-    return n / (n - 1) * sum((1 - row.fraction) * (z - mean) ** 2 for row, z in items)
+    mean = sum(row.weight * row.value for row in rows) / total
+    return sum(
+        (1 - row.probability) * (row.weight * (row.value - mean) / (1 - row.weight / total)) ** 2
+        for row in rows
+    ) * ((n - 1) / n)
 
 
 def t_quantile(share: float, freedom: float) -> float:

@@ -1,0 +1,25 @@
+"""One lake for all tests that only read it."""
+
+from pathlib import Path
+
+import pytest
+
+from lake.tables import Lake
+from tests.batch.release.kit import built
+from tests.batch.release.world import conversations, labels_for, make_lake
+
+
+@pytest.fixture(scope="session")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """Real conversations, eight times each, half of the traces with a label."""
+    traces = conversations(8)
+    return make_lake(tmp_path_factory.mktemp("release") / "lake", traces, labels_for(traces))
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory, lake: Lake) -> Path:
+    """A folder with one published release."""
+
+    folder = tmp_path_factory.mktemp("published")
+    built(lake, folder)
+    return folder
