@@ -21,6 +21,7 @@ from redact.audit import AuditEntry
 from schemas.errors import FencedError
 from schemas.provenance import Decoded, Raw, RecordKind, Rejected
 from stream.assignment import TakeOver
+from stream.beginning import Beginning
 from stream.buffer import Flush, TopicBuffer
 from stream.flusher import FlushSteps
 from stream.intake import Intake
@@ -243,6 +244,13 @@ class World:
             start="earliest",
             on_lost_offsets="skip",
             on_lost=lambda _source, _start, _end: None,
+            beginning=Beginning(
+                primary={TOPIC: tables[PRIMARY]},
+                quarantine=tables[QUARANTINE],
+                retry=patience(1e9),
+                now_ms=lambda: 0,
+                new_token=self.new_token,
+            ),
         )
         return Worker(self, Verdict(bad), steps, take_over)
 
