@@ -38,7 +38,7 @@ from stream.label_flush import LABELS, TABLE
 from stream.label_observer import LabelObserver
 from stream.label_run import LabelParts, LabelSetup
 from stream.labelling import Labelling, NoLabels
-from stream.memory import Budget, Gate, resident_bytes
+from stream.memory import Budget, Gate, resident_bytes, use_steady_pool
 from stream.metrics import Metrics
 from stream.observer import Observer
 from stream.pace import Pace
@@ -85,6 +85,7 @@ def run_worker(setup: Setup, *, until_caught_up: bool) -> None:
 
     Raises UsageError or FatalError, with one sentence for a person, when it cannot go on.
     """
+    use_steady_pool()
     _Assembly(setup).run(until_caught_up=until_caught_up)
 
 

@@ -1,7 +1,11 @@
 """Memory is shared out within the ceiling, and reading stops and goes on in time."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,3 +118,24 @@ def test_tidying_up_is_not_done_at_every_turn() -> None:
 def test_the_system_is_asked_in_a_way_that_it_knows(call: Callable[[], object]) -> None:
     """Neither raises, wherever this runs."""
     call()
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"), [(None, {"jemalloc", "mimalloc", "system"}), ("system", {"system"})]
+)
+def test_the_pool_that_somebody_asked_for_is_kept(asked: str | None, expected: set[str]) -> None:
+    """Else it is jemalloc, or where that is not there what Arrow takes by itself."""
+    code = (
+        "import pyarrow as pa; from stream.memory import use_steady_pool; use_steady_pool();"
+        "print(pa.default_memory_pool().backend_name)"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "ARROW_DEFAULT_MEMORY_POOL"}
+    if asked:
+        environment["ARROW_DEFAULT_MEMORY_POOL"] = asked
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    found = done.stdout.strip()
+    assert found in expected
+    if asked is None and "jemalloc" in pa.supported_memory_backends():
+        assert found == "jemalloc"
