@@ -37,8 +37,8 @@ def resident_bytes() -> int:
 def use_steady_pool() -> None:
     """Let Arrow allocate through jemalloc, where it is there and nobody has asked for another.
 
-    With the usual pool a worker near its ceiling takes a tenth more memory for the same work, pauses
-    again and again, and writes smaller files (`python -m benchmarks.memory --tight`).
+    With the usual pool a worker near its ceiling takes a tenth more memory for the same work,
+    pauses again and again, and writes smaller files (`python -m benchmarks.memory --tight`).
     """
     if _POOL not in os.environ and "jemalloc" in pa.supported_memory_backends():
         pa.set_memory_pool(pa.jemalloc_memory_pool())
