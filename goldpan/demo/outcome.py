@@ -51,6 +51,20 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """The traces with the same evidence, and what they are taken to be worth.
+
+    ``signals`` are the kinds of evidence, empty for traces that were only drawn for the audit.
+    """
+
+    signals: Sequence[str]
+    label: str
+    p_fail: float
+    route: str
+    traces: int
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """Everything that the demo shows. ``seconds`` maps a percentile to seconds until queryable."""
 
@@ -59,6 +73,7 @@ class Outcome:
     tables: Sequence[TableFacts]
     refused: Sequence[Refused]
     found: Sequence[Found]
+    judged: Sequence[Judged]
     seconds: Mapping[str, float]
     report: Report
     example: Example | None
@@ -80,7 +95,8 @@ def look(uri: str, sent: Sequence[Sent]) -> Outcome:
         formats=Counter(one.line.format for one in sent if one.line.format),
         tables=[table.facts() for table in tables],
         refused=_refused(lake, sent),
-        found=_found(row for table_rows in stored.values() for row in table_rows),
+        found=_found(row for name in TABLES.values() for row in stored[name]),
+        judged=_judged(stored["labels"]),
         seconds=_seconds(lake, sent),
         report=verify(lake),
         example=_example(sent, stored["traces"]),
@@ -112,6 +128,21 @@ def _found(stored: Iterable[Mapping[str, Any]]) -> list[Found]:
             occurrences[kind] += 1
             values.setdefault(kind, set()).add(token)
     return [Found(kind, count, len(values[kind])) for kind, count in occurrences.most_common()]
+
+
+def _judged(events: Iterable[Mapping[str, Any]]) -> list[Judged]:
+    """Group the labels in force by what they rest on, the most frequent first."""
+    in_force = {event["trace_id"]: event for event in sorted(events, key=lambda e: e["revision"])}
+    groups = Counter(
+        (
+            tuple(sorted(item["kind"] for item in event["evidence"])),
+            event["label"],
+            event["p_fail"],
+            event["route"],
+        )
+        for event in in_force.values()
+    )
+    return [Judged(*group, count) for group, count in groups.most_common()]
 
 
 def _seconds(lake: Lake, sent: Sequence[Sent]) -> dict[str, float]:

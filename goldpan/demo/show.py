@@ -31,6 +31,7 @@ def as_json(outcome: Outcome, *, seconds: float, kept: str | None) -> dict[str, 
         },
         "quarantined": [dataclasses.asdict(one) for one in outcome.refused],
         "findings": [dataclasses.asdict(one) for one in outcome.found],
+        "labels": [dataclasses.asdict(one) for one in outcome.judged],
         "seconds_to_queryable": dict(outcome.seconds),
         "verify": outcome.report.to_json(),
         "example": dataclasses.asdict(outcome.example) if outcome.example else None,
@@ -45,6 +46,8 @@ def show(console: Console, outcome: Outcome) -> None:
     console.print(_refused(outcome))
     _title(console, "Personal data found and replaced")
     console.print(_found(outcome))
+    _title(console, "What the answers were worth, by what was said about them")
+    console.print(_judged(outcome))
     if outcome.example:
         _title(console, "One trace, as it was sent and as it is stored (the customer is invented)")
         console.print(_example(outcome.example))
@@ -59,7 +62,7 @@ def _title(console: Console, text: str) -> None:
 
 def _flow(outcome: Outcome) -> Table:
     tables = {facts.name: facts for facts in outcome.tables}
-    stored = sum(facts.rows for name, facts in tables.items() if name != "quarantine")
+    stored = tables["traces"].rows + tables["feedback"].rows
     size = sum(facts.bytes for facts in outcome.tables)
     formats = ", ".join(f"{count_text(n)} {name}" for name, n in outcome.formats.items())
     sent = " + ".join(f"{count_text(n)} {topic}" for topic, n in outcome.sent.items())
@@ -92,6 +95,18 @@ def _found(outcome: Outcome) -> Table:
         column.justify = "right"
     for one in outcome.found:
         table.add_row(one.type, count_text(one.values), count_text(one.occurrences))
+    return table
+
+
+def _judged(outcome: Outcome) -> Table:
+    table = Table("signals", "label", "p(fail)", "goes to", "traces", box=box.SIMPLE_HEAD)
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for one in outcome.judged:
+        signals = ", ".join(one.signals) or "none: drawn at random"
+        where = "nobody" if one.route == "auto" else one.route
+        numbers = (f"{one.p_fail:.2f}", where, count_text(one.traces))
+        table.add_row(signals, one.label, *numbers)
     return table
 
 

@@ -48,6 +48,14 @@ def test_every_record_is_accounted_for(shown: dict[str, Any]) -> None:
     assert consumed == rows["traces"] + rows["feedback"] + rows["quarantine"]
 
 
+def test_thumbs_and_edits_become_labels(shown: dict[str, Any]) -> None:
+    """Each label names the signals that it rests on; a thumb down points to a fail."""
+    judged = shown["labels"]
+    assert shown["tables"]["labels"]["rows"] >= sum(one["traces"] for one in judged) > 5
+    [down] = [one for one in judged if one["signals"] == ["thumbs_down"]]
+    assert down["p_fail"] > 0.5
+
+
 def test_each_broken_record_has_its_reason(shown: dict[str, Any]) -> None:
     """Quarantine says of each what was done to it on purpose."""
     good = traces_of(shipped_conversations()[0], started_at=0)[0]
