@@ -133,6 +133,7 @@ class EntryKind(StrEnum):
     RECONCILE = "reconcile"
     REVIEW = "review"
     REPLAY = "replay"
+    COMPACT = "compact"
 
 
 @dataclass(frozen=True, slots=True)

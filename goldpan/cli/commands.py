@@ -31,6 +31,9 @@ COMMANDS: Final = Group(
             "The worker: from Kafka topics into the tables of the lake.",
             {
                 "run": Command("goldpan.cli.stream:run", "Run the worker."),
+                "replay": Command(
+                    "goldpan.cli.replay:run", "Read a past range again, under another policy."
+                ),
                 "adopt": Command(
                     "goldpan.cli.stream:adopt", "Go on with a topic that was made anew."
                 ),
@@ -43,6 +46,12 @@ COMMANDS: Final = Group(
                 "tables": Command("goldpan.cli.lake:tables", "Describe the tables."),
                 "verify": Command(
                     "goldpan.cli.lake:verify", "Prove that every record is there exactly once."
+                ),
+                "compact": Command(
+                    "goldpan.cli.upkeep:compact_", "Make few large files of the small ones."
+                ),
+                "vacuum": Command(
+                    "goldpan.cli.upkeep:vacuum_", "Remove files that left the tables some time ago."
                 ),
             },
         ),

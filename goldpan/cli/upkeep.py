@@ -1,0 +1,174 @@
+"""``goldpan lake compact`` and ``vacuum``: few large files instead of many small ones."""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import wraps
+from typing import Any, ParamSpec
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table as Grid
+
+from batch.compact import Batch, Done, compact, plan
+from goldpan import releases
+from goldpan.cli.call import Call, with_call
+from goldpan.cli.figures import bytes_text, count_text
+from lake.tables import LAYOUTS, Lake, Table
+from lake.upkeep import vacuum
+
+P = ParamSpec("P")
+_MIB = 2**20
+
+
+def with_tables(function: Callable[P, None]) -> Callable[P, None]:
+    """Give a command the options ``--table`` and ``--dry-run``."""
+
+    @click.option(
+        "--table",
+        "names",
+        type=click.Choice(list(LAYOUTS)),
+        multiple=True,
+        help="Only this table; may be given several times.",
+    )
+    @click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
+    @wraps(function)
+    def command(*args: P.args, **kwargs: P.kwargs) -> None:
+        function(*args, **kwargs)
+
+    return command
+
+
+@click.command(name="compact")
+@with_tables
+@click.option(
+    "--settled-days",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Whole days (UTC) that must have passed since a day, for it to be closed.",
+)
+@click.option("--target-mib", type=click.IntRange(1, 1024), default=128, show_default=True)
+@with_call
+def compact_(
+    call: Call, *, names: tuple[str, ...], dry_run: bool, settled_days: int, target_mib: int
+) -> None:
+    """Make few large files of the many small ones of closed days, sorted so that queries skip.
+
+    Safe beside running workers, if run twice at once, and if killed: the rows stay the same. The
+    old files are removed by `goldpan lake vacuum`, later.
+
+    \b
+    Example:
+      goldpan lake compact --dry-run
+    """
+    before = datetime.now(UTC).date() - timedelta(days=settled_days)
+    found = {table: _plan(table, before, target_mib * _MIB) for table in _tables(call, names)}
+    if dry_run:
+        batches = [batch for some in found.values() for batch in some]
+        data = {"dry_run": True, "batches": [_batch_json(batch) for batch in batches]}
+        call.answer(data, lambda console: _show_plan(console, batches))
+        return
+    done = [one for table, batches in found.items() for one in _compacted(table, batches)]
+    call.answer(
+        {"dry_run": False, "batches": [_done_json(one) for one in done]},
+        lambda console: _show_done(console, done),
+    )
+
+
+def _tables(call: Call, names: Sequence[str]) -> list[Table]:
+    lake = Lake(call.settings.lake)
+    return [lake.table(name) for name in names or LAYOUTS]
+
+
+def _plan(table: Table, before: date, target_bytes: int) -> list[Batch]:
+    return releases.patience().call(
+        f"looking at table {table.name}",
+        lambda: plan(table, before=before, target_bytes=target_bytes),
+    )
+
+
+def _compacted(table: Table, batches: Sequence[Batch]) -> list[Done]:
+    return list(
+        compact(
+            table,
+            batches,
+            token=lambda: secrets.randbits(63),
+            retry=releases.patience(),
+            now_ms=lambda: time.time_ns() // 1_000_000,
+        )
+    )
+
+
+def _batch_json(batch: Batch) -> dict[str, Any]:
+    return {
+        "table": batch.table,
+        "day": batch.day.isoformat(),
+        "files": len(batch.files),
+        "rows": batch.rows,
+        "bytes": batch.bytes,
+    }
+
+
+def _done_json(one: Done) -> dict[str, Any]:
+    return _batch_json(one.batch) | {"new_bytes": one.bytes, "replaced": one.bytes is not None}
+
+
+def _show_plan(console: Console, batches: Sequence[Batch]) -> None:
+    if not batches:
+        console.print("nothing to compact")
+        return
+    grid = Grid("table", "day", "files", "rows", "size", box=box.SIMPLE_HEAD)
+    for column in grid.columns[2:]:
+        column.justify = "right"
+    for batch in batches:
+        numbers = (count_text(len(batch.files)), count_text(batch.rows), bytes_text(batch.bytes))
+        grid.add_row(batch.table, batch.day.isoformat(), *numbers)
+    console.print(grid)
+
+
+def _show_done(console: Console, done: Sequence[Done]) -> None:
+    mine = [one for one in done if one.bytes is not None]
+    files = sum(len(one.batch.files) for one in mine)
+    console.print(f"{count_text(files)} files became {count_text(len(mine))}")
+    if others := len(done) - len(mine):
+        console.print(f"{count_text(others)} times another compaction was first")
+
+
+@click.command(name="vacuum")
+@with_tables
+@click.option(
+    "--keep-hours",
+    type=click.IntRange(1),
+    default=168,
+    show_default=True,
+    help="Files that left a table less long ago stay: older versions can be read so long.",
+)
+@with_call
+def vacuum_(call: Call, *, names: tuple[str, ...], dry_run: bool, keep_hours: int) -> None:
+    """Remove files that left the tables, or never got into them, some time ago.
+
+    \b
+    Example:
+      goldpan lake vacuum --keep-hours 24 --dry-run
+    """
+    gone: Mapping[str, list[str]] = {
+        table.name: _vacuumed(table, keep_hours, dry_run=dry_run) for table in _tables(call, names)
+    }
+
+    def show(console: Console) -> None:
+        for name, files in gone.items():
+            would = "would be removed" if dry_run else "removed"
+            console.print(f"{name}: {count_text(len(files))} files {would}")
+
+    data = [{"table": name, "files": files} for name, files in gone.items()]
+    call.answer({"dry_run": dry_run, "tables": data}, show)
+
+
+def _vacuumed(table: Table, keep_hours: int, *, dry_run: bool) -> list[str]:
+    return releases.patience().call(
+        f"vacuuming table {table.name}",
+        lambda: vacuum(table, keep_hours=keep_hours, dry_run=dry_run),
+    )
