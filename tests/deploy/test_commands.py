@@ -1,16 +1,18 @@
 """What the manifests run is what goldpan has: its commands, its options, its settings."""
 
 import os
+import shlex
 from pathlib import Path
 
 import click
 import pytest
 
+from batch.release.spec import parse_spec
 from goldpan import wiring
 from goldpan.cli.commands import COMMANDS
 from goldpan.cli.lazy import LazyGroup
 from goldpan.settings import Settings, load
-from tests.deploy.kustomize import OVERLAYS, Manifest, containers, of_kind, settings_of
+from tests.deploy.kustomize import OVERLAYS, Manifest, containers, named, of_kind, settings_of
 from tests.servers.worker import TEST_KEY
 
 each_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
@@ -28,17 +30,27 @@ def parse(arguments: list[str]) -> click.Context:
     return command.make_context("goldpan", rest)
 
 
+def calls(container: Manifest) -> list[list[str]]:
+    """Return the command lines of goldpan in a container: its arguments, or lines of its shell."""
+    if "command" not in container:
+        return [container["args"]]
+    program, *rest = container["command"]
+    if program != "sh":
+        assert program in {"sleep", "python"}, program
+        return []
+    lines = [line.strip().partition("||")[0] for line in rest[-1].splitlines()]
+    return [shlex.split(line)[1:] for line in lines if line.startswith("goldpan ")]
+
+
 @each_overlay
 def test_every_command_line_is_one(overlay: str) -> None:
     """No manifest names a command or an option that is not there, or a value it refuses."""
     seen = set()
-    for name, container in containers(overlay):
-        if "command" in container:  # something else than goldpan: the console sleeps
-            assert container["command"][0] == "sleep", name
-            continue
-        parse(container["args"])
-        seen.add(tuple(container["args"][:2]))
-    assert ("stream", "run") in seen
+    for _, container in containers(overlay):
+        for call in calls(container):
+            parse(call)
+            seen.add(tuple(call[:2]))
+    assert {("stream", "run"), ("lake", "verify"), ("review", "stats")} <= seen
 
 
 @pytest.mark.parametrize("wrong", [["lake", "tidy"], ["stream", "run", "--fast"], ["lake"]])
@@ -82,9 +94,22 @@ def test_a_mounted_file_is_where_the_setting_says(overlay: str) -> None:
     """Each setting that names a file names one that a volume brings."""
     for name, container in containers(overlay):
         mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
-        for variable, value in settings_of(overlay, container).items():
-            if variable.endswith("_FILE"):
-                assert str(Path(value).parent) in mounts, (name, variable)
+        settings = settings_of(overlay, container)
+        files = [value for variable, value in settings.items() if variable.endswith("_FILE")]
+        files += [word for call in calls(container) for word in call if word[:1] == "/"]
+        assert {str(Path(file).parent) for file in files} <= mounts, name
+
+
+def test_the_example_of_a_release_is_a_spec() -> None:
+    """goldpan reads the spec that the job of releases is given."""
+    (spec,) = named("aws", "ConfigMap", _name_of_the_spec())["data"].values()
+    assert parse_spec(spec, "release.yaml").name == "support"
+
+
+def _name_of_the_spec() -> str:
+    maps = [m["metadata"]["name"] for m in of_kind("aws", "ConfigMap")]
+    (name,) = (name for name in maps if name.startswith("goldpan-release-"))
+    return str(name)
 
 
 @each_overlay

@@ -2,6 +2,7 @@
 
 import json
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,12 @@ from tests.servers.worker import run_goldpan, settings
 
 IAM = ROOT / "deploy" / "k8s" / "overlays" / "aws" / "iam"
 BUCKET = "example-goldpan-lake"
+SPEC = """
+name: all
+window: {from: 2000-01-01, to: 2099-01-01}
+size: 10
+redaction_policies: any
+"""
 
 
 def statements(name: str) -> list[dict[str, Any]]:
@@ -29,10 +36,14 @@ def allowed(deed: Deed, policy: list[dict[str, Any]]) -> bool:
     """Tell whether a policy of ours allows a request: its action, resource and prefix."""
     return any(
         deed.action in statement["Action"]
-        and fnmatchcase(deed.resource, statement["Resource"])
+        and any(fnmatchcase(deed.resource, pattern) for pattern in _listed(statement["Resource"]))
         and _prefix_fits(deed, statement.get("Condition", {}))
         for statement in policy
     )
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def _prefix_fits(deed: Deed, condition: dict[str, Any]) -> bool:
@@ -59,29 +70,35 @@ def kafka_with_records(mock_kafka: MockKafka) -> MockKafka:
     return mock_kafka
 
 
-def test_the_worker_and_the_reader_do_only_what_their_policies_allow(
-    kafka_with_records: MockKafka, s3: S3, start_worker: StartWorker
+def test_programs_do_only_what_their_policies_allow(
+    kafka_with_records: MockKafka, s3: S3, start_worker: StartWorker, tmp_path: Path
 ) -> None:
     """Every request is allowed, and every allowed action but that of a broken upload is used.
 
-    A worker makes the tables and commits; then the tables are proved.
+    A worker makes the tables and commits; then the jobs run, each by the policy of its account.
     """
-    lake, group = s3.new_lake(), unique("least")
-    env = settings(kafka_with_records, lake, kafka__group_id=group)
+    env = settings(kafka_with_records, s3.new_lake(), kafka__group_id=unique("least"))
+    (tmp_path / "spec.yaml").write_text(SPEC)
     with witnessed(s3.endpoint) as worker:
         start_worker({**env, **s3.env(worker.endpoint)}, "--until-caught-up").finish()
-    with witnessed(s3.endpoint) as reader:
-        only_lake = {name: value for name, value in env.items() if "LAKE" in name}
-        proof = run_goldpan({**only_lake, **s3.env(reader.endpoint)}, "lake", "verify", "--json")
-    assert proof.returncode == 0, proof.stderr
+    done = {"worker": worker.done}
+    for role, command in (
+        ("reader", "lake verify --json"),
+        ("reader", "review stats --prometheus"),
+        ("labels", "labels reconcile --json"),
+        ("release", f"release build {tmp_path / 'spec.yaml'} --json"),
+    ):
+        with witnessed(s3.endpoint) as job:
+            ended = run_goldpan({**env, **s3.env(job.endpoint)}, *command.split())
+        assert ended.returncode == 0, ended.stderr
+        done[role] = done.get(role, set()) | job.done
 
     assert {deed.prefix for deed in worker.done if deed.prefix}, "nothing was listed"
-    for name, deeds in (("worker", worker.done), ("reader", reader.done)):
-        policy, done = statements(name), _as_in_the_policies(deeds)
-        assert done
-        assert [deed for deed in done if not allowed(deed, policy)] == []
+    for role, deeds in done.items():
+        policy, seen = statements(role), _as_in_the_policies(deeds)
+        assert [deed for deed in seen if not allowed(deed, policy)] == [], role
         granted = {action for statement in policy for action in statement["Action"]}
-        assert granted - {deed.action for deed in done} <= {"s3:AbortMultipartUpload"}
+        assert granted - {deed.action for deed in seen} <= {"s3:AbortMultipartUpload"}, role
 
     commits = {
         deed
@@ -103,10 +120,25 @@ def test_the_worker_and_the_reader_do_only_what_their_policies_allow(
     ],
 )
 def test_nobody_deletes_or_leaves_the_lake(action: str, key: str) -> None:
-    """What the policies are there to prevent is not allowed by any of these two."""
+    """What the policies are there to prevent is not allowed by any of them."""
     deed = Deed(action, BUCKET, key, None, only_if_new=False)
-    assert not allowed(deed, statements("worker"))
-    assert not allowed(deed, statements("reader"))
+    for role in ("worker", "reader", "labels", "release"):
+        assert not allowed(deed, statements(role)), role
+
+
+def test_a_job_writes_to_its_own_place_only() -> None:
+    """The job of labels cannot add to the traces, nor that of releases to the labels."""
+    places = ("labels", "calibrations", "policies", "releases", "traces", "feedback", "quarantine")
+    put = [Deed("s3:PutObject", BUCKET, f"lake/{p}/x", None, only_if_new=True) for p in places]
+    own = {
+        role: {deed.key.split("/")[1] for deed in put if allowed(deed, statements(role))}
+        for role in ("reader", "labels", "release")
+    }
+    assert own == {
+        "reader": set(),
+        "labels": {"labels", "calibrations", "policies"},
+        "release": {"releases"},
+    }
 
 
 def test_the_bucket_refuses_to_overwrite_a_commit() -> None:

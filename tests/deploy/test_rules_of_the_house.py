@@ -16,6 +16,7 @@ from stream.config import parse_size
 from tests.architecture.source import ROOT
 from tests.deploy.kustomize import (
     OVERLAYS,
+    Manifest,
     built,
     containers,
     named,
@@ -196,7 +197,11 @@ def test_selectors_choose_the_worker(overlay: str) -> None:
             spread["labelSelector"]
             for spread in deployment["template"]["spec"]["topologySpreadConstraints"]
         ),
-        *(monitor["spec"]["selector"] for monitor in of_kind(overlay, "PodMonitor")),
+        *(
+            monitor["spec"]["selector"]
+            for monitor in of_kind(overlay, "PodMonitor")
+            if monitor["metadata"]["name"] == "goldpan-worker"
+        ),
     ]
     assert len(selectors) >= 4
     for selector in selectors:
@@ -220,9 +225,14 @@ def test_the_network_is_closed_but_for_what_is_needed(overlay: str) -> None:
     (container,) = named(overlay, "Deployment", "goldpan-worker")["spec"]["template"]["spec"][
         "containers"
     ]
-    (rule,) = policies["goldpan-metrics"]["ingress"]
-    assert [p["port"] for p in rule["ports"]] == [p["containerPort"] for p in container["ports"]]
-    assert rule["from"]
+    for name, deployment in (("metrics", "worker"), ("queue-metrics", "queue")):
+        (rule,) = policies[f"goldpan-{name}"]["ingress"]
+        pod = named(overlay, "Deployment", f"goldpan-{deployment}")["spec"]["template"]
+        ports = {p["containerPort"] for c in pod["spec"]["containers"] for p in c.get("ports", [])}
+        assert {p["port"] for p in rule["ports"]} == ports
+        assert rule["from"]
+        chosen = policies[f"goldpan-{name}"]["podSelector"]["matchLabels"]
+        assert chosen.items() <= pod["metadata"]["labels"].items()
 
     settings = settings_of(overlay, container)
     servers = settings["GOLDPAN_KAFKA__BOOTSTRAP_SERVERS"].split(",")
@@ -236,7 +246,7 @@ def test_the_network_is_closed_but_for_what_is_needed(overlay: str) -> None:
 
 @each_overlay
 def test_only_those_that_need_kafka_reach_it(overlay: str) -> None:
-    """Jobs over the lake have neither the way to Kafka nor a key."""
+    """Jobs over the lake have no way to Kafka."""
     (rule,) = named(overlay, "NetworkPolicy", "goldpan-kafka")["spec"]["podSelector"][
         "matchExpressions"
     ]
@@ -245,6 +255,30 @@ def test_only_those_that_need_kafka_reach_it(overlay: str) -> None:
         settings = settings_of(overlay, pod["spec"]["containers"][0])
         uses_kafka = any(variable.startswith("GOLDPAN_KAFKA__") for variable in settings)
         assert (component in rule["values"]) == uses_kafka, name
+
+
+@each_overlay
+def test_only_those_that_need_a_key_have_it(overlay: str) -> None:
+    """The key of the pseudonyms is with the worker, the console and the builder of releases."""
+    holders = {
+        name
+        for name, pod in pods(overlay)
+        if any(v.get("secret", {}).get("secretName") == "goldpan-keys" for v in _volumes(pod))
+    }
+    assert holders == {WORKER, "CronJob goldpan-console", "CronJob goldpan-release"}
+
+
+def _volumes(pod: Manifest) -> list[Manifest]:
+    return list(pod["spec"]["volumes"])
+
+
+@each_overlay
+def test_deployments_are_asked_how_they_are(overlay: str) -> None:
+    """Each Deployment has a container that is asked whether it lives and is ready."""
+    for deployment in of_kind(overlay, "Deployment"):
+        inside = deployment["spec"]["template"]["spec"]["containers"]
+        asked = [c for c in inside if {"livenessProbe", "readinessProbe"} <= set(c)]
+        assert asked, deployment["metadata"]["name"]
 
 
 @each_overlay
@@ -309,6 +343,18 @@ def test_each_account_has_a_policy_of_its_own() -> None:
     assert any(key.endswith(":sub") for key in trusted["StringEquals"])
 
 
+def test_a_role_is_taken_by_its_own_account_only() -> None:
+    """Where the role is a variable, it is that of the pod's account, and the token is mounted."""
+    for name, pod in pods("gke"):
+        for container in pod["spec"]["containers"]:
+            settings = settings_of("gke", container)
+            if "GOLDPAN_LAKE__URI" in settings:
+                role = settings["AWS_ROLE_ARN"].rpartition("/")[2]
+                assert role == pod["spec"]["serviceAccountName"], name
+    names = {account["metadata"]["name"] for account in of_kind("gke", "ServiceAccount")}
+    assert names == {account["metadata"]["name"] for account in of_kind("aws", "ServiceAccount")}
+
+
 def test_no_policy_is_wider_than_the_lake() -> None:
     """No action or resource is a bare star, and all of them name this one bucket or secret."""
     uri = next(iter(_lakes("aws")))
@@ -327,15 +373,14 @@ def test_no_policy_is_wider_than_the_lake() -> None:
 
 
 def _lakes(overlay: str) -> set[str]:
-    return {
-        settings_of(overlay, container)["GOLDPAN_LAKE__URI"] for _, container in containers(overlay)
-    }
+    settings = [settings_of(overlay, container) for _, container in containers(overlay)]
+    return {one["GOLDPAN_LAKE__URI"] for one in settings if one}
 
 
 @each_overlay
 def test_all_work_on_one_lake(overlay: str) -> None:
     """The worker and the jobs have the same address of the lake."""
-    assert len(_lakes(overlay)) == 1
+    assert len(_lakes(overlay)) == 1  # a container that has settings at all has this one
 
 
 def test_every_file_can_be_read() -> None:
