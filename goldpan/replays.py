@@ -1,0 +1,207 @@
+"""Puts together what the commands about replays need out of the settings."""
+
+import random
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from goldpan import wiring
+from goldpan.settings import Settings
+from lake.commit import Watch
+from lake.ledger import Incarnation, Source, adopted_app
+from lake.retry import Retry
+from lake.tables import Lake, Table
+from lake.writer import TableWriter
+from schemas.errors import FatalError, UsageError
+from schemas.provenance import RecordKind
+from stream.assignment import TakeOver
+from stream.beginning import Beginning
+from stream.decode.decoder import Decoder
+from stream.failpoints import parse
+from stream.flusher import FlushSteps, another_topic
+from stream.flushes import Due
+from stream.intake import Intake
+from stream.memory import Budget, resident_bytes
+from stream.pace import Pace
+from stream.replay import Replay, Report
+from stream.replay_bounds import Asked, Known, spans
+from stream.replay_plan import Plan, name_for
+from stream.replay_rate import Rate
+from stream.replay_reader import Reader
+from stream.replay_staging import AUDIT, QUARANTINE, Staging
+
+PATIENCE_SECONDS = 120.0
+"""How long something outside may not answer before a replay ends; it can be run again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a person asks for. ``memory_bytes`` is a ceiling for the whole process."""
+
+    topic: str
+    asked: Asked
+    name: str | None
+    records_per_second: float | None
+    memory_bytes: int
+
+
+def staging(settings: Settings) -> Staging:
+    """Return the replays of the lake."""
+    return Staging(settings.lake, Lake(settings.lake))
+
+
+def patience() -> Retry:
+    """Return how a step of a replay is tried again."""
+    return Retry(
+        seconds=PATIENCE_SECONDS,
+        monotonic=time.monotonic,
+        sleep=threading.Event().wait,
+        uniform=random.uniform,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """Makes a replay: first its plan, then what carries it out."""
+
+    settings: Settings
+    task: Task
+    parts: wiring.Redaction
+    staging: Staging
+    reader: Reader
+    budget: Budget
+
+    @classmethod
+    def open(cls, settings: Settings, task: Task) -> "Workshop":
+        """Load the policy and connect; UsageError if something is set wrongly."""
+        parts = wiring.redaction(settings.redact)
+        baseline = resident_bytes() + parts.redactor.memory_bytes
+        budget = Budget.plan(task.memory_bytes, baseline)
+        reader = Reader(settings.kafka, task.topic, fetch_queue=budget.fetch_queue)
+        return cls(settings, task, parts, staging(settings), reader, budget)
+
+    def plan(self) -> Plan:
+        """Return the plan of the task: the one that is there, or a new one, written down.
+
+        Raises UsageError if there is nothing to replay, or the name is taken.
+        """
+        kind_table = wiring.kind_and_table(self.settings.kafka, self.task.topic)[1]
+        name = self.task.name or name_for(
+            kind_table, self.task.topic, self.task.asked, self.parts.redactor.policy_hash
+        )
+        return self.staging.begin(patience().call("planning", partial(self._planned, name)))
+
+    def _planned(self, name: str) -> Plan:
+        topic = self.task.topic
+        table = self.staging.live.table(wiring.kind_and_table(self.settings.kafka, topic)[1])
+        table.refresh()
+        incarnation = self.reader.incarnation(topic)
+        if table.incarnation_version(topic) not in (None, incarnation.version()):
+            raise FatalError(another_topic(topic))
+        known: Mapping[Source, Known] = self.reader.known(table.positions)
+        found = spans(self.task.asked, known, self.reader.offset_at)
+        if not found and name not in self.staging.names():
+            raise UsageError(
+                f"There is nothing to replay of {topic} from {self.task.asked}: nothing of it is "
+                "both in the lake and in Kafka."
+            )
+        return Plan(
+            name=name,
+            number=wiring.new_token(),
+            topic=topic,
+            table=table.name,
+            policy=self.parts.redactor.policy_hash,
+            audited=self.parts.audited,
+            asked=str(self.task.asked),
+            incarnation=incarnation,
+            adopted=table.number(adopted_app(topic)),
+            spans=found,
+            created_ms=wiring.now_us() // 1000,
+        )
+
+    def replay(self, plan: Plan, report: Report) -> Replay:
+        """Return what carries a plan out."""
+        stream, lake = self.settings.stream, self.staging.lake(plan.name)
+        primary, aside = lake.table(plan.table), lake.table(QUARANTINE)
+        audit = lake.table(AUDIT) if plan.audited else None
+        return Replay(
+            plan=plan,
+            reader=self.reader,
+            take_over=self._take_over(plan, primary, aside, audit),
+            beginning=Beginning(
+                primary={plan.topic: primary},
+                quarantine=aside,
+                retry=patience(),
+                now_ms=_now_ms,
+                new_token=wiring.new_token,
+            ),
+            intake=self._intake(plan),
+            steps=self._steps(plan, primary, aside, audit),
+            due=Due(self.budget.flush_bytes(stream.flush_bytes), stream.flush_seconds),
+            pace=Pace(self.budget.batch),
+            rate=Rate(self.task.records_per_second, time.monotonic, time.sleep),
+            retry=patience(),
+            patience=PATIENCE_SECONDS,
+            monotonic=time.monotonic,
+            new_token=wiring.new_token,
+            report=report,
+        )
+
+    def _take_over(self, plan: Plan, primary: Table, aside: Table, audit: Table | None) -> TakeOver:
+        return TakeOver(
+            primary={plan.topic: primary},
+            quarantine=aside,
+            audit=audit,
+            labels=None,
+            incarnation=self.reader.incarnation,
+            watermarks=self.reader.watermarks,
+            start="earliest",
+            on_lost_offsets="fail",
+            on_lost=lambda _source, _start, _end: None,
+        )
+
+    def _intake(self, plan: Plan) -> Intake:
+        kind: RecordKind = wiring.kind_and_table(self.settings.kafka, plan.topic)[0]
+        return Intake(
+            decoder=Decoder(
+                kind,
+                wiring.schema_source(self.settings.kafka),
+                max_record_bytes=self.settings.stream.max_record_bytes,
+            ),
+            redactor=self.parts.redactor,
+            sealer=self.parts.sealer,
+            now_us=wiring.now_us,
+            on_rejected=lambda _rejected: None,
+        )
+
+    def _steps(self, plan: Plan, primary: Table, aside: Table, audit: Table | None) -> FlushSteps:
+        writer = partial(TableWriter, retry=patience(), watch=Watch(), now_ms=_now_ms)
+
+        def incarnation(topic: str) -> Incarnation:
+            self.staging.check_undecided(plan.name)
+            return self.reader.incarnation(topic)
+
+        return FlushSteps(
+            primary=writer(primary),
+            quarantine=writer(aside),
+            audit=writer(audit) if audit else None,
+            incarnation=lambda topic: patience().call(
+                "asking for the topic", partial(incarnation, topic)
+            ),
+            reached=parse(self.settings.stream.fail_at),
+            on_checkpoint_error=lambda _table, _error: None,
+        )
+
+
+def with_policy(settings: Settings, policy: str | None) -> Settings:
+    """Return the settings with another redaction policy."""
+    if policy is None:
+        return settings
+    redact = settings.redact.model_copy(update={"policy": policy})
+    return settings.model_copy(update={"redact": redact})
+
+
+def _now_ms() -> int:
+    return wiring.now_us() // 1000

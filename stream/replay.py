@@ -1,0 +1,171 @@
+"""A bounded range of a topic, read again under another policy, into staging tables.
+
+It is the worker's own way: the same intake, buffer and flush, into tables that have positions of
+their own. So it may be killed at any moment and run again, and each record is staged exactly once.
+It differs in where it begins (the plan), where it ends (the plan), and that it is one thread: what
+is read waits while a flush is carried out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from lake.ledger import Source
+from lake.retry import Retry
+from schemas.errors import FatalError, FencedError, RetryableError
+from schemas.provenance import Raw
+from stream.assignment import TakeOver
+from stream.beginning import Beginning
+from stream.buffer import TopicBuffer
+from stream.flusher import FlushSteps, another_topic
+from stream.flushes import Due
+from stream.intake import Intake
+from stream.owned import Assignment
+from stream.pace import Pace
+from stream.replay_plan import Plan
+from stream.replay_rate import Rate
+from stream.replay_reader import Reader, gone, unanswered
+
+Report = Callable[[str, int, int], None]
+"""Told what is done, how much of it is, and of how much."""
+
+
+@dataclass(slots=True)
+class Replay:
+    """Reads what is left of a plan. ``patience`` is how long Kafka may say nothing, in seconds."""
+
+    plan: Plan
+    reader: Reader
+    take_over: TakeOver
+    beginning: Beginning
+    intake: Intake
+    steps: FlushSteps
+    due: Due
+    pace: Pace
+    rate: Rate
+    retry: Retry
+    patience: float
+    monotonic: Callable[[], float]
+    new_token: Callable[[], int]
+    report: Report
+    assignment: Assignment = field(default_factory=Assignment)
+    _buffer: TopicBuffer = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with nothing buffered."""
+        self._buffer = TopicBuffer(self.plan.topic)
+
+    def run(self) -> None:
+        """Read and stage all that is left.
+
+        Raises FatalError if the topic is another one by now, if Kafka has deleted what was to be
+        read, if another process works on the same replay, or if something outside does not answer
+        in time. RetryableError if told to stop.
+        """
+        try:
+            self._take_over()
+            self._read()
+            self._flush()
+        except FencedError:
+            raise FatalError(
+                f"another process works on the replay {self.plan.name}: let it, or run this again"
+            ) from None
+
+    def _take_over(self) -> None:
+        """Take the partitions of which something is left, from where the staged tables are."""
+        found = self.retry.call("taking positions", lambda: self.take_over.check([self._topic]))
+        if found[self._topic] != self.plan.incarnation:
+            raise FatalError(another_topic(self._topic))
+        new = {s: start for s, start in self.plan.starts.items() if self._staged(s) is None}
+        if new:
+            self.beginning.write(new, found)
+        self.take_over.primary[self._topic].refresh()
+        left = {
+            source: self._staged(source) or 0
+            for source, end in self.plan.ends.items()
+            if (self._staged(source) or 0) < end
+        }
+        self._check_kept(left)
+        taken, _ = self.retry.call("taking positions", lambda: self.take_over.take(list(left)))
+        self.assignment.add(taken)
+
+    def _staged(self, source: Source) -> int | None:
+        return self.take_over.primary[self._topic].positions([source])[source]
+
+    def _check_kept(self, starts: Mapping[Source, int]) -> None:
+        for source, start in starts.items():
+            low, _ = self.retry.call("asking Kafka", partial(self.reader.watermarks, source))
+            if low > start:
+                raise FatalError(gone(self._topic))
+
+    def _read(self) -> None:
+        left = set(self.assignment.owned)
+        self.reader.assign({s: self.assignment.owned[s].range.next for s in left})
+        heard = self.monotonic()
+        trouble: RetryableError | None = None
+        while left:
+            self._tell()
+            try:
+                batch = self.reader.read(self.rate.most(self.pace.batch))
+            except RetryableError as error:
+                batch, trouble = None, error
+            if batch is not None:
+                self._take(batch.raws)
+                self._pass(batch.ends)
+                self.rate.took(len(batch.raws))
+                heard, trouble = self.monotonic(), None
+            elif self.monotonic() - heard > self.patience:
+                raise unanswered(trouble, self.patience)
+            for source in [s for s in left if self._done(s)]:
+                left.remove(source)
+                self.reader.drop(source)
+            if self._is_due():
+                self._flush()
+                heard = self.monotonic()
+        self._tell()
+
+    def _take(self, raws: Sequence[Raw]) -> None:
+        """Take in what belongs to the range; who reads beyond its end has read all of it."""
+        began, ends = self.monotonic(), self.plan.ends
+        mine = [raw for raw in raws if raw.offset < ends[Source(self._topic, raw.partition)]]
+        self.retry.call(
+            "decoding", lambda: self.intake.take(mine, self.assignment, self._buffer, began)
+        )
+        size = sum(len(raw.value) for raw in mine if raw.value)
+        self.pace.took(len(mine), size, self.monotonic() - began)
+        beyond = {Source(self._topic, raw.partition): raw.offset for raw in raws}
+        self._pass({source: last for source, last in beyond.items() if last >= ends[source]})
+
+    def _pass(self, reached: Mapping[Source, int]) -> None:
+        """Pass over offsets without a record, up to where the client says that it is."""
+        for source, offset in reached.items():
+            item = self.assignment.owned[source]
+            item.range.skip_to(min(offset, self.plan.ends[source]), "absent")
+            if item.range.moved:
+                self._buffer.touch(self.monotonic())
+
+    def _done(self, source: Source) -> bool:
+        return self.assignment.owned[source].range.next >= self.plan.ends[source]
+
+    def _is_due(self) -> bool:
+        old = self._buffer.age(self.monotonic()) >= self.due.seconds
+        return old or self._buffer.bytes >= self.due.bytes
+
+    def _flush(self) -> None:
+        """Stage what is buffered, and wait for it."""
+        flush = self._buffer.seal(
+            self.assignment.of(self._topic), self.plan.incarnation, self.new_token()
+        )
+        if flush is not None:
+            self.steps.run(flush)
+
+    def _tell(self) -> None:
+        left = sum(
+            self.plan.ends[source] - item.range.next
+            for source, item in self.assignment.owned.items()
+        )
+        self.report("replaying", self.plan.offsets - left, self.plan.offsets)
+
+    @property
+    def _topic(self) -> str:
+        return self.plan.topic

@@ -1,0 +1,132 @@
+"""From where to where a replay goes: offsets or times, as asked, made into offsets by partition.
+
+Only what the worker has stored already can be replaced, and only what Kafka still has can be read
+again: both bound the range of each partition.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from lake.ledger import Source
+from schemas.errors import UsageError
+
+Bound = int | datetime
+"""An offset, or a time; a time stands for the first record of that time (of Kafka) or later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for; ``end`` None means up to what is stored."""
+
+    start: Bound
+    end: Bound | None
+
+    def __str__(self) -> str:
+        return f"{_text(self.start)} to {'what is stored' if self.end is None else _text(self.end)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The offsets ``[start, end)`` of one partition that are replayed.
+
+    ``forgotten`` is how many offsets before them were asked for and are gone from Kafka.
+    """
+
+    partition: int
+    start: int
+    end: int
+    forgotten: int = 0
+
+    @property
+    def offsets(self) -> int:
+        """Return how many offsets these are."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a partition: what Kafka still has, and where the table's position is."""
+
+    low: int
+    high: int
+    position: int
+
+
+def parse_bound(text: str) -> Bound:
+    """Read an offset or a time as RFC 3339 has it (without an offset of its own it is UTC).
+
+    Raises UsageError.
+    """
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is neither an offset nor a time such as 2026-10-01T00:00:00Z."
+        ) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def parse_days(text: str) -> Asked:
+    """Read a day or two (``2026-10-01``, ``2026-10-01..2026-10-31``, UTC, both included).
+
+    Raises UsageError.
+    """
+    first, _, last = text.partition("..")
+    try:
+        days = date.fromisoformat(first), date.fromisoformat(last or first)
+    except ValueError:
+        raise UsageError(
+            f"--days {text}: give a day such as 2026-10-01, or 2026-10-01..2026-10-31."
+        ) from None
+    return asked(_midnight(days[0]), _midnight(days[1] + timedelta(days=1)))
+
+
+def asked(start: Bound, end: Bound | None) -> Asked:
+    """Return a range; UsageError if its end is not behind its start."""
+    same_kind = isinstance(start, int) == isinstance(end, int)
+    if end is not None and same_kind and not start < end:  # type: ignore[operator]
+        raise UsageError(f"The range ends ({_text(end)}) before it begins ({_text(start)}).")
+    return Asked(start, end)
+
+
+def spans(
+    wanted: Asked,
+    known: Mapping[Source, Known],
+    offset_at: Callable[[Source, datetime], int | None],
+) -> list[Span]:
+    """Return what is to be replayed of each partition; partitions with nothing are left out.
+
+    ``offset_at`` gives the first offset of a time or later, None if there is none.
+    """
+    found = []
+    for source, at in sorted(known.items()):
+        start = _offset(wanted.start, source, at, offset_at)
+        end = at.position if wanted.end is None else _offset(wanted.end, source, at, offset_at)
+        first, last = max(start, at.low), min(end, at.position)
+        if first < last:
+            gone = max(0, first - start) if isinstance(wanted.start, int) else 0
+            found.append(Span(source.partition, first, last, gone))
+    return found
+
+
+def _offset(
+    bound: Bound,
+    source: Source,
+    at: Known,
+    offset_at: Callable[[Source, datetime], int | None],
+) -> int:
+    if isinstance(bound, int):
+        return bound
+    found = offset_at(source, bound)
+    return at.high if found is None else found
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _text(bound: Bound) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:%Y-%m-%dT%H:%M:%S.%fZ}"

@@ -1,0 +1,129 @@
+"""Reads ranges of partitions from Kafka, outside of any consumer group.
+
+It assigns partitions to itself, commits no offsets, and holds no more ahead than it is told to; so
+nothing of it is seen by the live workers, whose group it is not in.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from lake.ledger import Incarnation, Source
+from schemas.errors import FatalError, RetryableError
+from schemas.provenance import Raw
+from stream.cluster import TIMEOUT_SECONDS, Cluster
+from stream.config import KafkaSettings
+from stream.fetch import raw_of
+from stream.kafka_client import admin_properties, consumer_properties, unusable_property
+from stream.replay_bounds import Known
+
+POLL_SECONDS = 0.2
+_RESET = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records in the order of their offsets, and partitions of which there is no more for now."""
+
+    raws: Sequence[Raw] = ()
+    ends: Mapping[Source, int] = field(default_factory=dict)
+
+
+class Reader:
+    """One consumer for the partitions of one topic.
+
+    ``heard`` is told whenever Kafka has answered. Raises UsageError if the client refuses one of
+    the properties.
+    """
+
+    def __init__(self, settings: KafkaSettings, topic: str, *, fetch_queue: int) -> None:
+        properties = consumer_properties(settings, fetch_queue=fetch_queue)
+        properties["group.id"] = f"{settings.group_id}-replay"
+        self._topic = topic
+        self._cluster = Cluster(
+            admin_properties(settings), bootstrap_servers=settings.bootstrap_servers
+        )
+        try:
+            self._consumer: Any = Consumer(properties)
+        except KafkaException as error:
+            raise unusable_property(error) from None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._consumer.close()
+
+    def incarnation(self, topic: str) -> Incarnation:
+        """Return which incarnation of the topic is there; errors as in `Cluster`."""
+        return self._cluster.incarnation(topic)
+
+    def known(self, positions: Callable[[Sequence[Source]], Mapping[Source, int | None]]) -> Any:
+        """Return what is known of each partition of which something is stored, by `Source`."""
+        sources = self._cluster.partitions([self._topic])
+        stored = {source: at for source, at in positions(sources).items() if at is not None}
+        return {
+            source: Known(*self.watermarks(source), position) for source, position in stored.items()
+        }
+
+    def watermarks(self, source: Source) -> tuple[int, int]:
+        """Return the first offset that Kafka still has and the one after the last."""
+        return self._cluster.watermarks(self._consumer, source)
+
+    def offset_at(self, source: Source, moment: datetime) -> int | None:
+        """Return the first offset of a time or later, None if there is none.
+
+        Raises RetryableError if Kafka does not answer.
+        """
+        asked = TopicPartition(source.topic, source.partition, int(moment.timestamp() * 1000))
+        try:
+            found = self._consumer.offsets_for_times([asked], timeout=TIMEOUT_SECONDS)[0]
+        except KafkaException as error:
+            raise self._cluster.translated(error.args[0], self._topic) from error
+        return int(found.offset) if found.offset >= 0 else None
+
+    def assign(self, starts: Mapping[Source, int]) -> None:
+        """Read these partitions from these offsets on, and no others."""
+        self._consumer.assign([TopicPartition(s.topic, s.partition, o) for s, o in starts.items()])
+
+    def drop(self, source: Source) -> None:
+        """Read a partition no further."""
+        self._consumer.incremental_unassign([TopicPartition(source.topic, source.partition)])
+
+    def read(self, most: int) -> Batch | None:
+        """Return what comes next, at most so many records; None if Kafka has said nothing.
+
+        Raises FatalError if Kafka has deleted what was to be read, or refuses us, RetryableError
+        if it is in trouble.
+        """
+        messages = self._consumer.consume(most, POLL_SECONDS)
+        raws: list[Raw] = []
+        ends: dict[Source, int] = {}
+        for message in messages:
+            error = message.error()
+            if error is None:
+                raws.append(raw_of(message))
+            elif error.code() == KafkaError._PARTITION_EOF:
+                ends[Source(message.topic(), message.partition())] = message.offset()
+            elif error.code() in _RESET:
+                raise FatalError(gone(self._topic))
+            else:
+                raise self._cluster.translated(error, self._topic)
+        return Batch(raws, ends) if messages else None
+
+
+def gone(topic: str) -> str:
+    """Return the message for records that Kafka deleted before a replay had read them."""
+    return (
+        f"{topic}: Kafka has deleted records that were still to be replayed (retention): abandon "
+        "this replay and begin one of what is left"
+    )
+
+
+def unanswered(error: RetryableError | None, seconds: float) -> FatalError:
+    """Return the error for a Kafka that has said nothing for so long."""
+    return FatalError(
+        f"reading from Kafka: nothing came for {seconds:g} s"
+        f"{f' ({error})' if error else ''}; run the command again to go on"
+    )

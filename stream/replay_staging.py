@@ -1,0 +1,169 @@
+"""The folder of a replay, `<lake>/replays/<name>/`: its plan, its fate, and tables of its own.
+
+The plan and the fate are each written on the condition that there is none: of two that decide
+otherwise one wins. With its fate a replay is either to be promoted or to be abandoned, for good.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lake.config import LakeSettings
+from lake.ledger import replay_app
+from lake.location import Location
+from lake.objects import ObjectStore
+from lake.retry import Retry
+from lake.tables import Lake, Table
+from schemas.errors import UsageError
+from stream.replay_plan import Plan, parse_plan
+
+FOLDER = "replays"
+QUARANTINE = "quarantine"
+AUDIT = "redactions"
+_PLAN, _FATE = "replay.json", "fate"
+
+
+class Fate(StrEnum):
+    """What becomes of a replay."""
+
+    PROMOTE = "promote"
+    ABANDON = "abandon"
+
+
+class State(StrEnum):
+    """How far a replay has come."""
+
+    UNFINISHED = "unfinished"
+    STAGED = "staged"
+    PROMOTING = "promoting"
+    PROMOTED = "promoted"
+    ABANDONED = "being removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a replay has come: ``read`` offsets of those of its plan are staged."""
+
+    plan: Plan
+    state: State
+    read: int
+
+
+class Staging:
+    """All replays of one lake."""
+
+    def __init__(self, settings: LakeSettings, live: Lake) -> None:
+        location = Location(settings.uri, settings.s3_endpoint_url)
+        self.live = live
+        self._settings = settings
+        self._files: ObjectStore = location.files(FOLDER)
+        self._root = location.table_uri(FOLDER)
+
+    def begin(self, plan: Plan) -> Plan:
+        """Write a plan down, or take that which is there; then the tables are made.
+
+        Raises UsageError if the name is taken by another task or the replay's fate is decided.
+        """
+        self._files.put_new(f"{plan.name}/{_PLAN}", plan.to_bytes())
+        found = self.plan(plan.name)
+        if not found.same_task(plan):
+            raise UsageError(
+                f"The replay {plan.name} is about something else ({found.topic}, {found.asked}, "
+                f"policy {found.policy}): give another --name, or abandon that one."
+            )
+        self.check_undecided(found.name)
+        tables = [found.table, QUARANTINE, *([AUDIT] if found.audited else [])]
+        self.lake(found.name).init(tables)
+        return found
+
+    def plan(self, name: str) -> Plan:
+        """Return the plan of a replay; UsageError if there is no such replay."""
+        data = self._files.find(f"{name}/{_PLAN}")
+        if data is None:
+            raise UsageError(f"There is no replay {name}: `goldpan replay list` tells which.")
+        return parse_plan(data, f"the plan of the replay {name}")
+
+    def lake(self, name: str) -> Lake:
+        """Return the tables of a replay, as a lake of their own."""
+        return Lake(self._settings.model_copy(update={"uri": f"{self._root}/{name}"}))
+
+    def names(self) -> list[str]:
+        """Return the names of all replays that there are, being removed or not."""
+        return sorted({path.partition("/")[0] for path, _ in self._files.walk("")})
+
+    def fate(self, name: str) -> Fate | None:
+        """Return what was decided of a replay, None while nothing is."""
+        data = self._files.find(f"{name}/{_FATE}")
+        return None if data is None else Fate(data.decode())
+
+    def decide(self, name: str, fate: Fate) -> Fate:
+        """Decide what becomes of a replay; return what holds, which may be what was first."""
+        self._files.put_new(f"{name}/{_FATE}", fate.encode())
+        return self.fate(name) or fate
+
+    def check_undecided(self, name: str) -> None:
+        """Raise UsageError if a replay has been promoted, or is being removed."""
+        fate = self.fate(name)
+        if fate is not None or self._files.find(f"{name}/{_PLAN}") is None:
+            raise UsageError(
+                f"The replay {name} is to be {'promoted' if fate is Fate.PROMOTE else 'removed'}: "
+                "nothing is added to it any more."
+            )
+
+    def progress(self, name: str) -> Progress:
+        """Return how far a replay has come; UsageError if there is none."""
+        plan, fate = self.plan(name), self.fate(name)
+        if fate is Fate.ABANDON:
+            return Progress(plan, State.ABANDONED, 0)
+        step = self.step(plan)
+        if step == PROMOTED:
+            return Progress(plan, State.PROMOTED, plan.offsets)
+        read = self._read(plan)
+        if fate is Fate.PROMOTE:
+            return Progress(plan, State.PROMOTING, read)
+        done = State.STAGED if read == plan.offsets else State.UNFINISHED
+        return Progress(plan, done, read)
+
+    def step(self, plan: Plan) -> int | None:
+        """Return how far quarantine says that a promotion has come: None, `BEGUN`, `PROMOTED`."""
+        table = self.live.table(QUARANTINE)
+        table.refresh()
+        return table.number(replay_app(plan.number))
+
+    def _read(self, plan: Plan) -> int:
+        table = self._primary(plan)
+        if table is None:
+            return 0
+        table.refresh()
+        positions = table.positions(list(plan.starts))
+        return sum((positions[s] or start) - start for s, start in plan.starts.items())
+
+    def _primary(self, plan: Plan) -> Table | None:
+        log = f"{plan.name}/{plan.table}/_delta_log/{0:020}.json"
+        # Killed between the plan and the tables: nothing has been read.
+        missing = self._files.size(log) is None
+        return None if missing else self.lake(plan.name).table(plan.table)
+
+    def clear(self, name: str, retry: Retry, reached: Callable[[], None]) -> None:
+        """Remove the staged tables; the plan and the fate stay. ``reached`` is told of each file.
+
+        Data goes before the logs that name it, so what is half removed can be told.
+        """
+        for path in self._in_order(name):
+            retry.call("removing staged files", lambda path=path: self._files.remove(path))  # type: ignore[misc]
+            reached()
+
+    def forget(self, name: str, retry: Retry) -> None:
+        """Remove the plan and the fate: the replay has never been."""
+        for file in (_PLAN, _FATE):
+            path = f"{name}/{file}"
+            retry.call("removing a replay", lambda path=path: self._files.remove(path))  # type: ignore[misc]
+
+    def _in_order(self, name: str) -> Iterator[str]:
+        kept = {f"{name}/{_PLAN}", f"{name}/{_FATE}"}
+        paths = [path for path, _ in self._files.walk(f"{name}/") if path not in kept]
+        return iter(sorted(paths, key=lambda path: "/_delta_log/" in path))
+
+
+BEGUN, PROMOTED = 1, 2
+"""The steps of a promotion, as quarantine keeps them under `lake.ledger.replay_app`."""
