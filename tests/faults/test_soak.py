@@ -20,6 +20,8 @@ from tests.servers.worker import Worker
 SHORT_SECONDS = 20.0
 LONG_SECONDS = float(os.environ.get("GOLDPAN_CHAOS_SECONDS", "600"))
 END_SECONDS = 120.0
+FAILED = 3
+"""The exit code of a worker that gave up."""
 MOST = 3
 """Workers at a time."""
 PATHS = (r"/traces/.*\.parquet", r"/traces/_delta_log/", r"/quarantine/", r"/feedback/")
@@ -81,10 +83,15 @@ class Soak:
             assert code in (0, -signal.SIGKILL), f"{worker.name}: {code}, {self}\n{worker.tail()}"
 
     def look(self) -> None:
-        """Take out those that their fail point has killed; nobody ends in another way."""
+        """Take out those that their fail point has killed, or that found no broker to start with.
+
+        Nobody ends in another way.
+        """
         for worker in [w for w in self.here + self.frozen if not w.alive]:
-            assert worker.exit_code == -signal.SIGKILL, f"{worker.exit_code}\n{worker.tail()}"
             (self.here if worker in self.here else self.frozen).remove(worker)
+            if worker.exit_code == FAILED and "waiting for Kafka" in worker.tail():
+                continue
+            assert worker.exit_code == -signal.SIGKILL, f"{worker.exit_code}\n{worker.tail()}"
             self.gone.append(worker)
 
     def join(self) -> None:
