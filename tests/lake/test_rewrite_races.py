@@ -9,8 +9,9 @@ import boto3
 import pytest
 
 from lake.config import LakeSettings
+from lake.quarantine import take_out
 from lake.tables import Lake
-from tests.lake.kit import append, make_lake, offsets
+from tests.lake.kit import TOPIC, append, make_lake, offsets, patience
 from tests.lake.racer import ROUNDS
 from tests.servers.s3 import S3
 from tests.servers.s3_faults import Fault, FaultyS3
@@ -48,23 +49,36 @@ def test_two_who_compact_while_another_appends(tmp_path: Path) -> None:
     assert len({entry["goldpan.rewrite"] for entry in said}) == sum(won)
 
 
-@pytest.mark.parametrize("fault", [Fault.DROP_REPLY, Fault.ERROR_500_AFTER, Fault.ERROR_503])
-def test_a_lost_answer_is_settled_on_s3(
-    s3: S3, monkeypatch: pytest.MonkeyPatch, fault: Fault
-) -> None:
-    """The commit is made once, whether the request or its answer was lost."""
+@pytest.fixture
+def lake_on_s3(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """A lake of its own on S3."""
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the keys of other tests
     for name, value in s3.env().items():
         monkeypatch.setenv(name, value)
-    uri = s3.new_lake()
-    lake = Lake(LakeSettings(uri=uri, s3_endpoint_url=s3.endpoint))
+    lake = Lake(LakeSettings(uri=s3.new_lake(), s3_endpoint_url=s3.endpoint))
     lake.init()
-    table = lake.table("feedback")
+    return lake
+
+
+def test_records_are_taken_out_of_a_quarantine_on_s3(lake_on_s3: Lake) -> None:
+    """The files that hold them are found there as in a folder."""
+    table = lake_on_s3.table("quarantine")
+    append(table, None, 3)
+    append(table, 3, 6, token=2)
+    taken = take_out(table, TOPIC, [(0, 1), (0, 9)], retry=patience(), token=1, now_ms=int)
+    assert taken == 1
+    assert offsets(table) == [0, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("fault", [Fault.DROP_REPLY, Fault.ERROR_500_AFTER, Fault.ERROR_503])
+def test_a_lost_answer_is_settled_on_s3(s3: S3, lake_on_s3: Lake, fault: Fault) -> None:
+    """The commit is made once, whether the request or its answer was lost."""
+    table = lake_on_s3.table("feedback")
     append(table, None, 3)
     append(table, 3, 6, token=2)
     with FaultyS3(s3.endpoint) as proxy:
         proxy.inject(fault, "PUT", r"/feedback/_delta_log/\d+\.json", times=5)
-        numbers = told(started("rewriter", uri, "6", **s3.env(proxy.endpoint)))
+        numbers = told(started("rewriter", lake_on_s3.location.uri, "6", **s3.env(proxy.endpoint)))
     assert numbers[:2] == [1, 0]
     assert numbers[2] > 0
     assert offsets(table) == list(range(6))
