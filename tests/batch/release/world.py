@@ -12,8 +12,8 @@ import pyarrow as pa
 from goldpan.demo.traffic import shipped_conversations, traces_of
 from lake.commit import Move, Watch, commit
 from lake.config import LakeSettings
-from lake.ledger import Entry, EntryKind, SourceRange
-from lake.parquet import encode
+from lake.ledger import Entry, EntryKind, SourceRange, position_app
+from lake.parquet import DataFile, encode
 from lake.tables import Lake
 from schemas.arrow import TABLES
 from schemas.redacted import Redacted
@@ -85,26 +85,32 @@ def make_lake(folder: Path | str, traces: Sequence[Row], labels: Sequence[Row]) 
 
 
 def add(lake: Lake, table: str, rows: Sequence[Row], *, policy: str = POLICY) -> None:
-    """Commit rows to a table, at the offsets that come next."""
+    """Commit rows to a table at the offsets that come next; to quarantine first, as workers do."""
     if not rows:
         return
+    topic = "llm.feedback" if table == "feedback" else "llm.traces"
     opened = lake.table(table)
     opened.refresh()
-    topic = "llm.feedback" if table == "feedback" else "llm.traces"
-    app = f"{topic}/0"
-    start = opened.number(app) or 0
-    batch = Redacted(_batch(table, rows, topic, start, policy), policy)
+    start = opened.number(f"{topic}/0") or 0
     end = start + len(rows)
+    if table in {"traces", "feedback"}:
+        _commit(lake, "quarantine", [], SourceRange(topic, 0, start, end))
+    batch = Redacted(_batch(table, rows, topic, start, policy), policy)
     item = SourceRange(topic, 0, start, end, start, end - 1, len(rows), len(rows))
     files = encode([batch], ranges=[item], layout=opened.layout)
     for file in files:
         opened.files.put(file.path, file.data)
+    _commit(lake, table, files, item)
+
+
+def _commit(lake: Lake, table: str, files: Sequence[DataFile], item: SourceRange) -> None:
+    opened = lake.table(table)
     commit(
         opened.handle,
         table=table,
         files=files,
-        moves=[Move(app, start or None, end)],
-        token=start + 1,
+        moves=[Move(position_app(item.source), item.start or None, item.end)],
+        token=item.start + 1,
         entry=Entry(EntryKind.FLUSH, [item], {}),
         retry=patience(),
         watch=Watch(),

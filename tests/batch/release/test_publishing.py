@@ -1,0 +1,238 @@
+"""A release is there whole or not at all, once, and every changed byte of it is found."""
+
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batch.release.build import Draft, assemble, publish
+from batch.release.files import CHECKSUMS, MANIFEST, WITHDRAWN, sha256
+from batch.release.shelf import Shelf, TakenError
+from batch.release.verify import verify, withdrawal
+from batch.release.version import FIRST, Level, Version, parse_reference
+from lake.config import LakeSettings
+from lake.objects import FolderStore, S3Store
+from lake.tables import Lake
+from schemas.errors import UsageError
+from tests.architecture.source import ROOT
+from tests.batch.release.kit import built, contents, drafted, shelf
+from tests.batch.release.world import add, conversations, label, labels_for, make_lake
+from tests.lake.kit import patience
+from tests.servers.s3 import S3
+
+
+@pytest.fixture(scope="module")
+def draft(lake: Lake) -> Draft:
+    """The draft of a small release."""
+    return drafted(lake, size=16)
+
+
+def test_built_twice_the_bytes_are_the_same(lake: Lake, tmp_path: Path) -> None:
+    """Two builders with the same spec, seed and lake write the same bytes."""
+    built(lake, tmp_path / "one")
+    built(Lake(LakeSettings(uri=lake.location.uri)), tmp_path / "two")
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_the_folder_holds_what_the_design_says(published: Path) -> None:
+    """Data, starter, manifest, datasheet twice, contract, lineage, checksums; and all verify."""
+    folder = published / "support" / "1.0.0"
+    assert {path.name for path in folder.iterdir()} == {
+        "SHA256SUMS",
+        "contract.yaml",
+        "data.parquet",
+        "datasheet.html",
+        "datasheet.md",
+        "lineage.json",
+        "manifest.json",
+        "starter.jsonl",
+    }
+    verdict = verify(FolderStore(folder))
+    assert (verdict.ok, verdict.rows, verdict.name, verdict.version) == (
+        True,
+        40,
+        "support",
+        "1.0.0",
+    )
+    checked = subprocess.run(
+        ["sha256sum", "--check", "--strict", "--quiet", CHECKSUMS], cwd=folder, check=False
+    )
+    assert checked.returncode == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_changed_byte_is_found(published: Path, data: st.DataObject) -> None:
+    """Whatever byte of whatever file is changed, taken out or added, verification says so."""
+    folder = published / "support" / "1.0.0"
+    files = contents(folder)
+    name = data.draw(st.sampled_from(sorted(files)))
+    place = data.draw(st.integers(0, len(files[name]) - 1))
+    kind = data.draw(st.sampled_from(["change", "remove", "insert"]))
+    old = files[name]
+    other = bytes([old[place] ^ data.draw(st.integers(1, 255))])
+    new = old[:place] + (b"" if kind == "remove" else other) + old[place + (kind != "insert") :]
+    if new == old:
+        return
+    try:
+        (folder / name).write_bytes(new)
+        assert not verify(FolderStore(folder)).ok
+    finally:
+        (folder / name).write_bytes(old)
+    assert verify(FolderStore(folder)).ok
+
+
+def test_a_file_too_many_or_too_few_is_found(published: Path, tmp_path: Path) -> None:
+    """Nothing can be added to a release, and nothing taken from it."""
+    folder = tmp_path / "copy"
+    shutil.copytree(published / "support" / "1.0.0", folder)
+    (folder / "notes.txt").write_text("x")
+    assert "notes.txt does not belong here" in verify(FolderStore(folder)).problems
+    (folder / "notes.txt").unlink()
+    (folder / "data.parquet").unlink()
+    assert "data.parquet is missing" in verify(FolderStore(folder)).problems
+
+
+def test_a_release_that_was_made_anew_has_another_digest(lake: Lake, tmp_path: Path) -> None:
+    """Whoever changes everything consistently is found by the digest that was pinned."""
+    first = built(lake, tmp_path / "a", size=16)
+    built(lake, tmp_path / "b", size=16, seed=9)
+    folder = FolderStore(tmp_path / "b" / "support" / "1.0.0")
+    assert verify(folder).ok
+    assert not verify(folder, expected=first.digest).ok
+
+
+def test_killed_at_each_step_it_is_finished_by_the_next(draft: Draft, tmp_path: Path) -> None:
+    """SIGKILL before, in and after each write: nothing half there, and building again completes."""
+    (tmp_path / "draft").write_bytes(pickle.dumps(draft))
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.batch.release.dying", "draft", "shelves"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) == 9  # the claim, seven files, the checksums
+    publish(draft, shelf(tmp_path / "whole"))
+    whole = contents(tmp_path / "whole")
+    for folder in sorted((tmp_path / "shelves").iterdir()):
+        there = shelf(folder).standing("support")
+        assert len(there) <= 1
+        if there and there[0].published:
+            assert verify(FolderStore(folder / "support" / "1.0.0")).ok
+        else:
+            with pytest.raises(UsageError, match="no release named support"):
+                shelf(folder).find(parse_reference("support"))
+        publish(draft, shelf(folder))
+        kept = {n: d for n, d in contents(folder).items() if ".writing-" not in n}
+        assert kept == whole
+        assert verify(FolderStore(folder / "support" / "1.0.0")).ok
+
+
+def test_of_two_builders_one_wins_and_the_other_is_told(lake: Lake, tmp_path: Path) -> None:
+    """While one is at it, the other writes nothing; when it is done, the other follows it."""
+    one, two = drafted(lake, size=16), drafted(lake, size=16, seed=8)
+    files = assemble(one, FIRST, None)
+    shelf(tmp_path).put_new("support/claims/000001", _claim(files))
+    before = contents(tmp_path)
+    with pytest.raises(TakenError, match=r"another builder has begun support 1\.0\.0"):
+        publish(two, shelf(tmp_path))
+    assert contents(tmp_path) == before
+    assert publish(one, shelf(tmp_path)).version == FIRST
+    assert publish(two, shelf(tmp_path)).version == Version(2, 0, 0)
+
+
+def _claim(files: dict[str, bytes]) -> bytes:
+    return f"1.0.0 sha256:{sha256(files[MANIFEST])}\n".encode()
+
+
+def test_what_a_dead_builder_left_can_be_taken_over(lake: Lake, tmp_path: Path) -> None:
+    """Its number is burnt; should it come back to life, it is told that it lost."""
+    one, two = drafted(lake, size=16), drafted(lake, size=16, seed=8)
+    files = assemble(one, FIRST, None)
+    shelf(tmp_path).put_new("support/claims/000001", _claim(files))
+    made = publish(two, shelf(tmp_path), take_over=True)
+    assert made.version == Version(2, 0, 0)
+    with pytest.raises(TakenError, match="was abandoned"):
+        shelf(tmp_path).publish("support", 1, FIRST, files)
+    states = [(s.version, s.published, s.abandoned) for s in shelf(tmp_path).standing("support")]
+    assert states == [(FIRST, False, True), (Version(2, 0, 0), True, False)]
+
+
+def test_versions_follow_from_what_changed(tmp_path: Path) -> None:
+    """Nothing new: no version. Rows added: minor. Removed or relabelled: major. Else: patch."""
+    traces = conversations(2)
+    events = labels_for(traces)
+    lake = make_lake(tmp_path / "lake", traces, events)
+    out = tmp_path / "out"
+
+    def build(**changes: object) -> tuple[str, Level]:
+        asked: dict[str, object] = {"strata": [], "allocation": {}, "size": 10, **changes}
+        made = built(lake, out, **asked)
+        return str(made.version), made.level
+
+    assert build() == ("1.0.0", Level.MAJOR)
+    assert build() == ("1.0.0", Level.NONE)
+    assert build(size=14) == ("1.1.0", Level.MINOR)
+    assert build(size=14, description="other words") == ("1.1.1", Level.PATCH)
+    assert build(size=9) == ("2.0.0", Level.MAJOR)
+    kept = shelf(out).find(parse_reference("support"))
+    manifest = json.loads(shelf(out).read(kept, MANIFEST))
+    assert manifest["previous"]["version"] == "1.1.1"
+    assert manifest["previous"]["changes"]["removed"] == 5
+    add(lake, "labels", [label(t, 0.99, revision=9) for t in traces])
+    assert build(size=9) == ("3.0.0", Level.MAJOR)
+    kept = shelf(out).find(parse_reference("support"))
+    changed = json.loads(shelf(out).read(kept, MANIFEST))["previous"]["changes"]
+    assert changed["relabelled"] > 0
+    assert changed["added"] == changed["removed"] == 0
+
+
+def test_references_resolve(tmp_path: Path, lake: Lake) -> None:
+    """latest, a major, a minor, an exact version and a digest; a withdrawn one only by name."""
+    digests = {}
+    for seed in (1, 2, 3):
+        made = built(lake, tmp_path, seed=seed, size=16)
+        digests[str(made.version)] = made.digest
+    here = shelf(tmp_path)
+
+    def found(text: str) -> str:
+        return str(here.find(parse_reference(text)).version)
+
+    assert found("support") == found("support@latest") == found("support@3") == "3.0.0"
+    assert found("support@2.0") == found("support@2.0.0") == "2.0.0"
+    assert found(f"support@sha256:{digests['1.0.0'][:12]}") == "1.0.0"
+    assert here.put_new(f"support/3.0.0/{WITHDRAWN}", withdrawal(digests["3.0.0"], "wrong"))
+    assert found("support@latest") == "2.0.0"
+    assert found("support@3.0.0") == "3.0.0"
+    with pytest.raises(UsageError, match=r"no version 3; there are: 1\.0\.0, 2\.0\.0"):
+        found("support@3")
+    verdict = verify(FolderStore(tmp_path / "support" / "3.0.0"))
+    assert (verdict.ok, verdict.withdrawn) == (True, "wrong")
+
+
+def test_on_s3_the_same_bytes_and_one_winner(
+    s3: S3, draft: Draft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a real S3 server a release is published, found and verified; two cannot have one place."""
+    for name, value in s3.env().items():
+        monkeypatch.setenv(name, value)
+    bucket = s3.create_bucket()
+    store = S3Store(bucket, "releases", endpoint_url=s3.endpoint)
+    on_s3 = Shelf(store, patience())
+    files = assemble(draft, FIRST, None)
+    on_s3.put_new("support/claims/000001", b"1.0.0 sha256:other\n")
+    with pytest.raises(TakenError):
+        publish(draft, on_s3)
+    made = publish(draft, on_s3, take_over=True)
+    assert made.version == Version(2, 0, 0)
+    publish(draft, shelf(tmp_path))
+    assert verify(store, "support/2.0.0/", made.digest).ok
+    assert store.get("support/2.0.0/data.parquet") == files["data.parquet"]

@@ -1,0 +1,227 @@
+"""Compaction changes no row, whoever else is at work and whenever it is killed."""
+
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from batch.compact import Batch, Done, compact, plan
+from batch.release.build import publish as publish_draft
+from lake.config import LakeSettings
+from lake.stored import live_files
+from lake.tables import Lake, Table
+from lake.upkeep import vacuum
+from lake.verify import verify
+from schemas.errors import UsageError
+from tests.architecture.source import ROOT
+from tests.batch.release.kit import contents, drafted, shelf
+from tests.batch.release.world import add, conversations, labels_for, make_lake
+from tests.lake.kit import patience
+
+AFTER = date(2027, 1, 1)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """A lake whose days have several small files."""
+    traces = conversations(3)
+    made = make_lake(tmp_path / "lake", traces[:300], labels_for(traces[:300]))
+    add(made, "traces", traces[300:])
+    return made
+
+
+def again(lake: Lake) -> Lake:
+    """Open a lake anew, as another process would."""
+    return Lake(LakeSettings(uri=lake.location.uri))
+
+
+def rows_of(lake: Lake, name: str = "traces") -> list[dict[str, Any]]:
+    """Return all rows of a table in the order of their coordinates."""
+    table = again(lake).table(name)
+    found: pa.Table = table.handle.to_pyarrow_dataset().to_table()
+    order = [("_topic", "ascending"), ("_partition", "ascending"), ("_offset", "ascending")]
+    return list(found.sort_by(order).to_pylist())
+
+
+def run(table: Table, batches: list[Batch]) -> list[Done]:
+    """Compact and return what was done."""
+    tokens = iter(range(1, 1000))
+    return list(
+        compact(table, batches, token=lambda: next(tokens), retry=patience(), now_ms=lambda: 0)
+    )
+
+
+def files_by_day(lake: Lake) -> dict[date, int]:
+    """Return how many files each day of traces has."""
+    table = again(lake).table("traces")
+    counts: dict[date, int] = {}
+    for file in live_files(table):
+        counts[file.day] = counts.get(file.day, 0) + 1
+    return counts
+
+
+def test_the_rows_stay_the_same_and_the_files_get_few(lake: Lake) -> None:
+    """One file a day, every row as before, every law of the ledger kept; then nothing is left."""
+    before, labels = rows_of(lake), rows_of(lake, "labels")
+    for name in ("traces", "labels"):
+        table = lake.table(name)
+        assert all(one.bytes for one in run(table, plan(table, before=AFTER)))
+    assert set(files_by_day(lake).values()) == {1}
+    assert rows_of(lake) == before
+    assert rows_of(lake, "labels") == labels
+    report = verify(again(lake), deep=True)
+    assert report.problems == []
+    assert plan(lake.table("traces"), before=AFTER) == []
+
+
+def test_compacted_rows_are_sorted(lake: Lake) -> None:
+    """In a compacted file traces are in the order of time, so that a window skips row groups."""
+    table = lake.table("traces")
+    run(table, plan(table, before=AFTER))
+    table.refresh()
+    for file in live_files(table):
+        data = pq.read_table(pa.BufferReader(table.files.get(file.path)), columns=["started_at"])
+        times = data["started_at"].to_pylist()
+        assert times == sorted(times)
+
+
+def test_open_days_are_left_alone(lake: Lake) -> None:
+    """Days from the given one on are not in the plan."""
+    third = date(2026, 11, 3)
+    assert {batch.day for batch in plan(lake.table("traces"), before=third)} == {
+        date(2026, 11, 1),
+        date(2026, 11, 2),
+    }
+
+
+def test_files_go_together_up_to_the_target(lake: Lake) -> None:
+    """A portion is no larger than the target, and large files are left as they are."""
+    table = lake.table("traces")
+    table.refresh()
+    sizes = [file.bytes for file in live_files(table)]
+    target = int(2.5 * max(sizes))
+    batches = plan(table, before=AFTER, target_bytes=target)
+    assert batches
+    assert all(batch.bytes <= target for batch in batches)
+    assert plan(table, before=AFTER, target_bytes=min(sizes)) == []
+
+
+def test_two_at_once_both_end_well(lake: Lake) -> None:
+    """Of two compactions with the same plan one does the work, and the rows stay the same."""
+    before = rows_of(lake)
+    one, two = lake.table("traces"), again(lake).table("traces")
+    plans = plan(one, before=AFTER), plan(two, before=AFTER)
+    first, second = run(one, plans[0]), run(two, plans[1])
+    assert all(done.bytes for done in first)
+    assert not any(done.bytes for done in second)
+    assert rows_of(lake) == before
+    assert verify(again(lake), deep=True).problems == []
+
+
+def test_a_worker_that_appends_meanwhile_is_not_disturbed(lake: Lake) -> None:
+    """Rows that are committed between the plan and its execution are there, once."""
+    table = lake.table("traces")
+    batches = plan(table, before=AFTER)
+    more = [{**t, "trace_id": f"late-{i}"} for i, t in enumerate(conversations(1)[:50])]
+    add(again(lake), "traces", more)
+    run(table, batches)
+    assert len([r for r in rows_of(lake) if r["trace_id"].startswith("late-")]) == 50
+    assert verify(again(lake), deep=True).problems == []
+
+
+def test_a_release_is_the_same_after_compaction(lake: Lake, tmp_path: Path) -> None:
+    """Built before and after compaction and vacuum, every byte of a release is the same."""
+    made = drafted(again(lake), size=16)
+    publish_draft(made, shelf(tmp_path / "before"))
+    for name in ("traces", "labels"):
+        table = lake.table(name)
+        run(table, plan(table, before=AFTER))
+    publish_draft(drafted(again(lake), size=16), shelf(tmp_path / "after"))
+    assert contents(tmp_path / "before") == contents(tmp_path / "after")
+
+
+KILLED = """
+import os, signal, sys
+from datetime import date
+from batch.compact import compact, plan
+from lake.config import LakeSettings
+from lake.tables import Lake
+from tests.lake.kit import patience
+
+uri, step = sys.argv[1:]
+table = Lake(LakeSettings(uri=uri)).table("traces")
+die = lambda *_a, **_k: os.kill(os.getpid(), signal.SIGKILL)
+
+class Handle:
+    def __init__(self, real): self._real = real
+    def __getattr__(self, name): return getattr(self._real, name)
+    def create_write_transaction(self, *a, **k):
+        if step == "before the commit": die()
+        self._real.create_write_transaction(*a, **k)
+        if step == "after the commit": die()
+    def create_checkpoint(self):
+        if step == "before the checkpoint": die()
+        self._real.create_checkpoint()
+
+if step == "before the upload":
+    table.files.put = die
+table.handle = Handle(table.handle)
+list(compact(table, plan(table, before=date(2027, 1, 1)), token=lambda: 5, retry=patience(),
+             now_ms=lambda: 0))
+"""
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["before the upload", "before the commit", "after the commit", "before the checkpoint"],
+)
+def test_killed_at_a_step_and_run_again(lake: Lake, step: str) -> None:
+    """After SIGKILL all rows are there, the laws hold, and the next compaction finishes."""
+    before = rows_of(lake)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, lake.location.uri, step],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+    )
+    assert killed.returncode == -9, killed.stderr
+    assert rows_of(lake) == before
+    table = again(lake).table("traces")
+    run(table, plan(table, before=AFTER))
+    assert set(files_by_day(lake).values()) == {1}
+    assert rows_of(lake) == before
+    assert verify(again(lake), deep=True).problems == []
+
+
+def test_vacuum_removes_what_left_the_table_and_nothing_else(lake: Lake) -> None:
+    """Old files of compacted days go once they are old enough; every row stays readable."""
+    before = rows_of(lake)
+    table = lake.table("traces")
+    old = {file.path for batch in plan(table, before=AFTER) for file in batch.files}
+    run(table, plan(table, before=AFTER))  # says that it happened in 1970
+    folder = Path(lake.location.uri) / "traces"
+    for path in old:
+        os.utime(folder / path, (0, 0))
+    young = folder / "event_date=2026-11-01" / "upload-under-way.parquet"
+    young.write_bytes(b"x")
+    told = vacuum(table, keep_hours=1, dry_run=True)
+    assert set(told) == old
+    assert all((folder / path).exists() for path in old)
+    assert set(vacuum(table, keep_hours=1, dry_run=False)) == old
+    assert not any((folder / path).exists() for path in old)
+    assert young.exists()
+    assert vacuum(again(lake).table("traces"), keep_hours=1, dry_run=False) == []
+    assert rows_of(lake) == before
+    assert verify(again(lake), deep=True).problems == []
+
+
+def test_vacuum_refuses_to_touch_what_may_be_in_use(lake: Lake) -> None:
+    """Files that are younger than an hour may belong to a flush that is under way."""
+    with pytest.raises(UsageError, match="may be in use"):
+        vacuum(lake.table("traces"), keep_hours=0, dry_run=True)
