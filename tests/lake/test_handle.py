@@ -210,3 +210,25 @@ def test_a_worker_on_a_tidied_log_goes_on(tmp_path: Path) -> None:
     append(fresh, 5, 7, token=9)
     append(table, 7, 8, token=10)
     assert offsets(fresh) == list(range(8))
+
+
+def test_a_worker_goes_on_after_the_log_was_cleaned_up(tmp_path: Path) -> None:
+    """By delta-rs itself, with a retention that lets every commit go that a checkpoint covers."""
+    table = make_lake(tmp_path).table("feedback")
+    idle = open_lake(tmp_path).table("feedback")
+    assert idle.positions([SOURCE]) == {SOURCE: None}
+    for n in range(5):
+        append(table, n or None, n + 1, token=n)
+    table.refresh()
+    table.handle.alter.set_table_properties({"delta.logRetentionDuration": "interval 0 seconds"})
+    append(table, 5, 6, token=6)
+    table.refresh()
+    table.checkpoint()
+    table.handle.cleanup_metadata()
+    folder = Path(table.handle.table_uri.removeprefix("file:"))
+    assert not (folder / commit_path(3)).exists()
+    append(idle, 6, 8, token=9)
+    append(table, 8, 9, token=10)
+    fresh = open_lake(tmp_path).table("feedback")
+    assert fresh.positions([SOURCE]) == {SOURCE: 9}
+    assert offsets(fresh) == list(range(9))
