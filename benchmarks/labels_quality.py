@@ -1,9 +1,11 @@
 """Labels against a known truth: calibrated, by the priors alone, and "thumbs down is fail".
 
-python -m benchmarks.labels_quality [--seeds 20] [--reviews 200]
+python -m benchmarks.labels_quality [--seeds 20] [--reviews 200] [--off 1.0]
 
 Real conversations with made-up signals; the process is written in tests/labels/simulation.py. A
-calibration is learnt on one half of the tasks and judged on the other.
+calibration is learnt on one half of the tasks and judged on the other. The policy's weights happen
+to be near the truth; ``--off 2`` doubles them and ``--off 0.4`` cuts them, so that the priors are
+wrong.
 """
 
 import statistics
@@ -11,24 +13,42 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from labels.diagnostics import Judged, brier, calibration_error, score_labels
+from labels.diagnostics import (
+    Judged,
+    brier,
+    calibration_error,
+    error_by_chance,
+    score_labels,
+)
 from labels.evidence import Scales
 from labels.learn import learn
-from labels.policy import parse_policy
+from labels.policy import Policy, parse_policy
 from tests.labels.simulation import Played, decided, judged, play, population, reviews, truths
 
-POLICY = parse_policy("extends: agent\nname: simulated\naudit: {rate: 0.08}\n", "simulated")
+POLICY = "extends: agent\nname: simulated\naudit: {rate: 0.08}\n"
 Numbers = dict[str, float]
 
 
-def measured(seed: int, count: int) -> dict[str, Numbers]:
+def policy(off: float) -> Policy:
+    """Return the preset, the weights of the signals of the simulation ``off`` times as large."""
+    base = parse_policy(POLICY, "simulated")
+    changed = dict(base.signals)
+    for name in ("thumbs_up", "thumbs_down", "edit", "escalation"):
+        rule = base.signals[name]
+        ratio = (rule.sensitivity.mean / (1 - rule.specificity.mean)) ** off
+        wrong = rule.specificity.model_copy(update={"mean": 1 - rule.sensitivity.mean / ratio})
+        changed[name] = rule.model_copy(update={"specificity": wrong})
+    return base.model_copy(update={"signals": changed})
+
+
+def measured(seed: int, count: int, rules: Policy) -> dict[str, Numbers]:
     """Return what each way of labelling comes to in one simulation."""
     to_learn, to_test = truths()
-    priors = Scales(POLICY)
-    past = play(to_learn, 3_000 // len(to_learn), seed, "past")
+    priors = Scales(rules)
+    past = play(to_learn, max(3_000, 15 * count) // len(to_learn), seed, "past")
     events = decided(past, priors)
     found = reviews(past, events, priors, count)
-    learnt = Scales(POLICY, learn(POLICY, found, population(events, priors), version=1))
+    learnt = Scales(rules, learn(rules, found, population(events, priors), version=1))
     test = play(to_test, 3_000 // len(to_test), seed, "test")
     down = [any(s.kind == "thumbs" and s.value == -1 for s in item.known.said) for item in test]
     said = [Judged(float(d), item.failed) for d, item in zip(down, test, strict=True)]
@@ -50,6 +70,8 @@ def _numbers(test: list[Played], said: Sequence[Judged], labels: Sequence[str]) 
     return {
         "Brier": brier(said),
         "calibration error": calibration_error(said),
+        "debiased": calibration_error(said, debiased=True),
+        "by chance": error_by_chance(said),
         "F1 of fail": score.f1,
         "precision": score.precision,
         "recall": score.recall,
@@ -60,18 +82,24 @@ def _numbers(test: list[Played], said: Sequence[Judged], labels: Sequence[str]) 
 @click.command()
 @click.option("--seeds", default=20, show_default=True)
 @click.option("--reviews", "count", default=200, show_default=True)
-def main(*, seeds: int, count: int) -> None:
+@click.option("--off", default=1.0, show_default=True)
+def main(*, seeds: int, count: int, off: float) -> None:
     """Print means over the simulations."""
-    runs = [measured(seed, count) for seed in range(seeds)]
+    rules = policy(off)
+    runs = [measured(seed, count, rules) for seed in range(seeds)]
     for way in runs[0]:
         shown = "  ".join(
             f"{name} {_over(runs, way, name, statistics.mean):.3f}" for name in runs[0][way]
         )
         click.echo(f"{way:>22}: {shown}")
     last = list(runs[0])[-1]
-    below = sum(run[last]["calibration error"] <= 0.05 for run in runs)
-    worst = _over(runs, last, "calibration error", max)
-    click.echo(f"calibration error at most .05 in {below} of {seeds}, at worst {worst:.3f}")
+    errors = sorted(run[last]["calibration error"] for run in runs)
+    below = sum(error <= 0.05 for error in errors)
+    nine_tenths = errors[-(len(errors) // 10) - 1]
+    click.echo(
+        f"calibration error at most .05 in {below} of {seeds}; nine tenths are at most "
+        f"{nine_tenths:.3f}, all at most {errors[-1]:.3f}"
+    )
 
 
 def _over(

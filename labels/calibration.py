@@ -3,9 +3,9 @@
 It moves nothing by itself: whoever decides is given one, and every label event names it. Version 0
 is the policy's own priors. Weights follow from posterior means, as in naive Bayes: a signal that
 fires adds log P(fires | fail) - log P(fires | pass) to the log-odds of fail (I. J. Good,
-Probability and the Weighing of Evidence, 1950). ``slope`` and ``intercept`` then rescale the sum
-(J. Platt, Probabilistic Outputs for Support Vector Machines, 1999), since signals are not
-independent of each other.
+Probability and the Weighing of Evidence, 1950); after reviews, from a fit of all signals together,
+since they are not independent of each other (`labels.fit`). ``slope`` and ``intercept`` rescale the
+sum (J. Platt, Probabilistic Outputs for Support Vector Machines, 1999).
 """
 
 import hashlib
@@ -44,10 +44,19 @@ class Estimate(Part):
 
 
 class SignalEstimate(Part):
-    """How far one signal is believed."""
+    """How far one signal is believed.
+
+    ``fitted`` is its strength as it was fitted together with the others (`labels.fit`), if it was.
+    """
 
     sensitivity: Estimate
     specificity: Estimate
+    fitted: float | None = Field(default=None, ge=-50, le=50)
+
+    @property
+    def alone(self) -> float:
+        """Return the log-odds that sensitivity and specificity give the signal by itself."""
+        return math.log(self.sensitivity.mean / (1 - self.specificity.mean))
 
     @property
     def strength(self) -> float:
@@ -56,7 +65,7 @@ class SignalEstimate(Part):
         A signal that reviews found to point the other way counts for nothing, not for its opposite:
         that is a policy to mend.
         """
-        return max(_LEAST, math.log(self.sensitivity.mean / (1 - self.specificity.mean)))
+        return max(_LEAST, self.alone if self.fitted is None else self.fitted)
 
 
 class Calibration(Part):

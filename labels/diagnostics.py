@@ -4,6 +4,7 @@ Every measure takes weights, one for each judged trace, so that a sample that wa
 can stand for all traces.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -50,17 +51,36 @@ def brier(judged: Sequence[Judged]) -> float:
 
 def reliability(judged: Sequence[Judged], bins: int = BINS) -> list[Bin]:
     """Return bins of equal width over [0, 1] that are not empty, from low to high."""
-    found: list[list[Judged]] = [[] for _ in range(bins)]
-    for item in judged:
-        found[min(int(item.p_fail * bins), bins - 1)].append(item)
-    return [_bin(items) for items in found if items]
+    return [part for part, _ in _binned(judged, bins)]
 
 
-def calibration_error(judged: Sequence[Judged], bins: int = BINS) -> float:
-    """Return the expected calibration error (Naeini et al., AAAI 2015) over bins of equal width."""
-    parts = reliability(judged, bins)
-    total = sum(part.weight for part in parts)
-    return sum(p.weight * abs(p.mean_p - p.failed) for p in parts) / total if total else 0.0
+def calibration_error(
+    judged: Sequence[Judged], bins: int = BINS, *, debiased: bool = False
+) -> float:
+    """Return the expected calibration error (Naeini et al., AAAI 2015) over bins of equal width.
+
+    A finite sample shows an error even of perfect probabilities. ``debiased`` takes from the square
+    of each bin's gap the variance that chance gives it, and never leaves less than 0 (after Kumar,
+    Liang and Ma, NeurIPS 2019).
+    """
+    parts = [(part, _chance(items) if debiased else 0.0) for part, items in _binned(judged, bins)]
+    total = sum(part.weight for part, _ in parts)
+    gaps = sum(
+        part.weight * math.sqrt(max(0.0, (part.mean_p - part.failed) ** 2 - chance))
+        for part, chance in parts
+    )
+    return gaps / total if total else 0.0
+
+
+def error_by_chance(judged: Sequence[Judged], bins: int = BINS) -> float:
+    """Return the calibration error to expect of this sample if the probabilities were perfect.
+
+    The mean of |x| where x is normal with the variance of each bin's share: sqrt(2 v / pi).
+    """
+    parts = [(part, _chance(items)) for part, items in _binned(judged, bins)]
+    total = sum(part.weight for part, _ in parts)
+    gaps = sum(part.weight * math.sqrt(2 * chance / math.pi) for part, chance in parts)
+    return gaps / total if total else 0.0
 
 
 def score_labels(labels: Sequence[str], failed: Sequence[bool]) -> LabelScore:
@@ -75,6 +95,20 @@ def score_labels(labels: Sequence[str], failed: Sequence[bool]) -> LabelScore:
         f1=2 * hits / (called + there) if called + there else 0.0,
         abstained=sum(label == "unknown" for label in labels) / len(labels) if labels else 0.0,
     )
+
+
+def _binned(judged: Sequence[Judged], bins: int) -> list[tuple[Bin, list[Judged]]]:
+    found: list[list[Judged]] = [[] for _ in range(bins)]
+    for item in judged:
+        found[min(int(item.p_fail * bins), bins - 1)].append(item)
+    return [(_bin(items), items) for items in found if items]
+
+
+def _chance(items: Sequence[Judged]) -> float:
+    """Return the variance of the share that failed in a bin, if the probabilities are right."""
+    weight = sum(item.weight for item in items)
+    variance = sum(item.weight**2 * item.p_fail * (1 - item.p_fail) for item in items)
+    return variance / weight**2 if weight else 0.0
 
 
 def _bin(items: Sequence[Judged]) -> Bin:

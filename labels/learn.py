@@ -5,7 +5,8 @@ with the same signals it is chance which one is reviewed: the queue orders by th
 by a hash. So each review stands for N / n traces, where N traces in all and n reviewed ones have
 exactly its signals (post-stratification; Holt and Smith, JRSS A 142, 1979). Traces without any
 signal are known from the audit arm alone. Counts are scaled to the effective sample size before
-they move a prior, so that weights do not feign certainty.
+they move a prior, so that weights do not feign certainty. That tells of each signal by itself; what
+decides labels is the fit of all of them together (`labels.fit`).
 """
 
 import math
@@ -14,10 +15,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from labels.calibration import Calibration, Estimate, SignalEstimate
-from labels.diagnostics import Judged, brier, calibration_error, reliability
+from labels.calibration import Calibration, Estimate, SignalEstimate, prior_calibration
+from labels.diagnostics import Judged, brier, calibration_error, error_by_chance, reliability
 from labels.estimates import Audited, failure_rate, kish
 from labels.evidence import Scales
+from labels.fit import Fit, Seen, Start, fit, spread_of
 from labels.policy import Policy
 from labels.readings import REVIEW_READINGS
 from labels.signals import Signal
@@ -29,8 +31,6 @@ Pattern = frozenset[str]
 
 FOLDS = 5
 LEAST_REVIEWS = 20
-_SLOPE_SPREAD = 0.5
-_INTERCEPT_SPREAD = 1.0
 
 
 class Reviewed(NamedTuple):
@@ -81,9 +81,9 @@ def learn(
     a good or of a bad answer, or if no audited one is among them: then nothing can be learnt.
     """
     _refuse_too_little(reviewed)
-    fitted = _fit(policy, reviewed, population, version)
-    return fitted.model_copy(
-        update={"diagnostics": _diagnostics(policy, fitted, reviewed, population)}
+    learnt = _fit(policy, reviewed, population, version)
+    return learnt.model_copy(
+        update={"diagnostics": _diagnostics(policy, learnt, reviewed, population)}
     )
 
 
@@ -100,14 +100,44 @@ def _fit(
     version: int,
 ) -> Calibration:
     weights = _weights(reviewed, population)
-    base = Calibration(
+    base_rate = _base_rate(policy, reviewed, weights)
+    together = fitted(policy, reviewed)
+    return Calibration(
         version=version,
         policy=policy.hash,
-        base_rate=_base_rate(policy, reviewed, weights),
-        signals={name: _signal(policy, name, reviewed, weights) for name in policy.signals},
+        base_rate=base_rate,
+        signals={
+            name: _signal(policy, name, reviewed, weights).model_copy(
+                update={"fitted": _towards(policy, name, together)}
+            )
+            for name in policy.signals
+        },
+        # So that a trace without signals has the probability that was fitted for it.
+        intercept=round(together.base - _log_odds(base_rate.mean), 9),
     )
-    slope, intercept = _rescaled(Scales(policy, base), reviewed, weights)
-    return base.model_copy(update={"slope": slope, "intercept": intercept})
+
+
+def fitted(policy: Policy, reviewed: Sequence[Reviewed]) -> Fit:
+    """Return the fit of all signals of the policy together, those of reviews left out."""
+    prior = prior_calibration(policy).weights(policy)
+    rate = policy.base_rate
+    start = Start(
+        base=_log_odds(rate.mean),
+        spread=spread_of(rate.mean, rate.strength),
+        weights={n: w for n, w in prior.items() if policy.reading_of(n) not in REVIEW_READINGS},
+    )
+    counts = Counter(item.pattern for item in reviewed)
+    failed = Counter(item.pattern for item in reviewed if item.failed)
+    ordered = sorted(counts, key=sorted)
+    return fit(start, [Seen(pattern, counts[pattern], failed[pattern]) for pattern in ordered])
+
+
+def _towards(policy: Policy, name: str, together: Fit) -> float | None:
+    """Return the strength of a signal for what it points to."""
+    if name not in together.weights:
+        return None
+    sign = 1 if policy.signals[name].points_to == "fail" else -1
+    return round(min(max(sign * together.weights[name], -50.0), 50.0), 9)
 
 
 def _weights(reviewed: Sequence[Reviewed], population: Mapping[Pattern, int]) -> list[float]:
@@ -149,42 +179,13 @@ def _scaled_counts(yes: Sequence[bool], weights: Sequence[float]) -> tuple[float
     return share * size, (1 - share) * size
 
 
-def _rescaled(
-    scales: Scales, reviewed: Sequence[Reviewed], weights: Sequence[float]
-) -> tuple[float, float]:
-    """Fit slope and intercept of the log-odds by Newton's method, with priors around 1 and 0.
-
-    Signals of one group, and signals that share a cause, say less together than their sum: a slope
-    under 1. The priors are normal, so that few reviews change little.
-    """
-    scale = kish(weights) / math.fsum(weights)
-    points = [(_log_odds(predicted(scales, r.pattern)), r.failed) for r in reviewed]
-    slope, intercept = 1.0, 0.0
-    for _ in range(50):
-        g1 = (1 - slope) / _SLOPE_SPREAD**2
-        g0 = -intercept / _INTERCEPT_SPREAD**2
-        h11, h00, h10 = 1 / _SLOPE_SPREAD**2, 1 / _INTERCEPT_SPREAD**2, 0.0
-        for (x, failed), weight in zip(points, weights, strict=True):
-            p = 1 / (1 + math.exp(-max(-30.0, min(30.0, slope * x + intercept))))
-            error, curve = scale * weight * (failed - p), scale * weight * p * (1 - p)
-            g1, g0 = g1 + error * x, g0 + error
-            h11, h00, h10 = h11 + curve * x * x, h00 + curve, h10 + curve * x
-        determinant = h11 * h00 - h10 * h10
-        step1 = (h00 * g1 - h10 * g0) / determinant
-        step0 = (h11 * g0 - h10 * g1) / determinant
-        slope, intercept = slope + step1, intercept + step0
-        if abs(step1) + abs(step0) < 1e-10:
-            break
-    return round(min(max(slope, 0.1), 10.0), 9), round(min(max(intercept, -10.0), 10.0), 9)
-
-
 def _diagnostics(
     policy: Policy,
-    fitted: Calibration,
+    learnt: Calibration,
     reviewed: Sequence[Reviewed],
     population: Mapping[Pattern, int],
 ) -> dict[str, Any]:
-    weights = _weights(reviewed, population)
+    weights, together = _weights(reviewed, population), fitted(policy, reviewed)
     now = _held_out(policy, reviewed, population)
     before = Scales(policy)
     prior = [
@@ -197,6 +198,7 @@ def _diagnostics(
     rate = failure_rate(audited)  # not divided by the population: not all drawn may be reviewed yet
     covered = {item.pattern for item in reviewed}
     seen = sum(count for pattern, count in population.items() if pattern in covered)
+    expected, at_most = together.error(population or Counter(r.pattern for r in reviewed))
     return {
         "reviews": len(reviewed),
         "audited": len(audited),
@@ -204,6 +206,9 @@ def _diagnostics(
         "brier": brier(now),
         "brier_of_priors": brier(prior),
         "calibration_error": calibration_error(now),
+        "calibration_error_by_chance": error_by_chance(now),
+        "calibration_error_debiased": calibration_error(now, debiased=True),
+        "expected_error": {"mean": expected, "at_most": at_most, "confidence": 0.95},
         "calibration_error_of_priors": calibration_error(prior),
         "reliability": [part._asdict() for part in reliability(now)],
         "failure_rate": {
@@ -216,8 +221,8 @@ def _diagnostics(
         else None,
         "points_the_wrong_way": sorted(
             name
-            for name, estimate in fitted.signals.items()
-            if estimate.sensitivity.mean + estimate.specificity.mean <= 1
+            for name, estimate in learnt.signals.items()
+            if estimate.alone <= 0 or (estimate.fitted is not None and estimate.fitted <= 0)
         ),
     }
 

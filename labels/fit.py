@@ -1,0 +1,159 @@
+"""Fits what all signals say together: logistic regression around the weights of the policy.
+
+Given its signals, it is chance which trace is reviewed, so reviews of uncertain answers need no
+weights here. The log-odds of fail are a base plus the weight of each signal that fires. The prior
+expectation of the weights is the policy's; they may be off all together (by a slope) and each by
+itself (by a deviation). How far is not assumed but averaged over, by the marginal likelihood of the
+reviews under each of a grid of spreads (Laplace's approximation; D. MacKay, Bayesian Interpolation,
+1992): where the policy's weights fit, few reviews will do; where they do not, they soon count for
+little.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+_DEVIATIONS: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
+_SLOPES: Final = (0.15, 0.5, 1.5)
+_BASE_SPREAD: Final = 1.0
+"""How far the failure rate of traces without signals may be from that of all, in log-odds."""
+_STEPS: Final = 100
+_DRAWS: Final = 2_000
+
+
+class Seen(NamedTuple):
+    """So many reviewed traces had these signals, and so many of them failed."""
+
+    pattern: frozenset[str]
+    reviews: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What is believed before any review.
+
+    ``weights`` are those of the policy, in log-odds of fail; ``base`` is the log-odds of its base
+    rate, and ``spread`` their standard deviation.
+    """
+
+    base: float
+    spread: float
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What is believed after the reviews: means of base and weights, and their covariance."""
+
+    signals: tuple[str, ...]
+    mean: Array
+    covariance: Array
+
+    @property
+    def base(self) -> float:
+        """Return the log-odds of fail of a trace without signals."""
+        return float(self.mean[0])
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """Return what each signal adds to the log-odds of fail."""
+        return dict(zip(self.signals, self.mean[1:].tolist(), strict=True))
+
+    def error(self, population: Mapping[frozenset[str], int]) -> tuple[float, float]:
+        """Return how far probabilities may be off, on the average over the population, for want of
+        reviews: the mean of that, and what it does not exceed with 95 %.
+
+        From draws of the parameters with a fixed seed. What the model cannot express is not in it.
+        """
+        patterns = list(population)
+        shares = np.array([population[pattern] for pattern in patterns], float)
+        rows = _design(patterns, self.signals)
+        rng = np.random.default_rng(0)
+        drawn = rng.multivariate_normal(self.mean, self.covariance, _DRAWS, method="eigh")
+        gaps = np.abs(_logistic(drawn @ rows.T) - _logistic(rows @ self.mean))
+        errors = gaps @ (shares / shares.sum())
+        return float(errors.mean()), float(np.quantile(errors, 0.95))
+
+
+def fit(start: Start, seen: Sequence[Seen]) -> Fit:
+    """Return the fit to reviews, averaged over how far the policy's weights may be off."""
+    signals = tuple(sorted(start.weights))
+    centre = np.array([start.weights[name] for name in signals])
+    prior = np.concatenate([[start.base], centre])
+    rows = _design([one.pattern for one in seen], signals)
+    reviews = np.array([one.reviews for one in seen], float)
+    failed = np.array([one.failed for one in seen], float)
+    fits = [
+        _newton(prior, _precision(start.spread, centre, deviation, slope), rows, reviews, failed)
+        for deviation, slope in product(_DEVIATIONS, _SLOPES)
+    ]
+    evidence = np.array([one.evidence for one in fits])
+    share = np.exp(evidence - evidence.max())
+    share /= share.sum()
+    mean: Array = sum((s * one.mean for s, one in zip(share, fits, strict=True)), 0 * prior)
+    covariance: Array = sum(
+        (
+            s * (one.covariance + np.outer(one.mean - mean, one.mean - mean))
+            for s, one in zip(share, fits, strict=True)
+        ),
+        0 * np.outer(prior, prior),
+    )
+    return Fit(signals, mean, covariance)
+
+
+class _Mode(NamedTuple):
+    mean: Array
+    covariance: Array
+    evidence: float
+
+
+def _precision(spread: float, centre: Array, deviation: float, slope: float) -> Array:
+    covariance = np.zeros((len(centre) + 1,) * 2)
+    covariance[0, 0] = spread**2 + _BASE_SPREAD**2
+    covariance[1:, 1:] = deviation**2 * np.eye(len(centre)) + slope**2 * np.outer(centre, centre)
+    precision: Array = np.linalg.inv(covariance)
+    return precision
+
+
+def _newton(prior: Array, precision: Array, rows: Array, reviews: Array, failed: Array) -> _Mode:
+    """Return the mode of the posterior, the curvature there, and the log of the evidence."""
+    at = prior.copy()
+    for _ in range(_STEPS):
+        p = _logistic(rows @ at)
+        slope = rows.T @ (failed - reviews * p) - precision @ (at - prior)
+        curvature = (rows * (reviews * p * (1 - p))[:, None]).T @ rows + precision
+        step = np.clip(np.linalg.solve(curvature, slope), -2, 2)
+        at = at + step
+        if np.abs(step).sum() < 1e-10:
+            break
+    p = np.clip(_logistic(rows @ at), 1e-12, 1 - 1e-12)
+    likelihood = float(failed @ np.log(p) + (reviews - failed) @ np.log(1 - p))
+    distance = float((at - prior) @ precision @ (at - prior))
+    volume = _log_determinant(precision) - _log_determinant(curvature)
+    return _Mode(at, np.linalg.inv(curvature), likelihood - distance / 2 + volume / 2)
+
+
+def _design(patterns: Sequence[frozenset[str]], signals: Sequence[str]) -> Array:
+    rows = [[1.0, *(float(name in pattern) for name in signals)] for pattern in patterns]
+    return np.array(rows).reshape(len(patterns), len(signals) + 1)
+
+
+def _logistic(x: Any) -> Array:
+    return np.asarray(1 / (1 + np.exp(-np.clip(x, -35, 35))))
+
+
+def _log_determinant(matrix: Array) -> float:
+    return float(np.linalg.slogdet(matrix)[1])
+
+
+def spread_of(mean: float, strength: float) -> float:
+    """Return the standard deviation of the log-odds of a Beta distribution (delta method)."""
+    return 1 / math.sqrt(strength * mean * (1 - mean))
