@@ -1,0 +1,67 @@
+"""What labels cost the worker, and how long a worker takes to read the join back from the lake.
+
+    python -m benchmarks.labels_worker [--records 300000] [--rounds 2]
+
+Each round reads the same topic of traces, without redaction and without feedback, with labels off
+and on, on a real Kafka (4 partitions). CPU is user + system, start-up included. At the end a worker
+starts over the lake that is there, with nothing to read: the log tells the time of the rebuild,
+during which it goes on answering to its group.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from benchmarks.processes import run
+from benchmarks.worker import Job, prepared, show
+from tests.servers.kafka import make_kafka, prepare_kafka
+
+COMMAND = [sys.executable, "-m", "goldpan", "stream", "run", "--until-caught-up"]
+
+
+def rebuild(job: Job) -> None:
+    """Fill a lake, start a worker over it, and print what its log tells of the rebuild."""
+    environment = dict(job.environment())
+    run(COMMAND, environment)
+    done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, check=True)
+    entries = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    for entry in entries:
+        if entry["event"] == "join_rebuilt":
+            size = entry["bytes"] / max(1, entry["traces"])
+            click.echo(
+                f"  rebuild    {entry['traces']:>10,} traces in {entry['seconds']:.2f} s, "
+                f"{size:.0f} bytes a trace"
+            )
+
+
+@click.command()
+@click.option("--records", default=300_000, show_default=True)
+@click.option("--rounds", default=2, show_default=True)
+@click.option("--size", default=1800, show_default=True)
+def main(records: int, rounds: int, size: int) -> None:
+    """Compare the worker with labels off and on, then rebuild."""
+    folder = Path(tempfile.mkdtemp(prefix="goldpan-bench-"))
+    kafka = make_kafka(prepare_kafka(), folder, {}).start()
+    try:
+        job = prepared(kafka, folder, count=records, size=size)
+        for number in range(rounds):
+            click.echo(f" round {number + 1}")
+            off = job.goldpan(GOLDPAN_LABELS__POLICY="off")
+            show("labels off", off, job)
+            on = job.goldpan()
+            show("labels on", on, job)
+            extra = (on.cpu - off.cpu) / records * 1e6
+            click.echo(f"  labels add {extra:>10.1f} CPU-s per million traces")
+        rebuild(job)
+    finally:
+        kafka.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
