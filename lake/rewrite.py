@@ -33,7 +33,7 @@ from lake.ledger import Entry
 from lake.log import actions
 from lake.parquet import partition_values
 from lake.retry import Retry
-from lake.stored import LiveFile, NewFile, live_files
+from lake.stored import LiveFile, NewFile
 from lake.tables import Table
 from schemas.errors import FatalError, FencedError
 
@@ -128,7 +128,7 @@ class _Attempts:
         )
 
     def _compare(self) -> None:
-        there = {file.path for file in live_files(self.table)}
+        there = set(self.table.active_files()["path"].to_pylist())
         gone = [file.path for file in self.wanted.old if file.path not in there]
         if gone:
             raise ReplacedError(
