@@ -26,11 +26,14 @@ from stream.intake import Intake
 from stream.memory import Budget, resident_bytes
 from stream.pace import Pace
 from stream.replay import Replay, Report
+from stream.replay_abandon import abandon as remove
 from stream.replay_bounds import Asked, Known, spans
 from stream.replay_plan import Plan, name_for
+from stream.replay_promote import Means, Promotion
 from stream.replay_rate import Rate
 from stream.replay_reader import Reader
 from stream.replay_staging import AUDIT, QUARANTINE, Staging
+from stream.replay_steps import ReplayStep
 
 PATIENCE_SECONDS = 120.0
 """How long something outside may not answer before a replay ends; it can be run again."""
@@ -193,6 +196,24 @@ class Workshop:
             reached=parse(self.settings.stream.fail_at),
             on_checkpoint_error=lambda _table, _error: None,
         )
+
+
+def promotion(settings: Settings, name: str, report: Report) -> Promotion:
+    """Return what promotes a replay."""
+    means = Means(
+        retry=patience(),
+        now_us=wiring.now_us,
+        new_token=wiring.new_token,
+        reached=parse(settings.stream.fail_at, ReplayStep),
+        report=report,
+    )
+    return Promotion(staging(settings), name, means)
+
+
+def abandon(settings: Settings, name: str) -> None:
+    """Remove a replay; see `stream.replay_abandon`."""
+    reached = parse(settings.stream.fail_at, ReplayStep)
+    remove(staging(settings), name, retry=patience(), reached=reached)
 
 
 def with_policy(settings: Settings, policy: str | None) -> Settings:

@@ -19,9 +19,11 @@ from lake.ledger import (
     late_app,
     position_app,
     produced_app,
+    promoting_app,
 )
 from lake.retry import Retry
 from lake.tables import Table
+from schemas.errors import FatalError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,16 @@ class Adoption:
         """Set each position to its start, quarantine first, as flushes do.
 
         It may be run again, after a crash between the two commits, say. Raises FencedError if a
-        worker moves a position meanwhile.
+        worker moves a position meanwhile, FatalError if a replay is being promoted.
         """
         self.primary.refresh()
+        self.quarantine.refresh()
+        topic = next(iter(starts)).topic
+        if self.quarantine.number(promoting_app(topic)):
+            raise FatalError(
+                f"a replay of {topic} is being promoted: finish it first, with `goldpan replay "
+                "promote` (`goldpan replay list` tells its name)"
+            )
         before = self.primary.positions(list(starts))
         for table in (self.quarantine, self.audit, self.labels, self.primary):
             self._move(table, incarnation, starts)

@@ -37,7 +37,6 @@ class State(StrEnum):
     STAGED = "staged"
     PROMOTING = "promoting"
     PROMOTED = "promoted"
-    ABANDONED = "being removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +109,17 @@ class Staging:
                 "nothing is added to it any more."
             )
 
+    def all(self) -> list[tuple[str, Progress | None]]:
+        """Return how far each replay has come; None for one that is being removed."""
+        known = [n for n in self.names() if self.fate(n) or self._files.find(f"{n}/{_PLAN}")]
+        gone = {n for n in known if self.fate(n) is Fate.ABANDON}
+        return [(n, None if n in gone else self.progress(n)) for n in known]
+
     def progress(self, name: str) -> Progress:
-        """Return how far a replay has come; UsageError if there is none."""
+        """Return how far a replay has come; UsageError if there is none, or none any more."""
         plan, fate = self.plan(name), self.fate(name)
         if fate is Fate.ABANDON:
-            return Progress(plan, State.ABANDONED, 0)
+            raise UsageError(f"The replay {name} has been abandoned.")
         step = self.step(plan)
         if step == PROMOTED:
             return Progress(plan, State.PROMOTED, plan.offsets)

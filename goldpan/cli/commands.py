@@ -39,6 +39,16 @@ COMMANDS: Final = Group(
                 ),
             },
         ),
+        "replay": Group(
+            "Replays that `stream replay` has staged: compare, then promote or abandon.",
+            {
+                "list": Command("goldpan.cli.replay:list_", "List replays and their state."),
+                "promote": Command(
+                    "goldpan.cli.replay:promote", "Put a replay in the place of the live rows."
+                ),
+                "abandon": Command("goldpan.cli.replay:abandon", "Remove a replay."),
+            },
+        ),
         "lake": Group(
             "The tables: make them, describe them, prove that they are complete.",
             {

@@ -1,10 +1,14 @@
 """``goldpan stream replay`` and ``goldpan replay``: a past range again, under another policy."""
 
 from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import click
 from pydantic import TypeAdapter, ValidationError
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
 from goldpan import replays
 from goldpan.cli.call import Call, with_call
@@ -15,6 +19,9 @@ from schemas.errors import UsageError
 from stream.config import Size
 from stream.replay_bounds import Asked, asked, parse_bound, parse_days
 from stream.replay_plan import Plan, check_name
+from stream.replay_staging import Progress
+
+BEING_REMOVED: Final = "being removed"
 
 
 @click.command()
@@ -114,3 +121,79 @@ def _show_replayed(console: Console, plan: Plan) -> None:
             soft_wrap=True,
         )
     console.print(f"staged as {plan.name}: goldpan replay diff {plan.name}", soft_wrap=True)
+
+
+@click.command()
+@with_call
+def list_(call: Call) -> None:
+    """List the replays of the lake: what each is about, and how far it has come.
+
+    \b
+    Example:
+      goldpan replay list
+    """
+    found = replays.staging(call.settings).all()
+    data = [_progress_json(name, progress) for name, progress in found]
+    call.answer({"replays": data}, lambda console: _show_list(console, data))
+
+
+def _progress_json(name: str, progress: Progress | None) -> dict[str, Any]:
+    if progress is None:
+        return {"name": name, "state": BEING_REMOVED}
+    return _plan_json(progress.plan) | {
+        "state": str(progress.state),
+        "read": progress.read,
+        "offsets": progress.plan.offsets,
+        "created": datetime.fromtimestamp(progress.plan.created_ms / 1000, UTC).isoformat(),
+    }
+
+
+def _show_list(console: Console, data: list[dict[str, Any]]) -> None:
+    if not data:
+        console.print("there are no replays")
+        return
+    table = Table("name", "state", "read", "topic", "range", "policy", box=box.SIMPLE_HEAD)
+    for one in data:
+        if one["state"] == BEING_REMOVED:
+            table.add_row(one["name"], BEING_REMOVED, "", "", "", "")
+            continue
+        read = f"{count_text(one['read'])} of {count_text(one['offsets'])}"
+        table.add_row(one["name"], one["state"], read, one["topic"], one["asked"], one["policy"])
+    console.print(table)
+
+
+@click.command()
+@click.argument("name")
+@with_call
+def promote(call: Call, *, name: str) -> None:
+    """Put a replay in the place of the live rows of its range.
+
+    One commit a table, and one more to quarantine, to take out what has moved to the table. Workers
+    go on meanwhile; rows outside of the range stay as they are, and so do rows of the range that
+    Kafka no longer had. Records that are in the lake no more (erased, say) do not come back.
+    Killed, it goes on when it is run again.
+
+    \b
+    Example:
+      goldpan replay promote NAME
+    """
+    with progress(call) as report:
+        plan = replays.promotion(call.settings, check_name(name), report).run()
+    call.answer(
+        {"ok": True, **_plan_json(plan)},
+        lambda console: console.print(f"promoted {name}: policy {plan.policy}", soft_wrap=True),
+    )
+
+
+@click.command()
+@click.argument("name")
+@with_call
+def abandon(call: Call, *, name: str) -> None:
+    """Remove a replay; nothing is left of it. Of one that was promoted, only the record of it goes.
+
+    \b
+    Example:
+      goldpan replay abandon NAME
+    """
+    replays.abandon(call.settings, check_name(name))
+    call.answer({"ok": True, "name": name}, lambda console: console.print(f"removed {name}"))

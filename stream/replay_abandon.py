@@ -1,0 +1,36 @@
+"""Removing a replay, so that nothing is left of it: its tables, its positions, its plan.
+
+It is decided first, so that nobody adds to it or promotes it meanwhile. Killed, it is finished by
+the next run; until then `list` says that it is being removed. Of a replay that was promoted only
+the record of it goes.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from lake.retry import Retry
+from schemas.errors import UsageError
+from stream.replay_staging import Fate, Staging, State
+from stream.replay_steps import ReplayStep
+
+
+def abandon(
+    staging: Staging, name: str, *, retry: Retry, reached: Callable[[ReplayStep], None]
+) -> None:
+    """Remove a replay.
+
+    Raises UsageError if there is none, or if its promotion has begun and has not come to its end;
+    FatalError or RetryableError if the lake does not answer in time.
+    """
+    if name not in staging.names():
+        raise UsageError(f"There is no replay {name}: `goldpan replay list` tells which there are.")
+    to_be_promoted = staging.decide(name, Fate.ABANDON) is Fate.PROMOTE
+    if to_be_promoted and staging.progress(name).state is not State.PROMOTED:
+        raise UsageError(
+            f"The promotion of {name} has begun: run `goldpan replay promote {name}` again, it "
+            "finishes what was begun."
+        )
+    reached(ReplayStep.DECIDED)
+    staging.clear(name, retry, partial(reached, ReplayStep.FILE_REMOVED))
+    reached(ReplayStep.FILES_REMOVED)
+    staging.forget(name, retry)

@@ -1,0 +1,294 @@
+"""A staged replay takes the place of the live rows of its range.
+
+Only what is live is replaced: a record that is in no live table any more (erased, say, or expired)
+stays away, and a live row that the replay has not read again (Kafka had lost it) stays as it is.
+All others end where the replay has put them: in their table, or in quarantine.
+
+1. The replay's fate is decided: it can no longer be abandoned.
+2. The audit of redaction, if one is kept, gets the rows of the replay behind its own.
+3. Quarantine: the records that the new policy sets aside come in. From here on others may not move
+   records between quarantine and the table (`lake.ledger.promoting_app`).
+4. The primary table: the rows of the range go, the staged rows come. One commit.
+5. Quarantine: the records that are in the primary table now go.
+6. The staged tables are removed.
+
+A record is in one of the two tables at any time, and for a moment (3 to 5) may be in both. Each
+table keeps under `lake.ledger.replay_app` how far it has come, in the commit itself.
+
+| dies after | what the next run finds | what it does |
+|---|---|---|
+| 1 to 4 | the numbers in the tables | goes on with the next step |
+| 5 | quarantine says that all is done | removes what is staged |
+
+If another program replaces a file of a table meanwhile (compaction, a re-drive), the step looks
+again and begins anew; what was written for it is removed by vacuum.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from lake.commit import Move
+from lake.ledger import adopted_app, promoting_app, replay_app
+from lake.quarantine import generation_app
+from lake.retry import Retry
+from lake.tables import Table
+from schemas.errors import FatalError, FencedError, UsageError
+from stream.replay_marks import Look, Marks, look
+from stream.replay_plan import Plan
+from stream.replay_staging import AUDIT, BEGUN, PROMOTED, QUARANTINE, Fate, Staging, State
+from stream.replay_steps import ReplayStep
+from stream.replay_swap import Change, Swap
+
+ATTEMPTS = 20
+_NOTHING: Mapping[int, int] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The primary table and quarantine of a lake."""
+
+    primary: Table
+    quarantine: Table
+
+    def look(self, plan: Plan) -> "Looks":
+        """Refresh both, and look at the ranges of a plan."""
+        self.primary.refresh()
+        self.quarantine.refresh()
+        return Looks(look(self.primary, plan), look(self.quarantine, plan))
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What a pair of tables holds of the ranges."""
+
+    primary: Look
+    quarantine: Look
+
+    @property
+    def there(self) -> Marks:
+        """Return what is in one of the two."""
+        return self.primary.there | self.quarantine.there
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What every step needs. ``reached`` is told after each step; ``report`` of what is done."""
+
+    retry: Retry
+    now_us: Callable[[], int]
+    new_token: Callable[[], int]
+    reached: Callable[[ReplayStep], None]
+    report: Callable[[str, int, int], None]
+
+    def now_ms(self) -> int:
+        """Return the time in milliseconds since 1970."""
+        return self.now_us() // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """Promotes one replay."""
+
+    staging: Staging
+    name: str
+    means: Means
+
+    def run(self) -> Plan:
+        """Promote, or go on with a promotion that was begun; return what was promoted.
+
+        Raises UsageError if the replay is not complete or is being abandoned, FatalError if the
+        topic was adopted since, if another replay of the topic is being promoted, or if others do
+        not leave a table alone for long enough.
+        """
+        progress = self.staging.progress(self.name)
+        plan = progress.plan
+        if progress.state is State.UNFINISHED:
+            raise UsageError(
+                f"The replay {self.name} is not complete ({progress.read} of {plan.offsets} "
+                "offsets): run its `goldpan stream replay` again first."
+            )
+        if self.staging.decide(self.name, Fate.PROMOTE) is not Fate.PROMOTE:
+            raise UsageError(f"The replay {self.name} has been abandoned.")
+        self.means.reached(ReplayStep.DECIDED)
+        if progress.state is not State.PROMOTED:
+            _Steps.of(self.staging, plan, self.means).run()
+        self.means.report("removing what was staged", 0, 0)
+        self.staging.clear(
+            self.name, self.means.retry, partial(self.means.reached, ReplayStep.FILE_REMOVED)
+        )
+        self.means.reached(ReplayStep.FILES_REMOVED)
+        return plan
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """The commits of one promotion. ``staged`` does not change any more."""
+
+    plan: Plan
+    live: Pair
+    stage: Pair
+    staged: Looks
+    audit: Swap | None
+    means: Means
+
+    @classmethod
+    def of(cls, staging: Staging, plan: Plan, means: Means) -> "_Steps":
+        lake, live = staging.lake(plan.name), staging.live
+        stage = Pair(lake.table(plan.table), lake.table(QUARANTINE))
+        audit = _swap(plan, live.table(AUDIT), lake.table(AUDIT), means) if plan.audited else None
+        pair = Pair(live.table(plan.table), live.table(QUARANTINE))
+        return cls(plan, pair, stage, stage.look(plan), audit, means)
+
+    def run(self) -> None:
+        """Take the steps that have not been taken."""
+        for number, (what, step) in enumerate(
+            (
+                ("the audit of redaction", self._tell),
+                ("quarantine", self._bring_in),
+                (f"table {self.plan.table}", self._exchange),
+                ("quarantine again", self._take_out),
+            )
+        ):
+            self.means.report(f"promoting: {what}", number, 4)
+            self._insist(step)
+
+    def _insist(self, step: Callable[[], None]) -> None:
+        for _ in range(ATTEMPTS):
+            try:
+                step()
+            except FencedError:
+                continue
+            return
+        raise FatalError(
+            f"the replay {self.plan.name}: others change the tables all the time; run "
+            "`goldpan replay promote` again"
+        )
+
+    def _tell(self) -> None:
+        if self.audit is None:
+            return
+        self.audit.live.refresh()
+        if self.audit.live.number(self._app) is None:
+            self.audit.staged.refresh()
+            self.audit.append_all([Move(self._app, None, BEGUN)])
+            self.means.reached(ReplayStep.AUDIT_COMMITTED)
+
+    def _bring_in(self) -> None:
+        """Bring into quarantine what the replay has set aside; nothing leaves for the table yet."""
+        table = self.live.quarantine
+        seen = self.live.look(self.plan)
+        if table.number(self._app) is not None:
+            return
+        self._check(seen)
+        comes = self._replaced(seen) & self.staged.quarantine.there
+        change = Change(
+            goes=comes & seen.quarantine.there,
+            comes=comes,
+            to_table=_NOTHING,
+            to_quarantine=(comes - seen.quarantine.there).counts(),
+            moves=[
+                Move(self._app, None, BEGUN),
+                Move(self._lock, table.number(self._lock), self.plan.number),
+                self._next_generation(table),
+            ],
+        )
+        self._swap(table, self.stage.quarantine).make(
+            seen.quarantine, change, partial(self.means.reached, ReplayStep.ASIDE_WRITTEN)
+        )
+        self.means.reached(ReplayStep.BROUGHT_IN)
+
+    def _exchange(self) -> None:
+        """Put the staged rows in the place of the live ones."""
+        table = self.live.primary
+        seen = self.live.look(self.plan)
+        if table.number(self._app) is not None:
+            return
+        self._same_life()
+        replaced = self._replaced(seen)
+        # What quarantine has lost since the last step (it expired, say) must not go here as well.
+        replaced = replaced - (self.staged.quarantine.there - seen.quarantine.there)
+        goes, comes = (replaced & looked.primary.there for looked in (seen, self.staged))
+        change = Change(
+            goes=goes,
+            comes=comes,
+            to_table=(comes - goes).counts(),
+            to_quarantine=(goes - comes).counts(),
+            moves=[Move(self._app, None, BEGUN), self._next_generation(table)],
+        )
+        self._swap(table, self.stage.primary).make(
+            seen.primary, change, partial(self.means.reached, ReplayStep.PRIMARY_WRITTEN)
+        )
+        self.means.reached(ReplayStep.SWAPPED)
+
+    def _take_out(self) -> None:
+        """Take out of quarantine what is in the primary table by now."""
+        table = self.live.quarantine
+        seen = self.live.look(self.plan)
+        if table.number(self._app) == PROMOTED:
+            return
+        self._same_life()
+        goes = seen.quarantine.there & seen.primary.there & self.staged.primary.there
+        change = Change(
+            goes=goes,
+            comes=Marks.none(self.plan),
+            to_table=goes.counts(),
+            to_quarantine=_NOTHING,
+            moves=[
+                Move(self._app, BEGUN, PROMOTED),
+                Move(self._lock, self.plan.number, 0),
+                self._next_generation(table),
+            ],
+        )
+        self._swap(table, self.stage.quarantine).make(seen.quarantine, change, lambda: None)
+        self.means.reached(ReplayStep.TAKEN_OUT)
+
+    def _replaced(self, seen: Looks) -> Marks:
+        """Return which records are replaced: those that are live and have been read again."""
+        both = seen.there & self.staged.there
+        # A payload that is kept in quarantine is not given for a row that has none.
+        kept = seen.quarantine.sealed & self.staged.quarantine.there
+        return both - (kept - self.staged.quarantine.sealed)
+
+    def _check(self, seen: Looks) -> None:
+        """Raise FatalError if a promotion cannot begin."""
+        self._same_life()
+        other = self.live.quarantine.number(self._lock)
+        if other:
+            raise FatalError(
+                f"another replay of {self.plan.topic} is being promoted: finish that one first "
+                "(`goldpan replay list`)"
+            )
+        if len(seen.primary.there & seen.quarantine.there):
+            raise FatalError(
+                f"a re-drive of {self.plan.topic} has not come to its end: run `goldpan quarantine "
+                f"redrive --topic {self.plan.topic}` again, then promote"
+            )
+
+    def _same_life(self) -> None:
+        if self.live.primary.number(adopted_app(self.plan.topic)) != self.plan.adopted:
+            raise FatalError(
+                f"topic {self.plan.topic} was made anew and adopted since the replay "
+                f"{self.plan.name} was begun: its offsets are of another topic now"
+            )
+
+    def _next_generation(self, table: Table) -> Move:
+        """Fence re-drives that have looked at the table before."""
+        app = generation_app(self.plan.topic)
+        generation = table.number(app)
+        return Move(app, generation, (generation or 0) + 1)
+
+    def _swap(self, live: Table, staged: Table) -> Swap:
+        return _swap(self.plan, live, staged, self.means)
+
+    @property
+    def _app(self) -> str:
+        return replay_app(self.plan.number)
+
+    @property
+    def _lock(self) -> str:
+        return promoting_app(self.plan.topic)
+
+
+def _swap(plan: Plan, live: Table, staged: Table, means: Means) -> Swap:
+    return Swap(plan, live, staged, means.retry, means.now_ms, means.new_token)

@@ -1,0 +1,145 @@
+"""One change of one live table by a replay: rows go by their coordinates, staged rows come.
+
+The files that hold rows that go are written again without them, one at a time; the staged files
+are written again with those rows that come. All of it is one commit. Nobody sees a file before.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from lake.commit import Guard, Move, Watch, commit
+from lake.ledger import Entry, EntryKind, SourceRange, adopted_app
+from lake.retry import Retry
+from lake.rewrite import Replacement
+from lake.rewrite import replace as replace_files
+from lake.stored import LiveFile, NewFile, live_files, read_rows, write_again
+from lake.tables import Table
+from stream.replay_marks import Look, Marks, meant
+from stream.replay_plan import Plan
+
+PLAN_KEY = "goldpan.replay"
+"""Names the replay, and the policy, in the metadata of a commit that replaces files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one commit does. ``goes`` and ``comes`` are coordinates.
+
+    ``to_table`` and ``to_quarantine`` count, by partition, the records that change places.
+    """
+
+    goes: Marks
+    comes: Marks
+    to_table: Mapping[int, int]
+    to_quarantine: Mapping[int, int]
+    moves: Sequence[Move]
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Changes one table by a plan. ``staged`` is where the rows that come are read from."""
+
+    plan: Plan
+    live: Table
+    staged: Table
+    retry: Retry
+    now_ms: Callable[[], int]
+    new_token: Callable[[], int]
+
+    def make(self, seen: Look, change: Change, written: Callable[[], None]) -> None:
+        """Write the files, then commit; ``seen`` is the live table as of its last refresh.
+
+        Raises FencedError if the table has changed meanwhile: then look again. FatalError or
+        RetryableError if the lake does not answer in time.
+        """
+        touched = seen.touched(change.goes)
+        old = [file for file in live_files(self.live) if file.path in touched]
+        new = [*self._left(old, change.goes), *self._come(change.comes)]
+        written()
+        app = adopted_app(self.plan.topic)
+        life = [Guard(app, self.live.number(app))]
+        self._commit(old, new, change.moves, life, self._entry(change))
+
+    def append_all(self, moves: Sequence[Move]) -> None:
+        """Append all staged rows (of the audit), as one commit; errors as in `make`."""
+        new: list[NewFile] = []
+        counts: dict[int, int] = {span.partition: 0 for span in self.plan.spans}
+        for file in live_files(self.staged):
+            rows = read_rows(self.staged, file)
+            new.append(
+                write_again(self.live, rows, instead_of=[self._named(file)], retry=self.retry)
+            )
+            partitions, found = np.unique(np.asarray(rows.rows["_partition"]), return_counts=True)
+            for partition, count in zip(partitions.tolist(), found.tolist(), strict=True):
+                counts[partition] += count
+        ranges = [
+            SourceRange(self.plan.topic, span.partition, span.start, span.end, stored=count)
+            for span in self.plan.spans
+            if (count := counts[span.partition])
+        ]
+        self._commit([], new, moves, [], Entry(EntryKind.REPLAY, ranges))
+
+    def _left(self, old: Sequence[LiveFile], goes: Marks) -> Iterator[NewFile]:
+        """Write what stays of the files that are replaced."""
+        for file in old:
+            rows = read_rows(self.live, file)
+            left = rows.where(pa.array(~meant(rows.rows, self.plan, goes)))
+            if len(left):
+                yield write_again(self.live, left, instead_of=[file], retry=self.retry)
+
+    def _come(self, comes: Marks) -> Iterator[NewFile]:
+        """Write what comes of the staged files."""
+        for file in live_files(self.staged):
+            rows = read_rows(self.staged, file)
+            chosen = rows.where(pa.array(comes.mask(rows.rows)))
+            if len(chosen):
+                named = [self._named(file)]
+                yield write_again(self.live, chosen, instead_of=named, retry=self.retry)
+
+    def _named(self, file: LiveFile) -> LiveFile:
+        """Return a staged file under a name that no other replay has."""
+        return replace(file, path=f"{self.plan.number}/{file.path}")
+
+    def _entry(self, change: Change) -> Entry:
+        ranges = [
+            SourceRange(
+                self.plan.topic,
+                span.partition,
+                span.start,
+                span.end,
+                stored=change.to_table.get(span.partition, 0),
+                quarantined=change.to_quarantine.get(span.partition, 0),
+            )
+            for span in self.plan.spans
+        ]
+        return Entry(EntryKind.REPLAY, ranges)
+
+    def _commit(
+        self,
+        old: Sequence[LiveFile],
+        new: Sequence[NewFile],
+        moves: Sequence[Move],
+        guards: Sequence[Guard],
+        entry: Entry,
+    ) -> None:
+        if old:
+            told = {PLAN_KEY: f"{self.plan.name} {self.plan.policy}"}
+            token = self.new_token()
+            wanted = Replacement(old, new, entry, token, moves=moves, guards=guards, metadata=told)
+            replace_files(self.live, wanted, retry=self.retry, now_ms=self.now_ms)
+            return
+        commit(
+            self.live.handle,
+            table=self.live.name,
+            files=new,
+            moves=moves,
+            guards=guards,
+            token=self.new_token(),
+            entry=entry,
+            retry=self.retry,
+            watch=Watch(),
+            now_ms=self.now_ms,
+        )
