@@ -323,4 +323,133 @@ QUALITY = Dashboard(
     ),
 )
 
-DASHBOARDS = (OPERATIONS, QUALITY)
+_LABELLED = Row(
+    "Labels",
+    (
+        Panel(
+            "Labels decided",
+            "By verdict and by where the trace goes from there: done, to a reviewer, to the audit.",
+            (
+                Query(
+                    _rate("goldpan_labels_total", "label, route", chosen=_WORKER),
+                    "{{label}} {{route}}",
+                ),
+            ),
+            unit="cps",
+            stacked=True,
+        ),
+        Panel(
+            "Time to a label",
+            "95 of 100 labels are committed sooner: after the feedback that called for them, and "
+            "after the trace began (which waits for the user).",
+            (
+                Query(
+                    "histogram_quantile(0.95, "
+                    + _rate("goldpan_label_turnaround_seconds_bucket", "since, le", chosen=_WORKER)
+                    + ")",
+                    "since the {{since}}",
+                ),
+            ),
+            unit="s",
+        ),
+        Panel(
+            "Late labels, last hour",
+            "Share of labels later than 300 s after their feedback. A ticket above 5 %.",
+            (Query(f"goldpan:label_late:ratio_rate1h{{{_WORKER}}}", "{{namespace}}"),),
+            unit="percentunit",
+            bad=0.05,
+        ),
+        Panel(
+            "What the join holds",
+            "Traces in its window, feedback, and traces that feedback waits for.",
+            (
+                Query(f"sum(goldpan_join_traces{{{_WORKER}}})", "traces"),
+                Query(f"sum(goldpan_join_feedback{{{_WORKER}}})", "feedback"),
+                Query(f"sum(goldpan_join_waiting{{{_WORKER}}})", "waited for"),
+            ),
+        ),
+        Panel(
+            "Memory of the join",
+            "By worker; it counts in the memory of the worker.",
+            (Query(f"goldpan_join_bytes{{{_WORKER}}}", "{{instance}}"),),
+            unit="bytes",
+        ),
+        Panel(
+            "Let go by the join",
+            "Late and unmatched records: `goldpan labels reconcile` finds them in the lake.",
+            (Query(_rate("goldpan_join_passed_over_total", "why", chosen=_WORKER), "{{why}}"),),
+            unit="cps",
+        ),
+        Panel(
+            "Label events sent to the topic",
+            "Only where GOLDPAN_LABELS__TOPIC is set; those sent again are counted again.",
+            (Query(_rate("goldpan_label_events_produced_total", "namespace", chosen=_WORKER)),),
+            unit="cps",
+        ),
+        Panel(
+            "Pairs of partitions joined",
+            "Partitions of the two topics that are joined by the workers.",
+            (Query(f"sum(goldpan_join_partitions{{{_WORKER}}})", "joined"),),
+        ),
+        Panel(
+            "Left to the batch job",
+            "1 where a worker cannot decide labels, by why; the nightly job does.",
+            (Query(f"max by (why) (goldpan_labels_left_to_batch{{{_WORKER}}})", "{{why}}"),),
+            bad=1,
+        ),
+    ),
+)
+
+_REVIEWED = Row(
+    "Review queue",
+    (
+        Panel(
+            "Waiting for a reviewer",
+            "Uncertain labels, and the random arm of the audit.",
+            (Query(f"sum by (arm) (goldpan_review_open{{{_WORKER}}})", "{{arm}}"),),
+            stacked=True,
+        ),
+        Panel(
+            "Past their deadline",
+            "Open items past the deadline of the label policy. A ticket above 0.",
+            (Query(f"max(goldpan_review_breached{{{_WORKER}}})", "late"),),
+            bad=1,
+        ),
+        Panel(
+            "Oldest open item",
+            "How long the item that waits longest has waited.",
+            (Query(f"max(goldpan_review_oldest_seconds{{{_WORKER}}})", "oldest"),),
+            unit="s",
+        ),
+        Panel(
+            "Reviewed so far",
+            "Traces with a review, those of them that came late, and those in dispute.",
+            (
+                Query(f"max(goldpan_review_reviewed{{{_WORKER}}})", "reviewed"),
+                Query(f"max(goldpan_review_reviewed_late{{{_WORKER}}})", "late"),
+                Query(f"max(goldpan_review_disputed{{{_WORKER}}})", "disputed"),
+            ),
+        ),
+        Panel(
+            "In the hands of reviewers",
+            "Items that somebody has claimed and not handed in yet.",
+            (Query(f"max(goldpan_review_claimed{{{_WORKER}}})", "claimed"),),
+        ),
+        Panel(
+            "Agreement",
+            "Krippendorff's alpha of all reviews: 1 is agreement, 0 is chance.",
+            (Query(f"max(goldpan_review_agreement{{{_WORKER}}})", "alpha"),),
+        ),
+    ),
+)
+
+LABELS = Dashboard(
+    "goldpan-labels",
+    "goldpan: labels and review",
+    "What traces were worth, how fast that is known, and what waits for people.",
+    "goldpan_join_partitions",
+    ("namespace",),
+    (_LABELLED, _REVIEWED),
+)
+
+DASHBOARDS = (OPERATIONS, QUALITY, LABELS)

@@ -4,7 +4,7 @@ import json
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,9 @@ def promtool() -> str:
 
 
 class Prometheus:
-    """A server that scrapes ``targets`` (``host:port``) and evaluates ``rules`` every second."""
+    """A server that scrapes ``targets`` (path to ``host:port``), with ``rules``, every second."""
 
-    def __init__(self, folder: Path, targets: Sequence[str], rules: Path) -> None:
+    def __init__(self, folder: Path, targets: Mapping[str, str], rules: Path) -> None:
         self.port = free_port()
         config = folder / "prometheus.yml"
         config.write_text(
@@ -36,11 +36,13 @@ class Prometheus:
                     "rule_files": [str(rules)],
                     "scrape_configs": [
                         {
-                            "job_name": "goldpan",
+                            "job_name": f"goldpan{path}",
+                            "metrics_path": path,
                             "static_configs": [
-                                {"targets": list(targets), "labels": {"namespace": "goldpan"}}
+                                {"targets": [target], "labels": {"namespace": "goldpan"}}
                             ],
                         }
+                        for path, target in targets.items()
                     ],
                 }
             )

@@ -1,6 +1,7 @@
 """A real Prometheus scrapes a real worker: alerts fire and clear, and every panel has data."""
 
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,24 +13,30 @@ import pytest
 
 from deploy.observability.dashboards import DASHBOARDS
 from tests.architecture.source import ROOT
+from tests.deploy.kustomize import containers, named
 from tests.deploy.prometheus import Prometheus
 from tests.deploy.promql import metrics
+from tests.deploy.test_commands import calls
 from tests.deploy.test_dashboards import queries
 from tests.make.records import encode_json, feedback, trace
 from tests.servers.fixtures import StartWorker, missing
 from tests.servers.kafka import unique
 from tests.servers.mock_kafka import MockKafka
 from tests.servers.ports import free_port
+from tests.servers.process import ChildProcess
 from tests.servers.s3 import S3
 from tests.servers.s3_faults import Fault, FaultyS3
 from tests.servers.topic_io import Record
 from tests.servers.unavailable import ServerUnavailableError
-from tests.servers.worker import Worker, settings
+from tests.servers.worker import Worker, run_goldpan, settings
 
 TRACES, FEEDBACK = "llm.traces", "llm.feedback"
 RULES = ROOT / "deploy" / "observability" / "rules.yaml"
 
-RARE = {"goldpan_lost_offsets_total", "goldpan_paused"}
+RARE = {
+    *("goldpan_lost_offsets_total", "goldpan_paused", "goldpan_review_agreement"),
+    *("goldpan_join_passed_over_total", "goldpan_labels_left_to_batch"),
+}
 """Metrics that have no series before the rare thing that they tell of."""
 
 
@@ -53,7 +60,18 @@ class Watched:
     kafka: MockKafka
     s3: FaultyS3
     prometheus: Prometheus
+    queue: Path
+    env: dict[str, str]
     produced: int = 0
+
+    def tell_of_the_queue(self) -> None:
+        """Write the state of the review queue where the manifests' command writes it."""
+        (container,) = (
+            c for _, c in containers("local") if c.get("command", [""])[0] == "sh" and calls(c)
+        )
+        ((*command, file),) = calls(container)
+        done = run_goldpan(self.env, *command, str(self.queue / Path(file).name))
+        assert done.returncode == 0, done.stderr
 
     def produce(self, count: int) -> None:
         """Put that many more records on each topic, and a record that is none."""
@@ -89,9 +107,13 @@ def watched(
     """All of them, started."""
     rules = tmp_path / "rules.yaml"
     rules.write_text(hurried(RULES.read_text(encoding="utf-8")))
-    port = free_port()
+    port, queue_port, queue = free_port(), free_port(), tmp_path / "queue"
+    queue.mkdir()
+    server = ChildProcess(_queue_server(queue_port, queue), out=tmp_path / "server.log")
+    server.start()
+    targets = {"/metrics": f"127.0.0.1:{port}", "/metrics.txt": f"127.0.0.1:{queue_port}"}
     try:
-        prometheus = Prometheus(tmp_path, [f"127.0.0.1:{port}"], rules)
+        prometheus = Prometheus(tmp_path, targets, rules)
     except ServerUnavailableError as why:
         missing("prometheus", why)
     env = settings(
@@ -100,13 +122,26 @@ def watched(
         kafka__group_id=unique("watched"),
         metrics__port=port,
         redact__policy="strict",
+        labels__topic="llm.labels",
         stream__flush_seconds=0.5,
     )
     try:
         worker = start_worker({**env, **s3.env(faulty_s3.endpoint)})
-        yield Watched(worker, mock_kafka, faulty_s3, prometheus.start())
+        direct = {**env, **s3.env()}
+        yield Watched(worker, mock_kafka, faulty_s3, prometheus.start(), queue, direct)
     finally:
         prometheus.close()
+        server.kill()
+
+
+def _queue_server(port: int, folder: Path) -> list[str]:
+    """The command of the manifests that serves the state of the queue, for another folder."""
+    pod = named("local", "Deployment", "goldpan-queue")["spec"]["template"]["spec"]
+    (command,) = (c["command"] for c in pod["containers"] if c["name"] == "server")
+    assert command[:3] == ["python", "-m", "http.server"]
+    changed = {"9109": str(port), "/srv/metrics": str(folder)}
+    here = [changed.get(word, word) for word in command[1:]]
+    return [sys.executable, *here, "--bind", "127.0.0.1"]
 
 
 def _stalled(watched: Watched) -> set[tuple[str, str]]:
@@ -140,6 +175,7 @@ def test_an_alert_fires_for_a_stalled_partition_and_clears(watched: Watched) -> 
     reason = 'goldpan_quarantined_total{reason="residual_pii"}'
     watched.until(lambda: watched.value(reason) > 0, "setting aside what is still personal")
 
+    watched.tell_of_the_queue()
     assert watched.prometheus.broken_rules() == []
     watched.until(lambda: not _without_data(watched), "with data for all panels")
     assert _broken_queries(watched) == []

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
+from batch.reviews.numbers import as_prometheus
+from labels.queue import Stats
 from stream.metrics import SPECS, Kind
 from tests.architecture.source import ROOT
 from tests.deploy.kustomize import of_kind
@@ -27,8 +30,8 @@ ALERTS = [rule for rule in RULES if "alert" in rule]
 RECORDED = {rule["record"] for rule in RULES if "record" in rule}
 UNIT_TESTS = ("rules_test.yaml", "rules_slow_test.yaml")
 
-OUTSIDE = re.compile(r"kube_(cronjob|job|pod)_\w+")
-"""Metrics of kube-state-metrics, which the rules about jobs and restarts need."""
+OUTSIDE = re.compile(r"kube_(cronjob|job|pod)_\w+|up")
+"""Metrics of kube-state-metrics, for jobs and restarts, and of Prometheus itself."""
 
 TARGET_LABELS = {"namespace", "pod", "instance", "job"}
 """Labels that Prometheus adds to whatever it scrapes."""
@@ -44,6 +47,17 @@ def known_metrics() -> dict[str, set[str]]:
             found |= {f"{spec.name}_{part}": labels for part in ("count", "sum")}
         else:
             found[spec.name] = labels
+    return found | _metrics_of_the_queue()
+
+
+def _metrics_of_the_queue() -> dict[str, set[str]]:
+    """What `goldpan review stats` writes."""
+    numbers = dict.fromkeys(Stats._fields, 1) | {"open_by_arm": {}, "alpha": 1.0}
+    text = as_prometheus(Stats(**numbers)).decode()
+    found = {}
+    for family in text_string_to_metric_families(text):
+        labels = {label for sample in family.samples for label in sample.labels}
+        found[family.name] = labels | TARGET_LABELS
     return found
 
 
