@@ -1,0 +1,121 @@
+"""``goldpan release`` as people use it, and every command on the page about releases."""
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+
+from lake.tables import Lake
+from tests.architecture.source import ROOT
+from tests.batch.release.world import conversations, labels_for, make_lake
+from tests.servers.worker import TEST_KEY, run_goldpan
+
+PAGE = (ROOT / "docs" / "releases.md").read_text(encoding="utf-8")
+Run = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a lake and the spec of the page."""
+    folder = tmp_path_factory.mktemp("place")
+    traces = conversations(8)
+    made: Lake = make_lake(folder / "lake", traces, labels_for(traces))
+    assert made
+    found = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    assert found
+    (folder / "support.yaml").write_text(found[1])
+    return folder
+
+
+@pytest.fixture
+def run(place: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run goldpan in that folder."""
+    monkeypatch.chdir(place)
+    env = {
+        "GOLDPAN_LAKE__URI": "lake",
+        "GOLDPAN_REDACT__KEY": TEST_KEY,
+        "PYTHONPATH": str(ROOT),
+    }
+    return lambda *arguments: run_goldpan(env, *arguments)
+
+
+def test_the_commands_of_the_page_run(run: Run) -> None:
+    """Every command in the code of docs/releases.md works, in its order."""
+    lines = [
+        line
+        for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+        for line in block.splitlines()
+    ]
+    assert len(lines) >= 9
+    for line in lines:
+        done = run(*shlex.split(line)[1:])
+        assert done.returncode == 0, (line, done.stderr)
+        assert "Traceback" not in done.stderr
+
+
+def test_what_a_machine_reads(run: Run, place: Path) -> None:
+    """Build, verify, diff, list and show answer in JSON, with the exit codes that are promised."""
+    spec = place / "other.yaml"
+    spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: other"))
+    first = json.loads(run("release", "build", str(spec), "--json").stdout)
+    assert (first["version"], first["published"], first["level"]) == ("1.0.0", True, "major")
+    again = json.loads(run("release", "build", str(spec), "--json").stdout)
+    assert (again["version"], again["published"]) == ("1.0.0", False)
+    spec.write_text(spec.read_text().replace("size: 40", "size: 48"))
+    dry = json.loads(run("release", "build", str(spec), "--json", "--dry-run").stdout)
+    assert dry["row_count"] > first["rows"]
+    second = json.loads(run("release", "build", str(spec), "--json").stdout)
+    differ = run("release", "diff", "other@1.0.0", "other", "--json")
+    told: dict[str, Any] = json.loads(differ.stdout)
+    assert differ.returncode == 1
+    assert told["changes"] == second["changes"]
+    assert sum(new - old for old, new in told["labels"].values()) == second["rows"] - first["rows"]
+    assert run("release", "diff", "other", "other@latest").returncode == 0
+    listed = json.loads(run("release", "list", "other", "--json").stdout)["releases"]
+    assert [one["state"] for one in listed] == ["published", "published"]
+    pinned = f"other@{first['digest']}"
+    assert json.loads(run("release", "show", pinned, "--json").stdout)["version"] == "1.0.0"
+    assert json.loads(run("release", "verify", pinned, "--json").stdout)["ok"]
+
+
+def test_a_changed_byte_gives_exit_code_one(run: Run, place: Path) -> None:
+    """``verify`` says no for a folder in which something was changed, and export refuses."""
+    spec = place / "third.yaml"
+    spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: third"))
+    run("release", "build", str(spec))
+    folder = place / "lake" / "releases" / "third" / "1.0.0"
+    data = bytearray((folder / "data.parquet").read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / "data.parquet").write_bytes(data)
+    done = run("release", "verify", str(folder))
+    assert done.returncode == 1
+    assert "data.parquet was changed" in done.stdout
+    done = run("release", "export", "third", "--to", "jsonl", "--out", "e")
+    assert done.returncode == 2
+    assert "not as it was published" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["show", "nothing"], 2, "there is no release named nothing"),
+        (["show", "No Such"], 2, "names no release"),
+        (["build", "no-such.yaml"], 2, "cannot be read"),
+        (["build", "support.yaml", "--traces-version", "99"], 2, "has no version 99"),
+        (["withdraw", "support@1", "--reason", "x"], 2, "in full"),
+        (["export", "support@1.0.0", "--to", "csv", "--out", "e"], 2, "was withdrawn"),
+    ],
+)
+def test_wrong_use_is_told_in_a_sentence(
+    run: Run, arguments: list[str], code: int, told: str
+) -> None:
+    """Exit code 2 and one sentence that says what would be right."""
+    done = run("release", *arguments)
+    assert done.returncode == code
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
