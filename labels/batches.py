@@ -109,7 +109,7 @@ def trace_rows(batch: pa.RecordBatch, seed: str) -> TraceRows:
         truncated=_equal(batch, "finish_reason", "length"),
         context=codes,
         contexts=contexts,
-        session=_digests(batch.column("session_id"), seed),
+        session=_marks(batch.column("session_id")),
         tokens=_ints(batch, "input_tokens", missing=-1),
     )
 
@@ -177,6 +177,19 @@ def _among(batch: pa.RecordBatch, name: str, values: tuple[str, ...]) -> Any:
 def _number(batch: pa.RecordBatch, name: str, values: tuple[str, ...]) -> Ints:
     found = pc.index_in(batch.column(name), value_set=pa.array(values, pa.string()))
     return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _marks(column: pa.Array) -> Digests:
+    """Return 64 bits for each text, 0 for null: SipHash under the key of this process.
+
+    Good only to tell texts apart in memory, at a tenth of what a digest costs.
+    """
+    encoded = column.dictionary_encode()
+    hashes = np.fromiter(map(hash, encoded.dictionary.to_pylist()), np.int64)
+    keys = hashes.astype(np.uint64) | np.uint64(1)
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    marks: Digests = np.append(keys, np.uint64(0))[codes]
+    return marks
 
 
 def _digests(column: pa.Array, seed: str) -> Digests:

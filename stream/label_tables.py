@@ -15,8 +15,8 @@ from schemas.provenance import RecordKind
 from schemas.records import LabelEvent
 from stream.label_flush import EVENT_COLUMNS, events_of
 
-ROWS: Final = 16_384
-"""Rows read at a time: a step of a rebuild takes well below a tenth of a second."""
+ROWS: Final = 65_536
+"""Rows read at a time: a step of a rebuild takes a few tenths of a second."""
 _TOLD = ("trace_id", "label_event_id", "revision", "decided_at")
 _RECONCILE = "#reconcile"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -118,6 +118,11 @@ class Labelling:
         owned = [{item.source.partition for item in assignment.of(topic)} for topic in topics]
         return sorted(set.intersection(*owned) - self.pairs.keys())
 
+    @property
+    def rebuilding(self) -> bool:
+        """Return whether something is being read back from the lake."""
+        return self._rebuild is not None
+
     # -- reading back from the lake -------------------------------------------------------------
 
     def turn(self, assignment: Assignment) -> None:
@@ -359,6 +364,11 @@ class NoLabels:
         """Return nothing."""
         del assignment
         return []
+
+    @property
+    def rebuilding(self) -> bool:
+        """Return whether there is something to do."""
+        return False
 
     def turn(self, assignment: Assignment) -> None:
         """Do nothing."""

@@ -113,7 +113,8 @@ class Worker:
 
     def _turn(self) -> None:
         self.observer.turned(monotonic())
-        batch = self.consumer.consume(self.pace.batch, POLL_SECONDS)
+        wait = 0.0 if self.labelling.rebuilding else POLL_SECONDS
+        batch = self.consumer.consume(self.pace.batch, wait)
         if self._disturbed:
             # The batch may hold records from before a rebalance; the positions are what counts.
             self._disturbed = False
