@@ -114,7 +114,9 @@ def worked(lake: Lake, scales: Scales, *, now: int = NOW, window: int | None = N
     """Write the labels that a worker writes who reads the whole lake once."""
     join = Join(scales, window=window)
     for kind in RecordKind:
-        for batch in lake.table(TABLE_OF[kind]).batches(COLUMNS[kind]):
+        table = lake.table(TABLE_OF[kind])
+        table.refresh()
+        for batch in table.batches(COLUMNS[kind]):
             join.add(kind, batch)
     add_labels(lake, [decided.event for decided in join.take(now=now).decided])
 
