@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from goldpan.cli.main import run as run_command
 from lake.tables import Lake
 from tests.architecture.source import ROOT
 from tests.batch.release.world import conversations, labels_for, make_lake
-from tests.servers.worker import TEST_KEY, run_goldpan
+from tests.servers.worker import TEST_KEY
 
 PAGE = (ROOT / "docs" / "releases.md").read_text(encoding="utf-8")
 Run = Callable[..., CompletedProcess[str]]
@@ -33,15 +34,19 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(place: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run goldpan in that folder."""
+def run(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run goldpan in that folder, in this process: its libraries take a while to load."""
     monkeypatch.chdir(place)
-    env = {
-        "GOLDPAN_LAKE__URI": "lake",
-        "GOLDPAN_REDACT__KEY": TEST_KEY,
-        "PYTHONPATH": str(ROOT),
-    }
-    return lambda *arguments: run_goldpan(env, *arguments)
+    monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
+    monkeypatch.setenv("GOLDPAN_REDACT__KEY", TEST_KEY)
+
+    def called(*arguments: str) -> CompletedProcess[str]:
+        capsys.readouterr()
+        code = run_command(arguments)
+        said = capsys.readouterr()
+        return CompletedProcess(arguments, code, said.out, said.err)
+
+    return called
 
 
 def test_the_commands_of_the_page_run(run: Run) -> None:
