@@ -175,7 +175,7 @@ def _langsmith(rows: Rows, name: str, version: str) -> dict[str, bytes]:
                 {
                     "id": _id(name, row),
                     "inputs": {"messages": row["messages"]},
-                    "outputs": _expected(row),
+                    "reference_outputs": _expected(row),
                     "metadata": _about(row) | {"release": version, "response": row["response"]},
                     "split": row["split"],
                 }

@@ -1,0 +1,105 @@
+"""What goes along with the rows: datasheet, picture, contract and lineage say what is true."""
+
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+import yaml
+
+from batch.release.document import Grid, Heading, Text, html, markdown
+from batch.release.files import DATA, MANIFEST, PAGE, SHEET, STARTER
+from batch.release.picture import Group, Pair, shares_svg
+from batch.release.reading import read_rows
+from batch.release.rows import SCHEMA, json_rows
+
+
+@pytest.fixture(scope="module")
+def folder(published: Path) -> Path:
+    """The folder of a published release."""
+    return published / "support" / "1.0.0"
+
+
+def test_the_datasheet_says_what_matters(folder: Path) -> None:
+    """Content, choice, labels, segments, power, personal data, gaps and origin, on both pages."""
+    sheet, page = ((folder / name).read_text() for name in (SHEET, PAGE))
+    for heading in (
+        "What is in it",
+        "How it was chosen",
+        "Labels",
+        "Segments against production",
+        "What difference it can show",
+        "Personal data",
+        "Known gaps",
+        "Where it comes from",
+    ):
+        assert f"## {heading}" in sheet
+        assert f"<h2>{heading}</h2>" in page
+    assert "40 traces of production" in sheet
+    assert "<svg" in page
+    assert "http" not in page.replace('xmlns="http://www.w3.org/2000/svg"', "")
+
+
+def test_the_numbers_of_the_datasheet_are_those_of_the_rows(folder: Path) -> None:
+    """Rows by label and stratum in the datasheet are what the data holds."""
+    rows = json_rows(read_rows((folder / DATA).read_bytes()))
+    sheet = (folder / SHEET).read_text()
+    for label in ("pass", "fail"):
+        count = sum(row["label"] == label for row in rows)
+        assert re.search(rf"^\| {label} \| {count} \|", sheet, re.MULTILINE)
+    traces = json.loads((folder / MANIFEST).read_text())["population"]["traces"]
+    assert f"{traces} traces fitted the spec" in sheet
+
+
+def test_the_starter_is_of_the_development_side_and_of_every_stratum(folder: Path) -> None:
+    """Nobody who begins with the starter has seen the holdout."""
+    rows = [json.loads(line) for line in (folder / STARTER).read_text().splitlines()]
+    assert rows
+    assert {row["split"] for row in rows} == {"development"}
+    every = json_rows(read_rows((folder / DATA).read_bytes()))
+    strata = {row["stratum"] for row in every if row["split"] == "development"}
+    assert {row["stratum"] for row in rows} == strata
+
+
+def test_the_picture_is_drawn_to_scale_and_escapes() -> None:
+    """Bars are as long as the shares say, and a value cannot break out of the picture."""
+    svg = shares_svg([Group("plan", [Pair("<script>", 0.5, 0.25)])], "t & t")
+    tree = ET.fromstring(svg)  # noqa: S314 - our own
+    bars = [float(r.get("width", "0")) for r in tree.iter("{http://www.w3.org/2000/svg}rect")]
+    assert bars[-2] == pytest.approx(2 * bars[-1], abs=0.2)
+    assert "<script>" not in svg
+
+
+def test_pages_escape_what_they_quote() -> None:
+    """Names of segments come from production: they cannot add marks, cells or scripts."""
+    blocks = [Heading("h"), Text("`a<b` <i>x</i>"), Grid(("a", "b"), [("x|y", "<b>1</b>")])]
+    page, sheet = html("t<", blocks), markdown(blocks)
+    assert "<i>" not in page
+    assert "<b>1" not in page
+    assert "<code>a&lt;b</code>" in page
+    assert "x\\|y" in sheet
+    assert "\\<i\\>" in sheet
+
+
+def test_the_contract_lists_every_column(folder: Path) -> None:
+    """ODCS 3.1.0: each column with its type, and the class of personal data where it has one."""
+    contract = yaml.safe_load((folder / "contract.yaml").read_text())
+    assert (contract["apiVersion"], contract["kind"]) == ("v3.1.0", "DataContract")
+    columns = {p["name"]: p for p in contract["schema"][0]["properties"]}
+    assert list(columns) == SCHEMA.names
+    assert columns["user_id"]["classification"] == "pseudonymize"
+    assert columns["weight"]["logicalType"] == "number"
+    standard = pytest.importorskip("open_data_contract_standard.model")
+    read = standard.OpenDataContractStandard.from_string((folder / "contract.yaml").read_text())
+    assert read.version == "1.0.0"
+
+
+def test_the_lineage_names_the_versions_that_were_read(folder: Path) -> None:
+    """OpenLineage: both tables as inputs at their versions, the release as output."""
+    event = json.loads((folder / "lineage.json").read_text())
+    manifest = json.loads((folder / MANIFEST).read_text())
+    versions = {one["name"]: one["facets"]["version"]["datasetVersion"] for one in event["inputs"]}
+    assert versions == {name: str(pin["version"]) for name, pin in manifest["lake"].items()}
+    assert event["outputs"][0]["name"] == "releases/support"
+    assert event["eventTime"] == max(pin["as_of"] for pin in manifest["lake"].values())
