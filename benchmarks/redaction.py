@@ -7,13 +7,15 @@ conversations are those that the demo ships; for varied traffic the names and nu
 users are replaced by others for each copy, so that a conversation repeats its own history only.
 """
 
+import gc
 import json
 import multiprocessing
 import random
+import re
 import resource
 import time
-from dataclasses import replace
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -21,6 +23,7 @@ import msgspec
 
 from goldpan.demo.traffic import Conversation, shipped_conversations, traces_of
 from redact.accelerated import AcceleratedDetector
+from redact.audit import audit_rows
 from redact.engine import PolicyRedactor
 from redact.keys import Keys
 from redact.policy import Policy, load_policy
@@ -29,6 +32,7 @@ from redact.reference import ReferenceDetector
 from schemas.columns import record_batch
 from schemas.provenance import Decoded, Raw, RecordKind
 from schemas.records import Trace
+from stream.run import YOUNG_OBJECTS
 
 NOW = 1_760_000_000_000_000
 KEYS = Keys.derive(bytes(32))
@@ -68,7 +72,8 @@ def renamed(conversation: Conversation, seed: int) -> Conversation:
     for part in conversation.user_id.split("_"):
         letters = "0123456789" if part.isdigit() else "abcdefghijklmnopqrstuvwxyz"
         other = "".join(rng.choice(letters) for _ in range(max(len(part), 4)))
-        text = text.replace(part.capitalize(), other.capitalize()).replace(part, other)
+        for old, new in ((part.capitalize(), other.capitalize()), (part, other)):
+            text = re.sub(rf"(?<![^\W_]){old}(?![^\W_])", new, text)
     return msgspec.json.decode(text, type=Conversation)
 
 
@@ -162,44 +167,49 @@ def against_stock(conversations: int) -> None:
     click.echo(f"traces, the whole of redaction    x{slow_distinct / few * many / whole:8.1f}")
 
 
-def in_the_worker(records: int, model: str) -> None:
-    """Say what redaction adds to a record of varied traffic."""
-    redactor = PolicyRedactor(policy(model), KEYS)
+def in_the_worker(records: int, model: str, *, alike: bool = False) -> None:
+    """Say what redaction and its audit add to a record of varied traffic."""
+    redactor = PolicyRedactor(policy(model), KEYS, audit=True)
     for batch in batches(varied(50)):
         redactor.redact(batch, ingested_at=NOW)
     before = redactor.statistics()
-    work = batches(varied(records))
+    work = batches(varied(records, alike=alike))
     columns = timed(lambda: [record_batch(b.kind, b, ingested_at=NOW, policy="p") for b in work])
-    spent = timed(lambda: [redactor.redact(batch, ingested_at=NOW) for batch in work]) - columns
+    spent = timed(lambda: [audited(redactor, batch) for batch in work]) - columns
     after = redactor.statistics()
     hits = after["segment_hits"] - before["segment_hits"]
     looked = hits + after["segment_misses"] - before["segment_misses"]
     refused = after["rejected"] - before["rejected"]
     click.echo(
-        f"varied traces, model {model:8}        {spent / records * 1e6:8.0f} CPU-s a million"
+        f"{'alike ' if alike else 'varied'} traces, model {model:8}        "
+        f"{spent / records * 1e6:8.0f} CPU-s a million"
         f" (segments known {hits / looked:.0%}, refused {refused})"
     )
 
 
+def audited(redactor: PolicyRedactor, batch: Decoded[Any]) -> None:
+    """Redact a batch and make the rows of its audit, as the worker does."""
+    outcome = redactor.redact(batch, ingested_at=NOW)
+    audit_rows(outcome.audit, policy=redactor.policy_hash, ingested_at=NOW, previous="")
+
+
 def memory(megabytes: int) -> None:
-    """Say how much the process grows over text that is never seen again."""
-    redactor = PolicyRedactor(policy(), KEYS)
+    """Say how much the process grows over text of which no conversation comes again."""
+    redactor = PolicyRedactor(policy("shipped"), KEYS, audit=True)
     done = seed = 0
-    first = 0
+    peaks: list[int] = []
     while done < megabytes * 1_000_000:
         seed += 1
-        for conversation in shipped_conversations()[:10]:
-            copy = renamed(conversation, 1_000_000 + seed)
+        for conversation in shipped_conversations():
+            copy = reworded(renamed(conversation, 1_000_000 + seed), seed)
             traces = list(traces_of(copy, started_at=NOW, seed=seed))
             done += sum(len(text) for trace in traces for text in texts_of(trace))
             for batch in batches(traces):
-                redactor.redact(batch, ingested_at=NOW)
-        if not first and done > megabytes * 500_000:
-            first = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    last = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    click.echo(
-        f"peak memory after half / all of {megabytes} MB {first // 1024} / {last // 1024} MB"
-    )
+                audited(redactor, batch)
+        if done > (len(peaks) + 1) * megabytes * 250_000:
+            peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    told = " / ".join(map(str, peaks))
+    click.echo(f"peak memory after each quarter of {megabytes} MB   {told} MB", nl=True)
 
 
 def _process(records: int, barrier: Any, walls: Any) -> None:
@@ -237,9 +247,12 @@ def processes(records: int) -> None:
 @click.option("--megabytes", default=32, show_default=True, help="Text for the memory's figure.")
 def main(conversations: int, records: int, megabytes: int) -> None:
     """Print the figures of docs/redaction.md."""
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)  # as in the worker
     against_stock(conversations)
-    in_the_worker(records, "none")
-    in_the_worker(records, "shipped")
+    for alike in (True, False):
+        in_the_worker(records, "none", alike=alike)
+        in_the_worker(records, "shipped", alike=alike)
     processes(records)
     memory(megabytes)
 

@@ -44,7 +44,7 @@ def names_stage(policy: Policy, wanted: Collection[str] | None = None) -> NamesS
     types = policy.entities if wanted is None else wanted
     labels = policy.names.labels or TYPES
     used = {label: kind for label, kind in labels.items() if kind in types}
-    return SpacyNames(policy.names.model, labels=used)
+    return SpacyNames(policy.names.model, labels=used, seconds=policy.text_seconds)
 
 
 class _Work(msgspec.Struct, gc=False):

@@ -88,9 +88,13 @@ class NameFinder:
 
 
 class Names:
-    """All that one record taught: ``finders``, always in the same order."""
+    """All that one record taught: ``finders``, always in the same order.
+
+    ``serial`` tells it apart from what other records taught.
+    """
 
     def __init__(self, learnt: frozenset[Learnt]) -> None:
+        self.serial = next(_SERIALS)
         self.finders = tuple(sorted(map(_finder, learnt), key=lambda one: one.serial))
         self._cues: dict[str, list[NameFinder]] = {}
         for one in self.finders:

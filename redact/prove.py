@@ -27,8 +27,8 @@ _SECRET = re.compile(
     r"(?:AKIA|ASIA)[A-Z2-7]{16}|gh[pousr]_[A-Za-z0-9]{30}|xox[abp]-[0-9A-Za-z-]{10}"
     r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----|eyJ[\w-]{10,2000}\.eyJ[\w-]{5}"
 )
-_DIGITS = re.compile(r"[0-9](?:[ -]?[0-9]){8}")
-_BEGIN_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[ ]?[A-Z0-9]{4}")
+_DIGITS = re.compile(r"[0-9][ -]?[0-9][ -]?[0-9][ -]?[0-9](?:[ -]?[0-9]){5}")
+_BEGIN_IBAN = re.compile(r"[A-Z][A-Z][0-9][0-9][ ]?[A-Z0-9]{4}")
 _BEGIN_SECRET = ("AKIA", "ASIA", "gh", "xox", "-----B", "eyJ")
 _CHECKS = {
     "EMAIL_ADDRESS": _MAIL,

@@ -28,11 +28,14 @@ SEGMENTS_BYTES = 192 * 1024 * 1024
 _WEIGHT = 900
 """About what is remembered of a segment in bytes, beside its marks and outputs."""
 
+_SHORT = 4_000
+"""Characters of a text that a model reads in one piece, far within the time of any text."""
+
 _MARK_WEIGHT = 350
 _OUTPUT_WEIGHT = 400
 _REPLACED_WEIGHT = 90
 _MOST_NAMES = 256
-_MOST_OUTPUTS = 32
+_MOST_OUTPUTS = 64
 """A segment that many records share (a system prompt) forgets its names and outputs at times."""
 
 _MOST_RENDERERS = 1_000
@@ -54,11 +57,15 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
     error: str
 
 
+_TIMEOUT = Failure(Reason.REDACTION_TIMEOUT, "TextTimeoutError")
+
+
 class Known(msgspec.Struct, gc=False):
     """What is known of a segment.
 
     ``stands`` tells by the serial of a name's finder where the name stands in the segment;
-    ``outputs`` are by renderer and the names that do stand there (see ``_which``).
+    ``outputs`` are by renderer and the names that do stand there (see ``_which``); and, with a
+    minus, by renderer and all names of the record, which is the shorter way to the same.
     """
 
     key: bytes
@@ -131,20 +138,31 @@ class Segmenter:
     ) -> Rendered:
         """Return a segment redacted with what the record taught; ``known`` must be no failure."""
         number, renderer = self._renderer(field_class, app)
-        here = self._standing(text, known, names) if names.finders else []
-        which = _which(number, here)
-        rendered = known.outputs.get(which)
+        asked = -(number << 64 | names.serial)
+        rendered = known.outputs.get(asked)
         if rendered is not None:
             self._output_hits += 1
             return rendered
-        self._output_misses += 1
+        here = self._standing(text, known, names) if names.finders else []
+        which = _which(number, here)
+        rendered = known.outputs.get(which)
+        if len(known.outputs) >= _MOST_OUTPUTS:
+            known.outputs.clear()
+        if rendered is None:
+            rendered = self._rendered(text, known, renderer, here)
+            self._output_misses += 1
+        else:
+            self._output_hits += 1
+        known.outputs[which] = known.outputs[asked] = rendered
+        return rendered
+
+    def _rendered(
+        self, text: str, known: Known, renderer: Renderer, here: Sequence[NameFinder]
+    ) -> Rendered:
         if isinstance(known.analysis, Failure):
             raise TypeError("a segment that failed cannot be rendered")
         found = [finding for one in here for finding in known.stands[one.serial]]
         rendered = renderer.render(text, known.analysis, here, found)
-        if len(known.outputs) >= _MOST_OUTPUTS:
-            known.outputs.clear()
-        known.outputs[which] = rendered
         weight = _OUTPUT_WEIGHT + len(rendered.text) + _REPLACED_WEIGHT * len(rendered.replaced)
         self._known.put(known.key, known, weight)
         return rendered
@@ -173,7 +191,7 @@ class Segmenter:
         try:
             return self._analyser.analyse(segment.text, json=segment.json)
         except TextTimeoutError:
-            return Failure(Reason.REDACTION_TIMEOUT, "TextTimeoutError")
+            return _TIMEOUT
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
@@ -200,18 +218,34 @@ class Segmenter:
                 known.analysis = Analysis((*analysis.findings, *names), None, learnt)
             self._known.put(known.key, known, _weight(known.analysis))
 
-    def _model(self, texts: Sequence[str]) -> Sequence[list[Finding] | Failure]:
-        if self._names is None:
+    def _model(self, texts: Sequence[str]) -> list[list[Finding] | Failure]:
+        """Return the names in each text: short texts together, each long one in its own time."""
+        short = [number for number, text in enumerate(texts) if len(text) <= _SHORT]
+        together = self._asked([texts[number] for number in short])
+        if isinstance(together, Failure):
+            # One of them failed: look at each alone, so that only that one is lost.
+            short, together = [], []
+        known = dict(zip(short, together, strict=True))
+        return [
+            known[number] if number in known else self._alone(text)
+            for number, text in enumerate(texts)
+        ]
+
+    def _alone(self, text: str) -> list[Finding] | Failure:
+        result = self._asked([text])
+        return result if isinstance(result, Failure) else result[0]
+
+    def _asked(self, texts: Sequence[str]) -> list[list[Finding]] | Failure:
+        if self._names is None or not texts:
             return [[] for _ in texts]
         try:
             return self._names.find(texts)
+        except TextTimeoutError:
+            return _TIMEOUT
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
-            if len(texts) == 1:
-                return [Failure(Reason.REDACTION_FAILED, type(error).__name__)]
-        # One of them failed: look at each alone, so that only that one is lost.
-        return [result for text in texts for result in self._model([text])]
+            return Failure(Reason.REDACTION_FAILED, type(error).__name__)
 
     def _renderer(self, field_class: FieldClass, app: str) -> tuple[int, Renderer]:
         scope = self.scope(app)

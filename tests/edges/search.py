@@ -1,25 +1,26 @@
-"""Looking for the marks of bad records in everything that a lake is made of."""
+"""Looking for words in everything that a worker writes: as bytes, and unpacked from Parquet."""
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
 from tests.edges.bad_records import MARK, NUMBER
 
-_WORDS = (MARK, str(NUMBER), MARK.encode().hex())
+MARKS = (MARK, str(NUMBER), MARK.encode().hex())
+"""What stands in each bad record and nowhere else."""
 
 
-def marks_in(text: str | bytes) -> list[str]:
-    """Return which marks stand in a text, in whatever case."""
-    plain = text if isinstance(text, str) else text.decode("latin-1")
-    lowered = plain.lower()
-    return [word for word in _WORDS if word in lowered]
+def marks_in(text: str | bytes, words: Sequence[str] = MARKS) -> list[str]:
+    """Return which words stand in a text, in whatever case (of letters of ASCII)."""
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    lowered = data.lower()
+    return [word for word in words if word.encode("utf-8", "surrogatepass").lower() in lowered]
 
 
-def marks_in_folder(folder: Path) -> list[str]:
-    """Return the files below a folder in which a mark stands, in their bytes or in their rows.
+def marks_in_folder(folder: Path, words: Sequence[str] = MARKS) -> list[str]:
+    """Return the files below a folder in which a word stands, in their bytes or in their rows.
 
     Parquet is searched twice: as it lies there, and unpacked, each column with its statistics.
     """
@@ -27,18 +28,26 @@ def marks_in_folder(folder: Path) -> list[str]:
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         texts: Iterable[str | bytes] = (path.name, path.read_bytes())
         if path.suffix == ".parquet":
-            texts = (*texts, *_unpacked(path))
-        if any(marks_in(text) for text in texts):
+            texts = (*texts, "\n".join(_unpacked(path)))
+        if any(marks_in(text, words) for text in texts):
             found.append(str(path.relative_to(folder)))
     return found
 
 
-def _unpacked(path: Path) -> Iterable[str]:
+def _unpacked(path: Path) -> Iterator[str]:
     file = pq.ParquetFile(path)
-    yield str(file.metadata.to_dict())
+    yield from _texts(file.metadata.to_dict())
     for row in file.read().to_pylist():
-        yield json.dumps(row, default=_text, ensure_ascii=False)
+        yield from _texts(row)
 
 
-def _text(value: object) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+def _texts(value: Any) -> Iterator[str]:
+    """Yield all that a value is made of, as text."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from (*_texts(key), *_texts(inner))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner)
+    else:
+        yield value.decode("latin-1") if isinstance(value, bytes) else str(value)

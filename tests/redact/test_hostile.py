@@ -1,5 +1,6 @@
 """Hostile text: linear work, or given up within its budget; and never let through unread."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -7,11 +8,11 @@ import pytest
 from redact.accelerated import AcceleratedDetector
 from redact.engine import PolicyRedactor
 from redact.findings import TextTimeoutError
+from redact.ner.stage import SpacyNames
 from redact.policy import load_policy
 from redact.recognisers import build_recognisers
-from redact.segmenter import Failure, Segment
 from schemas.reasons import Reason
-from tests.redact.kit import decoded, minimal
+from tests.redact.kit import KEYS, NOW, content, decoded, minimal, rows
 from tests.redact.test_leaks import engine
 
 SIZE = 1_000_000
@@ -43,18 +44,50 @@ BITS = {
     "labels": "user id ",
     "tokens": "eyJaaaaa.",
     "placeholders": "<PERSON:",
+    "capitals": "Xa Yb ",
+    "learnt names": "Aa ",
     "backslashes": "\\",
 }
 
 
+PROFILE = json.dumps({"first_name": "Aa", "last_name": "Quill", "user_id": "aa_quill_1"})
+
+
 @pytest.mark.parametrize("bit", BITS.values(), ids=BITS)
 def test_a_megabyte_of_anything_is_read_or_refused(bit: str) -> None:
-    """The value in it is gone, or the text is refused whole: there is no third way."""
-    result = engine().texts([Segment(many(bit), json=True, free=False)])[0]
-    if isinstance(result, Failure):
-        assert result.reason in (Reason.REDACTION_TIMEOUT, Reason.RESIDUAL_PII)
+    """The value in it is gone, or the record is refused whole: there is no third way.
+
+    Through all of the engine under the default policy: a person wrote it freely, so the model
+    reads it, and a profile beside it gave names to look for.
+    """
+    profile = {"role": "tool", "content": PROFILE}
+    record = minimal(messages=[profile, {"role": "user", "content": many(bit)}])
+    outcome = engine("shipped").redact(decoded([record]), ingested_at=NOW)
+    if outcome.rejected:
+        assert [r.reason for r in outcome.rejected] == [Reason.REDACTION_TIMEOUT]
+        assert outcome.rows.value.num_rows == 0
+        assert "zora.quill" not in repr(outcome.rejected)
     else:
-        assert "zora.quill" not in result.text
+        assert "zora.quill" not in json.dumps(rows(outcome), default=str)
+
+
+def test_a_text_that_the_model_takes_too_long_for_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The model's time is the policy's; who is short is not kept waiting, nor refused with it."""
+    redactor = PolicyRedactor(load_policy("strict"), KEYS)
+    stage = redactor._segmenter._names
+    assert isinstance(stage, SpacyNames)
+    assert stage._seconds == load_policy("strict").text_seconds
+    monkeypatch.setattr(stage, "_clock", Counting(1.5))
+    long = minimal(messages=[{"role": "user", "content": "Ask Xavier Nguyen. " * 3_000}])
+    short = minimal(messages=[{"role": "user", "content": "Ask Xavier Nguyen."}])
+    outcome = redactor.redact(decoded([long, short]), ingested_at=NOW)
+    assert [(r.reason, r.field) for r in outcome.rejected] == [
+        ("redaction_timeout", "messages[].content")
+    ]
+    assert outcome.rows.value.num_rows == 1
+    assert "Xavier" not in content(outcome)
 
 
 class Counting:

@@ -12,8 +12,9 @@ from redact.prove import Prover
 from redact.report import Tally, report_page
 from redact.text import LineRedactor
 from schemas.arrow import TABLES
+from tests.redact.canaries import CANARIES
 from tests.redact.kit import KEYS, NOW, decoded, minimal, said
-from tests.redact.test_leaks import CANARIES, engine
+from tests.redact.test_leaks import engine
 
 
 @pytest.fixture

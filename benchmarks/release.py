@@ -1,0 +1,269 @@
+"""A release of 1,000 traces out of a lake, as the lake grows; and compaction against plain pyarrow.
+
+python -m benchmarks.release [--traces 1000000] [--days 30]
+python -m benchmarks.release --compaction
+
+The lake holds calls of about 700 bytes, four to a conversation, over 30 days, each fifth with a
+label. Seconds and memory are those of the process that selects, of one thread; bytes are those that
+it asked the system to read (`rchar` in /proc/self/io).
+"""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from batch.compact import compact, plan
+from batch.release.build import Means, draft
+from batch.release.spec import parse_spec
+from lake.commit import Move, Watch, commit
+from lake.config import LakeSettings
+from lake.ledger import Entry, EntryKind, SourceRange, position_app
+from lake.parquet import encode
+from lake.snapshot import snapshot
+from lake.stored import live_files
+from lake.tables import Lake
+from schemas.arrow import MICROS, TABLES
+from schemas.redacted import Redacted
+from tests.lake.kit import patience
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+BLOCK = 50_000
+SPEC = """
+name: bench
+window: {{from: 2026-11-01, to: {end}}}
+size: 1000
+strata: [label, segments.plan, status]
+allocation: {{by: error_biased, floor: 10}}
+redaction_policies: any
+near_duplicates: null
+holdout: {{share: 0.2}}
+"""
+WORDS = "the flight to Boston was delayed and my bag did not arrive please change the seat ".split()
+
+
+def blocks(table: str, traces: int, days: int) -> Iterator[pa.RecordBatch]:
+    """Yield rows of a table, a block at a time, in the order of time."""
+    step = 1 if table == "traces" else 5
+    for start in range(0, traces, BLOCK * step):
+        numbers = pa.array(range(start, min(start + BLOCK * step, traces), step), pa.int64())
+        yield _block(table, numbers, traces, days)
+
+
+def _block(table: str, numbers: pa.Array, traces: int, days: int) -> pa.RecordBatch:
+    schema = TABLES[table].arrow
+    micros = pc.add(
+        int(START.timestamp() * 1e6), pc.multiply(numbers, days * 86_400_000_000 // traces)
+    )
+    text = numbers.cast(pa.string())
+    known: dict[str, Any] = {
+        "trace_id": pc.binary_join_element_wise("trace", text, "-"),
+        "session_id": _joined("session", pc.divide(numbers, 4)),
+        "user_id": _joined("user", pc.divide(numbers, 40)),
+        "app": _same("support", numbers),
+        "environment": _same("production", numbers),
+        "status": _of(["ok"] * 199 + ["error"], numbers),
+        "latency_ms": pc.multiply(_remainder(numbers, 4000), 1.0),
+        "messages": _of([_messages(i) for i in range(500)], numbers, schema.field("messages").type)
+        if table == "traces"
+        else None,
+        "response": _joined(" ".join(WORDS * 2), numbers),
+        "segments": _of(
+            [[("plan", plan)] for plan in ("free", "silver", "gold")],
+            numbers,
+            pa.map_(pa.string(), pa.string()),
+        ),
+        "started_at": micros.cast(MICROS),
+        "label_event_id": _joined("event", numbers),
+        "revision": _same(1, numbers),
+        "label": _of(["pass", "pass", "pass", "fail", "unknown"], numbers),
+        "p_fail": _of([0.1, 0.1, 0.1, 0.9, 0.5], numbers),
+        "route": _same("auto", numbers),
+        "policy_version": _same("agent@1", numbers),
+        "decided_at": micros.cast(MICROS),
+        "_topic": _same("llm.traces", numbers),
+        "_partition": _same(0, numbers),
+        "_offset": numbers,
+        "_ingested_at": micros.cast(MICROS),
+        "_policy": _same("policy", numbers),
+        "event_date": micros.cast(MICROS).cast(pa.date32()),
+    }
+    columns = [_column(field, known.get(field.name), len(numbers)) for field in schema]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _column(field: pa.Field, values: Any, rows: int) -> pa.Array:
+    if values is not None:
+        found = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+        return found if found.type == field.type else found.cast(field.type)
+    if pa.types.is_list(field.type) or pa.types.is_map(field.type):
+        return pa.array([[]] * rows, field.type)
+    return pa.nulls(rows, field.type)
+
+
+def _messages(number: int) -> list[dict[str, Any]]:
+    turn = " ".join(WORDS[(number + i) % len(WORDS)] for i in range(40))
+    return [
+        {"role": role, "content": f"{turn} {number}", "name": None, "tool_call_id": None,
+         "tool_calls": []}
+        for role in ("system", "user")
+    ]  # fmt: skip
+
+
+def _joined(word: str, numbers: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(word, numbers.cast(pa.string()), "-")
+
+
+def _same(value: Any, numbers: pa.Array) -> pa.Array:
+    return pa.repeat(value, len(numbers))
+
+
+def _remainder(numbers: pa.Array, of: int) -> pa.Array:
+    scattered = pc.divide(pc.multiply(numbers, 7919), 13)
+    return pc.subtract(scattered, pc.multiply(pc.divide(scattered, of), of))
+
+
+def _of(values: list[Any], numbers: pa.Array, kind: pa.DataType | None = None) -> pa.Array:
+    return pa.array(values, kind).take(_remainder(numbers, len(values)))
+
+
+def make(folder: Path, traces: int, days: int) -> Lake:
+    """Make a lake with so many traces."""
+    lake = Lake(LakeSettings(uri=str(folder)))
+    lake.init()
+    for name in ("traces", "labels"):
+        table, at = lake.table(name), 0
+        for rows in blocks(name, traces, days):
+            item = SourceRange("llm.traces", 0, at, at + len(rows), at, None, len(rows), len(rows))
+            files = encode([Redacted(rows, "policy")], ranges=[item], layout=table.layout)
+            for file in files:
+                table.files.put(file.path, file.data)
+            commit(
+                table.handle,
+                table=name,
+                files=files,
+                moves=[Move(position_app(item.source), at or None, item.end)],
+                token=at + 1,
+                entry=Entry(EntryKind.FLUSH, [item], {}),
+                retry=patience(),
+                watch=Watch(),
+                now_ms=lambda: 0,
+            )
+            at = item.end
+    return lake
+
+
+def measure(folder: Path, end: str, memory_mib: int) -> None:
+    """Draft a release and print what it took, as JSON; runs in a process of its own."""
+    lake = Lake(LakeSettings(uri=str(folder)))
+    spec = parse_spec(SPEC.format(end=end), "spec")
+    began, read = time.process_time(), _read_bytes()
+    traces, labels = snapshot(lake, "traces"), snapshot(lake, "labels")
+    made = draft(spec, traces, labels, Means(b"k" * 32, memory_mib * 2**20, {}))
+    told = {
+        "rows": made.true["row_count"],
+        "cpu": time.process_time() - began,
+        "read": _read_bytes() - read,
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+    click.echo(json.dumps(told))
+
+
+def _read_bytes() -> int:
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(dict(line.split(": ") for line in lines)["rchar"])
+
+
+def tell(folder: Path, what: str, end: str, memory_mib: int) -> None:
+    """Measure in a process of its own, with one thread for each pool, and print a line."""
+    command = [sys.executable, "-m", "benchmarks.release", "--measure", str(folder), end]
+    env = {**os.environ, "ARROW_IO_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    command += ["--memory-mib", str(memory_mib)]
+    pinned = ["taskset", "-c", "0", *command] if shutil.which("taskset") else command
+    done = subprocess.run(pinned, env=env, capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    click.echo(
+        f"  {what:<34} {told['rows']:>5} rows  {told['cpu']:6.1f} CPU-s  "
+        f"{told['read'] / 2**20:8.0f} MiB read  peak {told['peak'] / 2**20:6.0f} MiB"
+    )
+
+
+def compaction(folder: Path, traces: int) -> None:
+    """Compact a lake, and read and write the same files with pyarrow."""
+    lake = make(folder, traces, 5)
+    table = lake.table("traces")
+    batches = plan(table, before=(START + timedelta(days=365)).date())
+    size = sum(batch.bytes for batch in batches)
+    raw = 0
+    began = time.process_time()
+    for batch in batches:
+        parts = [pq.read_table(pa.BufferReader(table.files.get(f.path))) for f in batch.files]
+        whole = pa.concat_tables(parts)
+        raw += whole.nbytes
+        pq.write_table(whole, folder / "plain.parquet", compression="zstd", compression_level=1)
+    plain = time.process_time() - began
+    began = time.process_time()
+    tokens = iter(range(1, 10**6))
+    done = list(
+        compact(table, batches, token=lambda: next(tokens), retry=patience(), now_ms=lambda: 0)
+    )
+    ours = time.process_time() - began
+    files = sum(len(one.batch.files) for one in done)
+    after = len(live_files(table))
+    click.echo(
+        f"  {files} files of {size / 2**20:.0f} MiB ({raw / 2**20:.0f} MiB as Arrow) became "
+        f"{after}: {raw / ours / 2**20:.0f} MiB/s, pyarrow {raw / plain / 2**20:.0f} MiB/s, "
+        f"ratio {plain / ours:.2f}"
+    )
+
+
+@click.command()
+@click.option("--traces", default=1_000_000, show_default=True)
+@click.option("--days", default=30, show_default=True)
+@click.option("--memory-mib", default=1024, show_default=True)
+@click.option("--compaction", "is_compaction", is_flag=True)
+@click.option("--measure", "measured", nargs=2, hidden=True)
+def main(
+    *,
+    traces: int,
+    days: int,
+    memory_mib: int,
+    is_compaction: bool,
+    measured: tuple[str, str] | None,
+) -> None:
+    """Measure a release, or compaction."""
+    if measured:
+        measure(Path(measured[0]), measured[1], memory_mib)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="goldpan-bench-"))
+    try:
+        if is_compaction:
+            compaction(folder, min(traces, 400_000))
+            return
+        lake = make(folder, traces, days)
+        size = sum(
+            file.bytes for name in ("traces", "labels") for file in live_files(lake.table(name))
+        )
+        click.echo(f"  {traces} traces, {size / 2**20:.0f} MiB in the lake")
+        last = (START + timedelta(days=days)).date().isoformat()
+        tell(folder, f"out of all {days} days", last, memory_mib)
+        tell(folder, "out of the first 3 days", "2026-11-04", memory_mib)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
