@@ -28,8 +28,9 @@ from stream.pace import Pace
 from stream.replay import Replay, Report
 from stream.replay_abandon import abandon as remove
 from stream.replay_bounds import Asked, Known, spans
+from stream.replay_diff import Comparison
 from stream.replay_plan import Plan, name_for
-from stream.replay_promote import Means, Promotion
+from stream.replay_promote import Means, Pair, Promotion
 from stream.replay_rate import Rate
 from stream.replay_reader import Reader
 from stream.replay_staging import AUDIT, QUARANTINE, Staging
@@ -196,6 +197,22 @@ class Workshop:
             reached=parse(self.settings.stream.fail_at),
             on_checkpoint_error=lambda _table, _error: None,
         )
+
+
+def comparison(settings: Settings, name: str, report: Report) -> Comparison:
+    """Return what compares a replay with the live tables; UsageError if there is none."""
+    room = staging(settings)
+    plan = room.plan(name)
+    room.check_kept(plan)
+    live, lake = room.live, room.lake(name)
+    return Comparison(
+        plan=plan,
+        live=Pair(live.table(plan.table), live.table(QUARANTINE)),
+        stage=Pair(lake.table(plan.table), lake.table(QUARANTINE)),
+        live_audit=live.table(AUDIT),
+        staged_audit=lake.table(AUDIT) if plan.audited else None,
+        report=report,
+    )
 
 
 def promotion(settings: Settings, name: str, report: Report) -> Promotion:

@@ -71,6 +71,15 @@ class Looks:
         return self.primary.there | self.quarantine.there
 
 
+def replaced(seen: Looks, staged: Looks) -> Marks:
+    """Return which records a promotion replaces: those that are live and have been read again.
+
+    A payload that quarantine keeps is not given for a row that has none.
+    """
+    kept = seen.quarantine.sealed & staged.quarantine.there
+    return (seen.there & staged.there) - (kept - staged.quarantine.sealed)
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
     """What every step needs. ``reached`` is told after each step; ``report`` of what is done."""
@@ -181,7 +190,7 @@ class _Steps:
         if table.number(self._app) is not None:
             return
         self._check(seen)
-        comes = self._replaced(seen) & self.staged.quarantine.there
+        comes = replaced(seen, self.staged) & self.staged.quarantine.there
         change = Change(
             goes=comes & seen.quarantine.there,
             comes=comes,
@@ -205,10 +214,10 @@ class _Steps:
         if table.number(self._app) is not None:
             return
         self._same_life()
-        replaced = self._replaced(seen)
+        chosen = replaced(seen, self.staged)
         # What quarantine has lost since the last step (it expired, say) must not go here as well.
-        replaced = replaced - (self.staged.quarantine.there - seen.quarantine.there)
-        goes, comes = (replaced & looked.primary.there for looked in (seen, self.staged))
+        chosen = chosen - (self.staged.quarantine.there - seen.quarantine.there)
+        goes, comes = (chosen & looked.primary.there for looked in (seen, self.staged))
         change = Change(
             goes=goes,
             comes=comes,
@@ -242,13 +251,6 @@ class _Steps:
         )
         self._swap(table, self.stage.quarantine).make(seen.quarantine, change, lambda: None)
         self.means.reached(ReplayStep.TAKEN_OUT)
-
-    def _replaced(self, seen: Looks) -> Marks:
-        """Return which records are replaced: those that are live and have been read again."""
-        both = seen.there & self.staged.there
-        # A payload that is kept in quarantine is not given for a row that has none.
-        kept = seen.quarantine.sealed & self.staged.quarantine.there
-        return both - (kept - self.staged.quarantine.sealed)
 
     def _check(self, seen: Looks) -> None:
         """Raise FatalError if a promotion cannot begin."""

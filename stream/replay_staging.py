@@ -115,6 +115,13 @@ class Staging:
         gone = {n for n in known if self.fate(n) is Fate.ABANDON}
         return [(n, None if n in gone else self.progress(n)) for n in known]
 
+    def check_kept(self, plan: Plan) -> None:
+        """Raise UsageError if what a replay had staged is there no more, or not yet."""
+        if self.step(plan) == PROMOTED or self.fate(plan.name) is Fate.ABANDON:
+            raise UsageError(f"The replay {plan.name} is promoted or being removed already.")
+        if self._primary(plan) is None:
+            raise UsageError(f"The replay {plan.name} has staged nothing yet.")
+
     def progress(self, name: str) -> Progress:
         """Return how far a replay has come; UsageError if there is none, or none any more."""
         plan, fate = self.plan(name), self.fate(name)

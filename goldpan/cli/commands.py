@@ -43,6 +43,9 @@ COMMANDS: Final = Group(
             "Replays that `stream replay` has staged: compare, then promote or abandon.",
             {
                 "list": Command("goldpan.cli.replay:list_", "List replays and their state."),
+                "diff": Command(
+                    "goldpan.cli.replay:diff", "Tell what promoting a replay would change."
+                ),
                 "promote": Command(
                     "goldpan.cli.replay:promote", "Put a replay in the place of the live rows."
                 ),

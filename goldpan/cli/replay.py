@@ -1,5 +1,6 @@
 """``goldpan stream replay`` and ``goldpan replay``: a past range again, under another policy."""
 
+import dataclasses
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -13,15 +14,28 @@ from rich.table import Table
 from goldpan import replays
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
+from goldpan.cli.main import NO
 from goldpan.cli.progress import progress
 from goldpan.replays import Task, Workshop
 from schemas.errors import UsageError
 from stream.config import Size
 from stream.replay_bounds import Asked, asked, parse_bound, parse_days
+from stream.replay_diff import Difference
 from stream.replay_plan import Plan, check_name
 from stream.replay_staging import Progress
 
 BEING_REMOVED: Final = "being removed"
+VALUES_SHOWN: Final = 4
+ROWS: Final = {
+    "changed": "in the table before and after, with other values",
+    "same": "in the table before and after, with the same values",
+    "added": "come out of quarantine",
+    "gone": "go to quarantine",
+    "aside": "in quarantine before and after",
+    "kept": "stay as they are: not read again",
+    "withheld": "not brought in: in the lake no more",
+}
+"""The rows that a diff counts, and what each number means."""
 
 
 @click.command()
@@ -160,6 +174,69 @@ def _show_list(console: Console, data: list[dict[str, Any]]) -> None:
         read = f"{count_text(one['read'])} of {count_text(one['offsets'])}"
         table.add_row(one["name"], one["state"], read, one["topic"], one["asked"], one["policy"])
     console.print(table)
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--samples", type=click.IntRange(0), default=3, show_default=True, help="Rows to show of."
+)
+@with_call
+@click.pass_context
+def diff(ctx: click.Context, call: Call, *, name: str, samples: int) -> None:
+    """Tell what promoting a replay would change: rows, columns, findings by type.
+
+    Of values that change only what stands in both is shown, and placeholders. Exit code 1 if
+    anything would change.
+
+    \b
+    Example:
+      goldpan replay diff NAME --samples 5
+    """
+    with progress(call) as report:
+        comparison = replays.comparison(call.settings, check_name(name), report)
+        found = comparison.run(samples=samples)
+    call.answer(_diff_json(found), lambda console: _show_diff(console, found))
+    if found.differs:
+        ctx.exit(NO)
+
+
+def _diff_json(found: Difference) -> dict[str, Any]:
+    types = sorted({*found.before, *found.after})
+    return {
+        "differs": found.differs,
+        "rows": {name: getattr(found, name) for name in ROWS},
+        "columns": dict(found.columns.most_common()),
+        "findings": {t: {"before": found.before[t], "after": found.after[t]} for t in types},
+        "rows_without_audit": found.untold,
+        "samples": [dataclasses.asdict(sample) for sample in found.samples],
+    }
+
+
+def _show_diff(console: Console, found: Difference) -> None:
+    table = Table("rows", "", box=box.SIMPLE_HEAD)
+    for name, meaning in ROWS.items():
+        table.add_row(count_text(getattr(found, name)), meaning)
+    console.print(table)
+    if found.columns:
+        table = Table("column", "rows that change", box=box.SIMPLE_HEAD)
+        for column, count in found.columns.most_common():
+            table.add_row(column, count_text(count))
+        console.print(table)
+    if found.before or found.after:
+        table = Table("findings", "before", "after", box=box.SIMPLE_HEAD)
+        for kind in sorted({*found.before, *found.after}):
+            table.add_row(kind, count_text(found.before[kind]), count_text(found.after[kind]))
+        console.print(table)
+    if found.untold:
+        told = f"no audit tells what was found in {count_text(found.untold)} live rows"
+        console.print(told, soft_wrap=True)
+    for sample in found.samples:
+        console.print(f"partition {sample.partition}, offset {sample.offset}")
+        for value in sample.values[:VALUES_SHOWN]:
+            console.print(f"  {value.path}", markup=False, soft_wrap=True)
+            console.print(f"  - {value.before}", markup=False, soft_wrap=True)
+            console.print(f"  + {value.after}", markup=False, soft_wrap=True)
 
 
 @click.command()

@@ -1,90 +1,41 @@
 """A replay takes the place of the rows of its range, once, whatever happens on the way."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import timedelta
-from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
-from lake.config import LakeSettings
+from lake.ledger import Entry, EntryKind
+from lake.quarantine import Filter
+from lake.rewrite import Replacement, replace
+from lake.stored import live_files, read_rows, together, write_again
 from lake.tables import Lake
 from lake.verify import verify
-from stream.replay_bounds import Span
-from stream.replay_plan import Plan
+from schemas.errors import FatalError, FencedError, UsageError
+from stream.replay_abandon import abandon
 from stream.replay_promote import Means, Promotion
-from stream.replay_staging import Staging, State
+from stream.replay_staging import State
 from stream.replay_steps import ReplayStep
-from tests.lake.kit import (
-    HERE,
-    OTHER,
-    SOURCE,
-    START,
-    TOPIC,
-    append,
-    make_lake,
-    open_lake,
-    patience,
-    set_aside,
-)
+from tests.lake.kit import START, TOPIC, offsets, open_lake, patience
+from tests.stream.replays import LATER, NOW_BAD, RANGE, TOKENS, filled_lake, stage, staging
+from tests.stream.test_redrive import kafka, redrive
 
-TOKENS = count(10_000)
 NOW = int((START + timedelta(hours=2)).timestamp()) * 1_000_000
-LATER = START + timedelta(hours=1)
-"""When the replay staged its rows: they are told from the live ones by it."""
-BAD, NOW_BAD = {2, 5, 7}, {5, 6}
-"""Offsets of partition 0 that are in quarantine, and those that the replay sets aside."""
-RANGE = range(3, 9)
 STEPS = [step for step in ReplayStep if step is not ReplayStep.AUDIT_COMMITTED]
-
-
-class CrashError(Exception):
-    """The process dies here."""
 
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     """Twelve records of one partition, in two flushes, and five of another; some set aside."""
-    lake = make_lake(tmp_path)
-    for source, start, end, bad in (
-        (SOURCE, None, 6, BAD & set(range(6))),
-        (SOURCE, 6, 12, BAD & set(range(6, 12))),
-        (OTHER, None, 5, {2}),
-    ):
-        set_aside(lake, start, end, bad, source=source, token=end)
-        append(lake.table("feedback"), start, end, source=source, quarantined=bad, token=end)
-    return lake
+    return filled_lake(tmp_path)
 
 
-def staging(folder: Path) -> Staging:
-    """Return the replays of the lake, with handles of its own."""
-    return Staging(LakeSettings(uri=str(folder / "lake")), open_lake(folder))
-
-
-def stage(
-    folder: Path, *, name: str = "r1", upto: int | None = None, absent: Iterable[int] = ()
-) -> Plan:
-    """Stage a replay of offsets 3 to 8 of partition 0; ``absent`` are gone from Kafka."""
-    spans = [Span(SOURCE.partition, RANGE.start, RANGE.stop)]
-    plan = Plan(name, next(TOKENS), TOPIC, "feedback", "p2", False, "x", HERE, None, spans, 0)
-    plan = staging(folder).begin(plan)
-    tables, end = staging(folder).lake(name), upto or RANGE.stop
-    gone = set(absent)
-    set_aside(
-        tables, None, RANGE.start, set(), token=1, ingested_at=LATER
-    )  # the positions where it begins
-    append(tables.table("feedback"), None, RANGE.start, quarantined=range(RANGE.start), token=1)
-    set_aside(tables, RANGE.start, end, NOW_BAD - gone, token=2, ingested_at=LATER)
-    append(
-        tables.table("feedback"),
-        RANGE.start,
-        end,
-        quarantined=NOW_BAD | gone,
-        token=2,
-        ingested_at=LATER,
-    )
-    return plan
+class CrashError(Exception):
+    """The process dies here."""
 
 
 def promotion(
@@ -147,4 +98,191 @@ def test_killed_at_a_step_and_run_again(
         everywhere = {*ingested(lake, "feedback"), *ingested(lake, "quarantine")}
         assert everywhere == {*((0, o) for o in range(12)), *((1, o) for o in range(5))}
     promotion(tmp_path, crash).run()
+    assert_promoted(lake)
+
+
+def test_what_kafka_had_lost_stays_as_it_is(lake: Lake, tmp_path: Path) -> None:
+    """Records that could not be read again keep their old rows, in whichever table they are."""
+    stage(tmp_path, absent={4, 5, 7})
+    promotion(tmp_path).run()
+    stored, aside = ingested(lake, "feedback"), ingested(lake, "quarantine")
+    assert stored[0, 4] == aside[0, 5] == aside[0, 7] == START
+    assert stored[0, 3] == aside[0, 6] == LATER
+    assert verify(lake, deep=True).problems == []
+
+
+def rewrite(lake: Lake, name: str, keep: Callable[[pa.Table], Any]) -> None:
+    """Replace all files of a table by one that holds the rows to keep, as another program would."""
+    table = lake.table(name)
+    table.refresh()
+    old = live_files(table)
+    rows = together([read_rows(table, file) for file in old])
+    left = rows.where(keep(rows.rows))
+    new = [write_again(table, left, instead_of=old, retry=patience())]
+    same = len(left) == len(rows)
+    entry = Entry(EntryKind.REPLAY, [])
+    wanted = Replacement(old, new, entry, next(TOKENS), same_rows=same)
+    replace(table, wanted, retry=patience(), now_ms=lambda: 0)
+
+
+def test_who_was_erased_does_not_come_back(lake: Lake, tmp_path: Path) -> None:
+    """A record that is in no live table any more is left out, although the replay has it."""
+    stage(tmp_path)
+    rewrite(lake, "feedback", lambda rows: pc.not_equal(rows["_offset"], 8))
+    promotion(tmp_path).run()
+    assert (0, 8) not in {**ingested(lake, "feedback"), **ingested(lake, "quarantine")}
+    assert ingested(lake, "feedback")[0, 3] == LATER
+
+
+@pytest.mark.parametrize("step", [ReplayStep.ASIDE_WRITTEN, ReplayStep.PRIMARY_WRITTEN])
+def test_a_table_that_is_compacted_meanwhile_is_looked_at_again(
+    lake: Lake, tmp_path: Path, step: ReplayStep
+) -> None:
+    """The files that were to be replaced are others by now; the end is the same."""
+    stage(tmp_path)
+    left = [1]
+    table = "quarantine" if step is ReplayStep.ASIDE_WRITTEN else "feedback"
+
+    def compact(reached: ReplayStep) -> None:
+        if reached is step and left.pop() if left else False:
+            rewrite(lake, table, lambda rows: pc.is_valid(rows["_offset"]))
+
+    promotion(tmp_path, compact).run()
+    assert left == []
+    assert_promoted(lake)
+
+
+def test_who_is_erased_meanwhile_does_not_come_back(lake: Lake, tmp_path: Path) -> None:
+    """Erased after the new files were written, and before they were committed."""
+    stage(tmp_path)
+    left = [1]
+
+    def erase(reached: ReplayStep) -> None:
+        if reached is ReplayStep.PRIMARY_WRITTEN and left:
+            left.pop()
+            rewrite(lake, "feedback", lambda rows: pc.not_equal(rows["_offset"], 8))
+
+    promotion(tmp_path, erase).run()
+    assert (0, 8) not in {**ingested(lake, "feedback"), **ingested(lake, "quarantine")}
+
+
+@pytest.mark.parametrize("step", list(STEPS))
+def test_a_re_drive_keeps_off(lake: Lake, tmp_path: Path, step: ReplayStep) -> None:
+    """Tried at any step of a promotion, a re-drive changes nothing that the promotion decides."""
+    stage(tmp_path)
+    tried: list[str] = []
+
+    def drive(reached: ReplayStep) -> None:
+        if reached is step and not tried:
+            tried.append("tried")
+            try:
+                redrive(open_lake(tmp_path), bad=lambda _p, offset: offset in NOW_BAD).run(
+                    Filter(TOPIC)
+                )
+            except FatalError as error:
+                tried.append(str(error))
+
+    promotion(tmp_path, drive).run()
+    assert tried
+    in_the_midst = {ReplayStep.BROUGHT_IN, ReplayStep.PRIMARY_WRITTEN, ReplayStep.SWAPPED}
+    assert (len(tried) == 2) == (step in in_the_midst)
+    lake.table("quarantine").refresh()
+    assert verify(lake, deep=True).problems == []
+    everywhere = {**ingested(lake, "feedback"), **ingested(lake, "quarantine")}
+    assert len(everywhere) == 17
+    assert {at for at, when in everywhere.items() if when == LATER} >= {(0, o) for o in RANGE} - {
+        (0, 7)
+    }
+
+
+def test_a_re_drive_that_began_before_is_fenced(lake: Lake, tmp_path: Path) -> None:
+    """It has looked at quarantine, then the promotion moved records; it takes nothing out."""
+    stage(tmp_path)
+
+    def meanwhile(topic: str, wanted: Any) -> Any:
+        promotion(tmp_path).run()
+        return kafka(topic, wanted)
+
+    with pytest.raises(FencedError):
+        redrive(lake, fetch=meanwhile).run(Filter(TOPIC, partition=0, offset=5))
+    assert_promoted(lake)
+
+
+def test_a_re_drive_that_died_must_end_first(lake: Lake, tmp_path: Path) -> None:
+    """Its record is in two places; a promotion would not know which one is meant."""
+    stage(tmp_path)
+
+    def crash(_step: str) -> None:
+        raise CrashError
+
+    with pytest.raises(CrashError):
+        redrive(lake, reached=crash).run(Filter(TOPIC, partition=0, offset=5))
+    with pytest.raises(FatalError, match="redrive"):
+        promotion(tmp_path).run()
+
+
+def test_of_two_replays_one_waits(lake: Lake, tmp_path: Path) -> None:
+    """While one is half promoted, another of the topic is refused; afterwards it goes."""
+    stage(tmp_path)
+    stage(tmp_path, name="r2")
+
+    def crash(step: ReplayStep) -> None:
+        if step is ReplayStep.BROUGHT_IN:
+            raise CrashError
+
+    with pytest.raises(CrashError):
+        promotion(tmp_path, crash).run()
+    with pytest.raises(FatalError, match="another replay"):
+        promotion(tmp_path, name="r2").run()
+    promotion(tmp_path).run()
+    promotion(tmp_path, name="r2").run()
+    assert_promoted(lake)
+
+
+def test_a_replay_that_is_not_complete_is_refused(lake: Lake, tmp_path: Path) -> None:
+    """Promoting it would be a mixture; it can still be abandoned."""
+    stage(tmp_path, upto=6)
+    assert staging(tmp_path).progress("r1").read == 3
+    with pytest.raises(UsageError, match="3 of 6"):
+        promotion(tmp_path).run()
+
+
+@pytest.mark.parametrize("step", [None, ReplayStep.DECIDED, ReplayStep.FILE_REMOVED])
+def test_abandoning_leaves_nothing(lake: Lake, tmp_path: Path, step: ReplayStep | None) -> None:
+    """Also when it is killed and run again; meanwhile nobody promotes it."""
+    before = set((tmp_path / "lake").rglob("*"))
+    stage(tmp_path)
+
+    def crash(reached: ReplayStep) -> None:
+        if reached is step:
+            raise CrashError
+
+    if step is not None:
+        with pytest.raises(CrashError):
+            abandon(staging(tmp_path), "r1", retry=patience(), reached=crash)
+        assert staging(tmp_path).all() == [("r1", None)]
+        with pytest.raises(UsageError, match="abandoned"):
+            promotion(tmp_path).run()
+    abandon(staging(tmp_path), "r1", retry=patience(), reached=lambda _step: None)
+    assert set((tmp_path / "lake").rglob("*")) == before
+    assert staging(tmp_path).all() == []
+    assert offsets(lake.table("feedback")) == [0, 1, 3, 4, 6, 8, 9, 10, 11]
+
+
+def test_what_is_half_promoted_cannot_be_abandoned(lake: Lake, tmp_path: Path) -> None:
+    """Its promotion must come to its end; then the record of it can go."""
+    stage(tmp_path)
+
+    def crash(step: ReplayStep) -> None:
+        if step is ReplayStep.SWAPPED:
+            raise CrashError
+
+    with pytest.raises(CrashError):
+        promotion(tmp_path, crash).run()
+    assert any("replay promote" in problem for problem in verify(lake).problems)
+    with pytest.raises(UsageError, match="promotion of r1 has begun"):
+        abandon(staging(tmp_path), "r1", retry=patience(), reached=lambda _step: None)
+    promotion(tmp_path).run()
+    abandon(staging(tmp_path), "r1", retry=patience(), reached=lambda _step: None)
+    assert staging(tmp_path).all() == []
     assert_promoted(lake)

@@ -1,0 +1,201 @@
+"""What promoting a replay would change: rows, columns, and findings of personal data by type.
+
+Live and staged rows are held against each other by their coordinates, some thousand offsets at a
+time. What promotion would not touch is counted too: rows that Kafka no longer had, and records that
+were staged but are in no live table any more.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lake.quarantine import ingested_since
+from lake.tables import Table
+from schemas.arrow import EVENT_DATE, TABLES
+from stream.replay_bounds import Span
+from stream.replay_marks import Marks
+from stream.replay_plan import Plan
+from stream.replay_promote import Pair, replaced
+from stream.replay_samples import Changed, changed_values
+
+WINDOW = 4_096
+"""Offsets that are compared at once: a few ten megabytes of rows."""
+_UNCOMPARED = frozenset({"_topic", "_partition", "_offset", "_ingested_at", "_policy", EVENT_DATE})
+_FINDINGS = ("_offset", "_policy", "_ingested_at", "counts")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A row that changes, and what of it; see `stream.replay_samples` for what is shown."""
+
+    partition: int
+    offset: int
+    values: Sequence[Changed]
+
+
+@dataclass(slots=True)
+class Difference:
+    """Numbers of rows.
+
+    ``added`` come out of quarantine to the table, ``gone`` leave it for quarantine, ``changed`` and
+    ``same`` are in the table before and after; ``aside`` are in quarantine before and after.
+    ``kept`` are live rows that promotion leaves as they are, ``withheld`` staged records that are
+    live nowhere. ``columns`` counts changed rows by column. ``before`` and ``after`` are the
+    findings by type in rows that are in the table before and after; ``untold`` is how many of these
+    rows the live audit of redaction does not tell of.
+    """
+
+    added: int
+    gone: int
+    aside: int
+    kept: int
+    withheld: int
+    changed: int = 0
+    same: int = 0
+    columns: Counter[str] = field(default_factory=Counter)
+    before: Counter[str] = field(default_factory=Counter)
+    after: Counter[str] = field(default_factory=Counter)
+    untold: int = 0
+    samples: list[Sample] = field(default_factory=list)
+
+    @property
+    def differs(self) -> bool:
+        """Return whether promoting would change what a table says."""
+        return bool(self.added or self.gone or self.changed)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Compares one replay with the live tables. The audits are None where none is kept."""
+
+    plan: Plan
+    live: Pair
+    stage: Pair
+    live_audit: Table | None
+    staged_audit: Table | None
+    report: Callable[[str, int, int], None]
+
+    def run(self, *, samples: int) -> Difference:
+        """Compare; keep at most so many samples. RetryableError if the lake does not answer."""
+        seen, staged = self.live.look(self.plan), self.stage.look(self.plan)
+        swapped = replaced(seen, staged)
+        live, new = seen.primary.there, staged.primary.there
+        found = Difference(
+            added=len((swapped & new) - live),
+            gone=len((swapped & live) - new),
+            aside=len(swapped - live - new),
+            kept=len(seen.there - swapped),
+            withheld=len(staged.there - seen.there),
+        )
+        for audit in filter(None, (self.live_audit, self.staged_audit)):
+            audit.refresh()
+        both = swapped & live & new
+        done = 0
+        for window in _windows(self.plan.spans):
+            self.report("comparing", done, self.plan.offsets)
+            self._compare(window, both, found, samples)
+            done += window.offsets
+        return found
+
+    def _compare(self, window: Span, both: Marks, found: Difference, samples: int) -> None:
+        before, after = (
+            self._rows(table, window, both) for table in (self.live.primary, self.stage.primary)
+        )
+        if not len(before):
+            return
+        changed = pa.array([False] * len(before))
+        for column in TABLES[self.plan.table].arrow.names:
+            if column in _UNCOMPARED:
+                continue
+            other = _differs(before[column], after[column])
+            count = pc.sum(other).as_py() or 0
+            if count:
+                found.columns[column] += count
+                changed = pc.or_(changed, other)
+        changes = int(pc.sum(changed).as_py() or 0)
+        found.changed += changes
+        found.same += len(before) - changes
+        if changes and len(found.samples) < samples:
+            at = [i for i, flag in enumerate(changed.to_pylist()) if flag]
+            for i in at[: samples - len(found.samples)]:
+                found.samples.append(_sample(window.partition, before, after, i))
+        self._count_findings(window, before, after, found)
+
+    def _count_findings(
+        self, window: Span, before: pa.Table, after: pa.Table, found: Difference
+    ) -> None:
+        told = self._findings(self.live_audit, window)
+        for offset, policy in _pairs(before):
+            counts = told.get((offset, policy))
+            found.untold += counts is None
+            found.before.update(counts or {})
+        told = self._findings(self.staged_audit, window)
+        for pair in _pairs(after):
+            found.after.update(told.get(pair, {}))
+
+    def _findings(
+        self, audit: Table | None, window: Span
+    ) -> dict[tuple[int, str], Mapping[str, int]]:
+        """Return the findings of rows by offset and policy; of several the last counts."""
+        if audit is None:
+            return {}
+        rows = audit.read(_FINDINGS, self._within(window), texts={"_topic": self.plan.topic})
+        rows = rows.sort_by([("_ingested_at", "ascending")])
+        return {
+            (row["_offset"], row["_policy"]): _by_type(row["counts"]) for row in rows.to_pylist()
+        }
+
+    def _rows(self, table: Table, window: Span, both: Marks) -> pa.Table:
+        columns = [name for name in TABLES[table.name].arrow.names if name != EVENT_DATE]
+        rows = table.read(columns, self._within(window), texts={"_topic": self.plan.topic})
+        return rows.filter(pa.array(both.mask(rows))).sort_by("_offset")
+
+    def _within(self, window: Span) -> pc.Expression:
+        return (
+            ingested_since(self.plan.adopted or 0)
+            & (pc.field("_partition") == window.partition)
+            & (pc.field("_offset") >= window.start)
+            & (pc.field("_offset") < window.end)
+        )
+
+
+def _windows(spans: Sequence[Span]) -> Iterator[Span]:
+    for span in spans:
+        for start in range(span.start, span.end, WINDOW):
+            yield Span(span.partition, start, min(start + WINDOW, span.end))
+
+
+def _differs(before: pa.ChunkedArray, after: pa.ChunkedArray) -> pa.Array:
+    """Return for each row whether two columns differ; null is equal to null."""
+    if pa.types.is_nested(before.type):
+        pairs = zip(before.to_pylist(), after.to_pylist(), strict=True)
+        return pa.array([left != right for left, right in pairs], pa.bool_())
+    other = pc.fill_null(pc.not_equal(before, after), False)  # noqa: FBT003 - a value
+    found = pc.or_(other, pc.not_equal(pc.is_null(before), pc.is_null(after)))
+    return found.combine_chunks()
+
+
+def _sample(partition: int, before: pa.Table, after: pa.Table, at: int) -> Sample:
+    old, new = (rows.slice(at, 1).to_pylist()[0] for rows in (before, after))
+    values = [
+        value
+        for column in old
+        if column not in _UNCOMPARED
+        for value in changed_values(column, old[column], new[column])
+    ]
+    return Sample(partition, old["_offset"], values)
+
+
+def _pairs(rows: pa.Table) -> Iterator[tuple[int, str]]:
+    return zip(rows["_offset"].to_pylist(), rows["_policy"].to_pylist(), strict=True)
+
+
+def _by_type(counts: Sequence[Mapping[str, Any]]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for one in counts:
+        found[one["type"]] += one["count"]
+    return found

@@ -1,0 +1,97 @@
+"""What a replay changes in a text, shown without showing what either policy has let through.
+
+Only what stands in both texts is shown as it is, and of that a few characters on either side; what
+differs is shown as placeholders, or as how long it is. So a name that the old policy missed does
+not appear on a screen because the new one has found it.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any
+
+from redact.pseudonyms import PLACEHOLDER
+
+CONTEXT = 24
+LONGEST = 6_000
+"""Characters of a text beyond which only its length is told: aligning is slow."""
+_TOKEN = re.compile(rf"{PLACEHOLDER.pattern}|<[A-Z][A-Z_]{{1,39}}>|\w+|\s+|[^\w\s]")
+_TYPED = re.compile(rf"{PLACEHOLDER.pattern}|<[A-Z][A-Z_]{{1,39}}>")
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One value that differs: its path (`messages.2.content`), and both texts as they are shown."""
+
+    path: str
+    before: str
+    after: str
+
+
+def changed_values(path: str, before: Any, after: Any) -> Iterator[Changed]:
+    """Yield the values that differ, of two values of one column as Python has them."""
+    if before == after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in before:
+            yield from changed_values(f"{path}.{key}", before[key], after.get(key))
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for number, pair in enumerate(zip(before, after, strict=True)):
+            yield from changed_values(f"{path}.{number}", *pair)
+    elif isinstance(before, str) and isinstance(after, str):
+        yield Changed(path, *shown(before, after))
+    else:
+        yield Changed(path, _length(before), _length(after))
+
+
+def shown(before: str, after: str) -> tuple[str, str]:
+    """Return two texts with what differs as placeholders or lengths, and a little around it."""
+    if max(len(before), len(after)) > LONGEST:
+        return _length(before), _length(after)
+    left, right = _tokens(before), _tokens(after)
+    pieces: tuple[list[str], list[str]] = ([], [])
+    codes = SequenceMatcher(None, left, right, autojunk=False).get_opcodes()
+    for number, (what, a, b, c, d) in enumerate(codes):
+        if what == "equal":
+            same = "".join(left[a:b])
+            same = _short(same, first=number == 0, last=number == len(codes) - 1)
+            pieces[0].append(same)
+            pieces[1].append(same)
+        else:
+            pieces[0].append(_hidden("".join(left[a:b])))
+            pieces[1].append(_hidden("".join(right[c:d])))
+    return "".join(pieces[0]), "".join(pieces[1])
+
+
+def _tokens(text: str) -> list[str]:
+    return [match.group() for match in _TOKEN.finditer(text)]
+
+
+def _short(text: str, *, first: bool, last: bool) -> str:
+    if len(text) <= 2 * CONTEXT:
+        return text
+    head = "" if first else text[:CONTEXT]
+    tail = "" if last else text[-CONTEXT:]
+    return f"{head}…{tail}"
+
+
+def _hidden(text: str) -> str:
+    """Return the placeholders of a text, and the length of whatever else there is."""
+    kept, at = [], 0
+    for match in _TYPED.finditer(text):
+        kept += [_size(match.start() - at), match.group()]
+        at = match.end()
+    return "".join([*kept, _size(len(text) - at)])
+
+
+def _size(characters: int) -> str:
+    return f"[{characters} characters]" if characters else ""
+
+
+def _length(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, str | list | dict):
+        return f"[{len(value)} {'characters' if isinstance(value, str) else 'items'}]"
+    return "[a number or a time]"

@@ -1,0 +1,73 @@
+"""From where to where a replay goes, and how fast."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from lake.ledger import Source
+from schemas.errors import UsageError
+from stream.replay_bounds import Known, Span, asked, parse_bound, parse_days, spans
+from stream.replay_rate import Rate
+
+NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
+KNOWN = {Source("t", 0): Known(10, 100, 80), Source("t", 1): Known(0, 50, 50)}
+
+
+def at(source: Source, moment: datetime) -> int | None:
+    """Return offset 30 for noon and before, and nothing later."""
+    return 30 if moment <= NOON else None
+
+
+def test_offsets_are_bounded_by_kafka_and_by_what_is_stored() -> None:
+    """What Kafka has forgotten is counted; what is not stored yet is for the worker."""
+    assert spans(asked(5, 90), KNOWN, at) == [Span(0, 10, 80, 5), Span(1, 5, 50)]
+    assert spans(asked(85, 90), KNOWN, at) == []
+    assert spans(asked(20, None), KNOWN, at) == [Span(0, 20, 80), Span(1, 20, 50)]
+
+
+def test_times_are_asked_of_kafka() -> None:
+    """A time later than all records stands for the end."""
+    assert spans(parse_days("2026-10-01"), KNOWN, at) == [Span(0, 30, 80), Span(1, 30, 50)]
+    assert spans(parse_days("2026-10-02"), KNOWN, at) == []
+
+
+@pytest.mark.parametrize("text", ["-1", "yesterday", "1.5", ""])
+def test_what_is_neither_offset_nor_time_is_refused(text: str) -> None:
+    """The sentence shows how a time is written."""
+    with pytest.raises(UsageError, match="2026-10-01T00:00:00Z"):
+        parse_bound(text)
+
+
+def test_a_range_that_ends_before_it_begins_is_refused() -> None:
+    """Both as offsets and as times."""
+    with pytest.raises(UsageError, match="before it begins"):
+        asked(5, 5)
+    with pytest.raises(UsageError, match="before it begins"):
+        parse_days("2026-10-02..2026-10-01")
+    with pytest.raises(UsageError, match="--days"):
+        parse_days("October")
+
+
+def test_times_without_an_offset_are_utc() -> None:
+    """Two ways to write one moment give one range."""
+    assert parse_bound("2026-10-01T14:00:00+02:00") == parse_bound("2026-10-01T12:00:00") == NOON
+
+
+def test_no_more_records_a_second_than_told() -> None:
+    """On average, however they come; a pause is not made up for by a burst of more than a second's.
+
+    The clock moves only by what is slept.
+    """
+    now = [0.0]
+    rate = Rate(100.0, lambda: now[0], lambda wait: now.__setitem__(0, now[0] + wait))
+    taken = 0
+    for _ in range(50):
+        most = rate.most(4_000)
+        rate.took(most)
+        taken += most
+    assert now[0] == pytest.approx(taken / 100)
+    now[0] += 3600
+    before = now[0]
+    for _ in range(20):
+        rate.took(rate.most(4_000))
+    assert now[0] - before == pytest.approx(20 * 25 / 100 - 1)
