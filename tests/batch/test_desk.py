@@ -1,0 +1,302 @@
+"""The review queue over tables: what is handed out, what is taken, and what a person sees."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from batch.reviews.log import read_log
+from goldpan.cli.main import run
+from labels.policy import Policy
+from lake.tables import Lake
+from schemas.records import Message
+from tests.batch.kit import (
+    POLICY,
+    Clock,
+    complaints,
+    desk,
+    judge,
+    labels_of,
+    new_lake,
+    open_lake,
+    put,
+    reconciled,
+)
+from tests.batch.test_reconcile import world
+from tests.labels.kit import NOW, feedback, trace
+from tests.servers.worker import TEST_KEY
+
+MINUTE = 60_000_000
+LEASE = int(POLICY.review.lease_minutes * MINUTE)
+
+
+def queued(folder: Path) -> Lake:
+    """Return a lake with a dozen items that wait for reviewers."""
+    lake = new_lake(folder, world(30))
+    reconciled(lake)
+    return lake
+
+
+def several(reviewers: int) -> Policy:
+    """Return the policy with so many reviewers an item."""
+    return POLICY.model_copy(
+        update={"review": POLICY.review.model_copy(update={"reviewers": reviewers})}
+    )
+
+
+def traces_of(handed: Any) -> list[str]:
+    """Return the traces of items."""
+    return [one.item.trace_id for one in handed]
+
+
+def test_a_claim_holds_for_its_lease_and_no_longer(tmp_path: Path) -> None:
+    """Nobody else gets the item meanwhile; asking again gives the same; then it is free again."""
+    clock = Clock()
+    mine = desk(queued(tmp_path), clock=clock)
+    (first,) = traces_of(mine.hand_out("ann", 1))
+    assert traces_of(mine.hand_out("ann", 1)) == [first]
+    assert traces_of(mine.hand_out("ben", 1)) != [first]
+    clock.now = NOW + LEASE // 2
+    assert traces_of(mine.hand_out("ann", 1)) == [first]  # and for longer
+    clock.now = NOW + LEASE + MINUTE
+    assert first not in traces_of(mine.hand_out("cleo", 3))
+    clock.now = NOW + 3 * LEASE
+    everything = traces_of(mine.hand_out("ben", 100))
+    assert first in everything
+    assert mine.hand_out("ann", 1) == []
+
+
+def test_late_work_is_taken_and_a_second_opinion_of_the_same_person_refused(
+    tmp_path: Path,
+) -> None:
+    """A review after its lease counts; sent again it is the same; otherwise it is refused."""
+    clock = Clock()
+    lake = queued(tmp_path)
+    mine = desk(lake, clock=clock)
+    (item,) = traces_of(mine.hand_out("ann", 1))
+    clock.now = NOW + 9 * LEASE
+    assert judge(mine, item, "ann", sent_as="1").added == [0]
+    assert judge(mine, item, "ann", sent_as="1").known == [0]
+    assert judge(mine, item, "ann").known == [0]
+    assert "otherwise" in judge(mine, item, "ann", "pass").refused[0]
+    assert "no label event" in judge(mine, "nowhere", "ann").refused[0]
+    assert len(read_log(lake.table("reviews")).log.reviews) == 1
+    assert complaints(lake) == []
+
+
+def test_two_who_disagree_call_for_a_third(tmp_path: Path) -> None:
+    """Each item goes to as many as the policy asks for, and to one more if they are at odds."""
+    mine = desk(queued(tmp_path), several(2))
+    (item,) = traces_of(mine.hand_out("ann", 1))
+    judge(mine, item, "ann", "fail")
+    assert item in traces_of(mine.hand_out("ben", 100))
+    judge(mine, item, "ben", "pass")
+    assert item in traces_of(mine.hand_out("cleo", 100))
+    judge(mine, item, "cleo", "pass")
+    assert item not in traces_of(mine.hand_out("dora", 100))
+    assert mine.queue().log.outcomes()[item] == "pass"
+
+
+def test_a_verdict_becomes_a_label_with_the_answer_that_was_given(tmp_path: Path) -> None:
+    """After the next reconcile: revised by the review, and with the reviewer's answer."""
+    lake = queued(tmp_path)
+    mine = desk(lake)
+    (item,) = traces_of(mine.hand_out("ann", 1))
+    before = labels_of(lake)[item]
+    judge(mine, item, "ann", "fail", expected_response="Like this.", policy="hash-of-policy")
+    outcome = reconciled(lake)
+    after = labels_of(lake)[item]
+    assert sum(outcome.added.values()) == 1
+    assert (after.label, after.expected_response) == ("fail", "Like this.")
+    assert after.revision > before.revision + 1000
+    table = lake.table("labels")
+    rows = table.read(["_policy", "_topic", "expected_response"]).to_pylist()
+    assert {
+        "_policy": "hash-of-policy",
+        "_topic": "#reconcile",
+        "expected_response": "Like this.",
+    } in rows
+
+
+class TestCommands:
+    """What people type."""
+
+    @pytest.fixture(autouse=True)
+    def environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A lake in a folder, and a real redaction policy."""
+        policy = tmp_path / "policy.yaml"
+        policy.write_text("extends: agent\nname: test\naudit: {rate: 0.3, seed: a-test}\n")
+        for name, value in {
+            "LAKE__URI": str(tmp_path / "lake"),
+            "LABELS__POLICY": str(policy),
+            "REDACT__KEY": TEST_KEY,
+        }.items():
+            monkeypatch.setenv(f"GOLDPAN_{name}", value)
+
+    def answer(self, capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> Any:
+        """Run a command and return its JSON."""
+        capsys.readouterr()
+        assert run([*words, "--json"]) == code
+        return json.loads(capsys.readouterr().out)
+
+    def lake(self, tmp_path: Path) -> Lake:
+        """Return a lake with one conversation that people disagree about, and its label."""
+        talk = [
+            {"role": "user", "content": "Book me the [early] flight."},
+            {
+                "role": "assistant",
+                "tool_calls": [{"id": "c", "name": "book", "arguments": '{"flight": 7}'}],
+            },
+        ]
+        asked = feedback("f", "tr", kind="regenerate", value=None, comment="That was the late one.")
+        told = {"response": "Booked flight 7.", "segments": {"plan": "pro"}}
+        judged = trace("tr", messages=msgspec.convert(talk, list[Message]), **told)
+        lake = new_lake(tmp_path / "lake", [judged, asked, trace("other")])
+        assert run(["labels", "reconcile"]) == 0
+        return lake
+
+    def test_an_item_is_shown_so_that_a_person_can_judge(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The conversation, what was said of it, the signals, and the question."""
+        self.lake(tmp_path)
+        capsys.readouterr()
+        assert run(["review", "next", "--reviewer", "ann", "--count", "9"]) == 0
+        shown = capsys.readouterr().out
+        for text in ("Book me the [early] flight.", "assistant calls book", "Booked flight 7."):
+            assert text in shown
+        assert "end_user regenerate: That was the late one." in shown
+        assert "signals: regenerate +1.2" in shown
+        assert "Was the answer good" in shown
+        blind = self.answer(
+            capsys, "review", "next", "--reviewer", "ann", "--count", "9", "--blind"
+        )["items"]
+        assert {"signals", "feedback", "p_fail"} & {key for item in blind for key in item} == set()
+
+    def test_what_a_reviewer_writes_is_redacted_and_who_it_is_a_pseudonym(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Nothing personal reaches the lake or the export, and the same person stays the same."""
+        self.lake(tmp_path)
+        first = self.answer(capsys, "review", "next", "--reviewer", "ann@example.com")
+        (item,) = first["items"]
+        said = {
+            "trace_id": item["trace_id"],
+            "verdict": "fail",
+            "comment": "Ask mia.li@example.com or +1 415 555 0134.",
+            "expected_response": "Mail mia.li@example.com.",
+        }
+        file = tmp_path / "reviews.jsonl"
+        file.write_text(f"{json.dumps(said)}\n" * 2)
+        sent = ("review", "submit", "--file", str(file), "--reviewer", "ann@example.com")
+        told = self.answer(capsys, *sent)
+        assert (told["added"], told["known"], told["refused"]) == (1, 1, [])
+        capsys.readouterr()
+        assert run(["review", "export"]) == 0
+        (line,) = capsys.readouterr().out.splitlines()
+        exported = json.loads(line)
+        assert exported["reviewer"] == first["reviewer"] != "ann@example.com"
+        assert exported["comment"].startswith("Ask <EMAIL_ADDRESS:")
+        assert exported["outcome"] == "fail"
+        everything = b"".join(p.read_bytes() for p in (tmp_path / "lake").rglob("*") if p.is_file())
+        for secret in (b"mia.li", b"415 555", b"ann@"):
+            assert secret not in everything
+            assert secret.decode() not in line
+        assert complaints(open_lake(tmp_path / "lake")) == []
+
+    def test_lines_that_are_no_reviews_are_named_and_the_others_taken(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """By number and rule, without what they hold; the exit code says that there were some."""
+        self.lake(tmp_path)
+        (item,) = self.answer(capsys, "review", "next")["items"]
+        good = {"trace_id": item["trace_id"], "verdict": "pass"}
+        lines = [
+            json.dumps(good),
+            '{"trace_id": "secret',
+            json.dumps({**good, "verdict": "secret"}),
+            json.dumps({"trace_id": "secret", "verdict": "fail"}),
+            json.dumps({**good, "secret": 1}),
+            json.dumps({"verdict": "pass"}),
+            "",
+            json.dumps(good),
+        ]
+        file = tmp_path / "reviews.jsonl"
+        file.write_text("\n".join(lines))
+        told = self.answer(capsys, "review", "submit", "--file", str(file), code=1)
+        assert (told["added"], told["known"]) == (1, 1)
+        assert [one["line"] for one in told["refused"]] == [2, 3, 4, 5, 6]
+        assert "secret" not in json.dumps(told)
+        assert "`verdict` must be pass, fail or unknown" in told["refused"][1]["reason"]
+
+    @pytest.mark.parametrize(
+        ("words", "told"),
+        [
+            (["tr"], "--verdict pass, fail or unknown"),
+            ([], "Name one trace"),
+            (["tr", "--verdict", "good"], "Invalid value for '--verdict'"),
+            (["nowhere", "--verdict", "pass"], "no label event"),
+        ],
+    )
+    def test_wrong_use_is_told_in_one_sentence(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+    ) -> None:
+        """Exit code 2, and what would be right."""
+        self.lake(tmp_path)
+        assert run(["review", "submit", *words]) == 2
+        assert told in capsys.readouterr().err
+
+    def test_the_queue_is_told_to_people_and_to_machines(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Depth, age, breaches, agreement; as JSON, as text, and as metrics in a file."""
+        lake = self.lake(tmp_path)
+        put(lake, [feedback(f"x{i}", f"x{i}") for i in range(3)])
+        stats = self.answer(capsys, "review", "stats")
+        assert stats["open"] == sum(stats["open_by_arm"].values()) > 0
+        assert (stats["breached"], stats["alpha"]) == (0, None)
+        file = tmp_path / "goldpan.prom"
+        assert run(["review", "stats", "--textfile", str(file)]) == 0
+        text = file.read_text()
+        assert f'goldpan_review_open{{arm="audit"}} {float(stats["open_by_arm"]["audit"])}' in text
+        assert "goldpan_review_breached 0.0" in text
+        assert list(tmp_path.glob(".goldpan.prom*")) == []
+        assert run(["review", "stats"]) == 0
+        assert "past their deadline" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("policy", "told"),
+        [
+            ("extends: agent\nthresholds: {pass_at_most: 0.9}\n", "line 2: thresholds: contradict"),
+            ("extends: agent\nsignals: {thumbs: {points_to: fail}}\n", "line 2"),
+            ("off", "GOLDPAN_LABELS__POLICY"),
+        ],
+    )
+    def test_a_policy_that_contradicts_itself_stops_every_command(
+        self,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+        policy: str,
+        told: str,
+    ) -> None:
+        """With the line, and before anything is written."""
+        new_lake(tmp_path / "lake", [trace("a"), feedback("f", "a")])
+        file = tmp_path / "wrong.yaml"
+        file.write_text(policy)
+        monkeypatch.setenv("GOLDPAN_LABELS__POLICY", "off" if policy == "off" else str(file))
+        for command in (["labels", "reconcile"], ["labels", "calibrate"], ["review", "next"]):
+            assert run(command) == 2
+            assert told in capsys.readouterr().err
+        assert labels_of(open_lake(tmp_path / "lake")) == {}
+
+    def test_too_few_reviews_teach_nothing(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """And no file is written; a calibration that is not there is told too."""
+        self.lake(tmp_path)
+        assert run(["labels", "calibrate"]) == 2
+        assert "too few" in capsys.readouterr().err
+        assert not (tmp_path / "lake" / "calibrations").exists()
