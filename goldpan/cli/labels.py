@@ -153,6 +153,12 @@ def _show_learnt(console: Console, learnt: Calibration, data: Mapping[str, Any])
         "cross-validated",
         soft_wrap=True,
     )
+    expected = told["expected_error"]
+    console.print(
+        f"with so many reviews, probabilities are off by {expected['mean']:.3f} on the average, "
+        f"and with {expected['confidence']:.0%} by at most {expected['at_most']:.3f}",
+        soft_wrap=True,
+    )
     if told["points_the_wrong_way"]:
         names = ", ".join(told["points_the_wrong_way"])
         console.print(f"[yellow]points the wrong way[/]: {names}: mend the policy", soft_wrap=True)

@@ -32,7 +32,7 @@ def _summaries(group: Group, path: str = "goldpan") -> dict[str, str]:
     return found
 
 
-def _calls(text: str) -> list[list[str]]:
+def calls(text: str) -> list[list[str]]:
     """Return the arguments of every call of goldpan in the code of a page."""
     code = "\n".join([*CODE.findall(text), *INLINE.findall(text)])
     lines = [line.partition(" #")[0] for line in code.splitlines()]
@@ -49,7 +49,7 @@ def test_the_table_of_commands_is_complete() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_commands_on_a_page_exist_with_their_options(page: Path) -> None:
     """Every call of goldpan on a page names a command and options that there are."""
-    for arguments in _calls((ROOT / page).read_text(encoding="utf-8")):
+    for arguments in calls((ROOT / page).read_text(encoding="utf-8")):
         command: click.Command | None = LazyGroup("goldpan", COMMANDS)
         context = click.Context(click.Command("goldpan"))
         rest = list(arguments)
