@@ -5,9 +5,12 @@
 | the file is written | a file that no table knows | decides again what lies above the position |
 | the commit | the position moved, `#produced` behind it | produces these events again |
 | producing | the same | the same: the events have the ids they had |
+
+A commit says that all events before its own are produced. So what a dead worker may have left to be
+produced goes first.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
@@ -23,7 +26,7 @@ from stream.label_flush import LabelFlush, LabelsFlushed
 class Sends(Protocol):
     """What produces label events; see `stream.label_topic.LabelTopic`."""
 
-    def send(self, events: list[LabelEvent]) -> None:
+    def send(self, events: Sequence[LabelEvent]) -> None:
         """Produce, and wait for the brokers."""
 
 
@@ -40,6 +43,7 @@ class LabelSteps:
     def run(self, flush: LabelFlush) -> LabelsFlushed:
         """Write, commit, produce. Raises FencedError, FatalError, or RetryableError if stopped."""
         began = monotonic()
+        produced = self._produce(flush.overdue)
         prepared = self.writer.prepare(flush.rows, flush.part.ranges)
         self.reached(Step.LABELS_WRITTEN)
         if flush.part.moves:
@@ -47,12 +51,11 @@ class LabelSteps:
                 prepared, flush.part, token=flush.token, incarnations=flush.incarnations
             )
             self.reached(Step.LABELS_COMMITTED)
-        produced = self._produce(flush)
+        produced += self._produce([item.event for item in flush.decided])
         self._checkpoint()
         return LabelsFlushed(flush, monotonic() - began, produced)
 
-    def _produce(self, flush: LabelFlush) -> int:
-        events = [*flush.overdue, *(item.event for item in flush.decided)]
+    def _produce(self, events: Sequence[LabelEvent]) -> int:
         topic = self.topic
         if topic is None or not events:
             return 0

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from deltalake.exceptions import CommitFailedError
@@ -98,8 +99,15 @@ class SimulatedHandle:
     def get_add_actions(self, *, flatten: bool) -> pa.Table:
         """Return the files with their numbers of rows."""
         assert flatten
-        counts = [len(self._log.rows(path, self._schema)) for path in self._files]
-        return pa.table({"path": list(self._files), "num_records": counts})
+        tables = [self._log.rows(path, self._schema) for path in self._files]
+        highs = {
+            f"max.{name}": pa.array([pc.max(t[name]).as_py() for t in tables], field.type)
+            for name in ("started_at", "_ingested_at")
+            for field in self._schema
+            if field.name == name
+        }
+        counts = [len(table) for table in tables]
+        return pa.table({"path": list(self._files), "num_records": counts, **highs})
 
     def to_pyarrow_dataset(self, **_: Any) -> ds.Dataset:
         """Return the rows."""

@@ -1,0 +1,227 @@
+"""Workers that decide labels over tables in memory, and may be stopped or killed anywhere.
+
+Kafka is a list of records for each partition, and of a flush of records only the commit is left;
+the driving of the join, the rows and steps of labels, the commits and the tables' logs are real.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from labels.join import Join
+from lake.commit import Move, Watch
+from lake.label_proofs import label_problems
+from lake.ledger import Incarnation, Source, SourceRange, position_app
+from lake.writer import Part, TableWriter
+from schemas.errors import FencedError
+from schemas.provenance import RecordKind
+from schemas.records import Feedback, LabelEvent, Trace
+from schemas.redacted import Redacted
+from stream.buffer import Flush
+from stream.failpoints import never
+from stream.label_flush import EVENT_COLUMNS, LabelFlush, events_of
+from stream.label_observer import LabelObserver
+from stream.label_steps import LabelSteps
+from stream.label_tables import LabelTables
+from stream.labelling import Labelling
+from stream.metrics import Metrics
+from stream.owned import Assignment, Owned
+from stream.ranges import OpenRange
+from tests.labels.kit import NOW, kind_of, partition_of, rows
+from tests.lake.kit import patience
+from tests.stream.kit import Recorder
+from tests.stream.protocol.simulated import SimulatedLake
+
+TOPICS = {kind: f"llm.{kind}" for kind in RecordKind}
+TABLES = {RecordKind.TRACE: "traces", RecordKind.FEEDBACK: "feedback"}
+PARTITIONS = 2
+HERE = {topic: Incarnation("cluster", topic) for topic in TOPICS.values()}
+
+
+@dataclass
+class Sent:
+    """Stands for a topic of label events."""
+
+    events: list[LabelEvent] = field(default_factory=list)
+
+    def send(self, events: Sequence[LabelEvent]) -> None:
+        """Take events."""
+        self.events += events
+
+
+class World:
+    """The topics, the lake, and what was produced of labels."""
+
+    def __init__(self, records: Sequence[Trace | Feedback], scales: Any, random: Random) -> None:
+        self.scales, self.random = scales, random
+        self.store: dict[str, Any] = {}
+        self.sent = Sent()
+        self.logs: dict[Source, list[Trace | Feedback]] = defaultdict(list)
+        self.ghosts: list[tuple[LabelSteps, LabelFlush]] = []
+        self._numbers = iter(range(1, 10**9))
+        for record in records:
+            kind = kind_of(record)
+            self.logs[Source(TOPICS[kind], partition_of(record, PARTITIONS))].append(record)
+
+    def number(self) -> int:
+        """Return a number that nobody has had."""
+        return next(self._numbers)
+
+    def events(self) -> list[LabelEvent]:
+        """Return all rows of the table of labels."""
+        return events_of(self._table("labels").read(EVENT_COLUMNS))
+
+    def problems(self) -> list[str]:
+        """Return what is wrong with the table of labels."""
+        labels = self._table("labels")
+        sources = [Source(topic, n) for topic in TOPICS.values() for n in range(PARTITIONS)]
+        ends: dict[Source, int] = {}
+        for kind, name in TABLES.items():
+            mine = [source for source in sources if source.topic == TOPICS[kind]]
+            found = self._table(name).positions(mine)
+            ends |= {source: position or 0 for source, position in found.items()}
+        return label_problems(labels, ends, deep=True)
+
+    def _table(self, name: str) -> Any:
+        table = SimulatedLake(self.store).table(name)
+        table.refresh()
+        return table
+
+
+class Worker:
+    """One process. ``more`` goes to `Labelling`."""
+
+    def __init__(self, world: World, **more: Any) -> None:
+        self.world = world
+        self.lake, writing = SimulatedLake(world.store), SimulatedLake(world.store)
+        self.writers = {
+            name: TableWriter(
+                writing.table(name), retry=patience(), watch=Watch(), now_ms=lambda: 0
+            )
+            for name in (*TABLES.values(), "labels")
+        }
+        self.assignment = Assignment()
+        self.log = Recorder()
+        tell = Recorder()
+        self.steps = LabelSteps(self.writers["labels"], world.sent, patience(), never, _ignore)
+        settings: dict[str, Any] = {
+            "join": Join(world.scales),
+            "tables": LabelTables(
+                TOPICS,
+                {kind: self.lake.table(name) for kind, name in TABLES.items()},
+                self.lake.table("labels"),
+            ),
+            "counts": lambda: dict.fromkeys(RecordKind, PARTITIONS),
+            "observer": LabelObserver(
+                Metrics(CollectorRegistry()), self.log, lambda: 0, tell.info, tell.info
+            ),
+            "limit": 2**30,
+            "policy": "p",
+            "producing": True,
+            "retry_seconds": 10.0,
+            "now_us": lambda: NOW + world.number(),
+            "new_token": world.number,
+        }
+        self.labelling = Labelling(**{**settings, **more})
+
+    def take(self, numbers: Sequence[int]) -> None:
+        """Take partitions of both topics over, as the tables stand."""
+        sources = [Source(topic, n) for topic in TOPICS.values() for n in numbers]
+        for kind, name in TABLES.items():
+            table = self.lake.table(name)
+            table.refresh()
+            mine = [source for source in sources if source.topic == TOPICS[kind]]
+            for source, position in table.positions(mine).items():
+                reading = OpenRange(source, position or 0, position or 0)
+                self.assignment.add([Owned(reading, position, None, None)])
+        self.labelling.forget(sources)
+
+    def turn(self) -> None:
+        """Go on with the rebuild until it is done."""
+        while self.labelling.missing(self.assignment):
+            self.labelling.turn(self.assignment)
+
+    def flush(self, kind: RecordKind, count: int) -> None:
+        """Bring the next records of one topic into the lake."""
+        found, moves, ranges = [], [], []
+        for item in self.assignment.of(TOPICS[kind]):
+            start = item.range.next
+            batch = self.world.logs[item.source][start : start + count]
+            if not batch:
+                continue
+            end = start + len(batch)
+            found.append(Redacted(rows(batch, partition=item.source.partition, start=start), "p"))
+            moves.append(Move(position_app(item.source), item.position, end))
+            ranges.append(SourceRange(*item.source, start, end))
+            item.position = item.range.next = end
+        if not moves:
+            return
+        flush = Flush(
+            TOPICS[kind], self.world.number(), HERE[TOPICS[kind]], found, Part(moves, (), ranges),
+            (), Part(), Part(), (), Part(), 0,
+        )  # fmt: skip
+        writer = self.writers[TABLES[kind]]
+        try:
+            prepared = writer.prepare(found, ranges)
+            writer.commit(prepared, flush.primary, token=flush.token, incarnations={})
+        except FencedError:
+            self.take([item.source.partition for item in self.assignment.of(TOPICS[kind])])
+        else:
+            self.labelling.stored(flush)
+
+    def label(self, *, everything: bool = True, fate: str = "lands") -> bool:
+        """Write labels, if there are any to write; return whether the worker lives on.
+
+        ``fate``: it ``lands``; the worker ``dies before`` or ``dies after`` the commit; or it is
+        ``late``: given up, and carried out by a ghost later, if at all.
+        """
+        flush = self.labelling.seal(HERE, everything=everything, busy=False)
+        if flush is None:
+            return True
+        if fate == "late":
+            self.world.ghosts.append((self.steps, flush))
+            self.labelling.abandon()
+            return True
+        if fate == "dies before":
+            return False
+        if fate == "dies after":
+            self.steps = LabelSteps(self.steps.writer, None, patience(), never, _ignore)
+            self._carry_out(flush)
+            return False
+        return self._carry_out(flush)
+
+    def _carry_out(self, flush: LabelFlush) -> bool:
+        """Take the steps of a flush of labels."""
+        try:
+            self.labelling.settled(self.steps.run(flush))
+        except FencedError as error:
+            self.labelling.settled(error)
+        return True
+
+
+def haunt(world: World) -> None:
+    """Let a flush that was given up be carried out after all."""
+    if world.ghosts:
+        steps, flush = world.ghosts.pop(world.random.randrange(len(world.ghosts)))
+        try:
+            steps.run(flush)
+        except FencedError:
+            return
+
+
+def finish(world: World) -> None:
+    """Let one last worker read everything and decide everything."""
+    last = Worker(world)
+    last.take(range(PARTITIONS))
+    last.turn()
+    for kind in RecordKind:
+        last.flush(kind, 10**6)
+    last.label()
+
+
+def _ignore(_table: str, _error: Any) -> None:
+    return

@@ -1,0 +1,185 @@
+"""Whatever befalls workers: the same records, the same labels, and each of them once."""
+
+from collections import Counter
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labels.decide import in_force
+from labels.evidence import Scales
+from schemas.provenance import RecordKind
+from schemas.records import Feedback, Trace
+from tests.labels.kit import feedback, labels, policy, told, trace
+from tests.labels.worlds import records
+from tests.stream.label_world import PARTITIONS, TOPICS, Worker, World, finish, haunt
+
+SCALES = Scales(policy())
+FATES = ["lands", "lands", "lands", "dies before", "dies after", "late"]
+
+
+def happen(world: World, moves: int) -> None:
+    """Let three workers, who may all believe to own the same partitions, do this and that."""
+    random = world.random
+    workers = [Worker(world) for _ in range(3)]
+    for _ in range(moves):
+        who = random.randrange(3)
+        worker = workers[who]
+        if not worker.assignment.owned or random.random() < 0.1:
+            worker.take(random.choice([[0], [1], [0, 1]]))
+        if random.random() < 0.8:
+            worker.turn()
+        for kind in random.sample(list(RecordKind), random.randrange(3)):
+            worker.flush(kind, random.randrange(1, 5))
+        if random.random() < 0.15:
+            haunt(world)
+        if random.random() < 0.6 and not worker.label(fate=random.choice(FATES)):
+            workers[who] = Worker(world)
+        if random.random() < 0.1:
+            workers[who] = Worker(world)
+        assert world.problems() == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(records(), st.integers(0, 10**6))
+def test_any_order_batching_crash_and_hand_over_gives_the_same_labels(
+    world_records: Sequence[Trace | Feedback], seed: int
+) -> None:
+    """After any of it, the labels in force are those of a worker that nothing befell.
+
+    No event is in the table twice, none that is in the table was not produced, and the positions of
+    labels are never beyond what they rest on.
+    """
+    play(world_records, seed, moves=15)
+
+
+@pytest.mark.chaos
+@settings(max_examples=1500, deadline=None)
+@given(records(), st.integers(0, 10**6))
+def test_the_same_for_longer(world_records: Sequence[Trace | Feedback], seed: int) -> None:
+    """More worlds, and more that befalls their workers."""
+    play(world_records, seed, moves=30)
+
+
+def play(world_records: Sequence[Trace | Feedback], seed: int, *, moves: int) -> None:
+    """Let it all happen, bring it to its end, and hold the labels against what they must be."""
+    world = World(world_records, SCALES, Random(seed))  # noqa: S311 - repeatable, not secret
+    happen(world, moves)
+    while world.ghosts:
+        haunt(world)
+    finish(world)
+    assert world.problems() == []
+    events = world.events()
+    assert told(in_force(events)) == told(labels(list(world_records), SCALES))
+    assert {event.label_event_id for event in world.sent.events} == {
+        event.label_event_id for event in events
+    }
+
+
+def made(*made_records: Trace | Feedback, **more: Any) -> tuple[World, Worker]:
+    """Return a world of these records, and a worker that owns all of it."""
+    world = World(made_records, SCALES, Random(0))  # noqa: S311
+    worker = Worker(world, **more)
+    worker.take(range(PARTITIONS))
+    worker.turn()
+    return world, worker
+
+
+def flush_all(worker: Worker) -> None:
+    """Bring all records into the lake."""
+    for kind in RecordKind:
+        worker.flush(kind, 1000)
+
+
+THUMB = feedback("f", "t")
+
+
+def test_a_label_waits_for_its_records() -> None:
+    """Nothing is decided from a record whose flush is not in the lake."""
+    world, worker = made(trace("t"), THUMB)
+    worker.flush(RecordKind.TRACE, 10)
+    worker.label()
+    assert "t" not in in_force(world.events()) or world.events()[0].evidence == []
+    worker.flush(RecordKind.FEEDBACK, 10)
+    worker.label()
+    assert [e.feedback_id for e in in_force(world.events())["t"].evidence] == ["f"]
+
+
+def test_a_record_that_changes_nothing_writes_nothing() -> None:
+    """A record sent again is known, also to a worker that has read the join back from the lake."""
+    world, worker = made(trace("t"), THUMB)
+    flush_all(worker)
+    worker.label()
+    before = Counter(event.label_event_id for event in world.events())
+    [source] = [s for s, log in world.logs.items() if THUMB in log]
+    world.logs[source].append(THUMB)
+    flush_all(worker)
+    worker.label()
+    world.logs[source].append(THUMB)
+    other = Worker(world)
+    other.take(range(PARTITIONS))
+    other.turn()
+    flush_all(other)
+    other.label()
+    assert Counter(event.label_event_id for event in world.events()) == before
+
+
+def test_labels_that_were_off_are_decided_when_they_are_turned_on() -> None:
+    """What came meanwhile lies in the lake, within the window."""
+    world, off = made(trace("t"), THUMB)
+    flush_all(off)
+    del off
+    finish(world)
+    assert "t" in in_force(world.events())
+
+
+def test_positions_follow_where_nothing_is_decided() -> None:
+    """When partitions are given up, the next owner has nothing left to decide."""
+    world, worker = made(trace("quiet"))
+    flush_all(worker)
+    worker.label(everything=False)
+    assert world.events() == []
+    worker.label(everything=True)
+    positions = {s: p for s, p in _positions(world).items() if world.logs[s]}
+    assert positions == {source: len(log) for source, log in world.logs.items() if log}
+
+
+def test_the_join_is_bounded() -> None:
+    """What takes more memory than it may has its window cut, and says so."""
+    many = [trace(f"t{i}", at=i * 100) for i in range(4000)]
+    world, worker = made(*many, limit=150_000)
+    flush_all(worker)
+    worker.label()
+    assert worker.labelling.join.size().bytes <= 150_000
+    assert "join_window_shortened" in worker.log.names
+    again = Worker(world, limit=150_000)
+    again.take(range(PARTITIONS))
+    again.turn()
+    assert again.labelling.join.size().bytes <= 150_000
+
+
+@pytest.mark.parametrize("counts", [(2, 2), (2, 3)])
+def test_unequal_topics_are_left_to_the_batch_job(counts: tuple[int, int]) -> None:
+    """The worker says so once, and decides nothing."""
+    numbers = dict(zip(RecordKind, counts, strict=True))
+    world, worker = made(trace("t"), THUMB, counts=lambda: numbers)
+    flush_all(worker)
+    worker.label()
+    worker.turn()
+    alike = counts[0] == counts[1]
+    assert ("t" in in_force(world.events())) == alike
+    assert worker.log.names.count("labels_left_to_batch") == (not alike)
+
+
+def _positions(world: World) -> dict[Any, int | None]:
+    sources = [*world.logs]
+    worker = Worker(world)
+    return {
+        source: worker.labelling.tables.pairs([source.partition])[source.partition].labelled[kind]
+        for source in sources
+        for kind, topic in TOPICS.items()
+        if topic == source.topic
+    }
