@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.edges.search import marks_in_folder
+from tests.edges.search import marks_in, marks_in_folder
 from tests.redact.canaries import (
     CANARIES,
     DISGUISES,
