@@ -1,5 +1,6 @@
 """A way to an S3 server that notes which actions, as policies call them, are done to what."""
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import unescape
 
 from tests.servers.http_forward import forward, request_body, send_back
 
@@ -47,8 +49,9 @@ def witnessed(endpoint: str) -> Iterator[Deeds]:
             """Say nothing."""
 
         def handle_one(self) -> None:
-            deeds.done.add(_deed(self.command, self.path, self.headers.get("If-None-Match")))
-            body = request_body(self.headers, self.rfile)
+            body = list(request_body(self.headers, self.rfile))
+            if_none_match = self.headers.get("If-None-Match")
+            deeds.done |= set(_deeds(self.command, self.path, if_none_match, b"".join(body)))
             send_back(self, forward(self, address, body))
 
         do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_one  # noqa: N815
@@ -64,19 +67,22 @@ def witnessed(endpoint: str) -> Iterator[Deeds]:
         server.server_close()
 
 
-def _deed(method: str, path: str, if_none_match: str | None) -> Deed:
+def _deeds(method: str, path: str, if_none_match: str | None, body: bytes) -> Iterator[Deed]:
+    """Name a request as a policy does (Actions, resources, and condition keys for Amazon S3)."""
     parts = urlsplit(path)
     bucket, _, key = unquote(parts.path).lstrip("/").partition("/")
     query = parse_qs(parts.query, keep_blank_values=True)
     prefix = query.get("prefix", [None])[0]
-    return Deed(_action(method, key, set(query)), bucket, key, prefix, if_none_match == "*")
+    if not key and method == "POST" and "delete" in query:  # many at once, named in the body
+        for name in re.findall(rb"<Key>(.*?)</Key>", body):
+            yield Deed("s3:DeleteObject", bucket, unescape(name.decode()), None, only_if_new=False)
+    else:
+        yield Deed(_action(method, key, set(query)), bucket, key, prefix, if_none_match == "*")
 
 
 def _action(method: str, key: str, query: set[str]) -> str:
-    """Name a request as a policy does (Actions, resources, and condition keys for Amazon S3)."""
     if not key:
-        listing = {"GET": "s3:ListBucket", "HEAD": "s3:ListBucket", "POST": "s3:DeleteObject"}
-        return listing.get(method, f"?{method}")
+        return "s3:ListBucket" if method in {"GET", "HEAD"} else f"?{method}"
     if method == "DELETE":
         return "s3:AbortMultipartUpload" if "uploadId" in query else "s3:DeleteObject"
     actions = {"GET": "s3:GetObject", "HEAD": "s3:GetObject"}

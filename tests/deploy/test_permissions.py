@@ -1,6 +1,8 @@
 """The policies of the bucket are what each program needs, seen by what it does to a real server."""
 
 import json
+import os
+import time
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from tests.servers.worker import run_goldpan, settings
 
 IAM = ROOT / "deploy" / "k8s" / "overlays" / "aws" / "iam"
 BUCKET = "example-goldpan-lake"
+ROLES = ("worker", "reader", "labels", "release", "compact", "vacuum")
 SPEC = """
 name: all
 window: {from: 2000-01-01, to: 2099-01-01}
@@ -34,12 +37,14 @@ def statements(name: str) -> list[dict[str, Any]]:
 
 def allowed(deed: Deed, policy: list[dict[str, Any]]) -> bool:
     """Tell whether a policy of ours allows a request: its action, resource and prefix."""
-    return any(
-        deed.action in statement["Action"]
+    effects = {
+        statement["Effect"]
+        for statement in policy
+        if deed.action in statement["Action"]
         and any(fnmatchcase(deed.resource, pattern) for pattern in _listed(statement["Resource"]))
         and _prefix_fits(deed, statement.get("Condition", {}))
-        for statement in policy
-    )
+    }
+    return effects == {"Allow"}
 
 
 def _listed(value: str | list[str]) -> list[str]:
@@ -61,32 +66,56 @@ def _as_in_the_policies(deeds: set[Deed]) -> set[Deed]:
     }
 
 
-@pytest.fixture
-def kafka_with_records(mock_kafka: MockKafka) -> MockKafka:
-    """An embedded broker with records on both topics, one of them none."""
+def _produce(kafka: MockKafka, first: int) -> None:
+    """Put records on both topics, one of them none."""
     for topic, make in (("llm.traces", trace), ("llm.feedback", feedback)):
-        records = [Record(b"%d" % i, encode_json(make(i))) for i in range(20)]
-        mock_kafka.produce(topic, [*records, Record(b"bad", b"no record")])
-    return mock_kafka
+        records = [Record(b"%d" % i, encode_json(make(i))) for i in range(first, first + 20)]
+        kafka.produce(topic, [*records, Record(b"bad", b"no record")])
+
+
+def _leave_something_old(s3: S3, lake: str, folder: Path) -> bool:
+    """Put a data file that is in no table into the lake, and make it two days old.
+
+    False where the server keeps its files elsewhere (in a container).
+    """
+    bucket, _, prefix = lake.removeprefix("s3://").partition("/")
+    key = f"{prefix}/traces/event_date=2020-01-01/orphan.parquet"
+    s3.client().put_object(Bucket=bucket, Key=key, Body=b"left behind")
+    then = time.time() - 2 * 86400
+    files = list(folder.glob(f"s3*/objects/{bucket}/{key}"))
+    for file in files:
+        os.utime(file, (then, then))
+    return bool(files)
 
 
 def test_programs_do_only_what_their_policies_allow(
-    kafka_with_records: MockKafka, s3: S3, start_worker: StartWorker, tmp_path: Path
+    mock_kafka: MockKafka,
+    s3: S3,
+    start_worker: StartWorker,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     """Every request is allowed, and every allowed action but that of a broken upload is used.
 
     A worker makes the tables and commits; then the jobs run, each by the policy of its account.
     """
-    env = settings(kafka_with_records, s3.new_lake(), kafka__group_id=unique("least"))
+    env = settings(mock_kafka, s3.new_lake(), kafka__group_id=unique("least"))
     (tmp_path / "spec.yaml").write_text(SPEC)
     with witnessed(s3.endpoint) as worker:
-        start_worker({**env, **s3.env(worker.endpoint)}, "--until-caught-up").finish()
+        for first in (0, 20):  # two files of a day, so that there is something to compact
+            _produce(mock_kafka, first)
+            start_worker({**env, **s3.env(worker.endpoint)}, "--until-caught-up").finish()
     done = {"worker": worker.done}
+    unused = {"s3:AbortMultipartUpload"}
+    if not _leave_something_old(s3, env["GOLDPAN_LAKE__URI"], tmp_path_factory.getbasetemp()):
+        unused.add("s3:DeleteObject")
     for role, command in (
         ("reader", "lake verify --json"),
         ("reader", "review stats --prometheus"),
         ("labels", "labels reconcile --json"),
         ("release", f"release build {tmp_path / 'spec.yaml'} --json"),
+        ("compact", "lake compact --settled-days 0 --json"),
+        ("vacuum", "lake vacuum --keep-hours 1 --json"),
     ):
         with witnessed(s3.endpoint) as job:
             ended = run_goldpan({**env, **s3.env(job.endpoint)}, *command.split())
@@ -97,8 +126,8 @@ def test_programs_do_only_what_their_policies_allow(
     for role, deeds in done.items():
         policy, seen = statements(role), _as_in_the_policies(deeds)
         assert [deed for deed in seen if not allowed(deed, policy)] == [], role
-        granted = {action for statement in policy for action in statement["Action"]}
-        assert granted - {deed.action for deed in seen} <= {"s3:AbortMultipartUpload"}, role
+        granted = {a for one in policy if one["Effect"] == "Allow" for a in one["Action"]}
+        assert granted - {deed.action for deed in seen} <= unused, role
 
     commits = {
         deed
@@ -114,16 +143,23 @@ def test_programs_do_only_what_their_policies_allow(
 @pytest.mark.parametrize(
     ("action", "key"),
     [
-        ("s3:DeleteObject", "lake/traces/a.parquet"),
+        ("s3:DeleteObject", "lake/traces/_delta_log/00000000000000000001.json"),
+        ("s3:DeleteObject", "lake/releases/support/1.0.0/data.parquet"),
         ("s3:PutObject", "elsewhere/a.parquet"),
         ("s3:GetObject", "elsewhere/a.parquet"),
     ],
 )
-def test_nobody_deletes_or_leaves_the_lake(action: str, key: str) -> None:
-    """What the policies are there to prevent is not allowed by any of them."""
+def test_nobody_touches_the_log_or_leaves_the_lake(action: str, key: str) -> None:
+    """What the policies are there to prevent is allowed by none of them."""
     deed = Deed(action, BUCKET, key, None, only_if_new=False)
-    for role in ("worker", "reader", "labels", "release"):
+    for role in ROLES:
         assert not allowed(deed, statements(role)), role
+
+
+def test_one_program_deletes() -> None:
+    """Data files of the tables are removed by the vacuum and by nobody else."""
+    deed = Deed("s3:DeleteObject", BUCKET, "lake/traces/a.parquet", None, only_if_new=False)
+    assert [role for role in ROLES if allowed(deed, statements(role))] == ["vacuum"]
 
 
 def test_a_job_writes_to_its_own_place_only() -> None:
