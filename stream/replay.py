@@ -105,14 +105,12 @@ class Replay:
         trouble: RetryableError | None = None
         while left:
             self._tell()
-            try:
-                batch = self.reader.read(self.rate.most(self.pace.batch))
-            except RetryableError as error:
-                batch, trouble = None, error
-            if batch is not None:
-                self._take(batch.raws)
-                self._pass(batch.ends)
-                self.rate.took(len(batch.raws))
+            batch = self.reader.read(self.rate.most(self.pace.batch))
+            trouble = batch.trouble or trouble
+            self._take(batch.raws)
+            self._pass(batch.ends)
+            self.rate.took(len(batch.raws))
+            if not batch.empty:
                 heard, trouble = self.monotonic(), None
             elif self.monotonic() - heard > self.patience:
                 raise unanswered(trouble, self.patience)

@@ -26,10 +26,19 @@ _RESET = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records in the order of their offsets, and partitions of which there is no more for now."""
+    """Records in the order of their offsets, and partitions of which there is no more for now.
+
+    ``trouble`` is what the client reports beside them; it mends itself, or nothing more comes.
+    """
 
     raws: Sequence[Raw] = ()
     ends: Mapping[Source, int] = field(default_factory=dict)
+    trouble: RetryableError | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Return whether Kafka has said nothing."""
+        return not self.raws and not self.ends
 
 
 class Reader:
@@ -91,15 +100,16 @@ class Reader:
         """Read a partition no further."""
         self._consumer.incremental_unassign([TopicPartition(source.topic, source.partition)])
 
-    def read(self, most: int) -> Batch | None:
-        """Return what comes next, at most so many records; None if Kafka has said nothing.
+    def read(self, most: int) -> Batch:
+        """Return what comes next, at most so many records.
 
-        Raises FatalError if Kafka has deleted what was to be read, or refuses us, RetryableError
-        if it is in trouble.
+        Raises FatalError if Kafka has deleted what was to be read, or refuses us: what came before
+        in the same batch is then read by the next run.
         """
         messages = self._consumer.consume(most, POLL_SECONDS)
         raws: list[Raw] = []
         ends: dict[Source, int] = {}
+        trouble: RetryableError | None = None
         for message in messages:
             error = message.error()
             if error is None:
@@ -109,8 +119,11 @@ class Reader:
             elif error.code() in _RESET:
                 raise FatalError(gone(self._topic))
             else:
-                raise self._cluster.translated(error, self._topic)
-        return Batch(raws, ends) if messages else None
+                translated = self._cluster.translated(error, self._topic)
+                if isinstance(translated, FatalError):
+                    raise translated
+                trouble = translated
+        return Batch(raws, ends, trouble)
 
 
 def gone(topic: str) -> str:

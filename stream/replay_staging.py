@@ -104,9 +104,10 @@ class Staging:
         """Raise UsageError if a replay has been promoted, or is being removed."""
         fate = self.fate(name)
         if fate is not None or self._files.find(f"{name}/{_PLAN}") is None:
+            what = "been promoted, or is about to be" if fate is Fate.PROMOTE else "been abandoned"
             raise UsageError(
-                f"The replay {name} is to be {'promoted' if fate is Fate.PROMOTE else 'removed'}: "
-                "nothing is added to it any more."
+                f"The replay {name} has {what}: nothing is added to it any more. Give another "
+                "--name; `goldpan replay abandon` removes the record of one that was promoted."
             )
 
     def all(self) -> list[tuple[str, Progress | None]]:

@@ -94,10 +94,10 @@ def assert_replaced(
 
 
 @pytest.mark.parametrize(
-    ("workers", "deaths", "crashes"),
+    "lives",
     [
         (1, (), (ReplayStep.SWAPPED,)),
-        pytest.param(2, FLUSH_STEPS[2:3], list(ReplayStep), marks=pytest.mark.chaos),
+        pytest.param((2, FLUSH_STEPS[2:3], list(ReplayStep)), marks=pytest.mark.chaos),
     ],
     ids=["short", "long"],
 )
@@ -106,11 +106,13 @@ def test_beside_live_workers_on_s3(
     s3: S3,
     start_worker: StartWorker,
     policies: tuple[Path, Path],
-    workers: int,
-    deaths: Sequence[Step],
-    crashes: Sequence[ReplayStep],
+    lives: tuple[int, Sequence[Step], Sequence[ReplayStep]],
 ) -> None:
-    """Staged, compared, promoted in several lives; the workers never stop."""
+    """Staged, compared, promoted in several lives; the workers never stop.
+
+    ``lives``: how many workers, where the replay dies, where its promotion dies.
+    """
+    workers, deaths, crashes = lives
     lax, strict = policies
     lake = s3.new_lake()
     scene = Scene(kafka, lake, start_worker, outside=s3.env(), more={"redact__policy": str(lax)})
