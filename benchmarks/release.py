@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -52,7 +53,20 @@ redaction_policies: any
 near_duplicates: null
 holdout: {{share: 0.2}}
 """
-WORDS = "the flight to Boston was delayed and my bag did not arrive please change the seat ".split()
+WORDS = (
+    "the",
+    "flight",
+    "to",
+    "Boston",
+    "was",
+    "delayed",
+    "and",
+    "my",
+    "bag",
+    "did",
+    "not",
+    "arrive",
+)
 
 
 def blocks(table: str, traces: int, days: int) -> Iterator[pa.RecordBatch]:
@@ -80,7 +94,7 @@ def _block(table: str, numbers: pa.Array, traces: int, days: int) -> pa.RecordBa
         "messages": _of([_messages(i) for i in range(500)], numbers, schema.field("messages").type)
         if table == "traces"
         else None,
-        "response": _joined(" ".join(WORDS * 2), numbers),
+        "response": _noise(numbers),
         "segments": _of(
             [[("plan", plan)] for plan in ("free", "silver", "gold")],
             numbers,
@@ -121,6 +135,15 @@ def _messages(number: int) -> list[dict[str, Any]]:
          "tool_calls": []}
         for role in ("system", "user")
     ]  # fmt: skip
+
+
+def _noise(numbers: pa.Array) -> pa.Array:
+    """Return texts of 300 random letters: what a model says compresses badly, by comparison."""
+    rng = np.random.default_rng(numbers[0].as_py())
+    letters = rng.integers(97, 123, size=300 * len(numbers), dtype=np.uint8)
+    ends = np.arange(len(numbers) + 1, dtype=np.int32) * 300
+    buffers = [None, pa.py_buffer(ends.tobytes()), pa.py_buffer(letters.tobytes())]
+    return pa.StringArray.from_buffers(len(numbers), *buffers[1:])
 
 
 def _joined(word: str, numbers: pa.Array) -> pa.Array:
@@ -254,9 +277,10 @@ def main(
             compaction(folder, min(traces, 400_000))
             return
         lake = make(folder, traces, days)
-        size = sum(
-            file.bytes for name in ("traces", "labels") for file in live_files(lake.table(name))
-        )
+        tables = [lake.table(name) for name in ("traces", "labels")]
+        for table in tables:
+            table.refresh()
+        size = sum(file.bytes for table in tables for file in live_files(table))
         click.echo(f"  {traces} traces, {size / 2**20:.0f} MiB in the lake")
         last = (START + timedelta(days=days)).date().isoformat()
         tell(folder, f"out of all {days} days", last, memory_mib)

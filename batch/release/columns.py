@@ -37,8 +37,14 @@ NO_LABEL: Final = "none"
 _FROM_LABEL: Final = frozenset({"label", "route", "confidence"})
 _SEPARATOR: Final = "\x1f"
 _COMPUTED: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "tool_path": lambda t: t.tool_calls.map(lambda call: call["name"]).join(">"),
+    "tool_path": lambda t: _tool_path(t.tool_calls),
 }
+
+
+def _tool_path(calls: Any) -> Any:
+    """Return the names of the tools in order, null for none: engines differ on an empty list."""
+    names = calls.map(lambda call: call["name"]).join(">")
+    return ibis.ifelse(calls.length() > 0, names, ibis.null("string"))
 
 
 def is_known(column: str) -> bool:

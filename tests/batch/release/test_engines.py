@@ -61,9 +61,8 @@ def spark(lake: Lake) -> Any:
     )
     for name in ("traces", "labels"):
         handle = snapshot(lake, name).handle
-        uris = [Path(uri).as_uri() if "://" not in uri else uri for uri in handle.file_uris()]
-        base = Path(lake.location.table_uri(name)).as_uri()
-        session.read.option("basePath", base).parquet(*uris).createOrReplaceTempView(name)
+        files = session.read.option("basePath", lake.location.table_uri(name))
+        files.parquet(*handle.file_uris()).createOrReplaceTempView(name)
     yield session
     session.stop()
 
