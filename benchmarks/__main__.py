@@ -15,6 +15,8 @@ ALL = (
     ("ner_speed", "the cost of finding names"),
     ("labels_join", "the join of traces and feedback: throughput, state, rebuild"),
     ("labels_quality", "labels from simulated signals against the truth"),
+    ("release", "a release out of a growing lake, and compaction against pyarrow"),
+    ("labels_reconcile", "the batch join over a lake: time and memory as it grows"),
 )
 
 
