@@ -106,7 +106,6 @@ class Worker:
         }
         self.assignment = Assignment()
         self.log = Recorder()
-        tell = Recorder()
         self.steps = LabelSteps(self.writers["labels"], world.sent, patience(), never, _ignore)
         settings: dict[str, Any] = {
             "join": Join(world.scales),
@@ -117,7 +116,7 @@ class Worker:
             ),
             "counts": lambda: dict.fromkeys(RecordKind, PARTITIONS),
             "observer": LabelObserver(
-                Metrics(CollectorRegistry()), self.log, lambda: 0, tell.info, tell.info
+                Metrics(CollectorRegistry()), self.log, lambda: 0, _ignore, _ignore
             ),
             "limit": 2**30,
             "policy": "p",
@@ -223,5 +222,5 @@ def finish(world: World) -> None:
     last.label()
 
 
-def _ignore(_table: str, _error: Any) -> None:
-    return
+def _ignore(*_: object) -> None:
+    """Take note of nothing."""

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from random import Random
+from time import sleep
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 
 from labels.decide import in_force
 from labels.evidence import Scales
+from lake.ledger import Source
+from schemas.errors import FatalError, RetryableError
 from schemas.provenance import RecordKind
 from schemas.records import Feedback, Trace
-from tests.labels.kit import feedback, labels, policy, told, trace
+from tests.labels.kit import feedback, labels, partition_of, policy, told, trace
 from tests.labels.worlds import records
 from tests.stream.label_world import PARTITIONS, TOPICS, Worker, World, finish, haunt
 
@@ -183,3 +186,48 @@ def _positions(world: World) -> dict[Any, int | None]:
         for kind, topic in TOPICS.items()
         if topic == source.topic
     }
+
+
+def test_reading_on_goes_on_beside_a_rebuild(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rebuild takes a step between two polls; what is flushed meanwhile is joined after it."""
+    world, worker = made(*[trace(f"t{i}", at=i) for i in range(20)])
+    flush_all(worker)
+    worker.label()
+    monkeypatch.setattr("stream.label_tables.ROWS", 1)
+    monkeypatch.setattr("stream.labelling.STEP_SECONDS", -1.0)
+    other = Worker(world)
+    other.take(range(PARTITIONS))
+    for _ in range(5):
+        other.labelling.turn(other.assignment)
+    assert other.labelling.rebuilding
+    words = [feedback(f"f{i}", f"t{i}") for i in range(20)]
+    for word in words:
+        world.logs[Source(TOPICS[RecordKind.FEEDBACK], partition_of(word, PARTITIONS))].append(word)
+    other.flush(RecordKind.FEEDBACK, 1000)
+    other.turn()
+    other.label()
+    assert {f"t{i}" for i in range(20)} <= in_force(world.events()).keys()
+
+
+def test_a_lake_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading back from the lake begins anew; after too long the worker stops."""
+    monkeypatch.setattr("stream.labelling.HOLD_SECONDS", 0.0)
+    world, worker = made(trace("t"), THUMB)
+    flush_all(worker)
+    other = Worker(world, retry_seconds=0.0)
+    other.take(range(PARTITIONS))
+
+    def silent(*_: Any) -> Any:
+        raise RetryableError("no answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(other.labelling.tables.labels, "refresh", silent)
+        other.labelling.turn(other.assignment)
+        assert not other.labelling.rebuilding
+        sleep(0.01)
+        with pytest.raises(FatalError, match="still failing"):
+            other.labelling.turn(other.assignment)
+    other.labelling.turn(other.assignment)
+    other.turn()
+    other.label()
+    assert "t" in in_force(world.events())
