@@ -11,6 +11,9 @@ _SNAPSHOT = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 """The list of suffixes as it was packed: asking the network would tell it what is being read."""
 
 
+_LETTERS = re.compile(r"\.[a-z]{2,24}\Z")
+
+
 @lru_cache(maxsize=4096)
 def _is_public(domain: str) -> bool:
     return bool(_SNAPSHOT(domain).suffix)
@@ -23,10 +26,15 @@ class MailRecogniser(EmailRecognizer):
         self._internal = tuple(f".{domain}" for domain in internal_domains)
         super().__init__(name="EmailRecognizer")
 
-    def validate_result(self, pattern_text: str) -> bool:
-        """Ask for a public suffix or an internal domain."""
+    def validate_result(self, pattern_text: str) -> bool | None:
+        """Be sure of a public suffix or an internal domain, and unsure of any other in letters.
+
+        What ends otherwise is none: `lodash@4.17.21` is the version of a package.
+        """
         domain = "." + pattern_text.rpartition("@")[2].casefold()
-        return domain.endswith(self._internal) or _is_public(domain[1:])
+        if domain.endswith(self._internal) or _is_public(domain[1:]):
+            return True
+        return None if _LETTERS.search(domain) else False
 
 
 class HostRecogniser(PatternRecognizer):

@@ -17,12 +17,16 @@ LONGEST_WORD = 2_000
 """Of a longer stretch without white space only so much around a finding is split."""
 
 
+_Token = tuple[int, str, bool, bool]
+"""Offset, lemma, whether it is a key word as it is, and whether Presidio leaves it out."""
+
+
 class ContextWords:
     """Tells whether a word of context stands before a place in a text."""
 
     def __init__(self) -> None:
         self._nlp = PlainNlpEngine()
-        self._split = lru_cache(maxsize=50_000)(self._tokens)
+        self._split = lru_cache(maxsize=20_000)(self._tokens)
         self._last: tuple[str, frozenset[str]] = ("", frozenset())
 
     def supports(self, text: str, lowered: str, start: int, words: tuple[str, ...]) -> bool:
@@ -53,7 +57,7 @@ class ContextWords:
             begin = _chunk_start(text, end)
             if begin < end:
                 tokens = self._split(text[begin:end])
-                for offset, lemma, is_key in reversed(tokens):
+                for offset, lemma, is_key, _ in reversed(tokens):
                     if begin + offset <= start:
                         yield lemma, is_key
             end = begin
@@ -74,18 +78,21 @@ class ContextWords:
         for match in _WORD.finditer(text):
             if ":" not in match[0] or len(match[0]) > LONGEST_WORD:
                 continue
-            for _, lemma, is_key in self._split(match[0]):
-                if is_key is False and ":" in lemma and not self._skipped(lemma):
+            for _, lemma, is_key, is_skipped in self._split(match[0]):
+                if not is_key and not is_skipped and ":" in lemma:
                     pieces.update(lemma.split(":"))
         self._last = (text, frozenset(pieces))
         return self._last[1]
 
-    def _tokens(self, chunk: str) -> tuple[tuple[int, str, bool], ...]:
-        """Split a chunk without white space: (offset, lemma, is a key word as it is) each."""
-        return tuple(
-            (token.idx, token.lower_, ":" not in token.lower_ and not self._skipped(token.lower_))
-            for token in self._nlp.words(chunk)
-        )
+    def _tokens(self, chunk: str) -> tuple[_Token, ...]:
+        """Split a chunk without white space; spaCy forgets its words again at once."""
+        tokens: list[_Token] = []
+        with self._nlp.zone():
+            for token in self._nlp.words(chunk):
+                skipped = self._skipped(token.lower_)
+                is_key = ":" not in token.lower_ and not skipped
+                tokens.append((token.idx, token.lower_, is_key, skipped))
+        return tuple(tokens)
 
     def _skipped(self, lemma: str) -> bool:
         """Tell whether Presidio leaves a lemma out of its key words."""

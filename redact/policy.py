@@ -20,7 +20,7 @@ from schemas.errors import UsageError
 
 PRESETS = ("strict", "hipaa", "gdpr", "ccpa")
 OFF = "off"
-ENGINE = "1"
+ENGINE = "2"
 """Goes into every policy's hash: it is raised when the detectors find other things than before."""
 
 OperatorName = Literal["placeholder", "pseudonym", "mask", "hash", "drop", "keep"]
@@ -174,9 +174,13 @@ def parse_policy(text: str, name: str) -> Policy:
     if not isinstance(document, dict):
         raise UsageError(f"{name}, line 1: a policy is a mapping, with `name` and `entities`.")
     _refuse_twice(tree, name)
-    document = _extended(document, name)
+    if document.get("extends", PRESETS[0]) not in PRESETS:
+        line = _line(tree, ("extends",))
+        raise UsageError(f"{name}, line {line}: extends: must be one of {', '.join(PRESETS)}.")
+    document = _extended(document)
     if document.get("name") == OFF:
-        raise UsageError(f"{name}, line 1: the name `{OFF}` is taken: it means no redaction.")
+        line = _line(tree, ("name",))
+        raise UsageError(f"{name}, line {line}: the name `{OFF}` is taken: it means no redaction.")
     try:
         return Policy.model_validate(document)
     except ValidationError as error:
@@ -187,15 +191,12 @@ def parse_policy(text: str, name: str) -> Policy:
         raise UsageError(f"{name}, line {_line(tree, path)}: {where}: {reason}.") from None
 
 
-def _extended(document: dict[str, Any], name: str) -> dict[str, Any]:
+def _extended(document: dict[str, Any]) -> dict[str, Any]:
     """Lay a policy over the preset that it ``extends``: mappings are merged, lists replaced."""
     if "extends" not in document:
         return document
-    base = document["extends"]
-    if base not in PRESETS:
-        raise UsageError(f"{name}: extends: must be one of {', '.join(PRESETS)}.")
-    rest = {key: value for key, value in document.items() if key != "extends"}
-    return _laid_over(_extended(dict(yaml.safe_load(_preset(base))), base), rest)
+    base = _extended(dict(yaml.safe_load(_preset(document["extends"]))))
+    return _laid_over(base, {key: value for key, value in document.items() if key != "extends"})
 
 
 def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """The smallest spaCy pipeline on which Presidio's context words work: split, and fold case.
 
 A blank pipeline leaves the lemma of a token empty, so that no context word ever matches; here the
-lemma is the token in lower case. The store of strings that spaCy grows with each new word is
-emptied after each text (``Language.memory_zone``).
+lemma is the token in lower case. spaCy keeps each new word for ever, but for those that it meets
+within a zone.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import spacy
@@ -44,6 +45,10 @@ class PlainNlpEngine(NlpEngine):
     def words(self, text: str) -> Doc:
         """Split a text into tokens."""
         return self._nlp.make_doc(text)
+
+    def zone(self) -> AbstractContextManager[object]:
+        """Return a stretch of work after which spaCy forgets the words that it met in it."""
+        return self._nlp.memory_zone()
 
     def process_batch(
         self, texts: Iterable[str], language: str, batch_size: int = 1, n_process: int = 1, **_: Any

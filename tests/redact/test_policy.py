@@ -37,6 +37,8 @@ def test_hash_names_what_the_policy_does() -> None:
         ("name: mine\nentities: [\n", 3, "not YAML"),
         ("name: mine\n", 1, "entities"),
         ("- name\n", 1, "mapping"),
+        ("name: mine\nextends: stirct\n", 2, "extends: must be one of strict"),
+        ('extends: strict\nname: "off"\n', 2, "is taken"),
         (SMALL + "regions: [US, germany]\n", 4, "regions.1"),
     ],
 )
