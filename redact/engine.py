@@ -3,48 +3,34 @@
 For each batch: (1) find the places that hold text; (2) analyse each segment, or remember its
 analysis; (3) collect what the record's structured fields say about persons; (4) render each
 segment with both; (5) look through the output once more; (6) turn the records into rows. A
-record for which any step fails, for whatever
-reason, is rejected: its text never passes, and neither does the text of the exception.
+record for which any step fails, for whatever reason, is rejected: its text never passes, and
+neither does the text of the exception.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from redact.audit import AuditEntry, Replacement
 from redact.fields import MapSlot, Places, Walker
-from redact.findings import Finding, NamesStage
+from redact.findings import Finding
+from redact.free_text import names_stage
 from redact.identifiers import Identifiers
 from redact.keys import Keys
 from redact.learn import Learnt, learnt_from_user, together
-from redact.names import names
-from redact.ner.labels import TYPES
-from redact.ner.stage import SpacyNames
+from redact.names import names_of
 from redact.policy import FieldClass, Policy
 from redact.prove import PROOF_BYTES, Prover
 from redact.quarantine import fingerprint
 from redact.redactor import Outcome
 from redact.render import Replaced
-from redact.segmenter import SEGMENTS_BYTES, Failure, Known, Segment, Segmenter
+from redact.segmenter import SEGMENTS_BYTES, Known, Segmenter
+from redact.segments import Failure, Segment
 from schemas.columns import record_batch
 from schemas.provenance import Decoded, RecordKind, Rejected
 from schemas.reasons import Reason
 from schemas.redacted import Redacted
-
-
-def names_stage(policy: Policy, wanted: Collection[str] | None = None) -> NamesStage | None:
-    """Load the model for names that a policy asks for; it finds ``wanted`` types only.
-
-    Raises:
-        UsageError: there is no such model.
-    """
-    if policy.names.model == "none":
-        return None
-    types = policy.entities if wanted is None else wanted
-    labels = policy.names.labels or TYPES
-    used = {label: kind for label, kind in labels.items() if kind in types}
-    return SpacyNames(policy.names.model, labels=used, seconds=policy.text_seconds)
 
 
 class _Work(msgspec.Struct, gc=False):
@@ -140,7 +126,7 @@ class PolicyRedactor:
         analysis = found.analysis
         if isinstance(analysis, Failure):
             return analysis
-        taught = names(analysis.learnt)
+        taught = names_of(analysis.learnt)
         rendered = self._segmenter.render(segment.text, found, taught, "redact_json", "")
         renderer = self._segmenter.renderer("redact_json", "")
         left = self._prover.residual([rendered.text], analysis.learnt, renderer.rules)
@@ -178,7 +164,7 @@ class PolicyRedactor:
         places, record = work.places, work.record
         app = getattr(record, "app", "")
         learnt = _learnt(places, found)
-        taught = names(learnt)
+        taught = names_of(learnt)
         classes = [slot.field_class for slot in places.texts] + [c for _, c in work.maps]
         rendered = [
             self._segmenter.render(segment.text, one, taught, field_class, app)
@@ -245,9 +231,9 @@ def _as_json(slot: MapSlot) -> str:
 
 
 _DETAILS = {
-    Reason.REDACTION_TIMEOUT: "A text of the record took too long to look through.",
-    Reason.REDACTION_FAILED: "Redaction stopped with {}.",
-    Reason.RESIDUAL_PII: "After redaction a value of the type {} was still there.",
+    Reason.REDACTION_TIMEOUT: "The text of `{field}` took too long to look through.",
+    Reason.REDACTION_FAILED: "Redaction stopped with {error}.",
+    Reason.RESIDUAL_PII: "After redaction a value of the type {error} was still there.",
 }
 
 
@@ -256,7 +242,7 @@ def _rejected(decoded: Decoded[Any], index: int, work: _Work) -> Rejected:
     return Rejected(
         topic=decoded.topic,
         reason=failure.reason.value,
-        detail=_DETAILS[failure.reason].format(failure.error),
+        detail=_DETAILS[failure.reason].format(field=work.field, error=failure.error),
         raw=decoded.raws[index],
         field=work.field,
         schema_id=decoded.schema_ids[index],

@@ -112,7 +112,7 @@ class Names:
 
 
 _finder = lru_cache(maxsize=16_384)(NameFinder)
-names = lru_cache(maxsize=4096)(Names)
+names_of = lru_cache(maxsize=4096)(Names)
 """Return the names of what a record taught; asked again, the same."""
 
 

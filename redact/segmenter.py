@@ -13,23 +13,20 @@ import msgspec
 from redact.cache import SegmentCache, segment_key
 from redact.detect import PolicyDetector
 from redact.findings import Finding, NamesStage, TextTimeoutError
-from redact.gate import worth_a_model
+from redact.free_text import FreeText
 from redact.keys import Keys
 from redact.learn import learnt_from_prose
 from redact.names import NameFinder, Names
 from redact.policy import FieldClass, Policy
 from redact.pseudonyms import Pseudonyms, operators
 from redact.render import Rendered, Renderer, standing
-from redact.segments import Analyser, Analysis
+from redact.segments import TIMEOUT, Analyser, Analysis, Failure, Segment
 from redact.structure import KeyBook
 from schemas.reasons import Reason
 
 SEGMENTS_BYTES = 192 * 1024 * 1024
 _WEIGHT = 900
 """About what is remembered of a segment in bytes, beside its marks and outputs."""
-
-_SHORT = 4_000
-"""Characters of a text that a model reads in one piece, far within the time of any text."""
 
 _MARK_WEIGHT = 350
 _OUTPUT_WEIGHT = 400
@@ -40,24 +37,6 @@ _MOST_OUTPUTS = 64
 
 _MOST_RENDERERS = 1_000
 _SERIALS = count(1)
-
-
-class Segment(msgspec.Struct, frozen=True, gc=False):
-    """A text to redact: ``json`` allows it to be taken apart, ``free`` says people wrote it."""
-
-    text: str
-    json: bool
-    free: bool
-
-
-class Failure(msgspec.Struct, frozen=True, gc=False):
-    """Why a segment cannot be redacted. ``error`` is the name of a type of exception."""
-
-    reason: Reason
-    error: str
-
-
-_TIMEOUT = Failure(Reason.REDACTION_TIMEOUT, "TextTimeoutError")
 
 
 class Known(msgspec.Struct, gc=False):
@@ -91,8 +70,7 @@ class Segmenter:
             PolicyDetector(policy, wanted=None if report else policy.replaced()),
             KeyBook(policy.keys),
         )
-        self._names = names
-        self._report = report
+        self._free_text = FreeText(names, every=report)
         self._known: SegmentCache[Known] = SegmentCache(SEGMENTS_BYTES)
         self._output_hits = self._output_misses = 0
         self._renderers: dict[tuple[FieldClass, str], tuple[int, Renderer]] = {}
@@ -119,7 +97,7 @@ class Segmenter:
                 known = waiting[key][0]
             if known is None:
                 known = Known(key, self._attempt(segment), {}, {})
-                if self._wants_names(segment, known.analysis):
+                if self._free_text.wants(segment, known.analysis):
                     waiting[key] = known, segment
                 else:
                     self._known.put(key, known, _weight(known.analysis))
@@ -191,24 +169,15 @@ class Segmenter:
         try:
             return self._analyser.analyse(segment.text, json=segment.json)
         except TextTimeoutError:
-            return _TIMEOUT
+            return TIMEOUT
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
             return Failure(Reason.REDACTION_FAILED, type(error).__name__)
 
-    def _wants_names(self, segment: Segment, analysis: Analysis | Failure) -> bool:
-        return (
-            segment.free
-            and self._names is not None
-            and isinstance(analysis, Analysis)
-            and analysis.marks is None
-            and (self._report or worth_a_model(segment.text, analysis.findings))
-        )
-
     def _add_names(self, fresh: Sequence[tuple[Known, Segment]]) -> None:
         """Let the model look through new free text, and add its names to what is known."""
-        results = self._model([segment.text for _, segment in fresh])
+        results = self._free_text.names([segment.text for _, segment in fresh])
         for (known, segment), names in zip(fresh, results, strict=True):
             analysis = known.analysis
             if isinstance(names, Failure):
@@ -217,35 +186,6 @@ class Segmenter:
                 learnt = analysis.learnt | learnt_from_prose(segment.text, names)
                 known.analysis = Analysis((*analysis.findings, *names), None, learnt)
             self._known.put(known.key, known, _weight(known.analysis))
-
-    def _model(self, texts: Sequence[str]) -> list[list[Finding] | Failure]:
-        """Return the names in each text: short texts together, each long one in its own time."""
-        short = [number for number, text in enumerate(texts) if len(text) <= _SHORT]
-        together = self._asked([texts[number] for number in short])
-        if isinstance(together, Failure):
-            # One of them failed: look at each alone, so that only that one is lost.
-            short, together = [], []
-        known = dict(zip(short, together, strict=True))
-        return [
-            known[number] if number in known else self._alone(text)
-            for number, text in enumerate(texts)
-        ]
-
-    def _alone(self, text: str) -> list[Finding] | Failure:
-        result = self._asked([text])
-        return result if isinstance(result, Failure) else result[0]
-
-    def _asked(self, texts: Sequence[str]) -> list[list[Finding]] | Failure:
-        if self._names is None or not texts:
-            return [[] for _ in texts]
-        try:
-            return self._names.find(texts)
-        except TextTimeoutError:
-            return _TIMEOUT
-        except MemoryError:
-            raise
-        except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
-            return Failure(Reason.REDACTION_FAILED, type(error).__name__)
 
     def _renderer(self, field_class: FieldClass, app: str) -> tuple[int, Renderer]:
         scope = self.scope(app)

@@ -15,11 +15,30 @@ from redact.findings import Detector, Finding
 from redact.kinds import NUMBER_LIKE
 from redact.learn import NOTHING, Learnt, learnt_from, learnt_from_prose
 from redact.structure import HARMLESS, KeyBook, Leaf, is_json, leaves
+from schemas.reasons import Reason
 
 SURE = 1.0
 _MAX_DEPTH = 6
 _NAME = re.compile(r"[^\W\d_][^\d_@:/{}<>\[\]]{0,80}\Z")
 _GAP = "\n\n"
+
+
+class Segment(msgspec.Struct, frozen=True, gc=False):
+    """A text to redact: ``json`` allows it to be taken apart, ``free`` says people wrote it."""
+
+    text: str
+    json: bool
+    free: bool
+
+
+class Failure(msgspec.Struct, frozen=True, gc=False):
+    """Why a segment cannot be redacted. ``error`` is the name of a type of exception."""
+
+    reason: Reason
+    error: str
+
+
+TIMEOUT = Failure(Reason.REDACTION_TIMEOUT, "TextTimeoutError")
 
 
 class Mark(msgspec.Struct, frozen=True, gc=False):

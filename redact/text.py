@@ -16,7 +16,7 @@ from redact.findings import Finding
 from redact.keys import Keys
 from redact.policy import Policy
 from redact.render import Replaced
-from redact.segmenter import Failure, Segment
+from redact.segments import Failure, Segment
 from schemas.provenance import Decoded, Raw, RecordKind
 from schemas.records import Feedback, Trace
 

@@ -77,7 +77,7 @@ def test_a_text_that_the_model_takes_too_long_for_is_refused(
 ) -> None:
     """The model's time is the policy's; who is short is not kept waiting, nor refused with it."""
     redactor = engine("shipped")
-    stage = redactor._segmenter._names
+    stage = redactor._segmenter._free_text._stage
     assert isinstance(stage, SpacyNames)
     assert stage._seconds == load_policy("strict").text_seconds
     monkeypatch.setattr(stage, "_clock", Counting(1.5))

@@ -8,7 +8,7 @@ import pytest
 from redact.findings import disjoint
 from redact.gate import worth_a_model
 from redact.learn import Learnt, learnt_from_user
-from redact.names import found_in, names
+from redact.names import found_in, names_of
 from tests.redact.kit import NOW, decoded, minimal, rows
 from tests.redact.test_leaks import engine
 
@@ -51,7 +51,7 @@ def test_never_across_subjects() -> None:
 
 def test_ordinary_words_count_as_names_only_with_a_capital() -> None:
     """Mr Brown is a name, a brown bag is none."""
-    finders = names(frozenset({Learnt("PERSON", "Will Brown")})).finders
+    finders = names_of(frozenset({Learnt("PERSON", "Will Brown")})).finders
     text = "Brown has put the brown bag here, and so Will knows."
     assert sorted(text[f.start : f.end] for f in found_in(text, finders)) == ["Brown", "Will"]
     assert found_in("brownie, willing, Browning", finders) == []
@@ -65,7 +65,7 @@ def test_a_user_id_gives_the_name_it_is_made_of() -> None:
 
 def test_marks_on_letters_may_be_missing() -> None:
     """A name is found as it is spelt, and without its accents."""
-    finders = names(frozenset({Learnt("PERSON", "J\u00fcrgen M\u00fcller")})).finders
+    finders = names_of(frozenset({Learnt("PERSON", "J\u00fcrgen M\u00fcller")})).finders
     for text in ("J\u00fcrgen M\u00fcller", "Jurgen Muller", "M\u00fcllers"):
         assert [(f.start, f.end) for f in disjoint(found_in(text, finders))] == [(0, len(text))]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redact.segmenter import Segment
+from redact.segments import Segment
 from redact.structure import KeyBook, is_json, leaves, literal, origins, unescape
 from tests.redact.test_leaks import engine
 

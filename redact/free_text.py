@@ -1,0 +1,78 @@
+"""Names in people's free text: which texts a model reads, and what becomes of one that it fails on.
+
+Short texts go to the model together, which is cheaper; a long one has a time of its own.
+"""
+
+from collections.abc import Collection, Sequence
+
+from redact.findings import Finding, NamesStage, TextTimeoutError
+from redact.gate import worth_a_model
+from redact.ner.labels import TYPES
+from redact.ner.stage import SpacyNames
+from redact.policy import Policy
+from redact.segments import TIMEOUT, Analysis, Failure, Segment
+from schemas.reasons import Reason
+
+_SHORT = 4_000
+"""Characters of a text that a model reads in one piece, far within the time of any text."""
+
+
+def names_stage(policy: Policy, wanted: Collection[str] | None = None) -> NamesStage | None:
+    """Load the model for names that a policy asks for; it finds ``wanted`` types only.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    if policy.names.model == "none":
+        return None
+    types = policy.entities if wanted is None else wanted
+    labels = policy.names.labels or TYPES
+    used = {label: kind for label, kind in labels.items() if kind in types}
+    return SpacyNames(policy.names.model, labels=used, seconds=policy.text_seconds)
+
+
+class FreeText:
+    """Asks a model for names; with ``every`` text, else only where a name may stand."""
+
+    def __init__(self, stage: NamesStage | None, *, every: bool) -> None:
+        self._stage = stage
+        self._every = every
+
+    def wants(self, segment: Segment, analysis: Analysis | Failure) -> bool:
+        """Tell whether a segment is to be read by the model."""
+        return (
+            segment.free
+            and self._stage is not None
+            and isinstance(analysis, Analysis)
+            and analysis.marks is None
+            and (self._every or worth_a_model(segment.text, analysis.findings))
+        )
+
+    def names(self, texts: Sequence[str]) -> list[list[Finding] | Failure]:
+        """Return the names in each text, or why it has none."""
+        short = [number for number, text in enumerate(texts) if len(text) <= _SHORT]
+        together = self._asked([texts[number] for number in short])
+        if isinstance(together, Failure):
+            # One of them failed: look at each alone, so that only that one is lost.
+            short, together = [], []
+        known = dict(zip(short, together, strict=True))
+        return [
+            known[number] if number in known else self._alone(text)
+            for number, text in enumerate(texts)
+        ]
+
+    def _alone(self, text: str) -> list[Finding] | Failure:
+        result = self._asked([text])
+        return result if isinstance(result, Failure) else result[0]
+
+    def _asked(self, texts: Sequence[str]) -> list[list[Finding]] | Failure:
+        if self._stage is None or not texts:
+            return [[] for _ in texts]
+        try:
+            return self._stage.find(texts)
+        except TextTimeoutError:
+            return TIMEOUT
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
+            return Failure(Reason.REDACTION_FAILED, type(error).__name__)
