@@ -15,17 +15,16 @@ from lake.retry import Retry
 from lake.tables import Lake, Table
 from lake.writer import TableWriter
 from schemas.errors import FatalError, UsageError
-from schemas.provenance import RecordKind
 from stream.assignment import TakeOver
 from stream.beginning import Beginning
 from stream.decode.decoder import Decoder
 from stream.failpoints import parse
 from stream.flusher import FlushSteps, another_topic
 from stream.flushes import Due
-from stream.intake import Intake
+from stream.intake import Decodes, Intake
 from stream.memory import Budget, resident_bytes
 from stream.pace import Pace
-from stream.replay import Replay, Report
+from stream.replay import Reads, Replay, Report
 from stream.replay_abandon import abandon as remove
 from stream.replay_bounds import Asked, Known, spans
 from stream.replay_diff import Comparison
@@ -35,6 +34,10 @@ from stream.replay_rate import Rate
 from stream.replay_reader import Reader
 from stream.replay_staging import AUDIT, QUARANTINE, Staging
 from stream.replay_steps import ReplayStep
+from stream.replay_stored import StoredReader, no_times, stored_extent
+
+NO_LIMIT = 2**62
+"""Bytes of a record that was stored: it was let in once."""
 
 PATIENCE_SECONDS = 120.0
 """How long something outside may not answer before a replay ends; it can be run again."""
@@ -49,6 +52,7 @@ class Task:
     name: str | None
     records_per_second: float | None
     memory_bytes: int
+    from_lake: bool
 
 
 def staging(settings: Settings) -> Staging:
@@ -93,7 +97,11 @@ class Workshop:
         """
         kind_table = wiring.kind_and_table(self.settings.kafka, self.task.topic)[1]
         name = self.task.name or name_for(
-            kind_table, self.task.topic, self.task.asked, self.parts.redactor.policy_hash
+            kind_table,
+            self.task.topic,
+            self.task.asked,
+            self.parts.redactor.policy_hash,
+            from_lake=self.task.from_lake,
         )
         return self.staging.begin(patience().call("planning", partial(self._planned, name)))
 
@@ -104,12 +112,16 @@ class Workshop:
         incarnation = self.reader.incarnation(topic)
         if table.incarnation_version(topic) not in (None, incarnation.version()):
             raise FatalError(another_topic(topic))
-        known: Mapping[Source, Known] = self.reader.known(table.positions)
-        found = spans(self.task.asked, known, self.reader.offset_at)
+        adopted = table.number(adopted_app(topic))
+        if self.task.from_lake:
+            found = spans(self.task.asked, stored_extent(table, topic, adopted), no_times)
+        else:
+            known: Mapping[Source, Known] = self.reader.known(table.positions)
+            found = spans(self.task.asked, known, self.reader.offset_at)
         if not found and name not in self.staging.names():
             raise UsageError(
                 f"There is nothing to replay of {topic} from {self.task.asked}: nothing of it is "
-                "both in the lake and in Kafka."
+                f"{'in the lake' if self.task.from_lake else 'both in the lake and in Kafka'}."
             )
         return Plan(
             name=name,
@@ -120,9 +132,10 @@ class Workshop:
             audited=self.parts.audited,
             asked=str(self.task.asked),
             incarnation=incarnation,
-            adopted=table.number(adopted_app(topic)),
+            adopted=adopted,
             spans=found,
             created_ms=wiring.now_us() // 1000,
+            from_lake=self.task.from_lake,
         )
 
     def replay(self, plan: Plan, report: Report) -> Replay:
@@ -130,10 +143,13 @@ class Workshop:
         stream, lake = self.settings.stream, self.staging.lake(plan.name)
         primary, aside = lake.table(plan.table), lake.table(QUARANTINE)
         audit = lake.table(AUDIT) if plan.audited else None
+        decoder = self._decoder(plan)
+        stored = self._stored(plan, decoder) if plan.from_lake else None
+        reader = stored or self.reader
         return Replay(
             plan=plan,
-            reader=self.reader,
-            take_over=self._take_over(plan, primary, aside, audit),
+            reader=reader,
+            take_over=self._take_over(plan, reader, primary, aside, audit),
             beginning=Beginning(
                 primary={plan.topic: primary},
                 quarantine=aside,
@@ -141,7 +157,7 @@ class Workshop:
                 now_ms=_now_ms,
                 new_token=wiring.new_token,
             ),
-            intake=self._intake(plan),
+            intake=self._intake(stored or decoder),
             steps=self._steps(plan, primary, aside, audit),
             due=Due(self.budget.flush_bytes(stream.flush_bytes), stream.flush_seconds),
             pace=Pace(self.budget.batch),
@@ -153,27 +169,36 @@ class Workshop:
             report=report,
         )
 
-    def _take_over(self, plan: Plan, primary: Table, aside: Table, audit: Table | None) -> TakeOver:
+    def _take_over(
+        self, plan: Plan, reader: Reads, primary: Table, aside: Table, audit: Table | None
+    ) -> TakeOver:
         return TakeOver(
             primary={plan.topic: primary},
             quarantine=aside,
             audit=audit,
             labels=None,
             incarnation=self.reader.incarnation,
-            watermarks=self.reader.watermarks,
+            watermarks=reader.watermarks,
             start="earliest",
             on_lost_offsets="fail",
             on_lost=lambda _source, _start, _end: None,
         )
 
-    def _intake(self, plan: Plan) -> Intake:
-        kind: RecordKind = wiring.kind_and_table(self.settings.kafka, plan.topic)[0]
+    def _decoder(self, plan: Plan) -> Decoder:
+        return Decoder(
+            wiring.kind_and_table(self.settings.kafka, plan.topic)[0],
+            wiring.schema_source(self.settings.kafka),
+            max_record_bytes=NO_LIMIT if plan.from_lake else self.settings.stream.max_record_bytes,
+        )
+
+    def _stored(self, plan: Plan, decoder: Decoder) -> StoredReader:
+        kind, name = wiring.kind_and_table(self.settings.kafka, plan.topic)
+        table = self.staging.live.table(name)
+        return StoredReader(table, plan.topic, kind, decoder, plan.adopted)
+
+    def _intake(self, decoder: Decodes) -> Intake:
         return Intake(
-            decoder=Decoder(
-                kind,
-                wiring.schema_source(self.settings.kafka),
-                max_record_bytes=self.settings.stream.max_record_bytes,
-            ),
+            decoder=decoder,
             redactor=self.parts.redactor,
             sealer=self.parts.sealer,
             now_us=wiring.now_us,

@@ -9,6 +9,7 @@ is read waits while a flush is carried out.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 from lake.ledger import Source
 from lake.retry import Retry
@@ -24,7 +25,24 @@ from stream.owned import Assignment
 from stream.pace import Pace
 from stream.replay_plan import Plan
 from stream.replay_rate import Rate
-from stream.replay_reader import Reader, gone, unanswered
+from stream.replay_reader import Batch, gone, unanswered
+
+
+class Reads(Protocol):
+    """Where records come from; see `stream.replay_reader` and `stream.replay_stored`."""
+
+    def assign(self, starts: Mapping[Source, int]) -> None:
+        """Read these partitions from these offsets on."""
+
+    def drop(self, source: Source) -> None:
+        """Read a partition no further."""
+
+    def watermarks(self, source: Source) -> tuple[int, int]:
+        """Return the first offset that can be read and the one after the last."""
+
+    def read(self, most: int) -> Batch:
+        """Return what comes next."""
+
 
 Report = Callable[[str, int, int], None]
 """Told what is done, how much of it is, and of how much."""
@@ -35,7 +53,7 @@ class Replay:
     """Reads what is left of a plan. ``patience`` is how long Kafka may say nothing, in seconds."""
 
     plan: Plan
-    reader: Reader
+    reader: Reads
     take_over: TakeOver
     beginning: Beginning
     intake: Intake

@@ -24,7 +24,8 @@ class Plan:
 
     ``table`` is the primary table of the topic, ``policy`` the hash of the redaction policy,
     ``asked`` the range in words, ``adopted`` when the topic was last adopted (as in the ledger),
-    ``created_ms`` when the plan was made (milliseconds since 1970).
+    ``created_ms`` when the plan was made (milliseconds since 1970); ``from_lake`` says that stored
+    rows are read instead of Kafka's records.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Plan:
     adopted: int | None
     spans: Sequence[Span]
     created_ms: int
+    from_lake: bool = False
 
     @property
     def ends(self) -> dict[Source, int]:
@@ -56,7 +58,8 @@ class Plan:
 
     def same_task(self, other: "Plan") -> bool:
         """Tell whether another plan asks for the same."""
-        return (self.topic, self.policy, self.asked) == (other.topic, other.policy, other.asked)
+        mine = (self.topic, self.policy, self.asked, self.from_lake)
+        return mine == (other.topic, other.policy, other.asked, other.from_lake)
 
     def to_bytes(self) -> bytes:
         """Return the plan as JSON."""
@@ -73,6 +76,7 @@ class Plan:
             "adopted": self.adopted,
             "spans": [[s.partition, s.start, s.end, s.forgotten] for s in self.spans],
             "created_ms": self.created_ms,
+            "from_lake": self.from_lake,
         }
         return json.dumps(body).encode()
 
@@ -90,9 +94,9 @@ def parse_plan(data: bytes, where: str) -> Plan:
         raise FatalError(f"{where} cannot be read ({type(error).__name__})") from None
 
 
-def name_for(table: str, topic: str, asked: Asked, policy: str) -> str:
+def name_for(table: str, topic: str, asked: Asked, policy: str, *, from_lake: bool) -> str:
     """Return the name of a replay that was given none: the same task, the same name."""
-    body = f"{topic}\n{asked}\n{policy}".encode()
+    body = f"{topic}\n{asked}\n{policy}\n{from_lake}".encode()
     return f"{table}-{blake2b(body, digest_size=4).hexdigest()}"
 
 

@@ -51,6 +51,12 @@ ROWS: Final = {
     "--records-per-second", type=click.FloatRange(0, min_open=True), help="Read no faster."
 )
 @click.option("--memory", metavar="SIZE", help="Ceiling for this process, such as 1GiB.")
+@click.option(
+    "--from-lake",
+    is_flag=True,
+    help="Redact stored rows again, where Kafka has forgotten the records: for a stricter policy "
+    "only, since what was taken out does not come back. The range is given as offsets.",
+)
 @with_call
 def run(  # noqa: PLR0913 - each is an option
     call: Call,
@@ -63,6 +69,7 @@ def run(  # noqa: PLR0913 - each is an option
     name: str | None,
     records_per_second: float | None,
     memory: str | None,
+    from_lake: bool,
 ) -> None:
     """Read a past range of a topic again, under another policy, beside the live workers.
 
@@ -83,6 +90,7 @@ def run(  # noqa: PLR0913 - each is an option
         name=None if name is None else check_name(name),
         records_per_second=records_per_second,
         memory_bytes=_memory(memory, settings.stream.memory_bytes),
+        from_lake=from_lake,
     )
     workshop = Workshop.open(settings, task)
     with closing(workshop.reader):

@@ -65,14 +65,14 @@ def rows(scene: Scene, table: str) -> dict[Place, dict[str, Any]]:
 def replay(scene: Scene, policy: Path, **more: object) -> tuple[list[str], dict[str, str]]:
     """The arguments and the environment of the replay."""
     bounds = (f"--from={SPAN.start}", f"--to={SPAN.stop}", f"--topic={scene.traces_topic}")
-    return ["stream", "replay", "--json", f"--policy={policy}", *bounds], scene.env(**more)
+    return ["stream", "replay", f"--policy={policy}", *bounds], scene.env(**more)
 
 
 def run(command: list[str], env: dict[str, str], code: int = 0) -> dict[str, Any]:
     """Run a command to its end; return what it says."""
-    done = run_goldpan(env, *command)
+    done = run_goldpan(env, *command, "--json")
     assert done.returncode == code, done.stderr
-    said: dict[str, Any] = json.loads(done.stdout) if done.stdout else {}
+    said: dict[str, Any] = json.loads(done.stdout)
     return said
 
 
@@ -130,7 +130,7 @@ def test_beside_live_workers_on_s3(
     name = said["name"]
     assert rows(scene, "traces").items() >= before.items()
 
-    difference = run(["replay", "diff", name, "--json"], env, code=1)
+    difference = run(["replay", "diff", name], env, code=1)
     assert difference["findings"]["PHONE_NUMBER"]["after"] > 0
     assert difference["findings"]["PHONE_NUMBER"]["before"] == 0
     assert difference["rows"]["changed"] > 0
@@ -142,12 +142,12 @@ def test_beside_live_workers_on_s3(
         dying = {**env, "GOLDPAN_STREAM__FAIL_AT": str(step)}
         assert run_goldpan(dying, "replay", "promote", name).returncode == -signal.SIGKILL
         scene.produce(10)
-    run(["replay", "promote", name, "--json"], env)
+    run(["replay", "promote", name], env)
     scene.produce(10)
     live.wait_until(scene.all_in, what="done with what came meanwhile")
     scene.assert_exactly_once()
     assert_replaced(scene, before, said["policy"], said["partitions"])
-    run(["replay", "abandon", name, "--json"], env)
+    run(["replay", "abandon", name], env)
     bucket, _, prefix = lake.removeprefix("s3://").partition("/")
     left = s3.client().list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/replays".lstrip("/"))
     assert left.get("Contents", []) == []

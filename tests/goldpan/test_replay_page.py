@@ -1,5 +1,6 @@
 """The commands of docs/replay.md, run as they stand there."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,15 +9,18 @@ from pathlib import Path
 from goldpan.demo.broker import Broker
 from goldpan.demo.framing import as_json
 from goldpan.demo.traffic import feedback_of, shipped_conversations, traces_of
+from lake.config import LakeSettings
+from lake.tables import Lake
 from tests.architecture.source import ROOT
 from tests.servers.worker import environment, run_goldpan, settings
 
 PAGE = (ROOT / "docs/replay.md").read_text(encoding="utf-8")
+COLUMNS = ("_partition", "_offset", "trace_id", "_schema", "_policy", "started_at")
 START = 1_790_000_000_000_000
 
 
-def test_the_commands_of_the_page_run(tmp_path: Path) -> None:
-    """One after the other, on the embedded broker; the difference is told by its exit code."""
+def filled_broker() -> Broker:
+    """Return a broker with some conversations and the feedback on them."""
     broker = Broker()
     for conversation in shipped_conversations()[:3]:
         traces = traces_of(conversation, started_at=START)
@@ -26,6 +30,12 @@ def test_the_commands_of_the_page_run(tmp_path: Path) -> None:
         for record in feedback_of(conversation, traces):
             broker.send("llm.feedback", record["trace_id"], as_json(record), lambda _p, _o: None)
     broker.flush()
+    return broker
+
+
+def test_the_commands_of_the_page_run(tmp_path: Path) -> None:
+    """One after the other, on the embedded broker; the difference is told by its exit code."""
+    broker = filled_broker()
     env = settings(broker.address, tmp_path / "lake")
     assert run_goldpan(env, "stream", "run", "--until-caught-up").returncode == 0
     block = re.search(r"```sh\n(.*?)```", PAGE, re.DOTALL)
@@ -39,4 +49,28 @@ def test_the_commands_of_the_page_run(tmp_path: Path) -> None:
         codes.append(done.returncode)
         assert "goldpan:" not in done.stderr, done.stderr
     assert codes == [0, 0, 1, 0, 0, 0]
+    del broker
+
+
+def test_stored_rows_are_redacted_again(tmp_path: Path) -> None:
+    """From the lake alone: the stricter policy holds for each row, and each is there once."""
+    broker = filled_broker()
+    policy = tmp_path / "strict.yaml"
+    policy.write_text("name: x\nentities: {EMAIL_ADDRESS: {}, USER_ID: {}}\nnames: {model: none}\n")
+    env = settings(broker.address, tmp_path / "lake")
+    assert run_goldpan(env, "stream", "run", "--until-caught-up").returncode == 0
+    before = Lake(LakeSettings(uri=env["GOLDPAN_LAKE__URI"])).table("traces").read(COLUMNS)
+    command = ("stream", "replay", "--topic=llm.traces", "--from=0", "--from-lake", "--json")
+    done = run_goldpan(env, *command, f"--policy={policy}")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert run_goldpan(env, "replay", "promote", said["name"]).returncode == 0
+    after = Lake(LakeSettings(uri=env["GOLDPAN_LAKE__URI"])).table("traces").read(COLUMNS)
+    assert (
+        set(after["_policy"].to_pylist()) == {said["policy"]} != set(before["_policy"].to_pylist())
+    )
+    keys = [(name, "ascending") for name in COLUMNS[:2]]
+    unchanged = ["trace_id", "_partition", "_offset", "_schema", "started_at"]
+    assert after.sort_by(keys).select(unchanged) == before.sort_by(keys).select(unchanged)
+    assert run_goldpan(env, "lake", "verify", "--deep").returncode == 0
     del broker

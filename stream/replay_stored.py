@@ -1,0 +1,126 @@
+"""Stored rows, read again as if they were records: where Kafka has forgotten what they came from.
+
+A row is written as the JSON that a producer would have sent, but for what the policy of its time
+has taken out; the worker's own way does the rest. What was taken out cannot come back, so only a
+stricter policy makes sense. Placeholders are known as such and stay.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any, Final
+
+import msgspec
+import pyarrow.compute as pc
+
+from lake.ledger import Source
+from lake.quarantine import ingested_since
+from lake.tables import Table
+from schemas.contract import CONTRACTS, FieldType
+from schemas.errors import UsageError
+from schemas.provenance import Decoded, Raw, RecordKind, Rejected
+from stream.intake import Decodes
+from stream.replay_bounds import Known
+from stream.replay_reader import Batch
+
+WINDOW: Final = 1_024
+"""Offsets of which rows are read at once."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICRO: Final = timedelta(microseconds=1)
+_NO_END: Final = 2**62
+
+
+class StoredReader:
+    """Reads the rows of one topic in a primary table, in the place of Kafka's records.
+
+    ``adopted`` is when the topic was last adopted: rows from before belong to another topic. The
+    decoder is this object too, since a row says by itself which schema it was written with.
+    """
+
+    def __init__(
+        self, table: Table, topic: str, kind: RecordKind, decoder: Decodes, adopted: int | None
+    ) -> None:
+        self._table = table
+        self._topic = topic
+        self._decoder = decoder
+        self._since = ingested_since(adopted or 0)
+        self._fields = CONTRACTS[kind].fields
+        self._next: dict[Source, int] = {}
+        self._left: Iterator[Raw] = iter(())
+        self._ends: dict[Source, int] = {}
+        self._schemas: dict[tuple[int, int], str] = {}
+
+    def assign(self, starts: Mapping[Source, int]) -> None:
+        """Read these partitions from these offsets on, one after the other."""
+        self._next = dict(starts)
+        self._table.refresh()
+
+    def drop(self, source: Source) -> None:
+        """Read a partition no further."""
+        self._next.pop(source, None)
+
+    def watermarks(self, source: Source) -> tuple[int, int]:
+        """Return bounds that bound nothing: the lake forgets no row of itself."""
+        del source
+        return 0, _NO_END
+
+    def read(self, most: int) -> Batch:
+        """Return the next rows as records. Raises RetryableError if the lake does not answer."""
+        raws = list(islice(self._left, most))
+        if raws or self._ends:
+            ends, self._ends = ({}, self._ends) if len(raws) == most else (self._ends, {})
+            return Batch(raws, ends)
+        if not self._next:
+            return Batch()
+        source, start = next(iter(self._next.items()))
+        self._window(source, start)
+        self._next[source] = start + WINDOW
+        return self.read(most)
+
+    def decode(self, topic: str, messages: Sequence[Raw]) -> tuple[Decoded[Any], list[Rejected]]:
+        """Decode rows; each keeps the schema that its record was written with."""
+        decoded, rejected = self._decoder.decode(topic, messages)
+        decoded.schema_ids = [
+            self._schemas[where] for where in zip(decoded.partitions, decoded.offsets, strict=True)
+        ]
+        return decoded, rejected
+
+    def _window(self, source: Source, start: int) -> None:
+        where = (pc.field("_offset") >= start) & (pc.field("_offset") < start + WINDOW)
+        where &= (pc.field("_partition") == source.partition) & self._since
+        columns = ["_partition", "_offset", "_schema", *(field.name for field in self._fields)]
+        rows = self._table.read(columns, where, texts={"_topic": self._topic})
+        found = rows.sort_by("_offset").to_pylist()
+        self._schemas = {(row["_partition"], row["_offset"]): row["_schema"] for row in found}
+        self._left = iter([self._record(row) for row in found])
+        self._ends = {source: start + WINDOW}
+
+    def _record(self, row: Mapping[str, Any]) -> Raw:
+        body = {field.name: _plain(field.type, row[field.name]) for field in self._fields}
+        value = msgspec.json.encode(body)
+        return Raw(row["_partition"], row["_offset"], -1, None, value)
+
+
+def _plain(kind: FieldType, value: Any) -> Any:
+    """Return a value as JSON has it: times in microseconds, maps as objects."""
+    if value is None:
+        return None
+    if kind is FieldType.TIMESTAMP:
+        return (value - _EPOCH) // _MICRO
+    return dict(value) if kind is FieldType.MAP else value
+
+
+def stored_extent(table: Table, topic: str, adopted: int | None) -> dict[Source, Known]:
+    """Return where the rows of each partition of a topic begin, and the table's position."""
+    rows = table.read(
+        ["_partition", "_offset"], ingested_since(adopted or 0), texts={"_topic": topic}
+    )
+    firsts = rows.group_by("_partition").aggregate([("_offset", "min")]).to_pylist()
+    lows = {Source(topic, row["_partition"]): row["_offset_min"] for row in firsts}
+    positions = table.positions(list(lows))
+    return {s: Known(low, positions[s] or 0, positions[s] or 0) for s, low in lows.items()}
+
+
+def no_times(_source: Source, _moment: datetime) -> int:
+    """Refuse a time: the time of Kafka is not stored."""
+    raise UsageError("With --from-lake the range is given as offsets: --from 0 --to 100000.")

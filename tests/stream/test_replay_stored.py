@@ -1,0 +1,99 @@
+"""Stored rows are read again as records: all of them, in order, with the schema they came with."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from lake.commit import Move, Watch, commit
+from lake.ledger import Entry, EntryKind, Source, position_app
+from lake.tables import Lake
+from schemas.errors import UsageError
+from schemas.provenance import Raw, RecordKind
+from stream.decode.decoder import Decoder
+from stream.decode.sources import FolderSource
+from stream.replay_bounds import Known
+from stream.replay_stored import WINDOW, StoredReader, no_times, stored_extent
+from tests.lake.kit import HERE, OTHER, SOURCE, START, TOPIC, make_lake, patience, put, rows, span
+
+END = WINDOW + 10
+GAP = {3, WINDOW - 1, WINDOW}
+"""Offsets without a row: in quarantine, or a marker."""
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Rows of two partitions, as a worker would have stored them."""
+    lake = make_lake(tmp_path)
+    for source, first in ((SOURCE, 0), (OTHER, 5)):
+        stored = [(source.partition, o) for o in range(first, END) if o not in GAP]
+        batch = rows(
+            stored,
+            actor="end_user",
+            comment="<PERSON:abcdefghijkl> was kind",
+            attributes=[("page", "chat")],
+            _schema="0123456789abcdef",
+        )
+        item = span(first, END, source=source)
+        table = lake.table("feedback")
+        commit(
+            table.handle,
+            table=table.name,
+            files=put(table, [batch], item),
+            moves=[Move(position_app(source), None, END)],
+            token=1,
+            entry=Entry(EntryKind.FLUSH, [item], {TOPIC: HERE}),
+            retry=patience(),
+            watch=Watch(),
+            now_ms=lambda: 0,
+        )
+    return lake
+
+
+def reader(lake: Lake) -> StoredReader:
+    """Return a reader of the feedback of the lake."""
+    decoder = Decoder(RecordKind.FEEDBACK, FolderSource(None), max_record_bytes=10**9)
+    return StoredReader(lake.table("feedback"), TOPIC, RecordKind.FEEDBACK, decoder, None)
+
+
+@pytest.mark.parametrize("most", [1, 7, 100, WINDOW, 10 * WINDOW])
+def test_every_row_is_read_once(lake: Lake, most: int) -> None:
+    """Whatever is taken at once; and the reader says how far it is, also over a gap."""
+    source = reader(lake)
+    source.assign({SOURCE: 0, OTHER: 5})
+    found: list[Raw] = []
+    ends: dict[Source, int] = {}
+    for at in (SOURCE, OTHER):
+        while ends.get(at, 0) < END:
+            batch = source.read(most)
+            assert len(batch.raws) <= most
+            found += batch.raws
+            ends |= batch.ends
+        source.drop(at)
+    assert source.read(most).empty
+    wanted = [(0, o) for o in range(END)] + [(1, o) for o in range(5, END)]
+    assert [(raw.partition, raw.offset) for raw in found] == [w for w in wanted if w[1] not in GAP]
+
+
+def test_a_row_is_the_record_it_came_from(lake: Lake) -> None:
+    """Times, maps and texts are as they were, and so is the schema."""
+    source = reader(lake)
+    source.assign({SOURCE: 0})
+    decoded, rejected = source.decode(TOPIC, source.read(1).raws)
+    assert rejected == []
+    (record,) = decoded.records
+    assert record.comment == "<PERSON:abcdefghijkl> was kind"
+    assert record.attributes == {"page": "chat"}
+    assert record.occurred_at == int(START.timestamp()) * 1_000_000
+    assert list(decoded.schema_ids) == ["0123456789abcdef"]
+
+
+def test_the_range_is_bounded_by_the_rows(lake: Lake) -> None:
+    """By offsets: when Kafka had a record is not stored."""
+    lake.table("feedback").refresh()
+    assert stored_extent(lake.table("feedback"), TOPIC, None) == {
+        SOURCE: Known(0, END, END),
+        OTHER: Known(5, END, END),
+    }
+    with pytest.raises(UsageError, match="offsets"):
+        no_times(SOURCE, datetime(2026, 10, 1, tzinfo=UTC))
