@@ -79,7 +79,13 @@ class FolderStore:
             beside.replace(target)
 
     def put_new(self, path: str, data: bytes) -> bool:
-        """Write through a temporary file beside the target, then give it a name that is free."""
+        """Write through a temporary file beside the target, then give it a name that is free.
+
+        What is there already stays, so it is read first: a disk may be full.
+        """
+        found = self.find(path)
+        if found is not None:
+            return found == data
         target = self._root / path
         with self._written(target, data) as beside:
             try:

@@ -45,6 +45,20 @@ def test_a_new_file_is_never_written_over(store: FolderStore, tmp_path: Path) ->
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["1.json"]
 
 
+def test_a_new_file_that_is_there_takes_no_room(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk, who finds that its content is there already can go on."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert store.put_new("a/1.json", b"first")
+    monkeypatch.setattr(os, "fsync", full)
+    assert store.put_new("a/1.json", b"first")
+    assert not store.put_new("a/1.json", b"second")
+
+
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_a_write_that_fails_leaves_nothing(
     store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
