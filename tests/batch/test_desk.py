@@ -11,6 +11,7 @@ from batch.reviews.log import read_log
 from goldpan.cli.main import run
 from labels.policy import Policy
 from lake.tables import Lake
+from schemas.errors import FatalError
 from schemas.records import Message
 from tests.batch.kit import (
     POLICY,
@@ -84,6 +85,17 @@ def test_late_work_is_taken_and_a_second_opinion_of_the_same_person_refused(
     assert "no label event" in judge(mine, "nowhere", "ann").refused[0]
     assert len(read_log(lake.table("reviews")).log.reviews) == 1
     assert complaints(lake) == []
+
+
+def test_a_clock_outside_all_times_claims_and_judges_nothing(tmp_path: Path) -> None:
+    """A lease from 1970 would never hold; the item stays for others."""
+    lake = queued(tmp_path)
+    broken = desk(lake, clock=Clock(0))
+    with pytest.raises(FatalError, match="clock"):
+        broken.hand_out("ann", 1)
+    with pytest.raises(FatalError, match="clock"):
+        judge(broken, "t0", "ann")
+    assert read_log(lake.table("reviews")).log.claims == ()
 
 
 def test_two_who_disagree_call_for_a_third(tmp_path: Path) -> None:

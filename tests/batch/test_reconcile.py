@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from batch.labels.scan import Extent
 from labels.decide import in_force
 from labels.evidence import Scales
-from labels.policy import Policy
+from labels.policy import Policy, parse_policy
 from labels.reconcile import LakeRows, reconcile
 from schemas.errors import FatalError, UsageError
 from schemas.records import Feedback, Trace
@@ -236,6 +236,24 @@ def _policy(version: int, more: str = "") -> Policy:
     base = policy(f"version: {version}\n{more}")
     assert base.version == version
     return base
+
+
+def test_feedback_that_says_nothing_that_can_be_read_makes_no_label_and_stays(
+    tmp_path: Path,
+) -> None:
+    """A kind of a newer contract, a value out of range: passed over, and no other is lost by it."""
+    odd = [
+        feedback("k", "t0", kind="applause"),
+        feedback("v", "t1", value=7.0),
+        feedback("r", "t2", kind="rating", value=-3.0),
+        feedback("n", "t3", value=None),
+    ]
+    made = [trace(f"t{i}") for i in range(5)] + odd + [feedback("f", "t4")]
+    lake = new_lake(tmp_path, made)
+    quiet = Scales(parse_policy("extends: agent\naudit: {rate: 0}\n", "quiet"))
+    reconciled(lake, quiet)
+    assert set(labels_of(lake)) == {"t4"}
+    assert len(lake.table("feedback").read(["feedback_id"])) == 5
 
 
 class TestClocks:
