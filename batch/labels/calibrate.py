@@ -7,11 +7,12 @@ publishes it, the other says so.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from batch.labels import calibrations
 from batch.labels.known import Bucket, Sources
-from batch.labels.scan import BUCKET_TRACES, Extent, divide, read_up_to
+from batch.labels.scan import BUCKET_TRACES, Buckets, Extent, divide, read_up_to
 from batch.reviews.log import read_log
 from batch.sequence import Means
 from labels.calibration import Calibration
@@ -64,17 +65,22 @@ class Calibrator:
         tables = (self._reviews, self._feedback, self._traces)
         for table in tables:
             retry.call(f"reading table {table.name}", table.refresh)
-        judged = judgements(read_log(self._reviews).log)
-        as_of = read_up_to([self._traces, self._feedback], now=now)
+        judged = judgements(retry.call("reading", lambda: read_log(self._reviews)).log)
+        as_of = retry.call(
+            "reading the lake", lambda: read_up_to([self._traces, self._feedback], now=now)
+        )
         population: Counter[Pattern] = Counter()
-        reviewed = []
-        for known in self._known(extent, as_of, window, progress):
-            pattern = pattern_of_signals(signals_of(known, self._policy), self._policy)
-            population[pattern] += 1
-            failed = judged.failed.get(known.trace_id)
-            if failed is not None:
-                drawn = judged.drawn.get(known.trace_id)
-                reviewed.append(Reviewed(known.trace_id, failed, pattern, drawn))
+        reviewed: list[Reviewed] = []
+        buckets = retry.call("reading the lake", lambda: self._divided(extent))
+        for number in range(buckets.count):
+            progress("traces", number, buckets.count)
+            bucket = Bucket(Sources(self._traces, self._feedback, {}, {}), extent, buckets, number)
+            known = partial(bucket.known, Scales(self._policy), as_of=as_of, window=window)
+            step = partial(self._counted, known, judged)
+            patterns, found = retry.call("reading the lake", step)
+            population += patterns
+            reviewed += found
+        progress("traces", buckets.count, buckets.count)
         learnt = learn(self._policy, reviewed, population, version=self._next())
         about = {
             "made_at": now,
@@ -101,29 +107,29 @@ class Calibrator:
             )
         return version
 
-    def _known(
-        self,
-        extent: Extent,
-        as_of: int,
-        window: int | None,
-        progress: Callable[[str, int, int], None],
-    ) -> Iterator[Knowledge]:
+    def _divided(self, extent: Extent) -> Buckets:
         policy = self._policy
-        buckets = divide(
-            self._traces,
-            extent,
-            seed=policy.audit.seed,
-            each=self._each,
-            sessions=policy.judges_sessions or policy.judges_retries,
+        sessions = policy.judges_sessions or policy.judges_retries
+        return divide(
+            self._traces, extent, seed=policy.audit.seed, each=self._each, sessions=sessions
         )
-        sources = Sources(self._traces, self._feedback, {}, {})
-        for number in range(buckets.count):
-            progress("traces", number, buckets.count)
-            bucket = Bucket(sources, extent, buckets, number)
-            for known in bucket.known(Scales(policy), as_of=as_of, window=window):
-                if known.seen is not None:
-                    yield known
-        progress("traces", buckets.count, buckets.count)
+
+    def _counted(
+        self, known: Callable[[], Iterator[Knowledge]], judged: Judged
+    ) -> tuple[Counter[Pattern], list[Reviewed]]:
+        """Return how many traces of a bucket have which signals, and those that were reviewed."""
+        population: Counter[Pattern] = Counter()
+        reviewed = []
+        for one in known():
+            if one.seen is None:
+                continue
+            pattern = pattern_of_signals(signals_of(one, self._policy), self._policy)
+            population[pattern] += 1
+            failed = judged.failed.get(one.trace_id)
+            if failed is not None:
+                drawn = judged.drawn.get(one.trace_id)
+                reviewed.append(Reviewed(one.trace_id, failed, pattern, drawn))
+        return population, reviewed
 
 
 def judgements(log: Log) -> Judged:

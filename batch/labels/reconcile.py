@@ -15,14 +15,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow.compute as pc
 
 from batch.labels import policies
 from batch.labels.adding import SEQUENCE, Adder
 from batch.labels.known import Bucket, Sources
-from batch.labels.scan import BUCKET_TRACES, Extent, divide, ranks, read_up_to
+from batch.labels.scan import BUCKET_TRACES, Buckets, Extent, divide, ranks, read_up_to
 from batch.reviews.log import read_log
 from batch.sequence import Means, NumberedRows
 from labels.decide import GENERATION, checked_clock, decide, generation_of, version_of
@@ -78,6 +78,15 @@ class Outcome:
         }
 
 
+class _Plan(NamedTuple):
+    """What is read, in which buckets, and by which clock it is decided."""
+
+    request: Request
+    sources: Sources
+    buckets: Buckets
+    now: int
+
+
 class Reconciler:
     """Runs the job over one lake."""
 
@@ -102,25 +111,35 @@ class Reconciler:
         self._check(dry_run=request.dry_run)
         policy, traces, feedback = self._scales.policy, self._traces, self._feedback
         as_of = request.as_of
-        as_of = read_up_to([traces, feedback], now=now) if as_of is None else min(as_of, now)
-        outcome = Outcome(version_of(self._scales), as_of)
-        buckets = divide(
-            traces,
-            request.extent,
-            seed=policy.audit.seed,
-            each=self._each,
-            sessions=policy.judges_sessions or policy.judges_retries,
+        if as_of is None:
+            tables = [traces, feedback]
+            as_of = retry.call("reading the lake", lambda: read_up_to(tables, now=now))
+        outcome = Outcome(version_of(self._scales), min(as_of, now))
+        sessions = policy.judges_sessions or policy.judges_retries
+        buckets = retry.call(
+            "reading the lake",
+            lambda: divide(
+                traces, request.extent, seed=policy.audit.seed, each=self._each, sessions=sessions
+            ),
         )
-        reviewed = read_log(self._reviews)
+        reviewed = retry.call("reading the reviews", lambda: read_log(self._reviews))
         sources = Sources(traces, feedback, reviewed.log.verdicts(), reviewed.texts)
+        plan = _Plan(request, sources, buckets, now)
         for number in range(buckets.count):
             progress("traces", number, buckets.count)
-            bucket = Bucket(sources, request.extent, buckets, number)
-            self._reconcile(bucket, request, outcome, now)
+            # Read again as a whole if the lake fails to answer: what was added by then is there.
+            step = partial(self._reconcile, plan, number, outcome)
+            count, findings = retry.call("reading the lake", step)
+            outcome.traces += count
+            outcome.findings += findings
         progress("traces", buckets.count, buckets.count)
         return outcome
 
-    def _reconcile(self, bucket: Bucket, request: Request, outcome: Outcome, now: int) -> None:
+    def _reconcile(self, plan: _Plan, number: int, outcome: Outcome) -> tuple[int, Counter[str]]:
+        """Add what is missing of one bucket; return its traces, and what became of decisions."""
+        request = plan.request
+        bucket = Bucket(plan.sources, request.extent, plan.buckets, number)
+        traces, findings = 0, Counter[str]()
         adder = Adder(
             self._rows,
             partial(ranks, self._labels, bucket.extent, bucket.buckets, bucket.number),
@@ -128,19 +147,20 @@ class Reconciler:
         )
         missing: list[LabelEvent] = []
         for known in bucket.known(self._scales, as_of=outcome.as_of, window=request.window):
-            outcome.traces += 1
+            traces += 1
             labelled = request.rebuild and known.trace_id in adder.there
-            event = decide(known, self._scales, decided_at=now, labelled=labelled)
+            event = decide(known, self._scales, decided_at=plan.now, labelled=labelled)
             if event is None:
                 continue
             found = adder.find(event)
-            outcome.findings[found] += 1
+            findings[found] += 1
             if found is Finding.MISSING:
                 missing.append(event)
             if len(missing) == COMMIT_EVENTS:
                 self._add(adder, missing, bucket, request, outcome)
                 missing = []
         self._add(adder, missing, bucket, request, outcome)
+        return traces, findings
 
     def _add(
         self,
@@ -155,7 +175,7 @@ class Reconciler:
         outcome.findings[Finding.THERE] += len(missing) - len(added)
 
     def _check(self, *, dry_run: bool) -> None:
-        self._refuse_later()
+        self._means.retry.call("reading the labels", self._refuse_later)
         act = policies.refuse_changed if dry_run else policies.register
         policy = self._scales.policy
         self._means.retry.call("reading the policies", lambda: act(self._policies, policy))

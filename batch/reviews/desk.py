@@ -80,7 +80,7 @@ class Desk:
     def queue(self) -> Queue:
         """Return the queue as it is now."""
         self._rows.look()
-        log = read_log(self._rows.table).log
+        log = self._read().log
         return queue_of(self._events(log), log, self._policy)
 
     def hand_out(self, reviewer: str, count: int) -> list[Handed]:
@@ -91,7 +91,7 @@ class Desk:
         events: Sequence[LabelEvent] | None = None
         while True:
             now, at = checked_clock(self._means.now_us()), self._rows.look()
-            log = read_log(self._rows.table).log
+            log = self._read().log
             events = self._events(log) if events is None else events
             found = queue_of(events, log, self._policy).claims(reviewer, now, count)
             rows = [claim_row(claim, item.label_event_id, now) for item, claim in found]
@@ -104,18 +104,29 @@ class Desk:
         Raises FatalError if the clock is wrong or the lake does not answer.
         """
         self._means.retry.call("reading table labels", self._labels.refresh)
-        events = events_of(self._labels, {one.trace_id for one in submissions})
+        ids = {one.trace_id for one in submissions}
+        events = self._means.retry.call(
+            "reading table labels", lambda: events_of(self._labels, ids)
+        )
         texts = [text for one in submissions for text in one.texts]
         while True:
             now, at = checked_clock(self._means.now_us()), self._rows.look()
-            written = read_log(self._rows.table)
+            written = self._read()
             rows, taken = _sorted_out(submissions, events, written, now, self._policy)
             if not rows or self._append(rows, texts, at):
                 return taken
 
+    def _read(self) -> Written:
+        return self._means.retry.call("reading table reviews", lambda: read_log(self._rows.table))
+
     def _events(self, log: Log) -> list[LabelEvent]:
-        self._means.retry.call("reading table labels", self._labels.refresh)
-        return events_for_reviewers(self._labels, log.by_trace().keys())
+        reviewed = log.by_trace().keys()
+
+        def step() -> list[LabelEvent]:
+            self._labels.refresh()
+            return events_for_reviewers(self._labels, reviewed)
+
+        return self._means.retry.call("reading table labels", step)
 
     def _append(self, rows: Sequence[Row], texts: Sequence[str], at: int) -> bool:
         """Add rows after the ``at`` that were there; False if there are more by now."""

@@ -1,8 +1,10 @@
 """The batch join over a lake: what it finds, that it adds each label once, whatever happens."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +16,8 @@ from labels.decide import in_force
 from labels.evidence import Scales
 from labels.policy import Policy, parse_policy
 from labels.reconcile import LakeRows, reconcile
-from schemas.errors import FatalError, UsageError
+from lake.tables import Table
+from schemas.errors import FatalError, RetryableError, UsageError
 from schemas.records import Feedback, Trace
 from tests.batch.kit import (
     SCALES,
@@ -284,3 +287,24 @@ class TestClocks:
         lake = new_lake(tmp_path)
         put(lake, [trace("a"), feedback("f", "a")], ingested=NOW + 90 * DAY)
         assert reconciled(lake).as_of == NOW
+
+
+def test_a_lake_that_fails_in_passing_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever read it is, each label is added once and the counts are right."""
+    lake = new_lake(tmp_path, world())
+    real, reads = Table.batches, itertools.count(1)
+
+    def shaky(table: Table, *args: Any, **more: Any) -> Iterator[Any]:
+        for batch in real(table, *args, **more):
+            yield batch
+            if next(reads) in {2, 5, 9, 14, 20}:
+                raise RetryableError("the lake did not answer")
+
+    monkeypatch.setattr(Table, "batches", shaky)
+    outcome = reconciled(lake, each=20)
+    monkeypatch.undo()
+    assert told(labels_of(lake)) == pure(world())
+    assert sum(outcome.added.values()) == len(events(lake)) == len(pure(world()))
+    assert outcome.traces == len({record.trace_id for record in world()})
