@@ -71,7 +71,8 @@ class Staging:
                 f"policy {found.policy}): give another --name, or abandon that one."
             )
         self.check_undecided(found.name)
-        tables = [found.table, QUARANTINE, *([AUDIT] if found.audited else [])]
+        # The primary table comes last: where it is, the others are.
+        tables = [QUARANTINE, *([AUDIT] if found.audited else []), found.table]
         self.lake(found.name).init(tables)
         return found
 

@@ -22,7 +22,7 @@ from stream.config import Size
 from stream.replay_bounds import Asked, asked, parse_bound, parse_days
 from stream.replay_diff import Difference
 from stream.replay_plan import Plan, check_name
-from stream.replay_staging import Progress
+from stream.replay_staging import Progress, State
 
 BEING_REMOVED: Final = "being removed"
 VALUES_SHOWN: Final = 4
@@ -201,10 +201,17 @@ def diff(ctx: click.Context, call: Call, *, name: str, samples: int) -> None:
     Example:
       goldpan replay diff NAME --samples 5
     """
+    staged = replays.staging(call.settings).progress(check_name(name))
     with progress(call) as report:
-        comparison = replays.comparison(call.settings, check_name(name), report)
-        found = comparison.run(samples=samples)
-    call.answer(_diff_json(found), lambda console: _show_diff(console, found))
+        found = replays.comparison(call.settings, name, report).run(samples=samples)
+
+    def show(console: Console) -> None:
+        if staged.state is State.UNFINISHED:
+            read, of = count_text(staged.read), count_text(staged.plan.offsets)
+            console.print(f"not complete: {read} of {of} offsets are staged", soft_wrap=True)
+        _show_diff(console, found)
+
+    call.answer({"state": str(staged.state), **_diff_json(found)}, show)
     if found.differs:
         ctx.exit(NO)
 

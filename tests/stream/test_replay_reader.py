@@ -1,0 +1,65 @@
+"""What a replay asks of a real Kafka: offsets of times, and records without a group."""
+
+from contextlib import closing
+
+from lake.ledger import Source
+from schemas.provenance import Raw
+from stream.config import KafkaSettings
+from stream.replay_bounds import Span, asked, parse_bound, parse_days, spans
+from stream.replay_reader import Reader
+from tests.servers.kafka import Kafka
+from tests.servers.topic_io import Record, produce, produce_transaction
+
+DAY_MS = 86_400_000
+OCTOBER_MS = 1_790_812_800_000
+"""2026-10-01T00:00:00Z."""
+
+
+def read_to(reader: Reader, ends: dict[Source, int]) -> list[Raw]:
+    """Read until the reader is at these offsets."""
+    found: list[Raw] = []
+    left = dict(ends)
+    while left:
+        batch = reader.read(100)
+        found += batch.raws
+        for source in [s for s in left if batch.ends.get(s, 0) >= left[s]]:
+            del left[source]
+            reader.drop(source)
+    return found
+
+
+def test_times_are_those_of_the_records(kafka: Kafka) -> None:
+    """A day is the offsets from its first record to the next day's first, in each partition."""
+    topic = kafka.new_topic("replayed", 2)
+    for day in range(4):
+        stamp = OCTOBER_MS + day * DAY_MS + 1_000
+        records = [Record(None, b"{}", p, stamp) for p in (0, 0, 1) if (p, day) != (1, 2)]
+        produce(kafka.bootstrap, topic, records)
+    with closing(
+        Reader(KafkaSettings(bootstrap_servers=kafka.bootstrap), topic, fetch_queue=2**20)
+    ) as reader:
+        known = reader.known(lambda sources: dict.fromkeys(sources, 7))
+        assert [(k.low, k.high) for _, k in sorted(known.items())] == [(0, 8), (0, 3)]
+        second = parse_days("2026-10-02")
+        assert spans(second, known, reader.offset_at) == [Span(0, 2, 4), Span(1, 1, 2)]
+        third = parse_days("2026-10-03")
+        assert spans(third, known, reader.offset_at) == [Span(0, 4, 6)]
+        late = asked(parse_bound("2026-10-04T00:00:01Z"), None)
+        assert spans(late, known, reader.offset_at) == [Span(0, 6, 7), Span(1, 2, 7)]
+
+
+def test_records_are_read_without_a_group(kafka: Kafka) -> None:
+    """From the offset that is asked for, aborted ones left out, up to the end and its markers."""
+    topic = kafka.new_topic("replayed", 1)
+    source = Source(topic, 0)
+    produce(kafka.bootstrap, topic, [Record(None, b"%d" % i) for i in range(5)])
+    produce_transaction(kafka.bootstrap, topic, [Record(None, b"no")] * 2, commit=False)
+    with closing(
+        Reader(KafkaSettings(bootstrap_servers=kafka.bootstrap), topic, fetch_queue=2**20)
+    ) as reader:
+        _, high = reader.watermarks(source)
+        assert high == 8
+        reader.assign({source: 2})
+        found = read_to(reader, {source: high})
+        assert [raw.value for raw in found] == [b"2", b"3", b"4"]
+        assert [raw.offset for raw in found] == [2, 3, 4]
