@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Set
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from tests.servers.worker import run_goldpan, settings
 
 IAM = ROOT / "deploy" / "k8s" / "overlays" / "aws" / "iam"
 BUCKET = "example-goldpan-lake"
-ROLES = ("worker", "reader", "labels", "release", "compact", "vacuum")
+ROLES = ("worker", "reader", "labels", "release", "compact", "vacuum", "replay", "promote")
+_BROKEN_UPLOAD = {"s3:AbortMultipartUpload"}
 SPEC = """
 name: all
 window: {from: 2000-01-01, to: 2099-01-01}
@@ -88,46 +90,28 @@ def _leave_something_old(s3: S3, lake: str, folder: Path) -> bool:
     return bool(files)
 
 
-def test_programs_do_only_what_their_policies_allow(
-    mock_kafka: MockKafka,
-    s3: S3,
-    start_worker: StartWorker,
-    tmp_path: Path,
-    tmp_path_factory: pytest.TempPathFactory,
+def _assert_fits(role: str, deeds: set[Deed], unused: Set[str]) -> None:
+    """Every request is allowed, and every allowed action is used but those of ``unused``."""
+    policy, seen = statements(role), _as_in_the_policies(deeds)
+    assert [deed for deed in seen if not allowed(deed, policy)] == [], role
+    granted = {a for one in policy if one["Effect"] == "Allow" for a in one["Action"]}
+    assert granted - {deed.action for deed in seen} <= unused, role
+
+
+def test_the_worker_and_the_proof_do_only_what_their_policies_allow(
+    mock_kafka: MockKafka, s3: S3, start_worker: StartWorker
 ) -> None:
-    """Every request is allowed, and every allowed action but that of a broken upload is used.
-
-    A worker makes the tables and commits; then the jobs run, each by the policy of its account.
-    """
+    """A worker makes the tables and commits, and never without a condition; then it is proved."""
     env = settings(mock_kafka, s3.new_lake(), kafka__group_id=unique("least"))
-    (tmp_path / "spec.yaml").write_text(SPEC)
+    _produce(mock_kafka, 0)
     with witnessed(s3.endpoint) as worker:
-        for first in (0, 20):  # two files of a day, so that there is something to compact
-            _produce(mock_kafka, first)
-            start_worker({**env, **s3.env(worker.endpoint)}, "--until-caught-up").finish()
-    done = {"worker": worker.done}
-    unused = {"s3:AbortMultipartUpload"}
-    if not _leave_something_old(s3, env["GOLDPAN_LAKE__URI"], tmp_path_factory.getbasetemp()):
-        unused.add("s3:DeleteObject")
-    for role, command in (
-        ("reader", "lake verify --json"),
-        ("reader", "review stats --prometheus"),
-        ("labels", "labels reconcile --json"),
-        ("release", f"release build {tmp_path / 'spec.yaml'} --json"),
-        ("compact", "lake compact --settled-days 0 --json"),
-        ("vacuum", "lake vacuum --keep-hours 1 --json"),
-    ):
-        with witnessed(s3.endpoint) as job:
-            ended = run_goldpan({**env, **s3.env(job.endpoint)}, *command.split())
-        assert ended.returncode == 0, ended.stderr
-        done[role] = done.get(role, set()) | job.done
-
+        start_worker({**env, **s3.env(worker.endpoint)}, "--until-caught-up").finish()
+    with witnessed(s3.endpoint) as reader:
+        proof = run_goldpan({**env, **s3.env(reader.endpoint)}, "lake", "verify", "--json")
+    assert proof.returncode == 0, proof.stderr
     assert {deed.prefix for deed in worker.done if deed.prefix}, "nothing was listed"
-    for role, deeds in done.items():
-        policy, seen = statements(role), _as_in_the_policies(deeds)
-        assert [deed for deed in seen if not allowed(deed, policy)] == [], role
-        granted = {a for one in policy if one["Effect"] == "Allow" for a in one["Action"]}
-        assert granted - {deed.action for deed in seen} <= unused, role
+    _assert_fits("worker", worker.done, _BROKEN_UPLOAD)
+    _assert_fits("reader", reader.done, _BROKEN_UPLOAD)
 
     commits = {
         deed
@@ -138,6 +122,37 @@ def test_programs_do_only_what_their_policies_allow(
     }
     assert commits
     assert [deed for deed in commits if not deed.only_if_new] == []
+
+
+@pytest.mark.chaos
+def test_jobs_do_only_what_their_policies_allow(
+    mock_kafka: MockKafka,
+    s3: S3,
+    start_worker: StartWorker,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """The jobs run over what a worker has left, each by the policy of its account."""
+    lake = s3.new_lake()
+    env = settings(mock_kafka, lake, kafka__group_id=unique("least"))
+    (tmp_path / "spec.yaml").write_text(SPEC)
+    for first in (0, 20):  # two files of a day, so that there is something to compact
+        _produce(mock_kafka, first)
+        start_worker({**env, **s3.env()}, "--until-caught-up").finish()
+    old = _leave_something_old(s3, lake, tmp_path_factory.getbasetemp())
+    for role, command in (
+        ("reader", "review stats --prometheus"),
+        ("labels", "labels reconcile --json"),
+        ("release", f"release build {tmp_path / 'spec.yaml'} --json"),
+        ("replay", "stream replay --topic llm.traces --from 0 --policy hipaa --name again --json"),
+        ("promote", "replay promote again --json"),
+        ("compact", "lake compact --settled-days 0 --json"),
+        ("vacuum", "lake vacuum --keep-hours 1 --json"),
+    ):
+        with witnessed(s3.endpoint) as job:
+            ended = run_goldpan({**env, **s3.env(job.endpoint)}, *command.split())
+        assert ended.returncode == 0, ended.stderr
+        _assert_fits(role, job.done, _BROKEN_UPLOAD | (set() if old else {"s3:DeleteObject"}))
 
 
 @pytest.mark.parametrize(
@@ -164,16 +179,17 @@ def test_one_program_deletes() -> None:
 
 def test_a_job_writes_to_its_own_place_only() -> None:
     """The job of labels cannot add to the traces, nor that of releases to the labels."""
-    places = ("labels", "calibrations", "policies", "releases", "traces", "feedback", "quarantine")
+    places = ("labels", "calibrations", "policies", "releases", "replays", "traces", "quarantine")
     put = [Deed("s3:PutObject", BUCKET, f"lake/{p}/x", None, only_if_new=True) for p in places]
     own = {
         role: {deed.key.split("/")[1] for deed in put if allowed(deed, statements(role))}
-        for role in ("reader", "labels", "release")
+        for role in ("reader", "labels", "release", "replay")
     }
     assert own == {
         "reader": set(),
         "labels": {"labels", "calibrations", "policies"},
         "release": {"releases"},
+        "replay": {"replays"},
     }
 
 

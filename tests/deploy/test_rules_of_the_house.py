@@ -259,13 +259,14 @@ def test_only_those_that_need_kafka_reach_it(overlay: str) -> None:
 
 @each_overlay
 def test_only_those_that_need_a_key_have_it(overlay: str) -> None:
-    """The key of the pseudonyms is with the worker, the console and the builder of releases."""
+    """The key of the pseudonyms is with those who redact, who type, and who build releases."""
     holders = {
         name
         for name, pod in pods(overlay)
         if any(v.get("secret", {}).get("secretName") == "goldpan-keys" for v in _volumes(pod))
     }
-    assert holders == {WORKER, "CronJob goldpan-console", "CronJob goldpan-release"}
+    jobs = {f"CronJob goldpan-{job}" for job in ("console", "release", "replay")}
+    assert holders == {WORKER} | jobs
 
 
 def _volumes(pod: Manifest) -> list[Manifest]:
