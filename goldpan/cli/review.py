@@ -82,7 +82,7 @@ def next_(call: Call, *, reviewer: str, count: int, blind: bool) -> None:
     for table in tables:
         wiring.retry().call(f"reading table {table.name}", table.refresh)
     sights = look([one.item for one in handed], *tables) if handed else {}
-    items = [item_json(one, sights[one.item.trace_id], blind=blind) for one in handed]
+    items = [item_json(one, sights.get(one.item.trace_id), blind=blind) for one in handed]
 
     def show(console: Console) -> None:
         for item in items:

@@ -18,9 +18,12 @@ _LONG: Final = 2_000
 """Characters of one text that are shown to a person; ``--json`` has them all."""
 
 
-def item_json(handed: Handed, sight: Sight, *, blind: bool) -> dict[str, Any]:
-    """Return an item with all there is to see; ``blind`` leaves out what makes one expect."""
-    item = handed.item
+def item_json(handed: Handed, sight: Sight | None, *, blind: bool) -> dict[str, Any]:
+    """Return an item with all there is to see; ``blind`` leaves out what makes one expect.
+
+    ``sight`` is None where the records are gone by now (erased, say).
+    """
+    item, sight = handed.item, sight or Sight({"evidence": []})
     plain = {
         "trace_id": item.trace_id,
         "claimed_until": rfc3339(handed.until),

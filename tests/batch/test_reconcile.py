@@ -1,6 +1,7 @@
 """The batch join over a lake: what it finds, that it adds each label once, whatever happens."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from deltalake import DeltaTable
 from hypothesis import HealthCheck, given, settings
 
+from batch.labels import reconcile as reconcile_job
 from batch.labels.scan import Extent
 from labels.decide import in_force
 from labels.evidence import Scales
@@ -108,6 +110,28 @@ def test_after_a_worker_only_what_it_could_not_know_is_added(
     reconciled(lake, each=3, clock=Clock(NOW + 1), as_of=NOW)
     assert told(labels_of(lake)) == pure(made)
     assert sum(reconciled(lake, clock=Clock(NOW + 2), as_of=NOW).added.values()) == 0
+
+
+def test_a_worker_that_writes_the_same_labels_at_the_same_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look and the commit: the same event may be there from both, and is one event."""
+    made = [trace("a"), feedback("f", "a"), *world(12)]
+    lake = new_lake(tmp_path, made)
+    real, once = reconcile_job.decide, iter([True])
+
+    def decide(*args: Any, **more: Any) -> Any:
+        if next(once, False):
+            worked(open_lake(tmp_path), SCALES)
+        return real(*args, **more)
+
+    monkeypatch.setattr(reconcile_job, "decide", decide)
+    reconciled(lake)
+    monkeypatch.undo()
+    assert told(labels_of(lake)) == pure(made)
+    ids = Counter(event.label_event_id for event in events(lake))
+    assert ids[labels_of(lake)["a"].label_event_id] == 2
+    assert sum(reconciled(lake).added.values()) == 0
 
 
 def test_feedback_long_after_the_window_is_joined(tmp_path: Path) -> None:
