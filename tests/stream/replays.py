@@ -1,6 +1,6 @@
 """What the tests of replays share: a lake, and a replay of a part of it that is staged."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -49,24 +49,29 @@ def staging(folder: Path) -> Staging:
 
 
 def stage(
-    folder: Path, *, name: str = "r1", upto: int | None = None, absent: Iterable[int] = ()
+    folder: Path,
+    *,
+    name: str = "r1",
+    upto: int | None = None,
+    absent: Iterable[int] = (),
+    now_bad: Collection[int] = frozenset(NOW_BAD),
 ) -> Plan:
     """Stage a replay of offsets 3 to 8 of partition 0; ``absent`` are gone from Kafka."""
     spans = [Span(SOURCE.partition, RANGE.start, RANGE.stop)]
     plan = Plan(name, next(TOKENS), TOPIC, "feedback", "p2", False, "x", HERE, None, spans, 0)
     plan = staging(folder).begin(plan)
     tables, end = staging(folder).lake(name), upto or RANGE.stop
-    gone = set(absent)
+    gone, bad = set(absent), set(now_bad) & set(RANGE)
     set_aside(
         tables, None, RANGE.start, set(), token=1, ingested_at=LATER
     )  # the positions where it begins
     append(tables.table("feedback"), None, RANGE.start, quarantined=range(RANGE.start), token=1)
-    set_aside(tables, RANGE.start, end, NOW_BAD - gone, token=2, ingested_at=LATER)
+    set_aside(tables, RANGE.start, end, bad - gone, token=2, ingested_at=LATER)
     append(
         tables.table("feedback"),
         RANGE.start,
         end,
-        quarantined=NOW_BAD | gone,
+        quarantined=bad | gone,
         token=2,
         ingested_at=LATER,
     )

@@ -116,6 +116,8 @@ def rewrite(lake: Lake, name: str, keep: Callable[[pa.Table], Any]) -> None:
     table = lake.table(name)
     table.refresh()
     old = live_files(table)
+    if not old:
+        return
     rows = together([read_rows(table, file) for file in old])
     left = rows.where(keep(rows.rows))
     new = [write_again(table, left, instead_of=old, retry=patience())]
@@ -123,6 +125,11 @@ def rewrite(lake: Lake, name: str, keep: Callable[[pa.Table], Any]) -> None:
     entry = Entry(EntryKind.REPLAY, [])
     wanted = Replacement(old, new, entry, next(TOKENS), same_rows=same)
     replace(table, wanted, retry=patience(), now_ms=lambda: 0)
+
+
+def compact(lake: Lake, table: str) -> None:
+    """Make one file of all files of a table."""
+    rewrite(lake, table, lambda rows: pc.is_valid(rows["_offset"]))
 
 
 def test_who_was_erased_does_not_come_back(lake: Lake, tmp_path: Path) -> None:
@@ -143,11 +150,12 @@ def test_a_table_that_is_compacted_meanwhile_is_looked_at_again(
     left = [1]
     table = "quarantine" if step is ReplayStep.ASIDE_WRITTEN else "feedback"
 
-    def compact(reached: ReplayStep) -> None:
-        if reached is step and left.pop() if left else False:
-            rewrite(lake, table, lambda rows: pc.is_valid(rows["_offset"]))
+    def meanwhile(reached: ReplayStep) -> None:
+        if reached is step and left:
+            left.pop()
+            compact(lake, table)
 
-    promotion(tmp_path, compact).run()
+    promotion(tmp_path, meanwhile).run()
     assert left == []
     assert_promoted(lake)
 
