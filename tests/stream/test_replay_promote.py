@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from lake.ledger import Entry, EntryKind
+from lake.commit import Move, Watch, commit
+from lake.ledger import Entry, EntryKind, position_app
 from lake.quarantine import Filter
 from lake.rewrite import Replacement, replace
 from lake.stored import live_files, read_rows, together, write_again
@@ -20,7 +21,20 @@ from stream.replay_abandon import abandon
 from stream.replay_promote import Means, Promotion
 from stream.replay_staging import State
 from stream.replay_steps import ReplayStep
-from tests.lake.kit import START, TOPIC, offsets, open_lake, patience
+from tests.lake.kit import (
+    HERE,
+    SOURCE,
+    START,
+    TOPIC,
+    append,
+    make_lake,
+    offsets,
+    open_lake,
+    patience,
+    put,
+    rows,
+    span,
+)
 from tests.stream.replays import LATER, NOW_BAD, RANGE, TOKENS, filled_lake, stage, staging
 from tests.stream.test_redrive import kafka, redrive
 
@@ -294,3 +308,34 @@ def test_what_is_half_promoted_cannot_be_abandoned(lake: Lake, tmp_path: Path) -
     abandon(staging(tmp_path), "r1", retry=patience(), reached=lambda _step: None)
     assert staging(tmp_path).all() == []
     assert_promoted(lake)
+
+
+def test_a_sealed_payload_is_not_given_for_a_row_without_one(tmp_path: Path) -> None:
+    """A record that stays in quarantine keeps the payload that can be tried again one day."""
+    lake, bad = make_lake(tmp_path), {5, 6}
+    table = lake.table("quarantine")
+    sealed = rows(
+        [(0, o) for o in sorted(bad)],
+        table="quarantine",
+        sealed_payload=b"sealed",
+        sealed_key_id="s1",
+    )
+    item = span(0, 12, consumed=2, quarantined=2, stored=0)
+    commit(
+        table.handle,
+        table=table.name,
+        files=put(table, [sealed], item),
+        moves=[Move(position_app(SOURCE), None, 12)],
+        token=1,
+        entry=Entry(EntryKind.FLUSH, [item], {TOPIC: HERE}),
+        retry=patience(),
+        watch=Watch(),
+        now_ms=lambda: 0,
+    )
+    append(lake.table("feedback"), None, 12, quarantined=bad)
+    stage(tmp_path, now_bad={4, 5})
+    promotion(tmp_path).run()
+    stored, aside = ingested(lake, "feedback"), ingested(lake, "quarantine")
+    assert aside == {(0, 4): LATER, (0, 5): START}
+    assert stored[0, 6] == LATER
+    assert verify(lake, deep=True).problems == []
