@@ -6,7 +6,8 @@ the driving of the join, the rows and steps of labels, the commits and the table
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -22,7 +23,7 @@ from schemas.provenance import RecordKind
 from schemas.records import Feedback, LabelEvent, Trace
 from schemas.redacted import Redacted
 from stream.buffer import Flush
-from stream.failpoints import never
+from stream.failpoints import Step, never
 from stream.label_flush import EVENT_COLUMNS, LabelFlush, events_of
 from stream.label_observer import LabelObserver
 from stream.label_steps import LabelSteps
@@ -40,6 +41,10 @@ TOPICS = {kind: f"llm.{kind}" for kind in RecordKind}
 TABLES = {RecordKind.TRACE: "traces", RecordKind.FEEDBACK: "feedback"}
 PARTITIONS = 2
 HERE = {topic: Incarnation("cluster", topic) for topic in TOPICS.values()}
+
+
+class DeadError(Exception):
+    """The process is gone."""
 
 
 @dataclass
@@ -188,8 +193,9 @@ class Worker:
         if fate == "dies before":
             return False
         if fate == "dies after":
-            self.steps = LabelSteps(self.steps.writer, None, patience(), never, _ignore)
-            self._carry_out(flush)
+            self.steps = replace(self.steps, reached=_die_once_committed)
+            with suppress(DeadError):
+                self._carry_out(flush)
             return False
         return self._carry_out(flush)
 
@@ -220,6 +226,11 @@ def finish(world: World) -> None:
     for kind in RecordKind:
         last.flush(kind, 10**6)
     last.label()
+
+
+def _die_once_committed(step: Step) -> None:
+    if step is Step.LABELS_COMMITTED:
+        raise DeadError
 
 
 def _ignore(*_: object) -> None:
