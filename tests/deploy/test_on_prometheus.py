@@ -179,8 +179,16 @@ def test_an_alert_fires_for_a_stalled_partition_and_clears(watched: Watched) -> 
     assert watched.prometheus.broken_rules() == []
     watched.until(lambda: not _without_data(watched), "with data for all panels")
     assert _broken_queries(watched) == []
+    assert watched.prometheus.query(_scaling_query()) != []
     watched.worker.sigterm()
     watched.worker.finish()
+
+
+def _scaling_query() -> str:
+    """What KEDA asks for."""
+    triggers = named("aws", "ScaledObject", "goldpan-worker")["spec"]["triggers"]
+    (query,) = (t["metadata"]["query"] for t in triggers if t["type"] == "prometheus")
+    return str(query)
 
 
 def _asked(expression: str) -> str:
