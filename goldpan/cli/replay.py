@@ -33,7 +33,7 @@ ROWS: Final = {
     "gone": "go to quarantine",
     "aside": "in quarantine before and after",
     "kept": "stay as they are: not read again",
-    "withheld": "not brought in: in the lake no more",
+    "withheld": "not brought in: in no live table",
 }
 """The rows that a diff counts, and what each number means."""
 
