@@ -230,6 +230,25 @@ def test_a_re_drive_that_began_before_is_fenced(lake: Lake, tmp_path: Path) -> N
     assert_promoted(lake)
 
 
+def test_a_re_drive_between_whose_commits_a_promotion_falls(lake: Lake, tmp_path: Path) -> None:
+    """It has stored a record that the replay sets aside; it must not take it out of quarantine."""
+    stage(tmp_path)
+
+    def crash(step: ReplayStep) -> None:
+        if step is ReplayStep.BROUGHT_IN:
+            raise CrashError
+
+    def begin(topic: str, wanted: Any) -> Any:
+        with pytest.raises(CrashError):
+            promotion(tmp_path, crash).run()
+        return kafka(topic, wanted)
+
+    step = redrive(lake, fetch=begin, reached=lambda _step: promotion(tmp_path).run() and None)
+    with pytest.raises(FencedError):
+        step.run(Filter(TOPIC, partition=0, offset=5))
+    assert_promoted(lake)
+
+
 def test_a_re_drive_that_died_must_end_first(lake: Lake, tmp_path: Path) -> None:
     """Its record is in two places; a promotion would not know which one is meant."""
     stage(tmp_path)
