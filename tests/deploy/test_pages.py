@@ -21,6 +21,7 @@ def _page(name: str) -> str:
         ("redaction.md", r"the same with the model for names \| (\d+) CPU-seconds a million"),
         ("redaction.md", r"text never seen before, no model \| ([\d.]+) times as fast"),
         ("redaction.md", r"16\.6 times their distinct text\) \| (\d+) times as fast"),
+        ("decisions/0006-files-are-replaced-by-compare-and-swap.md", r"on S3: (\d+) requests"),
         ("labels.md", r"memory \| (\d+) bytes a trace in the window"),
     ],
 )
