@@ -17,6 +17,9 @@ LONGEST_WORD = 2_000
 """Of a longer stretch without white space only so much around a finding is split."""
 
 
+_MOST_MET = 50_000
+"""Chunks after which spaCy's store of words is made anew, which takes a tenth of a second."""
+
 _Token = tuple[int, str, bool, bool]
 """Offset, lemma, whether it is a key word as it is, and whether Presidio leaves it out."""
 
@@ -25,7 +28,8 @@ class ContextWords:
     """Tells whether a word of context stands before a place in a text."""
 
     def __init__(self) -> None:
-        self._nlp = PlainNlpEngine()
+        self._nlp = PlainNlpEngine(sparing=True)
+        self._met = 0
         self._split = lru_cache(maxsize=20_000)(self._tokens)
         self._last: tuple[str, frozenset[str]] = ("", frozenset())
 
@@ -38,14 +42,14 @@ class ContextWords:
         wanted = [word for word in words if lowered.find(word, 0, end) >= 0]
         if not wanted:
             return False
-        return any(word in key for key in self._key_words(text, start, end) for word in wanted)
+        keys = self._key_words(text, lowered, start, end)
+        return any(word in key for key in keys for word in wanted)
 
-    def _key_words(self, text: str, start: int, end: int) -> list[str]:
+    def _key_words(self, text: str, lowered: str, start: int, end: int) -> list[str]:
         """Return the lemma at ``start`` if it is a key word, and key words before: six in all."""
-        pieces = self._pieces(text)
         keys: list[str] = []
         for lemma, is_key in self._backwards(text, start, end):
-            if is_key or lemma in pieces:
+            if is_key or (_beside_colon(lemma, lowered) and lemma in self._pieces(text)):
                 keys.append(lemma)
                 if len(keys) > _PREFIX_WORDS:
                     break
@@ -85,13 +89,16 @@ class ContextWords:
         return self._last[1]
 
     def _tokens(self, chunk: str) -> tuple[_Token, ...]:
-        """Split a chunk without white space; spaCy forgets its words again at once."""
+        """Split a chunk without white space."""
+        self._met += 1
+        if self._met > _MOST_MET:
+            # spaCy keeps each word that it meets for ever: now and then it is made anew.
+            self._nlp, self._met = PlainNlpEngine(sparing=True), 0
         tokens: list[_Token] = []
-        with self._nlp.zone():
-            for token in self._nlp.words(chunk):
-                skipped = self._skipped(token.lower_)
-                is_key = ":" not in token.lower_ and not skipped
-                tokens.append((token.idx, token.lower_, is_key, skipped))
+        for token in self._nlp.words(chunk):
+            skipped = self._skipped(token.lower_)
+            is_key = ":" not in token.lower_ and not skipped
+            tokens.append((token.idx, token.lower_, is_key, skipped))
         return tuple(tokens)
 
     def _skipped(self, lemma: str) -> bool:
@@ -99,6 +106,11 @@ class ContextWords:
         if lemma in ("-pron-", "be"):
             return lemma == "be"
         return self._nlp.is_stopword(lemma, "en") or self._nlp.is_punct(lemma, "en")
+
+
+def _beside_colon(lemma: str, lowered: str) -> bool:
+    """Tell whether a lemma may be what a colon was split from: only then the text is split."""
+    return not lemma.isascii() or f"{lemma}:" in lowered or f":{lemma}" in lowered
 
 
 def _chunk_end(text: str, start: int) -> int:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import phonenumbers
+import regex
 from phonenumbers import (
     PhoneMetadata,
     PhoneNumberMatcher,
@@ -40,6 +41,8 @@ class PhoneWalker:
         self._clock = clock
         self._none: PerRegion = (None,) * len(regions)
         self._fewest = tuple(map(_fewest_digits, regions))
+        self._lengths = tuple(map(_lengths, regions))
+        self._leading = tuple(map(_leading_digits, regions))
         self._pattern = phonenumbermatcher._PATTERN
         self._first = re.compile(rf"[{vars(phonenumbermatcher)['_LEAD_CLASS_CHARS']}]|\d")
         self._shortest = min(4, *self._fewest)
@@ -121,11 +124,14 @@ class PhoneWalker:
             first = self._in_region(self._regions[0], before, candidate, after)
             if first == (0, len(candidate)):
                 return length, (first,) * len(self._regions)
+        lead = _lead_of_one_number(candidate)
         found = tuple(
             self._in_region(region, before, candidate, after)
-            if digits >= fewest or abroad
+            if abroad or (digits >= fewest and (not lead or digits in lengths or lead in leading))
             else None
-            for region, fewest in zip(self._regions, self._fewest, strict=True)
+            for region, fewest, lengths, leading in zip(
+                self._regions, self._fewest, self._lengths, self._leading, strict=True
+            )
         )
         return length, found if any(found) else self._none
 
@@ -136,17 +142,72 @@ class PhoneWalker:
         return None if match is None else (match.start - len(before), match.end - len(before))
 
 
+_PLAIN = re.compile(r"[0-9() ./-]+")
+
+
+def _lead_of_one_number(candidate: str) -> str:
+    """Return the first digit of a candidate that is read as one number only, else nothing."""
+    inner = vars(phonenumbermatcher)["_INNER_MATCHES"]
+    if _PLAIN.fullmatch(candidate) is None or any(part.search(candidate) for part in inner):
+        return ""
+    first = _DIGIT.search(candidate)
+    return first[0] if first else ""
+
+
 def _fewest_digits(region: str) -> int:
     """Return how few digits a valid number of a region may have."""
-    metadata = PhoneMetadata.metadata_for_region(region)
+    lengths = _lengths(region)
+    return min(lengths) if lengths else 1
+
+
+def _lengths(region: str) -> frozenset[int]:
+    """Return how many digits a valid number of a region, or of its siblings, may have.
+
+    What is put before a number within the country or from abroad does not count.
+    """
     code = phonenumbers.country_code_for_region(region)
-    siblings = phonenumbers.region_codes_for_country_code(code)
-    lengths = [
-        length
-        for name in siblings
-        if (other := PhoneMetadata.metadata_for_region(name)) is not None
-        if other.general_desc is not None
-        for length in other.general_desc.possible_length
-        if length > 0
+    kinds = [
+        getattr(metadata, name, None)
+        for sibling in phonenumbers.region_codes_for_country_code(code)
+        if (metadata := PhoneMetadata.metadata_for_region(sibling)) is not None
+        for name in _KINDS
     ]
-    return min(lengths) if lengths and metadata is not None else 1
+    return frozenset(
+        length
+        for kind in kinds
+        if kind is not None
+        for length in kind.possible_length
+        if length > 0
+    )
+
+
+_KINDS = (
+    "general_desc",
+    "fixed_line",
+    "mobile",
+    "toll_free",
+    "premium_rate",
+    "shared_cost",
+    "personal_number",
+    "voip",
+    "pager",
+    "uan",
+    "voicemail",
+)
+
+
+def _leading_digits(region: str) -> frozenset[str]:
+    """Return with which digits something may begin that is put before a number of a region."""
+    metadata = PhoneMetadata.metadata_for_region(region)
+    code = str(phonenumbers.country_code_for_region(region))
+    prefixes = (
+        metadata and metadata.national_prefix_for_parsing,
+        metadata and metadata.national_prefix,
+        metadata and metadata.international_prefix,
+    )
+    return frozenset(
+        digit
+        for digit in "0123456789"
+        if code.startswith(digit)
+        or any(prefix and regex.match(prefix, digit, partial=True) for prefix in prefixes)
+    )

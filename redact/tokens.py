@@ -1,25 +1,33 @@
 """The smallest spaCy pipeline on which Presidio's context words work: split, and fold case.
 
 A blank pipeline leaves the lemma of a token empty, so that no context word ever matches; here the
-lemma is the token in lower case. spaCy keeps each new word for ever, but for those that it meets
-within a zone.
+lemma is the token in lower case.
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
 from typing import Any
 
 import spacy
 from presidio_analyzer.nlp_engine import NerModelConfiguration, NlpArtifacts, NlpEngine
+from spacy.attrs import IS_PUNCT, IS_STOP, LOWER
 from spacy.language import Language
 from spacy.tokens import Doc
 
+_ASKED = (LOWER, IS_PUNCT, IS_STOP)
+
 
 class PlainNlpEngine(NlpEngine):
-    """Splits English text into tokens, and does nothing else."""
+    """Splits English text into tokens, and does nothing else.
 
-    def __init__(self) -> None:
+    With ``sparing`` it works out of each new word only what is asked here: lower case, and whether
+    it is punctuation or one of the most common words. spaCy has fifteen more questions.
+    """
+
+    def __init__(self, *, sparing: bool = False) -> None:
         self._nlp: Language = spacy.blank("en")
+        if sparing:
+            vocab: Any = self._nlp.vocab
+            vocab.lex_attr_getters = {asked: vocab.lex_attr_getters[asked] for asked in _ASKED}
         self.ner_model_configuration = NerModelConfiguration()
 
     def load(self) -> None:
@@ -45,10 +53,6 @@ class PlainNlpEngine(NlpEngine):
     def words(self, text: str) -> Doc:
         """Split a text into tokens."""
         return self._nlp.make_doc(text)
-
-    def zone(self) -> AbstractContextManager[object]:
-        """Return a stretch of work after which spaCy forgets the words that it met in it."""
-        return self._nlp.memory_zone()
 
     def process_batch(
         self, texts: Iterable[str], language: str, batch_size: int = 1, n_process: int = 1, **_: Any
