@@ -38,6 +38,11 @@ class Pair:
     seen: int | None
 
     @property
+    def behind(self) -> bool:
+        """Return whether the join knows more than labels have been written for."""
+        return any((self.labelled[kind] or 0) < known for kind, known in self.known.items())
+
+    @property
     def decided(self) -> Mapping[RecordKind, int]:
         """Return the offsets below which labels have been written."""
         return {kind: position or 0 for kind, position in self.labelled.items()}

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labels.join import COLUMNS, Join, Taken, Told
-from lake.commit import Move
+from lake.commit import Guard, Move
 from lake.ledger import Incarnation, Source, SourceRange, position_app, produced_app, seen_app
 from lake.writer import Part
 from schemas.errors import FatalError, FencedError, RetryableError
@@ -255,31 +255,32 @@ class Labelling:
 
     def _due(self, now: float, *, everything: bool, busy: bool) -> bool:
         if everything:
-            return not busy and (self._news_since is not None or self._behind)
+            return not busy and (
+                self._news_since is not None or any(p.behind for p in self.pairs.values())
+            )
         if self._rebuild is not None or self._news_since is None:
             return False
         return not busy or now - self._news_since >= PATIENCE_SECONDS
 
-    @property
-    def _behind(self) -> bool:
-        return any(
-            (pair.labelled[kind] or 0) < known
-            for pair in self.pairs.values()
-            for kind, known in pair.known.items()
-        )
-
     def _part(self, taken: Taken) -> Part:
-        """Move the positions of labels to where the join knows the lake."""
+        """Move the positions of labels to where the join knows the lake.
+
+        Both positions of a pair are in a commit, the one that stays as a guard: what one owner has
+        decided of the one topic must not meet what another knew of the other.
+        """
         counts = Counter((item.partition, item.cause.kind) for item in taken.decided)
         seen = self.join.watermarks
         moves: list[Move] = []
+        guards: list[Guard] = []
         ranges: list[SourceRange] = []
         for number, pair in self.pairs.items():
+            if not pair.behind:
+                continue
             for kind, topic in self.tables.topics.items():
-                start, end = pair.labelled[kind], pair.known[kind]
-                if (start or 0) >= end:
+                source, start, end = Source(topic, number), pair.labelled[kind], pair.known[kind]
+                if start == end:
+                    guards.append(Guard(position_app(source), start))
                     continue
-                source = Source(topic, number)
                 moves.append(Move(position_app(source), start, end))
                 moves += self._produced(pair, kind, source)
                 count = counts[number, kind]
@@ -290,7 +291,7 @@ class Labelling:
                 if kind is RecordKind.TRACE and (pair.seen or 0) < seen[number]:
                     moves.append(Move(seen_app(source), pair.seen, seen[number]))
                     pair.seen = seen[number]
-        return Part(moves=moves, ranges=ranges)
+        return Part(moves=moves, guards=guards, ranges=ranges)
 
     def _produced(self, pair: Pair, kind: RecordKind, source: Source) -> list[Move]:
         """Say that what was written before is produced: it was, or this would not be written."""
