@@ -2,11 +2,11 @@
 
 Given its signals, it is chance which trace is reviewed, so reviews of uncertain answers need no
 weights here. The log-odds of fail are a base plus the weight of each signal that fires. The prior
-expectation of the weights is the policy's; they may be off all together (by a slope) and each by
-itself (by a deviation). How far is not assumed but averaged over, by the marginal likelihood of the
-reviews under each of a grid of spreads (Laplace's approximation; D. MacKay, Bayesian Interpolation,
-1992): where the policy's weights fit, few reviews will do; where they do not, they soon count for
-little.
+expectation of the weights is the policy's; they may be off all together (by a factor, never a
+negative one: a signal that points the wrong way says nothing of the others) and each by itself (by
+a deviation). How far is not assumed but averaged over, by the marginal likelihood of the reviews on
+a grid of factors and spreads (Laplace's approximation; D. MacKay, Bayesian Interpolation, 1992):
+where the policy's weights fit, few reviews will do; where they do not, they soon count for little.
 """
 
 import math
@@ -21,7 +21,9 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 _DEVIATIONS: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
-_SLOPES: Final = (0.15, 0.5, 1.5)
+_FACTORS: Final = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
+_FACTOR_SPREAD: Final = 0.5
+"""Standard deviation of the logarithm of the factor, before any review."""
 _BASE_SPREAD: Final = 1.0
 """How far the failure rate of traces without signals may be from that of all, in log-odds."""
 _STEPS: Final = 100
@@ -87,24 +89,32 @@ def fit(start: Start, seen: Sequence[Seen]) -> Fit:
     """Return the fit to reviews, averaged over how far the policy's weights may be off."""
     signals = tuple(sorted(start.weights))
     centre = np.array([start.weights[name] for name in signals])
-    prior = np.concatenate([[start.base], centre])
     rows = _design([one.pattern for one in seen], signals)
     reviews = np.array([one.reviews for one in seen], float)
     failed = np.array([one.failed for one in seen], float)
+    spread = start.spread**2 + _BASE_SPREAD**2
     fits = [
-        _newton(prior, _precision(start.spread, centre, deviation, slope), rows, reviews, failed)
-        for deviation, slope in product(_DEVIATIONS, _SLOPES)
+        _newton(
+            np.concatenate([[start.base], factor * centre]),
+            1 / np.array([spread, *[deviation**2] * len(centre)]),
+            rows,
+            reviews,
+            failed,
+        ).likelier(-((math.log(factor) / _FACTOR_SPREAD) ** 2) / 2)
+        for deviation, factor in product(_DEVIATIONS, _FACTORS)
     ]
     evidence = np.array([one.evidence for one in fits])
     share = np.exp(evidence - evidence.max())
     share /= share.sum()
-    mean: Array = sum((s * one.mean for s, one in zip(share, fits, strict=True)), 0 * prior)
+    mean: Array = sum(
+        (s * one.mean for s, one in zip(share, fits, strict=True)), np.zeros(len(signals) + 1)
+    )
     covariance: Array = sum(
         (
             s * (one.covariance + np.outer(one.mean - mean, one.mean - mean))
             for s, one in zip(share, fits, strict=True)
         ),
-        0 * np.outer(prior, prior),
+        np.zeros((len(signals) + 1,) * 2),
     )
     return Fit(signals, mean, covariance)
 
@@ -114,30 +124,29 @@ class _Mode(NamedTuple):
     covariance: Array
     evidence: float
 
-
-def _precision(spread: float, centre: Array, deviation: float, slope: float) -> Array:
-    covariance = np.zeros((len(centre) + 1,) * 2)
-    covariance[0, 0] = spread**2 + _BASE_SPREAD**2
-    covariance[1:, 1:] = deviation**2 * np.eye(len(centre)) + slope**2 * np.outer(centre, centre)
-    precision: Array = np.linalg.inv(covariance)
-    return precision
+    def likelier(self, by: float) -> "_Mode":
+        """Return it with the logarithm of a prior probability added to the evidence."""
+        return self._replace(evidence=self.evidence + by)
 
 
 def _newton(prior: Array, precision: Array, rows: Array, reviews: Array, failed: Array) -> _Mode:
-    """Return the mode of the posterior, the curvature there, and the log of the evidence."""
+    """Return the mode of the posterior, the covariance there, and the log of the evidence.
+
+    ``precision`` is that of each parameter before the reviews.
+    """
     at = prior.copy()
     for _ in range(_STEPS):
         p = _logistic(rows @ at)
-        slope = rows.T @ (failed - reviews * p) - precision @ (at - prior)
-        curvature = (rows * (reviews * p * (1 - p))[:, None]).T @ rows + precision
+        slope = rows.T @ (failed - reviews * p) - precision * (at - prior)
+        curvature = (rows * (reviews * p * (1 - p))[:, None]).T @ rows + np.diag(precision)
         step = np.clip(np.linalg.solve(curvature, slope), -2, 2)
         at = at + step
         if np.abs(step).sum() < 1e-10:
             break
     p = np.clip(_logistic(rows @ at), 1e-12, 1 - 1e-12)
     likelihood = float(failed @ np.log(p) + (reviews - failed) @ np.log(1 - p))
-    distance = float((at - prior) @ precision @ (at - prior))
-    volume = _log_determinant(precision) - _log_determinant(curvature)
+    distance = float(precision @ (at - prior) ** 2)
+    volume = float(np.log(precision).sum()) - _log_determinant(curvature)
     return _Mode(at, np.linalg.inv(curvature), likelihood - distance / 2 + volume / 2)
 
 

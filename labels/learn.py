@@ -113,7 +113,7 @@ def _fit(
             for name in policy.signals
         },
         # So that a trace without signals has the probability that was fitted for it.
-        intercept=round(together.base - _log_odds(base_rate.mean), 9),
+        intercept=round(min(max(together.base - _log_odds(base_rate.mean), -10.0), 10.0), 9),
     )
 
 
@@ -222,7 +222,7 @@ def _diagnostics(
         "points_the_wrong_way": sorted(
             name
             for name, estimate in learnt.signals.items()
-            if estimate.alone <= 0 or (estimate.fitted is not None and estimate.fitted <= 0)
+            if (estimate.alone if estimate.fitted is None else estimate.fitted) <= 0
         ),
     }
 

@@ -12,7 +12,7 @@ from batch.labels import calibrations
 from batch.labels.calibrate import summary
 from batch.labels.reconcile import Outcome, Request
 from batch.labels.scan import Extent
-from goldpan import jobs
+from goldpan import jobs, wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
 from goldpan.cli.progress import progress
@@ -39,7 +39,7 @@ def with_extent(function: Callable[P, None]) -> Callable[P, None]:
 
 
 def _days_ago(days: int) -> date:
-    return (datetime.now(UTC) - timedelta(days=days)).date()
+    return (datetime.fromtimestamp(wiring.now_us() / 1e6, UTC) - timedelta(days=days)).date()
 
 
 @click.command()

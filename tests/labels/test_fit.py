@@ -45,10 +45,19 @@ def test_many_reviews_overrule_a_policy_that_is_wrong() -> None:
 
 
 def test_without_reviews_the_policy_is_all_there_is() -> None:
-    """A signal that no review has seen keeps its weight, but for what is wrong with all of them."""
+    """The weights keep their proportions, whatever factor may be wrong with all of them."""
     found = fit(WRONG, [])
     assert found.base == pytest.approx(-2.0)
-    assert found.weights == pytest.approx(WRONG.weights)
+    factors = {found.weights[name] / weight for name, weight in WRONG.weights.items()}
+    assert max(factors) == pytest.approx(min(factors))
+    assert 0.8 < min(factors) < 1.3
+
+
+def test_a_signal_that_points_the_wrong_way_says_nothing_of_the_others() -> None:
+    """It is found out, and a signal that no review has seen still points where the policy says."""
+    seen = [Seen(frozenset(), 50, 45), Seen(frozenset({"b"}), 50, 5)]
+    found = fit(WRONG, seen)
+    assert found.weights["b"] < 0 < found.weights["never"]
 
 
 def test_the_error_to_expect_is_the_error_there_is() -> None:
