@@ -2,7 +2,10 @@
 
 from contextlib import closing
 
+import pytest
+
 from lake.ledger import Source
+from schemas.errors import FatalError
 from schemas.provenance import Raw
 from stream.config import KafkaSettings
 from stream.replay_bounds import Span, asked, parse_bound, parse_days, spans
@@ -13,6 +16,11 @@ from tests.servers.topic_io import Record, produce, produce_transaction
 DAY_MS = 86_400_000
 OCTOBER_MS = 1_790_812_800_000
 """2026-10-01T00:00:00Z."""
+
+
+def opened(kafka: Kafka, topic: str) -> Reader:
+    """Return a reader of a topic; close it."""
+    return Reader(KafkaSettings(bootstrap_servers=kafka.bootstrap), topic, fetch_queue=2**20)
 
 
 def read_to(reader: Reader, ends: dict[Source, int]) -> list[Raw]:
@@ -35,9 +43,7 @@ def test_times_are_those_of_the_records(kafka: Kafka) -> None:
         stamp = OCTOBER_MS + day * DAY_MS + 1_000
         records = [Record(None, b"{}", p, stamp) for p in (0, 0, 1) if (p, day) != (1, 2)]
         produce(kafka.bootstrap, topic, records)
-    with closing(
-        Reader(KafkaSettings(bootstrap_servers=kafka.bootstrap), topic, fetch_queue=2**20)
-    ) as reader:
+    with closing(opened(kafka, topic)) as reader:
         known = reader.known(lambda sources: dict.fromkeys(sources, 7))
         assert [(k.low, k.high) for _, k in sorted(known.items())] == [(0, 8), (0, 3)]
         second = parse_days("2026-10-02")
@@ -54,12 +60,21 @@ def test_records_are_read_without_a_group(kafka: Kafka) -> None:
     source = Source(topic, 0)
     produce(kafka.bootstrap, topic, [Record(None, b"%d" % i) for i in range(5)])
     produce_transaction(kafka.bootstrap, topic, [Record(None, b"no")] * 2, commit=False)
-    with closing(
-        Reader(KafkaSettings(bootstrap_servers=kafka.bootstrap), topic, fetch_queue=2**20)
-    ) as reader:
-        _, high = reader.watermarks(source)
-        assert high == 8
+    with closing(opened(kafka, topic)) as reader:
         reader.assign({source: 2})
-        found = read_to(reader, {source: high})
+        found = read_to(reader, {source: 8})
         assert [raw.value for raw in found] == [b"2", b"3", b"4"]
         assert [raw.offset for raw in found] == [2, 3, 4]
+
+
+def test_what_kafka_has_deleted_ends_a_replay(kafka: Kafka) -> None:
+    """It is not passed over: the live rows of it would go with nothing in their place."""
+    topic = kafka.new_topic("replayed", 1)
+    source = Source(topic, 0)
+    produce(kafka.bootstrap, topic, [Record(None, b"%d" % i) for i in range(5)])
+    kafka.delete_records(topic, 0, 3)
+    with closing(opened(kafka, topic)) as reader:
+        assert reader.watermarks(source) == (3, 5)
+        reader.assign({source: 1})
+        with pytest.raises(FatalError, match="retention"):
+            read_to(reader, {source: 5})
