@@ -19,6 +19,7 @@ from batch.release.sides import HOLDOUT
 _LABELS: Final = ("pass", "fail", "unknown", "none")
 _THIN: Final = 30
 _SHOWN: Final = 12
+_NOTHING: Final = "-"
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -32,7 +33,7 @@ def datasheet(
         *([Text(true["spec"]["description"])] if true["spec"]["description"] else []),
         *_contents(true, previous, rows),
         *_choice(true),
-        *_labels(rows),
+        *_labels(true, rows),
         *_segments(true, rows),
         *_power(rows),
         *_personal_data(true, rows),
@@ -99,9 +100,9 @@ def _choice(true: Mapping[str, Any]) -> list[Block]:
         Text(
             f"{true['population']['traces']} traces fitted the spec. They were stratified by "
             f"{', '.join(spec['strata']) or 'nothing'}; each stratum has at least "
-            f"{rule['floor']} rows, or all it has, and the rest was shared out {how}. Within a "
-            f"stratum a keyed hash with seed {spec['seed']} decides, so the same lake gives the "
-            "same rows. `weight` says how many traces a row stands for: use it to estimate "
+            f"{rule['floor']} of its {spec['one_per']}s, or all it has, and the rest was shared "
+            f"out {how}. Within a stratum a keyed hash with seed {spec['seed']} decides, so the "
+            "same lake gives the same rows. `weight` says how many traces a row stands for: use it to estimate "
             "anything about production; leave it out to compare two systems on these rows."
         ),
         Grid(
@@ -111,14 +112,13 @@ def _choice(true: Mapping[str, Any]) -> list[Block]:
     ]
 
 
-def _labels(rows: Rows) -> list[Block]:
+def _labels(true: Mapping[str, Any], rows: Rows) -> list[Block]:
     sample = [row for row in rows if row["weight"] is not None]
     table = []
     for label in _LABELS:
         there = sum(row["label"] == label for row in rows)
-        found = _estimated(sample, lambda row, label=label: row["label"] == label)  # type: ignore[misc]
-        if there or (found and found[0] > 0):
-            told = f"{found[0]:.1%} ({found[1]:.1%} to {found[2]:.1%})" if found else "-"
+        told = _in_production(true["design"]["strata"], sample, label)
+        if there or told != _NOTHING:
             table.append((label, str(there), _share(there / len(rows)), told))
     known = [row["confidence"] for row in rows if row["confidence"] is not None]
     sure = f" Mean confidence of the labels: {sum(known) / len(known):.2f}." if known else ""
@@ -131,6 +131,18 @@ def _labels(rows: Rows) -> list[Block]:
             f"Labels are decided from feedback and reviews, not by experts row by row.{who}{sure}"
         ),
     ]
+
+
+def _in_production(strata: Rows, sample: Rows, label: str) -> str:
+    """Return the share of a label among the traces: counted, where it is a stratum; or estimated.
+
+    By the stratum it is what the selection counted in the lake, without any error of sampling.
+    """
+    if strata and "label" in strata[0]["values"]:
+        there = sum(s["traces"] for s in strata if s["values"]["label"] == label)
+        return f"{there / sum(s['traces'] for s in strata):.1%} (counted)" if there else _NOTHING
+    found = _estimated(sample, lambda row: row["label"] == label)
+    return f"{found[0]:.1%} ({found[1]:.1%} to {found[2]:.1%})" if found else _NOTHING
 
 
 def _estimated(

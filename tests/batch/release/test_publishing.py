@@ -218,6 +218,37 @@ def test_references_resolve(tmp_path: Path, lake: Lake) -> None:
     assert (verdict.ok, verdict.withdrawn) == (True, "wrong")
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from batch.release.verify import withdrawal
+from lake.objects import FolderStore
+
+root, digest, moment = sys.argv[1:]
+die = lambda *_a: os.kill(os.getpid(), signal.SIGKILL)
+if moment == "before":
+    Path.hardlink_to = die
+FolderStore(Path(root)).put_new("support/1.0.0/WITHDRAWN.json", withdrawal(digest, "wrong"))
+die()
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_while_withdrawing(lake: Lake, draft: Draft, tmp_path: Path, moment: str) -> None:
+    """After SIGKILL the release is withdrawn or it is not, and whole either way; again is fine."""
+    made = publish(draft, shelf(tmp_path))
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), made.digest, moment], cwd=ROOT, check=False
+    )
+    assert killed.returncode == -9
+    (one,) = shelf(tmp_path).standing("support")
+    assert one.withdrawn == (moment == "after")
+    verdict = verify(FolderStore(tmp_path / "support" / "1.0.0"), expected=made.digest)
+    assert (verdict.ok, verdict.withdrawn) == (True, "wrong" if one.withdrawn else None)
+    assert shelf(tmp_path).put_new("support/1.0.0/WITHDRAWN.json", withdrawal(made.digest, "wrong"))
+    assert shelf(tmp_path).standing("support")[0].withdrawn
+
+
 def test_on_s3_the_same_bytes_and_one_winner(
     s3: S3, draft: Draft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ from goldpan.demo.traffic import shipped_conversations, traces_of
 SEEDS = range(500)
 SIZE = 100
 COPIES = 16
+FIRST = 120  # cells of a stratum that are looked at: the engine gives the first ones only
 Trace = dict[str, Any]
 
 
@@ -62,24 +63,32 @@ def _cells() -> dict[tuple[str, str], tuple[str, ...]]:
     return {key: tuple(ids) for key, ids in found.items()}
 
 
+@cache
+def _traces() -> dict[tuple[str, str], tuple[str, ...]]:
+    return {(t["stratum"], t["trace_id"]): (t["trace_id"],) for t in population()}
+
+
+def _cell(seed: int, stratum: str, cluster: str, order: str, ids: tuple[str, ...]) -> Cell:
+    picked = min(ids, key=lambda trace_id: _hash(seed, "trace", trace_id))
+    return Cell(stratum, cluster, len(ids), picked, None, None, "t", 0, 0, order)
+
+
 def drawn(seed: int, *, per_trace: bool) -> list[Share]:
     """Return what a seed draws, with weights."""
-    cells: dict[str, list[Cell]] = defaultdict(list)
-    if per_trace:
-        of_cells = {(t["stratum"], t["trace_id"]): (t["trace_id"],) for t in population()}
-    else:
-        of_cells = _cells()
-    for (stratum, cluster), ids in of_cells.items():
-        picked = min(ids, key=lambda trace_id: _hash(seed, "trace", trace_id))
-        order = _hash(seed, "cell", stratum, cluster)
-        cells[stratum].append(
-            Cell(stratum, cluster, len(ids), picked, None, None, "t", 0, 0, order)
-        )
-    for listed in cells.values():
-        listed.sort(key=lambda one: one.draw)
+    of_cells = _traces() if per_trace else _cells()
+    hashed: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for stratum, cluster in of_cells:
+        hashed[stratum].append((_hash(seed, "cell", stratum, cluster), cluster))
+    cells = {
+        stratum: [
+            _cell(seed, stratum, cluster, order, of_cells[stratum, cluster])
+            for order, cluster in sorted(some)[:FIRST]
+        ]
+        for stratum, some in hashed.items()
+    }
     strata = [
-        Stratum(text, {"plan": text}, sum(c.traces for c in listed), len(listed))
-        for text, listed in cells.items()
+        Stratum(text, {}, sum(len(of_cells[text, c]) for _, c in some), len(some))
+        for text, some in hashed.items()
     ]
     shares = draw(
         strata,
@@ -88,7 +97,8 @@ def drawn(seed: int, *, per_trace: bool) -> list[Share]:
         set(),
         lambda: lambda _id: None,
     )
-    members = [Member(s, c, len(ids)) for (s, c), ids in of_cells.items()]
+    drawn_from = {one.cell.cluster for share in shares for one in share.drawn}
+    members = [Member(s, c, len(ids)) for (s, c), ids in of_cells.items() if c in drawn_from]
     weigh(shares, members, set())
     return shares
 
