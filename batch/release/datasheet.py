@@ -102,8 +102,9 @@ def _choice(true: Mapping[str, Any]) -> list[Block]:
             f"{', '.join(spec['strata']) or 'nothing'}; each stratum has at least "
             f"{rule['floor']} of its {spec['one_per']}s, or all it has, and the rest was shared "
             f"out {how}. Within a stratum a keyed hash with seed {spec['seed']} decides, so the "
-            "same lake gives the same rows. `weight` says how many traces a row stands for: use it to estimate "
-            "anything about production; leave it out to compare two systems on these rows."
+            "same lake gives the same rows. `weight` says how many traces a row stands for: use it "
+            "to estimate anything about production; leave it out to compare two systems on these "
+            "rows."
         ),
         Grid(
             ("stratum", "traces", f"{spec['one_per']}s", "drawn", "duplicates", "rows", "chance"),
