@@ -188,6 +188,19 @@ def test_who_is_erased_meanwhile_does_not_come_back(lake: Lake, tmp_path: Path) 
     assert (0, 8) not in {**ingested(lake, "feedback"), **ingested(lake, "quarantine")}
 
 
+def test_what_quarantine_loses_meanwhile_stays_where_it_was(lake: Lake, tmp_path: Path) -> None:
+    """Its row expires between two steps: the record must not leave its table as well."""
+    stage(tmp_path)
+
+    def expire(step: ReplayStep) -> None:
+        if step is ReplayStep.BROUGHT_IN:
+            rewrite(lake, "quarantine", lambda rows: pc.not_equal(rows["_offset"], 6))
+
+    promotion(tmp_path, expire).run()
+    assert ingested(lake, "feedback")[0, 6] == START
+    assert ingested(lake, "feedback")[0, 3] == LATER
+
+
 @pytest.mark.parametrize("step", list(STEPS))
 def test_a_re_drive_keeps_off(lake: Lake, tmp_path: Path, step: ReplayStep) -> None:
     """Tried at any step of a promotion, a re-drive changes nothing that the promotion decides."""
