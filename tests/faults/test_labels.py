@@ -26,7 +26,8 @@ def label_scene(kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> Labe
 
 @pytest.mark.parametrize(
     ("step", "flush"),
-    [(step, 1) for step in LABEL_STEPS]
+    [(Step.LABELS_COMMITTED, 1), (Step.LABELS_PRODUCED, 1)]
+    + [pytest.param(Step.LABELS_WRITTEN, 1, marks=pytest.mark.chaos)]
     + [pytest.param(step, 3, marks=pytest.mark.chaos) for step in LABEL_STEPS]
     + [pytest.param(step, 3, marks=pytest.mark.chaos) for step in BEFORE],
 )
@@ -103,6 +104,7 @@ def test_topics_with_different_partitioners(label_scene: LabelScene) -> None:
     assert told(label_scene.reconcile()) == label_scene.expected()
 
 
+@pytest.mark.chaos
 def test_topics_of_unequal_size(label_scene: LabelScene) -> None:
     """The same where the numbers of partitions differ, as is known from the start."""
     label_scene.feedback_topic = label_scene.kafka.new_topic("feedback", 1)
