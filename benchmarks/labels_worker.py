@@ -21,12 +21,13 @@ from benchmarks.processes import run
 from benchmarks.worker import Job, prepared, show
 from tests.servers.kafka import make_kafka, prepare_kafka
 
+ON = {"GOLDPAN_LABELS__POLICY": "chat_support"}
 COMMAND = [sys.executable, "-m", "goldpan", "stream", "run", "--until-caught-up"]
 
 
 def rebuild(job: Job) -> None:
     """Fill a lake, start a worker over it, and print what its log tells of the rebuild."""
-    environment = dict(job.environment())
+    environment = dict(job.environment(**ON))
     run(COMMAND, environment)
     done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, check=True)
     entries = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
@@ -51,9 +52,9 @@ def main(records: int, rounds: int, size: int) -> None:
         job = prepared(kafka, folder, count=records, size=size)
         for number in range(rounds):
             click.echo(f" round {number + 1}")
-            off = job.goldpan(GOLDPAN_LABELS__POLICY="off")
+            off = job.goldpan()
             show("labels off", off, job)
-            on = job.goldpan()
+            on = job.goldpan(**ON)
             show("labels on", on, job)
             extra = (on.cpu - off.cpu) / records * 1e6
             click.echo(f"  labels add {extra:>10.1f} CPU-s per million traces")

@@ -43,6 +43,7 @@ class Job:
             "GOLDPAN_KAFKA__GROUP_ID": Path(lake).name,
             "GOLDPAN_LAKE__URI": lake,
             "GOLDPAN_REDACT__POLICY": "off",
+            "GOLDPAN_LABELS__POLICY": "off",  # the rivals decide none; see labels_worker
             "GOLDPAN_REDACT__KEY": KEY,
             "GOLDPAN_METRICS__PORT": "0",
             "GOLDPAN_LOG__FORMAT": "json",

@@ -49,10 +49,10 @@ def test_the_strict_check_finds_a_wrong_field() -> None:
 
 
 def _definitions() -> Iterator[Manifest]:
-    folder = os.environ.get("GOLDPAN_TEST_CRDS")
+    folder = os.environ.get("TEST_GOLDPAN_CRDS")
     if not folder:
         pytest.skip(
-            "GOLDPAN_TEST_CRDS names no folder with the CustomResourceDefinitions of KEDA, the "
+            "TEST_GOLDPAN_CRDS names no folder with the CustomResourceDefinitions of KEDA, the "
             "Prometheus operator and External Secrets"
         )
     for file in sorted(Path(folder).glob("*.yaml")):

@@ -18,7 +18,7 @@ from tests.servers.s3_faults import Fault, FaultyS3
 from tests.servers.worker import Worker
 
 SHORT_SECONDS = 20.0
-LONG_SECONDS = float(os.environ.get("GOLDPAN_CHAOS_SECONDS", "600"))
+LONG_SECONDS = float(os.environ.get("TEST_CHAOS_SECONDS", "600"))
 END_SECONDS = 120.0
 FAILED = 3
 """The exit code of a worker that gave up."""
@@ -204,6 +204,6 @@ def test_a_short_soak(soak: Soak) -> None:
 @pytest.mark.timeout(LONG_SECONDS + 900)
 @pytest.mark.parametrize("soak", ["classic", "consumer"], indirect=True)
 def test_a_long_soak(soak: Soak) -> None:
-    """Ten minutes, or as long as GOLDPAN_CHAOS_SECONDS says."""
+    """Ten minutes, or as long as TEST_CHAOS_SECONDS says."""
     soak.run(LONG_SECONDS)
     assert_sound(soak)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 
 def cache_root() -> Path:
-    """``GOLDPAN_TEST_CACHE``, or ``~/.cache/goldpan-tests``."""
-    return Path(os.environ.get("GOLDPAN_TEST_CACHE") or Path.home() / ".cache" / "goldpan-tests")
+    """``TEST_GOLDPAN_CACHE``, or ``~/.cache/goldpan-tests``."""
+    return Path(os.environ.get("TEST_GOLDPAN_CACHE") or Path.home() / ".cache" / "goldpan-tests")
 
 
 def cached(name: str, fill: Callable[[Path], None]) -> Path:

@@ -50,8 +50,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def missing(server: str, why: ServerUnavailableError) -> NoReturn:
-    """Skip the test; or fail it, if ``GOLDPAN_TEST_REQUIRE`` (``kafka,s3``) names the server."""
-    if server in os.environ.get("GOLDPAN_TEST_REQUIRE", "").split(","):
+    """Skip the test; or fail it, if ``TEST_GOLDPAN_REQUIRE`` (``kafka,s3``) names the server."""
+    if server in os.environ.get("TEST_GOLDPAN_REQUIRE", "").split(","):
         pytest.fail(str(why))
     pytest.skip(str(why))
 
