@@ -211,7 +211,7 @@ class Join:
         return int(np.any(found, axis=0).sum()) if found else 0
 
     def shorten(self) -> None:
-        """Halve the window, to take less memory. Only right after ``take``."""
+        """Halve the window, to take less memory."""
         self._window //= 2
         for state in self._states.values():
             state.shorten()

@@ -209,26 +209,29 @@ class PartitionState:
     # -- and go ---------------------------------------------------------------------------------
 
     def sweep(self) -> None:
-        """Forget what has left the window, once that is worth the work. Nothing may be touched."""
+        """Forget what has left the window and is not touched, once that is worth the work."""
         if self.watermark - self._swept_at < self._window // 64:
             return
         self._swept_at = self.watermark
         stays = self._traces["started"] >= self.watermark - self._window
+        stays[list(self.touched)] = True
         if int(stays.sum()) > len(self._traces) * 7 // 8:
             return
         self.counts.unmatched += int((~stays & (self._traces["flags"] & KNOWN == 0)).sum())
         self._forget(stays)
 
     def shorten(self) -> None:
-        """Halve the window from now on, and forget what has left it. Nothing may be touched."""
+        """Halve the window from now on, and forget what has left it."""
         self._window //= 2
         self._swept_at = -_FOREVER
         self.sweep()
 
     def _forget(self, stays: npt.NDArray[np.bool_]) -> None:
+        numbers = renumbering(stays)
+        self.touched = {int(numbers[row]): cause for row, cause in self.touched.items()}
         self._traces.keep(stays)
         self._ids.keep(stays)
-        self._feedback.keep(stays, renumbering(stays), self._traces["head"])
+        self._feedback.keep(stays, numbers, self._traces["head"])
         rows: Rows = np.arange(len(self._traces), dtype=np.int32)
         self._trace_index.rebuild(rows, self._traces["key"])
         if self._retries is not None:

@@ -18,6 +18,7 @@ from batch.labels.calibrations import publish
 from labels.calibration import Calibration, prior_calibration
 from lake.objects import FolderStore
 from tests.batch.kit import POLICY, desk, judge, open_lake, reconciled
+from tests.ending import end
 
 REVIEWER: Final = "ann"
 SUBMISSION: Final = "s-1"
@@ -87,3 +88,4 @@ def main(job: str, folder: str, last: int) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    end()

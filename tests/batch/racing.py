@@ -20,6 +20,7 @@ from lake.tables import Lake
 from schemas.errors import FatalError
 from tests.batch.dying import calibration
 from tests.batch.kit import POLICY, SCALES, desk, judge, open_lake
+from tests.ending import end
 from tests.labels.kit import NOW
 
 PATIENCE: Final = Retry(
@@ -84,3 +85,4 @@ if __name__ == "__main__":
     job, uri, who = sys.argv[1:]
     lake = open_lake(uri, os.environ.get("S3_ENDPOINT"))
     sys.stdout.write(json.dumps(JOBS[job](lake, who)))
+    end()

@@ -93,6 +93,18 @@ def test_a_death_between_two_commits_loses_and_repeats_nothing(
     assert len(written) == len(set(written))
 
 
+def test_a_lake_from_before_labels_were_decided_is_read_back() -> None:
+    """Much of it has left the window: that is for the batch job; the rest gets its labels."""
+    world = [trace(f"t{i}", at=100 * i, status="error") for i in range(20)]
+    worker = Worker(SCALES, world, partitions=1, window=100 * SECOND)
+    worker.poll_everything()
+    worker.die(after="records")
+    worker.finish()
+    found, all_of_them = told(worker.final()), told(labels_of_one_partition(world))
+    assert found.items() <= all_of_them.items()
+    assert "t19" in found
+
+
 @settings(max_examples=60, deadline=None)
 @given(records(), st.randoms(use_true_random=False))
 def test_the_batch_job_agrees_with_itself_in_any_order(world: World, rng: Any) -> None:

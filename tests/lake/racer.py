@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from schemas.errors import FencedError
+from tests.ending import end
 from tests.lake.kit import SOURCE, append, open_lake
 
 ROUNDS = 20
@@ -28,3 +29,4 @@ def main(folder: str, name: int) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1], int(sys.argv[2]))
+    end()

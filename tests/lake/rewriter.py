@@ -12,6 +12,7 @@ from lake.retry import Retry
 from lake.rewrite import ReplacedError, Replacement, replace
 from lake.stored import live_files, read_rows, together, write_again
 from lake.tables import Lake, Table
+from tests.ending import end
 from tests.lake.kit import SOURCE
 
 RETRY = Retry(60, time.monotonic, lambda s: time.sleep(s / 10) is not None, lambda _low, high: high)
@@ -57,3 +58,4 @@ def main(uri: str, end: int) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1], int(sys.argv[2]))
+    end()

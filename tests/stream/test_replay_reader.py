@@ -38,7 +38,7 @@ def read_to(reader: Reader, ends: dict[Source, int]) -> list[Raw]:
 
 def test_times_are_those_of_the_records(kafka: Kafka) -> None:
     """A day is the offsets from its first record to the next day's first, in each partition."""
-    topic = kafka.new_topic("replayed", 2)
+    topic = kafka.new_topic("replayed", 2, {"retention.ms": "-1"})
     for day in range(4):
         stamp = OCTOBER_MS + day * DAY_MS + 1_000
         records = [Record(None, b"{}", p, stamp) for p in (0, 0, 1) if (p, day) != (1, 2)]

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from batch.release.build import publish
 from batch.release.shelf import Shelf
 from lake.objects import FolderStore
+from tests.ending import end
 from tests.lake.kit import patience
 
 MOMENTS = ("before", "with a file half in place", "after")
@@ -76,3 +77,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    end()
