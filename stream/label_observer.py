@@ -13,6 +13,8 @@ from stream.label_flush import LabelsFlushed
 from stream.metrics import Metrics
 
 REBUILDING = "rebuilding the join"
+PASSED_OVER = ("late_trace", "late_feedback", "unmatched", "repeated")
+PARTITION_COUNTS, KEYS = "partition counts", "keys"
 
 
 @dataclass(slots=True)
@@ -24,6 +26,13 @@ class LabelObserver:
     now_ms: Callable[[], int]
     on_retry: Callable[[str, RetryableError, float], None]
     on_recovered: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        """Show what has not happened yet as 0: the first time is then seen as an increase."""
+        for why in PASSED_OVER:
+            self.metrics.count("join_passed_over", why, by=0)
+        for why in (PARTITION_COUNTS, KEYS):
+            self.metrics.set("labels_left_to_batch", 0, why)
 
     def committed(self, done: LabelsFlushed) -> None:
         """Take note of label events that are in the lake."""
@@ -50,12 +59,8 @@ class LabelObserver:
 
     def counted(self, counts: Counts, join: Join) -> None:
         """Take note of records that nothing was decided for, and of the size of the state."""
-        passed_over = {
-            "late_trace": counts.late_traces,
-            "late_feedback": counts.late_feedback,
-            "unmatched": counts.unmatched,
-            "repeated": counts.repeated,
-        }
+        found = (counts.late_traces, counts.late_feedback, counts.unmatched, counts.repeated)
+        passed_over = dict(zip(PASSED_OVER, found, strict=True))
         for why, count in passed_over.items():
             if count:
                 self.metrics.count("join_passed_over", why, by=count)

@@ -26,7 +26,7 @@ from schemas.records import LabelEvent
 from stream.buffer import Flush, Rows
 from stream.copartition import Copartition
 from stream.label_flush import LabelFlush, LabelsFlushed, label_rows
-from stream.label_observer import LabelObserver
+from stream.label_observer import KEYS, PARTITION_COUNTS, LabelObserver
 from stream.label_tables import LabelTables, Pair
 from stream.owned import Assignment
 
@@ -320,7 +320,7 @@ class Labelling:
         if one != other:
             topics = self.tables.topics
             told = [part for kind in RecordKind for part in (topics[kind], counts[kind])]
-            self._leave("partition counts", _COUNTS.format(*told))
+            self._leave(PARTITION_COUNTS, _COUNTS.format(*told))
             return False
         if self._check is None or self._check.partitions != one:
             self._check = Copartition(one)
@@ -339,7 +339,7 @@ class Labelling:
                 mine = [one for one, at in zip(ids, numbers, strict=True) if at == number]
                 self._check.astray(self.join.elsewhere(mine, number))
         if self._check.broken:
-            self._leave("keys", _KEYS.format(*self.tables.topics.values()))
+            self._leave(KEYS, _KEYS.format(*self.tables.topics.values()))
 
     def _leave(self, why: str, detail: str) -> None:
         self.abandon()
