@@ -9,7 +9,7 @@ import contextlib
 import errno
 import io
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -99,20 +99,21 @@ class FolderStore:
         """Yield a synced file beside the target; it is gone in the end unless it was renamed."""
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=".writing-", dir=target.parent)
+            beside = target.with_name(f".writing-{secrets.token_hex(8)}")
+            file = beside.open("xb")  # not of tempfile, whose files only their owner may read
         except OSError as error:
             raise _folder_error(target.parent, error) from error
         try:
-            with os.fdopen(handle, "wb") as file:
+            with file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            yield Path(name)
+            yield beside
         except OSError as error:
             raise _folder_error(target, error) from error
         finally:
             with contextlib.suppress(OSError):
-                Path(name).unlink()
+                beside.unlink()
 
     def size(self, path: str) -> int | None:
         """Return the size in bytes, or None."""

@@ -29,6 +29,17 @@ def test_what_is_put_can_be_got(store: FolderStore) -> None:
     assert list(store.walk("other")) == []
 
 
+def test_others_may_read_what_they_may_read_of_any_new_file(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    """A lake that several people share: the files have the rights that the process gives to all."""
+    (tmp_path / "any").touch()
+    store.put("a", b"1")
+    store.put_new("b", b"1")
+    usual = (tmp_path / "any").stat().st_mode
+    assert {path.stat().st_mode for path in (tmp_path / "lake").iterdir()} == {usual}
+
+
 def test_a_put_may_be_repeated(store: FolderStore) -> None:
     """The second one leaves the same file."""
     for _ in range(2):
