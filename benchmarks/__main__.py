@@ -10,10 +10,13 @@ import sys
 ALL = (
     ("worker", "the worker without redaction against bare consuming and the plain loop"),
     ("scaling", "one worker process against two"),
+    ("decoding", "what it costs to read a record, by wire format"),
+    ("commits", "requests and CPU of a commit, by partitions and versions"),
     ("memory", "peak memory by partitions and records"),
     ("redaction", "redaction against stock Presidio, and in the worker"),
     ("ner_speed", "the cost of finding names"),
     ("labels_join", "the join of traces and feedback: throughput, state, rebuild"),
+    ("labels_worker", "what labels cost the worker, and how long it reads the join back"),
     ("labels_quality", "labels from simulated signals against the truth"),
     ("release", "a release out of a growing lake, and compaction against pyarrow"),
     ("labels_reconcile", "the batch join over a lake: time and memory as it grows"),
@@ -25,7 +28,7 @@ def main() -> int:
     name, *options = sys.argv[1:] or [""]
     chosen = [known for known, _ in ALL if name in {known, ""}]
     if not chosen:
-        known = "\n".join(f"  {known:<12}{what}" for known, what in ALL)
+        known = "\n".join(f"  {known:<18}{what}" for known, what in ALL)
         print(f"there is no benchmark {name}; there are\n{known}", file=sys.stderr)
         return 2
     for module in chosen:
