@@ -11,6 +11,7 @@ import io
 import os
 import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lake import s3_versions
 from schemas.errors import FatalError, RetryableError
 
 MULTIPART_BYTES = 32 * 1024 * 1024
@@ -31,6 +33,7 @@ _REFUSED = {
     "404": "the bucket does not exist: create it or correct GOLDPAN_LAKE__URI",
     "403": "access was denied: check the credentials and the bucket's policy",
 }
+_BESIDE = ".writing-"
 _NO_CONNECTION = {"EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError"}
 _UNREACHABLE = ": does the server run, and is GOLDPAN_LAKE__S3_ENDPOINT_URL its address?"
 
@@ -62,8 +65,37 @@ class ObjectStore(Protocol):
     def remove(self, path: str) -> None:
         """Remove a file; it is no error if there is none. An empty folder goes with its last."""
 
+    def purge(self, path: str) -> None:
+        """Remove a file with all its older versions, where a bucket keeps those."""
+
+    def hidden(self, prefix: str) -> Iterator["Hidden"]:
+        """Yield the older versions under ``prefix`` that a bucket keeps, deleted files included."""
+
+    def get_hidden(self, hidden: "Hidden") -> bytes:
+        """Return the content of an older version."""
+
+    def remove_hidden(self, hidden: "Hidden") -> None:
+        """Remove an older version; it is no error if there is none."""
+
+    def drop_unfinished(self, prefix: str) -> int:
+        """Remove what writes under ``prefix`` left that never came to their end; return how many.
+
+        A write that is still under way fails by it as if the store had given no answer: it is
+        tried again.
+        """
+
     def check(self) -> None:
         """Raise FatalError or RetryableError if the root cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """An older version of a file. ``bytes`` is its size; a note of a deletion has none."""
+
+    path: str
+    version: str
+    bytes: int
+    marker: bool
 
 
 class FolderStore:
@@ -99,7 +131,7 @@ class FolderStore:
         """Yield a synced file beside the target; it is gone in the end unless it was renamed."""
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            beside = target.with_name(f".writing-{secrets.token_hex(8)}")
+            beside = target.with_name(f"{_BESIDE}{secrets.token_hex(8)}")
             file = beside.open("xb")  # not of tempfile, whose files only their owner may read
         except OSError as error:
             raise _folder_error(target.parent, error) from error
@@ -157,6 +189,29 @@ class FolderStore:
                 if folder == self._root.parent:
                     break
                 folder.rmdir()
+
+    def purge(self, path: str) -> None:
+        """Remove: a folder keeps no versions."""
+        self.remove(path)
+
+    def hidden(self, prefix: str) -> Iterator[Hidden]:
+        """Yield nothing: a folder keeps no versions."""
+        del prefix
+        return iter(())
+
+    def get_hidden(self, hidden: Hidden) -> bytes:
+        """Raise ValueError: a folder keeps no versions."""
+        raise ValueError(f"{hidden.path}: a folder keeps no versions")
+
+    def remove_hidden(self, hidden: Hidden) -> None:
+        """Do nothing: a folder keeps no versions."""
+
+    def drop_unfinished(self, prefix: str) -> int:
+        """Remove the temporary files of writers that died before they could rename them."""
+        left = [path for path, _ in self.walk(prefix) if _BESIDE in path]
+        for path in left:
+            self.remove(path)
+        return len(left)
 
     def check(self) -> None:
         """Make the folder if need be, and see that it can be written."""
@@ -259,6 +314,39 @@ class S3Store:
         """Delete the key."""
         with self._errors(f"removing {path}"):
             self._client.delete_object(Bucket=self._bucket, Key=self._prefix + path)
+
+    def purge(self, path: str) -> None:
+        """Delete the key and each version of it."""
+        with self._errors(f"purging {path}"):
+            s3_versions.purge(self._client, self._bucket, self._prefix + path)
+
+    def hidden(self, prefix: str) -> Iterator[Hidden]:
+        """Page through the versions that are not the latest, and the notes of deletions."""
+        with self._errors(f"listing the versions of {prefix}"):
+            for found in s3_versions.versions(self._client, self._bucket, self._prefix + prefix):
+                if found.marker or not found.latest:
+                    path = found.key.removeprefix(self._prefix)
+                    yield Hidden(path, found.version, found.bytes, found.marker)
+
+    def get_hidden(self, hidden: Hidden) -> bytes:
+        """Return the content of a version."""
+        with self._errors(f"reading a version of {hidden.path}"):
+            reply = self._client.get_object(
+                Bucket=self._bucket, Key=self._prefix + hidden.path, VersionId=hidden.version
+            )
+            return bytes(reply["Body"].read())
+
+    def remove_hidden(self, hidden: Hidden) -> None:
+        """Delete a version."""
+        with self._errors(f"removing a version of {hidden.path}"):
+            self._client.delete_object(
+                Bucket=self._bucket, Key=self._prefix + hidden.path, VersionId=hidden.version
+            )
+
+    def drop_unfinished(self, prefix: str) -> int:
+        """Abort the uploads in parts that were not completed."""
+        with self._errors(f"aborting uploads under {prefix}"):
+            return s3_versions.abort_uploads(self._client, self._bucket, self._prefix + prefix)
 
     def check(self) -> None:
         """Ask for the bucket."""

@@ -102,6 +102,36 @@ def test_a_process_that_dies_leaves_no_file_under_the_name(
     assert store.size("a/b.parquet") is None
 
 
+def test_what_a_dead_writer_left_can_be_cleared(store: FolderStore, tmp_path: Path) -> None:
+    """Its temporary file goes; a purge of a file is the removal of it."""
+    store.put("a/b", b"1")
+    store.put("a/c", b"1")
+    (tmp_path / "lake" / "a" / ".writing-0123").write_bytes(b"half")
+    assert store.drop_unfinished("") == 1
+    assert store.drop_unfinished("") == 0
+    store.purge("a/b")
+    assert [path for path, _ in store.walk("")] == ["a/c"]
+
+
+def test_a_writer_whose_temporary_file_was_cleared_tries_again(
+    store: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told that there was no good answer, as when a store is away for a moment."""
+    sync = os.fsync
+
+    def cleared(descriptor: int) -> None:
+        sync(descriptor)
+        store.drop_unfinished("")
+
+    for put in (store.put, store.put_new):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", cleared)
+            with pytest.raises(RetryableError):
+                put("a/b", b"1")
+        put("a/b", b"1")
+        store.remove("a/b")
+
+
 @pytest.mark.parametrize("error", [PermissionError(errno.EACCES, "Permission denied")])
 def test_a_folder_that_may_not_be_written_is_fatal(
     store: FolderStore, monkeypatch: pytest.MonkeyPatch, error: OSError

@@ -10,6 +10,66 @@ from tests.lake.kit import patience
 from tests.servers.s3 import S3
 
 
+@pytest.fixture
+def bucket(s3: S3, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A bucket that keeps every version of an object."""
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the keys of other tests
+    for name, value in s3.env().items():
+        monkeypatch.setenv(name, value)
+    bucket = s3.create_bucket()
+    s3.client().put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    return bucket
+
+
+def kept(s3: S3, bucket: str) -> dict[str, int]:
+    """How many versions a bucket has of each key, notes of deletions included."""
+    reply = s3.client().list_object_versions(Bucket=bucket)
+    found = [item["Key"] for name in ("Versions", "DeleteMarkers") for item in reply.get(name, [])]
+    return {key: found.count(key) for key in found}
+
+
+def test_a_purge_leaves_no_version_of_a_file(s3: S3, bucket: str) -> None:
+    """Written twice, removed, written again: nothing of it is left, and its neighbour is whole."""
+    store = S3Store(bucket, "lake/traces", endpoint_url=s3.endpoint)
+    for path in ("a", "a.b"):
+        store.put(path, b"first")
+        store.put(path, b"second")
+        store.remove(path)
+        store.put(path, b"third")
+    assert kept(s3, bucket) == {"lake/traces/a": 4, "lake/traces/a.b": 4}
+    store.purge("a")
+    store.purge("a")
+    assert kept(s3, bucket) == {"lake/traces/a.b": 4}
+    assert store.get("a.b") == b"third"
+
+
+def test_what_a_bucket_hides_can_be_read_and_removed(s3: S3, bucket: str) -> None:
+    """Of a file that was written over and one that was deleted; what is there stays."""
+    store = S3Store(bucket, "lake/traces", endpoint_url=s3.endpoint)
+    store.put("over", b"first")
+    store.put("over", b"second")
+    store.put("gone", b"third")
+    store.remove("gone")
+    hidden = list(store.hidden(""))
+    content = {(h.path, store.get_hidden(h)) for h in hidden if not h.marker}
+    assert content == {("over", b"first"), ("gone", b"third")}
+    for one in hidden:
+        store.remove_hidden(one)
+    assert kept(s3, bucket) == {"lake/traces/over": 1}
+    assert store.get("over") == b"second"
+
+
+def test_uploads_that_never_ended_are_aborted(s3: S3, bucket: str) -> None:
+    """Their parts would lie in the bucket for ever; those elsewhere are left alone."""
+    client, store = s3.client(), S3Store(bucket, "lake", endpoint_url=s3.endpoint)
+    for key in ("lake/traces/a", "other/a"):
+        upload = client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+        client.upload_part(Bucket=bucket, Key=key, PartNumber=1, UploadId=upload, Body=b"secret")
+    assert store.drop_unfinished("") == 1
+    left = client.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
+    assert [upload["Key"] for upload in left] == ["other/a"]
+
+
 def test_a_new_file_on_s3_is_never_written_over(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server decides who was first, whatever order the requests came in."""
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the keys of other tests
