@@ -1,20 +1,18 @@
 """The manifests are what Kubernetes and its operators accept."""
 
 import json
-import os
 import re
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import kubernetes_validate
 import pytest
-import yaml
 
 from tests.architecture.source import ROOT
 from tests.deploy.kustomize import OVERLAYS, Manifest, built, containers, named, of_kind
+from tests.deploy.operators import schemas
 
 VERSIONS = ("1.33", "1.37")
 OURS = re.compile(r"^(v1|\w+/v\d+|[\w.]+\.k8s\.io/v\d+)$")
@@ -48,17 +46,6 @@ def test_the_strict_check_finds_a_wrong_field() -> None:
         kubernetes_validate.validate(deployment, VERSIONS[-1], strict=True)
 
 
-def _definitions() -> Iterator[Manifest]:
-    folder = os.environ.get("TEST_GOLDPAN_CRDS")
-    if not folder:
-        pytest.skip(
-            "TEST_GOLDPAN_CRDS names no folder with the CustomResourceDefinitions of KEDA, the "
-            "Prometheus operator and External Secrets"
-        )
-    for file in sorted(Path(folder).glob("*.yaml")):
-        yield from (m for m in yaml.safe_load_all(file.read_text()) if m)
-
-
 def _closed(schema: Any) -> Any:
     """Return a schema that refuses fields it does not know, as strict field validation does."""
     if isinstance(schema, list):
@@ -75,16 +62,26 @@ def _closed(schema: Any) -> Any:
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_operators_accept_their_objects(overlay: str) -> None:
     """Objects of operators fit the schemas in these operators' own definitions, strictly."""
-    schemas = {}
-    for definition in _definitions():
-        for version in definition["spec"]["versions"]:
-            api = f"{definition['spec']['group']}/{version['name']}"
-            schemas[api, definition["spec"]["names"]["kind"]] = version["schema"]["openAPIV3Schema"]
+    known, kinds = schemas(), set()
     for manifest in _custom(overlay):
-        schema = _closed(schemas[manifest["apiVersion"], manifest["kind"]])
+        schema = _closed(known[manifest["apiVersion"], manifest["kind"]])
         schema["properties"]["metadata"] = {"type": "object"}
         # Not `jsonschema.validate`: it would refuse the schema for a pattern in Go's own dialect.
         jsonschema.Draft202012Validator(schema).validate(manifest)
+        kinds.add(manifest["kind"])
+    of_clouds = {"ScaledObject", "PodMonitor", "PrometheusRule", "SecretStore", "ExternalSecret"}
+    assert kinds == (set() if overlay == "local" else of_clouds)
+
+
+def test_the_check_of_operators_finds_a_wrong_field() -> None:
+    """A misspelt field of an operator's object is an error here too."""
+    scaled = json.loads(json.dumps(named("aws", "ScaledObject", "goldpan-worker")))
+    scaled["spec"]["fallbacks"] = scaled["spec"].pop("fallback")
+    schema = _closed(schemas()[scaled["apiVersion"], scaled["kind"]])
+    errors = [
+        error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(scaled)
+    ]
+    assert any("'fallbacks' was unexpected" in message for message in errors)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

@@ -20,8 +20,11 @@ def need_program(name: str, purpose: str) -> str:
     return found
 
 
-def fetch(command: Sequence[str], purpose: str, *, env: dict[str, str] | None = None) -> None:
-    """Run a command that fetches or builds something; raises ServerUnavailableError if it fails."""
+def fetch(command: Sequence[str], purpose: str, *, env: dict[str, str] | None = None) -> str:
+    """Run a command that fetches or builds something, and return what it writes.
+
+    Raises ServerUnavailableError if it fails.
+    """
     try:
         done = subprocess.run(
             command, env=env, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False
@@ -33,3 +36,4 @@ def fetch(command: Sequence[str], purpose: str, *, env: dict[str, str] | None = 
         why = next((line for line in said if "ERROR" in line or "error" in line), "no reason given")
         program = Path(command[0]).name
         raise ServerUnavailableError(f"{purpose}: `{program}` could not fetch it: {why.strip()}")
+    return done.stdout
