@@ -9,8 +9,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 JOBS ?= 3
 UV_VERSION := 0.13.8
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
-	--no-emit-find-links --python-version 3.11 --custom-compile-command "make lock" \
-	pyproject.toml --group build
+	--no-emit-find-links --python-version 3.11 --custom-compile-command "make lock"
+PROJECT := pyproject.toml --group build
 
 .PHONY: help venv demo test lint bench chaos lock clean
 
@@ -47,9 +47,10 @@ chaos: $(VENV)/.dev
 
 lock: $(BIN)/python
 	$(PIP) install --quiet uv==$(UV_VERSION)
-	$(COMPILE) $(ARGS) --output-file requirements/runtime.lock
-	$(COMPILE) $(ARGS) --group dev --constraint requirements/runtime.lock \
+	$(COMPILE) $(PROJECT) $(ARGS) --output-file requirements/runtime.lock
+	$(COMPILE) $(PROJECT) $(ARGS) --group dev --constraint requirements/runtime.lock \
 		--output-file requirements/dev.lock
+	$(COMPILE) --group partners $(ARGS) --output-file requirements/partners.lock
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \

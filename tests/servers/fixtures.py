@@ -8,6 +8,7 @@ from typing import NoReturn, Protocol
 
 import pytest
 
+from tests.partners.environment import Partners, prepare_partners
 from tests.servers.kafka import Kafka, make_kafka, prepare_kafka
 from tests.servers.mock_kafka import MockKafka
 from tests.servers.registry import SchemaRegistry, registry_jars
@@ -20,13 +21,15 @@ _NEEDS: dict[str, tuple[str, Callable[[], object]]] = {
     "kafka_parts": ("kafka", prepare_kafka),
     "s3_parts": ("s3", prepare_s3),
     "registry_parts": ("registry", registry_jars),
+    "partners": ("partners", prepare_partners),
 }
 """Which fixture says that a test needs a server: the marker, and how the server is fetched."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known that is not in the settings."""
+    """Make the markers known that are not in the settings."""
     config.addinivalue_line("markers", "registry: needs a real schema registry (Java with Maven)")
+    config.addinivalue_line("markers", "partners: needs the tools of requirements/partners.lock")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -203,3 +206,12 @@ def start_worker(tmp_path: Path) -> Iterator[StartWorker]:
     yield start
     for worker in workers:
         worker.sigkill()
+
+
+@pytest.fixture(scope="session")
+def partners() -> Partners:
+    """The other tools, which read what goldpan writes."""
+    try:
+        return Partners(prepare_partners())
+    except ServerUnavailableError as why:
+        missing("partners", why)

@@ -1,9 +1,6 @@
-"""The selection is one expression: DuckDB and Spark give the same cells, picked traces and hashes.
+"""The selection is one expression: DuckDB and Spark give the same cells, traces and hashes."""
 
-Spark needs Java, and pyspark with pandas, which are too large for the environment of the other
-tests: ``pip install pyspark==4.2.0 pandas pyarrow-hotfix`` beside it and run this file again.
-"""
-
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,6 +14,7 @@ from batch.release.engine import Engine, cells_expression
 from lake.snapshot import snapshot
 from lake.tables import Lake
 from tests.batch.release.kit import spec
+from tests.partners.environment import Partners
 
 SPECS: list[dict[str, Any]] = [
     {
@@ -46,36 +44,28 @@ def _cells_on_duckdb(lake: Lake, asked: Any) -> list[tuple[Any, ...]]:
         return sorted(tuple(row[key] for key in KEYS) for row in engine.first_cells(every))
 
 
-@pytest.fixture(scope="module")
-def spark(lake: Lake) -> Any:
-    """A Spark session that sees the files of the newest versions as views."""
+def test_spark_selects_the_same_cells(lake: Lake, partners: Partners, tmp_path: Path) -> None:
+    """Every cell, how many traces it has, which one was picked, and its hash, are the same."""
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java")
-    sql = pytest.importorskip("pyspark.sql", reason="pyspark is not installed")
-    session = (
-        sql.SparkSession.builder.master("local[1]")
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.ui.enabled", "false")
-        .config("spark.sql.shuffle.partitions", "2")
-        .getOrCreate()
-    )
-    for name in ("traces", "labels"):
-        handle = snapshot(lake, name).handle
-        files = session.read.option("basePath", lake.location.table_uri(name))
-        files.parquet(*handle.file_uris()).createOrReplaceTempView(name)
-    yield session
-    session.stop()
+    views = {
+        name: {
+            "base": lake.location.table_uri(name),
+            "files": snapshot(lake, name).handle.file_uris(),
+        }
+        for name in ("traces", "labels")
+    }
+    queries = [_columns_on_spark(spec(**changes)) for changes in SPECS]
+    job = tmp_path / "job.json"
+    job.write_text(json.dumps({"views": views, "queries": queries}))
+    for changes, rows in zip(SPECS, partners.run("run_spark.py", job, cwd=tmp_path), strict=True):
+        assert sorted(map(tuple, rows)) == _cells_on_duckdb(lake, spec(**changes))
+        assert len(rows) > 20
 
 
-@pytest.mark.parametrize("changes", SPECS, ids=["conversation", "user", "trace"])
-def test_spark_selects_the_same_cells(lake: Lake, spark: Any, changes: dict[str, Any]) -> None:
-    """Every cell, how many traces it has, which one was picked, and its hash, are the same."""
-    asked = spec(**changes)
-    compiled = ibis.pyspark.connect(spark).compile(cells_expression(asked))
-    rows = spark.sql(compiled).collect()
-    found = sorted(tuple(row[key] for key in KEYS) for row in rows)
-    assert found == _cells_on_duckdb(lake, asked)
-    assert len(found) > 20
+def _columns_on_spark(asked: Any) -> str:
+    # What ibis writes for Databricks is the SQL of Spark, and needs no pyspark beside it.
+    return str(ibis.to_sql(cells_expression(asked).select(*KEYS), dialect="databricks"))
 
 
 @pytest.mark.parametrize("dialect", WAREHOUSES)

@@ -1,8 +1,4 @@
-"""Exports are read by the tools they are for.
-
-The tools are too large for the environment of the other tests; where one is missing its test is
-skipped: ``pip install mlflow langfuse langsmith datasets`` beside it and run this file again.
-"""
+"""Exports are read by the tools they are for."""
 
 import csv
 import io
@@ -16,6 +12,7 @@ from batch.release.exports import FORMATS
 from batch.release.files import DATA
 from batch.release.reading import read_rows
 from batch.release.rows import json_rows
+from tests.partners.environment import Partners
 
 Rows = list[dict[str, Any]]
 
@@ -52,64 +49,53 @@ def test_csv_is_read_back_and_runs_nothing(rows: Rows) -> None:
     assert not starts & {"=", "+", "@"}
 
 
-def test_huggingface_reads_the_folder(rows: Rows, tmp_path: Path) -> None:
+def written(rows: Rows, target: str, folder: Path) -> Path:
+    """Write an export into a folder; return its one file, or the folder where it has several."""
+    files = FORMATS[target](rows, "support", "1.0.0")
+    for path, data in files.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_bytes(data)
+    return folder / next(iter(files)) if len(files) == 1 else folder
+
+
+def test_huggingface_reads_the_folder(rows: Rows, partners: Partners, tmp_path: Path) -> None:
     """``load_dataset`` gives both sides, each row with its messages and weight."""
-    datasets = pytest.importorskip("datasets")
-    for path, data in FORMATS["huggingface"](rows, "support", "1.0.0").items():
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        (tmp_path / path).write_bytes(data)
-    loaded = datasets.load_dataset(str(tmp_path), cache_dir=str(tmp_path / "cache"))
+    folder = written(rows, "huggingface", tmp_path)
+    loaded = partners.run("read_huggingface.py", folder, cwd=tmp_path)
     assert {name: len(part) for name, part in loaded.items()} == {
         side: sum(row["split"] == side for row in rows) for side in ("development", "holdout")
     }
     by_id = {row["trace_id"]: row for row in rows}
-    one = loaded["development"][0]
-    assert one["weight"] == by_id[one["trace_id"]]["weight"]
-    assert [m["content"] for m in one["messages"]] == [
-        m["content"] for m in by_id[one["trace_id"]]["messages"]
-    ]
+    for one in loaded["development"] + loaded["holdout"]:
+        row = by_id[one["trace_id"]]
+        assert one["weight"] == row["weight"]
+        assert [m["content"] for m in one["messages"]] == [m["content"] for m in row["messages"]]
 
 
-def test_mlflow_merges_the_records(rows: Rows, tmp_path: Path) -> None:
-    """An evaluation dataset takes every record, with its expectations."""
-    mlflow = pytest.importorskip("mlflow")
-    genai = pytest.importorskip("mlflow.genai.datasets")
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
-    dataset = genai.create_dataset(name="support")
-    dataset.merge_records(lines(rows, "mlflow"))
-    records = genai.get_dataset(dataset_id=dataset.dataset_id).to_df()
+def test_mlflow_merges_the_records(rows: Rows, partners: Partners, tmp_path: Path) -> None:
+    """An evaluation dataset takes every record once, with its expectations."""
+    file = written(rows, "mlflow", tmp_path)
+    records = partners.run("read_mlflow.py", file, cwd=tmp_path)
     messages = {json.dumps(row["messages"], sort_keys=True) for row in rows}
     assert len(records) == len(messages)
-    expected = [known.get("expected_response") for known in records["expectations"]]
-    assert "=so" in expected
+    assert "=so" in [known["expectations"].get("expected_response") for known in records]
 
 
-def test_langfuse_takes_the_items(rows: Rows) -> None:
-    """Every line is what ``create_dataset_item`` sends; ids are their own, so twice is once."""
-    api = pytest.importorskip("langfuse.api")
-    items = [api.CreateDatasetItemRequest(**_camel(line)) for line in lines(rows, "langfuse")]
-    assert len({item.id for item in items}) == len(rows)
+def test_langfuse_takes_the_items(rows: Rows, partners: Partners, tmp_path: Path) -> None:
+    """Every line is what ``create_dataset_item`` takes; ids are their own, so twice is once."""
+    read = partners.run("read_langfuse.py", written(rows, "langfuse", tmp_path), cwd=tmp_path)
+    assert read["unknown"] == []
+    assert len({item["id"] for item in read["items"]}) == len(rows)
 
 
-def _camel(line: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "dataset_name": line["dataset_name"],
-        "id": line["id"],
-        "input": line["input"],
-        "expected_output": line["expected_output"],
-        "metadata": line["metadata"],
-    }
-
-
-def test_langsmith_takes_the_examples(rows: Rows) -> None:
+def test_langsmith_takes_the_examples(rows: Rows, partners: Partners, tmp_path: Path) -> None:
     """Every line is an example of its client, and no key of it is dropped."""
-    schemas = pytest.importorskip("langsmith.schemas")
-    for line, row in zip(lines(rows, "langsmith"), rows, strict=True):
-        example = schemas.ExampleCreate(**line)
-        assert str(example.id) == line["id"]
-        assert example.inputs == {"messages": row["messages"]}
-        assert example.split == row["split"]
-        assert set(line) <= set(schemas.ExampleCreate.model_fields)
+    read = partners.run("read_langsmith.py", written(rows, "langsmith", tmp_path), cwd=tmp_path)
+    assert read["unknown"] == []
+    for example, row in zip(read["examples"], rows, strict=True):
+        assert example["inputs"] == {"messages": row["messages"]}
+        assert example["split"] == row["split"]
+    assert len({example["id"] for example in read["examples"]}) == len(rows)
 
 
 def test_promptfoo_has_variables_and_assertions(rows: Rows) -> None:
