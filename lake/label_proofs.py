@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.ledger import EntryKind, Source, SourceRange
+from lake.ledger import EntryKind, Source, SourceRange, brought, expired
 from lake.tables import Table
 
 RECONCILED = "#reconcile"
@@ -71,7 +71,9 @@ def _commits(labels: Table) -> tuple[dict[Source, _Labels], int]:
     for logged in labels.ledger():
         where = f"table {labels.name}, version {logged.table_version}"
         for item in logged.entry.ranges:
-            told += item.stored
+            told += brought(logged.entry.kind, item)
+            if item.source in found:
+                found[item.source].stored -= expired(logged.entry.kind, item)
             if logged.entry.kind is EntryKind.ADOPT:
                 found.setdefault(item.source, _Labels(item.end)).end = item.end
             elif logged.entry.kind is EntryKind.FLUSH:

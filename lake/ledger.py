@@ -134,6 +134,7 @@ class EntryKind(StrEnum):
     REVIEW = "review"
     REPLAY = "replay"
     COMPACT = "compact"
+    RETENTION = "retention"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,16 @@ def left_quarantine(kind: EntryKind, item: SourceRange) -> int:
     if kind is EntryKind.REDRIVE:
         return item.stored
     return item.stored - item.quarantined if kind is EntryKind.REPLAY else 0
+
+
+def expired(kind: EntryKind, item: SourceRange) -> int:
+    """Return how many rows of a partition a commit took out of its table because of their age."""
+    return item.stored if kind is EntryKind.RETENTION else 0
+
+
+def brought(kind: EntryKind, item: SourceRange) -> int:
+    """Return how many rows of a partition a commit brought to its table, on balance."""
+    return -item.stored if kind is EntryKind.RETENTION else item.stored
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 For each source partition, in each incarnation of its topic: the ranges of the primary table follow
 one another without gap or overlap up to the position, each range obeys the conservation laws
 (`lake.ledger`), the number of rows in the files is the number that the ranges stored, and
-quarantine holds what the ranges say was set aside. For labels see `lake.label_proofs`.
+quarantine holds what the ranges say was set aside. Rows that have expired are counted by the
+commits that took them out. For labels see `lake.label_proofs`.
 """
 
 from collections import defaultdict
@@ -15,7 +16,15 @@ import pyarrow.compute as pc
 
 from lake.coordinates import Expected, misplaced
 from lake.label_proofs import label_problems
-from lake.ledger import EntryKind, LoggedEntry, Source, SourceRange, left_quarantine
+from lake.ledger import (
+    EntryKind,
+    LoggedEntry,
+    Source,
+    SourceRange,
+    brought,
+    expired,
+    left_quarantine,
+)
 from lake.tables import Lake, Table
 
 PRIMARY_TABLES = ("traces", "feedback")
@@ -30,7 +39,7 @@ class PartitionProof:
     """What the log says of one source partition: offsets ``[start, end)`` and where they went.
 
     ``stored`` and ``quarantined`` are where the records are *now*: a record that was re-driven out
-    of quarantine counts as stored.
+    of quarantine counts as stored, one that has expired in either of the two as ``expired``.
     """
 
     topic: str
@@ -42,6 +51,7 @@ class PartitionProof:
     quarantined: int = 0
     dropped: int = 0
     skipped: int = 0
+    expired: int = 0
 
     def to_json(self) -> dict[str, int | str]:
         """Return the row as `goldpan lake verify --json` prints it."""
@@ -55,6 +65,7 @@ class PartitionProof:
             "quarantined": self.quarantined,
             "dropped": self.dropped,
             "skipped": self.skipped,
+            "expired": self.expired,
         }
 
 
@@ -140,12 +151,14 @@ def verify(lake: Lake, *, deep: bool = False) -> Report:
         tables[name].refresh()
     tables[QUARANTINE].refresh()
     set_aside = _by_source(tables[QUARANTINE].ledger())
+    gone_aside = _expired(tables[QUARANTINE].ledger())
     proofs: list[PartitionProof] = []
     problems: list[str] = []
     for name in PRIMARY_TABLES:
         chains, found = _chains(tables[name])
         problems += found
         redriven = _redriven(tables[name].ledger())
+        gone = _expired(tables[name].ledger())
         aside = tables[QUARANTINE].positions(list(chains))
         for source, chain in chains.items():
             problems += chain.problems
@@ -157,13 +170,20 @@ def verify(lake: Lake, *, deep: bool = False) -> Report:
                     f"in table {name}: it is committed first and cannot be behind"
                 )
             problems += _against_quarantine(chain, set_aside.get(source, []), moved)
+            old, old_aside = gone.get(source, 0), gone_aside.get(source, 0)
             proofs.append(
-                replace(proof, stored=proof.stored + moved, quarantined=proof.quarantined - moved)
+                replace(
+                    proof,
+                    stored=proof.stored + moved - old,
+                    quarantined=proof.quarantined - moved - old_aside,
+                    expired=old + old_aside,
+                )
             )
         problems += _against_files(tables[name], [p for p in proofs if p.topic in _topics(chains)])
         if deep:
+            left = {s: redriven.get(s, 0) + gone_aside.get(s, 0) for s in chains}
             expected = {
-                source: Expected(chain.spans, chain.proof.quarantined - redriven.get(source, 0))
+                source: Expected(chain.spans, chain.proof.quarantined - left[source])
                 for source, chain in chains.items()
             }
             problems += misplaced(tables[name], tables[QUARANTINE], expected)
@@ -177,7 +197,11 @@ def verify(lake: Lake, *, deep: bool = False) -> Report:
 def _count_problems(table: Table) -> list[str]:
     """Compare the rows of a table with what its commits say they brought."""
     table.refresh()
-    told = sum(item.stored for logged in table.ledger() for item in logged.entry.ranges)
+    told = sum(
+        brought(logged.entry.kind, item)
+        for logged in table.ledger()
+        for item in logged.entry.ranges
+    )
     rows = _row_count(table)
     return [] if rows == told else [f"table {table.name}: {rows} rows, but its commits told {told}"]
 
@@ -218,6 +242,14 @@ def _redriven(ledger: Iterable[LoggedEntry]) -> dict[Source, int]:
     for logged in ledger:
         for item in logged.entry.ranges:
             counts[item.source] += left_quarantine(logged.entry.kind, item)
+    return counts
+
+
+def _expired(ledger: Iterable[LoggedEntry]) -> dict[Source, int]:
+    counts: dict[Source, int] = defaultdict(int)
+    for logged in ledger:
+        for item in logged.entry.ranges:
+            counts[item.source] += expired(logged.entry.kind, item)
     return counts
 
 
@@ -272,7 +304,9 @@ def _quarantine_rows(
 ) -> list[str]:
     """Compare the rows of quarantine with what its commits say they brought and took out."""
     told = sum(
-        item.quarantined if kind is EntryKind.FLUSH else -left_quarantine(kind, item)
+        item.quarantined
+        if kind is EntryKind.FLUSH
+        else -left_quarantine(kind, item) - expired(kind, item)
         for items in set_aside.values()
         for kind, item in items
     )

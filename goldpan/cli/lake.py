@@ -114,6 +114,7 @@ def show_report(console: Console, report: Report) -> None:
     )
     table.add_column("dropped")
     table.add_column("skipped")
+    table.add_column("expired")
     for column in table.columns[1:]:
         column.justify = "right"
     for proof in report.partitions:

@@ -89,6 +89,7 @@ def test_a_sound_lake(lake: Lake) -> None:
             "quarantined": 3,
             "dropped": 0,
             "skipped": 0,
+            "expired": 0,
         }
     ]
 
