@@ -17,9 +17,9 @@ from typing import Any
 
 from pydantic import Field
 
-from labels.documents import Part, checked
 from labels.policy import Policy
 from labels.rules import Prior
+from schemas.documents import Part, checked
 from schemas.errors import UsageError
 
 _LEAST = 1e-6

@@ -15,7 +15,6 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from labels.documents import Part, checked, laid_over, read_mapping
 from labels.readings import (
     ABANDONED,
     ABSENCE_READINGS,
@@ -39,6 +38,7 @@ from labels.rules import (
     SignalRule,
     Thresholds,
 )
+from schemas.documents import Part, checked, laid_over, read_mapping
 from schemas.errors import UsageError
 
 PRESETS = ("chat_support", "rag", "agent")

@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from labels.documents import Part
 from labels.readings import READINGS
+from schemas.documents import Part
 from schemas.records import Actor
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]

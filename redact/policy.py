@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field
 
 from redact.kinds import TYPES
+from schemas.documents import Part, checked, laid_over, line_of, read_mapping
 from schemas.errors import UsageError
 
 PRESETS = ("strict", "hipaa", "gdpr", "ccpa")
@@ -36,35 +37,31 @@ def _known(kind: str) -> str:
 TypeName = Annotated[str, AfterValidator(_known)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Rule(_Part):
+class Rule(Part):
     """What happens to one type: it counts from ``score`` on, and ``operator`` replaces it."""
 
     operator: OperatorName = "placeholder"
     score: float = Field(default=0.4, ge=0, le=1)
 
 
-class KeyRules(_Part):
+class KeyRules(Part):
     """Rules on the keys of JSON: ``personal`` maps a key to the type of all that stands below it.
 
     ``harmless`` lists keys whose values are never a number-like type (phone, card, account).
     Keys are compared without case, spaces, dashes and underscores; `*` stands for any characters.
     """
 
-    personal: dict[str, TypeName] = {}
-    harmless: list[str] = []
+    personal: dict[str, TypeName] = Field(default_factory=dict)
+    harmless: list[str] = Field(default_factory=list)
 
 
-class Override(_Part):
+class Override(Part):
     """What differs for one class of fields or one app."""
 
-    entities: dict[TypeName, Rule] = {}
+    entities: dict[TypeName, Rule] = Field(default_factory=dict)
 
 
-class NamesRules(_Part):
+class NamesRules(Part):
     """The model for names in people's free text.
 
     ``model``: `shipped`, `none`, or the name or path of an installed spaCy model. ``labels`` maps
@@ -72,29 +69,33 @@ class NamesRules(_Part):
     """
 
     model: str = "shipped"
-    labels: dict[str, TypeName] = {}
+    labels: dict[str, TypeName] = Field(default_factory=dict)
 
 
-class SegmentRules(_Part):
+class SegmentRules(Part):
     """Which values of the map ``segments`` stay readable; all others are hashed."""
 
-    allow: list[str] = []
+    allow: list[str] = Field(default_factory=list)
 
 
-class Policy(_Part):
+class Policy(Part):
     """A redaction policy, complete and checked."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")
     description: str = ""
     scope: Literal["lake", "app"] = "lake"
     entities: dict[TypeName, Rule]
-    fields: dict[FieldClass, Override] = {}
-    apps: dict[str, Override] = {}
-    regions: list[Annotated[str, Field(pattern=r"^[A-Z]{2}$")]] = ["US", "GB", "DE", "FR"]
-    countries: list[Annotated[str, Field(pattern=r"^[a-z]{2}$")]] = ["us", "uk"]
-    internal_domains: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,252}$")]] = []
-    allow: list[str] = []
-    deny: dict[TypeName, list[str]] = {}
+    fields: dict[FieldClass, Override] = Field(default_factory=dict)
+    apps: dict[str, Override] = Field(default_factory=dict)
+    regions: list[Annotated[str, Field(pattern=r"^[A-Z]{2}$")]] = Field(
+        default=["US", "GB", "DE", "FR"]
+    )
+    countries: list[Annotated[str, Field(pattern=r"^[a-z]{2}$")]] = Field(default=["us", "uk"])
+    internal_domains: list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,252}$")]] = Field(
+        default_factory=list
+    )
+    allow: list[str] = Field(default_factory=list)
+    deny: dict[TypeName, list[str]] = Field(default_factory=dict)
     keys: KeyRules = KeyRules()
     names: NamesRules = NamesRules()
     segments: SegmentRules = SegmentRules()
@@ -163,32 +164,15 @@ def parse_policy(text: str, name: str) -> Policy:
     Raises:
         UsageError: with the line and the reason.
     """
-    try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        document = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UsageError(f"{name}, line {line}: not YAML ({error.problem}).") from None
-    except yaml.YAMLError:
-        raise UsageError(f"{name}: not YAML.") from None
-    if not isinstance(document, dict):
-        raise UsageError(f"{name}, line 1: a policy is a mapping, with `name` and `entities`.")
-    _refuse_twice(tree, name)
+    tree, document = read_mapping(text, name)
     if document.get("extends", PRESETS[0]) not in PRESETS:
-        line = _line(tree, ("extends",))
+        line = line_of(tree, ("extends",))
         raise UsageError(f"{name}, line {line}: extends: must be one of {', '.join(PRESETS)}.")
     document = _extended(document)
     if document.get("name") == OFF:
-        line = _line(tree, ("name",))
+        line = line_of(tree, ("name",))
         raise UsageError(f"{name}, line {line}: the name `{OFF}` is taken: it means no redaction.")
-    try:
-        return Policy.model_validate(document)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        path = tuple(part for part in first["loc"] if part != "[key]")
-        where = ".".join(str(part) for part in path)
-        reason = first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{name}, line {_line(tree, path)}: {where}: {reason}.") from None
+    return checked(Policy, document, tree, name)
 
 
 def _extended(document: dict[str, Any]) -> dict[str, Any]:
@@ -196,49 +180,8 @@ def _extended(document: dict[str, Any]) -> dict[str, Any]:
     if "extends" not in document:
         return document
     base = _extended(dict(yaml.safe_load(_preset(document["extends"]))))
-    return _laid_over(base, {key: value for key, value in document.items() if key != "extends"})
-
-
-def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        under = merged.get(key)
-        both = isinstance(under, dict) and isinstance(value, dict)
-        merged[key] = _laid_over(dict(under or {}), value) if both else value
-    return merged
+    return laid_over(base, {key: value for key, value in document.items() if key != "extends"})
 
 
 def _preset(name: str) -> str:
     return (resources.files("redact") / "policies" / f"{name}.yaml").read_text(encoding="utf-8")
-
-
-def _line(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:
-    """Return the line (from 1) on which the deepest part of a path that exists stands."""
-    line = node.start_mark.line + 1 if node is not None else 1
-    for part in path:
-        if isinstance(node, yaml.MappingNode):
-            found = [(key, value) for key, value in node.value if key.value == str(part)]
-            if not found:
-                break
-            line, node = found[0][0].start_mark.line + 1, found[0][1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line
-
-
-def _refuse_twice(node: yaml.Node | None, name: str) -> None:
-    """Refuse a key that stands twice in one mapping: YAML would take the last in silence."""
-    if isinstance(node, yaml.SequenceNode):
-        for child in node.value:
-            _refuse_twice(child, name)
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                raise UsageError(f"{name}, line {line}: {key.value} stands here twice.")
-            seen.add(key.value)
-            _refuse_twice(value, name)

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from batch.release.columns import NO_LABEL, NUMBERS, TEXTS, is_known
-from labels.documents import Part, checked, read_mapping
+from schemas.documents import Part, checked, read_mapping
 from schemas.errors import UsageError
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]

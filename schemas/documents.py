@@ -56,7 +56,7 @@ def checked(
         if not path and (named := _NAMED.match(reason)):
             path, reason = tuple(named[1].split(".")), reason[named.end() :]
         where = ".".join(str(part) for part in path) or "document"
-        raise UsageError(f"{name}, line {_line(tree, path)}: {where}: {reason}.") from None
+        raise UsageError(f"{name}, line {line_of(tree, path)}: {where}: {reason}.") from None
 
 
 def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, A
     return merged
 
 
-def _line(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:
+def line_of(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:
     """Return the line (from 1) on which the deepest part of a path that exists stands."""
     line = node.start_mark.line + 1 if node is not None else 1
     for part in path:
