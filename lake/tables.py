@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from lake.commit import number, positions, refresh
+from lake.conditions import check_conditions
 from lake.config import LakeSettings
 from lake.handle import TableHandle
 from lake.ledger import LoggedEntry, Source, incarnation_app, read_ledger
@@ -231,9 +232,11 @@ class Lake:
         ``names`` are the tables to make: all, but where a lake is a staging area.
 
         Raises FatalError or RetryableError if the root cannot be used, or if an existing table has
-        another schema than this version of goldpan writes.
+        another schema than this version of goldpan writes, or if the store writes over files.
         """
         self.location.check()
+        if self.location.on_s3 and set(names) == set(LAYOUTS):  # a staging area lies in a lake
+            check_conditions(self.location.files(""))
         made = [name for name in names if self._make(TABLES[name])]
         for name in names:
             self.table(name)
