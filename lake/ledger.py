@@ -135,6 +135,7 @@ class EntryKind(StrEnum):
     REPLAY = "replay"
     COMPACT = "compact"
     RETENTION = "retention"
+    ERASE = "erase"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +197,14 @@ def expired(kind: EntryKind, item: SourceRange) -> int:
     return item.stored if kind is EntryKind.RETENTION else 0
 
 
+def erased(kind: EntryKind, item: SourceRange) -> int:
+    """Return how many rows of a partition a commit took out of its table to erase a person."""
+    return item.stored if kind is EntryKind.ERASE else 0
+
+
 def brought(kind: EntryKind, item: SourceRange) -> int:
     """Return how many rows of a partition a commit brought to its table, on balance."""
-    return -item.stored if kind is EntryKind.RETENTION else item.stored
+    return -item.stored if kind in {EntryKind.RETENTION, EntryKind.ERASE} else item.stored
 
 
 @dataclass(frozen=True, slots=True)

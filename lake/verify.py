@@ -3,11 +3,11 @@
 For each source partition, in each incarnation of its topic: the ranges of the primary table follow
 one another without gap or overlap up to the position, each range obeys the conservation laws
 (`lake.ledger`), the number of rows in the files is the number that the ranges stored, and
-quarantine holds what the ranges say was set aside. Rows that have expired are counted by the
-commits that took them out. For labels see `lake.label_proofs`.
+quarantine holds what the ranges say was set aside. Rows that have expired, or were erased, are
+counted by the commits that took them out. For labels see `lake.label_proofs`.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,6 +22,7 @@ from lake.ledger import (
     Source,
     SourceRange,
     brought,
+    erased,
     expired,
     left_quarantine,
 )
@@ -39,7 +40,8 @@ class PartitionProof:
     """What the log says of one source partition: offsets ``[start, end)`` and where they went.
 
     ``stored`` and ``quarantined`` are where the records are *now*: a record that was re-driven out
-    of quarantine counts as stored, one that has expired in either of the two as ``expired``.
+    of quarantine counts as stored, one that has expired in either of the two as ``expired``, and
+    likewise ``erased``.
     """
 
     topic: str
@@ -52,6 +54,7 @@ class PartitionProof:
     dropped: int = 0
     skipped: int = 0
     expired: int = 0
+    erased: int = 0
 
     def to_json(self) -> dict[str, int | str]:
         """Return the row as `goldpan lake verify --json` prints it."""
@@ -66,6 +69,7 @@ class PartitionProof:
             "dropped": self.dropped,
             "skipped": self.skipped,
             "expired": self.expired,
+            "erased": self.erased,
         }
 
 
@@ -151,14 +155,14 @@ def verify(lake: Lake, *, deep: bool = False) -> Report:
         tables[name].refresh()
     tables[QUARANTINE].refresh()
     set_aside = _by_source(tables[QUARANTINE].ledger())
-    gone_aside = _expired(tables[QUARANTINE].ledger())
+    old_aside, forgotten_aside = _gone(tables[QUARANTINE])
     proofs: list[PartitionProof] = []
     problems: list[str] = []
     for name in PRIMARY_TABLES:
         chains, found = _chains(tables[name])
         problems += found
         redriven = _redriven(tables[name].ledger())
-        gone = _expired(tables[name].ledger())
+        old, forgotten = _gone(tables[name])
         aside = tables[QUARANTINE].positions(list(chains))
         for source, chain in chains.items():
             problems += chain.problems
@@ -170,20 +174,21 @@ def verify(lake: Lake, *, deep: bool = False) -> Report:
                     f"in table {name}: it is committed first and cannot be behind"
                 )
             problems += _against_quarantine(chain, set_aside.get(source, []), moved)
-            old, old_aside = gone.get(source, 0), gone_aside.get(source, 0)
+            left = old_aside[source] + forgotten_aside[source]
             proofs.append(
                 replace(
                     proof,
-                    stored=proof.stored + moved - old,
-                    quarantined=proof.quarantined - moved - old_aside,
-                    expired=old + old_aside,
+                    stored=proof.stored + moved - old[source] - forgotten[source],
+                    quarantined=proof.quarantined - moved - left,
+                    expired=old[source] + old_aside[source],
+                    erased=forgotten[source] + forgotten_aside[source],
                 )
             )
         problems += _against_files(tables[name], [p for p in proofs if p.topic in _topics(chains)])
         if deep:
-            left = {s: redriven.get(s, 0) + gone_aside.get(s, 0) for s in chains}
+            away = {s: redriven.get(s, 0) + old_aside[s] + forgotten_aside[s] for s in chains}
             expected = {
-                source: Expected(chain.spans, chain.proof.quarantined - left[source])
+                source: Expected(chain.spans, chain.proof.quarantined - away[source])
                 for source, chain in chains.items()
             }
             problems += misplaced(tables[name], tables[QUARANTINE], expected)
@@ -245,12 +250,14 @@ def _redriven(ledger: Iterable[LoggedEntry]) -> dict[Source, int]:
     return counts
 
 
-def _expired(ledger: Iterable[LoggedEntry]) -> dict[Source, int]:
-    counts: dict[Source, int] = defaultdict(int)
-    for logged in ledger:
+def _gone(table: Table) -> tuple[Counter[Source], Counter[Source]]:
+    """Return how many rows of each partition have expired, and how many were erased."""
+    old, forgotten = Counter[Source](), Counter[Source]()
+    for logged in table.ledger():
         for item in logged.entry.ranges:
-            counts[item.source] += expired(logged.entry.kind, item)
-    return counts
+            old[item.source] += expired(logged.entry.kind, item)
+            forgotten[item.source] += erased(logged.entry.kind, item)
+    return old, forgotten
 
 
 def _by_source(
@@ -306,7 +313,7 @@ def _quarantine_rows(
     told = sum(
         item.quarantined
         if kind is EntryKind.FLUSH
-        else -left_quarantine(kind, item) - expired(kind, item)
+        else -left_quarantine(kind, item) - expired(kind, item) - erased(kind, item)
         for items in set_aside.values()
         for kind, item in items
     )

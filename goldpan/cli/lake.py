@@ -115,6 +115,7 @@ def show_report(console: Console, report: Report) -> None:
     table.add_column("dropped")
     table.add_column("skipped")
     table.add_column("expired")
+    table.add_column("erased")
     for column in table.columns[1:]:
         column.justify = "right"
     for proof in report.partitions:

@@ -90,6 +90,7 @@ def test_a_sound_lake(lake: Lake) -> None:
             "dropped": 0,
             "skipped": 0,
             "expired": 0,
+            "erased": 0,
         }
     ]
 
