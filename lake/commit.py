@@ -91,6 +91,10 @@ class Move:
     expected: int | None
     to: int
 
+    def holds(self, found: int | None) -> bool:
+        """Tell whether a commit may be made."""
+        return found == self.expected
+
 
 @dataclass(frozen=True, slots=True)
 class Guard:
@@ -98,6 +102,30 @@ class Guard:
 
     app: str
     expected: int | None
+
+    def holds(self, found: int | None) -> bool:
+        """Tell whether a commit may be made."""
+        return found == self.expected
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """A number that must not have passed ``most`` (none counts as 0) when a commit is made.
+
+    Many rest on it and hardly anybody raises it, so it is compared and not written. Who raises it
+    must change the table's metadata in the same commit: delta-rs then refuses a commit that was
+    compared before and sent after.
+    """
+
+    app: str
+    most: int
+
+    def holds(self, found: int | None) -> bool:
+        """Tell whether a commit may be made."""
+        return (found or 0) <= self.most
+
+
+Condition = Guard | Ceiling
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +147,7 @@ def commit(  # noqa: PLR0913 - each argument is one part of the protocol
     retry: Retry,
     watch: Watch,
     now_ms: Callable[[], int],
-    guards: Sequence[Guard] = (),
+    guards: Sequence[Condition] = (),
 ) -> bool:
     """Bring files and positions into ``table`` exactly once.
 
@@ -163,7 +191,7 @@ def send(  # noqa: PLR0913 - each argument is one part of a commit
     *,
     files: Sequence[Addable],
     moves: Sequence[Move],
-    guards: Sequence[Guard],
+    guards: Sequence[Condition],
     token: int,
     entry: Entry,
     watch: Watch,
@@ -237,10 +265,10 @@ def positions(handle: Handle, table: str, sources: Sequence[Source]) -> Mapping[
 
 
 def _landed(
-    handle: Handle, table: str, moves: Sequence[Move], guards: Sequence[Guard], token: int
+    handle: Handle, table: str, moves: Sequence[Move], guards: Sequence[Condition], token: int
 ) -> bool:
     """Tell whether this commit has been made; FencedError if it cannot be made any more."""
-    conditions: list[Move | Guard] = [*moves, *guards]
+    conditions: list[Move | Condition] = [*moves, *guards]
     found = {c.app: number(handle, table, c.app) for c in conditions}
     if all(
         found[m.app] == m.to and number(handle, table, token_app(m.app)) == token for m in moves
@@ -250,15 +278,22 @@ def _landed(
     return False
 
 
-def compare(handle: Handle, table: str, conditions: Sequence[Move | Guard]) -> None:
+def compare(handle: Handle, table: str, conditions: Sequence[Move | Condition]) -> None:
     """Raise FencedError if a number is not where a commit expects it."""
     _fence(table, conditions, {c.app: number(handle, table, c.app) for c in conditions})
 
 
-def _fence(table: str, conditions: Sequence[Move | Guard], found: Mapping[str, int | None]) -> None:
-    strays = [c for c in conditions if found[c.app] != c.expected]
-    if strays:
-        listed = ", ".join(f"{c.app} is at {found[c.app]}, not {c.expected}" for c in strays)
+def _fence(
+    table: str, conditions: Sequence[Move | Condition], found: Mapping[str, int | None]
+) -> None:
+    strays = [c for c in conditions if not c.holds(found[c.app])]
+    erased = [c for c in strays if isinstance(c, Ceiling)]
+    if erased:
+        listed = ", ".join(f"{c.app} is at {found[c.app]}, not {c.most}" for c in erased)
+        raise FencedError(f"table {table}: somebody was erased meanwhile ({listed}); read again")
+    moved = [c for c in strays if not isinstance(c, Ceiling)]
+    if moved:
+        listed = ", ".join(f"{c.app} is at {found[c.app]}, not {c.expected}" for c in moved)
         raise FencedError(f"table {table}: another worker has moved the position ({listed})")
 
 
@@ -276,12 +311,16 @@ def _same_topics(handle: Handle, table: str, entry: Entry) -> None:
 
 
 def _transactions(
-    handle: Handle, moves: Sequence[Move], guards: Sequence[Guard], token: int, entry: Entry
+    handle: Handle, moves: Sequence[Move], guards: Sequence[Condition], token: int, entry: Entry
 ) -> list[Transaction]:
     transactions = [Transaction(m.app, m.to) for m in moves]
     transactions += [Transaction(token_app(m.app), token) for m in moves]
     # Written again as it is, a guard makes delta-rs see a commit of others that changes it.
-    transactions += [Transaction(g.app, g.expected) for g in guards if g.expected is not None]
+    transactions += [
+        Transaction(g.app, g.expected)
+        for g in guards
+        if isinstance(g, Guard) and g.expected is not None
+    ]
     # Only when it is new: two owners of one topic would otherwise be in each other's way.
     return transactions + [
         Transaction(incarnation_app(topic), incarnation.version())

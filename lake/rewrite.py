@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 
 from deltalake.transaction import RemoveAction
 
-from lake.commit import Guard, Move, Watch, compare, send
+from lake.commit import Condition, Move, Watch, compare, send
 from lake.ledger import Entry
 from lake.log import actions
 from lake.parquet import partition_values
@@ -59,7 +59,7 @@ class Replacement:
     token: int
     same_rows: bool = False
     moves: Sequence[Move] = ()
-    guards: Sequence[Guard] = ()
+    guards: Sequence[Condition] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

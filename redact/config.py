@@ -24,6 +24,14 @@ class RedactSettings(BaseModel):
         pattern=r"^[A-Za-z0-9_-]{1,16}$",
         description="The name of the key: stands before each pseudonym, so that keys can rotate.",
     )
+    former_keys: SecretStr | None = Field(
+        default=None,
+        description="Keys that were rotated out, as a JSON object of base64 by key id: under them "
+        "pseudonyms and erased persons are still recognised.",
+    )
+    former_keys_file: Path | None = Field(
+        default=None, description="A file that holds the former keys instead."
+    )
     audit: bool = Field(
         default=True,
         description="Keep an audit of what was replaced where, in the table `redactions`: "

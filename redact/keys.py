@@ -6,8 +6,11 @@ Destroying the secret ends the linkability of all pseudonyms and fingerprints ma
 import base64
 import binascii
 import hmac
+import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pydantic import SecretStr
 
@@ -15,6 +18,8 @@ from redact.config import RedactSettings
 from schemas.errors import UsageError
 
 KEY_BYTES = 32
+KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,16}")
+_FORMER: Final = "GOLDPAN_REDACT__FORMER_KEYS"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -27,13 +32,19 @@ class SealKey:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Keys:
-    """Keys by purpose, 32 bytes each, so that no value of one kind can be compared to another."""
+    """Keys by purpose, 32 bytes each, so that no value of one kind can be compared to another.
+
+    ``erasure`` marks the persons and traces of tombstones (`redact.subjects`), ``receipt`` is the
+    seed of the Ed25519 key that signs what an erasure did.
+    """
 
     key_id: str
     pseudonym: bytes
     fingerprint: bytes
     cache: bytes
     release: bytes
+    erasure: bytes
+    receipt: bytes
 
     @classmethod
     def derive(cls, secret: bytes, key_id: str = "k1") -> "Keys":
@@ -44,11 +55,18 @@ class Keys:
         """
         if len(secret) != KEY_BYTES:
             raise UsageError("The redaction key must be 32 bytes, given in base64.")
-        pseudonym, fingerprint, cache, release = (
-            hmac.digest(secret, f"goldpan/{purpose}".encode(), "sha256")
-            for purpose in ("pseudonym", "fingerprint", "cache", "release")
+        purposes = ("pseudonym", "fingerprint", "cache", "release", "erasure", "receipt")
+        return cls(
+            key_id, *(hmac.digest(secret, f"goldpan/{p}".encode(), "sha256") for p in purposes)
         )
-        return cls(key_id, pseudonym, fingerprint, cache, release)
+
+    @property
+    def name(self) -> str:
+        """Return the key's id and a check of its secret, such as ``k1.5c0e91d2a7f4``.
+
+        Two secrets that were given the same id have different names.
+        """
+        return f"{self.key_id}.{hmac.digest(self.erasure, b'name', 'sha256').hex()[:12]}"
 
 
 def load_keys(settings: RedactSettings, *, default_secret: bytes | None = None) -> Keys:
@@ -67,6 +85,35 @@ def load_keys(settings: RedactSettings, *, default_secret: bytes | None = None) 
     return Keys.derive(secret, settings.key_id)
 
 
+def load_known_keys(settings: RedactSettings) -> tuple[Keys, ...]:
+    """Take all keys under which something can be recognised: the current one first, then former.
+
+    Empty where none is set: then nothing that was made under a key can be recognised.
+
+    Raises:
+        UsageError: one of them cannot be used.
+    """
+    secret = _secret("GOLDPAN_REDACT__KEY", settings.key, settings.key_file)
+    current = [] if secret is None else [Keys.derive(secret, settings.key_id)]
+    return (*current, *_former_keys(settings))
+
+
+def _former_keys(settings: RedactSettings) -> list[Keys]:
+    text = _text(_FORMER, settings.former_keys, settings.former_keys_file)
+    if text is None:
+        return []
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(map(KEY_ID.fullmatch, found)):
+        raise UsageError(
+            f'{_FORMER} must be a JSON object of keys in base64 by their ids: {{"k1": "…"}}.'
+        )
+    secrets = ((key_id, _decoded(f"A key in {_FORMER}", found[key_id])) for key_id in found)
+    return [Keys.derive(secret, key_id) for key_id, secret in secrets]
+
+
 def load_seal_key(settings: RedactSettings) -> SealKey | None:
     """Take the sealing key from the settings, if there is one.
 
@@ -78,17 +125,24 @@ def load_seal_key(settings: RedactSettings) -> SealKey | None:
 
 
 def _secret(name: str, value: SecretStr | None, file: Path | None) -> bytes | None:
+    encoded = _text(name, value, file)
+    return None if encoded is None else _decoded(name, encoded)
+
+
+def _text(name: str, value: SecretStr | None, file: Path | None) -> str | None:
     if value is not None:
-        encoded = value.get_secret_value()
-    elif file is not None:
-        try:
-            encoded = file.read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError):
-            raise UsageError(f"The file that {name}_FILE names cannot be read.") from None
-    else:
+        return value.get_secret_value()
+    if file is None:
         return None
     try:
-        secret = base64.b64decode(encoded.strip(), validate=True)
+        return file.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(f"The file that {name}_FILE names cannot be read.") from None
+
+
+def _decoded(name: str, encoded: object) -> bytes:
+    try:
+        secret = base64.b64decode(str(encoded).strip(), validate=True)
     except (binascii.Error, ValueError):
         raise UsageError(f"{name} is not base64.") from None
     if len(secret) != KEY_BYTES:

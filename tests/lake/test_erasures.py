@@ -1,0 +1,219 @@
+"""Tombstones are written once and read whole; past a fence nobody commits who knows them not."""
+
+import multiprocessing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deltalake.exceptions import CommitFailedError
+
+from lake.commit import Watch
+from lake.erasures import ERASURES_APP, Tombstone, fence, guard, newest, open_store, put, read
+from lake.ledger import Entry, EntryKind
+from lake.location import Location
+from lake.objects import FolderStore, ObjectStore
+from lake.rewrite import Replacement, replace
+from lake.stored import live_files
+from lake.tables import Table
+from schemas.errors import FatalError, FencedError
+from tests.lake.kit import OTHER, append, make_lake, offsets, open_lake, patience, span
+
+UNTIL = 1_793_491_200_000_000
+
+
+def _tombstone(number: int) -> Tombstone:
+    return Tombstone(number, UNTIL, {"k1.a": ("m1",)}, {"k1.a": ("t1", "t2")}, {"k1.a": ("f1",)})
+
+
+def _put(folder: Path, times: int) -> None:
+    for _ in range(times):
+        put(FolderStore(folder), _tombstone)
+
+
+def _fence(table: Table, number: int) -> bool:
+    return fence(table, number, retry=patience(), now_ms=lambda: 0)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ObjectStore:
+    """Return the tombstones of an empty lake."""
+    return open_store(Location(str(tmp_path / "lake")))
+
+
+class Meddled:
+    """The real handle, with something that happens just before a commit is sent."""
+
+    def __init__(self, real: Any, before: Callable[[], object]) -> None:
+        self._real, self._before = real, [before]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def create_write_transaction(self, *args: Any, **more: Any) -> None:
+        """Commit, the first time after what was given has been done."""
+        while self._before:
+            self._before.pop()()
+        self._real.create_write_transaction(*args, **more)
+
+
+def test_tombstones_are_read_as_they_were_put(store: ObjectStore) -> None:
+    """A tombstone comes back as it was written; only newer ones are read if so asked."""
+    assert (newest(store), read(store)) == (0, [])
+
+    first, second = put(store, _tombstone), put(store, _tombstone)
+    store.put("1.receipt.json", b"{}")
+
+    assert (first.number, second.number, newest(store)) == (1, 2, 2)
+    assert read(store) == [_tombstone(1), _tombstone(2)]
+    assert read(store, after=1) == [_tombstone(2)]
+
+
+def test_same_tombstone_is_the_same_bytes() -> None:
+    """The order in which marks were found does not show."""
+    turned = Tombstone(1, UNTIL, {"b": ("y", "x"), "a": ("z",)})
+
+    assert turned.to_json() == Tombstone(1, UNTIL, {"a": ("z",), "b": ("x", "y", "y")}).to_json()
+
+
+def test_two_processes_get_numbers_of_their_own(tmp_path: Path) -> None:
+    """Erasures at the same time each get a number, and none is left out."""
+    folder = tmp_path / "lake" / "erasures"
+    context = multiprocessing.get_context("spawn")
+    both = [context.Process(target=_put, args=(folder, 10)) for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+
+    assert [t.number for t in read(FolderStore(folder))] == list(range(1, 21))
+
+
+def test_missing_tombstone_is_an_error(store: ObjectStore) -> None:
+    """A tombstone that was removed would bring somebody back: nothing is read without it."""
+    for _ in range(3):
+        put(store, _tombstone)
+    store.remove("2.json")
+
+    with pytest.raises(FatalError, match=r"erasures/2\.json is missing"):
+        read(store)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"{", "cannot be read"),
+        (b"[]", "cannot be read"),
+        (_tombstone(1).to_json().replace(b'"format": 1', b'"format": 2'), "has format 2"),
+        (_tombstone(2).to_json(), "holds tombstone 2"),
+        (_tombstone(1).to_json().replace(b'"traces"', b'"trails"'), "cannot be read"),
+    ],
+)
+def test_damaged_tombstone_is_an_error(store: ObjectStore, content: bytes, told: str) -> None:
+    """What cannot be understood is not passed over."""
+    store.put("1.json", content)
+
+    with pytest.raises(FatalError, match=told):
+        read(store)
+
+
+def test_behind_the_fence_only_who_knows_may_commit(tmp_path: Path) -> None:
+    """A commit is made by one who has read the tombstone, and refused to one who has not."""
+    lake = make_lake(tmp_path)
+    table = lake.table("feedback")
+    append(table, None, 2, guards=[guard(0)])
+
+    assert _fence(table, 1)
+
+    with pytest.raises(FencedError, match="somebody was erased meanwhile"):
+        append(table, 2, 4, guards=[guard(0)], token=2)
+    append(table, 2, 4, guards=[guard(1)], token=3)
+    append(table, 4, 6, guards=[guard(7)], token=4)
+    assert offsets(table) == [0, 1, 2, 3, 4, 5]
+
+
+def test_fence_between_comparing_and_sending(tmp_path: Path) -> None:
+    """A commit that was compared before the fence and sent after it does not get in."""
+    make_lake(tmp_path)
+    ours, theirs = (open_lake(tmp_path).table("feedback") for _ in range(2))
+    append(ours, None, 2)
+    theirs.refresh()
+    told: list[BaseException] = []
+
+    with pytest.raises(FencedError, match="somebody was erased meanwhile"):
+        append(
+            ours,
+            2,
+            4,
+            guards=[guard(0)],
+            token=2,
+            handle=Meddled(ours.handle, lambda: _fence(theirs, 1)),
+            watch=Watch(unknown=lambda _table, error: told.append(error)),
+        )
+
+    assert [type(error) for error in told] == [CommitFailedError]
+    assert offsets(ours) == [0, 1]
+
+
+def test_fence_between_comparing_and_replacing(tmp_path: Path) -> None:
+    """What was made of a file before the fence cannot take its place after it."""
+    make_lake(tmp_path)
+    ours, theirs = (open_lake(tmp_path).table("feedback") for _ in range(2))
+    append(ours, None, 2)
+    _fence(theirs, 1)
+    ours.refresh()
+    wanted = Replacement(
+        live_files(ours), [], Entry(EntryKind.REDRIVE, [span(0, 2)]), 1, guards=[guard(0)]
+    )
+
+    with pytest.raises(FencedError, match="somebody was erased meanwhile"):
+        replace(ours, wanted, retry=patience(), now_ms=lambda: 0)
+    assert offsets(ours) == [0, 1]
+
+
+def test_fence_only_ever_rises(tmp_path: Path) -> None:
+    """Two erasures at once leave the higher number; fencing again changes nothing."""
+    make_lake(tmp_path)
+    ours, theirs = (open_lake(tmp_path).table("traces") for _ in range(2))
+
+    assert _fence(theirs, 2)
+    assert not _fence(ours, 1)
+    version = ours.handle.version()
+    assert not _fence(ours, 2)
+
+    assert (ours.number(ERASURES_APP), ours.handle.version()) == (2, version)
+
+
+def test_fence_survives_a_checkpoint(tmp_path: Path) -> None:
+    """A worker that opens the table from a checkpoint is fenced as well."""
+    table = make_lake(tmp_path).table("feedback")
+    append(table, None, 2)
+    _fence(table, 3)
+    table.refresh()
+    table.checkpoint()
+
+    assert open_lake(tmp_path).table("feedback").number(ERASURES_APP) == 3
+
+
+def test_owners_do_not_hinder_each_other(tmp_path: Path) -> None:
+    """Commits of two owners under the same guard do not make each other fail."""
+    make_lake(tmp_path)
+    ours, theirs = (open_lake(tmp_path).table("feedback") for _ in range(2))
+    _fence(ours, 1)
+    theirs.refresh()
+    told: list[BaseException] = []
+
+    def other() -> None:
+        append(theirs, None, 2, guards=[guard(1)], source=OTHER, incarnations={})
+
+    append(
+        ours,
+        None,
+        2,
+        guards=[guard(1)],
+        handle=Meddled(ours.handle, other),
+        incarnations={},
+        watch=Watch(unknown=lambda _table, error: told.append(error)),
+    )
+
+    assert told == []
