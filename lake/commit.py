@@ -290,7 +290,7 @@ def _fence(
     erased = [c for c in strays if isinstance(c, Ceiling)]
     if erased:
         listed = ", ".join(f"{c.app} is at {found[c.app]}, not {c.most}" for c in erased)
-        raise FencedError(f"table {table}: somebody was erased meanwhile ({listed}); read again")
+        raise FencedError(f"table {table}: rows that this rests on went meanwhile ({listed})")
     moved = [c for c in strays if not isinstance(c, Ceiling)]
     if moved:
         listed = ", ".join(f"{c.app} is at {found[c.app]}, not {c.expected}" for c in moved)

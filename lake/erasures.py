@@ -15,10 +15,7 @@ past it. An erasure is then
    derived from others (labels, promoted rows of a replay) may have been read before they went.
    An erasure has reached its end when a look *that follows a fence* finds nothing.
 
-Raising the number changes the table's metadata (property ``goldpan.erasures``) in the same commit.
-delta-rs puts no commit behind one of those, so one that was compared before the fence and sent
-after it fails, is compared again and is fenced. Guards therefore need not be written with each
-commit, where they would make all owners of partitions conflict with each other.
+How the number is raised so that no commit slips past: `lake.fence`.
 
 | dies after | what is then known | what happens |
 |---|---|---|
@@ -33,21 +30,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from deltalake import CommitProperties, PostCommitHookProperties, Transaction
-from deltalake.exceptions import DeltaError
-
 from lake.commit import Ceiling
+from lake.fence import raise_number
 from lake.location import Location
 from lake.objects import ObjectStore
 from lake.retry import Retry
 from lake.tables import Table
-from schemas.errors import FatalError, RetryableError
+from schemas.errors import FatalError
 
 FOLDER: Final = "erasures"
 """The folder of the lake that ``store`` stands for in these functions."""
 ERASURES_APP: Final = "#erasures"
-PROPERTY: Final = "goldpan.erasures"
-FENCE_KEY: Final = "goldpan.fence"
 FORMAT: Final = 1
 _FILE: Final = re.compile(r"([1-9][0-9]{0,8})\.json")
 
@@ -131,28 +124,10 @@ def fence(table: Table, number: int, *, retry: Retry, now_ms: Callable[[], int])
         table.refresh()
         if (table.number(ERASURES_APP) or 0) >= number:
             return False
-        _raise(table, number, now_ms())
+        raise_number(table, ERASURES_APP, number, name=FOLDER, now_ms=now_ms())
         return True
 
     return retry.call(f"fencing table {table.name}", attempt)
-
-
-def _raise(table: Table, number: int, now_ms: int) -> None:
-    try:
-        table.handle.alter.set_table_properties(
-            {PROPERTY: str(number)},
-            raise_if_not_exists=False,
-            commit_properties=CommitProperties(
-                custom_metadata={FENCE_KEY: str(number)},
-                app_transactions=[Transaction(ERASURES_APP, number, now_ms)],
-            ),
-            post_commithook_properties=PostCommitHookProperties(
-                create_checkpoint=False, cleanup_expired_logs=False
-            ),
-        )
-    except (DeltaError, OSError) as error:
-        # Whether it landed, or another fence did, is what the next attempt finds.
-        raise RetryableError(f"table {table.name}: not fenced ({type(error).__name__})") from error
 
 
 def _read(store: ObjectStore, number: int) -> Tombstone:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.ledger import EntryKind, Source, SourceRange, brought, erased, expired
+from lake.ledger import EntryKind, Source, SourceRange, brought, erased, expired, relabelled
 from lake.tables import Table
 
 RECONCILED = "#reconcile"
@@ -73,8 +73,8 @@ def _commits(labels: Table) -> tuple[dict[Source, _Labels], int]:
         for item in logged.entry.ranges:
             told += brought(logged.entry.kind, item)
             if item.source in found:
-                gone = expired(logged.entry.kind, item) + erased(logged.entry.kind, item)
-                found[item.source].stored -= gone
+                gone = (rule(logged.entry.kind, item) for rule in (expired, erased, relabelled))
+                found[item.source].stored -= sum(gone)
             if logged.entry.kind is EntryKind.ADOPT:
                 found.setdefault(item.source, _Labels(item.end)).end = item.end
             elif logged.entry.kind is EntryKind.FLUSH:

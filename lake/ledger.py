@@ -136,6 +136,7 @@ class EntryKind(StrEnum):
     COMPACT = "compact"
     RETENTION = "retention"
     ERASE = "erase"
+    RELABEL = "relabel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +203,16 @@ def erased(kind: EntryKind, item: SourceRange) -> int:
     return item.stored if kind is EntryKind.ERASE else 0
 
 
+def relabelled(kind: EntryKind, item: SourceRange) -> int:
+    """Return how many label events of a partition a commit put new decisions in the place of."""
+    return sum(item.dropped.values()) if kind is EntryKind.RELABEL else 0
+
+
 def brought(kind: EntryKind, item: SourceRange) -> int:
     """Return how many rows of a partition a commit brought to its table, on balance."""
-    return -item.stored if kind in {EntryKind.RETENTION, EntryKind.ERASE} else item.stored
+    if kind in {EntryKind.RETENTION, EntryKind.ERASE}:
+        return -item.stored
+    return item.stored - relabelled(kind, item)
 
 
 @dataclass(frozen=True, slots=True)
