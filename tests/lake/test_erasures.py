@@ -125,7 +125,7 @@ def test_behind_the_fence_only_who_knows_may_commit(tmp_path: Path) -> None:
 
     assert _fence(table, 1)
 
-    with pytest.raises(FencedError, match="somebody was erased meanwhile"):
+    with pytest.raises(FencedError, match="rows that this rests on went"):
         append(table, 2, 4, guards=[guard(0)], token=2)
     append(table, 2, 4, guards=[guard(1)], token=3)
     append(table, 4, 6, guards=[guard(7)], token=4)
@@ -140,7 +140,7 @@ def test_fence_between_comparing_and_sending(tmp_path: Path) -> None:
     theirs.refresh()
     told: list[BaseException] = []
 
-    with pytest.raises(FencedError, match="somebody was erased meanwhile"):
+    with pytest.raises(FencedError, match="rows that this rests on went"):
         append(
             ours,
             2,
@@ -166,7 +166,7 @@ def test_fence_between_comparing_and_replacing(tmp_path: Path) -> None:
         live_files(ours), [], Entry(EntryKind.REDRIVE, [span(0, 2)]), 1, guards=[guard(0)]
     )
 
-    with pytest.raises(FencedError, match="somebody was erased meanwhile"):
+    with pytest.raises(FencedError, match="rows that this rests on went"):
         replace(ours, wanted, retry=patience(), now_ms=lambda: 0)
     assert offsets(ours) == [0, 1]
 
