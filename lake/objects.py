@@ -7,6 +7,7 @@ may want to write with different contents takes ``put_new``: one of them gets it
 
 import contextlib
 import errno
+import fcntl
 import io
 import os
 import secrets
@@ -34,6 +35,7 @@ _REFUSED = {
     "403": "access was denied: check the credentials and the bucket's policy",
 }
 _BESIDE = ".writing-"
+_SWAPPED_BY_ANOTHER = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "404"}
 _NO_CONNECTION = {"EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError"}
 _UNREACHABLE = ": does the server run, and is GOLDPAN_LAKE__S3_ENDPOINT_URL its address?"
 
@@ -48,6 +50,13 @@ class ObjectStore(Protocol):
         """Write a file whole if there is none; return whether ``data`` is what is there now.
 
         False: another content was there first, and stays. Otherwise as ``put``.
+        """
+
+    def swap(self, path: str, old: bytes, new: bytes) -> bool:
+        """Write ``new`` in the place of ``old``; return whether ``new`` is what is there now.
+
+        False: another content is there, or none, and stays so. Of two that swap the same content
+        one gets it. Otherwise as ``put``.
         """
 
     def size(self, path: str) -> int | None:
@@ -125,6 +134,15 @@ class FolderStore:
             except FileExistsError:
                 return target.read_bytes() == data
         return True
+
+    def swap(self, path: str, old: bytes, new: bytes) -> bool:
+        """Compare and rename under a lock on the folder, which goes with the process."""
+        target = self._root / path
+        with self._written(target, new) as beside, _locked(target.parent):
+            found = self.find(path)
+            if found == old:
+                beside.replace(target)
+        return found in {old, new}
 
     @contextlib.contextmanager
     def _written(self, target: Path, data: bytes | memoryview) -> Iterator[Path]:
@@ -270,6 +288,24 @@ class S3Store:
                 return True
         return self.get(path) == data
 
+    def swap(self, path: str, old: bytes, new: bytes) -> bool:
+        """Read, and upload in one request on the condition that the object is the one read."""
+        key = self._prefix + path
+        with self._errors(f"writing {path}"):
+            try:
+                reply = self._client.get_object(Bucket=self._bucket, Key=key)
+                found = bytes(reply["Body"].read())
+                if found == old != new:
+                    self._client.put_object(
+                        Bucket=self._bucket, Key=key, Body=new, IfMatch=reply["ETag"]
+                    )
+            except ClientError as error:
+                if _code(error) not in _SWAPPED_BY_ANOTHER:
+                    raise
+            else:
+                return found in {old, new}
+        return self.find(path) == new  # the refusal may be the echo of one's own request
+
     def size(self, path: str) -> int | None:
         """Return the size in bytes, or None."""
         try:
@@ -370,6 +406,16 @@ class S3Store:
         name = type(error).__name__
         hint = _UNREACHABLE if name in _NO_CONNECTION else ""
         return RetryableError(f"{where}: no good answer ({code or name}){hint}")
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _code(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -238,3 +239,29 @@ def test_keys_lie_under_the_prefix(s3: tuple[S3Store, Any]) -> None:
     stub.add_response("list_objects_v2", listed, wanted)
     assert (store.size("a/b"), store.size("a/b")) == (5, None)
     assert list(store.walk("a")) == [("a/b", 5)]
+
+
+def test_a_swap_is_for_who_saw_what_is_there(store: FolderStore) -> None:
+    """It may be repeated; who comes late, or finds nothing, changes nothing."""
+    store.put("a/b", b"1")
+    assert store.swap("a/b", b"1", b"2")
+    assert store.swap("a/b", b"1", b"2")
+    assert not store.swap("a/b", b"1", b"3")
+    assert store.get("a/b") == b"2"
+    assert not store.swap("a/c", b"1", b"2")
+    assert [path for path, _ in store.walk("")] == ["a/b"]
+
+
+def test_of_many_who_swap_each_takes_up_what_another_left(store: FolderStore) -> None:
+    """Nothing that one has swapped in is lost by another: all words of all are there."""
+    store.put("words", b"")
+
+    def add(writer: int) -> None:
+        for number in range(20):
+            word = b"%d-%d " % (writer, number)
+            while not store.swap("words", old := store.get("words"), old + word):
+                pass
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, range(4)))
+    assert len(set(store.get("words").split())) == 80

@@ -86,3 +86,23 @@ def test_a_new_file_on_s3_is_never_written_over(s3: S3, monkeypatch: pytest.Monk
     assert sum(won) == 1
     assert store.get("1.json") == b"%d" % won.index(True)
     assert store.put_new("1.json", store.get("1.json"))
+
+
+def test_a_swap_on_s3_is_for_who_saw_what_is_there(s3: S3, bucket: str) -> None:
+    """The server compares, so of many who swap at once none loses what another swapped in."""
+    store = S3Store(bucket, "lake", endpoint_url=s3.endpoint)
+    store.put("words", b"-")
+    assert store.swap("words", b"-", b"+ ")
+    assert store.swap("words", b"-", b"+ ")
+    assert not store.swap("words", b"-", b"* ")
+    assert not store.swap("nothing", b"-", b"+ ")
+
+    def add(writer: int) -> None:
+        for number in range(4):
+            word = b"%d-%d " % (writer, number)
+            while not store.swap("words", old := store.get("words"), old + word):
+                pass
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(add, range(3)))
+    assert len(set(store.get("words").split())) == 13
