@@ -1,0 +1,1 @@
+"""Whether production is still what it was: two periods of the lake, or a release, compared."""

@@ -1,0 +1,156 @@
+"""Whether two periods differ by more than their days do among themselves, and by how far.
+
+Traces are not independent of each other: one conversation makes many, a weekend is no weekday, and
+one user's retry storm is not a change of the world. So the unit that is drawn is the day. What the
+days of a period differ by, beyond counting, is the dispersion
+
+    phi = max(1, sum over days d, values k of (n_dk - n_d p_k)² / (n_d p_k) / ((D - 2) (K - 1)))
+
+with ``p_k`` the share of a value in the day's own period, D days in both periods together. The
+test is the quasi-likelihood F-test (McCullagh and Nelder, Generalized Linear Models, 1989, 4.5):
+the chi-square of the table of two periods by K values, over (K - 1) phi, against F(K - 1, D - 2).
+The second number is that of days, not of days times values: which is on the safe side where values
+vary together.
+
+Distances say how far, whatever the number of rows:
+
+    Jensen-Shannon  sqrt(H((p + q) / 2) - (H(p) + H(q)) / 2), entropy H in bits; 0 to 1
+                    (Endres and Schindelin, IEEE Trans. Information Theory 49, 2003)
+    Kolmogorov      the largest difference of the two cumulated shares, for numbers; 0 to 1
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from labels.intervals import beta_cdf
+
+Counts = npt.NDArray[np.float64]
+
+RARE: Final = 5.0
+"""Values expected less often than this in one of the periods are tested together (Cochran 1954)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Counts of the same K values: by day (rows) of the reference and of the window.
+
+    ``weighed`` says that the reference is a sample of known effective size, in one row, and not
+    days: then it has no dispersion of its own.
+    """
+
+    reference: Counts
+    window: Counts
+    weighed: bool = False
+
+    @property
+    def shares(self) -> tuple[Counts, Counts]:
+        """Return the share of each value, in the reference and in the window."""
+        before, after = self.reference.sum(axis=0), self.window.sum(axis=0)
+        return before / before.sum(), after / after.sum()
+
+    @property
+    def freedom(self) -> int:
+        """Return how many days there are to learn the dispersion from, less one a period."""
+        days = _days(self.window) - 1
+        return days if self.weighed else days + _days(self.reference) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """The probability of a difference like this without a change, and the dispersion of days."""
+
+    p: float
+    dispersion: float
+
+
+def jensen_shannon(p: Counts, q: Counts) -> float:
+    """Return the Jensen-Shannon distance of two rows of shares, in [0, 1]."""
+    divergence = _entropy((p + q) / 2) - (_entropy(p) + _entropy(q)) / 2
+    return float(np.sqrt(min(1.0, max(0.0, divergence))))
+
+
+def kolmogorov(p: Counts, q: Counts) -> float:
+    """Return the largest difference of cumulated shares, for values in order; in [0, 1]."""
+    return float(np.abs(np.cumsum(p) - np.cumsum(q)).max())
+
+
+def compare(sides: Sides) -> Test:
+    """Test whether the two sides have the same shares."""
+    tested = _without_rare(sides)
+    phi = _dispersion(tested)
+    before, after = tested.reference.sum(axis=0), tested.window.sum(axis=0)
+    values = len(before)
+    if values < 2 or sides.freedom < 1:
+        return Test(1.0, phi)
+    statistic = _chi_square(before if sides.weighed else before / phi, after / phi)
+    return Test(f_above(statistic / (values - 1), values - 1, sides.freedom), phi)
+
+
+def f_above(f: float, first: float, second: float) -> float:
+    """Return the probability that F(first, second) is above ``f`` (DLMF 8.17)."""
+    if f <= 0:
+        return 1.0
+    return beta_cdf(second / (second + first * f), second / 2, first / 2)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values adjusted so that all of them together err as often as one (Holm 1979)."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted, largest = [1.0] * len(p_values), 0.0
+    for place, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - place) * p_values[i]))
+        adjusted[i] = largest
+    return adjusted
+
+
+def _days(counts: Counts) -> int:
+    return int((counts.sum(axis=1) > 0).sum())
+
+
+def _entropy(shares: Counts) -> float:
+    some = shares[shares > 0]
+    return float(-(some * np.log2(some)).sum())
+
+
+def _without_rare(sides: Sides) -> Sides:
+    """Take values together that are too rare for a chi-square; all that stay alone are expected."""
+    before, after = sides.reference.sum(axis=0), sides.window.sum(axis=0)
+    smaller = min(before.sum(), after.sum())
+    rare = (before + after) / (before + after).sum() * smaller < RARE
+    if not rare.any():
+        return sides
+    return Sides(_together(sides.reference, rare), _together(sides.window, rare), sides.weighed)
+
+
+def _together(counts: Counts, rare: npt.NDArray[np.bool_]) -> Counts:
+    return np.column_stack([counts[:, ~rare], counts[:, rare].sum(axis=1)])
+
+
+def _dispersion(sides: Sides) -> float:
+    parts = [sides.window] if sides.weighed else [sides.reference, sides.window]
+    freedom = sides.freedom * (sides.window.shape[1] - 1)
+    if freedom < 1:
+        return 1.0
+    return max(1.0, sum(_within(part) for part in parts) / freedom)
+
+
+def _within(counts: Counts) -> float:
+    """Return how far the days of a period are from the period, as a chi-square."""
+    shares = counts.sum(axis=0) / counts.sum()
+    expected = np.outer(counts.sum(axis=1), shares)
+    return _pearson(counts, expected)
+
+
+def _chi_square(before: Counts, after: Counts) -> float:
+    table = np.vstack([before, after])
+    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
+    return _pearson(table, expected)
+
+
+def _pearson(counts: Counts, expected: Counts) -> float:
+    some = expected > 0
+    return float(((counts[some] - expected[some]) ** 2 / expected[some]).sum())
