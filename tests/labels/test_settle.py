@@ -1,0 +1,135 @@
+"""What becomes of the label events of a trace that is decided anew, and what is told of it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labels.decide import GENERATION, Rank, in_force, rank_of
+from labels.difference import Both, band_of, difference
+from labels.settle import Held, settle
+from labels.textset import TextSet
+from schemas.records import LabelEvent
+
+TEXTS = (None, "old", "new")
+
+
+def event(name: str, revision: int = 2, at: int = 0, text: str | None = None, **more: Any) -> Any:
+    """Return a label event of one trace."""
+    fields: dict[str, Any] = {"label": "fail", "p_fail": 0.9, "policy_version": "p/1", **more}
+    return LabelEvent(
+        label_event_id=name, trace_id="t", revision=revision, route="auto", decided_at=at,
+        expected_response=text, **fields,
+    )  # fmt: skip
+
+
+events = st.builds(
+    # The text is among what an id is a hash of.
+    lambda name, revision, at, text: event(f"{name}-{text}", revision, at, text),
+    st.sampled_from("abcdef"),
+    st.sampled_from([2, 4, GENERATION + 2, 2 * GENERATION + 2]),
+    st.integers(0, 5),
+    st.sampled_from(TEXTS),
+)
+
+
+def held(found: Sequence[LabelEvent]) -> list[Held]:
+    """Return events as a table holds them."""
+    return [Held(rank_of(one), one.expected_response) for one in found]
+
+
+@given(st.lists(events, max_size=5), st.none() | events)
+def test_afterwards_the_decision_is_in_force_and_no_unknown_text_is_left(
+    there: list[LabelEvent], decided: LabelEvent | None
+) -> None:
+    """Whatever was there: one event is in force, and it is the decision or of a later policy."""
+    known = {text for text in ("new", decided and decided.expected_response) if text}
+    goes, comes = settle(held(there), decided, known)
+    gone = {one.rank for one in goes}
+    after = [one for one in there if rank_of(one) not in gone] + ([comes] if comes else [])
+    assert {one.expected_response for one in after} <= {None, *known}
+    if decided is None:
+        assert after == []
+        return
+    first = in_force(after)["t"]
+    later = rank_of(first).generation > rank_of(decided).generation
+    assert first.label_event_id == decided.label_event_id or later
+    assert comes in (None, decided)
+
+
+def test_what_is_decided_already_is_left_alone() -> None:
+    """Nothing goes and nothing comes: no file needs to be written for such a trace."""
+    there = [event("a", 2), event("b", 4, text="known")]
+    assert settle(held(there), event("b", 4, at=9, text="known"), {"known"}) == ([], None)
+
+
+def test_a_text_that_the_new_policy_did_not_let_through_goes_even_if_outranked() -> None:
+    """What stood before the event in force is history, and history is in the table as well."""
+    there = [event("a", 2, text="raw"), event("b", 4)]
+    goes, comes = settle(held(there), event("b", 4), set())
+    assert ([one.expected_response for one in goes], comes) == (["raw"], None)
+
+
+def test_a_later_policy_with_an_unknown_text_gives_way() -> None:
+    """The privacy of the text comes before the rank of the label."""
+    there = [event("a", 5 * GENERATION, text="raw")]
+    decided = event("b", 4, text="clean")
+    assert settle(held(there), decided, {"clean"}) == (held(there), decided)
+
+
+def test_rank_decides_and_not_the_text() -> None:
+    """Two rows of one rank, one with and one without a text, can be told apart all the same."""
+    rank = Rank(2, 0, "a")
+    assert settle([Held(rank, None), Held(rank, "raw")], event("b"), set()).comes is not None
+
+
+def test_a_difference_counts_what_changes() -> None:
+    """Label, band, text and policy each by themselves; the table of confusion holds every trace."""
+    same, other = event("a"), event("b", label="pass", p_fail=0.05, text="x", policy_version="p/2")
+    found = difference(
+        [
+            Both("1", same, same),
+            Both("2", same, other),
+            Both("3", None, other),
+            Both("4", same, None),
+        ],
+        samples=2,
+    )
+    assert (found.same, found.changed, found.added, found.gone) == (1, 1, 1, 1)
+    told = found.to_json()
+    assert set(told["changes"].values()) == {1}
+    assert {(row["before"], row["after"]): row["traces"] for row in told["confusion"]} == {
+        ("fail", "fail"): 1, ("fail", "pass"): 1, ("none", "pass"): 1, ("fail", "none"): 1
+    }  # fmt: skip
+    assert told["p_fail"] == {
+        "0.0-0.1": {"before": 0, "after": 2},
+        "0.9-1.0": {"before": 3, "after": 1},
+    }
+    assert [both.trace_id for both in found.samples] == ["2", "3"]
+    assert found.differs
+    assert not difference([Both("1", same, same)], samples=2).differs
+
+
+def test_bands_hold_their_ends() -> None:
+    """1 is in the last band, and a bound in the band above it."""
+    assert [band_of(p) for p in (0.0, 0.1, 0.95, 1.0)] == [
+        "0.0-0.1",
+        "0.1-0.2",
+        "0.9-1.0",
+        "0.9-1.0",
+    ]
+
+
+@given(st.lists(st.text(min_size=1), max_size=20), st.lists(st.text(min_size=1), max_size=20))
+def test_a_set_of_texts_knows_its_own_and_comes_back_from_its_bytes(
+    mine: list[str], others: list[str]
+) -> None:
+    """Eight bytes each; joined sets know what either did; the texts themselves are not in it."""
+    found = TextSet.of(mine, "key")
+    again = TextSet.from_bytes(found.to_bytes(), "key")
+    assert len(found.to_bytes()) == 8 * len(set(mine))
+    for text in mine + others:
+        assert (text in again) == (text in mine)
+        assert text in (found | TextSet.of(others, "key"))
+    assert again.mask([]).tolist() == []
