@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from batch.retention.config import RetentionSettings
 from goldpan.setting_names import PREFIX, Spelling, check_environment, check_file
 from labels.config import LabelSettings
 from lake.config import LakeSettings
@@ -90,6 +91,9 @@ class Settings(BaseSettings):
     labels: LabelSettings = Field(
         default=LabelSettings(),
         description="What traces are worth: the policy, its calibration, and where events go.",
+    )
+    retention: RetentionSettings = Field(
+        default=RetentionSettings(), description="When rows, and values in them, expire."
     )
     metrics: MetricsSettings = Field(
         default=MetricsSettings(), description="Where the worker tells how it is."

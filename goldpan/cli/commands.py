@@ -125,6 +125,14 @@ COMMANDS: Final = Group(
                 "withdraw": Command("goldpan.cli.release:withdraw", "Withdraw a version."),
             },
         ),
+        "retention": Group(
+            "What leaves the lake when its days are over.",
+            {
+                "run": Command(
+                    "goldpan.cli.retention:run", "Take out what has expired, by a plan."
+                ),
+            },
+        ),
         "redact": Command(
             "goldpan.cli.redact:redact", "Redact records in files: JSON lines in, JSON lines out."
         ),

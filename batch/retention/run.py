@@ -1,0 +1,153 @@
+"""Runs a plan of retention over one table.
+
+1. The table's log is told from which day on rows and values are whole (`lake.retention`): who reads
+   earlier days knows from then on that something of them may be gone.
+2. Day by day, the oldest first: files whose rows are over leave the table; files that hold values
+   that are over are written again without these, one file in memory at a time. One commit a day.
+3. It looks again, until nothing is due: late rows, or another program's files, may have come.
+
+Each commit is a compare-and-swap on the files that go (`lake.rewrite`), so workers append meanwhile,
+and of two runs (or of a run and a compaction) that want the same files one wins and the other looks
+again. Killed at any step, the table is as it was, or some of its days are done; the next run goes
+on. A run over a table in which nothing is due commits nothing. What has left the table lies in the
+bucket until it is purged (`batch.retention.purge`).
+"""  # noqa: E501 - one long line
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import Any, Final
+
+from batch.retention.due import Due, due
+from batch.retention.values import cleared
+from batch.sequence import Means
+from lake.commit import Move, Watch, commit
+from lake.ledger import Entry, EntryKind, SourceRange
+from lake.retention import day_number, retention_app
+from lake.rewrite import ReplacedError, Replacement, replace
+from lake.stored import LiveFile, NewFile, StoredRows, read_rows, write_again
+from lake.tables import Table
+from schemas.errors import FatalError, FencedError
+
+RETENTION_KEY: Final = "goldpan.retention"
+"""Says in a commit's metadata which parts of which day have expired, and how much that was."""
+
+ROUNDS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run over one table; ``until`` is the first day that is kept, by part."""
+
+    table: Table
+    until: Mapping[str, date]
+    means: Means
+
+    def look(self) -> list[Due]:
+        """Return what is due; nothing is changed."""
+        what = f"reading table {self.table.name}"
+        return self.means.retry.call(what, lambda: due(self.table, self.until))
+
+    def carry_out(self) -> Iterator[Due]:
+        """Do what is due, and yield each day when it is done.
+
+        Raises FatalError if the lake does not answer in time, or if others change the table all
+        the time; RetryableError if told to stop.
+        """
+        done = False
+        for _ in range(ROUNDS):
+            found = self.look()
+            if not found:
+                break
+            if not self._told(found):
+                continue
+            for one in found:
+                if self._expired(one):
+                    done = True
+                    yield one
+        else:
+            raise FatalError(
+                f"table {self.table.name}: others change it all the time; run "
+                "`goldpan retention run` again"
+            )
+        if done:
+            self.means.retry.call(f"checkpointing table {self.table.name}", self._checkpoint)
+
+    def _told(self, found: list[Due]) -> bool:
+        """Put down in the log what is about to go; False if another run did meanwhile."""
+        moves = []
+        for part in sorted({part for one in found for part in one.parts}):
+            app, to = retention_app(part), day_number(self.until[part])
+            what = f"reading table {self.table.name}"
+            there = self.means.retry.call(what, partial(self.table.number, app))
+            if there is None or there < to:
+                moves.append(Move(app, there, to))
+        if not moves:
+            return True
+        try:
+            commit(
+                self.table.handle,
+                table=self.table.name,
+                files=[],
+                moves=moves,
+                token=self.means.new_token(),
+                entry=Entry(EntryKind.RETENTION, []),
+                retry=self.means.retry,
+                watch=Watch(),
+                now_ms=self._now_ms,
+            )
+        except FencedError:
+            return False
+        return True
+
+    def _expired(self, one: Due) -> bool:
+        """Commit one day; False if another has changed one of its files meanwhile."""
+        new = [] if one.whole else [self._without_values(one, file) for file in one.files]
+        wanted = Replacement(
+            old=one.files,
+            new=new,
+            entry=Entry(EntryKind.RETENTION, _ranges(one)),
+            token=self.means.new_token(),
+            metadata={RETENTION_KEY: json.dumps(to_json(one), separators=(",", ":"))},
+        )
+        try:
+            replace(self.table, wanted, retry=self.means.retry, now_ms=self._now_ms)
+        except ReplacedError:
+            return False
+        return True
+
+    def _without_values(self, one: Due, file: LiveFile) -> NewFile:
+        retry = self.means.retry
+        rows = retry.call(f"reading table {self.table.name}", lambda: read_rows(self.table, file))
+        left = cleared(rows.rows, one.table, one.parts.keys())
+        return write_again(
+            self.table, StoredRows(one.table, one.day, left), instead_of=[file], retry=retry
+        )
+
+    def _checkpoint(self) -> None:
+        self.table.refresh()
+        self.table.checkpoint()
+
+    def _now_ms(self) -> int:
+        return self.means.now_us() // 1000
+
+
+def to_json(one: Due) -> dict[str, Any]:
+    """Return what is due of a day as the command prints it and the commit keeps it."""
+    return {
+        "table": one.table,
+        "day": one.day.isoformat(),
+        "files": len(one.files),
+        "parts": {
+            part: {"rows": amount.rows, "bytes": amount.bytes}
+            for part, amount in sorted(one.parts.items())
+        },
+    }
+
+
+def _ranges(one: Due) -> list[SourceRange]:
+    return [
+        SourceRange(*source, 0, 0, stored=count) for source, count in sorted(one.counts.items())
+    ]

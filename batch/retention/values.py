@@ -1,0 +1,134 @@
+"""The values of a class of field in Arrow columns: which rows have some, and the rows without them.
+
+Classes are those of the contract: free text (`redact`, `redact_json`), what stands for a person
+(`pseudonymize`), and the sealed payloads of quarantine. A value that may be null becomes null, a
+text that must be there the empty text, a map an empty one; lists keep their entries, so that roles,
+tool names and scores stay.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lake.retention import PSEUDONYMS, SEALED, TEXT
+from schemas.arrow import TABLES, arrow_field, arrow_type
+from schemas.contract import CONTRACTS, Field, FieldType, Pii
+
+_CLASS: Final = {
+    Pii.REDACT: TEXT,
+    Pii.REDACT_JSON: TEXT,
+    Pii.PSEUDONYMIZE: PSEUDONYMS,
+}
+_SEALED: Final = frozenset({"sealed_payload", "sealed_key_id"})
+_ENTRIES: Final = pa.list_(
+    pa.struct([pa.field("key", pa.string()), pa.field("value", pa.string())])
+)
+
+
+class Held(NamedTuple):
+    """Which rows have values (one flag a row), and how many bytes these are, uncompressed."""
+
+    rows: npt.NDArray[np.bool_]
+    bytes: int
+
+
+def fields(table: str, part: str) -> list[Field]:
+    """Return the fields of a table that values of a class are in, or below."""
+    return [f for f in CONTRACTS[TABLES[table].record].fields if _below(f, part)]
+
+
+def held(rows: pa.RecordBatch | pa.Table, table: str, part: str) -> Held:
+    """Tell which rows have values of a class; ``rows`` has at least the columns of `fields`."""
+    flags, size = np.zeros(rows.num_rows, np.bool_), 0
+    for field in fields(table, part):
+        one = _held(_array(rows.column(field.name)), field, part)
+        flags, size = flags | one.rows, size + one.bytes
+    return Held(flags, size)
+
+
+def cleared(rows: pa.Table, table: str, parts: Collection[str]) -> pa.Table:
+    """Return the rows without the values of these classes, everything else as it is."""
+    for field in CONTRACTS[TABLES[table].record].fields:
+        if any(_below(field, part) for part in parts):
+            at = rows.schema.get_field_index(field.name)
+            array = _cleared(_array(rows.column(at)), field, parts)
+            rows = rows.set_column(at, rows.schema.field(at), array)
+    return rows
+
+
+def _class(field: Field) -> str | None:
+    """Return the class that a field which holds values belongs to, None for what stays."""
+    return SEALED if field.path in _SEALED else _CLASS.get(field.pii)
+
+
+def _below(field: Field, part: str) -> bool:
+    if field.type is FieldType.RECORDS:
+        return any(_below(child, part) for child in field.fields)
+    return _class(field) == part
+
+
+def _array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _held(array: Any, field: Field, part: str) -> Held:
+    if field.type is FieldType.RECORDS:
+        parents = np.asarray(pc.list_parent_indices(array))
+        flags, size = np.zeros(len(array), np.bool_), 0
+        for child, values in _children(array, field):
+            if _below(child, part):
+                one = _held(values, child, part)
+                flags[parents[one.rows]] = True
+                size += one.bytes
+        return Held(flags, size)
+    if field.type is FieldType.MAP:
+        entries = array.cast(_ENTRIES)
+        flags = np.asarray(pc.fill_null(pc.list_value_length(entries), 0)) > 0
+        sizes = [int(_lengths(one).sum()) for one in entries.flatten().flatten()]
+        return Held(flags, sum(sizes))
+    lengths = _lengths(array)
+    return Held(lengths > 0, int(lengths.sum()))
+
+
+def _lengths(array: Any) -> npt.NDArray[np.int64]:
+    return np.asarray(pc.fill_null(pc.binary_length(array), 0)).astype(np.int64)
+
+
+def _children(array: Any, field: Field) -> Iterator[tuple[Field, Any]]:
+    """Yield the fields of the records in a list, each with its values laid end to end."""
+    return zip(field.fields, array.flatten().flatten(), strict=True)
+
+
+def _cleared(array: Any, field: Field, parts: Collection[str]) -> Any:
+    if field.type is FieldType.RECORDS:
+        children = [_cleared(values, child, parts) for child, values in _children(array, field)]
+        structs = pa.StructArray.from_arrays(children, fields=[*map(arrow_field, field.fields)])
+        return pa.ListArray.from_arrays(
+            _offsets(array), structs, type=arrow_type(field), mask=_nulls(array)
+        )
+    if _class(field) not in parts:
+        return array
+    if field.nullable:
+        return pa.nulls(len(array), array.type)
+    if field.type is FieldType.MAP:
+        none = pa.array([], pa.string())
+        return pa.MapArray.from_arrays(
+            pa.array(np.zeros(len(array) + 1, np.int32)), none, none, type=array.type
+        )
+    return pa.array([""] * len(array), array.type)
+
+
+def _offsets(array: Any) -> pa.Array:
+    """Return where each list begins among the entries of all, laid end to end."""
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(array), 0))
+    offsets = np.zeros(len(array) + 1, np.int32)
+    np.cumsum(lengths, out=offsets[1:])
+    return pa.array(offsets)
+
+
+def _nulls(array: Any) -> pa.Array | None:
+    return array.is_null() if array.null_count else None

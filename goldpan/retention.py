@@ -1,0 +1,73 @@
+"""Puts together what the command about retention needs out of the settings."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from batch.labels.scales import open_policy
+from batch.retention.plan import Plan, load_plan
+from batch.retention.run import Run
+from goldpan import jobs, replays, wiring
+from goldpan.settings import Settings
+from labels.decide import checked_clock
+from lake.stored import live_files
+from lake.tables import LAYOUTS, Lake
+from schemas.errors import UsageError
+from stream.replay_staging import State
+
+
+@dataclass(frozen=True, slots=True)
+class StagedReplay:
+    """A replay whose staged tables hold rows of days that are over in the live one."""
+
+    name: str
+    rows: int
+
+
+def today() -> date:
+    """Return the day it is (UTC); FatalError if this machine's clock is plainly wrong."""
+    return datetime.fromtimestamp(checked_clock(wiring.now_us()) / 1e6, UTC).date()
+
+
+def plan(settings: Settings, path: Path | None) -> Plan:
+    """Load the plan, from ``path`` or where the settings say.
+
+    Raises UsageError if there is none, if it is wrong, or if it keeps less than labels need.
+    """
+    chosen = path or (Path(settings.retention.plan) if settings.retention.plan else None)
+    if chosen is None:
+        raise UsageError(
+            "There is no plan of retention: set GOLDPAN_RETENTION__PLAN to its file, or give --plan"
+        )
+    found = load_plan(chosen)
+    if not settings.labels.off:
+        days = settings.labels.window_days
+        found.check_window(open_policy(settings.labels).window_days if days is None else days)
+    return found
+
+
+def runs(settings: Settings, chosen: Plan, day: date) -> list[Run]:
+    """Return one run for each table of a plan, in the order of the tables."""
+    lake, means = Lake(settings.lake), jobs.means()
+    return [
+        Run(lake.table(name), chosen.tables[name].until(day), means)
+        for name in LAYOUTS
+        if name in chosen.tables
+    ]
+
+
+def staged_replays(
+    settings: Settings, until: Mapping[str, Mapping[str, date]]
+) -> Iterator[StagedReplay]:
+    """Yield the replays that still hold rows, or values, of days that are over."""
+    staging = replays.staging(settings)
+    for name, progress in staging.all():
+        if progress is None or progress.state is State.PROMOTED:
+            continue
+        days = list(until.get(progress.plan.table, {}).values())
+        table = staging.lake(name).table(progress.plan.table)
+        table.refresh()
+        rows = sum(file.rows for file in live_files(table) if days and file.day < max(days))
+        if rows:
+            yield StagedReplay(name, rows)
