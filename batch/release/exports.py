@@ -7,6 +7,7 @@ import calls; ids are derived from release and trace, so that importing twice ch
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 from uuid import uuid5
@@ -186,25 +187,42 @@ def _langsmith(rows: Rows, name: str, version: str) -> dict[str, bytes]:
 
 
 def _promptfoo(rows: Rows, name: str, version: str) -> dict[str, bytes]:
-    """Write test cases for `tests: file://….jsonl`; an expected response becomes an assertion."""
+    """Write test cases for `tests: file://….jsonl`; an expected response becomes an assertion.
+
+    promptfoo renders every text as a template and opens what begins with ``file://``: a user's
+    message could show environment variables to the model. So both are taken apart here.
+    """
+    return {f"{name}.promptfoo.jsonl": jsonl([_test_case(row, name, version) for row in rows])}
+
+
+def _test_case(row: Row, name: str, version: str) -> dict[str, Any]:
+    expected = _plain_template(row["expected_response"] or "")
     return {
-        f"{name}.promptfoo.jsonl": jsonl(
-            [
-                {
-                    "description": f"{name}@{version} {row['trace_id']}",
-                    "vars": {
-                        "messages": canonical_text(row["messages"]),
-                        "expected_response": row["expected_response"] or "",
-                    },
-                    "assert": [{"type": "similar", "value": row["expected_response"]}]
-                    if row["expected_response"]
-                    else [],
-                    "metadata": _about(row),
-                }
-                for row in rows
-            ]
-        )
+        "description": f"{name}@{version} {row['trace_id']}",
+        "vars": {
+            "messages": _plain_json(canonical_text(row["messages"])),
+            "expected_response": expected,
+        },
+        "assert": [{"type": "similar", "value": expected}] if expected else [],
+        "metadata": _about(row),
     }
+
+
+_OF_TEMPLATES: Final = re.compile(r"\{(?=[{%#])|(?<=#)\}")
+"""The braces that make or end what Nunjucks takes for a tag."""
+
+
+def _plain_template(text: str) -> str:
+    """Return a template that is rendered as ``text``."""
+    if not text:
+        return text
+    # Not at the beginning, so that it is no address of a file either.
+    return "{{ '' }}" + _OF_TEMPLATES.sub(lambda brace: f"{{{{ '{brace[0]}' }}}}", text)
+
+
+def _plain_json(text: str) -> str:
+    """Return the same JSON without tags; outside of its strings there can be none."""
+    return _OF_TEMPLATES.sub(lambda brace: f"\\u{ord(brace[0]):04x}", text)
 
 
 def _expected(row: Row) -> dict[str, Any]:

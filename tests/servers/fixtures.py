@@ -9,6 +9,7 @@ from typing import NoReturn, Protocol
 import pytest
 
 from tests.partners.environment import Partners, prepare_partners
+from tests.partners.promptfoo import Promptfoo, prepare_promptfoo
 from tests.servers.kafka import Kafka, make_kafka, prepare_kafka
 from tests.servers.mock_kafka import MockKafka
 from tests.servers.registry import SchemaRegistry, registry_jars
@@ -22,6 +23,7 @@ _NEEDS: dict[str, tuple[str, Callable[[], object]]] = {
     "s3_parts": ("s3", prepare_s3),
     "registry_parts": ("registry", registry_jars),
     "partners": ("partners", prepare_partners),
+    "promptfoo": ("partners", prepare_promptfoo),
 }
 """Which fixture says that a test needs a server: the marker, and how the server is fetched."""
 
@@ -215,3 +217,12 @@ def partners() -> Partners:
         return Partners(prepare_partners())
     except ServerUnavailableError as why:
         missing("partners", why)
+
+
+@pytest.fixture(scope="session")
+def promptfoo() -> Promptfoo:
+    """promptfoo, which reads test cases."""
+    try:
+        return Promptfoo(prepare_promptfoo())
+    except ServerUnavailableError as why:
+        missing("promptfoo", why)

@@ -13,6 +13,7 @@ from batch.release.files import DATA
 from batch.release.reading import read_rows
 from batch.release.rows import json_rows
 from tests.partners.environment import Partners
+from tests.partners.promptfoo import Promptfoo
 
 Rows = list[dict[str, Any]]
 
@@ -98,9 +99,43 @@ def test_langsmith_takes_the_examples(rows: Rows, partners: Partners, tmp_path: 
     assert len({example["id"] for example in read["examples"]}) == len(rows)
 
 
+HOSTILE = (
+    "file://secret.txt",
+    "{{ env.SECRET }} {{ 7 * 7 }} {% raw %} {# c #} {{{x}}} #} %} }}",
+    "{% include 'secret.txt' %}",
+    "package:secret:secret",
+    "plain",
+    "{",
+)
+
+
+def test_promptfoo_takes_texts_as_they_are(
+    rows: Rows, promptfoo: Promptfoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No text is rendered as a template or opened as a file: what is rendered is what was said."""
+    monkeypatch.setenv("SECRET", "sesame")
+    (tmp_path / "secret.txt").write_text("sesame")
+    said = [
+        row | {"messages": [{"role": "user", "content": text}], "expected_response": text}
+        for row, text in zip(rows, HOSTILE, strict=False)
+    ]
+    file = written(said, "promptfoo", tmp_path)
+    cases = [json.loads(line) for line in file.read_text().splitlines()]
+    for case in cases:
+        case["assert"] = [one | {"type": "equals"} for one in case["assert"]]  # needs no model
+    file.write_text("".join(f"{json.dumps(case)}\n" for case in cases))
+    texts = promptfoo.evaluate(file, "{{expected_response}}")
+    assert sorted(one["response"]["output"] for one in texts) == sorted(HOSTILE)
+    assert all(one["success"] for one in texts)
+    messages = promptfoo.evaluate(file, "{{messages}}")
+    found = [json.loads(one["response"]["output"])[0]["content"] for one in messages]
+    assert sorted(found) == sorted(HOSTILE)
+    assert "sesame" not in json.dumps([texts, messages])
+
+
 def test_promptfoo_has_variables_and_assertions(rows: Rows) -> None:
     """Variables are texts; only a row with an expected response asserts something."""
     found = lines(rows, "promptfoo")
     assert all(isinstance(value, str) for line in found for value in line["vars"].values())
-    assert found[0]["assert"] == [{"type": "similar", "value": "=so"}]
+    assert found[0]["assert"] == [{"type": "similar", "value": "{{ '' }}=so"}]
     assert not any(line["assert"] for line in found[1:])
