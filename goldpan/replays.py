@@ -34,7 +34,7 @@ from stream.replay_rate import Rate
 from stream.replay_reader import Reader
 from stream.replay_staging import AUDIT, QUARANTINE, Staging
 from stream.replay_steps import ReplayStep
-from stream.replay_stored import StoredReader, no_times, stored_extent
+from stream.replay_stored import StoredReader, no_times, refuse_expired, stored_extent
 
 NO_LIMIT = 2**62
 """Bytes of a record that was stored: it was let in once."""
@@ -115,6 +115,7 @@ class Workshop:
         adopted = table.number(adopted_app(topic))
         if self.task.from_lake:
             found = spans(self.task.asked, stored_extent(table, topic, adopted), no_times)
+            refuse_expired(table, topic, adopted, found)
         else:
             known: Mapping[Source, Known] = self.reader.known(table.positions)
             found = spans(self.task.asked, known, self.reader.offset_at)

@@ -81,7 +81,8 @@ class Comparison:
 
     def run(self, *, samples: int) -> Difference:
         """Compare; keep at most so many samples. RetryableError if the lake does not answer."""
-        seen, staged = self.live.look(self.plan), self.stage.look(self.plan)
+        seen = self.live.look(self.plan)
+        staged = self.stage.look(self.plan, seen.whole)
         swapped = replaced(seen, staged)
         live, new = seen.primary.there, staged.primary.there
         found = Difference(

@@ -6,6 +6,7 @@ A million offsets take a megabyte, whatever the rows weigh.
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 
 from lake.quarantine import ingested_since
 from lake.tables import FILE_COLUMN, Table
+from schemas.arrow import EVENT_DATE
 from stream.replay_plan import Plan
 
 Flags = npt.NDArray[np.bool_]
@@ -87,11 +89,13 @@ class Marks:
 class Look:
     """What a table holds of the ranges. ``sealed`` are those whose payload quarantine keeps.
 
+    ``over`` are rows of days of which the live table keeps less than it was given (retention).
     ``files`` holds the coordinates by the path of their file, at a dozen bytes a row.
     """
 
     there: Marks
     sealed: Marks
+    over: Marks
     files: Mapping[str, Sequence[pa.RecordBatch]]
 
     def touched(self, marks: Marks) -> set[str]:
@@ -103,26 +107,28 @@ class Look:
         }
 
 
-def look(table: Table, plan: Plan) -> Look:
-    """Look at a table as of its last refresh.
+def look(table: Table, plan: Plan, whole: date | None) -> Look:
+    """Look at a table as of its last refresh; days before ``whole`` are over.
 
     Rows of an earlier incarnation of the topic are not seen: their offsets are of another topic.
     Raises RetryableError if the lake does not answer.
     """
-    there, sealed = Marks.none(plan), Marks.none(plan)
+    there, sealed, over = (Marks.none(plan) for _ in range(3))
     files: dict[str, list[pa.RecordBatch]] = defaultdict(list)
-    columns = list(_COLUMNS)
+    columns = [*_COLUMNS, EVENT_DATE]
     if table.name == "quarantine":
         columns.append("sealed_key_id")
     for batch in table.batches(columns, within(plan)):
         rows = batch.filter(pc.equal(batch.column("_topic"), plan.topic))
         there.add(rows)
+        if whole is not None:
+            over.add(rows.filter(pc.less(rows.column(EVENT_DATE), whole)))
         for path in pc.unique(rows.column(FILE_COLUMN)).to_pylist():
             of_file = rows.filter(pc.equal(rows.column(FILE_COLUMN), path))
             files[path].append(of_file.select(["_partition", "_offset"]))
         if "sealed_key_id" in columns:
             sealed.add(rows.filter(pc.is_valid(rows.column("sealed_key_id"))))
-    return Look(there, sealed, files)
+    return Look(there, sealed, over, files)
 
 
 def within(plan: Plan) -> pc.Expression:

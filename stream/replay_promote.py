@@ -1,7 +1,8 @@
 """A staged replay takes the place of the live rows of its range.
 
 Only what is live is replaced: a record that is in no live table any more (erased, say, or expired)
-stays away, and a live row that the replay has not read again (Kafka had lost it) stays as it is.
+stays away, and a live row that the replay has not read again (Kafka had lost it) stays as it is, as
+does one whose texts have expired.
 All others end where the replay has put them: in their table, or in quarantine.
 
 1. The replay's fate is decided: it can no longer be abandoned.
@@ -26,11 +27,14 @@ again and begins anew; what was written for it is removed by vacuum.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
+from typing import NamedTuple
 
 from lake.commit import Move
 from lake.ledger import adopted_app, promoting_app, replay_app
 from lake.quarantine import generation_app
+from lake.retention import PSEUDONYMS, SEALED, TEXT, whole_from
 from lake.retry import Retry
 from lake.tables import Table
 from schemas.errors import FatalError, FencedError, UsageError
@@ -51,11 +55,25 @@ class Pair:
     primary: Table
     quarantine: Table
 
-    def look(self, plan: Plan) -> "Looks":
-        """Refresh both, and look at the ranges of a plan."""
+    def look(self, plan: Plan, whole: "Whole | None" = None) -> "Looks":
+        """Refresh both, and look at the ranges of a plan; ``whole`` is that of the live tables."""
         self.primary.refresh()
         self.quarantine.refresh()
-        return Looks(look(self.primary, plan), look(self.quarantine, plan))
+        days = whole or self._whole()
+        primary = look(self.primary, plan, days.primary)
+        return Looks(primary, look(self.quarantine, plan, days.quarantine), days)
+
+    def _whole(self) -> "Whole":
+        return Whole(
+            whole_from(self.primary, TEXT, PSEUDONYMS), whole_from(self.quarantine, SEALED)
+        )
+
+
+class Whole(NamedTuple):
+    """The first days of which live rows, and the payloads of quarantine, are whole (retention)."""
+
+    primary: date | None
+    quarantine: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +82,7 @@ class Looks:
 
     primary: Look
     quarantine: Look
+    whole: Whole
 
     @property
     def there(self) -> Marks:
@@ -74,10 +93,13 @@ class Looks:
 def replaced(seen: Looks, staged: Looks) -> Marks:
     """Return which records a promotion replaces: those that are live and have been read again.
 
-    A payload that quarantine keeps is not given for a row that has none.
+    A payload that quarantine keeps is not given for a row that has none, and what has expired of a
+    live row does not come back.
     """
     kept = seen.quarantine.sealed & staged.quarantine.there
-    return (seen.there & staged.there) - (kept - staged.quarantine.sealed)
+    over = seen.primary.over | staged.primary.over
+    over = over | (seen.quarantine.over & staged.quarantine.there)
+    return (seen.there & staged.there) - (kept - staged.quarantine.sealed) - over
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +154,11 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class _Steps:
-    """The commits of one promotion. ``staged`` does not change any more."""
+    """The commits of one promotion. What is staged does not change any more."""
 
     plan: Plan
     live: Pair
     stage: Pair
-    staged: Looks
     audit: Swap | None
     means: Means
 
@@ -147,7 +168,7 @@ class _Steps:
         stage = Pair(lake.table(plan.table), lake.table(QUARANTINE))
         audit = _swap(plan, live.table(AUDIT), lake.table(AUDIT), means) if plan.audited else None
         pair = Pair(live.table(plan.table), live.table(QUARANTINE))
-        return cls(plan, pair, stage, stage.look(plan), audit, means)
+        return cls(plan, pair, stage, audit, means)
 
     def run(self) -> None:
         """Take the steps that have not been taken."""
@@ -190,7 +211,8 @@ class _Steps:
         if table.number(self._app) is not None:
             return
         self._check(seen)
-        comes = replaced(seen, self.staged) & self.staged.quarantine.there
+        staged = self.stage.look(self.plan, seen.whole)
+        comes = replaced(seen, staged) & staged.quarantine.there
         change = Change(
             goes=comes & seen.quarantine.there,
             comes=comes,
@@ -214,10 +236,13 @@ class _Steps:
         if table.number(self._app) is not None:
             return
         self._same_life()
-        chosen = replaced(seen, self.staged)
+        staged = self.stage.look(self.plan, seen.whole)
+        # What is in quarantine since the last step leaves the table, even if it has expired since.
+        brought = seen.primary.there & seen.quarantine.there & staged.quarantine.there
+        chosen = replaced(seen, staged) | brought
         # What quarantine has lost since the last step (it expired, say) must not go here as well.
-        chosen = chosen - (self.staged.quarantine.there - seen.quarantine.there)
-        goes, comes = (chosen & looked.primary.there for looked in (seen, self.staged))
+        chosen = chosen - (staged.quarantine.there - seen.quarantine.there)
+        goes, comes = (chosen & looked.primary.there for looked in (seen, staged))
         change = Change(
             goes=goes,
             comes=comes,
@@ -237,7 +262,8 @@ class _Steps:
         if table.number(self._app) == PROMOTED:
             return
         self._same_life()
-        goes = seen.quarantine.there & seen.primary.there & self.staged.primary.there
+        staged = self.stage.look(self.plan, seen.whole)
+        goes = seen.quarantine.there & seen.primary.there & staged.primary.there
         change = Change(
             goes=goes,
             comes=Marks.none(self.plan),

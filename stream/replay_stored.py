@@ -15,12 +15,14 @@ import pyarrow.compute as pc
 
 from lake.ledger import Source
 from lake.quarantine import ingested_since
+from lake.retention import PSEUDONYMS, TEXT, whole_from
 from lake.tables import Table
+from schemas.arrow import EVENT_DATE
 from schemas.contract import CONTRACTS, FieldType
 from schemas.errors import UsageError
 from schemas.provenance import Decoded, Raw, RecordKind, Rejected
 from stream.intake import Decodes
-from stream.replay_bounds import Known
+from stream.replay_bounds import Known, Span
 from stream.replay_reader import Batch
 
 WINDOW: Final = 1_024
@@ -119,6 +121,29 @@ def stored_extent(table: Table, topic: str, adopted: int | None) -> dict[Source,
     lows = {Source(topic, row["_partition"]): row["_offset_min"] for row in firsts}
     positions = table.positions(list(lows))
     return {s: Known(low, positions[s] or 0, positions[s] or 0) for s, low in lows.items()}
+
+
+def refuse_expired(table: Table, topic: str, adopted: int | None, spans: Sequence[Span]) -> None:
+    """Raise UsageError if something of the rows of a range has expired: it would be replaced by
+    less than the record that it came from."""
+    whole = whole_from(table, TEXT, PSEUDONYMS)
+    if whole is None:
+        return
+    since = ingested_since(adopted or 0) & (pc.field(EVENT_DATE) < whole)
+    rows = table.read(["_partition", "_offset"], since, texts={"_topic": topic}).to_pylist()
+    by_partition = {span.partition: span for span in spans}
+    offsets = [
+        row["_offset"]
+        for row in rows
+        for span in [by_partition.get(row["_partition"])]
+        if span is not None and span.start <= row["_offset"] < span.end
+    ]
+    if offsets:
+        raise UsageError(
+            f"{len(offsets)} rows of the range are of days before {whole}, of which texts or "
+            f"pseudonyms have expired (offsets {min(offsets)} to {max(offsets)}): they stay as "
+            "they are. Give a range without them."
+        )
 
 
 def no_times(_source: Source, _moment: datetime) -> int:

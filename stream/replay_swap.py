@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from lake.commit import Guard, Move, Watch, commit
 from lake.ledger import Entry, EntryKind, SourceRange, adopted_app
+from lake.retention import PARTS, retention_app
 from lake.retry import Retry
 from lake.rewrite import Replacement
 from lake.rewrite import replace as replace_files
@@ -59,9 +60,9 @@ class Swap:
         old = [file for file in live_files(self.live) if file.path in touched]
         new = [*self._left(old, change.goes), *self._come(change.comes)]
         written()
-        app = adopted_app(self.plan.topic)
-        life = [Guard(app, self.live.number(app))]
-        self._commit(old, new, change.moves, life, self._entry(change))
+        apps = [adopted_app(self.plan.topic), *map(retention_app, PARTS)]
+        guards = [Guard(app, self.live.number(app)) for app in apps]
+        self._commit(old, new, change.moves, guards, self._entry(change))
 
     def append_all(self, moves: Sequence[Move]) -> None:
         """Append all staged rows (of the audit), as one commit; errors as in `make`."""

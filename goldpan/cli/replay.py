@@ -32,7 +32,7 @@ ROWS: Final = {
     "added": "come out of quarantine",
     "gone": "go to quarantine",
     "aside": "in quarantine before and after",
-    "kept": "stay as they are: not read again",
+    "kept": "stay as they are: not read again, or texts of theirs have expired",
     "withheld": "not brought in: in no live table",
 }
 """The rows that a diff counts, and what each number means."""
