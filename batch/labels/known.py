@@ -2,19 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from batch.labels.scan import Buckets, Extent
+from batch.labels.texts import noting
 from labels.batches import FEEDBACK_COLUMNS, TRACE_COLUMNS
 from labels.evidence import Scales
 from labels.facts import Knowledge, Verdict
 from labels.reconcile import LakeRows, everything_known
 from lake.tables import Table
-
-_TEXT: Final = "corrected_response"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +62,4 @@ class Bucket:
     def _feedback(self) -> Iterator[pa.RecordBatch]:
         columns = (*FEEDBACK_COLUMNS, "_policy")
         batches = self.sources.feedback.batches(columns, self.extent.others)
-        for batch in self.buckets.sift(batches, self.number):
-            told = batch.filter(pc.is_valid(batch.column(_TEXT)))
-            texts = told.column(_TEXT).to_pylist()
-            self.texts.update(zip(texts, told.column("_policy").to_pylist(), strict=True))
-            yield batch
+        return noting(self.buckets.sift(batches, self.number), self.texts)

@@ -1,0 +1,125 @@
+"""Decides some traces anew, from all that the lake holds of them, or would hold.
+
+It is the decision of every other place, with the same function; only whence the rows come is said
+by the caller: the tables as they are, or as a replay would leave them. Memory grows with the traces
+that are asked for, and with those of their sessions where the policy judges sessions or retries:
+about 150 bytes each, so they are taken a part at a time.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from batch.labels.texts import noting
+from labels.batches import FEEDBACK_COLUMNS, TRACE_COLUMNS, Flags
+from labels.decide import decide
+from labels.evidence import Scales
+from labels.facts import Verdict
+from labels.reconcile import LakeRows, everything_known
+from labels.textset import TextSet
+from schemas.records import LabelEvent
+
+Read = Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
+"""Gives columns of all rows of a table, a part at a time; RetryableError if that fails."""
+
+PART_TRACES: Final = 250_000
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What decides. ``verdicts`` are the reviews by trace.
+
+    ``texts`` are the answers that reviewers gave, with the hash of the redaction policy of each.
+    """
+
+    traces: Read
+    feedback: Read
+    verdicts: Mapping[str, Sequence[Verdict]]
+    texts: Mapping[str, str]
+
+
+class Decision(NamedTuple):
+    """What is decided of a trace: None if it is worth no label. ``texts`` are known of it."""
+
+    trace_id: str
+    event: LabelEvent | None
+    texts: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Anew:
+    """``window`` is that of the join in microseconds, the policy's if None.
+
+    ``as_of`` and ``now`` as in `labels.reconcile`, in microseconds since 1970 (UTC).
+    """
+
+    known: Known
+    scales: Scales
+    window: int | None
+    as_of: int
+    now: int
+
+    def decisions(self, wanted: TextSet, texts: dict[str, str]) -> Iterator[Decision]:
+        """Yield what is decided of each of these traces of which anything is known.
+
+        ``texts`` is given the texts that the events may repeat, with the redaction policy of each.
+        """
+        texts.update(self.known.texts)
+        rows = LakeRows(self._traces(wanted), self._feedback(wanted, texts), self.known.verdicts)
+        for known in everything_known(rows, self.scales, as_of=self.as_of, window=self.window):
+            # Others of its session are in the rows as well.
+            if known.trace_id not in wanted:
+                continue
+            said = {one.correction for one in known.said if one.correction}
+            answers = {one.expected_response for one in known.verdicts if one.expected_response}
+            event = decide(known, self.scales, decided_at=self.now)
+            yield Decision(known.trace_id, event, said | answers)
+
+    def _traces(self, wanted: TextSet) -> Iterator[pa.RecordBatch]:
+        sessions = self._sessions(wanted)
+        for batch in self.known.traces(TRACE_COLUMNS):
+            mine = _among(batch, "trace_id", wanted)
+            if sessions is not None:
+                mine |= _among(batch, "session_id", sessions)
+            if mine.any():
+                yield batch.filter(pa.array(mine))
+
+    def _feedback(self, wanted: TextSet, texts: dict[str, str]) -> Iterator[pa.RecordBatch]:
+        batches = self.known.feedback((*FEEDBACK_COLUMNS, "_policy"))
+        return noting(sifted(batches, wanted), texts)
+
+    def _sessions(self, wanted: TextSet) -> TextSet | None:
+        """Return the sessions that these traces are of, None if the policy does not ask."""
+        policy = self.scales.policy
+        if not (policy.judges_sessions or policy.judges_retries):
+            return None
+        found = TextSet.of([], wanted.seed)
+        for batch in sifted(self.known.traces(("trace_id", "session_id")), wanted):
+            named = batch.column("session_id").drop_null().to_pylist()
+            found |= TextSet.of(named, wanted.seed)
+        return found
+
+
+def sifted(batches: Iterator[pa.RecordBatch], wanted: TextSet) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of some traces."""
+    for batch in batches:
+        mine = _among(batch, "trace_id", wanted)
+        if mine.any():
+            yield batch.filter(pa.array(mine))
+
+
+def parts(wanted: TextSet, *, most: int = PART_TRACES) -> Iterator[TextSet]:
+    """Yield a set of traces in parts of at most so many."""
+    for start in range(0, len(wanted), most):
+        yield TextSet(wanted.seed, wanted.keys[start : start + most])
+
+
+def _among(batch: pa.RecordBatch, column: str, wanted: TextSet) -> Flags:
+    """Return for each row whether a text is in the set; no text is in none."""
+    texts = batch.column(column).to_pylist()
+    named = np.array([text is not None for text in texts], np.bool_)
+    found: Flags = named & wanted.mask([text or "" for text in texts])
+    return found
