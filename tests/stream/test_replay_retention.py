@@ -1,0 +1,105 @@
+"""What has expired of a row does not come back with a replay, whenever it expires."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batch.retention.run import Run
+from batch.sequence import Means as JobMeans
+from lake.tables import Lake
+from lake.verify import verify
+from schemas.errors import UsageError
+from stream.replay_bounds import Span
+from stream.replay_diff import Comparison
+from stream.replay_promote import Pair
+from stream.replay_steps import ReplayStep
+from stream.replay_stored import refuse_expired
+from tests.lake import kit
+from tests.lake.kit import TOPIC, open_lake, patience
+from tests.stream.replays import RANGE, TOKENS, filled_lake, stage, staging
+from tests.stream.test_replay_promote import NOW, STEPS, ingested, promotion
+
+SAID = "what somebody said"
+AFTER = date(2026, 11, 2)
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """A lake whose feedback has texts, and a staged replay of a part of it."""
+    plain = kit._filled
+    monkeypatch.setattr(
+        kit,
+        "_filled",
+        lambda table, at: plain(table, at) | ({"comment": SAID} if table == "feedback" else {}),
+    )
+    made = filled_lake(tmp_path)
+    stage(tmp_path)
+    return made
+
+
+def expire(folder: Path) -> list[Any]:
+    """Let the texts of all feedback expire; return what was done."""
+    means = JobMeans(patience(), lambda: NOW, lambda: next(TOKENS))
+    return list(Run(open_lake(folder).table("feedback"), {"text": AFTER}, means).carry_out())
+
+
+def texts(folder: Path) -> set[str | None]:
+    """Return every comment that feedback holds."""
+    table = open_lake(folder).table("feedback")
+    return set(table.read(["comment"])["comment"].to_pylist())
+
+
+def test_rows_whose_texts_have_expired_stay_as_they_are(lake: Lake, tmp_path: Path) -> None:
+    """The diff counts them as kept, and promoting changes nothing of them."""
+    assert expire(tmp_path)
+    before = ingested(lake, "feedback")
+    plan = staging(tmp_path).plan("r1")
+    live, staged = open_lake(tmp_path), staging(tmp_path).lake("r1")
+    found = Comparison(
+        plan,
+        Pair(live.table("feedback"), live.table("quarantine")),
+        Pair(staged.table("feedback"), staged.table("quarantine")),
+        None,
+        None,
+        lambda *_told: None,
+    ).run(samples=5)
+    assert (found.changed, found.added, found.gone) == (0, 0, 0)
+    assert found.kept >= len(RANGE) - 2
+    promotion(tmp_path).run()
+    assert texts(tmp_path) == {None}
+    assert ingested(lake, "feedback") == before
+    assert verify(lake, deep=True).problems == []
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_texts_that_expire_while_a_replay_is_promoted(
+    lake: Lake, tmp_path: Path, step: ReplayStep
+) -> None:
+    """At whichever step it happens, every record is there once, and no text comes back."""
+    left = [1]
+
+    def meanwhile(reached: ReplayStep) -> None:
+        if reached is step and left[0]:
+            left[0] = 0
+            expire(tmp_path)
+
+    promotion(tmp_path, meanwhile).run()
+    everywhere = [*ingested(lake, "feedback"), *ingested(lake, "quarantine")]
+    assert sorted(everywhere) == [*((0, o) for o in range(12)), *((1, o) for o in range(5))]
+    expire(tmp_path)  # what came in the same moment goes with the next run
+    assert texts(tmp_path) == {None}
+    assert verify(lake, deep=True).problems == []
+
+
+def test_stored_rows_without_their_texts_are_not_read_again(lake: Lake, tmp_path: Path) -> None:
+    """A replay from the lake refuses them, and says which offsets they have."""
+    table = lake.table("feedback")
+    wanted = [Span(0, 3, 9)]
+    table.refresh()
+    refuse_expired(table, TOPIC, None, wanted)
+    expire(tmp_path)
+    table.refresh()
+    with pytest.raises(UsageError, match=r"4 rows of the range .* 2026-11-02, .* 3 to 8"):
+        refuse_expired(table, TOPIC, None, wanted)
