@@ -12,9 +12,12 @@ from tests.faults.scene import protocol_settings
 from tests.labels.kit import feedback, told, trace
 from tests.servers.fixtures import StartWorker
 from tests.servers.kafka import Kafka
+from tests.servers.s3 import S3
+from tests.servers.s3_faults import Fault, FaultyS3, Rule
 
 LABEL_STEPS = (Step.LABELS_WRITTEN, Step.LABELS_COMMITTED, Step.LABELS_PRODUCED)
 BEFORE = tuple(s for s in Step if s not in {*LABEL_STEPS, Step.CLAIMED, Step.AUDIT_COMMITTED})
+LABEL_PUTS = (r"/labels/.*\.parquet", r"/labels/_delta_log/")
 CLASSIC = protocol_settings("classic")
 
 
@@ -113,3 +116,33 @@ def test_topics_of_unequal_size(label_scene: LabelScene) -> None:
     assert len(worker.logs("labels_left_to_batch", why="partition counts")) == 1
     assert label_scene.written() == []
     assert told(label_scene.reconcile()) == label_scene.expected()
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        (Fault.ERROR_503, Fault.DROP_REPLY),
+        pytest.param((Fault.CLOSE, Fault.STALL_REPLY), marks=pytest.mark.chaos),
+        pytest.param((Fault.ERROR_500, Fault.ERROR_500_AFTER), marks=pytest.mark.chaos),
+    ],
+    ids=lambda faults: "-".join(fault.name.lower() for fault in faults),
+)
+def test_s3_refuses_and_lies(
+    kafka: Kafka, s3: S3, faulty_s3: FaultyS3, start_worker: StartWorker, faults: tuple[Fault, ...]
+) -> None:
+    """A write to table `labels` that is refused, or done and denied, leaves each label once."""
+    outside = s3.env(faulty_s3.endpoint)
+    scene = LabelScene(kafka, s3.new_lake(), start_worker, outside=outside)
+    worker = scene.start()
+    worker.wait_for_log("partitions_assigned")
+    rules: list[Rule] = []
+    for fault in faults:
+        rules += [faulty_s3.inject(fault, "PUT", path, times=2, seconds=1) for path in LABEL_PUTS]
+        scene.produce(40)
+        worker.wait_until(lambda: all(rule.done for rule in rules), what=f"hit by {fault}")
+        worker.wait_until(scene.all_in, what=f"done with {fault}")
+    worker.sigterm()
+    worker.finish()
+    scene.outside = s3.env()  # who looks on does not go through the proxy
+    scene.catch_up()
+    scene.assert_labelled()
