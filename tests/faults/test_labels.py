@@ -2,6 +2,7 @@
 
 import signal
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -135,14 +136,17 @@ def test_s3_refuses_and_lies(
     scene = LabelScene(kafka, s3.new_lake(), start_worker, outside=outside)
     worker = scene.start()
     worker.wait_for_log("partitions_assigned")
-    rules: list[Rule] = []
     for fault in faults:
-        rules += [faulty_s3.inject(fault, "PUT", path, times=2, seconds=1) for path in LABEL_PUTS]
+        rules = [faulty_s3.inject(fault, "PUT", path, times=2, seconds=1) for path in LABEL_PUTS]
         scene.produce(40)
-        worker.wait_until(lambda: all(rule.done for rule in rules), what=f"hit by {fault}")
+        worker.wait_until(partial(_all_done, rules), what=f"hit by {fault}")
         worker.wait_until(scene.all_in, what=f"done with {fault}")
     worker.sigterm()
     worker.finish()
     scene.outside = s3.env()  # who looks on does not go through the proxy
     scene.catch_up()
     scene.assert_labelled()
+
+
+def _all_done(rules: list[Rule]) -> bool:
+    return all(rule.done for rule in rules)
