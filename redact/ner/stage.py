@@ -1,8 +1,8 @@
 """Finds names in texts with a spaCy model: the one that is shipped, or any other by its name.
 
 The model is loaded when the stage is made. Only its named-entity component runs. All texts of a
-call go through the model together, in blocks; what spaCy remembers of their words is freed after
-each block, so that memory stays flat however many texts there are.
+call go through the model together, in blocks; what is remembered of their words is bounded, so that
+memory stays flat however many texts there are.
 """
 
 import re
@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from spacy.tokens import Doc, Span
-
 from redact.findings import Finding, TextTimeoutError
 from redact.ner.chunks import chunks
 from redact.ner.labels import TYPES
 from redact.ner.model_files import SHIPPED, load_model
+from redact.ner.reader import Named, reader_of
 from schemas.errors import GoldpanError
 
 SCORE = 0.85
@@ -24,7 +23,7 @@ SCORE = 0.85
 
 CHUNK_CHARACTERS = 5_000
 BLOCK = 64
-"""Pieces of text between two clearings of the model's memory."""
+"""Pieces of text that are read together."""
 
 _LONG_BLOCK = 8
 """Pieces of one long text between two looks at the clock."""
@@ -74,7 +73,8 @@ class SpacyNames:
         seconds: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._nlp, self.identity = load_model(model)
+        nlp, self.identity = load_model(model)
+        self._reader = reader_of(nlp)
         self._labels = labels
         self._chunk = chunk_characters
         self._seconds = seconds
@@ -126,9 +126,8 @@ class SpacyNames:
         raise NamesError(self._culprit(block), failure)
 
     def _run(self, block: Sequence[_Piece]) -> list[list[Finding]]:
-        with self._nlp.memory_zone():
-            docs = self._nlp.pipe((piece.text for piece in block), batch_size=BLOCK)
-            return [self._findings(piece, doc) for piece, doc in zip(block, docs, strict=True)]
+        named = self._reader.names([piece.text for piece in block])
+        return [self._findings(piece, names) for piece, names in zip(block, named, strict=True)]
 
     def _culprit(self, block: Sequence[_Piece]) -> int:
         """The text that fails alone; the first of the block if none does."""
@@ -139,10 +138,10 @@ class SpacyNames:
                 return piece.owner
         return block[0].owner
 
-    def _findings(self, piece: _Piece, doc: Doc) -> list[Finding]:
+    def _findings(self, piece: _Piece, names: Sequence[Named]) -> list[Finding]:
         found = []
-        for span in doc.ents:
-            type_, edges = self._labels.get(span.label_), _edges(span)
+        for one in names:
+            type_, edges = self._labels.get(one.label), _edges(piece.text, one)
             if type_ and edges:
                 start, end = edges
                 found.append(Finding(type_, piece.start + start, piece.start + end, SCORE))
@@ -155,10 +154,10 @@ def _blocks(pieces: Iterable[_Piece], size: int) -> Iterator[list[_Piece]]:
         yield block
 
 
-def _edges(span: Span) -> tuple[int, int] | None:
+def _edges(text: str, name: Named) -> tuple[int, int] | None:
     """Start and end in the piece without white space at the edges; None if no letter is in it."""
-    text = span.text
-    if not any(character.isalnum() for character in text):
+    value = text[name.start : name.end]
+    if not any(character.isalnum() for character in value):
         return None
-    lead = len(text) - len(text.lstrip())
-    return span.start_char + lead, span.start_char + len(text.rstrip())
+    lead = len(value) - len(value.lstrip())
+    return name.start + lead, name.start + len(value.rstrip())

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from redact.findings import Finding, NamesStage, TextTimeoutError
 from redact.ner.model_files import FOLDER
+from redact.ner.reader import NetworkReader
 from redact.ner.stage import NamesError, SpacyNames
 from schemas.errors import UsageError
 
@@ -180,7 +181,8 @@ def test_any_text_gives_findings_inside_it(names: SpacyNames, texts: list[str]) 
 def test_words_of_passing_texts_are_not_kept() -> None:
     """The store of strings is as large after a thousand new words as before."""
     stage = SpacyNames()
-    strings = stage._nlp.vocab.strings
+    assert isinstance(stage._reader, NetworkReader)
+    strings = stage._reader._words._nlp.vocab.strings
     stage.find(["A first text warms the model up."])
     before = len(strings)
     stage.find([f"word{i}x other{i}y" for i in range(1000)])
