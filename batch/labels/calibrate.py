@@ -13,6 +13,7 @@ from typing import Any
 from batch.labels import calibrations
 from batch.labels.known import Bucket, Sources
 from batch.labels.scan import BUCKET_TRACES, Buckets, Extent, divide, read_up_to
+from batch.labels.whole import Whole
 from batch.reviews.log import read_log
 from batch.sequence import Means
 from labels.calibration import Calibration
@@ -47,7 +48,7 @@ class Calibrator:
     ) -> None:
         self._policy, self._means, self._each = policy, means, bucket_traces
         self._traces, self._feedback = lake.table("traces"), lake.table("feedback")
-        self._reviews = lake.table("reviews")
+        self._reviews, self._labels = lake.table("reviews"), lake.table("labels")
         self.store: ObjectStore = lake.location.files(calibrations.FOLDER)
 
     def learn(
@@ -63,8 +64,13 @@ class Calibrator:
         """
         now, retry = checked_clock(self._means.now_us()), self._means.retry
         tables = (self._reviews, self._feedback, self._traces)
-        for table in tables:
+        for table in (*tables, self._labels):
             retry.call(f"reading table {table.name}", table.refresh)
+        whole = retry.call(
+            "reading the lake",
+            lambda: Whole.of(self._traces, self._feedback, self._reviews, self._labels),
+        )
+        extent = whole.within(extent)
         judged = judgements(retry.call("reading", lambda: read_log(self._reviews)).log)
         as_of = retry.call(
             "reading the lake", lambda: read_up_to([self._traces, self._feedback], now=now)
@@ -76,7 +82,7 @@ class Calibrator:
             progress("traces", number, buckets.count)
             bucket = Bucket(Sources(self._traces, self._feedback, {}, {}), extent, buckets, number)
             known = partial(bucket.known, Scales(self._policy), as_of=as_of, window=window)
-            step = partial(self._counted, known, judged)
+            step = partial(self._counted, known, judged, whole)
             patterns, found = retry.call("reading the lake", step)
             population += patterns
             reviewed += found
@@ -115,13 +121,13 @@ class Calibrator:
         )
 
     def _counted(
-        self, known: Callable[[], Iterator[Knowledge]], judged: Judged
+        self, known: Callable[[], Iterator[Knowledge]], judged: Judged, whole: Whole
     ) -> tuple[Counter[Pattern], list[Reviewed]]:
         """Return how many traces of a bucket have which signals, and those that were reviewed."""
         population: Counter[Pattern] = Counter()
         reviewed = []
         for one in known():
-            if one.seen is None:
+            if one.seen is None or not whole.covers(one):
                 continue
             pattern = pattern_of_signals(signals_of(one, self._policy), self._policy)
             population[pattern] += 1

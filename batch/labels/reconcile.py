@@ -13,7 +13,7 @@ one id, which is one event.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +23,7 @@ from batch.labels import policies
 from batch.labels.adding import SEQUENCE, Adder
 from batch.labels.known import Bucket, Sources
 from batch.labels.scan import BUCKET_TRACES, Buckets, Extent, divide, ranks, read_up_to
+from batch.labels.whole import EXPIRED, Whole
 from batch.reviews.log import read_log
 from batch.sequence import Means, NumberedRows
 from labels.decide import GENERATION, checked_clock, decide, generation_of, version_of
@@ -75,6 +76,7 @@ class Outcome:
             "added": sum(self.added.values()),
             "added_by_label": dict(sorted(self.added.items())),
             **{str(one): self.findings[one] for one in Finding if one is not Finding.MISSING},
+            EXPIRED: self.findings[EXPIRED],
         }
 
 
@@ -84,6 +86,7 @@ class _Plan(NamedTuple):
     request: Request
     sources: Sources
     buckets: Buckets
+    whole: Whole
     now: int
 
 
@@ -110,6 +113,10 @@ class Reconciler:
             retry.call(f"reading table {table.name}", table.refresh)
         self._check(dry_run=request.dry_run)
         policy, traces, feedback = self._scales.policy, self._traces, self._feedback
+        whole = retry.call(
+            "reading the lake", lambda: Whole.of(traces, feedback, self._reviews, self._labels)
+        )
+        request = replace(request, extent=whole.within(request.extent))
         as_of = request.as_of
         if as_of is None:
             tables = [traces, feedback]
@@ -124,7 +131,7 @@ class Reconciler:
         )
         reviewed = retry.call("reading the reviews", lambda: read_log(self._reviews))
         sources = Sources(traces, feedback, reviewed.log.verdicts(), reviewed.texts)
-        plan = _Plan(request, sources, buckets, now)
+        plan = _Plan(request, sources, buckets, whole, now)
         for number in range(buckets.count):
             progress("traces", number, buckets.count)
             # Read again as a whole if the lake fails to answer: what was added by then is there.
@@ -148,6 +155,9 @@ class Reconciler:
         missing: list[LabelEvent] = []
         for known in bucket.known(self._scales, as_of=outcome.as_of, window=request.window):
             traces += 1
+            if not plan.whole.covers(known):
+                findings[EXPIRED] += 1
+                continue
             labelled = request.rebuild and known.trace_id in adder.there
             event = decide(known, self._scales, decided_at=plan.now, labelled=labelled)
             if event is None:

@@ -97,6 +97,11 @@ def _show(console: Console, request: Request, outcome: Outcome, numbers: Mapping
             f"{count_text(numbers['older'])} were decided under an older policy or calibration: "
             "`goldpan labels rebuild` decides them anew"
         )
+    if numbers["expired"]:
+        console.print(
+            f"{count_text(numbers['expired'])} rest on feedback or reviews of which something has "
+            "expired: left as they are"
+        )
     if numbers["outranked"]:
         console.print(
             f"{count_text(numbers['outranked'])} rest on more than the lake holds now, or on a "
