@@ -45,7 +45,7 @@ class Adder:
         """
         while events:
             try:
-                self._rows.append(self._boxed(events, texts), at=self._at)
+                self._rows.append(boxed(self._rows, events, texts, at=self._at), at=self._at)
             except FencedError:  # another job has added some; the position tells, once for each
                 self._look()
                 events = [event for event in events if self.find(event) is Finding.MISSING]
@@ -58,13 +58,16 @@ class Adder:
         self._at = self._rows.look()
         self.there = dict(self._read())
 
-    def _boxed(
-        self, events: Sequence[LabelEvent], texts: Mapping[str, str]
-    ) -> Redacted[pa.RecordBatch]:
-        answers = [event.expected_response for event in events]
-        policies = [
-            WITHOUT_TEXT if text is None else texts.get(text, WITHOUT_TEXT) for text in answers
-        ]
-        columns = record_arrays("label_event", events)
-        rows = self._rows.numbered(columns, policies, at=self._at)
-        return derived(rows, "label_event", known=texts.keys(), policy=WITHOUT_TEXT)
+
+def boxed(
+    rows: NumberedRows, events: Sequence[LabelEvent], texts: Mapping[str, str], *, at: int
+) -> Redacted[pa.RecordBatch]:
+    """Return events as rows of ``labels``, numbered from ``at`` on.
+
+    ``texts`` as in `Adder.add`. Raises FatalError if an event repeats a text that is none of them.
+    """
+    answers = [event.expected_response for event in events]
+    policies = [WITHOUT_TEXT if text is None else texts.get(text, WITHOUT_TEXT) for text in answers]
+    columns = record_arrays("label_event", events)
+    batch = rows.numbered(columns, policies, at=at)
+    return derived(batch, "label_event", known=texts.keys(), policy=WITHOUT_TEXT)

@@ -1,0 +1,87 @@
+"""Label events that a replay proposes: in a table of its own, beside those that are in force.
+
+They are added with a position, as all label events of jobs are; so a run that was killed goes on,
+and a mark says when all are there. Nothing of the live table is touched.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from batch.labels.adding import SEQUENCE, boxed
+from batch.labels.anew import Anew, parts
+from batch.labels.held import events_of
+from batch.sequence import Means, NumberedRows
+from labels.difference import Both, LabelDifference, difference
+from labels.textset import TextSet
+from lake.commit import Move, Watch, commit
+from lake.ledger import Entry, EntryKind
+from lake.tables import Table
+from schemas.records import LabelEvent
+
+COMMIT_EVENTS = 20_000
+
+Progress = Callable[[str, int, int], None]
+"""Told what is done, how much of it is, and of how much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The events that are proposed for some traces. ``app`` is under what the mark is kept."""
+
+    staged: Table
+    app: str
+    means: Means
+
+    @property
+    def complete(self) -> bool:
+        """Return whether all are there, as of the table's last refresh."""
+        return self.staged.number(self.app) is not None
+
+    def make(self, wanted: TextSet, anew: Anew, progress: Progress) -> None:
+        """Decide, and add what is missing. Errors as in `batch.labels.reconcile`."""
+        rows = NumberedRows(self.staged, SEQUENCE, EntryKind.RECONCILE, self.means)
+        done, at = 0, rows.look()
+        if self.complete:
+            return
+        for part in parts(wanted):
+            progress("deciding labels", done, len(wanted))
+            texts: dict[str, str] = {}
+            decide = partial(self._missing, part, anew, texts)
+            missing = self.means.retry.call("reading the lake", decide)
+            for start in range(0, len(missing), COMMIT_EVENTS):
+                some = missing[start : start + COMMIT_EVENTS]
+                rows.append(boxed(rows, some, texts, at=at), at=at)
+                at += len(some)
+            done += len(part)
+        self._mark()
+
+    def difference(self, wanted: TextSet, live: Table, *, samples: int) -> LabelDifference:
+        """Compare with the events in force in the live table; RetryableError as `lake.tables`."""
+        for table in (live, self.staged):
+            table.refresh()
+        return difference(self._pairs(wanted, live), samples=samples)
+
+    def _pairs(self, wanted: TextSet, live: Table) -> Iterator[Both]:
+        for part in parts(wanted):
+            before, after = events_of(live, part), events_of(self.staged, part)
+            for trace_id in sorted({*before, *after}):
+                yield Both(trace_id, before.get(trace_id), after.get(trace_id))
+
+    def _missing(self, part: TextSet, anew: Anew, texts: dict[str, str]) -> list[LabelEvent]:
+        there = {event.label_event_id for event in events_of(self.staged, part).values()}
+        decided = (decision.event for decision in anew.decisions(part, texts))
+        return [one for one in decided if one is not None and one.label_event_id not in there]
+
+    def _mark(self) -> None:
+        commit(
+            self.staged.handle,
+            table=self.staged.name,
+            files=[],
+            moves=[Move(self.app, None, 1)],
+            token=self.means.new_token(),
+            entry=Entry(EntryKind.RECONCILE, []),
+            retry=self.means.retry,
+            watch=Watch(),
+            now_ms=lambda: self.means.now_us() // 1000,
+        )

@@ -1,0 +1,206 @@
+"""New decisions take the place of the label events of some traces, in one commit.
+
+1. The fence (`lake.relabelled`): whoever has decided labels from rows that are no longer there can
+   not write them any more. It comes after the rows that labels rest on have been exchanged.
+2. The traces are decided from what the lake holds now; what `labels.settle` says goes and comes is
+   one commit to the table ``labels``: its files are written again without what goes. It moves the
+   position of the batch jobs' sequence, so a job that has looked before looks again; the number of
+   the fence, so that workers know what is in force now; and the mark that says it is done.
+
+| dies after | what the next run finds | what it does |
+|---|---|---|
+| 1 | no mark | fences again, and goes on |
+| the files are written | files that no table knows | the same; vacuum removes them |
+| the commit | the mark | nothing |
+
+If others change the table meanwhile, the step looks again.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from batch.labels.adding import SEQUENCE, boxed
+from batch.labels.anew import Anew, parts
+from batch.labels.held import Row, rows_of
+from batch.sequence import Means, NumberedRows
+from labels.decide import Rank
+from labels.settle import settle
+from labels.textset import TextSet
+from lake import erasures, relabelled
+from lake.commit import Condition, Move, Watch, commit
+from lake.ledger import Entry, EntryKind, Source, SourceRange, position_app
+from lake.parquet import encode
+from lake.rewrite import Replacement, replace
+from lake.stored import LiveFile, NewFile, StoredRows, live_files, read_rows, upload, write_again
+from lake.tables import LAYOUTS, Table
+from schemas.errors import FatalError, FencedError
+from schemas.records import LabelEvent
+
+ATTEMPTS = 20
+RULE = "relabelled"
+DONE = 1
+
+Look = Callable[[], Anew]
+"""Brings the tables that labels rest on to their newest version; gives what decides from them."""
+
+
+@dataclass(slots=True)
+class _Change:
+    """What goes, by the path of its file, and what comes, with the texts it may repeat."""
+
+    goes: dict[str, set[Rank]] = field(default_factory=dict)
+    comes: list[LabelEvent] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Replacing:
+    """Replaces the label events of some traces. ``app`` is under what the mark is kept."""
+
+    labels: Table
+    look: Look
+    app: str
+    means: Means
+
+    def fence(self) -> None:
+        """Keep out what was decided from rows that have been exchanged."""
+        relabelled.fence(self.labels, retry=self.means.retry, now_ms=self._now_ms)
+
+    @property
+    def done(self) -> bool:
+        """Return whether it has been done, as of the table's last refresh."""
+        return self.labels.number(self.app) is not None
+
+    def run(self, wanted: TextSet, written: Callable[[], None]) -> None:
+        """Decide and replace; ``written`` is told before the commit.
+
+        Raises FatalError if the lake does not answer, or if others do not leave the table alone.
+        """
+        for _ in range(ATTEMPTS):
+            try:
+                self._attempt(wanted, written)
+            except FencedError:
+                continue
+            return
+        raise FatalError("others change the table labels all the time: run this again")
+
+    def _attempt(self, wanted: TextSet, written: Callable[[], None]) -> None:
+        rows = NumberedRows(self.labels, SEQUENCE, EntryKind.RELABEL, self.means)
+        at = rows.look()
+        if self.done:
+            return
+        number = relabelled.number_of(self.labels)
+        guards = [erasures.guard(self.labels.number(erasures.ERASURES_APP) or 0)]
+        moves = [
+            Move(self.app, None, DONE),
+            Move(relabelled.RELABELLED_APP, number or None, number + 1),
+        ]
+        change = self.means.retry.call("reading the lake", partial(self._decide, wanted))
+        old = [file for file in live_files(self.labels) if file.path in change.goes]
+        left, gone = self._without(old, change.goes)
+        come, spans = self._come(rows, change, at)
+        spans += [SourceRange(*source, 0, 0, dropped={RULE: n}) for source, n in gone.items()]
+        if change.comes:
+            position = position_app(Source(SEQUENCE, 0))
+            moves.append(Move(position, at or None, at + len(change.comes)))
+        written()
+        self._commit(old, [*left, *come], moves, guards, Entry(EntryKind.RELABEL, spans))
+
+    def _decide(self, wanted: TextSet) -> _Change:
+        anew, change = self.look(), _Change()
+        for part in parts(wanted):
+            held = dict(rows_of(self.labels, part))
+            for trace_id, event, texts in anew.decisions(part, change.texts):
+                self._settle(change, held.pop(trace_id, ()), event, texts)
+            for there in held.values():  # nothing is known of these any more
+                self._settle(change, there, None, ())
+        return change
+
+    def _settle(
+        self,
+        change: _Change,
+        there: Sequence[Row],
+        event: LabelEvent | None,
+        texts: Collection[str],
+    ) -> None:
+        goes, comes = settle([row.held for row in there], event, texts)
+        leaving = {one.rank for one in goes}
+        for row in there:
+            if row.held.rank in leaving:
+                change.goes.setdefault(row.path, set()).add(row.held.rank)
+        if comes is not None:
+            change.comes.append(comes)
+
+    def _without(
+        self, old: Sequence[LiveFile], goes: Mapping[str, set[Rank]]
+    ) -> tuple[list[NewFile], Counter[Source]]:
+        """Write files again without what goes; return them, and what went by partition."""
+        left: list[NewFile] = []
+        gone: Counter[Source] = Counter()
+        for file in old:
+            rows = read_rows(self.labels, file)
+            leaves = _ranked(rows, goes[file.path])
+            sources = rows.rows.select(["_topic", "_partition"]).filter(leaves).to_pylist()
+            gone.update(Source(row["_topic"], row["_partition"]) for row in sources)
+            stays = rows.where(pc.invert(leaves))
+            if len(stays):
+                again = write_again(self.labels, stays, instead_of=[file], retry=self.means.retry)
+                left.append(again)
+        return left, gone
+
+    def _come(
+        self, rows: NumberedRows, change: _Change, at: int
+    ) -> tuple[list[NewFile], list[SourceRange]]:
+        """Write what comes; return the files, and the range of their numbers."""
+        count = len(change.comes)
+        if not count:
+            return [], []
+        batch = boxed(rows, change.comes, change.texts, at=at)
+        span = SourceRange(SEQUENCE, 0, at, at + count, at, at + count - 1, count, count)
+        files = encode([batch], ranges=[span], layout=LAYOUTS[self.labels.name])
+        return [upload(self.labels, file, self.means.retry) for file in files], [span]
+
+    def _commit(
+        self,
+        old: Sequence[LiveFile],
+        new: Sequence[NewFile],
+        moves: Sequence[Move],
+        guards: Sequence[Condition],
+        entry: Entry,
+    ) -> None:
+        token, retry = self.means.new_token(), self.means.retry
+        if old:
+            wanted = Replacement(old, new, entry, token, moves=moves, guards=guards)
+            replace(self.labels, wanted, retry=retry, now_ms=self._now_ms)
+            return
+        commit(
+            self.labels.handle,
+            table=self.labels.name,
+            files=new,
+            moves=moves,
+            guards=guards,
+            token=token,
+            entry=entry,
+            retry=retry,
+            watch=Watch(),
+            now_ms=self._now_ms,
+        )
+
+    def _now_ms(self) -> int:
+        return self.means.now_us() // 1000
+
+
+def _ranked(rows: StoredRows, ranks: set[Rank]) -> pa.Array:
+    """Return for each row whether its rank is one of these."""
+    found = zip(
+        rows.rows["revision"].to_pylist(),
+        rows.rows["decided_at"].cast(pa.int64()).to_pylist(),
+        rows.rows["label_event_id"].to_pylist(),
+        strict=True,
+    )
+    return pa.array([Rank(*values) in ranks for values in found], pa.bool_())
