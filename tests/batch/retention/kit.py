@@ -1,0 +1,272 @@
+"""What the tests of retention share: a lake with planted texts in every table, and runs over it."""
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from batch.retention.due import Due
+from batch.retention.plan import Plan, parse_plan
+from batch.retention.run import Run
+from batch.sequence import Means
+from lake.commit import Move, Watch, commit
+from lake.config import LakeSettings
+from lake.ledger import Entry, EntryKind, Source, SourceRange, position_app
+from lake.parquet import encode
+from lake.tables import LAYOUTS, Lake
+from schemas.arrow import MICROS, TABLES
+from schemas.redacted import Redacted
+from tests.lake.kit import patience
+
+PLANTED = re.compile(rb"<(?:text|user|sealed)-of-day-\d+>")
+FIRST = datetime(2026, 11, 1, 12, tzinfo=UTC)
+DAYS = 6
+TODAY = date(2026, 11, 21)
+PLAN = """
+tables:
+  traces: {rows: 19, text: 17, pseudonyms: 18}
+  feedback: {rows: 19, text: 17, pseudonyms: 18}
+  labels: {rows: 19, text: 17}
+  quarantine: {rows: 19, sealed: 17}
+  redactions: {rows: 19}
+  reviews: {rows: 19, text: 17}
+"""
+"""On TODAY: of 1 November nothing is left, of the 2nd neither texts nor users, of the 3rd no texts,
+and from the 4th on everything is."""
+
+
+def plan(text: str = PLAN) -> Plan:
+    """Return a plan."""
+    return parse_plan(text, "plan.yaml")
+
+
+def said(day: int, what: str) -> str:
+    """Return a text that is found again in bytes, wherever it is: the day is in it."""
+    return f"<{what}-of-day-{day}>"
+
+
+def _micros(day: int) -> int:
+    return int((FIRST + timedelta(days=day)).timestamp()) * 1_000_000
+
+
+def traces(day: int) -> list[dict[str, Any]]:
+    """Return traces of a day, with a text in every place that takes one."""
+    text = said(day, "text")
+    call = {"id": "c", "name": "look_up", "arguments": text}
+    return [
+        {
+            "trace_id": f"t-{day}-{n}",
+            "session_id": f"s-{day}-{n}",
+            "user_id": said(day, "user"),
+            "app": "shop",
+            "environment": "production",
+            "started_at": _micros(day) + n,
+            "status": "ok",
+            "error_message": text,
+            "messages": [
+                {
+                    "role": "system",
+                    "content": None,
+                    "name": None,
+                    "tool_call_id": None,
+                    "tool_calls": [],
+                },
+                {
+                    "role": "user",
+                    "content": text,
+                    "name": text,
+                    "tool_call_id": "c",
+                    "tool_calls": [call],
+                },
+            ],
+            "response": text,
+            "retrieved": [{"document_id": "d", "score": 0.5, "text": text}],
+            "tool_calls": [{**call, "result": text, "error": text, "latency_ms": 1.0}],
+            "cost_usd": 0.25,
+            "attributes": {text: text},
+        }
+        for n in range(3)
+    ]
+
+
+def feedback(day: int) -> list[dict[str, Any]]:
+    """Return feedback of a day."""
+    text = said(day, "text")
+    return [
+        {
+            "feedback_id": f"f-{day}-{n}",
+            "trace_id": f"t-{day}-{n}",
+            "user_id": said(day, "user"),
+            "kind": "edit",
+            "actor": "agent",
+            "value": None,
+            "comment": text,
+            "corrected_response": text,
+            "occurred_at": _micros(day) + 60_000_000,
+            "attributes": {"note": text},
+        }
+        for n in range(2)
+    ]
+
+
+def labels(day: int, number: int) -> list[dict[str, Any]]:
+    """Return a label event of a day."""
+    return [
+        {
+            "label_event_id": f"e-{number}",
+            "trace_id": f"t-{day}-0",
+            "revision": 4,
+            "label": "fail",
+            "p_fail": 0.9,
+            "evidence": [{"feedback_id": f"f-{day}-0", "kind": "agent_edit", "weight": 2.0}],
+            "expected_response": said(day, "text"),
+            "route": "auto",
+            "policy_version": "p/1",
+            "decided_at": _micros(day) + 120_000_000,
+            "segments": {},
+        }
+    ]
+
+
+def new_lake(folder: Path | str, *, s3_endpoint_url: str | None = None) -> Lake:
+    """Make a lake with six days in every table, a commit a day."""
+    lake = open_lake(folder, s3_endpoint_url=s3_endpoint_url)
+    lake.init()
+    for day in range(DAYS):
+        add_day(lake, day)
+    return lake
+
+
+def open_lake(folder: Path | str, *, s3_endpoint_url: str | None = None) -> Lake:
+    """Open a lake with handles of its own, as another process would."""
+    return Lake(LakeSettings(uri=str(folder), s3_endpoint_url=s3_endpoint_url))
+
+
+def add_day(lake: Lake, day: int) -> None:
+    """Add rows of a day to every table, as workers and reviewers do; one record is set aside."""
+    traces_here, feedback_here = Source("llm.traces", 0), Source("llm.feedback", 0)
+    at = FIRST + timedelta(days=day)
+    sealed = {"reason": "not_json", "detail": "d", "size_bytes": 9, "record_timestamp": at}
+    sealed |= {"sealed_payload": said(day, "sealed").encode(), "sealed_key_id": "k"}
+    for source, table, rows in (
+        (traces_here, "traces", traces(day)),
+        (feedback_here, "feedback", feedback(day)),
+    ):
+        start, end = _next(lake, table, source, len(rows) + 1)
+        span = SourceRange(*source, start, end, start, end - 1, len(rows) + 1, quarantined=1)
+        commit_rows(lake, "quarantine", [sealed], replace(span, consumed=1, first=end - 1), end - 1)
+        commit_rows(lake, table, rows, replace(span, stored=len(rows)), start)
+    commented = {"expected_response": said(day, "text"), "comment": said(day, "text")}
+    review = {"review_id": f"r-{day}", "trace_id": f"t-{day}-0", "step": "review"}
+    review |= {"reviewer": "ann", "occurred_at": at, "verdict": "fail"}
+    counted = {"_ingested_at": at, "characters_scanned": 1, "previous": "", "chain": ""}
+    for table, source, rows in (
+        ("labels", traces_here, labels(day, _next(lake, "labels", traces_here, 1)[0])),
+        ("reviews", Source("#reviews", 0), [review | commented]),
+        ("redactions", traces_here, [counted]),
+    ):
+        start, end = _next(lake, table, source, len(rows))
+        span = SourceRange(*source, start, end, start, end - 1, len(rows), len(rows))
+        commit_rows(lake, table, rows, span, start)
+
+
+def _next(lake: Lake, table: str, source: Source, count: int) -> tuple[int, int]:
+    lake.table(table).refresh()
+    start = lake.table(table).number(position_app(source)) or 0
+    return start, start + count
+
+
+def commit_rows(
+    lake: Lake, name: str, rows: Sequence[Mapping[str, Any]], span: SourceRange, first: int
+) -> None:
+    """Commit rows of one source to a table, numbered from ``first`` on."""
+    table, schema = lake.table(name), TABLES[name]
+    full = [
+        {
+            **{f.name: [] for f in schema.arrow if pa.types.is_nested(f.type)},
+            "_ingested_at": FIRST,
+            **{k: list(v.items()) if isinstance(v, dict) else v for k, v in row.items()},
+            "_topic": span.topic,
+            "_partition": span.partition,
+            "_offset": first + number,
+            "_policy": "p",
+        }
+        for number, row in enumerate(rows)
+    ]
+    for row in full:
+        row["event_date"] = pa.scalar(row[schema.event_time], MICROS).as_py().date()
+    batch = Redacted(pa.RecordBatch.from_pylist(full, schema=schema.arrow), "p")
+    files = encode([batch], ranges=[span], layout=table.layout)
+    for file in files:
+        table.files.put(file.path, file.data)
+    commit(
+        table.handle,
+        table=name,
+        files=files,
+        moves=[Move(position_app(span.source), span.start or None, span.end)],
+        token=span.start + 1,
+        entry=Entry(EntryKind.FLUSH, [span], {}),
+        retry=patience(),
+        watch=Watch(),
+        now_ms=lambda: 0,
+    )
+
+
+def means() -> Means:
+    """Return a clock that has not begun (what leaves a table is old then), and tokens."""
+    tokens = itertools.count(1_000_000)
+    return Means(patience(), lambda: 0, lambda: next(tokens))
+
+
+def runs(lake: Lake, text: str = PLAN, *, today: date = TODAY) -> list[Run]:
+    """Return a run for each table of a plan."""
+    tables = plan(text).tables
+    return [Run(lake.table(name), tables[name].until(today), means()) for name in tables]
+
+
+def carried_out(lake: Lake, text: str = PLAN, *, today: date = TODAY) -> list[Due]:
+    """Carry out a plan; return what was done."""
+    return [done for one in runs(lake, text, today=today) for done in one.carry_out()]
+
+
+def table_rows(lake: Lake, name: str) -> list[dict[str, Any]]:
+    """Return all rows of a table, in the order of their coordinates."""
+    table = lake.table(name)
+    table.refresh()
+    found: pa.Table = table.handle.to_pyarrow_dataset(schema=TABLES[name].arrow).to_table()
+    order = [("_topic", "ascending"), ("_partition", "ascending"), ("_offset", "ascending")]
+    return list(found.sort_by(order).to_pylist())
+
+
+def everything(lake: Lake) -> dict[str, list[dict[str, Any]]]:
+    """Return all rows of all tables."""
+    return {name: table_rows(lake, name) for name in LAYOUTS}
+
+
+def versions(lake: Lake) -> dict[str, int]:
+    """Return the newest version of every table."""
+    for table in lake.tables():
+        table.refresh()
+    return {table.name: table.handle.version() for table in lake.tables()}
+
+
+def texts_on_disk(folder: Path) -> set[str]:
+    """Return the planted texts that some file of a lake holds, looked for in decoded columns too.
+
+    Columns are compressed; so every Parquet file that is there, live or not, is read as well.
+    """
+    found: set[str] = set()
+    for path in folder.rglob("*"):
+        if not path.is_file():
+            continue
+        data = path.read_bytes()
+        if path.suffix == ".parquet":
+            data += repr(pq.read_table(pa.BufferReader(data)).to_pylist()).encode()
+        found |= {match.decode() for match in PLANTED.findall(data)}
+    return found

@@ -1,0 +1,230 @@
+"""Retention takes what the plan says, all of it, and nothing else; whoever is at work beside it."""
+
+import os
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from batch.compact import compact
+from batch.compact import plan as compaction
+from batch.retention.purge import purge
+from batch.retention.run import RETENTION_KEY
+from lake.retention import PSEUDONYMS, ROWS, SEALED, TEXT, whole_from
+from lake.tables import LAYOUTS, Lake
+from lake.verify import verify
+from tests.batch.retention.kit import (
+    TODAY,
+    add_day,
+    carried_out,
+    everything,
+    new_lake,
+    open_lake,
+    runs,
+    said,
+    table_rows,
+    texts_on_disk,
+    versions,
+)
+from tests.lake.kit import patience
+
+KEPT = {said(day, what) for day in (3, 4, 5) for what in ("text", "user", "sealed")}
+LEFT = KEPT | {said(2, "user")}
+"""What is left of the planted texts on TODAY."""
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Six days in every table."""
+    return new_lake(tmp_path / "lake")
+
+
+def aged(lake: Lake) -> None:
+    """Let every file of a lake be old enough for a vacuum."""
+    for path in Path(lake.location.uri).rglob("*.parquet"):
+        os.utime(path, (0, 0))
+
+
+def purged(lake: Lake) -> int:
+    """Purge every table, a day after; return how many files went."""
+    aged(lake)
+    return sum(len(purge(table, keep_hours=1, retry=patience())) for table in lake.tables())
+
+
+def test_what_is_over_goes_and_the_rest_stays(lake: Lake) -> None:
+    """Rows by days; of others the values, while tokens, cost, tools, roles and labels stay."""
+    before = everything(lake)
+    carried_out(lake)
+    after = everything(open_lake(lake.location.uri))
+    for name in LAYOUTS:
+        days = {row["event_date"].day for row in after[name]}
+        assert days == {2, 3, 4, 5, 6}, name
+        kept = [row for row in before[name] if row["event_date"] >= date(2026, 11, 4)]
+        assert [row for row in after[name] if row["event_date"] >= date(2026, 11, 4)] == kept
+    (second, third) = (
+        next(row for row in after["traces"] if row["event_date"].day == day) for day in (2, 3)
+    )
+    assert (second["user_id"], third["user_id"]) == (None, said(2, "user"))
+    for row in (second, third):
+        was = next(r for r in before["traces"] if r["trace_id"] == row["trace_id"])
+        assert {row["response"], row["error_message"]} == {None}
+        assert row["attributes"] == []
+        assert [m["role"] for m in row["messages"]] == ["system", "user"]
+        (called,) = row["messages"][1]["tool_calls"]
+        assert called == {"id": "c", "name": "look_up", "arguments": ""}
+        assert row["retrieved"] == [{"document_id": "d", "score": 0.5, "text": None}]
+        (tool,) = row["tool_calls"]
+        assert (tool["name"], tool["arguments"], tool["result"]) == ("look_up", "", None)
+        for column in ("trace_id", "session_id", "cost_usd", "_offset", "_policy", "started_at"):
+            assert row[column] == was[column]
+    label = next(row for row in after["labels"] if row["event_date"].day == 2)
+    assert (label["label"], label["expected_response"]) == ("fail", None)
+
+
+def test_no_text_is_left_in_any_byte(lake: Lake, tmp_path: Path) -> None:
+    """After a purge neither data files, live or not, nor the logs hold a text that is over."""
+    assert texts_on_disk(tmp_path) == {
+        said(day, what) for day in range(6) for what in ("text", "user", "sealed")
+    }
+    carried_out(lake)
+    assert purged(lake) > 0
+    assert texts_on_disk(tmp_path) == LEFT
+    assert purged(lake) == 0
+    assert verify(open_lake(lake.location.uri), deep=True).problems == []
+
+
+def test_every_law_holds_and_verify_says_where_rows_went(lake: Lake) -> None:
+    """What was consumed is stored, in quarantine, or expired; the numbers are those of the rows."""
+    carried_out(lake)
+    report = verify(open_lake(lake.location.uri), deep=True)
+    assert report.problems == []
+    told = {one.topic: one for one in report.partitions}
+    traces, feedback = told["llm.traces"], told["llm.feedback"]
+    assert (traces.consumed, traces.stored, traces.quarantined, traces.expired) == (24, 15, 5, 4)
+    assert (feedback.stored, feedback.quarantined, feedback.expired) == (10, 5, 3)
+
+
+def test_a_second_run_changes_nothing(lake: Lake) -> None:
+    """No version is made, by the same plan or by one that keeps more."""
+    carried_out(lake)
+    before = versions(lake)
+    assert carried_out(open_lake(lake.location.uri)) == []
+    assert carried_out(lake, "tables: {traces: {rows: 300, text: 200}}") == []
+    assert versions(lake) == before
+
+
+def test_the_days_that_are_whole_are_in_the_log(lake: Lake) -> None:
+    """Each table says from which day on; one where nothing has expired says nothing."""
+    assert whole_from(lake.table("traces"), ROWS, TEXT) is None
+    carried_out(lake, "tables: {traces: {text: 17}, quarantine: {sealed: 18}}")
+    traces, quarantine = (lake.table(name) for name in ("traces", "quarantine"))
+    assert whole_from(traces, ROWS, PSEUDONYMS) is None
+    assert whole_from(traces, TEXT) == date(2026, 11, 4)
+    assert whole_from(quarantine, SEALED) == date(2026, 11, 3)
+    assert whole_from(lake.table("feedback"), ROWS, TEXT) is None
+
+
+def test_a_dry_run_says_what_a_run_does(lake: Lake) -> None:
+    """The same days, parts, rows and bytes; and no version is made."""
+    before = versions(lake)
+    would = [one for run in runs(lake) for one in run.look()]
+    assert versions(lake) == before
+    did = carried_out(lake)
+    assert [(d.table, d.day, dict(d.parts)) for d in did] == [
+        (d.table, d.day, dict(d.parts)) for d in would
+    ]
+    texts = {d.day.day: d.parts[TEXT] for d in would if d.table == "traces" and TEXT in d.parts}
+    assert {day: amount.rows for day, amount in texts.items()} == {2: 3, 3: 3}
+    # Thirteen texts a trace: the error, two of a message, two arguments, ... and two of a map.
+    assert texts[2].bytes == 3 * 11 * len(said(1, "text"))
+
+
+def test_late_rows_go_with_the_next_run(lake: Lake) -> None:
+    """Rows that come for a day that is over are taken like the others, and counted."""
+    carried_out(lake)
+    add_day(open_lake(lake.location.uri), 0)
+    add_day(open_lake(lake.location.uri), 1)
+    assert {d.day.day for d in carried_out(lake)} == {1, 2}
+    assert {row["event_date"].day for row in table_rows(lake, "traces")} == {2, 3, 4, 5, 6}
+    assert all(
+        r["response"] is None for r in table_rows(lake, "traces") if r["event_date"].day == 2
+    )
+    assert verify(lake, deep=True).problems == []
+
+
+def test_compaction_before_and_after(lake: Lake, tmp_path: Path) -> None:
+    """Files that were compacted are cleared; what was cleared stays so when it is compacted."""
+
+    def compacted() -> None:
+        for table in lake.tables():
+            batches = compaction(table, before=TODAY)
+            list(compact(table, batches, token=lambda: 7, retry=patience(), now_ms=lambda: 0))
+
+    add_day(lake, 1)
+    compacted()
+    carried_out(lake)
+    add_day(lake, 2)
+    compacted()
+    carried_out(lake)
+    purged(lake)
+    assert texts_on_disk(tmp_path) == LEFT
+    assert verify(open_lake(lake.location.uri), deep=True).problems == []
+    assert carried_out(lake) == []
+
+
+def test_a_run_beside_another_and_beside_a_compaction(lake: Lake, tmp_path: Path) -> None:
+    """Whatever was looked at before another changed it is looked at again."""
+    traces = next(r for r in runs(lake) if r.table.name == "traces")
+    steps = traces.carry_out()
+    next(steps)  # the first day is done; the others have been looked at
+    other = open_lake(lake.location.uri)
+    add_day(other, 1)
+    table = other.table("traces")
+    list(
+        compact(
+            table,
+            compaction(table, before=TODAY),
+            token=lambda: 8,
+            retry=patience(),
+            now_ms=lambda: 0,
+        )
+    )
+    carried_out(open_lake(lake.location.uri))
+    list(steps)
+    carried_out(lake)
+    assert verify(open_lake(lake.location.uri), deep=True).problems == []
+    purged(lake)
+    assert texts_on_disk(tmp_path) == LEFT
+
+
+def test_a_run_that_was_fenced_does_the_rest(lake: Lake) -> None:
+    """Two runs that have looked at the same: every row goes once, and both end well."""
+    one, two = (
+        next(run for run in runs(open_lake(lake.location.uri)) if run.table.name == "feedback")
+        for _ in range(2)
+    )
+    first, second = one.carry_out(), two.carry_out()
+    done = [next(first), next(second)]
+    done += [*first, *second]
+    expired = [d for d in done if d.whole]
+    assert len(expired) == 1
+    assert verify(lake, deep=True).partitions[0].expired == 2
+
+
+def test_the_commits_say_what_they_took(lake: Lake) -> None:
+    """Table, day, parts, rows and bytes are in the history of the table, for an auditor."""
+    carried_out(lake)
+    told = [c[RETENTION_KEY] for c in lake.table("traces").handle.history() if RETENTION_KEY in c]
+    assert len(told) == 3
+    assert '"day":"2026-11-01"' in told[-1]
+    assert '"rows":{"rows":3' in told[-1]
+
+
+def test_a_table_that_the_plan_does_not_name_is_left_alone(lake: Lake) -> None:
+    """And so is a part that it does not name."""
+    before = everything(lake)
+    carried_out(lake, "tables: {traces: {pseudonyms: 1}}")
+    after = everything(lake)
+    for name in set(LAYOUTS) - {"traces"}:
+        assert after[name] == before[name]
+    assert [{**r, "user_id": None} for r in before["traces"]] == after["traces"]
