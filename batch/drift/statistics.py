@@ -19,6 +19,7 @@ Distances say how far, whatever the number of rows:
     Kolmogorov      the largest difference of the two cumulated shares, for numbers; 0 to 1
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -132,10 +133,10 @@ def _together(counts: Counts, rare: npt.NDArray[np.bool_]) -> Counts:
 
 def _dispersion(sides: Sides) -> float:
     parts = [sides.window] if sides.weighed else [sides.reference, sides.window]
-    freedom = sides.freedom * (sides.window.shape[1] - 1)
+    freedom: int = sides.freedom * (sides.window.shape[1] - 1)
     if freedom < 1:
         return 1.0
-    return max(1.0, sum(_within(part) for part in parts) / freedom)
+    return max(1.0, math.fsum(_within(part) for part in parts) / freedom)
 
 
 def _within(counts: Counts) -> float:

@@ -133,6 +133,20 @@ COMMANDS: Final = Group(
                 ),
             },
         ),
+        "drift": Command(
+            "goldpan.cli.drift:drift", "Tell whether production is still what it was."
+        ),
+        "contract": Group(
+            "What a record must be: for producers, before they send one.",
+            {
+                "check": Command(
+                    "goldpan.cli.contract:check", "Tell which records would be set aside, and why."
+                ),
+                "export": Command(
+                    "goldpan.cli.contract:export", "Write the contract in the formats of others."
+                ),
+            },
+        ),
         "redact": Command(
             "goldpan.cli.redact:redact", "Redact records in files: JSON lines in, JSON lines out."
         ),

@@ -1,0 +1,161 @@
+"""``goldpan drift``: whether production is still what it was."""
+
+import json
+from datetime import UTC, date, datetime
+from typing import Final
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from batch.drift import kept
+from batch.drift.detect import Asked, against_days, against_release
+from batch.drift.report import Finding, Rate, Report
+from batch.release.files import DATA
+from batch.release.reading import read_rows
+from batch.release.version import parse_reference
+from goldpan import releases, wiring
+from goldpan.cli.call import Call, with_call
+from goldpan.cli.figures import count_text
+from goldpan.cli.main import NO
+from lake.tables import Lake
+
+_DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@click.command()
+@click.option(
+    "--days", type=click.IntRange(1, 366), default=7, show_default=True, help="Days in the window."
+)
+@click.option(
+    "--against-days",
+    type=click.IntRange(1, 3660),
+    default=28,
+    show_default=True,
+    help="Days before the window that it is compared with.",
+)
+@click.option("--release", "reference", metavar="NAME[@VERSION]", help="Compare with a release.")
+@click.option(
+    "--settled-days",
+    type=click.IntRange(0, 60),
+    default=1,
+    show_default=True,
+    help="Whole days (UTC) that must have passed since the last day; labels are as of then.",
+)
+@click.option("--until", type=_DAY, metavar="YYYY-MM-DD", help="Last day of the window.")
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.01,
+    show_default=True,
+    help="How often a comparison without a change may alarm.",
+)
+@click.option(
+    "--least",
+    type=click.FloatRange(0, 1),
+    default=0.05,
+    show_default=True,
+    help="The smallest distance that matters.",
+)
+@click.option("--memory-mib", type=click.IntRange(64), default=1024, show_default=True)
+@click.option("--keep", is_flag=True, help="Keep the report in the lake, for `lake metrics`.")
+@with_call
+@click.pass_context
+def drift(  # noqa: PLR0913 - one argument an option
+    ctx: click.Context,
+    call: Call,
+    *,
+    days: int,
+    against_days: int,
+    reference: str | None,
+    settled_days: int,
+    until: datetime | None,
+    alpha: float,
+    least: float,
+    memory_mib: int,
+    keep: bool,
+) -> None:
+    """Tell whether the last days differ from those before them, or from a release.
+
+    Segments, models, prompts, errors, latency, tokens, cost, labels, personal data that was found,
+    and quarantine. Exit code 1 if something has drifted: a difference that is certain for as many
+    features and days as there are, and no smaller than --least.
+
+    \b
+    Example:
+      goldpan drift --days 7 --against-days 28
+    """
+    asked = Asked(
+        today=_today(until, settled_days),
+        days=days,
+        against_days=against_days,
+        settled_days=settled_days,
+        alpha=alpha,
+        least=least,
+        memory_bytes=memory_mib * 2**20,
+    )
+    found = _compared(call, asked, reference)
+    if keep:
+        store = Lake(call.settings.lake).location.files(kept.FOLDER)
+        releases.patience().call("keeping the report", lambda: kept.put(store, asked.window, found))
+    call.answer(found.to_json(), lambda console: _show(console, found))
+    if found.drifted:
+        ctx.exit(NO)
+
+
+def _today(until: datetime | None, settled_days: int) -> date:
+    if until is None:
+        return datetime.fromtimestamp(wiring.now_us() / 1_000_000, UTC).date()
+    return date.fromordinal(until.date().toordinal() + 1 + settled_days)
+
+
+def _compared(call: Call, asked: Asked, reference: str | None) -> Report:
+    lake = Lake(call.settings.lake)
+    if reference is None:
+        return releases.patience().call("comparing", lambda: against_days(lake, asked))
+    shelf = releases.shelf(call.settings)
+    one = shelf.find(parse_reference(reference))
+    rows, name = read_rows(shelf.read(one, DATA)), f"release {one.name} {one.version}"
+    return releases.patience().call("comparing", lambda: against_release(lake, asked, rows, name))
+
+
+def _show(console: Console, found: Report) -> None:
+    console.print(f"{found.window}, compared with {found.reference}", soft_wrap=True)
+    if found.findings:
+        console.print(_table(found.findings))
+    if found.failure_rate is not None:
+        before, after = map(_rate_text, found.failure_rate)
+        console.print(f"failed, of what was decided: {before} before, {after} now")
+    for name, why in found.passed_over.items():
+        console.print(f"[dim]{name}: not compared: {why}[/]", soft_wrap=True)
+    if found.drifted:
+        console.print(f"[red]drifted[/]: {', '.join(found.drifted)}", soft_wrap=True)
+    else:
+        console.print("[green]ok[/]: nothing has drifted")
+
+
+def _rate_text(rate: Rate) -> str:
+    return f"{rate.share:.1%} ({rate.low:.1%} to {rate.high:.1%})"
+
+
+def _table(findings: tuple[Finding, ...]) -> Table:
+    table = Table("feature", "distance", "p", "rows", "what changed most", box=box.SIMPLE_HEAD)
+    for column in table.columns[1:4]:
+        column.justify = "right"
+    for one in findings:
+        mark = "[red]" if one.drifted else ""
+        rows = " / ".join(count_text(round(many)) for many in one.rows)
+        table.add_row(
+            f"{mark}{one.feature}", f"{one.distance:.3f}", f"{one.adjusted:.2g}", rows, _most(one)
+        )
+    return table
+
+
+def _most(one: Finding) -> str:
+    if one.quantiles:
+        return ", ".join(
+            f"{name} {before:.4g} to {after:.4g}" for name, (before, after) in one.quantiles.items()
+        )
+    most = one.largest
+    return f"{json.dumps(most.value, ensure_ascii=False)}: {most.before:.1%} to {most.after:.1%}"

@@ -1,0 +1,167 @@
+"""`goldpan drift` over a lake: nothing where nothing changed, and what did change, by its name."""
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from batch.drift import kept
+from batch.drift.detect import Asked, against_days
+from batch.drift.report import Report
+from batch.drift.statistics import jensen_shannon
+from goldpan.cli.main import run
+from lake.objects import FolderStore
+from tests.architecture.source import ROOT
+from tests.batch.drift.world import DAYS, FIRST, LAST, TRACES, WINDOW, five_weeks
+from tests.goldpan.test_docs import calls
+from tests.servers.worker import TEST_KEY
+
+ASKED = Asked(
+    today=LAST + timedelta(days=2),
+    days=WINDOW,
+    against_days=DAYS - WINDOW,
+    settled_days=1,
+    alpha=0.01,
+    least=0.05,
+    memory_bytes=2**28,
+)
+
+
+def compared(folder: Path, **changed: Any) -> Report:
+    """The comparison of the last week of a lake with the four before."""
+    return against_days(five_weeks(folder, **changed), ASKED)
+
+
+def test_quiet_weeks_are_quiet(tmp_path: Path) -> None:
+    """Nothing drifted; each feature was looked at, over all its rows."""
+    found = compared(tmp_path)
+    assert found.drifted == ()
+    rows = {one.feature: one.rows for one in found.findings}
+    weeks = (TRACES * (DAYS - WINDOW), TRACES * WINDOW)
+    features = {"app", "status", "error_type", "model_version", "latency_ms", "segments.plan"}
+    for name in {*features, "label", "findings"}:
+        assert rows[name] == weeks, name
+    assert rows["p_fail"] == (weeks[0] / 2, weeks[1] / 2)
+    assert rows["quarantine"] == (weeks[0] + 2 * (DAYS - WINDOW), weeks[1] + 2 * WINDOW)
+    assert (found.reference, found.window) == (
+        "2026-10-05 to 2026-11-01",
+        "2026-11-02 to 2026-11-08",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "features"),
+    [
+        ({"errors": 0.2, "slow": 1.6}, {"status", "error_type", "latency_ms"}),
+        ({"failing": 0.6, "bad": 20}, {"label", "p_fail", "quarantine"}),
+        (
+            {"model": 0.7, "mail": 0.5, "segments": ("free", "gold", "gold")},
+            {"model_version", "findings", "segments.plan"},
+        ),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_a_change_is_found_where_it_is(
+    changed: dict[str, Any], features: set[str], tmp_path: Path
+) -> None:
+    """What changed has drifted, and nothing else."""
+    assert set(compared(tmp_path, **changed).drifted) == features
+
+
+def test_labels_are_as_old_on_each_day(tmp_path: Path) -> None:
+    """Feedback that is still to come for the newest days is no drift: older days count without."""
+    lake = five_weeks(tmp_path)
+    eager = {name: getattr(ASKED, name) for name in ASKED.__slots__}
+    eager |= {"settled_days": 0, "today": LAST + timedelta(days=1)}
+    found = {one.feature: one for one in against_days(lake, Asked(**eager)).findings}
+    rows = found["p_fail"].rows
+    # Labels came an hour after their trace; those of the last hour of a day are after its end.
+    assert rows[0] / (DAYS - WINDOW) == pytest.approx(rows[1] / WINDOW, rel=0.05)
+    assert rows[0] < TRACES * (DAYS - WINDOW) / 2
+    assert not found["label"].drifted
+
+
+@pytest.fixture
+def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where commands are typed, and their lake is `lake`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
+    monkeypatch.setenv("GOLDPAN_REDACT__KEY", TEST_KEY)
+    return tmp_path
+
+
+def test_the_command_says_no(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 1 and what drifted, for people and machines; the report is kept if asked."""
+    five_weeks(at / "lake", errors=0.2, slow=1.6)
+    options = ["drift", "--until", str(LAST)]
+    assert run(options) == 1
+    shown = capsys.readouterr().out
+    assert "drifted: " in shown
+    assert '"error": 4.7% to 19.4%' in shown
+    assert "median" in shown
+    assert run([*options, "--json", "--keep"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert set(told["drifted"]) == {"status", "error_type", "latency_ms"}
+    found = kept.newest(FolderStore(at / "lake" / kept.FOLDER))
+    assert found == (LAST, told)
+
+
+def test_the_command_says_yes(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 0, and with too few days that nothing could be compared."""
+    five_weeks(at / "lake")
+    assert run(["drift", "--until", str(LAST)]) == 0
+    assert "nothing has drifted" in capsys.readouterr().out
+    assert run(["drift", "--until", str(FIRST + timedelta(days=2)), "--days", "1", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["findings"] == []
+    assert "too few days" in told["passed_over"]["status"]
+
+
+def test_a_release_is_a_reference(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Drawn from the quiet weeks with unequal weights, it fits a quiet one and not the other."""
+    spec = {
+        "name": "quiet",
+        "window": {"from": str(FIRST), "to": str(LAST - timedelta(days=WINDOW - 1))},
+        "size": 600,
+        "strata": ["label", "status"],
+        "allocation": {"by": "error_biased", "floor": 50},
+        "redaction_policies": "any",
+        "near_duplicates": None,
+    }
+    (at / "spec.yaml").write_text(json.dumps(spec))
+    asked = ["drift", "--until", str(LAST), "--release", "quiet", "--json"]
+    five_weeks(at / "lake", errors=0.3, model=0.6)
+    assert run(["release", "build", "spec.yaml"]) == 0
+    capsys.readouterr()
+    assert run(asked) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert set(told["drifted"]) == {"status", "error_type", "model_version"}
+    (status,) = (one for one in told["findings"] if one["feature"] == "status")
+    errors = {share["value"]: share["before"] for share in status["shares"]}["error"]
+    assert errors == pytest.approx(0.05, abs=0.02)  # weighted back: the release holds far more
+    assert run([*asked, "--days", "3"]) == 2
+
+
+def test_the_commands_of_the_page_run(at: Path) -> None:
+    """Each call on `docs/drift.md` gives an answer; the examples of distances are right."""
+    five_weeks(at / "lake")
+    page = (ROOT / "docs" / "drift.md").read_text(encoding="utf-8")
+    for arguments in calls(page):
+        if arguments[0] == "drift" and "--release" not in arguments:
+            assert run(arguments) == 0, arguments
+    for shares, told in (((0.98, 0.96), 0.05), ((0.98, 0.94), 0.09), ((1.0, 0.95), 0.16)):
+        p, q = (np.array([share, 1 - share]) for share in shares)
+        assert jensen_shannon(p, q) == pytest.approx(told, abs=0.005)
+        assert str(told) in page
+
+
+def test_the_newest_report_counts(tmp_path: Path) -> None:
+    """Of several that are kept, that of the latest day; none where none is."""
+    store = FolderStore(tmp_path)
+    assert kept.newest(store) is None
+    for day in ("2026-11-02", "2026-10-30"):
+        store.put(f"{day}.json", b'{"drifted": []}')
+    assert kept.newest(store) == (date(2026, 11, 2), {"drifted": []})
