@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from lake.commit import Move, Watch, commit
+from lake.commit import Condition, Move, Watch, commit
 from lake.ledger import Entry, EntryKind, Source, SourceRange, position_app
 from lake.retry import Retry
 from lake.tables import Table
@@ -49,6 +49,10 @@ class NumberedRows:
             table, retry=means.retry, watch=self._watch, now_ms=lambda: means.now_us() // 1000
         )
 
+    def holds(self, guards: Sequence[Condition]) -> bool:
+        """Return whether conditions hold as of the table's last refresh."""
+        return all(guard.holds(self.table.number(guard.app)) for guard in guards)
+
     def look(self) -> int:
         """Bring the table to its newest version and return the position there: the next number."""
 
@@ -79,10 +83,13 @@ class NumberedRows:
         ]
         return pa.RecordBatch.from_arrays([*columns, *provenance, day], schema=schema.arrow)
 
-    def append(self, rows: Redacted[pa.RecordBatch], *, at: int) -> None:
+    def append(
+        self, rows: Redacted[pa.RecordBatch], *, at: int, guards: Sequence[Condition] = ()
+    ) -> None:
         """Commit rows that are numbered from ``at`` on.
 
-        Raises FencedError if the position is no longer ``at``: look again, and number them anew.
+        Raises FencedError if the position is no longer ``at``: look again, and number them anew. Or
+        if one of ``guards`` does not hold any more: what the rows were made of is to be read again.
         Otherwise as `lake.commit.commit`.
         """
         count = rows.value.num_rows
@@ -94,6 +101,7 @@ class NumberedRows:
             table=self.table.name,
             files=prepared.files,
             moves=[Move(position_app(self._source), at or None, to)],
+            guards=guards,
             token=self._means.new_token(),
             entry=Entry(self._kind, [span]),
             retry=self._means.retry,

@@ -8,6 +8,9 @@ import pyarrow as pa
 from batch.sequence import NumberedRows
 from labels.decide import Rank
 from labels.missing import Finding, finding
+from lake import erasures, relabelled
+from lake.commit import Condition
+from lake.tables import Table
 from redact.derived import derived
 from schemas.columns import record_arrays
 from schemas.errors import FencedError
@@ -24,13 +27,19 @@ WITHOUT_TEXT: Final = "derived"
 class Adder:
     """Adds events of some traces, and knows which are in force among those.
 
-    ``read`` returns the ranks of the events in force, as of the table's last refresh.
+    ``read`` returns the ranks of the events in force, as of the table's last refresh. ``guards``
+    hold as long as what the events are decided from is in the lake.
     """
 
     def __init__(
-        self, rows: NumberedRows, read: Callable[[], Mapping[str, Rank]], *, rebuild: bool
+        self,
+        rows: NumberedRows,
+        read: Callable[[], Mapping[str, Rank]],
+        *,
+        rebuild: bool,
+        guards: Sequence[Condition] = (),
     ) -> None:
-        self._rows, self._read, self._rebuild = rows, read, rebuild
+        self._rows, self._read, self._rebuild, self._guards = rows, read, rebuild, guards
         self._at, self.there = 0, dict[str, Rank]()
         self._look()
 
@@ -41,13 +50,17 @@ class Adder:
     def add(self, events: Sequence[LabelEvent], texts: Mapping[str, str]) -> list[LabelEvent]:
         """Add events in one commit; return those that were still missing then.
 
-        ``texts`` are texts of redacted rows, with the hash of the redaction policy of each.
+        ``texts`` are texts of redacted rows, with the hash of the redaction policy of each. Raises
+        FencedError if the guards hold no more: then all must be read and decided again.
         """
         while events:
             try:
-                self._rows.append(boxed(self._rows, events, texts, at=self._at), at=self._at)
+                batch = boxed(self._rows, events, texts, at=self._at)
+                self._rows.append(batch, at=self._at, guards=self._guards)
             except FencedError:  # another job has added some; the position tells, once for each
                 self._look()
+                if not self._rows.holds(self._guards):
+                    raise
                 events = [event for event in events if self.find(event) is Finding.MISSING]
             else:
                 self._at += len(events)
@@ -57,6 +70,15 @@ class Adder:
     def _look(self) -> None:
         self._at = self._rows.look()
         self.there = dict(self._read())
+
+
+def guards_of(labels: Table) -> list[Condition]:
+    """Return what must hold for events that are decided from rows read after the last refresh.
+
+    No such row has been put in the place of others, nor was anybody erased.
+    """
+    tombstone = labels.number(erasures.ERASURES_APP) or 0
+    return [relabelled.guard(relabelled.number_of(labels)), erasures.guard(tombstone)]
 
 
 def boxed(

@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 import pyarrow.compute as pc
 
 from batch.labels import policies
-from batch.labels.adding import SEQUENCE, Adder
+from batch.labels.adding import SEQUENCE, Adder, guards_of
 from batch.labels.known import Bucket, Sources
 from batch.labels.scan import BUCKET_TRACES, Buckets, Extent, divide, ranks, read_up_to
 from batch.labels.whole import EXPIRED, Whole
@@ -29,13 +29,15 @@ from batch.sequence import Means, NumberedRows
 from labels.decide import GENERATION, checked_clock, decide, generation_of, version_of
 from labels.evidence import Scales
 from labels.missing import Finding
+from lake.commit import Condition
 from lake.ledger import EntryKind
 from lake.objects import ObjectStore
 from lake.tables import Lake
-from schemas.errors import UsageError
+from schemas.errors import FatalError, FencedError, UsageError
 from schemas.records import LabelEvent
 
 COMMIT_EVENTS: Final = 20_000
+ATTEMPTS: Final = 20
 
 Progress = Callable[[str, int, int], None]
 """Told what is done, how much of it is, and of how much."""
@@ -87,6 +89,7 @@ class _Plan(NamedTuple):
     sources: Sources
     buckets: Buckets
     whole: Whole
+    guards: Sequence[Condition]
     now: int
 
 
@@ -108,7 +111,20 @@ class Reconciler:
         Raises UsageError if the lake knows this version of the policy with other content, or labels
         of a later version; FatalError if the clock is wrong or the lake does not answer.
         """
+        added: Counter[str] = Counter()
+        for _ in range(ATTEMPTS):
+            try:
+                return self._run(request, progress, added)
+            except FencedError:  # what labels rest on has been replaced, or was erased
+                continue
+        raise FatalError("rows are replaced in the lake all the time: run this again")
+
+    def _run(self, request: Request, progress: Progress, added: Counter[str]) -> Outcome:
+        """Read, decide, add; FencedError if rows that were read have gone meanwhile."""
         now, retry = checked_clock(self._means.now_us()), self._means.retry
+        # First of all: what is read later is at least as new as what the guards are about.
+        retry.call("reading table labels", self._labels.refresh)
+        guards = guards_of(self._labels)
         for table in (self._reviews, self._feedback, self._traces, self._labels):
             retry.call(f"reading table {table.name}", table.refresh)
         self._check(dry_run=request.dry_run)
@@ -121,7 +137,7 @@ class Reconciler:
         if as_of is None:
             tables = [traces, feedback]
             as_of = retry.call("reading the lake", lambda: read_up_to(tables, now=now))
-        outcome = Outcome(version_of(self._scales), min(as_of, now))
+        outcome = Outcome(version_of(self._scales), min(as_of, now), added=added)
         sessions = policy.judges_sessions or policy.judges_retries
         buckets = retry.call(
             "reading the lake",
@@ -131,7 +147,7 @@ class Reconciler:
         )
         reviewed = retry.call("reading the reviews", lambda: read_log(self._reviews))
         sources = Sources(traces, feedback, reviewed.log.verdicts(), reviewed.texts)
-        plan = _Plan(request, sources, buckets, whole, now)
+        plan = _Plan(request, sources, buckets, whole, guards, now)
         for number in range(buckets.count):
             progress("traces", number, buckets.count)
             # Read again as a whole if the lake fails to answer: what was added by then is there.
@@ -151,6 +167,7 @@ class Reconciler:
             self._rows,
             partial(ranks, self._labels, bucket.extent, bucket.buckets, bucket.number),
             rebuild=request.rebuild,
+            guards=plan.guards,
         )
         missing: list[LabelEvent] = []
         for known in bucket.known(self._scales, as_of=outcome.as_of, window=request.window):

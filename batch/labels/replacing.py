@@ -24,14 +24,14 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batch.labels.adding import SEQUENCE, boxed
+from batch.labels.adding import SEQUENCE, boxed, guards_of
 from batch.labels.anew import Anew, parts
 from batch.labels.held import Row, rows_of
 from batch.sequence import Means, NumberedRows
 from labels.decide import Rank
 from labels.settle import settle
 from labels.textset import TextSet
-from lake import erasures, relabelled
+from lake import relabelled
 from lake.commit import Condition, Move, Watch, commit
 from lake.ledger import Entry, EntryKind, Source, SourceRange, position_app
 from lake.parquet import encode
@@ -94,8 +94,7 @@ class Replacing:
         at = rows.look()
         if self.done:
             return
-        number = relabelled.number_of(self.labels)
-        guards = [erasures.guard(self.labels.number(erasures.ERASURES_APP) or 0)]
+        number, guards = relabelled.number_of(self.labels), guards_of(self.labels)
         moves = [
             Move(self.app, None, DONE),
             Move(relabelled.RELABELLED_APP, number or None, number + 1),

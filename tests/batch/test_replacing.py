@@ -1,0 +1,357 @@
+"""New decisions take the place of label events, once, whatever happens on the way."""
+
+from collections.abc import Callable, Iterable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from batch.labels.anew import Anew, Known
+from batch.labels.proposed import Proposal
+from batch.labels.replacing import Replacing
+from batch.reviews.log import read_log
+from labels.decide import in_force, rank_of
+from labels.evidence import Scales
+from labels.textset import TextSet
+from lake import erasures
+from lake.ledger import Entry, EntryKind
+from lake.rewrite import Replacement, replace
+from lake.stored import StoredRows, live_files, read_rows, write_again
+from lake.tables import Lake
+from schemas.errors import FencedError
+from tests.batch.kit import (
+    SCALES,
+    Clock,
+    add_labels,
+    complaints,
+    desk,
+    events,
+    judge,
+    labels_of,
+    means,
+    new_lake,
+    open_lake,
+    put,
+    reconciled,
+    worked,
+)
+from tests.labels.kit import NOW, feedback, policy, told, trace
+
+RAW, CLEAN = "Ask Jane about it.", "Ask <PERSON:abc> about it."
+EDIT = {"kind": "edit", "actor": "agent", "value": None, "corrected_response": RAW}
+NEXT = Scales(policy().model_copy(update={"version": 2}))
+SEED = "7"
+TOKENS = count(1_000)
+
+
+class CrashError(Exception):
+    """The process dies here."""
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Two traces with corrections and two without, labelled by a worker."""
+    made = [trace(f"t{i}", at=i) for i in range(4)]
+    made += [feedback(f"e{i}", f"t{i}", at=60 + i, **EDIT) for i in range(2)]
+    made += [feedback(f"f{i}", f"t{i}", at=90 + i) for i in range(1, 3)]
+    lake = new_lake(tmp_path / "lake", made)
+    worked(lake, SCALES)
+    assert {label.expected_response for label in labels_of(lake).values()} == {RAW, None}
+    return lake
+
+
+def ids(*names: str) -> TextSet:
+    """Return a set of trace ids."""
+    return TextSet.of(names, SEED)
+
+
+EVERY = ids("t0", "t1", "t2", "t3")
+
+
+def anew(lake: Lake, scales: Scales = SCALES, now: int = NOW + 9) -> Anew:
+    """Return what decides from the tables as they are."""
+    tables = {name: lake.table(name) for name in ("traces", "feedback", "reviews")}
+    for table in tables.values():
+        table.refresh()
+    written = read_log(tables["reviews"])
+    known = Known(
+        tables["traces"].batches, tables["feedback"].batches, written.log.verdicts(), written.texts
+    )
+    return Anew(known, scales, None, NOW, now)
+
+
+def replacing(lake: Lake, scales: Scales = SCALES, app: str = "#replay/1") -> Replacing:
+    """Return what replaces labels in a lake."""
+    made_of = means(Clock(NOW + 9), first_token=next(TOKENS) * 100)
+    return Replacing(lake.table("labels"), lambda: anew(lake, scales), app, made_of)
+
+
+def never() -> None:
+    """Do nothing."""
+
+
+def exchange(lake: Lake, change: Callable[[pa.Table], pa.Table], name: str = "feedback") -> None:
+    """Put other rows in the place of those of a table, as a replay does."""
+    table = lake.table(name)
+    table.refresh()
+    old = live_files(table)
+    made = (read_rows(table, file) for file in old)
+    rows = [StoredRows(one.name, one.day, change(one.rows)) for one in made]
+    new = [
+        write_again(table, one, instead_of=[file], retry=means().retry)
+        for one, file in zip(rows, old, strict=True)
+        if len(one)
+    ]
+    wanted = Replacement(old, new, Entry(EntryKind.REPLAY, []), next(TOKENS))
+    replace(table, wanted, retry=means().retry, now_ms=lambda: 0)
+
+
+def cleaned(rows: pa.Table) -> pa.Table:
+    """Redact the corrections, as a stricter policy would."""
+    at = rows.schema.get_field_index("corrected_response")
+    texts = [text and text.replace(RAW, CLEAN) for text in rows["corrected_response"].to_pylist()]
+    return rows.set_column(at, rows.schema.field(at), pa.array(texts, pa.string()))
+
+
+def texts_of(lake: Lake) -> set[str | None]:
+    """Return every text that a label event of the live table repeats."""
+    return {event.expected_response for event in events(lake)}
+
+
+def test_old_texts_go_and_each_trace_has_its_one_label(lake: Lake) -> None:
+    """What a worker that reads the exchanged rows would decide is in force; nothing is raw."""
+    exchange(lake, cleaned)
+    before = labels_of(lake)
+    replacing(lake).run(EVERY, never)
+    assert texts_of(lake) == {CLEAN, None}
+    after = labels_of(lake)
+    assert after.keys() == before.keys()
+    assert {t: after[t].label_event_id == before[t].label_event_id for t in after} == {
+        t: before[t].expected_response is None for t in before
+    }
+    assert all(after[t].revision == before[t].revision for t in after)
+    assert complaints(lake) == []
+    assert sum(reconciled(lake, clock=Clock(NOW + 10)).added.values()) == 0
+
+
+def test_the_rows_that_no_label_changes_of_are_left_in_their_files(lake: Lake) -> None:
+    """Deciding anew what stands as it should writes nothing but the mark."""
+    table = lake.table("labels")
+    files = [file.path for file in live_files(table)]
+    replacing(lake).run(EVERY, never)
+    table.refresh()
+    assert [file.path for file in live_files(table)] == files
+    assert complaints(lake) == []
+
+
+def test_a_new_policy_is_in_force_for_the_traces_that_are_meant_and_no_others(lake: Lake) -> None:
+    """The others keep their label under the old one; no row of the old is left of these."""
+    replacing(lake, NEXT).run(ids("t0", "t2"), never)
+    versions = {t: label.policy_version.split("/")[1][0] for t, label in labels_of(lake).items()}
+    assert versions | {"t3": "?"} == {"t0": "2", "t1": "1", "t2": "2", "t3": "?"}
+    held = [event.trace_id for event in events(lake)]
+    assert held.count("t0") == held.count("t2") == 1
+    assert complaints(lake) == []
+
+
+def test_it_is_done_once(lake: Lake) -> None:
+    """Run again after its end it changes nothing, whatever has come since."""
+    exchange(lake, cleaned)
+    replacing(lake).run(EVERY, never)
+    found = told(labels_of(lake))
+    version = lake.table("labels").handle.version()
+    replacing(open_lake(lake.location.uri), NEXT).run(EVERY, never)
+    lake.table("labels").refresh()
+    assert (told(labels_of(lake)), lake.table("labels").handle.version()) == (found, version)
+
+
+def test_killed_before_its_commit_it_has_changed_nothing_and_goes_on(lake: Lake) -> None:
+    """The files that it had written are in no table."""
+    exchange(lake, cleaned)
+    before = told(labels_of(lake))
+
+    def crash() -> None:
+        raise CrashError
+
+    replacing(lake).fence()
+    with pytest.raises(CrashError):
+        replacing(lake).run(EVERY, crash)
+    assert told(labels_of(lake)) == before
+    replacing(lake).fence()
+    replacing(lake).run(EVERY, never)
+    assert texts_of(lake) == {CLEAN, None}
+    assert complaints(lake) == []
+
+
+def test_a_trace_that_is_no_longer_known_has_no_label(lake: Lake) -> None:
+    """Its record and all feedback on it are set aside under the new policy."""
+    for name in ("traces", "feedback"):
+        exchange(lake, lambda rows: rows.filter(pc.not_equal(rows["trace_id"], "t0")), name)
+    replacing(lake).run(EVERY, never)
+    assert "t0" not in {event.trace_id for event in events(lake)}
+    assert complaints(lake) == []
+
+
+def test_what_is_said_while_it_looks_is_not_lost(lake: Lake) -> None:
+    """A worker labels more of a trace between the look and the commit: that label is in force."""
+    exchange(lake, cleaned)
+    left = [1]
+
+    def meanwhile() -> None:
+        if left:
+            left.pop()
+            other = open_lake(lake.location.uri)
+            put(other, [feedback("later", "t0", at=200, kind="escalation", value=None)])
+            fresh = anew(other).decisions(ids("t0"), {})
+            add_labels(other, [one.event for one in fresh if one.event is not None])
+
+    replacing(lake).run(EVERY, meanwhile)
+    assert left == []
+    label = labels_of(lake)["t0"]
+    assert "later" in {item.feedback_id for item in label.evidence}
+    assert label.expected_response == CLEAN
+    assert texts_of(lake) == {CLEAN, None}
+    assert complaints(lake) == []
+
+
+def test_a_job_that_had_read_the_old_rows_does_not_bring_their_texts_back(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has decided from them and is about to add; it looks again, and adds the new text."""
+    put(lake, [feedback("more", "t0", at=300)])
+    job, real, once = open_lake(lake.location.uri), NumberedRowsAppend(), iter([True])
+
+    def append(rows: Any, *args: Any, **more: Any) -> None:
+        if next(once, False):
+            exchange(lake, cleaned)
+            replacing(lake).fence()
+            replacing(lake).run(ids("t1"), never)
+        real(rows, *args, **more)
+
+    monkeypatch.setattr("batch.sequence.NumberedRows.append", append)
+    reconciled(job, clock=Clock(NOW + 20))
+    assert labels_of(lake)["t0"].expected_response == CLEAN
+    assert "more" in {item.feedback_id for item in labels_of(lake)["t0"].evidence}
+    assert complaints(lake) == []
+
+
+def NumberedRowsAppend() -> Callable[..., None]:  # noqa: N802
+    """Return the real method, before it is replaced."""
+    from batch.sequence import NumberedRows  # noqa: PLC0415
+
+    return NumberedRows.append
+
+
+def test_an_erasure_that_falls_between_look_and_commit_makes_it_look_again(lake: Lake) -> None:
+    """The number of the tombstone in force has risen: what was read before may be of them."""
+    exchange(lake, cleaned)
+    looks: list[int] = []
+    mine = replacing(lake)
+    table = open_lake(lake.location.uri).table("labels")
+
+    def meanwhile() -> None:
+        looks.append(1)
+        if len(looks) == 1:
+            erasures.fence(table, 1, retry=means().retry, now_ms=lambda: 0)
+
+    mine.run(EVERY, meanwhile)
+    assert len(looks) == 2
+    assert texts_of(lake) == {CLEAN, None}
+
+
+def test_what_a_reviewer_wrote_stays(lake: Lake) -> None:
+    """A review is known of its trace: its answer is the expected one, before and after."""
+    reconciled(lake)
+    mine = desk(lake, clock=Clock(NOW + 1))
+    handed = mine.hand_out("ann", 1)[0].item.trace_id
+    judge(mine, handed, "ann", expected_response="As reviewed.")
+    replacing(lake).run(EVERY, never)
+    assert labels_of(lake)[handed].expected_response == "As reviewed."
+    assert complaints(lake) == []
+
+
+def proposal(folder: Path) -> Proposal:
+    """Return the proposals of a replay, in a table of its own."""
+    stage = open_lake(folder / "stage")
+    stage.init(["labels"])
+    return Proposal(stage.table("labels"), "#replay/1", means(Clock(NOW + 9)))
+
+
+def deciding(lake: Lake) -> Iterable[str]:
+    """Return the ids of what the live tables come to."""
+    return {d.event.label_event_id for d in anew(lake).decisions(EVERY, {}) if d.event}
+
+
+def test_a_proposal_says_what_will_be_and_touches_nothing(lake: Lake, tmp_path: Path) -> None:
+    """Its events have the ids of those that take the place of the live ones later."""
+    exchange(lake, cleaned)
+    before = told(labels_of(lake))
+    mine = proposal(tmp_path)
+    assert not mine.complete
+    mine.make(EVERY, anew(lake), lambda *_told: None)
+    found = proposal(tmp_path).difference(EVERY, lake.table("labels"), samples=5)
+    assert told(labels_of(lake)) == before
+    assert (found.changed, found.expected_response, found.label) == (2, 2, 0)
+    assert (found.added, found.gone) == (0, 0)
+    assert {both.after.expected_response for both in found.samples if both.after} == {CLEAN}
+    proposed = {event.label_event_id for event in events(open_lake(tmp_path / "stage"))}
+    replacing(lake).run(EVERY, never)
+    assert proposed == {event.label_event_id for event in labels_of(lake).values()}
+    after = proposal(tmp_path).difference(EVERY, lake.table("labels"), samples=5)
+    assert not after.differs
+
+
+def test_a_proposal_that_was_killed_goes_on(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each event is in it once; it is complete only when all are there."""
+    monkeypatch.setattr("batch.labels.proposed.COMMIT_EVENTS", 1)
+    mine, real, left = proposal(tmp_path), NumberedRowsAppend(), [2]
+
+    def append(rows: Any, *args: Any, **more: Any) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise CrashError
+        real(rows, *args, **more)
+
+    monkeypatch.setattr("batch.sequence.NumberedRows.append", append)
+    with pytest.raises(CrashError):
+        mine.make(EVERY, anew(lake), lambda *_told: None)
+    left[0] = 99
+    again = proposal(tmp_path)
+    again.staged.refresh()
+    assert not again.complete
+    again.make(EVERY, anew(lake, now=NOW + 99), lambda *_told: None)
+    found = [event.label_event_id for event in events(open_lake(tmp_path / "stage"))]
+    assert sorted(found) == sorted(deciding(lake))
+    again.staged.refresh()
+    assert again.complete
+
+
+def test_in_force_means_the_same_everywhere(lake: Lake) -> None:
+    """The table of labels after a replacement has one greatest rank for each trace."""
+    replacing(lake, NEXT).run(EVERY, never)
+    for trace_id, label in in_force(events(lake)).items():
+        ranks = [rank_of(one) for one in events(lake) if one.trace_id == trace_id]
+        assert ranks.count(max(ranks)) == 1
+        assert rank_of(label) == max(ranks)
+
+
+def test_fenced_workers_commit_nothing(lake: Lake) -> None:
+    """Who looked before the fence cannot commit under what he saw."""
+    from lake import relabelled  # noqa: PLC0415
+    from lake.commit import Move, Watch, commit  # noqa: PLC0415
+
+    table = lake.table("labels")
+    table.refresh()
+    seen = relabelled.number_of(table)
+    replacing(open_lake(lake.location.uri)).fence()
+    with pytest.raises(FencedError):
+        commit(
+            table.handle, table="labels", files=[], moves=[Move("x", None, 1)], token=5,
+            entry=Entry(EntryKind.FLUSH, []), retry=means().retry, watch=Watch(),
+            now_ms=lambda: 0, guards=[relabelled.guard(seen)],
+        )  # fmt: skip
