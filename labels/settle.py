@@ -27,26 +27,34 @@ class Settled(NamedTuple):
 
 
 def settle(
-    held: Sequence[Held], decided: LabelEvent | None, texts: Collection[str] = ()
+    held: Sequence[Held],
+    decided: LabelEvent | None,
+    texts: Collection[str] | None,
+    *,
+    whole: bool = True,
 ) -> Settled:
     """Return what becomes of the events of a trace.
 
     ``decided`` is what everything that is known of it now comes to, None if it is worth no label:
-    then all go. ``texts`` are the answers that are known of it now. An event in force stays if it
-    is the same, or was decided under a later policy or calibration and repeats no other text; then
-    those before it stay too, as far as their texts are known.
+    then all go. ``texts`` are the answers that are known of it now; None lets any text stay. An
+    event in force stays if it is the same, was decided under a later policy or calibration, or
+    rests on evidence that is not ``whole`` any more (it has expired), and if its text is known;
+    then those before it stay too, as far as their texts are known.
     """
-    if decided is None:
-        return Settled(held, None)
-    known = {None, *texts}
     first = max(held, key=lambda one: one.rank, default=None)
-    if first is None or not _stays(first, decided, known):
+    if first is None or not _stays(first, decided, whole=whole) or not _known(first, texts):
         return Settled(held, decided)
-    return Settled([one for one in held if one.expected_response not in known], None)
+    return Settled([one for one in held if not _known(one, texts)], None)
 
 
-def _stays(first: Held, decided: LabelEvent, known: Collection[str | None]) -> bool:
-    if first.rank.label_event_id == decided.label_event_id:
+def _stays(first: Held, decided: LabelEvent | None, *, whole: bool) -> bool:
+    if not whole:
         return True
-    later = first.rank.generation > rank_of(decided).generation
-    return later and first.expected_response in known
+    if decided is None:
+        return False
+    same = first.rank.label_event_id == decided.label_event_id
+    return same or first.rank.generation > rank_of(decided).generation
+
+
+def _known(one: Held, texts: Collection[str] | None) -> bool:
+    return texts is None or one.expected_response is None or one.expected_response in texts

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from batch.labels.texts import noting
+from batch.labels.whole import Whole
 from labels.batches import FEEDBACK_COLUMNS, TRACE_COLUMNS, Flags
 from labels.decide import decide
 from labels.evidence import Scales
@@ -42,11 +43,15 @@ class Known:
 
 
 class Decision(NamedTuple):
-    """What is decided of a trace: None if it is worth no label. ``texts`` are known of it."""
+    """What is decided of a trace: None if it is worth no label.
+
+    ``texts`` are the answers that are known of it, ``whole`` says that no evidence has expired.
+    """
 
     trace_id: str
     event: LabelEvent | None
     texts: Collection[str]
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class Anew:
     """
 
     known: Known
+    whole: Whole
     scales: Scales
     window: int | None
     as_of: int
@@ -76,7 +82,9 @@ class Anew:
             said = {one.correction for one in known.said if one.correction}
             answers = {one.expected_response for one in known.verdicts if one.expected_response}
             event = decide(known, self.scales, decided_at=self.now)
-            yield Decision(known.trace_id, event, said | answers)
+            begun = known.seen.started_at if known.seen else known.said[0].occurred_at
+            whole = self.whole.keeps(begun) and self.whole.covers(known)
+            yield Decision(known.trace_id, event, said | answers, whole)
 
     def _traces(self, wanted: TextSet) -> Iterator[pa.RecordBatch]:
         sessions = self._sessions(wanted)

@@ -19,18 +19,21 @@ _EVENT: Final = (*_RANK, "label", "p_fail", "route", "policy_version")
 
 
 class Row(NamedTuple):
-    """An event, and the path of the file that it lies in."""
+    """An event, when its trace began, and the path of the file that it lies in."""
 
     held: Held
+    started_at: int | None
     path: str
 
 
 def rows_of(labels: Table, wanted: TextSet) -> Mapping[str, Sequence[Row]]:
     """Return all events of some traces by trace id, as of the table's last refresh."""
     found: dict[str, list[Row]] = defaultdict(list)
-    for batch in sifted(labels.batches((*_RANK, FILE_COLUMN)), wanted):
-        for trace_id, revision, at, event_id, text, path in zip(*_plain(batch), strict=True):
-            found[trace_id].append(Row(Held(Rank(revision, at, event_id), text), path))
+    columns = (*_RANK, "trace_started_at", FILE_COLUMN)
+    for batch in sifted(labels.batches(columns), wanted):
+        for trace_id, revision, at, event_id, text, began, path in zip(*_plain(batch), strict=True):
+            held = Held(Rank(revision, at, event_id), text)
+            found[trace_id].append(Row(held, began, path))
     return found
 
 

@@ -17,7 +17,7 @@ If others change the table meanwhile, the step looks again.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch.labels.adding import SEQUENCE, boxed, guards_of
-from batch.labels.anew import Anew, parts
+from batch.labels.anew import Anew, Decision, parts
 from batch.labels.held import Row, rows_of
 from batch.sequence import Means, NumberedRows
 from labels.decide import Rank
@@ -60,11 +60,15 @@ class _Change:
 
 @dataclass(frozen=True, slots=True)
 class Replacing:
-    """Replaces the label events of some traces. ``app`` is under what the mark is kept."""
+    """Replaces the label events of some traces. ``app`` is under what the mark is kept.
+
+    ``judge_texts``: rows that labels repeat have been exchanged, so no other text may stay.
+    """
 
     labels: Table
     look: Look
     app: str
+    judge_texts: bool
     means: Means
 
     def fence(self) -> None:
@@ -114,20 +118,17 @@ class Replacing:
         anew, change = self.look(), _Change()
         for part in parts(wanted):
             held = dict(rows_of(self.labels, part))
-            for trace_id, event, texts in anew.decisions(part, change.texts):
-                self._settle(change, held.pop(trace_id, ()), event, texts)
-            for there in held.values():  # nothing is known of these any more
-                self._settle(change, there, None, ())
+            for decision in anew.decisions(part, change.texts):
+                self._settle(change, held.pop(decision.trace_id, ()), decision)
+            for trace_id, there in held.items():  # nothing is known of these any more
+                whole = all(anew.whole.keeps(row.started_at) for row in there)
+                self._settle(change, there, Decision(trace_id, None, (), whole))
         return change
 
-    def _settle(
-        self,
-        change: _Change,
-        there: Sequence[Row],
-        event: LabelEvent | None,
-        texts: Collection[str],
-    ) -> None:
-        goes, comes = settle([row.held for row in there], event, texts)
+    def _settle(self, change: _Change, there: Sequence[Row], decision: Decision) -> None:
+        texts = decision.texts if self.judge_texts else None
+        held = [row.held for row in there]
+        goes, comes = settle(held, decision.event, texts, whole=decision.whole)
         leaving = {one.rank for one in goes}
         for row in there:
             if row.held.rank in leaving:

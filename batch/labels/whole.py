@@ -33,8 +33,8 @@ class Whole:
         days.append(None if said is None else said + timedelta(days=Extent().margin))
         return cls(
             since=max((day for day in days if day is not None), default=None),
-            feedback=_micros(whole_from(feedback, TEXT, PSEUDONYMS)),
-            reviews=_micros(whole_from(reviews, TEXT)),
+            feedback=micros(whole_from(feedback, TEXT, PSEUDONYMS)),
+            reviews=micros(whole_from(reviews, TEXT)),
         )
 
     def within(self, asked: Extent) -> Extent:
@@ -49,8 +49,16 @@ class Whole:
             verdict.reviewed_at >= self.reviews for verdict in known.verdicts
         )
 
+    def keeps(self, started_at: int | None) -> bool:
+        """Tell whether rows of a trace that began then (None: nobody knows) may not have expired.
 
-def _micros(day: date | None) -> int:
+        ``started_at`` is in microseconds since 1970 (UTC).
+        """
+        return self.since is None or (started_at or 0) >= micros(self.since)
+
+
+def micros(day: date | None) -> int:
+    """Return when a day begins, in microseconds since 1970 (UTC); 0 for none."""
     if day is None:
         return 0
     return int(datetime.combine(day, time(), UTC).timestamp()) * 1_000_000

@@ -12,6 +12,7 @@ import pytest
 from batch.labels.anew import Anew, Known
 from batch.labels.proposed import Proposal
 from batch.labels.replacing import Replacing
+from batch.labels.whole import Whole
 from batch.reviews.log import read_log
 from labels.decide import in_force, rank_of
 from labels.evidence import Scales
@@ -76,17 +77,21 @@ def anew(lake: Lake, scales: Scales = SCALES, now: int = NOW + 9) -> Anew:
     tables = {name: lake.table(name) for name in ("traces", "feedback", "reviews")}
     for table in tables.values():
         table.refresh()
+    lake.table("labels").refresh()
+    whole = Whole.of(*tables.values(), lake.table("labels"))
     written = read_log(tables["reviews"])
     known = Known(
         tables["traces"].batches, tables["feedback"].batches, written.log.verdicts(), written.texts
     )
-    return Anew(known, scales, None, NOW, now)
+    return Anew(known, whole, scales, None, NOW, now)
 
 
-def replacing(lake: Lake, scales: Scales = SCALES, app: str = "#replay/1") -> Replacing:
+def replacing(
+    lake: Lake, scales: Scales = SCALES, app: str = "#replay/1", *, judge: bool = True
+) -> Replacing:
     """Return what replaces labels in a lake."""
     made_of = means(Clock(NOW + 9), first_token=next(TOKENS) * 100)
-    return Replacing(lake.table("labels"), lambda: anew(lake, scales), app, made_of)
+    return Replacing(lake.table("labels"), lambda: anew(lake, scales), app, judge, made_of)
 
 
 def never() -> None:
@@ -154,6 +159,14 @@ def test_a_new_policy_is_in_force_for_the_traces_that_are_meant_and_no_others(la
     assert versions | {"t3": "?"} == {"t0": "2", "t1": "1", "t2": "2", "t3": "?"}
     held = [event.trace_id for event in events(lake)]
     assert held.count("t0") == held.count("t2") == 1
+    assert complaints(lake) == []
+
+
+def test_texts_stay_where_no_rows_were_exchanged(lake: Lake) -> None:
+    """Under a new label policy alone, history is as true as it was, and the text is the same."""
+    replacing(lake, NEXT, judge=False).run(EVERY, never)
+    assert texts_of(lake) == {RAW, None}
+    assert labels_of(lake)["t0"].policy_version.startswith("test/2")
     assert complaints(lake) == []
 
 

@@ -72,10 +72,19 @@ def test_a_text_that_the_new_policy_did_not_let_through_goes_even_if_outranked()
 
 
 def test_a_later_policy_with_an_unknown_text_gives_way() -> None:
-    """The privacy of the text comes before the rank of the label."""
+    """The privacy of the text comes before the rank of the label; where no texts are judged, not."""
     there = [event("a", 5 * GENERATION, text="raw")]
     decided = event("b", 4, text="clean")
     assert settle(held(there), decided, {"clean"}) == (held(there), decided)
+    assert settle(held(there), decided, None) == ([], None)
+
+
+def test_what_rests_on_expired_evidence_stays_as_long_as_its_text_is_known() -> None:
+    """From what is left of the evidence another label could come; an old text goes all the same."""
+    there = [event("a", 4, text="kept")]
+    for decided in (None, event("b", 2)):
+        assert settle(held(there), decided, {"kept"}, whole=False) == ([], None)
+        assert settle(held(there), decided, set(), whole=False) == (held(there), decided)
 
 
 def test_rank_decides_and_not_the_text() -> None:
