@@ -33,6 +33,11 @@ def _head() -> Iterator[str]:
         "Schemas evolve BACKWARD_TRANSITIVE: what any released version allowed stays valid. "
         "Fields are added with a default; none is removed or renamed.",
         "",
+        "Producers can ask before they send: `goldpan contract check --record trace samples.jsonl` "
+        "names the lines that would be set aside, and takes an Avro schema (`.avsc`) as well; "
+        "`goldpan contract export --format json-schema --out contract/` writes what follows as "
+        "JSON Schema (or `avro`, or `odcs` for the tables).",
+        "",
         "## Classes of personal data",
         "",
     )

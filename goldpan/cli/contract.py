@@ -1,0 +1,143 @@
+"""``goldpan contract``: for producers, whose tests can ask before a record is sent."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import click
+from rich.console import Console
+
+from goldpan import contracts
+from goldpan.cli.call import Call, with_call
+from goldpan.cli.figures import count_text
+from goldpan.cli.main import NO
+from goldpan.contracts import Misfit
+from schemas.errors import UsageError
+from schemas.provenance import RecordKind
+
+_STDIN: Final = Path("-")
+_SHOWN: Final = 20
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
+)
+@click.option(
+    "--record",
+    type=click.Choice([kind.value for kind in RecordKind]),
+    default=RecordKind.TRACE.value,
+    show_default=True,
+    help="What the files hold.",
+)
+@with_call
+@click.pass_context
+def check(ctx: click.Context, call: Call, *, files: tuple[Path, ...], record: str) -> None:
+    """Tell which records the worker would set aside, and why, without a word of their content.
+
+    Files hold a record a line, as JSON; a file that ends in .avsc is a schema that records are
+    written with. Without files, this version's own contract is checked: whether it reads all that
+    released versions did. The exit code is 1 if something does not fit.
+
+    \b
+    Example:
+      goldpan contract check --record trace samples.jsonl
+      goldpan contract check --record feedback feedback.avsc
+    """
+    if not files:
+        _check_own(ctx, call)
+        return
+    kind = RecordKind(record)
+    fits, misfits = 0, []
+    for file in files:
+        for good, bad in _checked(file, kind, call.settings.stream.max_record_bytes):
+            fits += good
+            misfits += [(file, one) for one in bad]
+    data = {"ok": not misfits, "fit": fits, "misfits": [_json(*one) for one in misfits]}
+    call.answer(data, lambda console: _show(console, fits, misfits))
+    if misfits:
+        ctx.exit(NO)
+
+
+def _checked(file: Path, kind: RecordKind, limit: int) -> Iterator[tuple[int, list[Misfit]]]:
+    if file.suffix == ".avsc":
+        try:
+            misfit = contracts.check_avro(kind, file.read_bytes())
+        except UsageError as error:
+            raise UsageError(f"{file}: {error}") from None
+        yield (0, [misfit]) if misfit else (1, [])
+        return
+    with _lines(file) as lines:
+        yield from contracts.check_lines(kind, lines, max_record_bytes=limit)
+
+
+@contextmanager
+def _lines(file: Path) -> Iterator[BinaryIO]:
+    if file == _STDIN:
+        yield sys.stdin.buffer
+        return
+    with file.open("rb") as lines:
+        yield lines
+
+
+def _check_own(ctx: click.Context, call: Call) -> None:
+    found = contracts.own_problems()
+
+    def show(console: Console) -> None:
+        for problem in found or ["this version reads everything that released versions did"]:
+            console.print(problem, markup=False)
+
+    call.answer({"ok": not found, "problems": found}, show)
+    if found:
+        ctx.exit(NO)
+
+
+def _json(file: Path, one: Misfit) -> dict[str, Any]:
+    told = {"line": one.line, "reason": one.reason, "field": one.field, "detail": one.detail}
+    return {"file": str(file)} | told
+
+
+def _show(console: Console, fits: int, misfits: list[tuple[Path, Misfit]]) -> None:
+    console.print(f"{count_text(fits)} fit the contract, {count_text(len(misfits))} do not")
+    for file, one in misfits[:_SHOWN]:
+        where = str(file) if one.line is None else f"{file}:{one.line}"
+        # A line each, whatever the width: editors jump to what looks like this.
+        console.print(f"{where}: {one.detail} ({one.reason})", markup=False, soft_wrap=True)
+    if len(misfits) > _SHOWN:
+        console.print(f"and {count_text(len(misfits) - _SHOWN)} more: see --json")
+
+
+@click.command()
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(contracts.FORMATS)),
+    default="avro",
+    show_default=True,
+    help="avro and json-schema for producers, odcs for who reads the tables.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="The folder to write to; files of the same names are written over.",
+)
+@with_call
+def export(call: Call, *, form: str, out: Path) -> None:
+    """Write the contract as Avro schemas, JSON Schema, or ODCS.
+
+    \b
+    Example:
+      goldpan contract export --format json-schema --out ./contract
+    """
+    files = contracts.FORMATS[form]()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            (out / name).write_bytes(data)
+    except OSError as error:
+        raise UsageError(f"{out}: {error.strerror}: name a folder that can be written") from None
+    written = [str(out / name) for name in files]
+    call.answer({"files": written}, lambda console: console.print("\n".join(written), markup=False))

@@ -1,0 +1,76 @@
+"""Columns as the Open Data Contract Standard (ODCS 3.1.0) describes them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import pyarrow as pa
+import yaml
+
+from schemas.contract import Field
+
+VERSION: Final = "v3.1.0"
+
+
+def document(  # noqa: PLR0913 - each argument is one part of the document
+    *,
+    identity: str,
+    name: str,
+    version: str,
+    description: Mapping[str, str],
+    objects: Iterable[Mapping[str, Any]],
+    promises: Iterable[Mapping[str, Any]] = (),
+) -> bytes:
+    """Return a data contract as YAML; ``promises`` are its ``slaProperties``."""
+    told: dict[str, Any] = {
+        "apiVersion": VERSION,
+        "kind": "DataContract",
+        "id": identity,
+        "name": name,
+        "version": version,
+        "status": "active",
+        "description": dict(description),
+        "schema": [dict(one) for one in objects],
+    }
+    if listed := [dict(one) for one in promises]:
+        told["slaProperties"] = listed
+    text: str = yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=100)
+    return text.encode()
+
+
+def column(column: pa.Field, field: Field | None = None) -> dict[str, Any]:
+    """Return the property of a column; ``field`` is the field of the contract that it holds."""
+    known: dict[str, Any] = {
+        "name": column.name,
+        "logicalType": _logical(column.type),
+        "physicalType": str(column.type).split("<", 1)[0],
+        "required": not column.nullable,
+    }
+    known |= _items_of(column.type)
+    if field is not None:
+        known |= {"description": field.doc, "classification": str(field.pii)}
+    return known
+
+
+def _items_of(kind: pa.DataType) -> dict[str, Any]:
+    """Return what a list holds, under ``items``; nothing for what is no list."""
+    if not pa.types.is_list(kind) or pa.types.is_map(kind):
+        return {}
+    inner = kind.value_type
+    if not pa.types.is_struct(inner):
+        return {"items": {"logicalType": _logical(inner)}}
+    parts = [{"name": f.name, "logicalType": _logical(f.type)} | _items_of(f.type) for f in inner]
+    return {"items": {"logicalType": "object", "properties": parts}}
+
+
+def _logical(kind: pa.DataType) -> str:
+    if pa.types.is_timestamp(kind):
+        return "timestamp"
+    if pa.types.is_date(kind):
+        return "date"
+    if pa.types.is_map(kind) or pa.types.is_struct(kind):
+        return "object"
+    if pa.types.is_list(kind):
+        return "array"
+    if pa.types.is_integer(kind):
+        return "integer"
+    return "number" if pa.types.is_floating(kind) else "string"
