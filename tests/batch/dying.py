@@ -15,10 +15,13 @@ from deltalake import DeltaTable
 
 import batch.labels.reconcile
 from batch.labels.calibrations import publish
+from batch.retention.purge import purge
 from labels.calibration import Calibration, prior_calibration
 from lake.objects import FolderStore
 from tests.batch.kit import POLICY, desk, judge, open_lake, reconciled
+from tests.batch.retention.kit import runs
 from tests.ending import end
+from tests.lake.kit import patience
 
 REVIEWER: Final = "ann"
 SUBMISSION: Final = "s-1"
@@ -47,7 +50,21 @@ def publish_one(folder: Path) -> None:
     publish(open_lake(folder).location.files("calibrations"), calibration())
 
 
-JOBS: Final = {"reconcile": reconcile_all, "review": review_one, "publish": publish_one}
+def expire_traces(folder: Path) -> None:
+    """Let what is over of the traces expire, and purge what that leaves."""
+    table = open_lake(folder).table("traces")
+    list(next(run for run in runs(open_lake(folder)) if run.table.name == "traces").carry_out())
+    for path in folder.rglob("*.parquet"):
+        os.utime(path, (0, 0))
+    purge(table, keep_hours=1, retry=patience())
+
+
+JOBS: Final = {
+    "reconcile": reconcile_all,
+    "review": review_one,
+    "publish": publish_one,
+    "expire": expire_traces,
+}
 
 
 class Steps:
@@ -79,7 +96,9 @@ def main(job: str, folder: str, last: int) -> None:
     for owner, name in (
         (FolderStore, "put"),
         (FolderStore, "put_new"),
+        (FolderStore, "purge"),
         (DeltaTable, "create_write_transaction"),
+        (DeltaTable, "create_checkpoint"),
     ):
         setattr(owner, name, steps.around(getattr(owner, name)))
     JOBS[job](Path(folder))

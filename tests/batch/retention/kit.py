@@ -134,11 +134,11 @@ def labels(day: int, number: int) -> list[dict[str, Any]]:
     ]
 
 
-def new_lake(folder: Path | str, *, s3_endpoint_url: str | None = None) -> Lake:
-    """Make a lake with six days in every table, a commit a day."""
+def new_lake(folder: Path | str, *, s3_endpoint_url: str | None = None, days: int = DAYS) -> Lake:
+    """Make a lake with six days (or so many) in every table, a commit a day."""
     lake = open_lake(folder, s3_endpoint_url=s3_endpoint_url)
     lake.init()
-    for day in range(DAYS):
+    for day in range(days):
         add_day(lake, day)
     return lake
 

@@ -1,0 +1,70 @@
+"""Retention that is killed at any step: nothing is half gone, and the next run ends the same."""
+
+from pathlib import Path
+
+import pytest
+
+from batch.retention.purge import purge
+from lake.retention import TEXT, whole_from
+from lake.stored import live_files
+from lake.verify import verify
+from tests.batch.dying import expire_traces
+from tests.batch.retention.kit import (
+    carried_out,
+    new_lake,
+    open_lake,
+    table_rows,
+    texts_on_disk,
+)
+from tests.batch.test_faults import dead_at_each_step
+from tests.lake.kit import patience
+from tests.servers.s3 import S3
+
+
+def test_killed_at_each_step_and_run_again(tmp_path: Path) -> None:
+    """Every row is there, whole or without its values, and then the log has said so before."""
+    lake = new_lake(tmp_path / "lake", days=4)
+    before = {row["trace_id"]: row for row in table_rows(lake, "traces")}
+    alive = tmp_path / "lived"
+    new_lake(alive, days=4)
+    expire_traces(alive)
+    wanted = table_rows(open_lake(alive), "traces")
+    for copy in dead_at_each_step("expire", tmp_path / "lake", tmp_path):
+        dead = open_lake(copy)
+        assert verify(dead, deep=True).problems == [], copy.name
+        whole = whole_from(dead.table("traces"), TEXT)
+        for row in table_rows(dead, "traces"):
+            old = before[row["trace_id"]]
+            assert row == old or (whole is not None and row["event_date"] < whole)
+        expire_traces(copy)
+        assert table_rows(open_lake(copy), "traces") == wanted
+        assert verify(open_lake(copy), deep=True).problems == []
+        assert texts_on_disk(copy / "traces") == texts_on_disk(alive / "traces")
+
+
+@pytest.mark.s3
+def test_on_a_bucket_with_versions_nothing_is_left(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A purge takes every version of what has expired, also of files that vacuum has removed."""
+    for name, value in s3.env().items():
+        if not name.startswith("GOLDPAN_"):
+            monkeypatch.setenv(name, value)
+    uri = s3.new_lake()
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    s3.client().put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    lake = new_lake(uri, s3_endpoint_url=s3.endpoint)
+    table = lake.table("traces")
+    table.refresh()
+    first = {file.path for file in live_files(table)}
+    carried_out(lake)
+    table.refresh()
+    left = first - {file.path for file in live_files(table)}
+    vacuumed, *others = sorted(left)
+    table.files.remove(vacuumed)  # as a vacuum does, which leaves the version
+    # What is old is decided by the store's clock, which a test cannot turn.
+    monkeypatch.setattr("batch.retention.purge.vacuum", lambda *_a, **_k: others)
+    assert purge(table, keep_hours=1, retry=patience()) == others
+    reply = s3.client().list_object_versions(Bucket=bucket, Prefix=f"{prefix}/traces/event_date")
+    versions = [*reply.get("Versions", []), *reply.get("DeleteMarkers", [])]
+    table.refresh()
+    live = {file.path for file in live_files(table)}
+    assert {item["Key"].split("/traces/")[1] for item in versions} == live
