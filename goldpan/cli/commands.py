@@ -60,6 +60,9 @@ COMMANDS: Final = Group(
                 "verify": Command(
                     "goldpan.cli.lake:verify", "Prove that every record is there exactly once."
                 ),
+                "metrics": Command(
+                    "goldpan.cli.lake_metrics:metrics", "Tell the state of the lake as metrics."
+                ),
                 "compact": Command(
                     "goldpan.cli.upkeep:compact_", "Make few large files of the small ones."
                 ),

@@ -2,7 +2,6 @@
 
 import getpass
 import json
-import os
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -21,6 +20,7 @@ from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text, seconds_text
 from goldpan.cli.main import NO
 from goldpan.cli.review_show import item_json, show_item
+from goldpan.cli.textfile import with_textfile, write_whole
 from goldpan.submissions import read_lines, refuse_one
 from goldpan.submissions import submit as hand_in
 from labels.queue import Queue
@@ -180,12 +180,7 @@ def export(call: Call) -> None:
 
 @click.command()
 @click.option("--prometheus", is_flag=True, help="As metrics, in the text format of Prometheus.")
-@click.option(
-    "--textfile",
-    type=click.Path(path_type=Path, dir_okay=False, writable=True),
-    metavar="FILE.prom",
-    help="Write the metrics to a file, whole or not at all, for a textfile collector.",
-)
+@with_textfile
 @with_call
 def stats(call: Call, *, prometheus: bool, textfile: Path | None) -> None:
     """Tell how long the queue is, what is late, and how far reviewers agree.
@@ -197,20 +192,11 @@ def stats(call: Call, *, prometheus: bool, textfile: Path | None) -> None:
     now = wiring.now_us()
     queue = jobs.desk(call.settings, Lake(call.settings.lake)).queue()
     if textfile is not None:
-        _write_whole(textfile, numbers.as_prometheus(queue.stats(now)))
+        write_whole(textfile, numbers.as_prometheus(queue.stats(now)))
     if prometheus:
         call.write_lines(numbers.as_prometheus(queue.stats(now)).decode().splitlines())
     elif textfile is None:
         call.answer(numbers.as_json(queue, now), lambda console: _show_stats(console, queue, now))
-
-
-def _write_whole(file: Path, data: bytes) -> None:
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(data)
-        beside.replace(file)
-    except OSError as error:
-        raise UsageError(f"--textfile {file} cannot be written: {error.strerror}.") from None
 
 
 def _show_stats(console: Console, queue: Queue, now: int) -> None:
