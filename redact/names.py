@@ -55,13 +55,15 @@ class NameFinder:
         self.learnt = learnt
         self.serial = next(_SERIALS)
         self._by_word: dict[str, list[Spelling]] = {}
+        self._marks: dict[str, frozenset[str]] = {}
         self._unspelt = learnt.value if learnt.type == BIRTH_DATE else ""
         self._add(spellings(learnt))
 
     @property
     def cues(self) -> list[str]:
         """Return words of which one stands wherever the value does."""
-        return [*self._by_word, self._unspelt[:4]] if self._unspelt else list(self._by_word)
+        cues = frozenset[str]().union(*self._marks.values())
+        return [*cues, self._unspelt[:4]] if self._unspelt else list(cues)
 
     def search(self, text: str, lowered: str) -> list[Finding]:
         """Return where the value stands; ``lowered`` is the text in lower case, as long as it."""
@@ -70,6 +72,8 @@ class NameFinder:
             self._unspelt = ""
         found: list[Finding] = []
         for word, ways in self._by_word.items():
+            if not any([mark in lowered for mark in self._marks[word]]):  # noqa: C419  # faster so
+                continue
             at = lowered.find(word)
             while at != -1:
                 if at == 0 or not text[at - 1].isalnum():
@@ -83,8 +87,10 @@ class NameFinder:
         for way in ways:
             if way.words:
                 self._by_word.setdefault(way.words[0], []).append(way)
-        for same in self._by_word.values():
+        for word, same in self._by_word.items():
             same.sort(key=lambda way: -sum(map(len, way.words)))
+            # The longest word of each: that of `A Lovelace` is rarer than the `a`.
+            self._marks[word] = frozenset([max(way.words, key=len) for way in same])
 
 
 class Names:

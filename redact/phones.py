@@ -7,7 +7,8 @@ are those of Presidio's recogniser.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import phonenumbers
 import regex
@@ -43,6 +44,7 @@ class PhoneWalker:
         self._fewest = tuple(map(_fewest_digits, regions))
         self._lengths = tuple(map(_lengths, regions))
         self._leading = tuple(map(_leading_digits, regions))
+        self._valid = tuple(_valid(region) if leniency else _ANY for region in regions)
         self._pattern = phonenumbermatcher._PATTERN
         self._first = re.compile(rf"[{vars(phonenumbermatcher)['_LEAD_CLASS_CHARS']}]|\d")
         self._shortest = min(4, *self._fewest)
@@ -125,12 +127,17 @@ class PhoneWalker:
             if first == (0, len(candidate)):
                 return length, (first,) * len(self._regions)
         lead = _lead_of_one_number(candidate)
+        number = "".join(_DIGIT.findall(candidate)) if lead else ""
         found = tuple(
             self._in_region(region, before, candidate, after)
-            if abroad or (digits >= fewest and (not lead or digits in lengths or lead in leading))
+            if abroad
+            or (
+                digits >= fewest
+                and (not lead or lead in leading or (digits in lengths and valid.fullmatch(number)))
+            )
             else None
-            for region, fewest, lengths, leading in zip(
-                self._regions, self._fewest, self._lengths, self._leading, strict=True
+            for region, fewest, lengths, leading, valid in zip(
+                self._regions, self._fewest, self._lengths, self._leading, self._valid, strict=True
             )
         )
         return length, found if any(found) else self._none
@@ -165,24 +172,39 @@ def _lengths(region: str) -> frozenset[int]:
 
     What is put before a number within the country or from abroad does not count.
     """
-    code = phonenumbers.country_code_for_region(region)
-    kinds = [
-        getattr(metadata, name, None)
-        for sibling in phonenumbers.region_codes_for_country_code(code)
-        if (metadata := PhoneMetadata.metadata_for_region(sibling)) is not None
-        for name in _KINDS
-    ]
     return frozenset(
         length
-        for kind in kinds
-        if kind is not None
+        for kind in _kinds(region, ("general_desc", *_KINDS))
         for length in kind.possible_length
         if length > 0
     )
 
 
+_ANY = re.compile(r".*")
+
+
+def _valid(region: str) -> re.Pattern[str]:
+    """Return what matches each valid number of a region or its siblings, and few others.
+
+    That is without what is put before it within the country or from abroad.
+    """
+    patterns = {kind.national_number_pattern for kind in _kinds(region, _KINDS)} - {None}
+    return re.compile("|".join(f"(?:{pattern})" for pattern in sorted(patterns)))
+
+
+def _kinds(region: str, names: Iterable[str]) -> list[Any]:
+    """Return what is known of kinds of numbers of a region and of those that share its code."""
+    code = phonenumbers.country_code_for_region(region)
+    kinds = [
+        getattr(metadata, name, None)
+        for sibling in phonenumbers.region_codes_for_country_code(code)
+        if (metadata := PhoneMetadata.metadata_for_region(sibling)) is not None
+        for name in names
+    ]
+    return [kind for kind in kinds if kind is not None]
+
+
 _KINDS = (
-    "general_desc",
     "fixed_line",
     "mobile",
     "toll_free",
