@@ -12,10 +12,12 @@ from batch.release.contract import contract
 from batch.release.datasheet import datasheet
 from batch.release.document import html, markdown
 from batch.release.engine import Engine
+from batch.release.erased import note_of
 from batch.release.files import (
     CHECKSUMS,
     CONTRACT,
     DATA,
+    ERASED,
     LINEAGE,
     MANIFEST,
     PAGE,
@@ -45,7 +47,7 @@ from batch.release.version import (
 )
 from lake.snapshot import Snapshot
 
-NOT_FACTS: Final = ("version", "previous", "files")
+NOT_FACTS: Final = ("version", "previous", "files", "starter_rows")
 """What of a manifest depends on which release came before."""
 
 Progress = Callable[[str], None]
@@ -100,7 +102,7 @@ def draft(spec: Spec, traces: Snapshot, labels: Snapshot, means: Means) -> Draft
         selection = select(spec, traces, engine, means.progress)
     rows = salted(selection.rows, spec.name, means.key)
     committed = commitments(json_rows(rows))
-    true = facts(selection, [traces, labels], committed, means.code)
+    true = facts(selection, [traces, labels], committed, key=means.key, code=means.code)
     return Draft(true, rows, [row.content for row in committed])
 
 
@@ -109,15 +111,16 @@ def assemble(made: Draft, version: Version, previous: Mapping[str, Any] | None) 
     rows = json_rows(made.rows)
     name, text = made.true["name"], str(version)
     page = datasheet(made.true, text, previous, rows)
+    small = starter(rows, made.true["spec"]["starter"])
     files = {
         DATA: parquet(made.rows),
-        STARTER: jsonl(starter(made.rows, made.true["spec"]["starter"])),
+        STARTER: jsonl([rows[i] for i in small]),
         SHEET: markdown(page).encode(),
         PAGE: html(f"{name} {text}", page).encode(),
         CONTRACT: contract(name, text, made.true["spec"]["description"]),
         LINEAGE: lineage(made.true, text),
     }
-    files[MANIFEST] = manifest(made.true, version, files, previous)
+    files[MANIFEST] = manifest(made.true, version, files, previous, small)
     files[CHECKSUMS] = checksums(files)
     return files
 
@@ -125,42 +128,78 @@ def assemble(made: Draft, version: Version, previous: Mapping[str, Any] | None) 
 def publish(made: Draft, shelf: Shelf, *, take_over: bool = False) -> Built:
     """Give the draft its version and publish it; if nothing is new, return the version there is.
 
-    Raises TakenError if another builder is at it; with ``take_over`` his version is abandoned.
+    Raises TakenError if another builder is at it (with ``take_over`` his version is abandoned), or
+    if rows that were read have been erased since.
     """
     name = made.true["name"]
+    _refuse_erased(made, shelf)
     there = shelf.standing(name)
     before = last_published(there)
     found, level = _compared(made, shelf, before)
     if before is not None and level is Level.NONE:
         count = made.true["row_count"]
         return Built(name, before.version, before.digest, level, found, before.version, count)
-    previous = None if before is None else _previous(before, found)
-    open_claim = next((s for s in there if not s.published and not s.abandoned), None)
-    burnt = {s.version for s in there if s.abandoned}
-    version = _next(before, level, burnt)
-    files = assemble(made, version, previous)
-    number = len(there) + 1
-    if open_claim is not None:
-        mine = (open_claim.version, open_claim.digest) == (version, sha256(files[MANIFEST]))
-        if mine:
-            number = open_claim.number
-        elif not take_over:
-            raise TakenError(
-                f"another builder has begun {name} {open_claim.version}: it will be there soon; if "
-                "that builder is dead, build again with --take-over"
-            )
-        else:
-            shelf.abandon(open_claim)
-            return publish(made, shelf, take_over=take_over)
-    shelf.publish(name, number, version, files)
-    return Built(
-        name,
-        version,
-        sha256(files[MANIFEST]),
-        level,
-        found,
-        before.version if before else None,
-        made.true["row_count"],
+    version = next_version(there, level)
+    files = assemble(made, version, None if before is None else previous(before, found))
+    one = claimed(shelf, name, there, version, files)
+    if one is None:
+        if not take_over:
+            raise _begun_by_another(there)
+        abandon_begun(shelf, there)
+        return publish(made, shelf, take_over=take_over)
+    try:
+        _refuse_erased(made, shelf)
+    except TakenError:
+        shelf.abandon(one)
+        raise
+    shelf.fill(one, files)
+    count = made.true["row_count"]
+    return Built(name, version, one.digest, level, found, before.version if before else None, count)
+
+
+def _refuse_erased(made: Draft, shelf: Shelf) -> None:
+    """Refuse what was read before an erasure; called before and after the claim (see `Shelf`)."""
+    read = {table: pinned["version"] for table, pinned in made.true["lake"].items()}
+    for fence in shelf.fences():
+        for table, needed in (("traces", fence.traces), ("labels", fence.labels)):
+            if read[table] < needed:
+                raise TakenError(
+                    f"rows of table {table} were erased since version {read[table]}, which was "
+                    f"read: build again, from version {needed} or a newer one"
+                )
+
+
+def claimed(
+    shelf: Shelf,
+    name: str,
+    there: Sequence[Standing],
+    version: Version,
+    files: Mapping[str, bytes],
+) -> Standing | None:
+    """Claim a version, or take up one's own claim; None if another has begun one.
+
+    Raises TakenError if another claims it at the same time.
+    """
+    begun = next((s for s in there if s.state == "begun"), None)
+    mine = (version, sha256(files[MANIFEST]))
+    if begun is not None and (begun.version, begun.digest) != mine:
+        return None
+    number = len(there) + 1 if begun is None else begun.number
+    return shelf.claim(name, number, version, files)
+
+
+def abandon_begun(shelf: Shelf, there: Sequence[Standing]) -> None:
+    """Abandon the versions that were begun."""
+    for one in there:
+        if one.state == "begun":
+            shelf.abandon(one)
+
+
+def _begun_by_another(there: Sequence[Standing]) -> TakenError:
+    begun = ", ".join(f"{s.name} {s.version}" for s in there if s.state == "begun")
+    return TakenError(
+        f"another builder has begun {begun}: it will be there soon; if that builder is dead, build "
+        "again with --take-over"
     )
 
 
@@ -171,12 +210,14 @@ def _compared(made: Draft, shelf: Shelf, before: Standing | None) -> tuple[Chang
         return found, Level.MAJOR
     old = read_manifest(shelf.read(before, MANIFEST))
     rows = json_rows(read_rows(shelf.read(before, DATA)))
-    found = changes(row_facts(rows, [row.content for row in commitments(rows)]), after)
+    gone = note_of(before, shelf.find_file(before, ERASED)).contents(old)
+    found = changes(row_facts(rows, [row.content for row in commitments(rows)]), after, gone)
     same = {key: value for key, value in old.items() if key not in NOT_FACTS} == made.true
     return found, found.level if found.level is not Level.NONE or same else Level.PATCH
 
 
-def _previous(before: Standing, found: Changes) -> dict[str, Any]:
+def previous(before: Standing, found: Changes) -> dict[str, Any]:
+    """Return what a manifest says of the version that it follows."""
     return {
         "version": str(before.version),
         "digest": f"sha256:{before.digest}",
@@ -184,7 +225,10 @@ def _previous(before: Standing, found: Changes) -> dict[str, Any]:
     }
 
 
-def _next(before: Standing | None, level: Level, burnt: set[Version]) -> Version:
+def next_version(there: Sequence[Standing], level: Level) -> Version:
+    """Return the version that comes next, if so much changed; none that was abandoned."""
+    before = last_published(there)
+    burnt = {s.version for s in there if s.abandoned}
     version = FIRST if before is None else following(before.version, level)
     while version in burnt:
         version = following(version, level)

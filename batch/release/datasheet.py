@@ -32,6 +32,7 @@ def datasheet(
         Heading(f"{name} {version}", 1),
         *([Text(true["spec"]["description"])] if true["spec"]["description"] else []),
         *_contents(true, previous, rows),
+        *_erased(true),
         *_choice(true),
         *_labels(true, rows),
         *_segments(true, rows),
@@ -73,6 +74,23 @@ def _contents(
         return [*told, Text("This is the first release of this name.")]
     counts = ", ".join(f"{n} {key}" for key, n in previous["changes"].items() if n)
     return [*told, Text(f"Against {previous['version']}: {counts or 'the same rows'}.")]
+
+
+def _erased(true: Mapping[str, Any]) -> list[Block]:
+    """Say what was erased since the rows were drawn, and what that does to numbers."""
+    told = true.get("erasures", [])
+    if not told:
+        return []
+    gone = sum(one["rows"] for one in told)
+    return [
+        Text(
+            f"{gone} rows were erased since this sample was drawn, because persons asked to be "
+            "forgotten, and are in no version any more. The rows that are left have kept their "
+            "weights, which estimate the traces that are left. Counts of production on this page "
+            "are of the time before and have those persons in them. Build again for a new sample.",
+            note=True,
+        )
+    ]
 
 
 def _choice(true: Mapping[str, Any]) -> list[Block]:
@@ -253,16 +271,22 @@ def _personal_data(true: Mapping[str, Any], rows: Rows) -> list[Block]:
 def _gaps(true: Mapping[str, Any], rows: Rows) -> list[Block]:
     strata, population = true["design"]["strata"], true["population"]
     thin = [s["name"] for s in strata if 0 < s["rows"] < _THIN]
-    empty = [s["name"] for s in strata if s["traces"] and not s["rows"]]
+    emptied = [s["name"] for s in strata if s.get("erased") and not s["rows"]]
+    empty = [s["name"] for s in strata if s["traces"] and not s["rows"] and not s.get("erased")]
     lost = sum(s["out_of_reach"] for s in strata)
     unlabelled = sum(row["label"] in {"none", "unknown"} for row in rows)
     duplicates = sum(s["near_duplicates"] for s in strata)
-    few = true["spec"]["size"] - sum(s["rows"] for s in strata)
+    few = true["spec"]["size"] - sum(s["rows"] + s.get("erased", 0) for s in strata)
     told = [
         (
             bool(empty),
             f"{len(empty)} strata have no row: {_some(empty)}. Their conversations were "
             "needed for rarer strata, of which each can give one row only.",
+        ),
+        (
+            bool(emptied),
+            f"{len(emptied)} strata have no row left, since all of theirs were erased: "
+            f"{_some(emptied)}.",
         ),
         (
             bool(thin),

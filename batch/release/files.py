@@ -8,7 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batch.release.rows import SCHEMA, canonical, json_rows
+from batch.release.rows import SCHEMA, canonical
 from batch.release.sides import HOLDOUT
 
 DATA: Final = "data.parquet"
@@ -20,6 +20,10 @@ CONTRACT: Final = "contract.yaml"
 LINEAGE: Final = "lineage.json"
 CHECKSUMS: Final = "SHA256SUMS"
 WITHDRAWN: Final = "WITHDRAWN.json"
+ERASED: Final = "erased.json"
+
+WITH_ROWS: Final = (DATA, STARTER)
+"""The files that hold rows; all others hold numbers, names of columns and of strata."""
 
 ROWS_A_GROUP: Final = 1_000
 _LEVEL: Final = 9  # of zstd: releases are written once and read often
@@ -40,17 +44,17 @@ def jsonl(rows: Sequence[Mapping[str, Any]]) -> bytes:
     return b"".join(canonical(row) + b"\n" for row in rows)
 
 
-def starter(rows: pa.Table, size: int) -> list[dict[str, Any]]:
-    """Return a few rows to begin with: of each stratum in turn, never from the holdout.
+def starter(rows: Sequence[Mapping[str, Any]], size: int) -> list[int]:
+    """Return the places of a few rows to begin with: of each stratum in turn, none of the holdout.
 
     In a stratum those of the highest weight come first, ties by trace id.
     """
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for row in json_rows(rows):
+    groups: dict[str, list[int]] = {}
+    for place, row in enumerate(rows):
         if row["split"] != HOLDOUT:
-            groups.setdefault(row["stratum"] or "", []).append(row)
+            groups.setdefault(row["stratum"] or "", []).append(place)
     for group in groups.values():
-        group.sort(key=lambda row: (-(row["weight"] or 0.0), row["trace_id"]))
+        group.sort(key=lambda i: (-(rows[i]["weight"] or 0.0), rows[i]["trace_id"]))
     turns = max((len(group) for group in groups.values()), default=0)
     chosen = [
         groups[name][turn]
@@ -58,7 +62,7 @@ def starter(rows: pa.Table, size: int) -> list[dict[str, Any]]:
         for name in sorted(groups)
         if turn < len(groups[name])
     ]
-    return sorted(chosen[:size], key=lambda row: str(row["trace_id"]))
+    return sorted(chosen[:size])
 
 
 def sha256(data: bytes) -> str:
@@ -68,7 +72,18 @@ def sha256(data: bytes) -> str:
 
 def checksums(files: Mapping[str, bytes]) -> bytes:
     """Return the list that ``sha256sum --check SHA256SUMS`` reads."""
-    return "".join(f"{sha256(files[name])}  {name}\n" for name in sorted(files)).encode()
+    return listing({name: sha256(data) for name, data in files.items()})
+
+
+def listing(hashes: Mapping[str, str]) -> bytes:
+    """Return the same list for files of which the hashes are known."""
+    return "".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes)).encode()
+
+
+def listed(data: bytes) -> dict[str, str]:
+    """Read such a list: hashes by name."""
+    lines = [line.partition("  ") for line in data.decode(errors="replace").splitlines()]
+    return {name: digest for digest, _, name in lines}
 
 
 def pretty(document: Mapping[str, Any]) -> bytes:

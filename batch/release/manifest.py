@@ -4,6 +4,7 @@ Its SHA-256 is the digest of the release (``name@sha256:…``). It holds no cont
 commitments, so it stays true when a row has to go.
 """
 
+import hmac
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -11,28 +12,33 @@ from typing import Any, Final
 from batch.release.choose import Share
 from batch.release.columns import stratum_name
 from batch.release.files import MANIFEST, pretty, sha256
-from batch.release.rows import Commitment
+from batch.release.rows import SALT_BYTES, Commitment
 from batch.release.selection import Selection
+from batch.release.spec import Spec
 from batch.release.version import Version
 from lake.snapshot import Snapshot
 from schemas.errors import FatalError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""Since 2 it tells which rows are in the starter set, and does not quote the ids of a spec."""
 
 
 def facts(
     selection: Selection,
     snapshots: Sequence[Snapshot],
     rows: Sequence[Commitment],
+    *,
+    key: bytes,
     code: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return all that is true of a release whatever its version and the look of its pages."""
     spec = selection.spec
+    told = told_spec(spec, key)
     return {
         "format": FORMAT,
         "name": spec.name,
-        "spec": spec.to_json(),
-        "spec_sha256": spec.sha256,
+        "spec": told,
+        "spec_sha256": sha256(compact(told)),
         "code": dict(code),
         "lake": {
             s.name: {
@@ -54,6 +60,27 @@ def facts(
         "rows_sha256": rows_sha256(rows),
         "rows": [list(row) for row in rows],
     }
+
+
+def told_spec(spec: Spec, key: bytes) -> dict[str, Any]:
+    """Return a spec as the manifest has it: traces that it names are keyed marks, not ids.
+
+    Manifests are not written anew when a trace is erased.
+    """
+    told = spec.to_json()
+    for listed in ("must_include", "adversarial"):
+        told[listed] = [_mark(trace_id, spec.name, key) for trace_id in told[listed]]
+    return told
+
+
+def _mark(trace_id: str, release: str, key: bytes) -> str:
+    message = b"\0".join((b"named", release.encode(), trace_id.encode("utf-8", "surrogatepass")))
+    return f"hmac:{hmac.digest(key, message, 'sha256')[:SALT_BYTES].hex()}"
+
+
+def compact(spec: Mapping[str, Any]) -> bytes:
+    """Return a spec as the text that its hash is of."""
+    return json.dumps(spec, sort_keys=True, separators=(",", ":")).encode()
 
 
 def rows_sha256(rows: Sequence[Commitment]) -> str:
@@ -83,18 +110,24 @@ def manifest(
     version: Version,
     files: Mapping[str, bytes],
     previous: Mapping[str, Any] | None,
+    starter_rows: Sequence[int],
 ) -> bytes:
     """Return the manifest of a version. ``previous`` is its predecessor: version, digest, changes.
 
-    ``files`` are all files but the manifest and the checksums.
+    ``files`` are all files but the manifest and the checksums; ``starter_rows`` the places (from 0)
+    of the rows of the starter set among all rows.
     """
     head = {key: value for key, value in true.items() if key != "rows"}
     listed = {
         name: {"bytes": len(files[name]), "sha256": sha256(files[name])} for name in sorted(files)
     }
-    return pretty(
-        head | {"version": str(version), "previous": previous, "files": listed}
-    ).removesuffix(b"\n}\n") + _rows_text(true["rows"])
+    of_version = {"version": str(version), "previous": previous, "files": listed}
+    text = pretty(head | of_version).removesuffix(b"\n}\n")
+    return text + _starter_text(starter_rows) + _rows_text(true["rows"])
+
+
+def _starter_text(rows: Sequence[int]) -> bytes:
+    return f',\n "starter_rows": {json.dumps(list(rows))}'.encode()
 
 
 def _rows_text(rows: Sequence[Sequence[str]]) -> bytes:

@@ -1,9 +1,12 @@
-"""Reads the data of a release back, with exactly the columns that it was written with."""
+"""Reads the rows of a release back, with exactly the columns that they were written with."""
+
+import json
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batch.release.files import DATA
+from batch.release.files import DATA, STARTER
 from batch.release.rows import SCHEMA
 from schemas.errors import FatalError
 
@@ -23,3 +26,14 @@ def read_rows(data: bytes) -> pa.Table:
         return table.cast(SCHEMA)
     except pa.ArrowException as error:
         raise FatalError(f"{DATA} has other types ({type(error).__name__})") from None
+
+
+def read_lines(data: bytes) -> list[dict[str, Any]]:
+    """Return the rows of the starter set as JSON values; FatalError if one is no row."""
+    try:
+        rows = [json.loads(line) for line in data.splitlines()]
+    except ValueError:
+        raise FatalError(f"{STARTER} cannot be read") from None
+    if not all(isinstance(row, dict) and row.keys() == set(SCHEMA.names) for row in rows):
+        raise FatalError(f"{STARTER} has other columns than a release of this format")
+    return rows

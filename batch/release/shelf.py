@@ -12,19 +12,23 @@ Object stores cannot rename a folder, and two builders may be at work. So:
 | two builders claim at once | one has the claim; the other is told, and has written nothing |
 | the builder dies before 3 | nobody sees the version; the same build, run again, has the same digest, finds its own claim, and goes on |
 | it never comes back | `--take-over` writes an empty ``SHA256SUMS``, the mark of an abandoned version, and takes the next number; a late 3 then fails |
+| somebody is erased meanwhile | a *fence* under ``.erasures/`` was there before the erasure looked at the claims: either it sees the builder's claim, or the builder, who looks at the fences after 1, sees that what it has read is too old |
 """  # noqa: E501 - a table
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from batch.release.files import CHECKSUMS, MANIFEST, WITHDRAWN, sha256
+from batch.release.files import CHECKSUMS, ERASED, MANIFEST, WITHDRAWN, sha256
 from batch.release.version import Reference, Version
 from lake.objects import ObjectStore
 from lake.retry import Retry
 from schemas.errors import FatalError, FencedError, UsageError
 
 CLAIMS: Final = "claims"
+FENCES: Final = ".erasures"  # no name of a release begins with a dot
+_FENCE: Final = re.compile(r"(\d+)-traces-(\d+)-labels-(\d+)")
 
 
 class TakenError(FencedError):
@@ -33,7 +37,10 @@ class TakenError(FencedError):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A version that has been claimed. ``digest`` is the SHA-256 of its manifest, as hex digits."""
+    """A version that has been claimed. ``digest`` is the SHA-256 of its manifest, as hex digits.
+
+    ``erased`` says that rows of it were erased, or are about to be.
+    """
 
     name: str
     number: int
@@ -42,11 +49,42 @@ class Standing:
     published: bool
     abandoned: bool
     withdrawn: bool
+    erased: bool = False
+
+    @property
+    def state(self) -> str:
+        """Return how far it has come, in a word."""
+        if self.withdrawn:
+            return "withdrawn"
+        if self.published:
+            return "published"
+        return "abandoned" if self.abandoned else "begun"
 
     @property
     def folder(self) -> str:
         """Return where its files are."""
         return f"{self.name}/{self.version}"
+
+
+class Fence(NamedTuple):
+    """An erasure, by the number of its tombstone, and the versions of the tables without its rows.
+
+    Who has read an older version of one of them must not publish.
+    """
+
+    number: int
+    traces: int
+    labels: int
+
+    @property
+    def path(self) -> str:
+        """Return where it is put; the name says all."""
+        return f"{FENCES}/{self.number:06}-traces-{self.traces}-labels-{self.labels}"
+
+    def covers(self, other: "Fence") -> bool:
+        """Tell whether the other one refuses nothing that this one does not."""
+        same = self.number == other.number
+        return same and self.traces >= other.traces and self.labels >= other.labels
 
 
 class Shelf:
@@ -59,7 +97,7 @@ class Shelf:
     def names(self) -> list[str]:
         """Return the names of which there are releases."""
         found = {path.split("/", 1)[0] for path, _ in self._walk("") if "/" in path}
-        return sorted(found)
+        return sorted(name for name in found if not name.startswith("."))
 
     def standing(self, name: str) -> list[Standing]:
         """Return every version of a name that was ever claimed, oldest first."""
@@ -75,8 +113,8 @@ class Shelf:
         except (ValueError, IndexError):
             raise FatalError(f"releases/{path} is no claim: something else wrote it") from None
         done = sizes.get(f"{name}/{version}/{CHECKSUMS}")
-        withdrawn = f"{name}/{version}/{WITHDRAWN}" in sizes
-        return Standing(name, number, version, digest, bool(done), done == 0, withdrawn)
+        withdrawn, erased = (f"{name}/{version}/{mark}" in sizes for mark in (WITHDRAWN, ERASED))
+        return Standing(name, number, version, digest, bool(done), done == 0, withdrawn, erased)
 
     def find(self, asked: Reference) -> Standing:
         """Return the version that a reference means; one that was withdrawn only if named exactly.
@@ -101,26 +139,43 @@ class Shelf:
         """Return a file of a version."""
         return self.get(f"{one.folder}/{file}")
 
-    def publish(self, name: str, number: int, version: Version, files: Mapping[str, bytes]) -> None:
-        """Claim, fill and publish; may be repeated with the same files.
+    def find_file(self, one: Standing, file: str) -> bytes | None:
+        """Return a file of a version, or None if it is not there."""
+        path = f"{one.folder}/{file}"
+        return self._retry.call(f"reading releases/{path}", lambda: self.files.find(path))
+
+    def claim(
+        self, name: str, number: int, version: Version, files: Mapping[str, bytes]
+    ) -> Standing:
+        """Claim a version and return it; may be repeated with the same files.
 
         Raises TakenError if another builder was first.
         """
-        claim = f"{version} sha256:{sha256(files[MANIFEST])}\n".encode()
-        if not self._put_new(f"{name}/{CLAIMS}/{number:06}", claim):
+        digest = sha256(files[MANIFEST])
+        if not self._put_new(
+            f"{name}/{CLAIMS}/{number:06}", f"{version} sha256:{digest}\n".encode()
+        ):
             raise TakenError(
                 f"another builder has begun release {number} of {name}: it will be there soon; if "
                 "that builder is dead, build again with --take-over"
             )
-        folder = f"{name}/{version}"
+        return Standing(name, number, version, digest, False, False, False)  # noqa: FBT003
+
+    def fill(self, one: Standing, files: Mapping[str, bytes]) -> None:
+        """Write the files of a version that was claimed, and publish it; may be repeated.
+
+        Raises TakenError if it was abandoned meanwhile.
+        """
         for file in sorted(files.keys() - {CHECKSUMS}):
-            if not self._put_new(f"{folder}/{file}", files[file]):
+            if not self._put_new(f"{one.folder}/{file}", files[file]):
+                if self.find_file(one, CHECKSUMS) == b"":
+                    raise _abandoned(one)
                 raise FatalError(
-                    f"releases/{folder}/{file} is there with another content, though this builder "
-                    "has the claim: something else wrote it; move it away and build again"
+                    f"releases/{one.folder}/{file} is there with another content, though this "
+                    "builder has the claim: something else wrote it; move it away and build again"
                 )
-        if not self._put_new(f"{folder}/{CHECKSUMS}", files[CHECKSUMS]):
-            raise TakenError(f"{name} {version} was abandoned by a builder with --take-over")
+        if not self._put_new(f"{one.folder}/{CHECKSUMS}", files[CHECKSUMS]):
+            raise _abandoned(one)
 
     def abandon(self, one: Standing) -> bool:
         """Mark a claimed version as one that will never be; False if it is there by now."""
@@ -130,12 +185,53 @@ class Shelf:
         """Write a file if it is not there; tell whether this content is there now."""
         return self._put_new(path, data)
 
+    def swap(self, path: str, old: bytes | None, new: bytes) -> bool:
+        """Write a file in the place of what was read of it (None: it was not there).
+
+        Returns whether ``new`` is there now.
+        """
+        if old is None:
+            return self._put_new(path, new)
+        return self._retry.call(f"writing releases/{path}", lambda: self.files.swap(path, old, new))
+
+    def fences(self) -> list[Fence]:
+        """Return the fences of all erasures that have come as far as the releases."""
+        names = [path.rpartition("/")[2] for path, _ in self._walk(f"{FENCES}/")]
+        found = [_FENCE.fullmatch(name) for name in names]
+        return sorted(Fence(*map(int, match.groups())) for match in found if match)
+
+    def fence(self, wanted: Fence) -> None:
+        """Put a fence, unless there is one that refuses as much."""
+        if not any(there.covers(wanted) for there in self.fences()):
+            self._put_new(wanted.path, b"\n")
+
+    def purge(self, goes: Callable[[str, bytes], bool]) -> None:
+        """Remove what dead writers left, and the older versions of files that go, by their content.
+
+        Only buckets keep older versions. Another may do the same at once.
+        """
+
+        def look_and_remove() -> None:
+            self.files.drop_unfinished("")
+            for one in self.files.hidden(""):
+                if not one.marker and goes(one.path, self.files.get_hidden(one)):
+                    self.files.remove_hidden(one)
+
+        self._retry.call("purging the releases", look_and_remove)
+
     def _put_new(self, path: str, data: bytes) -> bool:
         return self._retry.call(f"writing releases/{path}", lambda: self.files.put_new(path, data))
 
     def _walk(self, prefix: str) -> list[tuple[str, int]]:
         list_all: Callable[[], list[tuple[str, int]]] = lambda: list(self.files.walk(prefix))  # noqa: E731
         return self._retry.call("listing the releases", list_all)
+
+
+def _abandoned(one: Standing) -> TakenError:
+    return TakenError(
+        f"{one.name} {one.version} was abandoned, by a builder with --take-over or by an erasure: "
+        "build again"
+    )
 
 
 def _is_debris(path: str) -> bool:
@@ -153,6 +249,15 @@ def _fits(one: Standing, which: str) -> bool:
     return len(numbers) == 3 or not one.withdrawn
 
 
+def latest(there: Sequence[Standing]) -> Standing | None:
+    """Return what ``@latest`` means: the published version with the highest number, in force."""
+    return max((s for s in there if s.published and not s.withdrawn), key=_version, default=None)
+
+
 def last_published(there: Sequence[Standing]) -> Standing | None:
     """Return the published version with the highest number, withdrawn or not."""
-    return max((s for s in there if s.published), key=lambda s: s.version, default=None)
+    return max((s for s in there if s.published), key=_version, default=None)
+
+
+def _version(one: Standing) -> Version:
+    return one.version

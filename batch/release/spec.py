@@ -4,8 +4,6 @@ A YAML file. Every mistake is told with its line; what is not said has the defau
 the whole, defaults too, is kept in the manifest.
 """
 
-import hashlib
-import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -214,14 +212,8 @@ class Spec(Part):
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the whole spec, defaults too, as the manifest keeps it."""
+        """Return the whole spec, defaults too, as values of JSON."""
         return self.model_dump(mode="json", by_alias=True)
-
-    @property
-    def sha256(self) -> str:
-        """Return the hash of what the spec says, whatever its layout."""
-        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def load_spec(path: Path) -> Spec:

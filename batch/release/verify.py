@@ -3,6 +3,10 @@
 Every byte is under a hash: the files under ``SHA256SUMS``, that under the rule that it is exactly
 what the files make it, each row under its commitments in the manifest. What nothing in a folder can
 tell is that somebody has made all of it anew: for that, compare the digest with the one you pinned.
+
+Rows that were erased are missing from the files, and ``erased.json`` says which: the release then
+holds *except* for them, as long as all others are there. While an erasure is under way the files
+that it changes may be what they were before or what they will be, and nothing else.
 """
 
 import json
@@ -10,13 +14,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from batch.release.files import CHECKSUMS, DATA, MANIFEST, STARTER, WITHDRAWN, checksums, sha256
-from batch.release.manifest import read_manifest, rows_sha256
+from batch.release.erased import Note, file_facts, note_problems, read_note
+from batch.release.files import (
+    CHECKSUMS,
+    DATA,
+    ERASED,
+    MANIFEST,
+    WITH_ROWS,
+    WITHDRAWN,
+    listed,
+    listing,
+    sha256,
+)
+from batch.release.manifest import compact, read_manifest, rows_sha256
 from batch.release.reading import read_rows
 from batch.release.rows import Commitment, canonical, commitment, json_rows
 from lake.objects import ObjectStore
 from schemas.errors import FatalError, UsageError
 
+UNDER_WAY: Final = "an erasure was begun and has not come to its end: run `goldpan erase` again"
 _SHOWN: Final = 5
 
 
@@ -24,7 +40,8 @@ _SHOWN: Final = 5
 class Verdict:
     """What a verification found; ``problems`` is empty exactly if everything holds.
 
-    ``erased`` counts rows that are gone while everything else holds.
+    ``erased`` counts rows that are gone while everything else holds; ``signed_by`` is the public
+    key whose holder signed that they are (hex digits, None if none are).
     """
 
     name: str
@@ -34,6 +51,7 @@ class Verdict:
     erased: int
     withdrawn: str | None
     problems: Sequence[str]
+    signed_by: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -49,40 +67,87 @@ class Verdict:
             "digest": f"sha256:{self.digest}",
             "rows": self.rows,
             "erased": self.erased,
+            "signed_by": self.signed_by,
             "withdrawn": self.withdrawn,
             "problems": list(self.problems),
         }
 
 
-def verify(folder: ObjectStore, prefix: str = "", expected: str | None = None) -> Verdict:
+def verify(
+    folder: ObjectStore, prefix: str = "", expected: str | None = None, signer: str | None = None
+) -> Verdict:
     """Verify the release in a folder; ``expected`` is the digest that was pinned (hex digits).
 
-    Raises UsageError if there is no release there, otherwise as the store does.
+    ``signer`` is the public key that erasures must be signed with, if there were any. Raises
+    UsageError if there is no release there, otherwise as the store does.
     """
     found = _read(folder, prefix)
     if MANIFEST not in found:
         raise UsageError("there is no release in that folder: it has no manifest.json")
     digest = sha256(found[MANIFEST])
-    problems = _file_problems(found)
+    problems: list[str] = []
     if expected is not None and not digest.startswith(expected):
         problems.append(f"{MANIFEST}: its digest is sha256:{digest}, not the one that was expected")
     try:
         manifest = read_manifest(found[MANIFEST])
-        problems += _listed_problems(manifest, found)
-        problems += _row_problems(manifest, found)
+        note, signed_by, faults = _note(found.get(ERASED), digest, manifest, signer)
+        moving = _moving(found, manifest, note)
+        problems += faults + _file_problems(found, moving)
+        problems += _listed_problems(manifest, found, note, moving)
+        problems += _row_problems(manifest, found, note, under_way=bool(moving))
     except (FatalError, KeyError, TypeError, ValueError, AttributeError) as error:
         told = str(error) if isinstance(error, FatalError) else f"{MANIFEST} is damaged"
-        return Verdict("", "", digest, 0, 0, None, [*problems, told])
+        problems += [*_file_problems(found, {}), told]
+        return Verdict("", "", digest, 0, 0, None, list(dict.fromkeys(problems)))
     reason, faults = _withdrawal(found.get(WITHDRAWN), digest)
     return Verdict(
         str(manifest["name"]),
         str(manifest["version"]),
         digest,
-        len(manifest["rows"]),
-        0,
+        len(manifest["rows"]) - len(note.rows),
+        len(note.rows),
         reason,
         [*problems, *faults],
+        signed_by,
     )
+
+
+def _note(
+    data: bytes | None, digest: str, manifest: Mapping[str, Any], signer: str | None
+) -> tuple[Note, str | None, list[str]]:
+    """Return what was erased (nothing, if that cannot be believed), who signed it, and faults."""
+    none = Note(str(manifest["name"]), str(manifest["version"]), digest)
+    if data is None:
+        return none, None, []
+    try:
+        told = read_note(data)
+    except ValueError as error:
+        return none, None, [f"{ERASED}: {error}"]
+    if problems := note_problems(told.note, digest, manifest):
+        return none, None, problems
+    other = signer is not None and told.signed_by != signer
+    faults = (
+        [f"{ERASED} is signed with another key than the one that was expected"] if other else []
+    )
+    return told.note, told.signed_by, faults
+
+
+Moving = Mapping[str, frozenset[str]]
+"""The files that an erasure under way changes, with the hashes that they may have meanwhile."""
+
+
+def _moving(found: Mapping[str, bytes], manifest: Mapping[str, Any], note: Note) -> Moving:
+    if not note.erasures:
+        return {}
+    sums = listed(found.get(CHECKSUMS, b""))
+    ends = {name: str(said["sha256"]) for name, said in note.files.items()}
+    ends[ERASED] = sha256(found[ERASED])
+    if all(sums.get(n) == end == sha256(found.get(n, b"")) for n, end in ends.items()):
+        return {}
+    begins = {name: str(manifest["files"][name]["sha256"]) for name in WITH_ROWS}
+    may_be = {n: frozenset({end, begins.get(n, end), sums.get(n, end)}) for n, end in ends.items()}
+    fits = all(sha256(found.get(name, b"")) in hashes for name, hashes in may_be.items())
+    return may_be if fits else {}
 
 
 def _read(folder: ObjectStore, prefix: str) -> dict[str, bytes]:
@@ -93,66 +158,78 @@ def _read(folder: ObjectStore, prefix: str) -> dict[str, bytes]:
     return {name: folder.get(path) for path, name in kept.items()}
 
 
-def _file_problems(found: Mapping[str, bytes]) -> list[str]:
+def _file_problems(found: Mapping[str, bytes], moving: Moving) -> list[str]:
     told = found.get(CHECKSUMS)
     if not told:
         return [f"{CHECKSUMS} is missing: the release was never finished"]
     rest = {n: data for n, data in found.items() if n not in {CHECKSUMS, WITHDRAWN}}
-    if told == checksums(rest):
-        return []
-    listed = dict(_lines(told))
-    problems = [f"{name} is missing" for name in sorted(listed.keys() - rest.keys())]
-    problems += [f"{name} does not belong here" for name in sorted(rest.keys() - listed.keys())]
+    said = listed(told)
+    more = rest.keys() - said.keys() - moving.keys()
+    problems = [f"{name} is missing" for name in sorted(said.keys() - rest.keys())]
+    problems += [f"{name} does not belong here" for name in sorted(more)]
     problems += [
         f"{name} was changed"
-        for name in sorted(rest.keys() & listed.keys())
-        if sha256(rest[name]) != listed[name]
+        for name in sorted(rest.keys() & said.keys())
+        if sha256(rest[name]) not in {said[name], *moving.get(name, ())}
     ]
-    return problems or [f"{CHECKSUMS} was changed"]
+    if not problems and told != listing(said):
+        problems = [f"{CHECKSUMS} was changed"]
+    return [*problems, UNDER_WAY] if moving else problems
 
 
-def _lines(told: bytes) -> list[tuple[str, str]]:
-    lines = [line.partition("  ") for line in told.decode(errors="replace").splitlines()]
-    return [(name, digest) for digest, _, name in lines]
-
-
-def _listed_problems(manifest: Mapping[str, Any], found: Mapping[str, bytes]) -> list[str]:
+def _listed_problems(
+    manifest: Mapping[str, Any], found: Mapping[str, bytes], note: Note, moving: Moving
+) -> list[str]:
+    said = {**manifest["files"], **note.files}
     problems = [
-        f"{name} is not what {MANIFEST} says"
-        for name, said in sorted(manifest["files"].items())
-        if name in found
-        and (said["sha256"], said["bytes"]) != (sha256(found[name]), len(found[name]))
+        f"{name} is not what {ERASED if name in note.files else MANIFEST} says"
+        for name, facts in sorted(said.items())
+        if name in found and name not in moving and facts != file_facts(found[name])
     ]
     problems += [f"{name} is missing" for name in sorted(manifest["files"].keys() - found.keys())]
-    more = found.keys() - manifest["files"].keys() - {MANIFEST, CHECKSUMS, WITHDRAWN}
+    more = found.keys() - manifest["files"].keys() - {MANIFEST, CHECKSUMS, WITHDRAWN, ERASED}
     problems += [f"{MANIFEST} does not know {name}" for name in sorted(more)]
-    if manifest["spec_sha256"] != sha256(_compact(manifest["spec"])):
+    if manifest["spec_sha256"] != sha256(compact(manifest["spec"])):
         problems.append(f"{MANIFEST}: the spec is not the one whose hash it gives")
     return problems
 
 
-def _compact(spec: Mapping[str, Any]) -> bytes:
-    return json.dumps(spec, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _row_problems(manifest: Mapping[str, Any], found: Mapping[str, bytes]) -> list[str]:
+def _row_problems(
+    manifest: Mapping[str, Any], found: Mapping[str, bytes], note: Note, *, under_way: bool
+) -> list[str]:
     committed = [Commitment(*pair) for pair in manifest["rows"]]
     problems = []
     if manifest["row_count"] != len(committed) or manifest["rows_sha256"] != rows_sha256(committed):
         problems.append(f"{MANIFEST}: its rows do not fit its count or their hash")
-    if DATA in found:
-        rows = json_rows(read_rows(found[DATA]))
-        wrong = _unlike([_committed(row) for row in rows], committed)
-        if wrong:
+    for name in [name for name in WITH_ROWS if name in found]:
+        there = [_committed(row) for row in _rows(name, found[name])]
+        begun = committed if name == DATA else _starter(manifest, committed, there)
+        left = [row for row in begun if row.row not in note.rows]
+        if under_way:  # of what is going, some may be there still
+            left = [row for row in begun if row in {*left, *there}]
+        if wrong := _unlike(there, left):
             some = ", ".join(map(str, wrong[:_SHOWN]))
-            problems.append(f"{DATA}: {len(wrong)} rows are not those committed to, such as {some}")
-    if STARTER in found:
-        there = set(committed)
-        lines = found[STARTER].splitlines()
-        strays = [i for i, line in enumerate(lines) if _committed(_row(line)) not in there]
-        if strays:
-            problems.append(f"{STARTER}: {len(strays)} lines are no rows of the release")
+            problems.append(f"{name}: {len(wrong)} rows are not those committed to, such as {some}")
     return problems
+
+
+def _starter(
+    manifest: Mapping[str, Any], committed: Sequence[Commitment], there: Sequence[Commitment | None]
+) -> list[Commitment]:
+    """Return the rows of the starter set as it was published.
+
+    Manifests of format 1 do not tell: any rows of the release would do, in their order.
+    """
+    if "starter_rows" in manifest:
+        return [committed[i] for i in manifest["starter_rows"]]
+    known = set(there)
+    return [row for row in committed if row in known]
+
+
+def _rows(name: str, data: bytes) -> list[Any]:
+    if name == DATA:
+        return list(json_rows(read_rows(data)))
+    return [_row(line) for line in data.splitlines()]
 
 
 def _unlike(found: Sequence[Commitment | None], committed: Sequence[Commitment]) -> list[int]:

@@ -1,12 +1,12 @@
 """Versions of a release, and which one comes next: decided from what changed, not by a person.
 
-Semantic versioning, for data (semver.org 2.0.0): *major* when rows were edited, removed, relabelled
-or moved across the holdout line, *minor* when rows were only added, *patch* when the rows are the
-same and something else is not: weights, evidence, the datasheet.
+Semantic versioning, for data (semver.org 2.0.0): *major* when rows were edited, removed, erased,
+relabelled or moved across the holdout line, *minor* when rows were only added, *patch* when the
+rows are the same and something else is not: weights, evidence, the datasheet.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -68,7 +68,10 @@ class RowFacts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """How the rows of two releases differ, by trace id. ``edited`` have the same label."""
+    """How the rows of two releases differ, by trace id. ``edited`` have the same label.
+
+    ``erased`` counts rows that the first one had and that nobody can name any more.
+    """
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -76,11 +79,12 @@ class Changes:
     edited: tuple[str, ...] = ()
     moved: tuple[str, ...] = ()
     same: int = 0
+    erased: int = 0
 
     @property
     def level(self) -> Level:
         """Return what the rows alone make of it; NONE if they are the same."""
-        if self.removed or self.relabelled or self.edited or self.moved:
+        if self.removed or self.relabelled or self.edited or self.moved or self.erased:
             return Level.MAJOR
         return Level.MINOR if self.added else Level.NONE
 
@@ -92,12 +96,18 @@ class Changes:
             "relabelled": len(self.relabelled),
             "edited": len(self.edited),
             "moved": len(self.moved),
+            "erased": self.erased,
             "same": self.same,
         }
 
 
-def changes(before: Mapping[str, RowFacts], after: Mapping[str, RowFacts]) -> Changes:
-    """Compare the rows of two releases of one name, by trace id."""
+def changes(
+    before: Mapping[str, RowFacts], after: Mapping[str, RowFacts], erased: Collection[str] = ()
+) -> Changes:
+    """Compare the rows of two releases of one name, by trace id.
+
+    ``erased`` are the commitments (`Commitment.content`) of rows that ``before`` had once.
+    """
     both = sorted(before.keys() & after.keys())
     other = [t for t in both if before[t].content != after[t].content]
     relabelled = [t for t in other if before[t].label != after[t].label]
@@ -109,6 +119,7 @@ def changes(before: Mapping[str, RowFacts], after: Mapping[str, RowFacts]) -> Ch
         edited=tuple(t for t in other if t not in set(relabelled)),
         moved=tuple(t for t in stayed if before[t].split != after[t].split),
         same=sum(1 for t in stayed if before[t].split == after[t].split),
+        erased=len(set(erased) - {facts.content for facts in after.values()}),
     )
 
 

@@ -161,7 +161,7 @@ def test_what_a_dead_builder_left_can_be_taken_over(lake: Lake, tmp_path: Path) 
     made = publish(two, shelf(tmp_path), take_over=True)
     assert made.version == Version(2, 0, 0)
     with pytest.raises(TakenError, match="was abandoned"):
-        shelf(tmp_path).publish("support", 1, FIRST, files)
+        shelf(tmp_path).fill(shelf(tmp_path).claim("support", 1, FIRST, files), files)
     states = [(s.version, s.published, s.abandoned) for s in shelf(tmp_path).standing("support")]
     assert states == [(FIRST, False, True), (Version(2, 0, 0), True, False)]
 

@@ -1,0 +1,212 @@
+"""Erases a person from releases: rows with content and salt, everywhere, and makes successors.
+
+1. *fence*: from here on no builder can publish what was read before the rows left the tables
+   (`batch.release.shelf`);
+2. each version: of a published one the rows are taken out (`batch.release.settle`); one that was
+   only begun is abandoned and its rows are blanked, unless it holds nobody who has to go;
+3. older versions of objects, which a bucket may keep, and what dead writers left are purged;
+4. each name of which the latest version has lost rows gets a successor
+   (`batch.release.successor`).
+
+Each step may be repeated and finds what is left to do, so after a crash the same call goes on.
+Copies that were exported or downloaded are out of reach.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from batch.release.erased import note_of
+from batch.release.files import (
+    CONTRACT,
+    DATA,
+    ERASED,
+    LINEAGE,
+    MANIFEST,
+    PAGE,
+    SHEET,
+    STARTER,
+    WITH_ROWS,
+    WITHDRAWN,
+)
+from batch.release.manifest import read_manifest
+from batch.release.reading import read_lines, read_rows
+from batch.release.rows import json_rows
+from batch.release.settle import Order, settle
+from batch.release.shelf import Fence, Shelf, Standing
+from batch.release.successor import succeed, successor_of
+from batch.release.wanted import Wanted, Why
+from schemas.errors import FatalError
+
+Progress = Callable[[str], None]
+_TOLD: Final = (SHEET, PAGE, LINEAGE, CONTRACT, WITHDRAWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A version that holds rows of a person (``rows``), or of others who name them (``mentions``).
+
+    ``state`` is published, withdrawn, begun or abandoned.
+    """
+
+    name: str
+    version: str
+    state: str
+    rows: int
+    mentions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What an erasure took from a version, as in `Found`, and the version made in its place.
+
+    Of a version that was never published it is what this call found there.
+    """
+
+    name: str
+    version: str
+    state: str
+    rows: int
+    mentions: int
+    successor: str | None
+
+
+def find(shelf: Shelf, wanted: Wanted) -> list[Found]:
+    """Return the versions that hold wanted rows, by name and version; nothing is changed."""
+    found = [_found(shelf, one, wanted) for one in _everything(shelf)]
+    return [one for one in found if one.rows or one.mentions]
+
+
+def erase(
+    shelf: Shelf, wanted: Wanted, order: Order, progress: Progress = lambda _what: None
+) -> list[Erased]:
+    """Erase the wanted rows from all releases; return what this erasure took, in all its calls.
+
+    To be called when the rows are gone from the tables. Raises FatalError where it cannot be told
+    whose rows a file holds, or where a manifest names one of the traces: all else is done by then.
+    """
+    tables = (order.tables.get(table, 0) for table in ("traces", "labels"))
+    shelf.fence(Fence(order.number, *tables))
+    closed: dict[tuple[str, str], Found] = {}
+    for one in _everything(shelf):
+        progress(f"erasing from {one.name}@{one.version}")
+        found = None if one.published else _found(shelf, one, wanted)
+        if found is None or not _closed(shelf, one, wanted):
+            settle(shelf, one, wanted, order)
+        elif found.rows or found.mentions:
+            closed[one.name, str(one.version)] = found
+    progress("purging older versions of files")
+    _purge(shelf, wanted)
+    for name in shelf.names():
+        progress(f"making the successor of {name}")
+        succeed(shelf, name)
+    _refuse_named(shelf, wanted)
+    return _done(shelf, order, closed)
+
+
+def _everything(shelf: Shelf) -> Iterator[Standing]:
+    for name in shelf.names():
+        yield from sorted(shelf.standing(name), key=lambda one: one.version)
+
+
+def _found(shelf: Shelf, one: Standing, wanted: Wanted) -> Found:
+    whys: dict[str, Why | None] = {}
+    for file in WITH_ROWS:
+        for row in _rows(shelf, one, file) or ():
+            whys[row["trace_id"]] = wanted.why(row)
+    own, mentions = (sum(why is kind for why in whys.values()) for kind in Why)
+    return Found(one.name, str(one.version), one.state, own, mentions)
+
+
+def _rows(shelf: Shelf, one: Standing, file: str) -> list[dict[str, Any]] | None:
+    """Return the rows in a file; None if it is not there, or not published and cannot be read."""
+    data = shelf.find_file(one, file)
+    if data is None:
+        return None
+    try:
+        return _read(file, data)
+    except FatalError as error:
+        if not one.published:
+            return None
+        raise FatalError(
+            f"releases/{one.folder}: {error}, so nobody can tell whose rows it holds: put it back "
+            "as it was, or remove the folder of that version"
+        ) from None
+
+
+def _read(file: str, data: bytes) -> list[dict[str, Any]]:
+    if file == STARTER:
+        return read_lines(data)
+    return json_rows(read_rows(data)) if data else []
+
+
+def _closed(shelf: Shelf, one: Standing, wanted: Wanted) -> bool:
+    """Make sure that a version that was not published holds and gets no wanted row.
+
+    False if it has been published meanwhile. A builder at work that read what is wanted may still
+    write a file after this has looked; so each file with rows that is not there is put, empty.
+    """
+    if one.state == "begun":
+        if _harmless(shelf, one, DATA, wanted):
+            return True
+        if not shelf.abandon(one):
+            return False
+    for file in WITH_ROWS:
+        path = f"{one.folder}/{file}"
+        while not _harmless(shelf, one, file, wanted):
+            if shelf.swap(path, shelf.find_file(one, file), b""):
+                break
+    return True
+
+
+def _harmless(shelf: Shelf, one: Standing, file: str, wanted: Wanted) -> bool:
+    """Tell whether a file is there and holds no wanted row."""
+    rows = _rows(shelf, one, file)
+    return rows is not None and not any(wanted.why(row) for row in rows)
+
+
+def _purge(shelf: Shelf, wanted: Wanted) -> None:
+    def goes(path: str, data: bytes) -> bool:
+        file = path.rpartition("/")[2]
+        if file not in WITH_ROWS:
+            return False
+        try:
+            return any(wanted.why(row) for row in _read(file, data))
+        except FatalError:
+            return True  # nobody can tell whose rows it holds
+
+    shelf.purge(goes)
+
+
+def _refuse_named(shelf: Shelf, wanted: Wanted) -> None:
+    """Raise FatalError where a file without rows names somebody: none of those is written anew.
+
+    A manifest of format 1 quotes the traces that its spec names; a stratum may be named by a value
+    in which a person stands.
+    """
+    for one in _everything(shelf):
+        if not one.published:
+            continue
+        files = {name: shelf.find_file(one, name) or b"" for name in (MANIFEST, *_TOLD)}
+        named = wanted.names(read_manifest(files[MANIFEST]), files[MANIFEST])
+        where = [MANIFEST] * named + [name for name in _TOLD if wanted.stands_in(files[name])]
+        if where:
+            raise FatalError(
+                f"releases/{one.folder}/{where[0]} names what was erased, and cannot be written "
+                "anew: remove the folder of that version, and run `goldpan erase` again"
+            )
+
+
+def _done(shelf: Shelf, order: Order, closed: Mapping[tuple[str, str], Found]) -> list[Erased]:
+    done = []
+    for one in _everything(shelf):
+        note = note_of(one, shelf.find_file(one, ERASED))
+        if (took := note.taken(order.number)) is not None:
+            next_one = successor_of(shelf, shelf.standing(one.name), note, [took])
+            version = None if next_one is None else str(next_one.version)
+            own = len(took.rows) - took.mentions
+            done.append(Erased(one.name, str(one.version), one.state, own, took.mentions, version))
+        elif (found := closed.get((one.name, str(one.version)))) is not None:
+            counts = (found.rows, found.mentions)
+            done.append(Erased(one.name, str(one.version), one.state, *counts, None))
+    return done

@@ -1,0 +1,182 @@
+"""Takes rows out of one published version, whoever else does the same and wherever one dies.
+
+Four files change, one after the other, each swapped for what was read of it (`ObjectStore.swap`):
+
+1. ``erased.json``: which rows are gone, by which erasure, and what the files of steps 2 and 3 are;
+2. ``data.parquet`` and
+3. ``starter.jsonl``, without those rows;
+4. ``SHA256SUMS``.
+
+| what happens | what is then |
+|---|---|
+| it dies before 1 has landed | the release is as it was |
+| it dies after that | verification says that an erasure is under way; who erases again, for whomever, begins at 1 with what is there, and takes the same rows out |
+| two are at it | a swap fails for the one who saw less; he begins at 1 with what is there. So rows only ever go: nobody puts back what another has taken |
+"""  # noqa: E501 - a table
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from batch.release.erased import Note, file_facts, note_of
+from batch.release.files import (
+    CHECKSUMS,
+    DATA,
+    ERASED,
+    MANIFEST,
+    STARTER,
+    WITH_ROWS,
+    jsonl,
+    listed,
+    listing,
+    parquet,
+    sha256,
+)
+from batch.release.manifest import read_manifest
+from batch.release.reading import read_lines, read_rows
+from batch.release.rows import commitment, json_rows
+from batch.release.shelf import Shelf, Standing
+from batch.release.wanted import Wanted, Why
+from redact.signing import Signer
+from schemas.errors import FatalError
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An erasure: the number and time (microseconds since 1970, UTC) of its tombstone.
+
+    ``tables`` gives, for ``traces`` and ``labels``, the version of the table in which the last rows
+    were taken out: whoever read an older one must not publish any more.
+    """
+
+    number: int
+    at_us: int
+    signer: Signer
+    tables: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Folder:
+    """What was read of a version: its files, its manifest, its note (without erasures if none)."""
+
+    one: Standing
+    files: Mapping[str, bytes]
+    manifest: Mapping[str, Any]
+    note: Note
+
+
+class _Step(NamedTuple):
+    """A file, what was read of it (None: there was none), and what it is to be."""
+
+    name: str
+    old: bytes | None
+    new: bytes
+
+
+def settle(shelf: Shelf, one: Standing, wanted: Wanted, order: Order) -> None:
+    """Take the wanted rows out of a published version, and what was told erased and is still there.
+
+    Raises FatalError where a file cannot be read: then nobody can tell whose rows it holds.
+    """
+    while True:
+        steps = _steps(_read(shelf, one), wanted, order)
+        if all(shelf.swap(f"{one.folder}/{step.name}", step.old, step.new) for step in steps):
+            return
+
+
+def _read(shelf: Shelf, one: Standing) -> _Folder:
+    files = {name: shelf.read(one, name) for name in (*WITH_ROWS, CHECKSUMS, MANIFEST)}
+    told = shelf.find_file(one, ERASED)
+    if told is not None:
+        files[ERASED] = told
+    return _Folder(one, files, read_manifest(files[MANIFEST]), note_of(one, told))
+
+
+def _steps(folder: _Folder, wanted: Wanted, order: Order) -> list[_Step]:
+    """Return the files that are to change, in order."""
+    with _named(folder.one):
+        rows, lines = read_rows(folder.files[DATA]), read_lines(folder.files[STARTER])
+        read = {DATA: json_rows(rows), STARTER: lines}
+        names = {file: [commitment(row).row for row in some] for file, some in read.items()}
+        why = {
+            name: wanted.why(row)
+            for file, some in read.items()
+            for name, row in zip(names[file], some, strict=True)
+        }
+    going = {row for row, reason in why.items() if reason is not None}
+    note = _told(folder, order, {row: why[row] for row in going})
+    gone = note.rows | going
+    if not gone:
+        return []
+    writers: dict[str, Callable[[Sequence[int]], bytes]] = {
+        DATA: lambda kept: parquet(rows.take(pa.array(kept, pa.int64()))),
+        STARTER: lambda kept: jsonl([lines[i] for i in kept]),
+    }
+    made = {file: _without(folder, file, names[file], gone, writers[file]) for file in WITH_ROWS}
+    note = replace(note, files={name: _facts(folder, name, made[name]) for name in WITH_ROWS})
+    return _changed(folder, note, made, order.signer)
+
+
+def _told(folder: _Folder, order: Order, going: Mapping[str, Why | None]) -> Note:
+    """Return the note with what goes now; of rows that the release never had it tells nothing."""
+    committed = {row for _, row in folder.manifest["rows"]}
+    new = {row for row in going.keys() & committed if row not in folder.note.rows}
+    mentions = sum(going[row] is Why.MENTION for row in new)
+    return folder.note.adding(order.number, order.at_us, new, mentions)
+
+
+def _without(
+    folder: _Folder,
+    name: str,
+    found: Sequence[str],
+    gone: Collection[str],
+    write: Callable[[Sequence[int]], bytes],
+) -> bytes | None:
+    """Return a file anew without rows that are gone, or None if it may stay as it is.
+
+    It is written anew too if it is not what its note says, though its rows are right: two who
+    erased at once may have had different versions of what writes Parquet.
+    """
+    kept = [i for i, row in enumerate(found) if row not in gone]
+    said = folder.note.files.get(name)
+    committed = {row for _, row in folder.manifest["rows"]}
+    other = said is not None and said != file_facts(folder.files[name])
+    if len(kept) < len(found) or (other and committed.issuperset(found)):
+        return write(kept)
+    return None
+
+
+def _facts(folder: _Folder, name: str, made: bytes | None) -> Mapping[str, Any]:
+    """Return size and hash that a file shall have: those that were told, unless it is made anew."""
+    if made is not None:
+        return file_facts(made)
+    return folder.note.files.get(name) or dict(folder.manifest["files"][name])
+
+
+def _changed(
+    folder: _Folder, note: Note, made: Mapping[str, bytes | None], signer: Signer
+) -> list[_Step]:
+    told = folder.files.get(ERASED)
+    if told is None or note.body() != folder.note.body():
+        told = note.signed(signer)
+    hashes = {name: str(said["sha256"]) for name, said in note.files.items()}
+    sums = listing(listed(folder.files[CHECKSUMS]) | hashes | {ERASED: sha256(told)})
+    wanted = {ERASED: told, **made, CHECKSUMS: sums}
+    steps = [_Step(n, folder.files.get(n), new) for n, new in wanted.items() if new is not None]
+    return [step for step in steps if step.old != step.new]
+
+
+@contextmanager
+def _named(one: Standing) -> Iterator[None]:
+    """Say of which version a file cannot be read, and what to do."""
+    try:
+        yield
+    except (FatalError, ValueError, TypeError) as error:
+        told = str(error) if isinstance(error, FatalError) else "a row is damaged"
+        raise FatalError(
+            f"releases/{one.folder}: {told}, so nobody can tell whose rows it holds: put it back "
+            "as it was, or remove the folder of that version"
+        ) from None

@@ -1,0 +1,123 @@
+"""The version that follows one of which rows were erased: its rows that are left, as they were.
+
+Those who are erased ask for it whether or not they were drawn, so what is left of the sample is a
+sample of what is left of production, drawn with the same probabilities (Särndal, Swensson and
+Wretman 1992, ch. 10: a domain). So rows keep weight and inclusion probability, and their weighted
+sums estimate the traces that are left, without bias. The counts of production in the design are
+those of the time before: the traces that they counted cannot be counted again.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from batch.release.build import (
+    NOT_FACTS,
+    Draft,
+    abandon_begun,
+    assemble,
+    claimed,
+    next_version,
+    previous,
+)
+from batch.release.erased import Erasure, Note, note_of
+from batch.release.files import DATA, ERASED, MANIFEST
+from batch.release.manifest import read_manifest, rows_sha256
+from batch.release.reading import read_rows
+from batch.release.rows import commitments, json_rows
+from batch.release.shelf import Shelf, Standing, TakenError, latest
+from batch.release.version import Changes, Level
+
+ERASURES = "erasures"
+"""The key of a successor's manifest under which it says what was erased before it."""
+
+
+def succeed(shelf: Shelf, name: str) -> None:
+    """See to it that the latest version of a name is not one of which rows were erased.
+
+    There is none if no row is left, or if the successor was withdrawn. Who has begun another
+    version is told that it was abandoned.
+    """
+    while True:
+        fences, there = shelf.fences(), shelf.standing(name)
+        source = latest(there)
+        if source is None or not source.erased:
+            return
+        note, manifest = _note(shelf, source), read_manifest(shelf.read(source, MANIFEST))
+        if successor_of(shelf, there, note, note.erasures) is not None:
+            return
+        made = _draft(shelf, source, manifest, note)
+        if not made.contents:
+            return
+        version = next_version(there, Level.MAJOR)
+        lost = Changes(same=len(made.contents), erased=len(note.rows))
+        files = assemble(made, version, previous(source, lost))
+        try:
+            one = claimed(shelf, name, there, version, files)
+            if one is None:
+                abandon_begun(shelf, there)
+            elif shelf.fences() != fences:  # another erasure may have taken rows that were read
+                shelf.abandon(one)
+            else:
+                shelf.fill(one, files)
+                return
+        except TakenError:
+            continue
+
+
+def successor_of(
+    shelf: Shelf, there: Sequence[Standing], note: Note, erasures: Sequence[Erasure]
+) -> Standing | None:
+    """Return the version that was made for what these erasures took from the note's version."""
+    wanted = {(note.version, one.number, len(one.rows)) for one in erasures}
+    for one in [s for s in there if s.published and str(s.version) != note.version]:
+        told = read_manifest(shelf.read(one, MANIFEST)).get(ERASURES, [])
+        if wanted <= {(o["of"], o["erasure"], o["rows"]) for o in told}:
+            return one
+    return None
+
+
+def _note(shelf: Shelf, one: Standing) -> Note:
+    return note_of(one, shelf.find_file(one, ERASED))
+
+
+def _draft(shelf: Shelf, source: Standing, manifest: Mapping[str, Any], note: Note) -> Draft:
+    rows = read_rows(shelf.read(source, DATA))
+    committed = commitments(json_rows(rows))
+    known = {row for _, row in manifest["rows"]} - note.rows
+    kept = [i for i, one in enumerate(committed) if one.row in known]
+    left = rows.take(pa.array(kept, pa.int64()))
+    pairs = [committed[i] for i in kept]
+    true = {key: value for key, value in manifest.items() if key not in NOT_FACTS}
+    true |= {
+        "design": _design(manifest["design"], left.column("stratum").to_pylist()),
+        "row_count": len(pairs),
+        "rows_sha256": rows_sha256(pairs),
+        "rows": [list(pair) for pair in pairs],
+        ERASURES: [*manifest.get(ERASURES, []), *_told(note)],
+    }
+    return Draft(true, left, [pair.content for pair in pairs])
+
+
+def _told(note: Note) -> list[dict[str, Any]]:
+    return [
+        {"erasure": one.number, "of": note.version, "rows": len(one.rows)} for one in note.erasures
+    ]
+
+
+def _design(design: Mapping[str, Any], strata: Sequence[str | None]) -> dict[str, Any]:
+    """Return the design with the rows that are left; ``erased`` counts the others by stratum."""
+    left = Counter(strata)
+    return {
+        **design,
+        "strata": [
+            {
+                **stratum,
+                "rows": left[stratum["name"]],
+                "erased": stratum.get("erased", 0) + stratum["rows"] - left[stratum["name"]],
+            }
+            for stratum in design["strata"]
+        ],
+    }

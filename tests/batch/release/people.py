@@ -1,0 +1,84 @@
+"""A release with persons to erase: one whose rows bear a planted value, and others who name her."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from batch.release.erase import Erased, erase
+from batch.release.files import DATA
+from batch.release.reading import read_rows
+from batch.release.rows import SALT, json_rows
+from batch.release.settle import Order
+from batch.release.shelf import Shelf
+from batch.release.wanted import Wanted
+from lake.tables import Lake
+from redact.signing import Signer
+from tests.batch.release.world import conversations, labels_for, make_lake
+
+PLANTED = "the violet umbrella of gate 77"
+PERSON = "k1:h7r2c5planted"
+MARK = "<USER_ID:h7r2c5planted>"
+SIGNER = Signer(b"s" * 32)
+AT_US = 1_795_000_000_000_000
+WHOLE: dict[str, Any] = {
+    "one_per": "trace",
+    "strata": ["status"],
+    "allocation": {},
+    "size": 500,
+    "holdout": None,
+}
+"""What to change in the spec of the tests so that every trace is in the release."""
+
+
+def populated(folder: Path) -> Lake:
+    """Make a lake with traces of a person, and one of somebody else that names her."""
+    traces = conversations(1)
+    sessions = sorted({t["session_id"] for t in traces})
+    for trace in traces:
+        if trace["session_id"] in sessions[:2]:
+            trace |= {"user_id": PERSON, "response": f"{trace['response']} {PLANTED}"}
+    other = next(t for t in traces if t["session_id"] == sessions[2])
+    other["response"] = f"Ask {MARK} for it."
+    return make_lake(folder, traces, labels_for(traces))
+
+
+def wanted() -> Wanted:
+    """Return what makes a row one of the person's, or one that names her."""
+    return Wanted(user_ids=frozenset({PERSON}), marks=frozenset({MARK}))
+
+
+def order(number: int, tables: dict[str, int] | None = None) -> Order:
+    """Return the erasure of a number."""
+    return Order(number, AT_US + number, SIGNER, tables or {})
+
+
+def erased(shelf: Shelf, trace_ids: Iterable[str], number: int) -> list[Erased]:
+    """Erase the rows of these traces from all releases."""
+    return erase(shelf, Wanted(trace_ids=frozenset(trace_ids)), order(number))
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    """Return the rows of the release in a folder."""
+    return json_rows(read_rows((folder / DATA).read_bytes()))
+
+
+def values_of(rows: Iterable[dict[str, Any]]) -> set[str]:
+    """Return what must not be found when these rows are gone: ids, salts, and the planted ones."""
+    told = {str(row[name]) for row in rows for name in ("trace_id", SALT)}
+    return told | {PLANTED, PERSON, MARK, MARK[9:-1]}
+
+
+def texts_in(path: Path) -> str:
+    """Return all that a file says: a Parquet file column by column, with its statistics."""
+    if path.suffix != ".parquet":
+        return path.read_bytes().decode(errors="replace")
+    file = pq.ParquetFile(path)
+    groups = [file.metadata.row_group(i).to_dict() for i in range(file.metadata.num_row_groups)]
+    table: pa.Table = file.read()
+    columns = [json.dumps(json_rows(table.select([name]))) for name in table.schema.names]
+    raw = path.read_bytes().decode("latin-1")
+    return "\n".join([raw, str(file.metadata.metadata), str(groups), *columns])

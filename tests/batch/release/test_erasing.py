@@ -1,0 +1,275 @@
+"""A person can be erased from releases: nothing of the rows is left, and all others still hold."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batch.release.build import publish
+from batch.release.erase import Erased, Found, erase, find
+from batch.release.erased import read_note
+from batch.release.files import CHECKSUMS, DATA, ERASED, MANIFEST, STARTER, WITHDRAWN
+from batch.release.verify import UNDER_WAY, verify, withdrawal
+from batch.release.version import parse_reference
+from batch.release.wanted import Wanted
+from lake.objects import FolderStore
+from lake.tables import Lake
+from tests.batch.release.kit import built, contents, drafted, shelf
+from tests.batch.release.people import (
+    SIGNER,
+    WHOLE,
+    erased,
+    order,
+    populated,
+    rows_of,
+    texts_in,
+    values_of,
+    wanted,
+)
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shelf with two versions of a release, both with a person to erase."""
+    place = tmp_path_factory.mktemp("people")
+    lake = populated(place / "lake")
+    built(lake, place / "out", **WHOLE)
+    built(lake, place / "out", **{**WHOLE, "description": "other words"})
+    return place / "out"
+
+
+@pytest.fixture
+def out(original: Path, tmp_path: Path) -> Path:
+    """A copy of that shelf."""
+    shutil.copytree(original, tmp_path / "out")
+    return tmp_path / "out"
+
+
+def test_nothing_of_an_erased_person_is_left(out: Path) -> None:
+    """No id, salt, planted value or pseudonym in any byte of any file; all other rows hold."""
+    rows = rows_of(out / "support" / "1.0.0")
+    going = [row for row in rows if wanted().why(row)]
+    assert len(going) > 2
+    assert values_of(going) & set(_found_in(out, values_of(going)))
+    told = erase(shelf(out), wanted(), order(1))
+    assert _found_in(out, values_of(going)) == []
+    own = len(going) - 1
+    assert told == [
+        Erased("support", "1.0.0", "published", own, 1, None),
+        Erased("support", "1.0.1", "published", own, 1, "2.0.0"),
+    ]
+    for version in ("1.0.0", "1.0.1", "2.0.0"):
+        verdict = verify(FolderStore(out / "support" / version), signer=SIGNER.public)
+        gone = len(going) if version != "2.0.0" else 0
+        assert (verdict.ok, verdict.erased, verdict.problems) == (True, gone, [])
+        assert verdict.rows == len(rows) - len(going)
+        assert rows_of(out / "support" / version) == [row for row in rows if row not in going]
+    assert shelf(out).find(parse_reference("support@latest")).version == (2, 0, 0)
+
+
+def _found_in(out: Path, values: set[str]) -> list[str]:
+    texts = [texts_in(path) for path in out.rglob("*") if path.is_file()]
+    return [value for value in values if any(value in text for text in texts)]
+
+
+def test_a_pinned_digest_still_names_the_same_version(original: Path, out: Path) -> None:
+    """The manifest is untouched, byte by byte; only the files with rows and their note change."""
+    erase(shelf(out), wanted(), order(1))
+    before, after = contents(original), contents(out)
+    changed = {path for path in before if before[path] != after[path]}
+    names = (DATA, STARTER, CHECKSUMS)
+    assert changed == {f"support/{v}/{n}" for v in ("1.0.0", "1.0.1") for n in names}
+    for one in shelf(original).standing("support"):
+        found = shelf(out).find(parse_reference(f"support@sha256:{one.digest}"))
+        assert (found.version, found.erased) == (one.version, True)
+
+
+def test_erased_twice_nothing_changes(out: Path) -> None:
+    """The same call finds nothing to do, and tells the same; a look finds nobody."""
+    before = find(shelf(out), wanted())
+    assert [(f.version, f.state, f.mentions) for f in before] == [
+        ("1.0.0", "published", 1),
+        ("1.0.1", "published", 1),
+    ]
+    assert isinstance(before[0], Found)
+    told = erase(shelf(out), wanted(), order(1))
+    once = contents(out)
+    assert find(shelf(out), wanted()) == []
+    assert erase(shelf(out), wanted(), order(1)) == told
+    assert contents(out) == once
+
+
+def test_who_is_in_no_release_changes_nothing_but_the_fence(original: Path, out: Path) -> None:
+    """Releases without the person stay as they are, to the byte."""
+    assert erased(shelf(out), ["nobody"], 1) == []
+    after = contents(out)
+    assert after.pop(".erasures/000001-traces-0-labels-0")
+    assert after == contents(original)
+
+
+@settings(max_examples=4, deadline=None)
+@given(data=st.data())
+def test_in_whatever_order_rows_are_erased_the_end_is_the_same(
+    original: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Any rows, in any parts, in any order: the same files with rows, and all of it verifies."""
+    ids = [row["trace_id"] for row in rows_of(original / "support" / "1.0.0")]
+    gone = data.draw(st.lists(st.sampled_from(ids), min_size=1, max_size=12, unique=True))
+    parts = data.draw(st.integers(1, 3))
+    out = tmp_path_factory.mktemp("any")
+    for name, steps in (("parts", [gone[i::parts] for i in range(parts)]), ("whole", [gone])):
+        shutil.copytree(original, out / name)
+        for number, step in enumerate(steps, 1):
+            erased(shelf(out / name), step, number)
+    for version in ("1.0.0", "1.0.1"):
+        verdict = verify(FolderStore(out / "parts" / "support" / version))
+        assert (verdict.ok, verdict.erased) == (True, len(gone))
+        for file in (DATA, STARTER):
+            one, other = (out / n / "support" / version / file for n in ("parts", "whole"))
+            assert one.read_bytes() == other.read_bytes()
+    newest = [max((out / n / "support").glob("[0-9]*")) for n in ("parts", "whole")]
+    assert rows_of(newest[0]) == rows_of(newest[1])
+    assert verify(FolderStore(newest[0])).erased == 0
+
+
+def test_a_row_that_is_missing_without_being_told_is_found(out: Path) -> None:
+    """Rows that are gone beside those told, or put back, or changed: each is told as wrong."""
+    folder = out / "support" / "1.0.0"
+    whole = contents(folder)
+    ids = [row["trace_id"] for row in rows_of(folder)]
+    erased(shelf(out), ids[:3], 1)
+    few = contents(folder)
+    erased(shelf(out), ids[3:4], 2)
+    fewer = contents(folder)
+    assert verify(FolderStore(folder)).ok
+    for name in (DATA, STARTER, ERASED, CHECKSUMS):
+        (folder / name).write_bytes(few[name])
+        assert not verify(FolderStore(folder)).ok, name
+        (folder / name).write_bytes(fewer[name])
+    for files in (whole | {DATA: few[DATA], STARTER: few[STARTER]}, fewer | {ERASED: b"{}"}):
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        verdict = verify(FolderStore(folder))
+        assert not verdict.ok
+        assert UNDER_WAY not in verdict.problems
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_any_changed_byte_of_an_erased_release_is_found(
+    original: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Also of the note, and of what was written anew."""
+    folder = _erased_once(original, tmp_path_factory)
+    files = contents(folder)
+    name = data.draw(st.sampled_from(sorted(files)))
+    place = data.draw(st.integers(0, len(files[name]) - 1))
+    old = files[name]
+    new = bytearray(old)
+    new[place] ^= data.draw(st.integers(1, 255))
+    try:
+        (folder / name).write_bytes(new)
+        assert not verify(FolderStore(folder)).ok
+    finally:
+        (folder / name).write_bytes(old)
+    assert verify(FolderStore(folder)).ok
+
+
+def _erased_once(original: Path, factory: pytest.TempPathFactory) -> Path:
+    out = factory.getbasetemp() / "erased-once"
+    if not out.exists():
+        shutil.copytree(original, out)
+        erase(shelf(out), wanted(), order(1))
+    return out / "support" / "1.0.0"
+
+
+def test_who_deletes_rows_himself_is_told_as_who_did_not_sign(out: Path) -> None:
+    """A note by somebody else is counted as erased, and is not the keeper's if one asks."""
+    folder = out / "support" / "1.0.0"
+    ids = [row["trace_id"] for row in rows_of(folder)]
+    erased(shelf(out), ids[:1], 1)
+    verdict = verify(FolderStore(folder), signer="00" * 32)
+    assert (verdict.ok, verdict.erased) == (False, 1)
+    assert "another key" in verdict.problems[0]
+    told = json.loads((folder / ERASED).read_bytes())
+    (folder / ERASED).write_text(json.dumps(told | {"signature": "00" * 64}, indent=1) + "\n")
+    assert any("signature" in problem for problem in verify(FolderStore(folder)).problems)
+
+
+def test_withdrawn_versions_lose_the_rows_and_get_no_successor(out: Path) -> None:
+    """What was withdrawn is erased as well; the version in force is the one that is followed."""
+    here = shelf(out)
+    newest = here.find(parse_reference("support"))
+    here.put_new(f"{newest.folder}/{WITHDRAWN}", withdrawal(newest.digest, "wrong"))
+    told = erase(here, wanted(), order(1))
+    assert [(t.version, t.state, t.successor) for t in told] == [
+        ("1.0.0", "published", "2.0.0"),
+        ("1.0.1", "withdrawn", None),
+    ]
+    manifest = json.loads(here.read(here.find(parse_reference("support")), MANIFEST))
+    assert manifest["previous"]["version"] == "1.0.0"
+    assert manifest["previous"]["changes"]["erased"] == told[0].rows + told[0].mentions
+    assert verify(FolderStore(out / "support" / "1.0.1")).withdrawn == "wrong"
+
+
+def test_a_successor_that_was_withdrawn_is_not_made_again(out: Path) -> None:
+    """Whoever withdrew it had a reason."""
+    here = shelf(out)
+    erase(here, wanted(), order(1))
+    successor = here.find(parse_reference("support"))
+    here.put_new(f"{successor.folder}/{WITHDRAWN}", withdrawal(successor.digest, "wrong"))
+    before = contents(out)
+    erase(here, wanted(), order(1))
+    assert contents(out) == before
+
+
+def test_a_release_of_which_no_row_is_left_has_no_successor(out: Path) -> None:
+    """It still verifies: except for all of its rows."""
+    ids = [row["trace_id"] for row in rows_of(out / "support" / "1.0.0")]
+    told = erased(shelf(out), ids, 1)
+    assert [t.successor for t in told] == [None, None]
+    verdict = verify(FolderStore(out / "support" / "1.0.1"))
+    assert (verdict.ok, verdict.rows, verdict.erased) == (True, 0, len(ids))
+
+
+def test_the_successor_says_what_happened_and_keeps_the_weights(out: Path) -> None:
+    """Its rows are those left, commitments and all; the design and the pages tell the erasure."""
+    erase(shelf(out), wanted(), order(7))
+    old, new = (
+        json.loads((out / "support" / v / MANIFEST).read_bytes()) for v in ("1.0.1", "2.0.0")
+    )
+    assert [row for row in old["rows"] if row in new["rows"]] == new["rows"]
+    gone = old["row_count"] - new["row_count"]
+    assert new["erasures"] == [{"erasure": 7, "of": "1.0.1", "rows": gone}]
+    assert sum(s["erased"] for s in new["design"]["strata"]) == gone
+    assert sum(s["rows"] for s in new["design"]["strata"]) == new["row_count"]
+    sheet = (out / "support" / "2.0.0" / "datasheet.md").read_text()
+    assert f"{gone} rows were erased" in sheet
+    note = read_note((out / "support" / "1.0.1" / ERASED).read_bytes()).note
+    assert len(note.rows) == gone
+
+
+def test_traces_that_a_spec_names_are_not_quoted(tmp_path: Path) -> None:
+    """Must-include ids stand in no file but those with rows, so erasing takes them everywhere."""
+    lake: Lake = populated(tmp_path / "lake")
+    first = publish(drafted(lake, **WHOLE), shelf(tmp_path / "probe"))
+    rows = rows_of(tmp_path / "probe" / "support" / str(first.version))
+    going = [row for row in rows if wanted().why(row)]
+    named = [row["trace_id"] for row in going]
+    built(lake, tmp_path / "out", **{**WHOLE, "must_include": named, "size": 20})
+    told = erase(shelf(tmp_path / "out"), wanted(), order(1))
+    assert told[0].rows + told[0].mentions == len(going)
+    assert _found_in(tmp_path / "out", values_of(going)) == []
+
+
+def test_only_what_bears_a_whole_mark_is_a_mention() -> None:
+    """Marks are found wherever they stand, also in JSON within JSON; ids are compared whole."""
+    row = {"trace_id": "t10", "user_id": None, "label_event_id": "e", "response": 'say "<A:b>"'}
+    assert Wanted(trace_ids=frozenset({"t1"})).why(row) is None
+    assert Wanted(marks=frozenset({'"<A:b>"'})).why(row) == "mention"
+    assert Wanted(label_events=frozenset({"e"})).why(row) == "mention"
+    nested = {**row, "response": json.dumps({"a": 'ü"<A:b>"'})}
+    assert Wanted(marks=frozenset({'ü"<A:b>"'})).why(nested) == "mention"
