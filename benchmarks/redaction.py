@@ -32,7 +32,7 @@ from redact.reference import ReferenceDetector
 from schemas.columns import record_batch
 from schemas.provenance import Decoded, Raw, RecordKind
 from schemas.records import Trace
-from stream.run import YOUNG_OBJECTS
+from stream.memory import YOUNG_OBJECTS
 
 NOW = 1_760_000_000_000_000
 KEYS = Keys.derive(bytes(32))

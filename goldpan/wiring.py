@@ -25,7 +25,7 @@ from lake.retry import Retry
 from lake.tables import Lake
 from redact.build import build_redactor
 from redact.config import RedactSettings
-from redact.keys import KEY_BYTES, load_keys, load_seal_key
+from redact.keys import KEY_BYTES, load_keys, load_known_keys, load_seal_key
 from redact.policy import load_policy
 from redact.quarantine import Sealer
 from redact.redactor import Redactor
@@ -79,6 +79,7 @@ def check(settings: Settings) -> None:
     """Raise UsageError if a worker could not be made of these settings; connects to nothing."""
     policy = load_policy(settings.redact.policy)
     load_keys(settings.redact, default_secret=os.urandom(KEY_BYTES) if policy.off else None)
+    load_known_keys(settings.redact)
     load_seal_key(settings.redact)
     label_setup(settings)
     schema_source(settings.kafka)
@@ -113,6 +114,7 @@ def worker(settings: Settings, stop: threading.Event) -> Setup:
         lake=settings.lake,
         redactor=parts.redactor,
         sealer=parts.sealer,
+        keys=load_known_keys(settings.redact),
         schemas=schema_source(settings.kafka),
         log=log,
         version=version("goldpan"),

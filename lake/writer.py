@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from lake.commit import Guard, Move, Watch, commit
+from lake.commit import Condition, Move, Watch, commit
 from lake.ledger import Entry, EntryKind, Incarnation, SourceRange
 from lake.parquet import DataFile, encode
 from lake.retry import Retry
@@ -33,7 +33,7 @@ class Part:
     """One table's part of a flush: which positions move, under which guards, over which ranges."""
 
     moves: Sequence[Move] = ()
-    guards: Sequence[Guard] = ()
+    guards: Sequence[Condition] = ()
     ranges: Sequence[SourceRange] = ()
 
 
@@ -87,7 +87,7 @@ class TableWriter:
         self,
         files: Sequence[DataFile],
         moves: Sequence[Move],
-        guards: Sequence[Guard],
+        guards: Sequence[Condition],
         token: int,
         entry: Entry,
     ) -> bool:

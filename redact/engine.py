@@ -92,7 +92,7 @@ class PolicyRedactor:
     def redact(self, decoded: Decoded[Any], *, ingested_at: int) -> Outcome:
         """Redact a batch; see :class:`Redactor`."""
         done = self.in_place(decoded)
-        passed = decoded if not done.rejected else _subset(decoded, done.kept)
+        passed = decoded if not done.rejected else decoded.subset(done.kept)
         batch = record_batch(decoded.kind, passed, ingested_at=ingested_at, policy=self.policy_hash)
         return Outcome(Redacted(batch, self.policy_hash), done.rejected, done.audit)
 
@@ -246,16 +246,4 @@ def _rejected(decoded: Decoded[Any], index: int, work: _Work) -> Rejected:
         raw=decoded.raws[index],
         field=work.field,
         schema_id=decoded.schema_ids[index],
-    )
-
-
-def _subset(decoded: Decoded[Any], kept: list[int]) -> Decoded[Any]:
-    return Decoded(
-        kind=decoded.kind,
-        topic=decoded.topic,
-        records=[decoded.records[i] for i in kept],
-        partitions=[decoded.partitions[i] for i in kept],
-        offsets=[decoded.offsets[i] for i in kept],
-        schema_ids=[decoded.schema_ids[i] for i in kept],
-        raws=[decoded.raws[i] for i in kept],
     )

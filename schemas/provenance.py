@@ -49,6 +49,18 @@ class Decoded(Generic[RecordT]):
     def __len__(self) -> int:
         return len(self.records)
 
+    def subset(self, rows: Sequence[int]) -> "Decoded[RecordT]":
+        """Return some of the rows, in the order given."""
+        return Decoded(
+            kind=self.kind,
+            topic=self.topic,
+            records=[self.records[i] for i in rows],
+            partitions=[self.partitions[i] for i in rows],
+            offsets=[self.offsets[i] for i in rows],
+            schema_ids=[self.schema_ids[i] for i in rows],
+            raws=[self.raws[i] for i in rows],
+        )
+
     def __repr__(self) -> str:
         return f"Decoded(kind={self.kind}, topic={self.topic!r}, rows={len(self)})"
 

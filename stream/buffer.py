@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from lake.commit import Guard, Move
+from lake.commit import Ceiling, Guard, Move
+from lake.erasures import guard
 from lake.ledger import (
     Incarnation,
     Source,
@@ -100,23 +101,27 @@ class TopicBuffer:
         self.late, self.audit = set(), Trail()
         self.bytes, self.opened_at = 0, None
 
-    def seal(self, owned: Sequence[Owned], incarnation: Incarnation, token: int) -> Flush | None:
+    def seal(
+        self, owned: Sequence[Owned], incarnation: Incarnation, token: int, *, erasures: int = 0
+    ) -> Flush | None:
         """Make a flush of all that has been read of ``owned``; None if nothing has.
 
-        The buffer is empty afterwards, and each range goes on from its end.
+        The buffer is empty afterwards, and each range goes on from its end. ``erasures`` is the
+        number of the newest tombstone that what has been read was held against.
         """
+        known = guard(erasures)
         parts = [self._seal_one(item, token) for item in owned if item.range.moved]
         flush = Flush(
             topic=self.topic,
             token=token,
             incarnation=incarnation,
             rows=self.rows,
-            primary=_joined([part.primary for part in parts]),
+            primary=_joined([part.primary for part in parts], known),
             set_aside=self.quarantined,
-            quarantine=_joined([part.quarantine for part in parts]),
-            claim=_joined([part.claim for part in parts]),
+            quarantine=_joined([part.quarantine for part in parts], known),
+            claim=_joined([part.claim for part in parts], known),
             audit_rows=self.audit.rows,
-            audit=_joined([part.audit for part in parts]),
+            audit=_joined([part.audit for part in parts], known),
             bytes=self.bytes,
         )
         self.clear()
@@ -145,10 +150,10 @@ class _Parts:
     audit: Part
 
 
-def _joined(parts: Sequence[Part]) -> Part:
+def _joined(parts: Sequence[Part], known: Ceiling) -> Part:
     return Part(
         moves=[move for part in parts for move in part.moves],
-        guards=[guard for part in parts for guard in part.guards],
+        guards=[known, *(condition for part in parts for condition in part.guards)],
         ranges=[item for part in parts for item in part.ranges],
     )
 

@@ -29,6 +29,8 @@ EVENTS: Mapping[str, str] = {
     "them again.",
     "flush_committed": "A flush is in the lake: records, files, bytes, seconds.",
     "flush_fenced": "Another worker had moved the table's position; the buffer was dropped.",
+    "erasures_applied": "Somebody was erased: their records are kept out from here on, "
+    "and what was buffered is read again.",
     "flush_abandoned": "A flush was given up (shutdown or lost partitions); "
     "its records are read again.",
     "step_retried": "A step failed in a way that passes; it is tried again after a wait.",

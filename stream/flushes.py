@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from lake.ledger import Incarnation
 from stream.buffer import Flush, TopicBuffer
+from stream.erasures import Known
 from stream.failpoints import Step
 from stream.flusher import Flusher, Outcome
 from stream.label_flush import LabelFlush
@@ -31,6 +32,7 @@ class Flushes:
     reached: Callable[[Step], None]
     new_token: Callable[[], int]
     buffers: Mapping[str, TopicBuffer]
+    erasures: Known
     _in_flight: dict[str, Flush | LabelFlush] = field(default_factory=dict)
     _abandoned: list[Flush | LabelFlush] = field(default_factory=list)
 
@@ -60,7 +62,12 @@ class Flushes:
                 continue
             full = buffer.bytes >= self.due.bytes or (memory_short and buffer.bytes > 0)
             if everything or full or buffer.age(now) >= self.due.seconds:
-                flush = buffer.seal(assignment.of(topic), incarnations[topic], self.new_token())
+                flush = buffer.seal(
+                    assignment.of(topic),
+                    incarnations[topic],
+                    self.new_token(),
+                    erasures=self.erasures(),
+                )
                 if flush is not None:
                     self.reached(Step.SEALED)
                     self.submit(flush)

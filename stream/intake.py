@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from lake.ledger import Source
 from redact.audit import AuditEntry, audit_rows, beginning
+from redact.erased import NOBODY, RULE, Erased
 from schemas.provenance import Decoded, Raw, Rejected
 from schemas.redacted import Redacted
 from stream.buffer import TopicBuffer
@@ -65,13 +66,17 @@ class Seals(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Takes batches of one topic in. ``now_us`` is the wall clock in microseconds."""
+    """Takes batches of one topic in. ``now_us`` is the wall clock in microseconds.
+
+    ``erased`` says whose records are kept out; they get no further than the decoder.
+    """
 
     decoder: Decodes
     redactor: Redacts
     sealer: Seals
     now_us: Callable[[], int]
     on_rejected: Callable[[Rejected], None]
+    erased: Callable[[], Erased] = lambda: NOBODY
 
     def take(
         self, batch: Sequence[Raw], assignment: Assignment, buffer: TopicBuffer, now: float
@@ -90,6 +95,9 @@ class Intake:
             fresh = [raw for raw in fresh if not _is_held(raw, buffer.topic, assignment)]
         ingested_at = self.now_us()
         decoded, rejected = self.decoder.decode(buffer.topic, fresh)
+        gone: Counter[int] = Counter()
+        if erased := self.erased():
+            decoded, gone = erased.without(decoded)
         outcome = self.redactor.redact(decoded, ingested_at=ingested_at)
         rejected = [*rejected, *outcome.rejected]
         buffer.add(outcome.rows, now)
@@ -101,7 +109,7 @@ class Intake:
             buffer.set_aside_rows(sealed, aside, _late(rejected, assignment), now)
         aside.update(Source(buffer.topic, raw.partition) for raw in held)
         for source, read in offsets.items():
-            _count(assignment.owned[source], read, aside[source])
+            _count(assignment.owned[source], read, aside[source], gone[source.partition])
         _note_times(batch, buffer.topic, assignment)
         for item in rejected:
             self.on_rejected(item)
@@ -163,10 +171,12 @@ def _untold(entry: AuditEntry, assignment: Assignment) -> bool:
     return mark is not None and entry.offset >= (mark.position or 0)
 
 
-def _count(owned: Owned, read: Sequence[int], aside: int) -> None:
+def _count(owned: Owned, read: Sequence[int], aside: int, gone: int) -> None:
     owned.range.read(read)
     owned.range.quarantined += aside
-    owned.range.stored += len(read) - aside
+    owned.range.stored += len(read) - aside - gone
+    if gone:
+        owned.range.dropped[RULE] += gone
     owned.at_end = False
 
 

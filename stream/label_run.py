@@ -14,6 +14,7 @@ from schemas.errors import RetryableError
 from schemas.provenance import RecordKind
 from stream.cluster import Cluster
 from stream.config import KafkaSettings
+from stream.erasures import Known
 from stream.failpoints import Step
 from stream.label_flush import TABLE
 from stream.label_observer import LabelObserver
@@ -53,7 +54,13 @@ class LabelParts:
     retry_seconds: float
 
     def driver(
-        self, lake: Lake, cluster: Cluster, observer: LabelObserver, *, limit: int
+        self,
+        lake: Lake,
+        cluster: Cluster,
+        observer: LabelObserver,
+        *,
+        limit: int,
+        erasures: Known,
     ) -> Labelling:
         """Return what the worker's loop drives; ``limit`` bounds the state in bytes."""
         topics = topics_of(self.kafka)
@@ -69,6 +76,7 @@ class LabelParts:
             limit=limit,
             policy=self.policy,
             producing=self.setup.topic is not None,
+            erasures=erasures,
             retry_seconds=self.retry_seconds,
             now_us=lambda: time.time_ns() // 1000,
             new_token=lambda: secrets.randbits(63),

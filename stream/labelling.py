@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labels.join import COLUMNS, Join, Taken, Told
-from lake.commit import Guard, Move
+from lake.commit import Condition, Guard, Move
+from lake.erasures import guard
 from lake.ledger import Incarnation, Source, SourceRange, position_app, produced_app, seen_app
 from lake.writer import Part
 from schemas.errors import FatalError, FencedError, RetryableError
@@ -25,6 +26,7 @@ from schemas.provenance import RecordKind
 from schemas.records import LabelEvent
 from stream.buffer import Flush, Rows
 from stream.copartition import Copartition
+from stream.erasures import Known
 from stream.label_flush import LabelFlush, LabelsFlushed, label_rows
 from stream.label_observer import KEYS, PARTITION_COUNTS, LabelObserver
 from stream.label_tables import LabelTables, Pair
@@ -67,7 +69,8 @@ class Labelling:
 
     ``counts`` asks Kafka for the number of partitions of each topic. ``limit`` bounds the state in
     bytes, ``policy`` is the hash of the redaction policy, ``producing`` says whether a topic is set
-    for label events. ``retry_seconds`` is how long a lake that does not answer is borne with.
+    for label events. ``erasures`` tells the newest tombstone that is applied: when it changes, all
+    of this is abandoned. ``retry_seconds`` is how long a lake that does not answer is borne with.
     """
 
     join: Join
@@ -77,6 +80,7 @@ class Labelling:
     limit: int
     policy: str
     producing: bool
+    erasures: Known
     retry_seconds: float
     now_us: Callable[[], int]
     new_token: Callable[[], int]
@@ -271,7 +275,7 @@ class Labelling:
         counts = Counter((item.partition, item.cause.kind) for item in taken.decided)
         seen = self.join.watermarks
         moves: list[Move] = []
-        guards: list[Guard] = []
+        guards: list[Condition] = [guard(self.erasures())]
         ranges: list[SourceRange] = []
         for number, pair in self.pairs.items():
             if not pair.behind:
@@ -350,42 +354,6 @@ class Labelling:
         while self.join.size().bytes > self.limit and self.join.window > 1:
             self.join.shorten()
             self.observer.shortened(self.join.window)
-
-
-class NoLabels:
-    """Stands where labels are off: does nothing."""
-
-    def forget(self, sources: Sequence[Source]) -> None:
-        """Do nothing."""
-
-    def abandon(self) -> None:
-        """Do nothing."""
-
-    def missing(self, assignment: Assignment) -> list[int]:
-        """Return nothing."""
-        del assignment
-        return []
-
-    @property
-    def rebuilding(self) -> bool:
-        """Return whether there is something to do."""
-        return False
-
-    def turn(self, assignment: Assignment) -> None:
-        """Do nothing."""
-
-    def stored(self, flush: Flush) -> None:
-        """Do nothing."""
-
-    def seal(
-        self, incarnations: Mapping[str, Incarnation], *, everything: bool, busy: bool
-    ) -> LabelFlush | None:
-        """Return nothing."""
-        del incarnations, everything, busy
-        return None
-
-    def settled(self, outcome: LabelsFlushed | FencedError) -> None:
-        """Do nothing."""
 
 
 def _narrow(batches: Sequence[Rows], columns: Sequence[str]) -> pa.RecordBatch | None:

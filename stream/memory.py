@@ -5,6 +5,7 @@ process takes before it has read anything is measured, not guessed; the rest is 
 """
 
 import ctypes
+import gc
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +24,7 @@ _MAXIMAL_BATCH = 3 * 2**20  # above it the processor's caches are of no use: col
 _NEAR = 0.95  # of the ceiling
 _RELEASE_SECONDS = 1.0
 _POOL = "ARROW_DEFAULT_MEMORY_POOL"
+YOUNG_OBJECTS = 50_000
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -137,3 +139,14 @@ class Gate:
             self._released_at = now
             self.release()
         return self.resident() >= limit
+
+
+def calm_collector() -> None:
+    """Keep the collector of cycles away from what cannot be one.
+
+    What is there by now stays. What comes is records, which hold no cycles and are gone within a
+    batch: with the usual threshold of 700 it would look at them again and again.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)

@@ -51,6 +51,12 @@ SPECS: Sequence[Spec] = (
         "Records whose fate is committed: stored, quarantined, dropped; and offsets skipped.",
         ("topic", "outcome"),
     ),
+    Spec(
+        "goldpan_dropped_total",
+        Kind.COUNTER,
+        "Records that were dropped by a rule (`erased`: somebody's who was erased).",
+        ("topic", "rule"),
+    ),
     Spec("goldpan_records_read_total", Kind.COUNTER, "Records taken from Kafka.", ("topic",)),
     Spec("goldpan_bytes_read_total", Kind.COUNTER, "Bytes of values taken from Kafka.", ("topic",)),
     Spec(
@@ -59,8 +65,19 @@ SPECS: Sequence[Spec] = (
         "Records set aside, by reason (counted when found, before the commit).",
         ("topic", "reason"),
     ),
+    Spec(
+        "goldpan_findings_total",
+        Kind.COUNTER,
+        "Personal data replaced in committed records, by type; only where the audit is kept.",
+        ("topic", "type"),
+    ),
     Spec("goldpan_files_written_total", Kind.COUNTER, "Data files committed.", ("topic",)),
     Spec("goldpan_bytes_written_total", Kind.COUNTER, "Bytes of data files committed.", ("topic",)),
+    Spec(
+        "goldpan_erasures",
+        Kind.GAUGE,
+        "Number of the newest tombstone that this worker has read; 0 where nobody was erased.",
+    ),
     Spec(
         "goldpan_lag_records",
         Kind.GAUGE,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from lake.ledger import Source
@@ -104,6 +105,8 @@ class Observer:
             outcomes["quarantined"] += item.quarantined
             outcomes["dropped"] += sum(item.dropped.values())
             outcomes["skipped"] += sum(item.skipped.values())
+            for rule, count in item.dropped.items():
+                self.metrics.count("dropped", topic, rule, by=count)
             self._committed[item.source] = item.end
         for outcome, count in outcomes.items():
             self.metrics.count("records", topic, outcome, by=count)
@@ -112,6 +115,7 @@ class Observer:
         self.metrics.count("flushes", topic, "committed")
         self.metrics.observe("commit_seconds", done.seconds, topic)
         self._freshness(topic, flush.rows)
+        self._findings(topic, flush.audit_rows)
         self.log.info(
             "flush_committed",
             topic=topic,
@@ -128,6 +132,16 @@ class Observer:
             column = sealed.value.column(self.event_times[topic]).cast("int64")
             times = column.to_numpy(zero_copy_only=False)
             self.metrics.freshness.observe(topic, (now_us - times).astype(np.float64) / 1e6)
+
+    def _findings(self, topic: str, audit: Sequence[Rows]) -> None:
+        found: Counter[str] = Counter()
+        for sealed in audit:
+            counts = sealed.value.column("counts").flatten()
+            by_type = pa.table([counts.field("type"), counts.field("count")], ["type", "count"])
+            for one in by_type.group_by("type").aggregate([("count", "sum")]).to_pylist():
+                found[one["type"]] += one["count_sum"]
+        for kind, count in found.items():
+            self.metrics.count("findings", topic, kind, by=count)
 
     def fenced(self, flush: Flush, error: FencedError) -> None:
         """Take note that another worker had moved a position."""
@@ -166,6 +180,11 @@ class Observer:
     def checkpoint_failed(self, table: str, error: RetryableError) -> None:
         """Take note that a checkpoint was not written."""
         self.log.warning("checkpoint_failed", table=table, detail=str(error))
+
+    def erasures(self, number: int) -> None:
+        """Take note that the tombstones up to a number are applied from here on."""
+        self.metrics.set("erasures", number)
+        self.log.info("erasures_applied", newest=number)
 
     # -- partitions -----------------------------------------------------------------------------
 

@@ -1,6 +1,5 @@
 """Puts one worker together from its settings, and runs it."""
 
-import gc
 import random
 import secrets
 import threading
@@ -14,10 +13,12 @@ from prometheus_client import CollectorRegistry
 
 from lake.commit import Watch
 from lake.config import LakeSettings
+from lake.erasures import open_store
 from lake.ledger import Source
 from lake.retry import Retry
 from lake.tables import Lake
 from lake.writer import TableWriter
+from redact.keys import Keys
 from schemas.arrow import TABLES
 from schemas.errors import FatalError, RetryableError
 from schemas.provenance import RecordKind
@@ -28,6 +29,7 @@ from stream.cluster import Cluster
 from stream.config import KafkaSettings, StreamSettings
 from stream.decode.decoder import Decoder
 from stream.decode.sources import SchemaSource
+from stream.erasures import Erasures
 from stream.events import Log
 from stream.failpoints import Step, parse
 from stream.flusher import Flusher, FlushSteps, Steps, another_topic
@@ -37,9 +39,10 @@ from stream.kafka_client import admin_properties, make_consumer
 from stream.label_flush import LABELS, TABLE
 from stream.label_observer import LabelObserver
 from stream.label_run import LabelParts, LabelSetup
-from stream.labelling import Labelling, NoLabels
-from stream.memory import Budget, Gate, resident_bytes, use_steady_pool
+from stream.labelling import Labelling
+from stream.memory import Budget, Gate, calm_collector, resident_bytes, use_steady_pool
 from stream.metrics import Metrics
+from stream.no_labels import NoLabels
 from stream.observer import Observer
 from stream.pace import Pace
 from stream.probes import Probes
@@ -48,7 +51,6 @@ from stream.worker import Limits, Worker
 START_SECONDS = 20.0  # how long Kafka and the lake may take to answer for the first time
 TAKE_OVER_SECONDS = 120.0  # within a rebalance: below Kafka's max.poll.interval.ms of 300 s
 REVOKE_SECONDS = 20.0
-YOUNG_OBJECTS = 50_000
 QUARANTINE = "quarantine"
 AUDIT = "redactions"
 
@@ -57,13 +59,18 @@ ResultT = TypeVar("ResultT")
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """Everything a worker is made of. ``port`` 0 serves no metrics; ``stop`` ends the worker."""
+    """Everything a worker is made of.
+
+    ``keys`` are all redaction keys that are known. ``port`` 0 serves no metrics; ``stop`` ends the
+    worker.
+    """
 
     kafka: KafkaSettings
     stream: StreamSettings
     lake: LakeSettings
     redactor: Redacts
     sealer: Seals
+    keys: Sequence[Keys]
     schemas: SchemaSource
     log: Log
     version: str
@@ -105,17 +112,6 @@ def check_outside(
     Budget.plan(stream.memory_bytes, resident_bytes())
 
 
-def _calm_collector() -> None:
-    """Keep the collector of cycles away from what cannot be one.
-
-    What is there by now stays. What comes is records, which hold no cycles and are gone within a
-    batch: with the usual threshold of 700 it would look at them again and again.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
-
-
 def _start_retry(stream: StreamSettings, stop: threading.Event) -> Retry:
     return Retry(
         seconds=min(START_SECONDS, stream.retry_seconds),
@@ -155,6 +151,7 @@ class _Assembly:
         # Two handles on each table: the flusher's thread commits through one, the loop's thread
         # reads positions through the other.
         self.lake, self.writing_lake = Lake(setup.lake), Lake(setup.lake)
+        self.erasures = Erasures(open_store(self.lake.location), setup.keys)
 
     def run(self, *, until_caught_up: bool) -> None:
         """Start up, work, and close; see `run_worker`."""
@@ -179,6 +176,8 @@ class _Assembly:
             joined=self.labels is not None,
         )
         observer = self._observer(budget)
+        if self._first_answer("the lake", self.erasures.reload):
+            observer.erasures(self.erasures.number)
         consumer = make_consumer(
             self.setup.kafka,
             fetch_queue=budget.fetch_queue,
@@ -188,7 +187,7 @@ class _Assembly:
         try:
             take_over = self._take_over(consumer, observer)
             self._first_answer("Kafka and the lake", lambda: take_over.check(self.topics))
-            _calm_collector()
+            calm_collector()
             targets = None
             if until_caught_up:
                 targets = self._ends(consumer, partitions)
@@ -220,6 +219,9 @@ class _Assembly:
             on_retry=observer.retried,
             on_recovered=observer.recovered,
         )
+
+    def _known(self) -> int:
+        return self.erasures.number
 
     def _observer(self, budget: Budget) -> Observer:
         return Observer(
@@ -275,6 +277,7 @@ class _Assembly:
                 reached=self.reached,
                 new_token=lambda: secrets.randbits(63),
                 buffers={topic: TopicBuffer(topic) for topic in self.topics},
+                erasures=self._known,
             ),
             gate=Gate(budget),
             pace=Pace(budget.batch),
@@ -287,6 +290,7 @@ class _Assembly:
             observer=observer,
             log=self.setup.log,
             labelling=self._labelling(budget, observer),
+            erasures=self.erasures,
             reached=self.reached,
             stop_requested=self.setup.stop.is_set,
             give_up=self.giving_up.set,
@@ -329,6 +333,7 @@ class _Assembly:
                 sealer=self.setup.sealer,
                 now_us=lambda: time.time_ns() // 1000,
                 on_rejected=observer.rejected,
+                erased=lambda: self.erasures.kept_out,
             )
             for topic, kind in kinds.items()
         }
@@ -339,7 +344,9 @@ class _Assembly:
         told = LabelObserver(
             self.metrics, self.setup.log, _now_ms, observer.retried, observer.recovered
         )
-        return self.labels.driver(self.lake, self.cluster, told, limit=budget.join)
+        return self.labels.driver(
+            self.lake, self.cluster, told, limit=budget.join, erasures=self._known
+        )
 
     def _labels(self, setup: LabelSetup) -> LabelParts:
         if setup.topic is not None:

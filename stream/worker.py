@@ -20,21 +20,24 @@ from schemas.provenance import Raw
 from stream.assignment import TakeOver
 from stream.buffer import Flush
 from stream.cluster import Cluster
+from stream.erasures import Erasures
 from stream.events import Log
 from stream.failpoints import Step
+from stream.fetch import raw_of
 from stream.flusher import Flushed, NotFlushed, Outcome
 from stream.flushes import Flushes
+from stream.hold import HOLD_SECONDS, Hold
 from stream.intake import Intake
 from stream.label_flush import LABELS, LabelFlush, LabelsFlushed
-from stream.labelling import Labelling, NoLabels
+from stream.labelling import Labelling
 from stream.memory import Gate
+from stream.no_labels import NoLabels
 from stream.observer import Observer
 from stream.owned import Assignment, Owned
 from stream.pace import Pace
 
 POLL_SECONDS = 0.2
 OBSERVE_SECONDS = 2.0
-HOLD_SECONDS = 1.0
 DECODING = "decoding"
 JOIN_SECONDS = 2.0  # a thread that hangs in a request to the lake is left behind after this
 
@@ -65,15 +68,16 @@ class Worker:
     observer: Observer
     log: Log
     labelling: Labelling | NoLabels
+    erasures: Erasures
     reached: Callable[[Step], None]
     stop_requested: Callable[[], bool]
     give_up: Callable[[], None]
     assignment: Assignment = field(default_factory=Assignment)
     incarnations: dict[str, Incarnation] = field(default_factory=dict)
     _disturbed: bool = False
+    _fenced: bool = False
     _paused: bool = False
-    _hold_until: float = 0.0
-    _failing_since: float | None = None
+    _hold: Hold = field(default_factory=Hold)
     _observed_at: float = 0.0
 
     def run(self, targets: Mapping[Source, int] | None = None) -> None:
@@ -123,6 +127,8 @@ class Worker:
             self._take(batch)
         while outcome := self.flushes.finished():
             self._settle(outcome)
+        if self._fenced:
+            self._look_for_erasures()
         self.labelling.turn(self.assignment)
         self._start_flushes()
         self._control_gate()
@@ -134,15 +140,7 @@ class Worker:
         for message in batch:
             error = message.error()
             if error is None:
-                raws[message.topic()].append(
-                    Raw(
-                        message.partition(),
-                        message.offset(),
-                        message.timestamp()[1],
-                        message.key(),
-                        message.value(),
-                    )
-                )
+                raws[message.topic()].append(raw_of(message))
             elif error.code() == KafkaError._PARTITION_EOF:
                 ends.append((Source(message.topic(), message.partition()), message.offset()))
             elif self._client_error(error, message.topic()):
@@ -162,25 +160,15 @@ class Worker:
                 records, self.assignment, self.flushes.buffers[topic], began
             )
         except RetryableError as error:
-            self._hold(error, began)
+            self._hold.failed(error, began, self.limits.retry_seconds)
+            self.observer.retried(DECODING, error, HOLD_SECONDS)
             return False
-        if self._failing_since is not None:
-            self._failing_since = None
+        if self._hold.passed():
             self.observer.recovered(DECODING)
         size = sum(len(raw.value) for raw in records if raw.value)
         self.pace.took(len(records), size, monotonic() - began)
         self.observer.read(topic, taken, records)
         return True
-
-    def _hold(self, error: RetryableError, now: float) -> None:
-        """Wait before the same records are read again; give up when it has gone on for too long."""
-        self._failing_since = self._failing_since or now
-        if now - self._failing_since > self.limits.retry_seconds:
-            raise FatalError(
-                f"still failing after {self.limits.retry_seconds:g} s: {error}"
-            ) from error
-        self.observer.retried(DECODING, error, HOLD_SECONDS)
-        self._hold_until = now + HOLD_SECONDS
 
     def _reached_end(self, source: Source, offset: int) -> None:
         owned = self.assignment.owned.get(source)
@@ -232,8 +220,10 @@ class Worker:
         elif not isinstance(outcome.error, FencedError):
             raise outcome.error
         elif isinstance(outcome.flush, LabelFlush):
+            self._fenced = True
             self.labelling.settled(outcome.error)
         else:
+            self._fenced = True
             self.observer.fenced(outcome.flush, outcome.error)
             self._reset(outcome.flush.topic)
 
@@ -266,6 +256,7 @@ class Worker:
             if isinstance(outcome, NotFlushed) and isinstance(outcome.flush, Flush):
                 if not isinstance(outcome.error, FencedError):
                     raise outcome.error
+                self._fenced = True
                 self.observer.fenced(outcome.flush, outcome.error)
                 return False
             if outcome is not None:
@@ -333,7 +324,18 @@ class Worker:
     def _reset(self, topic: str) -> None:
         """Drop what is buffered of a topic and go on from the tables' positions."""
         self.flushes.drop(topic)
-        sources = [item.source for item in self.assignment.of(topic)]
+        self._take_again([item.source for item in self.assignment.of(topic)])
+
+    def _look_for_erasures(self) -> None:
+        """Load tombstones after a fence; if there are new ones, read everything again with them."""
+        self._fenced = False
+        if not self.retry.call("reading tombstones", self.erasures.reload):
+            return
+        self.observer.erasures(self.erasures.number)
+        self._abandon()
+        self._take_again(list(self.assignment.owned))
+
+    def _take_again(self, sources: Sequence[Source]) -> None:
         taken, incarnations = self._take_positions(sources)
         self.assignment.add(taken)
         self.incarnations.update(incarnations)
@@ -356,7 +358,7 @@ class Worker:
 
     def _control_gate(self) -> None:
         full = self.gate.update(self.flushes.bytes())
-        wait = full or monotonic() < self._hold_until
+        wait = full or monotonic() < self._hold.until
         if wait and not self._paused:
             self._pause_all()
             self.observer.paused("memory" if full else "retry")

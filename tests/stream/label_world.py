@@ -126,6 +126,7 @@ class Worker:
             "limit": 2**30,
             "policy": "p",
             "producing": True,
+            "erasures": lambda: 0,
             "retry_seconds": 10.0,
             "now_us": lambda: NOW + world.number(),
             "new_token": world.number,

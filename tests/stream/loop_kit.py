@@ -9,19 +9,22 @@ import pytest
 from confluent_kafka import KafkaError, TopicPartition
 
 from lake.commit import Watch
+from lake.erasures import open_store
 from lake.ledger import Source
 from lake.tables import Lake
 from lake.writer import TableWriter
 from schemas.errors import FatalError, FencedError, RetryableError
 from stream.buffer import Flush, TopicBuffer
+from stream.erasures import Erasures
 from stream.flusher import Flushed, FlushSteps, NotFlushed, Outcome
 from stream.flushes import Due, Flushes
 from stream.intake import Intake
-from stream.labelling import NoLabels
 from stream.memory import Budget, Gate
+from stream.no_labels import NoLabels
 from stream.pace import Pace
 from stream.worker import Limits, Worker
 from tests.lake.kit import HERE, TOPIC, patience
+from tests.redact.kit import KEYS
 from tests.stream.kit import Recorder, take_over
 from tests.stream.protocol.world import Verdict
 
@@ -167,6 +170,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.patch.setattr("stream.worker.monotonic", lambda: self.now)
+        self.erasures = Erasures(open_store(self.lake.location), [KEYS])
         tokens, verdict = count(1), Verdict(self._fails)
         writers = {
             name: TableWriter(
@@ -196,19 +200,30 @@ class Loop:
         self.worker = Worker(
             cooperative=False,
             take_over=take_over(self.lake),
-            intakes={TOPIC: Intake(verdict, verdict, verdict, lambda: 0, lambda _rejected: None)},
+            intakes={
+                TOPIC: Intake(
+                    verdict,
+                    verdict,
+                    verdict,
+                    lambda: 0,
+                    lambda _rejected: None,
+                    lambda: self.erasures.kept_out,
+                )
+            },
             flushes=Flushes(
                 flusher=flusher,
                 due=Due(2**20, 5.0),
                 reached=lambda _step: None,
                 new_token=lambda: next(tokens),
                 buffers={TOPIC: TopicBuffer(TOPIC)},
+                erasures=lambda: self.erasures.number,
             ),
             gate=self.gate,
             pace=Pace(budget.batch),
             limits=Limits(drain_seconds=1.0, revoke_seconds=1.0, retry_seconds=self.retry_seconds),
             retry=patience(),
             labelling=NoLabels(),
+            erasures=self.erasures,
             reached=lambda _step: None,
             stop_requested=lambda: False,
             give_up=lambda: None,

@@ -51,6 +51,7 @@ class Desk:
             reached=self.steps.append,
             new_token=lambda: next(tokens),
             buffers={topic: TopicBuffer(topic) for topic in TOPICS},
+            erasures=lambda: 0,
         )
         self.assignment = Assignment()
         for topic in TOPICS:

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError
 
 from lake.tables import Lake
 from schemas.errors import FatalError, FencedError, RetryableError
-from stream.worker import HOLD_SECONDS
+from stream.hold import HOLD_SECONDS
 from tests.lake.kit import OTHER, SOURCE, append, make_lake, offsets, open_lake, set_aside
 from tests.stream.loop_kit import Loop, Message, records
 

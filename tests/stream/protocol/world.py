@@ -20,6 +20,7 @@ from lake.writer import TableWriter
 from redact.audit import AuditEntry
 from schemas.errors import FencedError
 from schemas.provenance import Decoded, Raw, RecordKind, Rejected
+from schemas.records import Feedback
 from stream.assignment import TakeOver
 from stream.beginning import Beginning
 from stream.buffer import Flush, TopicBuffer
@@ -70,12 +71,20 @@ class Verdict:
         """Tell records that pass from others."""
         passed = [raw for raw in messages if not self.bad(raw.partition, raw.offset)]
         failed = [raw for raw in messages if self.bad(raw.partition, raw.offset)]
-        decoded: Decoded[Any] = Decoded(RecordKind.FEEDBACK, topic, passed, [], [], [], passed)
+        decoded: Decoded[Any] = Decoded(
+            kind=RecordKind.FEEDBACK,
+            topic=topic,
+            records=[said(raw) for raw in passed],
+            partitions=[raw.partition for raw in passed],
+            offsets=[raw.offset for raw in passed],
+            schema_ids=[""] * len(passed),
+            raws=passed,
+        )
         return decoded, [Rejected(topic, "not_json", "d", raw) for raw in failed]
 
     def redact(self, decoded: Decoded[Any], *, ingested_at: int) -> "Passed":
         """Make rows."""
-        found = [At(raw.partition, raw.offset) for raw in decoded.records]
+        found = [At(raw.partition, raw.offset) for raw in decoded.raws]
         told = [AuditEntry(decoded.topic, at.partition, at.offset, None, 0, ()) for at in found]
         return Passed(rows(found, topic=decoded.topic, ingested_at=when(ingested_at)), audit=told)
 
@@ -88,6 +97,17 @@ class Verdict:
         found = [At(item.raw.partition, item.raw.offset) for item in rejected]
         topic = rejected[0].topic
         return rows(found, table=QUARANTINE, topic=topic, ingested_at=when(ingested_at))
+
+
+def said(raw: Raw) -> Feedback:
+    """Return feedback that is named by its offset."""
+    return Feedback(
+        feedback_id=f"f-{raw.offset}",
+        trace_id=f"t-{raw.offset}",
+        kind="comment",
+        actor="end_user",
+        occurred_at=0,
+    )
 
 
 @dataclass

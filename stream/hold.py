@@ -1,0 +1,27 @@
+"""Waiting before the same records are read again, because a step outside does not answer."""
+
+from dataclasses import dataclass
+
+from schemas.errors import FatalError, RetryableError
+
+HOLD_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Hold:
+    """Nothing is read before ``until``, in seconds of a monotonic clock."""
+
+    until: float = 0.0
+    _since: float | None = None
+
+    def failed(self, error: RetryableError, now: float, most_seconds: float) -> None:
+        """Wait; FatalError when it has gone on for too long."""
+        self._since = self._since or now
+        if now - self._since > most_seconds:
+            raise FatalError(f"still failing after {most_seconds:g} s: {error}") from error
+        self.until = now + HOLD_SECONDS
+
+    def passed(self) -> bool:
+        """Take note that the step has answered; return whether it had failed before."""
+        failing, self._since = self._since is not None, None
+        return failing
