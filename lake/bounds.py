@@ -13,7 +13,7 @@ to the letter. It is replaced in one step, and so are checkpoints.
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import pyarrow as pa
@@ -31,18 +31,12 @@ _LEFT_OVER: Final = re.compile(r"_delta_log/.*(?:#\d+|\.crc|\.tmp)")
 _VERSION: Final = re.compile(r"_delta_log/(\d{20})")
 
 
-def widen_bounds(
-    files: ObjectStore,
-    live: Collection[str],
-    *,
-    version: int,
-    reached: Callable[[], None] = lambda: None,
-) -> int:
+def widen_bounds(files: ObjectStore, live: Collection[str], *, version: int) -> int:
     """Widen the bounds of all but the ``live`` files; return how many files of the log changed.
 
     ``files`` is the store of one table, ``live`` holds the paths of its files as of ``version``;
-    later commits are left alone. ``reached`` is told after each file that was changed. Raises
-    RetryableError or FatalError if the store does not answer. May be run again, and beside workers.
+    later commits are left alone. Raises RetryableError or FatalError if the store does not answer.
+    May be run again, and beside workers.
     What a dead writer left half done goes, and so do the sums of other programs over the log
     (``.crc``), which would not fit any more.
     """
@@ -55,7 +49,6 @@ def widen_bounds(
         elif later or not _rewritten(files, path, live):
             continue
         changed += 1
-        reached()
     return changed
 
 

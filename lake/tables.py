@@ -151,6 +151,12 @@ class Table:
         with _lake_errors(f"reading the history of table {self.name}"):
             return read_ledger(self.handle.history(), table=self.name)
 
+    def said(self, key: str) -> list[tuple[int, str]]:
+        """Return what commits say under a key of their metadata, by version, oldest first."""
+        with _lake_errors(f"reading the history of table {self.name}"):
+            history = self.handle.history()
+        return sorted((commit["version"], commit[key]) for commit in history if key in commit)
+
     def active_files(self) -> pa.Table:
         """Return the files of the table: path, size_bytes, num_records, min.*, max.*, ..."""
         with _lake_errors(f"reading the file list of table {self.name}"):

@@ -9,15 +9,22 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.arrow import MICROS, TABLES
 from schemas.columns import record_arrays
 from schemas.redacted import Redacted
 
+_BLANK: Final[Mapping[str, Any]] = {
+    "fingerprint": None,
+    "characters_scanned": 0,
+    "counts": [],
+    "positions": [],
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -108,6 +115,21 @@ def chained(row: Mapping[str, Any], previous: str) -> str:
     It is SHA-256 over both as JSON, names in the order of the alphabet, without white space.
     """
     return _hash([previous, row])
+
+
+def forgotten(rows: pa.Table, erased: pa.Array) -> pa.Table:
+    """Return rows of which the ``erased`` say nothing any more, but for their links in the chain.
+
+    Without a fingerprint, as no other row is, they cannot be hashed again; the row after each still
+    names it, so none can be taken out or put in unnoticed. Which ones were erased, and that nobody
+    else blanked them, is what the receipt of the erasure says.
+    """
+    for name, nothing in _BLANK.items():
+        at = rows.schema.get_field_index(name)
+        field = rows.schema.field(at)
+        blank = pc.if_else(erased, pa.scalar(nothing, field.type), rows[name])
+        rows = rows.set_column(at, field, blank)
+    return rows
 
 
 def _hash(document: Any) -> str:

@@ -34,7 +34,7 @@ from batch.release.reading import read_lines, read_rows
 from batch.release.rows import json_rows
 from batch.release.settle import Order, settle
 from batch.release.shelf import Fence, Shelf, Standing
-from batch.release.successor import succeed, successor_of
+from batch.release.successor import is_successor, succeed, successor_of
 from batch.release.wanted import Wanted, Why
 from schemas.errors import FatalError
 
@@ -77,6 +77,16 @@ def find(shelf: Shelf, wanted: Wanted) -> list[Found]:
     return [one for one in found if one.rows or one.mentions]
 
 
+def trace_ids(shelf: Shelf) -> set[str]:
+    """Return the ids of all traces in all versions, for who knows them by marks only."""
+    return {
+        row["trace_id"]
+        for one in _everything(shelf)
+        for file in WITH_ROWS
+        for row in _rows(shelf, one, file) or ()
+    }
+
+
 def erase(
     shelf: Shelf, wanted: Wanted, order: Order, progress: Progress = lambda _what: None
 ) -> list[Erased]:
@@ -87,14 +97,7 @@ def erase(
     """
     tables = (order.tables.get(table, 0) for table in ("traces", "labels"))
     shelf.fence(Fence(order.number, *tables))
-    closed: dict[tuple[str, str], Found] = {}
-    for one in _everything(shelf):
-        progress(f"erasing from {one.name}@{one.version}")
-        found = None if one.published else _found(shelf, one, wanted)
-        if found is None or not _closed(shelf, one, wanted):
-            settle(shelf, one, wanted, order)
-        elif found.rows or found.mentions:
-            closed[one.name, str(one.version)] = found
+    closed = _erase_everywhere(shelf, wanted, order, progress)
     progress("purging older versions of files")
     _purge(shelf, wanted)
     for name in shelf.names():
@@ -102,6 +105,28 @@ def erase(
         succeed(shelf, name)
     _refuse_named(shelf, wanted)
     return _done(shelf, order, closed)
+
+
+def _erase_everywhere(
+    shelf: Shelf, wanted: Wanted, order: Order, progress: Progress
+) -> dict[tuple[str, str], Found]:
+    """Take the rows out of all versions; return what was in those that were never published.
+
+    Looks again until there is no version that it has not seen: another erasure at work may have
+    begun a successor of rows that are wanted here. From then on it cannot (see `succeed`).
+    """
+    closed: dict[tuple[str, str], Found] = {}
+    seen: set[Standing] = set()
+    while todo := [one for one in _everything(shelf) if one not in seen]:
+        seen.update(todo)
+        for one in sorted(todo, key=lambda one: not one.published):
+            progress(f"erasing from {one.name}@{one.version}")
+            found = None if one.published else _found(shelf, one, wanted)
+            if found is None or not _closed(shelf, one, wanted):
+                settle(shelf, one, wanted, order)
+            elif found.rows or found.mentions:
+                closed[one.name, str(one.version)] = found
+    return closed
 
 
 def _everything(shelf: Shelf) -> Iterator[Standing]:
@@ -147,7 +172,7 @@ def _closed(shelf: Shelf, one: Standing, wanted: Wanted) -> bool:
     write a file after this has looked; so each file with rows that is not there is put, empty.
     """
     if one.state == "begun":
-        if _harmless(shelf, one, DATA, wanted):
+        if _harmless(shelf, one, DATA, wanted) or is_successor(shelf, one):
             return True
         if not shelf.abandon(one):
             return False

@@ -15,10 +15,11 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Commands about one thing."""
+    """Commands about one thing. ``default`` is the one that is meant where only options follow."""
 
     summary: str
     members: Mapping[str, "Member"]
+    default: str | None = None
 
 
 Member: TypeAlias = Command | Group
@@ -127,6 +128,17 @@ COMMANDS: Final = Group(
                 ),
                 "withdraw": Command("goldpan.cli.release:withdraw", "Withdraw a version."),
             },
+        ),
+        "erase": Group(
+            "Take persons out of the lake and its releases: `goldpan erase --subject ID`.",
+            {
+                "run": Command("goldpan.cli.erase:run", "Erase a person, or many."),
+                "list": Command("goldpan.cli.erase:list_", "List the erasures of this lake."),
+                "verify": Command(
+                    "goldpan.cli.erase:verify", "Tell whether a receipt is as it was signed."
+                ),
+            },
+            default="run",
         ),
         "retention": Group(
             "What leaves the lake when its days are over.",

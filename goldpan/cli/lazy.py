@@ -20,6 +20,13 @@ class LazyGroup(click.Group):
         super().__init__(name=name, help=entry.summary, context_settings=CONTEXT, **attributes)
         self._entry = entry
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the default in front where a command's name would be, if options stand there."""
+        helps = self.get_help_option_names(ctx)
+        if self._entry.default and args and args[0].startswith("-") and args[0] not in helps:
+            args = [self._entry.default, *args]
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the list."""
         del ctx

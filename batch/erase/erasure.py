@@ -1,0 +1,292 @@
+"""An erasure from its beginning to its end, whoever begins it and however often it is interrupted.
+
+1. A tombstone is put (`lake.erasures`): from now on the persons are known to be erased.
+2. Every table is fenced: nobody commits any more who has not read it.
+3. The look (`batch.erase.look`). What it has learnt (ids of traces and feedback) goes into another
+   tombstone, and the tables are fenced again.
+4. Traces of others that lose evidence are decided again; then the rows go, those first that tell
+   least of who they belong to: labels, reviews, audit, quarantine, feedback, traces.
+   From 2 again, until a look that follows a fence finds nothing.
+5. The same in the releases.
+6. What no table consists of any more is purged (`batch.erase.purge`).
+7. The receipt is signed and kept.
+
+All that is known of how far it has come is in the lake. A run that is killed leaves an erasure
+without a receipt; the next one for the same persons goes on with it. Once there is a receipt, a run
+that finds nothing changes nothing, and shows it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Final, Protocol
+
+from batch.erase import receipt
+from batch.erase.again import Doomed, decide_again
+from batch.erase.look import Found, Progress, Searcher
+from batch.erase.place import Place
+from batch.erase.purge import Purge, Purged
+from batch.erase.rows import places_of, take_out, told_before
+from batch.erase.tombs import Tombs, marks_of
+from batch.erase.unfinished import unfinished
+from batch.erase.wanted import Persons, Wanted
+from batch.sequence import Means
+from labels.evidence import Scales
+from lake import erasures
+from lake.erasures import Tombstone
+from lake.tables import Lake
+from redact.keys import Keys
+from redact.signing import Signer
+from redact.subjects import marks_of_feedback, marks_of_traces
+from schemas.errors import FatalError, FencedError, UsageError
+
+ROUNDS: Final = 20
+
+
+class Releases(Protocol):
+    """The releases, as an erasure sees them."""
+
+    def find(self, wanted: Wanted, events: frozenset[str]) -> list[dict[str, Any]]:
+        """Return the versions that hold rows that go; ``events`` are label events that went."""
+
+    def erase(
+        self,
+        wanted: Wanted,
+        events: frozenset[str],
+        tombstone: Tombstone,
+        tables: Mapping[str, int],
+    ) -> list[dict[str, Any]]:
+        """Take them out; return what this erasure took, in all its calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An erasure that has a receipt. ``again``: it had one before this run, and nothing was left.
+
+    ``purged`` is what this run removed of files that no table consists of.
+    """
+
+    number: int
+    receipt: bytes
+    again: bool
+    purged: Purged
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """Erases persons from one lake. ``scales`` is None where labels are off.
+
+    ``keys`` are all that are known, the current one first. ``places`` begins with the lake's own.
+    With ``refuse_closed`` nothing is begun while quarantine holds payloads that cannot be opened.
+    """
+
+    lake: Lake
+    places: Sequence[Place]
+    ids: frozenset[str]
+    keys: Sequence[Keys]
+    searcher: Searcher
+    refuse_closed: bool
+    releases: Releases
+    scales: Scales | None
+    means: Means
+    progress: Progress = lambda _what, _done, _of: None
+
+    @cached_property
+    def persons(self) -> Persons:
+        """Return the persons, in all the forms that they may have in this lake."""
+        return Persons.of(self.ids, self.keys, self._try("reading the apps", self._apps))
+
+    @cached_property
+    def tombs(self) -> Tombs:
+        """Return the folder of tombstones."""
+        return Tombs(erasures.open_store(self.lake.location), self.means.retry)
+
+    def look(self) -> tuple[Found, list[dict[str, Any]]]:
+        """Return what would go, of the tables and of the releases; nothing is changed."""
+        found = self.searcher.look(self._wanted())
+        events = self._doomed(found) | self._events()
+        return found, self.releases.find(found.wanted, events)
+
+    def run(self) -> Ended:
+        """Erase, or go on with an erasure, or show the receipt of the one that is done.
+
+        Raises UsageError if records are being moved by something unfinished, FatalError if the lake
+        does not answer in time or others change it all the time, RetryableError if told to stop.
+        """
+        self._refuse_unfinished()
+        if self._own() and not self._open():
+            found, released = self.look()
+            if found.nothing and not released:
+                return self._shown(found.wanted)
+        self._refuse_closed()
+        if not self._open():
+            self.tombs.put(self.persons, self.means.now_us(), {}, {})
+        found = self._rows_out()
+        tombstone = self._own()[-1]
+        taken = self.releases.erase(found.wanted, self._events(), tombstone, self._versions())
+        purged = self._purged(found.wanted)
+        return self._ended(found, taken, purged)
+
+    def _rows_out(self) -> Found:
+        """Take rows out until a look that follows a fence finds nothing."""
+        for _ in range(ROUNDS):
+            self._fence()
+            found = self.searcher.look(self._wanted())
+            if found.nothing:
+                return found
+            self._refuse_unfinished()
+            self._name(found.wanted)
+            try:
+                self._take_out(found)
+            except FencedError:
+                continue  # another erasure, or a replay, has changed what labels rest on
+        raise FatalError(
+            "rows of the person come in all the time, or others change the tables all the time: "
+            "run `goldpan erase` again"
+        )
+
+    def _take_out(self, found: Found) -> None:
+        number = self._own()[-1].number
+        labels = [one for one in found.tables if one.table is self.lake.table("labels")]
+        if self.scales is not None:
+            for one in labels:
+                doomed = Doomed.of(one, found.wanted, self.means)
+                decide_again(self.lake, self.scales, found.wanted, doomed, self.means)
+        for done, one in enumerate(found.tables):
+            where = one.place.path_of(one.table.name)
+            self.progress(f"erasing from {where}", done, len(found.tables))
+            take_out(one, found.wanted, number, self.searcher, self.means)
+
+    def _name(self, wanted: Wanted) -> None:
+        """Put what a look has learnt into a tombstone, and fence, unless it is in one."""
+        traces = marks_of_traces(self.keys, wanted.traces | wanted.touched)
+        feedback = marks_of_feedback(self.keys, wanted.feedback | wanted.remarks)
+        known = marks_of(self.keys, self._own())
+        new = any(
+            set(found) - known_marks.get(name, frozenset())
+            for marks, known_marks in ((traces, known.traces), (feedback, known.feedback))
+            for name, found in marks.items()
+        )
+        if new:
+            self.tombs.put(self.persons, self.means.now_us(), traces, feedback)
+            self._fence()
+
+    def _fence(self) -> None:
+        newest = self._try("reading tombstones", lambda: erasures.newest(self.tombs.store))
+        for place in self.places:
+            for table in place.tables.values():
+                self.progress(f"fencing {place.path_of(table.name)}", 0, 0)
+                erasures.fence(table, newest, retry=self.means.retry, now_ms=self._now_ms)
+
+    def _purged(self, wanted: Wanted) -> Purged:
+        root = self.lake.location.files("")
+        purge = Purge(root, self.places, self.searcher, self.means.retry, self.progress)
+        return purge.run(wanted.at(self._places()))
+
+    def _ended(self, found: Found, taken: Sequence[Mapping[str, Any]], purged: Purged) -> Ended:
+        numbers = self._open()
+        if not numbers:  # another run for the same persons was faster
+            return self._shown(found.wanted)
+        mine = [one for one in self._own() if one.number in numbers]
+        body = receipt.document(
+            erasures=numbers,
+            until_us=max(one.until_us for one in mine),
+            made_at_us=self.means.now_us(),
+            subjects=self.persons.marks,
+            commits=self._try("reading the logs", lambda: list(told_before(self.places, numbers))),
+            releases=taken,
+            not_looked_into={
+                "sealed_payloads": found.closed,
+                "quarantined_without_payload": sum(one.bare for one in found.tables),
+            },
+        )
+        number = max(numbers)
+        kept = self.tombs.file(number, receipt.signed(body, Signer(self.keys[0].receipt)))
+        return Ended(number, kept, again=False, purged=purged)
+
+    def _shown(self, wanted: Wanted) -> Ended:
+        purged = self._purged(wanted)
+        number = max(one.number for one in self._own() if self.tombs.receipt(one.number))
+        return Ended(number, self.tombs.receipt(number) or b"", again=True, purged=purged)
+
+    def _own(self) -> list[Tombstone]:
+        return self.tombs.of(self.persons)
+
+    def _open(self) -> list[int]:
+        """Return the numbers of the persons' tombstones that no receipt speaks of."""
+        numbers = {one.number for one in self._own()}
+        for number in sorted(numbers):
+            kept = self.tombs.receipt(number)
+            if kept is not None:
+                numbers -= set(receipt.read(kept, f"the receipt {number}")[0]["erasures"])
+        return sorted(numbers)
+
+    def _wanted(self) -> Wanted:
+        marks = marks_of(self.keys, self._own())
+        return Wanted(self.persons, marks, places=self._places())
+
+    def _places(self) -> Any:
+        return places_of(said for _, _, said in self._told())
+
+    def _events(self) -> frozenset[str]:
+        """Return the label events that went, by id."""
+        return frozenset(e for _, _, said in self._told() for e in said.get("events", ()))
+
+    def _told(self) -> list[tuple[str, int, Any]]:
+        numbers = [one.number for one in self._own()]
+        step = partial(told_before, self.places, numbers)
+        return self.means.retry.call("reading the logs", lambda: list(step()))
+
+    def _versions(self) -> dict[str, int]:
+        """Return at which version the last rows of a table went."""
+        versions: dict[str, int] = {}
+        for table, version, _ in self._told():
+            versions[table] = max(version, versions.get(table, 0))
+        return versions
+
+    def _doomed(self, found: Found) -> frozenset[str]:
+        return frozenset().union(
+            *(
+                Doomed.of(one, found.wanted, self.means).events
+                for one in found.tables
+                if one.table.name == "labels"
+            )
+        )
+
+    def _apps(self) -> set[str]:
+        apps: set[str] = set()
+        for place in self.places:
+            for table in place.named(["traces"]):
+                table.refresh()
+                for batch in table.batches(["app"]):
+                    apps.update(batch.column("app").unique().to_pylist())
+        return apps
+
+    def _refuse_unfinished(self) -> None:
+        sources = self._try("reading the logs", self._unfinished)
+        if sources:
+            raise UsageError(
+                f"records of {', '.join(map(str, sources))} are on their way between quarantine "
+                "and their table: finish that first, with `goldpan quarantine redrive` or "
+                "`goldpan replay promote`, whichever was begun, then run `goldpan erase` again"
+            )
+
+    def _refuse_closed(self) -> None:
+        count = self.searcher.closed(self._wanted()) if self.refuse_closed else 0
+        if count:
+            raise UsageError(
+                f"{count} sealed payloads in quarantine cannot be opened, so nobody can tell whose "
+                "they are: set GOLDPAN_REDACT__SEAL_KEY and its id to the key that sealed them, or "
+                "say with --unopened whether to keep or to remove them"
+            )
+
+    def _unfinished(self) -> list[Any]:
+        for table in self.places[0].tables.values():
+            table.refresh()
+        return list(unfinished(self.lake))
+
+    def _now_ms(self) -> int:
+        return self.means.now_us() // 1000
+
+    def _try(self, what: str, step: Any) -> Any:
+        return self.means.retry.call(what, step)

@@ -1,0 +1,46 @@
+"""Where rows can lie: the tables of the lake, and those of each staged replay."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lake.stored import LiveFile, live_files
+from lake.tables import Table
+
+RECORDS: Final = ("traces", "feedback")
+DERIVED: Final = ("labels", "reviews")
+QUARANTINE: Final = "quarantine"
+AUDIT: Final = "redactions"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Tables that lie together. ``path`` is where, relative to the lake: empty for the lake's own.
+
+    ``tables`` are by name; a staged replay has only some.
+    """
+
+    path: str
+    tables: Mapping[str, Table]
+
+    def named(self, names: Sequence[str]) -> list[Table]:
+        """Return those of some tables that are here."""
+        return [self.tables[name] for name in names if name in self.tables]
+
+    def path_of(self, table: str) -> str:
+        """Return where a table lies, relative to the lake."""
+        return f"{self.path}/{table}" if self.path else table
+
+
+def files_of(table: Table) -> list[LiveFile]:
+    """Refresh a table and return its files; errors as `lake.tables`."""
+    table.refresh()
+    return live_files(table)
+
+
+def columns_of(table: Table, file: LiveFile, columns: Sequence[str]) -> pa.Table:
+    """Read some columns of a file of a table; RetryableError if the store does not answer."""
+    return pq.read_table(pa.BufferReader(table.files.get(file.path)), columns=list(columns))

@@ -1,0 +1,144 @@
+"""Removes for good what no table consists of any more, where it holds rows that were erased.
+
+Files that compaction, or the erasure itself, put others in the place of; files that were written
+and never got into a table; versions of objects that a bucket keeps; and in the logs what tells of
+such files. A file of a running worker that is not in its table yet stays, unless it holds such
+rows: then its worker cannot commit it any more, and reads again.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from batch.erase.look import Progress, Searcher
+from batch.erase.place import Place
+from batch.erase.rows import ERASURE_KEY
+from batch.erase.wanted import Wanted
+from lake.bounds import LOG, widen_bounds
+from lake.objects import Hidden, ObjectStore
+from lake.parquet import PARTITION_COLUMN
+from lake.retry import Retry
+from lake.stored import live_files
+from lake.tables import LAYOUTS, Table
+from schemas.arrow import TABLES
+
+_DATA: Final = re.compile(r"(?:replays/[^/]+/)?(?P<table>[a-z]+)/event_date=[^/]+/[^/]+\.parquet")
+_CHECKPOINT: Final = re.compile(rf"{LOG}/(\d{{20}})\.checkpoint\.parquet")
+_LOGGED: Final = re.compile(rf"(?:replays/[^/]+/)?(?P<table>[a-z]+)/{LOG}/.*")
+
+
+@dataclass(slots=True)
+class Purged:
+    """What was removed: files, older versions of objects, unfinished writes, entries of logs."""
+
+    files: int = 0
+    versions: int = 0
+    unfinished: int = 0
+    logs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """Goes through everything that lies under a lake. ``files`` is the store of its root."""
+
+    files: ObjectStore
+    places: Sequence[Place]
+    searcher: Searcher
+    retry: Retry
+    progress: Progress
+
+    def run(self, wanted: Wanted) -> Purged:
+        """Remove what is to go; again, it finds nothing.
+
+        Raises FatalError if the store does not answer in time, RetryableError if told to stop.
+        """
+        done = Purged()
+        for table in (table for place in self.places for table in place.tables.values()):
+            self._try(f"checkpointing table {table.name}", partial(renew_checkpoint, table))
+        done.unfinished = self._try("clearing unfinished writes", self._unfinished)
+        for place in self.places:
+            for table in place.tables.values():
+                done.logs += self._try(f"reading the log of {table.name}", partial(_log, table))
+        self._dead(wanted, done)
+        self._hidden(wanted, done)
+        return done
+
+    def _unfinished(self) -> int:
+        return self.files.drop_unfinished("")
+
+    def _dead(self, wanted: Wanted, done: Purged) -> None:
+        """Remove the files of no table that hold rows that go."""
+        what = "listing the lake"
+        listed = self._try(what, lambda: [path for path, _ in self.files.walk("")])
+        live = self._try(what, self._live)
+        for number, path in enumerate(listed):
+            self.progress("files of no table", number, len(listed))
+            named = _DATA.fullmatch(path)
+            if named is None or path in live or named["table"] not in LAYOUTS:
+                continue
+            data = self._try(f"reading {path}", partial(self.files.find, path))
+            if data is not None and self._holds(named["table"], data, wanted):
+                self._try(f"removing {path}", partial(self.files.purge, path))
+                done.files += 1
+
+    def _live(self) -> set[str]:
+        """Return the files of all tables, now: one that has got in since it was listed counts."""
+        live: set[str] = set()
+        for place in self.places:
+            for table in place.tables.values():
+                table.refresh()
+                where = place.path_of(table.name)
+                live.update(f"{where}/{file.path}" for file in live_files(table))
+        return live
+
+    def _hidden(self, wanted: Wanted, done: Purged) -> None:
+        """Remove older versions: of data that holds such rows, and of all that a log was before."""
+        hidden = self._try("listing older versions", lambda: list(self.files.hidden("")))
+        for number, one in enumerate(hidden):
+            self.progress("older versions", number, len(hidden))
+            if not one.marker and self._goes(one, wanted):
+                self._try(f"removing {one.path}", partial(self.files.remove_hidden, one))
+                done.versions += 1
+
+    def _goes(self, one: Hidden, wanted: Wanted) -> bool:
+        if _LOGGED.fullmatch(one.path):
+            return True
+        named = _DATA.fullmatch(one.path)
+        if named is None or named["table"] not in LAYOUTS:
+            return False
+        data = self._try(f"reading {one.path}", lambda: self.files.get_hidden(one))
+        return self._holds(named["table"], data, wanted)
+
+    def _holds(self, name: str, data: bytes, wanted: Wanted) -> bool:
+        """Tell whether a file holds rows that go; one that cannot be read might."""
+        schema = TABLES[name].arrow
+        schema = schema.remove(schema.get_field_index(PARTITION_COLUMN))
+        try:
+            rows = pq.read_table(pa.BufferReader(data), schema=schema)
+        except (pa.ArrowException, OSError):
+            return True
+        own, mention = self.searcher.flags(name, rows, wanted)
+        return bool((own | mention).any()) or wanted.marked(rows)
+
+    def _try(self, what: str, step: Callable[[], Any]) -> Any:
+        return self.retry.call(what, step)
+
+
+def renew_checkpoint(table: Table) -> None:
+    """Write a checkpoint unless there is one since rows were last erased from a table."""
+    table.refresh()
+    erased = max((version for version, _ in table.said(ERASURE_KEY)), default=-1)
+    listed = (_CHECKPOINT.fullmatch(path) for path, _ in table.files.walk(LOG))
+    if max((int(match[1]) for match in listed if match), default=-1) < erased:
+        table.checkpoint()
+
+
+def _log(table: Table) -> int:
+    table.refresh()
+    live = {file.path for file in live_files(table)}
+    return widen_bounds(table.files, live, version=table.handle.version())

@@ -1,0 +1,148 @@
+"""Takes the rows of a look out of one table: its files are written again without them.
+
+Rows of the audit stay, but say nothing any more (`redact.audit.forgotten`), so that the chain that
+they are part of still holds. Each commit is a compare-and-swap on the files that go
+(`lake.rewrite`). It says in the ledger how many rows of which partition went, and beside that for
+which erasure, and where the records had lain: a later run, or a receipt, needs no other memory.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from batch.erase.look import InTable, Searcher
+from batch.erase.place import AUDIT, QUARANTINE, RECORDS, Place
+from batch.erase.search import Flags
+from batch.erase.wanted import Coordinates, Wanted, coordinates_of
+from batch.sequence import Means
+from lake.ledger import Entry, EntryKind, Source, SourceRange
+from lake.rewrite import ReplacedError, Replacement, replace
+from lake.stored import LiveFile, NewFile, StoredRows, read_rows, write_again
+from redact.audit import forgotten
+
+ERASURE_KEY: Final = "goldpan.erasure"
+"""Says in a commit's metadata for which erasure it was made, and what it took where."""
+
+_TOGETHER: Final = 16  # files in one commit
+_WITH_PLACES: Final = (*RECORDS, QUARANTINE, AUDIT)
+
+
+def take_out(found: InTable, wanted: Wanted, number: int, searcher: Searcher, means: Means) -> None:
+    """Take out what a look found, a few files a commit.
+
+    Files that another has replaced meanwhile are left to the next look. Raises FatalError if the
+    lake does not answer in time, RetryableError if told to stop.
+    """
+    files = [found.files[path] for path in sorted(found.files)]
+    for start in range(0, len(files), _TOGETHER):
+        some = files[start : start + _TOGETHER]
+        change = _Change(found, wanted, searcher, means)
+        new = [one for file in some for one in change.without(file)]
+        replacement = Replacement(
+            old=some,
+            new=new,
+            entry=Entry(EntryKind.ERASE, change.ranges()),
+            token=means.new_token(),
+            metadata={ERASURE_KEY: json.dumps(change.told(number), separators=(",", ":"))},
+        )
+        try:
+            replace(
+                found.table, replacement, retry=means.retry, now_ms=lambda: means.now_us() // 1000
+            )
+        except ReplacedError:
+            continue
+
+
+class _Change:
+    """What one commit does; counts as it goes."""
+
+    def __init__(self, found: InTable, wanted: Wanted, searcher: Searcher, means: Means) -> None:
+        self._table, self._wanted, self._means = found.table, wanted, means
+        self._searcher = searcher
+        self._own = self._mentions = 0
+        self._places: dict[Source, frozenset[int]] = {}
+        self._rows = Counter[Source]()
+        self._events: list[str] = []
+
+    def without(self, file: LiveFile) -> Iterator[NewFile]:
+        """Write what stays of a file; nothing if no row does."""
+        what = f"reading table {self._table.name}"
+        rows = self._means.retry.call(what, lambda: read_rows(self._table, file))
+        own, mention = self._searcher.flags(self._table.name, rows.rows, self._wanted)
+        goes = own | mention
+        self._own += int(own.sum())
+        self._mentions += int(mention.sum())
+        places = coordinates_of(rows.rows, goes)
+        for source, offsets in places.items():
+            self._places[source] = self._places.get(source, frozenset()) | offsets
+        if self._table.name == "labels":
+            self._events += rows.rows["label_event_id"].filter(pa.array(goes)).to_pylist()
+        left = self._left(rows, goes)
+        if len(left):
+            yield write_again(self._table, left, instead_of=[file], retry=self._means.retry)
+
+    def _left(self, rows: StoredRows, goes: Flags) -> StoredRows:
+        if self._table.name == AUDIT:
+            return StoredRows(rows.name, rows.day, forgotten(rows.rows, pa.array(goes)))
+        some = rows.rows.filter(pa.array(goes)).select(["_topic", "_partition"]).to_pydict()
+        self._rows.update(map(Source, some["_topic"], some["_partition"]))
+        return rows.where(pa.array(~goes))
+
+    def ranges(self) -> list[SourceRange]:
+        """Return how many rows went, by partition."""
+        return [SourceRange(*s, 0, 0, stored=count) for s, count in sorted(self._rows.items())]
+
+    def told(self, number: int) -> dict[str, Any]:
+        """Return what the commit's metadata say."""
+        body: dict[str, Any] = {"erasure": number, "own": self._own, "mentions": self._mentions}
+        if self._table.name in _WITH_PLACES:
+            body["places"] = {str(s): spans(o) for s, o in sorted(self._places.items())}
+        if self._events:
+            body["events"] = sorted(self._events)
+        return body
+
+
+def told_before(places: Sequence[Place], numbers: Iterable[int]) -> Iterator[tuple[str, int, Any]]:
+    """Yield what commits for some erasures say: where, at which version, and what they took.
+
+    Raises RetryableError if a lake does not answer.
+    """
+    wanted = set(numbers)
+    for place in places:
+        for name, table in sorted(place.tables.items()):
+            table.refresh()
+            for version, commit in table.said(ERASURE_KEY):
+                said = json.loads(commit)
+                if said["erasure"] in wanted:
+                    yield place.path_of(name), version, said
+
+
+def places_of(said: Iterable[Mapping[str, Any]]) -> Coordinates:
+    """Return all coordinates that commits speak of."""
+    found: dict[Source, frozenset[int]] = {}
+    for one in said:
+        for name, text in one.get("places", {}).items():
+            topic, _, partition = name.rpartition("/")
+            source = Source(topic, int(partition))
+            found[source] = found.get(source, frozenset()) | offsets_of(text)
+    return found
+
+
+def spans(offsets: Iterable[int]) -> str:
+    """Return offsets as text, such as ``3,7-9``."""
+    ordered = np.array(sorted(offsets), np.int64)
+    parts = np.split(ordered, np.flatnonzero(np.diff(ordered) > 1) + 1)
+    return ",".join(str(p[0]) if len(p) == 1 else f"{p[0]}-{p[-1]}" for p in parts if len(p))
+
+
+def offsets_of(text: str) -> frozenset[int]:
+    """Return the offsets that `spans` wrote."""
+    found: set[int] = set()
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        found.update(range(int(first), int(last or first) + 1))
+    return frozenset(found)

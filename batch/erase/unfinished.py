@@ -1,0 +1,26 @@
+"""Moves between quarantine and a table that were begun and not ended: they must come first.
+
+In the middle of one a record is in both tables, and the ledger waits for the other half.
+"""
+
+from collections import Counter
+
+from lake.ledger import Source, left_quarantine
+from lake.tables import Lake, Table
+
+
+def unfinished(lake: Lake) -> list[Source]:
+    """Return the partitions of which records are on their way, as of the tables' last refresh."""
+    came = Counter[Source]()
+    for name in ("traces", "feedback"):
+        came.update(_moved(lake.table(name)))
+    left = _moved(lake.table("quarantine"))
+    return sorted(source for source in {*came, *left} if came[source] != left[source])
+
+
+def _moved(table: Table) -> Counter[Source]:
+    counts = Counter[Source]()
+    for logged in table.ledger():
+        for item in logged.entry.ranges:
+            counts[item.source] += left_quarantine(logged.entry.kind, item)
+    return counts

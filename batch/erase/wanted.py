@@ -1,0 +1,240 @@
+"""Whom an erasure is about, and which rows of each table are to go for it.
+
+A row goes because it is the person's (``own``): it bears the person's id, or the id of one of the
+person's traces or feedback. Or because it mentions the person (``mention``): a text in it holds a
+pseudonym or an id of the person, or it belongs to a trace that does. One that cannot be edited
+without breaking what was promised of it goes as a whole.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from batch.erase.search import SHORTEST_WORD, Flags, Texts
+from lake.ledger import Source
+from redact.keys import Keys
+from redact.subjects import Subject, feedback_mark, trace_mark
+from schemas.arrow import PROVENANCE, TABLES
+
+_IDS: Final = {"trace_id", "feedback_id", "user_id", "event_date", *PROVENANCE.names}
+"""Columns that are compared as a whole: an id that begins like another is another."""
+
+Coordinates = Mapping[Source, frozenset[int]]
+
+
+class Chosen(NamedTuple):
+    """Which rows go, one flag a row: as the person's own, or (not those) for a mention."""
+
+    own: Flags
+    mention: Flags
+
+    @property
+    def either(self) -> Flags:
+        """Return which rows go."""
+        return self.own | self.mention
+
+
+@dataclass(frozen=True)
+class Persons:
+    """The persons of one erasure. ``users`` are what columns of user ids may hold for them.
+
+    ``raw`` are the ids as producers write them, ``tokens`` what stands for them in texts.
+    """
+
+    raw: frozenset[str]
+    users: frozenset[str]
+    tokens: frozenset[str]
+    marks: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def of(cls, ids: Collection[str], keys: Sequence[Keys], scopes: Iterable[str]) -> "Persons":
+        """Work out all forms of ids, under all keys and in all scopes."""
+        apps = frozenset(scopes)
+        subjects = [Subject(one, keys) for one in sorted(ids)]
+        users = frozenset().union(*(one.identifiers(apps) for one in subjects))
+        tokens = frozenset().union(*(one.placeholders(apps) for one in subjects))
+        marks: dict[str, set[str]] = {}
+        for one in subjects:
+            for name, found in one.marks(apps).items():
+                marks.setdefault(name, set()).update(found)
+        listed = {name: sorted(found) for name, found in marks.items()}
+        return cls(frozenset(ids), users, tokens | (users - frozenset(ids)), listed)
+
+    def named_by(self, marks: Mapping[str, Sequence[str]]) -> bool:
+        """Tell whether a tombstone with these marks of subjects is about one of them."""
+        return any(not set(self.marks.get(name, ())).isdisjoint(marks[name]) for name in marks)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Marks of traces and feedback that tombstones of these persons name, by the key's name."""
+
+    keys: Sequence[Keys]
+    traces: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    feedback: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def traces_among(self, ids: Collection[str]) -> set[str]:
+        """Return the trace ids that are named."""
+        return _marked(ids, self.keys, self.traces, trace_mark)
+
+    def feedback_among(self, ids: Collection[str]) -> set[str]:
+        """Return the ids of feedback that are named."""
+        return _marked(ids, self.keys, self.feedback, feedback_mark)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """All that is known to go. ``traces`` and ``feedback`` are the persons' own ids.
+
+    ``touched`` are the ids of other traces that mention them, ``remarks`` those of such feedback.
+    ``places`` are the coordinates of records that go, for tables that know nothing else of them.
+    """
+
+    persons: Persons
+    marks: Marks
+    traces: frozenset[str] = frozenset()
+    feedback: frozenset[str] = frozenset()
+    touched: frozenset[str] = frozenset()
+    remarks: frozenset[str] = frozenset()
+    places: Coordinates = field(default_factory=dict)
+
+    def and_also(self, **more: Collection[str]) -> "Wanted":
+        """Return the same with more ids."""
+        return replace(
+            self, **{n: getattr(self, n) | frozenset(found) for n, found in more.items()}
+        )
+
+    def at(self, places: Coordinates) -> "Wanted":
+        """Return the same with more coordinates."""
+        both = {s: self.places.get(s, frozenset()) | found for s, found in places.items()}
+        return replace(self, places={**self.places, **both})
+
+    @cached_property
+    def texts(self) -> Texts:
+        """Return what is looked for in texts."""
+        return Texts.of(self.persons.tokens, self.words)
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Return the ids that are unlike any ordinary word."""
+        ids = self.persons.raw | self.traces | self.feedback
+        return frozenset(one for one in ids if len(one) >= SHORTEST_WORD)
+
+    @cached_property
+    def payload_forms(self) -> tuple[bytes, ...]:
+        """Return how ids may be written in a payload of any format."""
+        ids = self.persons.raw | self.persons.users | self.traces | self.feedback
+        return tuple(sorted({form for one in ids for form in _written(one)}))
+
+    def chosen(self, name: str, rows: pa.Table) -> Chosen:
+        """Tell which rows of a table (traces, feedback, labels, reviews) go."""
+        own, mention = _none(rows), _none(rows)
+        present = set(rows.column_names)
+        if "user_id" in present:
+            own |= _among(rows["user_id"], self.persons.users)
+        if "reviewer" in present:
+            mention |= _among(rows["reviewer"], self.persons.users)
+        if "trace_id" in present:
+            own |= _among(rows["trace_id"], self.traces)
+            mention |= _among(rows["trace_id"], self.touched)
+        if "feedback_id" in present:
+            own |= _among(rows["feedback_id"], self.feedback)
+            mention |= _among(rows["feedback_id"], self.remarks)
+        if "evidence" in present:
+            mention |= _resting(rows["evidence"], self.feedback | self.remarks)
+        free = [c for c in free_columns(name) if c in present]
+        mention |= self.texts.in_rows(rows, free)
+        return Chosen(own, mention & ~own)
+
+    def marked(self, rows: pa.Table) -> bool:
+        """Tell whether rows bear ids that tombstones name and nothing else tells any more."""
+        columns = [rows[name] for name in ("trace_id", "feedback_id") if name in rows.column_names]
+        if "evidence" in rows.column_names:
+            columns += [
+                pa.chunked_array([chunk.values.field("feedback_id")])
+                for chunk in rows["evidence"].chunks
+            ]
+        ids = {one for column in columns for one in pc.unique(column).to_pylist()} - {None}
+        return bool(self.marks.traces_among(ids) or self.marks.feedback_among(ids))
+
+    def in_places(self, rows: pa.Table) -> Flags:
+        """Tell which rows have the coordinates of a record that goes."""
+        found = _none(rows)
+        for source, offsets in self.places.items():
+            meant = pc.and_(
+                pc.equal(rows["_topic"], source.topic),
+                pc.equal(rows["_partition"], source.partition),
+            )
+            named = pc.is_in(rows["_offset"], value_set=pa.array(sorted(offsets), pa.int64()))
+            found |= np.asarray(pc.and_(meant, named)).astype(np.bool_)
+        return found
+
+
+def free_columns(name: str) -> list[str]:
+    """Return the columns of a table that may hold any text."""
+    return [column for column in TABLES[name].arrow.names if column not in _IDS]
+
+
+def coordinates_of(rows: pa.Table, flags: Flags) -> dict[Source, frozenset[int]]:
+    """Return the coordinates of the flagged rows."""
+    found: dict[Source, set[int]] = {}
+    some = rows.select(["_topic", "_partition", "_offset"]).filter(pa.array(flags))
+    for topic, partition, offset in zip(*(c.to_pylist() for c in some.columns), strict=True):
+        found.setdefault(Source(topic, partition), set()).add(offset)
+    return {source: frozenset(offsets) for source, offsets in found.items()}
+
+
+def _marked(
+    ids: Collection[str], keys: Sequence[Keys], marks: Mapping[str, frozenset[str]], mark: Any
+) -> set[str]:
+    known = [(one, marks[one.name]) for one in keys if marks.get(one.name)]
+    return {i for i in ids for one, named in known if mark(one, i) in named}
+
+
+def _none(rows: pa.Table) -> Flags:
+    return np.zeros(len(rows), np.bool_)
+
+
+def _among(column: pa.ChunkedArray, values: Collection[str]) -> Flags:
+    if not values:
+        return np.zeros(len(column), np.bool_)
+    found = pc.is_in(column, value_set=pa.array(sorted(values), pa.string()))
+    return np.asarray(found).astype(np.bool_)
+
+
+def _resting(evidence: pa.ChunkedArray, feedback: Collection[str]) -> Flags:
+    """Tell which label events rest on feedback (or reviews) that goes."""
+    found = np.zeros(len(evidence), np.bool_)
+    if not feedback:
+        return found
+    start = 0
+    for chunk in evidence.chunks:
+        ids = chunk.values.field("feedback_id")
+        counts = np.concatenate([[0], np.cumsum(_among(pa.chunked_array([ids]), feedback))])
+        at = np.asarray(chunk.offsets)
+        found[start : start + len(chunk)] = counts[at[1:]] > counts[at[:-1]]
+        start += len(chunk)
+    return found
+
+
+def _written(text: str) -> list[bytes]:
+    """Return a text as it may stand in a payload: in UTF-8, or escaped in JSON.
+
+    A short id is looked for with what is around it: quotes in JSON, its length in Avro.
+    """
+    plain = text.encode("utf-8", "surrogatepass")
+    escaped = "".join(c if c.isascii() else _escape(c) for c in text).encode()
+    forms = [plain, escaped, escaped.lower(), escaped.replace(b"/", b"\\/")]
+    if len(plain) >= 6:
+        return forms
+    return [*(b'"%s"' % form for form in forms), bytes([2 * len(plain)]) + plain]
+
+
+def _escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))

@@ -1,0 +1,276 @@
+"""A lake in which a person left traces everywhere, and what must not be found there afterwards."""
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from batch.erase.erasure import Erasure
+from batch.erase.look import Searcher
+from batch.erase.place import Place
+from batch.erase.wanted import Wanted
+from batch.sequence import Means
+from lake.commit import Move, Watch, commit
+from lake.ledger import Entry, EntryKind, Source, SourceRange, position_app
+from lake.parquet import encode
+from lake.tables import LAYOUTS, Lake
+from redact.audit import AuditEntry, Replacement, audit_rows, beginning
+from redact.keys import Keys, SealKey
+from redact.pseudonyms import Pseudonyms
+from redact.quarantine import Sealer
+from schemas.provenance import Raw, Rejected
+from schemas.records import Feedback, Message, Trace
+from schemas.redacted import Redacted
+from tests.batch.kit import SCALES, TOPICS, Clock, desk, judge, open_lake, put, reconciled
+from tests.labels.kit import DAY, NOW, feedback, kind_of, trace
+from tests.lake.kit import HERE, patience
+
+PERSON: Final = "mia-4711"
+NICKNAME: Final = "Quetzalina"
+KEYS: Final = Keys.derive(bytes(range(32)), "k1")
+OTHER_KEYS: Final = Keys.derive(bytes(range(1, 33)), "k0")
+SEAL: Final = SealKey("s1", bytes(range(2, 34)))
+MAKER: Final = Pseudonyms(KEYS)
+USER: Final = MAKER.identifier("USER_ID", PERSON)
+PLACEHOLDER: Final = MAKER.placeholder("USER_ID", PERSON)
+TOKEN: Final = MAKER.token("USER_ID", PERSON)
+FINGERPRINT: Final = "f0f1f2"
+"""Begins the fingerprints of the person's records in the audit."""
+
+OWN: Final = [f"trace-of-mia-{n}" for n in range(4)]
+SAID: Final = ["said-by-mia-0", "said-by-mia-1", "said-by-mia-2"]
+LOST: Final = "sealed-of-mia-0"
+"""A trace of the person that is in quarantine only."""
+
+WORDS: Final = [PERSON, NICKNAME, USER, TOKEN, FINGERPRINT, *OWN, *SAID, LOST]
+"""What stands in rows of the person, and in texts of others, and nowhere else."""
+
+EDIT: Final = {"kind": "edit", "actor": "agent", "value": None}
+
+
+def person(name: str) -> str:
+    """Return what stands for a user id in the lake."""
+    return MAKER.identifier("USER_ID", name)
+
+
+def say(text: str) -> list[Message]:
+    """Return the messages of a trace."""
+    return [Message(role="user", content=text)]
+
+
+def traces_of_others(count: int = 20) -> list[Trace]:
+    """Return traces of others, on two days; the third and the fourth mention the person."""
+    made = [
+        trace(
+            f"t{n:02}",
+            at=n * 7200,
+            user_id=person(f"other-{n % 5}"),
+            session_id=f"s{n % 7}",
+            messages=say(f"Question {n}"),
+            response=f"Answer {n}",
+        )
+        for n in range(count)
+    ]
+    made[2].messages = say(f"Ask {PLACEHOLDER} about it.")
+    made[3].attributes = {"answers": OWN[1]}
+    return made
+
+
+def records() -> list[Trace | Feedback]:
+    """Return all records that are stored."""
+    mine = [
+        trace(
+            one,
+            at=n * 40_000,
+            user_id=USER,
+            messages=say(f"I am {NICKNAME}."),
+            attributes={"nick": NICKNAME},
+        )
+        for n, one in enumerate(OWN)
+    ]
+    said: list[Trace | Feedback] = [
+        feedback(SAID[0], OWN[0], user_id=USER, comment=f"Yours, {NICKNAME}"),
+        feedback(SAID[1], "t05", at=90_000, user_id=USER, comment=NICKNAME),
+        feedback(SAID[2], "t06", user_id=USER, **EDIT, corrected_response=f"{NICKNAME} is right"),
+        feedback("f-5", "t05", at=80_000, user_id=person("other-0")),
+        feedback("f-6", "t06", at=100_000, user_id=person("other-1")),
+        feedback("f-7", "t07", at=70_000, user_id=person("other-2")),
+        feedback("f-8", "t08", at=70_000, comment=f"as {PLACEHOLDER} said"),
+        feedback("f-9", OWN[2], at=90_000, actor="agent", comment="of another"),
+    ]
+    others = traces_of_others()
+    return [*others[:10], *mine[:2], *others[10:], *mine[2:], *said]
+
+
+def new_world(uri: Path | str, **more: Any) -> Lake:
+    """Make the lake: several flushes, labels, reviews, quarantine, the audit."""
+    lake = open_lake(uri, **more)
+    lake.init()
+    everything = records()
+    traces = [r for r in everything if isinstance(r, Trace)]
+    said = [r for r in everything if isinstance(r, Feedback)]
+    for start in range(0, len(traces), 6):
+        flush(lake, traces[start : start + 6])
+    for start in range(0, len(said), 3):
+        flush(lake, said[start : start + 3])
+    set_aside(lake, quarantined())
+    reconciled(lake, SCALES)
+    review(lake)
+    reconciled(lake, SCALES, clock=Clock(NOW + DAY))
+    return lake
+
+
+def flush(lake: Lake, some: Sequence[Trace] | Sequence[Feedback]) -> None:
+    """Bring records into the lake as a worker does: quarantine's position, the audit, the rows."""
+    kind = kind_of(some[0])
+    source = Source(TOPICS[kind], 0)
+    table = lake.table("redactions")
+    start = _position(lake, f"{kind}s" if kind == "trace" else "feedback", source)
+    span = SourceRange(*source, start, start + len(some))
+    _commit(lake, "quarantine", [], span)
+    entries = [_entry(source.topic, start + n, one) for n, one in enumerate(some)]
+    audit, _ = audit_rows(
+        entries, policy="p", ingested_at=NOW, previous=beginning(source.topic, {0: start})
+    )
+    _commit(lake, table.name, [audit], span, stored=len(some))
+    put(lake, some)
+
+
+def set_aside(lake: Lake, rejected: Sequence[Rejected], key: SealKey | None = SEAL) -> None:
+    """Put records into quarantine, as a flush does that stores nothing."""
+    source = Source(TOPICS[kind_of(trace("x"))], 0)
+    start = _position(lake, "traces", source)
+    sealer = Sealer(KEYS.fingerprint, "p", key)
+    count = len(rejected)
+    batch = sealer.seal(rejected, ingested_at=NOW)
+    span = SourceRange(*source, start, start + count, start, start + count - 1, consumed=count)
+    _commit(lake, "quarantine", [batch], span, quarantined=count)
+    _commit(lake, "traces", [], span, quarantined=count)
+
+
+def quarantined(start: int = 24) -> list[Rejected]:
+    """Return records that are set aside: of the person, of another, and without a payload."""
+    payloads = [
+        {"trace_id": LOST, "user_id": PERSON, "comment": NICKNAME},
+        {"trace_id": "t90", "user_id": "other-1", "comment": "hello"},
+        {"trace_id": OWN[0], "comment": NICKNAME},
+    ]
+    return [
+        Rejected(
+            topic="llm.traces",
+            raw=Raw(
+                partition=0,
+                offset=start + n,
+                timestamp_ms=NOW // 1000,
+                key=None,
+                value=json.dumps(payload).encode(),
+            ),
+            reason="not_json",
+            field=None,
+            detail="d",
+            schema_id=None,
+        )
+        for n, payload in enumerate(payloads)
+    ]
+
+
+def review(lake: Lake) -> None:
+    """Let a reviewer judge what there is, with a remark, and the person judge a trace of others."""
+    mine = desk(lake)
+    for handed in mine.hand_out("ann", 50):
+        remark = NICKNAME if handed.item.trace_id in OWN else "fine"
+        judge(mine, handed.item.trace_id, "ann", "fail", comment=remark, policy="p")
+    judge(mine, "t07", USER, "pass")
+
+
+def erasure(
+    lake: Lake, *, seal: SealKey | None = SEAL, unopened: str = "refuse", **more: Any
+) -> Erasure:
+    """Return an erasure of the person, whose releases are none."""
+    places = [Place("", {name: lake.table(name) for name in LAYOUTS}), *more.pop("staged", [])]
+    means = Means(
+        patience(), more.pop("clock", Clock(NOW + 2 * DAY)), itertools.count(1000).__next__
+    )
+    sealer = Sealer(KEYS.fingerprint, "p", seal)
+    searcher = Searcher(places, sealer, retry=means.retry, closed_too=unopened == "remove")
+    return Erasure(
+        lake=lake,
+        places=places,
+        ids=more.pop("ids", frozenset({PERSON})),
+        keys=(KEYS, OTHER_KEYS),
+        searcher=searcher,
+        refuse_closed=unopened == "refuse",
+        releases=more.pop("releases", NoReleases()),
+        scales=SCALES,
+        means=means,
+    )
+
+
+class NoReleases:
+    """A shelf with nothing on it."""
+
+    def find(self, wanted: Wanted, events: frozenset[str]) -> list[dict[str, Any]]:
+        """Return nothing."""
+        del wanted, events
+        return []
+
+    def erase(self, *given: Any) -> list[dict[str, Any]]:
+        """Do nothing."""
+        del given
+        return []
+
+
+def rows_of(lake: Lake, name: str) -> list[dict[str, Any]]:
+    """Return all rows of a table, in the order of where they came from."""
+    table = open_lake(lake.location.uri, lake.location.s3_endpoint_url).table(name)
+    order = [(c, "ascending") for c in ("_topic", "_partition", "_offset", "_ingested_at")]
+    found: pa.Table = table.handle.to_pyarrow_dataset().to_table()
+    return list(found.sort_by(order).to_pylist())
+
+
+def tables(lake: Lake) -> Mapping[str, list[dict[str, Any]]]:
+    """Return all rows of all tables."""
+    return {name: rows_of(lake, name) for name in LAYOUTS}
+
+
+def _entry(topic: str, offset: int, one: Trace | Feedback) -> AuditEntry:
+    mine = one.user_id == USER
+    mark = f"{FINGERPRINT if mine else 'e0'}{offset:026x}"[:32]
+    where = Replacement("messages.content", "PERSON", "placeholder", 5, 9)
+    return AuditEntry(topic, 0, offset, mark, 40, (where,) * (1 + offset % 2))
+
+
+def _position(lake: Lake, name: str, source: Source) -> int:
+    table = lake.table(name)
+    table.refresh()
+    return table.positions([source])[source] or 0
+
+
+def _commit(
+    lake: Lake,
+    name: str,
+    batches: Sequence[Redacted[pa.RecordBatch]],
+    span: SourceRange,
+    **counts: int,
+) -> None:
+    table = lake.table(name)
+    item = SourceRange(
+        span.topic, span.partition, span.start, span.end, consumed=sum(counts.values()), **counts
+    )
+    files = encode(batches, ranges=[item], layout=LAYOUTS[name])
+    for file in files:
+        table.files.put(file.path, file.data)
+    commit(
+        table.handle,
+        table=name,
+        files=files,
+        moves=[Move(position_app(span.source), span.start or None, span.end)],
+        token=span.start + 1,
+        entry=Entry(EntryKind.FLUSH, [item], {span.topic: HERE}),
+        retry=patience(),
+        watch=Watch(),
+        now_ms=lambda: 0,
+    )
