@@ -34,6 +34,12 @@ class Snapshot:
     as_of: datetime | None
     handle: DeltaTable
 
+    def number(self, app: str) -> int | None:
+        """Return the number under an application id; RetryableError if the lake does not answer."""
+        with _errors(f"reading the log of table {self.name}"):
+            found: int | None = self.handle.transaction_version(app)
+            return found
+
     def dataset(self, days: tuple[date, date] | None = None) -> ds.Dataset:
         """Return the files of these days (both included), or of all; nothing is read yet.
 

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from batch.release.datasheet import datasheet
 from batch.release.document import html, markdown
 from batch.release.engine import Engine
 from batch.release.erased import note_of
+from batch.release.expired import whole
 from batch.release.files import (
     CHECKSUMS,
     CONTRACT,
@@ -36,6 +37,7 @@ from batch.release.rows import commitments, json_rows, salted
 from batch.release.selection import select
 from batch.release.shelf import Shelf, Standing, TakenError, last_published
 from batch.release.spec import Spec
+from batch.release.synthetic import Offered
 from batch.release.version import (
     FIRST,
     Changes,
@@ -88,22 +90,30 @@ class Means:
     progress: Progress = lambda _what: None
 
 
-def draft(spec: Spec, traces: Snapshot, labels: Snapshot, means: Means) -> Draft:
+def draft(
+    spec: Spec, traces: Snapshot, labels: Snapshot, means: Means, offered: Offered | None = None
+) -> Draft:
     """Select the rows of a release and commit to them; nothing is written.
 
-    Raises UsageError if the spec cannot be met, otherwise as the lake does.
+    ``offered`` are the synthetic rows that the spec names. Raises UsageError if the spec cannot be
+    met, or if something of its window has expired; otherwise as the lake does.
     """
+    window = whole(spec, traces, labels)
     with (
         tempfile.TemporaryDirectory(prefix="goldpan-release-") as folder,
         Engine(
-            spec, traces, labels, folder=Path(folder), memory_bytes=means.memory_bytes
+            window.spec, traces, labels, folder=Path(folder), memory_bytes=means.memory_bytes
         ) as engine,
     ):
-        selection = select(spec, traces, engine, means.progress)
+        selection = select(window.spec, traces, engine, means.progress, offered)
+    window.check_named(selection.rows)
+    selection = replace(selection, spec=spec)
     rows = salted(selection.rows, spec.name, means.key)
     committed = commitments(json_rows(rows))
     true = facts(selection, [traces, labels], committed, key=means.key, code=means.code)
-    return Draft(true, rows, [row.content for row in committed])
+    if selection.synthetic is not None:
+        true["synthetic"] = selection.synthetic.to_json()
+    return Draft(true | window.to_json(), rows, [row.content for row in committed])
 
 
 def assemble(made: Draft, version: Version, previous: Mapping[str, Any] | None) -> dict[str, bytes]:

@@ -28,16 +28,19 @@ def datasheet(
 ) -> list[Block]:
     """Return the page of a release: ``true`` are its manifest's facts, ``rows`` JSON values."""
     name = true["name"]
+    made = [row for row in rows if row["generator"]]
+    rows = [row for row in rows if not row["generator"]]
     return [
         Heading(f"{name} {version}", 1),
         *([Text(true["spec"]["description"])] if true["spec"]["description"] else []),
         *_contents(true, previous, rows),
+        *_synthetic(true, made),
         *_erased(true),
         *_choice(true),
         *_labels(true, rows),
         *_segments(true, rows),
         *_power(rows),
-        *_personal_data(true, rows),
+        *_personal_data(true, [*rows, *made]),
         *_gaps(true, rows),
         *_origin(true, name, version),
     ]
@@ -74,6 +77,33 @@ def _contents(
         return [*told, Text("This is the first release of this name.")]
     counts = ", ".join(f"{n} {key}" for key, n in previous["changes"].items() if n)
     return [*told, Text(f"Against {previous['version']}: {counts or 'the same rows'}.")]
+
+
+def _synthetic(true: Mapping[str, Any], made: Rows) -> list[Block]:
+    """Say which rows are of nobody; no other number of this page counts them."""
+    told = true.get("synthetic")
+    if told is None:
+        return []
+    why = {
+        "outside_where": "do not fit `where`",
+        "on_both_sides": "would tie users or conversations of both sides together",
+        "over_share": "were more than the share that the spec allows in their stratum",
+        "near_duplicates": "were near-duplicates of others",
+    }
+    left = "; ".join(f"{n} {why[key]}" for key, n in told["left_out"].items())
+    labels = Counter(row["label"] for row in made)
+    return [
+        Heading("Synthetic rows"),
+        Text(
+            f"{len(made)} more rows are not of production: `{told['generator']}` made them. They "
+            "bear its name in the column `generator`, have no weight, and are counted in no other "
+            "number of this page, but for that of redaction policies. They are at most "
+            f"{true['spec']['synthetic']['max_share']:.0%} of the rows of each stratum. Of "
+            f"{told['offered']} that were offered (SHA-256 of the file `{told['sha256']}`), "
+            f"{left or 'all came in'}."
+        ),
+        Grid(("label", "synthetic rows"), [(k, str(n)) for k, n in sorted(labels.items())]),
+    ]
 
 
 def _erased(true: Mapping[str, Any]) -> list[Block]:
@@ -310,6 +340,13 @@ def _gaps(true: Mapping[str, Any], rows: Rows) -> list[Block]:
             population["refused_by_redaction_policy"] > 0,
             f"{population['refused_by_redaction_policy']} traces of the window were stored under "
             "another redaction policy and left out.",
+        ),
+        (
+            "expired" in true,
+            f"Only days from {true.get('expired', {}).get('whole_from')} on: of earlier days of "
+            "the window texts, users, rows or labels have expired "
+            f"({true.get('expired', {}).get('traces_left_out')} of their traces are still stored). "
+            "What is said of production is said of the days that are left.",
         ),
         (
             not any(is_error(s["values"]) for s in strata) and "status" in true["spec"]["strata"],

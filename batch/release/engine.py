@@ -21,6 +21,7 @@ from schemas.arrow import MICROS, TABLES
 from schemas.errors import FatalError
 
 CELLS: Final = "cells"
+SYNTHETIC: Final = "synthetic_rows"
 _CLOCKS: Final = timedelta(days=2)  # a label cannot be older than its trace, but for wrong clocks
 
 
@@ -127,6 +128,16 @@ class Engine:
         if not self._spec.named:
             return []
         return self._rows(query.named(self._spec, unbound("all_traces")))
+
+    def strata_of(self, rows: pa.Table) -> dict[str, str]:
+        """Return the text of the stratum of each synthetic row that meets the spec's `where`.
+
+        ``rows`` have the columns of traces, and those that come from the label event.
+        """
+        self._connection.register(SYNTHETIC, rows)
+        schema = {field.name: _ibis_type(field.type) for field in rows.schema}
+        found = self._rows(query.synthetic(self._spec, ibis.table(schema, name=SYNTHETIC)))
+        return {row["trace_id"]: row["stratum"] for row in found}
 
     def policies(self) -> dict[str, int]:
         """Return how many traces of the window were stored under each redaction policy."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batch.release.rows import SCHEMA, canonical
+from batch.release.rows import GENERATOR, SCHEMA, canonical
 from batch.release.sides import HOLDOUT
 
 DATA: Final = "data.parquet"
@@ -47,11 +47,12 @@ def jsonl(rows: Sequence[Mapping[str, Any]]) -> bytes:
 def starter(rows: Sequence[Mapping[str, Any]], size: int) -> list[int]:
     """Return the places of a few rows to begin with: of each stratum in turn, none of the holdout.
 
-    In a stratum those of the highest weight come first, ties by trace id.
+    In a stratum those of the highest weight come first, ties by trace id. Synthetic rows are left
+    out: a beginning should show what production is like.
     """
     groups: dict[str, list[int]] = {}
     for place, row in enumerate(rows):
-        if row["split"] != HOLDOUT:
+        if row["split"] != HOLDOUT and not row[GENERATOR]:
             groups.setdefault(row["stratum"] or "", []).append(place)
     for group in groups.values():
         group.sort(key=lambda i: (-(rows[i]["weight"] or 0.0), rows[i]["trace_id"]))

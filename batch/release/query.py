@@ -116,6 +116,13 @@ def named(spec: Spec, traces: Any) -> Any:
     return rows.select(*_KEYS, "_policy", cluster=_cluster(spec, rows))
 
 
+def synthetic(spec: Spec, rows: Any) -> Any:
+    """Return trace id and stratum of those synthetic rows that meet the spec's `where`."""
+    conditions = [_wanted(expression(rows, c), wanted) for c, wanted in spec.where.items()]
+    found = rows.filter(*conditions) if conditions else rows
+    return found.select("trace_id", stratum=stratum(found, spec.strata, spec.bands))
+
+
 def outside(spec: Spec, traces: Any) -> Any:
     """Return how many traces of the window there are under each redaction policy."""
     rows = _in_window(spec, traces)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batch.release.files import DATA, STARTER
-from batch.release.rows import SCHEMA
+from batch.release.rows import GENERATOR, SCHEMA
 from schemas.errors import FatalError
 
 
@@ -20,6 +20,9 @@ def read_rows(data: bytes) -> pa.Table:
         table = pq.read_table(pa.BufferReader(data))
     except (pa.ArrowException, OSError) as error:
         raise FatalError(f"{DATA} cannot be read ({type(error).__name__})") from None
+    if GENERATOR not in table.schema.names:  # as it was before there were synthetic rows
+        at = SCHEMA.get_field_index(GENERATOR)
+        table = table.add_column(at, SCHEMA.field(at), pa.nulls(len(table), pa.string()))
     if table.schema.names != SCHEMA.names:
         raise FatalError(f"{DATA} has other columns than a release of this format")
     try:
@@ -34,6 +37,8 @@ def read_lines(data: bytes) -> list[dict[str, Any]]:
         rows = [json.loads(line) for line in data.splitlines()]
     except ValueError:
         raise FatalError(f"{STARTER} cannot be read") from None
-    if not all(isinstance(row, dict) and row.keys() == set(SCHEMA.names) for row in rows):
+    if not all(
+        isinstance(row, dict) and row.keys() | {GENERATOR} == set(SCHEMA.names) for row in rows
+    ):
         raise FatalError(f"{STARTER} has other columns than a release of this format")
     return rows

@@ -33,6 +33,7 @@ _JUDGED: Final = [
 ]
 _PLACE: Final = [
     pa.field("drawn", pa.string(), nullable=False),
+    pa.field("generator", pa.string()),
     pa.field("split", pa.string(), nullable=False),
     pa.field("stratum", pa.string()),
     pa.field("inclusion_probability", pa.float64()),
@@ -47,6 +48,9 @@ _PLACE: Final = [
     pa.field("label_decided_at", MICROS),
 ]
 SALT: Final = "salt"
+GENERATOR: Final = "generator"
+"""Is no part of the commitment where it is null: before there were synthetic rows it was not there.
+"""
 SALT_BYTES: Final = 16
 
 CONTENT: Final = tuple(field.name for field in [*_TRACE, *_JUDGED])
@@ -61,11 +65,13 @@ TRACE_COLUMNS: Final = tuple(field.name for field in _TRACE)
 MEANING: Final[Mapping[str, str]] = {
     "label": "The label in force: pass, fail, unknown, or none where there is no label event.",
     "expected_response": "The answer as it should have been, where somebody gave one.",
-    "drawn": "sample, or the set that names the row: must_include or adversarial.",
+    "drawn": "sample, the set that names the row (must_include, adversarial), or synthetic: such a "
+    "row is not of production and counts for no estimate of it.",
+    "generator": "Who made a synthetic row; null for what comes from production.",
     "split": "development or holdout; all rows of a conversation or user are on one side.",
     "stratum": "The stratum the row was drawn from; null where it was named.",
-    "inclusion_probability": "Probability with which this trace was drawn; null where named.",
-    "weight": "How many traces of the window the row stands for; null where named.",
+    "inclusion_probability": "Probability with which this trace was drawn; null unless sampled.",
+    "weight": "How many traces of the window the row stands for; null unless sampled.",
     "near_duplicates": "Drawn traces that were left out as near-duplicates of this one.",
     "p_fail": "Probability that the answer was bad, by the label event in force.",
     "confidence": "The larger of p_fail and 1 - p_fail.",
@@ -115,7 +121,7 @@ def commitment(row: Mapping[str, Any]) -> Commitment:
     content = hashlib.sha256(
         pinch + b"content" + canonical({name: row[name] for name in CONTENT})
     ).hexdigest()
-    place = canonical({name: row[name] for name in PLACE})
+    place = canonical({name: row[name] for name in PLACE if name != GENERATOR or row.get(name)})
     return Commitment(
         content, hashlib.sha256(pinch + b"row" + content.encode() + place).hexdigest()
     )

@@ -13,10 +13,12 @@ from batch.release.content import At
 from batch.release.drawing import Drawing, Named, Texts
 from batch.release.engine import Engine
 from batch.release.near import Sketches
-from batch.release.rows import to_arrow
+from batch.release.rows import TRACE_COLUMNS, to_arrow
 from batch.release.sides import sides
 from batch.release.spec import Spec
+from batch.release.synthetic import Offered, Taken, take
 from lake.snapshot import Snapshot
+from schemas.arrow import TABLES
 from schemas.errors import UsageError
 
 SAMPLE: Final = "sample"
@@ -36,6 +38,7 @@ class Selection:
     shares: Sequence[Share]
     out_of_reach: Mapping[str, int]
     policies: Mapping[str, int]
+    synthetic: Taken | None = None
 
     @property
     def refused(self) -> int:
@@ -46,8 +49,14 @@ class Selection:
         return sum(n for policy, n in self.policies.items() if policy not in accepted)
 
 
-def select(spec: Spec, traces: Snapshot, engine: Engine, progress: Progress) -> Selection:
-    """Select the rows of a release.
+def select(
+    spec: Spec,
+    traces: Snapshot,
+    engine: Engine,
+    progress: Progress,
+    offered: Offered | None = None,
+) -> Selection:
+    """Select the rows of a release; ``offered`` are the synthetic rows that may come in.
 
     Raises UsageError if nothing can be selected, or a trace that the spec names is not there.
     """
@@ -68,7 +77,20 @@ def select(spec: Spec, traces: Snapshot, engine: Engine, progress: Progress) -> 
     lost = weigh(shares, members, {one.cluster for one in named})
     progress("putting the rows together")
     rows = _rows(spec, shares, named, texts, engine)
-    return Selection(spec, rows, shares, lost, engine.policies())
+    taken = None
+    if offered is not None:
+        drawn = rows.to_pylist(maps_as_pydicts="strict")
+        taken = take(spec, offered, engine.strata_of(_as_traces(offered)), drawn)
+        rows = pa.concat_tables([rows, to_arrow(taken.rows)])
+    return Selection(spec, rows, shares, lost, engine.policies(), taken)
+
+
+def _as_traces(offered: Offered) -> pa.Table:
+    """Return synthetic rows with the columns that a spec may filter and stratify by."""
+    judged = [pa.field(name, pa.string()) for name in ("label", "route")]
+    traces = [field for field in TABLES["traces"].arrow if field.name in TRACE_COLUMNS]
+    schema = pa.schema([*traces, *judged, pa.field("confidence", pa.float64())])
+    return pa.Table.from_pylist(list(offered.rows), schema=schema)
 
 
 def _stratum(spec: Spec, row: Mapping[str, Any]) -> Stratum:

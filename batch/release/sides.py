@@ -6,6 +6,7 @@ every release that uses the same seed, whatever else is drawn; only rows that li
 move one of them, and `goldpan release diff` says so.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Final
@@ -15,11 +16,43 @@ from batch.release.spec import Holdout
 HOLDOUT: Final = "holdout"
 DEVELOPMENT: Final = "development"
 
+Row = Mapping[str, str | None]
 
-def sides(rows: Sequence[Mapping[str, str | None]], rule: Holdout | None) -> list[str]:
-    """Return the side of each row; rows have ``trace_id``, ``session_id`` and ``user_id``."""
+
+def sides(rows: Sequence[Row], rule: Holdout | None, *, known: Sequence[str] = ()) -> list[str]:
+    """Return the side of each row; rows have ``trace_id``, ``session_id`` and ``user_id``.
+
+    ``known`` are the sides of the first rows: they stay there, and with them the rows of their
+    groups (see `tied`).
+    """
     if rule is None:
         return [DEVELOPMENT for _ in rows]
+    roots = _roots(rows)
+    fixed = dict(zip(roots, known, strict=False))
+    return [
+        fixed.get(root) or (HOLDOUT if _draw(root, rule.seed) < rule.share else DEVELOPMENT)
+        for root in roots
+    ]
+
+
+def tied(rows: Sequence[Mapping[str, str | None]], others: Sequence[Row]) -> set[str]:
+    """Return the trace ids of ``others`` that would bring ``rows`` of both sides into one group.
+
+    ``rows`` have their side in ``split``; all that are in such a group are returned.
+    """
+    roots = _roots([*rows, *others])
+    found: dict[str, set[str | None]] = defaultdict(set)
+    for row, root in zip(rows, roots, strict=False):
+        found[root].add(row["split"])
+    return {
+        str(other["trace_id"])
+        for other, root in zip(others, roots[len(rows) :], strict=True)
+        if len(found[root]) > 1
+    }
+
+
+def _roots(rows: Sequence[Row]) -> list[str]:
+    """Return the smallest key of the group that each row is in."""
     parent: dict[str, str] = {}
 
     def root(key: str) -> str:
@@ -33,13 +66,10 @@ def sides(rows: Sequence[Mapping[str, str | None]], rule: Holdout | None) -> lis
         for other in others:
             low, high = sorted((root(first), root(other)))
             parent[high] = low  # the smallest key of a group is its root
-    return [
-        HOLDOUT if _draw(root(_keys(row)[0]), rule.seed) < rule.share else DEVELOPMENT
-        for row in rows
-    ]
+    return [root(_keys(row)[0]) for row in rows]
 
 
-def _keys(row: Mapping[str, str | None]) -> list[str]:
+def _keys(row: Row) -> list[str]:
     """Return what ties a row to others; those of users sort first."""
     user, session = row["user_id"], row["session_id"]
     keys = [f"1:{user}"] if user is not None else []

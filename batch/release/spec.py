@@ -133,6 +133,16 @@ class Holdout(Part):
     seed: int = Field(default=0, ge=0)
 
 
+class SyntheticRows(Part):
+    """Rows that ``generator`` made, from a file of JSON lines: a trace, its ``label`` and, where
+    there is one, its ``expected_response``. They are at most ``max_share`` of each stratum's rows.
+    """
+
+    file: Text
+    generator: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$")]
+    max_share: float = Field(default=0.2, gt=0, lt=1)
+
+
 class Allocation(Part):
     """How the rows are shared out among strata.
 
@@ -165,6 +175,8 @@ class Spec(Part):
     must_include: list[Text] = Field(default=[])
     adversarial: list[Text] = Field(default=[])
     holdout: Holdout | None = None
+    synthetic: SyntheticRows | None = None
+    expired: Literal["refuse", "leave_out"] = "refuse"
     starter: int = Field(default=30, ge=1)
 
     @model_validator(mode="after")

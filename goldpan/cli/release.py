@@ -24,7 +24,7 @@ from batch.release.spec import load_spec
 from batch.release.verify import Verdict, withdrawal
 from batch.release.verify import verify as verify_folder
 from batch.release.version import Level, parse_reference
-from goldpan import releases
+from goldpan import releases, synthetic
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
 from goldpan.cli.main import NO
@@ -65,13 +65,14 @@ def build(  # noqa: PLR0913 - one argument an option
       goldpan release build support.yaml
     """
     described = load_spec(spec)
+    offered = synthetic.offered(call.settings, described, spec.parent)
     shelf = releases.shelf(call.settings)
     lake = Lake(call.settings.lake)
     with _progress(call) as progress:
         means = releases.means(call.settings, memory_mib, progress)
         traces = snapshot(lake, "traces", traces_version)
         labels = snapshot(lake, "labels", labels_version)
-        made = draft(described, traces, labels, means)
+        made = draft(described, traces, labels, means, offered)
         if dry_run:
             _tell_draft(call, made.true)
             return
@@ -100,10 +101,17 @@ def _tell_draft(call: Call, true: Mapping[str, Any]) -> None:
     kept = {key: value for key, value in true.items() if key not in {"rows", "spec"}}
 
     def show(console: Console) -> None:
-        console.print(f"would be {count_text(true['row_count'])} rows")
+        console.print(f"would be {_rows_text(true)}")
         console.print(_strata_table(true))
 
     call.answer({"dry_run": True, **kept}, show)
+
+
+def _rows_text(true: Mapping[str, Any]) -> str:
+    """Return how many rows there are, and how many of them are synthetic."""
+    made = true.get("synthetic", {}).get("rows", 0)
+    count = count_text(true["row_count"])
+    return f"{count} rows, {count_text(made)} of them synthetic" if made else f"{count} rows"
 
 
 def _built_json(built: Built) -> dict[str, Any]:
@@ -201,7 +209,7 @@ def show(call: Call, *, release: str, sheet: bool) -> None:
         if sheet:
             console.print(Markdown(shelf.read(one, SHEET).decode()))
             return
-        console.print(f"{one.name}@{one.version}: {count_text(manifest['row_count'])} rows")
+        console.print(f"{one.name}@{one.version}: {_rows_text(manifest)}")
         console.print(f"digest sha256:{one.digest}", soft_wrap=True)
         console.print(_strata_table(manifest))
 
