@@ -4,11 +4,16 @@ import random
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
+from batch.sequence import Means as BatchMeans
 from goldpan import wiring
+from goldpan.replay_labels import ReplayLabels, rules
+from goldpan.replay_labels import only_labels as labels_plan
 from goldpan.settings import Settings
+from labels.difference import LabelDifference
 from lake.commit import Watch
 from lake.ledger import Incarnation, Source, adopted_app
 from lake.retry import Retry
@@ -27,25 +32,28 @@ from stream.pace import Pace
 from stream.replay import Reads, Replay, Report
 from stream.replay_abandon import abandon as remove
 from stream.replay_bounds import Asked, Known, spans
-from stream.replay_diff import Comparison
-from stream.replay_plan import Plan, name_for
+from stream.replay_diff import Comparison, Difference
+from stream.replay_plan import AUDIT, QUARANTINE, Plan, name_for
 from stream.replay_promote import Means, Pair, Promotion
 from stream.replay_rate import Rate
 from stream.replay_reader import Reader
-from stream.replay_staging import AUDIT, QUARANTINE, Staging
+from stream.replay_staging import Staging
 from stream.replay_steps import ReplayStep
 from stream.replay_stored import StoredReader, no_times, refuse_expired, stored_extent
-
-NO_LIMIT = 2**62
-"""Bytes of a record that was stored: it was let in once."""
 
 PATIENCE_SECONDS = 120.0
 """How long something outside may not answer before a replay ends; it can be run again."""
 
+NO_LIMIT = 2**62
+"""Bytes of a record that was stored: it was let in once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a person asks for. ``memory_bytes`` is a ceiling for the whole process."""
+    """What a person asks for. ``memory_bytes`` is a ceiling for the whole process.
+
+    ``labels`` is by which label policy labels are decided anew, as a plan holds it (None: by none).
+    """
 
     topic: str
     asked: Asked
@@ -53,6 +61,7 @@ class Task:
     records_per_second: float | None
     memory_bytes: int
     from_lake: bool
+    labels: Mapping[str, Any] | None
 
 
 def staging(settings: Settings) -> Staging:
@@ -101,7 +110,8 @@ class Workshop:
             self.task.topic,
             self.task.asked,
             self.parts.redactor.policy_hash,
-            from_lake=self.task.from_lake,
+            self.task.from_lake,
+            self.task.labels and self.task.labels["version"],
         )
         return self.staging.begin(patience().call("planning", partial(self._planned, name)))
 
@@ -137,6 +147,7 @@ class Workshop:
             spans=found,
             created_ms=wiring.now_us() // 1000,
             from_lake=self.task.from_lake,
+            labels=self.task.labels,
         )
 
     def replay(self, plan: Plan, report: Report) -> Replay:
@@ -241,6 +252,41 @@ def comparison(settings: Settings, name: str, report: Report) -> Comparison:
     )
 
 
+def differences(
+    settings: Settings, plan: Plan, report: Report, *, samples: int
+) -> tuple[Difference | None, LabelDifference | None]:
+    """Return what promoting a replay would change of rows, and of labels; None for neither."""
+    staging(settings).check_kept(plan)
+    rows = labels = None
+    if not plan.labels_only:
+        rows = comparison(settings, plan.name, report).run(samples=samples)
+    if plan.labels is not None:
+        report("comparing labels", 0, 0)
+        labels = labels_of(settings, plan).difference(samples=samples)
+    return rows, labels
+
+
+def only_labels(
+    settings: Settings,
+    topic: str,
+    wanted: Asked,
+    name: str | None,
+    labels: Mapping[str, Any] | None,
+) -> Plan:
+    """Return the plan of deciding labels anew: the one that is there, or a new one, written down.
+
+    Raises UsageError if there are no labels to decide, or the name is taken.
+    """
+    if labels is None:
+        raise UsageError(
+            "GOLDPAN_LABELS__POLICY is off: give --label-policy, by which labels are decided."
+        )
+    room, retry = staging(settings), patience()
+    step = partial(labels_plan, settings, room, topic, wanted, labels)
+    plan = retry.call("planning", step)
+    return room.begin(plan if name is None else replace(plan, name=name))
+
+
 def promotion(settings: Settings, name: str, report: Report) -> Promotion:
     """Return what promotes a replay."""
     means = Means(
@@ -250,7 +296,18 @@ def promotion(settings: Settings, name: str, report: Report) -> Promotion:
         reached=parse(settings.stream.fail_at, ReplayStep),
         report=report,
     )
-    return Promotion(staging(settings), name, means)
+    return Promotion(staging(settings), name, means, partial(labels_of, settings))
+
+
+def labels_of(settings: Settings, plan: Plan) -> ReplayLabels:
+    """Return what deals with the labels of a replay that decides some."""
+    means = BatchMeans(patience(), wiring.now_us, wiring.new_token)
+    return ReplayLabels.of(settings, staging(settings), plan, means)
+
+
+def label_rules(settings: Settings, label_policy: str | None) -> Mapping[str, Any] | None:
+    """Return by what a new replay decides labels; see `goldpan.replay_labels.rules`."""
+    return rules(settings, label_policy, patience())
 
 
 def abandon(settings: Settings, name: str) -> None:

@@ -5,7 +5,7 @@ Whoever runs the command again reads it back and goes on; nothing of it is ever 
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -14,7 +14,10 @@ from lake.ledger import Incarnation, Source
 from schemas.errors import FatalError, UsageError
 from stream.replay_bounds import Asked, Span
 
-VERSION = 1
+VERSION = 2
+QUARANTINE = "quarantine"
+AUDIT = "redactions"
+LABELS = "labels"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -25,7 +28,9 @@ class Plan:
     ``table`` is the primary table of the topic, ``policy`` the hash of the redaction policy,
     ``asked`` the range in words, ``adopted`` when the topic was last adopted (as in the ledger),
     ``created_ms`` when the plan was made (milliseconds since 1970); ``from_lake`` says that stored
-    rows are read instead of Kafka's records.
+    rows are read instead of Kafka's records. ``labels`` is by which label policy and calibration
+    the traces of the range are decided anew (`labels.pinned`), None if labels stay as they are;
+    ``labels_only`` says that nothing else is done: no record is read again.
     """
 
     name: str
@@ -40,6 +45,21 @@ class Plan:
     spans: Sequence[Span]
     created_ms: int
     from_lake: bool = False
+    labels: Mapping[str, Any] | None = None
+    labels_only: bool = False
+
+    @property
+    def label_policy(self) -> str | None:
+        """Return the version of the label policy and calibration, as label events name it."""
+        return None if self.labels is None else str(self.labels["version"])
+
+    @property
+    def tables(self) -> Sequence[str]:
+        """Return the tables that are staged; where the last is, the others are."""
+        labels = [LABELS] if self.labels is not None else []
+        if self.labels_only:
+            return labels
+        return [QUARANTINE, *([AUDIT] if self.audited else []), *labels, self.table]
 
     @property
     def ends(self) -> dict[Source, int]:
@@ -58,8 +78,12 @@ class Plan:
 
     def same_task(self, other: "Plan") -> bool:
         """Tell whether another plan asks for the same."""
-        mine = (self.topic, self.policy, self.asked, self.from_lake)
-        return mine == (other.topic, other.policy, other.asked, other.from_lake)
+        return self._task == other._task
+
+    @property
+    def _task(self) -> tuple[object, ...]:
+        what = (self.topic, self.policy, self.asked, self.from_lake)
+        return (*what, self.labels_only, self.label_policy)
 
     def to_bytes(self) -> bytes:
         """Return the plan as JSON."""
@@ -77,6 +101,8 @@ class Plan:
             "spans": [[s.partition, s.start, s.end, s.forgotten] for s in self.spans],
             "created_ms": self.created_ms,
             "from_lake": self.from_lake,
+            "labels": None if self.labels is None else dict(self.labels),
+            "labels_only": self.labels_only,
         }
         return json.dumps(body).encode()
 
@@ -94,9 +120,12 @@ def parse_plan(data: bytes, where: str) -> Plan:
         raise FatalError(f"{where} cannot be read ({type(error).__name__})") from None
 
 
-def name_for(table: str, topic: str, asked: Asked, policy: str, *, from_lake: bool) -> str:
-    """Return the name of a replay that was given none: the same task, the same name."""
-    body = f"{topic}\n{asked}\n{policy}\n{from_lake}".encode()
+def name_for(table: str, topic: str, asked: Asked, *task: object) -> str:
+    """Return the name of a replay that was given none: the same task, the same name.
+
+    ``task`` is what else tells one from others: policies, and whence rows are read.
+    """
+    body = "\n".join(map(str, (topic, asked, *task))).encode()
     return f"{table}-{blake2b(body, digest_size=4).hexdigest()}"
 
 

@@ -11,15 +11,17 @@ All others end where the replay has put them: in their table, or in quarantine.
    records between quarantine and the table (`lake.ledger.promoting_app`).
 4. The primary table: the rows of the range go, the staged rows come. One commit.
 5. Quarantine: the records that are in the primary table now go.
-6. The staged tables are removed.
+6. Labels, if the replay decides any: whoever has decided from the old rows is kept out.
+7. Labels: what is decided of these traces now takes the place of their label events. One commit.
+8. The staged tables are removed.
 
 A record is in one of the two tables at any time, and for a moment (3 to 5) may be in both. Each
 table keeps under `lake.ledger.replay_app` how far it has come, in the commit itself.
 
 | dies after | what the next run finds | what it does |
 |---|---|---|
-| 1 to 4 | the numbers in the tables | goes on with the next step |
-| 5 | quarantine says that all is done | removes what is staged |
+| 1 to 6 | the numbers in the tables | goes on with the next step |
+| 7 (5 without labels) | the last table says that all is done | removes what is staged |
 
 If another program replaces a file of a table meanwhile (compaction, a re-drive), the step looks
 again and begins anew; what was written for it is removed by vacuum.
@@ -29,7 +31,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from lake.commit import Move
 from lake.ledger import adopted_app, promoting_app, replay_app
@@ -39,8 +41,8 @@ from lake.retry import Retry
 from lake.tables import Table
 from schemas.errors import FatalError, FencedError, UsageError
 from stream.replay_marks import Look, Marks, look
-from stream.replay_plan import Plan
-from stream.replay_staging import AUDIT, BEGUN, PROMOTED, QUARANTINE, Fate, Staging, State
+from stream.replay_plan import AUDIT, QUARANTINE, Plan
+from stream.replay_staging import BEGUN, PROMOTED, Fate, Staging, State
 from stream.replay_steps import ReplayStep
 from stream.replay_swap import Change, Swap
 
@@ -102,6 +104,19 @@ def replaced(seen: Looks, staged: Looks) -> Marks:
     return (seen.there & staged.there) - (kept - staged.quarantine.sealed) - over
 
 
+class Relabels(Protocol):
+    """Replaces the label events of the traces that a replay is about."""
+
+    def note(self) -> None:
+        """Take note of the traces, before their rows are exchanged. May be repeated."""
+
+    def fence(self) -> None:
+        """Keep out what was decided from rows that have been exchanged. May be repeated."""
+
+    def replace(self, written: Callable[[], None]) -> None:
+        """Decide and replace, once; ``written`` is told before the commit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
     """What every step needs. ``reached`` is told after each step; ``report`` of what is done."""
@@ -119,11 +134,12 @@ class Means:
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """Promotes one replay."""
+    """Promotes one replay. ``relabels`` gives what replaces labels, where a replay does."""
 
     staging: Staging
     name: str
     means: Means
+    relabels: Callable[[Plan], Relabels] | None = None
 
     def run(self) -> Plan:
         """Promote, or go on with a promotion that was begun; return what was promoted.
@@ -143,13 +159,33 @@ class Promotion:
             raise UsageError(f"The replay {self.name} has been abandoned.")
         self.means.reached(ReplayStep.DECIDED)
         if progress.state is not State.PROMOTED:
-            _Steps.of(self.staging, plan, self.means).run()
+            self._take_steps(plan)
         self.means.report("removing what was staged", 0, 0)
         self.staging.clear(
             self.name, self.means.retry, partial(self.means.reached, ReplayStep.FILE_REMOVED)
         )
         self.means.reached(ReplayStep.FILES_REMOVED)
         return plan
+
+    def _take_steps(self, plan: Plan) -> None:
+        labels = None
+        if plan.labels is not None:
+            if self.relabels is None:
+                raise FatalError(f"the replay {plan.name} decides labels: promote it with those")
+            labels = self.relabels(plan)
+            labels.note()
+            self.means.reached(ReplayStep.TRACES_NOTED)
+        if not plan.labels_only:
+            _Steps.of(self.staging, plan, self.means).run()
+        if labels is not None:
+            self._relabel(labels)
+
+    def _relabel(self, labels: Relabels) -> None:
+        self.means.report("promoting: labels", 0, 0)
+        labels.fence()
+        self.means.reached(ReplayStep.LABELS_FENCED)
+        labels.replace(partial(self.means.reached, ReplayStep.LABELS_WRITTEN))
+        self.means.reached(ReplayStep.LABELS_REPLACED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,19 +8,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from labels.textset import TextSet
 from lake.config import LakeSettings
 from lake.ledger import replay_app
 from lake.location import Location
 from lake.objects import ObjectStore
 from lake.retry import Retry
-from lake.tables import Lake, Table
+from lake.tables import Lake
 from schemas.errors import UsageError
-from stream.replay_plan import Plan, parse_plan
+from stream.replay_plan import LABELS, QUARANTINE, Plan, parse_plan
 
 FOLDER = "replays"
-QUARANTINE = "quarantine"
-AUDIT = "redactions"
-_PLAN, _FATE = "replay.json", "fate"
+_PLAN, _FATE, _TOUCHED = "replay.json", "fate", "touched"
 
 
 class Fate(StrEnum):
@@ -68,12 +67,11 @@ class Staging:
         if not found.same_task(plan):
             raise UsageError(
                 f"The replay {plan.name} is about something else ({found.topic}, {found.asked}, "
-                f"policy {found.policy}): give another --name, or abandon that one."
+                f"policy {found.policy}, label policy {found.label_policy}): give another --name, "
+                "or abandon that one."
             )
         self.check_undecided(found.name)
-        # The primary table comes last: where it is, the others are.
-        tables = [QUARANTINE, *([AUDIT] if found.audited else []), found.table]
-        self.lake(found.name).init(tables)
+        self.lake(found.name).init(found.tables)
         return found
 
     def plan(self, name: str) -> Plan:
@@ -121,7 +119,7 @@ class Staging:
         """Raise UsageError if what a replay had staged is there no more, or not yet."""
         if self.step(plan) == PROMOTED or self.fate(plan.name) is Fate.ABANDON:
             raise UsageError(f"The replay {plan.name} is promoted or being removed already.")
-        if self._primary(plan) is None:
+        if not self._made(plan):
             raise UsageError(f"The replay {plan.name} has staged nothing yet.")
 
     def progress(self, name: str) -> Progress:
@@ -135,28 +133,53 @@ class Staging:
         read = self._read(plan)
         if fate is Fate.PROMOTE:
             return Progress(plan, State.PROMOTING, read)
-        done = State.STAGED if read == plan.offsets else State.UNFINISHED
-        return Progress(plan, done, read)
+        done = read == plan.offsets and self._labelled(plan)
+        return Progress(plan, State.STAGED if done else State.UNFINISHED, read)
 
     def step(self, plan: Plan) -> int | None:
-        """Return how far quarantine says that a promotion has come: None, `BEGUN`, `PROMOTED`."""
-        table = self.live.table(QUARANTINE)
+        """Return how far the table that is changed last says that a promotion has come.
+
+        That is None, `BEGUN` or `PROMOTED`.
+        """
+        table = self.live.table(QUARANTINE if plan.labels is None else LABELS)
         table.refresh()
         return table.number(replay_app(plan.number))
 
+    def keep_touched(self, plan: Plan, touched: TextSet) -> TextSet:
+        """Note which traces a replay is about, beside those that were noted; return all."""
+        path, found = f"{plan.name}/{_TOUCHED}", self.touched(plan) | touched
+        self._files.put(path, found.to_bytes())
+        return found
+
+    def touched(self, plan: Plan) -> TextSet:
+        """Return the traces that were noted. Their ids are not in the file, only digests."""
+        data = self._files.find(f"{plan.name}/{_TOUCHED}") or b""
+        return TextSet.from_bytes(data, str(plan.number))
+
     def _read(self, plan: Plan) -> int:
-        table = self._primary(plan)
-        if table is None:
+        if plan.labels_only:
+            return plan.offsets
+        if not self._made(plan):
             return 0
+        table = self.lake(plan.name).table(plan.table)
         table.refresh()
         positions = table.positions(list(plan.starts))
         return sum((positions[s] or start) - start for s, start in plan.starts.items())
 
-    def _primary(self, plan: Plan) -> Table | None:
-        log = f"{plan.name}/{plan.table}/_delta_log/{0:020}.json"
-        # Killed between the plan and the tables: nothing has been read.
-        missing = self._files.size(log) is None
-        return None if missing else self.lake(plan.name).table(plan.table)
+    def _labelled(self, plan: Plan) -> bool:
+        """Return whether the labels of a replay, if it decides any, are all staged."""
+        if plan.labels is None:
+            return True
+        if not self._made(plan):
+            return False
+        table = self.lake(plan.name).table(LABELS)
+        table.refresh()
+        return table.number(replay_app(plan.number)) is not None
+
+    def _made(self, plan: Plan) -> bool:
+        """Tell whether the tables are there: nothing has been read if it was killed before."""
+        log = f"{plan.name}/{plan.tables[-1]}/_delta_log/{0:020}.json"
+        return self._files.size(log) is not None
 
     def clear(self, name: str, retry: Retry, reached: Callable[[], None]) -> None:
         """Remove the staged tables; the plan and the fate stay. ``reached`` is told of each file.
@@ -180,4 +203,4 @@ class Staging:
 
 
 BEGUN, PROMOTED = 1, 2
-"""The steps of a promotion, as quarantine keeps them under `lake.ledger.replay_app`."""
+"""The steps of a promotion, as tables keep them under `lake.ledger.replay_app`."""

@@ -6,23 +6,25 @@ stricter policy makes sense. Placeholders are known as such and stay.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
 import msgspec
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.ledger import Source
 from lake.quarantine import ingested_since
 from lake.retention import PSEUDONYMS, TEXT, whole_from
 from lake.tables import Table
-from schemas.arrow import EVENT_DATE
+from schemas.arrow import EVENT_DATE, MICROS, TABLES
 from schemas.contract import CONTRACTS, FieldType
 from schemas.errors import UsageError
 from schemas.provenance import Decoded, Raw, RecordKind, Rejected
 from stream.intake import Decodes
-from stream.replay_bounds import Known, Span
+from stream.replay_bounds import Asked, Known, Span, spans
 from stream.replay_reader import Batch
 
 WINDOW: Final = 1_024
@@ -121,6 +123,31 @@ def stored_extent(table: Table, topic: str, adopted: int | None) -> dict[Source,
     lows = {Source(topic, row["_partition"]): row["_offset_min"] for row in firsts}
     positions = table.positions(list(lows))
     return {s: Known(low, positions[s] or 0, positions[s] or 0) for s, low in lows.items()}
+
+
+def stored_spans(table: Table, topic: str, adopted: int | None, wanted: Asked) -> list[Span]:
+    """Return between which offsets the stored rows lie that are asked for, by partition.
+
+    A time is that of the events; rows of other times may lie between. Raises UsageError if one
+    bound is an offset and the other a time.
+    """
+    if isinstance(wanted.start, int):
+        if isinstance(wanted.end, datetime):
+            raise UsageError("Give two offsets, or two times.")
+        found = spans(wanted, stored_extent(table, topic, adopted), no_times)
+        return [replace(span, forgotten=0) for span in found]
+    if isinstance(wanted.end, int):
+        raise UsageError("Give two offsets, or two times.")
+    at = pc.field(TABLES[table.name].event_time)
+    where = ingested_since(adopted or 0) & (at >= pa.scalar(wanted.start, MICROS))
+    if wanted.end is not None:
+        where &= at < pa.scalar(wanted.end, MICROS)
+    rows = table.read(["_partition", "_offset"], where, texts={"_topic": topic})
+    ends = rows.group_by("_partition").aggregate([("_offset", "min"), ("_offset", "max")])
+    return [
+        Span(row["_partition"], row["_offset_min"], row["_offset_max"] + 1)
+        for row in sorted(ends.to_pylist(), key=lambda row: int(row["_partition"]))
+    ]
 
 
 def refuse_expired(table: Table, topic: str, adopted: int | None, spans: Sequence[Span]) -> None:

@@ -32,7 +32,7 @@ from labels.missing import Finding
 from lake.commit import Condition
 from lake.ledger import EntryKind
 from lake.objects import ObjectStore
-from lake.tables import Lake
+from lake.tables import Lake, Table
 from schemas.errors import FatalError, FencedError, UsageError
 from schemas.records import LabelEvent
 
@@ -202,19 +202,24 @@ class Reconciler:
         outcome.findings[Finding.THERE] += len(missing) - len(added)
 
     def _check(self, *, dry_run: bool) -> None:
-        self._means.retry.call("reading the labels", self._refuse_later)
+        later = partial(refuse_later, self._labels, self._scales)
+        self._means.retry.call("reading the labels", later)
         act = policies.refuse_changed if dry_run else policies.register
         policy = self._scales.policy
         self._means.retry.call("reading the policies", lambda: act(self._policies, policy))
 
-    def _refuse_later(self) -> None:
-        """Refuse to decide under a version that labels of a later one would outrank anyway."""
-        newest = 0
-        for batch in self._labels.batches(("revision",)):
-            newest = max(newest, pc.max(batch.column("revision")).as_py() or 0)
-        if newest // GENERATION > generation_of(self._scales):
-            raise UsageError(
-                f"the lake has labels of a later policy or calibration than "
-                f"{version_of(self._scales)}: they would stay in force. Set GOLDPAN_LABELS__POLICY "
-                "and GOLDPAN_LABELS__CALIBRATION to those, or raise `version` in the policy."
-            )
+
+def refuse_later(labels: Table, scales: Scales) -> None:
+    """Refuse to decide under a version that labels of a later one would outrank anyway.
+
+    Raises UsageError; RetryableError if the lake does not answer.
+    """
+    newest = 0
+    for batch in labels.batches(("revision",)):
+        newest = max(newest, pc.max(batch.column("revision")).as_py() or 0)
+    if newest // GENERATION > generation_of(scales):
+        raise UsageError(
+            f"the lake has labels of a later policy or calibration than {version_of(scales)}: they "
+            "would stay in force. Set GOLDPAN_LABELS__POLICY and GOLDPAN_LABELS__CALIBRATION to "
+            "those, or raise `version` in the policy."
+        )

@@ -43,7 +43,6 @@ from schemas.records import LabelEvent
 
 ATTEMPTS = 20
 RULE = "relabelled"
-DONE = 1
 
 Look = Callable[[], Anew]
 """Brings the tables that labels rest on to their newest version; gives what decides from them."""
@@ -60,14 +59,14 @@ class _Change:
 
 @dataclass(frozen=True, slots=True)
 class Replacing:
-    """Replaces the label events of some traces. ``app`` is under what the mark is kept.
+    """Replaces the label events of some traces. ``mark`` says in the commit that it is done.
 
     ``judge_texts``: rows that labels repeat have been exchanged, so no other text may stay.
     """
 
     labels: Table
     look: Look
-    app: str
+    mark: Move
     judge_texts: bool
     means: Means
 
@@ -78,7 +77,7 @@ class Replacing:
     @property
     def done(self) -> bool:
         """Return whether it has been done, as of the table's last refresh."""
-        return self.labels.number(self.app) is not None
+        return self.labels.number(self.mark.app) is not None
 
     def run(self, wanted: TextSet, written: Callable[[], None]) -> None:
         """Decide and replace; ``written`` is told before the commit.
@@ -100,7 +99,7 @@ class Replacing:
             return
         number, guards = relabelled.number_of(self.labels), guards_of(self.labels)
         moves = [
-            Move(self.app, None, DONE),
+            self.mark,
             Move(relabelled.RELABELLED_APP, number or None, number + 1),
         ]
         change = self.means.retry.call("reading the lake", partial(self._decide, wanted))

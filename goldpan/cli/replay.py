@@ -1,41 +1,35 @@
 """``goldpan stream replay`` and ``goldpan replay``: a past range again, under another policy."""
 
-import dataclasses
 from contextlib import closing
-from datetime import UTC, datetime
-from typing import Any, Final
 
 import click
 from pydantic import TypeAdapter, ValidationError
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from goldpan import replays
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
 from goldpan.cli.main import NO
 from goldpan.cli.progress import progress
+from goldpan.cli.replay_show import (
+    diff_json,
+    labels_json,
+    plan_json,
+    policies_of,
+    progress_json,
+    show_diff,
+    show_labels,
+    show_list,
+    show_replayed,
+)
 from goldpan.replays import Task, Workshop
+from goldpan.settings import Settings
 from schemas.errors import UsageError
 from stream.config import Size
+from stream.replay import Report
 from stream.replay_bounds import Asked, asked, parse_bound, parse_days
-from stream.replay_diff import Difference
 from stream.replay_plan import Plan, check_name
-from stream.replay_staging import Progress, State
-
-BEING_REMOVED: Final = "being removed"
-VALUES_SHOWN: Final = 4
-ROWS: Final = {
-    "changed": "in the table before and after, with other values",
-    "same": "in the table before and after, with the same values",
-    "added": "come out of quarantine",
-    "gone": "go to quarantine",
-    "aside": "in quarantine before and after",
-    "kept": "stay as they are: not read again, or texts of theirs have expired",
-    "withheld": "not brought in: in no live table",
-}
-"""The rows that a diff counts, and what each number means."""
+from stream.replay_staging import State
 
 
 @click.command()
@@ -46,6 +40,12 @@ ROWS: Final = {
 )
 @click.option("--days", metavar="DAY[..DAY]", help="Whole days (UTC) instead of --from and --to.")
 @click.option("--policy", help="Redaction policy of the replay: a preset or a file.")
+@click.option("--label-policy", help="Label policy of the replay: a preset or a file.")
+@click.option(
+    "--labels-only",
+    is_flag=True,
+    help="Only decide the labels of the range anew, from stored rows; times are those of events.",
+)
 @click.option("--name", help="What to call the replay; without it, a name made of the task.")
 @click.option(
     "--records-per-second", type=click.FloatRange(0, min_open=True), help="Read no faster."
@@ -66,16 +66,19 @@ def run(  # noqa: PLR0913 - each is an option
     end: str | None,
     days: str | None,
     policy: str | None,
+    label_policy: str | None,
+    labels_only: bool,
     name: str | None,
     records_per_second: float | None,
     memory: str | None,
     from_lake: bool,
 ) -> None:
-    """Read a past range of a topic again, under another policy, beside the live workers.
+    """Read a past range of a topic again, under other policies, beside the live workers.
 
     The rows go to tables of their own under `<lake>/replays/NAME`; the live tables are as they were
     until `goldpan replay promote NAME`. Times are those of the records in Kafka. Only what is in
-    the lake and still in Kafka can be replayed. Killed, it goes on when it is run again.
+    the lake and still in Kafka can be replayed. The labels of its traces are decided anew, under
+    the label policy that is given or that of the settings. Killed, it goes on when run again.
 
     \b
     Example:
@@ -84,20 +87,38 @@ def run(  # noqa: PLR0913 - each is an option
       goldpan replay promote NAME
     """
     settings = replays.with_policy(call.settings, policy)
-    task = Task(
-        topic=topic,
-        asked=_asked(start, end, days),
-        name=None if name is None else check_name(name),
-        records_per_second=records_per_second,
-        memory_bytes=_memory(memory, settings.stream.memory_bytes),
-        from_lake=from_lake,
-    )
+    labels = replays.label_rules(settings, label_policy)
+    wanted, chosen = _asked(start, end, days), None if name is None else check_name(name)
+    with progress(call) as report:
+        if labels_only:
+            if (policy, records_per_second, memory) != (None, None, None) or from_lake:
+                raise UsageError(
+                    "With --labels-only no record is read again: leave out --policy, --from-lake, "
+                    "--records-per-second and --memory."
+                )
+            plan = replays.only_labels(settings, topic, wanted, chosen, labels)
+        else:
+            task = Task(
+                topic=topic,
+                asked=wanted,
+                name=chosen,
+                records_per_second=records_per_second,
+                memory_bytes=_memory(memory, settings.stream.memory_bytes),
+                from_lake=from_lake,
+                labels=labels,
+            )
+            plan = _replay(settings, task, report)
+        if plan.labels is not None:
+            replays.labels_of(settings, plan).stage(report)
+    call.answer(plan_json(plan), lambda console: show_replayed(console, plan))
+
+
+def _replay(settings: Settings, task: Task, report: Report) -> Plan:
     workshop = Workshop.open(settings, task)
     with closing(workshop.reader):
         plan = workshop.plan()
-        with progress(call) as report:
-            workshop.replay(plan, report).run()
-    call.answer(_plan_json(plan), lambda console: _show_replayed(console, plan))
+        workshop.replay(plan, report).run()
+    return plan
 
 
 def _asked(start: str | None, end: str | None, days: str | None) -> Asked:
@@ -119,32 +140,6 @@ def _memory(text: str | None, default: int) -> int:
         raise UsageError(f"--memory {text}: must be a size such as 1GiB.") from None
 
 
-def _plan_json(plan: Plan) -> dict[str, object]:
-    return {
-        "name": plan.name,
-        "topic": plan.topic,
-        "asked": plan.asked,
-        "policy": plan.policy,
-        "partitions": [
-            {"partition": s.partition, "from": s.start, "to": s.end, "forgotten": s.forgotten}
-            for s in plan.spans
-        ],
-    }
-
-
-def _show_replayed(console: Console, plan: Plan) -> None:
-    for span in plan.spans:
-        console.print(f"{plan.topic}/{span.partition}: {span.start} to {span.end}", soft_wrap=True)
-    forgotten = sum(span.forgotten for span in plan.spans)
-    if forgotten:
-        console.print(
-            f"Kafka has deleted {count_text(forgotten)} of the offsets that were asked for: their "
-            "rows stay as they are",
-            soft_wrap=True,
-        )
-    console.print(f"staged as {plan.name}: goldpan replay diff {plan.name}", soft_wrap=True)
-
-
 @click.command()
 @with_call
 def list_(call: Call) -> None:
@@ -155,33 +150,8 @@ def list_(call: Call) -> None:
       goldpan replay list
     """
     found = replays.staging(call.settings).all()
-    data = [_progress_json(name, progress) for name, progress in found]
-    call.answer({"replays": data}, lambda console: _show_list(console, data))
-
-
-def _progress_json(name: str, progress: Progress | None) -> dict[str, Any]:
-    if progress is None:
-        return {"name": name, "state": BEING_REMOVED}
-    return _plan_json(progress.plan) | {
-        "state": str(progress.state),
-        "read": progress.read,
-        "offsets": progress.plan.offsets,
-        "created": datetime.fromtimestamp(progress.plan.created_ms / 1000, UTC).isoformat(),
-    }
-
-
-def _show_list(console: Console, data: list[dict[str, Any]]) -> None:
-    if not data:
-        console.print("there are no replays")
-        return
-    table = Table("name", "state", "read", "topic", "range", "policy", box=box.SIMPLE_HEAD)
-    for one in data:
-        if one["state"] == BEING_REMOVED:
-            table.add_row(one["name"], BEING_REMOVED, "", "", "", "")
-            continue
-        read = f"{count_text(one['read'])} of {count_text(one['offsets'])}"
-        table.add_row(one["name"], one["state"], read, one["topic"], one["asked"], one["policy"])
-    console.print(table)
+    data = [progress_json(name, progress) for name, progress in found]
+    call.answer({"replays": data}, lambda console: show_list(console, data))
 
 
 @click.command()
@@ -192,7 +162,7 @@ def _show_list(console: Console, data: list[dict[str, Any]]) -> None:
 @with_call
 @click.pass_context
 def diff(ctx: click.Context, call: Call, *, name: str, samples: int) -> None:
-    """Tell what promoting a replay would change: rows, columns, findings by type.
+    """Tell what promoting a replay would change: rows, columns, findings by type, and labels.
 
     Of values that change only what stands in both is shown, and placeholders. Exit code 1 if
     anything would change.
@@ -202,56 +172,29 @@ def diff(ctx: click.Context, call: Call, *, name: str, samples: int) -> None:
       goldpan replay diff NAME --samples 5
     """
     staged = replays.staging(call.settings).progress(check_name(name))
+    plan = staged.plan
     with progress(call) as report:
-        found = replays.comparison(call.settings, name, report).run(samples=samples)
+        rows, labels = replays.differences(call.settings, plan, report, samples=samples)
 
     def show(console: Console) -> None:
         if staged.state is State.UNFINISHED:
-            read, of = count_text(staged.read), count_text(staged.plan.offsets)
+            read, of = count_text(staged.read), count_text(plan.offsets)
             console.print(f"not complete: {read} of {of} offsets are staged", soft_wrap=True)
-        _show_diff(console, found)
+        if rows is not None:
+            show_diff(console, rows)
+        if labels is not None:
+            show_labels(console, labels, plan.label_policy)
 
-    call.answer({"state": str(staged.state), **_diff_json(found)}, show)
-    if found.differs:
-        ctx.exit(NO)
-
-
-def _diff_json(found: Difference) -> dict[str, Any]:
-    types = sorted({*found.before, *found.after})
-    return {
-        "differs": found.differs,
-        "rows": {name: getattr(found, name) for name in ROWS},
-        "columns": dict(found.columns.most_common()),
-        "findings": {t: {"before": found.before[t], "after": found.after[t]} for t in types},
-        "rows_without_audit": found.untold,
-        "samples": [dataclasses.asdict(sample) for sample in found.samples],
+    differs = any(found is not None and found.differs for found in (rows, labels))
+    data = {
+        "state": str(staged.state),
+        **({} if rows is None else diff_json(rows)),
+        "differs": differs,
+        "labels": None if labels is None else labels_json(labels, plan.label_policy),
     }
-
-
-def _show_diff(console: Console, found: Difference) -> None:
-    table = Table("rows", "", box=box.SIMPLE_HEAD)
-    for name, meaning in ROWS.items():
-        table.add_row(count_text(getattr(found, name)), meaning)
-    console.print(table)
-    if found.columns:
-        table = Table("column", "rows that change", box=box.SIMPLE_HEAD)
-        for column, count in found.columns.most_common():
-            table.add_row(column, count_text(count))
-        console.print(table)
-    if found.before or found.after:
-        table = Table("findings", "before", "after", box=box.SIMPLE_HEAD)
-        for kind in sorted({*found.before, *found.after}):
-            table.add_row(kind, count_text(found.before[kind]), count_text(found.after[kind]))
-        console.print(table)
-    if found.untold:
-        told = f"no audit tells what was found in {count_text(found.untold)} live rows"
-        console.print(told, soft_wrap=True)
-    for sample in found.samples:
-        console.print(f"partition {sample.partition}, offset {sample.offset}")
-        for value in sample.values[:VALUES_SHOWN]:
-            console.print(f"  {value.path}", markup=False, soft_wrap=True)
-            console.print(f"  - {value.before}", markup=False, soft_wrap=True)
-            console.print(f"  + {value.after}", markup=False, soft_wrap=True)
+    call.answer(data, show)
+    if differs:
+        ctx.exit(NO)
 
 
 @click.command()
@@ -260,10 +203,11 @@ def _show_diff(console: Console, found: Difference) -> None:
 def promote(call: Call, *, name: str) -> None:
     """Put a replay in the place of the live rows of its range.
 
-    One commit a table, and one more to quarantine, to take out what has moved to the table. Workers
-    go on meanwhile; rows outside of the range stay as they are, and so do rows of the range that
-    Kafka no longer had. Records that are in the lake no more (erased, say) do not come back.
-    Killed, it goes on when it is run again.
+    One commit a table, and one more to quarantine, to take out what has moved to the table; then
+    the labels of these traces are decided from what is there, in one more. Workers go on meanwhile;
+    rows outside of the range stay as they are, and so do rows of the range that Kafka no longer
+    had. Records that are in the lake no more (erased, say) do not come back. Killed, it goes on
+    when it is run again.
 
     \b
     Example:
@@ -272,8 +216,8 @@ def promote(call: Call, *, name: str) -> None:
     with progress(call) as report:
         plan = replays.promotion(call.settings, check_name(name), report).run()
     call.answer(
-        {"ok": True, **_plan_json(plan)},
-        lambda console: console.print(f"promoted {name}: policy {plan.policy}", soft_wrap=True),
+        {"ok": True, **plan_json(plan)},
+        lambda console: console.print(f"promoted {name}: {policies_of(plan)}", soft_wrap=True),
     )
 
 

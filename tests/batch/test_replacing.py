@@ -14,10 +14,12 @@ from batch.labels.proposed import Proposal
 from batch.labels.replacing import Replacing
 from batch.labels.whole import Whole
 from batch.reviews.log import read_log
+from batch.sequence import NumberedRows
 from labels.decide import in_force, rank_of
 from labels.evidence import Scales
 from labels.textset import TextSet
-from lake import erasures
+from lake import erasures, relabelled
+from lake.commit import Move, Watch, commit
 from lake.ledger import Entry, EntryKind
 from lake.rewrite import Replacement, replace
 from lake.stored import StoredRows, live_files, read_rows, write_again
@@ -46,6 +48,7 @@ EDIT = {"kind": "edit", "actor": "agent", "value": None, "corrected_response": R
 NEXT = Scales(policy().model_copy(update={"version": 2}))
 SEED = "7"
 TOKENS = count(1_000)
+MARK = Move("#replay/1", None, 2)
 
 
 class CrashError(Exception):
@@ -86,12 +89,10 @@ def anew(lake: Lake, scales: Scales = SCALES, now: int = NOW + 9) -> Anew:
     return Anew(known, whole, scales, None, NOW, now)
 
 
-def replacing(
-    lake: Lake, scales: Scales = SCALES, app: str = "#replay/1", *, judge: bool = True
-) -> Replacing:
+def replacing(lake: Lake, scales: Scales = SCALES, *, judge: bool = True) -> Replacing:
     """Return what replaces labels in a lake."""
     made_of = means(Clock(NOW + 9), first_token=next(TOKENS) * 100)
-    return Replacing(lake.table("labels"), lambda: anew(lake, scales), app, judge, made_of)
+    return Replacing(lake.table("labels"), lambda: anew(lake, scales), MARK, judge, made_of)
 
 
 def never() -> None:
@@ -235,7 +236,7 @@ def test_a_job_that_had_read_the_old_rows_does_not_bring_their_texts_back(
 ) -> None:
     """It has decided from them and is about to add; it looks again, and adds the new text."""
     put(lake, [feedback("more", "t0", at=300)])
-    job, real, once = open_lake(lake.location.uri), NumberedRowsAppend(), iter([True])
+    job, real, once = open_lake(lake.location.uri), NumberedRows.append, iter([True])
 
     def append(rows: Any, *args: Any, **more: Any) -> None:
         if next(once, False):
@@ -249,13 +250,6 @@ def test_a_job_that_had_read_the_old_rows_does_not_bring_their_texts_back(
     assert labels_of(lake)["t0"].expected_response == CLEAN
     assert "more" in {item.feedback_id for item in labels_of(lake)["t0"].evidence}
     assert complaints(lake) == []
-
-
-def NumberedRowsAppend() -> Callable[..., None]:  # noqa: N802
-    """Return the real method, before it is replaced."""
-    from batch.sequence import NumberedRows  # noqa: PLC0415
-
-    return NumberedRows.append
 
 
 def test_an_erasure_that_falls_between_look_and_commit_makes_it_look_again(lake: Lake) -> None:
@@ -322,7 +316,7 @@ def test_a_proposal_that_was_killed_goes_on(
 ) -> None:
     """Each event is in it once; it is complete only when all are there."""
     monkeypatch.setattr("batch.labels.proposed.COMMIT_EVENTS", 1)
-    mine, real, left = proposal(tmp_path), NumberedRowsAppend(), [2]
+    mine, real, left = proposal(tmp_path), NumberedRows.append, [2]
 
     def append(rows: Any, *args: Any, **more: Any) -> None:
         left[0] -= 1
@@ -355,8 +349,6 @@ def test_in_force_means_the_same_everywhere(lake: Lake) -> None:
 
 def test_fenced_workers_commit_nothing(lake: Lake) -> None:
     """Who looked before the fence cannot commit under what he saw."""
-    from lake import relabelled  # noqa: PLC0415
-    from lake.commit import Move, Watch, commit  # noqa: PLC0415
 
     table = lake.table("labels")
     table.refresh()
