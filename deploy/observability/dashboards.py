@@ -295,6 +295,34 @@ QUALITY = Dashboard(
             ),
         ),
         Row(
+            "Personal data",
+            (
+                Panel(
+                    "Personal data found",
+                    "What redaction replaced in records that are in the lake, by type; only where "
+                    "GOLDPAN_REDACT__AUDIT is on.",
+                    (Query(_rate("goldpan_findings_total", "type"), "{{type}}"),),
+                    unit="cps",
+                    stacked=True,
+                    width=12,
+                ),
+                Panel(
+                    "Findings per record",
+                    "Findings by record stored. A step: producers send something new, or a policy "
+                    "has changed.",
+                    (
+                        Query(
+                            _rate("goldpan_findings_total", "topic")
+                            + " / on (topic) "
+                            + _rate("goldpan_records_total", "topic", ', outcome="stored"'),
+                            "{{topic}}",
+                        ),
+                    ),
+                    width=12,
+                ),
+            ),
+        ),
+        Row(
             "Where records go",
             (
                 Panel(
@@ -443,13 +471,62 @@ _REVIEWED = Row(
     ),
 )
 
+_KEPT = Row(
+    "Releases, drift and tables",
+    (
+        Panel(
+            "Age of releases",
+            "Of the lake that the newest version of each release was drawn from. A ticket above "
+            "92 days.",
+            (Query(f"min by (release) (goldpan_release_age_seconds{{{_WORKER}}})", "{{release}}"),),
+            unit="s",
+            bad=92 * 86400,
+        ),
+        Panel(
+            "Drift",
+            "How far each feature of the last week is from the four weeks before: 0 is the same, 1 "
+            "is nothing in common. `goldpan drift` tells what changed.",
+            (Query(f"max by (feature) (goldpan_drift_distance{{{_WORKER}}})", "{{feature}}"),),
+            unit="percentunit",
+        ),
+        Panel(
+            "Features that have drifted",
+            "Those of which the newest report is certain, and which matter. A ticket above 0.",
+            (Query(f"sum by (namespace) (goldpan_drift_found{{{_WORKER}}})", "{{namespace}}"),),
+            bad=1,
+        ),
+        Panel(
+            "Age of the report of drift",
+            "Time since the end of the last day that it looks at; a day or two is normal.",
+            (Query(f"min(goldpan_drift_age_seconds{{{_WORKER}}})", "report"),),
+            unit="s",
+        ),
+        Panel(
+            "Rows of tables",
+            "How the lake grows, table by table.",
+            (Query(f"max by (table) (goldpan_table_rows{{{_WORKER}}})", "{{table}}"),),
+        ),
+        Panel(
+            "Data files of tables",
+            "Falls every night where `goldpan lake compact` runs; if it only grows, it does not.",
+            (Query(f"max by (table) (goldpan_table_files{{{_WORKER}}})", "{{table}}"),),
+        ),
+        Panel(
+            "Bytes of tables",
+            "Of the files that tables consist of; those that vacuum has not removed come on top.",
+            (Query(f"max by (table) (goldpan_table_bytes{{{_WORKER}}})", "{{table}}"),),
+            unit="bytes",
+        ),
+    ),
+)
+
 LABELS = Dashboard(
     "goldpan-labels",
-    "goldpan: labels and review",
-    "What traces were worth, how fast that is known, and what waits for people.",
+    "goldpan: labels, review and releases",
+    "What traces were worth, how fast that is known, what waits for people, and what came of it.",
     "goldpan_join_partitions",
     ("namespace",),
-    (_LABELLED, _REVIEWED),
+    (_LABELLED, _REVIEWED, _KEPT),
 )
 
 DASHBOARDS = (OPERATIONS, QUALITY, LABELS)

@@ -60,6 +60,7 @@ _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
 )
 @click.option("--memory-mib", type=click.IntRange(64), default=1024, show_default=True)
 @click.option("--keep", is_flag=True, help="Keep the report in the lake, for `lake metrics`.")
+@click.option("--no-fail", is_flag=True, help="Exit with 0 also if something has drifted.")
 @with_call
 @click.pass_context
 def drift(  # noqa: PLR0913 - one argument an option
@@ -75,6 +76,7 @@ def drift(  # noqa: PLR0913 - one argument an option
     least: float,
     memory_mib: int,
     keep: bool,
+    no_fail: bool,
 ) -> None:
     """Tell whether the last days differ from those before them, or from a release.
 
@@ -100,7 +102,7 @@ def drift(  # noqa: PLR0913 - one argument an option
         store = Lake(call.settings.lake).location.files(kept.FOLDER)
         releases.patience().call("keeping the report", lambda: kept.put(store, asked.window, found))
     call.answer(found.to_json(), lambda console: _show(console, found))
-    if found.drifted:
+    if found.drifted and not no_fail:
         ctx.exit(NO)
 
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from batch.gauges import SPECS as GAUGES
 from batch.reviews.numbers import as_prometheus
 from labels.queue import Stats
 from stream.metrics import SPECS, Kind
@@ -38,7 +39,7 @@ TARGET_LABELS = {"namespace", "pod", "instance", "job"}
 
 
 def known_metrics() -> dict[str, set[str]]:
-    """Return every series of a worker by name, with its labels."""
+    """Return every series of a worker, the queue and the lake by name, with its labels."""
     found = {}
     for spec in SPECS:
         labels = set(spec.labels) | TARGET_LABELS
@@ -47,7 +48,9 @@ def known_metrics() -> dict[str, set[str]]:
             found |= {f"{spec.name}_{part}": labels for part in ("count", "sum")}
         else:
             found[spec.name] = labels
-    return found | _metrics_of_the_queue()
+    gauges = {spec.name: {spec.label} if spec.label else set[str]() for spec in GAUGES}
+    of_the_lake = {name: labels | TARGET_LABELS for name, labels in gauges.items()}
+    return found | _metrics_of_the_queue() | of_the_lake
 
 
 def _metrics_of_the_queue() -> dict[str, set[str]]:

@@ -105,6 +105,8 @@ def test_the_command_says_no(at: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert run([*options, "--json", "--keep"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert set(told["drifted"]) == {"status", "error_type", "latency_ms"}
+    assert run([*options, "--json", "--no-fail"]) == 0  # for a job whose report is looked at
+    assert json.loads(capsys.readouterr().out) == told
     found = kept.newest(FolderStore(at / "lake" / kept.FOLDER))
     assert found == (LAST, told)
 
