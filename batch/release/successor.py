@@ -9,6 +9,7 @@ those of the time before: the traces that they counted cannot be counted again.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -23,12 +24,12 @@ from batch.release.build import (
     previous,
 )
 from batch.release.erased import Erasure, Note, note_of
-from batch.release.files import DATA, ERASED, MANIFEST
+from batch.release.files import DATA, ERASED, MANIFEST, sha256
 from batch.release.manifest import read_manifest, rows_sha256
 from batch.release.reading import read_rows
 from batch.release.rows import commitments, json_rows
 from batch.release.shelf import Shelf, Standing, TakenError, latest
-from batch.release.version import Changes, Level
+from batch.release.version import Changes, Level, Version
 
 ERASURES = "erasures"
 """The key of a successor's manifest under which it says what was erased before it."""
@@ -38,33 +39,63 @@ def succeed(shelf: Shelf, name: str) -> None:
     """See to it that the latest version of a name is not one of which rows were erased.
 
     There is none if no row is left, or if the successor was withdrawn. Who has begun another
-    version is told that it was abandoned.
+    version is told that it was abandoned. The note of the version is read again after the claim: an
+    erasure writes its note before it looks at claims, so one of the two sees the other.
     """
     while True:
-        fences, there = shelf.fences(), shelf.standing(name)
-        source = latest(there)
-        if source is None or not source.erased:
+        there = shelf.standing(name)
+        made = _made(shelf, there)
+        if made is None:
             return
-        note, manifest = _note(shelf, source), read_manifest(shelf.read(source, MANIFEST))
-        if successor_of(shelf, there, note, note.erasures) is not None:
-            return
-        made = _draft(shelf, source, manifest, note)
-        if not made.contents:
-            return
-        version = next_version(there, Level.MAJOR)
-        lost = Changes(same=len(made.contents), erased=len(note.rows))
-        files = assemble(made, version, previous(source, lost))
         try:
-            one = claimed(shelf, name, there, version, files)
+            one = claimed(shelf, name, there, made.version, made.files)
             if one is None:
                 abandon_begun(shelf, there)
-            elif shelf.fences() != fences:  # another erasure may have taken rows that were read
-                shelf.abandon(one)
+            elif _note(shelf, made.source) != made.note:
+                shelf.abandon(one)  # another erasure has taken rows that were read
             else:
-                shelf.fill(one, files)
+                shelf.fill(one, made.files)
                 return
         except TakenError:
             continue
+
+
+def is_successor(shelf: Shelf, begun: Standing) -> bool:
+    """Tell whether a version that was begun is what would be made of the latest one now.
+
+    So it holds nothing that was erased from that.
+    """
+    there = shelf.standing(begun.name)
+    made = _made(shelf, [one for one in there if one.state != "begun"])
+    if made is None:
+        return False
+    return (made.version, sha256(made.files[MANIFEST])) == (begun.version, begun.digest)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Made:
+    """A successor: of which version with which note, and its files."""
+
+    source: Standing
+    note: Note
+    version: Version
+    files: Mapping[str, bytes]
+
+
+def _made(shelf: Shelf, there: Sequence[Standing]) -> _Made | None:
+    """Return the successor that is wanted now, if one is."""
+    source = latest(there)
+    if source is None or not source.erased:
+        return None
+    note, manifest = _note(shelf, source), read_manifest(shelf.read(source, MANIFEST))
+    if successor_of(shelf, there, note, note.erasures) is not None:
+        return None
+    left = _left(shelf, source, manifest, note)
+    if not left.contents:
+        return None
+    version = next_version(there, Level.MAJOR)
+    lost = Changes(same=len(left.contents), erased=len(note.rows))
+    return _Made(source, note, version, assemble(left, version, previous(source, lost)))
 
 
 def successor_of(
@@ -83,7 +114,7 @@ def _note(shelf: Shelf, one: Standing) -> Note:
     return note_of(one, shelf.find_file(one, ERASED))
 
 
-def _draft(shelf: Shelf, source: Standing, manifest: Mapping[str, Any], note: Note) -> Draft:
+def _left(shelf: Shelf, source: Standing, manifest: Mapping[str, Any], note: Note) -> Draft:
     rows = read_rows(shelf.read(source, DATA))
     committed = commitments(json_rows(rows))
     known = {row for _, row in manifest["rows"]} - note.rows

@@ -74,7 +74,7 @@ def values_of(rows: Iterable[dict[str, Any]]) -> set[str]:
 
 def texts_in(path: Path) -> str:
     """Return all that a file says: a Parquet file column by column, with its statistics."""
-    if path.suffix != ".parquet":
+    if path.suffix != ".parquet" or not path.stat().st_size:
         return path.read_bytes().decode(errors="replace")
     file = pq.ParquetFile(path)
     groups = [file.metadata.row_group(i).to_dict() for i in range(file.metadata.num_row_groups)]
