@@ -20,6 +20,7 @@ from batch.labels.scales import open_policy, open_scales
 from goldpan.settings import Settings
 from labels.evidence import Scales
 from labels.policy import MICROS_PER_DAY
+from lake.erasures import open_store
 from lake.ledger import Source
 from lake.retry import Retry
 from lake.tables import Lake
@@ -36,6 +37,7 @@ from stream.cluster import Cluster
 from stream.config import KafkaSettings
 from stream.decode.decoder import Decoder
 from stream.decode.sources import SchemaSource, open_source
+from stream.erasures import Erasures
 from stream.events import Log
 from stream.fetch import Fetcher
 from stream.kafka_client import admin_properties, make_consumer
@@ -171,6 +173,11 @@ def retry() -> Retry:
     )
 
 
+def erasures(settings: Settings) -> Erasures:
+    """Return the tombstones of the lake, none of which is loaded yet."""
+    return Erasures(open_store(Lake(settings.lake).location), load_known_keys(settings.redact))
+
+
 def redrive(settings: Settings, topic: str, fetcher: Fetcher) -> Redrive:
     """Return what tries the quarantined records of a topic again."""
     kind, table = kind_and_table(settings.kafka, topic)
@@ -188,6 +195,7 @@ def redrive(settings: Settings, topic: str, fetcher: Fetcher) -> Redrive:
         unsealer=parts.sealer,
         fetch=fetcher.fetch,
         incarnation=fetcher.incarnation,
+        erasures=erasures(settings),
         retry=retry(),
         now_us=now_us,
         new_token=new_token,

@@ -100,12 +100,13 @@ def take_out(  # noqa: PLR0913 - what, and the four things that every commit nee
     token: int,
     now_ms: Callable[[], int],
     generation: int | None = None,
+    kind: EntryKind = EntryKind.REDRIVE,
 ) -> int:
     """Remove records of a topic, by (partition, offset); return how many were there.
 
     Those from before the topic was adopted stay: their offsets are of another incarnation.
     ``generation`` is the number that the caller decided by, 0 where there was none; without it,
-    the present one.
+    the present one. ``kind`` is what the ledger calls it.
 
     The files that hold them are replaced by files without them (`lake.rewrite`), with a ledger
     entry and a generation number. Raises FencedError if another re-drive takes records out at the
@@ -133,7 +134,7 @@ def take_out(  # noqa: PLR0913 - what, and the four things that every commit nee
         wanted = Replacement(
             old=old,
             new=new,
-            entry=Entry(EntryKind.REDRIVE, counts(taken)),
+            entry=Entry(kind, counts(taken)),
             token=token,
             moves=[Move(app, before or None, before + 1)],
             guards=[life],

@@ -2,7 +2,8 @@
 
 1. Read which records of the topic are set aside, and their payload: what was sealed, or else what
    Kafka still has at their coordinates.
-2. Decode and redact them; those that still cannot pass stay where they are.
+2. Decode and redact them; those that still cannot pass stay where they are. Those of erased
+   persons, which nobody could tell while they were sealed, go from quarantine and nowhere else.
 3. Commit the others to the primary table. A generation number, read before step 1's look at that
    table, makes two re-drives at once impossible.
 4. Take them out of quarantine.
@@ -20,6 +21,7 @@ from typing import Any, Protocol
 import pyarrow.compute as pc
 
 from lake.commit import Move, Watch, commit
+from lake.erasures import guard
 from lake.ledger import (
     Entry,
     EntryKind,
@@ -33,9 +35,10 @@ from lake.parquet import encode
 from lake.quarantine import Filter, counts, generation_app, ingested_since, rows, take_out
 from lake.retry import Retry
 from lake.tables import Table
-from schemas.errors import FatalError
-from schemas.provenance import Raw
+from schemas.errors import FatalError, FencedError
+from schemas.provenance import Decoded, Raw
 from schemas.redacted import Redacted
+from stream.erasures import Erasures
 from stream.flusher import another_topic
 from stream.intake import Decodes, Redacts
 
@@ -59,7 +62,7 @@ class Redriven:
 
     ``stored`` went to their table (``already`` of them had gone there before a crash), ``still``
     counts by reason those that fail as before, ``gone`` are those whose payload nobody has, or
-    whose topic is no longer the one that they came from.
+    whose topic is no longer the one that they came from, ``erased`` those of erased persons.
     """
 
     tried: int
@@ -67,6 +70,7 @@ class Redriven:
     already: int
     gone: int
     still: Mapping[str, int] = field(default_factory=dict)
+    erased: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class Redrive:
     retry: Retry
     now_us: Callable[[], int]
     new_token: Callable[[], int]
+    erasures: Erasures
     reached: Callable[[str], None] = lambda _step: None
 
     def run(self, which: Filter, *, dry_run: bool = False) -> Redriven:
@@ -92,6 +97,18 @@ class Redrive:
         Raises RetryableError or FatalError if the lake or Kafka cannot be used, FencedError if
         another re-drive of the topic runs at the same time.
         """
+        self._load_tombstones()
+        try:
+            return self._run(which, dry_run=dry_run)
+        except FencedError:
+            if not self._load_tombstones():
+                raise
+        return self.run(which, dry_run=dry_run)
+
+    def _load_tombstones(self) -> bool:
+        return self.retry.call("reading tombstones", self.erasures.reload)
+
+    def _run(self, which: Filter, *, dry_run: bool) -> Redriven:
         found = rows(self.quarantine, which, payload=True).to_pylist()
         aside = self._not_while_promoting()
         self.primary.refresh()
@@ -101,10 +118,12 @@ class Redrive:
         already = self._in_primary({_where(row) for row in current})
         raws = self._payloads([row for row in current if _where(row) not in already])
         decoded, rejected = self.decoder.decode(self.topic, raws)
-        outcome = self.redactor.redact(decoded, ingested_at=self.now_us())
+        kept, _ = self.erasures.kept_out.without(decoded)
+        forgotten = _places(decoded) - _places(kept)
+        outcome = self.redactor.redact(kept, ingested_at=self.now_us())
         failed = [*rejected, *outcome.rejected]
         passed = {(raw.partition, raw.offset) for raw in raws}
-        passed -= {(item.raw.partition, item.raw.offset) for item in failed}
+        passed -= {(item.raw.partition, item.raw.offset) for item in failed} | forgotten
         if not dry_run:
             if passed:
                 self._store(outcome.rows, passed, generation)
@@ -118,12 +137,25 @@ class Redrive:
                 now_ms=self._now_ms,
                 generation=aside,
             )
+            self._forget(forgotten)
         return Redriven(
             tried=len(found),
             stored=len(passed) + len(already),
             already=len(already),
             gone=len(found) - len(raws) - len(already),
             still=Counter(str(item.reason) for item in failed),
+            erased=len(forgotten),
+        )
+
+    def _forget(self, forgotten: set[Coordinates]) -> None:
+        take_out(
+            self.quarantine,
+            self.topic,
+            sorted(forgotten),
+            retry=self.retry,
+            token=self.new_token(),
+            now_ms=self._now_ms,
+            kind=EntryKind.ERASE,
         )
 
     def _not_while_promoting(self) -> int:
@@ -211,6 +243,7 @@ class Redrive:
             table=self.primary.name,
             files=files,
             moves=[Move(generation_app(self.topic), generation, (generation or 0) + 1)],
+            guards=[guard(self.erasures.number)],
             token=self.new_token(),
             entry=Entry(EntryKind.REDRIVE, ranges),
             retry=self.retry,
@@ -224,6 +257,10 @@ class Redrive:
 
 def _put(table: Table, file: Any) -> Callable[[], None]:
     return lambda: table.files.put(file.path, file.data)
+
+
+def _places(decoded: Decoded[Any]) -> set[Coordinates]:
+    return set(zip(decoded.partitions, decoded.offsets, strict=True))
 
 
 def _where(row: Mapping[str, Any]) -> Coordinates:

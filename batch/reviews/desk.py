@@ -7,8 +7,9 @@ twice is there once.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, NamedTuple
 
 from batch.reviews.items import events_for_reviewers, events_of
@@ -19,6 +20,8 @@ from labels.decide import checked_clock
 from labels.policy import Policy
 from labels.queue import Item, Queue, queue_of
 from labels.reviews import Log, Review, review_id_of
+from lake.commit import Condition
+from lake.erasures import ERASURES_APP, guard
 from lake.ledger import EntryKind
 from lake.tables import Lake
 from redact.derived import derived
@@ -88,14 +91,17 @@ class Desk:
 
         Raises FatalError if the clock is wrong or the lake does not answer.
         """
-        events: Sequence[LabelEvent] | None = None
+        events: Sequence[LabelEvent] = ()
+        guards: Sequence[Condition] = ()
         while True:
             now, at = checked_clock(self._means.now_us()), self._rows.look()
             log = self._read().log
-            events = self._events(log) if events is None else events
+            if not guards or not self._rows.holds(guards):
+                guards = self._guards()
+                events = self._events(log)
             found = queue_of(events, log, self._policy).claims(reviewer, now, count)
             rows = [claim_row(claim, item.label_event_id, now) for item, claim in found]
-            if not rows or self._append(rows, [reviewer], at):
+            if not rows or self._append(rows, [reviewer], at, guards):
                 return [Handed(item, claim.until) for item, claim in found]
 
     def take(self, submissions: Sequence[Submission]) -> Taken:
@@ -103,21 +109,33 @@ class Desk:
 
         Raises FatalError if the clock is wrong or the lake does not answer.
         """
-        self._means.retry.call("reading table labels", self._labels.refresh)
-        ids = {one.trace_id for one in submissions}
-        events = self._means.retry.call(
-            "reading table labels", lambda: events_of(self._labels, ids)
-        )
+        events: Sequence[LabelEvent] = ()
+        guards: Sequence[Condition] = ()
         texts = [text for one in submissions for text in one.texts]
         while True:
             now, at = checked_clock(self._means.now_us()), self._rows.look()
             written = self._read()
+            if not guards or not self._rows.holds(guards):
+                guards = self._guards()
+                events = self._events_of({one.trace_id for one in submissions})
             rows, taken = _sorted_out(submissions, events, written, now, self._policy)
-            if not rows or self._append(rows, texts, at):
+            if not rows or self._append(rows, texts, at, guards):
                 return taken
 
     def _read(self) -> Written:
         return self._means.retry.call("reading table reviews", lambda: read_log(self._rows.table))
+
+    def _guards(self) -> list[Condition]:
+        """Return what must hold for rows that rest on labels read from now on: see `lake.erasures`.
+
+        It is as of the last look.
+        """
+        return [guard(self._rows.table.number(ERASURES_APP) or 0)]
+
+    def _events_of(self, ids: Collection[str]) -> list[LabelEvent]:
+        self._means.retry.call("reading table labels", self._labels.refresh)
+        step = partial(events_of, self._labels, ids)
+        return self._means.retry.call("reading table labels", step)
 
     def _events(self, log: Log) -> list[LabelEvent]:
         reviewed = log.by_trace().keys()
@@ -128,12 +146,15 @@ class Desk:
 
         return self._means.retry.call("reading table labels", step)
 
-    def _append(self, rows: Sequence[Row], texts: Sequence[str], at: int) -> bool:
-        """Add rows after the ``at`` that were there; False if there are more by now."""
+    def _append(
+        self, rows: Sequence[Row], texts: Sequence[str], at: int, guards: Sequence[Condition]
+    ) -> bool:
+        """Add rows after the ``at`` that were there; False if there are more, or guards broke."""
         columns, policies = columns_of(rows, without_text=_IDENTITY)
         batch = self._rows.numbered(columns, policies, at=at)
         try:
-            self._rows.append(derived(batch, "review", known=texts, policy=_IDENTITY), at=at)
+            sealed = derived(batch, "review", known=texts, policy=_IDENTITY)
+            self._rows.append(sealed, at=at, guards=guards)
         except FencedError:
             return False
         return True

@@ -136,7 +136,8 @@ def _show_records(console: Console, records: list[dict[str, Any]], more: int) ->
 def redrive(call: Call, *, which: Filter, dry_run: bool) -> None:
     """Try records again, under the schemas and the policy of today.
 
-    Those that pass now go to their table, exactly once, and leave quarantine; the others stay. The
+    Those that pass now go to their table, exactly once, and leave quarantine; the others stay, but
+    for those of erased persons, which go. The
     content comes from the sealed payload, or from Kafka as long as it is still there. It may be
     run again after a crash: it finishes what was begun.
 
@@ -165,6 +166,7 @@ def _redriven_json(topic: str, result: Redriven) -> dict[str, Any]:
         "stored": result.stored,
         "gone": result.gone,
         "still": dict(result.still),
+        "erased": result.erased,
     }
 
 
@@ -174,7 +176,8 @@ def _show_redriven(console: Console, results: Mapping[str, Redriven], *, dry_run
         console.print(
             f"{topic}: {count_text(result.tried)} tried, {count_text(result.stored)} {would}, "
             f"{count_text(sum(result.still.values()))} fail as before, "
-            f"{count_text(result.gone)} no longer in Kafka",
+            f"{count_text(result.gone)} no longer in Kafka, "
+            f"{count_text(result.erased)} of erased persons",
             soft_wrap=True,
         )
 

@@ -10,6 +10,10 @@ import pytest
 from batch.reviews.log import read_log
 from goldpan.cli.main import run
 from labels.policy import Policy
+from lake.erasures import fence
+from lake.ledger import Entry, EntryKind
+from lake.rewrite import Replacement, replace
+from lake.stored import live_files
 from lake.tables import Lake
 from schemas.errors import FatalError
 from schemas.records import Message
@@ -20,6 +24,7 @@ from tests.batch.kit import (
     desk,
     judge,
     labels_of,
+    means,
     new_lake,
     open_lake,
     put,
@@ -130,6 +135,44 @@ def test_a_verdict_becomes_a_label_with_the_answer_that_was_given(tmp_path: Path
         "_topic": "#reconcile",
         "expected_response": "Like this.",
     } in rows
+
+
+class Meddling(Clock):
+    """A clock that lets an erasure happen when it is asked for the second time."""
+
+    def __init__(self, lake: Lake) -> None:
+        super().__init__()
+        self._lake, self._asked = lake, 0
+
+    def __call__(self) -> int:
+        """Tell the time; the second time, all labels have gone from behind a fence."""
+        self._asked += 1
+        if self._asked == 2:
+            retry, labels = means().retry, self._lake.table("labels")
+            labels.refresh()
+            entry = Entry(EntryKind.ERASE, [])
+            replace(labels, Replacement(live_files(labels), [], entry, 1), retry=retry, now_ms=int)
+            fence(self._lake.table("reviews"), 1, retry=retry, now_ms=int)
+        return super().__call__()
+
+
+def test_review_of_a_trace_that_is_erased_meanwhile_is_refused(tmp_path: Path) -> None:
+    """Labels that were read before the erasure give no review and no claim after it."""
+    (item,) = traces_of(desk(queued(tmp_path)).hand_out("ann", 1))
+    lake, other = (open_lake(tmp_path) for _ in range(2))
+    before = lake.table("reviews").facts().rows
+
+    assert "no label event" in judge(desk(lake, clock=Meddling(other)), item, "ann").refused[0]
+    assert lake.table("reviews").facts().rows == before
+
+
+def test_nothing_is_handed_out_that_is_erased_meanwhile(tmp_path: Path) -> None:
+    """A claim that rests on labels from before the erasure is not written after it."""
+    queued(tmp_path)
+    lake, other = (open_lake(tmp_path) for _ in range(2))
+
+    assert desk(lake, clock=Meddling(other)).hand_out("ann", 3) == []
+    assert read_log(lake.table("reviews")).log.claims == ()
 
 
 class TestCommands:

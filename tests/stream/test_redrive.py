@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from lake.erasures import Tombstone, fence, open_store, put
 from lake.ledger import Incarnation
 from lake.quarantine import Filter
 from lake.tables import Lake
 from lake.verify import verify
+from redact.subjects import feedback_mark
 from schemas.errors import FatalError, FencedError
 from schemas.provenance import Raw
 from stream.adopt import Adoption
+from stream.erasures import Erasures
 from stream.redrive import Redrive, Redriven
 from tests.lake.kit import (
     HERE,
@@ -28,6 +31,7 @@ from tests.lake.kit import (
     patience,
     set_aside,
 )
+from tests.redact.kit import KEYS
 from tests.stream.protocol.world import Verdict
 
 ANEW = Incarnation("cluster", "topic-2")
@@ -78,6 +82,7 @@ def redrive(
         now_us=lambda: NOW,
         new_token=lambda: next(TOKENS),
         reached=reached,
+        erasures=Erasures(open_store(lake.location), [KEYS]),
     )
 
 
@@ -191,3 +196,44 @@ def adopt(lake: Lake) -> None:
         now_us=lambda: NOW - 1,
         new_token=lambda: next(TOKENS),
     ).run(ANEW, {SOURCE: 0, OTHER: 0})
+
+
+def erase(lake: Lake, offset: int, *, fenced: bool = True) -> None:
+    """Put a tombstone of the feedback at an offset, and fence both tables."""
+    marks = {KEYS.name: [feedback_mark(KEYS, f"f-{offset}")]}
+    store = open_store(lake.location)
+    number = put(store, lambda n: Tombstone(n, 0, feedback=marks)).number
+    for name in ("feedback", "quarantine") if fenced else ():
+        fence(lake.table(name), number, retry=patience(), now_ms=lambda: 0)
+
+
+def test_erased_persons_leave_quarantine_for_nowhere(lake: Lake) -> None:
+    """A record that was sealed when its person was erased is told when it is opened, and goes."""
+    erase(lake, 5)
+    found = redrive(lake).run(Filter(topic=TOPIC))
+
+    assert (found.tried, found.stored, found.erased, found.gone) == (4, 2, 1, 1)
+    assert offsets(lake.table("feedback")) == [0, 1, 2, 3, 4, 6, 8, 9]
+    assert offsets(lake.table("quarantine")) == [7]
+    report = verify(lake, deep=True)
+    assert report.ok, report.problems
+    assert sum(proof.erased for proof in report.partitions) == 1
+    assert redrive(lake).run(Filter(topic=TOPIC)).erased == 0
+
+
+def test_erasure_in_the_middle_of_a_redrive(lake: Lake, tmp_path: Path) -> None:
+    """A re-drive that had opened a record before its person was erased is fenced, begins anew."""
+    other, erased = open_lake(tmp_path), [5]
+
+    def fetch(topic: str, wanted: Sequence[Coordinates]) -> Mapping[Coordinates, Raw]:
+        found = kafka(topic, wanted)
+        while erased:
+            erase(other, erased.pop())
+        return found
+
+    found = redrive(lake, fetch=fetch).run(Filter(topic=TOPIC))
+
+    assert (found.stored, found.erased) == (2, 1)
+    assert 5 not in offsets(lake.table("feedback"))
+    assert offsets(lake.table("quarantine")) == [7]
+    assert verify(lake, deep=True).ok
