@@ -1,6 +1,6 @@
 """Learnt values found again in the text of their record: any case, possessive, and in disguise."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import count
 
@@ -13,6 +13,8 @@ _SCORE = 0.95
 _SERIALS = count(1)
 _BETWEEN = frozenset(" \t\n\r\u00a0,_.+-")
 _MOST_BETWEEN = 3
+_INITIAL = 2
+"""Characters of an initial, with its full stop."""
 
 
 class Reading:
@@ -74,13 +76,11 @@ class NameFinder:
         for word, ways in self._by_word.items():
             if not any([mark in lowered for mark in self._marks[word]]):  # noqa: C419  # faster so
                 continue
-            at = lowered.find(word)
-            while at != -1:
+            for at in _places(lowered, word, ways):
                 if at == 0 or not text[at - 1].isalnum():
                     end = _longest(text, lowered, at, ways)
                     if end:
                         found.append(Finding(self.learnt.type, at, end, _SCORE))
-                at = lowered.find(word, at + 1)
         return found
 
     def _add(self, ways: Iterable[Spelling]) -> None:
@@ -96,12 +96,14 @@ class NameFinder:
 class Names:
     """All that one record taught: ``finders``, always in the same order.
 
-    ``serial`` tells it apart from what other records taught.
+    ``serial`` tells it apart from what other records taught. ``absent`` is what :meth:`standing`
+    would say, and of all finders, of a text in which none of them finds anything.
     """
 
     def __init__(self, learnt: frozenset[Learnt]) -> None:
         self.serial = next(_SERIALS)
         self.finders = tuple(sorted(map(_finder, learnt), key=lambda one: one.serial))
+        self.absent: dict[int, tuple[Finding, ...]] = {one.serial: () for one in self.finders}
         self._cues: dict[str, list[NameFinder]] = {}
         for one in self.finders:
             for cue in one.cues:
@@ -146,6 +148,28 @@ def _year_ends(text: str, year: str) -> bool:
             return True
         at = text.find(year, at + 1)
     return False
+
+
+def _places(lowered: str, word: str, ways: Sequence[Spelling]) -> Iterator[int]:
+    """Yield where spellings that begin with a word may begin: before their second word, if the
+    first is but a letter, which stands everywhere.
+    """
+    if len(word) > _INITIAL or any([len(way.words) == 1 for way in ways]):  # noqa: C419  # faster so
+        yield from _all(lowered, word)
+        return
+    for second in {way.words[1] for way in ways}:
+        for place in _all(lowered, second):
+            for gap in range(1, _MOST_BETWEEN + 1):
+                at = place - gap - len(word)
+                if at >= 0 and lowered.startswith(word, at):
+                    yield at
+
+
+def _all(text: str, word: str) -> Iterator[int]:
+    at = text.find(word)
+    while at != -1:
+        yield at
+        at = text.find(word, at + 1)
 
 
 def _longest(text: str, lowered: str, at: int, ways: Sequence[Spelling]) -> int:

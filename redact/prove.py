@@ -27,10 +27,8 @@ _SECRET = re.compile(
     r"(?:AKIA|ASIA)[A-Z2-7]{16}|gh[pousr]_[A-Za-z0-9]{30}|xox[abp]-[0-9A-Za-z-]{10}"
     r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----|eyJ[\w-]{10,2000}\.eyJ[\w-]{5}"
 )
-_BEGIN_SECRET = (
-    *("AKIA", "ASIA", "-----B", "eyJ"),
-    *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "xoxa-", "xoxb-", "xoxp-"),
-)
+_IBAN_SHAPE = re.compile(rb"AA00[A0]{8}")
+_GITHUB = ("ghp_", "gho_", "ghu_", "ghs_", "ghr_")
 _SHAPE = bytes.maketrans(
     b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"0" * len("0123456789") + b"A" * 26
 )
@@ -122,14 +120,21 @@ def _possible(text: str) -> Iterator[str]:
     closed = shape.translate(None, b" -")
     if b"0000000000000" in closed:
         yield "CREDIT_CARD"
-    if b"AA00" in closed:
+    if b"AA00" in closed and _IBAN_SHAPE.search(closed):
         yield "IBAN_CODE"
     if _may_hold_secret(text):
         yield "SECRET"
 
 
 def _may_hold_secret(text: str) -> bool:
-    return any([begin in text for begin in _BEGIN_SECRET])  # noqa: C419  # faster than a generator
+    return (
+        "AKIA" in text
+        or "ASIA" in text
+        or "-----B" in text
+        or "eyJ" in text
+        or "xox" in text
+        or ("gh" in text and any([begin in text for begin in _GITHUB]))  # noqa: C419  # faster so
+    )
 
 
 def _is_due(learnt: Learnt, rules: Mapping[str, Rule]) -> bool:

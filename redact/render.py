@@ -185,6 +185,8 @@ def _marks(
         return marks
     starts = sorted([finding.start for finding in named])
     known = {mark.start: mark for mark in marks}
+    if "\\" not in text and _all_within(starts, marks):
+        return marks
     for start, end in literals(text):
         if start in known:
             continue
@@ -193,6 +195,19 @@ def _marks(
         if (at < len(starts) and starts[at] < end) or "\\" in raw:
             known[start] = Mark(start, end, value_of(raw), raw[0] != '"', (), None)
     return [known[start] for start in sorted(known)]
+
+
+def _all_within(starts: Sequence[int], marks: Sequence[Mark]) -> bool:
+    """Tell whether each of some places, in order, is within a mark; so are the marks in order."""
+    following = iter(marks)
+    end = 0
+    for start in starts:
+        while start >= end:
+            mark = next(following, None)
+            if mark is None or start < mark.start:
+                return False
+            end = mark.end
+    return True
 
 
 def _outside(findings: Sequence[Finding], own: Sequence[tuple[int, int]]) -> list[Finding]:

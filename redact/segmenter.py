@@ -153,8 +153,8 @@ class Segmenter:
                 raise TypeError("a segment that failed cannot be rendered")
             if len(stands) > _MOST_NAMES:
                 stands.clear()
-            there = standing(text, known.analysis, names)
-            stands.update((one.serial, there.get(one.serial, ())) for one in names.finders)
+            stands |= names.absent
+            stands |= standing(text, known.analysis, names)
         return [one for one in names.finders if stands[one.serial]]
 
     def scope(self, app: str) -> str:

@@ -19,6 +19,8 @@ HARMLESS = ""
 """What the rules say of a key whose values are never a number-like type."""
 
 _TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?|([{}\[\]])|(-?[0-9][0-9.eE+-]*)', re.DOTALL)
+_STRING, _COLON, _BRACKET = 1, 2, 3
+"""Groups of a token: the last that matched says what it is."""
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SEPARATORS = re.compile(r"[\s.-]+")
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z_$.-]{0,63}(?:[0-9]{1,3})?\Z")
@@ -70,7 +72,7 @@ class KeyBook:
         for key, kind in rules.personal.items():
             self._add(key, kind, patterns)
         self._patterns = patterns
-        self._known: dict[str, Key] = {}
+        self.known: dict[str, Key] = {}
 
     def rule(self, key: str) -> str | None:
         """Return the type of all that stands under ``key``, ``HARMLESS``, or None.
@@ -85,13 +87,13 @@ class KeyBook:
 
     def key(self, raw: str) -> Key:
         """Return what is known of a key, given as it stands between its quotation marks."""
-        known = self._known.get(raw)
+        known = self.known.get(raw)
         if known is None:
             name = unescape(raw)
             plain = _PLAIN_KEY.match(name) is not None
             known = Key(name, self.rule(name), _WORDS.sub(" ", name) + ": ", plain)
-            if len(self._known) < _MAX_KEYS:
-                self._known[raw] = known
+            if len(self.known) < _MAX_KEYS:
+                self.known[raw] = known
         return known
 
     def _add(self, key: str, rule: str, patterns: list[tuple[re.Pattern[str], str]]) -> None:
@@ -124,25 +126,29 @@ def leaves(text: str, book: KeyBook) -> list[Leaf]:
     under, rule, owner, owners = _NO_KEY, None, 0, 0
     stack: list[tuple[Key, str | None, int]] = []
     key, own = _NO_KEY, None  # of the value that comes next
+    known = book.known
     for match in _TOKEN.finditer(text):
-        raw, colon, bracket, number = match.groups()
-        if colon is not None:
-            key = book.key(raw)
+        group = match.lastindex
+        if group == _COLON:
+            raw = match[1]
+            key = known.get(raw) or book.key(raw)
             own = rule if key.rule is None else key.rule
             if not key.plain:
                 start = match.start()
                 end = start + len(raw) + 2
                 found.append(Leaf(start, end, key.name, under.name, "", None, owner, "key"))
-        elif bracket is None:
+        elif group != _BRACKET:
             start, end = match.span()
             above, says = (key, own) if key.name else (under, rule)
-            value = number if raw is None else unescape(raw)
-            kind: Literal["string", "number"] = "number" if raw is None else "string"
+            value = match[group or 0]
+            kind: Literal["string", "number"] = "number"
+            if group == _STRING:
+                kind, value = "string", unescape(value)
             found.append(Leaf(start, end, value, above.name, above.label, says, owner, kind))
-        elif bracket in "{[":
+        elif match[_BRACKET] in "{[":
             stack.append((under, rule, owner))
             under, rule = key, own
-            if bracket == "{":
+            if match[_BRACKET] == "{":
                 owners += 1
                 owner = owners
         else:
