@@ -23,6 +23,7 @@ from schemas.errors import FatalError, UsageError
 from stream.assignment import TakeOver
 from stream.beginning import Beginning
 from stream.decode.decoder import Decoder
+from stream.erasures import Erasures
 from stream.failpoints import parse
 from stream.flusher import FlushSteps, another_topic
 from stream.flushes import Due
@@ -158,6 +159,7 @@ class Workshop:
         decoder = self._decoder(plan)
         stored = self._stored(plan, decoder) if plan.from_lake else None
         reader = stored or self.reader
+        erasures = wiring.erasures(self.settings)
         return Replay(
             plan=plan,
             reader=reader,
@@ -169,7 +171,7 @@ class Workshop:
                 now_ms=_now_ms,
                 new_token=wiring.new_token,
             ),
-            intake=self._intake(stored or decoder),
+            intake=self._intake(stored or decoder, erasures),
             steps=self._steps(plan, primary, aside, audit),
             due=Due(self.budget.flush_bytes(stream.flush_bytes), stream.flush_seconds),
             pace=Pace(self.budget.batch),
@@ -177,7 +179,9 @@ class Workshop:
             retry=patience(),
             patience=PATIENCE_SECONDS,
             monotonic=time.monotonic,
+            now_ms=_now_ms,
             new_token=wiring.new_token,
+            erasures=erasures,
             report=report,
         )
 
@@ -208,13 +212,14 @@ class Workshop:
         table = self.staging.live.table(name)
         return StoredReader(table, plan.topic, kind, decoder, plan.adopted)
 
-    def _intake(self, decoder: Decodes) -> Intake:
+    def _intake(self, decoder: Decodes, erasures: Erasures) -> Intake:
         return Intake(
             decoder=decoder,
             redactor=self.parts.redactor,
             sealer=self.parts.sealer,
             now_us=wiring.now_us,
             on_rejected=lambda _rejected: None,
+            erased=lambda: erasures.kept_out,
         )
 
     def _steps(self, plan: Plan, primary: Table, aside: Table, audit: Table | None) -> FlushSteps:

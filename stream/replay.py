@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
+from lake.erasures import fence
 from lake.ledger import Source
 from lake.retry import Retry
 from schemas.errors import FatalError, FencedError, RetryableError
@@ -18,6 +19,7 @@ from schemas.provenance import Raw
 from stream.assignment import TakeOver
 from stream.beginning import Beginning
 from stream.buffer import TopicBuffer
+from stream.erasures import Erasures
 from stream.flusher import FlushSteps, another_topic
 from stream.flushes import Due
 from stream.intake import Intake
@@ -64,7 +66,9 @@ class Replay:
     retry: Retry
     patience: float
     monotonic: Callable[[], float]
+    now_ms: Callable[[], int]
     new_token: Callable[[], int]
+    erasures: Erasures
     report: Report
     assignment: Assignment = field(default_factory=Assignment)
     _buffer: TopicBuffer = field(init=False)
@@ -80,14 +84,32 @@ class Replay:
         read, if another process works on the same replay, or if something outside does not answer
         in time. RetryableError if told to stop.
         """
-        try:
-            self._take_over()
-            self._read()
-            self._flush()
-        except FencedError:
-            raise FatalError(
-                f"another process works on the replay {self.plan.name}: let it, or run this again"
-            ) from None
+        self._load_tombstones()
+        while True:
+            try:
+                self._fence()
+                self._take_over()
+                self._read()
+                self._flush()
+            except FencedError:
+                if not self._load_tombstones():
+                    raise FatalError(
+                        f"another process works on the replay {self.plan.name}: let it, or run "
+                        "this again"
+                    ) from None
+                self._buffer.clear()
+                self.assignment.remove(list(self.assignment.owned))
+            else:
+                return
+
+    def _load_tombstones(self) -> bool:
+        return self.retry.call("reading tombstones", self.erasures.reload)
+
+    def _fence(self) -> None:
+        """Let the staged tables say which tombstones what they hold was held against, or later."""
+        tables = [*self.take_over.primary.values(), self.take_over.quarantine, self.take_over.audit]
+        for table in filter(None, tables if self.erasures.number else []):
+            fence(table, self.erasures.number, retry=self.retry, now_ms=self.now_ms)
 
     def _take_over(self) -> None:
         """Take the partitions of which something is left, from where the staged tables are."""
@@ -170,7 +192,10 @@ class Replay:
     def _flush(self) -> None:
         """Stage what is buffered, and wait for it."""
         flush = self._buffer.seal(
-            self.assignment.of(self._topic), self.plan.incarnation, self.new_token()
+            self.assignment.of(self._topic),
+            self.plan.incarnation,
+            self.new_token(),
+            erasures=self.erasures.number,
         )
         if flush is not None:
             self.steps.run(flush)

@@ -34,6 +34,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from lake.commit import Move
+from lake.erasures import ERASURES_APP, newest, open_store
 from lake.ledger import adopted_app, promoting_app, replay_app
 from lake.quarantine import generation_app
 from lake.retention import PSEUDONYMS, SEALED, TEXT, whole_from
@@ -144,7 +145,8 @@ class Promotion:
     def run(self) -> Plan:
         """Promote, or go on with a promotion that was begun; return what was promoted.
 
-        Raises UsageError if the replay is not complete or is being abandoned, FatalError if the
+        Raises UsageError if the replay is not complete, is being abandoned or may hold records of
+        somebody who was erased, FatalError if the
         topic was adopted since, if another replay of the topic is being promoted, or if others do
         not leave a table alone for long enough.
         """
@@ -155,6 +157,8 @@ class Promotion:
                 f"The replay {self.name} is not complete ({progress.read} of {plan.offsets} "
                 "offsets): run its `goldpan stream replay` again first."
             )
+        if progress.state is State.STAGED:
+            self._refuse_unfenced(plan)
         if self.staging.decide(self.name, Fate.PROMOTE) is not Fate.PROMOTE:
             raise UsageError(f"The replay {self.name} has been abandoned.")
         self.means.reached(ReplayStep.DECIDED)
@@ -166,6 +170,17 @@ class Promotion:
         )
         self.means.reached(ReplayStep.FILES_REMOVED)
         return plan
+
+    def _refuse_unfenced(self, plan: Plan) -> None:
+        """Refuse what was staged while somebody was erased, in tables that the erasure missed."""
+        last = newest(open_store(self.staging.live.location))
+        for name in [] if plan.labels_only or not last else [plan.table, QUARANTINE]:
+            table = self.staging.lake(plan.name).table(name)
+            if (table.number(ERASURES_APP) or 0) < last:
+                raise UsageError(
+                    f"The replay {plan.name} may hold records of somebody who was erased: run "
+                    "`goldpan erase` for them again, which takes these out, or abandon it."
+                )
 
     def _take_steps(self, plan: Plan) -> None:
         labels = None

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from lake.commit import Guard, Move, Watch, commit
+from lake.commit import Condition, Guard, Move, Watch, commit
+from lake.erasures import ERASURES_APP, guard
 from lake.ledger import Entry, EntryKind, SourceRange, adopted_app
 from lake.retention import PARTS, retention_app
 from lake.retry import Retry
@@ -61,7 +62,8 @@ class Swap:
         new = [*self._left(old, change.goes), *self._come(change.comes)]
         written()
         apps = [adopted_app(self.plan.topic), *map(retention_app, PARTS)]
-        guards = [Guard(app, self.live.number(app)) for app in apps]
+        guards: list[Condition] = [Guard(app, self.live.number(app)) for app in apps]
+        guards.append(self._known())
         self._commit(old, new, change.moves, guards, self._entry(change))
 
     def append_all(self, moves: Sequence[Move]) -> None:
@@ -81,7 +83,11 @@ class Swap:
             for span in self.plan.spans
             if (count := counts[span.partition])
         ]
-        self._commit([], new, moves, [], Entry(EntryKind.REPLAY, ranges))
+        self._commit([], new, moves, [self._known()], Entry(EntryKind.REPLAY, ranges))
+
+    def _known(self) -> Condition:
+        """Return the guard of who has read staged rows after the last refresh of the live table."""
+        return guard(self.live.number(ERASURES_APP) or 0)
 
     def _left(self, old: Sequence[LiveFile], goes: Marks) -> Iterator[NewFile]:
         """Write what stays of the files that are replaced."""
@@ -123,7 +129,7 @@ class Swap:
         old: Sequence[LiveFile],
         new: Sequence[NewFile],
         moves: Sequence[Move],
-        guards: Sequence[Guard],
+        guards: Sequence[Condition],
         entry: Entry,
     ) -> None:
         if old:

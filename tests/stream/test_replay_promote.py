@@ -10,7 +10,9 @@ import pyarrow.compute as pc
 import pytest
 
 from lake.commit import Move, Watch, commit
-from lake.ledger import Entry, EntryKind, position_app
+from lake.erasures import Tombstone, fence, open_store
+from lake.erasures import put as storing
+from lake.ledger import Entry, EntryKind, SourceRange, position_app
 from lake.quarantine import Filter
 from lake.rewrite import Replacement, replace
 from lake.stored import live_files, read_rows, together, write_again
@@ -376,4 +378,70 @@ def test_a_sealed_payload_is_not_given_for_a_row_without_one(tmp_path: Path) -> 
     stored, aside = ingested(lake, "feedback"), ingested(lake, "quarantine")
     assert aside == {(0, 4): LATER, (0, 5): START}
     assert stored[0, 6] == LATER
+    assert verify(lake, deep=True).problems == []
+
+
+def erase(folder: Path, offset: int, *places: Lake) -> None:
+    """Put a tombstone, fence tables, and take the row at an offset out of them."""
+    store = open_store(open_lake(folder).location)
+    number = storing(store, lambda n: Tombstone(n, NOW)).number
+    for place in places:
+        for name in ("feedback", "quarantine"):
+            table = place.table(name)
+            fence(table, number, retry=patience(), now_ms=lambda: 0)
+            for file in live_files(table):
+                rows_of = read_rows(table, file)
+                mine = pc.and_(
+                    pc.equal(rows_of.rows["_partition"], 0),
+                    pc.equal(rows_of.rows["_offset"], offset),
+                )
+                left = rows_of.where(pc.invert(mine))
+                if len(left) == file.rows:
+                    continue
+                gone = SourceRange(TOPIC, 0, 0, 0, stored=file.rows - len(left))
+                new = [write_again(table, left, instead_of=[file], retry=patience())]
+                entry = Entry(EntryKind.ERASE, [gone])
+                wanted = Replacement([file], new if len(left) else [], entry, next(TOKENS))
+                replace(table, wanted, retry=patience(), now_ms=lambda: 0)
+
+
+def test_nobody_comes_back_by_what_was_staged_before(lake: Lake, tmp_path: Path) -> None:
+    """A replay that an erasure has gone through is promoted without the rows that were erased."""
+    stage(tmp_path)
+    erase(tmp_path, 4, open_lake(tmp_path), staging(tmp_path).lake("r1"))
+    promotion(tmp_path).run()
+
+    assert 4 not in offsets(lake.table("feedback"))
+    assert 4 not in offsets(lake.table("quarantine"))
+    assert verify(lake, deep=True).problems == []
+
+
+def test_staged_tables_that_an_erasure_missed_are_not_promoted(lake: Lake, tmp_path: Path) -> None:
+    """What was staged while somebody was erased may hold them: the command says what to do."""
+    stage(tmp_path)
+    erase(tmp_path, 4, open_lake(tmp_path))
+
+    with pytest.raises(UsageError, match="goldpan erase"):
+        promotion(tmp_path).run()
+    assert staging(tmp_path).fate("r1") is None
+    lake.table("feedback").refresh()
+    assert lake.table("feedback").number("#replay/1") is None
+
+
+@pytest.mark.parametrize(
+    "step", [s for s in STEPS if s not in {ReplayStep.FILE_REMOVED, ReplayStep.FILES_REMOVED}]
+)
+def test_erasure_at_each_step_of_a_promotion(lake: Lake, tmp_path: Path, step: ReplayStep) -> None:
+    """Somebody who is erased while a replay is promoted is gone at its end, and nobody else is."""
+    stage(tmp_path)
+    left = [4]
+
+    def meddle(reached: ReplayStep) -> None:
+        while reached is step and left:
+            erase(tmp_path, left.pop(), open_lake(tmp_path), staging(tmp_path).lake("r1"))
+
+    promotion(tmp_path, meddle).run()
+
+    assert set(offsets(lake.table("feedback"))) == set(range(12)) - {2, 4} - NOW_BAD
+    assert 4 not in offsets(lake.table("quarantine"))
     assert verify(lake, deep=True).problems == []
