@@ -12,13 +12,12 @@ from batch.release.contract import contract
 from batch.release.datasheet import datasheet
 from batch.release.document import html, markdown
 from batch.release.engine import Engine
-from batch.release.erased import note_of
+from batch.release.erased import erased_of
 from batch.release.expired import whole
 from batch.release.files import (
     CHECKSUMS,
     CONTRACT,
     DATA,
-    ERASED,
     LINEAGE,
     MANIFEST,
     PAGE,
@@ -220,7 +219,7 @@ def _compared(made: Draft, shelf: Shelf, before: Standing | None) -> tuple[Chang
         return found, Level.MAJOR
     old = read_manifest(shelf.read(before, MANIFEST))
     rows = json_rows(read_rows(shelf.read(before, DATA)))
-    gone = note_of(before, shelf.find_file(before, ERASED)).contents(old)
+    gone = erased_of(shelf, before).contents(old)
     found = changes(row_facts(rows, [row.content for row in commitments(rows)]), after, gone)
     same = {key: value for key, value in old.items() if key not in NOT_FACTS} == made.true
     return found, found.level if found.level is not Level.NONE or same else Level.PATCH

@@ -1,12 +1,12 @@
 """How two releases differ: their rows, and what that does to the strata and the labels."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from batch.release.rows import commitments
-from batch.release.version import Changes, changes, row_facts
+from batch.release.version import Changes, Level, changes, row_facts
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -25,17 +25,19 @@ class Difference:
     @property
     def same(self) -> bool:
         """Return whether both hold the same rows, on the same sides."""
-        found = self.changes
-        return not any((found.added, found.removed, found.relabelled, found.edited, found.moved))
+        return not self.changes.added and self.changes.level is not Level.MAJOR
 
 
-def difference(before: Rows, after: Rows) -> Difference:
-    """Compare the rows (JSON values, with salts) of two releases of one name."""
+def difference(before: Rows, after: Rows, erased: Collection[str] = ()) -> Difference:
+    """Compare the rows (JSON values, with salts) of two releases of one name.
+
+    ``erased`` are the commitments to the content of rows that ``before`` had once.
+    """
     old, new = (
         row_facts(rows, [row.content for row in commitments(rows)]) for rows in (before, after)
     )
     return Difference(
-        changes(old, new), _mix(before, after, "label"), _mix(before, after, "stratum")
+        changes(old, new, erased), _mix(before, after, "label"), _mix(before, after, "stratum")
     )
 
 

@@ -16,11 +16,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from batch.release.erased import note_of
+from batch.release.erased import erased_of
 from batch.release.files import (
     CONTRACT,
     DATA,
-    ERASED,
     LINEAGE,
     MANIFEST,
     PAGE,
@@ -225,7 +224,7 @@ def _refuse_named(shelf: Shelf, wanted: Wanted) -> None:
 def _done(shelf: Shelf, order: Order, closed: Mapping[tuple[str, str], Found]) -> list[Erased]:
     done = []
     for one in _everything(shelf):
-        note = note_of(one, shelf.find_file(one, ERASED))
+        note = erased_of(shelf, one)
         if (took := note.taken(order.number)) is not None:
             next_one = successor_of(shelf, shelf.standing(one.name), note, [took])
             version = None if next_one is None else str(next_one.version)

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from batch.release.files import ERASED, WITH_ROWS, pretty, sha256
 from batch.release.rows import canonical
-from batch.release.shelf import Standing
+from batch.release.shelf import Shelf, Standing
 from redact.signing import Signer, is_signed
 from schemas.errors import FatalError
 
@@ -141,6 +141,11 @@ def note_of(one: Standing, data: bytes | None) -> Note:
             f"releases/{one.folder}/{ERASED}: {error}. Put the file back as it was, or remove the "
             "folder of that version"
         ) from None
+
+
+def erased_of(shelf: Shelf, one: Standing) -> Note:
+    """Read the note of a version on a shelf; as `note_of`."""
+    return note_of(one, shelf.find_file(one, ERASED))
 
 
 def note_problems(note: Note, digest: str, manifest: Mapping[str, Any]) -> list[str]:

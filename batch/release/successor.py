@@ -23,8 +23,8 @@ from batch.release.build import (
     next_version,
     previous,
 )
-from batch.release.erased import Erasure, Note, note_of
-from batch.release.files import DATA, ERASED, MANIFEST, sha256
+from batch.release.erased import Erasure, Note, erased_of
+from batch.release.files import DATA, MANIFEST, sha256
 from batch.release.manifest import read_manifest, rows_sha256
 from batch.release.reading import read_rows
 from batch.release.rows import commitments, json_rows
@@ -51,7 +51,7 @@ def succeed(shelf: Shelf, name: str) -> None:
             one = claimed(shelf, name, there, made.version, made.files)
             if one is None:
                 abandon_begun(shelf, there)
-            elif _note(shelf, made.source) != made.note:
+            elif erased_of(shelf, made.source) != made.note:
                 shelf.abandon(one)  # another erasure has taken rows that were read
             else:
                 shelf.fill(one, made.files)
@@ -87,7 +87,7 @@ def _made(shelf: Shelf, there: Sequence[Standing]) -> _Made | None:
     source = latest(there)
     if source is None or not source.erased:
         return None
-    note, manifest = _note(shelf, source), read_manifest(shelf.read(source, MANIFEST))
+    note, manifest = erased_of(shelf, source), read_manifest(shelf.read(source, MANIFEST))
     if successor_of(shelf, there, note, note.erasures) is not None:
         return None
     left = _left(shelf, source, manifest, note)
@@ -108,10 +108,6 @@ def successor_of(
         if wanted <= {(o["of"], o["erasure"], o["rows"]) for o in told}:
             return one
     return None
-
-
-def _note(shelf: Shelf, one: Standing) -> Note:
-    return note_of(one, shelf.find_file(one, ERASED))
 
 
 def _left(shelf: Shelf, source: Standing, manifest: Mapping[str, Any], note: Note) -> Draft:

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from batch.release.build import Built, Progress, draft, publish
 from batch.release.diff import Difference, difference
+from batch.release.erased import erased_of
 from batch.release.exports import FORMATS
 from batch.release.files import DATA, MANIFEST, SHEET, WITHDRAWN
 from batch.release.manifest import read_manifest
@@ -164,7 +165,8 @@ def list_(call: Call, *, name: str | None) -> None:
             return
         table = Table("release", "digest", "state", box=box.SIMPLE_HEAD)
         for one in found:
-            table.add_row(f"{one.name}@{one.version}", one.digest[:_DIGITS], _state(one))
+            state = f"{one.state}, rows erased" if one.erased else one.state
+            table.add_row(f"{one.name}@{one.version}", one.digest[:_DIGITS], state)
         console.print(table)
 
     call.answer({"releases": data}, show)
@@ -175,16 +177,9 @@ def _standing_json(one: Standing) -> dict[str, Any]:
         "name": one.name,
         "version": str(one.version),
         "digest": f"sha256:{one.digest}",
-        "state": _state(one),
+        "state": one.state,
+        "erased": one.erased,
     }
-
-
-def _state(one: Standing) -> str:
-    if one.withdrawn:
-        return "withdrawn"
-    if one.published:
-        return "published"
-    return "abandoned" if one.abandoned else "begun"
 
 
 @click.command()
@@ -201,11 +196,16 @@ def show(call: Call, *, release: str, sheet: bool) -> None:
     shelf = releases.shelf(call.settings)
     one = shelf.find(parse_reference(release))
     manifest = read_manifest(shelf.read(one, MANIFEST))
-    kept = {key: value for key, value in manifest.items() if key != "rows"}
+    gone = len(erased_of(shelf, one).rows)
+    kept = {key: value for key, value in manifest.items() if key not in {"rows", "starter_rows"}}
 
     def tell(console: Console) -> None:
         if one.withdrawn:
             console.print("[red]withdrawn[/]: do not use it")
+        if gone:
+            console.print(
+                f"[yellow]{count_text(gone)} of its rows were erased[/]; below is as built"
+            )
         if sheet:
             console.print(Markdown(shelf.read(one, SHEET).decode()))
             return
@@ -213,7 +213,8 @@ def show(call: Call, *, release: str, sheet: bool) -> None:
         console.print(f"digest sha256:{one.digest}", soft_wrap=True)
         console.print(_strata_table(manifest))
 
-    call.answer(kept | {"digest": f"sha256:{one.digest}", "withdrawn": one.withdrawn}, tell)
+    marks = {"digest": f"sha256:{one.digest}", "withdrawn": one.withdrawn, "erased": gone}
+    call.answer(kept | marks, tell)
 
 
 def _strata_table(manifest: Mapping[str, Any]) -> Table:
@@ -229,12 +230,16 @@ def _strata_table(manifest: Mapping[str, Any]) -> Table:
 @click.command()
 @click.argument("release", metavar="NAME[@VERSION]|FOLDER")
 @click.option("--expect", metavar="sha256:…", help="The digest that was pinned.")
+@click.option("--erased-by", metavar="KEY", help="The public key that erasures are signed with.")
 @with_call
 @click.pass_context
-def verify(ctx: click.Context, call: Call, *, release: str, expect: str | None) -> None:
+def verify(
+    ctx: click.Context, call: Call, *, release: str, expect: str | None, erased_by: str | None
+) -> None:
     """Prove that every byte of a release is as it was published; offline, for a folder.
 
-    Exit code 1, and what is wrong, if anything is.
+    Exit code 1, and what is wrong, if anything is. Rows that were erased are counted and are not
+    wrong: all others are proved. `goldpan erase` prints the key that it signs with.
 
     \b
     Example:
@@ -243,19 +248,21 @@ def verify(ctx: click.Context, call: Call, *, release: str, expect: str | None) 
     """
     expected = None if expect is None else expect.removeprefix("sha256:")
     if Path(release).is_dir():
-        verdict = verify_folder(FolderStore(Path(release)), expected=expected)
+        verdict = verify_folder(FolderStore(Path(release)), expected=expected, signer=erased_by)
     else:
         shelf = releases.shelf(call.settings)
-        verdict = _verified(shelf, shelf.find(parse_reference(release)), expected)
+        verdict = _verified(shelf, shelf.find(parse_reference(release)), expected, erased_by)
     call.answer(verdict.to_json(), lambda console: _show_verdict(console, verdict))
     if not verdict.ok:
         ctx.exit(NO)
 
 
-def _verified(shelf: Shelf, one: Standing, expected: str | None = None) -> Verdict:
+def _verified(
+    shelf: Shelf, one: Standing, expected: str | None = None, signer: str | None = None
+) -> Verdict:
     return releases.patience().call(
         f"verifying {one.name}@{one.version}",
-        lambda: verify_folder(shelf.files, f"{one.folder}/", expected or one.digest),
+        lambda: verify_folder(shelf.files, f"{one.folder}/", expected or one.digest, signer),
     )
 
 
@@ -265,9 +272,10 @@ def _show_verdict(console: Console, verdict: Verdict) -> None:
     if verdict.withdrawn is not None:
         console.print(f"withdrawn: {verdict.withdrawn}", markup=False, soft_wrap=True)
     if verdict.ok:
+        gone = f" except {count_text(verdict.erased)} erased rows" if verdict.erased else ""
         console.print(
-            f"[green]ok[/]: {verdict.name}@{verdict.version}, {count_text(verdict.rows)} rows, "
-            f"sha256:{verdict.digest}",
+            f"[green]ok{gone}[/]: {verdict.name}@{verdict.version}, "
+            f"{count_text(verdict.rows)} rows, sha256:{verdict.digest}",
             soft_wrap=True,
         )
 
@@ -291,7 +299,8 @@ def diff(ctx: click.Context, call: Call, *, before: str, after: str) -> None:
     if old.name != new.name:
         raise UsageError("Two versions of one release can be compared, not two releases.")
     rows = [json_rows(read_rows(shelf.read(one, DATA))) for one in (old, new)]
-    found = difference(rows[0], rows[1])
+    gone = erased_of(shelf, old).contents(read_manifest(shelf.read(old, MANIFEST)))
+    found = difference(rows[0], rows[1], gone)
     call.answer(_difference_json(old, new, found), lambda console: _show_difference(console, found))
     if not found.same:
         ctx.exit(NO)
@@ -367,7 +376,7 @@ def export(call: Call, *, release: str, target: str, out: Path, side: str) -> No
         store.put(path, data)
     written = sorted(str(out / path) for path in files)
     call.answer(
-        {"rows": len(chosen), "files": written},
+        {"rows": len(chosen), "erased": verdict.erased, "files": written},
         lambda console: console.print(f"{count_text(len(chosen))} rows in {', '.join(written)}"),
     )
 

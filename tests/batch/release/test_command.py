@@ -13,6 +13,8 @@ import pytest
 from goldpan.cli.main import run as run_command
 from lake.tables import Lake
 from tests.architecture.source import ROOT
+from tests.batch.release.kit import shelf
+from tests.batch.release.people import SIGNER, erased, rows_of
 from tests.batch.release.world import conversations, labels_for, make_lake
 from tests.servers.worker import TEST_KEY
 
@@ -103,6 +105,33 @@ def test_a_changed_byte_gives_exit_code_one(run: Run, place: Path) -> None:
     done = run("release", "export", "third", "--to", "jsonl", "--out", "e")
     assert done.returncode == 2
     assert "not as it was published" in done.stderr
+
+
+def test_rows_that_were_erased_are_told_by_every_command(run: Run, place: Path) -> None:
+    """List, show, verify, diff and export of a version that lost a row, and of its successor."""
+    spec = place / "fourth.yaml"
+    spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: fourth"))
+    first = json.loads(run("release", "build", str(spec), "--json").stdout)
+    here = shelf(place / "lake" / "releases")
+    (place / "fourth").mkdir()
+    gone = rows_of(place / "lake" / "releases" / "fourth" / "1.0.0")[0]["trace_id"]
+    erased(here, [gone], 1)
+    listed = json.loads(run("release", "list", "fourth", "--json").stdout)["releases"]
+    assert [(o["version"], o["erased"]) for o in listed] == [("1.0.0", True), ("2.0.0", False)]
+    assert "published, rows erased" in run("release", "list", "fourth").stdout
+    assert "1 of its rows were erased" in run("release", "show", "fourth@1.0.0").stdout
+    pinned = f"fourth@{first['digest']}"
+    told = json.loads(run("release", "verify", pinned, "--json").stdout)
+    assert (told["ok"], told["rows"], told["erased"]) == (True, first["rows"] - 1, 1)
+    assert "ok except 1 erased rows" in run("release", "verify", pinned).stdout
+    assert run("release", "verify", pinned, "--erased-by", SIGNER.public).returncode == 0
+    assert run("release", "verify", pinned, "--erased-by", "00" * 32).returncode == 1
+    differ = run("release", "diff", "fourth@1", "fourth", "--json")
+    assert (differ.returncode, json.loads(differ.stdout)["level"]) == (1, "major")
+    assert json.loads(differ.stdout)["changes"]["erased"] == 1
+    out = run("release", "export", "fourth@1", "--to", "jsonl", "--out", "fourth", "--json")
+    assert json.loads(out.stdout)["rows"] == first["rows"] - 1
+    assert gone not in (place / "fourth" / "fourth.jsonl").read_text()
 
 
 @pytest.mark.parametrize(
