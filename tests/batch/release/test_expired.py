@@ -1,0 +1,104 @@
+"""A release is drawn from days of which all is there, or says that it is not."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batch.release.build import publish
+from batch.release.datasheet import datasheet
+from batch.release.document import markdown
+from batch.release.rows import json_rows
+from batch.release.version import FIRST
+from batch.retention.run import Run
+from lake.tables import Lake
+from schemas.errors import UsageError
+from tests.batch.release.kit import drafted, shelf
+from tests.batch.release.world import conversations, labels_for, make_lake
+from tests.batch.retention.kit import means
+
+WHOLE = date(2026, 11, 4)
+SINCE = {"window": {"from": "2026-11-04", "to": "2026-12-01"}}
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Six days of conversations, half of the traces with a label."""
+    traces = conversations(4)
+    return make_lake(tmp_path / "lake", traces, labels_for(traces))
+
+
+def expire(lake: Lake, table: str = "traces", **until: date) -> None:
+    """Let parts of a table expire."""
+    assert list(Run(lake.table(table), until, means()).carry_out())
+
+
+def days(made: Any) -> set[date]:
+    """Return the days on which the rows of a draft began."""
+    return {moment.date() for moment in made.rows["started_at"].to_pylist()}
+
+
+@pytest.mark.parametrize("part", ["rows", "text", "pseudonyms"])
+def test_a_window_that_reaches_back_too_far_is_refused(lake: Lake, part: str) -> None:
+    """With the day from which on everything is there, and how many traces are concerned."""
+    expire(lake, **{part: WHOLE})
+    with pytest.raises(UsageError, match=r"of days before 2026-11-04 have expired \(\d+ of"):
+        drafted(lake)
+    assert min(days(drafted(lake, **SINCE))) == WHOLE
+
+
+def test_days_are_left_out_where_the_spec_says_so(lake: Lake) -> None:
+    """Population, datasheet and manifest speak of the days that are left, and say so."""
+    expire(lake, text=WHOLE)
+    made = drafted(lake, expired="leave_out")
+    assert min(days(made)) == WHOLE
+    said = made.rows["messages"].to_pylist()
+    assert all(any(message["content"] for message in messages) for messages in said)
+    narrow = drafted(lake, **SINCE)
+    assert made.true["population"] == narrow.true["population"]
+    assert made.true["rows"] == narrow.true["rows"]
+    gone = made.true["expired"]
+    assert gone["whole_from"] == "2026-11-04"
+    assert gone["traces_left_out"] > 0
+    page = markdown(datasheet(made.true, str(FIRST), None, json_rows(made.rows)))
+    assert "Only days from 2026-11-04 on" in page
+    assert "expired" not in narrow.true
+
+
+def test_users_that_are_gone_matter_where_sides_are_kept(lake: Lake) -> None:
+    """Without a holdout, and with one row a conversation, they do not."""
+    expire(lake, pseudonyms=WHOLE)
+    assert min(days(drafted(lake, holdout=None))) < WHOLE
+    with pytest.raises(UsageError, match="have expired"):
+        drafted(lake, holdout=None, one_per="user")
+
+
+def test_labels_that_are_gone_matter_too(lake: Lake) -> None:
+    """Otherwise traces would seem to have none."""
+    expire(lake, "labels", rows=WHOLE)
+    with pytest.raises(UsageError, match="2026-11-04"):
+        drafted(lake)
+
+
+def test_a_trace_that_is_named_must_be_whole(lake: Lake) -> None:
+    """Even where the other days are left out."""
+    early = min(conversations(4), key=lambda trace: int(trace["started_at"]))["trace_id"]
+    expire(lake, text=WHOLE)
+    with pytest.raises(UsageError, match=r"1 traces that the spec names \(in must_include\)"):
+        drafted(lake, expired="leave_out", must_include=[early])
+
+
+def test_nothing_is_drawn_from_a_window_that_is_gone(lake: Lake) -> None:
+    """Whatever the spec says."""
+    expire(lake, text=date(2026, 12, 2))
+    with pytest.raises(UsageError, match="the whole window has expired"):
+        drafted(lake, expired="leave_out")
+
+
+def test_a_release_outlives_the_texts_it_was_made_of(lake: Lake, tmp_path: Path) -> None:
+    """What was published stays as it is, and is proved as before."""
+    publish(drafted(lake), shelf(tmp_path / "shelf"))
+    before = {p: p.read_bytes() for p in (tmp_path / "shelf").rglob("*") if p.is_file()}
+    expire(lake, rows=WHOLE)
+    assert {p: p.read_bytes() for p in (tmp_path / "shelf").rglob("*") if p.is_file()} == before
