@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from labels.join import COLUMNS, Told
 from lake.ledger import Source, adopted_app, position_app, produced_app, seen_app
+from lake.relabelled import number_of
 from lake.tables import Table
 from schemas.provenance import RecordKind
 from schemas.records import LabelEvent
@@ -29,13 +30,15 @@ class Pair:
 
     ``labelled`` is the position of the table ``labels`` (None: none yet), ``known`` the offset up
     to which the join knows the rows of the lake, ``produced`` the mark of what has been produced,
-    ``seen`` how far event time had come (microseconds since 1970).
+    ``seen`` how far event time had come (microseconds since 1970). ``relabelled`` is the number of
+    the fence that the rows were read under (`lake.relabelled`).
     """
 
     labelled: dict[RecordKind, int | None]
     known: dict[RecordKind, int]
     produced: dict[RecordKind, int | None]
     seen: int | None
+    relabelled: int
 
     @property
     def behind(self) -> bool:
@@ -128,6 +131,7 @@ class LabelTables:
             known=dict.fromkeys(sources, 0),
             produced={k: self.labels.number(produced_app(s)) for k, s in sources.items()},
             seen=self.labels.number(seen_app(sources[RecordKind.TRACE])),
+            relabelled=number_of(self.labels),
         )
 
     def _source(self, kind: RecordKind, number: int) -> Source:

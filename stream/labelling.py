@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labels.join import COLUMNS, Join, Taken, Told
+from lake import relabelled
 from lake.commit import Condition, Guard, Move
 from lake.erasures import guard
 from lake.ledger import Incarnation, Source, SourceRange, position_app, produced_app, seen_app
@@ -280,6 +281,7 @@ class Labelling:
         for number, pair in self.pairs.items():
             if not pair.behind:
                 continue
+            guards.append(relabelled.guard(pair.relabelled))
             for kind, topic in self.tables.topics.items():
                 source, start, end = Source(topic, number), pair.labelled[kind], pair.known[kind]
                 if start == end:
