@@ -115,8 +115,9 @@ class Searcher:
                 yield place, table
 
     def _learn(self, wanted: Wanted) -> Wanted:
-        """Find the ids of the persons' traces and feedback, and those that tombstones name."""
+        """Find the ids of the persons' traces and feedback, and others that tombstones name."""
         traces, feedback = set[str](), set[str]()
+        touched, remarks = set[str](), set[str]()
         for place, table in self._each([*RECORDS, *DERIVED]):
             self._progress(f"ids of {place.path_of(table.name)}", 0, 0)
 
@@ -127,14 +128,16 @@ class Searcher:
                     ids = batch.column("trace_id")
                     if table.name == "traces":
                         traces.update(ids.filter(mine).to_pylist())
-                    traces.update(wanted.marks.traces_among(_distinct(ids)))
+                    touched.update(wanted.marks.traces_among(_distinct(ids)))
                     if table.name == "feedback":
                         said = batch.column("feedback_id")
                         feedback.update(said.filter(mine).to_pylist())
-                        feedback.update(wanted.marks.feedback_among(_distinct(said)))
+                        remarks.update(wanted.marks.feedback_among(_distinct(said)))
 
             self._retry.call(f"reading table {table.name}", step)
-        return wanted.and_also(traces=traces, feedback=feedback)
+        return wanted.and_also(
+            traces=traces, feedback=feedback, touched=touched - traces, remarks=remarks - feedback
+        )
 
     def flags(self, name: str, rows: pa.Table, wanted: Wanted) -> tuple[Flags, Flags]:
         """Return which rows of a table, with all its columns, go: own, and for a mention."""

@@ -148,6 +148,7 @@ def set_aside(lake: Lake, rejected: Sequence[Rejected], key: SealKey | None = SE
     batch = sealer.seal(rejected, ingested_at=NOW)
     span = SourceRange(*source, start, start + count, start, start + count - 1, consumed=count)
     _commit(lake, "quarantine", [batch], span, quarantined=count)
+    _commit(lake, "redactions", [], span)
     _commit(lake, "traces", [], span, quarantined=count)
 
 

@@ -1,0 +1,425 @@
+"""After an erasure nothing of the person is anywhere, and all rows of others are as they were."""
+
+import itertools
+import json
+import shutil
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batch.compact import compact, plan
+from batch.erase.place import Place
+from batch.erase.receipt import read
+from lake import erasures
+from lake.commit import Move, Watch, commit
+from lake.config import LakeSettings
+from lake.ledger import Entry, EntryKind, Source, SourceRange
+from lake.rewrite import Replacement, replace
+from lake.stored import live_files, read_rows, write_again
+from lake.tables import LAYOUTS, Lake
+from lake.verify import verify
+from redact.audit import chained
+from redact.keys import SealKey
+from redact.pseudonyms import Pseudonyms
+from redact.quarantine import Sealer
+from redact.signing import Signer
+from redact.subjects import trace_mark
+from schemas.errors import UsageError
+from tests.batch.erase.world import (
+    KEYS,
+    NICKNAME,
+    OTHER_KEYS,
+    OWN,
+    PERSON,
+    SAID,
+    SEAL,
+    USER,
+    WORDS,
+    erasure,
+    flush,
+    new_world,
+    person,
+    quarantined,
+    rows_of,
+    say,
+    set_aside,
+    tables,
+)
+from tests.batch.kit import SCALES, Clock, labels_of, new_lake, open_lake, reconciled
+from tests.edges.search import marks_in_folder
+from tests.labels.kit import DAY, NOW, told, trace
+from tests.lake.kit import patience
+
+MENTIONS = {"t02", "t03"}
+AFTER = date(2027, 6, 1)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The lake of the person, to be copied."""
+    folder = tmp_path_factory.mktemp("world") / "lake"
+    new_world(folder)
+    assert marks_in_folder(folder, WORDS)
+    return folder
+
+
+@pytest.fixture
+def lake(made: Path, tmp_path: Path) -> Lake:
+    """The lake of the person, who is found in it by every word."""
+    shutil.copytree(made, tmp_path / "lake")
+    return open_lake(tmp_path / "lake")
+
+
+def again(lake: Lake) -> Lake:
+    """Open a lake anew."""
+    return open_lake(lake.location.uri)
+
+
+def problems(lake: Lake) -> list[str]:
+    """What `lake verify --deep` says."""
+    return list(verify(again(lake), deep=True).problems)
+
+
+def versions(lake: Lake) -> dict[str, int]:
+    """The version of each table."""
+    return {name: again(lake).table(name).handle.version() for name in LAYOUTS}
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """All bytes in a folder."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def coordinates(rows: list[dict[str, Any]]) -> set[tuple[str, int]]:
+    """Where rows came from."""
+    return {(row["_topic"], row["_offset"]) for row in rows}
+
+
+def opened(lake: Lake) -> list[bytes]:
+    """The payloads in quarantine."""
+    sealer = Sealer(KEYS.fingerprint, "p", SEAL)
+    return [
+        sealer.open(
+            topic=row["_topic"],
+            partition=row["_partition"],
+            offset=row["_offset"],
+            sealed_payload=row["sealed_payload"],
+            sealed_key_id=row["sealed_key_id"],
+        )
+        for row in rows_of(lake, "quarantine")
+        if row["sealed_payload"] is not None
+    ]
+
+
+def test_nothing_is_left_in_any_byte(lake: Lake, tmp_path: Path) -> None:
+    """No id, pseudonym, nickname or fingerprint, in files, logs, statistics or sealed payloads."""
+    assert any(NICKNAME.encode() in payload for payload in opened(lake))
+    erasure(lake).run()
+    assert marks_in_folder(tmp_path, WORDS) == []
+    assert [json.loads(payload)["user_id"] for payload in opened(lake)] == ["other-1"]
+    assert problems(lake) == []
+
+
+def test_what_is_of_others_stays_as_it_was(lake: Lake) -> None:
+    """Rows that name nobody are the same; those that mention the person are gone, and counted."""
+    before = tables(lake)
+    ended = erasure(lake).run()
+    after = tables(lake)
+    for name in ("traces", "feedback", "reviews", "quarantine"):
+        assert all(row in before[name] for row in after[name])
+    assert {row["trace_id"] for row in after["traces"]} == {
+        f"t{n:02}" for n in range(20)
+    } - MENTIONS
+    assert {row["feedback_id"] for row in after["feedback"]} == {"f-5", "f-6", "f-7"}
+    assert "t07" not in {r["trace_id"] for r in after["reviews"] if r["reviewer"] == USER}
+    said = json.loads(ended.receipt)["tables"]
+    counts = {name: (said[name]["own"], said[name]["mentions"]) for name in ("traces", "feedback")}
+    assert counts == {"traces": (4, 2), "feedback": (4, 1)}
+    assert said["traces"]["records"] == {"llm.traces/0": ["2-3,10-11,22-23"]}
+
+
+def test_traces_of_others_are_decided_again_from_what_is_left(lake: Lake, tmp_path: Path) -> None:
+    """Their labels are those of a lake in which the person has never said anything."""
+    erasure(lake).run()
+    labels = labels_of(again(lake))
+    rest = [e.feedback_id for label in labels.values() for e in label.evidence]
+    assert not set(rest) & set(SAID)
+    assert reconciled(again(lake), clock=Clock(NOW + 3 * DAY)).added == {}
+    never = new_lake(tmp_path / "never")
+    for name in ("traces", "feedback", "reviews"):
+        copy_rows(lake, never, name)
+    reconciled(never, SCALES, clock=Clock(NOW + DAY))
+    about = ("t05", "t06", "t07")
+    assert {"t05", "t06"} <= labels.keys()
+    ours, pure = (told(labels_of(again(one))) for one in (lake, never))
+    assert {one: ours.get(one) for one in about} == {one: pure.get(one) for one in about}
+
+
+def test_the_chain_of_the_audit_still_holds(lake: Lake) -> None:
+    """No row is gone; those of the person say nothing, each row after one still names it."""
+    before = rows_of(lake, "redactions")
+    erasure(lake).run()
+    after = rows_of(lake, "redactions")
+    assert [(row["previous"], row["chain"]) for row in after] == [
+        (row["previous"], row["chain"]) for row in before
+    ]
+    blank = {"fingerprint": None, "characters_scanned": 0, "counts": [], "positions": []}
+    gone = [row for row in after if row["fingerprint"] is None]
+    assert len(gone) == 11
+    assert all(row.items() >= blank.items() for row in gone)
+    for row in after:
+        if row["fingerprint"] is not None:
+            assert row in before
+            assert row["chain"] == _hashed(row)
+
+
+def _hashed(row: Mapping[str, Any]) -> str:
+    outside = {"previous", "chain", "event_date", "_schema"}
+    told = {name: value for name, value in row.items() if name not in outside}
+    micros = round(row["_ingested_at"].timestamp() * 1_000_000)
+    return chained({**told, "_ingested_at": micros}, row["previous"])
+
+
+def test_twice_changes_nothing(lake: Lake, tmp_path: Path) -> None:
+    """No version of a table, no byte of a file, and the same receipt."""
+    first = erasure(lake).run()
+    there, numbers = content(tmp_path), versions(lake)
+    second = erasure(again(lake), clock=Clock(NOW + 5 * DAY)).run()
+    assert (second.again, second.receipt) == (True, first.receipt)
+    assert versions(lake) == numbers
+    assert content(tmp_path) == there
+
+
+def test_a_look_changes_nothing_and_tells_what_would_go(lake: Lake, tmp_path: Path) -> None:
+    """Its counts are those of the receipt."""
+    there = content(tmp_path)
+    found, _ = erasure(lake).look()
+    assert content(tmp_path) == there
+    would = {
+        one.table.name: [sum(one.own.values()), sum(one.mentions.values())] for one in found.tables
+    }
+    said = json.loads(erasure(lake).run().receipt)["tables"]
+    assert would == {name: [one["own"], one["mentions"]] for name, one in said.items()}
+
+
+def test_only_files_that_hold_the_person_are_written_again(lake: Lake) -> None:
+    """All other files of all tables stay where they are."""
+    before = {name: live_files(again(lake).table(name)) for name in LAYOUTS}
+    found, _ = erasure(lake).look()
+    touched = {one.table.name: set(one.files) for one in found.tables}
+    erasure(lake).run()
+    for name, files in before.items():
+        kept = {file.path for file in live_files(again(lake).table(name))}
+        assert {file.path for file in files} - kept == touched[name]
+    assert any({file.path for file in before[name]} - touched[name] for name in before)
+
+
+def test_what_compaction_left_behind_goes_too(lake: Lake, tmp_path: Path) -> None:
+    """Files and bounds of before a compaction; and an erased lake can be compacted."""
+    compacted(lake)
+    assert any("/_delta_log/" in path for path in marks_in_folder(tmp_path, OWN))
+    erasure(again(lake)).run()
+    assert marks_in_folder(tmp_path, WORDS) == []
+    before = rows_of(lake, "traces")
+    compacted(again(lake))
+    assert rows_of(lake, "traces") == before
+    assert erasure(again(lake)).run().again
+    assert marks_in_folder(tmp_path, WORDS) == []
+    assert problems(lake) == []
+
+
+def compacted(lake: Lake) -> None:
+    """Compact all tables of a lake."""
+    for name in LAYOUTS:
+        table = lake.table(name)
+        batches = plan(table, before=AFTER)
+        tokens = itertools.count(1).__next__
+        list(compact(table, batches, token=tokens, retry=patience(), now_ms=lambda: 0))
+
+
+def test_files_that_a_worker_has_not_committed_yet_stay(lake: Lake, tmp_path: Path) -> None:
+    """Unless they hold the person: then nobody can commit them any more."""
+    table = lake.table("traces")
+    table.refresh()
+    files = live_files(table)
+    persons = {*OWN, *MENTIONS}
+    one = next(file for file in files if persons & {*ids(table, file)})
+    other = next(file for file in files if not persons & {*ids(table, file)})
+    for number, file in ((1, one), (2, other)):
+        table.files.put(f"{file.path[:-8]}-{number}.parquet", table.files.get(file.path))
+    table.files.put(f"{one.path[:-8]}.writing-1", b"half")
+    erasure(again(lake)).run()
+    assert marks_in_folder(tmp_path, WORDS) == []
+    left = {path for path, _ in table.files.walk("event_date=2026-11-01")}
+    left |= {path for path, _ in table.files.walk("event_date=2026-11-02")}
+    assert f"{other.path[:-8]}-2.parquet" in left
+    assert f"{one.path[:-8]}-1.parquet" not in left
+
+
+def ids(table: Any, file: Any) -> list[str]:
+    """The trace ids in a file."""
+    found: list[str] = read_rows(table, file).rows["trace_id"].to_pylist()
+    return found
+
+
+def test_other_versions_can_be_read_as_far_as_their_files_are_there(lake: Lake) -> None:
+    """The erasure leaves a log that reads, and a checkpoint without the person."""
+    erasure(lake).run()
+    for name in LAYOUTS:
+        table = again(lake).table(name)
+        assert table.handle.to_pyarrow_dataset().count_rows() == len(rows_of(lake, name))
+        hint = table.files.find("_delta_log/_last_checkpoint")
+        assert hint is not None
+        assert json.loads(hint)["version"] >= max(v for v, _ in table.said("goldpan.erasure"))
+
+
+def test_a_person_who_comes_back_is_new_data_and_can_go_again(lake: Lake, tmp_path: Path) -> None:
+    """Another tombstone and another receipt; the first stays as it is."""
+    first = erasure(lake).run()
+    flush(lake, [trace("mias-new-trace", at=50 * 86_400, user_id=USER, messages=say(NICKNAME))])
+    second = erasure(again(lake), clock=Clock(NOW + 60 * DAY)).run()
+    assert second.number > first.number
+    assert not second.again
+    said = json.loads(second.receipt)["tables"]
+    assert said["traces"]["own"] == 1
+    assert marks_in_folder(tmp_path, [*WORDS, "mias-new-trace"]) == []
+    assert problems(lake) == []
+    store = erasures.open_store(lake.location)
+    assert store.find(f"{first.number}.receipt.json") == first.receipt
+
+
+def test_somebody_who_is_nowhere_gets_a_tombstone_and_a_receipt(lake: Lake) -> None:
+    """So that records that come later are kept out; no row is touched."""
+    before = tables(lake)
+    ended = erasure(lake, ids=frozenset({"nobody-99"})).run()
+    assert tables(lake) == before
+    assert json.loads(ended.receipt)["tables"] == {}
+    assert erasure(again(lake), ids=frozenset({"nobody-99"})).run().again
+
+
+def test_who_has_a_similar_id_stays(lake: Lake) -> None:
+    """An id that begins like the person's, in a text or under its pseudonym, is another one."""
+    alike = f"{PERSON}2"
+    flush(lake, [trace("alike", user_id=person(alike), messages=say(f"I am {alike}"))])
+    erasure(lake).run()
+    assert "alike" in {row["trace_id"] for row in rows_of(lake, "traces")}
+
+
+def test_rows_under_a_former_key_or_in_the_scope_of_an_app_go(lake: Lake, tmp_path: Path) -> None:
+    """All forms of the id are known, as long as the key is."""
+    former = Pseudonyms(OTHER_KEYS).identifier("USER_ID", PERSON)
+    scoped = Pseudonyms(KEYS).identifier("USER_ID", PERSON, "shop")
+    flush(lake, [trace("by-former-key", user_id=former), trace("of-one-app", user_id=scoped)])
+    erasure(lake).run()
+    assert marks_in_folder(tmp_path, [*WORDS, former, scoped, "by-former-key", "of-one-app"]) == []
+
+
+def test_many_persons_at_once(lake: Lake, tmp_path: Path) -> None:
+    """One erasure, one receipt; each of them is known to be erased afterwards."""
+    both = frozenset({PERSON, "other-3"})
+    ended = erasure(lake, ids=both).run()
+    assert marks_in_folder(tmp_path, [*WORDS, person("other-3")]) == []
+    users = {row["user_id"] for row in rows_of(lake, "traces")}
+    assert users == {person(f"other-{n}") for n in (0, 1, 2, 4)}
+    assert erasure(again(lake)).run().receipt == ended.receipt
+
+
+def test_payloads_that_cannot_be_opened_are_said_to_be(lake: Lake, tmp_path: Path) -> None:
+    """Refused unless told; kept, the receipt says how many; removed, none is left."""
+    there = content(tmp_path)
+    for seal in (None, SealKey("s0", bytes(32))):
+        with pytest.raises(UsageError, match=r"3 sealed payloads .* cannot be opened"):
+            erasure(again(lake), seal=seal).run()
+    assert content(tmp_path) == there
+    kept = json.loads(erasure(again(lake), seal=None, unopened="keep").run().receipt)
+    assert kept["not_looked_into"]["sealed_payloads"] == 3
+    assert len(rows_of(lake, "quarantine")) == 3
+    removed = json.loads(erasure(again(lake), seal=None, unopened="remove").run().receipt)
+    assert removed["tables"]["quarantine"]["own"] == 3
+    assert removed["not_looked_into"]["sealed_payloads"] == 0
+    assert rows_of(lake, "quarantine") == []
+    assert problems(lake) == []
+
+
+def test_records_without_a_payload_are_counted_as_such(lake: Lake) -> None:
+    """Nobody can tell of whom they are; nothing that they said is there."""
+    set_aside(lake, quarantined(start=27), key=None)
+    said = json.loads(erasure(lake).run().receipt)
+    assert said["not_looked_into"] == {"sealed_payloads": 0, "quarantined_without_payload": 3}
+
+
+def test_staged_replays_are_searched_as_well(lake: Lake, tmp_path: Path) -> None:
+    """Their tables are fenced and lose the same rows, those of the audit their words."""
+    staged = Lake(LakeSettings(uri=str(tmp_path / "lake" / "replays" / "r1")))
+    names = ("traces", "quarantine", "redactions")
+    staged.init(names)
+    for name in names:
+        copy_rows(lake, staged, name)
+    place = Place("replays/r1", {name: staged.table(name) for name in names})
+    ended = erasure(lake, staged=[place]).run()
+    assert marks_in_folder(tmp_path, WORDS) == []
+    said = json.loads(ended.receipt)["tables"]
+    assert said["replays/r1/traces"]["own"] == 4
+    assert said["replays/r1/redactions"]["own"] == 11
+    assert len(rows_of(staged, "traces")) == 18
+    assert all((place.tables[name].number("#erasures") or 0) >= 2 for name in names)
+
+
+def copy_rows(lake: Lake, staged: Lake, name: str) -> None:
+    """Bring the rows of a table into that of another lake."""
+    table, target = again(lake).table(name), staged.table(name)
+    files = [
+        write_again(target, read_rows(table, file), instead_of=[file], retry=patience())
+        for file in live_files(table)
+    ]
+    commit(
+        target.handle,
+        table=name,
+        files=files,
+        moves=[Move("#copied", None, 1)],
+        token=1,
+        entry=Entry(EntryKind.REPLAY, []),
+        retry=patience(),
+        watch=Watch(),
+        now_ms=lambda: 0,
+    )
+
+
+def test_a_receipt_is_signed_and_names_nobody(lake: Lake) -> None:
+    """By the key of the redaction secret; a changed letter breaks it."""
+    ended = erasure(lake).run()
+    said, signed_by = read(ended.receipt, "here")
+    assert signed_by == Signer(KEYS.receipt).public
+    assert not any(word.encode() in ended.receipt for word in WORDS)
+    changed = ended.receipt.replace(b'"own": 4', b'"own": 3', 1)
+    assert read(changed, "here")[1] is None
+    with pytest.raises(UsageError, match="is no receipt"):
+        read(b"{}", "here")
+    assert said["erasures"] == [1, 2]
+
+
+def test_the_tombstone_names_every_trace_by_its_mark(lake: Lake) -> None:
+    """So that all of them are kept out when old topics are read again."""
+    erasure(lake).run()
+    tombs = erasures.read(erasures.open_store(lake.location))
+    for keys in (KEYS, OTHER_KEYS):
+        marks = {mark for tomb in tombs for mark in tomb.traces.get(keys.name, ())}
+        assert marks == {trace_mark(keys, one) for one in [*OWN, *MENTIONS]}
+
+
+def test_an_unfinished_move_comes_first(lake: Lake) -> None:
+    """A record that is in quarantine and in its table would be missing in one count for ever."""
+    source = Source("llm.traces", 0)
+    table = lake.table("traces")
+    table.refresh()
+    file = live_files(table)[0]
+    rows = read_rows(table, file)
+    new = write_again(table, rows, instead_of=[file, file], retry=patience())
+    entry = Entry(EntryKind.REDRIVE, [SourceRange(*source, 0, 0, stored=1, quarantined=1)])
+    replace(table, Replacement([file], [new], entry, 1), retry=patience(), now_ms=lambda: 0)
+    with pytest.raises(UsageError, match=r"llm.traces/0 .*quarantine redrive"):
+        erasure(lake).run()

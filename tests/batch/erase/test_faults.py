@@ -1,0 +1,88 @@
+"""An erasure that dies at any step is finished by the next one, and ends the same."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lake.tables import Lake
+from lake.verify import verify
+from tests.architecture.source import ROOT
+from tests.batch.erase.world import WORDS, erasure, new_world, tables
+from tests.batch.kit import open_lake
+from tests.edges.search import marks_in_folder
+
+AT_ONCE = 4
+SAMPLED = 26
+"""Of so many steps one is tried in every run of the tests; all of them in `make chaos`."""
+PARTS = 4
+
+
+def started(folder: Path, step: int) -> subprocess.Popen[str]:
+    """Start a process that erases, and dies at a step."""
+    command = [sys.executable, "-m", "tests.batch.erase.dying", str(folder), str(step)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def outcome(lake: Lake, receipt: bytes) -> Mapping[str, Any]:
+    """What must be the same in the end: all rows, and what the receipt says was removed.
+
+    The same rows may have gone in more commits, and a label may have been decided later.
+    """
+    said = json.loads(receipt)
+    rows = {
+        name: [{k: v for k, v in row.items() if k not in {"decided_at"}} for row in found]
+        for name, found in tables(lake).items()
+    }
+    counts = {name: (one["own"], one["mentions"]) for name, one in said["tables"].items()}
+    return {"rows": rows, "counts": counts}
+
+
+def assert_same_end(folder: Path, steps: range) -> None:
+    """Kill an erasure at some steps, finish each by another, and compare with one that lived."""
+    alive = open_lake(folder / "alive")
+    wanted = outcome(alive, erasure(alive).run().receipt)
+    listed = list(steps)
+    for start in range(0, len(listed), AT_ONCE):
+        copies = {step: folder / str(step) for step in listed[start : start + AT_ONCE]}
+        for copy in copies.values():
+            shutil.copytree(folder / "lake", copy)
+        dying = [started(copy, step) for step, copy in copies.items()]
+        assert [process.wait() for process in dying] == [-9] * len(dying)
+        for step, copy in copies.items():
+            lake = open_lake(copy)
+            ended = erasure(lake).run()
+            assert outcome(lake, ended.receipt) == wanted, step
+            assert marks_in_folder(copy, WORDS) == [], step
+            assert verify(open_lake(copy), deep=True).problems == [], step
+            again = erasure(open_lake(copy)).run()
+            assert (again.again, again.receipt) == (True, ended.receipt), step
+            shutil.rmtree(copy)
+
+
+def counted(folder: Path) -> int:
+    """Make the lake, and return how many steps an erasure of it has."""
+    new_world(folder / "lake")
+    shutil.copytree(folder / "lake", folder / "alive")
+    shutil.copytree(folder / "lake", folder / "count")
+    process = started(folder / "count", -1)
+    output, _ = process.communicate()
+    assert process.returncode == 0
+    return int(output)
+
+
+def test_killed_at_some_steps(tmp_path: Path) -> None:
+    """Whatever it had done by then, the next run ends where one that lived does."""
+    assert_same_end(tmp_path, range(1, counted(tmp_path), SAMPLED))
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("part", range(PARTS))
+def test_killed_at_each_step(tmp_path: Path, part: int) -> None:
+    """The same at every one of them."""
+    assert_same_end(tmp_path, range(part, counted(tmp_path), PARTS))
