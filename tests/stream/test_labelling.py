@@ -6,6 +6,7 @@ from random import Random
 from time import sleep
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from labels.decide import in_force
 from labels.evidence import Scales
 from lake.ledger import Source
+from schemas.arrow import TABLES
 from schemas.errors import FatalError, RetryableError
 from schemas.provenance import RecordKind
 from schemas.records import Feedback, Trace
@@ -247,3 +249,35 @@ def test_a_lake_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPa
     other.turn()
     other.label()
     assert "t" in in_force(world.events())
+
+
+def test_a_text_that_a_replay_has_redacted_is_not_brought_back() -> None:
+    """The worker remembers the old one; it is fenced, reads the rows again, and writes the new."""
+    raw, clean = "Ask Jane.", "Ask <PERSON:abc>."
+    edit = {"kind": "edit", "actor": "agent", "value": None, "corrected_response": raw}
+    made = [trace("a"), feedback("e", "a", **edit), feedback("f", "a", at=90)]
+    world = World(made, SCALES, Random(1))  # noqa: S311 - repeatable, not secret
+    worker = Worker(world)
+    worker.take(range(PARTITIONS))
+    worker.turn()
+    worker.flush(RecordKind.TRACE, 1)
+    worker.flush(RecordKind.FEEDBACK, 1)
+    worker.label()
+    assert [event.expected_response for event in world.events()] == [raw]
+
+    log = world.store["feedback"]
+    at = TABLES["feedback"].arrow.get_field_index("corrected_response")
+    for path in log.store:
+        rows = log.rows(path, TABLES["feedback"].arrow)
+        log.tables[path] = rows.set_column(at, rows.schema.field(at), pa.array([clean]))
+    world.store["labels"].number("#relabelled", 1)
+
+    worker.flush(RecordKind.FEEDBACK, 1)
+    worker.label()
+    assert [event.expected_response for event in world.events()] == [raw]
+    assert "labels_fenced" in worker.log.names
+    worker.turn()
+    worker.label()
+    assert in_force(world.events())["a"].expected_response == clean
+    assert len(in_force(world.events())["a"].evidence) == 2
+    assert world.problems() == []

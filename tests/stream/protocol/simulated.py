@@ -37,6 +37,10 @@ class SimulatedLog:
         """Write a file."""
         self.store[path] = bytes(data)
 
+    def number(self, app: str, to: int) -> None:
+        """Set the number of an application, in a version of its own."""
+        self.versions.append(_Version({app: to}, (), {}))
+
     def rows(self, path: str, schema: pa.Schema) -> pa.Table:
         """Return the rows of a file, with the day that its path names."""
         if path not in self.tables:
