@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from batch.release.build import (
     NOT_FACTS,
@@ -117,14 +118,18 @@ def _left(shelf: Shelf, source: Standing, manifest: Mapping[str, Any], note: Not
     kept = [i for i, one in enumerate(committed) if one.row in known]
     left = rows.take(pa.array(kept, pa.int64()))
     pairs = [committed[i] for i in kept]
+    drawn = left.filter(pc.is_null(left["generator"]))
     true = {key: value for key, value in manifest.items() if key not in NOT_FACTS}
     true |= {
-        "design": _design(manifest["design"], left.column("stratum").to_pylist()),
+        "design": _design(manifest["design"], drawn["stratum"].to_pylist()),
         "row_count": len(pairs),
         "rows_sha256": rows_sha256(pairs),
         "rows": [list(pair) for pair in pairs],
         ERASURES: [*manifest.get(ERASURES, []), *_told(note)],
     }
+    if "synthetic" in true:
+        made = left.filter(pc.is_valid(left["generator"]))["stratum"].to_pylist()
+        true["synthetic"] |= {"rows": len(made), "by_stratum": dict(sorted(Counter(made).items()))}
     return Draft(true, left, [pair.content for pair in pairs])
 
 

@@ -11,6 +11,7 @@ from batch.release.engine import Engine
 from batch.release.selection import Selection, select
 from batch.release.shelf import Shelf
 from batch.release.spec import Spec, parse_spec
+from batch.release.synthetic import Offered
 from lake.objects import FolderStore
 from lake.snapshot import snapshot
 from lake.tables import Lake
@@ -36,9 +37,10 @@ def spec(**changes: Any) -> Spec:
     return parse_spec(yaml.safe_dump({**DOCUMENT, **changes}), "spec.yaml")
 
 
-def drafted(lake: Lake, **changes: Any) -> Draft:
+def drafted(lake: Lake, *, offered: Offered | None = None, **changes: Any) -> Draft:
     """Return the draft of a release from the newest versions of a lake."""
-    return draft(spec(**changes), snapshot(lake, "traces"), snapshot(lake, "labels"), MEANS)
+    traces, labels = snapshot(lake, "traces"), snapshot(lake, "labels")
+    return draft(spec(**changes), traces, labels, MEANS, offered)
 
 
 def selected(lake: Lake, **changes: Any) -> Selection:

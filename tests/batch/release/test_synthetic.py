@@ -1,0 +1,266 @@
+"""Synthetic rows are told from production everywhere, and never stand for it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batch.release.build import assemble, publish
+from batch.release.datasheet import datasheet
+from batch.release.diff import difference
+from batch.release.document import markdown
+from batch.release.exports import FORMATS
+from batch.release.files import DATA, MANIFEST, STARTER
+from batch.release.manifest import read_manifest
+from batch.release.reading import read_lines, read_rows
+from batch.release.rows import GENERATOR, commitment, json_rows
+from batch.release.sides import sides, tied
+from batch.release.spec import Holdout
+from batch.release.synthetic import SYNTHETIC, Offered
+from batch.release.verify import verify
+from batch.release.version import FIRST, Level
+from lake.objects import FolderStore
+from lake.tables import Lake
+from schemas.errors import UsageError
+from tests.batch.release.kit import contents, drafted, shelf
+from tests.batch.release.people import erased
+
+Row = Mapping[str, Any]
+GENERATOR_NAME = "paraphraser-2"
+ASKED = {"file": "rows.jsonl", "generator": GENERATOR_NAME, "max_share": 0.2}
+WORDS = ("flight", "seat", "bag", "refund", "city", "gate", "hotel", "meal", "delay", "crew")
+
+
+def said(number: int) -> str:
+    """Return a text that is like no other."""
+    return " ".join(f"{word}{number}" for word in WORDS)
+
+
+def row(number: int, **more: Any) -> Row:
+    """Return a synthetic row as it comes out of a file."""
+    at = datetime(2026, 11, 3, tzinfo=UTC)
+    plain: dict[str, Any] = {
+        "trace_id": f"made-{number}",
+        "app": "airline-support",
+        "environment": "production",
+        "started_at": at,
+        "_ingested_at": at,
+        "status": "ok",
+        "messages": [
+            {
+                "role": "user",
+                "content": said(number),
+                "name": None,
+                "tool_call_id": None,
+                "tool_calls": [],
+            }
+        ],
+        "response": f"Answer {said(number)}",
+        "retrieved": [],
+        "tool_calls": [],
+        "segments": {},
+        "attributes": {},
+        "_topic": "#synthetic",
+        "_partition": 0,
+        "_offset": number,
+        "_policy": "policy-a",
+        "label": "fail",
+        "expected_response": "Better.",
+    }
+    columns = ("session_id", "user_id", "request_id")
+    return {**dict.fromkeys(columns), **plain, **more}
+
+
+def offered(rows: Sequence[Row]) -> Offered:
+    """Return rows as a file offers them."""
+    return Offered(GENERATOR_NAME, "0" * 64, rows)
+
+
+def made(lake: Lake, rows: Sequence[Row], **changes: Any) -> Any:
+    """Return the draft of a release with synthetic rows."""
+    return drafted(
+        lake, offered=offered(rows), synthetic={**ASKED, **changes.pop("asked", {})}, **changes
+    )
+
+
+def synthetic(draft: Any) -> list[Row]:
+    """Return the synthetic rows of a draft."""
+    return [one for one in draft.rows.to_pylist() if one["generator"]]
+
+
+def test_they_are_marked_and_have_no_weight(lake: Lake) -> None:
+    """`drawn` says so, the generator is named, weight and probability are null; others as ever."""
+    draft = made(lake, [row(n) for n in range(40)])
+    rows = synthetic(draft)
+    assert rows
+    for one in rows:
+        assert (one["drawn"], one["generator"]) == (SYNTHETIC, GENERATOR_NAME)
+        assert one["weight"] is one["inclusion_probability"] is None
+        assert (one["label"], one["expected_response"]) == ("fail", "Better.")
+    plain = drafted(lake)
+    production = [one for one in draft.rows.to_pylist() if not one["generator"]]
+    assert production == plain.rows.to_pylist()
+    for key in ("population", "design"):
+        assert draft.true[key] == plain.true[key]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
+def test_their_share_is_capped_in_each_stratum(lake: Lake, share: float) -> None:
+    """And a stratum that production has no row in gets none."""
+    labels = ("pass", "fail", "unknown")
+    rows = [row(n, label=labels[n % 3], status=("ok", "error")[n % 2]) for n in range(120)]
+    draft = made(lake, rows, asked={"max_share": share}, size=60)
+    of = Counter(one["stratum"] for one in draft.rows.to_pylist() if not one["generator"])
+    ours = Counter(one["stratum"] for one in synthetic(draft))
+    assert ours
+    for stratum, count in ours.items():
+        assert count <= share * (of[stratum] + count) + 1e-9
+        assert count == int(of[stratum] * share / (1 - share) + 1e-9) or count == 20
+    told = draft.true["synthetic"]
+    assert told["rows"] == sum(ours.values()) == sum(told["by_stratum"].values())
+    assert told["rows"] + sum(told["left_out"].values()) == told["offered"] == 120
+
+
+def test_near_duplicates_stay_out(lake: Lake) -> None:
+    """Of production rows that were drawn, and of one another."""
+    drawn = next(one for one in drafted(lake).rows.to_pylist() if one["label"] == "fail")
+    copy = row(1, messages=drawn["messages"], response=drawn["response"])
+    twin = row(3, messages=row(2)["messages"], response=row(2)["response"])
+    rows = [copy, row(2), twin]
+    draft = made(lake, rows, near_duplicates={"threshold": 0.85}, asked={"max_share": 0.5})
+    assert {one["trace_id"] for one in synthetic(draft)} in ({"made-2"}, {"made-3"})
+    assert draft.true["synthetic"]["left_out"] == {"near_duplicates": 2}
+
+
+def test_rows_that_do_not_fit_the_filters_stay_out(lake: Lake) -> None:
+    """A release of one app holds nothing made for another."""
+    rows = [row(1), row(2, app="another")]
+    draft = made(lake, rows, where={"app": "airline-support"}, asked={"max_share": 0.5})
+    assert [one["trace_id"] for one in synthetic(draft)] == ["made-1"]
+    assert draft.true["synthetic"]["left_out"] == {"outside_where": 1}
+
+
+def test_the_holdout_line_is_kept(lake: Lake) -> None:
+    """A row follows the user it shares, production stays where it was, ties across stay out."""
+    plain = drafted(lake).rows.to_pylist()
+    by_side = {one["split"]: one for one in plain}
+    assert set(by_side) == {"holdout", "development"}
+    held, kept = by_side["holdout"], by_side["development"]
+    rows = [
+        row(1, user_id=held["user_id"], label=held["label"]),
+        row(2, user_id=kept["user_id"], label=kept["label"]),
+        row(3, user_id=held["user_id"], session_id=kept["session_id"]),
+    ]
+    draft = made(lake, rows[:2], asked={"max_share": 0.5})
+    found = {one["trace_id"]: one["split"] for one in synthetic(draft)}
+    assert found == {"made-1": "holdout", "made-2": "development"}
+    draft = made(lake, rows[2:], asked={"max_share": 0.5})
+    assert synthetic(draft) == []
+    assert draft.true["synthetic"]["left_out"] == {"on_both_sides": 1}
+
+
+KEYS = st.lists(
+    st.tuples(st.sampled_from([None, *"abcdef"]), st.sampled_from([None, *"uvwxyz"])), max_size=12
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(KEYS, KEYS)
+def test_no_group_is_on_both_sides(production: Any, more: Any) -> None:
+    """Whatever rows share: production keeps its sides, and nobody is on both."""
+
+    def named(kind: str, keys: Any) -> list[dict[str, Any]]:
+        return [
+            {"trace_id": f"{kind}{n}", "user_id": user, "session_id": session}
+            for n, (user, session) in enumerate(keys)
+        ]
+
+    rule = Holdout(share=0.5)
+    drawn = named("p", production)
+    before = sides(drawn, rule)
+    drawn = [{**one, "split": side} for one, side in zip(drawn, before, strict=True)]
+    across = tied(drawn, named("s", more))
+    joined = [one for one in named("s", more) if one["trace_id"] not in across]
+    after = sides([*drawn, *joined], rule, known=before)
+    assert after[: len(drawn)] == before
+    for key in ("user_id", "session_id"):
+        seen: dict[str, set[str]] = {}
+        for one, side in zip([*drawn, *joined], after, strict=True):
+            if one[key] is not None:
+                seen.setdefault(one[key], set()).add(side)
+        assert all(len(found) == 1 for found in seen.values())
+
+
+def test_the_pages_count_them_apart(lake: Lake) -> None:
+    """Every number of the datasheet is that of a release without them, but for their own part."""
+    draft, plain = made(lake, [row(n) for n in range(9)]), drafted(lake)
+    pages = [
+        markdown(datasheet(d.true, str(FIRST), None, json_rows(d.rows))) for d in (draft, plain)
+    ]
+    assert f"{len(synthetic(draft))} more rows are not of production" in pages[0]
+    assert GENERATOR_NAME in pages[0]
+    assert "Synthetic" not in pages[1]
+    for title in ("## Labels", "## Segments against production", "## What difference it can show"):
+        first, second = (page.split(title)[1].split("\n## ")[0] for page in pages)
+        assert first == second
+
+
+def test_a_release_with_them_is_proved_exported_and_compared(lake: Lake, tmp_path: Path) -> None:
+    """Same bytes from the same file; adding them is minor; every export says who made them."""
+    plain, draft = drafted(lake), made(lake, [row(n) for n in range(9)])
+    place = shelf(tmp_path / "shelf")
+    assert publish(plain, place).level is Level.MAJOR
+    built = publish(draft, place)
+    assert (str(built.version), built.level) == ("1.1.0", Level.MINOR)
+    again = made(lake, [row(n) for n in reversed(range(9))])
+    assert assemble(again, FIRST, None) == assemble(draft, FIRST, None)
+    store = FolderStore(tmp_path / "shelf")
+    verdict = verify(store, "support/1.1.0/")
+    assert verdict.ok, verdict.problems
+    files = contents(tmp_path / "shelf" / "support" / "1.1.0")
+    assert read_manifest(files[MANIFEST])["synthetic"]["generator"] == GENERATOR_NAME
+    assert not any(one[GENERATOR] for one in read_lines(files[STARTER]))
+    rows = json_rows(read_rows(files[DATA]))
+    for name, export in FORMATS.items():
+        text = b"".join(export(rows, "support", "1.1.0").values())
+        assert GENERATOR_NAME.encode() in text, name
+    before = json_rows(read_rows(contents(tmp_path / "shelf" / "support" / "1.0.0")[DATA]))
+    found = difference(before, rows)
+    assert len(found.changes.added) == len(synthetic(draft))
+    assert not found.changes.removed
+
+
+def test_a_synthetic_row_cannot_be_passed_off_as_production(lake: Lake, tmp_path: Path) -> None:
+    """Who takes the mark off a row is found out, since the commitment is over the mark too."""
+    draft = made(lake, [row(n) for n in range(9)])
+    publish(draft, shelf(tmp_path / "shelf"))
+    (one,) = [r for r in json_rows(draft.rows) if r["trace_id"] == synthetic(draft)[0]["trace_id"]]
+    assert commitment({**one, "generator": None}) != commitment(one)
+    assert commitment({**one, "drawn": "sample"}) != commitment(one)
+
+
+def test_a_synthetic_row_can_be_erased(lake: Lake, tmp_path: Path) -> None:
+    """Its text may name a person; the successor counts it apart, as its predecessor did."""
+    draft = made(lake, [row(n) for n in range(9)])
+    publish(draft, shelf(tmp_path))
+    gone = synthetic(draft)[0]
+    erased(shelf(tmp_path), [gone["trace_id"]], 1)
+    store = FolderStore(tmp_path)
+    assert verify(store, "support/1.0.0/").ok
+    assert verify(store, "support/2.0.0/").ok
+    told = read_manifest(contents(tmp_path)["support/2.0.0/manifest.json"])
+    assert told["synthetic"]["rows"] == draft.true["synthetic"]["rows"] - 1
+    before = {one["name"]: one["rows"] for one in draft.true["design"]["strata"]}
+    assert {one["name"]: one["rows"] for one in told["design"]["strata"]} == before
+
+
+def test_an_id_of_production_is_refused(lake: Lake) -> None:
+    """With its line."""
+    drawn = drafted(lake).rows.to_pylist()[0]
+    with pytest.raises(UsageError, match="line 7: trace_id"):
+        made(lake, [row(7, trace_id=drawn["trace_id"])])
