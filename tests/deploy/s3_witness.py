@@ -82,8 +82,15 @@ def _deeds(method: str, path: str, if_none_match: str | None, body: bytes) -> It
 
 def _action(method: str, key: str, query: set[str]) -> str:
     if not key:
-        return "s3:ListBucket" if method in {"GET", "HEAD"} else f"?{method}"
+        return _of_the_bucket(query) if method in {"GET", "HEAD"} else f"?{method}"
+    version = "Version" if "versionId" in query else ""
     if method == "DELETE":
-        return "s3:AbortMultipartUpload" if "uploadId" in query else "s3:DeleteObject"
-    actions = {"GET": "s3:GetObject", "HEAD": "s3:GetObject"}
+        return "s3:AbortMultipartUpload" if "uploadId" in query else f"s3:DeleteObject{version}"
+    actions = {"GET": f"s3:GetObject{version}", "HEAD": f"s3:GetObject{version}"}
     return actions.get(method, "s3:PutObject")  # parts of an upload are puts too
+
+
+def _of_the_bucket(query: set[str]) -> str:
+    if "uploads" in query:
+        return "s3:ListBucketMultipartUploads"
+    return "s3:ListBucketVersions" if "versions" in query else "s3:ListBucket"

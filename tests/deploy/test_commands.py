@@ -2,12 +2,14 @@
 
 import os
 import shlex
+from datetime import date
 from pathlib import Path
 
 import click
 import pytest
 
 from batch.release.spec import parse_spec
+from batch.retention.plan import parse_plan
 from goldpan import wiring
 from goldpan.cli.commands import COMMANDS
 from goldpan.cli.lazy import LazyGroup
@@ -48,9 +50,10 @@ def test_every_command_line_is_one(overlay: str) -> None:
     seen = set()
     for _, container in containers(overlay):
         for call in calls(container):
-            parse(call)
+            parse([os.devnull if word.startswith("/run/") else word for word in call])
             seen.add(tuple(call[:2]))
     assert {("stream", "run"), ("lake", "verify"), ("review", "stats")} <= seen
+    assert {("retention", "run"), ("erase", "run"), ("lake", "metrics")} <= seen
 
 
 @pytest.mark.parametrize("wrong", [["lake", "tidy"], ["stream", "run", "--fast"], ["lake"]])
@@ -102,14 +105,40 @@ def test_a_mounted_file_is_where_the_setting_says(overlay: str) -> None:
 
 def test_the_example_of_a_release_is_a_spec() -> None:
     """goldpan reads the spec that the job of releases is given."""
-    (spec,) = named("aws", "ConfigMap", _name_of_the_spec())["data"].values()
-    assert parse_spec(spec, "release.yaml").name == "support"
+    assert parse_spec(_file_of("release"), "release.yaml").name == "support"
 
 
-def _name_of_the_spec() -> str:
+def test_the_example_of_retention_is_a_plan() -> None:
+    """goldpan reads the plan that the job is given; it takes no row away by itself."""
+    plan = parse_plan(_file_of("retention"), "retention.yaml")
+    expiring = {part for rule in plan.tables.values() for part in rule.until(date(2026, 11, 1))}
+    assert expiring == {"sealed"}
+
+
+def _file_of(job: str) -> str:
     maps = [m["metadata"]["name"] for m in of_kind("aws", "ConfigMap")]
-    (name,) = (name for name in maps if name.startswith("goldpan-release-"))
-    return str(name)
+    (name,) = (name for name in maps if name.startswith(f"goldpan-{job}-"))
+    (text,) = named("aws", "ConfigMap", str(name))["data"].values()
+    return str(text)
+
+
+def test_what_is_written_for_prometheus_is_scraped() -> None:
+    """The files that the Deployment goldpan-queue writes are those that its monitor asks for."""
+    (container,) = (c for _, c in containers("aws") if c.get("command", [""])[0] == "sh")
+    written = {f"/{Path(call[-1]).name}" for call in calls(container)}
+    endpoints = named("aws", "PodMonitor", "goldpan-queue")["spec"]["podMetricsEndpoints"]
+    assert {endpoint["path"] for endpoint in endpoints} == written
+
+
+@each_overlay
+def test_no_id_of_a_person_is_in_a_manifest(overlay: str) -> None:
+    """Who is to be erased stands in a Secret of the one run, which is mounted, and nowhere else."""
+    (container,) = named(overlay, "CronJob", "goldpan-erase")["spec"]["jobTemplate"]["spec"][
+        "template"
+    ]["spec"]["containers"]
+    assert container["args"][:3] == ["erase", "run", "--subjects"]
+    assert container["args"][3].startswith("/run/goldpan/subjects/")
+    assert "--subject" not in container["args"]
 
 
 @each_overlay

@@ -22,7 +22,10 @@ from tests.servers.worker import run_goldpan, settings
 
 IAM = ROOT / "deploy" / "k8s" / "overlays" / "aws" / "iam"
 BUCKET = "example-goldpan-lake"
-ROLES = ("worker", "reader", "labels", "release", "compact", "vacuum", "replay", "promote")
+ROLES = (
+    *("worker", "reader", "labels", "release", "compact", "vacuum", "replay", "promote"),
+    *("drift", "retention", "erase"),
+)
 _BROKEN_UPLOAD = {"s3:AbortMultipartUpload"}
 SPEC = """
 name: all
@@ -136,6 +139,7 @@ def test_jobs_do_only_what_their_policies_allow(
     lake = s3.new_lake()
     env = settings(mock_kafka, lake, kafka__group_id=unique("least"))
     (tmp_path / "spec.yaml").write_text(SPEC)
+    (tmp_path / "plan.yaml").write_text("tables: {traces: {text: 40}}")
     for first in (0, 20):  # two files of a day, so that there is something to compact
         _produce(mock_kafka, first)
         start_worker({**env, **s3.env()}, "--until-caught-up").finish()
@@ -148,11 +152,27 @@ def test_jobs_do_only_what_their_policies_allow(
         ("promote", "replay promote again --json"),
         ("compact", "lake compact --settled-days 0 --json"),
         ("vacuum", "lake vacuum --keep-hours 1 --json"),
+        ("drift", "drift --keep --no-fail --json"),
+        (
+            "retention",
+            f"retention run --plan {tmp_path / 'plan.yaml'} --purge --keep-hours 1 --json",
+        ),
+        ("erase", f"erase run --subject {trace(3)['user_id']} --unopened remove --json"),
     ):
+        if role == "retention":  # what these two remove, they remove from older versions too
+            _keep_versions(s3, lake)
         with witnessed(s3.endpoint) as job:
             ended = run_goldpan({**env, **s3.env(job.endpoint)}, *command.split())
         assert ended.returncode == 0, ended.stderr
-        _assert_fits(role, job.done, _BROKEN_UPLOAD | (set() if old else {"s3:DeleteObject"}))
+        unused = {"s3:DeleteObject"} if role == "vacuum" and not old else set()
+        if role == "retention":  # nothing of this lake has left its tables long enough ago
+            unused = {"s3:DeleteObject", "s3:DeleteObjectVersion"}
+        _assert_fits(role, job.done, _BROKEN_UPLOAD | unused)
+
+
+def _keep_versions(s3: S3, lake: str) -> None:
+    bucket = lake.removeprefix("s3://").partition("/")[0]
+    s3.client().put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
 
 
 @pytest.mark.parametrize(
@@ -165,38 +185,52 @@ def test_jobs_do_only_what_their_policies_allow(
     ],
 )
 def test_nobody_touches_the_log_or_leaves_the_lake(action: str, key: str) -> None:
-    """What the policies are there to prevent is allowed by none of them."""
+    """What the policies are there to prevent is allowed by none of them but that which erases."""
     deed = Deed(action, BUCKET, key, None, only_if_new=False)
-    for role in ROLES:
+    for role in set(ROLES) - ({"erase"} if key.startswith("lake/") else set()):
         assert not allowed(deed, statements(role)), role
 
 
-def test_one_program_deletes() -> None:
-    """Data files of the tables are removed by the vacuum and by nobody else."""
-    deed = Deed("s3:DeleteObject", BUCKET, "lake/traces/a.parquet", None, only_if_new=False)
-    assert [role for role in ROLES if allowed(deed, statements(role))] == ["vacuum"]
+def test_few_programs_delete() -> None:
+    """Data files of the tables are removed by these three; tombstones by nobody."""
+
+    def who(action: str, key: str) -> list[str]:
+        deed = Deed(action, BUCKET, f"lake/{key}", None, only_if_new=False)
+        return [role for role in ROLES if allowed(deed, statements(role))]
+
+    assert who("s3:DeleteObject", "traces/a.parquet") == ["vacuum", "retention", "erase"]
+    assert who("s3:DeleteObjectVersion", "traces/a.parquet") == ["retention", "erase"]
+    assert who("s3:DeleteObject", "erasures/1.json") == []
+    assert who("s3:DeleteObjectVersion", "erasures/1.json") == []
 
 
 def test_a_job_writes_to_its_own_place_only() -> None:
     """The job of labels cannot add to the traces, nor that of releases to the labels."""
-    places = ("labels", "calibrations", "policies", "releases", "replays", "traces", "quarantine")
+    places = (
+        *("labels", "calibrations", "policies", "releases", "replays", "traces", "quarantine"),
+        *("drift", "erasures"),
+    )
     put = [Deed("s3:PutObject", BUCKET, f"lake/{p}/x", None, only_if_new=True) for p in places]
     own = {
         role: {deed.key.split("/")[1] for deed in put if allowed(deed, statements(role))}
-        for role in ("reader", "labels", "release", "replay")
+        for role in ("reader", "labels", "release", "replay", "drift")
     }
     assert own == {
         "reader": set(),
         "labels": {"labels", "calibrations", "policies"},
         "release": {"releases"},
         "replay": {"replays"},
+        "drift": {"drift"},
     }
 
 
 def test_the_bucket_refuses_to_overwrite_a_commit() -> None:
-    """A put of a commit without If-None-Match is denied to everybody, whatever their policy."""
+    """A put of a commit without If-None-Match is denied to everybody but to who erases."""
     (rule,) = (s for s in statements("bucket") if s["Sid"] == "CommitsAreNeverOverwritten")
     assert (rule["Effect"], rule["Principal"], rule["Action"]) == ("Deny", "*", "s3:PutObject")
     commit = f"arn:aws:s3:::{BUCKET}/lake/traces/_delta_log/00000000000000000001.json"
     assert fnmatchcase(commit, rule["Resource"])
-    assert rule["Condition"] == {"Null": {"s3:if-none-match": "true"}}
+    assert rule["Condition"] == {
+        "Null": {"s3:if-none-match": "true"},
+        "ArnNotEquals": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/goldpan-erase"},
+    }

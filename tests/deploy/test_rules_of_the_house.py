@@ -259,13 +259,13 @@ def test_only_those_that_need_kafka_reach_it(overlay: str) -> None:
 
 @each_overlay
 def test_only_those_that_need_a_key_have_it(overlay: str) -> None:
-    """The key of the pseudonyms is with those who redact, who type, and who build releases."""
+    """The key of the pseudonyms is with those who redact, type, erase, and build releases."""
     holders = {
         name
         for name, pod in pods(overlay)
         if any(v.get("secret", {}).get("secretName") == "goldpan-keys" for v in _volumes(pod))
     }
-    jobs = {f"CronJob goldpan-{job}" for job in ("console", "release", "replay")}
+    jobs = {f"CronJob goldpan-{job}" for job in ("console", "release", "replay", "erase")}
     assert holders == {WORKER} | jobs
 
 
