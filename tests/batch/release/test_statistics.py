@@ -159,6 +159,40 @@ def test_intervals_cover_as_often_as_they_say(draws: list[list[Share]]) -> None:
     assert abs(bias) < 0.005
 
 
+@pytest.mark.parametrize(("share", "least"), [(0.002, 0.93), (0.05, 0.93), (0.2, 0.92)])
+def test_what_an_erasure_leaves_estimates_what_is_left(
+    draws: list[list[Share]], share: float, least: float
+) -> None:
+    """Conversations leave population and sample, rows keep their weights: intervals cover still.
+
+    They are chosen without regard to who was drawn; the weights add up to the traces left.
+    """
+    clusters = sorted({t["cluster"] for t in population()})
+    of_trace = {t["trace_id"]: t["cluster"] for t in population()}
+    covered, missed, differences = 0, [], []
+    for seed, shares in enumerate(draws):
+        gone = set(random.Random(seed).sample(clusters, max(1, int(share * len(clusters)))))  # noqa: S311
+        left = [t for t in population() if t["cluster"] not in gone]
+        truth = sum(t["good"] for t in left) / len(left)
+        drawn_traces = [one.cell.trace_id for s in shares for one in s.drawn]
+        rows = [
+            row
+            for row, trace_id in zip(weighed(shares), drawn_traces, strict=True)
+            if of_trace[trace_id] not in gone
+        ]
+        found = estimate(rows)
+        assert found is not None
+        covered += found.low <= truth <= found.high
+        missed.append(found.mean - truth)
+        differences.append(sum(row.weight for row in rows) - len(left))
+    mean = sum(differences) / len(differences)
+    spread = math.sqrt(sum((d - mean) ** 2 for d in differences) / (len(differences) - 1))
+    print(f"\n{share:.1%} erased: coverage {covered / len(draws):.1%}")
+    assert least <= covered / len(draws) <= 0.97
+    assert abs(sum(missed) / len(missed)) < 0.005
+    assert abs(mean) <= 3 * spread / math.sqrt(len(draws)) + 1e-6
+
+
 def test_no_stratum_is_empty_and_no_conversation_gives_two(draws: list[list[Share]]) -> None:
     """In every draw each stratum has rows, and each cluster at most one."""
     for shares in draws:
