@@ -1,6 +1,7 @@
 """Synthetic rows come into a release through the contract and through redaction, or not at all."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import yaml
 
 from goldpan.cli.main import run
+from tests.architecture.source import ROOT
 from tests.batch.release.kit import DOCUMENT
 from tests.batch.release.world import conversations, labels_for, make_lake
 from tests.servers.worker import TEST_KEY
@@ -124,6 +126,15 @@ def test_a_policy_that_the_spec_does_not_accept(capsys: pytest.CaptureFixture[st
     Path("spec.yaml").write_text(yaml.safe_dump(spec | {"redaction_policies": ["policy-a"]}))
     assert run(["release", "build", "spec.yaml"]) == 2
     assert "`redaction_policies` does not accept" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_place")
+def test_the_line_of_the_page_is_taken() -> None:
+    """docs/releases.md shows a line that may be copied."""
+    page = (ROOT / "docs" / "releases.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```json\n(.*?)\n```", page, re.DOTALL)
+    offer(shown)
+    assert run(["release", "build", "spec.yaml", "--dry-run"]) == 0
 
 
 @pytest.mark.usefixtures("_place")
