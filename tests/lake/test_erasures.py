@@ -26,9 +26,9 @@ def _tombstone(number: int) -> Tombstone:
     return Tombstone(number, UNTIL, {"k1.a": ("m1",)}, {"k1.a": ("t1", "t2")}, {"k1.a": ("f1",)})
 
 
-def _put(folder: Path, times: int) -> None:
+def _put(folder: Path, times: int, until_us: int) -> None:
     for _ in range(times):
-        put(FolderStore(folder), _tombstone)
+        put(FolderStore(folder), lambda number: Tombstone(number, until_us))
 
 
 def _fence(table: Table, number: int) -> bool:
@@ -80,13 +80,15 @@ def test_two_processes_get_numbers_of_their_own(tmp_path: Path) -> None:
     """Erasures at the same time each get a number, and none is left out."""
     folder = tmp_path / "lake" / "erasures"
     context = multiprocessing.get_context("spawn")
-    both = [context.Process(target=_put, args=(folder, 10)) for _ in range(2)]
+    both = [context.Process(target=_put, args=(folder, 10, n)) for n in (1, 2)]
     for process in both:
         process.start()
     for process in both:
         process.join()
 
-    assert [t.number for t in read(FolderStore(folder))] == list(range(1, 21))
+    found = read(FolderStore(folder))
+    assert [t.number for t in found] == list(range(1, 21))
+    assert sorted(t.until_us for t in found) == [1] * 10 + [2] * 10
 
 
 def test_missing_tombstone_is_an_error(store: ObjectStore) -> None:
