@@ -95,6 +95,7 @@ class NumberedRows:
         count = rows.value.num_rows
         to = at + count
         span = SourceRange(*self._source, at, to, at, to - 1, consumed=count, stored=count)
+        self._writer.check_ceilings(guards)
         prepared = self._writer.prepare([rows], [span])
         commit(
             self.table.handle,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from lake.commit import Condition, Move, Watch, commit
+from lake.commit import Ceiling, Condition, Move, Watch, commit, compare
 from lake.ledger import Entry, EntryKind, Incarnation, SourceRange
 from lake.parquet import DataFile, encode
 from lake.retry import Retry
@@ -47,6 +47,21 @@ class TableWriter:
         self._retry = retry
         self._watch = watch
         self._now_ms = now_ms
+
+    def check_ceilings(self, conditions: Sequence[Condition]) -> None:
+        """Raise FencedError if somebody was erased since: then no row of theirs is uploaded.
+
+        The commit compares again; this keeps files that it would be too late for out of the lake.
+        Otherwise as `prepare`.
+        """
+        ceilings = [one for one in conditions if isinstance(one, Ceiling)]
+
+        def attempt() -> None:
+            self.table.refresh()
+            compare(self.table.handle, self.table.name, ceilings)
+
+        if ceilings:
+            self._retry.call(f"reading table {self.table.name}", attempt)
 
     def prepare(
         self, batches: Sequence[Redacted[pa.RecordBatch]], ranges: Sequence[SourceRange]

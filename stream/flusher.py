@@ -2,7 +2,8 @@
 
 The steps of a flush, each of which may be the last one that this process takes:
 
-1. the files for quarantine are written, then those for the primary table; nobody can see them yet;
+1. if somebody was erased since the records were read, stop before anything of theirs is uploaded;
+   the files for quarantine are written, then those for the primary table; nobody can see them yet;
 2. the topic is asked for its incarnation: if it is not the one the positions belong to, stop;
 3. quarantine is committed with its positions, also if nothing goes there, so that whoever decided
    otherwise about these records can no longer say so; then the audit of redaction, if one is kept;
@@ -78,6 +79,7 @@ class FlushSteps:
         Raises FencedError, FatalError, or RetryableError if told to stop.
         """
         began = monotonic()
+        self.primary.check_ceilings(flush.primary.guards)
         aside = self.quarantine.prepare(flush.set_aside, flush.quarantine.ranges)
         self.reached(Step.QUARANTINE_WRITTEN)
         told = self.audit.prepare(flush.audit_rows, flush.audit.ranges) if self.audit else None

@@ -44,6 +44,7 @@ class LabelSteps:
         """Write, commit, produce. Raises FencedError, FatalError, or RetryableError if stopped."""
         began = monotonic()
         produced = self._produce(flush.overdue)
+        self.writer.check_ceilings(flush.part.guards)
         prepared = self.writer.prepare(flush.rows, flush.part.ranges)
         self.reached(Step.LABELS_WRITTEN)
         if flush.part.moves:
