@@ -1,9 +1,7 @@
 """Building a release: select, compare with the last version, decide the next, write, publish."""
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
@@ -33,6 +31,7 @@ from batch.release.lineage import lineage
 from batch.release.manifest import facts, manifest, read_manifest
 from batch.release.reading import read_rows
 from batch.release.rows import commitments, json_rows, salted
+from batch.release.scratch import root, scratch, sweep
 from batch.release.selection import select
 from batch.release.shelf import Shelf, Standing, TakenError, last_published
 from batch.release.spec import Spec
@@ -98,10 +97,12 @@ def draft(
     met, or if something of its window has expired; otherwise as the lake does.
     """
     window = whole(spec, traces, labels)
+    if swept := sweep(root()):
+        means.progress(f"removed the temporary folders of {swept} selections that died")
     with (
-        tempfile.TemporaryDirectory(prefix="goldpan-release-") as folder,
+        scratch(root()) as folder,
         Engine(
-            window.spec, traces, labels, folder=Path(folder), memory_bytes=means.memory_bytes
+            window.spec, traces, labels, folder=folder, memory_bytes=means.memory_bytes
         ) as engine,
     ):
         selection = select(window.spec, traces, engine, means.progress, offered)

@@ -4,7 +4,8 @@
    (`batch.release.shelf`);
 2. each version: of a published one the rows are taken out (`batch.release.settle`); one that was
    only begun is abandoned and its rows are blanked, unless it holds nobody who has to go;
-3. older versions of objects, which a bucket may keep, and what dead writers left are purged;
+3. older versions of objects, which a bucket may keep, and what dead writers left are purged, also
+   what dead selections spilled on this machine (`batch.release.scratch`);
 4. each name of which the latest version has lost rows gets a successor
    (`batch.release.successor`).
 
@@ -31,6 +32,7 @@ from batch.release.files import (
 from batch.release.manifest import read_manifest
 from batch.release.reading import read_lines, read_rows
 from batch.release.rows import json_rows
+from batch.release.scratch import root, sweep
 from batch.release.settle import Order, settle
 from batch.release.shelf import Fence, Shelf, Standing
 from batch.release.successor import is_successor, succeed, successor_of
@@ -99,6 +101,7 @@ def erase(
     closed = _erase_everywhere(shelf, wanted, order, progress)
     progress("purging older versions of files")
     _purge(shelf, wanted)
+    sweep(root())
     for name in shelf.names():
         progress(f"making the successor of {name}")
         succeed(shelf, name)

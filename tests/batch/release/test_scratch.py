@@ -1,0 +1,69 @@
+"""What a selection spills is private, and does not outlive it, even if it is killed."""
+
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from batch.release.scratch import PREFIX, scratch, sweep
+from lake.tables import Lake
+from tests.architecture.source import ROOT
+from tests.batch.release.kit import drafted
+
+SPILLS_AND_DIES = """
+import os, signal, sys
+from batch.release.engine import Engine
+from lake.config import LakeSettings
+from lake.tables import Lake
+from tests.batch.release.kit import drafted
+
+def strata(self):
+    text = "'planted ' || i || md5(i::VARCHAR)"
+    self._connection.sql("SET memory_limit = '64MiB'")
+    self._connection.sql(f"CREATE TEMP TABLE much AS SELECT {text} FROM range(1500000) r(i)")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Engine.strata = strata
+drafted(Lake(LakeSettings(uri=sys.argv[1])))
+"""
+
+
+def _folders(parent: Path) -> list[Path]:
+    return list(parent.glob(f"{PREFIX}*"))
+
+
+def test_what_a_killed_selection_spilled_is_removed_by_the_next(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lies in a folder that only its owner may read, until the next selection begins."""
+    killed = subprocess.run(
+        [sys.executable, "-c", SPILLS_AND_DIES, lake.location.uri],
+        cwd=ROOT,
+        env={"TMPDIR": str(tmp_path), "PATH": ""},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = _folders(tmp_path)
+    assert left.stat().st_mode & 0o777 == 0o700
+    assert any(b"planted" in file.read_bytes() for file in left.iterdir())
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    drafted(lake, size=16)
+    assert _folders(tmp_path) == []
+
+
+def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
+    """Nobody sweeps what another process, or another user's link, holds."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / f"{PREFIX}link").symlink_to(tmp_path / "elsewhere")
+    with scratch(tmp_path) as folder:
+        (folder / "spilled").write_bytes(b"x")
+        assert sweep(tmp_path) == 0
+        assert (folder / "spilled").exists()
+    assert not folder.exists()
+    assert (tmp_path / "elsewhere").is_dir()
+    (tmp_path / f"{PREFIX}dead").mkdir()
+    assert sweep(tmp_path) == 1
+    assert [path.name for path in _folders(tmp_path)] == [f"{PREFIX}link"]
