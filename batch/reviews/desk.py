@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, NamedTuple
 
+from batch.reviews.answerable import Answerable
 from batch.reviews.items import events_for_reviewers, events_of
 from batch.reviews.log import SEQUENCE, Written, read_log
 from batch.reviews.rows import Row, claim_row, columns_of, review_row
@@ -77,14 +78,14 @@ class Desk:
 
     def __init__(self, lake: Lake, policy: Policy, means: Means) -> None:
         self._policy, self._means = policy, means
-        self._labels = lake.table("labels")
+        self._labels, self._traces = lake.table("labels"), lake.table("traces")
         self._rows = NumberedRows(lake.table("reviews"), SEQUENCE, EntryKind.REVIEW, means)
 
     def queue(self) -> Queue:
         """Return the queue as it is now."""
         self._rows.look()
         log = self._read().log
-        return queue_of(self._events(log), log, self._policy)
+        return self._answerable().only(queue_of(self._events(log), log, self._policy))
 
     def hand_out(self, reviewer: str, count: int) -> list[Handed]:
         """Claim at most ``count`` items for a reviewer, a pseudonym; what they hold comes first.
@@ -93,13 +94,15 @@ class Desk:
         """
         events: Sequence[LabelEvent] = ()
         guards: Sequence[Condition] = ()
+        answerable = self._answerable()
         while True:
             now, at = checked_clock(self._means.now_us()), self._rows.look()
             log = self._read().log
             if not guards or not self._rows.holds(guards):
                 guards = self._guards()
                 events = self._events(log)
-            found = queue_of(events, log, self._policy).claims(reviewer, now, count)
+            queue = answerable.only(queue_of(events, log, self._policy))
+            found = queue.claims(reviewer, now, count)
             rows = [claim_row(claim, item.label_event_id, now) for item, claim in found]
             if not rows or self._append(rows, [reviewer], at, guards):
                 return [Handed(item, claim.until) for item, claim in found]
@@ -124,6 +127,14 @@ class Desk:
 
     def _read(self) -> Written:
         return self._means.retry.call("reading table reviews", lambda: read_log(self._rows.table))
+
+    def _answerable(self) -> Answerable:
+        def step() -> Answerable:
+            self._traces.refresh()
+            self._rows.table.refresh()
+            return Answerable.of(self._traces, self._rows.table)
+
+        return self._means.retry.call("reading table traces", step)
 
     def _guards(self) -> list[Condition]:
         """Return what must hold for rows that rest on labels read from now on: see `lake.erasures`.

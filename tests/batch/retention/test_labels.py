@@ -17,6 +17,8 @@ from tests.batch.kit import (
     POLICY,
     Clock,
     complaints,
+    desk,
+    judge,
     labels_of,
     new_lake,
     open_lake,
@@ -146,3 +148,30 @@ def test_calibration_learns_from_what_is_whole(lake: Lake) -> None:
     job = Calibrator(open_lake(lake.location.uri), POLICY, job_means())
     with pytest.raises(UsageError):
         job.learn(Extent())
+
+
+def test_items_without_their_texts_are_handed_to_nobody(tmp_path: Path) -> None:
+    """Nor those whose reviews have expired, which would seem open; what was claimed is taken."""
+    unsure = {"kind": "regenerate", "value": None}
+    made: list[Trace | Feedback] = []
+    for number in range(10):
+        made.append(trace(f"u{number}", number * SECONDS, response="An answer."))
+        made.append(feedback(f"f{number}", f"u{number}", number * SECONDS + 60, **unsure))
+    lake = new_lake(tmp_path, made)
+    reconciled(lake)
+    opened = {item.trace_id for item in desk(lake).queue().items}
+    early, late = ({t for t in opened if (int(t[1]) < 5) is old} for old in (True, False))
+    assert early
+    assert late
+    handed = {one.item.trace_id for one in desk(lake).hand_out("ann", 20)}
+    assert handed == opened
+    expire(lake, "traces", text=day(5))
+    again = open_lake(tmp_path)
+    assert {item.trace_id for item in desk(again).queue().items} == late
+    assert {one.item.trace_id for one in desk(again).hand_out("bob", 20)} <= late
+    assert len(judge(desk(again), min(early), "ann").added) == 1
+    for name in late:
+        judge(desk(again), name, "ann")
+    assert desk(again).queue().items == []
+    expire(again, "reviews", rows=day(60))
+    assert desk(open_lake(tmp_path)).queue().items == []

@@ -1,0 +1,34 @@
+"""Which open items can still be judged: those whose conversation, and whose reviews, are there.
+
+Where retention has taken the texts of a day there is nothing to show to a reviewer; where it has
+taken reviews, an item that was closed by them would seem open.
+"""
+
+from dataclasses import dataclass, replace
+
+from batch.labels.whole import micros
+from labels.queue import Item, Queue
+from lake.retention import ROWS, TEXT, whole_from
+from lake.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Answerable:
+    """From when on traces, and reviews, are whole; in microseconds since 1970 (UTC)."""
+
+    traces: int
+    reviews: int
+
+    @classmethod
+    def of(cls, traces: Table, reviews: Table) -> "Answerable":
+        """Ask the tables, as of their last refresh; RetryableError if the lake does not answer."""
+        return cls(micros(whole_from(traces, ROWS, TEXT)), micros(whole_from(reviews, ROWS)))
+
+    def only(self, queue: Queue) -> Queue:
+        """Return the queue without the items that cannot be judged any more."""
+        return replace(queue, items=[item for item in queue.items if self._is(item, queue)])
+
+    def _is(self, item: Item, queue: Queue) -> bool:
+        started = queue.events[item.trace_id].trace_started_at
+        since = item.opened_at if started is None else started
+        return since >= self.traces and item.opened_at >= self.reviews
