@@ -27,7 +27,7 @@ from lake.ledger import Incarnation, adopted_app, replay_app
 from lake.retry import Retry
 from lake.tables import Lake
 from schemas.errors import UsageError
-from stream.failpoints import parse
+from stream.failpoints import Step, parse
 from stream.replay_bounds import Asked
 from stream.replay_overlay import Overlay, traces_of
 from stream.replay_plan import LABELS, QUARANTINE, Plan, name_for
@@ -109,7 +109,7 @@ class ReplayLabels:
 
     def stage(self, progress: Progress) -> None:
         """Decide about the traces of the range, and write it beside the live labels."""
-        reached = parse(self.settings.stream.fail_at, LabelStep)
+        reached = parse(self.settings.stream.fail_at, Step, LabelStep)
         progress("looking for traces", 0, 0)
         self.note()
         reached(LabelStep.TRACES_NOTED)

@@ -3,10 +3,13 @@
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+
+from prometheus_client import CollectorRegistry
 
 from batch.sequence import Means as BatchMeans
 from goldpan import wiring
@@ -24,22 +27,25 @@ from stream.assignment import TakeOver
 from stream.beginning import Beginning
 from stream.decode.decoder import Decoder
 from stream.erasures import Erasures
-from stream.failpoints import parse
+from stream.failpoints import Step, parse
 from stream.flusher import FlushSteps, another_topic
 from stream.flushes import Due
 from stream.intake import Decodes, Intake
 from stream.memory import Budget, resident_bytes
+from stream.metrics import Metrics
 from stream.pace import Pace
+from stream.probes import Probes
 from stream.replay import Reads, Replay, Report
 from stream.replay_abandon import abandon as remove
 from stream.replay_bounds import Asked, Known, spans
 from stream.replay_diff import Comparison, Difference
+from stream.replay_metrics import SPECS, ReplayObserver
 from stream.replay_plan import AUDIT, QUARANTINE, Plan, name_for
 from stream.replay_promote import Means, Pair, Promotion
 from stream.replay_rate import Rate
 from stream.replay_reader import Reader
 from stream.replay_staging import Staging
-from stream.replay_steps import ReplayStep
+from stream.replay_steps import LabelStep, ReplayStep
 from stream.replay_stored import StoredReader, no_times, refuse_expired, stored_extent
 
 PATIENCE_SECONDS = 120.0
@@ -151,7 +157,7 @@ class Workshop:
             labels=self.task.labels,
         )
 
-    def replay(self, plan: Plan, report: Report) -> Replay:
+    def replay(self, plan: Plan, observer: ReplayObserver) -> Replay:
         """Return what carries a plan out."""
         stream, lake = self.settings.stream, self.staging.lake(plan.name)
         primary, aside = lake.table(plan.table), lake.table(QUARANTINE)
@@ -182,7 +188,7 @@ class Workshop:
             now_ms=_now_ms,
             new_token=wiring.new_token,
             erasures=erasures,
-            report=report,
+            observer=observer,
         )
 
     def _take_over(
@@ -236,9 +242,29 @@ class Workshop:
             incarnation=lambda topic: patience().call(
                 "asking for the topic", partial(incarnation, topic)
             ),
-            reached=parse(self.settings.stream.fail_at),
+            reached=parse(self.settings.stream.fail_at, Step, LabelStep),
             on_checkpoint_error=lambda _table, _error: None,
         )
+
+
+@contextmanager
+def observed(settings: Settings, topic: str, report: Report) -> Iterator[ReplayObserver]:
+    """Yield what a replay tells of itself; served as metrics if a port is set for this process."""
+    registry = CollectorRegistry()
+    observer = ReplayObserver(Metrics(registry, SPECS), topic, report, time.monotonic)
+    metrics, probes = settings.metrics, None
+    # The default is the worker's, which may run beside this.
+    if metrics.port and "port" in metrics.model_fields_set:
+        probes = Probes(metrics.host, metrics.port, registry=registry, live=_well, ready=_well)
+    try:
+        yield observer
+    finally:
+        if probes:
+            probes.close()
+
+
+def _well() -> str | None:
+    return None
 
 
 def comparison(settings: Settings, name: str, report: Report) -> Comparison:

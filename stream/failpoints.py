@@ -56,8 +56,8 @@ def never(_step: StrEnum) -> None:
     """Let every step pass."""
 
 
-def parse(text: str | None, steps: type[StrEnum] = Step) -> Callable[[StrEnum], None]:
-    """Read ``step[:n][=kill|stop]``; None gives `never`. ``steps`` are those of another protocol.
+def parse(text: str | None, *protocols: type[StrEnum]) -> Callable[[StrEnum], None]:
+    """Read ``step[:n][=kill|stop]``; None gives `never`. ``protocols`` have the steps: a flush's.
 
     Raises UsageError for an unknown step or action.
     """
@@ -65,8 +65,9 @@ def parse(text: str | None, steps: type[StrEnum] = Step) -> Callable[[StrEnum], 
         return never
     place, _, action = text.partition("=")
     name, _, count = place.partition(":")
+    steps = {str(step): step for protocol in protocols or (Step,) for step in protocol}
     try:
-        return FailPoint(steps(name), _SIGNALS[action or "kill"], int(count or "1"))
+        return FailPoint(steps[name], _SIGNALS[action or "kill"], int(count or "1"))
     except (KeyError, ValueError):
         raise UsageError(
             f"GOLDPAN_STREAM__FAIL_AT: use STEP[:N][=kill|stop] with one of {', '.join(steps)}"

@@ -224,15 +224,16 @@ class BulkHistogram(Collector):
 
 
 class Metrics:
-    """The metrics as objects, registered in ``registry``; look one up by its name."""
+    """The metrics of a list as objects, registered in ``registry``; look one up by its name."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, listed: Sequence[Spec] = SPECS) -> None:
         self._counters: dict[str, Counter] = {}
         self._gauges: dict[str, Gauge] = {}
         self._histograms: dict[str, Histogram] = {}
-        specs = {spec.name: spec for spec in SPECS}
-        self.freshness = BulkHistogram(specs.pop("goldpan_freshness_seconds"))
-        registry.register(self.freshness)
+        specs = {spec.name: spec for spec in listed}
+        if "goldpan_freshness_seconds" in specs:
+            self.freshness = BulkHistogram(specs.pop("goldpan_freshness_seconds"))
+            registry.register(self.freshness)
         for spec in specs.values():
             if spec.kind is Kind.COUNTER:
                 self._counters[spec.name] = Counter(

@@ -1,15 +1,16 @@
 """Writes the page ``docs/metrics.md``: ``python -m stream.metrics_docs docs/metrics.md``."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from stream.metrics import SPECS, Spec
+from stream.replay_metrics import SPECS as REPLAY_SPECS
 
 
 def render() -> str:
     """Return the page as Markdown."""
-    return "\n".join([*_head(), *(_row(spec) for spec in SPECS), "", *_buckets(), ""])
+    return "\n".join([*_head(), *_table(SPECS), "", *_buckets(), "", *_replay(), ""])
 
 
 def _head() -> Iterator[str]:
@@ -22,9 +23,24 @@ def _head() -> Iterator[str]:
         "Each worker process serves them on `GOLDPAN_METRICS__PORT` under `/metrics`, beside "
         "`/livez` (the loop turns) and `/readyz` (positions are taken and the lake answers).",
         "",
-        "| metric | kind | labels | what it says |",
-        "|---|---|---|---|",
     )
+
+
+def _replay() -> Iterator[str]:
+    yield from (
+        "## While a replay runs",
+        "",
+        "`goldpan stream replay` serves these, from the list in `stream/replay_metrics.py`, if "
+        "`GOLDPAN_METRICS__PORT` is set for it: to another port than that of a worker beside it.",
+        "",
+        *_table(REPLAY_SPECS),
+    )
+
+
+def _table(specs: Sequence[Spec]) -> Iterator[str]:
+    yield "| metric | kind | labels | what it says |"
+    yield "|---|---|---|---|"
+    yield from map(_row, specs)
 
 
 def _row(spec: Spec) -> str:

@@ -25,6 +25,7 @@ from stream.flushes import Due
 from stream.intake import Intake
 from stream.owned import Assignment
 from stream.pace import Pace
+from stream.replay_metrics import READING, ReplayObserver
 from stream.replay_plan import Plan
 from stream.replay_rate import Rate
 from stream.replay_reader import Batch, gone, unanswered
@@ -69,7 +70,7 @@ class Replay:
     now_ms: Callable[[], int]
     new_token: Callable[[], int]
     erasures: Erasures
-    report: Report
+    observer: ReplayObserver
     assignment: Assignment = field(default_factory=Assignment)
     _buffer: TopicBuffer = field(init=False)
 
@@ -150,6 +151,7 @@ class Replay:
             self._take(batch.raws)
             self._pass(batch.ends)
             self.rate.took(len(batch.raws))
+            self.observer.read(len(batch.raws))
             if not batch.empty:
                 heard, trouble = self.monotonic(), None
             elif self.monotonic() - heard > self.patience:
@@ -199,13 +201,14 @@ class Replay:
         )
         if flush is not None:
             self.steps.run(flush)
+            self.observer.staged(flush.primary.ranges)
 
     def _tell(self) -> None:
         left = sum(
             self.plan.ends[source] - item.range.next
             for source, item in self.assignment.owned.items()
         )
-        self.report("replaying", self.plan.offsets - left, self.plan.offsets)
+        self.observer.told(READING, self.plan.offsets - left, self.plan.offsets)
 
     @property
     def _topic(self) -> str:

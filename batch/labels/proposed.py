@@ -55,6 +55,7 @@ class Proposal:
                 at += len(some)
             done += len(part)
         self._mark()
+        progress("deciding labels", done, len(wanted))
 
     def difference(self, wanted: TextSet, live: Table, *, samples: int) -> LabelDifference:
         """Compare with the events in force in the live table; RetryableError as `lake.tables`."""

@@ -26,8 +26,8 @@ from goldpan.replays import Task, Workshop
 from goldpan.settings import Settings
 from schemas.errors import UsageError
 from stream.config import Size
-from stream.replay import Report
 from stream.replay_bounds import Asked, asked, parse_bound, parse_days
+from stream.replay_metrics import ReplayObserver
 from stream.replay_plan import Plan, check_name
 from stream.replay_staging import State
 
@@ -89,7 +89,7 @@ def run(  # noqa: PLR0913 - each is an option
     settings = replays.with_policy(call.settings, policy)
     labels = replays.label_rules(settings, label_policy)
     wanted, chosen = _asked(start, end, days), None if name is None else check_name(name)
-    with progress(call) as report:
+    with progress(call) as shown, replays.observed(settings, topic, shown) as observer:
         if labels_only:
             if (policy, records_per_second, memory) != (None, None, None) or from_lake:
                 raise UsageError(
@@ -107,17 +107,17 @@ def run(  # noqa: PLR0913 - each is an option
                 from_lake=from_lake,
                 labels=labels,
             )
-            plan = _replay(settings, task, report)
+            plan = _replay(settings, task, observer)
         if plan.labels is not None:
-            replays.labels_of(settings, plan).stage(report)
+            replays.labels_of(settings, plan).stage(observer.told)
     call.answer(plan_json(plan), lambda console: show_replayed(console, plan))
 
 
-def _replay(settings: Settings, task: Task, report: Report) -> Plan:
+def _replay(settings: Settings, task: Task, observer: ReplayObserver) -> Plan:
     workshop = Workshop.open(settings, task)
     with closing(workshop.reader):
         plan = workshop.plan()
-        workshop.replay(plan, report).run()
+        workshop.replay(plan, observer).run()
     return plan
 
 
