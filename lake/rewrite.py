@@ -29,12 +29,14 @@ from dataclasses import dataclass, field
 from deltalake.transaction import RemoveAction
 
 from lake.commit import Condition, Move, Watch, compare, send
+from lake.fit import refuse_unknown, unknown
 from lake.ledger import Entry
 from lake.log import actions
 from lake.parquet import partition_values
 from lake.retry import Retry
 from lake.stored import LiveFile, NewFile
 from lake.tables import Table
+from schemas.arrow import TABLES
 from schemas.errors import FatalError, FencedError
 
 TOKEN_KEY = "goldpan.rewrite"  # noqa: S105 - the name of an entry in a commit's metadata
@@ -108,6 +110,7 @@ class _Attempts:
         if self.sent_after is not None and self._landed(self.sent_after):
             self.watch.settled(self.table.name)
             return
+        refuse_unknown(self.table.name, unknown(self.table.handle, TABLES[self.table.name].arrow))
         self._compare()
         if self.sent_after is None:
             self.sent_after = self.table.handle.version()

@@ -15,6 +15,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from lake.commit import number, positions, refresh
 from lake.conditions import check_conditions
 from lake.config import LakeSettings
+from lake.fit import check_schema
 from lake.handle import TableHandle
 from lake.ledger import LoggedEntry, Source, incarnation_app, read_ledger
 from lake.location import Location
@@ -255,7 +256,7 @@ class Lake:
         """
         if name not in self._opened:
             schema = TABLES[name]
-            handle = self._open(name)
+            handle = self.handle(name)
             check_schema(name, handle, schema.arrow)
             self._opened[name] = Table(schema, handle, handle.files)
         return self._opened[name]
@@ -264,7 +265,8 @@ class Lake:
         """Open all tables."""
         return [self.table(name) for name in LAYOUTS]
 
-    def _open(self, name: str) -> TableHandle:
+    def handle(self, name: str) -> TableHandle:
+        """Open a table anew, whatever its columns; FatalError if it does not exist."""
         uri = self.location.table_uri(name)
         try:
             with _lake_errors(f"opening table {name}"):
@@ -305,51 +307,6 @@ class Lake:
                     raise
                 return False
             return True
-
-
-def check_schema(name: str, handle: DeltaTable, expected: pa.Schema) -> None:
-    """Raise FatalError, naming the columns, if a table cannot take rows of ``expected``."""
-    found = {field.name: field for field in pa.schema(handle.schema().to_arrow())}
-    missing = [field.name for field in expected if field.name not in found]
-    more = [column for column in found if column not in expected.names]
-    other = [
-        f.name for f in expected if f.name in found and not _same_type(f.type, found[f.name].type)
-    ]
-    partitions = handle.metadata().partition_columns
-    faults = [
-        f"{what} {', '.join(columns)}"
-        for what, columns in (
-            ("lacks", missing),
-            ("has unknown", more),
-            ("has another type for", other),
-        )
-        if columns
-    ]
-    if partitions != [PARTITION_COLUMN]:
-        faults.append(f"is partitioned by {', '.join(partitions) or 'nothing'}")
-    if faults:
-        raise FatalError(
-            f"table {name} at {handle.table_uri} does not fit this version of goldpan: "
-            f"it {'; it '.join(faults)}. Point GOLDPAN_LAKE__URI at a lake made by "
-            "`goldpan lake init`, or use the version that made this one"
-        )
-
-
-def _same_type(left: pa.DataType, right: pa.DataType) -> bool:
-    """Compare types as Delta sees them: it knows no names of the elements of lists."""
-    if pa.types.is_map(left) and pa.types.is_map(right):
-        return _same_type(left.key_type, right.key_type) and _same_type(
-            left.item_type, right.item_type
-        )
-    if pa.types.is_list(left) and pa.types.is_list(right):
-        return _same_type(left.value_type, right.value_type)
-    if pa.types.is_struct(left) and pa.types.is_struct(right):
-        names = [left.field(i).name for i in range(left.num_fields)]
-        same_names = names == [right.field(i).name for i in range(right.num_fields)]
-        return same_names and all(
-            _same_type(left.field(n).type, right.field(n).type) for n in names
-        )
-    return bool(left == right)
 
 
 def _told(what: str, dataset: Any, **scan: Any) -> Iterator[pa.RecordBatch]:

@@ -57,6 +57,9 @@ COMMANDS: Final = Group(
             "The tables: make them, describe them, prove that they are complete.",
             {
                 "init": Command("goldpan.cli.lake:init", "Make the tables that are missing."),
+                "upgrade": Command(
+                    "goldpan.cli.lake:upgrade", "Add the columns that older tables lack."
+                ),
                 "tables": Command("goldpan.cli.lake:tables", "Describe the tables."),
                 "verify": Command(
                     "goldpan.cli.lake:verify", "Prove that every record is there exactly once."

@@ -16,6 +16,7 @@ from goldpan.cli.figures import bytes_text, count_text
 from goldpan.cli.main import NO
 from lake.retry import Retry
 from lake.tables import Lake, TableFacts
+from lake.upgrade import upgrade as upgrade_lake
 from lake.verify import Report
 from lake.verify import verify as verify_lake
 
@@ -42,6 +43,32 @@ def init(call: Call) -> None:
         console.print(f"{uri}: {told}", soft_wrap=True)
 
     call.answer({"uri": uri, "made": made}, show)
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only tell what would be added.")
+@with_call
+def upgrade(call: Call, *, dry_run: bool) -> None:
+    """Add the columns that tables of an older version lack, empty.
+
+    Safe beside workers of either version, and to run again. Before the first worker of a version
+    whose contract has a new field.
+
+    \b
+    Example:
+      goldpan lake upgrade --dry-run
+    """
+    added = upgrade_lake(Lake(call.settings.lake), _patience(), dry_run=dry_run)
+
+    def show(console: Console) -> None:
+        for one in added:
+            told = "would get" if dry_run else "has got"
+            console.print(f"table {one.table} {told} {', '.join(one.columns)}", soft_wrap=True)
+        if not added:
+            console.print("all tables have the columns of this version")
+
+    data = {"dry_run": dry_run, "added": {one.table: list(one.columns) for one in added}}
+    call.answer(data, show)
 
 
 @click.command()

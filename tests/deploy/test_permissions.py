@@ -140,6 +140,8 @@ def test_jobs_do_only_what_their_policies_allow(
     env = settings(mock_kafka, lake, kafka__group_id=unique("least"))
     (tmp_path / "spec.yaml").write_text(SPEC)
     (tmp_path / "plan.yaml").write_text("tables: {traces: {text: 40}}")
+    expired = trace(99) | {"started_at": "2020-01-01T00:00:00Z"}
+    mock_kafka.produce("llm.traces", [Record(b"99", encode_json(expired))])
     for first in (0, 20):  # two files of a day, so that there is something to compact
         _produce(mock_kafka, first)
         start_worker({**env, **s3.env()}, "--until-caught-up").finish()

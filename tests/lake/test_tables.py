@@ -11,8 +11,9 @@ import pytest
 from deltalake import DeltaTable
 
 from lake.config import LakeSettings
+from lake.fit import check_schema
 from lake.location import Location
-from lake.tables import LAYOUTS, Lake, check_schema
+from lake.tables import LAYOUTS, Lake
 from schemas.arrow import TABLES
 from schemas.errors import FatalError, UsageError
 from tests.lake.kit import append, make_lake, offsets, open_lake
@@ -74,7 +75,7 @@ def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:
     ("change", "says"),
     [
         (lambda s: s.remove(s.get_field_index("kind")), "lacks kind"),
-        (lambda s: s.append(pa.field("mood", pa.string())), "has unknown mood"),
+        (lambda s: s.append(pa.field("mood", pa.string(), nullable=False)), "has unknown mood"),
         (
             lambda s: s.set(s.get_field_index("value"), pa.field("value", pa.string())),
             "has another type for value",

@@ -1,0 +1,118 @@
+"""Tables of an older version get the columns that they lack, beside whoever uses them."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+
+from goldpan.cli.main import run
+from lake.config import LakeSettings
+from lake.fit import lacking
+from lake.stored import live_files, read_rows, write_again
+from lake.tables import LAYOUTS, Lake
+from lake.upgrade import Added, upgrade
+from schemas.arrow import TABLES
+from schemas.errors import FatalError
+from tests.batch.kit import put
+from tests.labels.kit import trace
+from tests.lake.kit import patience
+
+NEW = {"traces": ("app_version", "cost_usd"), "feedback": ("comment",)}
+"""What an older version did not have, here."""
+
+
+def older(folder: Path) -> Lake:
+    """A lake as an older version made it."""
+    for name, schema in TABLES.items():
+        columns = [field for field in schema.arrow if field.name not in NEW.get(name, ())]
+        DeltaTable.create(
+            str(folder / name), pa.schema(columns), name=name, partition_by=["event_date"]
+        )
+    return Lake(LakeSettings(uri=str(folder)))
+
+
+def test_an_older_lake_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    """The sentence names the columns and the command."""
+    with pytest.raises(FatalError, match=r"lacks app_version, cost_usd.*goldpan lake upgrade"):
+        older(tmp_path).table("traces")
+
+
+def test_columns_are_added_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A dry run tells them and adds none; the second run has nothing to do; rows go in and out."""
+    older(tmp_path)
+    monkeypatch.setenv("GOLDPAN_LAKE__URI", str(tmp_path))
+    for options, told in (
+        (["--dry-run"], "table traces would get app_version, cost_usd"),
+        ([], "table traces has got app_version, cost_usd"),
+        ([], "all tables have the columns of this version"),
+    ):
+        assert run(["lake", "upgrade", *options]) == 0
+        assert told in capsys.readouterr().out
+    lake = Lake(LakeSettings(uri=str(tmp_path)))
+    put(lake, [trace("t-1")])
+    table = lake.table("traces")
+    table.refresh()
+    assert table.read(["trace_id", "app_version"]).to_pylist() == [
+        {"trace_id": "t-1", "app_version": None}
+    ]
+
+
+def test_many_upgrades_at_once_are_one(tmp_path: Path) -> None:
+    """Each column is there once, whoever won."""
+    older(tmp_path)
+
+    def one(_: int) -> list[Added]:
+        return upgrade(Lake(LakeSettings(uri=str(tmp_path))), patience())
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(list(pool.map(one, range(4)))) == 4
+    lake = Lake(LakeSettings(uri=str(tmp_path)))
+    for name in LAYOUTS:
+        names = [field.name for field in lake.handle(name).schema().fields]
+        assert sorted(names) == sorted(TABLES[name].arrow.names)
+
+
+def test_rows_of_before_are_read_and_written_again(tmp_path: Path) -> None:
+    """A file without the new column gives rows in which it is empty."""
+    lake = Lake(LakeSettings(uri=str(tmp_path)))
+    lake.init()
+    put(lake, [trace("t-1"), trace("t-2")])
+    table = lake.table("traces")
+    table.refresh()
+    (file,) = live_files(table)
+    old = read_rows(table, file)
+    schema = old.rows.schema
+    bare = old.rows.drop_columns(["app_version", "cost_usd"])
+    path = tmp_path / "traces" / file.path
+    pq.write_table(bare, path)
+    rows = read_rows(table, file)
+    assert rows.rows.schema == schema
+    assert rows.rows["app_version"].null_count == 2
+    assert write_again(table, rows, instead_of=[file], retry=patience()).rows == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda s: s.remove(s.get_field_index("trace_id")), "lacks trace_id.*must have a value"),
+        (
+            lambda s: s.set(s.get_field_index("latency_ms"), pa.field("latency_ms", pa.string())),
+            "has another type for latency_ms",
+        ),
+    ],
+)
+def test_what_cannot_be_added_changes_nothing(tmp_path: Path, change: object, says: str) -> None:
+    """Neither in this table nor in another that could be upgraded."""
+    lake = older(tmp_path / "lake")
+    schema = change(TABLES["traces"].arrow)  # type: ignore[operator]
+    for file in sorted((tmp_path / "lake" / "traces").rglob("*"), reverse=True):
+        file.unlink() if file.is_file() else file.rmdir()
+    DeltaTable.create(str(tmp_path / "lake" / "traces"), schema, partition_by=["event_date"])
+    with pytest.raises(FatalError, match=says):
+        upgrade(lake, patience())
+    assert lacking(lake.handle("feedback"), TABLES["feedback"].arrow)
