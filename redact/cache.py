@@ -5,6 +5,7 @@ have been seen. The key is random for whoever does not hold it, and no text is k
 """
 
 import hashlib
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 V = TypeVar("V")
@@ -59,5 +60,11 @@ class SegmentCache(Generic[V]):
 
 def segment_key(secret: bytes, text: str, context: bytes = b"") -> bytes:
     """Return the 16-byte keyed BLAKE2b of a text; ``context`` (16 bytes at most) is the use."""
-    data = text.encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(data, digest_size=_KEY_BYTES, key=secret, person=context).digest()
+    hasher = _keyed(secret, context).copy()
+    hasher.update(text.encode("utf-8", "surrogatepass"))
+    return hasher.digest()
+
+
+@lru_cache(maxsize=64)
+def _keyed(secret: bytes, context: bytes) -> "hashlib.blake2b":
+    return hashlib.blake2b(digest_size=_KEY_BYTES, key=secret, person=context)

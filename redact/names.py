@@ -1,6 +1,6 @@
 """Learnt values found again in the text of their record: any case, possessive, and in disguise."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import count
 
@@ -58,6 +58,7 @@ class NameFinder:
         self.serial = next(_SERIALS)
         self._by_word: dict[str, list[Spelling]] = {}
         self._marks: dict[str, frozenset[str]] = {}
+        self._seconds: dict[str, frozenset[str]] = {}
         self._unspelt = learnt.value if learnt.type == BIRTH_DATE else ""
         self._add(spellings(learnt))
 
@@ -74,9 +75,9 @@ class NameFinder:
             self._unspelt = ""
         found: list[Finding] = []
         for word, ways in self._by_word.items():
-            if not any([mark in lowered for mark in self._marks[word]]):  # noqa: C419  # faster so
-                continue
-            for at in _places(lowered, word, ways):
+            seconds = self._seconds.get(word)
+            places = _before(lowered, word, seconds) if seconds else _all(lowered, word)
+            for at in places:
                 if at == 0 or not text[at - 1].isalnum():
                     end = _longest(text, lowered, at, ways)
                     if end:
@@ -91,6 +92,8 @@ class NameFinder:
             same.sort(key=lambda way: -sum(map(len, way.words)))
             # The longest word of each: that of `A Lovelace` is rarer than the `a`.
             self._marks[word] = frozenset([max(way.words, key=len) for way in same])
+            if len(word) <= _INITIAL and all(len(way.words) > 1 for way in same):
+                self._seconds[word] = frozenset([way.words[1] for way in same])
 
 
 class Names:
@@ -150,26 +153,29 @@ def _year_ends(text: str, year: str) -> bool:
     return False
 
 
-def _places(lowered: str, word: str, ways: Sequence[Spelling]) -> Iterator[int]:
-    """Yield where spellings that begin with a word may begin: before their second word, if the
-    first is but a letter, which stands everywhere.
-    """
-    if len(word) > _INITIAL or any([len(way.words) == 1 for way in ways]):  # noqa: C419  # faster so
-        yield from _all(lowered, word)
-        return
-    for second in {way.words[1] for way in ways}:
-        for place in _all(lowered, second):
-            for gap in range(1, _MOST_BETWEEN + 1):
-                at = place - gap - len(word)
-                if at >= 0 and lowered.startswith(word, at):
-                    yield at
-
-
-def _all(text: str, word: str) -> Iterator[int]:
+def _all(text: str, word: str) -> list[int]:
+    """Return where a word stands in a text."""
+    places = []
     at = text.find(word)
     while at != -1:
-        yield at
+        places.append(at)
         at = text.find(word, at + 1)
+    return places
+
+
+def _before(text: str, initial: str, seconds: Iterable[str]) -> list[int]:
+    """Return where an initial stands before one of the words that follow it: it alone stands
+    everywhere.
+    """
+    return [
+        at
+        for second in seconds
+        if second in text
+        for place in _all(text, second)
+        for gap in range(1, _MOST_BETWEEN + 1)
+        for at in (place - gap - len(initial),)
+        if at >= 0 and text.startswith(initial, at)
+    ]
 
 
 def _longest(text: str, lowered: str, at: int, ways: Sequence[Spelling]) -> int:

@@ -24,7 +24,12 @@ from redact.findings import TextTimeoutError
 _DIGIT = re.compile(r"\d")
 _AFTER = 3
 """Characters after a candidate that decide whether it is a time of day."""
+_EXTENSION = "extinao="
+"""Letters of `ext`, `int`, `anexo`: of what phonenumbers reads before an extension, and `;ext=`."""
+
 _MEMORY = 20_000
+_NEUTRAL = frozenset(" \t\n\r!\"#&'()*+,-./;<=>?@[\\]^_`{|}~")
+"""What may stand beside a number as nothing may: no letter, no sign of money, no time of day."""
 
 Span = tuple[int, int]
 PerRegion = tuple[Span | None, ...]
@@ -46,8 +51,9 @@ class PhoneWalker:
         self._leading = tuple(map(_leading_digits, regions))
         self._valid = tuple(_valid(region) if leniency else _ANY for region in regions)
         self._pattern = phonenumbermatcher._PATTERN
-        self._first = re.compile(rf"[{vars(phonenumbermatcher)['_LEAD_CLASS_CHARS']}]|\d")
         self._shortest = min(4, *self._fewest)
+        self._first = re.compile(rf"[{vars(phonenumbermatcher)['_LEAD_CLASS_CHARS']}]|\d")
+        self._first_ascii = _first_ascii(self._shortest)
         self._second: re.Pattern[str] = vars(phonenumbermatcher)["_SECOND_NUMBER_START_PATTERN"]
         digits = min(self._fewest) - 1
         gap = f"[{vars(phonenumberutil)['_VALID_PUNCTUATION']}xX]{{0,4}}"
@@ -85,7 +91,8 @@ class PhoneWalker:
     def _candidates(
         self, text: str, index: int, deadline: float
     ) -> Iterator[tuple[int, int, PerRegion]]:
-        match_at, first = self._pattern.match, self._first.search
+        match_at = self._pattern.match
+        first = (self._first_ascii if text.isascii() else self._first).search
         while (begin := first(text, index)) is not None:
             if self._clock() > deadline:
                 raise TextTimeoutError
@@ -97,10 +104,11 @@ class PhoneWalker:
             if match.end() - start < self._shortest:
                 index = match.end()
                 continue
+            before, after = text[start - 1 : start], text[match.end() : match.end() + _AFTER]
             key = (
-                text[start - 1 : start] if start else "",
+                "" if before in _NEUTRAL else before,
                 match[0],
-                text[match.end() : match.end() + _AFTER],
+                "" if after[:1] in _NEUTRAL else after,
             )
             known = self._known.get(key)
             if known is None:
@@ -147,6 +155,17 @@ class PhoneWalker:
         matcher = PhoneNumberMatcher(text, region, leniency=self._leniency)
         match = matcher._extract_match(candidate, len(before))
         return None if match is None else (match.start - len(before), match.end - len(before))
+
+
+def _first_ascii(shortest: int) -> re.Pattern[str]:
+    """Return what matches where a candidate of so many characters may begin in a text of ASCII.
+
+    All of its characters are digits, signs between them, or of the word before an extension.
+    """
+    ascii_ = "".join(map(chr, range(128)))
+    marks = re.findall(f"[{vars(phonenumberutil)['_VALID_PUNCTUATION']}]", ascii_)
+    within = re.escape("".join(marks) + "+;,:\t#" + _EXTENSION + _EXTENSION.upper())
+    return re.compile(rf"[+(\[0-9][0-9{within}]{{{shortest - 1}}}")
 
 
 _PLAIN = re.compile(r"[0-9() ./-]+")

@@ -101,7 +101,7 @@ class Words:
     def _add(self, stretch: str, doc: Doc, vectors: Floats) -> None:
         first, self._used = self._used, self._used + len(doc)
         self._table[first : self._used] = vectors
-        self._blank[first : self._used] = [word.is_space for word in doc]
+        self._blank[first : self._used] = stretch.isspace()
         places = [(word.idx, word.idx + len(word)) for word in doc]
         self._known[stretch] = _Stretch(list(range(first, self._used)), places)
 
