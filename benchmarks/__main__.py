@@ -14,6 +14,7 @@ ALL = (
     ("commits", "requests and CPU of a commit, by partitions and versions"),
     ("memory", "peak memory by partitions and records"),
     ("redaction", "redaction against stock Presidio, and in the worker"),
+    ("kept_out", "what keeping out erased persons costs a record"),
     ("ner_speed", "the cost of finding names"),
     ("labels_join", "the join of traces and feedback: throughput, state, rebuild"),
     ("labels_worker", "what labels cost the worker, and how long it reads the join back"),

@@ -1,0 +1,55 @@
+"""CPU time that tombstones add to each record the worker reads, by how many persons were erased.
+
+python -m benchmarks.kept_out
+"""
+
+import time
+
+from lake.erasures import Tombstone
+from redact.erased import NOBODY, Erased
+from redact.keys import Keys
+from redact.subjects import Subject, marks_of_traces
+from schemas.contract import CONTRACTS
+from schemas.provenance import Decoded, Raw, RecordKind
+from schemas.records import Trace
+from stream.decode.json_reader import JsonReader
+from tests.make.records import encode_json, trace
+
+KEYS = Keys.derive(bytes(32))
+RECORDS, ROUNDS, TRACES_EACH = 1000, 15, 20
+PERSONS = (0, 1, 1_000, 100_000)
+
+
+def batch() -> Decoded[Trace]:
+    """Return a batch of traces, as the decoder gives it."""
+    reader = JsonReader(CONTRACTS[RecordKind.TRACE], Trace)
+    raws = [Raw(0, i, 0, None, encode_json(trace(i))) for i in range(RECORDS)]
+    records = [reader.read(raw.value or b"") for raw in raws]
+    rows = range(RECORDS)
+    return Decoded(
+        RecordKind.TRACE, "t", records, [0 for _ in rows], list(rows), ["" for _ in rows], raws
+    )
+
+
+def erased(persons: int) -> Erased:
+    """Return the test for so many persons, each with some traces."""
+    marks = [m for n in range(persons) for m in Subject(f"u-{n}", [KEYS]).marks()[KEYS.name]]
+    traces = marks_of_traces([KEYS], [f"trace of {n}" for n in range(persons * TRACES_EACH)])
+    return Erased([Tombstone(1, 2**62, {KEYS.name: marks}, traces)], [KEYS]) if persons else NOBODY
+
+
+def main() -> None:
+    """Measure, as the intake of the worker does it."""
+    records = batch()
+    for persons in PERSONS:
+        test, best = erased(persons), float("inf")
+        for _ in range(ROUNDS):
+            began = time.process_time()
+            if test:
+                test.without(records)
+            best = min(best, time.process_time() - began)
+        print(f"{persons:>8} persons erased: {best / RECORDS * 1e6:6.2f} µs a record")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,248 @@
+"""Somebody is erased while workers run: whatever happens, nobody comes back, nobody else goes."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+
+from lake.config import LakeSettings
+from lake.erasures import Tombstone, fence, newest, open_store, put
+from lake.tables import LAYOUTS, Lake
+from redact.keys import KEY_BYTES, Keys
+from redact.subjects import Subject
+from stream.failpoints import Step
+from tests.faults.scene import Scene
+from tests.lake.kit import patience
+from tests.make.records import STARTED_AT, encode_json, feedback, trace
+from tests.servers.fixtures import StartWorker
+from tests.servers.kafka import Kafka
+from tests.servers.topic_io import Coordinate, Record, produce
+from tests.servers.worker import run_goldpan
+
+SUBJECT = "mia_okafor_4711"
+KEYS = Keys.derive(bytes(range(KEY_BYTES)))
+MINE = frozenset(Subject(SUBJECT, [KEYS]).identifiers())
+DAY = 86_400_000_000
+POLICY = "name: lax\nentities:\n  EMAIL_ADDRESS: {}\n  USER_ID: {}\nnames: {model: none}\n"
+RECORDS = ("traces", "feedback")
+EARLY = ["traces", "quarantine"]
+"""The tables that an erasure had fenced when it was killed."""
+LATE = [name for name in LAYOUTS if name not in EARLY]
+
+
+def is_mine(i: int) -> bool:
+    """Whether trace ``i`` and feedback ``i`` are of the subject."""
+    return i % 4 == 1
+
+
+@dataclass
+class ErasureScene(Scene):
+    """A scene in which every fourth record is of one person; each trace has feedback."""
+
+    mine: dict[str, list[Coordinate]] = field(default_factory=lambda: {n: [] for n in RECORDS})
+
+    def produce(self, count: int) -> None:
+        """Put ``count`` more traces, and feedback on each, on the topics."""
+        self._send_all(range(self._next, self._next + count))
+        self._next += count
+
+    def same_again(self) -> None:
+        """Produce all records once more, as a mirror or a producer that begins anew would."""
+        self._send_all(range(self._next))
+
+    def _send_all(self, numbers: range) -> None:
+        self.traces += self._send("traces", self.traces_topic, numbers, trace)
+        self.feedback += self._send("feedback", self.feedback_topic, numbers, feedback)
+
+    def _send(
+        self, table: str, topic: str, numbers: range, make: Callable[..., dict[str, Any]]
+    ) -> list[Coordinate]:
+        made = [make(i, **({"user_id": SUBJECT} if is_mine(i) else {})) for i in numbers]
+        sent = [Record(one["trace_id"].encode(), encode_json(one)) for one in made]
+        found = produce(self.kafka.bootstrap, topic, sent)
+        self.mine[table] += [at for i, at in zip(numbers, found, strict=True) if is_mine(i)]
+        return found
+
+    def tombstone(self) -> None:
+        """Put a tombstone, as the first step of an erasure."""
+        until, store = STARTED_AT + DAY, open_store(self.opened().location)
+        put(store, lambda n: Tombstone(n, until, Subject(SUBJECT, [KEYS]).marks()))
+
+    def fence(self, tables: list[str]) -> dict[str, int]:
+        """Fence tables; return the versions from which on nothing of the subject may come."""
+        lake = self.opened()
+        number = newest(open_store(lake.location))
+        for name in tables:
+            fence(lake.table(name), number, retry=patience(), now_ms=lambda: 0)
+        return {name: lake.table(name).handle.version() for name in tables}
+
+    def opened(self) -> Lake:
+        """The lake, with handles of its own."""
+        return Lake(LakeSettings(uri=str(self.lake)))
+
+    def assert_kept_out(self, fenced: dict[str, int]) -> None:
+        """Nothing of the subject was committed behind the fences."""
+        for name in RECORDS:
+            now = self.witness.table(name)
+            before = DeltaTable(f"{self.lake}/{name}", version=fenced[name])
+            assert now is not None
+            for file in set(now.file_uris()) - set(before.file_uris()):
+                users = set(pq.read_table(file, columns=["user_id"])["user_id"].to_pylist())
+                assert not users & MINE, (name, file)
+
+    def stored_of_mine(self) -> int:
+        """How many rows there are of the subject, by their user ids."""
+        users = [
+            u for n in RECORDS for u in self.witness.rows(n, ["user_id"])["user_id"].to_pylist()
+        ]
+        return sum(user in MINE for user in users)
+
+    def assert_all_others_once(self) -> None:
+        """Each record of others is there once; of the subject's some are not, and are counted."""
+        gone = 0
+        topics = ((self.traces_topic, self.traces), (self.feedback_topic, self.feedback))
+        for table, (topic, sent) in zip(RECORDS, topics, strict=True):
+            found = self.witness.places(table, topic)
+            assert [at for at, times in found.items() if times > 1] == []
+            missing = set(sent) - {Coordinate(*at) for at in found}
+            assert missing <= set(self.mine[table])
+            gone += len(missing)
+        assert self.witness.problems() == []
+        mine = {topic for topic, _ in topics}
+        said = json.loads(self.witness.verify().stdout)["partitions"]
+        assert sum(p["dropped"] + p["erased"] for p in said if p["topic"] in mine) == gone
+
+
+@pytest.fixture
+def scene(kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> ErasureScene:
+    """Topics, a lake, and a policy that replaces user ids and is loaded at once."""
+    (tmp_path / "lax.yaml").write_text(POLICY)
+    return ErasureScene(
+        kafka,
+        tmp_path / "lake",
+        start_worker,
+        more={"redact__policy": str(tmp_path / "lax.yaml"), "labels__policy": "off"},
+    )
+
+
+def test_erased_under_a_live_worker(scene: ErasureScene) -> None:
+    """From the fence on nothing of the subject is committed; no record of others is lost."""
+    scene.produce(60)
+    worker = scene.start()
+    worker.wait_until(scene.all_in, what="done with the first records")
+    scene.produce(400)
+    scene.tombstone()
+    fenced = scene.fence(list(LAYOUTS))
+    scene.produce(100)
+    worker.wait_until(scene.all_in, what="done with all")
+    worker.sigterm()
+    worker.finish()
+
+    assert len(worker.logs("erasures_applied", newest=1)) == 1
+    scene.assert_kept_out(fenced)
+    scene.assert_all_others_once()
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Step.PRIMARY_WRITTEN,
+        pytest.param(Step.SEALED, marks=pytest.mark.chaos),
+        pytest.param(Step.QUARANTINE_COMMITTED, marks=pytest.mark.chaos),
+    ],
+)
+def test_worker_that_slept_through_the_fence(scene: ErasureScene, step: Step) -> None:
+    """A worker that is stopped in mid-flush with the subject's records cannot write them."""
+    scene.produce(60)
+    worker = scene.start(stream__fail_at=f"{step}=stop")
+    stopped = psutil.Process(worker.pid)
+    worker.wait_until(lambda: stopped.status() == psutil.STATUS_STOPPED, what="stopped")
+    scene.tombstone()
+    fenced = scene.fence(list(LAYOUTS))
+    worker.sigcont()
+    worker.wait_until(scene.all_in, what="done with all")
+    worker.sigterm()
+    worker.finish()
+
+    assert worker.logs("flush_fenced")
+    scene.assert_kept_out(fenced)
+    assert scene.stored_of_mine() == 0
+    scene.assert_all_others_once()
+
+
+@pytest.mark.chaos
+def test_erasure_that_dies_between_two_fences(scene: ErasureScene) -> None:
+    """Killed after two tables of six, gone on with later; a worker is killed meanwhile."""
+    scene.produce(60)
+    worker = scene.start()
+    worker.wait_until(scene.all_in, what="done with the first records")
+    scene.tombstone()
+    fenced = scene.fence(EARLY)
+    scene.produce(100)
+    worker.wait_until(scene.all_in, what="done with what came between")
+    worker.sigkill()
+    scene.produce(20)
+    fenced |= scene.fence(LATE)
+    scene.produce(20)
+    scene.catch_up()
+
+    scene.assert_kept_out(fenced)
+    scene.assert_all_others_once()
+
+
+def test_nobody_comes_back(scene: ErasureScene, kafka: Kafka) -> None:
+    """After an erasure: a replay from the beginning, the same records once more, other topics."""
+    scene.produce(60)
+    scene.catch_up()
+    assert scene.stored_of_mine() == 30
+    for command in (
+        ["erase", "--subject", SUBJECT],
+        ["stream", "replay", "--topic", scene.traces_topic, "--from", "0", "--name", "again"],
+    ):
+        done = run_goldpan(scene.env(), *command)
+        assert done.returncode == 0, done.stderr
+    assert scene.stored_of_mine() == 0
+    staged = DeltaTable(f"{scene.lake}/replays/again/traces").to_pyarrow_table()
+    assert len(staged) == 45
+    assert not set(staged["user_id"].to_pylist()) & MINE
+    promoted = run_goldpan(scene.env(), "replay", "promote", "again")
+    assert promoted.returncode == 0, promoted.stderr
+
+    scene.same_again()
+    scene.catch_up()
+    other = ErasureScene(kafka, scene.lake, scene.start_worker, more=scene.more)
+    other.produce(60)
+    other.catch_up()
+
+    assert scene.stored_of_mine() == 0
+    rows = Counter(scene.witness.rows("traces", ["_topic"])["_topic"].to_pylist())
+    assert rows == {scene.traces_topic: 90, other.traces_topic: 45}
+    scene.assert_all_others_once()
+    other.assert_all_others_once()
+
+
+@pytest.mark.chaos
+def test_worker_without_the_key_does_not_start(scene: ErasureScene) -> None:
+    """It could not tell who must be kept out; with the former key it can."""
+    scene.produce(20)
+    scene.catch_up()
+    scene.tombstone()
+    scene.fence(list(LAYOUTS))
+    before = scene.env()["GOLDPAN_REDACT__KEY"]
+    new = {"redact__key": before.swapcase(), "redact__key_id": "k2"}
+    scene.produce(20)
+
+    worker = scene.start("--until-caught-up", **new)
+    assert worker.wait() == 3
+    assert "GOLDPAN_REDACT__FORMER_KEYS" in worker.log_text() + worker.out_text()
+
+    scene.catch_up(**new, redact__former_keys=json.dumps({"k1": before}))
+    scene.assert_all_others_once()
+    assert scene.stored_of_mine() == 10
