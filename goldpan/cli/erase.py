@@ -43,7 +43,7 @@ def run(call: Call, *, subject: str | None, subjects: Any, dry_run: bool, unopen
     \b
     Example:
       goldpan erase --subject u-1042 --dry-run
-      goldpan erase --subject u-1042
+      goldpan erase --subject u-1042             # goldpan erase run, in full
     """
     named = None if subjects is None else subjects.name
     text = None if subjects is None else subjects.read()

@@ -20,11 +20,16 @@ class LazyGroup(click.Group):
         super().__init__(name=name, help=entry.summary, context_settings=CONTEXT, **attributes)
         self._entry = entry
 
+    @property
+    def default(self) -> str | None:
+        """Return the member that is meant where only options follow."""
+        return self._entry.default
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default in front where a command's name would be, if options stand there."""
         helps = self.get_help_option_names(ctx)
-        if self._entry.default and args and args[0].startswith("-") and args[0] not in helps:
-            args = [self._entry.default, *args]
+        if self.default and args and args[0].startswith("-") and args[0] not in helps:
+            args = [self.default, *args]
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

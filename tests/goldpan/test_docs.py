@@ -55,6 +55,8 @@ def test_commands_on_a_page_exist_with_their_options(page: Path) -> None:
         rest = list(arguments)
         while isinstance(command, LazyGroup) and rest and not rest[0].startswith("-"):
             command = command.get_command(context, rest.pop(0))
+        if isinstance(command, LazyGroup) and rest and command.default:
+            command = command.get_command(context, command.default)
         assert command is not None, arguments
         options = {option for p in command.params for option in p.opts} | {"--help", "--version"}
         assert {word.split("=")[0] for word in rest if word.startswith("--")} <= options, arguments
