@@ -94,7 +94,8 @@ def erase(
     """Erase the wanted rows from all releases; return what this erasure took, in all its calls.
 
     To be called when the rows are gone from the tables. Raises FatalError where it cannot be told
-    whose rows a file holds, or where a manifest names one of the traces: all else is done by then.
+    whose rows a file holds, or where a manifest names one of the traces; the rows are gone from all
+    other versions by then.
     """
     tables = (order.tables.get(table, 0) for table in ("traces", "labels"))
     shelf.fence(Fence(order.number, *tables))
@@ -118,17 +119,30 @@ def _erase_everywhere(
     begun a successor of rows that are wanted here. From then on it cannot (see `succeed`).
     """
     closed: dict[tuple[str, str], Found] = {}
+    failures: list[FatalError] = []
     seen: set[Standing] = set()
     while todo := [one for one in _everything(shelf) if one not in seen]:
         seen.update(todo)
         for one in sorted(todo, key=lambda one: not one.published):
             progress(f"erasing from {one.name}@{one.version}")
-            found = None if one.published else _found(shelf, one, wanted)
-            if found is None or not _closed(shelf, one, wanted):
-                settle(shelf, one, wanted, order)
-            elif found.rows or found.mentions:
-                closed[one.name, str(one.version)] = found
+            try:
+                found = _erased_from(shelf, one, wanted, order)
+            except FatalError as error:
+                failures.append(error)
+            else:
+                closed |= {} if found is None else {(one.name, str(one.version)): found}
+    if failures:
+        raise failures[0]
     return closed
+
+
+def _erased_from(shelf: Shelf, one: Standing, wanted: Wanted, order: Order) -> Found | None:
+    """Take the rows out of a version; return what was there if it was never published."""
+    found = None if one.published else _found(shelf, one, wanted)
+    if found is None or not _closed(shelf, one, wanted):
+        settle(shelf, one, wanted, order)
+        return None
+    return found if found.rows or found.mentions else None
 
 
 def _everything(shelf: Shelf) -> Iterator[Standing]:

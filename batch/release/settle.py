@@ -17,6 +17,7 @@ Four files change, one after the other, each swapped for what was read of it (`O
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -100,17 +101,13 @@ def _steps(folder: _Folder, wanted: Wanted, order: Order) -> list[_Step]:
     with _named(folder.one):
         rows, lines = read_rows(folder.files[DATA]), read_lines(folder.files[STARTER])
         read = {DATA: json_rows(rows), STARTER: lines}
+        whys = [wanted.why(row) for row in chain(*read.values())]
+        if not any(whys) and not folder.note.erasures:
+            return []
         names = {file: [commitment(row).row for row in some] for file, some in read.items()}
-        why = {
-            name: wanted.why(row)
-            for file, some in read.items()
-            for name, row in zip(names[file], some, strict=True)
-        }
-    going = {row for row, reason in why.items() if reason is not None}
-    note = _told(folder, order, {row: why[row] for row in going})
-    gone = note.rows | going
-    if not gone:
-        return []
+    going = {n: why for n, why in zip(chain(*names.values()), whys, strict=True) if why}
+    note = _told(folder, order, going)
+    gone = note.rows | going.keys()
     writers: dict[str, Callable[[Sequence[int]], bytes]] = {
         DATA: lambda kept: parquet(rows.take(pa.array(kept, pa.int64()))),
         STARTER: lambda kept: jsonl([lines[i] for i in kept]),
@@ -120,7 +117,7 @@ def _steps(folder: _Folder, wanted: Wanted, order: Order) -> list[_Step]:
     return _changed(folder, note, made, order.signer)
 
 
-def _told(folder: _Folder, order: Order, going: Mapping[str, Why | None]) -> Note:
+def _told(folder: _Folder, order: Order, going: Mapping[str, Why]) -> Note:
     """Return the note with what goes now; of rows that the release never had it tells nothing."""
     committed = {row for _, row in folder.manifest["rows"]}
     new = {row for row in going.keys() & committed if row not in folder.note.rows}

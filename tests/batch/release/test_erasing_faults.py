@@ -225,15 +225,19 @@ def _stop() -> None:
 
 
 def test_what_cannot_be_read_is_told(original: Path, tmp_path: Path) -> None:
-    """Where nobody can tell whose rows a file holds, the erasure fails, and says which and why."""
+    """Where nobody can tell whose rows a file holds, it is told; all other versions are erased."""
+    here = shelf(tmp_path / "out")
     shutil.copytree(original, tmp_path / "out")
-    (tmp_path / "out" / "support" / "1.0.0" / DATA).write_bytes(b"PAR1")
-    for act in (
-        lambda: find(shelf(tmp_path / "out"), wanted()),
-        lambda: erase(shelf(tmp_path / "out"), wanted(), order(1)),
-    ):
-        with pytest.raises(FatalError, match=r"support/1\.0\.0: data\.parquet cannot be read"):
-            act()
+    shutil.copytree(original / "support", tmp_path / "out" / "damaged")
+    (tmp_path / "out" / "damaged" / "1.0.0" / DATA).write_bytes(b"PAR1")
+    told = r"damaged/1\.0\.0: data\.parquet cannot be read"
+    with pytest.raises(FatalError, match=told):
+        find(here, wanted())
+    with pytest.raises(FatalError, match=told):
+        erase(here, wanted(), order(1))
+    assert verify(FolderStore(tmp_path / "out" / "support" / "1.0.0")).erased > 0
+    shutil.rmtree(tmp_path / "out" / "damaged" / "1.0.0")
+    assert erase(here, wanted(), order(1))[0].successor == "2.0.0"
 
 
 def test_on_s3_older_versions_go_too(
