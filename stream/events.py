@@ -43,8 +43,8 @@ EVENTS: Mapping[str, str] = {
     "offsets_not_committed": "Kafka did not take the group's offsets; only lag tools need them.",
     "checkpoint_failed": "A checkpoint could not be written; the next one will be tried.",
     "labels_committed": "Label events are in the lake, with the positions of what they rest on.",
-    "labels_fenced": "Another worker had moved a position of labels; the join is read back from "
-    "the lake.",
+    "labels_fenced": "Another worker had moved a position of labels, or a replay or an erasure has "
+    "changed what they rest on; the join is read back from the lake.",
     "join_rebuilt": "The join of partitions that were taken over is back from the lake.",
     "join_passed_over": "Records that the join lets go, by why; they are in the lake all the same, "
     "and late ones are left to `goldpan labels reconcile`.",
