@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from lake.objects import FolderStore, ObjectStore, S3Store
+from lake.bucket import S3Store
+from lake.objects import FolderStore, ObjectStore
 from schemas.errors import UsageError
 
 _S3_OPTIONS = {

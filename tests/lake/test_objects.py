@@ -10,7 +10,8 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 from botocore.stub import Stubber
 
-from lake.objects import FolderStore, S3Store
+from lake.bucket import S3Store
+from lake.objects import FolderStore
 from schemas.errors import FatalError, RetryableError
 
 

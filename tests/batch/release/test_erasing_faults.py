@@ -16,7 +16,8 @@ from batch.release.rows import json_rows
 from batch.release.shelf import Shelf, TakenError
 from batch.release.verify import UNDER_WAY, verify
 from batch.release.version import FIRST, Version
-from lake.objects import FolderStore, S3Store
+from lake.bucket import S3Store
+from lake.objects import FolderStore
 from lake.tables import Lake
 from schemas.errors import FatalError
 from tests.architecture.source import ROOT

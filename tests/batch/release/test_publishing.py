@@ -16,8 +16,9 @@ from batch.release.files import CHECKSUMS, MANIFEST, WITHDRAWN, sha256
 from batch.release.shelf import Shelf, TakenError
 from batch.release.verify import verify, withdrawal
 from batch.release.version import FIRST, Level, Version, parse_reference
+from lake.bucket import S3Store
 from lake.config import LakeSettings
-from lake.objects import FolderStore, S3Store
+from lake.objects import FolderStore
 from lake.tables import Lake
 from schemas.errors import UsageError
 from tests.architecture.source import ROOT
