@@ -1,0 +1,125 @@
+"""Labels of a replay, killed at each step: what is in force is the old or the new, and then new."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goldpan import replays
+from goldpan.settings import Settings
+from labels.evidence import Scales
+from labels.policy import load_policy
+from lake.tables import Lake
+from lake.verify import verify
+from stream.replay_bounds import asked
+from stream.replay_promote import Means, Promotion
+from stream.replay_staging import State
+from stream.replay_steps import LabelStep, ReplayStep
+from tests.batch.kit import labels_of, new_lake, open_lake, worked
+from tests.labels.kit import feedback, trace
+from tests.servers.worker import settings
+
+TOPIC = "llm.traces"
+STEPS = (
+    ReplayStep.DECIDED,
+    ReplayStep.TRACES_NOTED,
+    ReplayStep.LABELS_FENCED,
+    ReplayStep.LABELS_WRITTEN,
+    ReplayStep.LABELS_REPLACED,
+    ReplayStep.FILE_REMOVED,
+    ReplayStep.FILES_REMOVED,
+)
+
+
+class CrashError(Exception):
+    """The process dies here."""
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """Six traces with feedback, labelled under the preset; the settings name the lake."""
+    for name, value in settings("localhost:1", tmp_path / "lake").items():
+        monkeypatch.setenv(name, value)
+    made: list[Any] = [trace(f"t{i}", at=i) for i in range(6)]
+    made += [feedback(f"f{i}", f"t{i}", at=60 + i) for i in range(6)]
+    lake = new_lake(tmp_path / "lake", made)
+    worked(lake, Scales(load_policy("chat_support")))
+    (tmp_path / "two.yaml").write_text("extends: chat_support\nname: mine\nversion: 2\n")
+    return lake
+
+
+def crashing(at: StrEnum | None) -> Callable[[StrEnum], None]:
+    """Return what dies at a step."""
+
+    def reached(step: StrEnum) -> None:
+        if step is at:
+            raise CrashError
+
+    return reached
+
+
+def staged(tmp_path: Path) -> Any:
+    """Stage the labels of the first three traces under another policy; return the plan."""
+    chosen = Settings()
+    rules = replays.label_rules(chosen, str(tmp_path / "two.yaml"))
+    plan = replays.only_labels(chosen, TOPIC, asked(0, 3), "r1", rules)
+    replays.labels_of(chosen, plan).stage(lambda *_told: None)
+    return plan
+
+
+def promote(at: StrEnum | None = None) -> None:
+    """Promote, and die at a step if one is given."""
+    chosen = Settings()
+    made = replays.promotion(chosen, "r1", lambda *_told: None)
+    means = Means(
+        made.means.retry, made.means.now_us, made.means.new_token, crashing(at), made.means.report
+    )
+    Promotion(made.staging, "r1", means, made.relabels).run()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_promotion_that_is_killed_goes_on(lake: Lake, tmp_path: Path, step: ReplayStep) -> None:
+    """At any time each trace has a label; in the end those of the range have their new one."""
+    plan = staged(tmp_path)
+    before = dict(labels_of(lake))
+    with pytest.raises(CrashError):
+        promote(step)
+    between = labels_of(open_lake(tmp_path / "lake"))
+    assert between.keys() == before.keys()
+    assert len({event.policy_version for t, event in between.items() if t < "t3"}) == 1
+    promote()
+    after = labels_of(open_lake(tmp_path / "lake"))
+    assert {event.policy_version for t, event in after.items() if t < "t3"} == {plan.label_policy}
+    assert {t: after[t] for t in ("t3", "t4", "t5")} == {t: before[t] for t in ("t3", "t4", "t5")}
+    assert replays.staging(Settings()).progress("r1").state is State.PROMOTED
+    problems = verify(open_lake(tmp_path / "lake"), deep=True).problems
+    assert [problem for problem in problems if "label" in problem] == []
+
+
+@pytest.mark.parametrize("step", list(LabelStep))
+def test_staging_that_is_killed_goes_on(
+    lake: Lake, tmp_path: Path, step: LabelStep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not complete, and cannot be promoted, before its labels are staged."""
+    with monkeypatch.context() as dying:
+        dying.setattr("goldpan.replay_labels.parse", lambda *_: crashing(step))
+        with pytest.raises(CrashError):
+            staged(tmp_path)
+    state = replays.staging(Settings()).progress("r1").state
+    assert (state is State.STAGED) == (step is LabelStep.LABELS_STAGED)
+    plan = staged(tmp_path)
+    found = replays.differences(Settings(), plan, lambda *_told: None, samples=9)
+    assert found[0] is None
+    assert found[1] is not None
+    assert (found[1].changed, found[1].policy) == (3, 3)
+
+
+def test_abandoning_leaves_nothing(lake: Lake, tmp_path: Path) -> None:
+    """No file is left, and the number of the policy stands for none."""
+    before = {file for file in (tmp_path / "lake").rglob("*") if file.is_file()}
+    staged(tmp_path)
+    assert not (tmp_path / "lake" / "policies").exists()
+    replays.abandon(Settings(), "r1")
+    assert {file for file in (tmp_path / "lake").rglob("*") if file.is_file()} == before
