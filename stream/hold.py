@@ -1,10 +1,19 @@
-"""Waiting before the same records are read again, because a step outside does not answer."""
+"""How long is waited, and waiting before the same records are read again."""
 
 from dataclasses import dataclass
 
 from schemas.errors import FatalError, RetryableError
 
 HOLD_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long to wait, in seconds: for flushes at the end, in a rebalance, for what fails."""
+
+    drain_seconds: float
+    revoke_seconds: float
+    retry_seconds: float
 
 
 @dataclass(slots=True)

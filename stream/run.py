@@ -34,6 +34,7 @@ from stream.events import Log
 from stream.failpoints import Step, parse
 from stream.flusher import Flusher, FlushSteps, Steps, another_topic
 from stream.flushes import Due, Flushes
+from stream.hold import Limits
 from stream.intake import Intake, Redacts, Seals
 from stream.kafka_client import admin_properties, make_consumer
 from stream.label_flush import LABELS, TABLE
@@ -46,7 +47,7 @@ from stream.no_labels import NoLabels
 from stream.observer import Observer
 from stream.pace import Pace
 from stream.probes import Probes
-from stream.worker import Limits, Worker
+from stream.worker import Worker
 
 START_SECONDS = 20.0  # how long Kafka and the lake may take to answer for the first time
 TAKE_OVER_SECONDS = 120.0  # within a rebalance: below Kafka's max.poll.interval.ms of 300 s

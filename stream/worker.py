@@ -26,7 +26,7 @@ from stream.failpoints import Step
 from stream.fetch import raw_of
 from stream.flusher import Flushed, NotFlushed, Outcome
 from stream.flushes import Flushes
-from stream.hold import HOLD_SECONDS, Hold
+from stream.hold import HOLD_SECONDS, Hold, Limits
 from stream.intake import Intake
 from stream.label_flush import LABELS, LabelFlush, LabelsFlushed
 from stream.labelling import Labelling
@@ -40,15 +40,6 @@ POLL_SECONDS = 0.2
 OBSERVE_SECONDS = 2.0
 DECODING = "decoding"
 JOIN_SECONDS = 2.0  # a thread that hangs in a request to the lake is left behind after this
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long to wait, in seconds."""
-
-    drain_seconds: float
-    revoke_seconds: float
-    retry_seconds: float
 
 
 @dataclass(slots=True)
@@ -94,6 +85,12 @@ class Worker:
         try:
             self._loop(targets)
             self._drain()
+            while self._fenced and targets is not None and not self.stop_requested():
+                # Not caught up after all: what was drained is void, and is read again.
+                self._look_for_erasures()
+                self._take_again(list(self.assignment.owned))
+                self._loop(targets)
+                self._drain()
         finally:
             self.give_up()
             self._abandon()
@@ -279,10 +276,7 @@ class Worker:
 
     def _on_assign(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
         sources = [Source(p.topic, p.partition) for p in partitions]
-        taken, incarnations = self._take_positions(sources)
-        self.assignment.add(taken)
-        self.incarnations.update(incarnations)
-        self.labelling.forget(sources)
+        taken = self._own(sources)
         starts = [_at(item) for item in taken]
         if self.cooperative:
             self.consumer.incremental_assign(starts)
@@ -336,11 +330,15 @@ class Worker:
         self._take_again(list(self.assignment.owned))
 
     def _take_again(self, sources: Sequence[Source]) -> None:
+        self._own(sources)
+        self._reposition()
+
+    def _own(self, sources: Sequence[Source]) -> list[Owned]:
         taken, incarnations = self._take_positions(sources)
         self.assignment.add(taken)
         self.incarnations.update(incarnations)
         self.labelling.forget(sources)
-        self._reposition()
+        return taken
 
     def _reposition(self) -> None:
         """Make the client fetch from where each partition really stands."""

@@ -18,11 +18,12 @@ from stream.buffer import Flush, TopicBuffer
 from stream.erasures import Erasures
 from stream.flusher import Flushed, FlushSteps, NotFlushed, Outcome
 from stream.flushes import Due, Flushes
+from stream.hold import Limits
 from stream.intake import Intake
 from stream.memory import Budget, Gate
 from stream.no_labels import NoLabels
 from stream.pace import Pace
-from stream.worker import Limits, Worker
+from stream.worker import Worker
 from tests.lake.kit import HERE, TOPIC, patience
 from tests.redact.kit import KEYS
 from tests.stream.kit import Recorder, take_over

@@ -12,7 +12,7 @@ from redact.subjects import feedback_mark
 from schemas.errors import FatalError
 from tests.lake.kit import make_lake, offsets, open_lake, patience
 from tests.redact.kit import KEYS
-from tests.stream.loop_kit import Loop, records
+from tests.stream.loop_kit import Loop, Message, records
 
 ERASED = "f-1"
 """The feedback at offset 1."""
@@ -107,3 +107,26 @@ def test_unknown_key_stops_the_worker(loop: Loop, tmp_path: Path) -> None:
     with pytest.raises(FatalError, match=r"k9\..*GOLDPAN_REDACT__FORMER_KEYS"):
         settle(loop)
     assert offsets(loop.lake.table("feedback")) == []
+
+
+def test_caught_up_means_that_all_is_in_the_lake(loop: Loop, tmp_path: Path) -> None:
+    """A fence that meets the very last flush does not end a worker that is to catch up."""
+    source = next(iter(loop.client.at))
+    batches = [records(0, 1, 2), records(0, 1, 2)]
+
+    def consume(_number: int, _timeout: float) -> list[Message]:
+        if len(batches) == 2:
+            erase(tmp_path, ["feedback"])
+        return batches.pop(0) if batches else []
+
+    for what, name, does in (
+        (loop.client, "consume", consume),
+        (loop.client, "subscribe", lambda *_topics, **_told: None),
+        (loop.client, "close", lambda: None),
+        (loop.flusher, "start", lambda: None),
+        (loop.flusher, "stop", lambda _seconds: None),
+    ):
+        loop.patch.setattr(what, name, does, raising=False)
+    loop.worker.run({source: 3})
+
+    assert offsets(loop.lake.table("feedback")) == [0, 2]
