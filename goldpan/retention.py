@@ -51,7 +51,7 @@ def runs(settings: Settings, chosen: Plan, day: date) -> list[Run]:
     """Return one run for each table of a plan, in the order of the tables."""
     lake, means = Lake(settings.lake), jobs.means()
     return [
-        Run(lake.table(name), chosen.tables[name].until(day), means)
+        Run.of(lake, name, chosen.tables[name].until(day), means)
         for name in LAYOUTS
         if name in chosen.tables
     ]
@@ -63,7 +63,7 @@ def staged_replays(
     """Yield the replays that still hold rows, or values, of days that are over."""
     staging = replays.staging(settings)
     for name, progress in staging.all():
-        if progress is None or progress.state is State.PROMOTED:
+        if progress is None or progress.state is State.PROMOTED or progress.plan.labels_only:
             continue
         days = list(until.get(progress.plan.table, {}).values())
         table = staging.lake(name).table(progress.plan.table)

@@ -33,8 +33,10 @@ from lake.ledger import (
 )
 from lake.parquet import encode
 from lake.quarantine import Filter, counts, generation_app, ingested_since, rows, take_out
+from lake.retention import ROWS, whole_from
 from lake.retry import Retry
 from lake.tables import Table
+from schemas.arrow import EVENT_DATE
 from schemas.errors import FatalError, FencedError
 from schemas.provenance import Decoded, Raw
 from schemas.redacted import Redacted
@@ -61,8 +63,9 @@ class Redriven:
     """What became of the records that were tried again.
 
     ``stored`` went to their table (``already`` of them had gone there before a crash), ``still``
-    counts by reason those that fail as before, ``gone`` are those whose payload nobody has, or
-    whose topic is no longer the one that they came from, ``erased`` those of erased persons.
+    counts by reason those that fail as before, ``gone`` are those whose payload nobody has, whose
+    topic is no longer the one that they came from, or whose day is over, ``erased`` those of erased
+    persons.
     """
 
     tried: int
@@ -109,14 +112,16 @@ class Redrive:
         return self.retry.call("reading tombstones", self.erasures.reload)
 
     def _run(self, which: Filter, *, dry_run: bool) -> Redriven:
-        found = rows(self.quarantine, which, payload=True).to_pylist()
-        aside = self._not_while_promoting()
+        # The generation first: whoever lets rows of quarantine expire marks them, then moves it.
         self.primary.refresh()
         generation = self.primary.number(generation_app(self.topic))
+        found = rows(self.quarantine, which, payload=True).to_pylist()
+        aside = self._not_while_promoting()
+        over = self._over()
         found = self._done_reading(found)
         current = self._of_this_topic(found)
         already = self._in_primary({_where(row) for row in current})
-        raws = self._payloads([row for row in current if _where(row) not in already])
+        raws = self._payloads([row for row in current if _where(row) not in already | over])
         decoded, rejected = self.decoder.decode(self.topic, raws)
         kept, _ = self.erasures.kept_out.without(decoded)
         forgotten = _places(decoded) - _places(kept)
@@ -166,6 +171,15 @@ class Redrive:
                 "`goldpan replay promote` again (`goldpan replay list` tells its name)"
             )
         return self.quarantine.number(generation_app(self.topic)) or 0
+
+    def _over(self) -> set[Coordinates]:
+        """Return the records of days that are over in quarantine: retention may be taking them."""
+        kept = whole_from(self.quarantine, ROWS)
+        if kept is None:
+            return set()
+        days = pc.field(EVENT_DATE) < kept
+        found = self.quarantine.read(["_partition", "_offset"], days, texts={"_topic": self.topic})
+        return set(zip(*(column.to_pylist() for column in found.columns), strict=True))
 
     def _done_reading(self, found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Leave out what the primary table has not passed yet: a worker is still busy with it."""

@@ -89,13 +89,15 @@ class Marks:
 class Look:
     """What a table holds of the ranges. ``sealed`` are those whose payload quarantine keeps.
 
-    ``over`` are rows of days of which the live table keeps less than it was given (retention).
+    ``over`` are rows of days of which the live table keeps less than it got, ``leaving`` those
+    of days of which it keeps nothing (retention).
     ``files`` holds the coordinates by the path of their file, at a dozen bytes a row.
     """
 
     there: Marks
     sealed: Marks
     over: Marks
+    leaving: Marks
     files: Mapping[str, Sequence[pa.RecordBatch]]
 
     def touched(self, marks: Marks) -> set[str]:
@@ -107,13 +109,14 @@ class Look:
         }
 
 
-def look(table: Table, plan: Plan, whole: date | None) -> Look:
-    """Look at a table as of its last refresh; days before ``whole`` are over.
+def look(table: Table, plan: Plan, whole: date | None, kept: date | None) -> Look:
+    """Look at a table as of its last refresh; values before ``whole`` and rows before ``kept`` are
+    over.
 
     Rows of an earlier incarnation of the topic are not seen: their offsets are of another topic.
     Raises RetryableError if the lake does not answer.
     """
-    there, sealed, over = (Marks.none(plan) for _ in range(3))
+    there, sealed, over, leaving = (Marks.none(plan) for _ in range(4))
     files: dict[str, list[pa.RecordBatch]] = defaultdict(list)
     columns = [*_COLUMNS, EVENT_DATE]
     if table.name == "quarantine":
@@ -121,14 +124,15 @@ def look(table: Table, plan: Plan, whole: date | None) -> Look:
     for batch in table.batches(columns, within(plan)):
         rows = batch.filter(pc.equal(batch.column("_topic"), plan.topic))
         there.add(rows)
-        if whole is not None:
-            over.add(rows.filter(pc.less(rows.column(EVENT_DATE), whole)))
+        for marks, since in ((over, whole), (leaving, kept)):
+            if since is not None:
+                marks.add(rows.filter(pc.less(rows.column(EVENT_DATE), since)))
         for path in pc.unique(rows.column(FILE_COLUMN)).to_pylist():
             of_file = rows.filter(pc.equal(rows.column(FILE_COLUMN), path))
             files[path].append(of_file.select(["_partition", "_offset"]))
         if "sealed_key_id" in columns:
             sealed.add(rows.filter(pc.is_valid(rows.column("sealed_key_id"))))
-    return Look(there, sealed, over, files)
+    return Look(there, sealed, over, leaving, files)
 
 
 def within(plan: Plan) -> pc.Expression:

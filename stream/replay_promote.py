@@ -37,7 +37,7 @@ from lake.commit import Move
 from lake.erasures import ERASURES_APP, newest, open_store
 from lake.ledger import adopted_app, promoting_app, replay_app
 from lake.quarantine import generation_app
-from lake.retention import PSEUDONYMS, SEALED, TEXT, whole_from
+from lake.retention import PSEUDONYMS, ROWS, SEALED, TEXT, whole_from
 from lake.retry import Retry
 from lake.tables import Table
 from schemas.errors import FatalError, FencedError, UsageError
@@ -59,24 +59,40 @@ class Pair:
     quarantine: Table
 
     def look(self, plan: Plan, whole: "Whole | None" = None) -> "Looks":
-        """Refresh both, and look at the ranges of a plan; ``whole`` is that of the live tables."""
-        self.primary.refresh()
+        """Refresh both, and look at the ranges of a plan; ``whole`` is that of the live tables.
+
+        Quarantine comes first: retention marks the days that are over in the one table, then moves
+        the generation in the other, so who has not seen the mark has an old generation.
+        """
         self.quarantine.refresh()
+        self.primary.refresh()
         days = whole or self._whole()
-        primary = look(self.primary, plan, days.primary)
-        return Looks(primary, look(self.quarantine, plan, days.quarantine), days)
+        return Looks(
+            look(self.primary, plan, days.values, days.rows),
+            look(self.quarantine, plan, days.payloads, days.aside),
+            days,
+        )
 
     def _whole(self) -> "Whole":
+        primary, quarantine = self.primary, self.quarantine
         return Whole(
-            whole_from(self.primary, TEXT, PSEUDONYMS), whole_from(self.quarantine, SEALED)
+            values=whole_from(primary, ROWS, TEXT, PSEUDONYMS),
+            rows=whole_from(primary, ROWS),
+            payloads=whole_from(quarantine, SEALED),
+            aside=whole_from(quarantine, ROWS),
         )
 
 
 class Whole(NamedTuple):
-    """The first days of which live rows, and the payloads of quarantine, are whole (retention)."""
+    """The first days of which something of the live tables is whole (retention).
 
-    primary: date | None
-    quarantine: date | None
+    ``values`` and ``rows`` of the primary table, ``payloads`` and rows (``aside``) of quarantine.
+    """
+
+    values: date | None
+    rows: date | None
+    payloads: date | None
+    aside: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +118,7 @@ def replaced(seen: Looks, staged: Looks) -> Marks:
     kept = seen.quarantine.sealed & staged.quarantine.there
     over = seen.primary.over | staged.primary.over
     over = over | (seen.quarantine.over & staged.quarantine.there)
+    over = over | seen.primary.leaving | seen.quarantine.leaving
     return (seen.there & staged.there) - (kept - staged.quarantine.sealed) - over
 
 

@@ -88,6 +88,13 @@ def _counts(table: Table, files: Sequence[LiveFile]) -> dict[Source, int]:
     return dict(found)
 
 
+def coordinates(table: Table, files: Sequence[LiveFile]) -> pa.Table:
+    """Return where the rows of some files came from, and when they were ingested."""
+    columns = ["_topic", "_partition", "_offset", "_ingested_at"]
+    parts = [rows.select(columns) for rows in _read(table, files, columns)]
+    return pa.Table.from_batches(parts)
+
+
 def _values(table: Table, files: Sequence[LiveFile], until: Mapping[str, date]) -> Iterator[Due]:
     """Yield the days of which some files hold values that are due."""
     amounts: dict[LiveFile, dict[str, Amount]] = defaultdict(dict)

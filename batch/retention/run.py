@@ -2,9 +2,10 @@
 
 1. The table's log is told from which day on rows and values are whole (`lake.retention`): who reads
    earlier days knows from then on that something of them may be gone.
-2. Day by day, the oldest first: files whose rows are over leave the table; files that hold values
+2. Where rows go, others must not be moving them (`batch.retention.crossing`).
+3. Day by day, the oldest first: files whose rows are over leave the table; files that hold values
    that are over are written again without these, one file in memory at a time. One commit a day.
-3. It looks again, until nothing is due: late rows, or another program's files, may have come.
+4. It looks again, until nothing is due: late rows, or another program's files, may have come.
 
 Each commit is a compare-and-swap on the files that go (`lake.rewrite`), so workers append meanwhile,
 and of two runs (or of a run and a compaction) that want the same files one wins and the other looks
@@ -14,21 +15,23 @@ bucket until it is purged (`batch.retention.purge`).
 """  # noqa: E501 - one long line
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from typing import Any, Final
 
+from batch.retention.crossing import QUARANTINE, Crossing
 from batch.retention.due import Due, due
 from batch.retention.values import cleared
 from batch.sequence import Means
-from lake.commit import Move, Watch, commit
+from lake.commit import Guard, Move, Watch, commit
 from lake.ledger import Entry, EntryKind, SourceRange
 from lake.retention import day_number, retention_app
-from lake.rewrite import ReplacedError, Replacement, replace
+from lake.rewrite import Replacement, replace
 from lake.stored import LiveFile, NewFile, StoredRows, read_rows, write_again
-from lake.tables import Table
+from lake.tables import Lake, Table
+from lake.verify import PRIMARY_TABLES
 from schemas.errors import FatalError, FencedError
 
 RETENTION_KEY: Final = "goldpan.retention"
@@ -39,11 +42,25 @@ ROUNDS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run over one table; ``until`` is the first day that is kept, by part."""
+    """One run over one table; ``until`` is the first day that is kept, by part.
+
+    ``waiting`` are days that were left in the end, since rows of theirs are on their way elsewhere.
+    """
 
     table: Table
     until: Mapping[str, date]
     means: Means
+    crossing: Crossing | None = None
+    waiting: list[Due] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, lake: Lake, name: str, until: Mapping[str, date], means: Means) -> "Run":
+        """Return a run over a table of a lake."""
+        table, quarantine = lake.table(name), lake.table(QUARANTINE)
+        primaries = [lake.table(primary) for primary in PRIMARY_TABLES]
+        crosses = name == QUARANTINE or name in PRIMARY_TABLES
+        crossing = Crossing(table, primaries, quarantine, means) if crosses else None
+        return cls(table, until, means, crossing)
 
     def look(self) -> list[Due]:
         """Return what is due; nothing is changed."""
@@ -63,7 +80,12 @@ class Run:
                 break
             if not self._told(found):
                 continue
-            for one in found:
+            on_their_way = [one for one in found if self._on_its_way(one)]
+            ready = [one for one in found if one not in on_their_way]
+            if not ready:
+                self.waiting.extend(on_their_way)
+                break
+            for one in ready:
                 if self._expired(one):
                     done = True
                     yield one
@@ -84,23 +106,35 @@ class Run:
             there = self.means.retry.call(what, partial(self.table.number, app))
             if there is None or there < to:
                 moves.append(Move(app, there, to))
-        if not moves:
-            return True
         try:
-            commit(
-                self.table.handle,
-                table=self.table.name,
-                files=[],
-                moves=moves,
-                token=self.means.new_token(),
-                entry=Entry(EntryKind.RETENTION, []),
-                retry=self.means.retry,
-                watch=Watch(),
-                now_ms=self._now_ms,
-            )
+            if moves:
+                self._mark(moves)
+            if self.crossing is not None:
+                self.crossing.fence(s for one in found if one.whole for s in one.counts)
         except FencedError:
             return False
         return True
+
+    def _mark(self, moves: Sequence[Move]) -> None:
+        commit(
+            self.table.handle,
+            table=self.table.name,
+            files=[],
+            moves=moves,
+            token=self.means.new_token(),
+            entry=Entry(EntryKind.RETENTION, []),
+            retry=self.means.retry,
+            watch=Watch(),
+            now_ms=self._now_ms,
+        )
+
+    def _on_its_way(self, one: Due) -> bool:
+        """Tell whether somebody has not come to the end of moving rows that are due."""
+        if self.crossing is None or not one.whole:
+            return False
+        what = f"reading table {self.table.name}"
+        crossing = self.crossing
+        return self.means.retry.call(what, lambda: crossing.on_their_way(one))
 
     def _expired(self, one: Due) -> bool:
         """Commit one day; False if another has changed one of its files meanwhile."""
@@ -110,13 +144,19 @@ class Run:
             new=new,
             entry=Entry(EntryKind.RETENTION, _ranges(one)),
             token=self.means.new_token(),
+            guards=self._guards(one),
             metadata={RETENTION_KEY: json.dumps(to_json(one), separators=(",", ":"))},
         )
         try:
             replace(self.table, wanted, retry=self.means.retry, now_ms=self._now_ms)
-        except ReplacedError:
+        except FencedError:
             return False
         return True
+
+    def _guards(self, one: Due) -> list[Guard]:
+        if self.crossing is None or self.table.name != QUARANTINE:
+            return []
+        return self.crossing.guards({source.topic for source in one.counts})
 
     def _without_values(self, one: Due, file: LiveFile) -> NewFile:
         retry = self.means.retry

@@ -31,7 +31,7 @@ def lake(tmp_path: Path) -> Lake:
 
 def expire(lake: Lake, table: str = "traces", **until: date) -> None:
     """Let parts of a table expire."""
-    assert list(Run(lake.table(table), until, means()).carry_out())
+    assert list(Run.of(lake, table, until, means()).carry_out())
 
 
 def days(made: Any) -> set[date]:

@@ -227,7 +227,7 @@ def means() -> Means:
 def runs(lake: Lake, text: str = PLAN, *, today: date = TODAY) -> list[Run]:
     """Return a run for each table of a plan."""
     tables = plan(text).tables
-    return [Run(lake.table(name), tables[name].until(today), means()) for name in tables]
+    return [Run.of(lake, name, tables[name].until(today), means()) for name in tables]
 
 
 def carried_out(lake: Lake, text: str = PLAN, *, today: date = TODAY) -> list[Due]:

@@ -1,0 +1,129 @@
+"""Rows that others move between a primary table and quarantine, while rows of the two expire.
+
+A re-drive and the promotion of a replay commit to both tables, one after the other, and each row is
+counted in both. So what expires must not be a row that is on its way:
+
+1. the mark of the days that are over is in the table's log before (`lake.retention`): who looks
+   from then on leaves rows of those days where they are;
+2. who looked before is fenced: the generation of the topic moves in the table that he commits to
+   first. While a replay is being promoted nothing is done at all (`lake.ledger.promoting_app`);
+3. a row that is in both tables then is one that somebody died over: its day waits until that has
+   come to its end.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from batch.retention.due import Due, coordinates
+from batch.sequence import Means
+from lake.commit import Guard, Move, Watch, commit
+from lake.ledger import Entry, EntryKind, Source, adopted_app, position_app, promoting_app
+from lake.quarantine import generation_app, ingested_since
+from lake.tables import Table
+from schemas.errors import FatalError
+
+QUARANTINE = "quarantine"
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Quarantine and the primary tables; ``table``, whose rows expire, is one of them."""
+
+    table: Table
+    primaries: Sequence[Table]
+    quarantine: Table
+    means: Means
+
+    def fence(self, sources: Iterable[Source]) -> None:
+        """Fence whoever looked at rows of these partitions before.
+
+        Raises FencedError if somebody else moves rows just now: look again. FatalError if a replay
+        of one of the topics is being promoted.
+        """
+        mine = set(sources)
+        topics = sorted({source.topic for source in mine})
+        if not topics:
+            return
+        self.means.retry.call("reading table quarantine", self.quarantine.refresh)
+        self._next_generation(self.quarantine, topics, self.guards(topics))
+        if self.table is self.quarantine:
+            for primary in self.primaries:
+                self.means.retry.call(f"reading table {primary.name}", primary.refresh)
+                here = {s.topic for s in mine if primary.number(position_app(s)) is not None}
+                if here:
+                    self._next_generation(primary, sorted(here), [])
+
+    def guards(self, topics: Iterable[str]) -> list[Guard]:
+        """Return what must hold for a commit to quarantine: no promotion is under way.
+
+        Raises FatalError if one is.
+        """
+        topics = list(topics)
+        self._refuse_promotion(topics)
+        apps = [promoting_app(topic) for topic in topics]
+        return [Guard(app, self.quarantine.number(app)) for app in apps]
+
+    def on_their_way(self, one: Due) -> bool:
+        """Tell whether a row that is due is in the other table too."""
+        others = self.primaries if self.table is self.quarantine else [self.quarantine]
+        mine = _by_source(coordinates(self.table, one.files))
+        for other in others:
+            self.means.retry.call(f"reading table {other.name}", other.refresh)
+            for source, rows in mine.items():
+                adopted = other.number(adopted_app(source.topic)) or 0
+                if self._shared(other, source, rows.filter(ingested_since(adopted)), adopted):
+                    return True
+        return False
+
+    def _shared(self, other: Table, source: Source, rows: pa.Table, adopted: int) -> bool:
+        """Tell whether another table holds one of these rows, of the same life of the topic."""
+        if not len(rows):
+            return False
+        ends = pc.min_max(rows["_offset"])
+        at = pc.field("_offset")
+        near = (at >= ends["min"]) & (at <= ends["max"]) & ingested_since(adopted)
+        near &= pc.field("_partition") == source.partition
+        offsets = rows["_offset"].combine_chunks()
+        return any(
+            pc.any(pc.is_in(some, value_set=offsets), min_count=0).as_py()
+            for batch in other.batches(["_topic", "_offset"], near)
+            for some in [batch.filter(pc.equal(batch["_topic"], source.topic))["_offset"]]
+        )
+
+    def _refuse_promotion(self, topics: Iterable[str]) -> None:
+        for topic in topics:
+            if self.quarantine.number(promoting_app(topic)):
+                raise FatalError(
+                    f"a replay of {topic} is being promoted: let it come to its end first, or run "
+                    "`goldpan replay promote` again (`goldpan replay list` tells its name)"
+                )
+
+    def _next_generation(
+        self, table: Table, topics: Sequence[str], guards: Sequence[Guard]
+    ) -> None:
+        numbers = {topic: table.number(generation_app(topic)) for topic in topics}
+        commit(
+            table.handle,
+            table=table.name,
+            files=[],
+            moves=[Move(generation_app(t), n, (n or 0) + 1) for t, n in numbers.items()],
+            guards=guards,
+            token=self.means.new_token(),
+            entry=Entry(EntryKind.RETENTION, []),
+            retry=self.means.retry,
+            watch=Watch(),
+            now_ms=lambda: self.means.now_us() // 1000,
+        )
+
+
+def _by_source(rows: pa.Table) -> Mapping[Source, pa.Table]:
+    names = rows.group_by(["_topic", "_partition"]).aggregate([]).to_pylist()
+    return {
+        Source(one["_topic"], one["_partition"]): rows.filter(
+            (pc.field("_topic") == one["_topic"]) & (pc.field("_partition") == one["_partition"])
+        )
+        for one in names
+    }
