@@ -69,6 +69,7 @@ def run(call: Call, *, path: Path | None, dry_run: bool, purges: bool, keep_hour
         "today": day.isoformat(),
         "until": {t: {p: d.isoformat() for p, d in parts.items()} for t, parts in until.items()},
         "expired": [to_json(one) for one in found],
+        "waiting": [to_json(one) for run in runs for one in run.waiting],
         "purged": {name: len(files) for name, files in gone.items()} if purges else None,
         "staged_replays": [{"name": one.name, "rows": one.rows} for one in staged],
     }
@@ -83,6 +84,12 @@ def run(call: Call, *, path: Path | None, dry_run: bool, purges: bool, keep_hour
                 "The files that the tables had before are still there: after a day, `goldpan "
                 f"retention run --purge` removes them (or `goldpan lake vacuum --keep-hours "
                 f"{keep_hours}`).",
+                soft_wrap=True,
+            )
+        for waits in (one for run in runs for one in run.waiting):
+            console.print(
+                f"[yellow]{waits.table}, {waits.day}[/] waits: a re-drive of rows of that day has "
+                "not come to its end; run `goldpan quarantine redrive` again",
                 soft_wrap=True,
             )
         for one in staged:

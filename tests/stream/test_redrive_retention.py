@@ -1,0 +1,124 @@
+"""A record that is on its way between quarantine and its table does not expire on the way."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from batch.retention.run import Run
+from batch.sequence import Means
+from lake.quarantine import Filter
+from lake.tables import Lake
+from lake.verify import verify
+from schemas.errors import FatalError, FencedError
+from schemas.provenance import Raw
+from stream.replay_steps import ReplayStep
+from tests.lake.kit import TOPIC, offsets, open_lake, patience
+from tests.stream.replays import TOKENS, filled_lake, stage
+from tests.stream.test_redrive import CrashError, aside, kafka, lake, redrive  # noqa: F401
+from tests.stream.test_replay_promote import NOW, promotion
+
+AFTER = date(2026, 11, 2)
+Coordinates = tuple[int, int]
+
+
+def expiry(folder: Path, table: str) -> Run:
+    """Return a run that lets all rows of a table expire."""
+    means = Means(patience(), lambda: NOW, lambda: next(TOKENS))
+    return Run.of(open_lake(folder), table, {"rows": AFTER}, means)
+
+
+def expire(folder: Path, table: str) -> Run:
+    """Let all rows of a table expire; return the run."""
+    run = expiry(folder, table)
+    list(run.carry_out())
+    return run
+
+
+def crash(_step: str) -> None:
+    """Die."""
+    raise CrashError
+
+
+@pytest.mark.parametrize("table", ["quarantine", "feedback"])
+def test_what_a_re_drive_died_over_waits(lake: Lake, tmp_path: Path, table: str) -> None:  # noqa: F811
+    """Its day is told to wait; when the re-drive has been finished, it goes, and is counted."""
+    with pytest.raises(CrashError):
+        redrive(lake, reached=crash).run(Filter(TOPIC))
+    assert expire(tmp_path, table).waiting
+    assert all("redrive` again" in problem for problem in verify(open_lake(tmp_path)).problems)
+    redrive(open_lake(tmp_path)).run(Filter(TOPIC))
+    assert not expire(tmp_path, table).waiting
+    assert offsets(open_lake(tmp_path).table(table)) == []
+    assert verify(open_lake(tmp_path), deep=True).problems == []
+
+
+def test_a_re_drive_that_looked_before_is_fenced(lake: Lake, tmp_path: Path) -> None:  # noqa: F811
+    """What it was about to bring in has expired meanwhile; the next one finds nothing to bring."""
+
+    def meanwhile(topic: str, wanted: Sequence[Coordinates]) -> Mapping[Coordinates, Raw]:
+        expire(tmp_path, "quarantine")
+        return kafka(topic, wanted)
+
+    with pytest.raises(FencedError):
+        redrive(lake, fetch=meanwhile).run(Filter(TOPIC))
+    assert verify(open_lake(tmp_path), deep=True).problems == []
+    assert aside(open_lake(tmp_path)) == ([], [])
+    assert redrive(open_lake(tmp_path)).run(Filter(TOPIC)).stored == 0
+
+
+def test_a_re_drive_leaves_what_is_over(lake: Lake, tmp_path: Path) -> None:  # noqa: F811
+    """Between the mark in the log and the commit that takes the rows, it brings none of them in."""
+    run = expiry(tmp_path, "quarantine")
+    assert run._told(run.look())  # killed after this step
+    done = redrive(lake).run(Filter(TOPIC))
+    assert (done.stored, done.gone) == (0, 4)
+    expire(tmp_path, "quarantine")
+    assert verify(open_lake(tmp_path), deep=True).problems == []
+
+
+@pytest.mark.parametrize("table", ["quarantine", "feedback"])
+@pytest.mark.parametrize("step", [ReplayStep.BROUGHT_IN, ReplayStep.SWAPPED])
+def test_nothing_expires_while_a_replay_is_promoted(
+    tmp_path: Path, table: str, step: ReplayStep
+) -> None:
+    """The command says so; afterwards it goes on."""
+    filled_lake(tmp_path)
+    stage(tmp_path)
+
+    def meanwhile(reached: ReplayStep) -> None:
+        if reached is step:
+            with pytest.raises(FatalError, match="is being promoted"):
+                expire(tmp_path, table)
+
+    promotion(tmp_path, meanwhile).run()
+    assert verify(open_lake(tmp_path), deep=True).problems == []
+    assert not expire(tmp_path, table).waiting
+    assert verify(open_lake(tmp_path), deep=True).problems == []
+
+
+@pytest.mark.parametrize("table", ["quarantine", "feedback"])
+@pytest.mark.parametrize("step", [ReplayStep.DECIDED, ReplayStep.ASIDE_WRITTEN])
+def test_rows_that_expire_before_a_promotion_begins_stay_away(
+    tmp_path: Path, table: str, step: ReplayStep
+) -> None:
+    """Whatever it had looked at: the commit that begins it looks again."""
+    filled_lake(tmp_path)
+    stage(tmp_path)
+    left = [1]
+
+    def meanwhile(reached: ReplayStep) -> None:
+        if reached is step and left[0]:
+            left[0] = 0
+            expire(tmp_path, table)
+
+    promotion(tmp_path, meanwhile).run()
+    assert not left[0]
+    # A row of the table that the new policy sets aside comes to quarantine, as a late one does.
+    comes = [6] if table == "quarantine" else []
+    assert offsets(open_lake(tmp_path).table(table)) == comes
+    assert verify(open_lake(tmp_path), deep=True).problems == []
+    expire(tmp_path, table)
+    assert offsets(open_lake(tmp_path).table(table)) == []
+    assert verify(open_lake(tmp_path), deep=True).problems == []
