@@ -15,6 +15,7 @@ ALL = (
     ("memory", "peak memory by partitions and records"),
     ("redaction", "redaction against stock Presidio, and in the worker"),
     ("kept_out", "what keeping out erased persons costs a record"),
+    ("erasure", "erasing a person from a million traces"),
     ("ner_speed", "the cost of finding names"),
     ("labels_join", "the join of traces and feedback: throughput, state, rebuild"),
     ("labels_worker", "what labels cost the worker, and how long it reads the join back"),
