@@ -7,8 +7,8 @@ counted in both. So what expires must not be a row that is on its way:
    from then on leaves rows of those days where they are;
 2. who looked before is fenced: the generation of the topic moves in the table that he commits to
    first. While a replay is being promoted nothing is done at all (`lake.ledger.promoting_app`);
-3. a row that is in both tables then is one that somebody died over: its day waits until that has
-   come to its end.
+3. a row that is in both tables then is one that somebody died over, and one of quarantine beyond
+   the position of its table is of a flush under way: its day waits until that has come to its end.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -67,16 +67,26 @@ class Crossing:
         return [Guard(app, self.quarantine.number(app)) for app in apps]
 
     def on_their_way(self, one: Due) -> bool:
-        """Tell whether a row that is due is in the other table too."""
+        """Tell whether a row that is due is in the other table too, or of a flush under way."""
         others = self.primaries if self.table is self.quarantine else [self.quarantine]
         mine = _by_source(coordinates(self.table, one.files))
         for other in others:
             self.means.retry.call(f"reading table {other.name}", other.refresh)
             for source, rows in mine.items():
                 adopted = other.number(adopted_app(source.topic)) or 0
-                if self._shared(other, source, rows.filter(ingested_since(adopted)), adopted):
+                lately = rows.filter(ingested_since(adopted))
+                if self._ahead(other, source, lately):
+                    return True
+                if self._shared(other, source, lately, adopted):
                     return True
         return False
+
+    def _ahead(self, other: Table, source: Source, rows: pa.Table) -> bool:
+        """Tell whether a worker has set a row aside, and not yet committed to the primary table."""
+        position = other.number(position_app(source))
+        if self.table is not self.quarantine or position is None or not len(rows):
+            return False
+        return bool(pc.max(rows["_offset"]).as_py() >= position)
 
     def _shared(self, other: Table, source: Source, rows: pa.Table, adopted: int) -> bool:
         """Tell whether another table holds one of these rows, of the same life of the topic."""

@@ -76,30 +76,42 @@ def run(call: Call, *, path: Path | None, dry_run: bool, purges: bool, keep_hour
 
     def show(console: Console) -> None:
         _show(console, found, until, dry_run=dry_run)
-        if purges and not dry_run:
-            for name, files in gone.items():
-                console.print(f"{name}: {count_text(len(files))} files purged")
-        elif found and not dry_run:
-            console.print(
-                "The files that the tables had before are still there: after a day, `goldpan "
-                f"retention run --purge` removes them (or `goldpan lake vacuum --keep-hours "
-                f"{keep_hours}`).",
-                soft_wrap=True,
-            )
-        for waits in (one for run in runs for one in run.waiting):
-            console.print(
-                f"[yellow]{waits.table}, {waits.day}[/] waits: a re-drive of rows of that day has "
-                "not come to its end; run `goldpan quarantine redrive` again",
-                soft_wrap=True,
-            )
-        for one in staged:
-            console.print(
-                f"[yellow]replay {one.name}[/] holds {count_text(one.rows)} staged rows of days "
-                f"that are over: `goldpan replay promote {one.name}`, or `abandon` it",
-                soft_wrap=True,
-            )
+        _show_files(console, gone, keep_hours, told=bool(found) and not dry_run)
+        _show_waiting(console, [one for run in runs for one in run.waiting], staged)
 
     call.answer(data, show)
+
+
+def _show_files(
+    console: Console, gone: Mapping[str, Sequence[str]], keep_hours: int, *, told: bool
+) -> None:
+    """Print what was purged, or, if something was ``told`` to have expired, what purges it."""
+    for name, files in gone.items():
+        console.print(f"{name}: {count_text(len(files))} files purged")
+    if told and not gone:
+        console.print(
+            "The files that the tables had before are still there: after a day, `goldpan retention "
+            f"run --purge` removes them (or `goldpan lake vacuum --keep-hours {keep_hours}`).",
+            soft_wrap=True,
+        )
+
+
+def _show_waiting(
+    console: Console, waiting: Sequence[Due], staged: Sequence[retention.StagedReplay]
+) -> None:
+    """Print what a person has to bring to its end."""
+    for one in waiting:
+        console.print(
+            f"[yellow]{one.table}, {one.day}[/] waits: a flush, or a re-drive, of rows of that day "
+            "has not come to its end; `goldpan lake verify` tells what to do",
+            soft_wrap=True,
+        )
+    for replay in staged:
+        console.print(
+            f"[yellow]replay {replay.name}[/] holds {count_text(replay.rows)} staged rows of days "
+            f"that are over: `goldpan replay promote {replay.name}`, or `abandon` it",
+            soft_wrap=True,
+        )
 
 
 def _found(runs: Sequence[Run], report: Report, *, dry_run: bool) -> list[Due]:

@@ -14,7 +14,7 @@ from lake.verify import verify
 from schemas.errors import FatalError, FencedError
 from schemas.provenance import Raw
 from stream.replay_steps import ReplayStep
-from tests.lake.kit import TOPIC, offsets, open_lake, patience
+from tests.lake.kit import TOPIC, append, offsets, open_lake, patience, set_aside
 from tests.stream.replays import TOKENS, filled_lake, stage
 from tests.stream.test_redrive import CrashError, aside, kafka, lake, redrive  # noqa: F401
 from tests.stream.test_replay_promote import NOW, promotion
@@ -121,4 +121,15 @@ def test_rows_that_expire_before_a_promotion_begins_stay_away(
     assert verify(open_lake(tmp_path), deep=True).problems == []
     expire(tmp_path, table)
     assert offsets(open_lake(tmp_path).table(table)) == []
+    assert verify(open_lake(tmp_path), deep=True).problems == []
+
+
+def test_what_a_worker_has_just_set_aside_waits(lake: Lake, tmp_path: Path) -> None:  # noqa: F811
+    """It commits to quarantine first: until its table follows, nothing of that flush expires."""
+    set_aside(lake, 10, 12, {11}, token=12)
+    assert expire(tmp_path, "quarantine").waiting
+    assert verify(open_lake(tmp_path), deep=True).problems == []
+    append(lake.table("feedback"), 10, 12, quarantined={11}, token=12)
+    assert not expire(tmp_path, "quarantine").waiting
+    assert aside(open_lake(tmp_path)) == ([], [])
     assert verify(open_lake(tmp_path), deep=True).problems == []
