@@ -22,6 +22,7 @@ from labels.decide import checked_clock
 from labels.difference import LabelDifference
 from labels.evidence import Scales
 from labels.pinned import pinned, scales_of
+from labels.textset import TextSet
 from lake.commit import Move
 from lake.ledger import Incarnation, adopted_app, replay_app
 from lake.retry import Retry
@@ -32,7 +33,7 @@ from stream.replay_bounds import Asked
 from stream.replay_overlay import Overlay, traces_of
 from stream.replay_plan import LABELS, QUARANTINE, Plan, name_for
 from stream.replay_promote import Pair
-from stream.replay_staging import PROMOTED, Staging
+from stream.replay_staging import LEFT, PROMOTED, TOUCHED, Staging
 from stream.replay_steps import LabelStep
 from stream.replay_stored import stored_spans
 
@@ -114,14 +115,14 @@ class ReplayLabels:
         self.note()
         reached(LabelStep.TRACES_NOTED)
         anew = self.means.retry.call("reading the lake", partial(self._anew, staged=True))
-        self._proposal().make(self.staging.touched(self.plan), anew, progress)
+        self._proposal().make(self._touched, anew, progress)
         reached(LabelStep.LABELS_STAGED)
 
     def difference(self, *, samples: int) -> LabelDifference:
         """Compare what is staged with the labels in force."""
         live = self.staging.live.table(LABELS)
-        wanted = self.staging.touched(self.plan)
-        return self._proposal().difference(wanted, live, samples=samples)
+        left = self.staging.noted(self.plan, LEFT)
+        return self._proposal().difference(self._touched, left, live, samples=samples)
 
     def note(self) -> None:
         """Take note of the traces that the rows of the range are about, live and staged."""
@@ -133,7 +134,7 @@ class ReplayLabels:
             table = lake.table(plan.table)
             self.means.retry.call(f"reading table {table.name}", table.refresh)
             found = self.means.retry.call("reading the lake", partial(traces_of, table, plan))
-            self.staging.keep_touched(plan, found)
+            self.staging.note(plan, TOUCHED, found)
 
     def fence(self) -> None:
         """Keep out labels from the rows that were there before; the policy holds from now on."""
@@ -143,7 +144,7 @@ class ReplayLabels:
 
     def replace(self, written: Callable[[], None]) -> None:
         """Decide once more, from what the lake holds now, and replace."""
-        self._replacing().run(self.staging.touched(self.plan), written)
+        self._replacing().run(self._touched, written)
 
     def _replacing(self) -> Replacing:
         return Replacing(
@@ -157,7 +158,12 @@ class ReplayLabels:
     def _proposal(self) -> Proposal:
         table = self.staging.lake(self.plan.name).table(LABELS)
         self.means.retry.call("reading staged labels", table.refresh)
-        return Proposal(table, replay_app(self.plan.number), self.means)
+        leave = partial(self.staging.note, self.plan, LEFT)
+        return Proposal(table, replay_app(self.plan.number), leave, self.means)
+
+    @property
+    def _touched(self) -> TextSet:
+        return self.staging.noted(self.plan, TOUCHED)
 
     def _anew(self, *, staged: bool = False) -> Anew:
         """Return what decides from the tables as they are, or as the replay would leave them."""

@@ -19,7 +19,9 @@ from schemas.errors import UsageError
 from stream.replay_plan import LABELS, QUARANTINE, Plan, parse_plan
 
 FOLDER = "replays"
-_PLAN, _FATE, _TOUCHED = "replay.json", "fate", "touched"
+_PLAN, _FATE = "replay.json", "fate"
+TOUCHED, LEFT = "touched", "left"
+"""The traces that a replay is about, and those of them whose labels stay as they are."""
 
 
 class Fate(StrEnum):
@@ -145,15 +147,14 @@ class Staging:
         table.refresh()
         return table.number(replay_app(plan.number))
 
-    def keep_touched(self, plan: Plan, touched: TextSet) -> TextSet:
-        """Note which traces a replay is about, beside those that were noted; return all."""
-        path, found = f"{plan.name}/{_TOUCHED}", self.touched(plan) | touched
-        self._files.put(path, found.to_bytes())
-        return found
+    def note(self, plan: Plan, what: str, traces: TextSet) -> None:
+        """Note traces, `TOUCHED` or `LEFT`, beside those that were noted before."""
+        found = self.noted(plan, what) | traces
+        self._files.put(f"{plan.name}/{what}", found.to_bytes())
 
-    def touched(self, plan: Plan) -> TextSet:
+    def noted(self, plan: Plan, what: str) -> TextSet:
         """Return the traces that were noted. Their ids are not in the file, only digests."""
-        data = self._files.find(f"{plan.name}/{_TOUCHED}") or b""
+        data = self._files.find(f"{plan.name}/{what}") or b""
         return TextSet.from_bytes(data, str(plan.number))
 
     def _read(self, plan: Plan) -> int:

@@ -27,10 +27,15 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The events that are proposed for some traces. ``app`` is under what the mark is kept."""
+    """The events that are proposed for some traces. ``app`` is under what the mark is kept.
+
+    ``leave`` is told of traces that nothing is proposed for, since some of their evidence has
+    expired: their labels stay as they are.
+    """
 
     staged: Table
     app: str
+    leave: Callable[[TextSet], None]
     means: Means
 
     @property
@@ -48,7 +53,9 @@ class Proposal:
             progress("deciding labels", done, len(wanted))
             texts: dict[str, str] = {}
             decide = partial(self._missing, part, anew, texts)
-            missing = self.means.retry.call("reading the lake", decide)
+            missing, left = self.means.retry.call("reading the lake", decide)
+            if len(left):
+                self.leave(left)
             for start in range(0, len(missing), COMMIT_EVENTS):
                 some = missing[start : start + COMMIT_EVENTS]
                 rows.append(boxed(rows, some, texts, at=at), at=at)
@@ -57,22 +64,36 @@ class Proposal:
         self._mark()
         progress("deciding labels", done, len(wanted))
 
-    def difference(self, wanted: TextSet, live: Table, *, samples: int) -> LabelDifference:
-        """Compare with the events in force in the live table; RetryableError as `lake.tables`."""
+    def difference(
+        self, wanted: TextSet, left: TextSet, live: Table, *, samples: int
+    ) -> LabelDifference:
+        """Compare with the events in force in the live table; RetryableError as `lake.tables`.
+
+        ``left`` are the traces that nothing is proposed for.
+        """
         for table in (live, self.staged):
             table.refresh()
-        return difference(self._pairs(wanted, live), samples=samples)
+        return difference(self._pairs(wanted, left, live), samples=samples)
 
-    def _pairs(self, wanted: TextSet, live: Table) -> Iterator[Both]:
+    def _pairs(self, wanted: TextSet, left: TextSet, live: Table) -> Iterator[Both]:
         for part in parts(wanted):
             before, after = events_of(live, part), events_of(self.staged, part)
             for trace_id in sorted({*before, *after}):
-                yield Both(trace_id, before.get(trace_id), after.get(trace_id))
+                now = before.get(trace_id)
+                yield Both(trace_id, now, now if trace_id in left else after.get(trace_id))
 
-    def _missing(self, part: TextSet, anew: Anew, texts: dict[str, str]) -> list[LabelEvent]:
+    def _missing(
+        self, part: TextSet, anew: Anew, texts: dict[str, str]
+    ) -> tuple[list[LabelEvent], TextSet]:
+        """Return what is to be added for a part, and the traces of it that are left alone."""
         there = {event.label_event_id for event in events_of(self.staged, part).values()}
-        decided = (decision.event for decision in anew.decisions(part, texts))
-        return [one for one in decided if one is not None and one.label_event_id not in there]
+        missing, left = [], []
+        for decision in anew.decisions(part, texts):
+            if not decision.whole:
+                left.append(decision.trace_id)
+            elif decision.event is not None and decision.event.label_event_id not in there:
+                missing.append(decision.event)
+        return missing, TextSet.of(left, part.seed)
 
     def _mark(self) -> None:
         commit(

@@ -1,6 +1,7 @@
 """New decisions take the place of label events, once, whatever happens on the way."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace as replace_fields
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ EDIT = {"kind": "edit", "actor": "agent", "value": None, "corrected_response": R
 NEXT = Scales(policy().model_copy(update={"version": 2}))
 SEED = "7"
 TOKENS = count(1_000)
+LEFT: list[TextSet] = []
 MARK = Move("#replay/1", None, 2)
 
 
@@ -284,7 +286,7 @@ def proposal(folder: Path) -> Proposal:
     """Return the proposals of a replay, in a table of its own."""
     stage = open_lake(folder / "stage")
     stage.init(["labels"])
-    return Proposal(stage.table("labels"), "#replay/1", means(Clock(NOW + 9)))
+    return Proposal(stage.table("labels"), "#replay/1", LEFT.append, means(Clock(NOW + 9)))
 
 
 def deciding(lake: Lake) -> Iterable[str]:
@@ -299,7 +301,7 @@ def test_a_proposal_says_what_will_be_and_touches_nothing(lake: Lake, tmp_path: 
     mine = proposal(tmp_path)
     assert not mine.complete
     mine.make(EVERY, anew(lake), lambda *_told: None)
-    found = proposal(tmp_path).difference(EVERY, lake.table("labels"), samples=5)
+    found = proposal(tmp_path).difference(EVERY, ids(), lake.table("labels"), samples=5)
     assert told(labels_of(lake)) == before
     assert (found.changed, found.expected_response, found.label) == (2, 2, 0)
     assert (found.added, found.gone) == (0, 0)
@@ -307,8 +309,25 @@ def test_a_proposal_says_what_will_be_and_touches_nothing(lake: Lake, tmp_path: 
     proposed = {event.label_event_id for event in events(open_lake(tmp_path / "stage"))}
     replacing(lake).run(EVERY, never)
     assert proposed == {event.label_event_id for event in labels_of(lake).values()}
-    after = proposal(tmp_path).difference(EVERY, lake.table("labels"), samples=5)
+    after = proposal(tmp_path).difference(EVERY, ids(), lake.table("labels"), samples=5)
     assert not after.differs
+
+
+def test_what_rests_on_expired_evidence_is_left_alone(lake: Lake, tmp_path: Path) -> None:
+    """Proposed for none of them, told as unchanged, and not replaced while no text changes."""
+    everything = anew(lake, NEXT)
+    part = replace_fields(everything, whole=Whole(None, feedback=NOW, reviews=0))
+    LEFT.clear()
+    mine = proposal(tmp_path)
+    mine.make(EVERY, part, lambda *_told: None)
+    assert sorted(t for left in LEFT for t in ("t0", "t1", "t2", "t3") if t in left) == [
+        "t0", "t1", "t2",
+    ]  # fmt: skip
+    before = told(labels_of(lake))
+    found = mine.difference(EVERY, LEFT[0], lake.table("labels"), samples=5)
+    assert (found.changed, found.gone, found.same) == (0, 0, len(before))
+    replace_fields(replacing(lake, NEXT), look=lambda: part).run(EVERY, never)
+    assert told(labels_of(lake)) == before
 
 
 def test_a_proposal_that_was_killed_goes_on(

@@ -12,6 +12,7 @@ from stream.replay_bounds import Span
 from stream.replay_overlay import Overlay, traces_of
 from stream.replay_plan import Plan
 from stream.replay_promote import Pair
+from stream.replay_staging import LEFT, TOUCHED
 from tests.stream.replays import filled_lake, stage, staging
 from tests.stream.test_replay_promote import promotion
 
@@ -57,7 +58,7 @@ def test_the_traces_of_the_range_and_no_others_are_meant(tmp_path: Path) -> None
     assert len(traces_of(table, elsewhere)) == 0
     assert len(traces_of(table, replace(plan, topic="another"))) == 0
     room = staging(tmp_path)
-    room.keep_touched(plan, found)
-    again = room.keep_touched(plan, TextSet.of(["a-trace-id"], str(plan.number)))
-    assert (len(again), len(room.touched(plan))) == (2, 2)
+    for noted in (found, TextSet.of(["a-trace-id"], str(plan.number))):
+        room.note(plan, TOUCHED, noted)
+    assert (len(room.noted(plan, TOUCHED)), len(room.noted(plan, LEFT))) == (2, 0)
     assert b"a-trace-id" not in (tmp_path / "lake/replays/r1/touched").read_bytes()
