@@ -254,6 +254,22 @@ def test_a_job_that_had_read_the_old_rows_does_not_bring_their_texts_back(
     assert complaints(lake) == []
 
 
+def test_a_table_that_is_compacted_meanwhile_is_looked_at_again(lake: Lake) -> None:
+    """The file that was to be written again is another by now; the end is the same."""
+    exchange(lake, cleaned)
+    looks: list[int] = []
+
+    def meanwhile() -> None:
+        looks.append(1)
+        if len(looks) == 1:
+            exchange(open_lake(lake.location.uri), lambda rows: rows.sort_by("trace_id"), "labels")
+
+    replacing(lake).run(EVERY, meanwhile)
+    assert len(looks) == 2
+    assert texts_of(lake) == {CLEAN, None}
+    assert complaints(lake) == []
+
+
 def test_an_erasure_that_falls_between_look_and_commit_makes_it_look_again(lake: Lake) -> None:
     """The number of the tombstone in force has risen: what was read before may be of them."""
     exchange(lake, cleaned)
