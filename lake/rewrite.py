@@ -25,6 +25,7 @@ file one wins, whoever it is; two that replace different files both succeed, one
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from deltalake.transaction import RemoveAction
 
@@ -83,10 +84,10 @@ def replace(
     """Put the new files in the place of the old ones, exactly once.
 
     The new files must have been uploaded. Raises ReplacedError if another has replaced one of the
-    old files, FencedError if a position is not where the caller believes: in both cases nothing
-    was changed. RetryableError if told to stop, FatalError if the lake did not answer within the
-    time that ``retry`` allows: the table must then be looked at again, since the commit may have
-    landed.
+    old files (the new ones are removed then), FencedError if a position is not where the caller
+    believes: in both cases nothing was changed. RetryableError if told to stop, FatalError if the
+    lake did not answer within the time that ``retry`` allows: the table must then be looked at
+    again, since the commit may have landed.
     """
     _Attempts(table, wanted, now_ms, watch or Watch()).run(retry)
 
@@ -103,7 +104,11 @@ class _Attempts:
 
     def run(self, retry: Retry) -> None:
         _refuse_deletion_vectors(self.table)
-        retry.call(f"replacing files of table {self.table.name}", self.attempt)
+        try:
+            retry.call(f"replacing files of table {self.table.name}", self.attempt)
+        except ReplacedError:
+            self._discard(retry)
+            raise
 
     def attempt(self) -> None:
         self.table.refresh()
@@ -129,6 +134,18 @@ class _Attempts:
             conflict_retries=0,
             metadata={**self.wanted.metadata, TOKEN_KEY: str(self.wanted.token)},
         )
+
+    def _discard(self, retry: Retry) -> None:
+        """Remove the new files: rows of somebody who was erased meanwhile may be in them.
+
+        Nobody can commit them any more, since what they stand for has left the table. One that is
+        in the table was committed by another who did the same.
+        """
+        there = set(self.table.active_files()["path"].to_pylist())
+        for file in self.wanted.new:
+            if file.path not in there:
+                what = f"removing files that came too late for table {self.table.name}"
+                retry.call(what, partial(self.table.files.purge, file.path))
 
     def _compare(self) -> None:
         there = set(self.table.active_files()["path"].to_pylist())

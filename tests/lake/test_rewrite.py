@@ -129,6 +129,21 @@ def test_of_two_who_replace_a_file_one_wins(table: Table, others: Table) -> None
     assert offsets(table) == [0, 1, 2, 3, 4, 6, 7]
 
 
+def test_what_came_too_late_is_removed(table: Table, others: Table) -> None:
+    """Somebody may have been erased meanwhile: no file that nobody can commit stays behind."""
+    mine, theirs = without(table, holding(table, 4), 4), without(others, holding(others, 4), 5)
+    make(others, theirs)
+    with pytest.raises(ReplacedError):
+        make(table, mine)
+    assert table.files.size(mine.new[0].path) is None
+    same = compacted(table, files(table)[:2]), compacted(others, files(others)[:2])
+    assert same[0].new[0].path == same[1].new[0].path
+    make(others, same[1])
+    with pytest.raises(ReplacedError):
+        make(table, same[0])
+    assert offsets(table) == [0, 1, 2, 3, 4, 6, 7]
+
+
 @pytest.mark.parametrize("same_rows", [True, False])
 @pytest.mark.parametrize("theirs_same_rows", [True, False])
 def test_one_who_comes_between_compare_and_commit_wins(
