@@ -51,9 +51,14 @@ def publish_one(folder: Path) -> None:
 
 
 def expire_traces(folder: Path) -> None:
-    """Let what is over of the traces expire, and purge what that leaves."""
-    table = open_lake(folder).table("traces")
+    """Let what is over of the traces expire."""
     list(next(run for run in runs(open_lake(folder)) if run.table.name == "traces").carry_out())
+
+
+def expire_and_purge(folder: Path) -> None:
+    """Let what is over of the traces expire, and purge what that leaves, a day later."""
+    expire_traces(folder)
+    table = open_lake(folder).table("traces")
     for path in folder.rglob("*.parquet"):
         os.utime(path, (0, 0))
     purge(table, keep_hours=1, retry=patience())
@@ -64,6 +69,7 @@ JOBS: Final = {
     "review": review_one,
     "publish": publish_one,
     "expire": expire_traces,
+    "purge": expire_and_purge,
 }
 
 

@@ -48,12 +48,15 @@ def answers(processes: Sequence[Popen[bytes]]) -> list[Any]:
     return [json.loads(output) for output in outputs]
 
 
-def dead_at_each_step(job: str, lake: Path, folder: Path) -> list[Path]:
-    """Return copies of a lake, in each of which a process died at another step of the job."""
+def dead_at_each_step(job: str, lake: Path, folder: Path, *, every: int = 1) -> list[Path]:
+    """Return copies of a lake, in each of which a process died at another step of the job.
+
+    ``every`` is 1 for all of the steps, 2 for each second one, and so on.
+    """
     shutil.copytree(lake, folder / "alive")
     (steps,) = answers([started("dying", job, str(folder / "alive"), "-1")])
-    copies = [folder / str(step) for step in range(steps)]
-    for start in range(0, steps, AT_ONCE):
+    copies = [folder / str(step) for step in range(0, steps, every)]
+    for start in range(0, len(copies), AT_ONCE):
         some = copies[start : start + AT_ONCE]
         for copy in some:
             shutil.copytree(lake, copy)

@@ -8,35 +8,37 @@ from batch.retention.purge import purge
 from lake.retention import TEXT, whole_from
 from lake.stored import live_files
 from lake.verify import verify
-from tests.batch.dying import expire_traces
+from tests.batch.dying import expire_and_purge, expire_traces
 from tests.batch.retention.kit import (
+    add_day,
     carried_out,
     new_lake,
     open_lake,
     table_rows,
     texts_on_disk,
 )
-from tests.batch.test_faults import dead_at_each_step
+from tests.batch.test_faults import answers, dead_at_each_step, started
 from tests.lake.kit import patience
 from tests.servers.s3 import S3
 
 
-def test_killed_at_each_step_and_run_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.chaos)])
+def test_killed_at_each_step_and_run_again(tmp_path: Path, every: int) -> None:
     """Every row is there, whole or without its values, and then the log has said so before."""
     lake = new_lake(tmp_path / "lake", days=4)
     before = {row["trace_id"]: row for row in table_rows(lake, "traces")}
     alive = tmp_path / "lived"
     new_lake(alive, days=4)
-    expire_traces(alive)
+    expire_and_purge(alive)
     wanted = table_rows(open_lake(alive), "traces")
-    for copy in dead_at_each_step("expire", tmp_path / "lake", tmp_path):
+    for copy in dead_at_each_step("purge", tmp_path / "lake", tmp_path, every=every):
         dead = open_lake(copy)
         assert verify(dead, deep=True).problems == [], copy.name
         whole = whole_from(dead.table("traces"), TEXT)
         for row in table_rows(dead, "traces"):
             old = before[row["trace_id"]]
             assert row == old or (whole is not None and row["event_date"] < whole)
-        expire_traces(copy)
+        expire_and_purge(copy)
         assert table_rows(open_lake(copy), "traces") == wanted
         assert verify(open_lake(copy), deep=True).problems == []
         assert texts_on_disk(copy / "traces") == texts_on_disk(alive / "traces")
@@ -68,3 +70,17 @@ def test_on_a_bucket_with_versions_nothing_is_left(s3: S3, monkeypatch: pytest.M
     table.refresh()
     live = {file.path for file in live_files(table)}
     assert {item["Key"].split("/traces/")[1] for item in versions} == live
+
+
+def test_three_at_once_beside_a_worker(tmp_path: Path) -> None:
+    """Each row goes once, nothing else goes, and all of them end well."""
+    lake = new_lake(tmp_path / "lake", days=4)
+    processes = [started("dying", "expire", str(tmp_path / "lake"), "-1") for _ in range(3)]
+    for day in (3, 1, 0, 2):
+        add_day(lake, day)
+    answers(processes)
+    expire_traces(tmp_path / "lake")
+    found = table_rows(open_lake(tmp_path / "lake"), "traces")
+    assert [row["event_date"].day for row in found if row["response"]] == [4] * 6
+    assert len([row for row in found if row["event_date"].day in (2, 3)]) == 12
+    assert verify(open_lake(tmp_path / "lake"), deep=True).problems == []
