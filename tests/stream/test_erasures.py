@@ -14,7 +14,7 @@ from tests.lake.kit import make_lake, offsets, open_lake, patience
 from tests.redact.kit import KEYS
 from tests.stream.loop_kit import Loop, Message, records
 
-ERASED = "f-1"
+ERASED = "f-0-1"
 """The feedback at offset 1."""
 
 

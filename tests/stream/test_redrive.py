@@ -200,7 +200,7 @@ def adopt(lake: Lake) -> None:
 
 def erase(lake: Lake, offset: int, *, fenced: bool = True) -> None:
     """Put a tombstone of the feedback at an offset, and fence both tables."""
-    marks = {KEYS.name: [feedback_mark(KEYS, f"f-{offset}")]}
+    marks = {KEYS.name: [feedback_mark(KEYS, f"f-0-{offset}")]}
     store = open_store(lake.location)
     number = put(store, lambda n: Tombstone(n, 0, feedback=marks)).number
     for name in ("feedback", "quarantine") if fenced else ():

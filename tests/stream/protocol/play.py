@@ -4,9 +4,11 @@ import zlib
 from collections.abc import Callable
 from random import Random
 
-from tests.stream.protocol.world import PARTITIONS, TOPIC, Worker, World
+from tests.lake.kit import At
+from tests.stream.protocol.world import AUDIT, PARTITIONS, PRIMARY, QUARANTINE, TOPIC, Worker, World
 
 WORKERS = 3
+TABLES = [PRIMARY, QUARANTINE, AUDIT]
 AT_ONCE = 40
 """Pauses that one move goes through at most."""
 
@@ -92,6 +94,15 @@ class Play:
         """Let the next commit of whomever lose its request or its reply."""
         self.world.fates = [how]
 
+    def erase(self, offset: int, order: list[str]) -> None:
+        """Begin an erasure of a record, behind which tables are fenced in some order."""
+        self.world.erase(At(0, offset), order)
+
+    def fence(self) -> None:
+        """Let the erasure that was begun last fence its next table."""
+        self.world.fence_next()
+        self.look()
+
     def crash(self, who: int, policy: int) -> None:
         """Kill a worker and start another."""
         self.workers[who].crash()
@@ -142,6 +153,7 @@ def at_random(play: Play, random: Random, moves: int) -> None:
             play.take(who, random.choice([[0], [0], [0, 1]]), random.choice(ends))
         if random.random() < 0.15:
             play.decide_otherwise(who, random.randrange(1000), random.choice([2, 3, 5, 1000]))
+        _erase_at_random(play, random)
         if random.random() < 0.1:
             play.fail(random.choice(["request lost", "reply lost"]))
         play.read(who, random.randrange(0, 5))
@@ -151,4 +163,12 @@ def at_random(play: Play, random: Random, moves: int) -> None:
     play.end(random.randrange(1000), zombies=random.random() < 0.5)
 
 
-__all__ = ["PARTITIONS", "PLACES", "TOPIC", "WORKERS", "Play", "at_random", "verdict"]
+def _erase_at_random(play: Play, random: Random) -> None:
+    if random.random() < 0.1:
+        tables = random.sample(TABLES, len(TABLES))
+        play.erase(random.randrange(play.world.logs[0].end + 4), tables)
+    if random.random() < 0.4:
+        play.fence()
+
+
+__all__ = ["PARTITIONS", "PLACES", "TABLES", "TOPIC", "WORKERS", "Play", "at_random", "verdict"]

@@ -23,6 +23,7 @@ class _Version:
     apps: Mapping[str, int]
     files: tuple[str, ...]
     metadata: Mapping[str, Any]
+    changes_table: bool = False
 
 
 @dataclass
@@ -87,13 +88,29 @@ class SimulatedHandle:
 
         The handle stays where it is, so that it does not see its own commit either.
         """
-        apps = {t.app_id: t.version for t in commit_properties.app_transactions}
+        self._commit(tuple(a.path for a in actions), commit_properties)
+
+    @property
+    def alter(self) -> "SimulatedHandle":
+        """Return what changes properties."""
+        return self
+
+    def set_table_properties(
+        self, _properties: Mapping[str, str], *, commit_properties: Any, **_: Any
+    ) -> None:
+        """Change the table itself: nobody's commit is put behind that."""
+        self._commit((), commit_properties, changes_table=True)
+        self.update_incremental()
+
+    def _commit(
+        self, files: tuple[str, ...], properties: Any, *, changes_table: bool = False
+    ) -> None:
+        apps = {t.app_id: t.version for t in properties.app_transactions}
         for version in self._log.versions[self._at :]:
-            if apps.keys() & version.apps.keys():
+            if version.changes_table or apps.keys() & version.apps.keys():
                 raise CommitFailedError("Concurrent transaction failed")
-        self._log.versions.append(
-            _Version(apps, tuple(a.path for a in actions), commit_properties.custom_metadata)
-        )
+        metadata = properties.custom_metadata
+        self._log.versions.append(_Version(apps, files, metadata, changes_table))
 
     def history(self) -> list[dict[str, Any]]:
         """Return what each version says of itself, the newest first."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from tests.lake.kit import make_lake, open_lake
-from tests.stream.protocol.play import PARTITIONS, PLACES, WORKERS, Play, at_random
+from tests.stream.protocol.play import PARTITIONS, PLACES, TABLES, WORKERS, Play, at_random
 from tests.stream.protocol.simulated import SimulatedLake
 from tests.stream.protocol.world import World
 
@@ -104,6 +104,17 @@ class Moves(RuleBasedStateMachine):
     def decide_otherwise(self, who: int, policy: int, one_in: int) -> None:
         """Change what a worker thinks of records."""
         self.play.decide_otherwise(who, policy, one_in)
+
+    @rule(offset=st.integers(0, 12), order=st.permutations(TABLES))
+    def erase(self, offset: int, order: list[str]) -> None:
+        """Put a tombstone."""
+        self.play.erase(offset, order)
+
+    @precondition(lambda self: self.world.unfenced)
+    @rule()
+    def fence(self) -> None:
+        """Fence a table."""
+        self.play.fence()
 
     @rule(who=WHO, policy=POLICY)
     def crash(self, who: int, policy: int) -> None:

@@ -33,6 +33,23 @@ def write(handle: Any, apps: dict[str, int]) -> bool:
     return True
 
 
+def change(handle: Any, number: int) -> bool:
+    """Change the table itself; return whether that was allowed."""
+    try:
+        handle.alter.set_table_properties(
+            {"goldpan.x": str(number)},
+            raise_if_not_exists=False,
+            commit_properties=CommitProperties(
+                custom_metadata={"x": "y"},
+                max_commit_retries=100,
+                app_transactions=[Transaction("#x", number)],
+            ),
+        )
+    except CommitFailedError:
+        return False
+    return True
+
+
 def test_both_allow_the_same_commits(tmp_path: Path) -> None:
     """Three handles, each refreshed now and then, commit numbers of one, two or three names."""
     make_lake(tmp_path)
@@ -48,6 +65,9 @@ def test_both_allow_the_same_commits(tmp_path: Path) -> None:
                 handle.update_incremental()
                 found = [handle.transaction_version(app) for app in APPS]
             assert found == [real[who].transaction_version(app) for app in APPS]
+        if random.random() < 0.1:
+            outcomes = [change(handle, step) for handle in (real[who], simulated[who])]
+            assert outcomes[0] == outcomes[1], (step, who)
         apps = dict.fromkeys(random.sample(APPS, random.randrange(1, 4)), step)
         outcomes = [write(handle, apps) for handle in (real[who], simulated[who])]
         assert outcomes[0] == outcomes[1], (step, who, apps)

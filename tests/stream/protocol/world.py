@@ -13,21 +13,25 @@ from typing import Any
 import pyarrow.compute as pc
 
 from lake.commit import Watch
+from lake.erasures import Tombstone, fence, newest, put
 from lake.ledger import Incarnation, Source
 from lake.tables import Table
 from lake.verify import verify
 from lake.writer import TableWriter
 from redact.audit import AuditEntry
+from redact.subjects import feedback_mark
 from schemas.errors import FencedError
 from schemas.provenance import Decoded, Raw, RecordKind, Rejected
 from schemas.records import Feedback
 from stream.assignment import TakeOver
 from stream.beginning import Beginning
 from stream.buffer import Flush, TopicBuffer
+from stream.erasures import Erasures
 from stream.flusher import FlushSteps
 from stream.intake import Intake
 from stream.owned import Assignment
 from tests.lake.kit import At, patience, rows
+from tests.redact.kit import KEYS
 from tests.stream.protocol.actors import Actor, PausingHandle, Stage
 
 TOPIC = "t"
@@ -102,7 +106,7 @@ class Verdict:
 def said(raw: Raw) -> Feedback:
     """Return feedback that is named by its offset."""
     return Feedback(
-        feedback_id=f"f-{raw.offset}",
+        feedback_id=f"f-{raw.partition}-{raw.offset}",
         trace_id=f"t-{raw.offset}",
         kind="comment",
         actor="end_user",
@@ -136,6 +140,7 @@ class Worker:
     verdict: Verdict
     steps: FlushSteps
     take_over: TakeOver
+    erasures: Erasures
     assignment: Assignment = field(default_factory=Assignment)
     buffer: TopicBuffer = field(default_factory=lambda: TopicBuffer(TOPIC))
     incarnation: Incarnation | None = None
@@ -158,7 +163,8 @@ class Worker:
             log = self.world.logs[source.partition]
             left = [o for o in log.offsets if o >= max(item.range.next, log.low)]
             batch += [Raw(source.partition, o, 0, None, b"") for o in left[:records]]
-        self.world.intake(self.verdict).take(batch, self.assignment, self.buffer, 0.0)
+        intake = self.world.intake(self.verdict, self.erasures)
+        intake.take(batch, self.assignment, self.buffer, 0.0)
         for source, item in self.assignment.owned.items():
             log = self.world.logs[source.partition]
             if all(o < item.range.next for o in log.offsets):
@@ -168,7 +174,8 @@ class Worker:
         """Hand everything that has been read to the thread that flushes."""
         if self.in_flight is None and self.assignment.owned and self.incarnation:
             owned = list(self.assignment.owned.values())
-            self.in_flight = self.buffer.seal(owned, self.incarnation, self.world.new_token())
+            token, known = self.world.new_token(), self.erasures.number
+            self.in_flight = self.buffer.seal(owned, self.incarnation, token, erasures=known)
             if self.in_flight is not None:
                 self.inbox.append(self.in_flight)
                 self.settle()
@@ -189,6 +196,7 @@ class Worker:
             if self.inbox.pop(0) is self.in_flight:
                 self.in_flight = None
                 if flushing.error is not None:
+                    self.erasures.reload()
                     self._drop()
         if self.flushing is None and self.inbox:
             flush = self.inbox[0]
@@ -213,13 +221,41 @@ class Worker:
         self.in_flight = None
 
 
+class Shelf:
+    """The folder of tombstones, in memory."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, bytes] = {}
+
+    def put_new(self, path: str, data: bytes) -> bool:
+        """Write a file if there is none."""
+        return self._files.setdefault(path, data) == data
+
+    def find(self, path: str) -> bytes | None:
+        """Return the content of a file."""
+        return self._files.get(path)
+
+    def walk(self, _prefix: str) -> list[tuple[str, int]]:
+        """List the files."""
+        return [(path, len(data)) for path, data in self._files.items()]
+
+
 class World:
-    """Everything there is. ``open_lake`` gives a lake with handles of its own."""
+    """Everything there is. ``open_lake`` gives a lake with handles of its own.
+
+    ``erased`` are the coordinates of records that tombstones name, ``unfenced`` the tables that are
+    to be fenced for the newest one, ``fenced`` says of each record and table that was fenced for it
+    whether it was there then.
+    """
 
     def __init__(self, open_lake: Callable[[], Any]) -> None:
         self.logs = [Log() for _ in range(PARTITIONS)]
         self.stage = Stage()
         self.fates: list[str] = []
+        self.shelf: Any = Shelf()
+        self.erased: set[At] = set()
+        self.unfenced: list[str] = []
+        self.fenced: dict[str, dict[At, bool]] = {name: {} for name in (PRIMARY, AUDIT)}
         self._open_lake = open_lake
         self._lake = open_lake()
         self._token = 0
@@ -272,7 +308,31 @@ class World:
                 new_token=self.new_token,
             ),
         )
-        return Worker(self, Verdict(bad), steps, take_over)
+        return Worker(self, Verdict(bad), steps, take_over, self.tombstones())
+
+    def tombstones(self) -> Erasures:
+        """Return those of now."""
+        found = Erasures(self.shelf, [KEYS])
+        found.reload()
+        return found
+
+    def erase(self, at: At, tables: Sequence[str]) -> None:
+        """Put a tombstone for a record, which may not be there yet; fence tables after it."""
+        marks = {KEYS.name: [feedback_mark(KEYS, f"f-{at.partition}-{at.offset}")]}
+        put(self.shelf, lambda number: Tombstone(number, 0, feedback=marks))
+        self.erased.add(at)
+        self.unfenced = list(tables)
+
+    def fence_next(self) -> None:
+        """Fence the next table, and take note of what is in it."""
+        if not self.unfenced:
+            return
+        table = self._lake.table(self.unfenced.pop(0))
+        fence(table, newest(self.shelf), retry=patience(1e9), now_ms=lambda: 0)
+        table.refresh()
+        there = _coordinates(table)
+        for at in self.erased if table.name in self.fenced else ():
+            self.fenced[table.name].setdefault(at, there[at] > 0)
 
     def versions(self) -> list[int]:
         """Return the versions that the tables stand at."""
@@ -287,9 +347,12 @@ class World:
         table.refresh()
         return table.positions([source])[source] or 0
 
-    def intake(self, verdict: Verdict) -> Intake:
+    def intake(self, verdict: Verdict, erasures: Erasures) -> Intake:
         """Return the intake of a worker."""
-        return Intake(verdict, verdict, verdict, lambda: 0, lambda _rejected: None)
+        kept_out = erasures.kept_out
+        return Intake(
+            verdict, verdict, verdict, lambda: 0, lambda _rejected: None, lambda: kept_out
+        )
 
     def problems(self, *, everything: bool = False) -> list[str]:
         """Return what is wrong with the lake; with ``everything``, also what is not in it yet."""
@@ -302,6 +365,9 @@ class World:
         stored, held, told = _coordinates(primary), _coordinates(aside), _coordinates(audit)
         found += [f"{at}: told {times} times" for at, times in told.items() if times > 1]
         found += [f"{at}: stored and not told" for at in stored.keys() - told.keys()]
+        for name, rows_of in ((PRIMARY, stored), (AUDIT, told)):
+            late = [at for at, was in self.fenced[name].items() if rows_of[at] and not was]
+            found += [f"{at}: came into {name} behind the fence" for at in late]
         for partition, log in enumerate(self.logs):
             source = Source(TOPIC, partition)
             position = primary.positions([source])[source] or 0
@@ -310,10 +376,10 @@ class World:
             for offset in log.offsets:
                 here = At(partition, offset)
                 times = (stored[here], held[here])
-                right = (
-                    times in {(1, 0), (0, 1)} if offset < position else times in {(0, 0), (0, 1)}
-                )
-                if not right:
+                right = {(1, 0), (0, 1)} if offset < position else {(0, 0), (0, 1)}
+                if here in self.erased:
+                    right.add((0, 0))
+                if times not in right:
                     found.append(f"{source} {offset}: stored {times[0]}, aside {times[1]} times")
         return found
 
