@@ -33,6 +33,14 @@ from tests.servers.worker import Worker, run_goldpan, settings
 TRACES, FEEDBACK = "llm.traces", "llm.feedback"
 RULES = ROOT / "deploy" / "observability" / "rules.yaml"
 
+DAY_US = 86_400_000_000
+SPEC = """
+name: all
+window: {from: 2000-01-01, to: 2099-01-01}
+size: 10
+redaction_policies: any
+"""
+
 RARE = {"goldpan_lost_offsets_total", "goldpan_paused", "goldpan_review_agreement"}
 """Metrics that have no series before the rare thing that they tell of."""
 
@@ -61,14 +69,37 @@ class Watched:
     env: dict[str, str]
     produced: int = 0
 
-    def tell_of_the_queue(self) -> None:
-        """Write the state of the review queue where the manifests' command writes it."""
+    def build_a_release(self, folder: Path) -> None:
+        """Build one from what is in the lake."""
+        (folder / "spec.yaml").write_text(SPEC)
+        self.run("release", "build", str(folder / "spec.yaml"))
+
+    def run_the_job_of_drift(self) -> None:
+        """Run the command of its manifest."""
+        (container,) = (c for name, c in containers("local") if "goldpan-drift" in name)
+        self.run(*container["args"])
+
+    def tell_of_queue_and_lake(self) -> None:
+        """Write the state of the queue and of the lake where the manifests' commands write it."""
         (container,) = (
             c for _, c in containers("local") if c.get("command", [""])[0] == "sh" and calls(c)
         )
-        ((*command, file),) = calls(container)
-        done = run_goldpan(self.env, *command, str(self.queue / Path(file).name))
+        for *command, file in calls(container):
+            self.run(*command, str(self.queue / Path(file).name))
+
+    def run(self, *command: str) -> None:
+        """Run a command of goldpan on the lake of the worker."""
+        done = run_goldpan(self.env, *command)
         assert done.returncode == 0, done.stderr
+
+    def produce_weeks(self) -> None:
+        """Put some traces of each of the last 36 days on their topic."""
+        now = int(time.time() * 1_000_000)
+        times = [now - day * DAY_US for day in range(1, 37) for _ in range(3)]
+        records = [trace(20_000 + i) | {"started_at": at} for i, at in enumerate(times)]
+        self.kafka.produce(
+            TRACES, [Record(b"%d" % i, encode_json(r)) for i, r in enumerate(records)]
+        )
 
     def produce(self, count: int) -> None:
         """Put that many more records on each topic, and a record that is none."""
@@ -108,7 +139,8 @@ def watched(
     queue.mkdir()
     server = ChildProcess(_queue_server(queue_port, queue), out=tmp_path / "server.log")
     server.start()
-    targets = {"/metrics": f"127.0.0.1:{port}", "/metrics.txt": f"127.0.0.1:{queue_port}"}
+    at_queue = f"127.0.0.1:{queue_port}"
+    targets = {"/metrics": f"127.0.0.1:{port}", "/metrics.txt": at_queue, "/lake.txt": at_queue}
     try:
         prometheus = Prometheus(tmp_path, targets, rules)
     except ServerUnavailableError as why:
@@ -146,7 +178,9 @@ def _stalled(watched: Watched) -> set[tuple[str, str]]:
     return {(labels["topic"], labels["namespace"]) for labels in firing}
 
 
-def test_an_alert_fires_for_a_stalled_partition_and_clears(watched: Watched) -> None:
+def test_an_alert_fires_for_a_stalled_partition_and_clears(
+    watched: Watched, tmp_path: Path
+) -> None:
     """The traces cannot be committed: their partitions fire; they can again: nothing does.
 
     Meanwhile everything has happened that the dashboards show, so each of their queries has data.
@@ -172,7 +206,13 @@ def test_an_alert_fires_for_a_stalled_partition_and_clears(watched: Watched) -> 
     reason = 'goldpan_quarantined_total{reason="residual_pii"}'
     watched.until(lambda: watched.value(reason) > 0, "setting aside what is still personal")
 
-    watched.tell_of_the_queue()
+    watched.produce_weeks()
+    stored = f'goldpan_records_total{{topic="{TRACES}", outcome="stored"}}'
+    enough = watched.value(stored) + 108
+    watched.until(lambda: watched.value(stored) >= enough, "done with five weeks")
+    watched.build_a_release(tmp_path)
+    watched.run_the_job_of_drift()
+    watched.tell_of_queue_and_lake()
     assert watched.prometheus.broken_rules() == []
     watched.until(lambda: not _without_data(watched), "with data for all panels")
     assert _broken_queries(watched) == []
