@@ -26,10 +26,11 @@ file one wins, whoever it is; two that replace different files both succeed, one
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 
 from deltalake.transaction import RemoveAction
 
-from lake.commit import Condition, Move, Watch, compare, send
+from lake.commit import Condition, Move, Watch, commit, compare, send
 from lake.fit import refuse_unknown, unknown
 from lake.ledger import Entry
 from lake.log import actions
@@ -40,6 +41,7 @@ from lake.tables import Table
 from schemas.arrow import TABLES
 from schemas.errors import FatalError, FencedError
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 TOKEN_KEY = "goldpan.rewrite"  # noqa: S105 - the name of an entry in a commit's metadata
 
 
@@ -90,6 +92,41 @@ def replace(
     again, since the commit may have landed.
     """
     _Attempts(table, wanted, now_ms, watch or Watch()).run(retry)
+
+
+def exchange(  # noqa: PLR0913 - each argument is one part of a commit
+    table: Table,
+    old: Sequence[LiveFile],
+    new: Sequence[NewFile],
+    *,
+    moves: Sequence[Move],
+    guards: Sequence[Condition],
+    entry: Entry,
+    token: int,
+    retry: Retry,
+    now_ms: Callable[[], int],
+    metadata: Mapping[str, str] = _NOTHING,
+) -> None:
+    """Put new files in the place of old ones as `replace` does, or add them where none go.
+
+    ``moves`` must not be empty. Errors as `replace` and `lake.commit.commit`.
+    """
+    if old:
+        wanted = Replacement(old, new, entry, token, moves=moves, guards=guards, metadata=metadata)
+        replace(table, wanted, retry=retry, now_ms=now_ms)
+        return
+    commit(
+        table.handle,
+        table=table.name,
+        files=new,
+        moves=moves,
+        guards=guards,
+        token=token,
+        entry=entry,
+        retry=retry,
+        watch=Watch(),
+        now_ms=now_ms,
+    )
 
 
 @dataclass(slots=True)

@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from lake.commit import Condition, Guard, Move, Watch, commit
+from lake.commit import Condition, Guard, Move
 from lake.erasures import ERASURES_APP, guard
 from lake.ledger import Entry, EntryKind, SourceRange, adopted_app
 from lake.retention import PARTS, retention_app
 from lake.retry import Retry
-from lake.rewrite import Replacement
-from lake.rewrite import replace as replace_files
+from lake.rewrite import exchange
 from lake.stored import LiveFile, NewFile, live_files, read_rows, write_again
 from lake.tables import Table
 from stream.replay_marks import Look, Marks, meant
@@ -132,21 +131,15 @@ class Swap:
         guards: Sequence[Condition],
         entry: Entry,
     ) -> None:
-        if old:
-            told = {PLAN_KEY: f"{self.plan.name} {self.plan.policy}"}
-            token = self.new_token()
-            wanted = Replacement(old, new, entry, token, moves=moves, guards=guards, metadata=told)
-            replace_files(self.live, wanted, retry=self.retry, now_ms=self.now_ms)
-            return
-        commit(
-            self.live.handle,
-            table=self.live.name,
-            files=new,
+        exchange(
+            self.live,
+            old,
+            new,
             moves=moves,
             guards=guards,
-            token=self.new_token(),
             entry=entry,
+            token=self.new_token(),
             retry=self.retry,
-            watch=Watch(),
             now_ms=self.now_ms,
+            metadata={PLAN_KEY: f"{self.plan.name} {self.plan.policy}"},
         )

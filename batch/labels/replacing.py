@@ -32,10 +32,10 @@ from labels.decide import Rank
 from labels.settle import settle
 from labels.textset import TextSet
 from lake import relabelled
-from lake.commit import Condition, Move, Watch, commit
+from lake.commit import Move
 from lake.ledger import Entry, EntryKind, Source, SourceRange, position_app
 from lake.parquet import encode
-from lake.rewrite import Replacement, replace
+from lake.rewrite import exchange
 from lake.stored import LiveFile, NewFile, StoredRows, live_files, read_rows, upload, write_again
 from lake.tables import LAYOUTS, Table
 from schemas.errors import FatalError, FencedError
@@ -111,7 +111,17 @@ class Replacing:
             position = position_app(Source(SEQUENCE, 0))
             moves.append(Move(position, at or None, at + len(change.comes)))
         written()
-        self._commit(old, [*left, *come], moves, guards, Entry(EntryKind.RELABEL, spans))
+        exchange(
+            self.labels,
+            old,
+            [*left, *come],
+            moves=moves,
+            guards=guards,
+            entry=Entry(EntryKind.RELABEL, spans),
+            token=self.means.new_token(),
+            retry=self.means.retry,
+            now_ms=self._now_ms,
+        )
 
     def _decide(self, wanted: TextSet) -> _Change:
         anew, change = self.look(), _Change()
@@ -163,32 +173,6 @@ class Replacing:
         span = SourceRange(SEQUENCE, 0, at, at + count, at, at + count - 1, count, count)
         files = encode([batch], ranges=[span], layout=LAYOUTS[self.labels.name])
         return [upload(self.labels, file, self.means.retry) for file in files], [span]
-
-    def _commit(
-        self,
-        old: Sequence[LiveFile],
-        new: Sequence[NewFile],
-        moves: Sequence[Move],
-        guards: Sequence[Condition],
-        entry: Entry,
-    ) -> None:
-        token, retry = self.means.new_token(), self.means.retry
-        if old:
-            wanted = Replacement(old, new, entry, token, moves=moves, guards=guards)
-            replace(self.labels, wanted, retry=retry, now_ms=self._now_ms)
-            return
-        commit(
-            self.labels.handle,
-            table=self.labels.name,
-            files=new,
-            moves=moves,
-            guards=guards,
-            token=token,
-            entry=entry,
-            retry=retry,
-            watch=Watch(),
-            now_ms=self._now_ms,
-        )
 
     def _now_ms(self) -> int:
         return self.means.now_us() // 1000
