@@ -118,6 +118,11 @@ class ReplayLabels:
         self._proposal().make(self._touched, anew, progress)
         reached(LabelStep.LABELS_STAGED)
 
+    @property
+    def staged(self) -> bool:
+        """Return whether all that is to be decided has been."""
+        return self._proposal().complete
+
     def difference(self, *, samples: int) -> LabelDifference:
         """Compare what is staged with the labels in force."""
         live = self.staging.live.table(LABELS)

@@ -286,14 +286,17 @@ def comparison(settings: Settings, name: str, report: Report) -> Comparison:
 def differences(
     settings: Settings, plan: Plan, report: Report, *, samples: int
 ) -> tuple[Difference | None, LabelDifference | None]:
-    """Return what promoting a replay would change of rows, and of labels; None for neither."""
+    """Return what promoting a replay would change of rows, and of labels.
+
+    None where it is not about those, or, of labels, as long as they are not all staged.
+    """
     staging(settings).check_kept(plan)
     rows = labels = None
     if not plan.labels_only:
         rows = comparison(settings, plan.name, report).run(samples=samples)
-    if plan.labels is not None:
+    if plan.labels is not None and (decided := labels_of(settings, plan)).staged:
         report("comparing labels", 0, 0)
-        labels = labels_of(settings, plan).difference(samples=samples)
+        labels = decided.difference(samples=samples)
     return rows, labels
 
 

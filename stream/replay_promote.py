@@ -163,16 +163,17 @@ class Promotion:
         """Promote, or go on with a promotion that was begun; return what was promoted.
 
         Raises UsageError if the replay is not complete, is being abandoned or may hold records of
-        somebody who was erased, FatalError if the
-        topic was adopted since, if another replay of the topic is being promoted, or if others do
-        not leave a table alone for long enough.
+        somebody who was erased, FatalError if the topic was adopted since, if another replay of the
+        topic is being promoted, or if others do not leave a table alone for long enough.
         """
         progress = self.staging.progress(self.name)
         plan = progress.plan
         if progress.state is State.UNFINISHED:
+            read = f"{progress.read} of {plan.offsets} offsets"
+            left = "labels are not decided" if progress.read == plan.offsets else read
             raise UsageError(
-                f"The replay {self.name} is not complete ({progress.read} of {plan.offsets} "
-                "offsets): run its `goldpan stream replay` again first."
+                f"The replay {self.name} is not complete ({left}): run its `goldpan stream replay` "
+                "again first."
             )
         if progress.state is State.STAGED:
             self._refuse_unfenced(plan)

@@ -180,6 +180,8 @@ def diff(ctx: click.Context, call: Call, *, name: str, samples: int) -> None:
         if staged.state is State.UNFINISHED:
             read, of = count_text(staged.read), count_text(plan.offsets)
             console.print(f"not complete: {read} of {of} offsets are staged", soft_wrap=True)
+        if plan.labels is not None and labels is None:
+            console.print("labels are not decided yet: run its `goldpan stream replay` again")
         if rows is not None:
             show_diff(console, rows)
         if labels is not None:

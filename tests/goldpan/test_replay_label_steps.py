@@ -13,6 +13,7 @@ from labels.evidence import Scales
 from labels.policy import load_policy
 from lake.tables import Lake
 from lake.verify import verify
+from schemas.errors import UsageError
 from stream.replay_bounds import asked
 from stream.replay_promote import Means, Promotion
 from stream.replay_staging import State
@@ -109,7 +110,13 @@ def test_staging_that_is_killed_goes_on(
             staged(tmp_path)
     state = replays.staging(Settings()).progress("r1").state
     assert (state is State.STAGED) == (step is LabelStep.LABELS_STAGED)
-    plan = staged(tmp_path)
+    plan = replays.staging(Settings()).plan("r1")
+    found = replays.differences(Settings(), plan, lambda *_told: None, samples=9)
+    assert (found[1] is None) == (step is LabelStep.TRACES_NOTED)
+    if step is LabelStep.TRACES_NOTED:
+        with pytest.raises(UsageError, match="labels are not decided"):
+            promote()
+    assert staged(tmp_path) == plan
     found = replays.differences(Settings(), plan, lambda *_told: None, samples=9)
     assert found[0] is None
     assert found[1] is not None
