@@ -32,13 +32,16 @@ def started(folder: Path, step: int) -> subprocess.Popen[str]:
 def outcome(lake: Lake, receipt: bytes) -> Mapping[str, Any]:
     """What must be the same in the end: all rows, and what the receipt says was removed.
 
-    The same rows may have gone in more commits, and a label may have been decided later.
+    The same rows may have gone in more commits, and labels may have been decided later, in another
+    order.
     """
     said = json.loads(receipt)
-    rows = {
-        name: [{k: v for k, v in row.items() if k not in {"decided_at"}} for row in found]
-        for name, found in tables(lake).items()
-    }
+    rows: dict[str, Any] = dict(tables(lake))
+    labels = [
+        {name: value for name, value in row.items() if name not in {"decided_at", "_offset"}}
+        for row in rows["labels"]
+    ]
+    rows["labels"] = sorted(labels, key=lambda row: str(row["label_event_id"]))
     counts = {name: (one["own"], one["mentions"]) for name, one in said["tables"].items()}
     return {"rows": rows, "counts": counts}
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -193,7 +194,9 @@ def erasure(
     """Return an erasure of the person, whose releases are none."""
     places = [Place("", {name: lake.table(name) for name in LAYOUTS}), *more.pop("staged", [])]
     means = Means(
-        patience(), more.pop("clock", Clock(NOW + 2 * DAY)), itertools.count(1000).__next__
+        patience(),
+        more.pop("clock", Clock(NOW + 2 * DAY)),
+        itertools.count(os.getpid() * 1000).__next__,
     )
     sealer = Sealer(KEYS.fingerprint, "p", seal)
     searcher = Searcher(places, sealer, retry=means.retry, closed_too=unopened == "remove")
