@@ -1,6 +1,6 @@
 """Where text stands in a record: the walk over a record that the contract's classes prescribe."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -73,12 +73,14 @@ class _Level(msgspec.Struct, frozen=True):
 
     steps: tuple[_Step, ...]
     values: Callable[[Any], tuple[Any, ...]]
+    kept: Callable[[Any], tuple[Any, ...]]
     has_role: bool
 
     def walk(self, owner: Any, places: Places) -> None:
         """Collect the places of a record and those within it."""
         free = self.has_role and owner.role == "user"
-        for step, value in zip(self.steps, self.values(owner), strict=False):
+        places.kept += filter(None, self.kept(owner))
+        for step, value in zip(self.steps, self.values(owner), strict=True):
             if not value:
                 continue
             if step.treat is not None:
@@ -111,10 +113,6 @@ def _identifier(step: _Step, owner: Any, value: Any, places: Places) -> None:
     places.ids.append(IdSlot(owner, step.name, value))
 
 
-def _kept(_step: _Step, _owner: Any, value: Any, places: Places) -> None:
-    places.kept.append(value)
-
-
 def _dropped(step: _Step, owner: Any, _value: Any, _places: Places) -> None:
     setattr(owner, step.name, step.empty)
 
@@ -129,31 +127,44 @@ _CLASS: dict[Pii, FieldClass] = {Pii.REDACT: "redact", Pii.REDACT_JSON: "redact_
 
 
 def _level(fields: tuple[Field, ...]) -> _Level | None:
+    kept = [field.name for field in fields if _is_kept(field)]
     steps = tuple(step for field in fields if (step := _step(field)) is not None)
-    if not steps:
+    if not steps and not kept:
         return None
     names = [step.name for step in steps]
-    # One name more than there are steps: of a single one the getter would give no tuple.
-    return _Level(steps, attrgetter(*names, names[0]), any(f.name == "role" for f in fields))
+    return _Level(steps, _getter(names), _getter(kept), any(f.name == "role" for f in fields))
+
+
+def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what reads the fields of these names; of one the getter alone would give no tuple."""
+    if not names:
+        return lambda _owner: ()
+    if len(names) > 1:
+        return attrgetter(*names)
+    get = attrgetter(names[0])
+    return lambda owner: (get(owner),)
+
+
+def _is_kept(field: Field) -> bool:
+    """Tell whether a field is stored as it is, and could hold text."""
+    return not field.fields and field.pii is Pii.KEEP and field.type is FieldType.STRING
 
 
 def _step(field: Field) -> _Step | None:
-    """Return what to do with a field, None if nothing: a number that is never personal."""
+    """Return what to do with a field, None if it is never personal."""
+    if not field.fields and field.pii is Pii.KEEP and field.type is not FieldType.MAP:
+        return None
     inner = _level(field.fields) if field.fields else None
     treat: Callable[[_Step, Any, Any, Places], None] | None = _identifier
     if field.fields:
         treat = _records
-    elif field.pii is Pii.KEEP and field.type is not FieldType.MAP:
-        treat = _kept
     elif field.pii is Pii.DROP:
         treat = _dropped
     elif field.type is FieldType.MAP:
         treat = _map
     elif field.pii in _CLASS:
         treat = None
-    if (treat is _records and inner is None) or (
-        treat is _kept and field.type is not FieldType.STRING
-    ):
+    if treat is _records and inner is None:
         return None
     people = field.name in PEOPLE_SAY
     return _Step(field.name, field.path, _CLASS.get(field.pii), inner, _empty(field), people, treat)

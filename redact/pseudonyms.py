@@ -33,7 +33,7 @@ class Pseudonyms:
     """Makes tokens under one key; ``scope`` is the name of an app, or empty for the whole lake."""
 
     def __init__(self, keys: Keys) -> None:
-        self._key = keys.pseudonym
+        self._hmac = hmac.new(keys.pseudonym, digestmod="sha256")
         self._key_id = keys.key_id
         self._known: dict[tuple[str, str, str], str] = {}
 
@@ -43,7 +43,7 @@ class Pseudonyms:
         if known is not None:
             return known
         message = f"{scope}\0{kind}\0{canonical(kind, value)}".encode("utf-8", "surrogatepass")
-        token = self._checked(_base32(hmac.digest(self._key, message, "sha256"), _BODY))
+        token = self._checked(_base32(self._digest(message), _BODY))
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
         self._known[kind, value, scope] = token
@@ -75,7 +75,12 @@ class Pseudonyms:
         return [m.span() for m in PLACEHOLDER.finditer(text) if self.is_token(m[2])]
 
     def _checked(self, body: str) -> str:
-        return body + _base32(hmac.digest(self._key, b"check\0" + body.encode(), "sha256"), _CHECK)
+        return body + _base32(self._digest(b"check\0" + body.encode()), _CHECK)
+
+    def _digest(self, message: bytes) -> bytes:
+        keyed = self._hmac.copy()
+        keyed.update(message)
+        return keyed.digest()
 
 
 _ALPHABET = b"abcdefghijklmnopqrstuvwxyz234567"

@@ -51,7 +51,7 @@ class Renderer:
         pseudonyms: Pseudonyms,
         *,
         scope: str,
-        allowed: Callable[[str], bool],
+        allowed: Callable[[str], bool] | None,
     ) -> None:
         self.rules = rules
         self._operators = operators
@@ -158,8 +158,10 @@ class Renderer:
             if (rule := rules.get(f.type)) is not None
             and f.score >= rule.score
             and rule.operator != KEEP
-            and not self._allowed(text[f.start : f.end])
         ]
+        if chosen and self._allowed is not None:
+            allowed = self._allowed
+            chosen = [f for f in chosen if not allowed(text[f.start : f.end])]
         if chosen and "<" in text and (own := self._pseudonyms.own_placeholders(text)):
             chosen = _outside(chosen, own)
         return chosen

@@ -204,11 +204,9 @@ class Segmenter:
             known = self._renderers[who] = (next(_SERIALS), renderer)
         return known
 
-    def _is_allowed(self) -> Callable[[str], bool]:
+    def _is_allowed(self) -> Callable[[str], bool] | None:
         allowed = self._allowed
-        if not allowed:
-            return lambda _value: False
-        return lambda value: value.casefold() in allowed
+        return (lambda value: value.casefold() in allowed) if allowed else None
 
 
 _CONTEXTS = {

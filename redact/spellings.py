@@ -34,7 +34,7 @@ def spellings(learnt: Learnt) -> list[Spelling]:
     if learnt.type != "PERSON":
         return [_any_case(learnt.value)]
     found: dict[Spelling, None] = {}
-    for full in (learnt.value, _unmarked(learnt.value)):
+    for full in dict.fromkeys((learnt.value, _unmarked(learnt.value))):
         found.update(dict.fromkeys(_of_person(full)))
     return list(found)
 

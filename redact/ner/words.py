@@ -92,18 +92,29 @@ class Words:
         if self._used + sum(map(len, new)) > len(self._table):
             new = stretches
             self._clear(sum(map(len, new)))
-        for some in _by(_TOGETHER, sorted(new)):
-            with self._nlp.memory_zone():
-                docs = [self._nlp.make_doc(stretch) for stretch in some]
-                for stretch, doc, vectors in zip(some, docs, self._vectors(docs), strict=True):
-                    self._add(stretch, doc, vectors)
+        blank = [stretch for stretch in new if stretch.isspace()]
+        for stretch in blank:
+            self._split([stretch])
+        for some in _by(_TOGETHER, sorted(new.difference(blank))):
+            self._split(some)
 
-    def _add(self, stretch: str, doc: Doc, vectors: Floats) -> None:
-        first, self._used = self._used, self._used + len(doc)
-        self._table[first : self._used] = vectors
-        self._blank[first : self._used] = stretch.isspace()
-        places = [(word.idx, word.idx + len(word)) for word in doc]
-        self._known[stretch] = _Stretch(list(range(first, self._used)), places)
+    def _split(self, stretches: Sequence[str]) -> None:
+        """Split stretches of one sort into words, with one space between them."""
+        with self._nlp.memory_zone():
+            doc = self._nlp.make_doc(" ".join(stretches))
+            self._table[self._used : self._used + len(doc)] = self._vectors([doc])[0]
+            words = [(word.idx, word.idx + len(word)) for word in doc]
+        first, start = 0, 0
+        for stretch in stretches:
+            end, last = start + len(stretch), first
+            while last < len(words) and words[last][0] < end:
+                last += 1
+            rows = list(range(self._used, self._used + last - first))
+            places = [(begin - start, stop - start) for begin, stop in words[first:last]]
+            self._known[stretch] = _Stretch(rows, places)
+            self._blank[rows] = stretch.isspace()
+            self._used += last - first
+            first, start = last, end + 1
 
 
 def _by(size: int, items: Sequence[str]) -> Iterator[Sequence[str]]:
