@@ -1,6 +1,6 @@
 """New decisions take the place of label events, once, whatever happens on the way."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace as replace_fields
 from itertools import count
 from pathlib import Path
@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from batch.labels.anew import Anew, Known
 from batch.labels.proposed import Proposal
@@ -26,6 +28,7 @@ from lake.rewrite import Replacement, replace
 from lake.stored import StoredRows, live_files, read_rows, write_again
 from lake.tables import Lake
 from schemas.errors import FencedError
+from schemas.records import Feedback, Trace
 from tests.batch.kit import (
     SCALES,
     Clock,
@@ -43,6 +46,7 @@ from tests.batch.kit import (
     worked,
 )
 from tests.labels.kit import NOW, feedback, policy, told, trace
+from tests.labels.worlds import records
 
 RAW, CLEAN = "Ask Jane about it.", "Ask <PERSON:abc> about it."
 EDIT = {"kind": "edit", "actor": "agent", "value": None, "corrected_response": RAW}
@@ -380,6 +384,51 @@ def test_in_force_means_the_same_everywhere(lake: Lake) -> None:
         ranks = [rank_of(one) for one in events(lake) if one.trace_id == trace_id]
         assert ranks.count(max(ranks)) == 1
         assert rank_of(label) == max(ranks)
+
+
+def hidden(rows: pa.Table) -> pa.Table:
+    """Redact all of each correction."""
+    at = rows.schema.get_field_index("corrected_response")
+    texts = [None if text is None else CLEAN for text in rows["corrected_response"].to_pylist()]
+    return rows.set_column(at, rows.schema.field(at), pa.array(texts, pa.string()))
+
+
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(made=records(), chosen=st.sets(st.integers(0, 5)))
+def test_it_is_as_if_the_rows_had_always_been_these(
+    tmp_path_factory: pytest.TempPathFactory, made: Sequence[Trace | Feedback], chosen: set[int]
+) -> None:
+    """Whatever was said, and whichever traces are meant: their labels are those of a new lake."""
+    folder, now = tmp_path_factory.mktemp("lakes"), Clock(NOW + 20)
+    lake = new_lake(folder / "lived", made)
+    worked(lake, SCALES)
+    reconciled(lake, as_of=NOW)
+    before = told(labels_of(lake))
+    if any(isinstance(record, Feedback) for record in made):
+        exchange(lake, hidden)
+    fresh = new_lake(folder / "fresh", made)
+    if any(isinstance(record, Feedback) for record in made):
+        exchange(fresh, hidden)
+    reconciled(fresh, as_of=NOW)
+    names = sorted({record.trace_id for record in made})
+    meant = {name for i, name in enumerate(names) if i % 6 in chosen}
+    mine = replacing(lake)
+    mine.fence()
+    mine.run(ids(*meant), never)
+    after, wanted = told(labels_of(lake)), told(labels_of(fresh))
+    assert {t: one for t, one in after.items() if t in meant} == {
+        t: one for t, one in wanted.items() if t in meant
+    }
+    assert {t: one for t, one in after.items() if t not in meant} == {
+        t: one for t, one in before.items() if t not in meant
+    }
+    texts = {event.expected_response for event in events(lake) if event.trace_id in meant}
+    assert texts <= {None, CLEAN}
+    assert complaints(lake) == []
+    reconciled(lake, clock=now, as_of=NOW)
+    assert complaints(lake) == []
 
 
 def test_fenced_workers_commit_nothing(lake: Lake) -> None:
