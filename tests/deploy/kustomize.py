@@ -45,7 +45,22 @@ def built(overlay: str) -> tuple[Manifest, ...]:
         command = _command()
     except ServerUnavailableError as why:
         pytest.skip(str(why))
-    folder = ROOT / "deploy" / "k8s" / "overlays" / overlay
+    return _built(command, ROOT / "deploy" / "k8s" / "overlays" / overlay)
+
+
+def built_with(overlay: str, component: str, folder: Path) -> tuple[Manifest, ...]:
+    """Return the objects of an overlay with a component that it does not take itself."""
+    built(overlay)  # or the test is skipped
+    k8s = os.path.relpath(ROOT / "deploy" / "k8s", folder)
+    wanted = {
+        "resources": [f"{k8s}/overlays/{overlay}"],
+        "components": [f"{k8s}/components/{component}"],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(wanted), encoding="utf-8")
+    return _built(_command(), folder)
+
+
+def _built(command: tuple[str, ...], folder: Path) -> tuple[Manifest, ...]:
     done = subprocess.run([*command, folder], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return tuple(yaml.safe_load_all(done.stdout))
@@ -65,12 +80,13 @@ def named(overlay: str, kind: str, name: str) -> Manifest:
 def pods(overlay: str) -> Iterator[tuple[str, Manifest]]:
     """Yield the pod template of each workload with the workload's kind and name."""
     for manifest in built(overlay):
-        template = _template(manifest)
-        if template is not None:
-            yield f"{manifest['kind']} {manifest['metadata']['name']}", template
+        pod = template(manifest)
+        if pod is not None:
+            yield f"{manifest['kind']} {manifest['metadata']['name']}", pod
 
 
-def _template(manifest: Manifest) -> Manifest | None:
+def template(manifest: Manifest) -> Manifest | None:
+    """Return the pod template of a workload, None if it is none."""
     spec = manifest.get("spec", {})
     if manifest["kind"] in {"Deployment", "StatefulSet", "DaemonSet", "Job"}:
         return dict(spec["template"])

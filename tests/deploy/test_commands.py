@@ -14,7 +14,16 @@ from goldpan import wiring
 from goldpan.cli.commands import COMMANDS
 from goldpan.cli.lazy import LazyGroup
 from goldpan.settings import Settings, load
-from tests.deploy.kustomize import OVERLAYS, Manifest, containers, named, of_kind, settings_of
+from tests.deploy.kustomize import (
+    OVERLAYS,
+    Manifest,
+    built_with,
+    containers,
+    named,
+    of_kind,
+    settings_of,
+    template,
+)
 from tests.servers.worker import TEST_KEY
 
 each_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
@@ -147,3 +156,19 @@ def test_jobs_are_found_by_their_alert(overlay: str) -> None:
     names = [job["metadata"]["name"] for job in of_kind(overlay, "CronJob")]
     assert names
     assert all(name.startswith("goldpan-") for name in names)
+
+
+def test_former_keys_go_to_who_recognises_people(tmp_path: Path) -> None:
+    """The component gives them to the worker, the console, replays and erasures, as a file."""
+    variable, holders = "GOLDPAN_REDACT__FORMER_KEYS_FILE", set()
+    for manifest in built_with("aws", "former-keys", tmp_path):
+        pod = template(manifest)
+        for container in pod["spec"]["containers"] if pod else ():
+            own = {item["name"]: item["value"] for item in container.get("env", [])}
+            mounts = {
+                m["mountPath"]: m["readOnly"] for m in container["volumeMounts"] if "readOnly" in m
+            }
+            if variable in own:
+                holders.add(manifest["metadata"]["name"])
+                assert mounts[str(Path(own[variable]).parent)] is True
+    assert holders == {f"goldpan-{name}" for name in ("worker", "console", "replay", "erase")}
