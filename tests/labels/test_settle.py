@@ -72,7 +72,7 @@ def test_a_text_that_the_new_policy_did_not_let_through_goes_even_if_outranked()
 
 
 def test_a_later_policy_with_an_unknown_text_gives_way() -> None:
-    """The privacy of the text comes before the rank of the label; where no texts are judged, not."""
+    """The privacy of the text comes before the rank of the label, where texts are judged."""
     there = [event("a", 5 * GENERATION, text="raw")]
     decided = event("b", 4, text="clean")
     assert settle(held(there), decided, {"clean"}) == (held(there), decided)
