@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from goldpan.cli.main import run as run_command
 from goldpan.demo.broker import Broker
 from lake.verify import verify
 from redact.keys import Keys
@@ -100,15 +101,37 @@ def env(tmp_path: Path) -> Callable[[Broker], dict[str, str]]:
     return made
 
 
-def called(env: dict[str, str], *arguments: str, code: int = 0) -> str:
-    """Run a command that must end as it should; return what it printed."""
-    done = run_goldpan(env, *arguments)
-    assert done.returncode == code, (arguments, done.stderr)
-    return done.stdout
+@pytest.fixture
+def called(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Run a command that must end well, and return what it printed.
+
+    In this process, but for the worker and replays: the libraries take a while to load.
+    """
+
+    def run(env: dict[str, str], *arguments: str) -> str:
+        if arguments[0] == "stream":
+            done = run_goldpan(env, *arguments)
+            assert done.returncode == 0, (arguments, done.stderr)
+            return done.stdout
+        capsys.readouterr()
+        with monkeypatch.context() as patched:
+            for name, value in env.items():
+                patched.setenv(name, value)
+            code = run_command(arguments)
+        said = capsys.readouterr()
+        assert code == 0, (arguments, said.err)
+        return said.out
+
+    return run
 
 
 def test_erased_beside_a_running_worker_and_kept_out(
-    tmp_path: Path, env: Callable[[Broker], dict[str, str]], start_worker: StartWorker
+    tmp_path: Path,
+    env: Callable[[Broker], dict[str, str]],
+    called: Callable[..., str],
+    start_worker: StartWorker,
 ) -> None:
     """From tables, quarantine, labels and releases; the topic read again brings nobody back."""
     broker, lake = Broker(), tmp_path / "lake"
@@ -123,7 +146,7 @@ def test_erased_beside_a_running_worker_and_kept_out(
     # Each in a group of its own: positions are in the tables, and nobody waits for the one before.
     worker = start_worker({**here, "GOLDPAN_KAFKA__GROUP_ID": "running"})
     send(broker, others(20, 10))
-    commands_of_the_page(here, tmp_path)
+    commands_of_the_page(here, tmp_path, called)
     assert marks_in_folder(lake, WORDS) == []
     called(here, "release", "verify", "support@latest")
     called(here, "release", "verify", "support@1.0.0")
@@ -156,10 +179,31 @@ def rows(lake: Path, name: str) -> int:
     return int(open_lake(lake).table(name).facts().rows)
 
 
-def commands_of_the_page(env: dict[str, str], folder: Path) -> None:
+def commands_of_the_page(env: dict[str, str], folder: Path, called: Callable[..., str]) -> None:
     """Run the commands of docs/erasure.md as they stand there."""
     block = re.search(r"```sh\n(.*?)```", PAGE, re.DOTALL)
     assert block
     for line in block[1].splitlines():
         words = shlex.split(line.partition(" #")[0])
         called(env, *(str(folder / w) if w.startswith("lake/") else w for w in words[1:]))
+
+
+@pytest.mark.chaos
+def test_a_replay_that_was_staged_before_can_be_promoted(
+    tmp_path: Path, env: Callable[[Broker], dict[str, str]], called: Callable[..., str]
+) -> None:
+    """The erasure has been in its tables as well; what is promoted is of others."""
+    broker, lake = Broker(), tmp_path / "lake"
+    here = env(broker)
+    send(broker, [*others(0, 20), *persons_records()])
+    called(here, "stream", "run", "--until-caught-up")
+    again = ("stream", "replay", "--topic=llm.traces", "--from=0", "--to=9999999999", "--json")
+    staged = json.loads(called(here, *again))
+    erased = json.loads(called(here, "erase", "--subject", PERSON, "--json"))
+    assert any(name.startswith("replays/") for name in erased["receipt"]["tables"])
+    assert marks_in_folder(lake, WORDS) == []
+    called(here, "replay", "promote", staged["name"])
+    assert marks_in_folder(lake, WORDS) == []
+    assert verify(open_lake(lake), deep=True).problems == []
+    assert json.loads(called(here, "erase", "--subject", PERSON, "--json"))["again"]
+    del broker
