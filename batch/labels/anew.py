@@ -2,8 +2,8 @@
 
 It is the decision of every other place, with the same function; only whence the rows come is said
 by the caller: the tables as they are, or as a replay would leave them. Memory grows with the traces
-that are asked for, and with those of their sessions where the policy judges sessions or retries:
-about 150 bytes each, so they are taken a part at a time.
+that are asked for, and with those of their sessions where the policy judges sessions or retries, as
+it does in the batch job; so they are taken a part at a time.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

@@ -10,10 +10,12 @@ import pytest
 from lake.config import LakeSettings
 from lake.tables import Lake
 from lake.verify import verify
+from tests.architecture.source import ROOT
 from tests.goldpan.test_replay_page import filled_broker
 from tests.servers.ports import free_port
 from tests.servers.worker import Worker, run_goldpan, settings
 
+PAGE = (ROOT / "docs/replay.md").read_text(encoding="utf-8")
 DAYS = "--days=2026-09-20..2026-09-24"
 REPLAY = ("stream", "replay", "--topic=llm.traces", "--labels-only")
 POLICY = "extends: chat_support\nname: mine\nversion: 2\nbase_rate: {mean: 0.01}\n"
@@ -51,7 +53,10 @@ def test_a_past_range_is_labelled_anew(stored: tuple[dict[str, str], Path]) -> N
     lake = Lake(LakeSettings(uri=env["GOLDPAN_LAKE__URI"]))
     versions = {name: lake.table(name).handle.version() for name in ("traces", "quarantine")}
     before = in_force(env)
-    said = run(env, *REPLAY, DAYS, f"--label-policy={policy}", "--name=mine")
+    told = PAGE.partition("```console\ngoldpan stream replay")[2]
+    (line,) = (line for line in told.splitlines() if "--labels-only --label-policy" in line)
+    command = line.replace("2026-10-01..2026-10-31", DAYS[7:]).replace("two.yaml", str(policy))
+    said = run(env, *command.split()[1:], "--name=mine")
     assert (said["policy"], said["labels_only"]) == (None, True)
     assert in_force(env) == before
     difference = run(env, "replay", "diff", "mine", code=1)
