@@ -5,7 +5,7 @@ against a hundred million one may be taken for another with a probability of 5e-
 must not mind one too many.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,8 +38,14 @@ class TextSet:
     def __len__(self) -> int:
         return len(self.keys)
 
+    @classmethod
+    def joined(cls, parts: Iterable["TextSet"], seed: str) -> "TextSet":
+        """Return what is in any of several sets, all of this seed."""
+        keys = [np.zeros(0, np.uint64), *(part.keys for part in parts)]
+        return cls(seed, np.unique(np.concatenate(keys)))
+
     def __or__(self, other: "TextSet") -> "TextSet":
-        return TextSet(self.seed, np.union1d(self.keys, other.keys))
+        return TextSet.joined([self, other], self.seed)
 
     def mask(self, texts: Sequence[str]) -> Flags:
         """Return for each text whether it is in the set."""

@@ -38,9 +38,9 @@ class Overlay:
 def traces_of(table: Table, plan: Plan) -> TextSet:
     """Return the traces that the rows of a plan's range are about, as of the last refresh."""
     seed = str(plan.number)
-    found = TextSet.of([], seed)
+    parts = []
     for batch in table.batches(("trace_id", "_topic"), within(plan)):
         topics, ids = (batch.column(name).to_pylist() for name in ("_topic", "trace_id"))
         mine = [one for topic, one in zip(topics, ids, strict=True) if topic == plan.topic]
-        found |= TextSet.of(mine, seed)
-    return found
+        parts.append(TextSet.of(mine, seed))
+    return TextSet.joined(parts, seed)

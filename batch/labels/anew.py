@@ -104,11 +104,11 @@ class Anew:
         policy = self.scales.policy
         if not (policy.judges_sessions or policy.judges_retries):
             return None
-        found = TextSet.of([], wanted.seed)
-        for batch in sifted(self.known.traces(("trace_id", "session_id")), wanted):
-            named = batch.column("session_id").drop_null().to_pylist()
-            found |= TextSet.of(named, wanted.seed)
-        return found
+        named = (
+            TextSet.of(batch.column("session_id").drop_null().to_pylist(), wanted.seed)
+            for batch in sifted(self.known.traces(("trace_id", "session_id")), wanted)
+        )
+        return TextSet.joined(named, wanted.seed)
 
 
 def sifted(batches: Iterator[pa.RecordBatch], wanted: TextSet) -> Iterator[pa.RecordBatch]:
