@@ -78,8 +78,10 @@ def cells(spec: Spec, found: Any) -> Any:
     if spec.one_per == "trace":
         grouped = found.mutate(traces=ibis.literal(1, "int64"))
     else:
-        by = {name: found[name].argmin(found.h) for name in _KEYS}
-        grouped = found.group_by(_CELL).aggregate(traces=found.count(), **by)
+        # One struct, not a column each: engines keep what an ordered aggregate sees until its end.
+        keys = ibis.struct({name: found[name] for name in _KEYS})
+        by_cell = found.group_by(_CELL).aggregate(traces=found.count(), first=keys.argmin(found.h))
+        grouped = by_cell.select(*_CELL, "traces", **{name: by_cell.first[name] for name in _KEYS})
     drawn_by = ibis.literal(f"{spec.seed}:cell:").concat(grouped.stratum, ":", grouped.cluster)
     return grouped.select(*_CELL, "traces", *_KEYS, draw=md5(drawn_by))
 
