@@ -53,15 +53,18 @@ def widen_bounds(files: ObjectStore, live: Collection[str], *, version: int) -> 
 
 
 def _rewritten(files: ObjectStore, path: str, live: Collection[str]) -> bool:
-    """Write a file of the log again if it has bounds to widen; return whether it had."""
+    """Write a file of the log again if it has bounds to widen; return whether it had.
+
+    Another may widen others in it at the same time: what one has written the other reads again.
+    """
     act = _json if _JSON.fullmatch(path) else _checkpoint if _PARQUET.fullmatch(path) else None
-    data = files.find(path) if act else None
-    if act is None or data is None:
-        return False
-    new = act(data, live)
-    if new != data:
-        files.put(path, new)
-    return new != data
+    while act is not None and (data := files.find(path)) is not None:
+        new = act(data, live)
+        if new == data:
+            return False
+        if files.swap(path, data, new):
+            return True
+    return False
 
 
 def _json(text: bytes, live: Collection[str]) -> bytes:

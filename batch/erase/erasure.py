@@ -17,6 +17,7 @@ that finds nothing changes nothing, and shows it.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Final, Protocol
@@ -119,8 +120,8 @@ class Erasure:
             if found.nothing and not released:
                 return self._shown(found.wanted)
         self._refuse_closed()
-        if not self._open():
-            self.tombs.put(self.persons, self.means.now_us(), {}, {})
+        # Also where a run that died has put one: it may have taken rows out since it fenced.
+        self._begin_round()
         found = self._rows_out()
         tombstone = self._own()[-1]
         taken = self.releases.erase(found.wanted, self._events(), tombstone, self._versions())
@@ -128,7 +129,11 @@ class Erasure:
         return self._ended(found, taken, purged)
 
     def _rows_out(self) -> Found:
-        """Take rows out until a look that follows a fence finds nothing."""
+        """Take rows out until a look that follows a fence finds nothing.
+
+        Each round has a tombstone of its own, so that its fence is a new one: who has read rows
+        before they went, a worker's join say, cannot write what follows from them.
+        """
         for _ in range(ROUNDS):
             self._fence()
             found = self.searcher.look(self._wanted())
@@ -136,14 +141,16 @@ class Erasure:
                 return found
             self._refuse_unfinished()
             self._name(found.wanted)
-            try:
+            with suppress(FencedError):  # another erasure, or a replay, changed what labels rest on
                 self._take_out(found)
-            except FencedError:
-                continue  # another erasure, or a replay, has changed what labels rest on
+            self._begin_round()
         raise FatalError(
             "rows of the person come in all the time, or others change the tables all the time: "
             "run `goldpan erase` again"
         )
+
+    def _begin_round(self) -> None:
+        self.tombs.put(self.persons, self.means.now_us(), {}, {})
 
     def _take_out(self, found: Found) -> None:
         number = self._own()[-1].number

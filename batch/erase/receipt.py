@@ -13,8 +13,8 @@ from schemas.errors import UsageError
 
 FORMAT: Final = 1
 OUT_OF_REACH: Final = (
-    "the source topics in Kafka: records stay there until the topic's retention removes them; they "
-    "are kept out of the lake when they are read again",
+    "the topics in Kafka: records and label events stay there until the topic's retention removes "
+    "them; they are kept out of the lake when they are read again",
     "what was exported or copied out of the lake or its releases",
     "backups, and snapshots of disks and buckets",
     "the logs and traces of other programs",

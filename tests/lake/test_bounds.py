@@ -11,6 +11,7 @@ from deltalake import DeltaTable
 from lake.bounds import widen_bounds
 from lake.commit import Move, Watch, commit
 from lake.ledger import Entry, EntryKind, position_app
+from lake.log import actions
 from lake.rewrite import Replacement, replace
 from lake.stored import live_files, read_rows, together, write_again
 from lake.tables import Lake, Table
@@ -119,6 +120,26 @@ def test_every_reader_reads_the_same(lake: Lake, tmp_path: Path) -> None:
     assert verify(open_lake(tmp_path), deep=True).problems == []
     again = open_lake(tmp_path).table("feedback")
     assert again.positions([SOURCE]) == {SOURCE: 8}
+
+
+def test_two_who_widen_at_once_keep_each_others_work(lake: Lake) -> None:
+    """Each knows of other files that are gone; one reads what the other is about to write over."""
+    table = lake.table("feedback")
+    first, second = (f"_delta_log/{version:020}.json" for version in (1, 2))
+    table.files.put(first, table.files.get(first) + table.files.get(second))
+    paths = [add["path"] for add in actions(table.files, 1, "add") or []]
+    find = table.files.find
+
+    def late(path: str) -> bytes | None:
+        found = find(path)
+        if path == first:
+            table.files.find = find  # type: ignore[method-assign]
+            widen_bounds(table.files, paths[:1], version=1)
+        return found
+
+    table.files.find = late  # type: ignore[method-assign]
+    widen_bounds(table.files, paths[1:], version=1)
+    assert GONE.encode() not in table.files.get(first)
 
 
 def test_what_dead_writers_left_in_the_log_goes(lake: Lake) -> None:

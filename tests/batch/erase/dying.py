@@ -23,6 +23,7 @@ def main(folder: str, last: int) -> None:
     for owner, name in (
         (FolderStore, "put"),
         (FolderStore, "put_new"),
+        (FolderStore, "swap"),
         (FolderStore, "remove"),
         (DeltaTable, "create_write_transaction"),
         (DeltaTable, "create_checkpoint"),

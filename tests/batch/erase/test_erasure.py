@@ -399,7 +399,7 @@ def test_a_receipt_is_signed_and_names_nobody(lake: Lake) -> None:
     assert read(changed, "here")[1] is None
     with pytest.raises(UsageError, match="is no receipt"):
         read(b"{}", "here")
-    assert said["erasures"] == [1, 2]
+    assert said["erasures"] == [1, 2, 3]
 
 
 def test_the_tombstone_names_every_trace_by_its_mark(lake: Lake) -> None:
