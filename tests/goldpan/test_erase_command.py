@@ -67,7 +67,7 @@ def test_a_receipt_that_was_changed_or_is_anothers(
 ) -> None:
     """Exit code 1, and which of the two it is."""
     assert run("erase", "--subject", PERSON).returncode == 0
-    receipt = tmp_path / "lake" / "erasures" / "2.receipt.json"
+    receipt = tmp_path / "lake" / "erasures" / "3.receipt.json"
     changed = tmp_path / "changed.json"
     changed.write_text(receipt.read_text().replace('"mentions": 2', '"mentions": 1'))
     told = run("erase", "verify", str(changed))
@@ -85,9 +85,9 @@ def test_the_list_tells_what_is_not_finished(run: Run, tmp_path: Path) -> None:
     store = erasures.open_store(open_lake(tmp_path / "lake").location)
     erasures.put(store, lambda number: Tombstone(number, 1, {"k1.x": ["0"]}))
     listed = json.loads(run("erase", "list", "--json").stdout)
-    assert [one["number"] for one in listed["erasures"]] == [2]
-    assert listed["unfinished"] == [3]
-    assert "3: not finished" in run("erase", "list").stdout
+    assert [one["number"] for one in listed["erasures"]] == [3]
+    assert listed["unfinished"] == [4]
+    assert "4: not finished" in run("erase", "list").stdout
 
 
 def test_ids_of_a_file_are_erased_together(run: Run, tmp_path: Path) -> None:
