@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from goldpan.cli.main import run as run_here
 from lake.config import LakeSettings
 from lake.tables import Lake
 from lake.verify import verify
@@ -86,11 +87,19 @@ def test_a_past_range_is_labelled_anew(stored: tuple[dict[str, str], Path]) -> N
         ("--from=0", "--to=2026-09-24"),
     ],
 )
-def test_what_makes_no_sense_is_refused(tmp_path: Path, more: tuple[str, ...]) -> None:
+def test_what_makes_no_sense_is_refused(
+    tmp_path: Path,
+    more: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """In one sentence, with exit code 2, before anything is written."""
     env = settings("localhost:1", tmp_path / "lake")
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
     Lake(LakeSettings(uri=env["GOLDPAN_LAKE__URI"])).init()
-    told = run(env, *REPLAY, *more, code=2)
+    assert run_here([*REPLAY, *more]) == 2
+    told = capsys.readouterr().err
     assert told.startswith("goldpan: ")
     assert len(told.splitlines()) == 1
     assert not (tmp_path / "lake" / "replays").exists()
