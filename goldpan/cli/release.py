@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
-from batch.release.build import Built, Progress, draft, publish
-from batch.release.diff import Difference, difference
+from batch.release.build import Progress, draft, publish
+from batch.release.diff import difference
 from batch.release.erased import erased_of
 from batch.release.exports import FORMATS
 from batch.release.files import DATA, MANIFEST, SHEET, WITHDRAWN
@@ -24,17 +24,26 @@ from batch.release.sides import DEVELOPMENT, HOLDOUT
 from batch.release.spec import load_spec
 from batch.release.verify import Verdict, withdrawal
 from batch.release.verify import verify as verify_folder
-from batch.release.version import Level, parse_reference
+from batch.release.version import parse_reference
 from goldpan import releases, synthetic
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
 from goldpan.cli.main import NO
+from goldpan.cli.release_show import (
+    DIGITS,
+    built_json,
+    difference_json,
+    rows_text,
+    show_built,
+    show_difference,
+    show_verdict,
+    standing_json,
+    strata_table,
+)
 from lake.objects import FolderStore
 from lake.snapshot import snapshot
 from lake.tables import Lake
 from schemas.errors import UsageError
-
-_DIGITS = 12
 
 
 @click.command()
@@ -84,7 +93,7 @@ def build(  # noqa: PLR0913 - one argument an option
             told = str(error)
             call.answer({"ok": False, "reason": told}, lambda c: c.print(told, markup=False))
             ctx.exit(NO)
-    call.answer(_built_json(built), lambda console: _show_built(console, built))
+    call.answer(built_json(built), lambda console: show_built(console, built))
 
 
 @contextmanager
@@ -102,46 +111,10 @@ def _tell_draft(call: Call, true: Mapping[str, Any]) -> None:
     kept = {key: value for key, value in true.items() if key not in {"rows", "spec"}}
 
     def show(console: Console) -> None:
-        console.print(f"would be {_rows_text(true)}")
-        console.print(_strata_table(true))
+        console.print(f"would be {rows_text(true)}")
+        console.print(strata_table(true))
 
     call.answer({"dry_run": True, **kept}, show)
-
-
-def _rows_text(true: Mapping[str, Any]) -> str:
-    """Return how many rows there are, and how many of them are synthetic."""
-    made = true.get("synthetic", {}).get("rows", 0)
-    count = count_text(true["row_count"])
-    return f"{count} rows, {count_text(made)} of them synthetic" if made else f"{count} rows"
-
-
-def _built_json(built: Built) -> dict[str, Any]:
-    return {
-        "ok": True,
-        "name": built.name,
-        "version": str(built.version),
-        "digest": f"sha256:{built.digest}",
-        "published": built.level is not Level.NONE,
-        "level": str(built.level),
-        "rows": built.rows,
-        "previous": str(built.before) if built.before else None,
-        "changes": built.changes.counts(),
-    }
-
-
-def _show_built(console: Console, built: Built) -> None:
-    where = f"{built.name}@{built.version}"
-    if built.level is Level.NONE:
-        console.print(f"nothing is new: {where} holds these {count_text(built.rows)} rows already")
-        return
-    console.print(f"published {where}: {count_text(built.rows)} rows")
-    if built.before:
-        console.print(f"{built.level} after {built.before}: {_counts(built.changes.counts())}")
-    console.print(f"pin it as {built.name}@sha256:{built.digest[:_DIGITS]}")
-
-
-def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count_text(n)} {what}" for what, n in counts.items() if n) or "nothing"
 
 
 @click.command(name="list")
@@ -157,7 +130,7 @@ def list_(call: Call, *, name: str | None) -> None:
     shelf = releases.shelf(call.settings)
     names = shelf.names() if name is None else [name]
     found = [one for each in names for one in shelf.standing(each)]
-    data = [_standing_json(one) for one in found]
+    data = [standing_json(one) for one in found]
 
     def show(console: Console) -> None:
         if not found:
@@ -166,20 +139,10 @@ def list_(call: Call, *, name: str | None) -> None:
         table = Table("release", "digest", "state", box=box.SIMPLE_HEAD)
         for one in found:
             state = f"{one.state}, rows erased" if one.erased else one.state
-            table.add_row(f"{one.name}@{one.version}", one.digest[:_DIGITS], state)
+            table.add_row(f"{one.name}@{one.version}", one.digest[:DIGITS], state)
         console.print(table)
 
     call.answer({"releases": data}, show)
-
-
-def _standing_json(one: Standing) -> dict[str, Any]:
-    return {
-        "name": one.name,
-        "version": str(one.version),
-        "digest": f"sha256:{one.digest}",
-        "state": one.state,
-        "erased": one.erased,
-    }
 
 
 @click.command()
@@ -209,22 +172,12 @@ def show(call: Call, *, release: str, sheet: bool) -> None:
         if sheet:
             console.print(Markdown(shelf.read(one, SHEET).decode()))
             return
-        console.print(f"{one.name}@{one.version}: {_rows_text(manifest)}")
+        console.print(f"{one.name}@{one.version}: {rows_text(manifest)}")
         console.print(f"digest sha256:{one.digest}", soft_wrap=True)
-        console.print(_strata_table(manifest))
+        console.print(strata_table(manifest))
 
     marks = {"digest": f"sha256:{one.digest}", "withdrawn": one.withdrawn, "erased": gone}
     call.answer(kept | marks, tell)
-
-
-def _strata_table(manifest: Mapping[str, Any]) -> Table:
-    table = Table("stratum", "traces", "clusters", "drawn", "rows", box=box.SIMPLE_HEAD)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for stratum in manifest["design"]["strata"]:
-        numbers = (stratum[key] for key in ("traces", "clusters", "drawn", "rows"))
-        table.add_row(stratum["name"], *(count_text(number) for number in numbers))
-    return table
 
 
 @click.command()
@@ -252,7 +205,7 @@ def verify(
     else:
         shelf = releases.shelf(call.settings)
         verdict = _verified(shelf, shelf.find(parse_reference(release)), expected, erased_by)
-    call.answer(verdict.to_json(), lambda console: _show_verdict(console, verdict))
+    call.answer(verdict.to_json(), lambda console: show_verdict(console, verdict))
     if not verdict.ok:
         ctx.exit(NO)
 
@@ -264,20 +217,6 @@ def _verified(
         f"verifying {one.name}@{one.version}",
         lambda: verify_folder(shelf.files, f"{one.folder}/", expected or one.digest, signer),
     )
-
-
-def _show_verdict(console: Console, verdict: Verdict) -> None:
-    for problem in verdict.problems:
-        console.print(f"[red]wrong[/]: {problem}", soft_wrap=True)
-    if verdict.withdrawn is not None:
-        console.print(f"withdrawn: {verdict.withdrawn}", markup=False, soft_wrap=True)
-    if verdict.ok:
-        gone = f" except {count_text(verdict.erased)} erased rows" if verdict.erased else ""
-        console.print(
-            f"[green]ok{gone}[/]: {verdict.name}@{verdict.version}, "
-            f"{count_text(verdict.rows)} rows, sha256:{verdict.digest}",
-            soft_wrap=True,
-        )
 
 
 @click.command()
@@ -301,37 +240,9 @@ def diff(ctx: click.Context, call: Call, *, before: str, after: str) -> None:
     rows = [json_rows(read_rows(shelf.read(one, DATA))) for one in (old, new)]
     gone = erased_of(shelf, old).contents(read_manifest(shelf.read(old, MANIFEST)))
     found = difference(rows[0], rows[1], gone)
-    call.answer(_difference_json(old, new, found), lambda console: _show_difference(console, found))
+    call.answer(difference_json(old, new, found), lambda console: show_difference(console, found))
     if not found.same:
         ctx.exit(NO)
-
-
-def _difference_json(old: Standing, new: Standing, found: Difference) -> dict[str, Any]:
-    return {
-        "name": old.name,
-        "before": str(old.version),
-        "after": str(new.version),
-        "level": str(found.changes.level),
-        "changes": found.changes.counts(),
-        "added": list(found.changes.added),
-        "removed": list(found.changes.removed),
-        "relabelled": list(found.changes.relabelled),
-        "edited": list(found.changes.edited),
-        "moved": list(found.changes.moved),
-        "labels": {label: list(pair) for label, pair in found.labels.items()},
-        "strata": {stratum: list(pair) for stratum, pair in found.strata.items()},
-    }
-
-
-def _show_difference(console: Console, found: Difference) -> None:
-    console.print(_counts(found.changes.counts()))
-    for what, mix in (("label", found.labels), ("stratum", found.strata)):
-        table = Table(what, "before", "after", "", box=box.SIMPLE_HEAD)
-        for value, (old, new) in mix.items():
-            if old != new or what == "label":
-                table.add_row(value, str(old), str(new), f"{new - old:+d}" if new != old else "")
-        if table.row_count:
-            console.print(table)
 
 
 @click.command()
@@ -400,6 +311,6 @@ def withdraw(call: Call, *, release: str, reason: str) -> None:
     if not shelf.put_new(f"{one.folder}/{WITHDRAWN}", withdrawal(one.digest, reason)):
         raise UsageError(f"{one.name}@{one.version} has been withdrawn before, for another reason.")
     call.answer(
-        _standing_json(one) | {"state": "withdrawn", "reason": reason},
+        standing_json(one) | {"state": "withdrawn", "reason": reason},
         lambda console: console.print(f"withdrawn: {one.name}@{one.version}"),
     )

@@ -1,0 +1,123 @@
+"""Releases as people and machines read them: what was built, what it is, how two differ."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from batch.release.build import Built
+from batch.release.diff import Difference
+from batch.release.shelf import Standing
+from batch.release.verify import Verdict
+from batch.release.version import Level
+from goldpan.cli.figures import count_text
+
+DIGITS: Final = 12
+"""So many digits of a digest are shown where it only has to be told from others."""
+
+
+def rows_text(true: Mapping[str, Any]) -> str:
+    """Return how many rows there are, and how many of them are synthetic."""
+    made = true.get("synthetic", {}).get("rows", 0)
+    count = count_text(true["row_count"])
+    return f"{count} rows, {count_text(made)} of them synthetic" if made else f"{count} rows"
+
+
+def built_json(built: Built) -> dict[str, Any]:
+    """Return what came of a build as JSON has it."""
+    return {
+        "ok": True,
+        "name": built.name,
+        "version": str(built.version),
+        "digest": f"sha256:{built.digest}",
+        "published": built.level is not Level.NONE,
+        "level": str(built.level),
+        "rows": built.rows,
+        "previous": str(built.before) if built.before else None,
+        "changes": built.changes.counts(),
+    }
+
+
+def show_built(console: Console, built: Built) -> None:
+    """Print what came of a build."""
+    where = f"{built.name}@{built.version}"
+    if built.level is Level.NONE:
+        console.print(f"nothing is new: {where} holds these {count_text(built.rows)} rows already")
+        return
+    console.print(f"published {where}: {count_text(built.rows)} rows")
+    if built.before:
+        console.print(f"{built.level} after {built.before}: {_counts(built.changes.counts())}")
+    console.print(f"pin it as {built.name}@sha256:{built.digest[:DIGITS]}")
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count_text(n)} {what}" for what, n in counts.items() if n) or "nothing"
+
+
+def standing_json(one: Standing) -> dict[str, Any]:
+    """Return a version as JSON has it."""
+    return {
+        "name": one.name,
+        "version": str(one.version),
+        "digest": f"sha256:{one.digest}",
+        "state": one.state,
+        "erased": one.erased,
+    }
+
+
+def strata_table(manifest: Mapping[str, Any]) -> Table:
+    """Return the strata of a release as a table."""
+    table = Table("stratum", "traces", "clusters", "drawn", "rows", box=box.SIMPLE_HEAD)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for stratum in manifest["design"]["strata"]:
+        numbers = (stratum[key] for key in ("traces", "clusters", "drawn", "rows"))
+        table.add_row(stratum["name"], *(count_text(number) for number in numbers))
+    return table
+
+
+def show_verdict(console: Console, verdict: Verdict) -> None:
+    """Print what a verification found."""
+    for problem in verdict.problems:
+        console.print(f"[red]wrong[/]: {problem}", soft_wrap=True)
+    if verdict.withdrawn is not None:
+        console.print(f"withdrawn: {verdict.withdrawn}", markup=False, soft_wrap=True)
+    if verdict.ok:
+        gone = f" except {count_text(verdict.erased)} erased rows" if verdict.erased else ""
+        console.print(
+            f"[green]ok{gone}[/]: {verdict.name}@{verdict.version}, "
+            f"{count_text(verdict.rows)} rows, sha256:{verdict.digest}",
+            soft_wrap=True,
+        )
+
+
+def difference_json(old: Standing, new: Standing, found: Difference) -> dict[str, Any]:
+    """Return how two versions differ, as JSON has it."""
+    return {
+        "name": old.name,
+        "before": str(old.version),
+        "after": str(new.version),
+        "level": str(found.changes.level),
+        "changes": found.changes.counts(),
+        "added": list(found.changes.added),
+        "removed": list(found.changes.removed),
+        "relabelled": list(found.changes.relabelled),
+        "edited": list(found.changes.edited),
+        "moved": list(found.changes.moved),
+        "labels": {label: list(pair) for label, pair in found.labels.items()},
+        "strata": {stratum: list(pair) for stratum, pair in found.strata.items()},
+    }
+
+
+def show_difference(console: Console, found: Difference) -> None:
+    """Print how two versions differ: rows, labels, strata."""
+    console.print(_counts(found.changes.counts()))
+    for what, mix in (("label", found.labels), ("stratum", found.strata)):
+        table = Table(what, "before", "after", "", box=box.SIMPLE_HEAD)
+        for value, (old, new) in mix.items():
+            if old != new or what == "label":
+                table.add_row(value, str(old), str(new), f"{new - old:+d}" if new != old else "")
+        if table.row_count:
+            console.print(table)
