@@ -48,6 +48,22 @@ class MetricsSettings(BaseModel):
     )
 
 
+class TracingSettings(BaseModel):
+    """Where spans of the worker's own work go."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="Collector of OpenTelemetry, as in `http://collector:4318/v1/traces`; needs "
+        "the extra `tracing`. Without it there are no spans.",
+    )
+    ratio: float = Field(
+        default=1.0, ge=0, le=1, description="Share of the batches and flushes that have spans."
+    )
+
+
 class LogSettings(BaseModel):
     """How much is logged to standard error, and in which form."""
 
@@ -97,6 +113,9 @@ class Settings(BaseSettings):
     )
     metrics: MetricsSettings = Field(
         default=MetricsSettings(), description="Where the worker tells how it is."
+    )
+    tracing: TracingSettings = Field(
+        default=TracingSettings(), description="Spans of the worker's own work, where wanted."
     )
     log: LogSettings = Field(
         default=LogSettings(), description="What is written to standard error, and how."

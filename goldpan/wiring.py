@@ -3,6 +3,7 @@
 The only place where clocks, randomness and keys come from outside; everything below is given them.
 """
 
+import importlib
 import os
 import random
 import secrets
@@ -17,7 +18,7 @@ import structlog
 from batch.labels.policies import FOLDER as POLICIES
 from batch.labels.policies import register
 from batch.labels.scales import open_policy, open_scales
-from goldpan.settings import Settings
+from goldpan.settings import Settings, TracingSettings
 from labels.evidence import Scales
 from labels.policy import MICROS_PER_DAY
 from lake.erasures import open_store
@@ -44,6 +45,7 @@ from stream.kafka_client import admin_properties, make_consumer
 from stream.label_run import LabelSetup
 from stream.redrive import Redrive
 from stream.run import Setup
+from stream.stages import Spans, Stages
 
 PATIENCE_SECONDS = 30.0
 """How long a command that a person waits for tries again."""
@@ -126,7 +128,22 @@ def worker(settings: Settings, stop: threading.Event) -> Setup:
         host=settings.metrics.host,
         port=settings.metrics.port,
         stop=stop,
+        stages=Stages(spans(settings.tracing)),
     )
+
+
+def spans(settings: TracingSettings) -> Spans | None:
+    """Return where spans of the worker go, None if nowhere; UsageError without the extra for it."""
+    if settings.endpoint is None:
+        return None
+    try:
+        otlp = importlib.import_module("goldpan.otlp")
+    except ImportError:
+        raise UsageError(
+            "GOLDPAN_TRACING__ENDPOINT needs the extra `tracing`: install goldpan[tracing]"
+        ) from None
+    found: Spans = otlp.connect(settings.endpoint, settings.ratio)
+    return found
 
 
 def label_setup(settings: Settings) -> LabelSetup | None:

@@ -47,6 +47,7 @@ from stream.no_labels import NoLabels
 from stream.observer import Observer
 from stream.pace import Pace
 from stream.probes import Probes
+from stream.stages import Stages
 from stream.worker import Worker
 
 START_SECONDS = 20.0  # how long Kafka and the lake may take to answer for the first time
@@ -81,6 +82,7 @@ class Setup:
     host: str
     port: int
     stop: threading.Event
+    stages: Stages
 
     @property
     def tables(self) -> Mapping[str, str]:
@@ -94,7 +96,10 @@ def run_worker(setup: Setup, *, until_caught_up: bool) -> None:
     Raises UsageError or FatalError, with one sentence for a person, when it cannot go on.
     """
     use_steady_pool()
-    _Assembly(setup).run(until_caught_up=until_caught_up)
+    try:
+        _Assembly(setup).run(until_caught_up=until_caught_up)
+    finally:
+        setup.stages.close()
 
 
 def check_outside(
@@ -267,7 +272,7 @@ class _Assembly:
     ) -> Worker:
         stream = self.setup.stream
         return Worker(
-            consumer=consumer,
+            consumer=self.setup.stages.consumer(consumer),
             cooperative=self.setup.kafka.group_protocol == "consumer",
             cluster=self.cluster,
             take_over=take_over,
@@ -325,12 +330,11 @@ class _Assembly:
             self.setup.kafka.traces_topic: RecordKind.TRACE,
             self.setup.kafka.feedback_topic: RecordKind.FEEDBACK,
         }
+        stages, most = self.setup.stages, self.setup.stream.max_record_bytes
         return {
             topic: Intake(
-                decoder=Decoder(
-                    kind, self.setup.schemas, max_record_bytes=self.setup.stream.max_record_bytes
-                ),
-                redactor=self.setup.redactor,
+                decoder=stages.decoder(Decoder(kind, self.setup.schemas, max_record_bytes=most)),
+                redactor=stages.redactor(self.setup.redactor),
                 sealer=self.setup.sealer,
                 now_us=lambda: time.time_ns() // 1000,
                 on_rejected=observer.rejected,
@@ -364,8 +368,9 @@ class _Assembly:
     def _steps(self, observer: Observer) -> Callable[[str], Steps]:
         watch = Watch(unknown=observer.commit_unknown, settled=observer.commit_settled)
         retry = self._retry(self.setup.stream.retry_seconds, self.giving_up, observer)
+        stages = self.setup.stages
         writers = {
-            table.name: TableWriter(table, retry=retry, watch=watch, now_ms=_now_ms)
+            table.name: stages.writer(table, retry=retry, watch=watch, now_ms=_now_ms)
             for table in self.writing_lake.tables()
         }
         steps: dict[str, Steps] = {
@@ -376,7 +381,7 @@ class _Assembly:
             steps[LABELS] = self.labels.steps(
                 writers[TABLE], retry, self.reached, observer.checkpoint_failed
             )
-        return steps.__getitem__
+        return {topic: stages.steps(one) for topic, one in steps.items()}.__getitem__
 
     def _record_steps(
         self, name: str, writers: Mapping[str, TableWriter], retry: Retry, observer: Observer

@@ -12,7 +12,7 @@ from typing import Final
 ALLOWED: Final = frozenset(
     {
         *("Apache-2.0", "Apache 2.0", "Apache License 2.0", "Apache Software License"),
-        *("BSD-2-Clause", "BSD-3-Clause", "0BSD", "BSD License"),
+        *("BSD-2-Clause", "BSD-3-Clause", "3-Clause BSD License", "0BSD", "BSD License"),
         *("MIT", "MIT-0", "MIT License", "ISC", "ISC License (ISCL)", "Zlib", "CC0-1.0"),
         *("PSF-2.0", "Python Software Foundation License", "CNRI-Python", "Unlicense"),
         # Copyleft for its own files only, which goldpan does not change.

@@ -1,0 +1,63 @@
+"""Sends spans to a collector of OpenTelemetry, by OTLP over HTTP (OTLP specification 1.7).
+
+Needs the extra ``tracing``. What goes wrong in a span is told by the type of the error alone: its
+text may be another library's.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Final
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.trace import Status, StatusCode
+
+from stream.stages import Spans, Where
+
+_PATIENCE_SECONDS: Final = 2
+
+
+class OtlpSpans:
+    """Spans that are sent in the background; what the collector does not take is dropped."""
+
+    def __init__(self, endpoint: str, ratio: float) -> None:
+        self._provider = TracerProvider(
+            resource=Resource.create(
+                {"service.name": "goldpan", "service.version": version("goldpan")}
+            ),
+            sampler=ParentBased(TraceIdRatioBased(ratio)),
+            shutdown_on_exit=False,
+        )
+        exporter = OTLPSpanExporter(endpoint=endpoint, timeout=_PATIENCE_SECONDS)
+        self._provider.add_span_processor(
+            BatchSpanProcessor(exporter, export_timeout_millis=1000 * _PATIENCE_SECONDS)
+        )
+        self._tracer = self._provider.get_tracer("goldpan")
+
+    @contextmanager
+    def span(self, name: str, **where: Where) -> Iterator[None]:
+        """Do the work in a span."""
+        with self._tracer.start_as_current_span(
+            name,
+            attributes={f"goldpan.{key}": value for key, value in where.items()},
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                yield
+            except BaseException as error:
+                span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+                raise
+
+    def close(self) -> None:
+        """Send what is left."""
+        self._provider.shutdown()
+
+
+def connect(endpoint: str, ratio: float) -> Spans:
+    """Return spans that go to a collector, of ``ratio`` of the batches and flushes (0 to 1)."""
+    return OtlpSpans(endpoint, ratio)
