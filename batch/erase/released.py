@@ -42,7 +42,8 @@ class OnShelf:
         # Ids that are gone from the tables are known by the marks in the tombstones only.
         named = meant.marks.traces_among(erase.trace_ids(self.shelf)) if meant.marks.traces else ()
         return wanted.Wanted(
-            trace_ids=meant.traces | meant.touched | frozenset(named),
+            trace_ids=meant.traces,
+            touched=meant.touched | (frozenset(named) - meant.traces),
             user_ids=meant.persons.users,
             label_events=events,
             marks=meant.persons.tokens | meant.words,

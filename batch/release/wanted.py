@@ -24,11 +24,13 @@ class Wanted:
     """What makes a row one that has to go.
 
     ``trace_ids``, ``user_ids`` and ``label_events`` are compared with the columns ``trace_id``,
-    ``user_id`` and ``label_event_id``; ``marks`` are texts that make a row a mention wherever in it
-    they stand.
+    ``user_id`` and ``label_event_id``; ``touched`` are traces of others of which something names
+    the person, in whatever column of the lake; ``marks`` are texts that make a row a mention
+    wherever in it they stand.
     """
 
     trace_ids: frozenset[str] = frozenset()
+    touched: frozenset[str] = frozenset()
     user_ids: frozenset[str] = frozenset()
     label_events: frozenset[str] = frozenset()
     marks: frozenset[str] = frozenset()
@@ -44,8 +46,8 @@ class Wanted:
         """Return why a row (JSON values) has to go, None if it may stay."""
         if row["trace_id"] in self.trace_ids or row["user_id"] in self.user_ids:
             return Why.OWN
-        named = row["label_event_id"] in self.label_events or self.stands_in(canonical(row))
-        return Why.MENTION if named else None
+        named = row["trace_id"] in self.touched or row["label_event_id"] in self.label_events
+        return Why.MENTION if named or self.stands_in(canonical(row)) else None
 
     def stands_in(self, data: bytes) -> bool:
         """Tell whether a mark stands in a text."""
@@ -55,7 +57,7 @@ class Wanted:
         """Tell whether a manifest (as read, and its bytes) names a trace of these, or a mark."""
         spec = document["spec"]
         named = {*spec["must_include"], *spec["adversarial"]}
-        return bool(named & self.trace_ids) or self.stands_in(data)
+        return bool(named & (self.trace_ids | self.touched)) or self.stands_in(data)
 
 
 def _forms(mark: str) -> set[str]:

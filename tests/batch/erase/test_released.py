@@ -1,0 +1,46 @@
+"""Releases lose the person too, also when all else was done by a run that died before them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batch.erase.released import OnShelf
+from batch.release.build import publish
+from redact.signing import Signer
+from tests.batch.erase.world import KEYS, WORDS, NoReleases, erasure, new_world
+from tests.batch.kit import open_lake
+from tests.batch.release.kit import drafted, shelf
+from tests.batch.release.people import WHOLE
+from tests.edges.search import marks_in_folder
+
+
+class Dies(NoReleases):
+    """Releases that are never reached."""
+
+    def erase(self, *given: Any) -> list[dict[str, Any]]:
+        """Raise what ends a process."""
+        del given
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("died", [False, True])
+def test_releases_lose_the_person(tmp_path: Path, died: bool) -> None:
+    """By id, by mark where the tables know no id any more, and by the label events that went."""
+    lake = new_world(tmp_path / "lake")
+    there = shelf(tmp_path / "lake" / "releases")
+    draft = drafted(lake, window={"from": "2026-11-01", "to": "2027-01-01"}, **WHOLE)
+    publish(draft, there)
+    assert marks_in_folder(tmp_path / "lake" / "releases", WORDS)
+    if died:
+        with pytest.raises(KeyboardInterrupt):
+            erasure(open_lake(tmp_path / "lake"), releases=Dies()).run()
+    on_shelf = OnShelf(there, Signer(KEYS.receipt), lambda _what, _done, _of: None)
+    ended = erasure(open_lake(tmp_path / "lake"), releases=on_shelf).run()
+    assert marks_in_folder(tmp_path / "lake", WORDS) == []
+    (told,) = json.loads(ended.receipt)["releases"]
+    assert (told["rows"], told["successor"]) == (4, "2.0.0")
+    assert told["mentions"] >= 4  # t02 and t03, and those whose labels rested on the person's word
+    again = erasure(open_lake(tmp_path / "lake"), releases=on_shelf).run()
+    assert (again.again, again.receipt) == (True, ended.receipt)
