@@ -89,6 +89,7 @@ def _rows(settings: Settings, source: _Source) -> Iterator[dict[str, Any]]:
     ]
     decoded = _decoded(settings, source, raws)
     _refuse_repeated(source, decoded)
+    _refuse_erased(settings, source, decoded)
     redactor = wiring.redaction(settings.redact).redactor
     traces = _redacted(source, redactor, decoded)
     answers = _answers(source, redactor, [one for one, _ in judged])
@@ -140,6 +141,17 @@ def _refuse_repeated(source: _Source, decoded: Decoded[Any]) -> None:
             first = lines[record.trace_id]
             raise source.fault(number, f"`trace_id` is that of line {first}.")
         lines[record.trace_id] = number
+
+
+def _refuse_erased(settings: Settings, source: _Source, decoded: Decoded[Any]) -> None:
+    """Refuse the rows of persons, and of traces, that were erased: a file outlives an erasure."""
+    erasures = wiring.erasures(settings)
+    wiring.retry().call("reading tombstones", erasures.reload)
+    kept, _ = erasures.kept_out.without(decoded)
+    if gone := sorted({*decoded.offsets} - {*kept.offsets}):
+        raise source.fault(
+            gone[0], "`user_id` or `trace_id` is of somebody who was erased: take the row out."
+        )
 
 
 def _redacted(

@@ -142,3 +142,20 @@ def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     """Is told by its name."""
     assert run(["release", "build", "spec.yaml"]) == 2
     assert "synthetic.file: rows.jsonl cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_place")
+def test_who_was_erased_does_not_come_back_with_the_file(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Erasure takes the row out of the release; the next build refuses the line."""
+    offer(*(line(n, user_id=f"somebody-{n}") for n in range(3)))
+    assert run(["release", "build", "spec.yaml"]) == 0
+    assert run(["erase", "run", "--subject", "somebody-1"]) == 0
+    assert run(["release", "verify", "support@2.0.0"]) == 0
+    assert run(["release", "export", "support", "--to", "jsonl", "--out", "out"]) == 0
+    rows = [json.loads(text) for text in Path("out/support.jsonl").read_text().splitlines()]
+    assert {row["trace_id"] for row in rows if row["generator"]} == {"made-0", "made-2"}
+    capsys.readouterr()
+    assert run(["release", "build", "spec.yaml"]) == 2
+    assert "rows.jsonl, line 2: `user_id` or `trace_id`" in capsys.readouterr().err
