@@ -1,9 +1,12 @@
 """Somebody is erased while workers run: whatever happens, nobody comes back, nobody else goes."""
 
 import json
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,10 @@ from lake.tables import LAYOUTS, Lake
 from redact.keys import KEY_BYTES, Keys
 from redact.subjects import Subject
 from stream.failpoints import Step
+from tests.faults.labelled import LabelScene
 from tests.faults.scene import Scene
+from tests.labels.kit import feedback as a_word
+from tests.labels.kit import trace as a_trace
 from tests.lake.kit import patience
 from tests.make.records import STARTED_AT, encode_json, feedback, trace
 from tests.servers.fixtures import StartWorker
@@ -246,3 +252,55 @@ def test_worker_without_the_key_does_not_start(scene: ErasureScene) -> None:
     scene.catch_up(**new, redact__former_keys=json.dumps({"k1": before}))
     scene.assert_all_others_once()
     assert scene.stored_of_mine() == 10
+
+
+def test_labels_of_others_forget_what_was_erased(
+    kafka: Kafka, tmp_path: Path, start_worker: StartWorker
+) -> None:
+    """A worker whose join has seen the subject's feedback never writes of it after the erasure."""
+    scene = LabelScene(kafka, tmp_path / "lake", start_worker)
+    names = [f"trace-{i}" for i in range(8)]
+    scene.send([a_trace(name, at=i) for i, name in enumerate(names)])
+    scene.send([a_word(f"mine-{n}", n, at=40, user_id=SUBJECT) for n in names])
+    worker = scene.start()
+    worker.wait_until(lambda: len(_evidence(scene)) == 8, what="done with the first labels")
+    with _busy(scene):  # so that the worker commits, is fenced and reads back, all the time
+        done = run_goldpan(scene.env(), "erase", "--subject", SUBJECT)
+    assert done.returncode == 0, done.stderr
+    assert _evidence(scene) == set()
+
+    scene.send([a_word(f"theirs-{n}", n, at=50, user_id="u-2") for n in names])
+    theirs = {f"theirs-{n}" for n in names}
+    worker.wait_until(lambda: theirs <= _evidence(scene), what="done with what others said")
+    worker.sigterm()
+    worker.finish()
+    scene.catch_up()
+
+    assert _evidence(scene) == theirs
+    assert scene.witness.problems() == []
+
+
+@contextmanager
+def _busy(scene: LabelScene) -> Iterator[None]:
+    """Let others send traces all the while."""
+    done = threading.Event()
+
+    def send() -> None:
+        for number in count():
+            if done.wait(0.1):
+                return
+            scene.send([a_trace(f"busy-{number}", at=60)])
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        yield
+    finally:
+        done.set()
+        sender.join()
+
+
+def _evidence(scene: LabelScene) -> set[str]:
+    """Return the ids of all feedback that label events rest on."""
+    events = scene.written() if scene.witness.table("labels") else []
+    return {one.feedback_id for event in events for one in event.evidence if one.feedback_id}

@@ -7,20 +7,24 @@ from time import sleep
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labels.decide import in_force
 from labels.evidence import Scales
+from lake.erasures import fence
 from lake.ledger import Source
 from schemas.arrow import TABLES
 from schemas.errors import FatalError, RetryableError
 from schemas.provenance import RecordKind
-from schemas.records import Feedback, Trace
+from schemas.records import Feedback, LabelEvent, Trace
 from tests.labels.kit import feedback, labels, partition_of, policy, told, trace
 from tests.labels.worlds import records
+from tests.lake.kit import patience
 from tests.stream.label_world import PARTITIONS, TOPICS, Worker, World, finish, haunt
+from tests.stream.protocol.simulated import SimulatedLake
 
 SCALES = Scales(policy())
 FATES = ["lands", "lands", "lands", "dies before", "dies after", "late"]
@@ -281,3 +285,37 @@ def test_a_text_that_a_replay_has_redacted_is_not_brought_back() -> None:
     assert in_force(world.events())["a"].expected_response == clean
     assert len(in_force(world.events())["a"].evidence) == 2
     assert world.problems() == []
+
+
+def test_what_was_erased_is_forgotten_by_the_join() -> None:
+    """Behind a fence nothing is written of what the join has read before; then it reads again."""
+    known = [0]
+    said = [feedback("erased", "a"), feedback("theirs", "a", at=90)]
+    world = World([trace("a"), *said], SCALES, Random(1))  # noqa: S311 - repeatable, not secret
+    worker = Worker(world, erasures=lambda: known[0])
+    worker.take(range(PARTITIONS))
+    worker.turn()
+    worker.flush(RecordKind.TRACE, 1)
+    worker.flush(RecordKind.FEEDBACK, 1)
+    worker.label()
+    assert _evidence(world.events()) == [["erased"]]
+
+    log = world.store["feedback"]
+    for path in log.store:
+        found = log.rows(path, TABLES["feedback"].arrow)
+        log.tables[path] = found.filter(pc.not_equal(found["feedback_id"], "erased"))
+    labels_of = SimulatedLake(world.store).table("labels")
+    fence(labels_of, 1, retry=patience(), now_ms=lambda: 0)
+    worker.flush(RecordKind.FEEDBACK, 1)
+    worker.label()
+    assert "labels_fenced" in worker.log.names
+    assert _evidence(world.events()) == [["erased"]]
+
+    known[0] = 1  # as the worker's loop does, once it has read the tombstones
+    worker.turn()
+    worker.label()
+    assert _evidence(world.events())[1:] == [["theirs"]]
+
+
+def _evidence(events: Sequence[LabelEvent]) -> list[list[str | None]]:
+    return [[item.feedback_id for item in event.evidence] for event in events]
