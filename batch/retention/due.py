@@ -20,6 +20,7 @@ from lake.parquet import PARTITION_COLUMN
 from lake.retention import ROWS
 from lake.stored import LiveFile, live_files
 from lake.tables import FILE_COLUMN, Table
+from schemas.arrow import TABLES
 
 _AT_ONCE: Final = 1_024  # rows whose texts are in memory at once
 
@@ -89,10 +90,14 @@ def _counts(table: Table, files: Sequence[LiveFile]) -> dict[Source, int]:
 
 
 def coordinates(table: Table, files: Sequence[LiveFile]) -> pa.Table:
-    """Return where the rows of some files came from, and when they were ingested."""
+    """Return where the rows of some files came from, and when they were ingested.
+
+    Files that are not in the table any more, as of its last refresh, are passed over.
+    """
     columns = ["_topic", "_partition", "_offset", "_ingested_at"]
+    schema = pa.schema([TABLES[table.name].arrow.field(column) for column in columns])
     parts = [rows.select(columns) for rows in _read(table, files, columns)]
-    return pa.Table.from_batches(parts)
+    return pa.Table.from_batches(parts).cast(schema) if parts else schema.empty_table()
 
 
 def _values(table: Table, files: Sequence[LiveFile], until: Mapping[str, date]) -> Iterator[Due]:

@@ -228,3 +228,13 @@ def test_a_table_that_the_plan_does_not_name_is_left_alone(lake: Lake) -> None:
     for name in set(LAYOUTS) - {"traces"}:
         assert after[name] == before[name]
     assert [{**r, "user_id": None} for r in before["traces"]] == after["traces"]
+
+
+def test_files_that_went_after_the_look_are_looked_at_again(lake: Lake) -> None:
+    """Another run has done the same between the look and the commit: nothing is left to do."""
+    run = next(run for run in runs(lake) if run.table.name == "feedback")
+    found = run.look()
+    carried_out(open_lake(lake.location.uri))
+    lake.table("feedback").refresh()
+    assert not any(run._on_its_way(one) or run._expired(one) for one in found)
+    assert verify(open_lake(lake.location.uri), deep=True).problems == []
