@@ -102,6 +102,7 @@ _CONFIGURATION = {
 }
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_HISTORY = 100  # commits that are read first
 
 
 FILE_COLUMN = "__filename"
@@ -152,11 +153,22 @@ class Table:
         with _lake_errors(f"reading the history of table {self.name}"):
             return read_ledger(self.handle.history(), table=self.name)
 
-    def said(self, key: str) -> list[tuple[int, str]]:
-        """Return what commits say under a key of their metadata, by version, oldest first."""
+    def said(self, key: str, *, since_ms: int = 0) -> list[tuple[int, str]]:
+        """Return what commits say under a key of their metadata, by version, oldest first.
+
+        Commits from before ``since_ms`` (by the clocks of those who made them) may be left out.
+        """
         with _lake_errors(f"reading the history of table {self.name}"):
-            history = self.handle.history()
+            history = self._history(since_ms)
         return sorted((commit["version"], commit[key]) for commit in history if key in commit)
+
+    def _history(self, since_ms: int) -> list[dict[str, Any]]:
+        limit = _HISTORY
+        while True:
+            found = self.handle.history(limit)
+            if len(found) < limit or found[-1].get("timestamp", since_ms) < since_ms:
+                return found
+            limit *= 8
 
     def active_files(self) -> pa.Table:
         """Return the files of the table: path, size_bytes, num_records, min.*, max.*, ..."""

@@ -187,7 +187,9 @@ class Erasure:
 
     def _purged(self, wanted: Wanted) -> Purged:
         root = self.lake.location.files("")
-        purge = Purge(root, self.places, self.searcher, self.means.retry, self.progress)
+        purge = Purge(
+            root, self.places, self._versions(), self.searcher, self.means.retry, self.progress
+        )
         return purge.run(wanted.at(self._places()))
 
     def _ended(self, found: Found, taken: Sequence[Mapping[str, Any]], purged: Purged) -> Ended:
@@ -200,7 +202,7 @@ class Erasure:
             until_us=max(one.until_us for one in mine),
             made_at_us=self.means.now_us(),
             subjects=self.persons.marks,
-            commits=self._try("reading the logs", lambda: list(told_before(self.places, numbers))),
+            commits=self._told(mine),
             releases=taken,
             not_looked_into={
                 "sealed_payloads": found.closed,
@@ -233,21 +235,21 @@ class Erasure:
         return Wanted(self.persons, marks, places=self._places())
 
     def _places(self) -> Any:
-        return places_of(said for _, _, said in self._told())
+        return places_of(said for _, _, said in self._told(self._own()))
 
     def _events(self) -> frozenset[str]:
         """Return the label events that went, by id."""
-        return frozenset(e for _, _, said in self._told() for e in said.get("events", ()))
+        told = self._told(self._own())
+        return frozenset(event for _, _, said in told for event in said.get("events", ()))
 
-    def _told(self) -> list[tuple[str, int, Any]]:
-        numbers = [one.number for one in self._own()]
-        step = partial(told_before, self.places, numbers)
+    def _told(self, tombs: Sequence[Tombstone]) -> list[tuple[str, int, Any]]:
+        step = partial(told_before, self.places, tombs)
         return self.means.retry.call("reading the logs", lambda: list(step()))
 
     def _versions(self) -> dict[str, int]:
         """Return at which version the last rows of a table went."""
         versions: dict[str, int] = {}
-        for table, version, _ in self._told():
+        for table, version, _ in self._told(self._own()):
             versions[table] = max(version, versions.get(table, 0))
         return versions
 

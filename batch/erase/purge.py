@@ -7,7 +7,7 @@ rows: then its worker cannot commit it any more, and reads again.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 
 from batch.erase.look import Progress, Searcher
 from batch.erase.place import Place
-from batch.erase.rows import ERASURE_KEY
 from batch.erase.wanted import Wanted
 from lake.bounds import LOG, widen_bounds
 from lake.objects import Hidden, ObjectStore
@@ -44,10 +43,14 @@ class Purged:
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """Goes through everything that lies under a lake. ``files`` is the store of its root."""
+    """Goes through everything that lies under a lake. ``files`` is the store of its root.
+
+    ``erased`` gives, by table, the version in which the last rows of the persons went.
+    """
 
     files: ObjectStore
     places: Sequence[Place]
+    erased: Mapping[str, int]
     searcher: Searcher
     retry: Retry
     progress: Progress
@@ -58,8 +61,11 @@ class Purge:
         Raises FatalError if the store does not answer in time, RetryableError if told to stop.
         """
         done = Purged()
-        for table in (table for place in self.places for table in place.tables.values()):
-            self._try(f"checkpointing table {table.name}", partial(renew_checkpoint, table))
+        for place in self.places:
+            for table in place.tables.values():
+                erased = self.erased.get(place.path_of(table.name), -1)
+                step = partial(renew_checkpoint, table, erased)
+                self._try(f"checkpointing table {table.name}", step)
         done.unfinished = self._try("clearing unfinished writes", self._unfinished)
         for place in self.places:
             for table in place.tables.values():
@@ -129,10 +135,9 @@ class Purge:
         return self.retry.call(what, step)
 
 
-def renew_checkpoint(table: Table) -> None:
-    """Write a checkpoint unless there is one since rows were last erased from a table."""
+def renew_checkpoint(table: Table, erased: int) -> None:
+    """Write a checkpoint unless there is one since a version, in which rows were erased."""
     table.refresh()
-    erased = max((version for version, _ in table.said(ERASURE_KEY)), default=-1)
     listed = (_CHECKPOINT.fullmatch(path) for path, _ in table.files.walk(LOG))
     if max((int(match[1]) for match in listed if match), default=-1) < erased:
         table.checkpoint()

@@ -19,6 +19,7 @@ from batch.erase.place import AUDIT, QUARANTINE, RECORDS, Place
 from batch.erase.search import Flags
 from batch.erase.wanted import Coordinates, Wanted, coordinates_of
 from batch.sequence import Means
+from lake.erasures import Tombstone
 from lake.ledger import Entry, EntryKind, Source, SourceRange
 from lake.rewrite import ReplacedError, Replacement, replace
 from lake.stored import LiveFile, NewFile, StoredRows, read_rows, write_again
@@ -27,6 +28,7 @@ from redact.audit import forgotten
 ERASURE_KEY: Final = "goldpan.erasure"
 """Says in a commit's metadata for which erasure it was made, and what it took where."""
 
+_SKEW_MS: Final = 86_400_000  # clocks may differ by this much
 _TOGETHER: Final = 16  # files in one commit
 _WITH_PLACES: Final = (*RECORDS, QUARANTINE, AUDIT)
 
@@ -106,18 +108,21 @@ class _Change:
         return body
 
 
-def told_before(places: Sequence[Place], numbers: Iterable[int]) -> Iterator[tuple[str, int, Any]]:
+def told_before(
+    places: Sequence[Place], tombs: Iterable[Tombstone]
+) -> Iterator[tuple[str, int, Any]]:
     """Yield what commits for some erasures say: where, at which version, and what they took.
 
     Raises RetryableError if a lake does not answer.
     """
-    wanted = set(numbers)
-    for place in places:
+    until = {tomb.number: tomb.until_us for tomb in tombs}
+    since_ms = min(until.values(), default=0) // 1000 - _SKEW_MS
+    for place in places if until else ():
         for name, table in sorted(place.tables.items()):
             table.refresh()
-            for version, commit in table.said(ERASURE_KEY):
+            for version, commit in table.said(ERASURE_KEY, since_ms=since_ms):
                 said = json.loads(commit)
-                if said["erasure"] in wanted:
+                if said["erasure"] in until:
                     yield place.path_of(name), version, said
 
 

@@ -12,6 +12,7 @@ from deltalake import DeltaTable
 
 from lake.config import LakeSettings
 from lake.fit import check_schema
+from lake.ledger import METADATA_KEY
 from lake.location import Location
 from lake.tables import LAYOUTS, Lake
 from schemas.arrow import TABLES
@@ -148,3 +149,18 @@ def test_an_s3_server_without_tls_has_to_be_named_so() -> None:
 def test_a_lake_takes_settings(tmp_path: Path) -> None:
     """A relative folder is one below the current one."""
     assert Lake(LakeSettings(uri="somewhere")).location.folder == Path.cwd() / "somewhere"
+
+
+def test_what_commits_say_is_read_as_far_back_as_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many commits are read at a time; a log is not read to its beginning for nothing."""
+    table = make_lake(tmp_path).table("feedback")
+    for number, start in enumerate([None, 2, 4, 6, 8]):
+        append(table, start, (start or 0) + 2, token=number)
+    table.refresh()
+    every = table.said(METADATA_KEY)
+    monkeypatch.setattr("lake.tables._HISTORY", 2)
+    assert table.said(METADATA_KEY) == every
+    assert [version for version, _ in every] == [1, 2, 3, 4, 5]
+    assert [version for version, _ in table.said(METADATA_KEY, since_ms=2**62)] == [4, 5]
