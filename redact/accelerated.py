@@ -62,7 +62,7 @@ class AcceleratedDetector:
     """Runs a list of recognisers.
 
     ``threshold`` is the score below which findings are dropped, ``seconds`` the time that one
-    text may take.
+    text may take, unless ``until`` tells by when it must be done.
     """
 
     def __init__(
@@ -72,10 +72,11 @@ class AcceleratedDetector:
         threshold: float = 0.0,
         seconds: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
+        until: Callable[[], float] | None = None,
     ) -> None:
         self._threshold = threshold
-        self._seconds = seconds
         self._clock = clock
+        self._until = until or (lambda: clock() + seconds)
         self._context = ContextWords()
         self._owners: list[_Owner] = []
         self._expressions: list[tuple[str, int]] = []
@@ -95,7 +96,7 @@ class AcceleratedDetector:
         due = self._filter.due(text)
         if not due:
             return []
-        deadline = self._clock() + self._seconds
+        deadline = self._until()
         lowered = text.lower()
         found: dict[int, list[Finding]] = {}
         recognisers: dict[int, EntityRecognizer] = {}

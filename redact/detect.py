@@ -6,7 +6,7 @@ A value counts if it is found in either form of the text, so undoing a disguise 
 import base64
 import binascii
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from redact.accelerated import AcceleratedDetector
 from redact.findings import Detector, Finding
@@ -21,7 +21,8 @@ _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{20,}={0,2}(?![A-Za-z
 class PolicyDetector:
     """Finds what a policy asks for in one text; see :class:`redact.findings.Detector`.
 
-    ``wanted`` are the types to look for, all by default.
+    ``wanted`` are the types to look for, all by default. ``until`` tells by when the text under way
+    must be done; without it each has its own time.
     """
 
     def __init__(
@@ -30,11 +31,13 @@ class PolicyDetector:
         base: Detector | None = None,
         *,
         wanted: Collection[str] | None = None,
+        until: Callable[[], float] | None = None,
     ) -> None:
         self._base = base or AcceleratedDetector(
             build_recognisers(policy, wanted),
             threshold=least_score(policy),
             seconds=policy.text_seconds,
+            until=until,
         )
         self._denied = _denied(policy)
         self._base64 = policy.decode_base64

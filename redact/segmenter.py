@@ -22,6 +22,7 @@ from redact.pseudonyms import Pseudonyms, operators
 from redact.render import Rendered, Renderer, standing
 from redact.segments import TIMEOUT, Analyser, Analysis, Failure, Segment
 from redact.structure import KeyBook
+from redact.timing import Timing
 from schemas.reasons import Reason
 
 SEGMENTS_BYTES = 192 * 1024 * 1024
@@ -63,11 +64,16 @@ class Segmenter:
         self, policy: Policy, keys: Keys, names: NamesStage | None = None, *, report: bool = False
     ) -> None:
         self._policy = policy
+        self._timing = Timing(policy.text_seconds)
         self._secret = keys.cache
         self.pseudonyms = Pseudonyms(keys)
         self._operators = operators(self.pseudonyms)
         self._analyser = Analyser(
-            PolicyDetector(policy, wanted=None if report else policy.replaced()),
+            PolicyDetector(
+                policy,
+                wanted=None if report else policy.replaced(),
+                until=lambda: self._timing.deadline,
+            ),
             KeyBook(policy.keys),
         )
         self._free_text = FreeText(names, every=report)
@@ -88,6 +94,7 @@ class Segmenter:
 
     def analyse(self, segments: Sequence[Segment]) -> list[Known]:
         """Analyse segments; names in people's free text are looked for in all of them at once."""
+        self._timing.batch()
         found: list[Known] = []
         waiting: dict[bytes, tuple[Known, Segment]] = {}  # known only when the model was asked
         for segment in segments:
@@ -99,7 +106,7 @@ class Segmenter:
                 known = Known(key, self._attempt(segment), {}, {})
                 if self._free_text.wants(segment, known.analysis):
                     waiting[key] = known, segment
-                else:
+                elif known.analysis is not TIMEOUT or not self._timing.hurried:
                     self._known.put(key, known, _weight(known.analysis))
             found.append(known)
         if waiting:
@@ -166,6 +173,7 @@ class Segmenter:
         return self._renderer(field_class, app)[1]
 
     def _attempt(self, segment: Segment) -> Analysis | Failure:
+        self._timing.text()
         try:
             return self._analyser.analyse(segment.text, json=segment.json)
         except TextTimeoutError:
