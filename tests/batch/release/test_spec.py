@@ -47,6 +47,18 @@ def test_a_good_spec_is_read() -> None:
         ("size: 100", "size: 100\nsize: 200", "line 4: size stands here twice"),
         ("name: support", "name: Support Set", "line 1: name: String should match"),
         ("name: support", "name: [", "not YAML"),
+        ("size: 100", "size: 100\nexpired: drop", "line 4: expired: Input should be 'refuse' or"),
+        (
+            "size: 100",
+            "size: 100\nsynthetic: {file: f, generator: g, max_share: 1}",
+            "line 4: synthetic.max_share: Input should be less than 1",
+        ),
+        (
+            "size: 100",
+            "size: 100\nsynthetic:\n  file: f\n  generator: a b",
+            "line 6: synthetic.generator",
+        ),
+        ("size: 100", "size: 100\nsynthetic: {file: f}", "line 4: synthetic.generator: Field req"),
         (
             "size: 100",
             "size: 100\nlabels: {accept: [none], min_confidence: 1}",
