@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pytest
 
 from goldpan import replays
@@ -19,6 +20,7 @@ from stream.replay_promote import Means, Promotion
 from stream.replay_staging import State
 from stream.replay_steps import LabelStep, ReplayStep
 from tests.batch.kit import labels_of, new_lake, open_lake, worked
+from tests.batch.test_replacing import exchange
 from tests.labels.kit import feedback, trace
 from tests.servers.worker import settings
 
@@ -130,3 +132,16 @@ def test_abandoning_leaves_nothing(lake: Lake, tmp_path: Path) -> None:
     assert not (tmp_path / "lake" / "policies").exists()
     replays.abandon(Settings(), "r1")
     assert {file for file in (tmp_path / "lake").rglob("*") if file.is_file()} == before
+
+
+def test_who_is_erased_between_staging_and_promotion_gets_no_label(
+    lake: Lake, tmp_path: Path
+) -> None:
+    """It was proposed, but the trace is in the lake no more; the others are as the diff said."""
+    plan = staged(tmp_path)
+    for name in ("labels", "feedback", "traces"):
+        exchange(lake, lambda rows: rows.filter(pc.not_equal(rows["trace_id"], "t1")), name)
+    promote()
+    after = labels_of(open_lake(tmp_path / "lake"))
+    assert after.keys() == {"t0", "t2", "t3", "t4", "t5"}
+    assert {after[t].policy_version for t in ("t0", "t2")} == {plan.label_policy}
