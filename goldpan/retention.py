@@ -65,6 +65,8 @@ def staged_replays(
     for name, progress in staging.all():
         if progress is None or progress.state is State.PROMOTED or progress.plan.labels_only:
             continue
+        if not progress.read:  # its tables may not have been made
+            continue
         days = list(until.get(progress.plan.table, {}).values())
         table = staging.lake(name).table(progress.plan.table)
         table.refresh()

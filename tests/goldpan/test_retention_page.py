@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from goldpan.cli.main import run
 from tests.architecture.source import ROOT
 from tests.batch.retention.kit import new_lake, open_lake, said, table_rows, versions
 from tests.goldpan.test_docs import calls
+from tests.stream.replays import filled_lake, stage, staging
 
 DAY = date(2026, 12, 4)
 PAGE = (ROOT / "docs" / "retention.md").read_text(encoding="utf-8")
@@ -85,6 +87,25 @@ def test_a_plan_that_cannot_be_meant_is_refused(
     assert run(["retention", "run", "--plan", "retention.yaml"]) == 2
     assert told in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["retention.yaml"]
+
+
+def test_a_replay_that_was_forgotten_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its staged tables hold rows of days that are over; one that has no tables yet is passed over."""
+    filled_lake(tmp_path)
+    begun = replace(stage(tmp_path), name="begun", number=7)
+    staging(tmp_path)._files.put_new("begun/replay.json", begun.to_bytes())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
+    monkeypatch.setattr("goldpan.retention.today", lambda: DAY)
+    Path("plan.yaml").write_text("tables: {feedback: {rows: 30}}")
+    assert run(["retention", "run", "--plan", "plan.yaml"]) == 0
+    assert "replay r1 holds 4 staged rows" in " ".join(capsys.readouterr().out.split())
+    assert run(["replay", "abandon", "r1"]) == 0
+    capsys.readouterr()
+    assert run(["retention", "run", "--plan", "plan.yaml", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["staged_replays"] == []
 
 
 def test_without_a_plan_nothing_expires(capsys: pytest.CaptureFixture[str]) -> None:
