@@ -92,7 +92,7 @@ def test_a_plan_that_cannot_be_meant_is_refused(
 def test_a_replay_that_was_forgotten_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its staged tables hold rows of days that are over; one that has no tables yet is passed over."""
+    """Its staged tables hold rows of days that are over; one without tables yet is passed over."""
     filled_lake(tmp_path)
     begun = replace(stage(tmp_path), name="begun", number=7)
     staging(tmp_path)._files.put_new("begun/replay.json", begun.to_bytes())
