@@ -170,10 +170,13 @@ class FolderStore:
 
     def walk(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Walk the folder that ``prefix`` names, in order of path."""
-        start = self._root / prefix
-        for path in sorted(start.rglob("*") if start.is_dir() else []):
-            if path.is_file():
-                yield path.relative_to(self._root).as_posix(), path.stat().st_size
+        walked = os.walk(self._root / prefix)
+        for path in sorted(Path(folder, name) for folder, _, names in walked for name in names):
+            try:
+                size = path.stat().st_size
+            except FileNotFoundError:
+                continue  # a writer's temporary file, or one that another removed meanwhile
+            yield path.relative_to(self._root).as_posix(), size
 
     def remove(self, path: str) -> None:
         """Unlink, and remove the folders that are empty now, up to the root."""

@@ -27,6 +27,7 @@ from lake.tables import LAYOUTS, Table
 from schemas.arrow import TABLES
 
 _DATA: Final = re.compile(r"(?:replays/[^/]+/)?(?P<table>[a-z]+)/event_date=[^/]+/[^/]+\.parquet")
+_PASSES: Final = 5  # over what was written meanwhile: workers may never pause
 _CHECKPOINT: Final = re.compile(rf"{LOG}/(\d{{20}})\.checkpoint\.parquet")
 _LOGGED: Final = re.compile(rf"(?:replays/[^/]+/)?(?P<table>[a-z]+)/{LOG}/.*")
 
@@ -79,18 +80,29 @@ class Purge:
 
     def _dead(self, wanted: Wanted, done: Purged) -> None:
         """Remove the files of no table that hold rows that go."""
-        what = "listing the lake"
-        listed = self._try(what, lambda: [path for path, _ in self.files.walk("")])
-        live = self._try(what, self._live)
-        for number, path in enumerate(listed):
-            self.progress("files of no table", number, len(listed))
-            named = _DATA.fullmatch(path)
-            if named is None or path in live or named["table"] not in LAYOUTS:
-                continue
-            data = self._try(f"reading {path}", partial(self.files.find, path))
-            if data is not None and self._holds(named["table"], data, wanted):
-                self._try(f"removing {path}", partial(self.files.purge, path))
-                done.files += 1
+        what, known = "listing the lake", set[str]()
+        for _ in range(_PASSES):
+            listed = self._try(what, lambda: {path for path, _ in self.files.walk("")})
+            new = sorted(listed - known)
+            if not new:
+                break  # nothing was written while this went through what there was
+            live = self._try(what, self._live)
+            for number, path in enumerate(new):
+                self.progress("files of no table", number, len(new))
+                if path not in live:
+                    done.files += self._gone(path, wanted)
+            known |= listed
+
+    def _gone(self, path: str, wanted: Wanted) -> bool:
+        """Remove a file of no table if it holds rows that go; return whether it did."""
+        named = _DATA.fullmatch(path)
+        if named is None or named["table"] not in LAYOUTS:
+            return False
+        data = self._try(f"reading {path}", partial(self.files.find, path))
+        if data is None or not self._holds(named["table"], data, wanted):
+            return False
+        self._try(f"removing {path}", partial(self.files.purge, path))
+        return True
 
     def _live(self) -> set[str]:
         """Return the files of all tables, now: one that has got in since it was listed counts."""

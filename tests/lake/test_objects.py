@@ -104,6 +104,18 @@ def test_a_process_that_dies_leaves_no_file_under_the_name(
     assert store.size("a/b.parquet") is None
 
 
+def test_files_that_go_while_they_are_listed_are_passed_over(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    """Writers beside us rename their temporary files, and removals take empty folders along."""
+    for path in ("a/1", "b/2", "c/3"):
+        store.put(path, b"1")
+    listing = store.walk("")
+    assert next(listing) == ("a/1", 1)
+    store.remove("b/2")
+    assert list(listing) == [("c/3", 1)]
+
+
 def test_what_a_dead_writer_left_can_be_cleared(store: FolderStore, tmp_path: Path) -> None:
     """Its temporary file goes; a purge of a file is the removal of it."""
     store.put("a/b", b"1")
