@@ -85,13 +85,15 @@ def run(call: Call, *, path: Path | None, dry_run: bool, purges: bool, keep_hour
 def _show_files(
     console: Console, gone: Mapping[str, Sequence[str]], keep_hours: int, *, told: bool
 ) -> None:
-    """Print what was purged, or, if something was ``told`` to have expired, what purges it."""
+    """Print what was purged and, if something was ``told`` to have expired, what will purge it."""
     for name, files in gone.items():
         console.print(f"{name}: {count_text(len(files))} files purged")
-    if told and not gone:
+    if told:
         console.print(
-            "The files that the tables had before are still there: after a day, `goldpan retention "
-            f"run --purge` removes them (or `goldpan lake vacuum --keep-hours {keep_hours}`).",
+            "The files that held what has expired now are still there: once they have been out of "
+            f"the tables for {keep_hours} hours, `goldpan retention run --purge` removes them (or "
+            f"`goldpan lake vacuum --keep-hours {keep_hours}`, but for versions that a bucket "
+            "keeps).",
             soft_wrap=True,
         )
 
