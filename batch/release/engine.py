@@ -18,7 +18,7 @@ from batch.release import query
 from batch.release.spec import Spec
 from lake.snapshot import Snapshot
 from schemas.arrow import MICROS, TABLES
-from schemas.errors import FatalError
+from schemas.errors import FatalError, UsageError
 
 CELLS: Final = "cells"
 SYNTHETIC: Final = "synthetic_rows"
@@ -155,5 +155,12 @@ class Engine:
             raise FatalError(
                 "the selection needs more memory than it may use: narrow the window or the filters "
                 "of the spec, or allow more with --memory-mib"
+            ) from None
+        except duckdb.InvalidInputException as error:
+            if "FileNotFoundError" not in str(error):
+                raise
+            raise UsageError(
+                "a version of the lake that is read here has files that are gone (vacuum, "
+                "retention or an erasure removed them): name later versions, or none"
             ) from None
         return list(found)

@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 from batch.erase.released import OnShelf
+from batch.release.build import draft as make_draft
 from batch.release.build import publish
+from lake.snapshot import snapshot
 from redact.signing import Signer
+from schemas.errors import UsageError
 from tests.batch.erase.world import KEYS, WORDS, NoReleases, erasure, new_world
 from tests.batch.kit import open_lake
-from tests.batch.release.kit import drafted, shelf
+from tests.batch.release.kit import MEANS, drafted, shelf, spec
 from tests.batch.release.people import WHOLE
 from tests.edges.search import marks_in_folder
 
@@ -44,3 +47,15 @@ def test_releases_lose_the_person(tmp_path: Path, died: bool) -> None:
     assert told["mentions"] >= 4  # t02 and t03, and those whose labels rested on the person's word
     again = erasure(open_lake(tmp_path / "lake"), releases=on_shelf).run()
     assert (again.again, again.receipt) == (True, ended.receipt)
+
+
+def test_a_version_of_before_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    """Its files are gone; the newest version can be drawn from."""
+    lake = new_world(tmp_path / "lake")
+    before = snapshot(lake, "traces")
+    erasure(open_lake(tmp_path / "lake")).run()
+    asked = spec(window={"from": "2026-11-01", "to": "2027-01-01"}, **WHOLE)
+    labels = snapshot(open_lake(tmp_path / "lake"), "labels")
+    with pytest.raises(UsageError, match="files that are gone"):
+        make_draft(asked, before, labels, MEANS)
+    assert make_draft(asked, snapshot(open_lake(tmp_path / "lake"), "traces"), labels, MEANS)
