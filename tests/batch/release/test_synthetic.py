@@ -264,3 +264,24 @@ def test_an_id_of_production_is_refused(lake: Lake) -> None:
     drawn = drafted(lake).rows.to_pylist()[0]
     with pytest.raises(UsageError, match="line 7: trace_id"):
         made(lake, [row(7, trace_id=drawn["trace_id"])])
+
+
+def test_strata_of_every_kind_are_found(lake: Lake) -> None:
+    """By a segment, a band of numbers and the tools that ran, as for production."""
+    call = {"id": "c", "name": "search", "arguments": "{}", "result": None, "error": None}
+    rows = [
+        row(1, segments={"plan": "free"}, latency_ms=600.0),
+        row(2, segments={"plan": "free"}, latency_ms=9_000.0),
+        row(3, segments={}, latency_ms=600.0),
+        row(4, segments={"plan": "free"}, tool_calls=[{**call, "latency_ms": 1.0}]),
+    ]
+    asked = {
+        "strata": ["segments.plan", "latency_ms", "tool_path"],
+        "bands": {"latency_ms": [800]},
+        "allocation": {"by": "equal"},
+        "size": 60,
+    }
+    draft = made(lake, rows, asked={"max_share": 0.5}, **asked)
+    first = next(one for one in synthetic(draft) if one["trace_id"] == "made-1")
+    assert first["stratum"] == "segments.plan=free, latency_ms=<800, tool_path=(none)"
+    assert draft.true["synthetic"]["rows"] + draft.true["synthetic"]["left_out"]["over_share"] == 4
