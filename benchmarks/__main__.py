@@ -21,6 +21,7 @@ ALL = (
     ("labels_worker", "what labels cost the worker, and how long it reads the join back"),
     ("labels_quality", "labels from simulated signals against the truth"),
     ("release", "a release out of a growing lake, and compaction against pyarrow"),
+    ("drift", "the comparison of five weeks: time and memory as the lake grows"),
     ("labels_reconcile", "the batch join over a lake: time and memory as it grows"),
 )
 

@@ -1,0 +1,64 @@
+"""`goldpan drift` over a lake of five weeks: time and memory as the lake grows.
+
+python -m benchmarks.drift [--traces 200000 --traces 1000000] [--memory-mib 256]
+
+Each comparison is a process of its own; its peak of memory includes what Python and its libraries
+take before anything is read. The lake lies in a folder that is removed at the end.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from benchmarks.release import START, make
+
+DAYS = 36
+KILO = 1024
+
+
+def compared(folder: Path, memory_mib: int) -> str:
+    """Run the command as a person does; tell seconds, processor seconds and the peak of memory."""
+    last = (START + timedelta(days=DAYS - 1)).date()
+    command = [
+        sys.executable,
+        "-m",
+        "goldpan",
+        "drift",
+        "--until",
+        str(last),
+        "--no-fail",
+        "--json",
+    ]
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(
+        [*command, "--memory-mib", str(memory_mib)],
+        env={**os.environ, "GOLDPAN_LAKE__URI": str(folder)},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    seconds = time.perf_counter() - started
+    return f"{seconds:.1f} s, {processor:.1f} CPU s, {after.ru_maxrss / KILO:.0f} MiB at most"
+
+
+@click.command()
+@click.option("--traces", "sizes", multiple=True, type=int, default=(200_000, 1_000_000))
+@click.option("--memory-mib", default=256, show_default=True)
+def main(*, sizes: tuple[int, ...], memory_mib: int) -> None:
+    """Print a line for each size."""
+    for size in sorted(sizes):  # the peak is that of the largest child so far
+        with tempfile.TemporaryDirectory() as place:
+            make(Path(place) / "lake", size, DAYS)
+            click.echo(f"{size:,} traces: {compared(Path(place) / 'lake', memory_mib)}")
+
+
+if __name__ == "__main__":
+    main()
