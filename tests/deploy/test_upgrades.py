@@ -62,6 +62,7 @@ def test_a_new_policy_a_new_key_and_the_way_back(
         "GOLDPAN_REDACT__POLICY": str(policy),
         "GOLDPAN_REDACT__KEY": base64.b64encode(bytes(range(32, 64))).decode(),
         "GOLDPAN_REDACT__KEY_ID": "k2",
+        "GOLDPAN_REDACT__FORMER_KEYS": json.dumps({"k1": old["GOLDPAN_REDACT__KEY"]}),
     }
     before, meanwhile, after = ([f"{part}-{i}" for i in range(8)] for part in "abc")
 
@@ -90,6 +91,22 @@ def test_a_new_policy_a_new_key_and_the_way_back(
     assert old_policy != new_policy
     proof = run_goldpan({"GOLDPAN_LAKE__URI": str(lake)}, "lake", "verify", "--deep")
     assert proof.returncode == 0, proof.stdout
+
+    # With the former key an erasure finds her under both; a worker that lacks a key stops.
+    done = run_goldpan(new, "erase", "run", "--subject", "mia", "--json")
+    assert done.returncode == 0, done.stderr
+    assert _rows(lake) == {}
+    _produce(mock_kafka, ["d-0"])
+    without = {k: v for k, v in new.items() if k != "GOLDPAN_REDACT__FORMER_KEYS"}
+    start_worker(new, "--until-caught-up", name="kept").finish()
+    assert (
+        run_goldpan(without | _another_key(), "stream", "run", "--until-caught-up").returncode == 3
+    )
+
+
+def _another_key() -> dict[str, str]:
+    key = base64.b64encode(bytes(range(64, 96))).decode()
+    return {"GOLDPAN_REDACT__KEY": key, "GOLDPAN_REDACT__KEY_ID": "k3"}
 
 
 ROOMS = ("goldpan", "stream", "batch", "labels", "redact", "lake", "schemas")
