@@ -5,7 +5,8 @@ python -m benchmarks.release --compaction
 
 The lake holds calls of about 700 bytes, four to a conversation, over 30 days, each fifth with a
 label. Seconds and memory are those of the process that selects, of one thread; bytes are those that
-it asked the system to read (`rchar` in /proc/self/io).
+it asked the system to read and to write (`rchar` and `wchar` in /proc/self/io): what it writes is
+what it spills. Counting the strata reads the columns of the design only.
 """
 
 import json
@@ -29,6 +30,8 @@ import pyarrow.parquet as pq
 
 from batch.compact import compact, plan
 from batch.release.build import Means, draft
+from batch.release.engine import Engine
+from batch.release.scratch import root, scratch
 from batch.release.spec import parse_spec
 from lake.commit import Move, Watch, commit
 from lake.config import LakeSettings
@@ -189,38 +192,53 @@ def make(folder: Path, traces: int, days: int) -> Lake:
     return lake
 
 
-def measure(folder: Path, end: str, memory_mib: int) -> None:
-    """Draft a release and print what it took, as JSON; runs in a process of its own."""
+def measure(folder: Path, end: str, memory_mib: int, *, counting: bool) -> None:
+    """Draft a release, or count its strata, and print what it took, as JSON.
+
+    Runs in a process of its own.
+    """
     lake = Lake(LakeSettings(uri=str(folder)))
     spec = parse_spec(SPEC.format(end=end), "spec")
-    began, read = time.process_time(), _read_bytes()
+    began, before = time.process_time(), _moved_bytes()
     traces, labels = snapshot(lake, "traces"), snapshot(lake, "labels")
-    made = draft(spec, traces, labels, Means(b"k" * 32, memory_mib * 2**20, {}))
+    if counting:
+        memory = memory_mib * 2**20
+        with (
+            scratch(root()) as place,
+            Engine(spec, traces, labels, folder=place, memory_bytes=memory) as engine,
+        ):
+            rows = sum(int(stratum["traces"]) for stratum in engine.strata())
+    else:
+        made = draft(spec, traces, labels, Means(b"k" * 32, memory_mib * 2**20, {}))
+        rows = made.true["row_count"]
+    after = _moved_bytes()
     told = {
-        "rows": made.true["row_count"],
+        "rows": rows,
         "cpu": time.process_time() - began,
-        "read": _read_bytes() - read,
+        "read": after["rchar"] - before["rchar"],
+        "spilled": after["wchar"] - before["wchar"],
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
     click.echo(json.dumps(told))
 
 
-def _read_bytes() -> int:
+def _moved_bytes() -> dict[str, int]:
     lines = Path("/proc/self/io").read_text().splitlines()
-    return int(dict(line.split(": ") for line in lines)["rchar"])
+    return {name: int(number) for name, number in (line.split(": ") for line in lines)}
 
 
-def tell(folder: Path, what: str, end: str, memory_mib: int) -> None:
+def tell(folder: Path, what: str, end: str, memory_mib: int, *options: str) -> None:
     """Measure in a process of its own, with one thread for each pool, and print a line."""
     command = [sys.executable, "-m", "benchmarks.release", "--measure", str(folder), end]
     env = {**os.environ, "ARROW_IO_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    command += ["--memory-mib", str(memory_mib)]
+    command += ["--memory-mib", str(memory_mib), *options]
     pinned = ["taskset", "-c", "0", *command] if shutil.which("taskset") else command
     done = subprocess.run(pinned, env=env, capture_output=True, text=True, check=True)
     told = json.loads(done.stdout)
     click.echo(
-        f"  {what:<34} {told['rows']:>5} rows  {told['cpu']:6.1f} CPU-s  "
-        f"{told['read'] / 2**20:8.0f} MiB read  peak {told['peak'] / 2**20:6.0f} MiB"
+        f"  {what:<34} {told['rows']:>8} rows  {told['cpu']:6.1f} CPU-s  "
+        f"{told['read'] / 2**20:8.0f} MiB read  {told['spilled'] / 2**20:6.0f} MiB spilled  "
+        f"peak {told['peak'] / 2**20:6.0f} MiB"
     )
 
 
@@ -259,17 +277,19 @@ def compaction(folder: Path, traces: int) -> None:
 @click.option("--memory-mib", default=1024, show_default=True)
 @click.option("--compaction", "is_compaction", is_flag=True)
 @click.option("--measure", "measured", nargs=2, hidden=True)
-def main(
+@click.option("--counting", is_flag=True, hidden=True)
+def main(  # noqa: PLR0913 - one argument an option
     *,
     traces: int,
     days: int,
     memory_mib: int,
     is_compaction: bool,
     measured: tuple[str, str] | None,
+    counting: bool,
 ) -> None:
     """Measure a release, or compaction."""
     if measured:
-        measure(Path(measured[0]), measured[1], memory_mib)
+        measure(Path(measured[0]), measured[1], memory_mib, counting=counting)
         return
     folder = Path(tempfile.mkdtemp(prefix="goldpan-bench-"))
     try:
@@ -280,11 +300,17 @@ def main(
         tables = [lake.table(name) for name in ("traces", "labels")]
         for table in tables:
             table.refresh()
-        size = sum(file.bytes for table in tables for file in live_files(table))
-        click.echo(f"  {traces} traces, {size / 2**20:.0f} MiB in the lake")
+        files = [file for table in tables for file in live_files(table)]
+        size = sum(file.bytes for file in files)
+        few = sum(file.bytes for file in files if file.day.isoformat() < "2026-11-04")
+        click.echo(
+            f"  {traces} traces, {size / 2**20:.0f} MiB in the lake, {few / 2**20:.0f} MiB of them "
+            "of the first 3 days"
+        )
         last = (START + timedelta(days=days)).date().isoformat()
         tell(folder, f"out of all {days} days", last, memory_mib)
         tell(folder, "out of the first 3 days", "2026-11-04", memory_mib)
+        tell(folder, "strata of the first 3 days, counted", "2026-11-04", memory_mib, "--counting")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
