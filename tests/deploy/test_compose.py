@@ -13,7 +13,9 @@ import yaml
 from goldpan import wiring
 from goldpan.settings import load
 from tests.architecture.source import ROOT
+from tests.deploy.kustomize import containers
 from tests.deploy.prometheus import promtool
+from tests.deploy.test_commands import calls, parse
 from tests.servers.fixtures import missing
 from tests.servers.kafka_process import kafka_version
 from tests.servers.minio_container import IMAGE as MINIO
@@ -90,7 +92,7 @@ def test_the_bucket_is_made_by_code_that_compiles() -> None:
 
 
 def test_prometheus_takes_its_configuration() -> None:
-    """promtool accepts it, and it looks for workers on their port."""
+    """promtool accepts it; it looks for workers on their port, and for files that are written."""
     file = ROOT / "deploy" / "compose" / "prometheus.yml"
     try:
         command = [promtool(), "check", "config", "--syntax-only", str(file)]
@@ -98,8 +100,23 @@ def test_prometheus_takes_its_configuration() -> None:
         missing("prometheus", why)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    (job,) = yaml.safe_load(file.read_text())["scrape_configs"]
-    assert job["dns_sd_configs"] == [{"names": ["worker"], "type": "A", "port": 9108}]
+    workers, *rest = yaml.safe_load(file.read_text())["scrape_configs"]
+    assert workers["dns_sd_configs"] == [{"names": ["worker"], "type": "A", "port": 9108}]
+    written = [call[-1] for call in calls({"command": ["sh", *SERVICES["state"]["command"]]})]
+    assert [f"/tmp/metrics{job['metrics_path']}" for job in rest] == written  # noqa: S108
+    assert {t for job in rest for s in job["static_configs"] for t in s["targets"]} == {
+        "state:9109"
+    }
+
+
+def test_the_state_is_told_as_in_kubernetes() -> None:
+    """The same commands write the same metrics, and goldpan has them."""
+    there = (c for _, c in containers("local") if c.get("command", [""])[0] == "sh")
+    in_kubernetes = [call[:-1] for container in there for call in calls(container)]
+    here = calls({"command": ["sh", *SERVICES["state"]["command"]]})
+    assert [call[:-1] for call in here] == in_kubernetes
+    for call in here:
+        parse(call)
 
 
 def test_grafana_finds_the_dashboards() -> None:
