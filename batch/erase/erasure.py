@@ -18,7 +18,7 @@ that finds nothing changes nothing, and shows it.
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Final, Protocol
 
@@ -134,9 +134,12 @@ class Erasure:
         Each round has a tombstone of its own, so that its fence is a new one: who has read rows
         before they went, a worker's join say, cannot write what follows from them.
         """
+        wanted = self._wanted()
         for _ in range(ROUNDS):
             self._fence()
-            found = self.searcher.look(self._wanted())
+            marks = marks_of(self.keys, self._own())
+            found = self.searcher.look(replace(wanted, marks=marks))
+            wanted = found.wanted
             if found.nothing:
                 return found
             self._refuse_unfinished()

@@ -136,7 +136,10 @@ class Searcher:
 
             self._retry.call(f"reading table {table.name}", step)
         return wanted.and_also(
-            traces=traces, feedback=feedback, touched=touched - traces, remarks=remarks - feedback
+            traces=traces,
+            feedback=feedback,
+            touched=touched - traces - wanted.traces,
+            remarks=remarks - feedback - wanted.feedback,
         )
 
     def flags(self, name: str, rows: pa.Table, wanted: Wanted) -> tuple[Flags, Flags]:
