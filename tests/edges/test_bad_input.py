@@ -282,7 +282,7 @@ def _sum(metrics: str, name: str, **labels: str) -> float:
 
 
 class TestOnKafka(BadInput):
-    """A real broker, and no sealing key."""
+    """A real broker, redaction as it is by default, and no sealing key."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -291,7 +291,8 @@ class TestOnKafka(BadInput):
         any_time = {"message.timestamp.after.max.ms": str(2**63 - 1), "retention.ms": "-1"}
         topics = {kind: kafka.new_topic(f"bad-{kind}", 2, any_time) for kind in RecordKind}
         folder = tmp_path_factory.mktemp("bad")
-        return _run(kafka.bootstrap, topics, folder, kafka__group_protocol="consumer")
+        more = {"kafka__group_protocol": "consumer", "redact__policy": None}
+        return _run(kafka.bootstrap, topics, folder, **more)
 
 
 class TestOnTheEmbeddedBroker(BadInput):
