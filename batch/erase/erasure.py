@@ -6,7 +6,7 @@
    tombstone, and the tables are fenced again.
 4. Traces of others that lose evidence are decided again; then the rows go, those first that tell
    least of who they belong to: labels, reviews, audit, quarantine, feedback, traces.
-   From 2 again, until a look that follows a fence finds nothing.
+   From 1 again, with a fence of its own, until a look that follows a fence finds nothing.
 5. The same in the releases.
 6. What no table consists of any more is purged (`batch.erase.purge`).
 7. The receipt is signed and kept.
