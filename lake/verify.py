@@ -41,7 +41,7 @@ class PartitionProof:
 
     ``stored`` and ``quarantined`` are where the records are *now*: a record that was re-driven out
     of quarantine counts as stored, one that has expired in either of the two as ``expired``, and
-    likewise ``erased``.
+    likewise ``erased``; ``dropped`` are those that were never in a table.
     """
 
     topic: str
@@ -57,7 +57,11 @@ class PartitionProof:
     erased: int = 0
 
     def to_json(self) -> dict[str, int | str]:
-        """Return the row as `goldpan lake verify --json` prints it."""
+        """Return the row as `goldpan lake verify --json` prints it.
+
+        There ``dropped`` has all that is in no table for a reason that has a name, expired and
+        erased records too, so that consumed = stored + quarantined + dropped whatever was done.
+        """
         return {
             "topic": self.topic,
             "partition": self.partition,
@@ -66,7 +70,7 @@ class PartitionProof:
             "consumed": self.consumed,
             "stored": self.stored,
             "quarantined": self.quarantined,
-            "dropped": self.dropped,
+            "dropped": self.dropped + self.expired + self.erased,
             "skipped": self.skipped,
             "expired": self.expired,
             "erased": self.erased,

@@ -139,17 +139,18 @@ def show_report(console: Console, report: Report) -> None:
     table = Table(
         "topic", "partition", "from", "to", "consumed", "stored", "quarantined", box=box.SIMPLE_HEAD
     )
-    table.add_column("dropped")
-    table.add_column("skipped")
-    table.add_column("expired")
-    table.add_column("erased")
+    for name in ("dropped", "expired", "erased", "skipped"):
+        table.add_column(name)
     for column in table.columns[1:]:
         column.justify = "right"
     for proof in report.partitions:
-        topic, *numbers = proof.to_json().values()
-        table.add_row(str(topic), *(count_text(int(number)) for number in numbers))
+        said = proof.to_json()
+        numbers = (said[str(column.header)] for column in table.columns[1:])
+        table.add_row(proof.topic, *(count_text(int(number)) for number in numbers))
     console.print(table)
     for problem in report.problems:
         console.print(f"[red]wrong[/]: {problem}", soft_wrap=True)
     if report.ok:
         console.print("[green]ok[/]: every record is in the lake exactly once")
+        if any(proof.expired or proof.erased for proof in report.partitions):
+            console.print("but for those that have expired or were erased, which count as dropped")
