@@ -166,7 +166,8 @@ def weigh(shares: Sequence[Share], members: Sequence[Member], named: set[str]) -
         whole = len(share.drawn) == share.free
         for one in share.drawn:
             cells = cells_of[one.cell.cluster]
-            stay = math.prod(left.get(other, 1.0) for other in cells)
+            # In order: engines give members in any, and a product of floats depends on it.
+            stay = math.prod(left.get(other, 1.0) for other in sorted(cells))
             one.weight = share.free / len(share.drawn) * one.cell.traces / stay
             later = {other: traces for other, traces in cells.items() if other not in left}
             _add(gone, dict.fromkeys(later, 1))

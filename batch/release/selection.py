@@ -61,7 +61,8 @@ def select(
     Raises UsageError if nothing can be selected, or a trace that the spec names is not there.
     """
     progress("counting strata")
-    strata = [_stratum(spec, row) for row in engine.strata()]
+    found = (_stratum(spec, row) for row in engine.strata())
+    strata = sorted(found, key=lambda stratum: stratum.text)  # sums of floats depend on the order
     named = _named(spec, engine)
     if not strata and not named:
         raise UsageError(

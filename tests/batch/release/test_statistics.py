@@ -217,6 +217,26 @@ def test_a_rare_stratum_that_is_taken_whole_leaves_others_out_of_reach() -> None
     assert sum(one.weight for one in shares[1].drawn) == pytest.approx(32)
 
 
+def test_weights_are_the_same_in_whatever_order_an_engine_answers() -> None:
+    """To the last digit, since the bytes of a release are made of them."""
+    strata = [f"s{i}" for i in range(7)]
+    sizes = {text: 9 + 2 * i for i, text in enumerate(strata)}
+    cells = {
+        text: [
+            Cell(text, f"c{i}", 1, f"{text}{i}", None, None, "t", 0, i, f"{i:02}") for i in range(n)
+        ]
+        for text, n in sizes.items()
+    }
+    members = [Member(c.stratum, c.cluster, c.traces) for some in cells.values() for c in some]
+    known = [Stratum(text, {}, n, n) for text, n in sizes.items()]
+    found = set()
+    for seed in range(30):
+        shares = draw(known, dict.fromkeys(strata, 1), cells, set(), lambda: lambda _id: None)
+        weigh(shares, random.Random(seed).sample(members, len(members)), set())  # noqa: S311
+        found.add(tuple(one.weight for share in shares for one in share.drawn))
+    assert len(found) == 1
+
+
 def test_two_strata_that_share_their_conversations_both_get_a_row() -> None:
     """A stratum from which the others would take everything is drawn from before them."""
     strata = [Stratum(text, {}, 2, 2) for text in ("a", "b")]
