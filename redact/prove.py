@@ -40,7 +40,10 @@ _CHECKS = {
     "IBAN_CODE": _IBAN,
     "SECRET": _SECRET,
 }
-PROOF_BYTES = 32 * 1024 * 1024
+PROOF_BYTES = 16 * 1024 * 1024
+_WEIGHT = 240
+"""About what it takes to remember of one output that nothing is left in it, in bytes."""
+
 _SHORTEST = 6
 
 
@@ -86,7 +89,7 @@ class Prover:
         if kind is None:
             normal = normalise(text)
             kind = self._look(text) or (self._look(normal.text) if normal else "")
-            self._seen.put(key, kind, 160)
+            self._seen.put(key, kind, _WEIGHT)
         return kind
 
     def _look(self, text: str) -> str:

@@ -64,7 +64,7 @@ def report_page(tally: Tally, policy: Policy, *, policy_hash: str, made_at: str)
             f"<style>{_STYLE}</style></head><body>",
             "<h1>Redaction report</h1>",
             f"<p>{escape(policy.description)}</p>",
-            _table("Summary", ("", ""), summary),
+            _table("Summary", (), summary),
             _table("Replaced", ("Type", "Operator", "Count"), replaced),
             _table("Found and kept, as the policy says", ("Type", "Count"), kept),
             _table("Refused: not in the output at all", ("Reason", "Count"), problems),
@@ -76,10 +76,15 @@ def report_page(tally: Tally, policy: Policy, *, policy_hash: str, made_at: str)
 
 
 _STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse;width:100%;margin-bottom:2rem}"
-    "th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ddd}"
-    "td:last-child{text-align:right}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;"
+    "color:#1a1a1a}"
+    "h1{margin-bottom:.3rem}h2{font-size:1.15rem;margin:2rem 0 .5rem}"
+    "table{border-collapse:collapse;width:100%}tr{break-inside:avoid}"
+    "th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid #ddd}"
+    "th{border-bottom:2px solid #888}"
+    "th:last-child,td:last-child{text-align:right;font-variant-numeric:tabular-nums"
+    "}"
+    "@media print{body{font-size:11pt;margin:0}}"
 )
 
 
@@ -89,5 +94,6 @@ def _table(title: str, head: Iterable[str], rows: Iterable[Iterable[str]]) -> st
     )
     if not body:
         return f"<h2>{escape(title)}</h2><p>None.</p>"
-    heads = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    return f"<h2>{escape(title)}</h2><table><tr>{heads}</tr>{body}</table>"
+    heads = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
+    top = f"<thead><tr>{heads}</tr></thead>" if heads else ""
+    return f"<h2>{escape(title)}</h2><table>{top}<tbody>{body}</tbody></table>"
