@@ -21,7 +21,7 @@ from redact.keys import load_keys, load_known_keys, load_seal_key
 from redact.quarantine import Sealer
 from redact.signing import Signer
 from schemas.errors import UsageError
-from stream.replay_staging import Staging, State
+from stream.replay.staging import Staging, State
 
 _FIRST = f"_delta_log/{0:020}.json"
 _PLAN_AND_FATE = 2

@@ -29,13 +29,13 @@ from lake.retry import Retry
 from lake.tables import Lake
 from schemas.errors import UsageError
 from stream.failpoints import Step, parse
-from stream.replay_bounds import Asked
-from stream.replay_overlay import Overlay, traces_of
-from stream.replay_plan import LABELS, QUARANTINE, Plan, name_for
-from stream.replay_promote import Pair
-from stream.replay_staging import LEFT, PROMOTED, TOUCHED, Staging
-from stream.replay_steps import LabelStep
-from stream.replay_stored import stored_spans
+from stream.replay.bounds import Asked
+from stream.replay.overlay import Overlay, traces_of
+from stream.replay.plan import LABELS, QUARANTINE, Plan, name_for
+from stream.replay.promote import Pair
+from stream.replay.staging import LEFT, PROMOTED, TOUCHED, Staging
+from stream.replay.steps import LabelStep
+from stream.replay.stored import stored_spans
 
 
 def rules(settings: Settings, label_policy: str | None, retry: Retry) -> Mapping[str, Any] | None:

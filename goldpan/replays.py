@@ -35,18 +35,18 @@ from stream.memory import Budget, resident_bytes
 from stream.metrics import Metrics
 from stream.pace import Pace
 from stream.probes import Probes
-from stream.replay import Reads, Replay, Report
-from stream.replay_abandon import abandon as remove
-from stream.replay_bounds import Asked, Known, spans
-from stream.replay_diff import Comparison, Difference
-from stream.replay_metrics import SPECS, ReplayObserver
-from stream.replay_plan import AUDIT, QUARANTINE, Plan, name_for
-from stream.replay_promote import Means, Pair, Promotion
-from stream.replay_rate import Rate
-from stream.replay_reader import Reader
-from stream.replay_staging import Staging
-from stream.replay_steps import LabelStep, ReplayStep
-from stream.replay_stored import StoredReader, no_times, refuse_expired, stored_extent
+from stream.replay.abandon import abandon as remove
+from stream.replay.bounds import Asked, Known, spans
+from stream.replay.diff import Comparison, Difference
+from stream.replay.metrics import SPECS, ReplayObserver
+from stream.replay.plan import AUDIT, QUARANTINE, Plan, name_for
+from stream.replay.promote import Means, Pair, Promotion
+from stream.replay.rate import Rate
+from stream.replay.reader import Reader
+from stream.replay.run import Reads, Replay, Report
+from stream.replay.staging import Staging
+from stream.replay.steps import LabelStep, ReplayStep
+from stream.replay.stored import StoredReader, no_times, refuse_expired, stored_extent
 
 PATIENCE_SECONDS = 120.0
 """How long something outside may not answer before a replay ends; it can be run again."""
@@ -345,7 +345,7 @@ def label_rules(settings: Settings, label_policy: str | None) -> Mapping[str, An
 
 
 def abandon(settings: Settings, name: str) -> None:
-    """Remove a replay; see `stream.replay_abandon`."""
+    """Remove a replay; see `stream.replay.abandon`."""
     reached = parse(settings.stream.fail_at, ReplayStep)
     remove(staging(settings), name, retry=patience(), reached=reached)
 

@@ -14,7 +14,7 @@ from labels.decide import checked_clock
 from lake.stored import live_files
 from lake.tables import LAYOUTS, Lake
 from schemas.errors import UsageError
-from stream.replay_staging import State
+from stream.replay.staging import State
 
 
 @dataclass(frozen=True, slots=True)

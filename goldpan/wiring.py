@@ -42,7 +42,7 @@ from stream.erasures import Erasures
 from stream.events import Log
 from stream.fetch import Fetcher
 from stream.kafka_client import admin_properties, make_consumer
-from stream.label_run import LabelSetup
+from stream.labelling.run import LabelSetup
 from stream.redrive import Redrive
 from stream.run import Setup
 from stream.stages import Spans, Stages

@@ -10,7 +10,8 @@ The steps of a flush, each of which may be the last one that this process takes:
 4. the primary table is committed with its positions: *now* the range is done;
 5. the group's offsets are committed in Kafka, for lag tools to look at.
 
-Labels follow in flushes of their own, once what they rest on is in the lake (`stream.label_steps`).
+Labels follow in flushes of their own, once what they rest on is in the lake
+(`stream.labelling.steps`).
 
 | dies after | what the next owner finds | what it does |
 |---|---|---|
@@ -31,7 +32,7 @@ from lake.writer import Prepared, TableWriter
 from schemas.errors import FatalError, RetryableError
 from stream.buffer import Flush
 from stream.failpoints import Step
-from stream.label_flush import LabelFlush, LabelsFlushed
+from stream.labelling.flush import LabelFlush, LabelsFlushed
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ Outcome = Flushed | LabelsFlushed | NotFlushed
 
 
 class Steps(Protocol):
-    """What takes the steps of a flush; see `FlushSteps` and `stream.label_steps`."""
+    """What takes the steps of a flush; see `FlushSteps` and `stream.labelling.steps`."""
 
     def run(self, flush: Any) -> Flushed | LabelsFlushed:
         """Take them. Raises FencedError, FatalError, or RetryableError if told to stop."""

@@ -8,7 +8,7 @@ from stream.buffer import Flush, TopicBuffer
 from stream.erasures import Known
 from stream.failpoints import Step
 from stream.flusher import Flusher, Outcome
-from stream.label_flush import LabelFlush
+from stream.labelling.flush import LabelFlush
 from stream.owned import Assignment
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from stream.metrics import SPECS, Spec
-from stream.replay_metrics import SPECS as REPLAY_SPECS
+from stream.replay.metrics import SPECS as REPLAY_SPECS
 
 
 def render() -> str:
@@ -30,7 +30,7 @@ def _replay() -> Iterator[str]:
     yield from (
         "## While a replay runs",
         "",
-        "`goldpan stream replay` serves these, from the list in `stream/replay_metrics.py`, if "
+        "`goldpan stream replay` serves these, from the list in `stream/replay/metrics.py`, if "
         "`GOLDPAN_METRICS__PORT` is set for it: to another port than that of a worker beside it.",
         "",
         *_table(REPLAY_SPECS),

@@ -37,13 +37,13 @@ from stream.flushes import Due, Flushes
 from stream.hold import Limits
 from stream.intake import Intake, Redacts, Seals
 from stream.kafka_client import admin_properties, make_consumer
-from stream.label_flush import LABELS, TABLE
-from stream.label_observer import LabelObserver
-from stream.label_run import LabelParts, LabelSetup
-from stream.labelling import Labelling
+from stream.labelling.flush import LABELS, TABLE
+from stream.labelling.join import Labelling
+from stream.labelling.none import NoLabels
+from stream.labelling.observer import LabelObserver
+from stream.labelling.run import LabelParts, LabelSetup
 from stream.memory import Budget, Gate, calm_collector, resident_bytes, use_steady_pool
 from stream.metrics import Metrics
-from stream.no_labels import NoLabels
 from stream.observer import Observer
 from stream.pace import Pace
 from stream.probes import Probes

@@ -28,10 +28,10 @@ from stream.flusher import Flushed, NotFlushed, Outcome
 from stream.flushes import Flushes
 from stream.hold import HOLD_SECONDS, Hold, Limits
 from stream.intake import Intake
-from stream.label_flush import LABELS, LabelFlush, LabelsFlushed
-from stream.labelling import Labelling
+from stream.labelling.flush import LABELS, LabelFlush, LabelsFlushed
+from stream.labelling.join import Labelling
+from stream.labelling.none import NoLabels
 from stream.memory import Gate
-from stream.no_labels import NoLabels
 from stream.observer import Observer
 from stream.owned import Assignment, Owned
 from stream.pace import Pace

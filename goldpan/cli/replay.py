@@ -26,10 +26,10 @@ from goldpan.replays import Task, Workshop
 from goldpan.settings import Settings
 from schemas.errors import UsageError
 from stream.config import Size
-from stream.replay_bounds import Asked, asked, parse_bound, parse_days
-from stream.replay_metrics import ReplayObserver
-from stream.replay_plan import Plan, check_name
-from stream.replay_staging import State
+from stream.replay.bounds import Asked, asked, parse_bound, parse_days
+from stream.replay.metrics import ReplayObserver
+from stream.replay.plan import Plan, check_name
+from stream.replay.staging import State
 
 
 @click.command()

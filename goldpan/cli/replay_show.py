@@ -11,10 +11,10 @@ from rich.table import Table
 from goldpan.cli.figures import count_text
 from labels.difference import Both, LabelDifference
 from schemas.records import LabelEvent
-from stream.replay_diff import Difference
-from stream.replay_plan import Plan
-from stream.replay_samples import Changed, changed_values
-from stream.replay_staging import Progress
+from stream.replay.diff import Difference
+from stream.replay.plan import Plan
+from stream.replay.samples import Changed, changed_values
+from stream.replay.staging import Progress
 
 BEING_REMOVED: Final = "being removed"
 VALUES_SHOWN: Final = 4

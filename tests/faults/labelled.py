@@ -12,7 +12,7 @@ from labels.decide import in_force
 from labels.evidence import Scales
 from labels.policy import load_policy
 from schemas.records import Feedback, LabelEvent, Trace
-from stream.label_flush import events_of
+from stream.labelling.flush import events_of
 from tests.faults.scene import Scene
 from tests.labels.kit import feedback, labels, told, trace
 from tests.servers.kafka import unique

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stream.failpoints import Step
-from stream.replay_steps import ReplayStep
+from stream.replay.steps import ReplayStep
 from tests.faults.scene import Scene
 from tests.faults.traffic import SHORT_LIMIT
 from tests.make.records import person

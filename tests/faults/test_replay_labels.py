@@ -16,7 +16,7 @@ from deltalake import DeltaTable
 
 from labels.decide import in_force
 from schemas.records import LabelEvent
-from stream.replay_steps import LabelStep, ReplayStep
+from stream.replay.steps import LabelStep, ReplayStep
 from tests.faults.labelled import LabelScene
 from tests.labels.kit import feedback, trace
 from tests.make.records import person

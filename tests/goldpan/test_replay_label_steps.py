@@ -15,10 +15,10 @@ from labels.policy import load_policy
 from lake.tables import Lake
 from lake.verify import verify
 from schemas.errors import UsageError
-from stream.replay_bounds import asked
-from stream.replay_promote import Means, Promotion
-from stream.replay_staging import State
-from stream.replay_steps import LabelStep, ReplayStep
+from stream.replay.bounds import asked
+from stream.replay.promote import Means, Promotion
+from stream.replay.staging import State
+from stream.replay.steps import LabelStep, ReplayStep
 from tests.batch.kit import labels_of, new_lake, open_lake, worked
 from tests.batch.test_replacing import exchange
 from tests.labels.kit import feedback, trace

@@ -24,11 +24,11 @@ from schemas.records import Feedback, LabelEvent, Trace
 from schemas.redacted import Redacted
 from stream.buffer import Flush
 from stream.failpoints import Step, never
-from stream.label_flush import EVENT_COLUMNS, LabelFlush, events_of
-from stream.label_observer import LabelObserver
-from stream.label_steps import LabelSteps
-from stream.label_tables import LabelTables
-from stream.labelling import Labelling
+from stream.labelling.flush import EVENT_COLUMNS, LabelFlush, events_of
+from stream.labelling.join import Labelling
+from stream.labelling.observer import LabelObserver
+from stream.labelling.steps import LabelSteps
+from stream.labelling.tables import LabelTables
 from stream.metrics import Metrics
 from stream.owned import Assignment, Owned
 from stream.ranges import OpenRange

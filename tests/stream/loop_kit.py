@@ -20,8 +20,8 @@ from stream.flusher import Flushed, FlushSteps, NotFlushed, Outcome
 from stream.flushes import Due, Flushes
 from stream.hold import Limits
 from stream.intake import Intake
+from stream.labelling.none import NoLabels
 from stream.memory import Budget, Gate
-from stream.no_labels import NoLabels
 from stream.pace import Pace
 from stream.worker import Worker
 from tests.lake.kit import HERE, TOPIC, patience

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from lake.config import LakeSettings
 from lake.tables import Lake
-from stream.replay_bounds import Span
-from stream.replay_plan import Plan
-from stream.replay_staging import Staging
+from stream.replay.bounds import Span
+from stream.replay.plan import Plan
+from stream.replay.staging import Staging
 from tests.lake.kit import (
     HERE,
     OTHER,

@@ -215,8 +215,8 @@ def test_reading_on_goes_on_beside_a_rebuild(monkeypatch: pytest.MonkeyPatch) ->
     world, worker = made(*[trace(f"t{i}", at=i) for i in range(20)])
     flush_all(worker)
     worker.label()
-    monkeypatch.setattr("stream.label_tables.ROWS", 1)
-    monkeypatch.setattr("stream.labelling.STEP_SECONDS", -1.0)
+    monkeypatch.setattr("stream.labelling.tables.ROWS", 1)
+    monkeypatch.setattr("stream.labelling.join.STEP_SECONDS", -1.0)
     other = Worker(world)
     other.take(range(PARTITIONS))
     for _ in range(5):
@@ -233,7 +233,7 @@ def test_reading_on_goes_on_beside_a_rebuild(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_lake_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading back from the lake begins anew; after too long the worker stops."""
-    monkeypatch.setattr("stream.labelling.HOLD_SECONDS", 0.0)
+    monkeypatch.setattr("stream.labelling.join.HOLD_SECONDS", 0.0)
     world, worker = made(trace("t"), THUMB)
     flush_all(worker)
     other = Worker(world, retry_seconds=0.0)

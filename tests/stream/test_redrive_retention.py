@@ -13,7 +13,7 @@ from lake.tables import Lake
 from lake.verify import verify
 from schemas.errors import FatalError, FencedError
 from schemas.provenance import Raw
-from stream.replay_steps import ReplayStep
+from stream.replay.steps import ReplayStep
 from tests.lake.kit import TOPIC, append, offsets, open_lake, patience, set_aside
 from tests.stream.replays import TOKENS, filled_lake, stage
 from tests.stream.test_redrive import CrashError, aside, kafka, lake, redrive  # noqa: F401

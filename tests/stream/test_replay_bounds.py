@@ -6,8 +6,8 @@ import pytest
 
 from lake.ledger import Source
 from schemas.errors import UsageError
-from stream.replay_bounds import Known, Span, asked, parse_bound, parse_days, spans
-from stream.replay_rate import Rate
+from stream.replay.bounds import Known, Span, asked, parse_bound, parse_days, spans
+from stream.replay.rate import Rate
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 KNOWN = {Source("t", 0): Known(10, 100, 80), Source("t", 1): Known(0, 50, 50)}

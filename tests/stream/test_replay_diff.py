@@ -6,9 +6,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.replay_diff import Comparison
-from stream.replay_promote import Pair
-from stream.replay_samples import changed_values, shown
+from stream.replay.diff import Comparison
+from stream.replay.promote import Pair
+from stream.replay.samples import changed_values, shown
 from tests.stream.replays import filled_lake, stage, staging
 
 HOLDER = "<PERSON:abcdefghijkl>"

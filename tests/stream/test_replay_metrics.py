@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry
 
 from lake.ledger import SourceRange
 from stream.metrics import Metrics
-from stream.replay_metrics import LABELLING, READING, SPECS, ReplayObserver
+from stream.replay.metrics import LABELLING, READING, SPECS, ReplayObserver
 
 TOPIC = "llm.traces"
 

@@ -8,11 +8,11 @@ import pytest
 
 from labels.textset import TextSet
 from lake.tables import Lake
-from stream.replay_bounds import Span
-from stream.replay_overlay import Overlay, traces_of
-from stream.replay_plan import Plan
-from stream.replay_promote import Pair
-from stream.replay_staging import LEFT, TOUCHED
+from stream.replay.bounds import Span
+from stream.replay.overlay import Overlay, traces_of
+from stream.replay.plan import Plan
+from stream.replay.promote import Pair
+from stream.replay.staging import LEFT, TOUCHED
 from tests.stream.replays import filled_lake, stage, staging
 from tests.stream.test_replay_promote import promotion
 

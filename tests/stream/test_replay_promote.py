@@ -19,10 +19,10 @@ from lake.stored import live_files, read_rows, together, write_again
 from lake.tables import Lake
 from lake.verify import verify
 from schemas.errors import FatalError, FencedError, UsageError
-from stream.replay_abandon import abandon
-from stream.replay_promote import Means, Promotion
-from stream.replay_staging import State
-from stream.replay_steps import ReplayStep
+from stream.replay.abandon import abandon
+from stream.replay.promote import Means, Promotion
+from stream.replay.staging import State
+from stream.replay.steps import ReplayStep
 from tests.lake.kit import (
     HERE,
     SOURCE,

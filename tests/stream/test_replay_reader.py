@@ -8,8 +8,8 @@ from lake.ledger import Source
 from schemas.errors import FatalError
 from schemas.provenance import Raw
 from stream.config import KafkaSettings
-from stream.replay_bounds import Span, asked, parse_bound, parse_days, spans
-from stream.replay_reader import Reader
+from stream.replay.bounds import Span, asked, parse_bound, parse_days, spans
+from stream.replay.reader import Reader
 from tests.servers.kafka import Kafka
 from tests.servers.topic_io import Record, produce, produce_transaction
 

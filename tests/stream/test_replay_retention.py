@@ -11,11 +11,11 @@ from batch.sequence import Means as JobMeans
 from lake.tables import Lake
 from lake.verify import verify
 from schemas.errors import UsageError
-from stream.replay_bounds import Span
-from stream.replay_diff import Comparison
-from stream.replay_promote import Pair
-from stream.replay_steps import ReplayStep
-from stream.replay_stored import refuse_expired
+from stream.replay.bounds import Span
+from stream.replay.diff import Comparison
+from stream.replay.promote import Pair
+from stream.replay.steps import ReplayStep
+from stream.replay.stored import refuse_expired
 from tests.lake import kit
 from tests.lake.kit import TOPIC, open_lake, patience
 from tests.stream.replays import RANGE, TOKENS, filled_lake, stage, staging

@@ -12,8 +12,8 @@ from schemas.errors import UsageError
 from schemas.provenance import Raw, RecordKind
 from stream.decode.decoder import Decoder
 from stream.decode.sources import FolderSource
-from stream.replay_bounds import Known
-from stream.replay_stored import WINDOW, StoredReader, no_times, stored_extent
+from stream.replay.bounds import Known
+from stream.replay.stored import WINDOW, StoredReader, no_times, stored_extent
 from tests.lake.kit import HERE, OTHER, SOURCE, START, TOPIC, make_lake, patience, put, rows, span
 
 END = WINDOW + 10

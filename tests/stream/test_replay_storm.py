@@ -11,9 +11,9 @@ from lake.tables import Lake
 from lake.verify import verify
 from schemas.errors import FatalError, FencedError
 from stream.failpoints import never
-from stream.replay_promote import Means, Promotion
-from stream.replay_staging import State
-from stream.replay_steps import ReplayStep
+from stream.replay.promote import Means, Promotion
+from stream.replay.staging import State
+from stream.replay.steps import ReplayStep
 from tests.lake.kit import TOPIC, append, make_lake, offsets, open_lake, patience, set_aside
 from tests.stream.replays import TOKENS, stage, staging
 from tests.stream.test_redrive import redrive

@@ -25,14 +25,14 @@ from stream.flushes import Due
 from stream.intake import Intake
 from stream.owned import Assignment
 from stream.pace import Pace
-from stream.replay_metrics import READING, ReplayObserver
-from stream.replay_plan import Plan
-from stream.replay_rate import Rate
-from stream.replay_reader import Batch, gone, unanswered
+from stream.replay.metrics import READING, ReplayObserver
+from stream.replay.plan import Plan
+from stream.replay.rate import Rate
+from stream.replay.reader import Batch, gone, unanswered
 
 
 class Reads(Protocol):
-    """Where records come from; see `stream.replay_reader` and `stream.replay_stored`."""
+    """Where records come from; see `stream.replay.reader` and `stream.replay.stored`."""
 
     def assign(self, starts: Mapping[Source, int]) -> None:
         """Read these partitions from these offsets on."""

@@ -28,9 +28,9 @@ from schemas.records import LabelEvent
 from stream.buffer import Flush, Rows
 from stream.copartition import Copartition
 from stream.erasures import Known
-from stream.label_flush import LabelFlush, LabelsFlushed, label_rows
-from stream.label_observer import KEYS, PARTITION_COUNTS, LabelObserver
-from stream.label_tables import LabelTables, Pair
+from stream.labelling.flush import LabelFlush, LabelsFlushed, label_rows
+from stream.labelling.observer import KEYS, PARTITION_COUNTS, LabelObserver
+from stream.labelling.tables import LabelTables, Pair
 from stream.owned import Assignment
 
 STEP_SECONDS: Final = 0.25

@@ -20,11 +20,11 @@ from lake.writer import TableWriter
 from schemas.errors import RetryableError
 from schemas.records import LabelEvent
 from stream.failpoints import Step
-from stream.label_flush import LabelFlush, LabelsFlushed
+from stream.labelling.flush import LabelFlush, LabelsFlushed
 
 
 class Sends(Protocol):
-    """What produces label events; see `stream.label_topic.LabelTopic`."""
+    """What produces label events; see `stream.labelling.topic.LabelTopic`."""
 
     def send(self, events: Sequence[LabelEvent]) -> None:
         """Produce, and wait for the brokers."""

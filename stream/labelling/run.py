@@ -16,12 +16,12 @@ from stream.cluster import Cluster
 from stream.config import KafkaSettings
 from stream.erasures import Known
 from stream.failpoints import Step
-from stream.label_flush import TABLE
-from stream.label_observer import LabelObserver
-from stream.label_steps import LabelSteps
-from stream.label_tables import LabelTables
-from stream.label_topic import LabelTopic
-from stream.labelling import Labelling
+from stream.labelling.flush import TABLE
+from stream.labelling.join import Labelling
+from stream.labelling.observer import LabelObserver
+from stream.labelling.steps import LabelSteps
+from stream.labelling.tables import LabelTables
+from stream.labelling.topic import LabelTopic
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ import pyarrow as pa
 
 from labels.textset import TextSet
 from lake.tables import Table
-from stream.replay_marks import meant, within
-from stream.replay_plan import Plan
-from stream.replay_promote import Pair, replaced
+from stream.replay.marks import meant, within
+from stream.replay.plan import Plan
+from stream.replay.promote import Pair, replaced
 
 _WHERE = ("_topic", "_partition", "_offset", "_ingested_at")
 

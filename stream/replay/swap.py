@@ -18,8 +18,8 @@ from lake.retry import Retry
 from lake.rewrite import exchange
 from lake.stored import LiveFile, NewFile, live_files, read_rows, write_again
 from lake.tables import Table
-from stream.replay_marks import Look, Marks, meant
-from stream.replay_plan import Plan
+from stream.replay.marks import Look, Marks, meant
+from stream.replay.plan import Plan
 
 PLAN_KEY = "goldpan.replay"
 """Names the replay, and the policy, in the metadata of a commit that replaces files."""

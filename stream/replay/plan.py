@@ -12,7 +12,7 @@ from typing import Any
 
 from lake.ledger import Incarnation, Source
 from schemas.errors import FatalError, UsageError
-from stream.replay_bounds import Asked, Span
+from stream.replay.bounds import Asked, Span
 
 VERSION = 2
 QUARANTINE = "quarantine"

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from lake.quarantine import ingested_since
 from lake.tables import FILE_COLUMN, Table
 from schemas.arrow import EVENT_DATE
-from stream.replay_plan import Plan
+from stream.replay.plan import Plan
 
 Flags = npt.NDArray[np.bool_]
 _COLUMNS = ("_topic", "_partition", "_offset", FILE_COLUMN)

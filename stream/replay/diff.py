@@ -16,11 +16,11 @@ import pyarrow.compute as pc
 from lake.quarantine import ingested_since
 from lake.tables import Table
 from schemas.arrow import EVENT_DATE, TABLES
-from stream.replay_bounds import Span
-from stream.replay_marks import Marks
-from stream.replay_plan import Plan
-from stream.replay_promote import Pair, replaced
-from stream.replay_samples import Changed, changed_values
+from stream.replay.bounds import Span
+from stream.replay.marks import Marks
+from stream.replay.plan import Plan
+from stream.replay.promote import Pair, replaced
+from stream.replay.samples import Changed, changed_values
 
 WINDOW = 4_096
 """Offsets that are compared at once: a few ten megabytes of rows."""
@@ -30,7 +30,7 @@ _FINDINGS = ("_offset", "_policy", "_ingested_at", "counts")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A row that changes, and what of it; see `stream.replay_samples` for what is shown."""
+    """A row that changes, and what of it; see `stream.replay.samples` for what is shown."""
 
     partition: int
     offset: int

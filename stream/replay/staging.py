@@ -16,7 +16,7 @@ from lake.objects import ObjectStore
 from lake.retry import Retry
 from lake.tables import Lake
 from schemas.errors import UsageError
-from stream.replay_plan import LABELS, QUARANTINE, Plan, parse_plan
+from stream.replay.plan import LABELS, QUARANTINE, Plan, parse_plan
 
 FOLDER = "replays"
 _PLAN, _FATE = "replay.json", "fate"

@@ -14,7 +14,7 @@ from lake.relabelled import number_of
 from lake.tables import Table
 from schemas.provenance import RecordKind
 from schemas.records import LabelEvent
-from stream.label_flush import EVENT_COLUMNS, events_of
+from stream.labelling.flush import EVENT_COLUMNS, events_of
 
 ROWS: Final = 65_536
 """Rows read at a time: a step of a rebuild takes a few tenths of a second."""

@@ -18,7 +18,7 @@ from stream.cluster import TIMEOUT_SECONDS, Cluster
 from stream.config import KafkaSettings
 from stream.fetch import raw_of
 from stream.kafka_client import admin_properties, consumer_properties, unusable_property
-from stream.replay_bounds import Known
+from stream.replay.bounds import Known
 
 POLL_SECONDS = 0.2
 _RESET = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}

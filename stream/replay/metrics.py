@@ -50,7 +50,7 @@ _GAUGES: Final = {READING: "replay_offsets", LABELLING: "replay_traces"}
 class ReplayObserver:
     """Turns what a replay of one topic does into metrics, and passes its progress on.
 
-    ``report`` is told as `stream.replay` tells it; ``monotonic`` is a clock in seconds.
+    ``report`` is told as `stream.replay.run` tells it; ``monotonic`` is a clock in seconds.
     """
 
     metrics: Metrics

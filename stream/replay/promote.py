@@ -41,11 +41,11 @@ from lake.retention import PSEUDONYMS, ROWS, SEALED, TEXT, whole_from
 from lake.retry import Retry
 from lake.tables import Table
 from schemas.errors import FatalError, FencedError, UsageError
-from stream.replay_marks import Look, Marks, look
-from stream.replay_plan import AUDIT, QUARANTINE, Plan
-from stream.replay_staging import BEGUN, PROMOTED, Fate, Staging, State
-from stream.replay_steps import ReplayStep
-from stream.replay_swap import Change, Swap
+from stream.replay.marks import Look, Marks, look
+from stream.replay.plan import AUDIT, QUARANTINE, Plan
+from stream.replay.staging import BEGUN, PROMOTED, Fate, Staging, State
+from stream.replay.steps import ReplayStep
+from stream.replay.swap import Change, Swap
 
 ATTEMPTS = 20
 _NOTHING: Mapping[int, int] = {}

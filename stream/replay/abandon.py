@@ -10,8 +10,8 @@ from functools import partial
 
 from lake.retry import Retry
 from schemas.errors import UsageError
-from stream.replay_staging import Fate, Staging, State
-from stream.replay_steps import ReplayStep
+from stream.replay.staging import Fate, Staging, State
+from stream.replay.steps import ReplayStep
 
 
 def abandon(

@@ -24,8 +24,8 @@ from schemas.contract import CONTRACTS, FieldType
 from schemas.errors import UsageError
 from schemas.provenance import Decoded, Raw, RecordKind, Rejected
 from stream.intake import Decodes
-from stream.replay_bounds import Asked, Known, Span, spans
-from stream.replay_reader import Batch
+from stream.replay.bounds import Asked, Known, Span, spans
+from stream.replay.reader import Batch
 
 WINDOW: Final = 1_024
 """Offsets of which rows are read at once."""

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from lake.ledger import Incarnation, Source
 from schemas.errors import FencedError
 from stream.buffer import Flush
-from stream.label_flush import LabelFlush, LabelsFlushed
+from stream.labelling.flush import LabelFlush, LabelsFlushed
 from stream.owned import Assignment
 
 
 class NoLabels:
-    """Does nothing; see `stream.labelling.Labelling`."""
+    """Does nothing; see `stream.labelling.join.Labelling`."""
 
     def forget(self, sources: Sequence[Source]) -> None:
         """Do nothing."""

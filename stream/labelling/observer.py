@@ -9,7 +9,7 @@ from labels.state import Counts
 from schemas.errors import FencedError, RetryableError
 from schemas.provenance import RecordKind
 from stream.events import Log
-from stream.label_flush import LabelsFlushed
+from stream.labelling.flush import LabelsFlushed
 from stream.metrics import Metrics
 
 REBUILDING = "rebuilding the join"

@@ -1,0 +1,1 @@
+"""Labels in the worker: the join is driven, and what it decides is written and produced."""
