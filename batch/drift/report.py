@@ -91,6 +91,11 @@ class Report:
         """Return the features that have drifted."""
         return tuple(one.feature for one in self.findings if one.drifted)
 
+    @property
+    def ok(self) -> bool:
+        """Return whether something was compared and nothing has drifted."""
+        return bool(self.findings) and not self.drifted
+
     def to_json(self) -> dict[str, Any]:
         """Return the report for machines."""
         found = asdict(self)
@@ -98,7 +103,7 @@ class Report:
             asdict(one) | {"shares": [share._asdict() for share in one.shares]}
             for one in self.findings
         ]
-        return {"drifted": list(self.drifted), **found}
+        return {"ok": self.ok, "drifted": list(self.drifted), **found}
 
 
 def report(  # noqa: PLR0913 - two periods with their names, and two limits

@@ -60,7 +60,7 @@ _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
 )
 @click.option("--memory-mib", type=click.IntRange(64), default=1024, show_default=True)
 @click.option("--keep", is_flag=True, help="Keep the report in the lake, for `lake metrics`.")
-@click.option("--no-fail", is_flag=True, help="Exit with 0 also if something has drifted.")
+@click.option("--no-fail", is_flag=True, help="Exit with 0 whatever was found.")
 @with_call
 @click.pass_context
 def drift(  # noqa: PLR0913 - one argument an option
@@ -81,8 +81,9 @@ def drift(  # noqa: PLR0913 - one argument an option
     """Tell whether the last days differ from those before them, or from a release.
 
     Segments, models, prompts, errors, latency, tokens, cost, labels, personal data that was found,
-    and quarantine. Exit code 1 if something has drifted: a difference that is certain for as many
-    features and days as there are, and no smaller than --least.
+    and quarantine. What has drifted is a difference that is certain for as many features and days
+    as there are, and no smaller than --least. Exit code 1 if there is one, or if nothing could be
+    compared.
 
     \b
     Example:
@@ -102,7 +103,7 @@ def drift(  # noqa: PLR0913 - one argument an option
         store = Lake(call.settings.lake).location.files(kept.FOLDER)
         releases.patience().call("keeping the report", lambda: kept.put(store, asked.window, found))
     call.answer(found.to_json(), lambda console: _show(console, found))
-    if found.drifted and not no_fail:
+    if not found.ok and not no_fail:
         ctx.exit(NO)
 
 
@@ -133,8 +134,14 @@ def _show(console: Console, found: Report) -> None:
         console.print(f"[dim]{name}: not compared: {why}[/]", soft_wrap=True)
     if found.drifted:
         console.print(f"[red]drifted[/]: {', '.join(found.drifted)}", soft_wrap=True)
-    else:
+    elif found.findings:
         console.print("[green]ok[/]: nothing has drifted")
+    else:
+        console.print(
+            "[red]nothing could be compared[/]: rows are missing in the window, or in what it is "
+            "compared with; see --until, --days and --against-days",
+            soft_wrap=True,
+        )
 
 
 def _rate_text(rate: Rate) -> str:

@@ -112,14 +112,16 @@ def test_the_command_says_no(at: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_the_command_says_yes(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 0, and with too few days that nothing could be compared."""
+    """Exit code 0; with too few days, or none, it says that nothing could be compared."""
     five_weeks(at / "lake")
     assert run(["drift", "--until", str(LAST)]) == 0
     assert "nothing has drifted" in capsys.readouterr().out
-    assert run(["drift", "--until", str(FIRST + timedelta(days=2)), "--days", "1", "--json"]) == 0
+    assert run(["drift", "--until", str(FIRST + timedelta(days=2)), "--days", "1", "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert told["findings"] == []
     assert "too few days" in told["passed_over"]["status"]
+    assert run(["drift", "--until", "2020-01-31"]) == 1
+    assert "nothing could be compared" in capsys.readouterr().out
 
 
 def test_a_release_is_a_reference(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
