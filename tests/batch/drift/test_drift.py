@@ -155,7 +155,8 @@ def test_the_commands_of_the_page_run(at: Path) -> None:
     page = (ROOT / "docs" / "drift.md").read_text(encoding="utf-8")
     for arguments in calls(page):
         if arguments[0] == "drift" and "--release" not in arguments:
-            assert run(arguments) == 0, arguments
+            # Without --until it depends on the day of the test whether there is something.
+            assert run(arguments) in ({0} if "--until" in arguments else {0, 1}), arguments
     for shares, told in (((0.98, 0.96), 0.05), ((0.98, 0.94), 0.09), ((1.0, 0.95), 0.16)):
         p, q = (np.array([share, 1 - share]) for share in shares)
         assert jensen_shannon(p, q) == pytest.approx(told, abs=0.005)
