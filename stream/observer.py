@@ -10,6 +10,7 @@ import pyarrow as pa
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from lake.ledger import Source
+from redact.erased import RULE as ERASED
 from schemas.errors import FencedError, RetryableError
 from schemas.provenance import Raw, Rejected
 from stream.buffer import Flush, Rows
@@ -100,16 +101,18 @@ class Observer:
         """Take note of a flush that is in the lake."""
         flush, topic = done.flush, done.flush.topic
         outcomes: Counter[str] = Counter()
+        rules = Counter({ERASED: 0})  # shown as 0, so that its first time is seen
         for item in flush.primary.ranges:
             outcomes["stored"] += item.stored
             outcomes["quarantined"] += item.quarantined
             outcomes["dropped"] += sum(item.dropped.values())
             outcomes["skipped"] += sum(item.skipped.values())
-            for rule, count in item.dropped.items():
-                self.metrics.count("dropped", topic, rule, by=count)
+            rules.update(item.dropped)
             self._committed[item.source] = item.end
         for outcome, count in outcomes.items():
             self.metrics.count("records", topic, outcome, by=count)
+        for rule, count in rules.items():
+            self.metrics.count("dropped", topic, rule, by=count)
         self.metrics.count("files_written", topic, by=done.files)
         self.metrics.count("bytes_written", topic, by=done.bytes)
         self.metrics.count("flushes", topic, "committed")

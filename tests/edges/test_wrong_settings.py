@@ -161,8 +161,8 @@ def _places() -> dict[str, Wrong]:
         # Not even root may make a folder there; where there is no /sys, it is just missing.
         "folder of the kernel": Wrong(FAILED, ("/sys/lake", there), _env(broker, "/sys/lake")),
         "file for a table": Wrong(FAILED, ("half/traces", there), _env(broker, "@folder@/half")),
-        "other table": Wrong(FAILED, ("other/traces", "shoe_size", there), other),
-        "other table, verify": Wrong(FAILED, ("other/traces", "shoe_size"), other, verify),
+        "other table": Wrong(FAILED, ("other/traces", "lacks trace_id", there), other),
+        "other table, verify": Wrong(FAILED, ("other/traces", "lacks trace_id"), other, verify),
         "no lake, verify": Wrong(FAILED, (there, "goldpan lake init"), no_lake, verify),
         "no lake, list": Wrong(FAILED, ("goldpan lake init",), no_lake, ("quarantine", "list")),
         "port in use": Wrong(

@@ -27,9 +27,7 @@ from labels.facts import Knowledge, Said, Seen
 from labels.learn import Pattern, Reviewed, pattern_of
 from schemas.records import LabelEvent
 
-ROOT = Path(__file__).parents[2]
-SHARED = ROOT.parent / "shared" / "data" / "agent_conversations" / "airline.jsonl"
-SHIPPED = ROOT / "goldpan" / "demo" / "data" / "conversations.jsonl"
+OUTCOMES = Path(__file__).parents[1] / "data" / "outcomes" / "airline.jsonl"
 START = 1_793_491_200_000_000
 NOW = START + 86_400_000_000
 
@@ -49,8 +47,7 @@ class _Line(msgspec.Struct):
 
 def truths() -> tuple[list[bool], list[bool]]:
     """Return whether each conversation failed, of the tasks to learn on and of those to test on."""
-    path = SHARED if SHARED.exists() else SHIPPED
-    lines = [msgspec.json.decode(line, type=_Line) for line in path.read_bytes().splitlines()]
+    lines = [msgspec.json.decode(line, type=_Line) for line in OUTCOMES.read_bytes().splitlines()]
     tasks = {task: i for i, task in enumerate(sorted({str(line.task_id) for line in lines}))}
     halves: tuple[list[bool], list[bool]] = ([], [])
     for line in lines:
