@@ -108,7 +108,7 @@ def test_ready_when_positions_are_taken(
 
     shown = port.get("/metrics")[1]
     without_reason = {"goldpan_lost_offsets_total", "goldpan_retries_total", "goldpan_paused"}
-    without_reason |= {"goldpan_findings_total"}  # the audit is off
+    without_reason |= {"goldpan_findings_total"}  # none is found in these
     without_reason |= {spec.name for spec in SPECS if spec.name.startswith("goldpan_commits_")}
     for spec in SPECS:
         assert f"# TYPE {spec.name} {spec.kind}" in shown, spec.name
