@@ -27,11 +27,12 @@ from lake.commit import Move
 from lake.ledger import Incarnation, adopted_app, replay_app
 from lake.retry import Retry
 from lake.tables import Lake
+from schemas.arrow import LABELS, QUARANTINE
 from schemas.errors import UsageError
 from stream.failpoints import Step, parse
 from stream.replay.bounds import Asked
 from stream.replay.overlay import Overlay, traces_of
-from stream.replay.plan import LABELS, QUARANTINE, Plan, name_for
+from stream.replay.plan import Plan, name_for
 from stream.replay.promote import Pair
 from stream.replay.staging import LEFT, PROMOTED, TOUCHED, Staging
 from stream.replay.steps import LabelStep

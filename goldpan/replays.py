@@ -22,6 +22,7 @@ from lake.ledger import Incarnation, Source, adopted_app
 from lake.retry import Retry
 from lake.tables import Lake, Table
 from lake.writer import TableWriter
+from schemas.arrow import AUDIT, QUARANTINE
 from schemas.errors import FatalError, UsageError
 from stream.assignment import TakeOver
 from stream.beginning import Beginning
@@ -39,7 +40,7 @@ from stream.replay.abandon import abandon as remove
 from stream.replay.bounds import Asked, Known, spans
 from stream.replay.diff import Comparison, Difference
 from stream.replay.metrics import SPECS, ReplayObserver
-from stream.replay.plan import AUDIT, QUARANTINE, Plan, name_for
+from stream.replay.plan import Plan, name_for
 from stream.replay.promote import Means, Pair, Promotion
 from stream.replay.rate import Rate
 from stream.replay.reader import Reader

@@ -31,6 +31,7 @@ from redact.keys import KEY_BYTES, load_keys, load_known_keys, load_seal_key
 from redact.policy import load_policy
 from redact.quarantine import Sealer
 from redact.redactor import Redactor
+from schemas.arrow import AUDIT, LABELS, QUARANTINE
 from schemas.errors import UsageError
 from schemas.provenance import RecordKind
 from stream.adopt import Adoption
@@ -50,9 +51,6 @@ from stream.stages import Spans, Stages
 PATIENCE_SECONDS = 30.0
 """How long a command that a person waits for tries again."""
 
-QUARANTINE = "quarantine"
-AUDIT = "redactions"
-LABELS = "labels"
 _FETCH_QUEUE_BYTES = 2**20
 
 

@@ -24,7 +24,8 @@ _REFUSED = {
     "404": "the bucket does not exist: create it or correct GOLDPAN_LAKE__URI",
     "403": "access was denied: check the credentials and the bucket's policy",
 }
-_SWAPPED_BY_ANOTHER = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "404"}
+_MISSING = {"404", "NoSuchKey"}
+_SWAPPED_BY_ANOTHER = {"PreconditionFailed", "ConditionalRequestConflict", *_MISSING}
 _NO_CONNECTION = {"EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError"}
 _UNREACHABLE = ": does the server run, and is GOLDPAN_LAKE__S3_ENDPOINT_URL its address?"
 
@@ -96,15 +97,14 @@ class S3Store:
 
     def size(self, path: str) -> int | None:
         """Return the size in bytes, or None."""
-        try:
-            head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + path)
-        except ClientError as error:
-            if _code(error) in {"404", "NoSuchKey"}:
-                return None
-            raise self._translated(f"looking for {path}", error) from error
-        except BotoCoreError as error:
-            raise self._translated(f"looking for {path}", error) from error
-        return int(head["ContentLength"])
+        with self._errors(f"looking for {path}"):
+            try:
+                head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + path)
+            except ClientError as error:
+                if _code(error) in _MISSING:
+                    return None
+                raise
+            return int(head["ContentLength"])
 
     def get(self, path: str) -> bytes:
         """Return the content."""
@@ -114,15 +114,14 @@ class S3Store:
 
     def find(self, path: str) -> bytes | None:
         """Return the content, or None."""
-        try:
-            reply = self._client.get_object(Bucket=self._bucket, Key=self._prefix + path)
+        with self._errors(f"reading {path}"):
+            try:
+                reply = self._client.get_object(Bucket=self._bucket, Key=self._prefix + path)
+            except ClientError as error:
+                if _code(error) in _MISSING:
+                    return None
+                raise
             return bytes(reply["Body"].read())
-        except ClientError as error:
-            if _code(error) in {"404", "NoSuchKey"}:
-                return None
-            raise self._translated(f"reading {path}", error) from error
-        except (BotoCoreError, Boto3Error) as error:
-            raise self._translated(f"reading {path}", error) from error
 
     def walk(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Page through the keys."""

@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from deltalake import CommitProperties, PostCommitHookProperties, Transaction
 from deltalake.exceptions import DeltaError
@@ -38,6 +38,11 @@ from lake.retry import Retry
 from schemas.errors import CommitUnknownError, FencedError, RetryableError
 
 CONFLICT_RETRIES = 100  # commits of other partitions' owners that one commit gives way to
+
+
+NOTHING_AFTER: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+"""What delta-rs does after a commit of ours: checkpoints are written when they are due, and logs,
+which hold the ledger, are not its to remove."""
 
 
 class Handle(Protocol):
@@ -227,9 +232,7 @@ def send(  # noqa: PLR0913 - each argument is one part of a commit
                 max_commit_retries=conflict_retries,
                 app_transactions=_transactions(handle, moves, guards, token, entry),
             ),
-            post_commithook_properties=PostCommitHookProperties(
-                create_checkpoint=False, cleanup_expired_logs=False
-            ),
+            post_commithook_properties=NOTHING_AFTER,
         )
     except (DeltaError, OSError) as error:
         watch.unknown(table, error)

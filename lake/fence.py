@@ -6,9 +6,10 @@ the same commit: delta-rs puts no commit behind one of those, so one that was co
 sent after fails, is compared again and is fenced.
 """
 
-from deltalake import CommitProperties, PostCommitHookProperties, Transaction
+from deltalake import CommitProperties, Transaction
 from deltalake.exceptions import DeltaError
 
+from lake.commit import NOTHING_AFTER
 from lake.tables import Table
 from schemas.errors import RetryableError
 
@@ -27,9 +28,7 @@ def raise_number(table: Table, app: str, to: int, *, name: str, now_ms: int) -> 
                 custom_metadata={"goldpan.fence": str(to)},
                 app_transactions=[Transaction(app, to, now_ms)],
             ),
-            post_commithook_properties=PostCommitHookProperties(
-                create_checkpoint=False, cleanup_expired_logs=False
-            ),
+            post_commithook_properties=NOTHING_AFTER,
         )
     except (DeltaError, OSError) as error:
         raise RetryableError(f"table {table.name}: not fenced ({type(error).__name__})") from error

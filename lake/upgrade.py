@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-from deltalake import PostCommitHookProperties
 from deltalake.exceptions import DeltaError
 from deltalake.schema import Schema
 
-from lake.commit import refresh
+from lake.commit import NOTHING_AFTER, refresh
 from lake.fit import check_schema, lacking
 from lake.handle import TableHandle
 from lake.retry import Retry
@@ -77,9 +76,7 @@ def _send(name: str, handle: TableHandle, fields: Sequence[pa.Field]) -> None:
     try:
         handle.alter.add_columns(
             Schema.from_arrow(pa.schema(list(fields))).fields,
-            post_commithook_properties=PostCommitHookProperties(
-                create_checkpoint=False, cleanup_expired_logs=False
-            ),
+            post_commithook_properties=NOTHING_AFTER,
         )
     except (DeltaError, OSError) as error:
         raise RetryableError(f"table {name}: commit unknown ({type(error).__name__})") from error

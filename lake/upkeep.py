@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from deltalake import PostCommitHookProperties
 from deltalake.exceptions import DeltaError
 
+from lake.commit import NOTHING_AFTER
 from lake.tables import Table
 from schemas.errors import RetryableError, UsageError
 
@@ -30,9 +30,7 @@ def vacuum(table: Table, *, keep_hours: int, dry_run: bool) -> list[str]:
                 dry_run=dry_run,
                 enforce_retention_duration=False,
                 full=True,
-                post_commithook_properties=PostCommitHookProperties(
-                    create_checkpoint=False, cleanup_expired_logs=False
-                ),
+                post_commithook_properties=NOTHING_AFTER,
             )
         )
     except (DeltaError, OSError) as error:

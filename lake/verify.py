@@ -27,12 +27,7 @@ from lake.ledger import (
     left_quarantine,
 )
 from lake.tables import Lake, Table
-
-PRIMARY_TABLES = ("traces", "feedback")
-QUARANTINE = "quarantine"
-AUDIT = "redactions"
-LABELS = "labels"
-REVIEWS = "reviews"
+from schemas.arrow import AUDIT, LABELS, PRIMARY_TABLES, QUARANTINE, REVIEWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +153,17 @@ def verify(lake: Lake, *, deep: bool = False) -> Report:
     for name in PRIMARY_TABLES:
         tables[name].refresh()
     tables[QUARANTINE].refresh()
-    set_aside = _by_source(tables[QUARANTINE].ledger())
-    old_aside, forgotten_aside = _gone(tables[QUARANTINE])
+    aside_ledger = tables[QUARANTINE].ledger()
+    set_aside = _by_source(aside_ledger)
+    old_aside, forgotten_aside = _gone(aside_ledger)
     proofs: list[PartitionProof] = []
     problems: list[str] = []
     for name in PRIMARY_TABLES:
-        chains, found = _chains(tables[name])
+        ledger = tables[name].ledger()
+        chains, found = _chains(tables[name], ledger)
         problems += found
-        redriven = _redriven(tables[name].ledger())
-        old, forgotten = _gone(tables[name])
+        redriven = _redriven(ledger)
+        old, forgotten = _gone(ledger)
         aside = tables[QUARANTINE].positions(list(chains))
         for source, chain in chains.items():
             problems += chain.problems
@@ -224,10 +221,10 @@ def _topics(chains: Mapping[Source, _Chain]) -> set[str]:
     return {source.topic for source in chains}
 
 
-def _chains(table: Table) -> tuple[dict[Source, _Chain], list[str]]:
+def _chains(table: Table, ledger: Iterable[LoggedEntry]) -> tuple[dict[Source, _Chain], list[str]]:
     chains: dict[Source, _Chain] = {}
     problems: list[str] = []
-    for logged in table.ledger():
+    for logged in ledger:
         where = f"table {table.name}, version {logged.table_version}"
         for item in logged.entry.ranges:
             if logged.entry.kind is EntryKind.ADOPT:
@@ -254,10 +251,10 @@ def _redriven(ledger: Iterable[LoggedEntry]) -> dict[Source, int]:
     return counts
 
 
-def _gone(table: Table) -> tuple[Counter[Source], Counter[Source]]:
+def _gone(ledger: Iterable[LoggedEntry]) -> tuple[Counter[Source], Counter[Source]]:
     """Return how many rows of each partition have expired, and how many were erased."""
     old, forgotten = Counter[Source](), Counter[Source]()
-    for logged in table.ledger():
+    for logged in ledger:
         for item in logged.entry.ranges:
             old[item.source] += expired(logged.entry.kind, item)
             forgotten[item.source] += erased(logged.entry.kind, item)

@@ -13,6 +13,12 @@ import pyarrow as pa
 from schemas.contract import CONTRACTS, Contract, Field, FieldType
 
 MICROS: Final = pa.timestamp("us", "UTC")
+PRIMARY_TABLES: Final = ("traces", "feedback")
+"""The tables that records go to if nothing is wrong with them, one for each topic."""
+QUARANTINE: Final = "quarantine"
+AUDIT: Final = "redactions"
+LABELS: Final = "labels"
+REVIEWS: Final = "reviews"
 EVENT_DATE: Final = "event_date"
 """The column that tables are partitioned by: the UTC day of the event time."""
 

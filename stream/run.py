@@ -19,7 +19,7 @@ from lake.retry import Retry
 from lake.tables import Lake
 from lake.writer import TableWriter
 from redact.keys import Keys
-from schemas.arrow import TABLES
+from schemas.arrow import AUDIT, QUARANTINE, TABLES
 from schemas.errors import FatalError, RetryableError
 from schemas.provenance import RecordKind
 from stream.assignment import TakeOver
@@ -53,8 +53,6 @@ from stream.worker import Worker
 START_SECONDS = 20.0  # how long Kafka and the lake may take to answer for the first time
 TAKE_OVER_SECONDS = 120.0  # within a rebalance: below Kafka's max.poll.interval.ms of 300 s
 REVOKE_SECONDS = 20.0
-QUARANTINE = "quarantine"
-AUDIT = "redactions"
 
 ResultT = TypeVar("ResultT")
 

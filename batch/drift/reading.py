@@ -36,6 +36,7 @@ from batch.drift.tally import (
 from lake.parquet import PARTITION_COLUMN
 from lake.snapshot import Snapshot, snapshot
 from lake.tables import Lake
+from schemas.arrow import PRIMARY_TABLES
 from schemas.errors import FatalError
 
 EPOCH: Final = date(1970, 1, 1)
@@ -168,7 +169,7 @@ class Period:
 
     def _stored(self) -> None:
         """Count the rows that did not go to quarantine, by day, from the logs alone."""
-        rows = [row for name in ("traces", "feedback") for row in self._rows_of(name)]
+        rows = [row for name in PRIMARY_TABLES for row in self._rows_of(name)]
         for day, count in rows:
             self._run("INSERT INTO counted VALUES (?, ?, ?, ?)", (day, QUARANTINE, STORED, count))
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batch.erase.place import AUDIT, DERIVED, QUARANTINE, RECORDS, Place, columns_of, files_of
+from batch.erase.place import DERIVED, Place, columns_of, files_of
 from batch.erase.sealed import COLUMNS as SEALED
 from batch.erase.sealed import Aside, look_into
 from batch.erase.search import Flags
@@ -24,6 +24,7 @@ from lake.retry import Retry
 from lake.stored import LiveFile, read_rows
 from lake.tables import Table
 from redact.quarantine import Sealer
+from schemas.arrow import AUDIT, LABELS, PRIMARY_TABLES, QUARANTINE, REVIEWS
 
 Progress = Callable[[str, int, int], None]
 """Told what is looked through, how much of it is done, and of how much."""
@@ -96,14 +97,14 @@ class Searcher:
         Raises FatalError if the lake does not answer in time, RetryableError if told to stop.
         """
         wanted = self._learn(wanted)
-        records = [self._through(place, t, wanted) for place, t in self._each(RECORDS)]
+        records = [self._through(place, t, wanted) for place, t in self._each(PRIMARY_TABLES)]
         more = self._touched(records, wanted)
         if more != wanted:
             wanted = more
-            records = [self._through(place, t, wanted) for place, t in self._each(RECORDS)]
-        reviews = [self._through(place, t, wanted) for place, t in self._each(["reviews"])]
+            records = [self._through(place, t, wanted) for place, t in self._each(PRIMARY_TABLES)]
+        reviews = [self._through(place, t, wanted) for place, t in self._each([REVIEWS])]
         wanted = self._touched(reviews, wanted)
-        labels = [self._through(place, t, wanted) for place, t in self._each(["labels"])]
+        labels = [self._through(place, t, wanted) for place, t in self._each([LABELS])]
         wanted = self._located(records, wanted)
         aside = [self._aside(place, t, wanted) for place, t in self._each([QUARANTINE])]
         told = [self._told(place, t, wanted) for place, t in self._each([AUDIT])]
@@ -118,7 +119,7 @@ class Searcher:
         """Find the ids of the persons' traces and feedback, and others that tombstones name."""
         traces, feedback = set[str](), set[str]()
         touched, remarks = set[str](), set[str]()
-        for place, table in self._each([*RECORDS, *DERIVED]):
+        for place, table in self._each([*PRIMARY_TABLES, *DERIVED]):
             self._progress(f"ids of {place.path_of(table.name)}", 0, 0)
 
             def step(table: Table = table) -> None:

@@ -9,11 +9,9 @@ import pyarrow.parquet as pq
 
 from lake.stored import LiveFile, live_files
 from lake.tables import Table
+from schemas.arrow import LABELS, REVIEWS
 
-RECORDS: Final = ("traces", "feedback")
-DERIVED: Final = ("labels", "reviews")
-QUARANTINE: Final = "quarantine"
-AUDIT: Final = "redactions"
+DERIVED: Final = (LABELS, REVIEWS)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from batch.erase.look import InTable, Searcher
-from batch.erase.place import AUDIT, QUARANTINE, RECORDS, Place
+from batch.erase.place import Place
 from batch.erase.search import Flags
 from batch.erase.wanted import Coordinates, Wanted, coordinates_of
 from batch.sequence import Means
@@ -24,13 +24,14 @@ from lake.ledger import Entry, EntryKind, Source, SourceRange
 from lake.rewrite import ReplacedError, Replacement, replace
 from lake.stored import LiveFile, NewFile, StoredRows, read_rows, write_again
 from redact.audit import forgotten
+from schemas.arrow import AUDIT, LABELS, PRIMARY_TABLES, QUARANTINE
 
 ERASURE_KEY: Final = "goldpan.erasure"
 """Says in a commit's metadata for which erasure it was made, and what it took where."""
 
 _SKEW_MS: Final = 86_400_000  # clocks may differ by this much
 _TOGETHER: Final = 16  # files in one commit
-_WITH_PLACES: Final = (*RECORDS, QUARANTINE, AUDIT)
+_WITH_PLACES: Final = (*PRIMARY_TABLES, QUARANTINE, AUDIT)
 
 
 def take_out(found: InTable, wanted: Wanted, number: int, searcher: Searcher, means: Means) -> None:
@@ -81,7 +82,7 @@ class _Change:
         places = coordinates_of(rows.rows, goes)
         for source, offsets in places.items():
             self._places[source] = self._places.get(source, frozenset()) | offsets
-        if self._table.name == "labels":
+        if self._table.name == LABELS:
             self._events += rows.rows["label_event_id"].filter(pa.array(goes)).to_pylist()
         left = self._left(rows, goes)
         if len(left):

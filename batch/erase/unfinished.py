@@ -7,14 +7,15 @@ from collections import Counter
 
 from lake.ledger import Source, left_quarantine
 from lake.tables import Lake, Table
+from schemas.arrow import PRIMARY_TABLES, QUARANTINE
 
 
 def unfinished(lake: Lake) -> list[Source]:
     """Return the partitions of which records are on their way, as of the tables' last refresh."""
     came = Counter[Source]()
-    for name in ("traces", "feedback"):
+    for name in PRIMARY_TABLES:
         came.update(_moved(lake.table(name)))
-    left = _moved(lake.table("quarantine"))
+    left = _moved(lake.table(QUARANTINE))
     return sorted(source for source in {*came, *left} if came[source] != left[source])
 
 

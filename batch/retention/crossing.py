@@ -25,8 +25,6 @@ from lake.quarantine import generation_app, ingested_since
 from lake.tables import Table
 from schemas.errors import FatalError
 
-QUARANTINE = "quarantine"
-
 
 @dataclass(frozen=True, slots=True)
 class Crossing:

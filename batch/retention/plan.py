@@ -10,14 +10,12 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from lake.retention import PARTS, ROWS
+from schemas.arrow import PRIMARY_TABLES
 from schemas.documents import Part, checked, read_mapping
 from schemas.errors import UsageError
 
 TableName = Literal["traces", "feedback", "labels", "quarantine", "redactions", "reviews"]
 Days = Annotated[int, Field(ge=1, le=36_500)]
-
-JOINED: Final = ("traces", "feedback")
-"""The tables from which workers rebuild their join: what it needs must be there for its window."""
 
 
 class Rule(Part):
@@ -68,7 +66,7 @@ class Plan(Part):
 
     def check_window(self, days: float) -> None:
         """Raise UsageError if workers might find less than the window of their join, in days."""
-        for name in JOINED:
+        for name in PRIMARY_TABLES:  # workers rebuild their join from these
             rule = self.tables.get(name)
             for part in PARTS if rule else ():
                 kept = rule.days(part) if rule else None

@@ -21,7 +21,7 @@ from datetime import date
 from functools import partial
 from typing import Any, Final
 
-from batch.retention.crossing import QUARANTINE, Crossing
+from batch.retention.crossing import Crossing
 from batch.retention.due import Due, due
 from batch.retention.values import cleared
 from batch.sequence import Means
@@ -31,7 +31,7 @@ from lake.retention import day_number, retention_app
 from lake.rewrite import Replacement, replace
 from lake.stored import LiveFile, NewFile, StoredRows, read_rows, write_again
 from lake.tables import Lake, Table
-from lake.verify import PRIMARY_TABLES
+from schemas.arrow import PRIMARY_TABLES, QUARANTINE
 from schemas.errors import FatalError, FencedError
 
 RETENTION_KEY: Final = "goldpan.retention"

@@ -17,6 +17,7 @@ from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import bytes_text, count_text
 from lake.quarantine import Filter, rows, summary
 from lake.tables import Lake
+from schemas.arrow import QUARANTINE
 from stream.fetch import Fetcher
 from stream.redrive import Redriven
 
@@ -51,7 +52,7 @@ def list_(call: Call, *, which: Filter) -> None:
     Example:
       goldpan quarantine list --topic llm.traces
     """
-    groups = summary(rows(Lake(call.settings.lake).table(wiring.QUARANTINE), which))
+    groups = summary(rows(Lake(call.settings.lake).table(QUARANTINE), which))
     data = [
         {
             "topic": group["_topic"],
@@ -91,7 +92,7 @@ def show(call: Call, *, which: Filter, limit: int) -> None:
     Example:
       goldpan quarantine show --reason unknown_field --limit 5
     """
-    found = rows(Lake(call.settings.lake).table(wiring.QUARANTINE), which)
+    found = rows(Lake(call.settings.lake).table(QUARANTINE), which)
     data = [_record_json(row) for row in found.slice(0, limit).to_pylist()]
     more = max(0, len(found) - limit)
     call.answer({"records": data, "more": more}, lambda console: _show_records(console, data, more))

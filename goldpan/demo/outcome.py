@@ -18,9 +18,9 @@ from lake.quarantine import Filter, rows
 from lake.tables import Lake, TableFacts
 from lake.verify import Report, verify
 from redact.pseudonyms import PLACEHOLDER
+from schemas.arrow import QUARANTINE
 from schemas.provenance import RecordKind
 
-QUARANTINE: Final = "quarantine"
 _TOKEN: Final = re.compile(r"[a-z2-7]{12}")
 
 

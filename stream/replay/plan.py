@@ -11,13 +11,11 @@ from hashlib import blake2b
 from typing import Any
 
 from lake.ledger import Incarnation, Source
+from schemas.arrow import AUDIT, LABELS, QUARANTINE
 from schemas.errors import FatalError, UsageError
 from stream.replay.bounds import Asked, Span
 
 VERSION = 2
-QUARANTINE = "quarantine"
-AUDIT = "redactions"
-LABELS = "labels"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 

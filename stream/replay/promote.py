@@ -40,9 +40,10 @@ from lake.quarantine import generation_app
 from lake.retention import PSEUDONYMS, ROWS, SEALED, TEXT, whole_from
 from lake.retry import Retry
 from lake.tables import Table
+from schemas.arrow import AUDIT, QUARANTINE
 from schemas.errors import FatalError, FencedError, UsageError
 from stream.replay.marks import Look, Marks, look
-from stream.replay.plan import AUDIT, QUARANTINE, Plan
+from stream.replay.plan import Plan
 from stream.replay.staging import BEGUN, PROMOTED, Fate, Staging, State
 from stream.replay.steps import ReplayStep
 from stream.replay.swap import Change, Swap

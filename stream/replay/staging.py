@@ -15,8 +15,9 @@ from lake.location import Location
 from lake.objects import ObjectStore
 from lake.retry import Retry
 from lake.tables import Lake
+from schemas.arrow import LABELS, QUARANTINE
 from schemas.errors import UsageError
-from stream.replay.plan import LABELS, QUARANTINE, Plan, parse_plan
+from stream.replay.plan import Plan, parse_plan
 
 FOLDER = "replays"
 _PLAN, _FATE = "replay.json", "fate"
