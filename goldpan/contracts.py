@@ -17,7 +17,7 @@ from schemas.provenance import Raw, RecordKind
 from stream.decode.avro_reader import prepare
 from stream.decode.decoder import Decoder
 from stream.decode.refusal import Refusal
-from stream.decode.sources import Missing
+from stream.decode.sources import FolderSource
 
 _SPACE: Final = UUID("0b6a1f0e-5b0f-5d0c-8f3e-6a1d2c9e7f55")
 _ROWS: Final = 500
@@ -33,21 +33,11 @@ class Misfit:
     field: str | None
 
 
-class _NoSchemas:
-    """There is no registry beside a file: records in it must be JSON."""
-
-    def by_id(self, _: int) -> Missing:
-        return Missing.UNKNOWN
-
-    def by_fingerprint(self, _: str) -> Missing:
-        return Missing.UNKNOWN
-
-
 def check_lines(
     kind: RecordKind, lines: Iterable[bytes], *, max_record_bytes: int
 ) -> Iterator[tuple[int, list[Misfit]]]:
     """Yield, some lines at a time, how many fit and which do not; blank lines are passed over."""
-    decoder = Decoder(kind, _NoSchemas(), max_record_bytes=max_record_bytes)
+    decoder = Decoder(kind, FolderSource(), max_record_bytes=max_record_bytes)
     batch: list[Raw] = []
     for number, line in enumerate(lines, 1):
         if text := line.strip():

@@ -1,6 +1,5 @@
 """Puts the rooms together for the batch commands: labels, calibrations, the review queue."""
 
-import dataclasses
 from typing import Final
 
 from batch.labels.calibrate import Calibrator
@@ -23,8 +22,7 @@ PATIENCE_SECONDS: Final = 300.0
 
 def means() -> Means:
     """Return the clock, the randomness and the patience of a job."""
-    patient = dataclasses.replace(wiring.retry(), seconds=PATIENCE_SECONDS)
-    return Means(patient, wiring.now_us, wiring.new_token)
+    return Means(wiring.retry(PATIENCE_SECONDS), wiring.now_us, wiring.new_token)
 
 
 def reconciler(settings: Settings) -> Reconciler:

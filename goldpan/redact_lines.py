@@ -18,7 +18,6 @@ from redact.text import Line, LineRedactor
 from schemas.arrow import EVENT_DATE, TABLES
 from schemas.columns import TABLE_OF
 from schemas.provenance import Raw, RecordKind, Rejected
-from stream.decode.decoder import Decoder
 
 TEXT: Final = "text"
 SCHEMAS = (*(kind.value for kind in RecordKind), TEXT)
@@ -72,11 +71,7 @@ class _Records:
         policy = load_policy(settings.redact.policy)
         self._redactor = build_redactor(policy, load_keys(settings.redact), audit=True)
         self.policy_hash = self._redactor.policy_hash
-        self._decoder = Decoder(
-            kind,
-            wiring.schema_source(settings.kafka),
-            max_record_bytes=settings.stream.max_record_bytes,
-        )
+        self._decoder = wiring.decoder(settings, kind)
         provenance = {name for name in TABLES[TABLE_OF[kind]].arrow.names if name.startswith("_")}
         self._hidden = provenance | {EVENT_DATE}
 

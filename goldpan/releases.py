@@ -1,12 +1,10 @@
 """Puts together what the commands about releases need out of the settings."""
 
-import random
-import threading
-import time
 from importlib.metadata import version
 
 from batch.release.build import Means, Progress
 from batch.release.shelf import Shelf
+from goldpan import wiring
 from goldpan.settings import Settings
 from lake.location import Location
 from lake.retry import Retry
@@ -18,12 +16,7 @@ PATIENCE_SECONDS = 60.0
 
 def patience() -> Retry:
     """Return how a step that fails in passing is tried again."""
-    return Retry(
-        seconds=PATIENCE_SECONDS,
-        monotonic=time.monotonic,
-        sleep=threading.Event().wait,
-        uniform=random.uniform,
-    )
+    return wiring.retry(PATIENCE_SECONDS)
 
 
 def shelf(settings: Settings) -> Shelf:

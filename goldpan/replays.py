@@ -1,7 +1,5 @@
 """Puts together what the commands about replays need out of the settings."""
 
-import random
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -79,12 +77,7 @@ def staging(settings: Settings) -> Staging:
 
 def patience() -> Retry:
     """Return how a step of a replay is tried again."""
-    return Retry(
-        seconds=PATIENCE_SECONDS,
-        monotonic=time.monotonic,
-        sleep=threading.Event().wait,
-        uniform=random.uniform,
-    )
+    return wiring.retry(PATIENCE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +201,8 @@ class Workshop:
         )
 
     def _decoder(self, plan: Plan) -> Decoder:
-        return Decoder(
-            wiring.kind_and_table(self.settings.kafka, plan.topic)[0],
-            wiring.schema_source(self.settings.kafka),
-            max_record_bytes=NO_LIMIT if plan.from_lake else self.settings.stream.max_record_bytes,
-        )
+        kind = wiring.kind_and_table(self.settings.kafka, plan.topic)[0]
+        return wiring.decoder(self.settings, kind, NO_LIMIT if plan.from_lake else None)
 
     def _stored(self, plan: Plan, decoder: Decoder) -> StoredReader:
         kind, name = wiring.kind_and_table(self.settings.kafka, plan.topic)

@@ -26,7 +26,6 @@ from schemas.columns import record_batch
 from schemas.contract import CONTRACTS, Pii
 from schemas.errors import UsageError
 from schemas.provenance import Decoded, Raw, RecordKind
-from stream.decode.decoder import Decoder
 
 _OWN: Final = ("label", "expected_response")
 _LABELS: Final = ("pass", "fail", "unknown")
@@ -122,11 +121,7 @@ def _split(source: _Source, number: int, line: bytes) -> tuple[Judged, bytes]:
 
 
 def _decoded(settings: Settings, source: _Source, raws: Sequence[Raw]) -> Decoded[Any]:
-    decoder = Decoder(
-        RecordKind.TRACE,
-        wiring.schema_source(settings.kafka),
-        max_record_bytes=settings.stream.max_record_bytes,
-    )
+    decoder = wiring.decoder(settings, RecordKind.TRACE)
     decoded, refused = decoder.decode(TOPIC, list(raws))
     if refused:
         first = min(refused, key=lambda one: one.raw.offset)

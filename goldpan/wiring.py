@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 import structlog
@@ -99,6 +100,15 @@ def schema_source(settings: KafkaSettings) -> SchemaSource:
     )
 
 
+def decoder(settings: Settings, kind: RecordKind, max_record_bytes: int | None = None) -> Decoder:
+    """Return what decodes records of a kind, by default no longer ones than the settings allow."""
+    return Decoder(
+        kind,
+        schema_source(settings.kafka),
+        max_record_bytes=max_record_bytes or settings.stream.max_record_bytes,
+    )
+
+
 def logger() -> Log:
     """Return the logger of this process."""
     log: Log = structlog.get_logger()
@@ -178,10 +188,15 @@ def kind_and_table(settings: KafkaSettings, topic: str) -> tuple[RecordKind, str
     return known[topic]
 
 
-def retry() -> Retry:
-    """Return how a command tries again that a person waits for."""
+def now() -> datetime:
+    """Return the time (UTC)."""
+    return datetime.fromtimestamp(now_us() / 1_000_000, UTC)
+
+
+def retry(seconds: float = PATIENCE_SECONDS) -> Retry:
+    """Return how a command tries again, for at most so many seconds."""
     return Retry(
-        seconds=PATIENCE_SECONDS,
+        seconds=seconds,
         monotonic=time.monotonic,
         sleep=threading.Event().wait,
         uniform=random.uniform,
@@ -201,11 +216,7 @@ def redrive(settings: Settings, topic: str, fetcher: Fetcher) -> Redrive:
         topic=topic,
         primary=lake.table(table),
         quarantine=lake.table(QUARANTINE),
-        decoder=Decoder(
-            kind,
-            schema_source(settings.kafka),
-            max_record_bytes=settings.stream.max_record_bytes,
-        ),
+        decoder=decoder(settings, kind),
         redactor=parts.redactor,
         unsealer=parts.sealer,
         fetch=fetcher.fetch,

@@ -4,11 +4,9 @@ The window ends with the last day that has settled: labels come late, and so do 
 reference is the days just before, or a release.
 """
 
-import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -16,6 +14,7 @@ from batch.drift.reading import Days, Period
 from batch.drift.released import tally_release
 from batch.drift.report import FREEDOM, Report, report
 from batch.drift.tally import Tally, Told
+from batch.scratch import root, scratch, sweep
 from lake.tables import Lake
 from schemas.errors import UsageError
 
@@ -47,6 +46,7 @@ class Asked:
 
 def against_days(lake: Lake, asked: Asked) -> Report:
     """Compare the window with the days before it."""
+    sweep(root())
     with ExitStack() as stack:
         before, after = (_period(stack, lake, asked, d) for d in (asked.reference, asked.window))
         told = before.commonest() | after.commonest()
@@ -70,6 +70,7 @@ def against_release(lake: Lake, asked: Asked, rows: pa.Table, name: str) -> Repo
             f"a release does not tell how days differ, so the window must: --days {FREEDOM + 1} "
             "or more"
         )
+    sweep(root())
     with ExitStack() as stack:
         after, before = _period(stack, lake, asked, asked.window), tally_release(rows)
         told = after.commonest() | _values(before)
@@ -85,12 +86,11 @@ def against_release(lake: Lake, asked: Asked, rows: pa.Table, name: str) -> Repo
 
 
 def _period(stack: ExitStack, lake: Lake, asked: Asked, days: Days) -> Period:
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="goldpan-drift-")))
     period = Period(
         lake,
         days,
         settled_days=asked.settled_days,
-        folder=folder,
+        folder=stack.enter_context(scratch(root())),
         memory_bytes=asked.memory_bytes // 2,
     )
     return stack.enter_context(period)

@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from batch.bounded import connect
 from batch.drift.tally import (
     BANDS_PER_OCTAVE,
     CATEGORIES,
@@ -69,13 +70,7 @@ class Period:
         self._lake = lake
         self._days = days
         self._settled = settled_days
-        self._connection = duckdb.connect(
-            config={
-                "memory_limit": f"{memory_bytes // 2**20}MiB",
-                "temp_directory": str(folder),
-                "preserve_insertion_order": False,
-            }
-        )
+        self._connection = connect(folder, memory_bytes)
 
     def __enter__(self) -> Self:
         for name in _TABLES:

@@ -6,7 +6,7 @@ millions of rows the first alone would be true of anything.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -166,8 +166,7 @@ def _look(name: str, before: Tally, after: Tally, weighed: bool) -> Finding | st
 
 def _judged(one: Finding, adjusted: float, alpha: float, least: float) -> Finding:
     drifted = adjusted < alpha and one.distance >= least
-    told = {name: getattr(one, name) for name in one.__slots__}
-    return Finding(**told | {"adjusted": adjusted, "drifted": drifted})
+    return replace(one, adjusted=adjusted, drifted=drifted)
 
 
 def _order(name: str) -> Any:

@@ -31,7 +31,6 @@ from batch.release.lineage import lineage
 from batch.release.manifest import facts, manifest, read_manifest
 from batch.release.reading import read_rows
 from batch.release.rows import commitments, json_rows, salted
-from batch.release.scratch import root, scratch, sweep
 from batch.release.selection import select
 from batch.release.shelf import Shelf, Standing, TakenError, last_published
 from batch.release.spec import Spec
@@ -45,6 +44,7 @@ from batch.release.version import (
     following,
     row_facts,
 )
+from batch.scratch import root, scratch, sweep
 from lake.snapshot import Snapshot
 
 NOT_FACTS: Final = ("version", "previous", "files", "starter_rows")

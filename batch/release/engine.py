@@ -14,6 +14,7 @@ import duckdb
 import ibis
 import pyarrow as pa
 
+from batch.bounded import connect
 from batch.release import query
 from batch.release.spec import Spec
 from lake.snapshot import Snapshot
@@ -83,13 +84,7 @@ class Engine:
     def __init__(
         self, spec: Spec, traces: Snapshot, labels: Snapshot, *, folder: Path, memory_bytes: int
     ) -> None:
-        self._connection = duckdb.connect(
-            config={
-                "memory_limit": f"{memory_bytes // 2**20}MiB",
-                "temp_directory": str(folder),
-                "preserve_insertion_order": False,
-            }
-        )
+        self._connection = connect(folder, memory_bytes)
         first, last = spec.window.days
         lately = None if labels.as_of is None else (first - _CLOCKS, labels.as_of.date() + _CLOCKS)
         self._connection.register("traces", traces.dataset((first, last)))

@@ -5,7 +5,7 @@
 2. each version: of a published one the rows are taken out (`batch.release.settle`); one that was
    only begun is abandoned and its rows are blanked, unless it holds nobody who has to go;
 3. older versions of objects, which a bucket may keep, and what dead writers left are purged, also
-   what dead selections spilled on this machine (`batch.release.scratch`);
+   what dead selections spilled on this machine (`batch.scratch`);
 4. each name of which the latest version has lost rows gets a successor
    (`batch.release.successor`).
 
@@ -32,11 +32,11 @@ from batch.release.files import (
 from batch.release.manifest import read_manifest
 from batch.release.reading import read_lines, read_rows
 from batch.release.rows import json_rows
-from batch.release.scratch import root, sweep
 from batch.release.settle import Order, settle
 from batch.release.shelf import Fence, Shelf, Standing
 from batch.release.successor import is_successor, succeed, successor_of
 from batch.release.wanted import Wanted, Why
+from batch.scratch import root, sweep
 from schemas.errors import FatalError
 
 Progress = Callable[[str], None]

@@ -1,10 +1,8 @@
 """``goldpan contract``: for producers, whose tests can ask before a record is sent."""
 
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import click
 from rich.console import Console
@@ -13,11 +11,11 @@ from goldpan import contracts
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
 from goldpan.cli.main import NO
+from goldpan.cli.progress import lines_of
 from goldpan.contracts import Misfit
 from schemas.errors import UsageError
 from schemas.provenance import RecordKind
 
-_STDIN: Final = Path("-")
 _SHOWN: Final = 20
 
 
@@ -52,7 +50,7 @@ def check(ctx: click.Context, call: Call, *, files: tuple[Path, ...], record: st
     kind = RecordKind(record)
     fits, misfits = 0, []
     for file in files:
-        for good, bad in _checked(file, kind, call.settings.stream.max_record_bytes):
+        for good, bad in _checked(call, file, kind):
             fits += good
             misfits += [(file, one) for one in bad]
     data = {"ok": not misfits, "fit": fits, "misfits": [_json(*one) for one in misfits]}
@@ -61,7 +59,7 @@ def check(ctx: click.Context, call: Call, *, files: tuple[Path, ...], record: st
         ctx.exit(NO)
 
 
-def _checked(file: Path, kind: RecordKind, limit: int) -> Iterator[tuple[int, list[Misfit]]]:
+def _checked(call: Call, file: Path, kind: RecordKind) -> Iterator[tuple[int, list[Misfit]]]:
     if file.suffix == ".avsc":
         try:
             misfit = contracts.check_avro(kind, file.read_bytes())
@@ -69,17 +67,9 @@ def _checked(file: Path, kind: RecordKind, limit: int) -> Iterator[tuple[int, li
             raise UsageError(f"{file}: {error}") from None
         yield (0, [misfit]) if misfit else (1, [])
         return
-    with _lines(file) as lines:
+    limit = call.settings.stream.max_record_bytes
+    with lines_of(file, watched=call.watched) as lines:
         yield from contracts.check_lines(kind, lines, max_record_bytes=limit)
-
-
-@contextmanager
-def _lines(file: Path) -> Iterator[BinaryIO]:
-    if file == _STDIN:
-        yield sys.stdin.buffer
-        return
-    with file.open("rb") as lines:
-        yield lines
 
 
 def _check_own(ctx: click.Context, call: Call) -> None:

@@ -1,7 +1,7 @@
 """``goldpan drift``: whether production is still what it was."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Final
 
 import click
@@ -109,7 +109,7 @@ def drift(  # noqa: PLR0913 - one argument an option
 
 def _today(until: datetime | None, settled_days: int) -> date:
     if until is None:
-        return datetime.fromtimestamp(wiring.now_us() / 1_000_000, UTC).date()
+        return wiring.now().date()
     return date.fromordinal(until.date().toordinal() + 1 + settled_days)
 
 

@@ -1,7 +1,7 @@
 """``goldpan labels``: find what the worker could not know, learn from reviews, decide anew."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -39,7 +39,7 @@ def with_extent(function: Callable[P, None]) -> Callable[P, None]:
 
 
 def _days_ago(days: int) -> date:
-    return (datetime.fromtimestamp(wiring.now_us() / 1e6, UTC) - timedelta(days=days)).date()
+    return (wiring.now() - timedelta(days=days)).date()
 
 
 @click.command()

@@ -1,9 +1,6 @@
 """``goldpan lake``: make the tables, describe them, prove that they are complete."""
 
 import dataclasses
-import random
-import threading
-import time
 from typing import Any
 
 import click
@@ -11,16 +8,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from goldpan import wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import bytes_text, count_text
 from goldpan.cli.main import NO
-from lake.retry import Retry
 from lake.tables import Lake, TableFacts
 from lake.upgrade import upgrade as upgrade_lake
 from lake.verify import Report
 from lake.verify import verify as verify_lake
-
-PATIENCE_SECONDS = 30.0
 
 
 @click.command()
@@ -58,7 +53,7 @@ def upgrade(call: Call, *, dry_run: bool) -> None:
     Example:
       goldpan lake upgrade --dry-run
     """
-    added = upgrade_lake(Lake(call.settings.lake), _patience(), dry_run=dry_run)
+    added = upgrade_lake(Lake(call.settings.lake), wiring.retry(), dry_run=dry_run)
 
     def show(console: Console) -> None:
         for one in added:
@@ -118,20 +113,10 @@ def verify(ctx: click.Context, call: Call, *, deep: bool) -> None:
       goldpan lake verify --json | jq .ok
     """
     lake = Lake(call.settings.lake)
-    report = _patience().call("verifying the lake", lambda: verify_lake(lake, deep=deep))
+    report = wiring.retry().call("verifying the lake", lambda: verify_lake(lake, deep=deep))
     call.answer(report.to_json(), lambda console: show_report(console, report))
     if not report.ok:
         ctx.exit(NO)
-
-
-def _patience() -> Retry:
-    """Return how long a reading that fails in passing is tried again."""
-    return Retry(
-        seconds=PATIENCE_SECONDS,
-        monotonic=time.monotonic,
-        sleep=threading.Event().wait,
-        uniform=random.uniform,
-    )
 
 
 def show_report(console: Console, report: Report) -> None:

@@ -1,7 +1,7 @@
 """``goldpan lake metrics``: tables, releases and drift, for Prometheus."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,7 +12,7 @@ from rich.table import Table
 from batch.gauges import Values, as_prometheus, state
 from goldpan import releases, wiring
 from goldpan.cli.call import Call, with_call
-from goldpan.cli.textfile import with_textfile, write_whole
+from goldpan.cli.textfile import told_as_metrics, with_textfile
 from lake.tables import Lake
 
 
@@ -30,14 +30,11 @@ def metrics(call: Call, *, prometheus: bool, textfile: Path | None) -> None:
     Example:
       goldpan lake metrics --textfile /var/lib/node_exporter/goldpan-lake.prom
     """
-    now = datetime.fromtimestamp(wiring.now_us() / 1_000_000, UTC)
+    now = wiring.now()
     lake, shelf = Lake(call.settings.lake), releases.shelf(call.settings)
     found = releases.patience().call("looking at the lake", lambda: state(lake, shelf, now))
-    if textfile is not None:
-        write_whole(textfile, as_prometheus(found))
-    if prometheus:
-        call.write_lines(as_prometheus(found).decode().splitlines())
-    elif textfile is None:
+    make = partial(as_prometheus, found)
+    if not told_as_metrics(call, make, prometheus=prometheus, textfile=textfile):
         call.answer(found, lambda console: _show(console, found))
 
 

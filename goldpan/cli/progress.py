@@ -1,7 +1,10 @@
 """A progress bar on standard error, for anything long while a person watches."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
@@ -10,6 +13,23 @@ from goldpan.cli.call import Call
 
 Report = Callable[[str, int, int], None]
 """Told what is done, how much of it is, and of how much (0: nobody knows)."""
+
+
+STDIN: Final = Path("-")
+"""Stands for standard input where a file is named."""
+
+
+@contextmanager
+def lines_of(file: Path, *, watched: bool) -> Iterator[BinaryIO]:
+    """Open a file of lines, with a bar of how far it has been read if a person watches."""
+    if file == STDIN:
+        yield sys.stdin.buffer
+        return
+    with (
+        Progress(console=Console(stderr=True), transient=True, disable=not watched) as bar,
+        bar.open(file, "rb", description=file.name) as lines,
+    ):
+        yield lines
 
 
 @contextmanager

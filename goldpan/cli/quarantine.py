@@ -138,9 +138,8 @@ def redrive(call: Call, *, which: Filter, dry_run: bool) -> None:
     """Try records again, under the schemas and the policy of today.
 
     Those that pass now go to their table, exactly once, and leave quarantine; the others stay, but
-    for those of erased persons, which go. The
-    content comes from the sealed payload, or from Kafka as long as it is still there. It may be
-    run again after a crash: it finishes what was begun.
+    for those of erased persons, which go. The content comes from the sealed payload, or from Kafka
+    as long as it is still there. It may be run again after a crash: it finishes what was begun.
 
     \b
     Example:

@@ -5,18 +5,16 @@ import multiprocessing
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
+from goldpan import wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.main import NO
+from goldpan.cli.progress import STDIN, lines_of
 from goldpan.redact_lines import SCHEMAS, Lines, Numbered, open_lines
 from goldpan.settings import Settings
 from redact.policy import load_policy
@@ -24,7 +22,6 @@ from redact.report import Tally, report_page
 
 BATCH_LINES: Final = 500
 AHEAD: Final = 4  # batches that wait for each process
-_STDIN: Final = Path("-")
 _here: dict[str, Lines] = {}  # in a process of the pool: what redacts its lines
 
 
@@ -72,8 +69,9 @@ def redact(  # noqa: PLR0913 - one argument an option
     """
     engine = open_lines(call.settings, schema)
     tally, refused, done = Tally(), [], 0
-    for file in files or (_STDIN,):
-        with _lines(file) as lines:
+    watched = sys.stderr.isatty() and not sys.stdout.isatty()  # the output goes elsewhere
+    for file in files or (STDIN,):
+        with lines_of(file, watched=watched) as lines:
             for batch in _redacted(call.settings, schema, engine, lines, workers):
                 for one in batch:
                     tally.add(one.line)
@@ -83,7 +81,7 @@ def redact(  # noqa: PLR0913 - one argument an option
                 refused += [_refusal(file, one) for one in batch if one.line.problem]
     if report is not None:
         policy = load_policy(call.settings.redact.policy)
-        made_at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        made_at = wiring.now().strftime("%Y-%m-%d %H:%M UTC")
         page = report_page(tally, policy, policy_hash=engine.policy_hash, made_at=made_at)
         report.write_text(page, encoding="utf-8")
     _tell(call, done, refused)
@@ -125,20 +123,6 @@ def _batches(lines: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
     while batch := [line.rstrip(b"\r\n") for line in islice(rest, BATCH_LINES)]:
         yield number, batch
         number += len(batch)
-
-
-@contextmanager
-def _lines(file: Path) -> Iterator[BinaryIO]:
-    """Open a file, with a progress bar if a person watches and the output goes elsewhere."""
-    if file == _STDIN:
-        yield sys.stdin.buffer
-        return
-    watched = sys.stderr.isatty() and not sys.stdout.isatty()
-    with (
-        Progress(console=Console(stderr=True), transient=True, disable=not watched) as progress,
-        progress.open(file, "rb", description=file.name) as lines,
-    ):
-        yield lines
 
 
 def _refusal(file: Path, one: Numbered) -> dict[str, Any]:

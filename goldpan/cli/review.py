@@ -20,7 +20,7 @@ from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text, seconds_text
 from goldpan.cli.main import NO
 from goldpan.cli.review_show import item_json, show_item
-from goldpan.cli.textfile import with_textfile, write_whole
+from goldpan.cli.textfile import told_as_metrics, with_textfile
 from goldpan.submissions import read_lines, refuse_one
 from goldpan.submissions import submit as hand_in
 from labels.queue import Queue
@@ -191,11 +191,11 @@ def stats(call: Call, *, prometheus: bool, textfile: Path | None) -> None:
     """
     now = wiring.now_us()
     queue = jobs.desk(call.settings, Lake(call.settings.lake)).queue()
-    if textfile is not None:
-        write_whole(textfile, numbers.as_prometheus(queue.stats(now)))
-    if prometheus:
-        call.write_lines(numbers.as_prometheus(queue.stats(now)).decode().splitlines())
-    elif textfile is None:
+
+    def metrics() -> bytes:
+        return numbers.as_prometheus(queue.stats(now))
+
+    if not told_as_metrics(call, metrics, prometheus=prometheus, textfile=textfile):
         call.answer(numbers.as_json(queue, now), lambda console: _show_stats(console, queue, now))
 
 

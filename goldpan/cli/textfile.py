@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from goldpan.cli.call import Call
 from schemas.errors import UsageError
 
 with_textfile: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
@@ -16,6 +17,20 @@ with_textfile: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option
     help="Write the metrics to a file, whole or not at all, for a textfile collector.",
 )
 """Gives a command the option ``--textfile``."""
+
+
+def told_as_metrics(
+    call: Call, make: Callable[[], bytes], *, prometheus: bool, textfile: Path | None
+) -> bool:
+    """Write metrics to a file, to standard output, or to both; return whether either was asked."""
+    if not prometheus and textfile is None:
+        return False
+    data = make()
+    if textfile is not None:
+        write_whole(textfile, data)
+    if prometheus:
+        call.write_lines(data.decode().splitlines())
+    return True
 
 
 def write_whole(file: Path, data: bytes) -> None:

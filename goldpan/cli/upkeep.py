@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from batch.compact import Batch, Done, compact, plan
-from goldpan import releases
+from goldpan import releases, wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import bytes_text, count_text
 from lake.tables import LAYOUTS, Lake, Table
@@ -64,7 +64,7 @@ def compact_(
     Example:
       goldpan lake compact --dry-run
     """
-    before = datetime.now(UTC).date() - timedelta(days=settled_days)
+    before = wiring.now().date() - timedelta(days=settled_days)
     found = {table: _plan(table, before, target_mib * _MIB) for table in _tables(call, names)}
     if dry_run:
         batches = [batch for some in found.values() for batch in some]

@@ -12,6 +12,7 @@ from schemas.contract import CONTRACTS
 from schemas.json_schema import json_schema
 from schemas.provenance import Raw, RecordKind
 from stream.decode.decoder import Decoder
+from stream.decode.sources import FolderSource
 from tests.make.strategies import records
 
 KINDS = list(RecordKind)
@@ -19,14 +20,7 @@ VALIDATORS = {kind: jsonschema.Draft202012Validator(json_schema(CONTRACTS[kind])
 ODD: list[Any] = [None, True, 0, -1, 1.5, 2**63, "", "x", "2026-11-01T00:00:00Z", "y" * 513, [], {}]
 
 
-class _NoSchemas:
-    def by_id(self, _: int) -> Any:
-        raise AssertionError
-
-    by_fingerprint = by_id
-
-
-DECODERS = {kind: Decoder(kind, _NoSchemas(), max_record_bytes=2**20) for kind in KINDS}
+DECODERS = {kind: Decoder(kind, FolderSource(), max_record_bytes=2**20) for kind in KINDS}
 
 
 def decoded(kind: RecordKind, record: Any) -> bool:

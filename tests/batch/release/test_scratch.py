@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.release.scratch import PREFIX, scratch, sweep
+from batch.scratch import PREFIX, scratch, sweep
 from lake.tables import Lake
 from tests.architecture.source import ROOT
 from tests.batch.release.kit import drafted

@@ -1,8 +1,8 @@
-"""The folder that a selection spills to: private, gone in the end, and gone after a death.
+"""The folder that DuckDB spills to: private, gone in the end, and gone after a death.
 
 What DuckDB spills is a part of the lake in plain bytes: ids, pseudonyms, expected responses. A
-process that is killed leaves it behind. So each folder is locked by its process, and whoever begins
-a selection on this machine, or erases somebody, first removes those that nobody holds any more.
+process that is killed leaves it behind. So each folder is locked by its process, and whoever makes
+one on this machine, or erases somebody, first removes those that nobody holds any more.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-PREFIX: Final = "goldpan-release-"
+PREFIX: Final = "goldpan-spilled-"
 
 
 def root() -> Path:
