@@ -1,0 +1,6 @@
+"""Keys with their values in any text that is not one JSON document: one tolerant reader."""
+
+from redact.pairs.pair import MAX_DEPTH, MAX_PAIRS, Form, Pair
+from redact.pairs.reader import pairs
+
+__all__ = ["MAX_DEPTH", "MAX_PAIRS", "Form", "Pair", "pairs"]

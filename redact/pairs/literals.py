@@ -1,0 +1,74 @@
+"""Quoted keys with a colon: JSON and Python's ``repr`` of a dictionary, wherever they stand.
+
+Nothing is parsed as a whole, so JSON may be cut off, broken, in prose, a line each, or stand with
+escaped quotation marks in a string.
+"""
+
+import re
+from collections.abc import Iterator
+
+from redact.pairs.escapes import read
+from redact.pairs.pair import Item
+from redact.pairs.values import STRINGS, Literal, call_at, list_at, number_at, string_at
+
+_KEY = re.compile(
+    r"""(\\{0,7})(["'])((?:[^"'\\\n]|\\++[^"'\\\n]){1,100}+)\1\2\s{0,40}+(?::(?!:)|=>)\s{0,80}+"""
+    r"""(?:"([^"\\\n]*+)"(?=[\s,}\])]|\Z)|(-?[0-9]++(?:\.[0-9]++)?)(?=[\s,}\]]|\Z))?+"""
+)
+_BARE = re.compile(r"[^\s,{}\[\]\"'\\#][^,{}\[\]\"'\n\\]{0,200}+")
+_WORDS = frozenset({"true", "false", "null", "none", "nan", "undefined"})
+
+
+def quoted_keys(text: str) -> Iterator[Item]:
+    """Yield the values of quoted keys in order; numbers and strings, also those of lists."""
+    place, size = 0, len(text)
+    search = _KEY.search
+    while place < size:
+        found = search(text, place)
+        if found is None:
+            return
+        slashes, mark, key = found[1], found[2], found[3]
+        if "\\" in key:
+            key = read(key, "json_string", (len(slashes) + 1).bit_length())
+        at = found.start()
+        place = found.end()
+        if found.lastindex == 4 and not slashes:
+            start, end = found.span(4)
+            yield Item(key, at, start, end, found[4], "json_string")
+            continue
+        if found.lastindex == 5 and not slashes:
+            start, end = found.span(5)
+            form = "python_number" if mark == "'" else "json_number"
+            yield Item(key, at, start, end, found[5], form, mark)
+            continue
+        begin = found.start(found.lastindex) if (found.lastindex or 0) > 3 else place
+        if found.lastindex == 4:
+            begin -= 1
+        more = False
+        for literal in _values(text, begin, slashes + mark):
+            yield item_of(key, at, literal, more=more)
+            place, more = literal.after, True
+        if not more:
+            place = max(begin, found.end(3) + 1)
+
+
+def _values(text: str, place: int, mark: str) -> list[Literal]:
+    first = text[place : place + 1]
+    if first == "[":
+        return list_at(text, place, mark)
+    if not first or first in "{,}])":
+        return []
+    literal = string_at(text, place) or number_at(text, place, mark) or call_at(text, place, mark)
+    if literal is None:
+        found = _BARE.match(text, place)
+        if found is None or found[0].strip().lower() in _WORDS or "(" in found[0]:
+            return []
+        value = found[0].rstrip()
+        literal = Literal(place, place + len(value), value, "bare", place + len(value), mark=mark)
+    return [literal]
+
+
+def item_of(key: str, at: int, literal: Literal, *, more: bool = False) -> Item:
+    """Return the item of a key and a literal; what is no string needs quotation marks around."""
+    quote = "" if literal.form in STRINGS.values() else literal.mark
+    return Item(key, at, literal.start, literal.end, literal.value, literal.form, quote, more)

@@ -1,0 +1,159 @@
+"""Which pairs are of one object: those of one bracket, else of one line or one block of lines."""
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from redact.pairs.pair import Item, Pair
+
+_BRACKET = re.compile(r"[{}()\[\]]|\n[ \t]*\n")
+_OPENS = {"}": "{", ")": "(", "]": "["}
+_MAX_BRACKETS = 64
+_NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?\Z")
+
+
+class _Block(msgspec.Struct):
+    """Lines at one indent that belong together. ``bulleted`` if its first line is one of a list."""
+
+    indent: int
+    owner: int
+    keys: set[str]
+    bulleted: bool
+
+
+def owned(text: str, items: Sequence[Item], first: int) -> tuple[list[Pair], int]:
+    """Return the pairs of items, which stand in order of their keys, and the next free owner."""
+    walk = _Brackets(text, first + 1)
+    inner = [walk.at(item.at) for item in items]
+    lines = _Lines(text, walk.last + 1)
+    alone = _alone(text, items, inner)
+    keys: dict[int, set[str]] = {}
+    renamed: dict[int, int] = {}
+    pairs: list[Pair] = []
+    for number, item in enumerate(items):
+        scope, bracket = inner[number]
+        if not scope:
+            owner = lines.owner(item, alone=alone[number])
+        else:
+            owner = renamed.get(scope, scope)
+            seen = keys.setdefault(scope, set())
+            if not item.more and item.start >= 0:
+                if item.key in seen:
+                    seen.clear()
+                    lines.last += 1
+                    owner = renamed[scope] = lines.last
+                seen.add(item.key)
+        if item.start >= 0:
+            pairs.append(_pair(text, item, owner, bracket))
+    return pairs, lines.last + 1
+
+
+def _pair(text: str, item: Item, owner: int, bracket: str) -> Pair:
+    form, quote = item.form, item.quote
+    if form == "bare" and bracket and _NUMBER.match(item.value):
+        if bracket == "(" and "=" in text[item.at + len(item.key) : item.start]:
+            form, quote = "python_number", "'"
+        elif bracket == "{":
+            form, quote = "json_number", '"'
+    return Pair(item.key, item.start, item.end, item.value, owner, form, quote)
+
+
+def _alone(text: str, items: Sequence[Item], inner: Sequence[tuple[int, str]]) -> list[bool]:
+    """Say of each item whether no other one outside of brackets has its key in the same line."""
+    result = [True] * len(items)
+    before = -1
+    for number, item in enumerate(items):
+        if inner[number][0] or item.more:
+            continue
+        if before >= 0 and "\n" not in text[items[before].at : min(item.at, items[before].at + 2_000)]:
+            result[number] = result[before] = False
+        before = number
+    return result
+
+
+class _Brackets:
+    """Finds the innermost bracket of places that only grow."""
+
+    def __init__(self, text: str, first: int) -> None:
+        self._found = _BRACKET.finditer(text)
+        self._next = next(self._found, None)
+        self._stack: list[tuple[str, int]] = []
+        self._over = 0
+        self.last = first
+
+    def at(self, place: int) -> tuple[int, str]:
+        """Return the number of the innermost bracket, 0 for none, and what it is."""
+        while self._next is not None and self._next.start() < place:
+            self._step(self._next[0])
+            self._next = next(self._found, None)
+        for bracket, number in reversed(self._stack):
+            if bracket != "[":
+                return number, bracket
+        return 0, ""
+
+    def _step(self, sign: str) -> None:
+        stack = self._stack
+        if sign in _OPENS:
+            if self._over:
+                self._over -= 1
+            elif any(bracket == _OPENS[sign] for bracket, _ in stack):
+                while stack.pop()[0] != _OPENS[sign]:
+                    pass
+        elif sign[0] == "\n":
+            while stack and stack[-1][0] != "{":
+                stack.pop()
+        elif len(stack) >= _MAX_BRACKETS:
+            self._over += 1
+        else:
+            self.last += 1
+            stack.append((sign, self.last))
+
+
+class _Lines:
+    """Joins lines into blocks, by blank lines, indents, bullets and keys that come again."""
+
+    def __init__(self, text: str, first: int) -> None:
+        self._text = text
+        self._blocks: list[_Block] = []
+        self._line_owner = 0
+        self._end = 0
+        self.last = first
+
+    def owner(self, item: Item, *, alone: bool) -> int:
+        """Return the owner of an item outside of all brackets."""
+        text = self._text
+        if item.more and self._line_owner:
+            return self._line_owner
+        between = text[self._end : item.at]
+        line = text.rfind("\n", max(item.at - 200, 0), item.at) + 1
+        same = bool(self._line_owner) and "\n" not in between
+        self._end = max(item.at, item.end)
+        if not alone:
+            self._blocks.clear()
+            return self._line_owner if same else self._new()
+        if len(between) > 2_000 or "\n\n" in between or "\n\r\n" in between:
+            self._blocks.clear()
+        return self._in_block(item, text[line : item.at])
+
+    def _in_block(self, item: Item, lead: str) -> int:
+        indent, bulleted = len(lead), bool(lead.strip(" \t\"'`_")) and lead.strip()[0] in "-*+\u2022"
+        blocks = self._blocks
+        while blocks and blocks[-1].indent > indent:
+            blocks.pop()
+        top = blocks[-1] if blocks else None
+        if top is None or top.indent < indent:
+            top = _Block(indent, self._new(), set(), bulleted)
+            if len(blocks) < _MAX_BRACKETS:
+                blocks.append(top)
+        elif item.key in top.keys or (bulleted and not top.bulleted):
+            top.owner, top.keys = self._new(), set()
+        top.bulleted = bulleted
+        top.keys.add(item.key)
+        self._line_owner = top.owner
+        return top.owner
+
+    def _new(self) -> int:
+        self.last += 1
+        self._line_owner = self.last
+        return self.last
