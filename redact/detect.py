@@ -108,3 +108,7 @@ def _denied(policy: Policy) -> list[tuple[str, re.Pattern[str]]]:
         for kind, words in policy.deny.items()
         if words
     ]
+
+
+def belongs_to_thing(text, start, end, kind):
+    return _of_a_thing(text, Finding(kind, start, end, 1.0))

@@ -1,12 +1,13 @@
 """Redaction of decoded records: every field by its class, a record that fails set aside.
 
 For each batch: (1) find the places that hold text; (2) analyse each segment, or remember its
-analysis; (3) collect what the record's structured fields say about persons; (4) render each
-segment with both; (5) look through the output once more; (6) turn the records into rows. A
-record for which any step fails, for whatever reason, is rejected: its text never passes, and
-neither does the text of the exception.
+analysis; (3) collect what the record says about persons; (4) render each segment with both;
+(5) look through the output once more, and render it again with what was still there; (6) turn the
+records into rows. A record for which any step fails, for whatever reason, is rejected: its text
+never passes, and neither does the text of the exception.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -17,16 +18,19 @@ from redact.fields import MapSlot, Places, Walker
 from redact.findings import Finding
 from redact.free_text import names_stage
 from redact.identifiers import Identifiers
+from redact.kept import JOIN_KEYS, KeptFields
+from redact.key_rules import KeyBook
 from redact.keys import Keys
 from redact.learn import Learnt, learnt_from_user, together
-from redact.names import names_of
+from redact.names import Names, names_of
 from redact.policy import FieldClass, Policy
 from redact.prove import PROOF_BYTES, Prover
 from redact.quarantine import fingerprint
-from redact.redactor import Outcome
-from redact.render import Replaced
+from redact.redactor import FOUND_BY_PROOF, Outcome
+from redact.render import Rendered, Replaced
 from redact.segmenter import SEGMENTS_BYTES, Known, Segmenter
 from redact.segments import Failure, Segment
+from redact.timing import StalledError
 from schemas.columns import record_batch
 from schemas.provenance import Decoded, RecordKind, Rejected
 from schemas.reasons import Reason
@@ -75,9 +79,15 @@ class PolicyRedactor:
         self._audit = audit
         stage = names_stage(policy, None if report else policy.replaced())
         self.policy_hash = policy.hash_with(stage.identity if stage else "")
-        self._segmenter = Segmenter(policy, keys, stage, report=report)
+        book = KeyBook(policy.keys)
+        self._segmenter = Segmenter(policy, keys, book, stage, report=report)
         self._identifiers = Identifiers(self._segmenter.pseudonyms, policy.segments.allow)
-        self._prover = Prover(policy, keys.cache)
+        self._prover = Prover(policy, keys.cache, book)
+        self._read = frozenset(policy.names.read)
+        self._kept = KeptFields(
+            self._segmenter.detector, self._segmenter.pseudonyms, self._segmenter.replaces
+        )
+        self._found_by_proof: Counter[str] = Counter()
         self._walkers = {kind: Walker(kind.value) for kind in RecordKind}
         self.memory_bytes = SEGMENTS_BYTES + PROOF_BYTES
         self._counts = {"records": 0, "rejected": 0, "findings": 0}
@@ -86,8 +96,12 @@ class PolicyRedactor:
         return _again, (self._policy, self._keys, self._audit)
 
     def statistics(self) -> dict[str, int]:
-        """Return counters since the start; see also :meth:`Segmenter.statistics`."""
-        return {**self._counts, **self._segmenter.statistics()}
+        """Return counters since the start; see also :meth:`Segmenter.statistics`.
+
+        ``found_by_proof_TYPE`` counts the values of a type that only the second look found.
+        """
+        proof = {f"{FOUND_BY_PROOF}{kind}": n for kind, n in sorted(self._found_by_proof.items())}
+        return {**self._counts, **proof, **self._segmenter.statistics()}
 
     def redact(self, decoded: Decoded[Any], *, ingested_at: int) -> Outcome:
         """Redact a batch; see :class:`Redactor`."""
@@ -126,24 +140,22 @@ class PolicyRedactor:
         analysis = found.analysis
         if isinstance(analysis, Failure):
             return analysis
-        taught = names_of(analysis.learnt)
-        rendered = self._segmenter.render(segment.text, found, taught, "redact_json", "")
+        rendered, taught, left = self._proved([segment], [found], ["redact_json"], "", analysis.learnt)
+        if left:
+            return Failure(Reason.RESIDUAL_PII, min(left))
         renderer = self._segmenter.renderer("redact_json", "")
-        left = self._prover.residual([rendered.text], analysis.learnt, renderer.rules)
-        if left is not None:
-            return Failure(Reason.RESIDUAL_PII, left)
         findings = renderer.reported(segment.text, analysis, taught.finders)
-        return TextResult(rendered.text, findings, rendered.replaced)
+        return TextResult(rendered[0].text, findings, rendered[0].replaced)
 
     def _begun(self, walker: Walker, record: Any) -> _Work:
         """Collect the segments of a record: its texts, then its maps as JSON."""
         places = walker.places(record)
         maps = [(slot, slot.field_class) for slot in places.maps if slot.field_class]
         segments = [
-            Segment(slot.text, slot.field_class == "redact_json", slot.free)
-            for slot in places.texts
+            Segment(slot.text, json=True, free=slot.writer in self._read) for slot in places.texts
         ]
-        segments += [Segment(_as_json(slot), json=True, free=False) for slot, _ in maps]
+        free = "attributes" in self._read
+        segments += [Segment(_as_json(slot), json=True, free=free) for slot, _ in maps]
         return _Work(record, places, maps, segments)
 
     def _finished(self, work: _Work, found: Sequence[Known]) -> list[Replacement]:
@@ -154,7 +166,7 @@ class PolicyRedactor:
                 return []
         try:
             return self._replaced(work, found)
-        except MemoryError:
+        except (MemoryError, StalledError):
             raise
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
             work.failure = Failure(Reason.REDACTION_FAILED, type(error).__name__)
@@ -163,25 +175,26 @@ class PolicyRedactor:
     def _replaced(self, work: _Work, found: Sequence[Known]) -> list[Replacement]:
         places, record = work.places, work.record
         app = getattr(record, "app", "")
-        learnt = _learnt(places, found)
-        taught = names_of(learnt)
         classes = [slot.field_class for slot in places.texts] + [c for _, c in work.maps]
-        rendered = [
-            self._segmenter.render(segment.text, one, taught, field_class, app)
-            for segment, one, field_class in zip(work.segments, found, classes, strict=True)
-        ]
-        outputs = [one.text for one in rendered]
-        rules = self._segmenter.renderer("redact", app).rules
-        left = self._prover.residual(outputs, learnt, rules) or self._prover.kept(places.kept)
-        if left is not None:
-            work.failure = Failure(Reason.RESIDUAL_PII, left)
+        rendered, taught, left = self._proved(
+            work.segments, found, classes, app, _learnt(places, found)
+        )
+        if left:
+            work.failure = Failure(Reason.RESIDUAL_PII, min(left))
             return []
+        personal = self._segmenter.watched(lambda: self._kept.personal(places, taught.finders))
+        refused = [each for each in personal if each.name in JOIN_KEYS]
+        if refused:
+            work.failure, work.field = _personal_id(refused[0].type), refused[0].path
+            return []
+        self._kept.put(personal)
+        outputs = [each.text for each in rendered]
         for slot, text in zip(places.texts, outputs, strict=False):
             setattr(slot.owner, slot.name, text)
         for (held, _), text in zip(work.maps, outputs[len(places.texts) :], strict=True):
             setattr(held.owner, held.name, msgspec.json.decode(text, type=dict[str, str]))
         self._identifiers.put(places, self._segmenter.scope(app))
-        self._counts["findings"] += sum([len(one.replaced) for one in rendered])
+        self._counts["findings"] += sum([len(each.replaced) for each in rendered])
         if not self._audit:
             return []
         return [
@@ -191,6 +204,39 @@ class PolicyRedactor:
             for path in (_path(work, number),)
             for one in output.replaced
         ]
+
+    def _proved(
+        self,
+        segments: Sequence[Segment],
+        found: Sequence[Known],
+        classes: Sequence[FieldClass],
+        app: str,
+        learnt: frozenset[Learnt],
+    ) -> tuple[list[Rendered], Names, frozenset[str]]:
+        """Render segments and look through the output, twice if something is left in it.
+
+        Return them with the names they were rendered with, and the types that are left even so.
+        """
+
+        def rendered(taught: Names) -> list[Rendered]:
+            return [
+                self._segmenter.render(segment.text, known, taught, field_class, app)
+                for segment, known, field_class in zip(segments, found, classes, strict=True)
+            ]
+
+        def left(output: Sequence[Rendered]) -> frozenset[Learnt]:
+            return self._prover.left([each.text for each in output], learnt, rules)
+
+        rules = self._segmenter.renderer("redact", app).rules
+        taught = names_of(learnt)
+        output = rendered(taught)
+        missed = left(output)
+        if not missed:
+            return output, taught, frozenset()
+        self._found_by_proof.update([each.type for each in missed])
+        taught = names_of(learnt | missed)
+        output = rendered(taught)
+        return output, taught, frozenset([each.type for each in left(output)])
 
     def _entry(
         self,
@@ -230,8 +276,12 @@ def _as_json(slot: MapSlot) -> str:
     return msgspec.json.encode(getattr(slot.owner, slot.name)).decode()
 
 
+def _personal_id(kind: str) -> Failure:
+    return Failure(Reason.PERSONAL_ID, kind)
+
+
 _DETAILS = {
-    Reason.REDACTION_TIMEOUT: "The text of `{field}` took too long to look through.",
+    Reason.PERSONAL_ID: "The id `{field}` holds a value of the type {error}.",
     Reason.REDACTION_FAILED: "Redaction stopped with {error}.",
     Reason.RESIDUAL_PII: "After redaction a value of the type {error} was still there.",
 }

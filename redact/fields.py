@@ -2,21 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from redact.policy import FieldClass
+from redact.writers import Writer, writer_of_field, writer_of_role
 from schemas.contract import CONTRACTS, Field, FieldType, Pii
-
-PEOPLE_SAY = frozenset({"comment", "corrected_response"})
-"""Fields in which people write freely; so they do in messages of the role `user`."""
-
 
 class Slot(msgspec.Struct, frozen=True, gc=False):
     """A place in a record that holds text: ``getattr(owner, name)``.
 
-    ``path`` is the field's path in the contract; ``free`` says that a person wrote it freely.
+    ``path`` is the field's path in the contract.
     """
 
     owner: Any
@@ -24,7 +21,7 @@ class Slot(msgspec.Struct, frozen=True, gc=False):
     path: str
     text: str
     field_class: FieldClass
-    free: bool
+    writer: Writer
 
 
 class MapSlot(msgspec.Struct, frozen=True, gc=False):
@@ -44,16 +41,24 @@ class IdSlot(msgspec.Struct, frozen=True, gc=False):
     value: str
 
 
-class Places(msgspec.Struct, gc=False):
-    """All places of one record that redaction has to look at.
+class Kept(NamedTuple):
+    """The texts of the class `keep` of one object in a record: ids of things, models, versions.
 
-    ``kept`` are the values of fields that are stored as they are.
+    ``fields`` are the name and the path in the contract of each; ``values`` are as long.
     """
+
+    owner: Any
+    fields: tuple[tuple[str, str], ...]
+    values: tuple[str | None, ...]
+
+
+class Places(msgspec.Struct, gc=False):
+    """All places of one record that redaction has to look at."""
 
     texts: list[Slot]
     maps: list[MapSlot]
     ids: list[IdSlot]
-    kept: list[str]
+    kept: list[Kept]
 
 
 class _Step(msgspec.Struct, frozen=True):
@@ -64,7 +69,7 @@ class _Step(msgspec.Struct, frozen=True):
     field_class: FieldClass | None
     inner: "_Level | None"
     empty: Any
-    people: bool
+    writer: Writer
     treat: Callable[["_Step", Any, Any, Places], None] | None
 
 
@@ -73,21 +78,22 @@ class _Level(msgspec.Struct, frozen=True):
 
     steps: tuple[_Step, ...]
     values: Callable[[Any], tuple[Any, ...]]
-    kept: Callable[[Any], tuple[Any, ...]]
+    kept: tuple[tuple[str, str], ...]
+    kept_values: Callable[[Any], tuple[Any, ...]]
     has_role: bool
 
     def walk(self, owner: Any, places: Places) -> None:
         """Collect the places of a record and those within it."""
-        free = self.has_role and owner.role == "user"
-        places.kept += filter(None, self.kept(owner))
+        role = writer_of_role(owner.role) if self.has_role else None
+        places.kept.append(Kept(owner, self.kept, self.kept_values(owner)))
         for step, value in zip(self.steps, self.values(owner), strict=True):
             if not value:
                 continue
             if step.treat is not None:
                 step.treat(step, owner, value, places)
             elif step.field_class is not None:
-                says = free or step.people
-                slot = Slot(owner, step.name, step.path, value, step.field_class, says)
+                writer = role or step.writer
+                slot = Slot(owner, step.name, step.path, value, step.field_class, writer)
                 places.texts.append(slot)
 
 
@@ -127,12 +133,13 @@ _CLASS: dict[Pii, FieldClass] = {Pii.REDACT: "redact", Pii.REDACT_JSON: "redact_
 
 
 def _level(fields: tuple[Field, ...]) -> _Level | None:
-    kept = [field.name for field in fields if _is_kept(field)]
+    kept = tuple((field.name, field.path) for field in fields if _is_kept(field))
     steps = tuple(step for field in fields if (step := _step(field)) is not None)
     if not steps and not kept:
         return None
     names = [step.name for step in steps]
-    return _Level(steps, _getter(names), _getter(kept), any(f.name == "role" for f in fields))
+    has_role = any(field.name == "role" for field in fields)
+    return _Level(steps, _getter(names), kept, _getter([name for name, _ in kept]), has_role)
 
 
 def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
@@ -166,8 +173,8 @@ def _step(field: Field) -> _Step | None:
         treat = None
     if treat is _records and inner is None:
         return None
-    people = field.name in PEOPLE_SAY
-    return _Step(field.name, field.path, _CLASS.get(field.pii), inner, _empty(field), people, treat)
+    writer = writer_of_field(field.name)
+    return _Step(field.name, field.path, _CLASS.get(field.pii), inner, _empty(field), writer, treat)
 
 
 def _empty(field: Field) -> Any:

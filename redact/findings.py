@@ -7,20 +7,31 @@ import msgspec
 
 
 class Finding(msgspec.Struct, frozen=True, order=True, gc=False):
-    """One stretch of personal data: ``text[start:end]`` is of ``type`` with a ``score`` in 0..1."""
+    """One stretch of personal data: ``text[start:end]`` is of ``type`` with a ``score`` in 0..1.
+
+    ``value`` is what the stretch stands for where that is not what it says: the full name of a
+    person of whom only the first name is there, an address behind percent signs.
+    """
 
     type: str
     start: int
     end: int
     score: float
+    value: str = ""
 
     def at(self, start: int, end: int) -> "Finding":
         """Return the same finding in another place."""
-        return Finding(self.type, start, end, self.score)
+        return Finding(self.type, start, end, self.score, self.value)
 
     def scored(self, score: float) -> "Finding":
         """Return the same finding with another score."""
-        return Finding(self.type, self.start, self.end, score)
+        return Finding(self.type, self.start, self.end, score, self.value)
+
+    def reading(self, value: str) -> "Finding":
+        """Return the same finding, standing for ``value`` unless it stands for another already."""
+        if self.value:
+            return self
+        return Finding(self.type, self.start, self.end, self.score, value)
 
 
 class Detector(Protocol):
@@ -51,11 +62,12 @@ class TextTimeoutError(Exception):
     """A text was given up because its time was over. Carries nothing of the text."""
 
 
-def disjoint(findings: Sequence[Finding]) -> list[Finding]:
-    """Merge overlapping findings, so that each character belongs to one at most.
+def disjoint(findings: Sequence[Finding], text: str) -> list[Finding]:
+    """Merge overlapping findings in ``text``, so that each character belongs to one at most.
 
-    A merged finding covers all that its parts covered and takes the type of the strongest part
-    (highest score, then the longest): nothing that was found is left standing at an edge.
+    A merged finding covers all that its parts covered and takes type and value of the strongest
+    part (highest score, then the longest): nothing that was found is left standing at an edge, and
+    what touches a value does not change its stand-in.
     """
     if len(findings) < 2:
         return list(findings)
@@ -65,15 +77,22 @@ def disjoint(findings: Sequence[Finding]) -> list[Finding]:
     start, end = strongest.start, strongest.end
     for finding in ordered[1:]:
         if finding.start >= end:
-            merged.append(Finding(strongest.type, start, end, strongest.score))
+            merged.append(_covering(strongest, start, end, text))
             strongest, start, end = finding, finding.start, finding.end
             continue
         end = max(end, finding.end)
         if _strength(finding) > _strength(strongest):
             strongest = finding
-    merged.append(Finding(strongest.type, start, end, strongest.score))
+    merged.append(_covering(strongest, start, end, text))
     return merged
 
 
-def _strength(finding: Finding) -> tuple[float, int, str]:
-    return (finding.score, finding.end - finding.start, finding.type)
+def _covering(finding: Finding, start: int, end: int, text: str) -> Finding:
+    """Return a finding stretched over its neighbours, standing for what it stood for."""
+    if (finding.start, finding.end) == (start, end):
+        return finding
+    return finding.reading(text[finding.start : finding.end]).at(start, end)
+
+
+def _strength(finding: Finding) -> tuple[float, int, str, str]:
+    return (finding.score, finding.end - finding.start, finding.type, finding.value)

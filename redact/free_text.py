@@ -1,16 +1,16 @@
-"""Names in people's free text: which texts a model reads, and what becomes of one that it fails on.
+"""Names in free text: which texts a model reads, and what becomes of one that it fails on.
 
-Short texts go to the model together, which is cheaper; a long one has a time of its own.
+Short texts go to the model together, which is cheaper.
 """
 
 from collections.abc import Collection, Sequence
 
-from redact.findings import Finding, NamesStage, TextTimeoutError
+from redact.findings import Finding, NamesStage
 from redact.gate import worth_a_model
 from redact.ner.labels import TYPES
 from redact.ner.stage import SpacyNames
 from redact.policy import Policy
-from redact.segments import TIMEOUT, Analysis, Failure, Segment
+from redact.segments import Analysis, Failure, Mark, Segment
 from schemas.reasons import Reason
 
 _SHORT = 4_000
@@ -28,7 +28,7 @@ def names_stage(policy: Policy, wanted: Collection[str] | None = None) -> NamesS
     types = policy.entities if wanted is None else wanted
     labels = policy.names.labels or TYPES
     used = {label: kind for label, kind in labels.items() if kind in types}
-    return SpacyNames(policy.names.model, labels=used, seconds=policy.text_seconds)
+    return SpacyNames(policy.names.model, labels=used)
 
 
 class FreeText:
@@ -38,15 +38,19 @@ class FreeText:
         self._stage = stage
         self._every = every
 
-    def wants(self, segment: Segment, analysis: Analysis | Failure) -> bool:
-        """Tell whether a segment is to be read by the model."""
-        return (
-            segment.free
-            and self._stage is not None
-            and isinstance(analysis, Analysis)
-            and analysis.marks is None
-            and (self._every or worth_a_model(segment.text, analysis.findings))
-        )
+    def places(self, segment: Segment, analysis: Analysis | Failure) -> list[Mark | None]:
+        """Return what of a segment the model is to read: literals of JSON, or None for all of it.
+
+        That is nothing unless the segment is free text, and a name may stand in it.
+        """
+        if not segment.free or self._stage is None or isinstance(analysis, Failure):
+            return []
+        if analysis.marks is None:
+            return [None] if self._worth(segment.text, analysis.findings) else []
+        return [mark for mark in analysis.prose if self._worth(mark.text, mark.findings)]
+
+    def _worth(self, text: str, findings: Sequence[Finding]) -> bool:
+        return self._every or worth_a_model(text, findings)
 
     def names(self, texts: Sequence[str]) -> list[list[Finding] | Failure]:
         """Return the names in each text, or why it has none."""
@@ -70,8 +74,6 @@ class FreeText:
             return [[] for _ in texts]
         try:
             return self._stage.find(texts)
-        except TextTimeoutError:
-            return TIMEOUT
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was

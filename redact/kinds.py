@@ -35,6 +35,7 @@ TYPES = MappingProxyType(
         "SECRET": "a key, token, password or other credential",
         "TITLE": "a form of address or a job",
         "VEHICLE_ID": "a vehicle's number",
+        "FILE": "a picture, sound or document, in base64",
     }
 )
 

@@ -4,18 +4,27 @@ What was learnt from a record is looked for in that record only: never across su
 """
 
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from redact.findings import Finding
-from redact.structure import Leaf
 
-_FIRST = frozenset({"first_name", "firstname", "given_name", "givenname", "forename"})
-_LAST = frozenset({"last_name", "lastname", "family_name", "familyname", "surname"})
+_FIRST: Final = re.compile(
+    r"first|given|fore_?name|vorname|rufname|prenom|nombre|nome|voornaam|imie|fornamn|fornavn|"
+    r"etunimi|\bad\b|имя|名字|^名$"
+)
+_LAST: Final = re.compile(
+    r"last|family|surname|nachname|familienname|zuname|apellido|sobrenome|apelido|cognome|"
+    r"achternaam|nazwisko|efternamn|etternavn|efternavn|sukunimi|soyad|фамилия|姓|^nom$"
+)
+"""Keys of given and of family names, in lower case and without marks on the letters."""
+
 _LETTERS = re.compile(r"[^\W\d_]+")
-_FULL_NAME = re.compile(r"[^\W\d_]{2,}\.?(?:[ ][^\W\d_]+\.?){1,3}")
+_WRITTEN_NAME = re.compile(r"[^\W\d_]{2,}(?:['\u2019.-]{0,2}[ ]?[^\W\d_]+){0,6}\.?")
 _NAMED_ID = re.compile(r"([^\W\d_]{2,}(?:[._-][^\W\d_]{2,}){1,2})(?:[._-]?[0-9]{1,8})?")
 _STAND_INS = """
     user usr uid guest test demo admin root system support service team staff agent bot customer
@@ -24,6 +33,15 @@ _STAND_INS = """
 """
 _NO_NAMES = frozenset(_STAND_INS.split())
 _SHORTEST = 5
+
+
+class Said(NamedTuple):
+    """A value that its key makes personal; ``owner`` numbers the object that both stand in."""
+
+    type: str
+    value: str
+    key: str
+    owner: int
 
 
 class Learnt(msgspec.Struct, frozen=True, gc=False):
@@ -36,24 +54,23 @@ class Learnt(msgspec.Struct, frozen=True, gc=False):
 NOTHING: frozenset[Learnt] = frozenset()
 
 
-def learnt_from(leaves: Iterable[Leaf]) -> frozenset[Learnt]:
-    """Collect what leaves of one JSON text, each under a personal key, say about persons.
+def learnt_from(said: Iterable[Said]) -> frozenset[Learnt]:
+    """Collect what the personal keys of one text say about persons.
 
     A first and a last name in the same object are one person.
     """
     learnt: set[Learnt] = set()
     firsts: dict[int, str] = {}
     lasts: dict[int, str] = {}
-    for leaf in leaves:
-        if not leaf.rule:
-            continue
-        key = leaf.key.lower()
-        if key in _FIRST:
-            firsts[leaf.owner] = leaf.text
-        elif key in _LAST:
-            lasts[leaf.owner] = leaf.text
-        elif leaf.rule == "PERSON" or _tells(leaf.rule, leaf.text):
-            learnt.add(Learnt(leaf.rule, leaf.text))
+    for each in said:
+        if each.type == "PERSON":
+            part = _part_of_name(each.key)
+            if part is not None:
+                (firsts if part == "first" else lasts).setdefault(each.owner, each.value)
+            else:
+                learnt.add(Learnt("PERSON", each.value))
+        elif _tells(each.type, each.value):
+            learnt.add(Learnt(each.type, each.value))
     for owner in firsts.keys() | lasts.keys():
         full = f"{firsts.get(owner, '')} {lasts.get(owner, '')}".strip()
         learnt.add(Learnt("PERSON", full))
@@ -81,15 +98,60 @@ def learnt_from_user(user_id: str) -> frozenset[Learnt]:
 
 
 def learnt_from_prose(text: str, findings: Iterable[Finding]) -> frozenset[Learnt]:
-    """Return what findings in prose say: a full name or an account is looked for elsewhere too."""
+    """Return what findings in prose say: names and accounts are looked for elsewhere too."""
     learnt: set[Learnt] = set()
     for finding in findings:
-        value = text[finding.start : finding.end]
         if finding.type == "USER_ID":
-            learnt |= learnt_from_user(value)
-        elif finding.type == "PERSON" and _FULL_NAME.fullmatch(value):
-            learnt.add(Learnt("PERSON", value))
+            learnt |= learnt_from_user(text[finding.start : finding.end])
+        elif finding.type == "PERSON":
+            value = text[finding.start : finding.end].strip()
+            if _WRITTEN_NAME.fullmatch(value) and _is_name(value):
+                learnt.add(Learnt("PERSON", value))
     return frozenset(learnt) if learnt else NOTHING
+
+
+def persons_joined(learnt: frozenset[Learnt]) -> frozenset[Learnt]:
+    """Return what was learnt with each person there once, under the longest name that is known.
+
+    A name all of whose words belong to one other name, and to one only, is that person's.
+    """
+    persons = [one for one in learnt if one.type == "PERSON"]
+    if len(persons) < 2:
+        return learnt
+    words = {one: frozenset(_folded_words(one.value)) for one in persons}
+    dropped = {one for one in persons if _is_part_of_one(one, words)}
+    return learnt - dropped
+
+
+def _is_part_of_one(person: Learnt, words: Mapping[Learnt, frozenset[str]]) -> bool:
+    """Return whether the words of a name are some of one other name's, or its in another form."""
+    own = words[person]
+    longer = {theirs for theirs in words.values() if own < theirs}
+    if longer:
+        return sum(not any(other > theirs for other in longer) for theirs in longer) == 1
+    same = [other.value for other, theirs in words.items() if theirs == own]
+    return person.value != min(same)
+
+
+def _folded_words(name: str) -> list[str]:
+    return [unmarked(word).casefold() for word in _LETTERS.findall(name)]
+
+
+def unmarked(text: str) -> str:
+    """Return a text without the marks on its letters (``Müller`` becomes ``Muller``)."""
+    if text.isascii():
+        return text
+    decomposed = unicodedata.normalize("NFD", text)
+    return "".join(c for c in decomposed if not unicodedata.combining(c))
+
+
+@lru_cache(maxsize=4096)
+def _part_of_name(key: str) -> Literal["first", "last"] | None:
+    """Return which part of a name a key asks for, None for all of it."""
+    folded = unmarked(key.lower())
+    if _LAST.search(folded):
+        return "last"
+    return "first" if _FIRST.search(folded) else None
 
 
 def _tells(kind: str, value: str) -> bool:

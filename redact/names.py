@@ -5,8 +5,9 @@ from functools import lru_cache
 from itertools import count
 
 from redact.findings import Finding
-from redact.learn import Learnt
+from redact.learn import Learnt, persons_joined
 from redact.normalise import mapped, normalise
+from redact.scripts import joined
 from redact.spellings import BIRTH_DATE, Spelling, date_spellings, spellings
 
 _SCORE = 0.95
@@ -78,10 +79,10 @@ class NameFinder:
             seconds = self._seconds.get(word)
             places = _before(lowered, word, seconds) if seconds else _all(lowered, word)
             for at in places:
-                if at == 0 or not text[at - 1].isalnum():
+                if at == 0 or not joined(text[at - 1], text[at]):
                     end = _longest(text, lowered, at, ways)
                     if end:
-                        found.append(Finding(self.learnt.type, at, end, _SCORE))
+                        found.append(Finding(self.learnt.type, at, end, _SCORE, self.learnt.value))
         return found
 
     def _add(self, ways: Iterable[Spelling]) -> None:
@@ -105,7 +106,7 @@ class Names:
 
     def __init__(self, learnt: frozenset[Learnt]) -> None:
         self.serial = next(_SERIALS)
-        self.finders = tuple(sorted(map(_finder, learnt), key=lambda one: one.serial))
+        self.finders = tuple(sorted(map(_finder, persons_joined(learnt)), key=_by_serial))
         self.absent: dict[int, tuple[Finding, ...]] = {one.serial: () for one in self.finders}
         self._cues: dict[str, list[NameFinder]] = {}
         for one in self.finders:
@@ -120,6 +121,10 @@ class Names:
         likely = {one.serial: one for hint in hints for one in self._cues[hint]}
         found = ((serial, tuple(reading.search(one))) for serial, one in likely.items())
         return {serial: findings for serial, findings in found if findings}
+
+
+def _by_serial(finder: NameFinder) -> int:
+    return finder.serial
 
 
 # As many as the conversations of some minutes teach: together they take about 12 MB.
@@ -212,11 +217,12 @@ def _match(text: str, lowered: str, at: int, way: Spelling) -> int:
 
 def _end(text: str, place: int) -> int:
     """Return where a word ends, with an `s` or `'s` behind it; 0 if it goes on."""
-    if not text[place : place + 1].isalnum():
+    last, following = text[place - 1], text[place : place + 1]
+    if not joined(last, following):
         tail = text[place : place + 2]
-        if tail in ("'s", "\u2019s") and not text[place + 2 : place + 3].isalnum():
+        if tail in ("'s", "\u2019s") and not joined("s", text[place + 2 : place + 3]):
             return place + 2
         return place
-    if text[place] == "s" and not text[place + 1 : place + 2].isalnum():
+    if following == "s" and not joined("s", text[place + 1 : place + 2]):
         return place + 1
     return 0

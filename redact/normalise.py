@@ -94,10 +94,10 @@ def normalise(text: str) -> Normal | None:
 
 
 def mapped(normal: Normal, found: Iterable[Finding]) -> Iterator[Finding]:
-    """Yield findings in a normalised text with their places in the original."""
+    """Yield findings in a normalised text with their places in the original, and what they read."""
     for finding in found:
         start, end = normal.original(finding.start, finding.end)
-        yield finding.at(start, end)
+        yield finding.reading(normal.text[finding.start : finding.end]).at(start, end)
 
 
 def _read(unit: str) -> str:

@@ -16,12 +16,13 @@ import yaml
 from pydantic import AfterValidator, Field
 
 from redact.kinds import TYPES
+from redact.writers import WRITERS, Writer
 from schemas.documents import Part, checked, laid_over, line_of, read_mapping
 from schemas.errors import UsageError
 
 PRESETS = ("strict", "hipaa", "gdpr", "ccpa")
 OFF = "off"
-ENGINE = "2"
+ENGINE = "3"
 """Goes into every policy's hash: it is raised when the detectors find other things than before."""
 
 OperatorName = Literal["placeholder", "pseudonym", "mask", "hash", "drop", "keep"]
@@ -62,14 +63,16 @@ class Override(Part):
 
 
 class NamesRules(Part):
-    """The model for names in people's free text.
+    """The model for names in free text.
 
     ``model``: `shipped`, `none`, or the name or path of an installed spaCy model. ``labels`` maps
-    labels of the model to types; where empty, the usual ones are known.
+    labels of the model to types; where empty, the usual ones are known. ``read`` lists whose texts
+    the model reads: messages by the role of who wrote them, and other fields that hold text.
     """
 
     model: str = "shipped"
     labels: dict[str, TypeName] = Field(default_factory=dict)
+    read: list[Writer] = Field(default=list(WRITERS))
 
 
 class SegmentRules(Part):
@@ -100,7 +103,7 @@ class Policy(Part):
     names: NamesRules = NamesRules()
     segments: SegmentRules = SegmentRules()
     decode_base64: bool = False
-    text_seconds: float = Field(default=2.0, gt=0, le=60)
+    text_seconds: float = Field(default=30.0, gt=0, le=600)
 
     @property
     def off(self) -> bool:

@@ -1,31 +1,44 @@
 """The output looked through once more, by other means than those that made it.
 
-The detectors here are few and strict, share neither expressions nor memory with the first ones,
-and know in addition what the record itself taught: none of these values may stand in the output.
-What is still found sends the record to quarantine.
+The detectors here are few and strict, share neither expressions nor memory with the first ones, and
+know in addition what the record itself taught: none of these values may stand in the output. About
+what surrounds a value they ask the same as the first ones do (the key it stands under, the word of
+a thing before it), so that both agree on what is an id and no card.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from redact.cache import SegmentCache, segment_key
 from redact.cards import known_brand, luhn
+from redact.detect import belongs_to_thing
+from redact.key_rules import HARMLESS, KeyBook
+from redact.kinds import NUMBER_LIKE
 from redact.learn import Learnt
 from redact.normalise import normalise
+from redact.pairs import pairs
 from redact.policy import Policy, Rule
 from redact.pseudonyms import PLACEHOLDER
+from redact.scripts import joined
+from redact.structure import is_json, leaves
 
 _MAIL = re.compile(
-    r"[\w.+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,8}\.[a-z]{2,24}(?![\w-])", re.I
+    r"[\w.+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,8}\.[a-z]{2,24}(?![a-z0-9-])", re.I
 )
-_NUMBER = re.compile(r"(?<![\w.,+-])[0-9](?:[ -]?[0-9]){12,18}(?![\w]|[.,][0-9])")
-_SSN = re.compile(r"(?<![\w-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![\w-])")
+_NUMBER = re.compile(
+    r"(?<![A-Za-z0-9.+-])(?<![0-9],)[0-9](?:[ -]?[0-9]){12,18}(?![A-Za-z0-9]|[.,][0-9])"
+)
+_SSN = re.compile(
+    r"(?<![A-Za-z0-9-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![A-Za-z0-9-])"
+)
 _IBAN = re.compile(
     r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?:[ ]?[A-Z0-9]{4}){2,7}[ ]?[A-Z0-9]{0,4}(?![A-Za-z0-9])"
 )
 _SECRET = re.compile(
-    r"(?:AKIA|ASIA)[A-Z2-7]{16}|gh[pousr]_[A-Za-z0-9]{30}|xox[abp]-[0-9A-Za-z-]{10}"
-    r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----|eyJ[\w-]{10,2000}\.eyJ[\w-]{5}"
+    r"(?:(?:AKIA|ASIA)[A-Z2-7]{16}|gh[pousr]_[A-Za-z0-9]{30}|xox[abp]-[0-9A-Za-z-]{10}"
+    r"|eyJ[\w-]{10,2000}\.eyJ[\w-]{5})(?:\.?[A-Za-z0-9_-]){0,4000}"
+    r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----"
 )
 _IBAN_SHAPE = re.compile(rb"AA00[A0]{8}")
 _GITHUB = ("ghp_", "gho_", "ghu_", "ghs_", "ghr_")
@@ -33,7 +46,7 @@ _SHAPE = bytes.maketrans(
     b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"0" * len("0123456789") + b"A" * 26
 )
 """Each digit is 0, each capital is A: so that the shape of a number can be searched for."""
-_CHECKS = {
+_CHECKS: Final[Mapping[str, re.Pattern[str]]] = {
     "EMAIL_ADDRESS": _MAIL,
     "CREDIT_CARD": _NUMBER,
     "US_SSN": _SSN,
@@ -45,72 +58,114 @@ _WEIGHT = 240
 """About what it takes to remember of one output that nothing is left in it, in bytes."""
 
 _SHORTEST = 6
+_MAX_DEPTH = 6
+_NOTHING: Final[tuple[Learnt, ...]] = ()
+
+
+class _Match(NamedTuple):
+    """A value in a text that one of the expressions here takes for personal."""
+
+    type: str
+    start: int
+    end: int
 
 
 class Prover:
-    """Looks through outputs under one policy."""
+    """Looks through outputs under one policy; ``book`` says what the keys in them mean."""
 
-    def __init__(self, policy: Policy, secret: bytes) -> None:
+    def __init__(self, policy: Policy, secret: bytes, book: KeyBook) -> None:
         self._secret = secret
+        self._book = book
         self._allowed = frozenset(word.casefold() for word in policy.allow)
-        self._seen: SegmentCache[str] = SegmentCache(PROOF_BYTES)
+        self._seen: SegmentCache[tuple[Learnt, ...]] = SegmentCache(PROOF_BYTES)
         self._kinds = frozenset(kind for kind in _CHECKS if _replaced_everywhere(policy, kind))
 
-    def residual(
+    def left(
         self, outputs: Iterable[str], learnt: Iterable[Learnt], rules: Mapping[str, Rule]
-    ) -> str | None:
-        """Return a type of which something is left in the outputs, None if nothing is."""
+    ) -> frozenset[Learnt]:
+        """Return the personal values that still stand in the outputs of a record.
+
+        ``learnt`` is what the record taught; ``rules`` are those of its texts.
+        """
         whole = list(outputs)
-        for text in whole:
-            kind = self._segment(text)
-            if kind:
-                return kind
+        found = {value for text in whole for value in self._values(text)}
         due = [one for one in learnt if _is_due(one, rules)]
-        if not due:
-            return None
-        lowered = "\n".join(whole).lower()
-        for one in due:
-            if one.value.lower() in lowered and self._stands(one.value, whole):
-                return one.type
-        return None
+        if due:
+            lowered = "\n".join(whole).lower()
+            found.update(
+                one
+                for one in due
+                if one.value.lower() in lowered and self._stands(one.value, whole)
+            )
+        return frozenset(found)
 
-    def kept(self, values: Sequence[str]) -> str | None:
-        """Return a type found in values of fields that nobody redacts, None if nothing is."""
-        together = "\n".join(values)
-        if "@" in together and any(map(_MAIL.search, values)):
-            return "EMAIL_ADDRESS"
-        if _may_hold_secret(together) and any(map(_SECRET.search, values)):
-            return "SECRET"
-        return None
-
-    def _segment(self, text: str) -> str:
+    def _values(self, text: str) -> tuple[Learnt, ...]:
         key = segment_key(self._secret, text, b"proof")
-        kind = self._seen.get(key)
-        if kind is None:
+        values = self._seen.get(key)
+        if values is None:
             normal = normalise(text)
-            kind = self._look(text) or (self._look(normal.text) if normal else "")
-            self._seen.put(key, kind, _WEIGHT)
-        return kind
+            values = self._look(text) or (self._look(normal.text) if normal else _NOTHING)
+            self._seen.put(key, values, _WEIGHT)
+        return values
 
-    def _look(self, text: str) -> str:
+    def _look(self, text: str) -> tuple[Learnt, ...]:
         may = self._kinds.intersection(_possible(text))
         if not may:
-            return ""
-        bare = PLACEHOLDER.sub(" ", text)
-        for kind, pattern in _CHECKS.items():
-            if kind not in may:
-                continue
-            for match in pattern.finditer(bare):
-                if _holds(kind, match[0]) and match[0].casefold() not in self._allowed:
-                    return kind
-        return ""
+            return _NOTHING
+        bare = PLACEHOLDER.sub(lambda match: " " * len(match[0]), text)
+        return tuple(
+            Learnt(match.type, bare[match.start : match.end])
+            for match in _matches(bare, may)
+            if bare[match.start : match.end].casefold() not in self._allowed
+            and not self._is_of_a_thing(text, match)
+        )
+
+    def _is_of_a_thing(self, text: str, match: _Match) -> bool:
+        """Return whether a number is that of a thing by the word or the key before it."""
+        if match.type not in NUMBER_LIKE:
+            return False
+        value = text[match.start : match.end]
+        return belongs_to_thing(text, match.start, match.end, match.type) or (
+            not any(mark in value for mark in "+( ")
+            and self._under_harmless_key(text, match.start, value, 0)
+        )
+
+    def _under_harmless_key(self, text: str, start: int, value: str, depth: int) -> bool:
+        if depth >= _MAX_DEPTH:
+            return False
+        if not is_json(text):
+            return any(
+                pair.start <= start and start + len(value) <= pair.end
+                for pair in pairs(text)
+                if self._book.key(pair.key).rule == HARMLESS
+            )
+        for leaf in leaves(text, self._book):
+            if leaf.start <= start < leaf.end and leaf.kind != "key":
+                if leaf.rule == HARMLESS:
+                    return True
+                inner = leaf.text.find(value)
+                return inner >= 0 and self._under_harmless_key(leaf.text, inner, value, depth + 1)
+        return False
 
     def _stands(self, value: str, outputs: Sequence[str]) -> bool:
-        """Tell whether a value stands by itself in the outputs, not as a part of a longer word."""
+        """Return whether a value stands by itself in the outputs, not as a part of a longer word."""
         if value.casefold() in self._allowed:
             return False
-        pattern = re.compile(rf"(?<![^\W_]){re.escape(value)}(?![^\W_])", re.IGNORECASE)
-        return any(pattern.search(PLACEHOLDER.sub(" ", output)) for output in outputs)
+        pattern = re.compile(re.escape(value), re.IGNORECASE)
+        return any(
+            not joined(bare[match.start() - 1 : match.start()], match[0][0])
+            and not joined(match[0][-1], bare[match.end() : match.end() + 1])
+            for output in outputs
+            for bare in (PLACEHOLDER.sub(" ", output),)
+            for match in pattern.finditer(bare)
+        )
+
+
+def _matches(text: str, kinds: Iterable[str]) -> Iterator[_Match]:
+    for kind in kinds:
+        for match in _CHECKS[kind].finditer(text):
+            if _holds(kind, match[0]):
+                yield _Match(kind, *match.span())
 
 
 def _possible(text: str) -> Iterator[str]:
@@ -141,7 +196,7 @@ def _may_hold_secret(text: str) -> bool:
 
 
 def _is_due(learnt: Learnt, rules: Mapping[str, Rule]) -> bool:
-    """Tell whether a learnt value may not stand in the output; a first name may be a word."""
+    """Return whether a learnt value may not stand in the output; a first name may be a word."""
     rule = rules.get(learnt.type)
     if rule is None or rule.operator == "keep" or len(learnt.value) < _SHORTEST:
         return False
@@ -149,7 +204,7 @@ def _is_due(learnt: Learnt, rules: Mapping[str, Rule]) -> bool:
 
 
 def _holds(kind: str, value: str) -> bool:
-    """Tell whether a match stands up to its check digits."""
+    """Return whether a match stands up to its check digits."""
     if kind == "CREDIT_CARD":
         digits = re.sub(r"\D", "", value)
         return luhn(digits) and known_brand(digits) and len(set(digits)) > 1
@@ -166,7 +221,7 @@ def _iban(code: str) -> bool:
 
 
 def _replaced_everywhere(policy: Policy, kind: str) -> bool:
-    """Tell whether a type is replaced whatever the class of fields and the app."""
+    """Return whether a type is replaced whatever the class of fields and the app."""
     everywhere = [policy.rules(None)]
     everywhere += [policy.rules(field_class) for field_class in policy.fields]
     everywhere += [policy.rules(None, app) for app in policy.apps]

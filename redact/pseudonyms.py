@@ -7,32 +7,26 @@ of one's own and leave it as it is, while look-alikes in hostile text are treate
 
 import hmac
 import re
-import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from redact.canonical import canonical, former_canonicals
+from redact.embedded import FILE, stand_in
 from redact.keys import Keys
 
 _BODY, _CHECK = 9, 3
 PLACEHOLDER = re.compile(rf"<([A-Z][A-Z_]{{1,39}}):([a-z2-7]{{{_BODY + _CHECK}}})>")
 
 _MOST_KNOWN = 10_000
-_NOT_DIGITS = re.compile(r"\D+")
-_SPACES = re.compile(r"\s+")
-_BY_DIGITS = frozenset({"PHONE_NUMBER", "CREDIT_CARD", "US_SSN", "US_BANK_NUMBER", "US_ITIN"})
-
-
-def canonical(kind: str, value: str) -> str:
-    """Return what two spellings of one value have in common: digits, or folded words."""
-    text = unicodedata.normalize("NFKC", value)
-    if kind in _BY_DIGITS:
-        return _NOT_DIGITS.sub("", text) or text
-    return _SPACES.sub(" ", text).strip().casefold()
 
 
 class Pseudonyms:
-    """Makes tokens under one key; ``scope`` is the name of an app, or empty for the whole lake."""
+    """Makes tokens under one key; ``scope`` is the name of an app, or empty for the whole lake.
 
-    def __init__(self, keys: Keys) -> None:
+    ``regions`` are those of a policy, as which telephone numbers without a country's code are read.
+    """
+
+    def __init__(self, keys: Keys, regions: Sequence[str] = ()) -> None:
+        self._regions = tuple(regions)
         self._hmac = hmac.new(keys.pseudonym, digestmod="sha256")
         self._key_id = keys.key_id
         self._known: dict[tuple[str, str, str], str] = {}
@@ -42,16 +36,21 @@ class Pseudonyms:
         known = self._known.get((kind, value, scope))
         if known is not None:
             return known
-        message = f"{scope}\0{kind}\0{canonical(kind, value)}".encode("utf-8", "surrogatepass")
-        token = self._checked(_base32(self._digest(message), _BODY))
+        token = self._token_of(kind, canonical(kind, value, self._regions), scope)
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
         self._known[kind, value, scope] = token
         return token
 
+    def former_tokens(self, kind: str, value: str, scope: str = "") -> frozenset[str]:
+        """Return the tokens that earlier versions made of the usual spellings of a value."""
+        forms = former_canonicals(kind, value, self._regions)
+        return frozenset(self._token_of(kind, form, scope) for form in forms)
+
     def placeholder(self, kind: str, value: str, scope: str = "") -> str:
-        """Return ``<TYPE:token>``."""
-        return f"<{kind}:{self.token(kind, value, scope)}>"
+        """Return ``<TYPE:token>``; of a file also what it is and how large."""
+        token = self.token(kind, value, scope)
+        return stand_in(value, token) if kind == FILE else f"<{kind}:{token}>"
 
     def identifier(self, kind: str, value: str, scope: str = "") -> str:
         """Return ``key_id:token``, for fields that are identifiers and nothing else."""
@@ -73,6 +72,10 @@ class Pseudonyms:
         if "<" not in text:
             return []
         return [m.span() for m in PLACEHOLDER.finditer(text) if self.is_token(m[2])]
+
+    def _token_of(self, kind: str, form: str, scope: str) -> str:
+        message = f"{scope}\0{kind}\0{form}".encode("utf-8", "surrogatepass")
+        return self._checked(_base32(self._digest(message), _BODY))
 
     def _checked(self, body: str) -> str:
         return body + _base32(self._digest(b"check\0" + body.encode()), _CHECK)

@@ -13,7 +13,12 @@ from redact.cards import CardRecogniser
 from redact.contacts import HostRecogniser, MailRecogniser, SpokenPhoneRecogniser
 from redact.credentials import ShapeRecogniser, TellingKeyRecogniser
 from redact.dates import BirthDateRecogniser, WrittenDateRecogniser
-from redact.persons import AccountRecogniser, AgeRecogniser, IntroducedRecogniser
+from redact.persons import (
+    AccountRecogniser,
+    AgeRecogniser,
+    IntroducedRecogniser,
+    PresentedRecogniser,
+)
 from redact.policy import Policy
 
 LANGUAGE = "en"
@@ -95,6 +100,7 @@ def build_recognisers(
         BirthDateRecogniser(),
         WrittenDateRecogniser(),
         IntroducedRecogniser(),
+        PresentedRecogniser(),
         AccountRecogniser(),
         AgeRecogniser(),
         ShapeRecogniser(),

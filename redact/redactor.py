@@ -4,13 +4,20 @@ Nothing here needs a detector, so that who only names the types does not load an
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
 from redact.audit import AuditEntry
 from schemas.provenance import Decoded, Rejected
 from schemas.redacted import Redacted
+
+
+FOUND_BY_PROOF: Final = "found_by_proof_"
+"""What the counters begin with of values that only the second look found; a type follows."""
+
+PROVED_TYPES: Final = ("CREDIT_CARD", "EMAIL_ADDRESS", "IBAN_CODE", "SECRET", "US_SSN")
+"""Types that the second look has expressions of its own for."""
 
 
 @dataclass(frozen=True, slots=True)

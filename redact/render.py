@@ -13,7 +13,7 @@ from redact.findings import Finding, disjoint
 from redact.names import NameFinder, Names, Reading, found_in
 from redact.policy import Rule
 from redact.pseudonyms import Operator, Pseudonyms
-from redact.segments import SURE, Analysis, Mark
+from redact.segments import Analysis, Mark
 from redact.structure import literal, literals, origins, spliced, value_of
 
 KEEP = "keep"
@@ -71,7 +71,7 @@ class Renderer:
         ``named`` is what ``names`` find in ``text``.
         """
         if analysis.marks is None:
-            return self._prose(text, [*analysis.findings, *named])
+            return self._prose(text, analysis.findings, named, analysis.quotes)
         ascii_only = text.isascii()
         parts: list[tuple[int, int, str]] = []
         replaced: list[Replaced] = []
@@ -89,29 +89,34 @@ class Renderer:
 
     def _mark(self, mark: Mark, names: Sequence[NameFinder]) -> Rendered:
         text, findings = mark.text, mark.findings
-        if findings and findings[0] == Finding(findings[0].type, 0, len(text), SURE):
-            return self._prose(text, findings[:1])
         named = found_in(text, names)
         if mark.inner is not None:
             return self.render(text, mark.inner, names, named)
-        return self._prose(text, [*findings, *named])
+        return self._prose(text, findings, named, mark.quotes)
 
-    def _prose(self, text: str, findings: Sequence[Finding]) -> Rendered:
-        chosen = self.chosen(text, findings)
+    def _prose(
+        self,
+        text: str,
+        findings: Sequence[Finding],
+        named: Sequence[Finding],
+        quotes: Mapping[int, str],
+    ) -> Rendered:
+        chosen = self.chosen(text, identified(findings, named))
         if not chosen:
             return Rendered(text, ())
         pieces: list[str] = []
         replaced: list[Replaced] = []
         done = length = 0
-        for finding in disjoint(chosen):
+        for finding in disjoint(chosen, text):
             operator = self.rules[finding.type].operator
-            value = text[finding.start : finding.end]
+            value = finding.value or text[finding.start : finding.end]
             new = self._operators[operator](finding.type, value, self._scope)
-            kept = text[done : finding.start]
+            quote = quotes.get(finding.start, "") if new else ""
+            kept = text[done : finding.start] + quote
             length += len(kept)
             replaced.append(Replaced(finding.type, operator, length, length + len(new)))
-            pieces += (kept, new)
-            length += len(new)
+            pieces += (kept, new, quote)
+            length += len(new) + len(quote)
             done = finding.end
         pieces.append(text[done:])
         return Rendered("".join(pieces), tuple(replaced))
@@ -138,7 +143,7 @@ class Renderer:
         return found
 
     def _reported(self, text: str, findings: Sequence[Finding]) -> list[Finding]:
-        replaced = disjoint(self.chosen(text, findings))
+        replaced = disjoint(self.chosen(text, findings), text)
         kept = [
             f
             for f in findings
@@ -147,7 +152,7 @@ class Renderer:
             and f.score >= rule.score
             and not any(r.start < f.end and f.start < r.end for r in replaced)
         ]
-        return sorted([*replaced, *disjoint(kept)], key=lambda f: (f.start, f.end))
+        return sorted([*replaced, *disjoint(kept, text)], key=lambda f: (f.start, f.end))
 
     def chosen(self, text: str, findings: Sequence[Finding]) -> list[Finding]:
         """Return the findings that the policy replaces: strong enough, not allowed, not ours."""
@@ -165,6 +170,27 @@ class Renderer:
         if chosen and "<" in text and (own := self._pseudonyms.own_placeholders(text)):
             chosen = _outside(chosen, own)
         return chosen
+
+
+def identified(findings: Sequence[Finding], named: Sequence[Finding]) -> list[Finding]:
+    """Return both together, so that all forms of one person's name stand for the same value.
+
+    ``named`` are the places of what the record taught. A place that may mean two persons means
+    neither: there the name stands for itself.
+    """
+    if not named:
+        return list(findings)
+    whom: dict[tuple[int, int], str] = {}
+    for one in named:
+        if one.type == "PERSON":
+            place = one.start, one.end
+            whom[place] = one.value if whom.get(place, one.value) == one.value else ""
+    return [
+        Finding(f.type, f.start, f.end, f.score, whom[f.start, f.end])
+        if f.type == "PERSON" and (f.start, f.end) in whom
+        else f
+        for f in (*findings, *named)
+    ]
 
 
 def standing(text: str, analysis: Analysis, names: Names) -> dict[int, tuple[Finding, ...]]:

@@ -7,12 +7,14 @@ segment that failed is remembered as well, so that a hostile text costs its time
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from redact.cache import SegmentCache, segment_key
 from redact.detect import PolicyDetector
-from redact.findings import Finding, NamesStage, TextTimeoutError
+from redact.embedded import FILE
+from redact.findings import Finding, NamesStage
 from redact.free_text import FreeText
 from redact.keys import Keys
 from redact.learn import learnt_from_prose
@@ -20,10 +22,12 @@ from redact.names import NameFinder, Names
 from redact.policy import FieldClass, Policy
 from redact.pseudonyms import Pseudonyms, operators
 from redact.render import Rendered, Renderer, standing
-from redact.segments import TIMEOUT, Analyser, Analysis, Failure, Segment
-from redact.structure import KeyBook
-from redact.timing import Timing
+from redact.segments import Analyser, Analysis, Failure, Mark, Segment
+from redact.key_rules import KeyBook
+from redact.timing import StalledError, Watchdog
 from schemas.reasons import Reason
+
+T = TypeVar("T")
 
 SEGMENTS_BYTES = 192 * 1024 * 1024
 _WEIGHT = 900
@@ -54,6 +58,14 @@ class Known(msgspec.Struct, gc=False):
     outputs: dict[int, Rendered]
 
 
+class _Waiting(NamedTuple):
+    """A new segment that waits for the model: what of it is to be read, None for all of it."""
+
+    known: Known
+    text: str
+    places: Sequence[Mark | None]
+
+
 class Segmenter:
     """Analyses and renders segments under one policy.
 
@@ -61,21 +73,25 @@ class Segmenter:
     """
 
     def __init__(
-        self, policy: Policy, keys: Keys, names: NamesStage | None = None, *, report: bool = False
+        self,
+        policy: Policy,
+        keys: Keys,
+        book: KeyBook,
+        names: NamesStage | None = None,
+        *,
+        report: bool = False,
     ) -> None:
         self._policy = policy
-        self._timing = Timing(policy.text_seconds)
+        self._watchdog = Watchdog(policy.text_seconds)
         self._secret = keys.cache
-        self.pseudonyms = Pseudonyms(keys)
+        self.pseudonyms = Pseudonyms(keys, policy.regions)
         self._operators = operators(self.pseudonyms)
-        self._analyser = Analyser(
-            PolicyDetector(
-                policy,
-                wanted=None if report else policy.replaced(),
-                until=lambda: self._timing.deadline,
-            ),
-            KeyBook(policy.keys),
+        self.detector = PolicyDetector(
+            policy,
+            wanted=None if report else policy.replaced(),
+            until=lambda: self._watchdog.deadline,
         )
+        self._analyser = Analyser(self.detector, book, files=_replaces_files(policy))
         self._free_text = FreeText(names, every=report)
         self._known: SegmentCache[Known] = SegmentCache(SEGMENTS_BYTES)
         self._output_hits = self._output_misses = 0
@@ -93,21 +109,25 @@ class Segmenter:
         }
 
     def analyse(self, segments: Sequence[Segment]) -> list[Known]:
-        """Analyse segments; names in people's free text are looked for in all of them at once."""
-        self._timing.batch()
+        """Analyse segments; the model looks for names in all of them at once.
+
+        Raises:
+            StalledError: an analysis did not come to an end; nothing may be concluded.
+        """
         found: list[Known] = []
-        waiting: dict[bytes, tuple[Known, Segment]] = {}  # known only when the model was asked
+        waiting: dict[bytes, _Waiting] = {}  # known only when the model was asked
         for segment in segments:
             key = segment_key(self._secret, segment.text, _CONTEXTS[segment.json, segment.free])
             known = self._known.get(key)
             if known is None and key in waiting:
-                known = waiting[key][0]
+                known = waiting[key].known
             if known is None:
                 known = Known(key, self._attempt(segment), {}, {})
-                if self._free_text.wants(segment, known.analysis):
-                    waiting[key] = known, segment
-                elif known.analysis is not TIMEOUT or not self._timing.hurried:
-                    self._known.put(key, known, _weight(known.analysis))
+                places = self._free_text.places(segment, known.analysis)
+                if places:
+                    waiting[key] = _Waiting(known, segment.text, places)
+                else:
+                    self._settle(known)
             found.append(known)
         if waiting:
             self._add_names(list(waiting.values()))
@@ -164,6 +184,15 @@ class Segmenter:
             stands |= standing(text, known.analysis, names)
         return [one for one in names.finders if stands[one.serial]]
 
+    def watched(self, work: Callable[[], T]) -> T:
+        """Return the result of work with the detector, which the watchdog restarts if it hangs."""
+        return self._watchdog.run(work)
+
+    def replaces(self, finding: Finding) -> bool:
+        """Return whether the policy replaces a finding, whatever the class of the field."""
+        rule = self._policy.entities.get(finding.type)
+        return rule is not None and rule.operator != "keep" and finding.score >= rule.score
+
     def scope(self, app: str) -> str:
         """Return within what a pseudonym stays the same: an app, or (empty) the lake."""
         return app if self._policy.scope == "app" else ""
@@ -173,27 +202,40 @@ class Segmenter:
         return self._renderer(field_class, app)[1]
 
     def _attempt(self, segment: Segment) -> Analysis | Failure:
-        self._timing.text()
-        try:
+        def analysed() -> Analysis:
             return self._analyser.analyse(segment.text, json=segment.json)
-        except TextTimeoutError:
-            return TIMEOUT
-        except MemoryError:
+
+        try:
+            return self._watchdog.run(analysed)
+        except (MemoryError, StalledError):
             raise
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
             return Failure(Reason.REDACTION_FAILED, type(error).__name__)
 
-    def _add_names(self, fresh: Sequence[tuple[Known, Segment]]) -> None:
+    def _add_names(self, fresh: Sequence[_Waiting]) -> None:
         """Let the model look through new free text, and add its names to what is known."""
-        results = self._free_text.names([segment.text for _, segment in fresh])
-        for (known, segment), names in zip(fresh, results, strict=True):
-            analysis = known.analysis
+        asked = [(each, place) for each in fresh for place in each.places]
+        results = self._free_text.names([_text_of(each, place) for each, place in asked])
+        for (each, place), names in zip(asked, results, strict=True):
+            analysis = each.known.analysis
+            if isinstance(analysis, Failure):
+                continue
             if isinstance(names, Failure):
-                known.analysis = names
-            elif names and isinstance(analysis, Analysis):
-                learnt = analysis.learnt | learnt_from_prose(segment.text, names)
-                known.analysis = Analysis((*analysis.findings, *names), None, learnt)
-            self._known.put(known.key, known, _weight(known.analysis))
+                each.known.analysis = names
+            elif names and place is None:
+                analysis.findings = (*analysis.findings, *names)
+                analysis.learnt |= learnt_from_prose(each.text, names)
+            elif names and place is not None:
+                place.findings = (*place.findings, *names)
+                analysis.learnt |= learnt_from_prose(place.text, names)
+        for each in fresh:
+            self._settle(each.known)
+
+    def _settle(self, known: Known) -> None:
+        """Remember what is known of a segment now that nothing more will be."""
+        if isinstance(known.analysis, Analysis):
+            known.analysis.settle()
+        self._known.put(known.key, known, _weight(known.analysis))
 
     def _renderer(self, field_class: FieldClass, app: str) -> tuple[int, Renderer]:
         scope = self.scope(app)
@@ -222,6 +264,14 @@ _CONTEXTS = {
     for json in (False, True)
     for free in (False, True)
 }
+
+
+def _replaces_files(policy: Policy) -> bool:
+    return FILE in policy.replaced()
+
+
+def _text_of(waiting: _Waiting, place: Mark | None) -> str:
+    return waiting.text if place is None else place.text
 
 
 def _which(renderer: int, names: Sequence[NameFinder]) -> int:

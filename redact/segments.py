@@ -1,30 +1,37 @@
 """One segment of text and what is personal in it, worked out from the text alone.
 
 A segment is a message, an answer, the result of a tool. If it is JSON its leaves are looked at one
-by one; the analysis of a text is always the same, so it can be remembered. What a record adds to
-it (the names learnt elsewhere) is laid on top when the segment is rendered.
+by one; in any other text the keys and values that stand in it are read. The analysis of a text is
+always the same, so it can be remembered. What a record adds to it (the names learnt elsewhere) is
+laid on top when the segment is rendered.
 """
 
-import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 import msgspec
 
+from redact.embedded import FILE, blanked, embedded_files, is_file
 from redact.findings import Detector, Finding
+from redact.key_rules import HARMLESS, KeyBook
+from redact.key_values import fits
 from redact.kinds import NUMBER_LIKE
-from redact.learn import NOTHING, Learnt, learnt_from, learnt_from_prose
-from redact.structure import HARMLESS, KeyBook, Leaf, is_json, leaves
+from redact.learn import NOTHING, Learnt, Said, learnt_from, learnt_from_prose
+from redact.pairs import pairs
+from redact.prose import is_prose
+from redact.structure import Leaf, is_json, leaves
 from schemas.reasons import Reason
 
 SURE = 1.0
+NO_QUOTES: Final[Mapping[int, str]] = MappingProxyType({})
 _MAX_DEPTH = 6
-_NAME = re.compile(r"[^\W\d_][^\d_@:/{}<>\[\]]{0,80}\Z")
 _GAP = "\n\n"
 
 
 class Segment(msgspec.Struct, frozen=True, gc=False):
-    """A text to redact: ``json`` allows it to be taken apart, ``free`` says people wrote it."""
+    """A text to redact: ``json`` allows it to be taken apart, ``free`` lets the model read it."""
 
     text: str
     json: bool
@@ -38,13 +45,11 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
     error: str
 
 
-TIMEOUT = Failure(Reason.REDACTION_TIMEOUT, "TextTimeoutError")
-
-
-class Mark(msgspec.Struct, frozen=True, gc=False):
+class Mark(msgspec.Struct, gc=False):
     """A literal of a JSON text that holds something personal: its place, its value, and what.
 
-    ``inner`` is the analysis of a value that is JSON itself.
+    ``inner`` is the analysis of a value that is JSON itself. ``findings`` grow when the model for
+    names has read the value. ``quotes`` as in :class:`Analysis`.
     """
 
     start: int
@@ -53,112 +58,230 @@ class Mark(msgspec.Struct, frozen=True, gc=False):
     is_number: bool
     findings: tuple[Finding, ...]
     inner: "Analysis | None"
+    quotes: Mapping[int, str] = NO_QUOTES
 
 
-class Analysis(msgspec.Struct, frozen=True, gc=False):
+class Analysis(msgspec.Struct, gc=False):
     """What is personal in a segment. For JSON ``marks`` holds the literals, else it is None.
 
     ``learnt`` is what the segment says about persons, to be looked for in the rest of the record.
+    ``quotes`` are what a stand-in needs around it, by the start of the finding: the number of a JSON
+    text becomes a string.
+    ``prose`` are the literals that the model for names may read, until it has.
     """
 
     findings: tuple[Finding, ...] = ()
     marks: tuple[Mark, ...] | None = None
     learnt: frozenset[Learnt] = NOTHING
+    quotes: Mapping[int, str] = NO_QUOTES
+    prose: tuple[Mark, ...] = ()
+
+    def settle(self) -> None:
+        """Forget the literals that were only there to be read by the model."""
+        self.prose = ()
+        if self.marks is not None:
+            for mark in self.marks:
+                if mark.inner is not None:
+                    mark.inner.settle()
+            self.marks = tuple([m for m in self.marks if m.findings or m.inner is not None])
+
+
+class _Keyed(NamedTuple):
+    """A value of a text that its key says is personal; ``quote`` is what a string needs there."""
+
+    finding: Finding
+    said: Said
+    quote: str
 
 
 class Analyser:
-    """Analyses segments with one detector and the rules on keys of one policy."""
+    """Analyses segments with one detector and the rules on keys of one policy.
 
-    def __init__(self, detector: Detector, book: KeyBook) -> None:
+    With ``files`` the bytes of files within texts are findings too, else they are left alone.
+    """
+
+    def __init__(self, detector: Detector, book: KeyBook, *, files: bool = True) -> None:
         self._detector = detector
         self._book = book
+        self._files = files
 
     def analyse(self, text: str, *, json: bool = True, depth: int = 0) -> Analysis:
         """Analyse a text; with ``json`` a JSON text is taken apart.
 
         Raises:
-            TextTimeoutError: the time of the text is over.
+            TextTimeoutError: the time of the attempt is over.
         """
         if json and depth < _MAX_DEPTH and is_json(text):
             return self._analyse_json(text, depth)
-        findings = tuple(self._detector.find(text))
-        return Analysis(findings, None, learnt_from_prose(text, findings))
+        files = embedded_files(text) if self._files else []
+        readable = blanked(text, files)
+        keyed, harmless = self._keyed(readable)
+        found = [f for f in self._detector.find(readable) if not _is_harmless(f, text, harmless)]
+        findings = (*found, *files, *[one.finding for one in keyed])
+        learnt = learnt_from_prose(text, found) | learnt_from([one.said for one in keyed])
+        return Analysis(findings, None, learnt, _quotes(keyed))
+
+    def _keyed(self, text: str) -> tuple[list[_Keyed], list[tuple[int, int]]]:
+        """Return what the keys in a text say, and where the values of harmless keys stand."""
+        keyed: list[_Keyed] = []
+        harmless: list[tuple[int, int]] = []
+        for pair in pairs(text):
+            key = self._book.known.get(pair.key) or self._book.key(pair.key)
+            if key.rule is None:
+                continue
+            if key.rule == HARMLESS:
+                harmless.append((pair.start, pair.end))
+                continue
+            is_number = pair.quote != ""
+            kind = fits(key.rule, pair.value, certain=key.certain, is_number=is_number)
+            if kind is not None:
+                finding = Finding(kind, pair.start, pair.end, SURE, pair.value)
+                said = Said(kind, pair.value, key.name, pair.owner)
+                keyed.append(_Keyed(finding, said, pair.quote))
+        return keyed, harmless
 
     def _analyse_json(self, text: str, depth: int) -> Analysis:
         found = leaves(text, self._book)
         inner: dict[int, Analysis] = {}
         findings: dict[int, list[Finding]] = {}
+        quotes: dict[int, Mapping[int, str]] = {}
+        said: list[Said] = []
         free: list[int] = []
         for index, leaf in enumerate(found):
-            if leaf.rule and leaf.kind != "key" and _fits(leaf):
-                findings[index] = [Finding(leaf.rule, 0, len(leaf.text), SURE)]
+            kind = _kind(leaf)
+            if kind is not None:
+                findings[index] = [Finding(kind, 0, len(leaf.text), SURE)]
+                said.append(Said(kind, leaf.text, leaf.key, leaf.owner))
+            elif leaf.kind == "string" and self._files and is_file(leaf.text):
+                findings[index] = [Finding(FILE, 0, len(leaf.text), SURE)]
             elif leaf.kind == "string" and leaf.text[:1] in _OPENING and is_json(leaf.text):
                 inner[index] = self.analyse(leaf.text, depth=depth + 1)
             elif leaf.text and not (leaf.kind == "number" and leaf.rule == HARMLESS):
                 free.append(index)
-        learnt = learnt_from([found[index] for index in findings])
-        self._find_free(found, free, findings)
+        learnt = learnt_from(said)
         for analysis in inner.values():
             learnt |= analysis.learnt
+        learnt |= self._find_free(found, free, findings, quotes)
+        prose = {i for i in free if found[i].kind == "string" and _is_prose(found[i])}
+        marks = {
+            i: _mark(found[i], findings.get(i, ()), inner.get(i), quotes.get(i, NO_QUOTES))
+            for i in sorted(findings.keys() | inner.keys() | prose)
+        }
+        within = [mark for analysis in inner.values() for mark in analysis.prose]
         return Analysis(
-            marks=tuple(
-                _mark(found[i], findings.get(i, ()), inner.get(i))
-                for i in sorted(findings.keys() | inner.keys())
-            ),
+            marks=tuple(marks.values()),
             learnt=learnt,
+            prose=(*[marks[i] for i in sorted(prose)], *within),
         )
 
     def _find_free(
-        self, found: Sequence[Leaf], free: Sequence[int], findings: dict[int, list[Finding]]
-    ) -> None:
-        """Look through the leaves that no rule decides, in one go: a line each, after its key."""
-        document, starts = _document([found[index] for index in free])
+        self,
+        found: Sequence[Leaf],
+        free: Sequence[int],
+        findings: dict[int, list[Finding]],
+        quotes: dict[int, Mapping[int, str]],
+    ) -> frozenset[Learnt]:
+        """Look through the leaves that no rule decides, in one go: a line each, after its key.
+
+        Adds to ``findings`` and ``quotes`` by the index of the leaf; returns what is learnt.
+        """
+        learnt = NOTHING
+        texts: list[str] = []
+        vetoed: dict[int, list[tuple[int, int]]] = {}
+        for index in free:
+            text = found[index].text
+            if len(text) >= _SHORTEST_STRUCTURE and found[index].kind == "string":
+                files = embedded_files(text) if self._files else []
+                text = blanked(text, files)
+                keyed, vetoed[index] = self._keyed(text)
+                if files or keyed:
+                    findings[index] = [*files, *[one.finding for one in keyed]]
+                    quotes[index] = _quotes(keyed)
+                    learnt |= learnt_from([one.said for one in keyed])
+            texts.append(text)
+        for index, finding in self._placed([found[i] for i in free], texts, free):
+            leaf = found[index]
+            bare = _is_bare(finding, leaf.text[finding.start : finding.end])
+            if bare and (leaf.rule == HARMLESS or _within(finding, vetoed.get(index, ()))):
+                continue
+            findings.setdefault(index, []).append(finding)
+            learnt |= learnt_from_prose(leaf.text, [finding])
+        return learnt
+
+    def _placed(
+        self, free: Sequence[Leaf], texts: Sequence[str], indices: Sequence[int]
+    ) -> Iterator[tuple[int, Finding]]:
+        """Yield what the detector finds in some leaves: the leaf's index, and the place in it."""
+        document, starts = _document(free, texts)
         for finding in self._detector.find(document):
             at = bisect_right(starts, finding.start)
             for position in range(max(at - 1, 0), len(free)):
-                index, begin = free[position], starts[position]
-                leaf = found[index]
+                begin, length = starts[position], len(free[position].text)
                 start, end = max(finding.start - begin, 0), finding.end - begin
                 if end <= 0:
                     break
-                if start >= len(leaf.text):
-                    continue
-                if leaf.rule == HARMLESS and _is_bare(finding, leaf.text[start:end]):
-                    continue
-                cut = Finding(finding.type, start, min(end, len(leaf.text)), finding.score)
-                findings.setdefault(index, []).append(cut)
+                if start < length:
+                    cut = min(end, length)
+                    value = finding.value if cut - start == finding.end - finding.start else ""
+                    yield indices[position], Finding(finding.type, start, cut, finding.score, value)
 
 
 _OPENING = ("{", "[", '"')
+_SHORTEST_STRUCTURE: Final = 6
+"""Characters of a string that may hold a key and a value."""
 
 
-def _mark(leaf: Leaf, findings: Sequence[Finding], inner: Analysis | None) -> Mark:
+def _kind(leaf: Leaf) -> str | None:
+    """Return the type that the key of a leaf makes its value, None if it makes it none."""
+    if not leaf.rule or leaf.kind == "key":
+        return None
+    return fits(leaf.rule, leaf.text, certain=leaf.certain, is_number=leaf.kind == "number")
+
+
+def _is_prose(leaf: Leaf) -> bool:
+    return leaf.rule is None and is_prose(leaf.text, leaf.key)
+
+
+def _quotes(keyed: Sequence[_Keyed]) -> Mapping[int, str]:
+    return {one.finding.start: one.quote for one in keyed if one.quote} if keyed else NO_QUOTES
+
+
+def _mark(
+    leaf: Leaf, findings: Sequence[Finding], inner: Analysis | None, quotes: Mapping[int, str]
+) -> Mark:
     is_number = leaf.kind == "number"
-    return Mark(leaf.start, leaf.end, leaf.text, is_number, tuple(findings), inner)
+    return Mark(leaf.start, leaf.end, leaf.text, is_number, tuple(findings), inner, quotes)
 
 
-def _document(free: Sequence[Leaf]) -> tuple[str, list[int]]:
-    """Return the leaves as lines ``key: value``, and where each value begins."""
+def _document(free: Sequence[Leaf], texts: Sequence[str]) -> tuple[str, list[int]]:
+    """Return the leaves as lines ``key: value``, and where each value begins.
+
+    ``texts`` are the values of the leaves, as long as these, as the detector is to see them.
+    """
     pieces: list[str] = []
     starts: list[int] = []
     length = 0
-    for leaf in free:
+    for leaf, text in zip(free, texts, strict=True):
         label = "" if leaf.rule == HARMLESS else leaf.label
         starts.append(length + len(label))
-        pieces += (label, leaf.text, _GAP)
-        length += len(label) + len(leaf.text) + len(_GAP)
+        pieces += (label, text, _GAP)
+        length += len(label) + len(text) + len(_GAP)
     return "".join(pieces), starts
 
 
+def _is_harmless(finding: Finding, text: str, harmless: Sequence[tuple[int, int]]) -> bool:
+    """Return whether a finding is the bare number of a thing, as the key before it says."""
+    return (
+        bool(harmless)
+        and _within(finding, harmless)
+        and _is_bare(finding, text[finding.start : finding.end])
+    )
+
+
+def _within(finding: Finding, spans: Iterable[tuple[int, int]]) -> bool:
+    return any([start <= finding.start and finding.end <= end for start, end in spans])  # noqa: C419  # faster so
+
+
 def _is_bare(finding: Finding, value: str) -> bool:
-    """Tell whether a number stands bare, not written as one dials it."""
+    """Return whether a number stands bare, not written as one dials it."""
     return finding.type in NUMBER_LIKE and not any(mark in value for mark in "+( ")
-
-
-def _fits(leaf: Leaf) -> bool:
-    """Tell whether a value can be what its key says; `name` is the key of many other things."""
-    if not leaf.text.strip():
-        return False
-    if leaf.rule == "PERSON":
-        return leaf.kind != "number" and _NAME.match(leaf.text) is not None
-    return leaf.text not in ("true", "false", "null")

@@ -3,13 +3,12 @@
 import calendar
 import json
 import re
-import unicodedata
 from collections.abc import Iterator
 from importlib import resources
 
 import msgspec
 
-from redact.learn import Learnt
+from redact.learn import Learnt, unmarked
 
 BIRTH_DATE = "DATE_OF_BIRTH"
 _WORD = re.compile(r"[^\W\d_][^\W\d_'\u2019.-]*(?:['\u2019-][^\W\d_]+)*\.?")
@@ -20,6 +19,16 @@ _ORDINARY = frozenset(
     json.loads((resources.files("redact") / "ordinary_words.json").read_text(encoding="utf-8"))
 )
 """Names that are also words: they count as names only where they begin with a capital."""
+
+_NO_NAMES_ALONE = frozenset(
+    """
+    de del della der den di da do dos das du des van von vom zu zur ter ten la le les el al bin ibn
+    ben y e i und et and of st san
+    mr mrs ms miss mx dr prof sir dame lord lady rev fr sr sra srta don dona herr frau hr fru m mme
+    mlle sig signor signora pan pani jr snr ii iii iv phd md esq
+    """.split()
+)
+"""Parts of a name that are no name by themselves: particles, forms of address, degrees."""
 
 
 class Spelling(msgspec.Struct, frozen=True, gc=False):
@@ -34,7 +43,7 @@ def spellings(learnt: Learnt) -> list[Spelling]:
     if learnt.type != "PERSON":
         return [_any_case(learnt.value)]
     found: dict[Spelling, None] = {}
-    for full in dict.fromkeys((learnt.value, _unmarked(learnt.value))):
+    for full in dict.fromkeys((learnt.value, unmarked(learnt.value))):
         found.update(dict.fromkeys(_of_person(full)))
     return list(found)
 
@@ -65,7 +74,13 @@ def _of_person(full: str) -> Iterator[Spelling]:
             yield _any_case(" ".join(names))
         for initial in (f"{first[0]}. {last}", f"{first[0]} {last}", f"{first} {last[0]}."):
             yield _as_is(initial)
+    if len(words) == 1:
+        # Found as one word only, it may be a mistake: nothing but the same form counts.
+        yield from map(_as_is, dict.fromkeys((full, words[0].capitalize(), words[0].upper())))
+        return
     for word in words:
+        if word.lower().rstrip(".") in _NO_NAMES_ALONE:
+            continue
         if len(word) >= 3 and word.lower() not in _ORDINARY:
             yield _any_case(word)
         else:
@@ -84,9 +99,3 @@ def _as_is(text: str) -> Spelling:
 
 def _ordinal(day: int) -> str:
     return "th" if 4 <= day <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
-
-
-def _unmarked(text: str) -> str:
-    """Return a text without the marks on its letters (``Müller`` becomes ``Muller``)."""
-    decomposed = unicodedata.normalize("NFD", text)
-    return "".join(c for c in decomposed if not unicodedata.combining(c))

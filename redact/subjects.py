@@ -9,11 +9,15 @@ import hmac
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
+from redact.canonical import canonical
 from redact.keys import Keys
-from redact.pseudonyms import Pseudonyms, canonical
+from redact.pseudonyms import Pseudonyms
 
 _KIND: Final = "USER_ID"
 _MARK_DIGITS: Final = 32
+PHONE_REGIONS: Final = ("US", "GB", "DE", "FR", "IL", "IN", "CA", "BR")
+"""The regions of the preset `strict`."""
+
 LAKE: Final = ""
 """The scope of pseudonyms that are the same in all apps."""
 
@@ -21,9 +25,14 @@ LAKE: Final = ""
 class Subject:
     """A person, by the raw user id that producers write."""
 
-    def __init__(self, user_id: str, keys: Sequence[Keys]) -> None:
-        """``keys`` are all that may have made something of this id: `load_known_keys` has them."""
-        self._user_id, self._keys = user_id, tuple(keys)
+    def __init__(
+        self, user_id: str, keys: Sequence[Keys], regions: Sequence[str] = PHONE_REGIONS
+    ) -> None:
+        """``keys`` are all that may have made something of this id: `load_known_keys` has them.
+
+        ``regions`` are those of the policy, for an id that is a telephone number.
+        """
+        self._user_id, self._keys, self._regions = user_id, tuple(keys), tuple(regions)
 
     def __repr__(self) -> str:
         return "Subject(...)"
@@ -45,15 +54,19 @@ class Subject:
     def placeholders(self, scopes: Iterable[str] = ()) -> frozenset[str]:
         """Return what stands for this person's id in redacted text; ``scopes`` as above.
 
-        An id that is an e-mail address or a telephone number is found as one, too.
+        An id that is an e-mail address or a telephone number is found as one, too; of a number also
+        what earlier versions made of its spellings.
         """
         return frozenset(
             form
             for keys in self._keys
-            for maker in (Pseudonyms(keys),)
+            for maker in (Pseudonyms(keys, self._regions),)
             for kind in self._kinds()
             for scope in {LAKE, *scopes}
-            for token in (maker.token(kind, self._user_id, scope),)
+            for token in {
+                maker.token(kind, self._user_id, scope),
+                *maker.former_tokens(kind, self._user_id, scope),
+            }
             for form in (f"<{kind}:{token}>", f"{keys.key_id}:{token}", f"#{token}")
         )
 

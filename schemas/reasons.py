@@ -49,5 +49,12 @@ class Reason(StrEnum):
     NOT_FINITE = "not_finite", "A number is NaN or infinite."
 
     REDACTION_FAILED = "redaction_failed", "Redaction could not work on it."
-    REDACTION_TIMEOUT = "redaction_timeout", "Redaction took longer than the setting allows."
+    REDACTION_TIMEOUT = (
+        "redaction_timeout",
+        "Redaction took longer than the setting allowed (versions before 0.3 only).",
+    )
+    PERSONAL_ID = (
+        "personal_id",
+        "An id that names the record holds something personal, so it cannot be stored.",
+    )
     RESIDUAL_PII = "residual_pii", "Personal data was still found after redaction."

@@ -154,6 +154,13 @@ SPECS: Sequence[Spec] = (
         ("result",),
     ),
     Spec(
+        "goldpan_redaction_proof_findings_total",
+        Kind.COUNTER,
+        "Personal values that only the second look at the output found, and that were replaced "
+        "then, by type. Anything but 0 is a gap in the recognisers.",
+        ("type",),
+    ),
+    Spec(
         "goldpan_labels_total",
         Kind.COUNTER,
         "Label events committed, by verdict and by where the trace goes from there.",

@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from lake.ledger import Source
 from redact.erased import RULE as ERASED
+from redact.redactor import FOUND_BY_PROOF, PROVED_TYPES
 from schemas.errors import FencedError, RetryableError
 from schemas.provenance import Raw, Rejected
 from stream.buffer import Flush, Rows
@@ -46,7 +47,7 @@ class Observer:
     _troubles: dict[str, str] = field(default_factory=dict)
     _asked_at: float = 0.0
     _committed: dict[Source, int] = field(default_factory=dict)
-    _lookups: Counter[str] = field(default_factory=Counter)
+    _counted: Counter[str] = field(default_factory=Counter)
 
     # -- health ---------------------------------------------------------------------------------
 
@@ -243,19 +244,28 @@ class Observer:
                 self.metrics.set("lag_seconds", found.seconds, *labels)
         for topic, count in owned_by_topic.items():
             self.metrics.set("partitions_owned", count, topic)
-        self._cache_lookups()
+        self._redaction_counters()
         self.metrics.set("memory_bytes", resident_bytes(), "resident")
         self.metrics.set("memory_bytes", buffered, "buffered")
         self.metrics.set("memory_bytes", self.budget.ceiling, "ceiling")
         self.metrics.set("memory_bytes", self.budget.buffers, "buffer_limit")
         self.metrics.set("ready", 1 if self.ready() is None else 0)
 
-    def _cache_lookups(self) -> None:
+    def _redaction_counters(self) -> None:
+        """Count what the redactor has counted since the last time."""
         statistics = self.redaction()
         for result, name in (("hit", "segment_hits"), ("miss", "segment_misses")):
-            now = statistics.get(name, 0)
-            self.metrics.count("redaction_cache_lookups", result, by=now - self._lookups[result])
-            self._lookups[result] = now
+            self.metrics.count("redaction_cache_lookups", result, by=self._since(statistics, name))
+        others = {name for name in statistics if name.startswith(FOUND_BY_PROOF)}
+        for name in sorted(others | {f"{FOUND_BY_PROOF}{kind}" for kind in PROVED_TYPES}):
+            kind = name.removeprefix(FOUND_BY_PROOF)
+            self.metrics.count("redaction_proof_findings", kind, by=self._since(statistics, name))
+
+    def _since(self, statistics: Mapping[str, int], name: str) -> int:
+        now = statistics.get(name, 0)
+        since = now - self._counted[name]
+        self._counted[name] = now
+        return since
 
 
 def _cached_high(consumer: Any, source: Source) -> int | None:

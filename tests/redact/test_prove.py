@@ -1,26 +1,29 @@
 """The last look: what the detectors let through is found by others, and the trail has no gap."""
 
+import json
 from typing import Any
 
 import pytest
 
 from redact.audit import audit_rows, chained
 from redact.engine import PolicyRedactor
+from redact.key_rules import KeyBook
 from redact.learn import Learnt
 from redact.policy import load_policy
 from redact.prove import Prover
+from redact.redactor import FOUND_BY_PROOF
 from redact.report import Tally, report_page
 from redact.text import LineRedactor
 from schemas.arrow import TABLES
 from tests.redact.canaries import CANARIES
-from tests.redact.kit import KEYS, NOW, decoded, minimal, said
+from tests.redact.kit import KEYS, NOW, content, decoded, minimal, rows, said
 from tests.redact.test_leaks import engine
 
 
 @pytest.fixture
 def blind(monkeypatch: pytest.MonkeyPatch) -> PolicyRedactor:
     """Return an engine whose detectors find nothing at all."""
-    redactor = PolicyRedactor(_policy(), KEYS)
+    redactor = PolicyRedactor(_policy(), KEYS, audit=True)
     detector = redactor._segmenter._analyser._detector
     monkeypatch.setattr(detector, "find", lambda _text: [])
     return redactor
@@ -34,30 +37,73 @@ def _policy() -> Any:
 @pytest.mark.parametrize(
     "kind", ["EMAIL_ADDRESS", "CREDIT_CARD", "US_SSN", "IBAN_CODE", "AWS", "GitHub", "JWT"]
 )
-def test_what_blind_detectors_leave_is_set_aside(blind: PolicyRedactor, kind: str) -> None:
-    """The record goes to quarantine, with the type as the only thing said of it."""
+def test_what_blind_detectors_leave_is_replaced_all_the_same(
+    blind: PolicyRedactor, kind: str
+) -> None:
+    """The second look finds it: it is replaced, in all of the record, counted, and in the audit."""
     value = CANARIES[kind]
-    outcome = blind.redact(decoded([said(f"see {value} ok"), minimal()]), ingested_at=NOW)
-    assert [r.reason for r in outcome.rejected] == ["residual_pii"]
-    assert value not in repr(outcome.rejected)
-    assert outcome.rows.value.num_rows == 1
+    before = blind.statistics()
+    record = minimal(
+        messages=[{"role": "user", "content": f"see {value} ok"}],
+        response=f"I see {value}.",
+        attributes={"seen": value},
+    )
+    outcome = blind.redact(decoded([record, minimal()]), ingested_at=NOW)
+    assert outcome.rejected == []
+    assert value not in json.dumps(rows(outcome), default=str)
+    assert content(outcome).endswith(" ok")
+    counted = {
+        name: count - before.get(name, 0)
+        for name, count in blind.statistics().items()
+        if name.startswith(FOUND_BY_PROOF)
+    }
+    assert sum(counted.values()) == 1
+    assert [entry.counts[0].count for entry in outcome.audit if entry.counts] == [3]
 
 
-def test_fields_that_nobody_redacts_are_looked_at() -> None:
-    """An address in a field that is never personal by contract sets the record aside."""
-    outcome = engine().redact(decoded([minimal(session_id="ann@example.com")]), ingested_at=NOW)
-    assert [r.reason for r in outcome.rejected] == ["residual_pii"]
+def test_a_number_that_only_the_proof_found_becomes_a_string(blind: PolicyRedactor) -> None:
+    """JSON stays JSON, and what stands beside the value stays as it is."""
+    document = '{"no": 4111111111111111, "order_id": 5379085494079950}'
+    outcome = blind.redact(decoded([said(document, "tool")]), ingested_at=NOW)
+    found = json.loads(content(outcome))
+    assert found["no"].startswith("<CREDIT_CARD")
+    assert found["order_id"] == 5379085494079950
+
+
+def test_ids_that_hold_something_personal_are_hashed() -> None:
+    """The id of a session or a call becomes a pseudonym, the same wherever it stands."""
+    call = {"id": "dial+14155550132", "name": "dial", "arguments": "{}"}
+    record = minimal(
+        session_id="ann@example.com",
+        messages=[
+            {"role": "assistant", "content": "ok", "tool_calls": [call]},
+            {"role": "tool", "content": "ok", "tool_call_id": "dial+14155550132"},
+        ],
+    )
+    outcome = engine().redact(decoded([record]), ingested_at=NOW)
+    assert outcome.rejected == []
+    row = rows(outcome)[0]
+    assert row["session_id"].startswith("k1:")
+    asked, answered = row["messages"]
+    assert asked["tool_calls"][0]["id"] == answered["tool_call_id"] != "dial+14155550132"
+
+
+def test_a_record_that_is_named_by_something_personal_is_refused() -> None:
+    """A trace id is what commands and other programs know a record by: it is not changed."""
+    outcome = engine().redact(decoded([minimal(trace_id="mail:ann@example.com")]), ingested_at=NOW)
+    assert [(r.reason, r.field) for r in outcome.rejected] == [("personal_id", "trace_id")]
+    assert "ann@" not in repr([(r.reason, r.detail, r.field) for r in outcome.rejected])
 
 
 def test_learnt_values_may_not_be_left() -> None:
     """A full name or an account that the record itself gave away is looked for in the output."""
     policy = load_policy("strict")
-    prover = Prover(policy, KEYS.cache)
+    prover = Prover(policy, KEYS.cache, KeyBook(policy.keys))
     learnt = [Learnt("PERSON", "Zora Quill"), Learnt("USER_ID", "zora_quill_1")]
     rules = policy.rules("redact")
-    assert prover.residual(["hello ZORA QUILL"], learnt, rules) == "PERSON"
-    assert prover.residual(["id zora_quill_1."], learnt, rules) == "USER_ID"
-    assert prover.residual(["id zora_quill_12", "all fine"], learnt, rules) is None
+    assert prover.left(["hello ZORA QUILL"], learnt, rules) == {learnt[0]}
+    assert prover.left(["id zora_quill_1."], learnt, rules) == {learnt[1]}
+    assert prover.left(["id zora_quill_12", "all fine"], learnt, rules) == set()
 
 
 def test_audit_rows_tell_what_was_done_and_hold_no_value() -> None:
