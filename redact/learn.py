@@ -12,8 +12,6 @@ import msgspec
 from redact.findings import Finding
 from redact.structure import Leaf
 
-_FIRST = frozenset({"first_name", "firstname", "given_name", "givenname", "forename"})
-_LAST = frozenset({"last_name", "lastname", "family_name", "familyname", "surname"})
 _LETTERS = re.compile(r"[^\W\d_]+")
 _FULL_NAME = re.compile(r"[^\W\d_]{2,}\.?(?:[ ][^\W\d_]+\.?){1,3}")
 _NAMED_ID = re.compile(r"([^\W\d_]{2,}(?:[._-][^\W\d_]{2,}){1,2})(?:[._-]?[0-9]{1,8})?")
@@ -47,10 +45,9 @@ def learnt_from(leaves: Iterable[Leaf]) -> frozenset[Learnt]:
     for leaf in leaves:
         if not leaf.rule:
             continue
-        key = leaf.key.lower()
-        if key in _FIRST:
+        if leaf.rule == "PERSON" and leaf.part == "given":
             firsts[leaf.owner] = leaf.text
-        elif key in _LAST:
+        elif leaf.rule == "PERSON" and leaf.part == "family":
             lasts[leaf.owner] = leaf.text
         elif leaf.rule == "PERSON" or _tells(leaf.rule, leaf.text):
             learnt.add(Learnt(leaf.rule, leaf.text))

@@ -14,6 +14,7 @@ from redact.cache import SegmentCache, segment_key
 from redact.detect import PolicyDetector
 from redact.findings import Finding, NamesStage, TextTimeoutError
 from redact.free_text import FreeText
+from redact.key_rules import KeyBook
 from redact.keys import Keys
 from redact.learn import learnt_from_prose
 from redact.names import NameFinder, Names
@@ -21,7 +22,6 @@ from redact.policy import FieldClass, Policy
 from redact.pseudonyms import Pseudonyms, operators
 from redact.render import Rendered, Renderer, standing
 from redact.segments import TIMEOUT, Analyser, Analysis, Failure, Segment
-from redact.structure import KeyBook
 from redact.timing import Timing
 from schemas.reasons import Reason
 

@@ -5,22 +5,24 @@ by one; the analysis of a text is always the same, so it can be remembered. What
 it (the names learnt elsewhere) is laid on top when the segment is rendered.
 """
 
-import re
 from bisect import bisect_right
 from collections.abc import Sequence
 
 import msgspec
 
 from redact.findings import Detector, Finding
+from redact.key_rules import HARMLESS, KeyBook
+from redact.key_values import fits
 from redact.kinds import NUMBER_LIKE
 from redact.learn import NOTHING, Learnt, learnt_from, learnt_from_prose
-from redact.structure import HARMLESS, KeyBook, Leaf, is_json, leaves
+from redact.structure import Leaf, is_json, leaves
 from schemas.reasons import Reason
 
 SURE = 1.0
 _MAX_DEPTH = 6
-_NAME = re.compile(r"[^\W\d_][^\d_@:/{}<>\[\]]{0,80}\Z")
 _GAP = "\n\n"
+_LONGEST_NUMBER = 24
+_MOST_WORDS = 4
 
 
 class Segment(msgspec.Struct, frozen=True, gc=False):
@@ -90,13 +92,16 @@ class Analyser:
         findings: dict[int, list[Finding]] = {}
         free: list[int] = []
         for index, leaf in enumerate(found):
-            if leaf.rule and leaf.kind != "key" and _fits(leaf):
-                findings[index] = [Finding(leaf.rule, 0, len(leaf.text), SURE)]
+            kind = _kind(leaf)
+            if kind:
+                findings[index] = [Finding(kind, 0, len(leaf.text), SURE)]
             elif leaf.kind == "string" and leaf.text[:1] in _OPENING and is_json(leaf.text):
                 inner[index] = self.analyse(leaf.text, depth=depth + 1)
             elif leaf.text and not (leaf.kind == "number" and leaf.rule == HARMLESS):
                 free.append(index)
-        learnt = learnt_from([found[index] for index in findings])
+        learnt = learnt_from(
+            [_of_type(found[index], some[0].type) for index, some in findings.items()]
+        )
         self._find_free(found, free, findings)
         for analysis in inner.values():
             learnt |= analysis.learnt
@@ -123,7 +128,11 @@ class Analyser:
                     break
                 if start >= len(leaf.text):
                     continue
-                if leaf.rule == HARMLESS and _is_bare(finding, leaf.text[start:end]):
+                if (
+                    leaf.rule == HARMLESS
+                    and _is_bare(finding, leaf.text[start:end])
+                    and _is_short(leaf.text)
+                ):
                     continue
                 cut = Finding(finding.type, start, min(end, len(leaf.text)), finding.score)
                 findings.setdefault(index, []).append(cut)
@@ -155,10 +164,17 @@ def _is_bare(finding: Finding, value: str) -> bool:
     return finding.type in NUMBER_LIKE and not any(mark in value for mark in "+( ")
 
 
-def _fits(leaf: Leaf) -> bool:
-    """Tell whether a value can be what its key says; `name` is the key of many other things."""
-    if not leaf.text.strip():
-        return False
-    if leaf.rule == "PERSON":
-        return leaf.kind != "number" and _NAME.match(leaf.text) is not None
-    return leaf.text not in ("true", "false", "null")
+def _is_short(text: str) -> bool:
+    """Report whether a value is a number or a code, no text in which other things may stand."""
+    return len(text) <= _LONGEST_NUMBER or text.count(" ") < _MOST_WORDS
+
+
+def _kind(leaf: Leaf) -> str | None:
+    """Return the type of a leaf whose key says it and whose value can be it."""
+    if not leaf.rule or leaf.kind == "key":
+        return None
+    return fits(leaf.rule, leaf.text, certain=leaf.certain, is_number=leaf.kind == "number")
+
+
+def _of_type(leaf: Leaf, kind: str) -> Leaf:
+    return leaf if leaf.rule == kind else msgspec.structs.replace(leaf, rule=kind)
