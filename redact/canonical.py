@@ -55,7 +55,13 @@ def former_canonicals(kind: str, value: str, regions: Sequence[str] = ()) -> fro
     if number is not None:
         national = phonenumbers.national_significant_number(number)
         whole = f"{number.country_code}{national}"
-        forms |= {national, f"0{national}", whole, f"00{whole}", f"{number.country_code}0{national}"}
+        forms |= {
+            national,
+            f"0{national}",
+            whole,
+            f"00{whole}",
+            f"{number.country_code}0{national}",
+        }
     return frozenset(forms)
 
 

@@ -140,7 +140,9 @@ class PolicyRedactor:
         analysis = found.analysis
         if isinstance(analysis, Failure):
             return analysis
-        rendered, taught, left = self._proved([segment], [found], ["redact_json"], "", analysis.learnt)
+        rendered, taught, left = self._proved(
+            [segment], [found], ["redact_json"], "", analysis.learnt
+        )
         if left:
             return Failure(Reason.RESIDUAL_PII, min(left))
         renderer = self._segmenter.renderer("redact_json", "")

@@ -10,6 +10,7 @@ from redact.policy import FieldClass
 from redact.writers import Writer, writer_of_field, writer_of_role
 from schemas.contract import CONTRACTS, Field, FieldType, Pii
 
+
 class Slot(msgspec.Struct, frozen=True, gc=False):
     """A place in a record that holds text: ``getattr(owner, name)``.
 

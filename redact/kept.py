@@ -90,9 +90,7 @@ class KeptFields:
             for finding in self._detector.find(text)
             if finding.type in _TYPES
             and self._counts(finding)
-            and not (
-                finding.type in NUMBER_LIKE and text[finding.start : finding.end].isdecimal()
-            )
+            and not (finding.type in NUMBER_LIKE and text[finding.start : finding.end].isdecimal())
         ]
 
 

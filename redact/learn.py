@@ -7,21 +7,11 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from redact.findings import Finding
-
-_FIRST: Final = re.compile(
-    r"first|given|fore_?name|vorname|rufname|prenom|nombre|nome|voornaam|imie|fornamn|fornavn|"
-    r"etunimi|\bad\b|имя|名字|^名$"
-)
-_LAST: Final = re.compile(
-    r"last|family|surname|nachname|familienname|zuname|apellido|sobrenome|apelido|cognome|"
-    r"achternaam|nazwisko|efternamn|etternavn|efternavn|sukunimi|soyad|фамилия|姓|^nom$"
-)
-"""Keys of given and of family names, in lower case and without marks on the letters."""
 
 _LETTERS = re.compile(r"[^\W\d_]+")
 _WRITTEN_NAME = re.compile(r"[^\W\d_]{2,}(?:['\u2019.-]{0,2}[ ]?[^\W\d_]+){0,6}\.?")
@@ -35,12 +25,16 @@ _NO_NAMES = frozenset(_STAND_INS.split())
 _SHORTEST = 5
 
 
-class Said(NamedTuple):
-    """A value that its key makes personal; ``owner`` numbers the object that both stand in."""
+class KeyedValue(NamedTuple):
+    """A value that its key makes personal.
+
+    ``part`` says which part of a name it is (`given`, `family`), ``owner`` numbers the object that
+    it stands in.
+    """
 
     type: str
     value: str
-    key: str
+    part: str
     owner: int
 
 
@@ -54,7 +48,7 @@ class Learnt(msgspec.Struct, frozen=True, gc=False):
 NOTHING: frozenset[Learnt] = frozenset()
 
 
-def learnt_from(said: Iterable[Said]) -> frozenset[Learnt]:
+def learnt_from(values: Iterable[KeyedValue]) -> frozenset[Learnt]:
     """Collect what the personal keys of one text say about persons.
 
     A first and a last name in the same object are one person.
@@ -62,14 +56,12 @@ def learnt_from(said: Iterable[Said]) -> frozenset[Learnt]:
     learnt: set[Learnt] = set()
     firsts: dict[int, str] = {}
     lasts: dict[int, str] = {}
-    for each in said:
-        if each.type == "PERSON":
-            part = _part_of_name(each.key)
-            if part is not None:
-                (firsts if part == "first" else lasts).setdefault(each.owner, each.value)
-            else:
-                learnt.add(Learnt("PERSON", each.value))
-        elif _tells(each.type, each.value):
+    for each in values:
+        if each.type == "PERSON" and each.part == "given":
+            firsts.setdefault(each.owner, each.value)
+        elif each.type == "PERSON" and each.part == "family":
+            lasts.setdefault(each.owner, each.value)
+        elif each.type == "PERSON" or _tells(each.type, each.value):
             learnt.add(Learnt(each.type, each.value))
     for owner in firsts.keys() | lasts.keys():
         full = f"{firsts.get(owner, '')} {lasts.get(owner, '')}".strip()
@@ -143,15 +135,6 @@ def unmarked(text: str) -> str:
         return text
     decomposed = unicodedata.normalize("NFD", text)
     return "".join(c for c in decomposed if not unicodedata.combining(c))
-
-
-@lru_cache(maxsize=4096)
-def _part_of_name(key: str) -> Literal["first", "last"] | None:
-    """Return which part of a name a key asks for, None for all of it."""
-    folded = unmarked(key.lower())
-    if _LAST.search(folded):
-        return "last"
-    return "first" if _FIRST.search(folded) else None
 
 
 def _tells(kind: str, value: str) -> bool:

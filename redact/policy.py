@@ -50,7 +50,12 @@ class KeyRules(Part):
 
     ``harmless`` lists keys whose values are never a number-like type (phone, card, account).
     Keys are compared without case, spaces, dashes and underscores; `*` stands for any characters.
+    With ``words`` keys are also read word by word (``key_words.json``): `customer_ssn_number`,
+    `vorname`. Rules win over words, but a harmless one with a star does not win over words that
+    name a personal datum.
     """
+
+    words: bool = True
 
     personal: dict[str, TypeName] = Field(default_factory=dict)
     harmless: list[str] = Field(default_factory=list)

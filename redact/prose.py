@@ -15,7 +15,9 @@ _TEXT_KEYS: Final = frozenset(
     details detail subject title utterance narrative memo
     """.split()
 )
-_LOWER: Final = re.compile(r"(?:^|[\s(\"'\u2018\u201c])[^\W\d_A-Z]{2,}(?=[\s,.!?;:)\"'\u2019\u201d]|$)")
+_LOWER: Final = re.compile(
+    r"(?:^|[\s(\"'\u2018\u201c])[^\W\d_A-Z]{2,}(?=[\s,.!?;:)\"'\u2019\u201d]|$)"
+)
 _LETTER: Final = re.compile(r"[^\W\d_]{2}")
 _FEWEST_SPACES: Final = 2
 

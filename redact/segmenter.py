@@ -16,6 +16,7 @@ from redact.detect import PolicyDetector
 from redact.embedded import FILE
 from redact.findings import Finding, NamesStage
 from redact.free_text import FreeText
+from redact.key_rules import KeyBook
 from redact.keys import Keys
 from redact.learn import learnt_from_prose
 from redact.names import NameFinder, Names
@@ -23,7 +24,6 @@ from redact.policy import FieldClass, Policy
 from redact.pseudonyms import Pseudonyms, operators
 from redact.render import Rendered, Renderer, standing
 from redact.segments import Analyser, Analysis, Failure, Mark, Segment
-from redact.key_rules import KeyBook
 from redact.timing import StalledError, Watchdog
 from schemas.reasons import Reason
 

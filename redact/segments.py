@@ -15,11 +15,11 @@ import msgspec
 
 from redact.embedded import FILE, blanked, embedded_files, is_file
 from redact.findings import Detector, Finding
-from redact.key_rules import HARMLESS, KeyBook
+from redact.key_rules import HARMLESS, Key, KeyBook, shown_by
 from redact.key_values import fits
 from redact.kinds import NUMBER_LIKE
-from redact.learn import NOTHING, Learnt, Said, learnt_from, learnt_from_prose
-from redact.pairs import pairs
+from redact.learn import NOTHING, KeyedValue, Learnt, learnt_from, learnt_from_prose
+from redact.pairs import Pair, pairs
 from redact.prose import is_prose
 from redact.structure import Leaf, is_json, leaves
 from schemas.reasons import Reason
@@ -28,6 +28,8 @@ SURE = 1.0
 NO_QUOTES: Final[Mapping[int, str]] = MappingProxyType({})
 _MAX_DEPTH = 6
 _GAP = "\n\n"
+_LONGEST_NUMBER = 24
+_MOST_WORDS = 4
 
 
 class Segment(msgspec.Struct, frozen=True, gc=False):
@@ -90,7 +92,7 @@ class _Keyed(NamedTuple):
     """A value of a text that its key says is personal; ``quote`` is what a string needs there."""
 
     finding: Finding
-    said: Said
+    value: KeyedValue
     quote: str
 
 
@@ -118,26 +120,36 @@ class Analyser:
         keyed, harmless = self._keyed(readable)
         found = [f for f in self._detector.find(readable) if not _is_harmless(f, text, harmless)]
         findings = (*found, *files, *[one.finding for one in keyed])
-        learnt = learnt_from_prose(text, found) | learnt_from([one.said for one in keyed])
+        learnt = learnt_from_prose(text, found) | learnt_from([one.value for one in keyed])
         return Analysis(findings, None, learnt, _quotes(keyed))
 
     def _keyed(self, text: str) -> tuple[list[_Keyed], list[tuple[int, int]]]:
         """Return what the keys in a text say, and where the values of harmless keys stand."""
         keyed: list[_Keyed] = []
         harmless: list[tuple[int, int]] = []
-        for pair in pairs(text):
-            key = self._book.known.get(pair.key) or self._book.key(pair.key)
+        found = [
+            (pair, self._book.known.get(pair.key) or self._book.key(pair.key))
+            for pair in pairs(text)
+        ]
+        shown = _shown(found)
+        for pair, key in found:
             if key.rule is None:
                 continue
             if key.rule == HARMLESS:
-                harmless.append((pair.start, pair.end))
+                if _is_short(pair.value):
+                    harmless.append((pair.start, pair.end))
                 continue
+            certain = key.certain
+            if key.part == "name" and pair.owner in shown:
+                if shown[pair.owner] == "thing":
+                    continue
+                certain = True
             is_number = pair.quote != ""
-            kind = fits(key.rule, pair.value, certain=key.certain, is_number=is_number)
+            kind = fits(key.rule, pair.value, certain=certain, is_number=is_number)
             if kind is not None:
                 finding = Finding(kind, pair.start, pair.end, SURE, pair.value)
-                said = Said(kind, pair.value, key.name, pair.owner)
-                keyed.append(_Keyed(finding, said, pair.quote))
+                value = KeyedValue(kind, pair.value, key.part, pair.owner)
+                keyed.append(_Keyed(finding, value, pair.quote))
         return keyed, harmless
 
     def _analyse_json(self, text: str, depth: int) -> Analysis:
@@ -145,13 +157,13 @@ class Analyser:
         inner: dict[int, Analysis] = {}
         findings: dict[int, list[Finding]] = {}
         quotes: dict[int, Mapping[int, str]] = {}
-        said: list[Said] = []
+        said: list[KeyedValue] = []
         free: list[int] = []
         for index, leaf in enumerate(found):
             kind = _kind(leaf)
             if kind is not None:
                 findings[index] = [Finding(kind, 0, len(leaf.text), SURE)]
-                said.append(Said(kind, leaf.text, leaf.key, leaf.owner))
+                said.append(KeyedValue(kind, leaf.text, leaf.part, leaf.owner))
             elif leaf.kind == "string" and self._files and is_file(leaf.text):
                 findings[index] = [Finding(FILE, 0, len(leaf.text), SURE)]
             elif leaf.kind == "string" and leaf.text[:1] in _OPENING and is_json(leaf.text):
@@ -197,12 +209,14 @@ class Analyser:
                 if files or keyed:
                     findings[index] = [*files, *[one.finding for one in keyed]]
                     quotes[index] = _quotes(keyed)
-                    learnt |= learnt_from([one.said for one in keyed])
+                    learnt |= learnt_from([one.value for one in keyed])
             texts.append(text)
         for index, finding in self._placed([found[i] for i in free], texts, free):
             leaf = found[index]
-            bare = _is_bare(finding, leaf.text[finding.start : finding.end])
-            if bare and (leaf.rule == HARMLESS or _within(finding, vetoed.get(index, ()))):
+            harmless = leaf.rule == HARMLESS and _is_short(leaf.text)
+            if (harmless or _within(finding, vetoed.get(index, ()))) and _is_bare(
+                finding, leaf.text[finding.start : finding.end]
+            ):
                 continue
             findings.setdefault(index, []).append(finding)
             learnt |= learnt_from_prose(leaf.text, [finding])
@@ -236,6 +250,20 @@ def _kind(leaf: Leaf) -> str | None:
     if not leaf.rule or leaf.kind == "key":
         return None
     return fits(leaf.rule, leaf.text, certain=leaf.certain, is_number=leaf.kind == "number")
+
+
+def _shown(found: Sequence[tuple[Pair, Key]]) -> dict[int, str]:
+    """Return whether each object whose keys say so describes a person or a thing."""
+    objects: dict[int, list[Key]] = {}
+    for pair, key in found:
+        if key.shows:
+            objects.setdefault(pair.owner, []).append(key)
+    return {owner: shown_by(keys) for owner, keys in objects.items()}
+
+
+def _is_short(text: str) -> bool:
+    """Return whether a value is a number or a code, no text in which other things may stand."""
+    return len(text) <= _LONGEST_NUMBER or text.count(" ") < _MOST_WORDS
 
 
 def _is_prose(leaf: Leaf) -> bool:

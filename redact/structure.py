@@ -8,24 +8,15 @@ number, a key that stands twice.
 import json
 import re
 from collections.abc import Iterator, Sequence
-from fnmatch import translate
 from typing import Literal
 
 import msgspec
 
-from redact.policy import KeyRules
-
-HARMLESS = ""
-"""What the rules say of a key whose values are never a number-like type."""
+from redact.key_rules import NO_KEY, Key, KeyBook, shown_by
 
 _TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?|([{}\[\]])|(-?[0-9][0-9.eE+-]*)', re.DOTALL)
 _STRING, _COLON, _BRACKET = 1, 2, 3
 """Groups of a token: the last that matched says what it is."""
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_SEPARATORS = re.compile(r"[\s.-]+")
-_PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z_$.-]{0,63}(?:[0-9]{1,3})?\Z")
-_WORDS = re.compile(r"[\s_.-]+|(?<=[a-z])(?=[A-Z])")
-_MAX_KEYS = 20_000
 
 
 class Leaf(msgspec.Struct, frozen=True, gc=False):
@@ -34,6 +25,8 @@ class Leaf(msgspec.Struct, frozen=True, gc=False):
     ``start`` and ``end`` are the place of the literal in the text, quotation marks included.
     ``text`` is its value, ``key`` the key it stands under and ``label`` that key in words. ``rule``
     is a type, ``HARMLESS``, or None where no rule speaks. ``owner`` numbers the object it is in.
+    With ``certain`` the rule holds whatever the value, and ``part`` says which part of a name it
+    is, as in :class:`redact.key_rules.Key`.
     """
 
     start: int
@@ -44,65 +37,8 @@ class Leaf(msgspec.Struct, frozen=True, gc=False):
     rule: str | None
     owner: int
     kind: Literal["string", "number", "key"]
-
-
-class Key(msgspec.Struct, frozen=True, gc=False):
-    """What is known of a key: its name, what the rules say of it, and its words.
-
-    ``plain`` keys are words: nothing personal stands in one by itself.
-    """
-
-    name: str
-    rule: str | None
-    label: str
-    plain: bool
-
-
-_NO_KEY = Key("", None, "", plain=True)
-
-
-class KeyBook:
-    """Answers what the rules of a policy say of a key, and remembers the answer."""
-
-    def __init__(self, rules: KeyRules) -> None:
-        patterns: list[tuple[re.Pattern[str], str]] = []
-        self._exact: dict[str, str] = {}
-        for harmless in rules.harmless:
-            self._add(harmless, HARMLESS, patterns)
-        for key, kind in rules.personal.items():
-            self._add(key, kind, patterns)
-        self._patterns = patterns
-        self.known: dict[str, Key] = {}
-
-    def rule(self, key: str) -> str | None:
-        """Return the type of all that stands under ``key``, ``HARMLESS``, or None.
-
-        A rule without a star wins over one with, and the personal ones over the harmless ones.
-        """
-        name = _SEPARATORS.sub("_", _CAMEL.sub("_", key)).lower()
-        rule = self._exact.get(name, self._exact.get(name.replace("_", "")))
-        if rule is None:
-            rule = next((kind for pattern, kind in self._patterns if pattern.match(name)), None)
-        return rule
-
-    def key(self, raw: str) -> Key:
-        """Return what is known of a key, given as it stands between its quotation marks."""
-        known = self.known.get(raw)
-        if known is None:
-            name = unescape(raw)
-            plain = _PLAIN_KEY.match(name) is not None
-            known = Key(name, self.rule(name), _WORDS.sub(" ", name) + ": ", plain)
-            if len(self.known) < _MAX_KEYS:
-                self.known[raw] = known
-        return known
-
-    def _add(self, key: str, rule: str, patterns: list[tuple[re.Pattern[str], str]]) -> None:
-        name = _SEPARATORS.sub("_", _CAMEL.sub("_", key)).lower()
-        if "*" in name:
-            patterns.insert(0 if rule else len(patterns), (re.compile(translate(name)), rule))
-        else:
-            self._exact[name] = rule
-            self._exact[name.replace("_", "")] = rule
+    certain: bool = True
+    part: str = ""
 
 
 def is_json(text: str) -> bool:
@@ -117,44 +53,98 @@ def is_json(text: str) -> bool:
     return True
 
 
+class _Place(msgspec.Struct, gc=False):
+    """Where in a document the next value stands: the key above, and what holds for it.
+
+    ``rule``, ``certain`` and ``part`` are those of the value; ``own`` is the key itself.
+    """
+
+    own: Key
+    rule: str | None
+    certain: bool
+    part: str
+    owner: int
+
+
+_TOP = _Place(NO_KEY, None, True, "", 0)
+
+
 def leaves(text: str, book: KeyBook) -> list[Leaf]:
     """Return the leaves of a text for which :func:`is_json` holds.
 
-    A rule on a key holds for all below it, until a rule on a deeper key says otherwise.
+    A rule on a key holds for all below it, until a rule on a deeper key says otherwise or the key
+    is one that describes (`type`, `verified`). A bare `name` is judged by its neighbours.
     """
     found: list[Leaf] = []
-    under, rule, owner, owners = _NO_KEY, None, 0, 0
-    stack: list[tuple[Key, str | None, int]] = []
-    key, own = _NO_KEY, None  # of the value that comes next
+    above = here = _TOP
+    owners = 0
+    stack: list[_Place] = []
+    unsure: list[int] = []
+    objects: dict[int, set[Key]] = {}
+    holds: dict[int, str] = {}
     known = book.known
     for match in _TOKEN.finditer(text):
         group = match.lastindex
         if group == _COLON:
             raw = match[1]
             key = known.get(raw) or book.key(raw)
-            own = rule if key.rule is None else key.rule
+            here = _under(above, key)
+            if key.shows:
+                objects.setdefault(above.owner, set()).add(key)
             if not key.plain:
                 start = match.start()
                 end = start + len(raw) + 2
-                found.append(Leaf(start, end, key.name, under.name, "", None, owner, "key"))
+                label = above.own.name
+                found.append(Leaf(start, end, key.name, label, "", None, above.owner, "key"))
         elif group != _BRACKET:
             start, end = match.span()
-            above, says = (key, own) if key.name else (under, rule)
             value = match[group or 0]
             kind: Literal["string", "number"] = "number"
             if group == _STRING:
                 kind, value = "string", unescape(value)
-            found.append(Leaf(start, end, value, above.name, above.label, says, owner, kind))
+            key = here.own
+            if here.part == "name" and here.rule:
+                unsure.append(len(found))
+            found.append(
+                Leaf(
+                    start, end, value, key.name, key.label, here.rule, here.owner, kind,
+                    here.certain, here.part,
+                )
+            )  # fmt: skip
         elif match[_BRACKET] in "{[":
-            stack.append((under, rule, owner))
-            under, rule = key, own
+            stack.append(above)
+            above = here
             if match[_BRACKET] == "{":
                 owners += 1
-                owner = owners
+                if here.own.holds:
+                    holds[owners] = here.own.holds
+                reaches = here.own.below == "all"
+                above = here = _Place(
+                    here.own, here.rule if reaches else None, here.certain, here.part, owners
+                )
         else:
-            under, rule, owner = stack.pop()
-            key, own = under, rule
+            above = here = stack.pop()
+    for index in unsure:
+        leaf = found[index]
+        shown = shown_by(objects.get(leaf.owner, ())) or holds.get(leaf.owner, "")
+        if shown:
+            found[index] = _judged(leaf, shown)
     return found
+
+
+def _under(above: _Place, key: Key) -> _Place:
+    """Return the place of the value of ``key`` in the object at ``above``."""
+    if key.rule is not None or not key.inherits:
+        return _Place(key, key.rule, key.certain, key.part, above.owner)
+    part = key.part if above.rule == "PERSON" else ""
+    return _Place(key, above.rule, above.certain, part, above.owner)
+
+
+def _judged(leaf: Leaf, shown: str) -> Leaf:
+    """Return a leaf under a bare `name` in an object that describes a person or a thing."""
+    if shown == "person":
+        return msgspec.structs.replace(leaf, certain=True)
+    return msgspec.structs.replace(leaf, rule=None)
 
 
 _LITERAL = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?[0-9][0-9.eE+-]*', re.DOTALL)

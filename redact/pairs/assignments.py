@@ -37,7 +37,9 @@ _ASIDE = re.compile(r"\s+\([^()]{0,60}\)\Z")
 _PROSE_END = re.compile(r"[;|]|\.(?=\s)|\s\(|,\s(?=[^\W\d_]*[a-z])")
 _YAML_TAG = re.compile(r"(?:!{1,2}[\w:/.-]{0,40}|&[\w-]{1,40})[ \t]+")
 _BLOCK = re.compile(r"[|>][+-]?[0-9]?[ \t]*(?:#.*)?$", re.MULTILINE)
-_LIST_LINE = re.compile(r"[ \t]{0,80}(?:[-*+\u2022]|\d{1,3}[.)])[ \t]+(\S.*?)[ \t\r,]*$", re.MULTILINE)
+_LIST_LINE = re.compile(
+    r"[ \t]{0,80}(?:[-*+\u2022]|\d{1,3}[.)])[ \t]+(\S.*?)[ \t\r,]*$", re.MULTILINE
+)
 _LINE = re.compile(r"[ \t]{0,80}(\S.{0,120}?)[ \t\r,]*$", re.MULTILINE)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s\"'<>|]*")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
@@ -203,7 +205,9 @@ class _Reader:
             return self._below(mark, start, line_end, after), 0
         if text[start] in "{[(":
             return [_heading(mark)], 0
-        start, end, form = (_equals if mark.sign == "=" else _colon)(text, mark, start, limit, is_last)
+        start, end, form = (_equals if mark.sign == "=" else _colon)(
+            text, mark, start, limit, is_last
+        )
         if end <= start or end - start >= MAX_VALUE:
             return [_heading(mark)], 0
         value = read(text[start:end], form)
@@ -218,7 +222,9 @@ class _Reader:
             return items + _block(text, mark, line_end + 1, stop)
         place = line_end + 1
         for number in range(100):
-            pattern = _LIST_LINE.match(text, place) or (None if number else _LINE.match(text, place))
+            pattern = _LIST_LINE.match(text, place) or (
+                None if number else _LINE.match(text, place)
+            )
             if pattern is None or pattern.end() >= stop:
                 if pattern is None or after is not None or pattern.end() > len(text):
                     break
@@ -226,7 +232,9 @@ class _Reader:
             if text[begin] in "{[<|#" or text[begin:end].strip("-=_*") == "":
                 break
             begin, end = _unquoted(text, begin, end)
-            items.append(Item(mark.key, mark.at, begin, end, text[begin:end], "bare", "", number > 0))
+            items.append(
+                Item(mark.key, mark.at, begin, end, text[begin:end], "bare", "", number > 0)
+            )
             place = pattern.end() + 1
             if pattern.re is _LINE:
                 break
@@ -255,7 +263,11 @@ def _bare_list(text: str, place: int) -> list[Literal]:
 
 def _block(text: str, mark: Mark, place: int, stop: int) -> list[Item]:
     """Return a block of YAML: the lines that stand deeper than their key."""
-    line = text.rfind("\n", 0, mark.at) + 1 if mark.at - 200 < 0 else text.rfind("\n", mark.at - 200, mark.at) + 1
+    line = (
+        text.rfind("\n", 0, mark.at) + 1
+        if mark.at - 200 < 0
+        else text.rfind("\n", mark.at - 200, mark.at) + 1
+    )
     indent = len(text[line : line + 200]) - len(text[line : line + 200].lstrip(" "))
     first = last = -1
     while place < min(stop, len(text)):

@@ -17,7 +17,20 @@ _TAG = re.compile(
 _ATTRIBUTE = re.compile(
     r"([\w@:.-]{1,80}+)\s{0,5}+=\s{0,5}+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s\"'<>=]++))"
 )
-_NAMING = ("name", "key", "itemprop", "property", "data-label", "data-field", "data-key", "field", "id", "class", "label", "title")
+_NAMING = (
+    "name",
+    "key",
+    "itemprop",
+    "property",
+    "data-label",
+    "data-field",
+    "data-key",
+    "field",
+    "id",
+    "class",
+    "label",
+    "title",
+)
 _VALUES = ("value", "content")
 _GENERIC = frozenset(
     "a abbr article b blockquote body button caption cite code col dd del details div dl dt em "
@@ -28,7 +41,23 @@ _GENERIC = frozenset(
 )
 _VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
 _TERMS = frozenset({"dt", "th", "label", "b", "strong", "key", "td", "span", "div", "p", "em", "i"})
-_ANSWERS = frozenset({"dd", "td", "span", "div", "p", "string", "integer", "real", "date", "value", "output", "em", "i"})
+_ANSWERS = frozenset(
+    {
+        "dd",
+        "td",
+        "span",
+        "div",
+        "p",
+        "string",
+        "integer",
+        "real",
+        "date",
+        "value",
+        "output",
+        "em",
+        "i",
+    }
+)
 _HARD_TERMS = frozenset({"dt", "th", "label", "key"})
 _SPACES = re.compile(r"\s+")
 
@@ -108,7 +137,11 @@ class _Reader:
         self.owner += 1
         owner = self.owner
         attributes = self._attributes(tag)
-        label = next((self._read(attributes[n]) for n in _NAMING if n in attributes), "") if low in _GENERIC else ""
+        label = (
+            next((self._read(attributes[n]) for n in _NAMING if n in attributes), "")
+            if low in _GENERIC
+            else ""
+        )
         empty = bool(tag[4]) or low in _VOID
         for key, (start, end) in attributes.items():
             if key in _VALUES and label:
@@ -120,7 +153,15 @@ class _Reader:
         elif low == "tr" and self._tables:
             self._tables[-1].column = self._tables[-1].row_heads = 0
         if not empty and len(self._stack) < _MAX_OPEN:
-            self._stack.append(_Open(low, label if label else name if low not in _GENERIC else "", tag.end(), owner, attributes))
+            self._stack.append(
+                _Open(
+                    low,
+                    label if label else name if low not in _GENERIC else "",
+                    tag.end(),
+                    owner,
+                    attributes,
+                )
+            )
 
     def _attributes(self, tag: re.Match[str]) -> dict[str, tuple[int, int]]:
         found: dict[str, tuple[int, int]] = {}
@@ -186,7 +227,9 @@ class _Reader:
         number = place.column
         place.column += 1
         if place.row_heads and number == place.row_heads and self._term:
-            yield from self._value(self._term, start, end, owner if place.row_heads > 1 else self._tables_owner())
+            yield from self._value(
+                self._term, start, end, owner if place.row_heads > 1 else self._tables_owner()
+            )
         elif number < len(place.heads) and len(place.heads) > 1:
             yield from self._value(place.heads[number], start, end, owner)
         elif number == 0 and not place.heads:
@@ -201,7 +244,10 @@ class _Reader:
         text = self._text
         raw = text[start:end]
         if "<" in raw and not raw.lstrip().startswith("<![CDATA["):
-            inner = re.fullmatch(r"\s*(?:<[^<>]{1,200}>\s*){1,5}([^<>]+?)\s*(?:</[^<>]{1,50}>\s*|<br\s*/?>\s*){1,5}", raw)
+            inner = re.fullmatch(
+                r"\s*(?:<[^<>]{1,200}>\s*){1,5}([^<>]+?)\s*(?:</[^<>]{1,50}>\s*|<br\s*/?>\s*){1,5}",
+                raw,
+            )
             if inner is None:
                 return
             start, end = start + inner.start(1), start + inner.end(1)

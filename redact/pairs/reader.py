@@ -129,6 +129,3 @@ def _outer(inner: Pair, outer: Pair, origin: Sequence[int], times: int) -> Pair:
     end = outer.start + origin[inner.end]
     quote = quoted(inner.quote, outer.form, times) if inner.quote else ""
     return Pair(inner.key, start, end, inner.value, inner.owner, inner.form, quote)
-
-
-

@@ -139,7 +139,9 @@ class _Table:
             return
         for number, cell in enumerate(cells[1 : len(self._names)]):
             if cell.value:
-                yield Pair(key, cell.start, cell.end, cell.value, first + number, cell.form, cell.quote)
+                yield Pair(
+                    key, cell.start, cell.end, cell.value, first + number, cell.form, cell.quote
+                )
 
     def _row(self, place: int) -> tuple[list[Cell], int]:
         """Return the cells of the row that begins at a place, and where the next one begins."""

@@ -63,7 +63,9 @@ def _triple(text: str, start: int, mark: str) -> Literal:
     if end < 0:
         end = text.find("\n", start)
         end = len(text) if end < 0 else end
-        return Literal(start, end, read(text[start:end], form), form, end, closed=False, mark=mark[0])
+        return Literal(
+            start, end, read(text[start:end], form), form, end, closed=False, mark=mark[0]
+        )
     return Literal(start, end, read(text[start:end], form), form, end + 3, mark=mark[0])
 
 
@@ -90,7 +92,9 @@ def _end(text: str, start: int, slashes: int, mark: str) -> tuple[int, int, bool
 
 
 def _is_apostrophe(text: str, place: int) -> bool:
-    return text[place] == "'" and text[place - 1].isalnum() and text[place + 1 : place + 2].isalnum()
+    return (
+        text[place] == "'" and text[place - 1].isalnum() and text[place + 1 : place + 2].isalnum()
+    )
 
 
 def number_at(text: str, place: int, mark: str) -> Literal | None:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from redact.key_rules import KeyBook
 from redact.segments import Segment
-from redact.structure import KeyBook, is_json, leaves, literal, origins, unescape
+from redact.structure import is_json, leaves, literal, origins, unescape
 from tests.redact.test_leaks import engine
 
 KEYS = ("name", "email", "item_id", "deep", "\u00e9", "a b", "x@y.example.com", "phone", "note")

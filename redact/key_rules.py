@@ -1,0 +1,459 @@
+"""What a key says of the value below it, read from its words.
+
+A key is split into words; the last word (or sequence of words) that names a personal datum decides
+its type, and what follows that decides whether the key names the datum or a fact about it:
+`customer_ssn_number` is a number of a person, `ssn_required` is none. The rules of a policy stand
+above the words.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from fnmatch import translate
+from typing import Literal
+
+import msgspec
+
+from redact.key_words import Cat, Word, Words, folded, is_particle, words
+from redact.policy import KeyRules
+
+HARMLESS = ""
+"""What the rules say of a key whose values are never a number-like type."""
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_SEPARATORS = re.compile(r"[\s.-]+")
+_PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z_$.-]{0,63}(?:[0-9]{1,3})?\Z")
+_LABEL = re.compile(r"[\s_.-]+|(?<=[a-z])(?=[A-Z])")
+_MAX_KEYS = 20_000
+_MAX_LENGTH = 120
+"""Of a key of more characters only the last ones are read."""
+
+
+class Key(msgspec.Struct, frozen=True, gc=False):
+    """What is known of a key.
+
+    ``name`` is the key, ``label`` its words before a colon, as context for what stands below.
+    ``rule`` is a type, ``HARMLESS``, or None where nothing is known. ``plain`` keys are words:
+    nothing personal stands in one by itself. With ``certain`` the key alone decides, otherwise the
+    value must look like the type. ``part`` says which part of a name stands there: `given`,
+    `family`, or `name` for a key that says no more than that. ``below`` says how far the rule
+    reaches: to objects below the key (`all`) or only to values and lists (`values`).
+    ``inherits`` is False where a rule of a key above does not hold. ``shows`` is what the key says
+    of the object that it stands in, and ``holds`` what it says of an object below it.
+    """
+
+    name: str
+    rule: str | None
+    label: str
+    plain: bool
+    certain: bool = True
+    part: str = ""
+    below: Literal["all", "values"] = "all"
+    inherits: bool = True
+    shows: Literal["person", "thing", ""] = ""
+    holds: Literal["person", "thing", ""] = ""
+
+
+NO_KEY = Key("", None, "", plain=True)
+
+
+class Said(msgspec.Struct, frozen=True, gc=False):
+    """What the words of a key say; the fields are those of :class:`Key`."""
+
+    rule: str | None = None
+    certain: bool = True
+    part: str = ""
+    below: Literal["all", "values"] = "all"
+    inherits: bool = True
+    shows: Literal["person", "thing", ""] = ""
+    holds: Literal["person", "thing", ""] = ""
+
+
+NOTHING_SAID = Said()
+
+
+class KeyBook:
+    """Answers what a policy and the words say of a key, and remembers the answer."""
+
+    def __init__(self, rules: KeyRules) -> None:
+        self._exact: dict[str, str] = {}
+        self._personal: list[tuple[re.Pattern[str], str]] = []
+        self._harmless: list[tuple[re.Pattern[str], str]] = []
+        for harmless in rules.harmless:
+            self._add(harmless, HARMLESS, self._harmless)
+        for key, kind in rules.personal.items():
+            self._add(key, kind, self._personal)
+        self._words = words() if rules.words else None
+        self.known: dict[str, Key] = {}
+
+    def rule(self, key: str) -> str | None:
+        """Return the type of all that stands under ``key``, ``HARMLESS``, or None."""
+        return self.key(key).rule
+
+    def key(self, raw: str) -> Key:
+        """Return what is known of a key, given as it stands between its quotation marks."""
+        known = self.known.get(raw)
+        if known is None:
+            name = raw if "\\" not in raw else str(json.loads(f'"{raw}"', strict=False))
+            known = self.named(name)
+            if len(self.known) < _MAX_KEYS:
+                self.known[raw] = known
+        return known
+
+    def named(self, name: str) -> Key:
+        """Return what is known of a key, given as it reads.
+
+        A rule of the policy without a star is the first to decide, then a personal one with a star,
+        then the words where they name a personal datum, then a harmless rule with a star.
+        """
+        said = NOTHING_SAID if self._words is None else said_by(name, self._words)
+        spelt = _spelt(name)
+        rule = self._exact.get(spelt, self._exact.get(spelt.replace("_", "")))
+        if rule is None:
+            rule = _first(self._personal, spelt)
+        if rule is None and not said.rule:
+            rule = _first(self._harmless, spelt)
+        if rule is not None and rule != said.rule:
+            said = Said(rule)
+        return Key(
+            name,
+            said.rule,
+            _LABEL.sub(" ", name) + ": ",
+            _PLAIN_KEY.match(name) is not None,
+            said.certain,
+            said.part,
+            said.below,
+            said.inherits,
+            said.shows,
+            said.holds,
+        )
+
+    def _add(self, key: str, rule: str, patterns: list[tuple[re.Pattern[str], str]]) -> None:
+        name = _spelt(key)
+        if "*" in name:
+            patterns.append((re.compile(translate(name)), rule))
+        else:
+            self._exact[name] = rule
+            self._exact[name.replace("_", "")] = rule
+
+
+def _spelt(key: str) -> str:
+    return _SEPARATORS.sub("_", _CAMEL.sub("_", key)).lower()
+
+
+def _first(patterns: Sequence[tuple[re.Pattern[str], str]], name: str) -> str | None:
+    return next((rule for pattern, rule in patterns if pattern.match(name)), None)
+
+
+def shown_by(keys: Iterable[Key]) -> Literal["person", "thing", ""]:
+    """Return what the keys of one object, row or group say that it describes.
+
+    One that names a datum of a person outweighs those of things.
+    """
+    shows = {key.shows for key in keys}
+    if "person" in shows:
+        return "person"
+    return "thing" if "thing" in shows else ""
+
+
+# Splitting -----------------------------------------------------------------------------------
+
+_BOUNDARY = re.compile(
+    r"[\W_]+|(?<=[^\W\d_])(?=[0-9])|(?<=[0-9])(?=[^\W\d_])"
+    r"|(?<=[a-zà-öø-ÿа-яё])(?=[A-ZÀ-ÖØ-ÞА-ЯЁ])|(?<=[A-Z])(?=[A-Z][a-z])"
+)
+_FOREIGN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+_LINKS = ("", "s", "n", "en", "es", "e")
+_LINKED = frozenset({"s", "n", "en", "es", "e"})
+
+
+def split(name: str, lists: Words) -> list[str]:
+    """Return the words of a key in small letters without accents, compounds taken apart."""
+    found: list[str] = []
+    tokens = [token for token in _BOUNDARY.split(name[-_MAX_LENGTH:]) if token]
+    tokens = [folded(token) for token in tokens]
+    for token in tokens:
+        if (token,) in lists.by_words or token.isdigit():
+            found.append(token)
+        elif not token.isascii() and _FOREIGN.search(token):
+            found += _foreign(token, lists)
+        else:
+            found += _compound(token, lists)
+    return [word for word in found if not is_particle(word)]
+
+
+def _compound(token: str, lists: Words) -> list[str]:
+    """Take a word apart that is made of known ones, or that ends in one: `kundenname`."""
+    if len(token) > _LONGEST_COMPOUND:
+        return [token]
+    if token[-1] == "s" and (token[:-1],) in lists.by_words:
+        return [token[:-1]]
+    if token.endswith("es") and (token[:-2],) in lists.by_words:
+        return [token[:-2]]
+    if len(token) >= _SHORTEST_COMPOUND:
+        whole = _pieces(token, lists.pieces, _MOST_PIECES)
+        if whole:
+            return whole
+        for at in range(2, len(token) - 3):
+            if token[at:] in lists.tails:
+                return [token[:at], token[at:]]
+    return [token]
+
+
+_LONGEST_COMPOUND = 40
+_SHORTEST_COMPOUND = 6
+_SHORTEST_FIRST = 4
+_MOST_PIECES = 4
+_SHORT_PIECES = frozenset("ssn tel dob fax zip iban vin mrn plz".split())
+_SHORT_LAST = frozenset("id nr no ip".split())
+
+
+def _pieces(token: str, pieces: frozenset[str], most: int) -> list[str]:
+    """Return known words, longest first, of which a token is made; none if it is not."""
+    if token in pieces:
+        return [token]
+    if token in _SHORT_LAST and most < _MOST_PIECES:
+        return [token]
+    if most == 1:
+        return []
+    for end in range(len(token) - 2, 2, -1):
+        piece = token[:end]
+        if piece not in pieces or (end < _SHORTEST_FIRST and piece not in _SHORT_PIECES):
+            continue
+        for link in _LINKS:
+            if token.startswith(link, end):
+                rest = _pieces(token[end + len(link) :], pieces, most - 1)
+                if rest and (len(rest[-1]) > _SHORT or rest[-1] in _SHORT_LAST | _SHORT_PIECES):
+                    return [piece, *rest]
+    return []
+
+
+_SHORT = 3
+
+
+def _foreign(token: str, lists: Words) -> list[str]:
+    """Take a word of a script without spaces apart, the longest known word first."""
+    found: list[str] = []
+    at, unknown = 0, 0
+    while at < len(token):
+        for size in range(min(_LONGEST_FOREIGN, len(token) - at), 0, -1):
+            known = lists.foreign.get(token[at : at + size])
+            if known is not None:
+                if unknown < at:
+                    found.append(token[unknown:at])
+                found += known
+                at += size
+                unknown = at
+                break
+        else:
+            at += 1
+    return [*found, token[unknown:]] if unknown < len(token) else found
+
+
+_LONGEST_FOREIGN = 12
+
+
+# Reading -------------------------------------------------------------------------------------
+
+_UNKNOWN = Word()
+_DIGITS = Word(Cat.NEUTRAL)
+_WHOSE = Cat.HUMAN | Cat.ROLE
+_KNOWN_TAIL = Cat.NEUTRAL | Cat.HUMAN | Cat.ROLE
+_NAME_AND_ID = frozenset({"EMAIL_ADDRESS", "US_SSN", "US_ITIN", "UK_NHS", "NATIONAL_ID", "IBAN_CODE",
+                          "MEDICAL_RECORD", "VEHICLE_ID", "USER_ID", "MEDICAL_LICENSE"})  # fmt: skip
+"""Types of which `id` and `code` behind them only repeat that they are numbers."""
+_OF_PERSONS = frozenset({"EMAIL_ADDRESS", "PHONE_NUMBER", "DATE_OF_BIRTH", "US_SSN", "NATIONAL_ID",
+                         "MEDICAL_RECORD", "STREET_ADDRESS", "ZIP_CODE", "PERSON", "CREDIT_CARD",
+                         "IBAN_CODE", "NRP", "AGE"})  # fmt: skip
+"""Types that show that an object describes a person."""
+_AGENT = re.compile(r"[a-z]{3,}(?:er|or|ee|ist|ian|ant|eur|rice|ador|adora|iste|ente)s?\Z")
+"""Endings of words for persons who do something: `walker`, `dentist`, `referee`."""
+
+
+def said_by(name: str, lists: Words) -> Said:
+    """Return what the words of a key say."""
+    tokens = split(name, lists)
+    if not tokens:
+        return NOTHING_SAID
+    units = _units(tokens, lists)
+    shows: Literal["person", "thing", ""] = ""
+    if len(units) == 1 and units[0][1].cat & Cat.BESIDE:
+        shows = "thing"
+    said = _decided(units)
+    if said.rule and said.certain and said.rule in _OF_PERSONS:
+        shows = "person"
+    if len(units) == 1 and units[0][1].cat & Cat.SCHEMA and not said.rule:
+        said = msgspec.structs.replace(said, inherits=False)
+    return msgspec.structs.replace(said, shows=shows) if shows else said
+
+
+def _units(tokens: Sequence[str], lists: Words) -> list[tuple[str, Word]]:
+    """Return the known sequences of words, the longest first, and each unknown word by itself."""
+    units: list[tuple[str, Word]] = []
+    at = 0
+    while at < len(tokens):
+        for size in range(min(lists.longest, len(tokens) - at), 0, -1):
+            word = lists.by_words.get(tuple(tokens[at : at + size]))
+            if word is not None:
+                units.append((" ".join(tokens[at : at + size]), word))
+                at += size
+                break
+        else:
+            token = tokens[at]
+            units.append((token, _DIGITS if token.isdigit() else _UNKNOWN))
+            at += 1
+    return units
+
+
+def _decided(units: Sequence[tuple[str, Word]]) -> Said:
+    told = [n for n, (_, word) in enumerate(units) if word.type or word.cat & Cat.NAME]
+    at = _telling(units, told)
+    if at is None:
+        return _untold(units)
+    word = units[at][1]
+    if any(one.cat & Cat.ASKS and not one.type for _, one in units[:at]):
+        if not (word.certain and all(one.cat & (Cat.NEUTRAL | Cat.HUMAN) for _, one in units[:at])):
+            return _FACT
+    if not word.type:
+        return _name(units, at)
+    return _datum(units, at)
+
+
+def _telling(units: Sequence[tuple[str, Word]], told: Sequence[int]) -> int | None:
+    """Return which word names the datum: the last, but a vague one gives way to a certain one."""
+    if not told:
+        return None
+    for at in reversed(told):
+        word = units[at][1]
+        if word.type and word.certain:
+            later = [n for n in told if n > at]
+            if all(units[n][1].type and not units[n][1].certain for n in later):
+                return at if not later or _follows(units, at) else later[-1]
+            break
+    return told[-1]
+
+
+def _follows(units: Sequence[tuple[str, Word]], at: int) -> bool:
+    """Report whether vague words behind a certain one are of the kind that say where it is used."""
+    return all(
+        word.cat & _KNOWN_TAIL or word.type in ("PHONE_NUMBER", "USER_ID")
+        for _, word in units[at + 1 :]
+    )
+
+
+_FACT = Said(inherits=False)
+_HARMLESS = Said(HARMLESS, inherits=False)
+_NUMBERED = Said(HARMLESS)
+
+
+def _datum(units: Sequence[tuple[str, Word]], at: int) -> Said:
+    """Decide for a key with a telling word: the datum itself, or a fact about it."""
+    word = units[at][1]
+    tail = units[at + 1 :]
+    certain = word.certain
+    for text, after in tail:
+        if after.cat & (Cat.ABOUT | Cat.SCHEMA) and not after.cat & Cat.NEUTRAL:
+            return _FACT
+        if after.cat & _KNOWN_TAIL or (after.type and after.type == word.type):
+            continue
+        if text == "key" and word.type == "SECRET":
+            continue
+        if after.cat & Cat.NUMBER and not after.cat & Cat.THING:
+            if word.type in _NAME_AND_ID or after is not tail[-1][1]:
+                continue
+            if units[-1][0] in _ID_WORDS and word.type in _WITH_IDS:
+                return _NUMBERED
+            continue
+        if after.cat & (Cat.AMOUNT | Cat.ABOUT | Cat.THING | Cat.NUMBER):
+            return _HARMLESS if after.cat & Cat.AMOUNT else _FACT
+        certain = False
+    if not certain and not word.certain and len(units) > 1 and word.type in _TOO_VAGUE:
+        return _around(units, at)
+    return Said(word.type, certain, word.part)
+
+
+_ID_WORDS = frozenset({"id", "ids", "uuid", "guid", "identifier", "ref", "reference", "index"})
+_WITH_IDS = frozenset({"PHONE_NUMBER", "STREET_ADDRESS", "SECRET", "PERSON", "CREDIT_CARD"})
+"""Types whose entries have ids of their own: `address_id`, `token_id`."""
+_TOO_VAGUE = frozenset({"USER_ID", "CREDIT_CARD", "PHONE_NUMBER", "AGE", "VEHICLE_ID", "SECRET"})
+
+
+def _around(units: Sequence[tuple[str, Word]], at: int) -> Said:
+    """Decide for a vague word with others: `customer_account` is one, `gift_card` none."""
+    word = units[at][1]
+    others = [one for n, (_, one) in enumerate(units) if n != at]
+    if word.type == "SECRET":
+        if any(one.cat & (Cat.AMOUNT | Cat.NUMBER | Cat.ASKS) for one in others):
+            return _HARMLESS
+        return Said(word.type, certain=False)
+    if all(one.cat & _KNOWN_TAIL for one in others):
+        return Said(word.type, certain=False)
+    return _FACT if at == len(units) - 1 else _untold(units)
+
+
+def _name(units: Sequence[tuple[str, Word]], at: int) -> Said:
+    """Decide for a key with a word for any name: it is a person's if it says whose."""
+    before = units[:at]
+    after = units[at + 1 :]
+    if not before and not after:
+        return Said("PERSON", certain=False, part="name")
+    if any(
+        one.cat & (Cat.ABOUT | Cat.AMOUNT) and not one.cat & (_WHOSE | Cat.NEUTRAL)
+        for _, one in after
+    ):
+        return _FACT
+    owner = before[-1] if before else after[0]
+    text, word = owner
+    if word.cat & _WHOSE and not (word.cat & Cat.THING and not word.cat & Cat.HUMAN):
+        return Said("PERSON")
+    if word.type == "PERSON":
+        return Said("PERSON", part=word.part)
+    if word.type or word.cat & (Cat.THING | Cat.NUMBER | Cat.ABOUT | Cat.SCHEMA | Cat.AMOUNT):
+        return _FACT
+    if word.cat & Cat.NEUTRAL:
+        certain = any(one.cat & _WHOSE for _, one in units)
+        thing = any(
+            one.cat & Cat.THING and not one.cat & (_WHOSE | Cat.NEUTRAL) for _, one in units
+        )
+        return (
+            _FACT if thing and not certain else Said("PERSON", certain, "" if certain else "name")
+        )
+    if before and _AGENT.match(text):
+        return Said("PERSON", certain=False)
+    return _FACT
+
+
+def _untold(units: Sequence[tuple[str, Word]]) -> Said:
+    """Decide for a key without a telling word: a person by its role, a thing's number, a thing."""
+    last = units[-1][1]
+    while len(units) > 1 and last is _DIGITS:
+        units = units[:-1]
+        last = units[-1][1]
+    if any(one.cat & Cat.ASKS for _, one in units[:-1]) and not last.cat & _WHOSE:
+        return _HARMLESS if last.cat & (Cat.AMOUNT | Cat.NUMBER) else _FACT
+    if last.cat & _WHOSE:
+        if any(
+            one.cat & (Cat.ASKS | Cat.THING) and not one.cat & (_WHOSE | Cat.NEUTRAL)
+            for _, one in units
+        ):
+            return Said(holds="person")
+        sure = bool(last.cat & Cat.HUMAN) and not last.cat & Cat.THING
+        return Said("PERSON", sure, below="values", holds="person")
+    if last.cat & (Cat.AMOUNT | Cat.NUMBER):
+        inherits = len(units) == 1 and not last.cat & (Cat.AMOUNT | Cat.ABOUT)
+        holds: Literal["thing", ""] = "thing" if last.cat & Cat.THING else ""
+        return Said(HARMLESS, below="values", inherits=inherits, holds=holds)
+    if last.cat & Cat.ABOUT:
+        return Said(inherits=False, holds="thing" if last.cat & Cat.THING else "")
+    part = _PARTS.get(units[-1][0], "")
+    return Said(part=part, holds="thing" if last.cat & Cat.THING else "")
+
+
+_PARTS = {
+    "first": "given",
+    "given": "given",
+    "middle": "given",
+    "last": "family",
+    "family": "family",
+}
+"""What the short keys of an object below `name` stand for."""

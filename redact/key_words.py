@@ -1,0 +1,159 @@
+"""The words of which keys are made: read from ``key_words.json``, looked up without accents.
+
+The file has words of keys by what they say and by language: types of personal data that a word or
+a sequence of words names for `certain`, or only together with a fitting value (`vague`); humans and
+other roles that have a name; things; words that turn a datum into a fact about it.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from enum import IntFlag
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+import msgspec
+
+_PARTICLES = frozenset(
+    "of the and de del della di do da dos das du des la le les el los las van het der den d l y e et"
+    " und i en и の 的".split()
+)
+_FOREIGN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+"""Scripts that are written without spaces between words."""
+_LETTERS = str.maketrans({"ß": "ss", "ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d", "ı": "i"})
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+class Cat(IntFlag):
+    """What a word of a key can be; a word may be several things, its place decides."""
+
+    NONE = 0
+    HUMAN = 1
+    ROLE = 2
+    NAME = 4
+    THING = 8
+    ABOUT = 16
+    ASKS = 32
+    NEUTRAL = 64
+    NUMBER = 128
+    AMOUNT = 256
+    SCHEMA = 512
+    BESIDE = 1024
+
+
+_CATS = {
+    "human": Cat.HUMAN,
+    "role": Cat.ROLE,
+    "name": Cat.NAME,
+    "thing": Cat.THING,
+    "about": Cat.ABOUT,
+    "asks": Cat.ASKS,
+    "neutral": Cat.NEUTRAL,
+    "number": Cat.NUMBER,
+    "amount": Cat.AMOUNT,
+    "schema": Cat.SCHEMA,
+    "things beside": Cat.BESIDE,
+}
+
+
+class Word(msgspec.Struct, gc=False):
+    """What a word, or a sequence of words, says: ``type`` where it names a personal datum.
+
+    ``part`` says which part of a name: `given`, `family`, or nothing.
+    """
+
+    cat: Cat = Cat.NONE
+    type: str = ""
+    part: str = ""
+    certain: bool = False
+
+
+class Words(msgspec.Struct, gc=False):
+    """All words: by their sequence, and which of them may stand glued in a longer word.
+
+    ``longest`` is the number of words of the longest sequence. ``pieces`` are what compounds are
+    made of, ``tails`` what may end any word, ``foreign`` words of scripts without spaces.
+    """
+
+    by_words: dict[tuple[str, ...], Word]
+    longest: int
+    pieces: frozenset[str]
+    tails: frozenset[str]
+    foreign: dict[str, tuple[str, ...]]
+
+
+def folded(text: str) -> str:
+    """Return a text in small letters without accents: `Prénom` is `prenom`, `Straße` `strasse`."""
+    if text.isascii():
+        return text.lower()
+    lowered = unicodedata.normalize("NFKC", text).lower().translate(_LETTERS)
+    if _FOREIGN.search(lowered):
+        return lowered
+    parts = unicodedata.normalize("NFD", lowered)
+    return "".join([c for c in parts if not unicodedata.combining(c)])
+
+
+def is_particle(word: str) -> bool:
+    """Report whether a word only joins others (`of`, `de`, `van`)."""
+    return word in _PARTICLES
+
+
+@lru_cache(maxsize=1)
+def words() -> Words:
+    """Return the words of the package's list, read once."""
+    text = (resources.files("redact") / "key_words.json").read_text(encoding="utf-8")
+    return _built(json.loads(text))
+
+
+def _built(lists: Mapping[str, Any]) -> Words:
+    by_words: dict[tuple[str, ...], Word] = {}
+    for group in ("certain", "vague"):
+        for kind, languages in lists[group].items():
+            name, _, part = kind.partition(":")
+            for phrase in _phrases(languages):
+                word = by_words.setdefault(phrase, Word())
+                if not word.type:
+                    word.type, word.part, word.certain = name, part, group == "certain"
+    for group, cat in _CATS.items():
+        for phrase in _phrases(lists[group]):
+            word = by_words.setdefault(phrase, Word())
+            word.cat |= cat
+    _glue(by_words)
+    pieces = frozenset(
+        one[0] for one in by_words if len(one) == 1 and len(one[0]) >= _SHORTEST_PIECE
+    )
+    tails = frozenset(one for one in pieces if _ends_any_word(one, by_words[(one,)]))
+    foreign = {"".join(one): one for one in by_words if _FOREIGN.search(one[0])}
+    return Words(by_words, max(map(len, by_words)), pieces, tails, foreign)
+
+
+_SHORTEST_PIECE = 3
+_SHORTEST_TAIL = 7
+_SHORT_TAILS = frozenset({"email", "mail"})
+
+
+def _ends_any_word(text: str, word: Word) -> bool:
+    return word.certain and (len(text) >= _SHORTEST_TAIL or text in _SHORT_TAILS)
+
+
+def _glue(by_words: dict[tuple[str, ...], Word]) -> None:
+    """Add each telling sequence as one word too: `firstname` beside `first name`."""
+    for phrase, word in list(by_words.items()):
+        if len(phrase) > 1 and (word.type or word.cat & (Cat.HUMAN | Cat.ROLE)):
+            by_words.setdefault(("".join(phrase),), word)
+
+
+def _phrases(languages: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
+    for listed in languages.values():
+        for phrase in listed.split(", "):
+            for spelt in {phrase, phrase.lower().translate(_UMLAUTS)}:
+                kept = [w for w in _split(folded(spelt)) if w not in _PARTICLES]
+                if kept:
+                    yield tuple(kept)
+
+
+def _split(phrase: str) -> list[str]:
+    return [word for word in re.split(r"[^\w$]+|(?<=[^\W\d_])(?=[0-9])", phrase) if word]
