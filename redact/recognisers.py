@@ -15,6 +15,7 @@ from redact.credentials import ShapeRecogniser, TellingKeyRecogniser
 from redact.dates import BirthDateRecogniser, WrittenDateRecogniser
 from redact.persons import AccountRecogniser, AgeRecogniser, IntroducedRecogniser
 from redact.policy import Policy
+from redact.vendor_keys import VendorContextRecogniser, VendorKeyRecogniser, load_vendor_keys
 
 LANGUAGE = "en"
 
@@ -87,6 +88,7 @@ def build_recognisers(
     """
     logging.getLogger("presidio-analyzer").disabled = True
     domains = policy.internal_domains
+    keys = load_vendor_keys()
     own: list[EntityRecognizer] = [
         CardRecogniser(),
         MailRecogniser(domains),
@@ -97,6 +99,8 @@ def build_recognisers(
         IntroducedRecogniser(),
         AccountRecogniser(),
         AgeRecogniser(),
+        VendorKeyRecogniser(keys),
+        VendorContextRecogniser(keys),
         ShapeRecogniser(),
         TellingKeyRecogniser(),
         *([HostRecogniser(domains)] if domains else []),
