@@ -12,12 +12,16 @@ letter, a space or anything else, and the edges of words are not asked for.
 import re
 from enum import Enum, auto
 
-_REPEAT = re.compile(r"\{(\d+),(\d+)\}")
+_REPEAT = re.compile(r"\{(\d+)(?:(,)(\d*))?\}")
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _FOREIGN = re.compile(r"[^\x00-\x7f](?:-[^\x00-\x7f])?")
 _LONG = 9
+_EXACT = 20
+"""A repeat of exactly so many at most stays as it is."""
+
 _MARKS = ("(?<=", "(?<!", "(?=", "(?!")
 _ANY = r"\xff"
+_SAME_LETTER = {"\u017f": "[sS]", "\u212a": "[kK]", "\u0130": "[iI]", "\u0131": "[iI]"}
 _LETTERS = {r"[^\W\d_]": rf"[A-Za-z{_ANY}]", r"[^\W_]": rf"[A-Za-z0-9{_ANY}]"}
 _SHADOWED = {r"\b": "", r"\B": "", r"\w": rf"[\w{_ANY}]", r"\s": rf"[\s{_ANY}]"}
 
@@ -40,7 +44,9 @@ def loosened(expression: str, dialect: Dialect) -> str:
 
 
 def _open(match: re.Match[str]) -> str:
-    least, most = int(match[1]), int(match[2])
+    least, most = int(match[1]), int(match[3] or match[1])
+    if not match[3] and least <= _EXACT:
+        return match[0]
     return f"{{{min(least, _LONG)},}}" if most > _LONG else match[0]
 
 
@@ -67,8 +73,10 @@ def _rewritten(expression: str, dialect: Dialect) -> str:
 
 def _translated(token: str, dialect: Dialect) -> str:
     """Translate one character, escape or class into a dialect."""
+    if token == "\\Z":
+        return ""
     if dialect is Dialect.ASCII:
-        return _FOREIGN.sub("", token)
+        return _in_ascii(token)
     if token[0] != "[":
         return _SHADOWED.get(token, token if token.isascii() else _ANY)
     if token in _LETTERS:
@@ -78,7 +86,21 @@ def _translated(token: str, dialect: Dialect) -> str:
         raise ValueError("no looser form of this class is known")
     foreign = not token.isascii() or r"\w" in token or r"\s" in token
     token = _FOREIGN.sub("", token)
-    return token if negated or not foreign else f"{token[:-1]}{_ANY}]"
+    if negated or not foreign:
+        return token
+    return f"{token[:-1]}{_ANY}]" if token.startswith("[]") else f"[{_ANY}{token[1:]}"
+
+
+def _in_ascii(token: str) -> str:
+    """Translate for texts of ASCII, in which a character beyond it is only ever one in disguise:
+    some are a letter of ASCII in another case.
+    """
+    if token.isascii():
+        return token
+    if token[0] == "[":
+        plain = _FOREIGN.sub("", token)
+        return {"[]": _ANY, "[^]": r"[\s\S]"}.get(plain, plain)
+    return _SAME_LETTER.get(token, _ANY)
 
 
 def _token_end(expression: str, index: int) -> int:

@@ -20,6 +20,7 @@ from redact.persons import (
     PresentedRecogniser,
 )
 from redact.policy import Policy
+from redact.vendor_keys import VendorContextRecogniser, VendorKeyRecogniser, load_vendor_keys
 
 LANGUAGE = "en"
 
@@ -92,6 +93,7 @@ def build_recognisers(
     """
     logging.getLogger("presidio-analyzer").disabled = True
     domains = policy.internal_domains
+    keys = load_vendor_keys()
     own: list[EntityRecognizer] = [
         CardRecogniser(),
         MailRecogniser(domains),
@@ -103,6 +105,8 @@ def build_recognisers(
         PresentedRecogniser(),
         AccountRecogniser(),
         AgeRecogniser(),
+        VendorKeyRecogniser(keys),
+        VendorContextRecogniser(keys),
         ShapeRecogniser(),
         TellingKeyRecogniser(),
         *([HostRecogniser(domains)] if domains else []),
