@@ -74,7 +74,8 @@ class PolicyRedactor:
         self._keys = keys
         self._audit = audit
         stage = names_stage(policy, None if report else policy.replaced())
-        self.policy_hash = policy.hash_with(stage.identity if stage else "")
+        self.model = stage.identity if stage else ""
+        self.policy_hash = policy.hash_with(self.model)
         self._segmenter = Segmenter(policy, keys, stage, report=report)
         self._identifiers = Identifiers(self._segmenter.pseudonyms, policy.segments.allow)
         self._prover = Prover(policy, keys.cache)

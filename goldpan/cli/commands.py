@@ -64,6 +64,10 @@ COMMANDS: Final = Group(
                 "verify": Command(
                     "goldpan.cli.lake:verify", "Prove that every record is there exactly once."
                 ),
+                "scan": Command(
+                    "goldpan.cli.lake_scan:scan",
+                    "Find what today's policy would replace in what is stored.",
+                ),
                 "metrics": Command(
                     "goldpan.cli.lake_metrics:metrics", "Tell the state of the lake as metrics."
                 ),
