@@ -15,11 +15,15 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Commands about one thing. ``default`` is the one that is meant where only options follow."""
+    """Commands about one thing. ``default`` is the one that is meant where only options follow.
+
+    With ``bare`` it is also meant where nothing follows, or anything but the name of a member.
+    """
 
     summary: str
     members: Mapping[str, "Member"]
     default: str | None = None
+    bare: bool = False
 
 
 Member: TypeAlias = Command | Group
@@ -169,8 +173,20 @@ COMMANDS: Final = Group(
                 ),
             },
         ),
-        "redact": Command(
-            "goldpan.cli.redact:redact", "Redact records in files: JSON lines in, JSON lines out."
+        "redact": Group(
+            "The redaction alone: of files, and measured on your own labels.",
+            {
+                "run": Command(
+                    "goldpan.cli.redact:redact",
+                    "Redact records in files: JSON lines in, JSON lines out.",
+                ),
+                "check": Command(
+                    "goldpan.cli.redact_check:check",
+                    "Measure redaction on lines that you have labelled.",
+                ),
+            },
+            default="run",
+            bare=True,
         ),
     },
 )
