@@ -78,7 +78,8 @@ class PolicyRedactor:
         self._keys = keys
         self._audit = audit
         stage = names_stage(policy, None if report else policy.replaced())
-        self.policy_hash = policy.hash_with(stage.identity if stage else "")
+        self.model = stage.identity if stage else ""
+        self.policy_hash = policy.hash_with(self.model)
         book = KeyBook(policy.keys)
         self._segmenter = Segmenter(policy, keys, book, stage, report=report)
         self._identifiers = Identifiers(self._segmenter.pseudonyms, policy.segments.allow)

@@ -121,10 +121,14 @@ class Policy(Part):
         return self.hash_with("")
 
     def hash_with(self, model: str) -> str:
-        """Return the hash of this policy with a model for names, which is told by its identity."""
+        """Return the hash of this policy with a model for names, which is told by its identity.
+
+        The description is no part of it: a better sentence changes nothing that is done.
+        """
         if self.off:
             return OFF
-        document = {"engine": ENGINE, "model": model, "policy": self.model_dump(mode="json")}
+        rules = self.model_dump(mode="json", exclude={"description"})
+        document = {"engine": ENGINE, "model": model, "policy": rules}
         encoded = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
         return hashlib.sha256(encoded).hexdigest()[:16]
 

@@ -28,7 +28,7 @@ class Pseudonyms:
     def __init__(self, keys: Keys, regions: Sequence[str] = ()) -> None:
         self._regions = tuple(regions)
         self._hmac = hmac.new(keys.pseudonym, digestmod="sha256")
-        self._key_id = keys.key_id
+        self.key_id = keys.key_id
         self._known: dict[tuple[str, str, str], str] = {}
 
     def token(self, kind: str, value: str, scope: str = "") -> str:
@@ -56,12 +56,12 @@ class Pseudonyms:
         """Return ``key_id:token``, for fields that are identifiers and nothing else."""
         if PLACEHOLDER.fullmatch(value) or self.is_identifier(value):
             return value
-        return f"{self._key_id}:{self.token(kind, value, scope)}"
+        return f"{self.key_id}:{self.token(kind, value, scope)}"
 
     def is_identifier(self, value: str) -> bool:
         """Tell whether a value was made by :meth:`identifier` under this key."""
         key_id, _, token = value.partition(":")
-        return key_id == self._key_id and self.is_token(token)
+        return key_id == self.key_id and self.is_token(token)
 
     def is_token(self, token: str) -> bool:
         """Tell whether a token was made under this key."""

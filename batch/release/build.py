@@ -28,7 +28,7 @@ from batch.release.files import (
     starter,
 )
 from batch.release.lineage import lineage
-from batch.release.manifest import facts, manifest, read_manifest
+from batch.release.manifest import MIXED, facts, manifest, mixed_policies, read_manifest
 from batch.release.reading import read_rows
 from batch.release.rows import commitments, json_rows, salted
 from batch.release.selection import select
@@ -66,7 +66,8 @@ class Draft:
 class Built:
     """What came of a build. ``changes`` are against ``before``, the version that it follows.
 
-    ``level`` NONE: nothing is new, and ``version`` is the one that is there.
+    ``level`` NONE: nothing is new, and ``version`` is the one that is there. ``policies`` counts
+    the rows by redaction policy, where they are of more than one.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Built:
     changes: Changes
     before: Version | None
     rows: int
+    policies: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -113,6 +115,7 @@ def draft(
     true = facts(selection, [traces, labels], committed, key=means.key, code=means.code)
     if selection.synthetic is not None:
         true["synthetic"] = selection.synthetic.to_json()
+    true |= mixed_policies(rows["_policy"].to_pylist())
     return Draft(true | window.to_json(), rows, [row.content for row in committed])
 
 
@@ -141,14 +144,15 @@ def publish(made: Draft, shelf: Shelf, *, take_over: bool = False) -> Built:
     Raises TakenError if another builder is at it (with ``take_over`` his version is abandoned), or
     if rows that were read have been erased since.
     """
-    name = made.true["name"]
+    name, count = made.true["name"], made.true["row_count"]
+    mixed: Mapping[str, int] = made.true.get(MIXED, {})
     _refuse_erased(made, shelf)
     there = shelf.standing(name)
     before = last_published(there)
     found, level = _compared(made, shelf, before)
     if before is not None and level is Level.NONE:
-        count = made.true["row_count"]
-        return Built(name, before.version, before.digest, level, found, before.version, count)
+        old = before.version
+        return Built(name, old, before.digest, level, found, old, count, mixed)
     version = next_version(there, level)
     files = assemble(made, version, None if before is None else previous(before, found))
     one = claimed(shelf, name, there, version, files)
@@ -163,8 +167,8 @@ def publish(made: Draft, shelf: Shelf, *, take_over: bool = False) -> Built:
         shelf.abandon(one)
         raise
     shelf.fill(one, files)
-    count = made.true["row_count"]
-    return Built(name, version, one.digest, level, found, before.version if before else None, count)
+    follows = before.version if before else None
+    return Built(name, version, one.digest, level, found, follows, count, mixed)
 
 
 def _refuse_erased(made: Draft, shelf: Shelf) -> None:

@@ -284,13 +284,19 @@ def _personal_data(true: Mapping[str, Any], rows: Rows) -> list[Block]:
         if demanded == "any"
         else f"The spec takes only rows of the policies {', '.join(f'`{p}`' for p in demanded)}."
     )
+    mixed = (
+        f"The rows were stored under {len(policies)} redaction policies: the same value may be "
+        "replaced in some rows and stand in others, and the same person may have two stand-ins. "
+        "`goldpan lake scan` counts what today's policy would still replace."
+    )
     return [
         Heading("Personal data"),
         Text(
             "The rows are as the lake holds them: redacted before they were stored, under the "
-            f"policies below. {asked} What redaction is known to miss is in docs/redaction.md of "
-            "goldpan."
+            f"policies below. {asked} What redaction is known to miss is in docs/what-is-found.md "
+            "of goldpan."
         ),
+        *([Text(mixed, note=True)] if len(policies) > 1 else []),
         Grid(
             ("redaction policy (hash)", "rows"),
             [(f"`{policy}`", str(n)) for policy, n in sorted(policies.items())],

@@ -6,7 +6,8 @@ commitments, so it stays true when a row has to go.
 
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from batch.release.choose import Share
@@ -21,6 +22,9 @@ from schemas.errors import FatalError
 
 FORMAT: Final = 2
 """Since 2 it tells which rows are in the starter set, and does not quote the ids of a spec."""
+
+MIXED: Final = "redaction_policies"
+"""The key under which a manifest counts rows by policy, where they are of more than one."""
 
 
 def facts(
@@ -60,6 +64,15 @@ def facts(
         "rows_sha256": rows_sha256(rows),
         "rows": [list(row) for row in rows],
     }
+
+
+def mixed_policies(policies: Iterable[str]) -> dict[str, Any]:
+    """Return what a manifest says of rows that were stored under these redaction policies.
+
+    Nothing where all are of one policy, so that such manifests are as they always were.
+    """
+    counted = Counter(policies)
+    return {MIXED: dict(sorted(counted.items()))} if len(counted) > 1 else {}
 
 
 def told_spec(spec: Spec, key: bytes) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from batch.release.build import (
 )
 from batch.release.erased import Erasure, Note, erased_of
 from batch.release.files import DATA, MANIFEST, sha256
-from batch.release.manifest import read_manifest, rows_sha256
+from batch.release.manifest import MIXED, mixed_policies, read_manifest, rows_sha256
 from batch.release.reading import read_rows
 from batch.release.rows import commitments, json_rows
 from batch.release.shelf import Shelf, Standing, TakenError, latest
@@ -119,7 +119,8 @@ def _left(shelf: Shelf, source: Standing, manifest: Mapping[str, Any], note: Not
     left = rows.take(pa.array(kept, pa.int64()))
     pairs = [committed[i] for i in kept]
     drawn = left.filter(pc.is_null(left["generator"]))
-    true = {key: value for key, value in manifest.items() if key not in NOT_FACTS}
+    true = {key: value for key, value in manifest.items() if key not in {*NOT_FACTS, MIXED}}
+    true |= mixed_policies(left["_policy"].to_pylist())
     true |= {
         "design": _design(manifest["design"], drawn["stratum"].to_pylist()),
         "row_count": len(pairs),

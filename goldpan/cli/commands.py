@@ -15,11 +15,15 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Commands about one thing. ``default`` is the one that is meant where only options follow."""
+    """Commands about one thing. ``default`` is the one that is meant where only options follow.
+
+    With ``bare`` it is also meant where nothing follows, or anything but the name of a member.
+    """
 
     summary: str
     members: Mapping[str, "Member"]
     default: str | None = None
+    bare: bool = False
 
 
 Member: TypeAlias = Command | Group
@@ -63,6 +67,10 @@ COMMANDS: Final = Group(
                 "tables": Command("goldpan.cli.lake:tables", "Describe the tables."),
                 "verify": Command(
                     "goldpan.cli.lake:verify", "Prove that every record is there exactly once."
+                ),
+                "scan": Command(
+                    "goldpan.cli.lake_scan:scan",
+                    "Find what today's policy would replace in what is stored.",
                 ),
                 "metrics": Command(
                     "goldpan.cli.lake_metrics:metrics", "Tell the state of the lake as metrics."
@@ -165,8 +173,20 @@ COMMANDS: Final = Group(
                 ),
             },
         ),
-        "redact": Command(
-            "goldpan.cli.redact:redact", "Redact records in files: JSON lines in, JSON lines out."
+        "redact": Group(
+            "The redaction alone: of files, and measured on your own labels.",
+            {
+                "run": Command(
+                    "goldpan.cli.redact:redact",
+                    "Redact records in files: JSON lines in, JSON lines out.",
+                ),
+                "check": Command(
+                    "goldpan.cli.redact_check:check",
+                    "Measure redaction on lines that you have labelled.",
+                ),
+            },
+            default="run",
+            bare=True,
         ),
     },
 )

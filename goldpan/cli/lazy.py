@@ -4,6 +4,7 @@ So ``goldpan --help`` answers at once, without the libraries behind the commands
 """
 
 import importlib
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -26,11 +27,17 @@ class LazyGroup(click.Group):
         return self._entry.default
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the default in front where a command's name would be, if options stand there."""
+        """Put the default in front where a command's name would be, if none stands there."""
         helps = self.get_help_option_names(ctx)
-        if self.default and args and args[0].startswith("-") and args[0] not in helps:
+        if self.default and self.is_bare(args[:1]) and not set(args[:1]) & set(helps):
             args = [self.default, *args]
         return super().parse_args(ctx, args)
+
+    def is_bare(self, first: Sequence[str]) -> bool:
+        """Tell whether the first argument (or none) means the default, and not a member."""
+        if self._entry.bare:
+            return not set(first) & set(self._entry.members)
+        return any(one.startswith("-") for one in first)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the list."""

@@ -59,12 +59,13 @@ def redact(  # noqa: PLR0913 - one argument an option
     """Redact records in files, or from standard input, to standard output.
 
     A line that is no valid record is left out and named on standard error, without its content;
-    the exit code then is 1. With --json, standard error gets a summary in JSON.
+    the exit code then is 1. With --json, standard error gets a summary in JSON. The word `run` may
+    be left out.
 
     \b
     Example:
       export GOLDPAN_REDACT__KEY=$(openssl rand -base64 32)
-      goldpan redact --schema trace traces.jsonl > redacted.jsonl
+      goldpan redact run --schema trace traces.jsonl > redacted.jsonl
       echo '{"id": 1, "text": "mail ann@example.com"}' | goldpan redact --schema text
     """
     engine = open_lines(call.settings, schema)

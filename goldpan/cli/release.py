@@ -16,7 +16,7 @@ from batch.release.diff import difference
 from batch.release.erased import erased_of
 from batch.release.exports import FORMATS
 from batch.release.files import DATA, MANIFEST, SHEET, WITHDRAWN
-from batch.release.manifest import read_manifest
+from batch.release.manifest import MIXED, read_manifest
 from batch.release.reading import read_rows
 from batch.release.rows import json_rows
 from batch.release.shelf import Shelf, Standing, TakenError
@@ -33,6 +33,7 @@ from goldpan.cli.release_show import (
     DIGITS,
     built_json,
     difference_json,
+    policies_text,
     rows_text,
     show_built,
     show_difference,
@@ -174,6 +175,8 @@ def show(call: Call, *, release: str, sheet: bool) -> None:
             return
         console.print(f"{one.name}@{one.version}: {rows_text(manifest)}")
         console.print(f"digest sha256:{one.digest}", soft_wrap=True)
+        if MIXED in manifest:
+            console.print(policies_text(manifest[MIXED]), soft_wrap=True)
         console.print(strata_table(manifest))
 
     marks = {"digest": f"sha256:{one.digest}", "withdrawn": one.withdrawn, "erased": gone}

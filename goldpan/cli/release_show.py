@@ -25,6 +25,12 @@ def rows_text(true: Mapping[str, Any]) -> str:
     return f"{count} rows, {count_text(made)} of them synthetic" if made else f"{count} rows"
 
 
+def policies_text(policies: Mapping[str, int]) -> str:
+    """Return that rows are of more than one redaction policy, and how many of each."""
+    each = ", ".join(f"{policy} {count_text(many)}" for policy, many in sorted(policies.items()))
+    return f"[yellow]rows of {len(policies)} redaction policies[/]: {each}"
+
+
 def built_json(built: Built) -> dict[str, Any]:
     """Return what came of a build as JSON has it."""
     return {
@@ -37,6 +43,7 @@ def built_json(built: Built) -> dict[str, Any]:
         "rows": built.rows,
         "previous": str(built.before) if built.before else None,
         "changes": built.changes.counts(),
+        "redaction_policies": dict(built.policies),
     }
 
 
@@ -47,6 +54,8 @@ def show_built(console: Console, built: Built) -> None:
         console.print(f"nothing is new: {where} holds these {count_text(built.rows)} rows already")
         return
     console.print(f"published {where}: {count_text(built.rows)} rows")
+    if built.policies:
+        console.print(policies_text(built.policies), soft_wrap=True)
     if built.before:
         console.print(f"{built.level} after {built.before}: {_counts(built.changes.counts())}")
     console.print(f"pin it as {built.name}@sha256:{built.digest[:DIGITS]}")

@@ -53,7 +53,9 @@ def test_commands_on_a_page_exist_with_their_options(page: Path) -> None:
         command: click.Command | None = LazyGroup("goldpan", COMMANDS)
         context = click.Context(click.Command("goldpan"))
         rest = list(arguments)
-        while isinstance(command, LazyGroup) and rest and not rest[0].startswith("-"):
+        while isinstance(command, LazyGroup) and rest and not command.is_bare(rest[:1]):
+            if rest[0].startswith("-"):
+                break
             command = command.get_command(context, rest.pop(0))
         if isinstance(command, LazyGroup) and rest and command.default:
             command = command.get_command(context, command.default)

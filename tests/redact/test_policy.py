@@ -26,6 +26,12 @@ def test_hash_names_what_the_policy_does() -> None:
     assert parse_policy(SMALL, "a").hash != parse_policy(other, "c").hash
 
 
+def test_the_description_is_no_part_of_the_hash() -> None:
+    """A better sentence does not make rows look as if another policy had stored them."""
+    described = SMALL + "description: Names are masked.\n"
+    assert parse_policy(SMALL, "a").hash == parse_policy(described, "b").hash
+
+
 @pytest.mark.parametrize(
     ("text", "line", "reason"),
     [
