@@ -6,13 +6,11 @@ The rules are those of the README beside the cases.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from redact.policy import load_policy
-from redact.text import LineRedactor, Schema
-from tests.redact.kit import KEYS
+from redact.text import Schema
+from tests.redact.lines import outputs
 
 FOLDER = Path(__file__).parents[1] / "data" / "redaction_cases"
 Case = Mapping[str, Any]
@@ -32,7 +30,7 @@ _FILLER = {
     ),
     "log": ("08:30:{s:02} INFO  loader-{w} wrote {n} rows of shop.items in {m} ms\n",),
 }
-_TOKEN = r"<{type}:([a-z2-7]{{12}})>"  # noqa: S105  # a stand-in, no secret
+_TOKEN = r"<{type}:([a-z2-7]{{12}})>"
 
 
 class Part(NamedTuple):
@@ -58,31 +56,28 @@ def failures(cases: Sequence[Case], *, shorter: int = 1) -> list[str]:
 
     ``shorter`` divides the length of the harmless text that cases ask for.
     """
-    outputs: dict[int, list[dict[str, Any] | None]] = {case["id"]: [] for case in cases}
+    done: dict[int, list[dict[str, Any] | None]] = {case["id"]: [] for case in cases}
     for policy in dict.fromkeys(case["policy"] for case in cases):
         parts = [p for case in cases if case["policy"] == policy for p in _parts(case, shorter)]
         for schema in dict.fromkeys(part.schema for part in parts):
             chosen = [part for part in parts if part.schema == schema]
-            lines = redactor(policy, schema).lines([json.dumps(p.document) for p in chosen])
-            for part, line in zip(chosen, lines, strict=True):
-                document = None if line.output is None else json.loads(line.output)
-                outputs[part.case].append(document)
-    found = ((case, judge(case, outputs[case["id"]])) for case in cases)
+            results = outputs([part.document for part in chosen], schema, _source(policy))
+            for part, document in zip(chosen, results, strict=True):
+                done[part.case].append(document)
+    found = ((case, judge(case, done[case["id"]])) for case in cases)
     return [_sentence(case, why) for case, why in found if why]
 
 
-@lru_cache
-def redactor(policy: str | None, schema: Schema) -> LineRedactor:
-    """Return the redactor of a preset or of a policy file beside the cases."""
+def _source(policy: str | None) -> str:
+    """Return the preset of a case, or the path of the policy file beside the cases."""
     source = policy or "strict"
-    own = source.endswith(".yaml")
-    return LineRedactor(load_policy(str(FOLDER / source) if own else source), KEYS, schema)
+    return str(FOLDER / source) if source.endswith(".yaml") else source
 
 
-def judge(case: Case, outputs: Sequence[dict[str, Any] | None]) -> str:
-    """Return what is wrong with the outputs of a case (None: refused), nothing if it passes."""
-    passed = [output for output in outputs if output is not None]
-    if len(passed) < len(outputs):
+def judge(case: Case, results: Sequence[dict[str, Any] | None]) -> str:
+    """Return what is wrong with the results of a case (None: refused), nothing if it passes."""
+    passed = [output for output in results if output is not None]
+    if len(passed) < len(results):
         return "" if case.get("may_refuse") else "refused"
     if case["schema"] == "trace":
         for output in passed:

@@ -1,7 +1,8 @@
 """Runs the leak hunt: python -m tests.redact.hunt --combinations 20000 --seed 7 --show 20.
 
 Prints the share of personal values that are left and of harmless twins that are changed, by each
-axis, and the first failures. With --shrink failures are made as simple as they can be and grouped.
+axis, and the first failures. With --shrink failures are made as simple as they can be and grouped;
+with --keep the new kinds among them become fixed cases (`found.jsonl`).
 The exit code is 1 if a value is left, or more than 0.5 % of the twins are changed.
 """
 
@@ -9,9 +10,11 @@ import argparse
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 
-from tests.redact.hunt.combine import draw
-from tests.redact.hunt.report import AXES, Tally, example, summary, tables, tally
+from tests.redact.hunt.combine import Combination, draw
+from tests.redact.hunt.found import add
+from tests.redact.hunt.report import AXES, example, summary, tables, tally
 from tests.redact.hunt.run import drawn, verdict, verdicts
 from tests.redact.hunt.shrink import shrunk, signature
 
@@ -29,6 +32,7 @@ def main() -> int:
         "--shrink", type=int, default=0, metavar="N", help="failures to make simple"
     )
     parser.add_argument("--number", type=int, help="print one combination and what comes of it")
+    parser.add_argument("--keep", action="store_true", help="add the kinds to found.jsonl")
     args = parser.parse_args()
     if args.number is not None:
         for one in draw(args.seed, args.number):
@@ -39,17 +43,19 @@ def main() -> int:
     print(tables(counted, args.by.split(",")))
     for failure in counted.failures[: args.show]:
         print(f"\n{example(failure)}")
-    if args.shrink:
-        print(f"\n{kinds(counted, args.shrink)}")
+    if args.shrink or args.keep:
+        simple = [shrunk(f.combination) for f in counted.failures[: args.shrink or None]]
+        print(f"\n{kinds(simple)}")
+        if args.keep:
+            print(f"\n{add(simple)} new kinds in found.jsonl")
     print(f"\n{summary(counted)}")
     return int(counted.share(harmless=False) > 0 or counted.share(harmless=True) > MOST_CHANGED)
 
 
-def kinds(counted: Tally, most: int) -> str:
+def kinds(simplest: Sequence[Combination]) -> str:
     """Return the kinds of failures, the most frequent first, each with its simplest input."""
-    groups = defaultdict(list)
-    for failure in counted.failures[:most]:
-        simple = shrunk(failure.combination)
+    groups: defaultdict[tuple[bool, str], list[Combination]] = defaultdict(list)
+    for simple in simplest:
         groups[simple.harmless, signature(simple)].append(simple)
     lines = []
     for (harmless, name), some in sorted(groups.items(), key=lambda item: -len(item[1])):

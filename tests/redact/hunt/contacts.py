@@ -1,6 +1,6 @@
 """Values that lead to a person or a machine: names, mail, phones, addresses, birth dates, hosts."""
+# ruff: noqa: RUF001  # words of many scripts
 
-import json
 from random import Random
 
 from tests.redact.hunt.people import handle, person
@@ -94,7 +94,8 @@ def email(rng: Random) -> Value:
         "mail",
     )
     leads = ("my mail is ", "write to ", "E-Mail: ", "courriel : ", "")
-    return Value("email", f"{local}@{domain}", (local,), (), leads, keys, alone=True, forms=forms)
+    gone = (local, local.replace(".", " dot "))
+    return Value("email", f"{local}@{domain}", gone, (), leads, keys, alone=True, forms=forms)
 
 
 def internal_mail(rng: Random) -> Value:
@@ -384,8 +385,3 @@ def host(rng: Random) -> Value:
     name = f"{rng.choice(['db', 'laptop', 'build'])}-{handle(rng)[1]}{digits(rng, 2)}"
     text = f"{name}.{rng.choice(['corp', 'prod.internal', 'intranet', 'office.lan'])}"
     return Value("internal host", text, (name,), (), ("", "on "), ("host",), alone=True)
-
-
-def as_json_text(text: str) -> str:
-    """Return a text as it stands inside a JSON string."""
-    return json.dumps(text)[1:-1]

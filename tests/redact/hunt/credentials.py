@@ -2,6 +2,7 @@
 
 The beginnings of keys stand in two pieces here, so that scanners for secrets pass this file.
 """
+# ruff: noqa: RUF001  # words of many scripts
 
 import base64
 from random import Random
@@ -25,7 +26,7 @@ _WORDS = [
 ]
 
 PASSWORD_LEADS = {
-    "en": ("password: ", "Password: ", "my password is ", "the password is ", "passwd=", "pwd: ", "PIN code / password: "),
+    "en": ("password: ", "Password: ", "my password is ", "the password is ", "passwd=", "pwd: "),
     "de": ("Passwort: ", "Kennwort: ", "Mein Passwort ist "),
     "fr": ("mot de passe : ", "mon mot de passe est "),
     "es": ("contraseña: ", "mi contraseña es "),
@@ -131,9 +132,12 @@ _HEADS = {
     "DigitalOcean": ("do", "p_v1_", 64, _HEX), "Databricks": ("da", "pi", 32, _HEX),
     "Shopify": ("sh", "pat_", 32, _HEX), "Linear": ("lin_", "api_", 40, _ALNUM),
     "New Relic": ("NR", "AK-", 27, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"),
-    "Grafana": ("gl", "sa_", 41, None), "Vault": ("hv", "s.", 95, _ALNUM), "PyPI": ("py", "pi-AgEIcHlwaS5vcmc", 60, _ALNUM),
-    "Twilio": ("S", "K", 32, _HEX), "Brevo": ("xkey", "sib-", 64, _HEX), "Fireworks": ("f", "w_", 24, _ALNUM),
-    "Postman": ("PM", "AK-", 59, None), "Doppler": ("dp.", "pt.", 43, _ALNUM), "Figma": ("fi", "gd_", 40, _ALNUM),
+    "Grafana": ("gl", "sa_", 41, None),
+    "Vault": ("hv", "s.", 95, _ALNUM), "PyPI": ("py", "pi-AgEIcHlwaS5vcmc", 60, _ALNUM),
+    "Twilio": ("S", "K", 32, _HEX), "Brevo": ("xkey", "sib-", 64, _HEX),
+    "Fireworks": ("f", "w_", 24, _ALNUM),
+    "Postman": ("PM", "AK-", 59, None), "Doppler": ("dp.", "pt.", 43, _ALNUM),
+    "Figma": ("fi", "gd_", 40, _ALNUM),
 }  # fmt: skip
 
 

@@ -58,7 +58,8 @@ def _epoch(rng: Random) -> Value:
 
 
 def _decimal(rng: Random) -> Value:
-    text = f"{rng.choice(['', '-'])}{rng.randrange(0, 40)}.{digits(rng, rng.randrange(6, 17), '0123456789')}"
+    places = digits(rng, rng.randrange(6, 17), "0123456789")
+    text = f"{rng.choice(['', '-'])}{rng.randrange(0, 40)}.{places}"
     return Value("decimal", text, alone=True, keys=("score", "embedding", "ratio", "weight"))
 
 
@@ -299,7 +300,8 @@ def _size(rng: Random) -> Value:
 
 
 HARMLESS = (
-    _id, _id, _order, _identifier, _epoch, _epoch, _decimal, _decimal, _uuid, _uuid, _hash, _version,
+    _id, _id, _order, _identifier, _epoch, _epoch, _decimal, _decimal, _uuid, _uuid, _hash,
+    _version,
     _package, _isbn, _ean, _loopback, _issue, _amount, _count, _flag, _absent, _setting, _type,
     _thing_name, _words, _words, _code, _size,
 )  # fmt: skip

@@ -1,4 +1,5 @@
 """Invented persons: first and last names of many languages and scripts, joined at random."""
+# ruff: noqa: RUF001  # words of many scripts
 
 from random import Random
 from typing import NamedTuple
