@@ -3,6 +3,8 @@
 A hunt by hand: ``python -m tests.redact.hunt``. GOLDPAN_HUNT_SEED chooses the seed of these.
 """
 
+# ruff: noqa: RUF001  # full-width letters
+
 import os
 import random
 

@@ -53,7 +53,7 @@ def add(simplest: Iterable[Combination], path: Path = PATH) -> int:
     """Write failures of kinds that the file does not hold yet; return how many were new."""
     known = {case["kind"] for case in read(path)} if path.exists() else set()
     number = len(read(path)) if path.exists() else 0
-    lines = []
+    lines: list[str] = []
     for one in simplest:
         kind = ("harmless: " if one.harmless else "") + signature(one)
         if kind not in known:
