@@ -145,7 +145,7 @@ def _shape(value: Value, rng: Random) -> Shape:
         field=field,
         key=key if way != "in an id" else rng.choice(_ID_PREFIXES),
         lead=lead,
-        echo=rng.random() < 0.3,
+        echo=way != "in an id" and rng.random() < 0.3,
         seed=rng.getrandbits(32),
     )
     return dataclasses.replace(shape, **_spelling(value, shape, rng))

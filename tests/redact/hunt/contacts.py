@@ -106,62 +106,53 @@ def internal_mail(rng: Random) -> Value:
 
 
 _PHONES = {
-    "US": ("1", ("{a}555{n4}",), (3, 3)),
-    "GB": ("44", ("2079460{n3}", "7700900{n3}", "1632960{n3}"), (3, 4)),
-    "FR": ("33", ("19900{n4}", "63998{n4}", "26191{n4}"), (1, 2, 2, 2)),
-    "DE": ("49", ("3023125{n3}", "8999998{n3}", "1713920{n3}"), (3, 4)),
-    "AU": ("61", ("491570{n3}", "255501{n3}"), (3, 3)),
-    "SE": ("46", ("8465004{n2}", "317400{n3}"), (2, 3)),
+    "US": ("1", ("{area} 555 01{n2}",)),
+    "GB": ("44", ("20 7946 0{n3}", "7700 900{n3}", "1632 960{n3}")),
+    "FR": ("33", ("1 99 00 {n2} {m2}", "6 39 98 {n2} {m2}", "2 61 91 {n2} {m2}")),
+    "DE": ("49", ("30 23125 {n3}", "89 99998 {n3}", "171 39200{n2}")),
+    "AU": ("61", ("491 570 {n3}", "2 5550 1{n3}")),
+    "SE": ("46", ("8 465 004 {n2}", "31 390 06 {n2}")),
 }
+"""Country codes, and numbers in groups out of the ranges that are set aside for fiction."""
 
 
 def _subscriber(rng: Random, region: str) -> str:
-    pattern = rng.choice(_PHONES[region][1])
-    area = rng.choice(["212", "415", "312", "206", "617"])
-    n4 = f"01{digits(rng, 2, '0123456789')}" if region == "US" else digits(rng, 4)
-    return pattern.format(a=area, n4=n4, n3=digits(rng, 3), n2=digits(rng, 2))
-
-
-def _spaced(number: str, sizes: tuple[int, ...], mark: str) -> str:
-    groups, at = [], 0
-    for size in sizes:
-        groups.append(number[at : at + size])
-        at += size
-    return mark.join([*groups, number[at:]])
+    """Return a number without code and trunk prefix, in its usual groups."""
+    return rng.choice(_PHONES[region][1]).format(
+        area=rng.choice(["212", "415", "312", "206", "617"]),
+        n2=digits(rng, 2, "0123456789"),
+        m2=digits(rng, 2, "0123456789"),
+        n3=digits(rng, 3, "0123456789"),
+    )
 
 
 def phone_international(rng: Random) -> Value:
     """Return a telephone number with its country code; it needs no word."""
     region = rng.choice(list(_PHONES))
-    code, _, sizes = _PHONES[region]
-    number = _subscriber(rng, region)
-    text = f"+{code} {_spaced(number, sizes, ' ')}"
+    code, number = _PHONES[region][0], _subscriber(rng, region)
+    plain = number.replace(" ", "")
     forms = {
-        "E.164": f"+{code}{number}",
-        "dashes": f"+{code}-{_spaced(number, sizes, '-')}",
-        "points": f"+{code}.{_spaced(number, sizes, '.')}",
-        "(0)": f"+{code} (0) {_spaced(number, sizes, ' ')}",
-        "whatsapp:": f"whatsapp:+{code}{number}",
-        "tel:": f"tel:+{code}{number}",
-        "no-break spaces": f"+{code}\u00a0{_spaced(number, sizes, chr(160))}",
+        "E.164": f"+{code}{plain}",
+        "dashes": f"+{code}-{number.replace(' ', '-')}",
+        "points": f"+{code}.{number.replace(' ', '.')}",
+        "(0)": f"+{code} (0) {number}",
+        "whatsapp:": f"whatsapp:+{code}{plain}",
+        "tel:": f"tel:+{code}{plain}",
+        "no-break spaces": f"+{code} {number}".replace(" ", "\u00a0"),
     }
     if region == "US":
         del forms["(0)"]
     keys = (
-        "phone",
-        "phone number",
-        "mobile",
-        "whatsapp number",
-        "customer phone",
-        "handynummer",
+        "phone", "phone number", "mobile", "whatsapp number", "customer phone", "handynummer",
         "telefono",
-    )
+    )  # fmt: skip
+    leads = ("", "call me at ")
     return Value(
         "phone, international",
-        text,
-        (number[-8:],),
+        f"+{code} {number}",
+        (plain[-8:],),
         (),
-        ("", "call me at "),
+        leads,
         keys,
         alone=True,
         forms=forms,
@@ -171,20 +162,14 @@ def phone_international(rng: Random) -> Value:
 def phone_national(rng: Random) -> Value:
     """Return a telephone number without its country code, after its word or under its key."""
     region = rng.choice(["US", "GB", "FR", "DE"])
-    _, _, sizes = _PHONES[region]
     number = _subscriber(rng, region)
-    trunk = "" if region == "US" else "0"
-    sizes = (sizes[0] + len(trunk), *sizes[1:])
-    full = trunk + number
-    text = _spaced(full, sizes, "-" if region == "US" else " ")
-    forms = {
-        "digits": full,
-        "points": _spaced(full, sizes, "."),
-        "slash": _spaced(full, sizes, "/"),
-    }
+    number = number if region == "US" else f"0{number}"
+    forms = {"digits": number.replace(" ", ""), "dashes": number.replace(" ", "-")}
     if region == "US":
-        forms["parentheses"] = f"({number[:3]}) {number[3:6]}-{number[6:]}"
-        del forms["slash"]
+        forms["parentheses"] = _parentheses(number)
+    else:
+        forms["points"] = number.replace(" ", ".")
+        forms["slash"] = number.replace(" ", "/", 1)
     leads = {
         "US": ("phone ", "my cell is ", "call me on my mobile "),
         "GB": ("phone ", "mobile: ", "telephone "),
@@ -192,18 +177,22 @@ def phone_national(rng: Random) -> Value:
         "DE": ("Tel. ", "Telefon: ", "meine Handynummer ist "),
     }[region]
     keys = ("phone", "mobile", "phone number", "home phone", "contact phone", "telefon", "fax")
-    return Value("phone, national", text, (number[-7:],), (), leads, keys, forms=forms)
+    gone = (number.replace(" ", "")[-7:],)
+    return Value("phone, national", number, gone, (), leads, keys, forms=forms)
+
+
+def _parentheses(number: str) -> str:
+    area, exchange, line = number.split()
+    return f"({area}) {exchange}-{line}"
 
 
 def phone_us(rng: Random) -> Value:
     """Return an American number with its usual marks; it needs no word."""
     number = _subscriber(rng, "US")
-    text = f"{number[:3]}-{number[3:6]}-{number[6:]}"
-    forms = {
-        "parentheses": f"({number[:3]}) {number[3:6]}-{number[6:]}",
-        "points": f"{number[:3]}.{number[3:6]}.{number[6:]}",
-    }
-    return Value("phone, US", text, (number[-7:],), (), ("",), ("phone",), alone=True, forms=forms)
+    forms = {"parentheses": _parentheses(number), "points": number.replace(" ", ".")}
+    text = number.replace(" ", "-")
+    gone = (text.replace("-", "")[-7:],)
+    return Value("phone, US", text, gone, (), ("",), ("phone",), alone=True, forms=forms)
 
 
 _STREETS = [

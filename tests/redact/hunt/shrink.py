@@ -10,40 +10,47 @@ from tests.redact.hunt.exclusions import why_not
 from tests.redact.hunt.neighbours import BY_NAME
 from tests.redact.hunt.run import verdict
 
+PLAIN_LINES = next(one for one in PAIRS if one.name == "key: value")
+
 
 def shrunk(combination: Combination) -> Combination:
     """Return the simplest combination of the same value that fails in the same way."""
     was = verdict(combination).wrong.partition(":")[0]
     current = combination
-    for change in _changes(combination):
-        shape = dataclasses.replace(current.shape, **change)
-        if why_not(current.value, shape) is not None:
-            continue
-        simpler = build(current.identity, current.value, shape)
-        wrong = verdict(simpler).wrong
-        if wrong and wrong.partition(":")[0] == was:
-            current = simpler
+    for alternatives in _changes(combination):
+        for change in alternatives:
+            shape = dataclasses.replace(current.shape, **change)
+            if shape == current.shape:
+                break
+            simpler = build(current.identity, current.value, shape)
+            if why_not(current.value, shape) is None and _fails(simpler, was):
+                current = simpler
+                break
     return current
 
 
-def _changes(combination: Combination) -> Iterator[dict[str, Any]]:
-    """Yield what may be simpler, the most telling first."""
+def _fails(combination: Combination, how: str) -> bool:
+    return verdict(combination).wrong.partition(":")[0] == how
+
+
+def _changes(combination: Combination) -> Iterator[tuple[dict[str, Any], ...]]:
+    """Yield what may be simpler, the most telling first: of each group the first that fails."""
     shape = combination.shape
     if shape.way == "in an id":
-        yield {"key": ""}
+        yield ({"key": ""},)
+        yield ({"field": "session id"},)
         return
-    yield {"disguise": "plain"}
-    yield {"field": "text", "echo": False}
-    yield {"field": "message of tool", "echo": False}
-    yield {"field": "message of user", "echo": False}
-    yield {"echo": False}
-    yield {"container": PROSE[0] if shape.way == "said" else PAIRS[0], "seed": 0}
+    fields = ("text", "message of tool", "message of user")
+    yield ({"echo": False},)
+    yield ({"disguise": "plain"},)
+    yield tuple({"field": name} for name in fields)
     if shape.way == "said":
-        yield {"container": PAIRS[0], "seed": 0}
-        yield {"neighbour": BY_NAME["space"]}
-        yield {"neighbour": BY_NAME["alone"]}
-    yield {"number": False}
-    yield {"seed": 0}
+        yield ({"container": PROSE[0], "seed": 0}, {"container": PAIRS[0], "seed": 0})
+        yield ({"neighbour": BY_NAME["alone"]}, {"neighbour": BY_NAME["space"]})
+    else:
+        yield ({"container": PAIRS[0], "seed": 0}, {"container": PLAIN_LINES, "seed": 0})
+    yield ({"number": False},)
+    yield ({"seed": 0},)
 
 
 def signature(shrunk_combination: Combination) -> str:
