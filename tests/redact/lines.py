@@ -1,0 +1,36 @@
+"""Records through the redactor that all tests of a process share: documents in, documents out."""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, cast
+
+import msgspec
+
+from redact.engine import PolicyRedactor
+from redact.policy import load_policy
+from redact.text import LineRedactor, Schema
+from schemas.provenance import RecordKind
+from tests.redact.kit import KEYS, decoded, redactor
+
+
+def outputs(
+    documents: Sequence[Mapping[str, Any]], schema: Schema, policy: str = "strict"
+) -> list[dict[str, Any] | None]:
+    """Return the documents after redaction under a preset or a policy file; None if refused.
+
+    Texts go the way of ``goldpan redact --schema text``, records that of the worker.
+    """
+    if schema == "text":
+        done = _texts(policy).lines([json.dumps(document) for document in documents])
+        return [None if line.output is None else json.loads(line.output) for line in done]
+    batch = decoded(documents, RecordKind(schema))
+    kept = cast("PolicyRedactor", redactor(policy)).in_place(batch).kept
+    passed = {row: msgspec.to_builtins(batch.records[row]) for row in kept}
+    return [passed.get(row) for row in range(len(documents))]
+
+
+@lru_cache
+def _texts(policy: str) -> LineRedactor:
+    """Return the redactor of texts under a policy: building it takes seconds."""
+    return LineRedactor(load_policy(policy), KEYS, "text")
