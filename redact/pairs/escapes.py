@@ -41,16 +41,24 @@ def places(raw: str, form: Form, times: int = 1) -> tuple[str, list[int]]:
     if form in _STRINGS:
         origin = list(range(len(raw) + 1))
         for _ in range(times):
-            raw, inner = _spread([(m.start(), m[0], _escape(m[0])) for m in _BACKSLASH.finditer(raw)], len(raw))
+            raw, inner = _spread(
+                [(m.start(), m[0], _escape(m[0])) for m in _BACKSLASH.finditer(raw)], len(raw)
+            )
             origin = [origin[place] for place in inner]
         return raw, origin
     if form == "percent":
         return _spread(list(chain.from_iterable(map(_octets, _PERCENT.finditer(raw)))), len(raw))
     if form == "xml":
-        units = [(m.start(), m[0], html.unescape(m[0]) if m[0][-1] == ";" and m[0][0] == "&" else m[0]) for m in _ENTITY.finditer(raw)]
+        units = [
+            (m.start(), m[0], html.unescape(m[0]) if m[0][-1] == ";" and m[0][0] == "&" else m[0])
+            for m in _ENTITY.finditer(raw)
+        ]
         return _spread(units, len(raw))
     if form == "cell" and '""' in raw:
-        return _spread([(m.start(), m[0], '"' if m[0] == '""' else m[0]) for m in _DOUBLED.finditer(raw)], len(raw))
+        return _spread(
+            [(m.start(), m[0], '"' if m[0] == '""' else m[0]) for m in _DOUBLED.finditer(raw)],
+            len(raw),
+        )
     return raw, list(range(len(raw) + 1))
 
 
@@ -58,7 +66,9 @@ def quoted(mark: str, form: Form, times: int) -> str:
     """Return a quotation mark as it is written within a value of a form."""
     if form in _STRINGS:
         for _ in range(times):
-            mark = mark.replace("\\", "\\\\").replace('"' if form == "json_string" else "'", _OWN[form])
+            mark = mark.replace("\\", "\\\\").replace(
+                '"' if form == "json_string" else "'", _OWN[form]
+            )
         return mark
     if form == "percent":
         return mark.replace("\\", "%5C").replace('"', "%22").replace("'", "%27")

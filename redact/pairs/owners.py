@@ -66,7 +66,10 @@ def _alone(text: str, items: Sequence[Item], inner: Sequence[tuple[int, str]]) -
     for number, item in enumerate(items):
         if inner[number][0] or item.more:
             continue
-        if before >= 0 and "\n" not in text[items[before].at : min(item.at, items[before].at + 2_000)]:
+        if (
+            before >= 0
+            and "\n" not in text[items[before].at : min(item.at, items[before].at + 2_000)]
+        ):
             result[number] = result[before] = False
         before = number
     return result
@@ -137,7 +140,10 @@ class _Lines:
         return self._in_block(item, text[line : item.at])
 
     def _in_block(self, item: Item, lead: str) -> int:
-        indent, bulleted = len(lead), bool(lead.strip(" \t\"'`_")) and lead.strip()[0] in "-*+\u2022"
+        indent, bulleted = (
+            len(lead),
+            bool(lead.strip(" \t\"'`_")) and lead.strip()[0] in "-*+\u2022",
+        )
         blocks = self._blocks
         while blocks and blocks[-1].indent > indent:
             blocks.pop()

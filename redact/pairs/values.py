@@ -10,7 +10,8 @@ from redact.pairs.pair import Form
 _OPEN = re.compile(r"""(?:[bBuUrRfF]{1,2}(?=["']))?(\\{0,7})(["'])""")
 _NUMBER = re.compile(r"[-+]?[0-9][0-9_]*+(?:\.[0-9]*+)?(?:[eE][-+]?[0-9]++)?(?![\w.:@/+-])")
 _CALL = re.compile(
-    r"""<?[A-Za-z_][\w.]{0,60}+\((?:(["'])([^"'\\\n]{0,500}+)\1|([0-9, ]{1,60}+)(?:, ?tzinfo=[\w.() ]{1,60}?)?)\)"""
+    r"""<?[A-Za-z_][\w.]{0,60}+\((?:(["'])([^"'\\\n]{0,500}+)\1"""
+    r"""|([0-9, ]{1,60}+)(?:, ?tzinfo=[\w.() ]{1,60}?)?)\)"""
 )
 _RUNS = {mark: re.compile(rf"(?<!\\)(\\*+){mark}|\n") for mark in "\"'"}
 _CUT = re.compile(r"\s*(?:\.{3}|\u2026)\s*(?:\[|\(|<|\Z).{0,80}\Z|\\+\Z", re.DOTALL)
@@ -63,7 +64,9 @@ def _triple(text: str, start: int, mark: str) -> Literal:
     if end < 0:
         end = text.find("\n", start)
         end = len(text) if end < 0 else end
-        return Literal(start, end, read(text[start:end], form), form, end, closed=False, mark=mark[0])
+        return Literal(
+            start, end, read(text[start:end], form), form, end, closed=False, mark=mark[0]
+        )
     return Literal(start, end, read(text[start:end], form), form, end + 3, mark=mark[0])
 
 
@@ -90,7 +93,9 @@ def _end(text: str, start: int, slashes: int, mark: str) -> tuple[int, int, bool
 
 
 def _is_apostrophe(text: str, place: int) -> bool:
-    return text[place] == "'" and text[place - 1].isalnum() and text[place + 1 : place + 2].isalnum()
+    return (
+        text[place] == "'" and text[place - 1].isalnum() and text[place + 1 : place + 2].isalnum()
+    )
 
 
 def number_at(text: str, place: int, mark: str) -> Literal | None:
