@@ -16,6 +16,7 @@ from redact.pairs.values import Literal, call_at, list_at, string_at
 
 _SPACE = re.compile(r"[ \t\u3000]*+[*_`~]{0,3}+[ \t\u3000]*+")
 _AFTER_STRING = re.compile(r"[\s,;|)}\]&<>.]|\Z|\\[nrt\"']|['\"]")
+_NOT_FLAT = re.compile(r"[\n{(\[\"'=:]")
 _YAML_TAG = re.compile(r"(?:!{1,2}[\w:/.-]{0,40}+|&[\w-]{1,40}+)[ \t]+")
 
 
@@ -106,7 +107,8 @@ def _bare(text: str, mark: Mark, after: Mark | None) -> list[Item]:
     raw = text[start:end]
     if raw[-1:] in ("(", "[", "{") or not any(map(str.isalnum, raw)):
         return [_heading(mark)]
-    return [Item(mark.key, mark.at, start, end, read(raw, form), form)]
+    key = read(mark.key, "percent") if form == "percent" else mark.key
+    return [Item(key, mark.at, start, end, read(raw, form), form)]
 
 
 def _below(text: str, mark: Mark, line_end: int, after: Mark | None, *, block: bool) -> list[Item]:
@@ -128,7 +130,7 @@ def _bare_list(text: str, place: int) -> list[Literal]:
     """Return the words of a list as YAML writes it, ``[a, b]``."""
     end = text.find("]", place, place + 500)
     found: list[Literal] = []
-    if end < 0 or "\n" in text[place:end]:
+    if end < 0 or _NOT_FLAT.search(text, place + 1, end) is not None:
         return found
     at = place + 1
     for part in text[at:end].split(","):

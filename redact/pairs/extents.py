@@ -5,7 +5,7 @@ import re
 from redact.pairs.marks import Mark
 from redact.pairs.pair import Form
 
-_STOP = re.compile(r"[&;,|\t\"'`)\]}<>\uff0c\uff1b\u3001]")
+_STOP = re.compile(r"[&;,|\t\"`)\]}<>\uff0c\uff1b\u3001]|(?<!\w)'|'(?!\w)")
 _TRIM_END = " \t\r,;|*_`~\u3000\uff0c\uff1b\u3001\u00b7\u2022\\"
 _CLOSERS = {")": "(", "]": "[", "}": "{", ">": "<"}
 _BRACKET = re.compile(r"[()\[\]{}<>]")

@@ -10,6 +10,7 @@ from redact.pairs.pair import Item, Pair
 _BRACKET = re.compile(r"[{}()\[\]]|\n[ \t]*\n")
 _OPENS = {"}": "{", ")": "(", "]": "["}
 _MAX_BRACKETS = 64
+_BULLETS = ("-", "*", "+", "\u2022")
 _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?\Z")
 
 
@@ -140,10 +141,8 @@ class _Lines:
         return self._in_block(item, text[line : item.at])
 
     def _in_block(self, item: Item, lead: str) -> int:
-        indent, bulleted = (
-            len(lead),
-            bool(lead.strip(" \t\"'`_")) and lead.strip()[0] in "-*+\u2022",
-        )
+        indent = len(lead)
+        bulleted = lead.strip(" \t\"'`_")[:1] in _BULLETS
         blocks = self._blocks
         while blocks and blocks[-1].indent > indent:
             blocks.pop()
