@@ -1,6 +1,7 @@
 """All keys with their values in a text: each reader in turn, then what is in the values."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
@@ -46,7 +47,8 @@ def _pairs(text: str, first: int, depth: int, most: int) -> tuple[list[Pair], in
     items = list(islice(_items(text, tags), 2 * most))
     items.sort(key=lambda item: item.at)
     more, first = owned(text, items, first)
-    kept = _resolved(found + more, most)
+    kept = _resolved(found, most)
+    kept = _resolved([*kept, *_fitting(more, kept)], most) if kept else _resolved(more, most)
     if depth > 1:
         kept, first = _with_inner(text, kept, first, depth, most)
     return kept, first
@@ -77,6 +79,19 @@ def _items(text: str, tags: Sequence[tuple[int, int]]) -> Iterator[Item]:
         yield from columns(text)
     if " -" in text:
         yield from options(text)
+
+
+def _fitting(pairs: Sequence[Pair], kept: Sequence[Pair]) -> Iterator[Pair]:
+    """Yield the pairs that overlap none of the kept ones, which stand in order, in part."""
+    starts = [pair.start for pair in kept]
+    for pair in pairs:
+        inside = bisect_left(starts, pair.end)
+        before = bisect_left(starts, pair.start)
+        if inside and starts[inside - 1] > pair.start and kept[inside - 1].end > pair.end:
+            continue
+        if before and pair.start < kept[before - 1].end < pair.end:
+            continue
+        yield pair
 
 
 def _resolved(found: Iterable[Pair], most: int) -> list[Pair]:

@@ -13,7 +13,7 @@ _MAX_COLUMNS = 200
 _MAX_CELL = 4_000
 _HEAD = (
     r"[ ]{0,60}+(?:\"[^\"\n]{1,60}+\"|'[^'\n]{1,60}+'"
-    r"|[*_`]{0,3}+[^\W\d_%s][^\"\n%s]{0,60}+|[ #]?)[ ]{0,60}+"
+    r"|[*_`]{0,3}+[^\W\d_%s][^\"\n:=<>{}%s]{0,60}+|[ #]?)[ ]{0,60}+"
 )
 _PIPE = "|\u2502\u2503\u2551"
 _SEPARATORS = {"\t": "\t", ";": ";", ",": ",", "|": _PIPE}
@@ -67,21 +67,29 @@ def tables(text: str, first: int) -> tuple[list[Pair], int]:
     The owner of a cell is its row.
     """
     found: list[Pair] = []
-    for separator, signs in _SEPARATORS.items():
-        if separator not in text and not (separator == "|" and any(s in text for s in signs)):
-            continue
-        place = 0
-        while True:
-            line = _HEADINGS[separator].search(text, place)
-            if line is None:
-                break
-            table = _Table(text, line.start(), separator)
-            if table.is_table():
-                pairs = list(table.pairs(first))
-                first = max((pair.owner for pair in pairs), default=first) + 1
-                found += pairs
-            place = max(table.end, line.end())
+    every = [table for separator in _SEPARATORS for table in _tables(text, separator)]
+    end = 0
+    for table in sorted(every, key=lambda table: table.start):
+        if table.start < end:
+            continue  # what looks like one within the cells of another
+        end = table.end
+        pairs = list(table.pairs(first))
+        first = max((pair.owner for pair in pairs), default=first) + 1
+        found += pairs
     return found, first
+
+
+def _tables(text: str, separator: str) -> Iterator["_Table"]:
+    """Yield the tables with a separator."""
+    if not any(sign in text for sign in _SEPARATORS[separator]):
+        return
+    place = 0
+    search = _HEADINGS[separator].search
+    while (line := search(text, place)) is not None:
+        table = _Table(text, line.start(), separator)
+        if table.rows:
+            yield table
+        place = max(table.end, line.end())
 
 
 class _Table:
@@ -92,9 +100,11 @@ class _Table:
         self._heads, self._body = self._row(place)
         self._names = [re.sub(r"\s+", " ", cell.value) for cell in self._heads]
         self.ruled = False
+        self.start = place
         self.end = self._body
+        self.rows = list(self._rows()) if self._is_table() else []
 
-    def is_table(self) -> bool:
+    def _is_table(self) -> bool:
         """Say whether the headings are words, and a row of as many cells follows."""
         named = [name for name in self._names if name]
         if len(self._heads) < 2 or not named or len(named) < len(self._heads) - 1:
@@ -109,7 +119,7 @@ class _Table:
 
     def pairs(self, first: int) -> Iterator[Pair]:
         """Yield the pairs of all rows; owners are counted from ``first``."""
-        rows = list(self._rows())
+        rows = self.rows
         if self._has_keys_first(rows):
             for cells in rows if self.ruled or self._is_headed() else [self._heads, *rows]:
                 yield from _by_first(cells, first)
