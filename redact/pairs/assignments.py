@@ -8,14 +8,16 @@ from collections.abc import Iterator, Sequence
 
 from redact.pairs.below import BLOCK, block_below, lines_below
 from redact.pairs.escapes import read
-from redact.pairs.extents import extent
+from redact.pairs.extents import extent, trimmed
 from redact.pairs.literals import item_of
 from redact.pairs.marks import SIGN, Mark, Marks
-from redact.pairs.pair import MAX_VALUE, Item
+from redact.pairs.pair import MAX_VALUE, Form, Item
 from redact.pairs.values import Literal, call_at, list_at, string_at
 
 _SPACE = re.compile(r"[ \t\u3000]*+[*_`~]{0,3}+[ \t\u3000]*+")
 _AFTER_STRING = re.compile(r"[\s,;|)}\]&<>.]|\Z|\\[nrt\"']|['\"]")
+_GLUED = re.compile(r"[^\s,;|\"'<>(){}]{1,500}+")
+_INLINE_TAGS = re.compile(r"(?:</?[A-Za-z][^<>@]{0,200}+>\s{0,20}+){1,4}+")
 _NOT_FLAT = re.compile(r"[\n{(\[\"'=:]")
 _YAML_TAG = re.compile(r"(?:!{1,2}[\w:/.-]{0,40}+|&[\w-]{1,40}+)[ \t]+")
 
@@ -103,7 +105,17 @@ def _bare(text: str, mark: Mark, after: Mark | None) -> list[Item]:
         return _below(text, mark, line_end, after, block=start < line_end)
     if text[start] in "{[":
         return [_heading(mark)]
-    start, end, form = extent(text, mark, start, limit, last=last)
+    if text[start] == "<":
+        tags = _INLINE_TAGS.match(text, start, line_end)
+        start = tags.end() if tags else start
+        limit = max(limit, start)
+    if after is not None and after.at == start and text[after.after : after.after + 1].strip():
+        word = _GLUED.match(text, start)
+        start, end = trimmed(text, start, word.end() if word else limit)
+        form: Form = "bare"
+    else:
+        ends = last or (after is not None and after.sign != mark.sign)
+        start, end, form = extent(text, mark, start, limit, last=ends)
     raw = text[start:end]
     if raw[-1:] in ("(", "[", "{") or not any(map(str.isalnum, raw)):
         return [_heading(mark)]

@@ -18,14 +18,15 @@ _LINE = re.compile(
     r"([^\s|]{1,200}+(?:[ ][^\s|]{1,200}+){0,9}+)[ \t\r]*$",
     re.MULTILINE,
 )
-_OPTION = re.compile(r"(?<!\S)--?([A-Za-z][\w-]{1,40}+)[ ]{1,4}+(?=[^\s-])")
+_OPTION = re.compile(r"(?<!\S)--?([^\W\d][\w-]{1,40}+)[ ]{1,4}+(?=[^\s-])")
 _WORD = re.compile(r"[^\s\"'<>|;&]{1,500}+")
+_GAPS = ("  ", "\t", " - ", "...", " -> ", " \u2013 ", " \u2014 ", " \u2192 ")
 _TRIM = ",;*_`|"
 
 
 def has_columns(text: str) -> bool:
     """Say whether a line could hold a key and a value side by side, by what would part them."""
-    return "  " in text or " - " in text or "\t" in text or "..." in text or " \u2013 " in text
+    return any(gap in text for gap in _GAPS)
 
 
 def columns(text: str) -> Iterator[Item]:
@@ -33,8 +34,8 @@ def columns(text: str) -> Iterator[Item]:
     for line in _LINE.finditer(text):
         start = line.start(3)
         value = line[3].strip(_TRIM)
-        if line[2].isspace() and value.islower() and is_field(value):
-            continue  # headings
+        if line[3][0] in ":=" or (line[2].isspace() and value.islower() and is_field(value)):
+            continue  # a sign of its own, or headings
         if value and any(map(str.isalnum, value)):
             start += len(line[3]) - len(line[3].lstrip(_TRIM))
             yield Item(line[1], line.start(1), start, start + len(value), value, "bare")

@@ -10,6 +10,7 @@ _TRIM_END = " \t\r,;|*_`~\u3000\uff0c\uff1b\u3001\u00b7\u2022\\"
 _CLOSERS = {")": "(", "]": "[", "}": "{", ">": "<"}
 _BRACKET = re.compile(r"[()\[\]{}<>]")
 _TAG = re.compile(r"\s*</?[A-Za-z!][^<>@\s]{0,80}(?=[\s>/])|\s+<[A-Za-z]|<[/!]")
+_QUOTE_END = re.compile(r"(?<=\S)[\"'](?=\s*(?:[,;)\]}]|$))", re.MULTILINE)
 _COMMENT = re.compile(r"\s+(?:#|//|;)\s")
 _LITERAL_BREAK = re.compile(r"\\[nrt]")
 _ASIDE = re.compile(r"\s+\([^()]{0,60}\)\Z")
@@ -52,7 +53,8 @@ def _equals(text: str, mark: Mark, start: int, limit: int, *, last: bool) -> tup
     stop = _STOP.search(text, start, limit)
     end = stop.start() if stop else limit
     words = text[start:end].split(None, _LONGEST_WORDS)
-    if len(words) > 1 and ((last and not mark.first and not stop) or len(words) > _LONGEST_WORDS):
+    ends = (last and not mark.first and not stop) or len(words) > _LONGEST_WORDS
+    if len(words) > 1 and (ends or "@" in words[0]):
         capitals = _CAPITALISED.match(text, start, end) if words[0][:1].isupper() else None
         end = capitals.end() if capitals else start + len(words[0])
     form: Form = "bare"
@@ -90,6 +92,8 @@ def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
         tag = _TAG.search(text, start, end)
         end = tag.start() if tag is not None else end
     end = _balanced(text, start, end)
+    if "'" in text[start:end] or '"' in text[start:end]:
+        end = _quote_end(text, start, end)
     for _ in range(4):
         value = _without_tail(text[start:end])
         changed = len(value) != end - start
@@ -99,6 +103,14 @@ def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
         if not changed:
             break
     return start, end
+
+
+def _quote_end(text: str, start: int, end: int) -> int:
+    """Return where a quotation mark closes a string that began before the value."""
+    found = _QUOTE_END.search(text, start, end)
+    if found is None or found[0] in text[start : found.start()]:
+        return end
+    return found.start()
 
 
 def _balanced(text: str, start: int, end: int) -> int:

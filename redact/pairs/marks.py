@@ -22,6 +22,9 @@ _LEAD = "-+#/.&'\u2019*: "
 _MOST_WORDS = 5
 _BULLETS = " \t-*+\u2022\u25cf>#\"'`_~0123456789.)({[,|"
 _BOUNDARIES = " \t\r,;|({[<>)]}\"'!?&/\\\uff0c\u3002\uff1b\u3001\u00b7\u2022*_`\u2014\u2013-"
+_STATEMENTS = frozenset(
+    ["where", "and", "or", "set", "on", "let", "const", "var", "export", "my", "local", "if"]
+)
 _CONNECTORS = frozenset({"of", "de", "da", "di", "do", "du", "der", "del", "van"})
 _OPENERS = frozenset(
     [
@@ -101,7 +104,9 @@ class Marks:
         if back[:1] in (" ", "\t"):
             phrase = _PHRASE.match(back)
             if phrase is not None and not left[: len(left) - phrase.end()].strip(_BULLETS):
-                return phrase
+                words = phrase[1][::-1].split(" ")
+                if len(words) < 4 and not any(word.lower() in _STATEMENTS for word in words):
+                    return phrase
         return _TOKEN.match(back)
 
     def _clean(self, key: str, at: int) -> tuple[str, int]:
@@ -114,6 +119,8 @@ class Marks:
             if bare[-1:] == "]" and "[" not in bare:
                 bare = bare[:-1]
         at += len(key) - len(key.lstrip(_LEAD + "[]"))
+        if bare[:1] == "_" and self._text[at + len(bare) : at + len(bare) + 1] == "_":
+            bare, at = bare[1:], at + 1
         bare = bare.rstrip("*_`~: ") if bare[-1:] in "*_`~: " else bare
         return (bare, at) if any(map(str.isalpha, bare)) else ("", at)
 

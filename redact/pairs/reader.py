@@ -15,7 +15,7 @@ from redact.pairs.pair import MAX_DEPTH, MAX_PAIRS, Item, Pair
 from redact.pairs.rows import aligned, inserted
 from redact.pairs.tables import tables
 
-_ANY = re.compile(r"[:=|<;,\t\uff1a\u2502]|[ ]{2}|[ ][-\u2013\u2014][ ]|--|\.{3}")
+_ANY = re.compile(r"[:=|<;,\t\uff1a\u2502]|[ ]{2}|[ ][-\u2013\u2014\u2192]|--|\.{3}")
 _QUOTED_COLON = re.compile(r"""["']\s{0,40}+(?::|=>)""")
 _INSERT = re.compile(r"\bvalues\s*\(", re.IGNORECASE)
 _INNER = re.compile(r"[:=|<\t\uff1a]|[,;][^\n]*\n")

@@ -28,7 +28,6 @@ _PLAIN_HEADS = frozenset(
         *("\u043f\u043e\u043b\u0435", "\u5b57\u6bb5", "\u9805\u76ee"),
     ]
 )
-_FIELD_HEADS = _PLAIN_HEADS | {"item", "column", "label", "name", "detail", "details", "info"}
 _VALUE_HEADS = frozenset(
     [
         *("value", "values", "content", "data", "detail", "details", "answer", "information"),
@@ -120,8 +119,8 @@ class _Table:
     def pairs(self, first: int) -> Iterator[Pair]:
         """Yield the pairs of all rows; owners are counted from ``first``."""
         rows = self.rows
-        if self._has_keys_first(rows):
-            for cells in rows if self.ruled or self._is_headed() else [self._heads, *rows]:
+        if self._has_keys_first():
+            for cells in rows if self._is_headed() else [self._heads, *rows]:
                 yield from _by_first(cells, first)
             return
         for number, cells in enumerate(rows):
@@ -143,21 +142,21 @@ class _Table:
             place = self.end = after
 
     def _is_headed(self) -> bool:
-        return not self._names[0] or self._names[0].lower() in _FIELD_HEADS
+        """Say whether the first line holds headings, where the first column holds keys."""
+        first, second = self._names[0].lower(), self._names[1].lower()
+        if not first or first in _PLAIN_HEADS or second in _VALUE_HEADS:
+            return True
+        return self.ruled and not any(sign.isdigit() or sign == "@" for sign in second)
 
-    def _has_keys_first(self, rows: list[list[Cell]]) -> bool:
+    def _has_keys_first(self) -> bool:
         """Say whether the first column holds the keys of the others."""
-        second = self._names[1].lower()
-        if self._is_headed() and (self._names[0] or second in _VALUE_HEADS or self.ruled):
-            return (
-                self._names[0].lower() in _PLAIN_HEADS
-                or second in _VALUE_HEADS
-                or is_keys([cells[0].value for cells in rows[:20]])
-            )
-        if len(self._names) != 2:
-            return False
-        keys = [cells[0].value for cells in rows[:20]]
-        return second in _VALUE_HEADS or (not is_field(self._names[1]) and is_keys(keys))
+        first, second = self._names[0].lower(), self._names[1].lower()
+        if first in _PLAIN_HEADS or second in _VALUE_HEADS:
+            return True
+        keys = is_keys([cells[0].value for cells in self.rows[:20]])
+        if not first or len(self._names) == 2:
+            return keys and not (first and is_field(second))
+        return False
 
     def _is_cut(self, place: int) -> bool:
         return self._text.find("\n", place) < 0
