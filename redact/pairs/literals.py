@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from redact.pairs.escapes import read
-from redact.pairs.pair import Item
+from redact.pairs.pair import Form, Item
 from redact.pairs.values import STRINGS, Literal, call_at, list_at, number_at, string_at
 
 _KEY = re.compile(
@@ -38,12 +38,14 @@ def quoted_keys(text: str) -> Iterator[Item]:
             continue
         if found.lastindex == 5 and not slashes:
             start, end = found.span(5)
-            form = "python_number" if mark == "'" else "json_number"
+            form: Form = "python_number" if mark == "'" else "json_number"
             yield Item(key, at, start, end, found[5], form, mark)
             continue
-        begin = found.start(found.lastindex) if (found.lastindex or 0) > 3 else place
-        if found.lastindex == 4:
-            begin -= 1
+        begin = place
+        if found[4] is not None:
+            begin = found.start(4) - 1
+        elif found[5] is not None:
+            begin = found.start(5)
         more = False
         for literal in _values(text, begin, slashes + mark):
             yield item_of(key, at, literal, more=more)

@@ -10,6 +10,8 @@ from redact.pairs.pair import Item, Pair
 _BRACKET = re.compile(r"[{}()\[\]]|\n[ \t]*\n")
 _OPENS = {"}": "{", ")": "(", "]": "["}
 _MAX_BRACKETS = 64
+_EMPHASIS = ("*", "_", "`", "~", '"', "'")
+_BULLETS = ("-", "*", "+", "\u2022")
 _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?\Z")
 
 
@@ -121,6 +123,7 @@ class _Lines:
         self._blocks: list[_Block] = []
         self._line_owner = 0
         self._end = 0
+        self._column = -1
         self.last = first
 
     def owner(self, item: Item, *, alone: bool) -> int:
@@ -140,11 +143,13 @@ class _Lines:
         return self._in_block(item, text[line : item.at])
 
     def _in_block(self, item: Item, lead: str) -> int:
-        indent, bulleted = (
-            len(lead),
-            bool(lead.strip(" \t\"'`_")) and lead.strip()[0] in "-*+\u2022",
-        )
+        indent = len(lead.rstrip("*_`~\"'")) if lead[-1:] in _EMPHASIS else len(lead)
+        bulleted = lead.strip(" \t\"'`_")[:1] in _BULLETS
         blocks = self._blocks
+        column = len(lead) + len(item.key) if item.start >= 0 else -1
+        if blocks and column == self._column:
+            blocks[-1].indent = indent  # keys that end below each other, aligned to the right
+        self._column = column
         while blocks and blocks[-1].indent > indent:
             blocks.pop()
         top = blocks[-1] if blocks else None

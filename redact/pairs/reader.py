@@ -1,21 +1,26 @@
-"""All keys with their values in a text: each format's reader in turn, then what is in the values."""
+"""All keys with their values in a text: each reader in turn, then what is in the values."""
 
 import re
-
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 from redact.pairs.assignments import assignments
+from redact.pairs.columns import columns, has_columns, options
 from redact.pairs.escapes import places, quoted
 from redact.pairs.literals import quoted_keys
 from redact.pairs.markup import markup
 from redact.pairs.owners import owned
 from redact.pairs.pair import MAX_DEPTH, MAX_PAIRS, Item, Pair
+from redact.pairs.rows import aligned, inserted
 from redact.pairs.tables import tables
 
-_ANY = re.compile(r"[:=|<;,\t\uff1a\u2502]")
+_ANY = re.compile(r"[:=|<;,\t\uff1a\u2502]|[ ]{2}|[ ][-\u2013\u2014\u2192]|--|\.{3}")
 _QUOTED_COLON = re.compile(r"""["']\s{0,40}+(?::|=>)""")
+_INSERT = re.compile(r"\bvalues\s*\(", re.IGNORECASE)
+_INNER = re.compile(r"[:=|<\t\uff1a]|[,;][^\n]*\n")
 _MIN_INNER = 6
-_INNER = re.compile(r"[:=|<\t\uff1a]|,[^\n]*\n|;[^\n]*\n")
+_NO_TEXT = ("json_number", "python_number", "python_call", "bare")
 
 
 def pairs(text: str) -> list[Pair]:
@@ -33,52 +38,80 @@ def _pairs(text: str, first: int, depth: int, most: int) -> tuple[list[Pair], in
     if _ANY.search(text) is None:
         return [], first
     found: list[Pair] = []
+    tags: list[tuple[int, int]] = []
     if "<" in text:
-        found, first = markup(text, first)
-    if "\n" in text:
-        rows, first = tables(text, first)
+        found, tags, first = markup(text, first)
+    for reader in _of_rows(text):
+        rows, first = reader(text, first)
         found += rows
-    items: list[Item] = []
-    if _QUOTED_COLON.search(text) is not None:
-        for item in quoted_keys(text):
-            items.append(item)
-            if len(items) >= most:
-                break
-    if ":" in text or "=" in text or "\uff1a" in text:
-        taken = [(item.start, item.end) for item in items]
-        for item in assignments(text, taken):
-            items.append(item)
-            if len(items) >= 2 * most:
-                break
-        items.sort(key=lambda item: item.at)
+    items = list(islice(_items(text, tags), 2 * most))
+    items.sort(key=lambda item: item.at)
     more, first = owned(text, items, first)
-    kept = _resolved(found + more, most)
+    kept = _resolved(found, most)
+    kept = _resolved([*kept, *_fitting(more, kept)], most) if kept else _resolved(more, most)
     if depth > 1:
         kept, first = _with_inner(text, kept, first, depth, most)
     return kept, first
+
+
+def _of_rows(text: str) -> Iterator[Callable[[str, int], tuple[list[Pair], int]]]:
+    """Yield the readers of rows of values that could find one in a text."""
+    if "\n" in text:
+        yield tables
+        if "  " in text:
+            yield aligned
+    if "(" in text and _INSERT.search(text) is not None:
+        yield inserted
+
+
+def _items(text: str, tags: Sequence[tuple[int, int]]) -> Iterator[Item]:
+    """Yield what stands under keys that are no headings of a row."""
+    taken: list[tuple[int, int]] = list(tags)
+    if ("'" in text or '"' in text) and _QUOTED_COLON.search(text) is not None:
+        for item in quoted_keys(text):
+            taken.append((item.start, item.end))
+            yield item
+        if tags:
+            taken.sort()
+    if ":" in text or "=" in text or "\uff1a" in text:
+        yield from assignments(text, taken)
+    if has_columns(text):
+        yield from columns(text)
+    if " -" in text:
+        yield from options(text)
+
+
+def _fitting(pairs: Sequence[Pair], kept: Sequence[Pair]) -> Iterator[Pair]:
+    """Yield the pairs that overlap none of the kept ones, which stand in order, in part."""
+    starts = [pair.start for pair in kept]
+    for pair in pairs:
+        inside = bisect_left(starts, pair.end)
+        before = bisect_left(starts, pair.start)
+        if inside and starts[inside - 1] > pair.start and kept[inside - 1].end > pair.end:
+            continue
+        if before and pair.start < kept[before - 1].end < pair.end:
+            continue
+        yield pair
 
 
 def _resolved(found: Iterable[Pair], most: int) -> list[Pair]:
     """Return the pairs in order, without those that overlap another one in part or repeat it."""
     kept: list[Pair] = []
     ends: list[int] = []
+    here, keys = (-1, -1), set[str]()
     for pair in sorted(found, key=lambda pair: (pair.start, -pair.end)):
-        while ends and ends[-1] <= pair.start:
-            ends.pop()
-        if ends and pair.end > ends[-1]:
-            continue
-        if kept and (kept[-1].start, kept[-1].end) == (pair.start, pair.end):
-            before = len(kept) - 1
-            while before >= 0 and kept[before].start == pair.start:
-                if kept[before].key == pair.key:
-                    break
-                before -= 1
-            else:
-                before = -1
-            if before >= 0 and kept[before].start == pair.start:
+        place = (pair.start, pair.end)
+        if place == here:
+            if pair.key in keys:
                 continue
         else:
+            while ends and ends[-1] <= pair.start:
+                ends.pop()
+            if ends and pair.end > ends[-1]:
+                continue
             ends.append(pair.end)
+            here, keys = place, set()
+        keys.add(pair.key)
         kept.append(pair)
         if len(kept) >= most:
             break
@@ -94,24 +127,19 @@ def _with_inner(
     for pair in kept:
         if len(found) >= most:
             break
-        if pair.end <= covered or pair.form in _NO_TEXT or pair.end - pair.start < _MIN_INNER:
+        if pair.end - pair.start < _MIN_INNER or pair.form in _NO_TEXT or pair.end <= covered:
             continue
         if _INNER.search(pair.value) is None:
             continue
         covered = pair.end
-        raw = text[pair.start : pair.end]
-        times = _times(text, pair)
         inner, first = _pairs(pair.value, first, depth - 1, most - len(found))
         if not inner:
             continue
-        value, origin = places(raw, pair.form, times)
-        if value != pair.value:
-            continue
-        found += [_outer(one, pair, origin, times) for one in inner]
+        times = _times(text, pair)
+        value, origin = places(text[pair.start : pair.end], pair.form, times)
+        if value == pair.value:
+            found += [_outer(one, pair, origin, times) for one in inner]
     return (_resolved(found, most) if len(found) > len(kept) else found), first
-
-
-_NO_TEXT = ("json_number", "python_number", "python_call", "bare")
 
 
 def _times(text: str, pair: Pair) -> int:

@@ -6,23 +6,34 @@ from collections.abc import Iterator
 import msgspec
 
 from redact.pairs.escapes import read
+from redact.pairs.fields import is_field, is_keys
 from redact.pairs.pair import Form, Pair
 
 _MAX_COLUMNS = 200
 _MAX_CELL = 4_000
-_HEAD = r"[ ]{0,60}+(?:\"[^\"\n]{1,60}+\"|'[^'\n]{1,60}+'|[*_`]{0,3}+[^\W\d_%s][^\"\n%s]{0,60}+|[ #]?)[ ]{0,60}+"
+_HEAD = (
+    r"[ ]{0,60}+(?:\"[^\"\n]{1,60}+\"|'[^'\n]{1,60}+'"
+    r"|[*_`]{0,3}+[^\W\d_%s][^\"\n:=<>{}%s]{0,60}+|[ #]?)[ ]{0,60}+"
+)
 _PIPE = "|\u2502\u2503\u2551"
 _SEPARATORS = {"\t": "\t", ";": ";", ",": ",", "|": _PIPE}
 _BORDER = re.compile(r"[ \t]*(?=[|+:=\u2500-\u257f-]{2})[\s|+:=\u2500-\u257f-]*?$", re.MULTILINE)
 _QUOTED = re.compile(r'[ ]*"([^"]*+(?:""[^"]*+)*+)"[ ]*(?=[%s\r\n]|\Z)'.replace("%s", "\t;,|"))
+_EDGE = re.compile(rf"[ \t]*[{_PIPE}]")
 _MARKS = " \t\r*_`"
-_FIELD_HEADS = frozenset(
-    "field fields key property attribute parameter item column label name detail details "
-    "feld merkmal attribut champ campo propriedad propiedad atributo veld pole".split()
+_PLAIN_HEADS = frozenset(
+    [
+        *("field", "fields", "key", "property", "attribute", "parameter", "setting", "variable"),
+        *("feld", "merkmal", "attribut", "champ", "campo", "propiedad", "atributo", "veld", "pole"),
+        *("\u043f\u043e\u043b\u0435", "\u5b57\u6bb5", "\u9805\u76ee"),
+    ]
 )
 _VALUE_HEADS = frozenset(
-    "value values content data detail details answer info information wert inhalt valeur "
-    "valor valore waarde wartosc warto\u015b\u0107 dato \u503c \u5024".split()
+    [
+        *("value", "values", "content", "data", "detail", "details", "answer", "information"),
+        *("wert", "inhalt", "valeur", "valor", "valore", "waarde", "warto\u015b\u0107", "dato"),
+        *("\u0437\u043d\u0430\u0447\u0435\u043d\u0438\u0435", "\u503c", "\u5024", "\uac12"),
+    ]
 )
 
 
@@ -47,7 +58,6 @@ class Cell(msgspec.Struct, gc=False):
     end: int
     value: str
     form: Form
-    quote: str
 
 
 def tables(text: str, first: int) -> tuple[list[Pair], int]:
@@ -56,21 +66,29 @@ def tables(text: str, first: int) -> tuple[list[Pair], int]:
     The owner of a cell is its row.
     """
     found: list[Pair] = []
-    for separator, signs in _SEPARATORS.items():
-        if separator not in text and not (separator == "|" and any(s in text for s in signs)):
-            continue
-        place = 0
-        while True:
-            line = _HEADINGS[separator].search(text, place)
-            if line is None:
-                break
-            table = _Table(text, line.start(), separator)
-            if table.is_table():
-                pairs = list(table.pairs(first))
-                first = pairs[-1].owner + 1 if pairs else first
-                found += pairs
-            place = max(table.end, line.end())
+    every = [table for separator in _SEPARATORS for table in _tables(text, separator)]
+    end = 0
+    for table in sorted(every, key=lambda table: table.start):
+        if table.start < end:
+            continue  # what looks like one within the cells of another
+        end = table.end
+        pairs = list(table.pairs(first))
+        first = max((pair.owner for pair in pairs), default=first) + 1
+        found += pairs
     return found, first
+
+
+def _tables(text: str, separator: str) -> Iterator["_Table"]:
+    """Yield the tables with a separator."""
+    if not any(sign in text for sign in _SEPARATORS[separator]):
+        return
+    place = 0
+    search = _HEADINGS[separator].search
+    while (line := search(text, place)) is not None:
+        table = _Table(text, line.start(), separator)
+        if table.rows:
+            yield table
+        place = max(table.end, line.end())
 
 
 class _Table:
@@ -81,12 +99,14 @@ class _Table:
         self._heads, self._body = self._row(place)
         self._names = [re.sub(r"\s+", " ", cell.value) for cell in self._heads]
         self.ruled = False
+        self.start = place
         self.end = self._body
+        self.rows = list(self._rows()) if self._is_table() else []
 
-    def is_table(self) -> bool:
+    def _is_table(self) -> bool:
         """Say whether the headings are words, and a row of as many cells follows."""
         named = [name for name in self._names if name]
-        if len(self._heads) < 2 or len(named) < len(self._heads) - 1 or not named:
+        if len(self._heads) < 2 or not named or len(named) < len(self._heads) - 1:
             return False
         if any(len(name.split()) > 5 or name[-1] in ".!?" for name in named):
             return False
@@ -94,24 +114,49 @@ class _Table:
         cells, _ = self._row(self._body)
         if self._separator == "|":
             return len(cells) > 1
-        return len(cells) == len(self._heads) or bool(cells) and self._is_cut(self._body)
+        return len(cells) == len(self._heads) or (bool(cells) and self._is_cut(self._body))
 
     def pairs(self, first: int) -> Iterator[Pair]:
         """Yield the pairs of all rows; owners are counted from ``first``."""
-        place, size = self._body, len(self._text)
-        owner = first
-        columns = len(self._heads)
+        rows = self.rows
+        if self._has_keys_first():
+            for cells in rows if self._is_headed() else [self._heads, *rows]:
+                yield from _by_first(cells, first)
+            return
+        for number, cells in enumerate(rows):
+            for name, cell in zip(self._names, cells, strict=False):
+                if name and cell.value:
+                    owner = first + number
+                    yield Pair(name, cell.start, cell.end, cell.value, owner, cell.form)
+
+    def _rows(self) -> Iterator[list[Cell]]:
+        place, size, columns = self._body, len(self._text), len(self._heads)
+        pipes = self._separator == "|"
         while place < size:
             place, _ = self._skip_border(place)
             cells, after = self._row(place)
-            if len(cells) != columns and not (self._separator == "|" and len(cells) > 1):
-                if not (len(cells) > 1 and self._is_cut(place)):
-                    break
-            yield from self._by_name(cells, owner)
-            yield from self._by_first(cells, owner, first)
-            owner += 1
-            place = after
-            self.end = after
+            fits = len(cells) == columns or (len(cells) > 1 and (pipes or self._is_cut(place)))
+            if not fits:
+                break
+            yield cells
+            place = self.end = after
+
+    def _is_headed(self) -> bool:
+        """Say whether the first line holds headings, where the first column holds keys."""
+        first, second = self._names[0].lower(), self._names[1].lower()
+        if not first or first in _PLAIN_HEADS or second in _VALUE_HEADS:
+            return True
+        return self.ruled and not any(sign.isdigit() or sign == "@" for sign in second)
+
+    def _has_keys_first(self) -> bool:
+        """Say whether the first column holds the keys of the others."""
+        first, second = self._names[0].lower(), self._names[1].lower()
+        if first in _PLAIN_HEADS or second in _VALUE_HEADS:
+            return True
+        keys = is_keys([cells[0].value for cells in self.rows[:20]])
+        if not first or len(self._names) == 2:
+            return keys and not (first and is_field(second))
+        return False
 
     def _is_cut(self, place: int) -> bool:
         return self._text.find("\n", place) < 0
@@ -122,39 +167,18 @@ class _Table:
             return place, False
         return border.end() + 1, True
 
-    def _by_name(self, cells: list[Cell], owner: int) -> Iterator[Pair]:
-        if len(self._names) == 2 and self._names[1].lower() in _VALUE_HEADS:
-            return
-        for name, cell in zip(self._names, cells, strict=False):
-            if name and cell.value:
-                yield Pair(name, cell.start, cell.end, cell.value, owner, cell.form, cell.quote)
-
-    def _by_first(self, cells: list[Cell], owner: int, first: int) -> Iterator[Pair]:
-        """Yield the pairs of a table whose first column holds the keys."""
-        if self._names[0].lower() not in _FIELD_HEADS and self._names[0]:
-            if len(self._names) != 2 or self._names[1].lower() not in _VALUE_HEADS:
-                return
-        key = cells[0].value
-        if not key[:1].isalpha() or len(key) > 60:
-            return
-        for number, cell in enumerate(cells[1 : len(self._names)]):
-            if cell.value:
-                yield Pair(
-                    key, cell.start, cell.end, cell.value, first + number, cell.form, cell.quote
-                )
-
     def _row(self, place: int) -> tuple[list[Cell], int]:
         """Return the cells of the row that begins at a place, and where the next one begins."""
         text, size = self._text, len(self._text)
         cells: list[Cell] = []
         if self._separator == "|":
-            edge = re.compile(rf"[ \t]*[{self._signs}]").match(text, place)
+            edge = _EDGE.match(text, place)
             place = edge.end() if edge else place
         while len(cells) < _MAX_COLUMNS:
             quoted = _QUOTED.match(text, place, min(size, place + _MAX_CELL))
             if quoted is not None:
                 start, end = quoted.span(1)
-                cells.append(Cell(start, end, read(quoted[1], "cell"), "cell", ""))
+                cells.append(Cell(start, end, read(quoted[1], "cell"), "cell"))
                 place = quoted.end()
             else:
                 found = _SPLIT[self._separator].match(text, place)
@@ -176,4 +200,14 @@ class _Table:
         value = value.rstrip(_MARKS)
         if len(value) > 1 and value[0] == value[-1] == "'":
             start, value = start + 1, value[1:-1]
-        return Cell(start, start + len(value), value, "cell", "")
+        return Cell(start, start + len(value), value, "cell")
+
+
+def _by_first(cells: list[Cell], first: int) -> Iterator[Pair]:
+    """Yield the cells of a row under its first one; the owner of a cell is its column."""
+    key = cells[0].value.rstrip(": ")
+    if not key[:1].isalpha() or len(key) > 60:
+        return
+    for number, cell in enumerate(cells[1:]):
+        if cell.value:
+            yield Pair(key, cell.start, cell.end, cell.value, first + number, cell.form)

@@ -10,9 +10,11 @@ from redact.pairs.pair import Form
 _OPEN = re.compile(r"""(?:[bBuUrRfF]{1,2}(?=["']))?(\\{0,7})(["'])""")
 _NUMBER = re.compile(r"[-+]?[0-9][0-9_]*+(?:\.[0-9]*+)?(?:[eE][-+]?[0-9]++)?(?![\w.:@/+-])")
 _CALL = re.compile(
-    r"""<?[A-Za-z_][\w.]{0,60}+\((?:(["'])([^"'\\\n]{0,500}+)\1|([0-9, ]{1,60}+)(?:, ?tzinfo=[\w.() ]{1,60}?)?)\)"""
+    r"""<?[A-Za-z_][\w.]{0,60}+\((?:(["'])([^"'\\\n]{0,500}+)\1"""
+    r"""|([0-9, ]{1,60}+)(?:, ?tzinfo=[\w.() ]{1,60}?)?)\)"""
 )
 _RUNS = {mark: re.compile(rf"(?<!\\)(\\*+){mark}|\n") for mark in "\"'"}
+_RAW_LINES = re.compile(r'(?:[^"\\\n]{0,500}+\n){1,8}+[^"\\\n]{0,500}+"(?=\s{0,40}+[,}\]])')
 _CUT = re.compile(r"\s*(?:\.{3}|\u2026)\s*(?:\[|\(|<|\Z).{0,80}\Z|\\+\Z", re.DOTALL)
 _LIST_STEP = re.compile(r"[\s,]{0,80}+")
 _NAMED_DATES = re.compile(r"<?(?:\w+\.)*(?:date|datetime|Timestamp|DateTime)\(")
@@ -46,6 +48,10 @@ def string_at(text: str, place: int) -> Literal | None:
     if not slashes and text.startswith(triple, start - 1):
         return _triple(text, start + 2, triple)
     end, after, closed = _end(text, start, slashes, mark)
+    if not closed and mark == '"' and not slashes:
+        lines = _RAW_LINES.match(text, start)
+        if lines is not None:
+            end, after, closed = lines.end() - 1, lines.end(), True
     raw = text[start:end]
     if not closed:
         cut = _CUT.search(raw, max(len(raw) - 120, 0))

@@ -1,0 +1,55 @@
+"""Keys and values side by side in lines, without a sign: ``Email - x``, ``Name    x``, tabs, dots;
+and the options of a command, ``--email x``.
+"""
+
+import re
+from collections.abc import Iterator
+
+from redact.pairs.fields import is_field
+from redact.pairs.literals import item_of
+from redact.pairs.pair import Item
+from redact.pairs.values import string_at
+
+_LINE = re.compile(
+    r"^[ \t>]{0,40}+(?:[-*+\u2022][ \t]{1,4}+)?[*_`]{0,3}+"
+    r"([^\W\d_][\w'\u2019/#.-]{0,40}+(?:[ ][\w'\u2019/#()&-]{1,40}+){0,3}?)[*_`]{0,3}+"
+    r"([ ]{1,8}+(?:[-\u2013\u2014]|->|\u2192)[ ]{1,8}+|[ ]?\.{3,80}+[ ]?"
+    r"|\t[ \t]{0,40}+|[ ]{2,60}+)"
+    r"([^\s|]{1,200}+(?:[ ][^\s|]{1,200}+){0,9}+)[ \t\r]*$",
+    re.MULTILINE,
+)
+_OPTION = re.compile(r"(?<!\S)--?([^\W\d][\w-]{1,40}+)[ ]{1,4}+(?=[^\s-])")
+_WORD = re.compile(r"[^\s\"'<>|;&]{1,500}+")
+_GAPS = ("  ", "\t", " - ", "...", " -> ", " \u2013 ", " \u2014 ", " \u2192 ")
+_TRIM = ",;*_`|"
+
+
+def has_columns(text: str) -> bool:
+    """Say whether a line could hold a key and a value side by side, by what would part them."""
+    return any(gap in text for gap in _GAPS)
+
+
+def columns(text: str) -> Iterator[Item]:
+    """Yield the value of each line that is a key, a gap and a value."""
+    for line in _LINE.finditer(text):
+        start = line.start(3)
+        value = line[3].strip(_TRIM)
+        if line[3][0] in ":=" or (line[2].isspace() and value.islower() and is_field(value)):
+            continue  # a sign of its own, or headings
+        if value and any(map(str.isalnum, value)):
+            start += len(line[3]) - len(line[3].lstrip(_TRIM))
+            yield Item(line[1], line.start(1), start, start + len(value), value, "bare")
+
+
+def options(text: str) -> Iterator[Item]:
+    """Yield the values of the options of a command, quoted or a word."""
+    for found in _OPTION.finditer(text):
+        key, at, place = found[1], found.start(1), found.end()
+        literal = string_at(text, place)
+        if literal is not None:
+            if literal.closed:
+                yield item_of(key, at, literal)
+            continue
+        word = _WORD.match(text, place)
+        if word is not None:
+            yield Item(key, at, place, word.end(), word[0], "bare")
