@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from redact.key_words import Cat, Word, Words, folded, is_particle, words
+from redact.key_words import Cat, Word, Words, folded, without_particles, words
 from redact.policy import KeyRules
 
 HARMLESS = ""
@@ -173,13 +173,13 @@ def split(name: str, lists: Words) -> list[str]:
     tokens = [token for token in _BOUNDARY.split(name[-_MAX_LENGTH:]) if token]
     tokens = [folded(token) for token in tokens]
     for token in tokens:
-        if (token,) in lists.by_words or token.isdigit():
+        if token in lists.atoms or token.isdigit():
             found.append(token)
         elif not token.isascii() and _FOREIGN.search(token):
             found += _foreign(token, lists)
         else:
             found += _compound(token, lists)
-    return [word for word in found if not is_particle(word)]
+    return without_particles(found)
 
 
 def _compound(token: str, lists: Words) -> list[str]:
@@ -277,7 +277,7 @@ def said_by(name: str, lists: Words) -> Said:
         return NOTHING_SAID
     units = _units(tokens, lists)
     shows: Literal["person", "thing", ""] = ""
-    if len(units) == 1 and units[0][1].cat & Cat.BESIDE:
+    if tuple(tokens) in lists.beside:
         shows = "thing"
     said = _decided(units)
     if said.rule and said.certain and said.rule in _OF_PERSONS:
@@ -288,21 +288,34 @@ def said_by(name: str, lists: Words) -> Said:
 
 
 def _units(tokens: Sequence[str], lists: Words) -> list[tuple[str, Word]]:
-    """Return the known sequences of words, the longest first, and each unknown word by itself."""
-    units: list[tuple[str, Word]] = []
-    at = 0
-    while at < len(tokens):
-        for size in range(min(lists.longest, len(tokens) - at), 0, -1):
-            word = lists.by_words.get(tuple(tokens[at : at + size]))
-            if word is not None:
-                units.append((" ".join(tokens[at : at + size]), word))
-                at += size
-                break
-        else:
-            token = tokens[at]
-            units.append((token, _DIGITS if token.isdigit() else _UNKNOWN))
-            at += 1
-    return units
+    """Return the known sequences of words, the longest first, and each other word by itself.
+
+    Of sequences that are equally long a telling one counts before others and the last one before
+    those in front of it: `ip address` in `private_ip_address`.
+    """
+    for size in range(min(lists.longest, len(tokens)), 1, -1):
+        at = _sequence(tokens, size, lists)
+        if at is not None:
+            taken = tuple(tokens[at : at + size])
+            left, right = tokens[:at], tokens[at + size :]
+            whole = (" ".join(taken), lists.by_words[taken])
+            return [*_units(left, lists), whole, *_units(right, lists)]
+    return [
+        (token, lists.by_words.get((token,), _DIGITS if token.isdigit() else _UNKNOWN))
+        for token in tokens
+    ]
+
+
+def _sequence(tokens: Sequence[str], size: int, lists: Words) -> int | None:
+    """Return where the sequence of so many words begins that counts first, None without one."""
+    other = None
+    for at in range(len(tokens) - size, -1, -1):
+        word = lists.by_words.get(tuple(tokens[at : at + size]))
+        if word is not None:
+            if word.type:
+                return at
+            other = at if other is None else other
+    return other
 
 
 def _decided(units: Sequence[tuple[str, Word]]) -> Said:
@@ -350,11 +363,13 @@ def _datum(units: Sequence[tuple[str, Word]], at: int) -> Said:
     """Decide for a key with a telling word: the datum itself, or a fact about it."""
     word = units[at][1]
     tail = units[at + 1 :]
-    certain = word.certain
+    if word.type == "PERSON" and not word.part and _is_of_a_thing(units[:at]):
+        return _FACT
+    certain = word.certain and not any(one.cat & Cat.VERB for _, one in units[: min(at, 1)])
     for text, after in tail:
         if after.cat & (Cat.ABOUT | Cat.SCHEMA) and not after.cat & Cat.NEUTRAL:
             return _FACT
-        if after.cat & _KNOWN_TAIL or (after.type and after.type == word.type):
+        if after.cat & _KNOWN_TAIL or after.type in (word.type, "USER_ID"):
             continue
         if text == "key" and word.type == "SECRET":
             continue
@@ -369,7 +384,22 @@ def _datum(units: Sequence[tuple[str, Word]], at: int) -> Said:
         certain = False
     if not certain and not word.certain and len(units) > 1 and word.type in _TOO_VAGUE:
         return _around(units, at)
+    if not word.certain:
+        return _vague(word)
     return Said(word.type, certain, word.part)
+
+
+def _vague(word: Word) -> Said:
+    if word.type == "USER_ID":
+        return Said(word.type, certain=False, below="values", holds="person")
+    return Said(word.type, certain=False, part=word.part)
+
+
+def _is_of_a_thing(units: Sequence[tuple[str, Word]]) -> bool:
+    """Report whether words say whose name it is, and that it is a thing's."""
+    return any(one.cat & Cat.THING and not one.cat & _KNOWN_TAIL for _, one in units) and not any(
+        one.cat & _WHOSE for _, one in units
+    )
 
 
 _ID_WORDS = frozenset({"id", "ids", "uuid", "guid", "identifier", "ref", "reference", "index"})
@@ -387,7 +417,7 @@ def _around(units: Sequence[tuple[str, Word]], at: int) -> Said:
             return _HARMLESS
         return Said(word.type, certain=False)
     if all(one.cat & _KNOWN_TAIL for one in others):
-        return Said(word.type, certain=False)
+        return _vague(word)
     return _FACT if at == len(units) - 1 else _untold(units)
 
 
@@ -405,7 +435,7 @@ def _name(units: Sequence[tuple[str, Word]], at: int) -> Said:
     owner = before[-1] if before else after[0]
     text, word = owner
     if word.cat & _WHOSE and not (word.cat & Cat.THING and not word.cat & Cat.HUMAN):
-        return Said("PERSON")
+        return Said("PERSON", certain=bool(word.cat & Cat.HUMAN) or not word.cat & Cat.ABOUT)
     if word.type == "PERSON":
         return Said("PERSON", part=word.part)
     if word.type or word.cat & (Cat.THING | Cat.NUMBER | Cat.ABOUT | Cat.SCHEMA | Cat.AMOUNT):
@@ -418,7 +448,7 @@ def _name(units: Sequence[tuple[str, Word]], at: int) -> Said:
         return (
             _FACT if thing and not certain else Said("PERSON", certain, "" if certain else "name")
         )
-    if before and _AGENT.match(text):
+    if before and _AGENT.match(text) and not _is_of_a_thing(before):
         return Said("PERSON", certain=False)
     return _FACT
 
@@ -438,6 +468,7 @@ def _untold(units: Sequence[tuple[str, Word]]) -> Said:
         ):
             return Said(holds="person")
         sure = bool(last.cat & Cat.HUMAN) and not last.cat & Cat.THING
+        sure = sure and not units[0][1].cat & Cat.VERB
         return Said("PERSON", sure, below="values", holds="person")
     if last.cat & (Cat.AMOUNT | Cat.NUMBER):
         inherits = len(units) == 1 and not last.cat & (Cat.AMOUNT | Cat.ABOUT)

@@ -80,6 +80,8 @@ def leaves(text: str, book: KeyBook) -> list[Leaf]:
     owners = 0
     stack: list[_Place] = []
     unsure: list[int] = []
+    inherited: list[int] = []
+    schemas: set[int] = set()
     objects: dict[int, set[Key]] = {}
     holds: dict[int, str] = {}
     known = book.known
@@ -105,6 +107,10 @@ def leaves(text: str, book: KeyBook) -> list[Leaf]:
             key = here.own
             if here.part == "name" and here.rule:
                 unsure.append(len(found))
+            elif here.rule and here.rule is not key.rule:
+                inherited.append(len(found))
+            elif key.name == "type" and value in _SCHEMA_TYPES:
+                schemas.add(here.owner)
             found.append(
                 Leaf(
                     start, end, value, key.name, key.label, here.rule, here.owner, kind,
@@ -129,7 +135,17 @@ def leaves(text: str, book: KeyBook) -> list[Leaf]:
         shown = shown_by(objects.get(leaf.owner, ())) or holds.get(leaf.owner, "")
         if shown:
             found[index] = _judged(leaf, shown)
+    for index in inherited if schemas else ():
+        leaf = found[index]
+        if leaf.owner in schemas and leaf.key not in _SAMPLES:
+            found[index] = msgspec.structs.replace(leaf, rule=None)
     return found
+
+
+_SCHEMA_TYPES = frozenset({"string", "object", "array", "integer", "number", "boolean", "null"})
+"""Values of `type` in a JSON Schema (draft 2020-12, 6.1.1): the object describes a datum."""
+_SAMPLES = frozenset({"default", "example", "examples", "const"})
+"""Keys of a JSON Schema below which a datum may stand."""
 
 
 def _under(above: _Place, key: Key) -> _Place:
@@ -137,7 +153,7 @@ def _under(above: _Place, key: Key) -> _Place:
     if key.rule is not None or not key.inherits:
         return _Place(key, key.rule, key.certain, key.part, above.owner)
     part = key.part if above.rule == "PERSON" else ""
-    return _Place(key, above.rule, above.certain, part, above.owner)
+    return _Place(key, above.rule, above.certain or part != "", part, above.owner)
 
 
 def _judged(leaf: Leaf, shown: str) -> Leaf:
