@@ -115,7 +115,13 @@ class KeyBook:
             rule = _first(self._harmless, spelt)
         if rule is not None:
             part = said.part if rule == said.rule else ""
-            said = Said(rule, True, part, "all", rule != HARMLESS, said.shows, said.holds)
+            said = Said(
+                rule,
+                part=part,
+                inherits=rule != HARMLESS,
+                shows=said.shows,
+                holds=said.holds,
+            )
         return Key(
             name,
             said.rule,
@@ -420,19 +426,29 @@ def _name(units: Units, at: int) -> Said:
     before, after = units[:at], units[at + 1 :]
     if not before and not after:
         return Said("PERSON", certain=False, part="name")
-    if any(_is(one, Cat.ABOUT | Cat.AMOUNT) and not _is(one, _KNOWN_TAIL) for one in after):
-        return _FACT
     text, word = before[-1] if before else after[0]
-    if word.cat & Cat.HUMAN or (word.cat & Cat.ROLE and not word.cat & Cat.THING):
-        return Said("PERSON", certain=bool(word.cat & Cat.HUMAN) or not word.cat & Cat.ABOUT)
-    if word.type or word.cat & ~(Cat.NEUTRAL | Cat.VERB):
-        return Said("PERSON", part=word.part) if word.type == "PERSON" else _FACT
-    if _is_of_a_thing(before):
+    facts = any(_is(one, Cat.ABOUT | Cat.AMOUNT) and not _is(one, _KNOWN_TAIL) for one in after)
+    if facts or (not _is_a_person(word) and _is_a_thing(word, before)):
         return _FACT
+    if _is_a_person(word):
+        sure = bool(word.cat & Cat.HUMAN) or not word.cat & Cat.ABOUT
+        return Said("PERSON", sure, word.part)
+    certain = any(_is(one, _WHOSE) for one in units)
     if word.cat & Cat.NEUTRAL:
-        certain = any(_is(one, _WHOSE) for one in units)
         return Said("PERSON", certain, "" if certain else "name")
-    return Said("PERSON", certain=False) if before and _AGENT.match(text) else _FACT
+    return Said("PERSON", certain) if before and _AGENT.match(text) else _FACT
+
+
+def _is_a_person(word: Word) -> bool:
+    """Report whether a word beside one for a name says that it is a person's."""
+    is_role = bool(word.cat & Cat.ROLE) and not word.cat & Cat.THING
+    return is_role or bool(word.cat & Cat.HUMAN) or word.type == "PERSON"
+
+
+def _is_a_thing(word: Word, before: Units) -> bool:
+    """Report whether words beside one for a name say that it is a thing's."""
+    known = word.type or word.cat & ~(Cat.NEUTRAL | Cat.VERB)
+    return bool(known) or _is_of_a_thing(before)
 
 
 def _untold(units: Units) -> Said:

@@ -98,12 +98,18 @@ def _other_type(rule: str, value: Value) -> str | None:
     is_vague_user = rule == "USER_ID" and not value.certain
     if "@" in text and rule != "EMAIL_ADDRESS" and (rule != "USER_ID" or is_vague_user):
         return "EMAIL_ADDRESS" if _MAIL.fullmatch(text) else None
-    if rule in _MAY_BE_DIALLED or is_vague_user:
-        if value.digits >= _SHORTEST_DIALLED and _DIALLED.fullmatch(text):
-            return None if _ISO_DATE.match(text) else "PHONE_NUMBER"
+    if (rule in _MAY_BE_DIALLED or is_vague_user) and _is_dialled(value):
+        return "PHONE_NUMBER"
     if rule == "STREET_ADDRESS" or is_vague_user:
         return _machine(value)
     return None
+
+
+def _is_dialled(value: Value) -> bool:
+    """Report whether a value is written as one dials it."""
+    if value.digits < _SHORTEST_DIALLED or _ISO_DATE.match(value.text):
+        return False
+    return _DIALLED.fullmatch(value.text) is not None
 
 
 def _machine(value: Value) -> str | None:
@@ -179,9 +185,10 @@ def _is_made_like_a_name(text: str) -> bool:
     if not (text[0].isalpha() or text[0] in "'\u2019\"("):
         return False
     for character in text:
-        if not character.isalpha() and character not in _BETWEEN:
-            if unicodedata.category(character)[0] != "M":
-                return False
+        if character.isalpha() or character in _BETWEEN:
+            continue
+        if unicodedata.category(character)[0] != "M":
+            return False
     return "/" not in text or " " in text
 
 

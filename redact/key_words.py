@@ -50,7 +50,7 @@ _PARTICLES = frozenset(
     }
 )
 _LETTERS_BETWEEN = frozenset({"d", "l", "y", "e", "i", "o", "a"})
-"""Particles of one letter: only between longer words, `d` in `nom d'utilisateur`, not in `d o b`."""
+"""Particles of one letter, only between longer words: `d` in `nom d'utilisateur`, not `d o b`."""
 _AFTER_E = frozenset({"mail", "mails", "post", "mailadres", "mailadresse", "postadress"})
 _FOREIGN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 """Scripts that are written without spaces between words."""

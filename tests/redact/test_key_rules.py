@@ -13,30 +13,31 @@ BOOK = KeyBook(KeyRules())
 PERSONAL = {
     "PERSON": """
         first_name firstName FirstName FIRST-NAME First_Name firstname given_name family_name
-        lastName surname maiden_name mothers_maiden_name customer[first_name] billing_first_name
-        billingFirstName shipping.lastName guest_full_name account_holder_name accountHolderName
-        cardholder_name CardholderName name_on_card passenger_name passengerName2 patientName
-        contact_name emergency_contact_name spouse_name buyerName employee_full_name next_of_kin
-        applicant_surname legal_guardian_name reviewer_name requester_name father_name middle_name
-        vorname nachname Familienname kundenname kundenvorname Geburtsname ansprechpartner
+        lastName surname maiden_name mothers_maiden_name customer[first_name]
+        billing_first_name billingFirstName shipping.lastName guest_full_name
+        account_holder_name accountHolderName cardholder_name CardholderName name_on_card
+        passenger_name passengerName2 patientName contact_name emergency_contact_name
+        spouse_name buyerName employee_full_name next_of_kin applicant_surname
+        legal_guardian_name reviewer_name requester_name father_name middle_name vorname
+        nachname Familienname kundenname kundenvorname Geburtsname ansprechpartner
         vollständiger_name Karteninhaber patientenname empfängername mitarbeiter_name prénom
         prenom nom_de_famille nom_client nom_du_client nom_complet nom_patient prénom_patient
         nom_naissance nomDuPassager nombre_completo apellido apellidos primer_apellido
-        nombre_cliente nombre_del_paciente nombreTitular segundo_apellido nome_completo sobrenome
-        nome_do_cliente nomeCliente primeiro_nome nome_da_mae cognome nome_e_cognome nome_cliente
-        intestatario nominativo voornaam achternaam klantnaam volledige_naam naam_klant
-        contactpersoon imię nazwisko imię_i_nazwisko imie_nazwisko nazwa_klienta
-        nazwisko_panieńskie förnamn efternamn kundnamn имя_клиента фамилия фио отчество 氏名 顧客名 患者名
-        姓名 客户姓名
+        nombre_cliente nombre_del_paciente nombreTitular segundo_apellido nome_completo
+        sobrenome nome_do_cliente nomeCliente primeiro_nome nome_da_mae cognome nome_e_cognome
+        nome_cliente intestatario nominativo voornaam achternaam klantnaam volledige_naam
+        naam_klant contactpersoon imię nazwisko imię_i_nazwisko imie_nazwisko nazwa_klienta
+        nazwisko_panieńskie förnamn efternamn kundnamn имя_клиента фамилия фио отчество 氏名
+        顧客名 患者名 姓名 客户姓名
     """,
     "EMAIL_ADDRESS": """
         email Email e-mail E_Mail user.email contact_email ns2:E-Mail HTTP_X_EMAIL emailAddress
         customeremail billing_email_address email_1 workEmail emails email_id primary-email
         secondary_email_addr emailadresse E-Mail-Adresse kunden_email courriel adresse_mail
-        adresse_e-mail correo correo_electronico correoElectrónico email_cliente indirizzo_email
-        endereço_email e-mailadres emailadres adres_email poczta_elektroniczna e-post epostadress
-        почта электронная_почта メールアドレス 邮箱 user_email_address alternate_email supervisorEmail
-        posta_elettronica dirección_de_correo
+        adresse_e-mail correo correo_electronico correoElectrónico email_cliente
+        indirizzo_email endereço_email e-mailadres emailadres adres_email poczta_elektroniczna
+        e-post epostadress почта электронная_почта メールアドレス 邮箱 user_email_address
+        alternate_email supervisorEmail posta_elettronica dirección_de_correo
     """,
     "PHONE_NUMBER": """
         phone phoneNumber phone_number home_phone phone_home mobile_phone cellPhone
@@ -54,34 +55,38 @@ PERSONAL = {
         dob DOB date_of_birth dateOfBirth birth_date birthDate birthday customer_birth_date
         patientDob year_of_birth birthYear geburtsdatum Geburtstag geb_datum date_naissance
         date_de_naissance fecha_nacimiento fecha_de_nacimiento data_nascimento dataDeNascimento
-        data_di_nascita geboortedatum data_urodzenia födelsedatum дата_рождения 生年月日 出生日期
-        passenger_date_of_birth guest.birthdate applicantDOB
+        data_di_nascita geboortedatum data_urodzenia födelsedatum дата_рождения 生年月日
+        出生日期 passenger_date_of_birth guest.birthdate applicantDOB
     """,
     "STREET_ADDRESS": """
-        street street_name streetAddress address_line_1 addressLine2 home_address billing_address
-        shippingAddress mailing_address residential_address house_number customer_address
-        postal_address straße strasse Hausnummer anschrift lieferadresse rechnungsadresse
-        kundenadresse wohnanschrift rue adresse_postale adresse_de_livraison calle dirección
-        direccion_de_envio domicilio endereço rua logradouro indirizzo indirizzo_di_spedizione
-        straat huisnummer woonadres ulica adres_zamieszkania gatuadress адрес улица 住所 地址 收货地址
+        street street_name streetAddress address_line_1 addressLine2 home_address
+        billing_address shippingAddress mailing_address residential_address house_number
+        customer_address postal_address straße strasse Hausnummer anschrift lieferadresse
+        rechnungsadresse kundenadresse wohnanschrift rue adresse_postale adresse_de_livraison
+        calle dirección direccion_de_envio domicilio endereço rua logradouro indirizzo
+        indirizzo_di_spedizione straat huisnummer woonadres ulica adres_zamieszkania gatuadress
+        адрес улица 住所 地址 收货地址
     """,
     "ZIP_CODE": """
-        zip zip_code zipCode postal_code postcode billing_zip shippingPostalCode plz postleitzahl
-        code_postal codigo_postal código_postal codice_postale kod_pocztowy postnummer 郵便番号 邮编 cep
+        zip zip_code zipCode postal_code postcode billing_zip shippingPostalCode plz
+        postleitzahl code_postal codigo_postal código_postal codice_postale kod_pocztowy
+        postnummer 郵便番号 邮编 cep
     """,
     "US_SSN": """
-        ssn SSN customer_ssn spouse_ssn applicantSSN CUSTOMER_SSN_1 customer_ssn_number ssn_number
-        social_security_number socialSecurityNumber employeeSsn social-security-no patient.ssn
+        ssn SSN customer_ssn spouse_ssn applicantSSN CUSTOMER_SSN_1 customer_ssn_number
+        ssn_number social_security_number socialSecurityNumber employeeSsn social-security-no
+        patient.ssn
     """,
     "NATIONAL_ID": """
         passport passport_number passportNo PASSPORT_ID passenger_passport_number national_id
         tax_id taxId tin drivers_license driver_license_number driving_licence
         identity_card_number nationalIdNumber customer_tax_number reisepassnummer ausweisnummer
-        personalausweisnummer steuer_id steuernummer führerscheinnummer sozialversicherungsnummer
-        numéro_de_passeport numero_securite_sociale carte_identité pasaporte dni
-        numero_de_pasaporte número_de_identificación cpf passaporte rg cnh codice_fiscale
-        codiceFiscale numero_passaporto carta_di_identità bsn paspoortnummer rijbewijs pesel
-        numer_paszportu dowód_osobisty nip personnummer паспорт инн マイナンバー 身份证号 护照号
+        personalausweisnummer steuer_id steuernummer führerscheinnummer
+        sozialversicherungsnummer numéro_de_passeport numero_securite_sociale carte_identité
+        pasaporte dni numero_de_pasaporte número_de_identificación cpf passaporte rg cnh
+        codice_fiscale codiceFiscale numero_passaporto carta_di_identità bsn paspoortnummer
+        rijbewijs pesel numer_paszportu dowód_osobisty nip personnummer паспорт инн
+        マイナンバー 身份证号 护照号
     """,
     "CREDIT_CARD": """
         card_number cardNumber credit_card_number creditCard cc_number ccnum cvv cvc
@@ -105,9 +110,9 @@ PERSONAL = {
         authorization Proxy-Authorization cookie Set-Cookie session_token password_hash
         credentials encryption_key otp verification_code password_confirmation confirm_password
         connection_string passwort kennwort benutzerpasswort datenbank_passwort mot_de_passe
-        motDePasse clé_api contraseña contraseña_nueva clave_secreta senha senha_usuario chave_api
-        chiave_segreta wachtwoord nieuw_wachtwoord hasło haslo_uzytkownika lösenord пароль パスワード
-        密码
+        motDePasse clé_api contraseña contraseña_nueva clave_secreta senha senha_usuario
+        chave_api chiave_segreta wachtwoord nieuw_wachtwoord hasło haslo_uzytkownika lösenord
+        пароль パスワード 密码
     """,
     "IP_ADDRESS": """
         ip ip_address ipAddress client_ip remote_addr X-Forwarded-For source_ip user_ip_address
@@ -116,9 +121,9 @@ PERSONAL = {
     "MAC_ADDRESS": "mac_address macAddress device_mac_address mac",
     "USER_ID": """
         user_id userId username user_name customer_id customerId account_id member_id login
-        customer_number customerNumber kundennummer benutzername nom_utilisateur nombre_de_usuario
-        nome_utente gebruikersnaam klantnummer nazwa_użytkownika användarnamn numéro_client
-        membership_number employee_id ユーザー名 用户名
+        customer_number customerNumber kundennummer benutzername nom_utilisateur
+        nombre_de_usuario nome_utente gebruikersnaam klantnummer nazwa_użytkownika användarnamn
+        numéro_client membership_number employee_id ユーザー名 用户名
     """,
     "MEDICAL_RECORD": """
         mrn medical_record_number patient_id patientId insurance_number health_plan_number
@@ -132,9 +137,9 @@ PERSONAL = {
 }  # fmt: skip
 
 VAGUE = """
-    name address user token account contact customer author owner sender display_name displayName
-    mobile wallet plate plumber_name hairStylistName memory_address send_email resetPassword
-    created_by assignee card pass benutzer usuario utilisateur
+    name address user token account contact customer author owner sender display_name
+    displayName mobile wallet plate plumber_name hairStylistName memory_address send_email
+    resetPassword created_by assignee card pass benutzer usuario utilisateur
 """
 
 NO_DATUM = """
@@ -143,40 +148,42 @@ NO_DATUM = """
     secret_version address_type email_template phone_type phone_kind card_brand card_last4
     passport_required password_policy author_count passenger_count email_bounced
     password_reset_required password_strength secrets_manager secretion_rate passport_control
-    passports_checked fax_machine address_validation street_lighting contact_reason account_type
-    email_domain phone_country_code password_expires_at token_type token_ttl_seconds
-    TOKEN_TTL_SECONDS PASSWORD_MIN_LENGTH cookie_domain cookie_consent authorization_url
-    token_endpoint secret_name password_field email_subject email_body phone_model address_book
-    email_provider num_passengers requires_passport use_email email_enabled sms_enabled ip_version
-    ip_range passport_expiry email_verified_at isEmailVerified card_expiry card_type name_servers
-    pass_rate nombre_de_pages customer_service user_agent user_type userRole customer_segment
-    patient_count guest_count author_role password_changed_at ssn_required dob_format
-    birth_certificate_required next_page_token clientToken idempotencyToken eos_token product_name
-    productName file_name fileName filename app_name tool_name model_name city_name event_name
-    host_name hostname class_name className company_name function.name hotel_name business_name
-    school_name department_name team_name project_name table_name column_name service_name
-    serviceName serviceFullName company_legal_name brand_name bucket_name queue_name firmenname
-    produktname dateiname klassenname ortsname stadtname abteilungsname nom_produit nom_fichier
-    nom_du_produit nom_entreprise nom_de_la_ville nombre_producto nombre_de_archivo nombre_empresa
-    nome_produto nome_arquivo nome_da_empresa nome_prodotto nome_file nome_azienda productnaam
-    bestandsnaam bedrijfsnaam nazwa_produktu nazwa_pliku nazwa_firmy produktnamn filnamn ファイル名 商品名
-    会社名 文件名 公司名称 имя_файла smartphone microphone headphones primary_key public_key foreign_key
-    sort_key tokenizer status colour width notes message content summary title subject body
-    comment telefon_typ e-mail_verifiziert passwort_vergessen adresstyp téléphone_vérifié
-    type_adresse contraseña_olvidada tipo_direccion senha_esquecida tipo_telefone tipo_indirizzo
+    passports_checked fax_machine address_validation street_lighting contact_reason
+    account_type email_domain phone_country_code password_expires_at token_type
+    token_ttl_seconds TOKEN_TTL_SECONDS PASSWORD_MIN_LENGTH cookie_domain cookie_consent
+    authorization_url token_endpoint secret_name password_field email_subject email_body
+    phone_model address_book email_provider num_passengers requires_passport use_email
+    email_enabled sms_enabled ip_version ip_range passport_expiry email_verified_at
+    isEmailVerified card_expiry card_type name_servers pass_rate nombre_de_pages
+    customer_service user_agent user_type userRole customer_segment patient_count guest_count
+    author_role password_changed_at ssn_required dob_format birth_certificate_required
+    next_page_token clientToken idempotencyToken eos_token product_name productName file_name
+    fileName filename app_name tool_name model_name city_name event_name host_name hostname
+    class_name className company_name function.name hotel_name business_name school_name
+    department_name team_name project_name table_name column_name service_name serviceName
+    serviceFullName company_legal_name brand_name bucket_name queue_name firmenname produktname
+    dateiname klassenname ortsname stadtname abteilungsname nom_produit nom_fichier
+    nom_du_produit nom_entreprise nom_de_la_ville nombre_producto nombre_de_archivo
+    nombre_empresa nome_produto nome_arquivo nome_da_empresa nome_prodotto nome_file
+    nome_azienda productnaam bestandsnaam bedrijfsnaam nazwa_produktu nazwa_pliku nazwa_firmy
+    produktnamn filnamn ファイル名 商品名 会社名 文件名 公司名称 имя_файла smartphone
+    microphone headphones primary_key public_key foreign_key sort_key tokenizer status colour
+    width notes message content summary title subject body comment telefon_typ
+    e-mail_verifiziert passwort_vergessen adresstyp téléphone_vérifié type_adresse
+    contraseña_olvidada tipo_direccion senha_esquecida tipo_telefone tipo_indirizzo
 """
 
 NUMBERS_OF_THINGS = """
     order_id orderId order_number tracking_number trackingNumber ticket ticket_id sku trace_id
     request_id flight_number room_number version_number invoice_number shipment_id job_id
     batch_number event_id parcel_id contract_number serial_number session_id item_id product_id
-    phone_number_id address_id token_id created_at updatedAt timestamp total price amount quantity
-    balance bestellnummer Rechnungsnummer auftragsnummer sendungsnummer buchungsnummer
+    phone_number_id address_id token_id created_at updatedAt timestamp total price amount
+    quantity balance bestellnummer Rechnungsnummer auftragsnummer sendungsnummer buchungsnummer
     vorgangsnummer numero_de_commande numéro_commande numero_facture numero_de_pedido
     numero_factura número_pedido numero_do_pedido número_da_fatura numero_ordine numero_fattura
     ordernummer factuurnummer bestelnummer numer_zamówienia numer_faktury fakturanummer
-    номер_заказа 注文番号 订单号 betrag gesamtbetrag datum montant prix precio fecha preço prezzo prijs
-    cena kwota
+    номер_заказа 注文番号 订单号 betrag gesamtbetrag datum montant prix precio fecha preço
+    prezzo prijs cena kwota
 """
 
 
