@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from redact.key_words import Cat, Word, Words, folded, is_particle, words
+from redact.key_words import Cat, Word, Words, folded, without_particles, words
 from redact.policy import KeyRules
 
 HARMLESS = ""
@@ -113,8 +113,15 @@ class KeyBook:
             rule = _first(self._personal, spelt)
         if rule is None and not said.rule:
             rule = _first(self._harmless, spelt)
-        if rule is not None and rule != said.rule:
-            said = Said(rule)
+        if rule is not None:
+            part = said.part if rule == said.rule else ""
+            said = Said(
+                rule,
+                part=part,
+                inherits=rule != HARMLESS,
+                shows=said.shows,
+                holds=said.holds,
+            )
         return Key(
             name,
             said.rule,
@@ -164,7 +171,7 @@ _BOUNDARY = re.compile(
 )
 _FOREIGN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 _LINKS = ("", "s", "n", "en", "es", "e")
-_LINKED = frozenset({"s", "n", "en", "es", "e"})
+"""Letters between the parts of a compound."""
 
 
 def split(name: str, lists: Words) -> list[str]:
@@ -173,13 +180,13 @@ def split(name: str, lists: Words) -> list[str]:
     tokens = [token for token in _BOUNDARY.split(name[-_MAX_LENGTH:]) if token]
     tokens = [folded(token) for token in tokens]
     for token in tokens:
-        if (token,) in lists.by_words or token.isdigit():
+        if token in lists.atoms or token.isdigit():
             found.append(token)
         elif not token.isascii() and _FOREIGN.search(token):
             found += _foreign(token, lists)
         else:
             found += _compound(token, lists)
-    return [word for word in found if not is_particle(word)]
+    return without_particles(found)
 
 
 def _compound(token: str, lists: Words) -> list[str]:
@@ -204,8 +211,8 @@ _LONGEST_COMPOUND = 40
 _SHORTEST_COMPOUND = 6
 _SHORTEST_FIRST = 4
 _MOST_PIECES = 4
-_SHORT_PIECES = frozenset("ssn tel dob fax zip iban vin mrn plz".split())
-_SHORT_LAST = frozenset("id nr no ip".split())
+_SHORT_PIECES = frozenset({"ssn", "tel", "dob", "fax", "zip", "iban", "vin", "mrn", "plz"})
+_SHORT_LAST = frozenset({"id", "nr", "no", "ip"})
 
 
 def _pieces(token: str, pieces: frozenset[str], most: int) -> list[str]:
@@ -255,13 +262,12 @@ _LONGEST_FOREIGN = 12
 
 # Reading -------------------------------------------------------------------------------------
 
+Units = Sequence[tuple[str, Word]]
+"""Words of a key, and sequences of them, each with what it says."""
 _UNKNOWN = Word()
 _DIGITS = Word(Cat.NEUTRAL)
 _WHOSE = Cat.HUMAN | Cat.ROLE
 _KNOWN_TAIL = Cat.NEUTRAL | Cat.HUMAN | Cat.ROLE
-_NAME_AND_ID = frozenset({"EMAIL_ADDRESS", "US_SSN", "US_ITIN", "UK_NHS", "NATIONAL_ID", "IBAN_CODE",
-                          "MEDICAL_RECORD", "VEHICLE_ID", "USER_ID", "MEDICAL_LICENSE"})  # fmt: skip
-"""Types of which `id` and `code` behind them only repeat that they are numbers."""
 _OF_PERSONS = frozenset({"EMAIL_ADDRESS", "PHONE_NUMBER", "DATE_OF_BIRTH", "US_SSN", "NATIONAL_ID",
                          "MEDICAL_RECORD", "STREET_ADDRESS", "ZIP_CODE", "PERSON", "CREDIT_CARD",
                          "IBAN_CODE", "NRP", "AGE"})  # fmt: skip
@@ -277,7 +283,7 @@ def said_by(name: str, lists: Words) -> Said:
         return NOTHING_SAID
     units = _units(tokens, lists)
     shows: Literal["person", "thing", ""] = ""
-    if len(units) == 1 and units[0][1].cat & Cat.BESIDE:
+    if tuple(tokens) in lists.beside:
         shows = "thing"
     said = _decided(units)
     if said.rule and said.certain and said.rule in _OF_PERSONS:
@@ -288,165 +294,186 @@ def said_by(name: str, lists: Words) -> Said:
 
 
 def _units(tokens: Sequence[str], lists: Words) -> list[tuple[str, Word]]:
-    """Return the known sequences of words, the longest first, and each unknown word by itself."""
-    units: list[tuple[str, Word]] = []
-    at = 0
-    while at < len(tokens):
-        for size in range(min(lists.longest, len(tokens) - at), 0, -1):
-            word = lists.by_words.get(tuple(tokens[at : at + size]))
-            if word is not None:
-                units.append((" ".join(tokens[at : at + size]), word))
-                at += size
-                break
-        else:
-            token = tokens[at]
-            units.append((token, _DIGITS if token.isdigit() else _UNKNOWN))
-            at += 1
-    return units
+    """Return the known sequences of words, the longest first, and each other word by itself.
+
+    Of sequences that are equally long a telling one counts before others and the last one before
+    those in front of it: `ip address` in `private_ip_address`.
+    """
+    for size in range(min(lists.longest, len(tokens)), 1, -1):
+        at = _sequence(tokens, size, lists)
+        if at is not None:
+            taken = tuple(tokens[at : at + size])
+            left, right = tokens[:at], tokens[at + size :]
+            whole = (" ".join(taken), lists.by_words[taken])
+            return [*_units(left, lists), whole, *_units(right, lists)]
+    return [
+        (token, lists.by_words.get((token,), _DIGITS if token.isdigit() else _UNKNOWN))
+        for token in tokens
+    ]
 
 
-def _decided(units: Sequence[tuple[str, Word]]) -> Said:
-    told = [n for n, (_, word) in enumerate(units) if word.type or word.cat & Cat.NAME]
-    at = _telling(units, told)
+def _sequence(tokens: Sequence[str], size: int, lists: Words) -> int | None:
+    """Return where the sequence of so many words begins that counts first, None without one."""
+    other = None
+    for at in range(len(tokens) - size, -1, -1):
+        word = lists.by_words.get(tuple(tokens[at : at + size]))
+        if word is not None:
+            if word.type:
+                return at
+            other = at if other is None else other
+    return other
+
+
+def _decided(units: Units) -> Said:
+    """Return what known and unknown words say together."""
+    at = _telling(units)
     if at is None:
         return _untold(units)
-    word = units[at][1]
-    if any(one.cat & Cat.ASKS and not one.type for _, one in units[:at]):
-        if not (word.certain and all(one.cat & (Cat.NEUTRAL | Cat.HUMAN) for _, one in units[:at])):
+    before = units[:at]
+    if any(_is(one, Cat.ASKS) and not one[1].type for one in before):
+        plain = all(_is(one, Cat.NEUTRAL | Cat.HUMAN) for one in before)
+        if not (units[at][1].certain and plain):
             return _FACT
-    if not word.type:
-        return _name(units, at)
-    return _datum(units, at)
+    return _datum(units, at) if units[at][1].type else _name(units, at)
 
 
-def _telling(units: Sequence[tuple[str, Word]], told: Sequence[int]) -> int | None:
+def _telling(units: Units) -> int | None:
     """Return which word names the datum: the last, but a vague one gives way to a certain one."""
-    if not told:
-        return None
-    for at in reversed(told):
-        word = units[at][1]
-        if word.type and word.certain:
-            later = [n for n in told if n > at]
-            if all(units[n][1].type and not units[n][1].certain for n in later):
-                return at if not later or _follows(units, at) else later[-1]
-            break
-    return told[-1]
+    told = [at for at, (_, word) in enumerate(units) if word.type or word.cat & Cat.NAME]
+    certain = [at for at in told if units[at][1].certain]
+    if certain and all(_says_where(units[at][1]) for at in range(certain[-1] + 1, len(units))):
+        return certain[-1]
+    return told[-1] if told else None
 
 
-def _follows(units: Sequence[tuple[str, Word]], at: int) -> bool:
-    """Report whether vague words behind a certain one are of the kind that say where it is used."""
-    return all(
-        word.cat & _KNOWN_TAIL or word.type in ("PHONE_NUMBER", "USER_ID")
-        for _, word in units[at + 1 :]
-    )
+def _says_where(word: Word) -> bool:
+    """Report whether a word behind a certain one says where or by whom that is used."""
+    return bool(word.cat & _KNOWN_TAIL) or word.type in ("PHONE_NUMBER", "USER_ID")
+
+
+def _is(unit: tuple[str, Word], cat: Cat) -> bool:
+    return bool(unit[1].cat & cat)
 
 
 _FACT = Said(inherits=False)
-_HARMLESS = Said(HARMLESS, inherits=False)
-_NUMBERED = Said(HARMLESS)
-
-
-def _datum(units: Sequence[tuple[str, Word]], at: int) -> Said:
-    """Decide for a key with a telling word: the datum itself, or a fact about it."""
-    word = units[at][1]
-    tail = units[at + 1 :]
-    certain = word.certain
-    for text, after in tail:
-        if after.cat & (Cat.ABOUT | Cat.SCHEMA) and not after.cat & Cat.NEUTRAL:
-            return _FACT
-        if after.cat & _KNOWN_TAIL or (after.type and after.type == word.type):
-            continue
-        if text == "key" and word.type == "SECRET":
-            continue
-        if after.cat & Cat.NUMBER and not after.cat & Cat.THING:
-            if word.type in _NAME_AND_ID or after is not tail[-1][1]:
-                continue
-            if units[-1][0] in _ID_WORDS and word.type in _WITH_IDS:
-                return _NUMBERED
-            continue
-        if after.cat & (Cat.AMOUNT | Cat.ABOUT | Cat.THING | Cat.NUMBER):
-            return _HARMLESS if after.cat & Cat.AMOUNT else _FACT
-        certain = False
-    if not certain and not word.certain and len(units) > 1 and word.type in _TOO_VAGUE:
-        return _around(units, at)
-    return Said(word.type, certain, word.part)
-
-
+_HARMLESS = Said(HARMLESS, below="values", inherits=False)
 _ID_WORDS = frozenset({"id", "ids", "uuid", "guid", "identifier", "ref", "reference", "index"})
 _WITH_IDS = frozenset({"PHONE_NUMBER", "STREET_ADDRESS", "SECRET", "PERSON", "CREDIT_CARD"})
 """Types whose entries have ids of their own: `address_id`, `token_id`."""
-_TOO_VAGUE = frozenset({"USER_ID", "CREDIT_CARD", "PHONE_NUMBER", "AGE", "VEHICLE_ID", "SECRET"})
 
 
-def _around(units: Sequence[tuple[str, Word]], at: int) -> Said:
-    """Decide for a vague word with others: `customer_account` is one, `gift_card` none."""
+def _datum(units: Units, at: int) -> Said:
+    """Decide for a key with a telling word: the datum itself, or a fact about it."""
     word = units[at][1]
-    others = [one for n, (_, one) in enumerate(units) if n != at]
+    before, after = units[:at], units[at + 1 :]
+    if word.type == "PERSON" and not word.part and _is_of_a_thing(before):
+        return _FACT
+    for text, one in after:
+        if not _repeats(word, text, one) and one.cat & ~Cat.VERB:
+            return _HARMLESS if one.cat & Cat.AMOUNT and not one.cat & Cat.ABOUT else _FACT
+    if after and after[-1][0] in _ID_WORDS and word.type in _WITH_IDS:
+        return _HARMLESS
+    if word.certain:
+        begins = before[:1] and _is(before[0], Cat.VERB)
+        known = all(one.cat or one.type or text in _KEY for text, one in after)
+        return Said(word.type, bool(known and not begins), word.part)
+    if len(units) > 1 and word.type in _TOO_VAGUE:
+        return _around(word, [*before, *after])
+    return _vague(word)
+
+
+_KEY = frozenset({"key", "keys"})
+_TOO_VAGUE = frozenset({"USER_ID", "CREDIT_CARD", "PHONE_NUMBER", "AGE", "VEHICLE_ID", "SECRET"})
+"""Types that a vague word does not name beside any other word: `gift_card`, `cell_range`."""
+
+
+def _repeats(word: Word, text: str, after: Word) -> bool:
+    """Report whether a word behind the telling one leaves the datum what it is."""
+    if after.cat & (Cat.ABOUT | Cat.SCHEMA) and not after.cat & Cat.NEUTRAL:
+        return False
+    if after.cat & _KNOWN_TAIL or after.type in (word.type, "USER_ID"):
+        return True
+    if word.type == "SECRET" and text in _KEY:
+        return True
+    return bool(after.cat & Cat.NUMBER) and not after.cat & Cat.THING
+
+
+def _vague(word: Word) -> Said:
+    if word.type == "USER_ID":
+        return Said(word.type, certain=False, below="values", holds="person")
+    return Said(word.type, certain=False, part=word.part)
+
+
+def _is_of_a_thing(units: Units) -> bool:
+    """Report whether words say whose name it is, and that it is a thing's."""
+    things = any(_is(one, Cat.THING) and not _is(one, _KNOWN_TAIL) for one in units)
+    return things and not any(_is(one, _WHOSE) for one in units)
+
+
+def _around(word: Word, others: Units) -> Said:
+    """Decide for a vague word with others: `customer_account` is one, `gift_card` none."""
     if word.type == "SECRET":
-        if any(one.cat & (Cat.AMOUNT | Cat.NUMBER | Cat.ASKS) for one in others):
+        if any(_is(one, Cat.AMOUNT | Cat.NUMBER | Cat.ASKS) for one in others):
             return _HARMLESS
-        return Said(word.type, certain=False)
-    if all(one.cat & _KNOWN_TAIL for one in others):
-        return Said(word.type, certain=False)
-    return _FACT if at == len(units) - 1 else _untold(units)
+        return _vague(word)
+    if all(_is(one, _KNOWN_TAIL) for one in others):
+        return _vague(word)
+    return _HARMLESS if _is(others[-1], Cat.AMOUNT | Cat.NUMBER) else _FACT
 
 
-def _name(units: Sequence[tuple[str, Word]], at: int) -> Said:
+def _name(units: Units, at: int) -> Said:
     """Decide for a key with a word for any name: it is a person's if it says whose."""
-    before = units[:at]
-    after = units[at + 1 :]
+    before, after = units[:at], units[at + 1 :]
     if not before and not after:
         return Said("PERSON", certain=False, part="name")
-    if any(
-        one.cat & (Cat.ABOUT | Cat.AMOUNT) and not one.cat & (_WHOSE | Cat.NEUTRAL)
-        for _, one in after
-    ):
+    text, word = before[-1] if before else after[0]
+    facts = any(_is(one, Cat.ABOUT | Cat.AMOUNT) and not _is(one, _KNOWN_TAIL) for one in after)
+    if facts or (not _is_a_person(word) and _is_a_thing(word, before)):
         return _FACT
-    owner = before[-1] if before else after[0]
-    text, word = owner
-    if word.cat & _WHOSE and not (word.cat & Cat.THING and not word.cat & Cat.HUMAN):
-        return Said("PERSON")
-    if word.type == "PERSON":
-        return Said("PERSON", part=word.part)
-    if word.type or word.cat & (Cat.THING | Cat.NUMBER | Cat.ABOUT | Cat.SCHEMA | Cat.AMOUNT):
-        return _FACT
+    if _is_a_person(word):
+        sure = bool(word.cat & Cat.HUMAN) or not word.cat & Cat.ABOUT
+        return Said("PERSON", sure, word.part)
+    certain = any(_is(one, _WHOSE) for one in units)
     if word.cat & Cat.NEUTRAL:
-        certain = any(one.cat & _WHOSE for _, one in units)
-        thing = any(
-            one.cat & Cat.THING and not one.cat & (_WHOSE | Cat.NEUTRAL) for _, one in units
-        )
-        return (
-            _FACT if thing and not certain else Said("PERSON", certain, "" if certain else "name")
-        )
-    if before and _AGENT.match(text):
-        return Said("PERSON", certain=False)
-    return _FACT
+        return Said("PERSON", certain, "" if certain else "name")
+    return Said("PERSON", certain) if before and _AGENT.match(text) else _FACT
 
 
-def _untold(units: Sequence[tuple[str, Word]]) -> Said:
+def _is_a_person(word: Word) -> bool:
+    """Report whether a word beside one for a name says that it is a person's."""
+    is_role = bool(word.cat & Cat.ROLE) and not word.cat & Cat.THING
+    return is_role or bool(word.cat & Cat.HUMAN) or word.type == "PERSON"
+
+
+def _is_a_thing(word: Word, before: Units) -> bool:
+    """Report whether words beside one for a name say that it is a thing's."""
+    known = word.type or word.cat & ~(Cat.NEUTRAL | Cat.VERB)
+    return bool(known) or _is_of_a_thing(before)
+
+
+def _untold(units: Units) -> Said:
     """Decide for a key without a telling word: a person by its role, a thing's number, a thing."""
-    last = units[-1][1]
-    while len(units) > 1 and last is _DIGITS:
+    while len(units) > 1 and units[-1][1] is _DIGITS:
         units = units[:-1]
-        last = units[-1][1]
-    if any(one.cat & Cat.ASKS for _, one in units[:-1]) and not last.cat & _WHOSE:
-        return _HARMLESS if last.cat & (Cat.AMOUNT | Cat.NUMBER) else _FACT
+    text, last = units[-1]
     if last.cat & _WHOSE:
-        if any(
-            one.cat & (Cat.ASKS | Cat.THING) and not one.cat & (_WHOSE | Cat.NEUTRAL)
-            for _, one in units
-        ):
-            return Said(holds="person")
-        sure = bool(last.cat & Cat.HUMAN) and not last.cat & Cat.THING
-        return Said("PERSON", sure, below="values", holds="person")
+        return _role(units)
+    holds: Literal["thing", ""] = "thing" if last.cat & Cat.THING else ""
     if last.cat & (Cat.AMOUNT | Cat.NUMBER):
-        inherits = len(units) == 1 and not last.cat & (Cat.AMOUNT | Cat.ABOUT)
-        holds: Literal["thing", ""] = "thing" if last.cat & Cat.THING else ""
+        repeats = len(units) == 1 and not last.cat & (Cat.AMOUNT | Cat.ABOUT)
+        inherits = repeats and text not in _ID_WORDS
         return Said(HARMLESS, below="values", inherits=inherits, holds=holds)
-    if last.cat & Cat.ABOUT:
-        return Said(inherits=False, holds="thing" if last.cat & Cat.THING else "")
-    part = _PARTS.get(units[-1][0], "")
-    return Said(part=part, holds="thing" if last.cat & Cat.THING else "")
+    if last.cat & Cat.ABOUT or any(_is(one, Cat.ASKS) for one in units[:-1]):
+        return Said(inherits=False, holds=holds)
+    return Said(part=_PARTS.get(text, ""), holds=holds)
+
+
+def _role(units: Units) -> Said:
+    """Decide for a key that ends in a word for a person."""
+    if any(_is(one, Cat.ASKS | Cat.THING) and not _is(one, _KNOWN_TAIL) for one in units):
+        return Said(holds="person")
+    sure = _is(units[-1], Cat.HUMAN) and not _is(units[-1], Cat.THING)
+    return Said("PERSON", sure and not _is(units[0], Cat.VERB), below="values", holds="person")
 
 
 _PARTS = {

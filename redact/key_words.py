@@ -17,14 +17,47 @@ from typing import Any
 import msgspec
 
 _PARTICLES = frozenset(
-    "of the and de del della di do da dos das du des la le les el los las van het der den d l y e et"
-    " und i en и の 的".split()
+    {
+        "of",
+        "the",
+        "and",
+        "de",
+        "del",
+        "della",
+        "di",
+        "do",
+        "da",
+        "dos",
+        "das",
+        "du",
+        "des",
+        "la",
+        "le",
+        "les",
+        "el",
+        "los",
+        "las",
+        "van",
+        "het",
+        "der",
+        "den",
+        "et",
+        "und",
+        "en",
+        "и",
+        "の",
+        "的",
+    }
 )
+_LETTERS_BETWEEN = frozenset({"d", "l", "y", "e", "i", "o", "a"})
+"""Particles of one letter, only between longer words: `d` in `nom d'utilisateur`, not `d o b`."""
+_AFTER_E = frozenset({"mail", "mails", "post", "mailadres", "mailadresse", "postadress"})
 _FOREIGN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 """Scripts that are written without spaces between words."""
-_LETTERS = str.maketrans({"ß": "ss", "ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d", "ı": "i"})
+_LETTERS = str.maketrans(
+    {"ß": "ss", "ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d", "\u0131": "i"}
+)
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
-_WORD = re.compile(r"[^\W\d_]+")
 
 
 class Cat(IntFlag):
@@ -41,7 +74,7 @@ class Cat(IntFlag):
     NUMBER = 128
     AMOUNT = 256
     SCHEMA = 512
-    BESIDE = 1024
+    VERB = 1024
 
 
 _CATS = {
@@ -55,7 +88,7 @@ _CATS = {
     "number": Cat.NUMBER,
     "amount": Cat.AMOUNT,
     "schema": Cat.SCHEMA,
-    "things beside": Cat.BESIDE,
+    "verb": Cat.VERB,
 }
 
 
@@ -74,11 +107,14 @@ class Word(msgspec.Struct, gc=False):
 class Words(msgspec.Struct, gc=False):
     """All words: by their sequence, and which of them may stand glued in a longer word.
 
-    ``longest`` is the number of words of the longest sequence. ``pieces`` are what compounds are
-    made of, ``tails`` what may end any word, ``foreign`` words of scripts without spaces.
+    ``atoms`` are all single words, of sequences too; ``longest`` is the number of words of the
+    longest sequence. ``pieces`` are what compounds are made of, ``tails`` what may end any word,
+    ``foreign`` words of scripts without spaces. ``beside`` are keys that only things have.
     """
 
     by_words: dict[tuple[str, ...], Word]
+    atoms: frozenset[str]
+    beside: frozenset[tuple[str, ...]]
     longest: int
     pieces: frozenset[str]
     tails: frozenset[str]
@@ -96,9 +132,19 @@ def folded(text: str) -> str:
     return "".join([c for c in parts if not unicodedata.combining(c)])
 
 
-def is_particle(word: str) -> bool:
-    """Report whether a word only joins others (`of`, `de`, `van`)."""
-    return word in _PARTICLES
+def without_particles(found: list[str]) -> list[str]:
+    """Return words without those that only join others (`of`, `de`, `van`)."""
+    return [
+        word
+        for at, word in enumerate(found)
+        if word not in _PARTICLES and not (word in _LETTERS_BETWEEN and _is_between(found, at))
+    ]
+
+
+def _is_between(found: list[str], at: int) -> bool:
+    if not 0 < at < len(found) - 1 or len(found[at - 1]) < _SHORTEST_PIECE:
+        return False
+    return len(found[at + 1]) > _SHORTEST_PIECE and found[at + 1] not in _AFTER_E
 
 
 @lru_cache(maxsize=1)
@@ -127,7 +173,9 @@ def _built(lists: Mapping[str, Any]) -> Words:
     )
     tails = frozenset(one for one in pieces if _ends_any_word(one, by_words[(one,)]))
     foreign = {"".join(one): one for one in by_words if _FOREIGN.search(one[0])}
-    return Words(by_words, max(map(len, by_words)), pieces, tails, foreign)
+    beside = frozenset(_phrases(lists["things beside"]))
+    atoms = frozenset(word for one in by_words for word in one)
+    return Words(by_words, atoms, beside, max(map(len, by_words)), pieces, tails, foreign)
 
 
 _SHORTEST_PIECE = 3
@@ -150,7 +198,7 @@ def _phrases(languages: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     for listed in languages.values():
         for phrase in listed.split(", "):
             for spelt in {phrase, phrase.lower().translate(_UMLAUTS)}:
-                kept = [w for w in _split(folded(spelt)) if w not in _PARTICLES]
+                kept = without_particles(_split(folded(spelt)))
                 if kept:
                     yield tuple(kept)
 

@@ -54,97 +54,138 @@ def is_json(text: str) -> bool:
 
 
 class _Place(msgspec.Struct, gc=False):
-    """Where in a document the next value stands: the key above, and what holds for it.
+    """Where in a document the next value stands: its key, and what holds for it.
 
-    ``rule``, ``certain`` and ``part`` are those of the value; ``own`` is the key itself.
+    ``rule``, ``certain`` and ``part`` may come from a key above; ``owner`` numbers the object.
     """
 
-    own: Key
-    rule: str | None
-    certain: bool
-    part: str
-    owner: int
+    key: Key
+    rule: str | None = None
+    certain: bool = True
+    part: str = ""
+    owner: int = 0
+
+    def below(self, key: Key) -> "_Place":
+        """Return the place of the value of ``key``, with this place as the object around it."""
+        if key.rule or not key.inherits or (key.rule is not None and not self.rule):
+            return _Place(key, key.rule, key.certain, key.part, self.owner)
+        if not self.rule:
+            return _Place(key, self.rule, owner=self.owner)
+        part = key.part if self.rule == "PERSON" else ""
+        return _Place(key, self.rule, self.certain or part != "", part, self.owner)
+
+    def inside(self, owner: int) -> "_Place":
+        """Return the place inside of the object that stands here and has the number ``owner``."""
+        rule = self.rule if self.key.below == "all" else None
+        return _Place(self.key, rule, self.certain, self.part, owner)
 
 
-_TOP = _Place(NO_KEY, None, True, "", 0)
+_TOP = _Place(NO_KEY)
 
 
 def leaves(text: str, book: KeyBook) -> list[Leaf]:
     """Return the leaves of a text for which :func:`is_json` holds.
 
     A rule on a key holds for all below it, until a rule on a deeper key says otherwise or the key
-    is one that describes (`type`, `verified`). A bare `name` is judged by its neighbours.
+    is one that describes (`type`, `verified`). A bare `name` is judged by what stands around it,
+    and in a JSON Schema only samples are data.
     """
     found: list[Leaf] = []
-    above = here = _TOP
+    around = Around()
+    outer = here = _TOP
     owners = 0
     stack: list[_Place] = []
-    unsure: list[int] = []
-    objects: dict[int, set[Key]] = {}
-    holds: dict[int, str] = {}
     known = book.known
     for match in _TOKEN.finditer(text):
         group = match.lastindex
         if group == _COLON:
-            raw = match[1]
-            key = known.get(raw) or book.key(raw)
-            here = _under(above, key)
+            key = known.get(match[1]) or book.key(match[1])
+            here = outer.below(key)
             if key.shows:
-                objects.setdefault(above.owner, set()).add(key)
+                around.keys.setdefault(outer.owner, set()).add(key)
             if not key.plain:
-                start = match.start()
-                end = start + len(raw) + 2
-                label = above.own.name
-                found.append(Leaf(start, end, key.name, label, "", None, above.owner, "key"))
+                found.append(_key(match, key, outer))
         elif group != _BRACKET:
-            start, end = match.span()
-            value = match[group or 0]
-            kind: Literal["string", "number"] = "number"
-            if group == _STRING:
-                kind, value = "string", unescape(value)
-            key = here.own
-            if here.part == "name" and here.rule:
-                unsure.append(len(found))
-            found.append(
-                Leaf(
-                    start, end, value, key.name, key.label, here.rule, here.owner, kind,
-                    here.certain, here.part,
-                )
-            )  # fmt: skip
+            leaf = _leaf(match, here)
+            around.note(len(found), leaf, here.key)
+            found.append(leaf)
         elif match[_BRACKET] in "{[":
-            stack.append(above)
-            above = here
+            stack.append(outer)
+            outer = here
             if match[_BRACKET] == "{":
                 owners += 1
-                if here.own.holds:
-                    holds[owners] = here.own.holds
-                reaches = here.own.below == "all"
-                above = here = _Place(
-                    here.own, here.rule if reaches else None, here.certain, here.part, owners
-                )
+                around.holds[owners] = here.key.holds
+                outer = here = here.inside(owners)
         else:
-            above = here = stack.pop()
-    for index in unsure:
-        leaf = found[index]
-        shown = shown_by(objects.get(leaf.owner, ())) or holds.get(leaf.owner, "")
-        if shown:
-            found[index] = _judged(leaf, shown)
+            outer = here = stack.pop()
+    around.settle(found)
     return found
 
 
-def _under(above: _Place, key: Key) -> _Place:
-    """Return the place of the value of ``key`` in the object at ``above``."""
-    if key.rule is not None or not key.inherits:
-        return _Place(key, key.rule, key.certain, key.part, above.owner)
-    part = key.part if above.rule == "PERSON" else ""
-    return _Place(key, above.rule, above.certain, part, above.owner)
+def _leaf(match: re.Match[str], here: _Place) -> Leaf:
+    """Return the leaf of a string or a number."""
+    start, end = match.span()
+    key = here.key
+    raw = match[_STRING]
+    kind: Literal["string", "number"] = "number" if raw is None else "string"
+    value = match[0] if raw is None else unescape(raw)
+    return Leaf(
+        start, end, value, key.name, key.label, here.rule, here.owner, kind, here.certain, here.part
+    )
 
 
-def _judged(leaf: Leaf, shown: str) -> Leaf:
-    """Return a leaf under a bare `name` in an object that describes a person or a thing."""
-    if shown == "person":
-        return msgspec.structs.replace(leaf, certain=True)
-    return msgspec.structs.replace(leaf, rule=None)
+def _key(match: re.Match[str], key: Key, outer: _Place) -> Leaf:
+    """Return the leaf of a key in which something personal could stand."""
+    start = match.start()
+    end = start + len(match[1]) + 2
+    return Leaf(start, end, key.name, outer.key.name, "", None, outer.owner, "key")
+
+
+class Around:
+    """What the leaves of a document say about each other, object by object.
+
+    ``keys`` are keys of an object that show what it describes, ``holds`` is what the key says under
+    which it stands.
+    """
+
+    __slots__ = ("_inherited", "_schemas", "_unsure", "holds", "keys")
+
+    def __init__(self) -> None:
+        self.keys: dict[int, set[Key]] = {}
+        self.holds: dict[int, str] = {}
+        self._unsure: list[int] = []
+        self._inherited: list[int] = []
+        self._schemas: set[int] = set()
+
+    def note(self, index: int, leaf: Leaf, key: Key) -> None:
+        """Note a leaf that is the ``index``-th of its document and stands under ``key``."""
+        if leaf.rule:
+            if leaf.part == "name":
+                self._unsure.append(index)
+            elif leaf.rule is not key.rule:
+                self._inherited.append(index)
+        elif leaf.key == "type" and leaf.text in _SCHEMA_TYPES:
+            self._schemas.add(leaf.owner)
+
+    def settle(self, found: list[Leaf]) -> None:
+        """Judge names without more, and what stands in a JSON Schema, by the other leaves."""
+        for index in self._unsure:
+            leaf = found[index]
+            shown = shown_by(self.keys.get(leaf.owner, ())) or self.holds.get(leaf.owner, "")
+            if shown == "person":
+                found[index] = msgspec.structs.replace(leaf, certain=True)
+            elif shown == "thing":
+                found[index] = msgspec.structs.replace(leaf, rule=None)
+        for index in self._inherited if self._schemas else ():
+            leaf = found[index]
+            if leaf.owner in self._schemas and leaf.key not in _SAMPLES:
+                found[index] = msgspec.structs.replace(leaf, rule=None)
+
+
+_SCHEMA_TYPES = frozenset({"string", "object", "array", "integer", "number", "boolean", "null"})
+"""Values of `type` in a JSON Schema (draft 2020-12, 6.1.1): the object describes a datum."""
+_SAMPLES = frozenset({"default", "example", "examples", "const"})
+"""Keys of a JSON Schema below which a datum may stand."""
 
 
 _LITERAL = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?[0-9][0-9.eE+-]*', re.DOTALL)
