@@ -19,6 +19,10 @@ _LONG = 9
 _EXACT = 20
 """A repeat of exactly so many at most stays as it is."""
 
+_LONG_OPTION = 400
+"""An optional group of more characters becomes anything."""
+
+_ANYTHING = r"[\s\S]*"
 _MARKS = ("(?<=", "(?<!", "(?=", "(?!")
 _ANY = r"\xff"
 _SAME_LETTER = {"\u017f": "[sS]", "\u212a": "[kK]", "\u0130": "[iI]", "\u0131": "[iI]"}
@@ -57,7 +61,7 @@ def _rewritten(expression: str, dialect: Dialect) -> str:
     while index < len(expression):
         mark = next((m for m in _MARKS if expression.startswith(m, index)), None)
         if mark is not None:
-            end = _closing(expression, index)
+            end = closing(expression, index)
             at_start = mark == "(?<=" and "".join(pieces) in ("", "(?i)")
             at_end = mark == "(?=" and end + 1 == len(expression)
             if at_start or at_end:
@@ -65,6 +69,12 @@ def _rewritten(expression: str, dialect: Dialect) -> str:
                 pieces.append(f"(?:{_rewritten(body, dialect)})")
             index = end + 1
             continue
+        if expression.startswith("(?:", index):
+            end = closing(expression, index)
+            if end - index > _LONG_OPTION and expression.startswith("?", end + 1):
+                pieces.append(_ANYTHING)
+                index = end + 2
+                continue
         end = _token_end(expression, index)
         pieces.append(_translated(expression[index:end], dialect))
         index = end
@@ -73,7 +83,7 @@ def _rewritten(expression: str, dialect: Dialect) -> str:
 
 def _translated(token: str, dialect: Dialect) -> str:
     """Translate one character, escape or class into a dialect."""
-    if token == "\\Z":
+    if token in ("\\Z", "\\K"):
         return ""
     if dialect is Dialect.ASCII:
         return _in_ascii(token)
@@ -88,7 +98,10 @@ def _translated(token: str, dialect: Dialect) -> str:
     token = _FOREIGN.sub("", token)
     if negated or not foreign:
         return token
-    return f"{token[:-1]}{_ANY}]" if token.startswith("[]") else f"[{_ANY}{token[1:]}"
+    if token.startswith("[]"):
+        return f"{token[:-1]}{_ANY}]"
+    hyphen = "\\" if token.startswith("[-") else ""
+    return f"[{_ANY}{hyphen}{token[1:]}"
 
 
 def _in_ascii(token: str) -> str:
@@ -109,7 +122,7 @@ def _token_end(expression: str, index: int) -> int:
     return _class_end(expression, index) if expression[index] == "[" else index + 1
 
 
-def _closing(expression: str, start: int) -> int:
+def closing(expression: str, start: int) -> int:
     """Return where the group that opens at ``start`` closes."""
     depth = 0
     index = start

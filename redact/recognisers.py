@@ -9,9 +9,10 @@ from collections.abc import Collection
 from presidio_analyzer import EntityRecognizer, PatternRecognizer, predefined_recognizers
 
 from redact.addresses import AddressRecogniser
+from redact.announced import ANNOUNCED
 from redact.cards import CardRecogniser
 from redact.contacts import HostRecogniser, MailRecogniser, SpokenPhoneRecogniser
-from redact.credentials import ShapeRecogniser, TellingKeyRecogniser
+from redact.credentials import ShapeRecogniser
 from redact.dates import BirthDateRecogniser, WrittenDateRecogniser
 from redact.persons import (
     AccountRecogniser,
@@ -108,7 +109,7 @@ def build_recognisers(
         VendorKeyRecogniser(keys),
         VendorContextRecogniser(keys),
         ShapeRecogniser(),
-        TellingKeyRecogniser(),
+        *(make() for make in ANNOUNCED),
         *([HostRecogniser(domains)] if domains else []),
         predefined_recognizers.PhoneRecognizer(supported_regions=tuple(policy.regions)),
     ]

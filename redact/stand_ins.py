@@ -1,0 +1,88 @@
+"""What stands where a secret would stand: references to variables, blanks, words of a sentence."""
+
+import re
+
+_REFERENCE = re.compile(
+    r"""
+    [$%@]?\{.*|\$\(.*|\$[A-Za-z_][A-Za-z0-9_]*|\$env:.*|%[A-Za-z_]+%|%\(?\w*\)?[sdr]|@[A-Z_]+@|:[a-z_]+
+    |<.*|\[.*|\(.*|!.?(?:vault|secret|ref|env|sub|getatt)\b.*|\#\{.*|`.*|&[a-z].*|\\[nrt]?.{0,2}
+    |[*•●·.…_xX?#-]+|\W{1,3}
+    |[A-Za-z_][\w.:>-]*[(\[].*
+    |(?:self|this|args?|config|cfg|conf|settings|env|process|os|req|request|params?|options?|opts
+      |secrets?|vars?|local|data|module|user|form|props|state|input|ctx|context|creds?|credentials
+      |values|vault|ssm|arn|op|file|each|item|row|obj|kwargs|app|db|e|event|body|payload|session)
+     (?:\.|::|->|:/)[\w.:/>?-]*
+    |(?:your|my|the|some|any|insert|enter|put|add|new|a|an|this|that|example|sample|dummy|fake|user)
+     (?:[_ -]\w+)*[_ -](?:here|pass\w*|pwd|secret|token|keys?|value|credentials?)(?:[_ -]\w+)*
+    |(?:[a-z]{1,12}[_.-]?){0,3}(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|key|credentials?)s?
+    |(?:redacted|filtered|removed|masked|scrubbed|placeholder|undefined|null|none|nil|nan|true|false
+      |void|todo|tbd|unset|n/a)
+    |(?:https?|s3|gs|op|sm|vault)://.*|(?:arn|ssm|vault|ref):\S*|(?:~|\.{1,2})?/(?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:txt|json|ya?ml|pem|key|env)
+    """,
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
+
+_NOT_SAID = frozenset(
+    """
+    a about above accepted access account active actually added again all allowed already also always
+    an and any anyway as asked at authentication back bad base64 based bcrypt because been before
+    being below between blank boolean both bool but by bytes can cannot case change changed changes
+    char check choose clear column come compromised confirmation confirm contain contains correct
+    could count crypt date default did different disabled do does done easy either email empty
+    enabled encrypted enter entered error every exactly expected expire expired expires expiry
+    exposed extra failed fail field fields fine first follow following for forgot forgotten format
+    found from full generated get give given go good hard has hash hashed have he here hidden hint
+    his how i if important in incorrect input instead int integer invalid is issue it its just kept
+    key know known last leaked least left less like likely link list locked login logins long lost
+    made manager managers managers many mandatory masked match matches may md5 me min minimum missing
+    mismatch more most must my name necessary need needed needs never new next no none not nothing now
+    null number oauth oauth2 object of off offered ok okay old on once one only open optional or other
+    our out over page per permanent please policy possible predictable present private prompt
+    protected protection provided public read really recommended recovery regex rejected reminder
+    required requirement requirements requires reset resets rotate rotated rotation rule rules same
+    saved secure see sensitive sent set settings sha1 sha256 sha512 shared short should shown simple
+    since size so some something soon sorry still stored strength string str strong stronger such
+    sure temporary text than thanks that the their them then there these they this those to together
+    too true type typed unchanged unclear under undefined unique unknown unless unset until up update
+    updated upper use used useful user username users uses usually valid validation value var varchar
+    verified very visible was way we weak well were what when where whether which while who will with
+    without word words wrong yes yet you your yours characters character digits letters length max
+    maximum special uppercase lowercase alphanumeric numeric utf8 argon2 pbkdf2 scrypt jwt totp
+    requested pending confidential secret safe gone back better enough obligatorio obligatoria
+    requerido requerida incorrecta incorrecto olvidada nueva actual erforderlich falsch vergessen
+    bitte neu ist ein eine und oder muss nicht ungültig zurücksetzen obligatoire requis oublié incorrect
+    incorrecte le la votre nouveau obrigatória obrigatório esquecida esqueceu inválida verplicht
+    vergeten onjuist ongeldig wymagane nieprawidłowe zapomniane obbligatoria dimenticata errata
+    обязательно обязательное неверный забыли забыт введите должен не поле новый required
+    """.split()
+)
+"""Words that follow `password:` or `password is` in sentences, forms and types."""
+
+_TECHNICAL = re.compile(
+    r"(?:sha-?[0-9]+|md5|base-?(?:32|64)|oauth-?2?|utf-?8|argon2\w*|pbkdf2|aes-?[0-9]*|rsa-?[0-9]*"
+    r"|v?[0-9]{1,3}(?:\.[0-9]+)*(?:[-+][0-9]*)?|(?:version|type|level|step|option|field|part|method|page|line|policy|reset|change)[0-9]+|varchar\S*|char\S*|[0-9]+(?:[a-z]|px|em|%|chars?)?)"
+    r"(?:[-_ ][a-z]+)*",
+    re.IGNORECASE,
+)
+_SUFFIXES = ("ed", "ing", "able", "ible", "ly", "less", "ful", "ive", "tion", "ment", "ity")
+_TRAILING = ".,;:!?)\"'"
+
+
+def is_stand_in(value: str) -> bool:
+    """Tell whether a value is a reference, a mask, a name of a type or a path: no secret itself."""
+    bare = value.strip(" \t\"'`").rstrip(".,;")
+    return not bare or _REFERENCE.fullmatch(bare) is not None or bare.lower() in _NOT_SAID
+
+
+def reads_like_prose(value: str) -> bool:
+    """Tell whether a value goes on with the sentence about a secret instead of being one."""
+    words = [word.strip(_TRAILING).lower() for word in value.split()]
+    said = sum(word in _NOT_SAID for word in words)
+    least = 1 if len(words) < 3 else 2
+    return said >= least or _TECHNICAL.fullmatch(value) is not None
+
+
+def is_of_sentence(word: str) -> bool:
+    """Tell whether one word after `is` is likely a part of the sentence: a participle and such."""
+    plain = word.strip(_TRAILING).lower()
+    return plain in _NOT_SAID or plain.endswith(_SUFFIXES) or _TECHNICAL.fullmatch(plain) is not None
