@@ -1,0 +1,210 @@
+"""Writes the page ``docs/what-is-found.md``: ``python -m redact.found_docs docs/what-is-found.md``.
+
+Types, policies and keys come from the code, figures from ``figures/redaction.json`` beside the
+page, which `python -m benchmarks.redaction_quality` measures.
+"""
+
+import json
+import math
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from redact.kinds import TYPES
+from redact.policy import PRESETS, Policy, load_policy
+
+FIGURES: Final = Path("figures") / "redaction.json"
+NAME_LANGUAGES: Final = ("English",)
+"""The languages in which the model has learnt names."""
+
+HOW: Final[Mapping[str, str]] = {
+    "PERSON": "A model reads free text; a key such as `first_name`, or an introduction such as "
+    "`my name is`, makes one; a name found anywhere in a record is looked for in all of it.",
+    "USER_ID": "A key such as `customer_id`, or a word such as `username` before it; the field "
+    "`user_id` always.",
+    "EMAIL_ADDRESS": "The form of an address, with a public suffix or an internal domain of the "
+    "policy; `at` and `dot` in words.",
+    "PHONE_NUMBER": "A valid number of the policy's regions, or digits that a word such as `phone` "
+    "announces.",
+    "STREET_ADDRESS": "Number and street in the usual forms, or a key such as `address`.",
+    "ZIP_CODE": "A key such as `zip`, or a code beside an address.",
+    "LOCATION": "The model, in free text.",
+    "ORGANIZATION": "The model, in free text.",
+    "NRP": "The model, in free text.",
+    "DATE_OF_BIRTH": "A date after words such as `born` or `date of birth`, or under such a key.",
+    "DATE_TIME": "The usual forms of a date, in digits or with the month's name; the model.",
+    "AGE": "A number with words such as `years old`; the model.",
+    "CREDIT_CARD": "12 to 19 digits in any usual grouping that pass Luhn's check and begin as a "
+    "known brand does, or come after a word for a card.",
+    "IBAN_CODE": "The form of a country, and the check digits.",
+    "US_BANK_NUMBER": "Digits after words such as `account number`, or under such a key.",
+    "CRYPTO": "A wallet's address with its check sum.",
+    "NATIONAL_ID": "The form of a country of the policy, with its check digit where it has one, or "
+    "a word that announces it.",
+    "US_SSN": "Three, two and four digits in ranges that are issued; without separators after a "
+    "word that announces it.",
+    "US_ITIN": "As a social security number, in the ranges of taxpayer numbers.",
+    "US_PASSPORT": "Nine digits, or a letter and eight, after a word that announces it.",
+    "US_DRIVER_LICENSE": "The forms of the states, after a word that announces it.",
+    "UK_NHS": "Ten digits with their check digit.",
+    "MEDICAL_LICENSE": "The form of a DEA number, with its check digit.",
+    "MEDICAL_RECORD": "A key such as `mrn`, or a word that announces it.",
+    "HEALTH_PLAN_ID": "A key, or words such as `member id` or `policy number` of a health plan.",
+    "CERTIFICATE_ID": "A key, or words such as `certificate number` before it.",
+    "DEVICE_ID": "A key, or words such as `serial number` or `IMEI` before it.",
+    "VEHICLE_ID": "17 characters with the check digit of a VIN; a plate after a word that "
+    "announces it; a key such as `license_plate`.",
+    "IP_ADDRESS": "The form of version 4 or 6; loopback and unspecified addresses stay.",
+    "MAC_ADDRESS": "Six pairs of hexadecimal digits.",
+    "HOST": "A name that ends in an internal domain of the policy.",
+    "URL": "The form of a web address.",
+    "SECRET": "The published shapes of vendors' keys, tokens and key files; what a key, a header, "
+    "an option or a word such as `password` announces; passwords in connection strings.",
+    "TITLE": "The model, in free text.",
+    "FILE": "Base64 in content parts and data URLs: a stand-in with media type and size.",
+}
+"""How each type is recognised, in a sentence."""
+
+NOT_FOUND: Final = (
+    "**Names by far not all.** A name that stands under no key, after no introduction and nowhere "
+    "else in its record is found by the model, with the recall below. Nicknames, names that are "
+    "ordinary words, and names in small letters are found less often.",
+    "**Languages.** Values with a form (addresses of mail, cards, keys …) are found in text of any "
+    "language and script. Names in free text are learnt in: {languages}. In any other language "
+    "count on names that keys or introductions give away, and on no others.",
+    "**Numbers without a form of their own.** A bank account, passport, licence, record or plan "
+    "number is digits like any others: it is found under its key or after its word only.",
+    "**National numbers of other countries** than those of the policy (`countries`), and phones "
+    "without a country code of other regions (`regions`).",
+    "**A valid card number under the key of an id** (`order_id`, `transaction_id` …) stays: one in "
+    "ten random numbers of that length passes the check.",
+    "**Values that are split** over two fields, two messages or two records are not put together.",
+    "**What is in pictures, sound, documents, encrypted or compressed text** is not looked into; "
+    "text in base64 only with `decode_base64`.",
+    "**Descriptions.** Who is `the tall surgeon in bed 4` is not found, nor what somebody can be "
+    "recognised by: rare jobs, events, ways of writing.",
+    "**What the policy keeps** (`kept` in the table): places, dates, organisations and more under "
+    "`strict`, as traces are useless without them. Another preset or file replaces them.",
+)
+"""What is not found, in the order in which it matters."""
+
+_INTRODUCTION: Final = """\
+# What is found, and what is not
+
+Written by `python -m redact.found_docs docs/what-is-found.md` from the policies and the code; a
+test holds it equal to them. How it works is in [redaction.md](redaction.md). To measure it on your
+own data, label some hundred lines and run `goldpan redact check FILE`; to see what older rows of a
+lake still hold, run `goldpan lake scan`.
+"""
+
+
+def render(figures: Mapping[str, Any] | None) -> str:
+    """Return the page; ``figures`` as the benchmark writes them, None where nobody measured."""
+    policies = {name: load_policy(name) for name in PRESETS}
+    parts = [
+        _INTRODUCTION,
+        "## The types\n",
+        *_types(policies),
+        "",
+        "`kept` is found and reported, but stays. `-` is not looked for.\n",
+        *_keys(policies[PRESETS[0]]),
+        "## What is not found\n",
+        *(f"- {one.format(languages=', '.join(NAME_LANGUAGES))}" for one in NOT_FOUND),
+        "",
+        "## Measured\n",
+        *_measured(figures),
+    ]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _types(policies: Mapping[str, Policy]) -> Iterator[str]:
+    yield f"| type | what it is | how it is recognised | {' | '.join(policies)} |"
+    yield f"|---|---|---|{'---|' * len(policies)}"
+    for kind, meaning in TYPES.items():
+        cells = [_operator(policy, kind) for policy in policies.values()]
+        yield f"| `{kind}` | {meaning} | {HOW[kind]} | {' | '.join(cells)} |"
+
+
+def _operator(policy: Policy, kind: str) -> str:
+    rule = policy.entities.get(kind)
+    if rule is None:
+        return "-"
+    return "kept" if rule.operator == "keep" else rule.operator
+
+
+def _keys(policy: Policy) -> Iterator[str]:
+    """Yield the keys under which a value is personal whatever it looks like."""
+    by_type: dict[str, list[str]] = defaultdict(list)
+    for key, kind in policy.keys.personal.items():
+        by_type[kind].append(f"`{key}`")
+    yield "## Keys that decide\n"
+    yield (
+        f"Under these keys `{policy.name}` takes a value for personal, whatever it looks like "
+        "(case, dashes and underscores do not matter):\n"
+    )
+    yield "| type | keys |"
+    yield "|---|---|"
+    for kind in TYPES:
+        if by_type[kind]:
+            yield f"| `{kind}` | {', '.join(by_type[kind])} |"
+    yield ""
+
+
+def _measured(figures: Mapping[str, Any] | None) -> Iterator[str]:
+    if figures is None:
+        yield "Nothing was measured yet."
+        return
+    yield (
+        f"By `python -m benchmarks.redaction_quality`, policy `{figures['policy']}`. *Gone*: at "
+        "least 90 % of the letters and digits of a value are replaced, as whatever type. *Recall*: "
+        "as much of it is found as its own type. *Precision*: the share of findings of a type that "
+        "are labelled so. *All* are the types that the policy replaces.\n"
+    )
+    for one in figures["sets"]:
+        yield f"**{one['name']}** ({one['texts']:,} texts):\n"
+        yield "| type | values | gone | recall | precision |"
+        yield "|---|---|---|---|---|"
+        for kind, score in one["types"].items():
+            yield _row(f"`{kind}`", score)
+        yield _row("all", one["overall"])
+        yield ""
+        if "harmless_share" in one:
+            share = one["harmless_share"] * 100
+            yield f"Of all words {share:.3f} % were taken along that are harmless.\n"
+
+
+def _row(name: str, score: Mapping[str, Any]) -> str:
+    shares = (_share(score.get(key)) for key in ("coverage", "recall", "precision"))
+    return f"| {name} | {score['labels']:,} | {' | '.join(shares)} |"
+
+
+def _share(value: float | None) -> str:
+    """Return a share in percent; what is not all never looks like all."""
+    if value is None:
+        return "-"
+    return f"{math.floor(value * 1000) / 10:.1f} %"
+
+
+def headline(figures: Mapping[str, Any]) -> str:
+    """Return the sentence about the figures that README has."""
+    told = [
+        f"{_share(one['overall']['coverage'])} of {one['overall']['labels']:,} {one['short']}"
+        for one in figures["sets"]
+    ]
+    return f"{' and '.join(told)} are gone"
+
+
+def load_figures(page: Path) -> dict[str, Any] | None:
+    """Return the figures that lie beside a page, None if there are none."""
+    file = page.parent / FIGURES
+    if not file.exists():
+        return None
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    target.write_text(render(load_figures(target)), encoding="utf-8")
