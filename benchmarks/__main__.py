@@ -14,6 +14,7 @@ ALL = (
     ("commits", "requests and CPU of a commit, by partitions and versions"),
     ("memory", "peak memory by partitions and records"),
     ("redaction", "redaction against stock Presidio, and in the worker"),
+    ("harmless", "what redaction changes in traffic that names nobody"),
     ("kept_out", "what keeping out erased persons costs a record"),
     ("erasure", "erasing a person from a million traces"),
     ("ner_speed", "the cost of finding names"),

@@ -39,6 +39,9 @@ def _feedback(**fields: Any) -> Record:
 TRACE_FIELDS: Mapping[str, Callable[[str], Record]] = {
     **{f"message of {role}": _message(role) for role in ROLES},
     **{f"content part of {role}": _parts(role) for role in ("user", "human", "assistant")},
+    "name in a message": lambda text: minimal(
+        messages=[{"role": "tool", "content": "ok", "name": text}]
+    ),
     "arguments in a message": _asked,
     "arguments of a call": lambda text: _call(arguments=json.dumps({"q": text})),
     "result of a call": lambda text: _call(result=text),
