@@ -1,6 +1,9 @@
 """Lets ``python -m goldpan`` be the command ``goldpan``."""
 
-from goldpan.cli import main
+import importlib
+
+from goldpan.safe_path import leave_folder
 
 if __name__ == "__main__":
-    main()
+    leave_folder()
+    importlib.import_module("goldpan.cli").main()

@@ -1,9 +1,8 @@
 """Where an exception was raised, told without its text: that may quote the content of a record."""
 
 import traceback
-from typing import Final
 
-ROOMS: Final = ("goldpan", "stream", "batch", "labels", "redact", "lake", "schemas")
+from goldpan.packages import ROOMS
 
 
 def place(error: BaseException) -> str:

@@ -1,5 +1,9 @@
 """The command line. Each command is a module here, loaded only when it is called."""
 
-from goldpan.cli.main import main
+from goldpan.packages import refuse_strangers
+
+refuse_strangers()  # at the front door, before anything that could be somebody else's is loaded
+
+from goldpan.cli.main import main  # noqa: E402
 
 __all__ = ["main"]

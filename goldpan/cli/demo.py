@@ -13,6 +13,7 @@ from typing import Final
 import click
 from rich.console import Console
 
+from goldpan import children
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.main import NO
 from goldpan.cli.progress import progress
@@ -90,7 +91,7 @@ def _program() -> str:
         return "goldpan"
     script = Path(sys.executable).parent / "goldpan"
     if not script.exists():
-        return f"{shlex.quote(sys.executable)} -m goldpan"
+        return shlex.join(children.interpreter())
     here = Path.cwd()
     near = script.relative_to(here) if script.is_relative_to(here) else script
     return shlex.quote(str(near))

@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 
 import click
 
+from goldpan import children
 from goldpan.cli.commands import COMMANDS
 from goldpan.cli.lazy import LazyGroup
 from goldpan.origin import place
@@ -36,6 +37,7 @@ root = click.version_option(version("goldpan"), message="%(prog)s %(version)s")(
 def main() -> NoReturn:
     """Run the command line of this process, and end it."""
     arguments = sys.argv[1:]
+    children.keep_safe()
     if arguments[:2] == READING:
         signal.signal(signal.SIGTERM, _nothing_read)
     code = run(arguments)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from types import FrameType
 import click
 from rich.console import Console
 
-from goldpan import wiring
+from goldpan import children, wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.setting_names import variable
 from goldpan.settings import Settings
@@ -49,7 +48,7 @@ def run(
 
     \b
     Example:
-      export GOLDPAN_KAFKA__BOOTSTRAP_SERVERS=localhost:9092 GOLDPAN_LAKE__URI=./lake
+      export GOLDPAN_KAFKA__BOOTSTRAP_SERVERS=localhost:9092 GOLDPAN_LAKE__URI=./goldpan-lake
       export GOLDPAN_REDACT__KEY=$(openssl rand -base64 32)
       goldpan stream run --workers 2
     """
@@ -107,15 +106,15 @@ def _supervise(call: Call, workers: int, stop: threading.Event, *, until_caught_
     wiring.check(settings)
     with _telling_failure():
         check_outside(settings.kafka, settings.stream, settings.lake, stop)
-    command = [sys.executable, "-m", "goldpan", "stream", "run", f"--parent={os.getpid()}"]
+    command = children.command("stream", "run", f"--parent={os.getpid()}")
     if until_caught_up:
         command.append("--until-caught-up")
-    children = [
+    started = [
         Child(_with_config(command, call.config), _environment(call.settings, number))
         for number in range(workers)
     ]
     return Supervisor(
-        children=children,
+        children=started,
         stop_requested=stop.is_set,
         log=wiring.logger(),
         stop_seconds=call.settings.stream.drain_seconds + _SPARE_SECONDS,
@@ -128,7 +127,7 @@ def _with_config(command: list[str], config: Path | None) -> list[str]:
 
 def _environment(settings: Settings, number: int) -> dict[str, str]:
     port = settings.metrics.port and settings.metrics.port + number
-    return {**os.environ, variable(("metrics", "port")): str(port)}
+    return {**children.environment(os.environ), variable(("metrics", "port")): str(port)}
 
 
 @click.command()

@@ -4,12 +4,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from goldpan import children
 from goldpan.setting_names import PREFIX
 from schemas.errors import FatalError
 
@@ -21,9 +21,9 @@ class WorkerProcess:
         inherited = {name: v for name, v in os.environ.items() if not name.startswith(PREFIX)}
         self._log = log
         with log.open("wb") as out:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "goldpan", "stream", "run"],
-                env={**inherited, **environment},
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
+                children.command("stream", "run"),
+                env={**children.environment(inherited), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=out,

@@ -134,7 +134,7 @@ def test_the_image_holds_all_rooms() -> None:
 
 def test_data_files_travel_with_the_package(tmp_path: Path) -> None:
     """A wheel holds every data file of the rooms: schemas, topics, policies, conversations."""
-    source = _copy_of_the_source(tmp_path / "source")
+    source = copy_of_the_source(tmp_path / "source")
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*pip, "--wheel-dir", tmp_path, source], check=True)
     (wheel,) = tmp_path.glob("*.whl")
@@ -150,7 +150,7 @@ def test_data_files_travel_with_the_package(tmp_path: Path) -> None:
     assert any(name.endswith("licenses/LICENSE") for name in packed)
 
 
-def _copy_of_the_source(folder: Path) -> Path:
+def copy_of_the_source(folder: Path) -> Path:
     """Copy what a build needs, so that building leaves nothing behind in the repository."""
     for room in ROOMS:
         shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
