@@ -1,4 +1,4 @@
-"""What the spellings of one value have in common, so that it has one stand-in however it is written.
+"""What the spellings of one value have in common, so that it has one stand-in in all of them.
 
 Telephone numbers become E.164 (ITU-T); a number without a country's code is read as one of the
 first of some regions in which it is valid. Numbers of cards, accounts and persons lose what groups

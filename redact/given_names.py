@@ -12,14 +12,13 @@ from redact.learn import unmarked
 _FILE: Final = resources.files("redact") / "given_names.txt"
 _NAMES: Final = frozenset(_FILE.read_text(encoding="utf-8").split())
 
-_WORDS_TOO: Final = frozenset(
-    """
+_WORDS = """
     april art august bill christian dan dawn dean dee dick drew earl eve faith frank gene grace
-    grant guy harper heather holly hope hunter ivy jack jade jan jay jean joy june lee mac mark mason
-    max may mercy miles olive page paige pat penny ray reed rich rob robin rose ruby sandy sky sonny
-    sue summer terry tom victor violet will
-    """.split()
-)
+    grant guy harper heather holly hope hunter ivy jack jade jan jay jean joy june lee mac mark
+    mason max may mercy miles olive page paige pat penny ray reed rich rob robin
+    rose ruby sandy sky sonny sue summer terry tom victor violet will
+"""
+_WORDS_TOO: Final = frozenset(_WORDS.split())
 """Names that are words too: only with a capital they are names."""
 
 

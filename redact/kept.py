@@ -55,7 +55,7 @@ class KeptFields:
         """
         found = dict(self._by_pattern(places.kept))
         if finders:
-            found |= {v: kind for v, kind in _by_name(_values(places.kept), finders)}
+            found |= dict(_by_name(_values(places.kept), finders))
         if not found:
             return []
         return [

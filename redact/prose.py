@@ -8,13 +8,12 @@ person could have written as a sentence, and what a key calls a text.
 import re
 from typing import Final
 
-_TEXT_KEYS: Final = frozenset(
-    """
+_KEYS = """
     text content message messages body note notes comment comments description summary reason
     answer question query prompt input output response reply remark remarks feedback transcript
-    details detail subject title utterance narrative memo
-    """.split()
-)
+    details detail subject utterance narrative memo
+"""
+_TEXT_KEYS: Final = frozenset(_KEYS.split())
 _LOWER: Final = re.compile(
     r"(?:^|[\s(\"'\u2018\u201c])[^\W\d_A-Z]{2,}(?=[\s,.!?;:)\"'\u2019\u201d]|$)"
 )

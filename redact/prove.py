@@ -148,7 +148,7 @@ class Prover:
         return False
 
     def _stands(self, value: str, outputs: Sequence[str]) -> bool:
-        """Return whether a value stands by itself in the outputs, not as a part of a longer word."""
+        """Return whether a value stands in the outputs, not as a part of a longer word."""
         if value.casefold() in self._allowed:
             return False
         pattern = re.compile(re.escape(value), re.IGNORECASE)

@@ -12,7 +12,6 @@ from redact.audit import AuditEntry
 from schemas.provenance import Decoded, Rejected
 from schemas.redacted import Redacted
 
-
 FOUND_BY_PROOF: Final = "found_by_proof_"
 """What the counters begin with of values that only the second look found; a type follows."""
 

@@ -1,7 +1,8 @@
 """Where one word ends and the next begins, also where two scripts meet without a space.
 
-A letter of another script is no part of a word: in ``我是Anna`` the name begins at its capital. Scripts
-that are written without spaces (Han, Kana, Thai, …) have no such edges, so there each place is one.
+A letter of another script is no part of a word: a Latin name begins at its capital behind Han
+letters. Scripts that are written without spaces (Han, Kana, Thai, …) have no edges of their own, so
+there each place is one.
 """
 
 from bisect import bisect_right
@@ -37,7 +38,7 @@ _BLOCKS: Final = (
     (0x20000, _OPEN),
     (0x323B0, _NONE),
 )
-"""First code points of stretches of Unicode, with their script (`_OPEN`: written without spaces)."""
+"""First code points of stretches of Unicode, with their script; `_OPEN` is without spaces."""
 
 _STARTS: Final = tuple(start for start, _ in _BLOCKS)
 

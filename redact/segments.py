@@ -67,8 +67,8 @@ class Analysis(msgspec.Struct, gc=False):
     """What is personal in a segment. For JSON ``marks`` holds the literals, else it is None.
 
     ``learnt`` is what the segment says about persons, to be looked for in the rest of the record.
-    ``quotes`` are what a stand-in needs around it, by the start of the finding: the number of a JSON
-    text becomes a string.
+    ``quotes`` are what a stand-in needs around it, by the start of the finding: a number of JSON
+    becomes a string.
     ``prose`` are the literals that the model for names may read, until it has.
     """
 

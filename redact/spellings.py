@@ -20,14 +20,13 @@ _ORDINARY = frozenset(
 )
 """Names that are also words: they count as names only where they begin with a capital."""
 
-_NO_NAMES_ALONE = frozenset(
-    """
+_PARTICLES = """
     de del della der den di da do dos das du des van von vom zu zur ter ten la le les el al bin ibn
     ben y e i und et and of st san
     mr mrs ms miss mx dr prof sir dame lord lady rev fr sr sra srta don dona herr frau hr fru m mme
     mlle sig signor signora pan pani jr snr ii iii iv phd md esq
-    """.split()
-)
+"""
+_NO_NAMES_ALONE = frozenset(_PARTICLES.split())
 """Parts of a name that are no name by themselves: particles, forms of address, degrees."""
 
 

@@ -67,7 +67,9 @@ def test_marks_on_letters_may_be_missing() -> None:
     """A name is found as it is spelt, and without its accents."""
     finders = names_of(frozenset({Learnt("PERSON", "J\u00fcrgen M\u00fcller")})).finders
     for text in ("J\u00fcrgen M\u00fcller", "Jurgen Muller", "M\u00fcllers"):
-        assert [(f.start, f.end) for f in disjoint(found_in(text, finders), text)] == [(0, len(text))]
+        assert [(f.start, f.end) for f in disjoint(found_in(text, finders), text)] == [
+            (0, len(text))
+        ]
 
 
 def test_the_model_is_asked_where_a_name_may_stand() -> None:

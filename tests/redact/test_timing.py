@@ -56,7 +56,7 @@ def slow_engine(monkeypatch: pytest.MonkeyPatch, seconds: float) -> tuple[Policy
 
 
 def test_a_text_that_others_slowed_down_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A text that takes three times as long as expected is read again with more time, and passes."""
+    """A text that takes three times as long as expected is read again with more time."""
     engine, slow = slow_engine(monkeypatch, 6.0)
     outcome = engine.redact(decoded([minimal(response="a text")]), ingested_at=NOW)
     assert outcome.rejected == []
