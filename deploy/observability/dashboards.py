@@ -240,7 +240,7 @@ OPERATIONS = Dashboard(
     (_WELL, _FRESH, _WORK, _TROUBLE),
 )
 
-_REDACTION = "redaction_failed|redaction_timeout|residual_pii"
+_REDACTION = "redaction_failed|residual_pii|personal_id"
 
 QUALITY = Dashboard(
     "goldpan-quality",

@@ -201,9 +201,9 @@ def test_an_alert_fires_for_a_stalled_partition_and_clears(
         lambda: watched.value("sum(goldpan_commits_settled_total)") > 0, "settling a commit"
     )
 
-    personal = trace(10_000) | {"app": "mail of bob.miller@example.com"}
+    personal = trace(10_000) | {"trace_id": "mail of bob.miller@example.com"}
     watched.kafka.produce(TRACES, [Record(b"k", encode_json(personal))])
-    reason = 'goldpan_quarantined_total{reason="residual_pii"}'
+    reason = 'goldpan_quarantined_total{reason="personal_id"}'
     watched.until(lambda: watched.value(reason) > 0, "setting aside what is still personal")
 
     watched.produce_weeks()
