@@ -15,7 +15,8 @@ import msgspec
 
 from redact.embedded import FILE, blanked, embedded_files, is_file
 from redact.findings import Detector, Finding
-from redact.key_rules import HARMLESS, Key, KeyBook, shown_by
+from redact.key_reading import HARMLESS
+from redact.key_rules import Key, KeyBook, shown_by
 from redact.key_values import fits
 from redact.kinds import NUMBER_LIKE
 from redact.learn import NOTHING, KeyedValue, Learnt, learnt_from, learnt_from_prose
