@@ -10,7 +10,7 @@ from importlib import resources
 
 import msgspec
 
-from redact.key_words import Cat, folded, words
+from redact.key_words import folded, words
 
 _BRACKETED = re.compile(
     r"<[^<>@]{0,80}>|\{\{.{0,80}\}\}|\{[\w .:-]{0,60}\}|\[[A-Za-z _:.-]{1,40}\]|__\w{1,60}__"
@@ -143,5 +143,4 @@ def is_ordinary(word: str) -> bool:
     known = value_words()
     if bare in known.nothing or bare in known.settings or bare in known.common:
         return True
-    key_word = words().by_words.get((bare,))
-    return key_word is not None and bool(key_word.type or key_word.cat & ~Cat.NEUTRAL)
+    return (bare,) in words().by_words

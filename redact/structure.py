@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from redact.key_placeholders import is_ordinary
 from redact.key_rules import NO_KEY, Key, KeyBook, shown_by
 
 _TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?|([{}\[\]])|(-?[0-9][0-9.eE+-]*)', re.DOTALL)
@@ -172,7 +173,7 @@ class Around:
         for index in self._unsure:
             leaf = found[index]
             shown = shown_by(self.keys.get(leaf.owner, ())) or self.holds.get(leaf.owner, "")
-            if shown == "person":
+            if shown == "person" and not is_ordinary(leaf.text):
                 found[index] = msgspec.structs.replace(leaf, certain=True)
             elif shown == "thing":
                 found[index] = msgspec.structs.replace(leaf, rule=None)
