@@ -18,6 +18,10 @@ HARMLESS = ""
 """What the rules say of a key whose values are never a number-like type."""
 
 
+Holds = Literal["person", "thing", "firm", "wording", ""]
+"""What an object below a key is about: `firm` is a thing that has contact data of its own."""
+
+
 class Said(msgspec.Struct, frozen=True, gc=False):
     """What the words of a key say; the fields are those of :class:`redact.key_rules.Key`."""
 
@@ -27,7 +31,7 @@ class Said(msgspec.Struct, frozen=True, gc=False):
     below: Literal["all", "values"] = "all"
     inherits: bool = True
     shows: Literal["person", "thing", ""] = ""
-    holds: Literal["person", "thing", ""] = ""
+    holds: Holds = ""
 
 
 NOTHING_SAID = Said()
@@ -63,7 +67,8 @@ def said_by(name: str, lists: Words) -> Said:
         shows = "person"
     if len(units) == 1 and units[0][1].cat & Cat.SCHEMA and not said.rule:
         said = msgspec.structs.replace(said, inherits=False)
-    return msgspec.structs.replace(said, shows=shows) if shows else said
+    holds: Holds = "wording" if tuple(tokens) in lists.wording else said.holds
+    return msgspec.structs.replace(said, shows=shows, holds=holds)
 
 
 def _units(tokens: Sequence[str], lists: Words) -> list[tuple[str, Word]]:
@@ -231,7 +236,9 @@ def _untold(units: Units) -> Said:
     text, last = units[-1]
     if last.cat & _WHOSE:
         return _role(units)
-    holds: Literal["thing", ""] = "thing" if last.cat & Cat.THING else ""
+    holds: Holds = "thing" if last.cat & Cat.THING else ""
+    if last.cat & Cat.FIRM:
+        holds = "firm"
     if last.cat & (Cat.AMOUNT | Cat.NUMBER):
         repeats = len(units) == 1 and not last.cat & (Cat.AMOUNT | Cat.ABOUT)
         inherits = repeats and text not in _ID_WORDS

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from redact.key_reading import HARMLESS, NOTHING_SAID, Said, said_by
+from redact.key_reading import HARMLESS, NOTHING_SAID, Holds, Said, said_by
 from redact.key_words import words
 from redact.policy import KeyRules
 
@@ -41,7 +41,7 @@ class Key(msgspec.Struct, frozen=True, gc=False):
     below: Literal["all", "values"] = "all"
     inherits: bool = True
     shows: Literal["person", "thing", ""] = ""
-    holds: Literal["person", "thing", ""] = ""
+    holds: Holds = ""
 
 
 NO_KEY = Key("", None, "", plain=True)

@@ -248,9 +248,19 @@ _SHORTEST_STRUCTURE: Final = 6
 
 def _kind(leaf: Leaf) -> str | None:
     """Return the type that the key of a leaf makes its value, None if it makes it none."""
-    if not leaf.rule or leaf.kind == "key":
+    if not leaf.rule or leaf.kind == "key" or _is_label(leaf):
         return None
     return fits(leaf.rule, leaf.text, certain=leaf.certain, is_number=leaf.kind == "number")
+
+
+def _is_label(leaf: Leaf) -> bool:
+    """Return whether a value only repeats its key in words: `"zip_code": "Zip code"`."""
+    text, label = leaf.text, leaf.label
+    return (
+        leaf.rule != "SECRET"
+        and len(text) == len(label) - len(": ")
+        and label[: -len(": ")].lower() == text.replace("_", " ").lower()
+    )
 
 
 def _shown(found: Sequence[tuple[Pair, Key]]) -> dict[int, str]:

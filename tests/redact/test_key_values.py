@@ -353,7 +353,22 @@ def test_an_object_below_a_personal_key_is_personal() -> None:
             {"name": "ana", "email": "ana@example.com"},
             {"ana": "PERSON", "ana@example.com": "EMAIL_ADDRESS"},
         ),
-        ({"fields": [{"name": "Value", "email": "x"}]}, {"x": "EMAIL_ADDRESS"}),
+        (
+            {"fields": [{"name": "Value", "email": "a@example.com"}]},
+            {"a@example.com": "EMAIL_ADDRESS"},
+        ),
+        ({"errors": {"email": "is invalid", "password": "is too short"}}, {}),
+        ({"labels": {"first_name": "First name", "address": "Street and number"}}, {}),
+        (
+            {"hotel": {"name": "Grand Plaza", "phone": "415-555-0132"}},
+            {"415-555-0132": "PHONE_NUMBER"},
+        ),
+        ({"dependencies": {"cookie": "^0.4.0", "passport": "~0.7.0"}}, {}),
+        ({"mapping": {"email": "customer.email_address"}}, {}),
+        (
+            {"form": {"name": "ana", "email": "a@example.com"}},
+            {"ana": "PERSON", "a@example.com": "EMAIL_ADDRESS"},
+        ),
         ({"passengers": [{"name": "ana"}]}, {"ana": "PERSON"}),
         ({"name": "Ana Lopez"}, {"Ana Lopez": "PERSON"}),
         ({"name": "deploy", "steps": [{"name": "install packages", "run": "make"}]}, {}),
