@@ -10,7 +10,7 @@ from importlib import resources
 
 import msgspec
 
-from redact.key_words import Cat, folded, words
+from redact.key_words import folded, words
 
 _BRACKETED = re.compile(
     r"<[^<>@]{0,80}>|\{\{.{0,80}\}\}|\{[\w .:-]{0,60}\}|\[[A-Za-z _:.-]{1,40}\]|__\w{1,60}__"
@@ -56,6 +56,10 @@ _CHECKS = re.compile(
     r"|regex)(?::[^|]{0,40})?(?:\|[a-z_]{1,30}(?::[^|]{0,60})?){1,12}"
 )
 """`required|email|max:255`."""
+
+
+_VERSION = re.compile(r"[\^~>=]{0,2}[0-9]{1,4}\.[0-9]{1,4}(?:\.[0-9]{1,6})?(?:-[\w.]{1,20})?")
+"""The version of a package that is called `cookie`."""
 
 
 class ValueWords(msgspec.Struct, frozen=True, gc=False):
@@ -116,24 +120,37 @@ _ANY_WORD = frozenset({"SECRET", "USER_ID"})
 
 
 def _is_form(text: str, rule: str) -> bool:
-    """Report whether a value is a template, a mask, a type, a check or a pattern."""
+    """Report whether a value is a template, a mask, a version, a type, a check or a pattern."""
     first = text[0]
     if first in "<{[%$_" and _BRACKETED.fullmatch(text):
         return True
     if first in _MASKS and _MASKED.fullmatch(text):
         return True
-    if not text.isascii() or first.isdigit():
-        return False
-    if first.isalpha() or first in "/!":
-        forms = (_INVITATION, _TYPED, _FORMAT, _REFERENCE)
-        if any([form.fullmatch(text) for form in forms]):  # noqa: C419  # faster so
-            return True
-        if "|" in text and _CHECKS.fullmatch(text):
-            return True
-    return rule != "SECRET" and _PATTERN.search(text) is not None
+    if (first in "^~>=" or (rule == "SECRET" and first.isdigit())) and _VERSION.fullmatch(text):
+        return True
+    if text.isascii() and (first.isalpha() or first in "/!") and _is_written_in_code(text):
+        return True
+    return rule != "SECRET" and not first.isdigit() and _PATTERN.search(text) is not None
+
+
+def _is_written_in_code(text: str) -> bool:
+    """Report whether a value says where a datum comes from, or of which type and form it is."""
+    forms = (_INVITATION, _TYPED, _FORMAT, _REFERENCE)
+    if any([form.fullmatch(text) for form in forms]):  # noqa: C419  # faster so
+        return True
+    return "|" in text and _CHECKS.fullmatch(text) is not None
 
 
 _MASKS = "xX*#?_.-+(9\u2022\u25cf\u00b7\u2026"
+
+
+def are_ordinary(text: str) -> bool:
+    """Report whether a value has no other words: `customer.email_address`, `is invalid`."""
+    parts = [part for part in _APART.split(text) if part]
+    return bool(parts) and all(map(is_ordinary, parts))
+
+
+_APART = re.compile(r"[\s._/-]+")
 
 
 @lru_cache(maxsize=4_096)
@@ -143,5 +160,4 @@ def is_ordinary(word: str) -> bool:
     known = value_words()
     if bare in known.nothing or bare in known.settings or bare in known.common:
         return True
-    key_word = words().by_words.get((bare,))
-    return key_word is not None and bool(key_word.type or key_word.cat & ~Cat.NEUTRAL)
+    return (bare,) in words().by_words

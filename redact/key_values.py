@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from redact.key_placeholders import is_ordinary, says_nothing
+from redact.key_placeholders import are_ordinary, is_ordinary, says_nothing
 
 _LONGEST_VALUE = 2_000
 """Longer values are texts, to be looked through."""
@@ -140,6 +140,8 @@ def _is_email(value: Value) -> bool:
         return value.certain or _MAIL.fullmatch(text) is not None
     if not value.certain or _URL.match(text) or not value.letters:
         return False
+    if " " not in text:
+        return not are_ordinary(text)  # `customer.email_address` is the path of a field
     return text.count(" ") <= _MOST_SPACES
 
 
@@ -172,9 +174,16 @@ def _is_person(value: Value) -> bool:
         return False
     if text.isascii() and any([_CAMEL.match(part) for part in parts]):  # noqa: C419  # faster so
         return False
+    if len(parts) > 1 and _IS_LABEL.search(text):
+        return False
     return value.certain or _looks_like_a_name(text, parts)
 
 
+_IS_LABEL = re.compile(
+    r"\b(?:name|namen?|naam|nom|nombre|nome|namn|nazwisko|imię|apellidos?|cognome|имя|фамилия)\Z",
+    re.IGNORECASE,
+)
+"""`First name`, `Your name` are labels of a field."""
 _LONGEST_NAME = 80
 _MOST_NAMES = 7
 _BETWEEN = frozenset(" \t.,'\u2019\u2018`\u00b4\u00b7\u30fb\u2010\u2011\u2013-()\"&\u3000;/")
@@ -222,6 +231,8 @@ def _is_street(value: Value) -> bool:
     if value.certain:
         return bool(value.letters or value.digits) and text.count(" ") <= _LONGEST_WRITTEN
     if text[0] in "/\\#@<" or "_" in text or not value.letters or text.count(" ") > _MOST_IN_VAGUE:
+        return False
+    if are_ordinary(text):
         return False
     return " " in text or "," in text or bool(value.digits) or not _CAMEL.match(text)
 

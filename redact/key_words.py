@@ -75,6 +75,7 @@ class Cat(IntFlag):
     AMOUNT = 256
     SCHEMA = 512
     VERB = 1024
+    FIRM = 2048
 
 
 _CATS = {
@@ -89,6 +90,7 @@ _CATS = {
     "amount": Cat.AMOUNT,
     "schema": Cat.SCHEMA,
     "verb": Cat.VERB,
+    "firm": Cat.FIRM | Cat.THING,
 }
 
 
@@ -109,12 +111,14 @@ class Words(msgspec.Struct, gc=False):
 
     ``atoms`` are all single words, of sequences too; ``longest`` is the number of words of the
     longest sequence. ``pieces`` are what compounds are made of, ``tails`` what may end any word,
-    ``foreign`` words of scripts without spaces. ``beside`` are keys that only things have.
+    ``foreign`` words of scripts without spaces. ``beside`` are keys that only things have,
+    ``wording`` those below which keys have texts about them: labels, errors.
     """
 
     by_words: dict[tuple[str, ...], Word]
     atoms: frozenset[str]
     beside: frozenset[tuple[str, ...]]
+    wording: frozenset[tuple[str, ...]]
     longest: int
     pieces: frozenset[str]
     tails: frozenset[str]
@@ -174,8 +178,9 @@ def _built(lists: Mapping[str, Any]) -> Words:
     tails = frozenset(one for one in pieces if _ends_any_word(one, by_words[(one,)]))
     foreign = {"".join(one): one for one in by_words if _FOREIGN.search(one[0])}
     beside = frozenset(_phrases(lists["things beside"]))
-    atoms = frozenset(word for one in by_words for word in one)
-    return Words(by_words, atoms, beside, max(map(len, by_words)), pieces, tails, foreign)
+    wording = frozenset(_phrases(lists["wording"]))
+    atoms = frozenset(word for one in {*by_words, *beside, *wording} for word in one)
+    return Words(by_words, atoms, beside, wording, max(map(len, by_words)), pieces, tails, foreign)
 
 
 _SHORTEST_PIECE = 3

@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 from redact.cache import SegmentCache, segment_key
 from redact.cards import known_brand, luhn
 from redact.detect import belongs_to_thing
-from redact.key_rules import HARMLESS, KeyBook
+from redact.key_reading import HARMLESS
+from redact.key_rules import KeyBook
 from redact.kinds import NUMBER_LIKE
 from redact.learn import Learnt
 from redact.normalise import normalise

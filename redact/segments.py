@@ -15,7 +15,8 @@ import msgspec
 
 from redact.embedded import FILE, blanked, embedded_files, is_file
 from redact.findings import Detector, Finding
-from redact.key_rules import HARMLESS, Key, KeyBook, shown_by
+from redact.key_reading import HARMLESS
+from redact.key_rules import Key, KeyBook, shown_by
 from redact.key_values import fits
 from redact.kinds import NUMBER_LIKE
 from redact.learn import NOTHING, KeyedValue, Learnt, learnt_from, learnt_from_prose
@@ -247,9 +248,19 @@ _SHORTEST_STRUCTURE: Final = 6
 
 def _kind(leaf: Leaf) -> str | None:
     """Return the type that the key of a leaf makes its value, None if it makes it none."""
-    if not leaf.rule or leaf.kind == "key":
+    if not leaf.rule or leaf.kind == "key" or _is_label(leaf):
         return None
     return fits(leaf.rule, leaf.text, certain=leaf.certain, is_number=leaf.kind == "number")
+
+
+def _is_label(leaf: Leaf) -> bool:
+    """Return whether a value only repeats its key in words: `"zip_code": "Zip code"`."""
+    text, label = leaf.text, leaf.label
+    return (
+        leaf.rule != "SECRET"
+        and len(text) == len(label) - len(": ")
+        and label[: -len(": ")].lower() == text.replace("_", " ").lower()
+    )
 
 
 def _shown(found: Sequence[tuple[Pair, Key]]) -> dict[int, str]:

@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from redact.key_placeholders import is_ordinary
 from redact.key_rules import NO_KEY, Key, KeyBook, shown_by
 
 _TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?|([{}\[\]])|(-?[0-9][0-9.eE+-]*)', re.DOTALL)
@@ -56,7 +57,8 @@ def is_json(text: str) -> bool:
 class _Place(msgspec.Struct, gc=False):
     """Where in a document the next value stands: its key, and what holds for it.
 
-    ``rule``, ``certain`` and ``part`` may come from a key above; ``owner`` numbers the object.
+    ``rule``, ``certain`` and ``part`` may come from a key above; ``owner`` numbers the object. With
+    ``wording`` what stands here is about keys, such as their labels, so that no key is certain.
     """
 
     key: Key
@@ -64,20 +66,24 @@ class _Place(msgspec.Struct, gc=False):
     certain: bool = True
     part: str = ""
     owner: int = 0
+    wording: bool = False
 
     def below(self, key: Key) -> "_Place":
         """Return the place of the value of ``key``, with this place as the object around it."""
         if key.rule or not key.inherits or (key.rule is not None and not self.rule):
-            return _Place(key, key.rule, key.certain, key.part, self.owner)
+            certain = key.certain and not self.wording
+            return _Place(key, key.rule, certain, key.part, self.owner, self.wording)
         if not self.rule:
-            return _Place(key, self.rule, owner=self.owner)
+            return _Place(key, self.rule, owner=self.owner, wording=self.wording)
         part = key.part if self.rule == "PERSON" else ""
-        return _Place(key, self.rule, self.certain or part != "", part, self.owner)
+        certain = self.certain or part != ""
+        return _Place(key, self.rule, certain, part, self.owner, self.wording)
 
     def inside(self, owner: int) -> "_Place":
         """Return the place inside of the object that stands here and has the number ``owner``."""
         rule = self.rule if self.key.below == "all" else None
-        return _Place(self.key, rule, self.certain, self.part, owner)
+        wording = self.wording or self.key.holds == "wording"
+        return _Place(self.key, rule, self.certain, self.part, owner, wording)
 
 
 _TOP = _Place(NO_KEY)
@@ -171,8 +177,9 @@ class Around:
         """Judge names without more, and what stands in a JSON Schema, by the other leaves."""
         for index in self._unsure:
             leaf = found[index]
-            shown = shown_by(self.keys.get(leaf.owner, ())) or self.holds.get(leaf.owner, "")
-            if shown == "person":
+            holds = self.holds.get(leaf.owner, "")
+            shown = "thing" if holds == "firm" else shown_by(self.keys.get(leaf.owner, ())) or holds
+            if shown == "person" and not is_ordinary(leaf.text):
                 found[index] = msgspec.structs.replace(leaf, certain=True)
             elif shown == "thing":
                 found[index] = msgspec.structs.replace(leaf, rule=None)

@@ -3,7 +3,8 @@
 import random
 from collections.abc import Callable
 
-from redact.key_rules import HARMLESS, Key, KeyBook, shown_by
+from redact.key_reading import HARMLESS
+from redact.key_rules import Key, KeyBook, shown_by
 from redact.key_words import Cat, words
 from redact.kinds import TYPES
 from redact.policy import KeyRules
@@ -241,7 +242,8 @@ TELLING = (
     ("passport number", "NATIONAL_ID"), ("password", "SECRET"), ("api key", "SECRET"),
     ("street", "STREET_ADDRESS"), ("zip code", "ZIP_CODE"), ("card number", "CREDIT_CARD"),
     ("telefonnummer", "PHONE_NUMBER"), ("nachname", "PERSON"), ("contraseña", "SECRET"),
-    ("mot de passe", "SECRET"), ("codice fiscale", "NATIONAL_ID"), ("geboortedatum", "DATE_OF_BIRTH"),
+    ("mot de passe", "SECRET"), ("codice fiscale", "NATIONAL_ID"),
+    ("geboortedatum", "DATE_OF_BIRTH"),
     ("nazwisko", "PERSON"), ("apellido", "PERSON"), ("account number", "US_BANK_NUMBER"),
 )  # fmt: skip
 NEUTRAL = ("", "", "1", "value", "text", "main", "2")

@@ -289,6 +289,14 @@ def taken(document: object) -> dict[str, str]:
     return {text: kind for text, kind in kinds.items() if kind}
 
 
+def test_a_text_below_a_harmless_key_is_still_looked_through() -> None:
+    """`ticket` may hold a number, or what somebody wrote."""
+    found = {
+        leaf.key: leaf.rule for leaf in leaves('{"ticket": {"text": "x"}}', KeyBook(KeyRules()))
+    }
+    assert found == {"text": None}
+
+
 def test_a_json_schema_has_no_data_but_samples() -> None:
     """Types, titles and patterns stay; a default that is an address goes."""
     schema = {
@@ -318,7 +326,7 @@ def test_an_object_below_a_personal_key_is_personal() -> None:
     document = {
         "name": {"first": "ann", "last": "lee", "verified": True},
         "address": {"type": "shipping", "line": ["12 B"], "city": "Springfield"},
-        "phone": {"kind": "mobile", "digits": "4155550132"},
+        "phone": {"kind": "mobile", "number": "4155550132"},
         "ssn": {"value": "743286015", "status": "checked by Bob"},
     }
     assert taken(document) == {
@@ -344,6 +352,22 @@ def test_an_object_below_a_personal_key_is_personal() -> None:
         (
             {"name": "ana", "email": "ana@example.com"},
             {"ana": "PERSON", "ana@example.com": "EMAIL_ADDRESS"},
+        ),
+        (
+            {"fields": [{"name": "Value", "email": "a@example.com"}]},
+            {"a@example.com": "EMAIL_ADDRESS"},
+        ),
+        ({"errors": {"email": "is invalid", "password": "is too short"}}, {}),
+        ({"labels": {"first_name": "First name", "address": "Street and number"}}, {}),
+        (
+            {"hotel": {"name": "Grand Plaza", "phone": "415-555-0132"}},
+            {"415-555-0132": "PHONE_NUMBER"},
+        ),
+        ({"dependencies": {"cookie": "^0.4.0", "passport": "~0.7.0"}}, {}),
+        ({"mapping": {"email": "customer.email_address"}}, {}),
+        (
+            {"form": {"name": "ana", "email": "a@example.com"}},
+            {"ana": "PERSON", "a@example.com": "EMAIL_ADDRESS"},
         ),
         ({"passengers": [{"name": "ana"}]}, {"ana": "PERSON"}),
         ({"name": "Ana Lopez"}, {"Ana Lopez": "PERSON"}),
