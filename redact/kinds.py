@@ -27,14 +27,17 @@ TYPES = MappingProxyType(
         "US_DRIVER_LICENSE": "a driving licence number of the United States",
         "UK_NHS": "a health service number of the United Kingdom",
         "MEDICAL_LICENSE": "a medical licence number",
-        "MEDICAL_RECORD": "a number of a patient, health plan or record",
+        "MEDICAL_RECORD": "a number of a patient or of a medical record",
+        "HEALTH_PLAN_ID": "a number of a member of a health plan or of an insurance policy",
         "IP_ADDRESS": "an internet address of a machine",
         "MAC_ADDRESS": "a hardware address",
         "HOST": "the name of a machine in an internal network",
         "URL": "a web address",
         "SECRET": "a key, token, password or other credential",
         "TITLE": "a form of address or a job",
-        "VEHICLE_ID": "a vehicle's number",
+        "VEHICLE_ID": "a vehicle's number or plate",
+        "DEVICE_ID": "a serial number of a device",
+        "CERTIFICATE_ID": "a number of a certificate or of a licence to practise",
     }
 )
 
