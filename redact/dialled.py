@@ -97,10 +97,9 @@ class DialledPhoneRecogniser(PhoneRecognizer):
 
 
 _GLUED = (
-    r"(?<![0-9.,])(?:\+[0-9]{1,3}[ .-]?)?(?:\([0-9]{2,5}\)|[0-9]{2,5})[ .-]?"
-    r"[0-9]{2,5}(?:[ .-][0-9]{2,5}){0,4}(?![0-9]|[.,][0-9])"
+    r"(?:(?:\+[0-9]{1,3}[ .-]?)?(?:\([0-9]{2,5}\)[ ]?|[0-9]{2,5}[ .-])[0-9]{2,5}(?:[ .-][0-9]{2,5}){0,4}"
+    r"|\+[0-9]{8,15})"
 )
-_LETTERS = re.compile(r"[A-Za-z]")
 
 
 class GluedPhoneRecogniser(JudgedRecogniser):
@@ -108,7 +107,10 @@ class GluedPhoneRecogniser(JudgedRecogniser):
 
     def __init__(self, regions: tuple[str, ...]) -> None:
         self._regions = regions
-        glued = rf"(?<=[A-Za-z]){_GLUED}|{_GLUED}(?=[A-Za-z])"
+        glued = (
+            rf"[A-Za-z](?=[0-9(+])(?P<behind>{_GLUED})(?![0-9]|[.,][0-9])"
+            rf"|(?=[0-9(+])(?<![0-9.,])(?P<before>{_GLUED})[A-Za-z]"
+        )
         super().__init__(
             supported_entity="PHONE_NUMBER",
             patterns=[Pattern("Glued", glued, 0.6)],
@@ -117,9 +119,10 @@ class GluedPhoneRecogniser(JudgedRecogniser):
 
     def judge(self, text: str, match: Any) -> Iterator[Judged]:
         """Return the number if it is valid in a region, and written as one dials it."""
-        start, end = match.span()
-        digits = sum(map(str.isdigit, match[0]))
-        if _FEWEST < digits <= _MOST and is_dialled(text, start, end) and self._valid(match[0]):
+        start, end = match.span("behind" if match["behind"] else "before")
+        value = text[start:end]
+        digits = sum(map(str.isdigit, value))
+        if _FEWEST < digits <= _MOST and is_dialled(text, start, end) and self._valid(value):
             yield start, end, 0.6
 
     def _valid(self, value: str) -> bool:

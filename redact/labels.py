@@ -81,7 +81,7 @@ class LabelledRecogniser(JudgedRecogniser):
     def judge(self, text: str, match: Any) -> Iterator[Judged]:
         """Return the number without its name."""
         row, follows = self._rows[match.re.pattern]
-        said = follows.match(text, match.end())
+        said = follows.match(text, match.end("n"))
         if said is None:
             return
         value = said["v"]
@@ -94,7 +94,7 @@ class LabelledRecogniser(JudgedRecogniser):
 def named(row: Row) -> str:
     """Return what matches a name with a digit not far behind it."""
     return (
-        rf"(?<![A-Za-z\u00c0-\u024f])(?:{row.names})(?:'?s)?(?![a-z\u00c0-\u024f])"
+        rf"(?:\b|_|[^\x00-\x7f])(?P<n>(?:{row.names})(?:'?s)?)(?:\b|[_0-9]|[^\x00-\x7f])"
         rf"(?=[^0-9\n]{{0,{_FAR}}}\n?[^0-9\n]{{0,{_FAR}}}[0-9])"
     )
 

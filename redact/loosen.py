@@ -18,6 +18,9 @@ _FOREIGN = re.compile(r"[^\x00-\x7f](?:-[^\x00-\x7f])?")
 _LONG = 9
 _MARKS = ("(?<=", "(?<!", "(?=", "(?!")
 _ANY = r"\xff"
+_NEVER = r"\\x80"
+"""In a text of ASCII no such byte stands."""
+
 _LETTERS = {r"[^\W\d_]": rf"[A-Za-z{_ANY}]", r"[^\W_]": rf"[A-Za-z0-9{_ANY}]"}
 _SHADOWED = {r"\b": "", r"\B": "", r"\w": rf"[\w{_ANY}]", r"\s": rf"[\s{_ANY}]"}
 
@@ -68,7 +71,7 @@ def _rewritten(expression: str, dialect: Dialect) -> str:
 def _translated(token: str, dialect: Dialect) -> str:
     """Translate one character, escape or class into a dialect."""
     if dialect is Dialect.ASCII:
-        return _FOREIGN.sub("", token)
+        return _FOREIGN.sub("", token) if token[0] == "[" else _FOREIGN.sub(_NEVER, token)
     if token[0] != "[":
         return _SHADOWED.get(token, token if token.isascii() else _ANY)
     if token in _LETTERS:

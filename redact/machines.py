@@ -11,7 +11,13 @@ from redact.judged import Judged, JudgedRecogniser
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)"
 FOUR = rf"(?<![0-9])(?<![0-9]\.){_OCTET}(?:\.{_OCTET}){{3}}(?![0-9]|\.[0-9])"
-SIX = r"(?<![0-9A-Za-z:])(?:[0-9A-Fa-f]{1,4}:|::)[0-9A-Fa-f:]{2,38}(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3})?"
+_TAIL = r"[0-9A-Fa-f:]{2,35}(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3})?"
+SIX = (
+    r"(?<![0-9A-Za-z:])(?:(?:[23][0-9A-Fa-f]{3}|f[cd][0-9A-Fa-f]{2}|fe[89ab][0-9A-Fa-f]):|64:ff9b::|"
+    rf"::ffff:){_TAIL}"
+)
+"""Addresses begin as those that are given out (RFC 4291, RFC 4193, RFC 6052), unlike times of day
+and names of classes with colons."""
 
 _SCORE = 0.6
 _WORDS = (
@@ -73,20 +79,15 @@ def _is_four(value: str) -> bool:
 
 
 def _is_six(value: str) -> bool:
-    """Tell whether an address is one that a machine can have (RFC 4291, RFC 4193, RFC 6052)."""
+    """Tell whether characters are an address of IPv6, and not only words with colons."""
     if not any(c.isdigit() for c in value):
         return False
     try:
         address = ipaddress.IPv6Address(value)
     except ValueError:
         return False
-    if address.is_loopback or address.is_unspecified:
-        return False
-    if address.ipv4_mapped is not None:
-        return "." in value or len(value) >= len("::ffff:1:2")
-    first = int(address) >> 112
-    known = first >> 13 == 1 or first >> 9 == 0xFC >> 1 or first >> 6 == 0xFE80 >> 6
-    return known or value.lower().startswith("64:ff9b::")
+    mapped = address.ipv4_mapped
+    return mapped is None or _is_four(str(mapped))
 
 
 def is_version(text: str, start: int, end: int) -> bool:
