@@ -10,7 +10,7 @@ from typing import Any
 
 import phonenumbers
 from phonenumbers import NumberParseException
-from presidio_analyzer import EntityRecognizer, Pattern, RecognizerResult
+from presidio_analyzer import AnalysisExplanation, EntityRecognizer, Pattern, RecognizerResult
 from presidio_analyzer.predefined_recognizers import PhoneRecognizer
 
 from redact.judged import Judged, JudgedRecogniser
@@ -87,13 +87,30 @@ class DialledPhoneRecogniser(PhoneRecognizer):
         self, text: str, entities: list[str], nlp_artifacts: Any = None
     ) -> list[RecognizerResult]:
         """Do what Presidio's recogniser does, and leave out what does not count."""
-        found: list[RecognizerResult] = []
-        for result in super().analyze(text, entities, nlp_artifacts):
-            span = self.within(text, result.start, result.end)
-            if span is not None:
-                result.start, result.end = span
-                found.append(result)
-        return list(EntityRecognizer.remove_duplicates(found))
+        del entities, nlp_artifacts
+        spans = {
+            self.within(text, match.start, match.end)
+            for region in self.supported_regions
+            for match in phonenumbers.PhoneNumberMatcher(text, region, leniency=self.leniency)
+        }
+        return list(
+            EntityRecognizer.remove_duplicates(
+                [self._result(*span) for span in sorted(filter(None, spans))]
+            )
+        )
+
+    def _result(self, start: int, end: int) -> RecognizerResult:
+        return RecognizerResult(
+            entity_type=self.supported_entities[0],
+            start=start,
+            end=end,
+            score=self.SCORE,
+            analysis_explanation=AnalysisExplanation(self.name, self.SCORE),
+            recognition_metadata={
+                RecognizerResult.RECOGNIZER_NAME_KEY: self.name,
+                RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
+            },
+        )
 
 
 _GLUED = (

@@ -8,7 +8,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import regex
-from presidio_analyzer import EntityRecognizer, PatternRecognizer, RecognizerResult
+from presidio_analyzer import (
+    AnalysisExplanation,
+    EntityRecognizer,
+    PatternRecognizer,
+    RecognizerResult,
+)
 
 Judged = tuple[int, int, float]
 """Start, end and score of a stretch that counts."""
@@ -43,6 +48,7 @@ class JudgedRecogniser(PatternRecognizer):
                 start=start,
                 end=end,
                 score=score,
+                analysis_explanation=AnalysisExplanation(self.name, score),
                 recognition_metadata={
                     RecognizerResult.RECOGNIZER_NAME_KEY: self.name,
                     RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,

@@ -24,7 +24,7 @@ _FILLERS = (
     "holder|at|me|us|him|them|or|please|back|directly|text|nummer|nummern|lautet|lauten|ist|war|"
     "unter|der|die|das|von|meine?|ihre?|seine?|f\u00fcr|numero|num\u00e9ro|n\u00famero|n\u00fam|n[\u00b0\u00ba]|nº|es|era|"
     "est|de|del|du|della|di|do|da|la|le|el|il|mi|mon|ma|votre|son|sa|tu|su|meu|minha|mio|mia|"
-    "\u00e8|\u00e9|al|au|jest|to|numer|numeru|m\u00f3j|moj|on|m\u00e4r|\u00e4r|er|det|mitt|min|mijn|het|van|met|op|is"
+    "am|den|op|\u00e8|\u00e9|al|au|jest|to|numer|numeru|m\u00f3j|moj|on|m\u00e4r|\u00e4r|er|det|mitt|min|mijn|het|van|met|op|is"
 )
 _GAP = (
     rf"(?:[\s:=#.,()\[\]\"'*_`|<>/\u2013\u2014\uff1a\u306f\u304c\u662f\u53f7\u865f-]|(?<![A-Za-z])(?:{_FILLERS})(?![A-Za-z])){{0,12}}?"

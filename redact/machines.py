@@ -38,7 +38,7 @@ _PRODUCTS = (
 )
 _OF_VERSION = re.compile(
     rf"(?:(?<![A-Za-z])(?:{_PRODUCTS})(?:[ ](?:is|was|to|from|no\.?|number))?[ ]?[:=]?[ ]?v?"
-    r"|[A-Za-z0-9]/v?|(?<![A-Za-z])v|(?<![~=])[=<>~^]{1,2}[ ]?|[A-Za-z]@v?|[A-Za-z]-v?|\u00a7[ ]?"
+    r"|[A-Za-z0-9]/v?|(?<![A-Za-z])v|(?:==|>=|<=|~=|~>|\^|(?<!~)~)[ ]?|[A-Za-z]@v?|[A-Za-z]-v?|\u00a7[ ]?"
     r"|\u30d0\u30fc\u30b8\u30e7\u30f3|\u7248\u672c|\ubc84\uc804)\Z",
     re.IGNORECASE,
 )

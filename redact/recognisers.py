@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from presidio_analyzer import EntityRecognizer, Pattern, predefined_recognizers
 
-from redact.addresses import AddressRecogniser
+from redact.addresses import ADDRESS_ROWS, AddressRecogniser
 from redact.cards import CardRecogniser
 from redact.accounts import IbanRecogniser, SocialSecurityRecogniser, WalletRecogniser
 from redact.contacts import (
@@ -20,7 +20,7 @@ from redact.contacts import (
     MailRecogniser,
 )
 from redact.credentials import ShapeRecogniser, TellingKeyRecogniser
-from redact.dates import BirthDateRecogniser, WrittenDateRecogniser
+from redact.dates import BIRTH_ROWS, BirthDateRecogniser, WrittenDateRecogniser
 from redact.dialled import DialledPhoneRecogniser, GluedPhoneRecogniser
 from redact.edges import LEFT, RIGHT, with_edges
 from redact.health import HEALTH_ROWS, VehicleRecogniser
@@ -129,7 +129,7 @@ def build_recognisers(
         GluedPhoneRecogniser(regions),
         SpokenPhoneRecogniser(),
         VehicleRecogniser(),
-        *labelled((*PHONES, *NATIONAL_ROWS, *HEALTH_ROWS), policy.countries),
+        *labelled((*PHONES, *BIRTH_ROWS, *ADDRESS_ROWS, *NATIONAL_ROWS, *HEALTH_ROWS), policy.countries),
     ]
     national = [name for country in policy.countries for name in NATIONAL.get(country, ())]
     everything = [*own, *map(_stock, GENERIC), *map(_stock, national)]
