@@ -14,16 +14,17 @@ from typing import Any
 
 import regex
 from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer
-from presidio_analyzer.predefined_recognizers import IbanRecognizer, PhoneRecognizer
 
 from redact.context import LONGEST_WORD as _LONGEST_WORD
 from redact.context import ContextWords
+from redact.dialled import DialledPhoneRecogniser
 from redact.findings import Finding, TextTimeoutError
+from redact.judged import JudgedRecogniser
 from redact.phones import PhoneWalker
 from redact.prefilter import Prefilter
 
 _WORD = regex.compile(r"\S+")
-_MARKS = {"URL": ".", "EMAIL_ADDRESS": "@"}
+_MARKS = {"URL": "."}
 """Types whose patterns, Presidio's own, match no white space and always hold a character."""
 
 _EVERY = 64
@@ -51,11 +52,11 @@ class _Search:
 class _Phones:
     """The recogniser of telephone numbers, and the walk that does its work."""
 
-    recogniser: PhoneRecognizer
+    recogniser: DialledPhoneRecogniser
     walker: PhoneWalker
 
 
-_Owner = _Search | _Phones | IbanRecognizer
+_Owner = _Search | _Phones
 
 
 class AcceleratedDetector:
@@ -99,18 +100,13 @@ class AcceleratedDetector:
         deadline = self._until()
         lowered = text.lower()
         found: dict[int, list[Finding]] = {}
-        recognisers: dict[int, EntityRecognizer] = {}
         for number in due:
             owner = self._owners[number]
-            recogniser = owner if isinstance(owner, IbanRecognizer) else owner.recogniser
-            key = id(recogniser)
+            key = id(owner.recogniser)
             if self._idle[number] and not _any_in(self._words[key], lowered):
-                continue
-            if isinstance(owner, IbanRecognizer) and key in recognisers:
                 continue
             new = self._run(owner, text, deadline)
             if new:
-                recognisers[key] = recogniser
                 found.setdefault(key, []).extend(new)
         results: list[Finding] = []
         for key, findings in found.items():
@@ -120,7 +116,7 @@ class AcceleratedDetector:
         return sorted(_distinct([f for f in results if f.score >= self._threshold]))
 
     def _add(self, recogniser: EntityRecognizer) -> None:
-        if isinstance(recogniser, PhoneRecognizer):
+        if isinstance(recogniser, DialledPhoneRecogniser):
             regions = tuple(recogniser.supported_regions)
             walker = PhoneWalker(regions, recogniser.leniency or 0, self._clock)
             self._owners.append(_Phones(recogniser, walker))
@@ -132,16 +128,15 @@ class AcceleratedDetector:
         patterns: Sequence[Pattern] = vars(recogniser)["patterns"]
         for pattern in patterns:
             self._expressions.append((pattern.regex, flags))
-            if isinstance(recogniser, IbanRecognizer):
-                self._owners.append(recogniser)
-            else:
-                compiled = regex.compile(pattern.regex, flags=flags)
-                mark = _MARKS.get(recogniser.supported_entities[0], "")
-                self._owners.append(_Search(recogniser, compiled, pattern.score, mark))
+            compiled = regex.compile(pattern.regex, flags=flags)
+            mark = _MARKS.get(recogniser.supported_entities[0], "")
+            if isinstance(recogniser, JudgedRecogniser):
+                mark = recogniser.mark
+            self._owners.append(_Search(recogniser, compiled, pattern.score, mark))
 
     def _needs_context(self, owner: _Owner) -> bool:
         """Tell whether what a pattern finds is dropped unless a word of context lifts it."""
-        if not isinstance(owner, _Search):
+        if not isinstance(owner, _Search) or isinstance(owner.recogniser, JudgedRecogniser):
             return False
         plain = type(owner.recogniser).validate_result is PatternRecognizer.validate_result
         return plain and owner.score < self._threshold
@@ -149,33 +144,9 @@ class AcceleratedDetector:
     def _run(self, owner: _Owner, text: str, deadline: float) -> list[Finding]:
         if isinstance(owner, _Search):
             return self._search(owner, text, deadline)
-        if isinstance(owner, IbanRecognizer):
-            return self._ibans(owner, text, deadline)
         kind, score = owner.recogniser.supported_entities[0], owner.recogniser.SCORE
-        spans = owner.walker.spans(text, deadline)
-        return [Finding(kind, start, end, score) for start, end in spans]
-
-    def _ibans(self, recogniser: IbanRecognizer, text: str, deadline: float) -> list[Finding]:
-        """Do what ``IbanRecognizer.analyze`` does: the longest run of groups that checks out.
-
-        Its own way goes on without a word when an expression takes too long.
-        """
-        kind = recogniser.supported_entities[0]
-        flags = int(recogniser.global_regex_flags or 0)
-        found: list[Finding] = []
-        patterns: Sequence[Pattern] = vars(recogniser)["patterns"]
-        for pattern in patterns:
-            matches = regex.finditer(pattern.regex, text, flags=flags, timeout=self._left(deadline))
-            for match in self._timed(matches, deadline):
-                for group in reversed(range(1, len(match.groups()) + 1)):
-                    start, end = match.start(), match.end(group)
-                    end = end if end > 0 else match.end()
-                    valid = recogniser.validate_result(text[start:end])
-                    score = pattern.score if valid is None else 1.0 if valid else 0.0
-                    if start < end and score > 0:
-                        found.append(Finding(kind, start, end, score))
-                        break
-        return found
+        spans = (owner.recogniser.within(text, *s) for s in owner.walker.spans(text, deadline))
+        return [Finding(kind, *span, score) for span in dict.fromkeys(spans) if span is not None]
 
     def _left(self, deadline: float) -> float:
         left = deadline - self._clock()
@@ -198,7 +169,11 @@ class AcceleratedDetector:
         kind = search.recogniser.supported_entities[0]
         found: list[Finding] = []
         matches = _matches(search, text, self._left(deadline))
+        recogniser = search.recogniser
         for match in self._timed(matches, deadline):
+            if isinstance(recogniser, JudgedRecogniser):
+                found += (Finding(kind, *judged) for judged in recogniser.judge(text, match))
+                continue
             start, end = match.span()
             if start == end:
                 continue

@@ -2,6 +2,9 @@
 
 from presidio_analyzer import Pattern, PatternRecognizer
 
+from redact.edges import with_edges
+from redact.labels import Row
+
 _STREETS = (
     "Street|St|Avenue|Ave|Road|Rd|Drive|Dr|Lane|Ln|Boulevard|Blvd|Court|Ct|Way|Place|Pl|Terrace|"
     "Square|Sq|Parkway|Pkwy|Circle|Cir|Highway|Hwy|Trail|Crescent|Close|Row|Alley|Plaza|Loop|"
@@ -25,14 +28,14 @@ _ORDINAL = r"[0-9]{1,3}(?:st|nd|rd|th)"
 PATTERNS = (
     Pattern(
         "Number and street",
-        r"(?<![\w.-])[0-9]{1,6}[A-Za-z]?[ ]{1,2}(?:[NSEW]\.?[ ])?"
+        r"(?<![A-Za-z0-9.-])[0-9]{1,6}[A-Za-z]?[ ]{1,2}(?:[NSEW]\.?[ ])?"
         rf"(?:(?:{_WORD}|{_ORDINAL})[ ]{{1,2}}){{1,4}}(?:{_STREETS})\b\.?" + _TAIL,
         0.85,
     ),
-    Pattern("Suite", rf"\b{_SUITE}(?!\w)", 0.6),
+    Pattern("Suite", rf"\b{_SUITE}(?![A-Za-z0-9])", 0.6),
     Pattern(
         "State and code",
-        rf"\b{_PLACE},?[ ]{{0,2}}\n?(?:{_STATES})[ ,]{{1,2}}{_CODE}(?!\w)",
+        rf"\b{_PLACE},?[ ]{{0,2}}\n?(?:{_STATES})[ ,]{{1,2}}{_CODE}(?![A-Za-z0-9])",
         0.6,
     ),
     Pattern("Box", r"\b(?:P\.?[ ]?O\.?[ ]?)Box[ ]{1,2}[0-9]{1,6}\b", 0.7),
@@ -57,7 +60,23 @@ class AddressRecogniser(PatternRecognizer):
     def __init__(self) -> None:
         super().__init__(
             supported_entity="STREET_ADDRESS",
-            patterns=list(PATTERNS),
+            patterns=[Pattern(p.name, with_edges(p.regex), p.score) for p in PATTERNS],
             context=["address", "live", "street", "ship"],
             global_regex_flags=0,
         )
+
+
+ADDRESS_ROWS = (
+    Row(
+        "ZIP_CODE",
+        r"zip(?:[ _-]?code)?|post(?:al)?[ _-]?code|pin[ ]code|plz|postleitzahl|code[ ]postal|"
+        r"c\u00f3digo[ ]postal|codice[ ]postale|c\u00f3digo[ ]de[ ]postal|cep|kod[ ]pocztowy|"
+        r"postnummer|postinumero",
+        r"[0-9]{5}(?:-[0-9]{3,4})?|[A-Za-z]{1,2}[0-9][0-9A-Za-z]?[ ]?[0-9][A-Za-z]{2}|"
+        r"[A-Za-z][0-9][A-Za-z][ ]?[0-9][A-Za-z][0-9]|[0-9]{2}-[0-9]{3}|[0-9]{3}[ ]?[0-9]{2,3}|"
+        r"[0-9]{4}(?:[ ]?[A-Z]{2})?",
+        digits=2,
+        most=10,
+    ),
+)
+"""Postal codes by their names."""

@@ -9,11 +9,13 @@ import re
 from collections.abc import Callable, Collection, Iterator
 
 from redact.accelerated import AcceleratedDetector
+from redact.edges import standing_alone
 from redact.findings import Detector, Finding
-from redact.kinds import NUMBER_LIKE
+from redact.labels import SAID
 from redact.normalise import mapped, normalise
 from redact.policy import Policy
 from redact.recognisers import build_recognisers, least_score
+from redact.things import belongs_to_thing
 
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{20,}={0,2}(?![A-Za-z0-9+/_=-])")
 
@@ -53,7 +55,11 @@ class PolicyDetector:
         return found
 
     def _plain(self, text: str) -> list[Finding]:
-        found = [f for f in self._base.find(text) if not _of_a_thing(text, f)]
+        found = [
+            f
+            for f in self._base.find(text)
+            if f.score == SAID or not belongs_to_thing(text, f.start, f.end, f.type)
+        ]
         for kind, pattern in self._denied:
             found += (Finding(kind, m.start(), m.end(), 1.0) for m in pattern.finditer(text))
         return found
@@ -65,30 +71,6 @@ class PolicyDetector:
             if inner:
                 for finding in self.find(inner):
                     yield finding.at(match.start(), match.end())
-
-
-_THING = re.compile(
-    r"\b(?:items?|orders?|sku|products?|articles?|invoices?|tickets?|cases?|shipments?|tracking|"
-    r"variants?|parts?|builds?|versions?|bookings?|reservations?|certificates?|flights?)"
-    r"(?:[ _-](?:ids?|numbers?|nos?\.?|codes?))?(?: is| are)?[ ]?[:#=(]?[ ]?[#\"'`*]{0,3}\Z",
-    re.IGNORECASE,
-)
-_LOOK_BACK = 40
-
-
-def _of_a_thing(text: str, finding: Finding) -> bool:
-    """Tell whether a number belongs to a thing: the end of an identifier as in
-    `gift_card_1647044`, or bare digits after a word as in `item 1656367028`.
-    """
-    start = finding.start
-    if start < 2 or finding.type not in NUMBER_LIKE:
-        return False
-    before, further = text[start - 1], text[start - 2]
-    if (before == "_" and further.isalnum()) or (before == "-" and further.isalpha()):
-        return True
-    if finding.type == "CREDIT_CARD" or not text[start : finding.end].isdecimal():
-        return False
-    return _THING.search(text, max(start - _LOOK_BACK, 0), start) is not None
 
 
 def _decoded(run: str) -> str | None:
@@ -104,11 +86,7 @@ def _decoded(run: str) -> str | None:
 
 def _denied(policy: Policy) -> list[tuple[str, re.Pattern[str]]]:
     return [
-        (kind, re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)", re.IGNORECASE))
+        (kind, re.compile("|".join(map(standing_alone, words)), re.IGNORECASE))
         for kind, words in policy.deny.items()
         if words
     ]
-
-
-def belongs_to_thing(text, start, end, kind):
-    return _of_a_thing(text, Finding(kind, start, end, 1.0))

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
-from redact.kinds import TYPES
+from redact.kinds import BY_MODEL, BY_PATTERN, TYPES
 from redact.writers import WRITERS, Writer
 from schemas.documents import Part, checked, laid_over, line_of, read_mapping
 from schemas.errors import UsageError
@@ -87,7 +87,10 @@ class SegmentRules(Part):
 
 
 class Policy(Part):
-    """A redaction policy, complete and checked."""
+    """A redaction policy, complete and checked.
+
+    ``without_finder`` lists types that it names although nothing finds them.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")
     description: str = ""
@@ -107,8 +110,32 @@ class Policy(Part):
     keys: KeyRules = KeyRules()
     names: NamesRules = NamesRules()
     segments: SegmentRules = SegmentRules()
+    without_finder: list[TypeName] = Field(default_factory=list)
     decode_base64: bool = False
     text_seconds: float = Field(default=30.0, gt=0, le=600)
+
+    @model_validator(mode="after")
+    def _every_type_has_a_finder(self) -> "Policy":
+        """Refuse types that are to be replaced and that nothing here can find."""
+        missing = self.replaced() - self.found() - set(self.without_finder)
+        if missing:
+            kind = min(missing)
+            raise ValueError(
+                f"entities: nothing in this policy finds {kind}; take it out, give it words "
+                f"(`deny`) or keys (`keys.personal`), or say that this is meant by "
+                f"`without_finder: [{kind}]`"
+            )
+        return self
+
+    def found(self) -> frozenset[str]:
+        """Return the types that something can find: a recogniser, the model, a key or a word."""
+        by_model = self.names.labels.values() if self.names.labels else BY_MODEL
+        by_pattern = BY_PATTERN if self.internal_domains else BY_PATTERN - {"HOST"}
+        return by_pattern.union(
+            by_model if self.names.model != "none" else (),
+            self.keys.personal.values(),
+            (kind for kind, words in self.deny.items() if words),
+        )
 
     @property
     def off(self) -> bool:

@@ -12,7 +12,6 @@ from typing import Final, NamedTuple
 
 from redact.cache import SegmentCache, segment_key
 from redact.cards import known_brand, luhn
-from redact.detect import belongs_to_thing
 from redact.key_reading import HARMLESS
 from redact.key_rules import KeyBook
 from redact.kinds import NUMBER_LIKE
@@ -23,6 +22,7 @@ from redact.policy import Policy, Rule
 from redact.pseudonyms import PLACEHOLDER
 from redact.scripts import joined
 from redact.structure import is_json, leaves
+from redact.things import belongs_to_thing
 
 _MAIL = re.compile(
     r"[\w.+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,8}\.[a-z]{2,24}(?![a-z0-9-])", re.I

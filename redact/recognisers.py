@@ -5,15 +5,28 @@ Both ways to run them, accelerated and not, take this one list, so that they can
 
 import logging
 from collections.abc import Collection
+from types import MappingProxyType
 
-from presidio_analyzer import EntityRecognizer, PatternRecognizer, predefined_recognizers
+from presidio_analyzer import EntityRecognizer, Pattern, predefined_recognizers
 
-from redact.addresses import AddressRecogniser
+from redact.accounts import IbanRecogniser, SocialSecurityRecogniser, WalletRecogniser
+from redact.addresses import ADDRESS_ROWS, AddressRecogniser
 from redact.announced import ANNOUNCED
 from redact.cards import CardRecogniser
-from redact.contacts import HostRecogniser, MailRecogniser, SpokenPhoneRecogniser
+from redact.contacts import (
+    DisguisedAddressRecogniser,
+    DisguisedMailRecogniser,
+    HostRecogniser,
+    MailRecogniser,
+)
 from redact.credentials import ShapeRecogniser
-from redact.dates import BirthDateRecogniser, WrittenDateRecogniser
+from redact.dates import BIRTH_ROWS, BirthDateRecogniser, WrittenDateRecogniser
+from redact.dialled import DialledPhoneRecogniser, GluedPhoneRecogniser
+from redact.edges import LEFT, RIGHT, with_edges
+from redact.health import HEALTH_ROWS, VehicleRecogniser
+from redact.labels import labelled
+from redact.machines import AddressOfMachineRecogniser
+from redact.national import NATIONAL_ROWS, PHONES
 from redact.persons import (
     AccountRecogniser,
     AgeRecogniser,
@@ -21,68 +34,74 @@ from redact.persons import (
     PresentedRecogniser,
 )
 from redact.policy import Policy
+from redact.spoken import SpokenPhoneRecogniser
 from redact.vendor_keys import VendorContextRecogniser, VendorKeyRecogniser, load_vendor_keys
 
 LANGUAGE = "en"
 
-GENERIC = (
-    "CryptoRecognizer",
-    "DateRecognizer",
-    "IbanRecognizer",
-    "IpRecognizer",
-    "MacAddressRecognizer",
-    "UrlRecognizer",
-)
+GENERIC = ("CryptoRecognizer", "DateRecognizer", "MacAddressRecognizer", "UrlRecognizer")
 NATIONAL = {
-    "us": (
-        "UsSsnRecognizer",
-        "UsItinRecognizer",
-        "UsPassportRecognizer",
-        "UsLicenseRecognizer",
-        "UsBankRecognizer",
-        "MedicalLicenseRecognizer",
-    ),
+    "us": ("UsItinRecognizer", "MedicalLicenseRecognizer"),
     "uk": ("NhsRecognizer", "UkNinoRecognizer"),
-    "de": ("DeTaxIdRecognizer", "DeSocialSecurityRecognizer"),
+    "de": ("DeSocialSecurityRecognizer",),
     "es": ("EsNifRecognizer", "EsNieRecognizer"),
     "it": ("ItFiscalCodeRecognizer",),
-    "in": ("InPanRecognizer", "InAadhaarRecognizer"),
-    "pl": ("PlPeselRecognizer",),
+    "in": ("InPanRecognizer",),
     "fi": ("FiPersonalIdentityCodeRecognizer",),
     "se": ("SePersonnummerRecognizer",),
     "sg": ("SgFinRecognizer",),
-    "au": ("AuTfnRecognizer", "AuMedicareRecognizer"),
     "ca": ("CaSinRecognizer",),
 }
-"""Presidio's recognisers by country, of those whose pattern or check digit is worth trusting."""
+"""Presidio's recognisers by country, of those whose form alone tells what they are.
+
+Those whose numbers are digits and nothing else count after their name (``redact.national``).
+"""
 
 AS_NATIONAL_ID = frozenset(
     {
         "UK_NINO",
-        "DE_TAX_ID",
         "DE_SOCIAL_SECURITY",
         "ES_NIF",
         "ES_NIE",
         "IT_FISCAL_CODE",
         "IN_PAN",
-        "IN_AADHAAR",
-        "PL_PESEL",
         "FI_PERSONAL_IDENTITY_CODE",
         "SE_PERSONNUMMER",
         "SG_NRIC_FIN",
-        "AU_TFN",
-        "AU_MEDICARE",
         "CA_SIN",
     }
 )
 """Types of Presidio that a policy here calls ``NATIONAL_ID``."""
 
+SURE_ENOUGH = 0.4
+"""Patterns that score less are left out: what they find counts only after its name."""
 
-WEAK = 0.1
-"""Patterns that score less are left out: any ten letters are no taxpayer number, context or not."""
+_EXACT = MappingProxyType(
+    {
+        "NhsRecognizer": ((r"[- ]?", "[- ]"),),
+        "CaSinRecognizer": (("([- ])", "(-)"),),
+        "SePersonnummerRecognizer": ((r"([-+]?)", "([-+])"),),
+        "InPanRecognizer": (
+            (
+                r"([A-Za-z]{3}[AaBbCcFfGgHhJjLlPpTt]{1}[A-Za-z]{1}[0-9]{4}[A-Za-z]{1})",
+                r"(?-i:[A-Z]{3}[ABCFGHJLPT][A-Z][0-9]{4}[A-Z])",
+            ),
+        ),
+        "SgFinRecognizer": (("(?i)", ""), ("[STFGM][0-9]{7}[A-Z]", "(?-i:[STFGM][0-9]{7}[A-Z])")),
+        "MacAddressRecognizer": (
+            (
+                r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}",
+                r"(?=[0-9.]{0,13}[A-Fa-f])[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}",
+            ),
+            (r"\b[0-9A-Fa-f]{2}([:-])", r"\b(?<![0-9A-Fa-f][:-])[0-9A-Fa-f]{2}([:-])"),
+            (r"{4}[0-9A-Fa-f]{2}\b", r"{4}[0-9A-Fa-f]{2}(?![:-][0-9A-Fa-f]{2}(?![A-Za-z]))\b"),
+        ),
+    }
+)
+"""Changes to stock patterns that take times, sizes and ids: digits alone need their name."""
 
-LICENCE_CONTEXT = ["driver", "license", "licence", "permit", "driving"]
-"""Presidio's list has `lic`, which is a part of `public` and `policy`."""
+_EDGELESS = frozenset({"CryptoRecognizer", "MedicalLicenseRecognizer", "ItFiscalCodeRecognizer"})
+"""Recognisers without any edges, which find a number within a longer one."""
 
 
 def build_recognisers(
@@ -93,12 +112,16 @@ def build_recognisers(
     Presidio's own log is turned off first: at some levels it prints what it found.
     """
     logging.getLogger("presidio-analyzer").disabled = True
-    domains = policy.internal_domains
+    domains, regions = policy.internal_domains, tuple(policy.regions)
     keys = load_vendor_keys()
     own: list[EntityRecognizer] = [
         CardRecogniser(),
         MailRecogniser(domains),
-        SpokenPhoneRecogniser(),
+        DisguisedMailRecogniser(),
+        IbanRecogniser(),
+        WalletRecogniser(),
+        AddressOfMachineRecogniser(),
+        DisguisedAddressRecogniser(),
         AddressRecogniser(),
         BirthDateRecogniser(),
         WrittenDateRecogniser(),
@@ -111,7 +134,14 @@ def build_recognisers(
         ShapeRecogniser(),
         *(make() for make in ANNOUNCED),
         *([HostRecogniser(domains)] if domains else []),
-        predefined_recognizers.PhoneRecognizer(supported_regions=tuple(policy.regions)),
+        *([SocialSecurityRecogniser()] if "us" in policy.countries else []),
+        DialledPhoneRecogniser(regions),
+        GluedPhoneRecogniser(regions),
+        SpokenPhoneRecogniser(),
+        VehicleRecogniser(),
+        *labelled(
+            (*PHONES, *BIRTH_ROWS, *ADDRESS_ROWS, *NATIONAL_ROWS, *HEALTH_ROWS), policy.countries
+        ),
     ]
     national = [name for country in policy.countries for name in NATIONAL.get(country, ())]
     everything = [*own, *map(_stock, GENERIC), *map(_stock, national)]
@@ -126,13 +156,30 @@ def least_score(policy: Policy) -> float:
 
 
 def _stock(name: str) -> EntityRecognizer:
-    """Make one of Presidio's recognisers, without its weakest patterns."""
+    """Make one of Presidio's recognisers, without its weakest patterns, with edges of ASCII."""
     recogniser = getattr(predefined_recognizers, name)(supported_language=LANGUAGE)
-    if isinstance(recogniser, PatternRecognizer) and name not in GENERIC:
-        own = vars(recogniser)
-        own["patterns"] = [pattern for pattern in own["patterns"] if pattern.score >= WEAK]
+    own = vars(recogniser)
+    patterns = own["patterns"]
+    if name not in GENERIC:
+        patterns = [
+            pattern for pattern in patterns if pattern.score >= SURE_ENOUGH or _is_checked(name)
+        ]
+    own["patterns"] = [Pattern(p.name, _exact(name, p.regex), p.score) for p in patterns]
     if recogniser.supported_entities[0] in AS_NATIONAL_ID:
         recogniser.supported_entities = ["NATIONAL_ID"]
-    if name == "UsLicenseRecognizer":
-        recogniser.context = LICENCE_CONTEXT
+    if name not in GENERIC:
+        recogniser.context = None
     return recogniser  # type: ignore[no-any-return]
+
+
+def _is_checked(name: str) -> bool:
+    """Tell whether the check of a recogniser makes a weak pattern sure."""
+    return name == "ItFiscalCodeRecognizer"
+
+
+def _exact(name: str, expression: str) -> str:
+    for loose, exact in _EXACT.get(name, ()):
+        expression = expression.replace(loose, exact)
+    if name in _EDGELESS:
+        return f"{LEFT}(?:{expression}){RIGHT}"
+    return with_edges(expression)

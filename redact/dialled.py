@@ -1,0 +1,153 @@
+"""Telephone numbers as people write them: with a country's code, in groups, or after a word.
+
+``phonenumbers`` takes every run of digits that some region could dial. Most such runs in traces
+are times, sizes and ids, so digits alone count only after a telling word (``redact.labels``).
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import phonenumbers
+from phonenumbers import NumberParseException
+from presidio_analyzer import AnalysisExplanation, EntityRecognizer, Pattern, RecognizerResult
+from presidio_analyzer.predefined_recognizers import PhoneRecognizer
+
+from redact.judged import Judged, JudgedRecogniser
+from redact.things import is_fraction, within_code
+
+_GROUPS = re.compile(r"[0-9]+")
+_FEWEST, _MOST = 7, 15
+_LONGEST_GROUP = 8
+_LEAD = re.compile(r"[0-9A-Za-z]?[*/^=<>%][ ]?\Z|[@#\u00a7$\u20ac\u00a3\u00a5][ ]?-?\Z|[0-9][,:;]\Z|[0-9]\.\Z|0[xX]\Z")
+_TAIL = re.compile(
+    r"[ ]?(?:%|\u20ac|\$|\u00a3|\u00a5|(?:usd|eur|gbp|ms|sec|seconds?|bytes?|[kmgt]i?b|hz|[kmg]hz|rows?|"
+    r"px|kg|km|mm|cm|tokens?)\b)|[,:.][0-9]|[ ]?[*^=<>+][ ]?[0-9(]",
+    re.IGNORECASE,
+)
+_DATE = re.compile(
+    r"(?:19|20)[0-9]{2}[-./ ](?:0?[1-9]|1[0-2])[-./ ](?:0?[1-9]|[12][0-9]|3[01])(?![0-9])"
+    r"|(?:0?[1-9]|[12][0-9]|3[01])[-./ ](?:0?[1-9]|[12][0-9]|3[01])[-./ ](?:19|20)[0-9]{2}(?![0-9])"
+)
+_YEARS = re.compile(r"(?:19|20)[0-9]{2}(?:[ /-]+(?:19|20)[0-9]{2})+")
+_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:[ .\u00a0][0-9]{3})+")
+
+
+def is_dialled(text: str, start: int, end: int) -> bool:
+    """Tell whether a number is written as one dials it, or begins with a country's code."""
+    value = text[start:end]
+    groups = _GROUPS.findall(value)
+    if within_code(text, start, end) or is_fraction(text, start, end):
+        return False
+    if value[:1] in ("+", "\uff0b"):
+        return len("".join(groups)) >= _FEWEST
+    if len(groups) < 2 or _LEAD.search(text, max(start - 4, 0), start):  # noqa: PLR2004  # alone
+        return False
+    if _TAIL.match(text, end) or _DATE.match(value) or _YEARS.fullmatch(value):
+        return False
+    if value[:1] == "(" or ") " in value or ")" in value[:8]:
+        return value.count("(") == value.count(")")
+    if _THOUSANDS.fullmatch(value) and " " in value and not value[0] == "0" and len(groups) > 2:
+        return len(groups[0]) == 3 and _is_national(groups)  # noqa: PLR2004  # 800 123 456
+    return max(map(len, groups)) <= _LONGEST_GROUP and _is_spread(value, groups)
+
+
+def _is_national(groups: list[str]) -> bool:
+    return len("".join(groups)) >= 9  # noqa: PLR2004  # numbers of 3-3-3 and longer
+
+
+def _is_spread(value: str, groups: list[str]) -> bool:
+    """Tell whether groups are those of one number, not numbers that stand beside each other."""
+    if "/" in value and "-" in value:
+        return False
+    if len(groups) > 6 and max(map(len, groups)) > 2:  # noqa: PLR2004  # pairs may be many
+        return False
+    if value[0] not in "01" and len(groups) == 2 and len(groups[0]) != 5:  # noqa: PLR2004
+        # Two groups without a trunk prefix: 555-0132, 98765 43210.
+        return "-" in value and len(groups[0]) <= 4 and 6 <= len(groups[0] + groups[1])  # noqa: PLR2004
+    return all(len(group) > 1 for group in groups[1:])
+
+
+_EXTENSION = re.compile(r"[ ,;]{0,3}(?:[a-z\u00f3=~]{1,10}[.:=]?|#)[ .:=]{0,2}[0-9]{1,9}#?\Z", re.IGNORECASE)
+
+
+class DialledPhoneRecogniser(PhoneRecognizer):
+    """Presidio's recogniser, without digits that nobody dials."""
+
+    def __init__(self, regions: tuple[str, ...]) -> None:
+        super().__init__(supported_regions=regions, name="PhoneRecognizer")
+
+    def within(self, text: str, start: int, end: int) -> tuple[int, int] | None:
+        """Return where the number stands without its extension, None if it is nobody's."""
+        extension = _EXTENSION.search(text, start, end)
+        end = extension.start() if extension else end
+        return (start, end) if is_dialled(text, start, end) else None
+
+    def analyze(
+        self, text: str, entities: list[str], nlp_artifacts: Any = None
+    ) -> list[RecognizerResult]:
+        """Do what Presidio's recogniser does, and leave out what does not count."""
+        del entities, nlp_artifacts
+        spans = {
+            self.within(text, match.start, match.end)
+            for region in self.supported_regions
+            for match in phonenumbers.PhoneNumberMatcher(text, region, leniency=self.leniency)
+        }
+        return list(
+            EntityRecognizer.remove_duplicates(
+                [self._result(*span) for span in sorted(filter(None, spans))]
+            )
+        )
+
+    def _result(self, start: int, end: int) -> RecognizerResult:
+        return RecognizerResult(
+            entity_type=self.supported_entities[0],
+            start=start,
+            end=end,
+            score=self.SCORE,
+            analysis_explanation=AnalysisExplanation(self.name, self.SCORE),
+            recognition_metadata={
+                RecognizerResult.RECOGNIZER_NAME_KEY: self.name,
+                RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
+            },
+        )
+
+
+_GLUED = (
+    r"(?:(?:\+[0-9]{1,3}[ .-]?)?(?:\([0-9]{2,5}\)[ ]?|[0-9]{2,5}[ .-])[0-9]{2,5}(?:[ .-][0-9]{2,5}){0,4}"
+    r"|\+[0-9]{8,15})"
+)
+
+
+class GluedPhoneRecogniser(JudgedRecogniser):
+    """Finds numbers that touch a Latin letter, which ``phonenumbers`` passes over."""
+
+    def __init__(self, regions: tuple[str, ...]) -> None:
+        self._regions = regions
+        glued = (
+            rf"[A-Za-z](?=[0-9(+])(?P<behind>{_GLUED})(?![0-9]|[.,][0-9])"
+            rf"|(?=[0-9(+])(?<![0-9.,])(?P<before>{_GLUED})[A-Za-z]"
+        )
+        super().__init__(
+            supported_entity="PHONE_NUMBER",
+            patterns=[Pattern("Glued", glued, 0.6)],
+            name="GluedPhone",
+        )
+
+    def judge(self, text: str, match: Any) -> Iterator[Judged]:
+        """Return the number if it is valid in a region, and written as one dials it."""
+        start, end = match.span("behind" if match["behind"] else "before")
+        value = text[start:end]
+        digits = sum(map(str.isdigit, value))
+        if _FEWEST < digits <= _MOST and is_dialled(text, start, end) and self._valid(value):
+            yield start, end, 0.6
+
+    def _valid(self, value: str) -> bool:
+        return any(_is_valid(value, region) for region in self._regions)
+
+
+def _is_valid(value: str, region: str) -> bool:
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse(value, region))
+    except NumberParseException:
+        return False

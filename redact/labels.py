@@ -1,0 +1,115 @@
+"""Numbers that only the word before them makes personal: `SSN: 521438871`, `Steuer-ID 86 095 ...`.
+
+A row of a table says by which names a number goes and what it looks like. Between the name and the
+number there may be what people put there: a colon, `number is`, `Nr.`, quotation marks. Anything
+else between them makes it the number of something else.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from presidio_analyzer import Pattern
+
+from redact.edges import RIGHT
+from redact.judged import Judged, JudgedRecogniser
+
+SAID = 0.88
+"""The score of a number that its own name announces."""
+
+_FILLERS = (
+    "number|numbers|num|no|nos|nr|nro|id|ids|code|is|was|are|it's|its|be|reads|of|for|on|under|the|"
+    "my|his|her|their|our|your|a|an|new|old|current|us|u\\.s|file|card|records?|valid|value|called|"
+    "holder|at|me|us|him|them|or|please|back|directly|text|nummer|nummern|lautet|lauten|ist|war|"
+    "unter|der|die|das|von|meine?|ihre?|seine?|f\u00fcr|numero|num\u00e9ro|n\u00famero|n\u00fam|n[\u00b0\u00ba]|nº|es|era|"
+    "est|de|del|du|della|di|do|da|la|le|el|il|mi|mon|ma|votre|son|sa|tu|su|meu|minha|mio|mia|"
+    "am|den|op|\u00e8|\u00e9|al|au|jest|to|numer|numeru|m\u00f3j|moj|on|m\u00e4r|\u00e4r|er|det|mitt|min|mijn|het|van|met|op|is"
+)
+_GAP = (
+    rf"(?:[\s:=#.,()\[\]\"'*_`|<>/\u2013\u2014\uff1a\u306f\u304c\u662f\u53f7\u865f-]|(?<![A-Za-z])(?:{_FILLERS})(?![A-Za-z])){{0,12}}?"
+)
+
+
+_FAR = 40
+"""Characters between a name and the first digit of its number, on one line or two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Names of a number in one language or more, and what it looks like.
+
+    ``names`` and ``value`` are expressions. The number has ``digits`` digits at least. ``country``
+    is the one of the policy that asks for it, empty for all; ``check`` refuses a number.
+    """
+
+    kind: str
+    names: str
+    value: str
+    digits: int = 5
+    country: str = ""
+    most: int = 24
+    check: Callable[[str], bool] | None = None
+
+
+_JOIN = r"[ .\-\u2010-\u2015/\u00a0\u202f]"
+CODE = rf"[A-Za-z]{{0,6}}[0-9][A-Za-z0-9]{{2,24}}(?:[-/.][A-Za-z0-9]{{1,12}}){{0,4}}"
+"""A code: letters and digits, with a digit among the first seven, in groups joined by a dash."""
+
+SPACED = r"[A-Za-z]{0,3}[0-9]{1,6}(?:[ .\-/\u00a0\u202f][A-Za-z0-9]?[0-9]{1,7}[A-Za-z]?){1,6}"
+"""Groups of digits, with a letter at their ends at most."""
+
+ANY = rf"(?:{SPACED}|{CODE})"
+
+
+def digits(count: str) -> str:
+    """Return an expression for that many digits, with at most one sign between two."""
+    return rf"[0-9](?:{_JOIN}?[0-9]){{{count}}}"
+
+
+class LabelledRecogniser(JudgedRecogniser):
+    """Finds the numbers of some rows of the table, all of one type."""
+
+    def __init__(self, kind: str, rows: Sequence[Row]) -> None:
+        self._rows = {named(row): (row, _follows(row)) for row in rows}
+        super().__init__(
+            supported_entity=kind,
+            patterns=[Pattern(f"{kind} {i}", form, SAID) for i, form in enumerate(self._rows)],
+            name=f"Labelled {kind}",
+        )
+
+    def judge(self, text: str, match: Any) -> Iterator[Judged]:
+        """Return the number without its name."""
+        row, follows = self._rows[match.re.pattern]
+        said = follows.match(text, match.end("n"))
+        if said is None:
+            return
+        value = said["v"]
+        if sum(map(str.isdigit, value)) < row.digits or len(value) > row.most + value.count(" "):
+            return
+        if row.check is None or row.check(value):
+            yield *said.span("v"), SAID
+
+
+def named(row: Row) -> str:
+    """Return what matches a name with a digit not far behind it."""
+    return (
+        rf"(?:\b|_|[^\x00-\x7f])(?P<n>(?:{row.names})(?:'?s)?)(?:\b|[_0-9]|[^\x00-\x7f])"
+        rf"(?=[^0-9\n]{{0,{_FAR}}}\n?[^0-9\n]{{0,{_FAR}}}[0-9])"
+    )
+
+
+def _follows(row: Row) -> re.Pattern[str]:
+    """Return what matches what may stand behind a name, and the number."""
+    return re.compile(
+        rf"(?:{_GAP}(?<![0-9A-Za-z])|(?=[+0-9]))(?P<v>{row.value}){RIGHT}", re.IGNORECASE
+    )
+
+
+def labelled(rows: Sequence[Row], countries: Sequence[str]) -> list[LabelledRecogniser]:
+    """Return a recogniser for each type of the rows of some countries, in order."""
+    kinds: dict[str, list[Row]] = {}
+    for row in rows:
+        if not row.country or row.country in countries:
+            kinds.setdefault(row.kind, []).append(row)
+    return [LabelledRecogniser(kind, some) for kind, some in kinds.items()]
