@@ -139,17 +139,17 @@ def _keys(policy: Policy) -> Iterator[str]:
     """Yield what keys say of their values, by words and by the rules of a policy."""
     yield "## Keys that decide\n"
     yield (
-        "Keys of JSON, YAML, forms, tables and the like are read word by word, whatever their case "
-        "and however their words are joined: `billing_first_name`, `customerSsn`. With one of these "
-        "(the first few in English; all are in `redact/key_words.json`) the value is personal if it "
-        "can be one at all; `email_count` and `phone_verified` say something about a datum, and "
-        "stay.\n"
+        "Keys of JSON, YAML, forms, tables and the like are read word by word, whatever their "
+        "case and however their words are joined: `billing_first_name`, `customerSsn`. With one "
+        "of these (the first few in English; all are in `redact/key_words.json`) the value is "
+        "personal if it can be one at all; `email_count` and `phone_verified` say something "
+        "about a datum, and stay.\n"
     )
     yield "| type | words | also in |"
     yield "|---|---|---|"
     for kind, by_language in _words().items():
         some = ", ".join(f"`{word}`" for word in by_language["en"][:_SHOWN])
-        yield f"| `{kind}` | {some} | {', '.join(sorted(set(by_language) - {'en'}))} |"
+        yield f"| `{kind}` | {some} | {', '.join(sorted(set(by_language) - {'en'})) or '-'} |"
     yield ""
     for key, kind in policy.keys.personal.items():
         yield f"- `{key}`: `{kind}`, by a rule of `{policy.name}`"
