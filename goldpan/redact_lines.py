@@ -1,6 +1,7 @@
 """Lines in, redacted lines out: the work of ``goldpan redact``, for one process or several."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,9 +43,14 @@ class Lines(Protocol):
         """Return what came of each line that is not blank."""
 
 
-def open_lines(settings: Settings, schema: str) -> Lines:
-    """Return what redacts lines of ``schema``; UsageError if policy or keys are wrong."""
-    return _Texts(settings) if schema == TEXT else _Records(settings, RecordKind(schema))
+def open_lines(settings: Settings, schema: str, *, report: bool = False) -> Lines:
+    """Return what redacts lines of ``schema``; UsageError if policy or keys are wrong.
+
+    With ``report`` lines tell of records what was found and kept, too; of texts they always do.
+    """
+    if schema == TEXT:
+        return _Texts(settings)
+    return _Records(settings, RecordKind(schema), report=report)
 
 
 class _Texts:
@@ -67,9 +73,9 @@ class _Texts:
 class _Records:
     """Lines that are records of the contract, decoded and refused as the worker does it."""
 
-    def __init__(self, settings: Settings, kind: RecordKind) -> None:
-        policy = load_policy(settings.redact.policy)
-        self._redactor = build_redactor(policy, load_keys(settings.redact), audit=True)
+    def __init__(self, settings: Settings, kind: RecordKind, *, report: bool) -> None:
+        policy, keys = load_policy(settings.redact.policy), load_keys(settings.redact)
+        self._redactor = build_redactor(policy, keys, audit=True, report=report)
         self.policy_hash = self._redactor.policy_hash
         self._decoder = wiring.decoder(settings, kind)
         provenance = {name for name in TABLES[TABLE_OF[kind]].arrow.names if name.startswith("_")}
@@ -100,8 +106,9 @@ def _line(row: Mapping[str, Any], entry: AuditEntry | None) -> Line:
     output = json.dumps(row, ensure_ascii=False).encode()
     if entry is None:
         return Line(output)
-    replaced = {f"{one.type}/{one.operator}": one.count for one in entry.counts}
-    return Line(output, characters=entry.characters, replaced=replaced)
+    replaced = Counter(f"{one.type}/{one.operator}" for one in entry.positions)
+    kept = {one.type: one.count for one in entry.kept}
+    return Line(output, characters=entry.characters, replaced=dict(replaced), kept=kept)
 
 
 def _refused(one: Rejected) -> Numbered:

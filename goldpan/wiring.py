@@ -73,7 +73,7 @@ def redaction(settings: RedactSettings) -> Redaction:
     stand_in = os.urandom(KEY_BYTES) if policy.off else None
     keys = load_keys(settings, default_secret=stand_in)
     audited = settings.audit and not policy.off
-    redactor = build_redactor(policy, keys, audit=audited)
+    redactor = build_redactor(policy, keys, audit=audited, report=audited and settings.audit_kept)
     sealer = Sealer(keys.fingerprint, redactor.policy_hash, load_seal_key(settings))
     return Redaction(redactor, sealer, policy.off, audited)
 

@@ -39,7 +39,7 @@ class Replacement(msgspec.Struct, frozen=True, gc=False):
 
 
 class Count(msgspec.Struct, frozen=True, gc=False):
-    """How often a type was replaced by an operator."""
+    """How often a type was replaced by an operator; by `keep`: found, and left as it was."""
 
     type: str
     operator: str
@@ -47,7 +47,7 @@ class Count(msgspec.Struct, frozen=True, gc=False):
 
 
 class AuditEntry(msgspec.Struct, frozen=True, gc=False):
-    """What was done to one record."""
+    """What was done to one record. ``kept`` counts what was found and left, where one looked."""
 
     topic: str
     partition: int
@@ -55,12 +55,16 @@ class AuditEntry(msgspec.Struct, frozen=True, gc=False):
     fingerprint: str | None
     characters: int
     positions: tuple[Replacement, ...]
+    kept: tuple[Count, ...] = ()
 
     @property
     def counts(self) -> list[Count]:
-        """Return how many replacements there were, by type and operator, in their order."""
+        """Return how many findings there were, by type and operator, in their order."""
         found = Counter([(one.type, one.operator) for one in self.positions])
-        return [Count(*what, count) for what, count in sorted(found.items())]
+        replaced = [Count(*what, count) for what, count in sorted(found.items())]
+        if not self.kept:
+            return replaced
+        return sorted([*replaced, *self.kept], key=lambda one: (one.type, one.operator))
 
 
 class _Row(msgspec.Struct, frozen=True, gc=False):

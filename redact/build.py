@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from redact.engine import PolicyRedactor
 
 
-def build_redactor(policy: Policy, keys: Keys, *, audit: bool = False) -> Redactor:
+def build_redactor(
+    policy: Policy, keys: Keys, *, audit: bool = False, report: bool = False
+) -> Redactor:
     """Make the redactor of a policy. It pickles as its policy and keys, and is built anew.
 
-    With ``audit`` each outcome says what was done to each record.
+    With ``audit`` each outcome says what was done to each record, with ``report`` as well what was
+    found and kept.
 
     Raises:
         UsageError: the policy names a model that is not there.
@@ -27,4 +30,4 @@ def build_redactor(policy: Policy, keys: Keys, *, audit: bool = False) -> Redact
     if policy.off:
         return OpenDoor()
     engine = cast("type[PolicyRedactor]", import_module("redact.engine").PolicyRedactor)
-    return engine(policy, keys, audit=audit)
+    return engine(policy, keys, audit=audit, report=report)

@@ -37,6 +37,11 @@ class RedactSettings(BaseModel):
         description="Keep an audit of what was replaced where, in the table `redactions`: "
         "counts and places, never values.",
     )
+    audit_kept: bool = Field(
+        default=False,
+        description="Count in the audit also what was found and kept, as the policy says (operator "
+        "`keep` in `counts`): types that are kept must then be looked for, which costs CPU.",
+    )
     seal_key: SecretStr | None = Field(
         default=None,
         description="Seals the payload of quarantined records: base64 of 32 bytes. Without it "

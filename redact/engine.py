@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from redact.audit import AuditEntry, Replacement
+from redact.audit import AuditEntry, Count, Replacement
 from redact.fields import MapSlot, Places, Walker
 from redact.findings import Finding
 from redact.free_text import names_stage
@@ -27,7 +27,7 @@ from redact.policy import FieldClass, Policy
 from redact.prove import PROOF_BYTES, Prover
 from redact.quarantine import fingerprint
 from redact.redactor import FOUND_BY_PROOF, Outcome
-from redact.render import Rendered, Replaced
+from redact.render import KEEP, Rendered, Replaced
 from redact.segmenter import SEGMENTS_BYTES, Known, Segmenter
 from redact.segments import Failure, Segment
 from redact.timing import StalledError
@@ -46,6 +46,7 @@ class _Work(msgspec.Struct, gc=False):
     segments: list[Segment]
     failure: Failure | None = None
     field: str | None = None
+    kept: tuple[Count, ...] = ()
 
 
 class Done(NamedTuple):
@@ -67,8 +68,8 @@ class TextResult(NamedTuple):
 class PolicyRedactor:
     """Redacts by a policy, with the detectors that it asks for.
 
-    With ``audit`` it tells what it did to each record, with ``report`` it looks for types that are
-    kept as well.
+    With ``audit`` it tells what it did to each record. With ``report`` it also looks for types that
+    are kept, and tells of those too; what comes out is the same.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class PolicyRedactor:
         self._policy = policy
         self._keys = keys
         self._audit = audit
+        self._report = report
         stage = names_stage(policy, None if report else policy.replaced())
         self.model = stage.identity if stage else ""
         self.policy_hash = policy.hash_with(self.model)
@@ -93,8 +95,8 @@ class PolicyRedactor:
         self.memory_bytes = SEGMENTS_BYTES + PROOF_BYTES
         self._counts = {"records": 0, "rejected": 0, "findings": 0}
 
-    def __reduce__(self) -> tuple[Callable[..., "PolicyRedactor"], tuple[Policy, Keys, bool]]:
-        return _again, (self._policy, self._keys, self._audit)
+    def __reduce__(self) -> tuple[Callable[..., "PolicyRedactor"], tuple[Policy, Keys, bool, bool]]:
+        return _again, (self._policy, self._keys, self._audit, self._report)
 
     def statistics(self) -> dict[str, int]:
         """Return counters since the start; see also :meth:`Segmenter.statistics`.
@@ -200,6 +202,8 @@ class PolicyRedactor:
         self._counts["findings"] += sum([len(each.replaced) for each in rendered])
         if not self._audit:
             return []
+        if self._report:
+            work.kept = self._left_alone(work.segments, found, classes, app, taught)
         return [
             Replacement(path, one.type, one.operator, one.start, one.end)
             for number, output in enumerate(rendered)
@@ -207,6 +211,22 @@ class PolicyRedactor:
             for path in (_path(work, number),)
             for one in output.replaced
         ]
+
+    def _left_alone(
+        self,
+        segments: Sequence[Segment],
+        found: Sequence[Known],
+        classes: Sequence[FieldClass],
+        app: str,
+        taught: Names,
+    ) -> tuple[Count, ...]:
+        """Count what was found in the segments of a record and is kept, by type."""
+        kept: Counter[str] = Counter()
+        for segment, known, field_class in zip(segments, found, classes, strict=True):
+            if not isinstance(known.analysis, Failure):
+                renderer = self._segmenter.renderer(field_class, app)
+                kept.update(renderer.kept(segment.text, known.analysis, taught.finders))
+        return tuple(Count(kind, KEEP, many) for kind, many in sorted(kept.items()))
 
     def _proved(
         self,
@@ -256,11 +276,12 @@ class PolicyRedactor:
             fingerprint=None if value is None else fingerprint(self._keys.fingerprint, value),
             characters=sum([len(segment.text) for segment in work.segments]),
             positions=tuple(positions),
+            kept=work.kept,
         )
 
 
-def _again(policy: Policy, keys: Keys, audit: bool) -> PolicyRedactor:  # noqa: FBT001  # from a pickle
-    return PolicyRedactor(policy, keys, audit=audit)
+def _again(policy: Policy, keys: Keys, audit: bool, report: bool) -> PolicyRedactor:  # noqa: FBT001  # from a pickle
+    return PolicyRedactor(policy, keys, audit=audit, report=report)
 
 
 def _path(work: _Work, number: int) -> str:

@@ -7,8 +7,8 @@ page, which `python -m benchmarks.redaction_quality` measures.
 import json
 import math
 import sys
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from redact.kinds import TYPES
 from redact.policy import PRESETS, Policy, load_policy
 
 FIGURES: Final = Path("figures") / "redaction.json"
+_SHOWN: Final = 8
 NAME_LANGUAGES: Final = ("English",)
 """The languages in which the model has learnt names."""
 
@@ -135,21 +136,35 @@ def _operator(policy: Policy, kind: str) -> str:
 
 
 def _keys(policy: Policy) -> Iterator[str]:
-    """Yield the keys under which a value is personal whatever it looks like."""
-    by_type: dict[str, list[str]] = defaultdict(list)
-    for key, kind in policy.keys.personal.items():
-        by_type[kind].append(f"`{key}`")
+    """Yield what keys say of their values, by words and by the rules of a policy."""
     yield "## Keys that decide\n"
     yield (
-        f"Under these keys `{policy.name}` takes a value for personal, whatever it looks like "
-        "(case, dashes and underscores do not matter):\n"
+        "Keys of JSON, YAML, forms, tables and the like are read word by word, whatever their "
+        "case and however their words are joined: `billing_first_name`, `customerSsn`. With one "
+        "of these (the first few in English; all are in `redact/key_words.json`) the value is "
+        "personal if it can be one at all; `email_count` and `phone_verified` say something "
+        "about a datum, and stay.\n"
     )
-    yield "| type | keys |"
-    yield "|---|---|"
-    for kind in TYPES:
-        if by_type[kind]:
-            yield f"| `{kind}` | {', '.join(by_type[kind])} |"
+    yield "| type | words | also in |"
+    yield "|---|---|---|"
+    for kind, by_language in _words().items():
+        some = ", ".join(f"`{word}`" for word in by_language["en"][:_SHOWN])
+        yield f"| `{kind}` | {some} | {', '.join(sorted(set(by_language) - {'en'})) or '-'} |"
     yield ""
+    for key, kind in policy.keys.personal.items():
+        yield f"- `{key}`: `{kind}`, by a rule of `{policy.name}`"
+
+
+def _words() -> dict[str, dict[str, list[str]]]:
+    """Return the words that name a type for certain, by type and language."""
+    file = resources.files("redact") / "key_words.json"
+    certain = json.loads(file.read_text(encoding="utf-8"))["certain"]
+    found: dict[str, dict[str, list[str]]] = {kind: {} for kind in TYPES}
+    for name, by_language in certain.items():
+        kind = name.partition(":")[0]
+        for language, words in by_language.items():
+            found[kind].setdefault(language, []).extend(words.split(", "))
+    return {kind: words for kind, words in found.items() if "en" in words}
 
 
 def _measured(figures: Mapping[str, Any] | None) -> Iterator[str]:

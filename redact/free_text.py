@@ -32,11 +32,11 @@ def names_stage(policy: Policy, wanted: Collection[str] | None = None) -> NamesS
 
 
 class FreeText:
-    """Asks a model for names; with ``every`` text, else only where a name may stand."""
+    """Asks a model for names where one may stand: findings of ``replaced`` types explain a word."""
 
-    def __init__(self, stage: NamesStage | None, *, every: bool) -> None:
+    def __init__(self, stage: NamesStage | None, replaced: Collection[str]) -> None:
         self._stage = stage
-        self._every = every
+        self._replaced = replaced
 
     def places(self, segment: Segment, analysis: Analysis | Failure) -> list[Mark | None]:
         """Return what of a segment the model is to read: literals of JSON, or None for all of it.
@@ -50,7 +50,8 @@ class FreeText:
         return [mark for mark in analysis.prose if self._worth(mark.text, mark.findings)]
 
     def _worth(self, text: str, findings: Sequence[Finding]) -> bool:
-        return self._every or worth_a_model(text, findings)
+        # Kept types are looked for in some calls only, and must not make a difference.
+        return worth_a_model(text, [one for one in findings if one.type in self._replaced])
 
     def names(self, texts: Sequence[str]) -> list[list[Finding] | Failure]:
         """Return the names in each text, or why it has none."""

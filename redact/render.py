@@ -142,6 +142,11 @@ class Renderer:
                 found += (f.at(at + places[f.start], at + places[f.end]) for f in inside)
         return found
 
+    def kept(self, text: str, analysis: Analysis, names: Sequence[NameFinder]) -> list[str]:
+        """Return the type of each finding in a segment that the policy leaves as it is."""
+        found = self.reported(text, analysis, names)
+        return [f.type for f in found if self.rules[f.type].operator == KEEP]
+
     def _reported(self, text: str, findings: Sequence[Finding]) -> list[Finding]:
         replaced = disjoint(self.chosen(text, findings), text)
         kept = [

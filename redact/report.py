@@ -21,7 +21,7 @@ class Tally:
     lines: int = 0
     characters: int = 0
     replaced: Counter[str] = field(default_factory=Counter)
-    found: Counter[str] = field(default_factory=Counter)
+    kept: Counter[str] = field(default_factory=Counter)
     problems: Counter[str] = field(default_factory=Counter)
 
     def add(self, line: Line) -> None:
@@ -29,7 +29,7 @@ class Tally:
         self.lines += 1
         self.characters += line.characters
         self.replaced.update(line.replaced)
-        self.found.update(line.found)
+        self.kept.update(line.kept)
         if line.problem:
             self.problems[line.problem] += 1
 
@@ -45,13 +45,10 @@ def report_page(tally: Tally, policy: Policy, *, policy_hash: str, made_at: str)
         ("Lines refused", f"{tally.lines - passed:,}"),
         ("Characters looked through", f"{tally.characters:,}"),
         ("Values replaced", f"{sum(tally.replaced.values()):,}"),
+        ("Values found and kept", f"{sum(tally.kept.values()):,}"),
     ]
     replaced = [(*key.split("/"), f"{count:,}") for key, count in tally.replaced.most_common()]
-    kept = [
-        (kind, f"{count:,}")
-        for kind, count in tally.found.most_common()
-        if kind in policy.entities and policy.entities[kind].operator == "keep"
-    ]
+    kept = [(kind, f"{count:,}") for kind, count in tally.kept.most_common()]
     rules = [
         (kind, TYPES.get(kind, ""), rule.operator, f"{rule.score:g}")
         for kind, rule in sorted(policy.entities.items())

@@ -92,7 +92,7 @@ class Segmenter:
             until=lambda: self._watchdog.deadline,
         )
         self._analyser = Analyser(self.detector, book, files=_replaces_files(policy))
-        self._free_text = FreeText(names, every=report)
+        self._free_text = FreeText(names, policy.replaced())
         self._known: SegmentCache[Known] = SegmentCache(SEGMENTS_BYTES)
         self._output_hits = self._output_misses = 0
         self._renderers: dict[tuple[FieldClass, str], tuple[int, Renderer]] = {}

@@ -4,6 +4,7 @@ A line that cannot be read or redacted gives a problem instead of an output: its
 """
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from redact.engine import PolicyRedactor
 from redact.findings import Finding
 from redact.keys import Keys
 from redact.policy import Policy
-from redact.render import Replaced
+from redact.render import KEEP, Replaced
 from redact.segments import Failure, Segment
 from schemas.provenance import Decoded, Raw, RecordKind
 from schemas.records import Feedback, Trace
@@ -43,15 +44,15 @@ _DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
 class Line:
     """What came of one line: its output, or a problem (a sentence without content).
 
-    ``replaced`` counts replacements by ``TYPE/operator``, ``found`` findings by type, kept ones
-    included (for the schema `text` only). ``characters`` were looked through.
+    ``replaced`` counts replacements by ``TYPE/operator``, ``kept`` by type what was found and
+    stays, as the policy says (where one looked for it). ``characters`` were looked through.
     """
 
     output: bytes | None
     problem: str | None = None
     characters: int = 0
     replaced: dict[str, int] = dataclasses.field(default_factory=dict)
-    found: dict[str, int] = dataclasses.field(default_factory=dict)
+    kept: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 class LineRedactor:
@@ -61,11 +62,7 @@ class LineRedactor:
         self._made_of = (policy, keys, schema)
         self._schema = schema
         self._policy = policy
-        self._engine = (
-            None
-            if policy.off
-            else PolicyRedactor(policy, keys, audit=True, report=schema == "text")
-        )
+        self._engine = None if policy.off else PolicyRedactor(policy, keys, audit=True, report=True)
         self._decoder = _DECODERS[schema]
 
     def __reduce__(self) -> tuple[Callable[..., "LineRedactor"], tuple[Policy, Keys, Schema]]:
@@ -92,15 +89,23 @@ class LineRedactor:
         if self._engine is None:
             yield from (_text_line(r.id, r.text, []) for r in records)
             return
-        segments = [Segment(record.text, json=True, free=True) for record in records]
+        free = "user" in self._policy.names.read
+        segments = [Segment(record.text, json=True, free=free) for record in records]
         for record, result in zip(records, self._engine.texts(segments), strict=True):
             if isinstance(result, Failure):
                 yield Line(None, f"refused: {result.reason.value}")
                 continue
             line = _text_line(record.id, result.text, result.findings)
             yield dataclasses.replace(
-                line, characters=len(record.text), replaced=_by_operator(result.replaced)
+                line,
+                characters=len(record.text),
+                replaced=_by_operator(result.replaced),
+                kept=self._kept(result.findings),
             )
+
+    def _kept(self, findings: Iterable[Finding]) -> dict[str, int]:
+        rules = self._policy.rules("redact_json")
+        return dict(Counter(f.type for f in findings if rules[f.type].operator == KEEP))
 
     def _records(self, records: list[Any]) -> Iterator[Line]:
         if self._engine is None:
@@ -129,6 +134,7 @@ class LineRedactor:
                     msgspec.json.encode(record),
                     characters=entry.characters,
                     replaced=_by_operator(entry.positions),
+                    kept={one.type: one.count for one in entry.kept},
                 )
 
 
@@ -146,9 +152,6 @@ def redact_jsonl(
 
 
 def _text_line(identity: str | int, text: str, findings: list[Finding]) -> Line:
-    found: dict[str, int] = {}
-    for finding in findings:
-        found[finding.type] = found.get(finding.type, 0) + 1
     document = {
         "id": identity,
         "text": text,
@@ -156,7 +159,7 @@ def _text_line(identity: str | int, text: str, findings: list[Finding]) -> Line:
             {"type": f.type, "start": f.start, "end": f.end, "score": f.score} for f in findings
         ],
     }
-    return Line(msgspec.json.encode(document), found=found)
+    return Line(msgspec.json.encode(document))
 
 
 def _by_operator(replaced: Iterable[Replaced | Replacement]) -> dict[str, int]:

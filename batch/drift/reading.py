@@ -223,10 +223,11 @@ def _segments() -> str:
 
 
 def _findings() -> str:
-    """Count a record once for each kind found in it, and once as none if there is none."""
+    """Count a record once for each kind replaced in it, and once as none if there is none."""
+    replaced = "list_filter(counts, lambda one: one.operator <> 'keep')"
     kinds = f"""
-        CASE WHEN len(counts) = 0 THEN ['{NONE}']
-             ELSE list_distinct(list_transform(counts, lambda one: one.type)) END
+        CASE WHEN len({replaced}) = 0 THEN ['{NONE}']
+             ELSE list_distinct(list_transform({replaced}, lambda one: one.type)) END
     """
     return f"""
         SELECT day, '{FINDINGS}', kind, count(*)

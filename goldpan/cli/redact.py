@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import click
 
@@ -43,7 +43,7 @@ _here: dict[str, Lines] = {}  # in a process of the pool: what redacts its lines
     "--report",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
     metavar="FILE.html",
-    help="Write a page that tells what was found and replaced, without a value.",
+    help="Write a page that tells what was replaced and what was kept, without a value.",
 )
 @with_call
 @click.pass_context
@@ -68,12 +68,13 @@ def redact(  # noqa: PLR0913 - one argument an option
       goldpan redact run --schema trace traces.jsonl > redacted.jsonl
       echo '{"id": 1, "text": "mail ann@example.com"}' | goldpan redact --schema text
     """
-    engine = open_lines(call.settings, schema)
+    task = _Task(call.settings, schema, report is not None)
+    engine = task.open()
     tally, refused, done = Tally(), [], 0
     watched = sys.stderr.isatty() and not sys.stdout.isatty()  # the output goes elsewhere
     for file in files or (STDIN,):
         with lines_of(file, watched=watched) as lines:
-            for batch in _redacted(call.settings, schema, engine, lines, workers):
+            for batch in _redacted(task, engine, lines, workers):
                 for one in batch:
                     tally.add(one.line)
                 good = [one.line.output for one in batch if one.line.output is not None]
@@ -85,13 +86,25 @@ def redact(  # noqa: PLR0913 - one argument an option
         made_at = wiring.now().strftime("%Y-%m-%d %H:%M UTC")
         page = report_page(tally, policy, policy_hash=engine.policy_hash, made_at=made_at)
         report.write_text(page, encoding="utf-8")
-    _tell(call, done, refused)
+    _tell(call, tally, done, refused)
     if refused:
         ctx.exit(NO)
 
 
+class _Task(NamedTuple):
+    """What a process is told, to redact lines: settings, schema, and whether a report is wanted."""
+
+    settings: Settings
+    schema: str
+    report: bool
+
+    def open(self) -> Lines:
+        """Return what redacts lines."""
+        return open_lines(self.settings, self.schema, report=self.report)
+
+
 def _redacted(
-    settings: Settings, schema: str, engine: Lines, lines: BinaryIO, workers: int
+    task: _Task, engine: Lines, lines: BinaryIO, workers: int
 ) -> Iterator[list[Numbered]]:
     """Yield what came of the lines, some at a time and in order."""
     if workers == 1:
@@ -101,7 +114,7 @@ def _redacted(
     # Processes are started anew, never forked: Arrow and hyperscan do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_open_here, initargs=(settings, schema)
+        workers, mp_context=context, initializer=_open_here, initargs=(task,)
     ) as pool:
         batches = _batches(lines)
         waiting = [pool.submit(_run_here, *one) for one in islice(batches, AHEAD * workers)]
@@ -110,8 +123,8 @@ def _redacted(
             waiting += [pool.submit(_run_here, *one) for one in islice(batches, 1)]
 
 
-def _open_here(settings: Settings, schema: str) -> None:
-    _here["lines"] = open_lines(settings, schema)
+def _open_here(task: _Task) -> None:
+    _here["lines"] = task.open()
 
 
 def _run_here(first: int, lines: list[bytes]) -> list[Numbered]:
@@ -136,9 +149,11 @@ def _refusal(file: Path, one: Numbered) -> dict[str, Any]:
     }
 
 
-def _tell(call: Call, done: int, refused: list[dict[str, Any]]) -> None:
+def _tell(call: Call, tally: Tally, done: int, refused: list[dict[str, Any]]) -> None:
     if call.machine:
-        click.echo(json.dumps({"redacted": done, "refused": refused}), err=True)
+        told = {"redacted": done, "refused": refused}
+        counts = {"replaced": dict(tally.replaced), "kept": dict(tally.kept)}
+        click.echo(json.dumps(told | counts), err=True)
         return
     for one in refused:
         click.echo(f"goldpan: {one['file']}:{one['line']}: {one['detail']}", err=True)

@@ -25,6 +25,9 @@ from stream.replay.samples import Changed, changed_values
 WINDOW = 4_096
 """Offsets that are compared at once: a few ten megabytes of rows."""
 _UNCOMPARED = frozenset({"_topic", "_partition", "_offset", "_ingested_at", "_policy", EVENT_DATE})
+KEPT = "keep"
+"""The operator of findings that the policy leaves as they are: they change nothing."""
+
 _FINDINGS = ("_offset", "_policy", "_ingested_at", "counts")
 
 
@@ -198,5 +201,7 @@ def _pairs(rows: pa.Table) -> Iterator[tuple[int, str]]:
 def _by_type(counts: Sequence[Mapping[str, Any]]) -> Counter[str]:
     found: Counter[str] = Counter()
     for one in counts:
+        if one["operator"] == KEPT:
+            continue
         found[one["type"]] += one["count"]
     return found

@@ -130,16 +130,19 @@ def test_labels_reviews_and_their_writers(tmp_path: Path, finder: LeftoverFinder
     assert len(hints(report)) == 2
 
 
-OPERATORS = ("placeholder", "pseudonym", "mask", "hash", "drop")
+OPERATORS = {
+    "EMAIL_ADDRESS": "pseudonym",
+    "PHONE_NUMBER": "hash",
+    "SECRET": "mask",
+    "US_SSN": "drop",
+    "PERSON": "placeholder",
+}
 
 
 @pytest.mark.parametrize("keys", [KEYS, FORMER], ids=["current", "former"])
-@pytest.mark.parametrize("operator", OPERATORS)
-def test_what_redaction_put_there_is_no_finding(
-    operator: str, keys: Keys, finder: LeftoverFinder
-) -> None:
+def test_what_redaction_put_there_is_no_finding(keys: Keys, finder: LeftoverFinder) -> None:
     """Whatever the operator and the key of the time, a redacted record has nothing left."""
-    rules = {kind: {"operator": operator} for kind in STRICT.replaced()}
+    rules = {kind: {"operator": operator} for kind, operator in OPERATORS.items()}
     other = parse_policy(
         json.dumps({"extends": "strict", "name": "other", "entities": rules}), "other"
     ).model_copy(update={"names": STRICT.names})
@@ -151,7 +154,8 @@ def test_what_redaction_put_there_is_no_finding(
         "user_id": "mia_li_3668",
         "messages": [
             {"role": "user", "content": f"I am Mia Li, {MAIL}, my password is hunter2xQ9"},
-            {"role": "tool", "content": json.dumps({"email": MAIL, "password": "abc"})},
+            {"role": "tool", "content": json.dumps({"email": MAIL, "password": "abc12"})},
+            {"role": "tool", "content": json.dumps({"phone": "212-555-0134", "ssn": "078051121"})},
         ],
         "response": "Dear Mia Li, call 212-555-0134.",
         "attributes": {"email": MAIL},
@@ -164,10 +168,9 @@ def test_what_redaction_put_there_is_no_finding(
 
 
 def test_a_stand_in_hides_nothing_beside_it(finder: LeftoverFinder) -> None:
-    """A second mention of a value that was replaced elsewhere in the text is still found."""
-    other = LeftoverFinder(STRICT, (KEYS,))
+    """A value beside one that was replaced is still found."""
     record: Sequence[Feedback] = [feedback("f", "t", comment=f"<SECRET> of {MAIL}")]
-    assert other.find(RecordKind.FEEDBACK, record)[0].types == {"EMAIL_ADDRESS": 1}
+    assert finder.find(RecordKind.FEEDBACK, record)[0].types == {"EMAIL_ADDRESS": 1}
 
 
 def test_rows_of_todays_policy_can_be_passed_over(tmp_path: Path, finder: LeftoverFinder) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,27 @@ import pytest
 from goldpan.cli.main import run
 from redact.kinds import TYPES
 from redact.labelled import FOREIGN, LabelReader, NotLabelledError
+from redact.policy import parse_policy
+from redact.text import LineRedactor
+from tests.redact.kit import KEYS
 
+POLICY = "extends: strict\nname: plain\nnames: {model: none}\n"
 MAIL = "ann.miller@example.com"
+
+
+@lru_cache
+def kept_redactor() -> LineRedactor:
+    """Return a redactor of texts, built once: it takes a while."""
+    return LineRedactor(parse_policy(POLICY, "plain"), KEYS, "text")
 
 
 @pytest.fixture(autouse=True)
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A policy without the model: nothing here is about names."""
+    module = "goldpan.cli.redact_check.LineRedactor"
+    monkeypatch.setattr(module, lambda _policy, _keys, _schema: kept_redactor())
     policy = tmp_path / "policy.yaml"
-    policy.write_text("extends: strict\nname: plain\nnames: {model: none}\n")
+    policy.write_text(POLICY)
     monkeypatch.setenv("GOLDPAN_REDACT__POLICY", str(policy))
     monkeypatch.setenv("COLUMNS", "80")
 

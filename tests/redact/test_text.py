@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from redact.build import build_redactor
+from redact.engine import PolicyRedactor
 from redact.policy import load_policy
 from redact.text import Line, LineRedactor, redact_jsonl
 from tests.make.records import feedback, person, trace
-from tests.redact.kit import KEYS
+from tests.redact.kit import KEYS, NOW, decoded, said
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +80,43 @@ def test_a_spawned_process_gives_the_same_lines(texts: LineRedactor) -> None:
     copy = pickle.loads(pickle.dumps(texts))  # noqa: S301  # made a line above
     document = {"id": 1, "text": "ann@example.com"}
     assert run(copy, document) == run(texts, document)
+
+
+TALK = [
+    "In Austin, on 3 May 2026, Ann Baxter-Lewis of Orbix asked for https://example.com/a.",
+    "see https://example.com/Quarterly and 2026-05-03",
+    json.dumps({"note": "Tom Hartley was in Lisbon", "when": "2026-05-03"}),
+]
+
+
+def test_texts_come_out_as_the_worker_would_store_them(texts: LineRedactor) -> None:
+    """What a message of a user becomes in a trace, it becomes as a text."""
+    worker = PolicyRedactor(load_policy("strict"), KEYS)
+    batch = decoded([said(text) for text in TALK])
+    assert worker.in_place(batch).kept == [0, 1, 2]
+    stored = [record.messages[0].content for record in batch.records]
+    lines = run(texts, *({"id": i, "text": text} for i, text in enumerate(TALK)))
+    assert [output(line)["text"] for line in lines] == stored
+
+
+def test_what_was_kept_is_counted_in_texts_and_records(texts: LineRedactor) -> None:
+    """The same dates and addresses of pages are counted, whatever they stand in."""
+    line = run(texts, {"id": 1, "text": TALK[1]})[0]
+    assert line.kept == {"DATE_TIME": 1, "URL": 1}
+    records = LineRedactor(load_policy("strict"), KEYS, "trace")
+    assert run(records, said(TALK[1]))[0].kept == line.kept
+    copy = pickle.loads(pickle.dumps(records))  # noqa: S301  # made a line above
+    assert run(copy, said(TALK[1]))[0].kept == line.kept
+
+
+def test_the_audit_counts_what_was_kept_where_it_is_asked_to() -> None:
+    """Kept findings stand among the counts, by the operator `keep`, and are no replacements."""
+    asked = build_redactor(load_policy("strict"), KEYS, audit=True, report=True)
+    (entry,) = asked.redact(decoded([said(f"{TALK[1]} ann@example.com")]), ingested_at=NOW).audit
+    counts = [(one.type, one.operator, one.count) for one in entry.counts]
+    assert counts == [
+        ("DATE_TIME", "keep", 1),
+        ("EMAIL_ADDRESS", "placeholder", 1),
+        ("URL", "keep", 1),
+    ]
+    assert [one.type for one in entry.positions] == ["EMAIL_ADDRESS"]
