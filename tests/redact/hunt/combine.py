@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from redact.text import Schema
-from tests.redact.hunt import contacts, credentials, health, national, numbers
+from tests.redact.hunt import contacts, credentials, health, national, numbers, phones
 from tests.redact.hunt.containers import PAIRS, PROSE, Container, Pair
 from tests.redact.hunt.disguises import DISGUISES
 from tests.redact.hunt.exclusions import why_not
@@ -32,8 +32,8 @@ from tests.redact.hunt.value import Maker, Value
 PERSONAL: tuple[Maker, ...] = (
     contacts.name_under_key, contacts.name_under_key, contacts.name_in_two_fields,
     contacts.name_in_two_fields, contacts.name_introduced, contacts.name_introduced,
-    contacts.email, contacts.email, contacts.internal_mail, contacts.phone_international,
-    contacts.phone_international, contacts.phone_national, contacts.phone_us,
+    contacts.email, contacts.email, contacts.internal_mail, phones.phone_international,
+    phones.phone_international, phones.phone_national, phones.phone_us,
     contacts.street_address, contacts.address_under_key, contacts.zip_code, contacts.birth_date,
     contacts.user_id, contacts.ip_address, contacts.ipv6_address, contacts.mac_address,
     contacts.host, numbers.card, numbers.card, numbers.security_code, numbers.iban, numbers.iban,
@@ -111,12 +111,17 @@ def draw(seed: int, number: int) -> tuple[Combination, Combination]:
     """Return a combination and its harmless twin, of the same container, neighbour and field."""
     rng = Random(f"{seed}:{number}")  # noqa: S311
     while True:
-        value = rng.choice(PERSONAL)(rng)
-        shape = _shape(value, rng)
+        value, shape = candidate(rng)
         if why_not(value, shape) is None and not _says_it_anyway(value, shape):
             break
     personal = build(f"{seed}:{number}", value, shape)
     return personal, _twin(f"{seed}:{number}t", shape, rng)
+
+
+def candidate(rng: Random) -> tuple[Value, Shape]:
+    """Return a personal value and a shape, whether anybody promises the two together or not."""
+    value = rng.choice(PERSONAL)(rng)
+    return value, _shape(value, rng)
 
 
 def build(identity: str, value: Value, shape: Shape) -> Combination:
