@@ -3,12 +3,16 @@
 from importlib.metadata import version
 
 from batch.release.build import Means, Progress
+from batch.release.publisher import signer
 from batch.release.shelf import Shelf
 from goldpan import wiring
+from goldpan.setting_names import variable
 from goldpan.settings import Settings
 from lake.location import Location
 from lake.retry import Retry
 from redact.keys import load_keys
+from redact.signing import Signer
+from schemas.errors import UsageError
 
 PATIENCE_SECONDS = 60.0
 """How long a step that a person waits for is tried again."""
@@ -37,3 +41,17 @@ def means(settings: Settings, memory_mib: int, progress: Progress) -> Means:
         code={"goldpan": version("goldpan")},
         progress=progress,
     )
+
+
+def publisher(settings: Settings) -> Signer | None:
+    """Return who signs what is published, None if nobody; UsageError for a key that is none."""
+    name, release = variable(("release", "signing_key")), settings.release
+    if release.signing_key is not None:
+        return signer(name, release.signing_key.get_secret_value())
+    if release.signing_key_file is None:
+        return None
+    try:
+        text = release.signing_key_file.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(f"The file that {name}_FILE names cannot be read.") from None
+    return signer(f"The key in the file that {name}_FILE names", text)

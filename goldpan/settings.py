@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from batch.release.config import ReleaseSettings
 from batch.retention.config import RetentionSettings
 from goldpan.setting_names import PREFIX, Spelling, check_environment, check_file
 from labels.config import LabelSettings
@@ -110,6 +111,9 @@ class Settings(BaseSettings):
     )
     retention: RetentionSettings = Field(
         default=RetentionSettings(), description="When rows, and values in them, expire."
+    )
+    release: ReleaseSettings = Field(
+        default=ReleaseSettings(), description="Who signs the releases that are built."
     )
     metrics: MetricsSettings = Field(
         default=MetricsSettings(), description="Where the worker tells how it is."

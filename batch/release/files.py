@@ -21,6 +21,7 @@ LINEAGE: Final = "lineage.json"
 CHECKSUMS: Final = "SHA256SUMS"
 WITHDRAWN: Final = "WITHDRAWN.json"
 ERASED: Final = "erased.json"
+SIGNED: Final = "SIGNED-"  # and the first digits of the key
 
 WITH_ROWS: Final = (DATA, STARTER)
 """The files that hold rows; all others hold numbers, names of columns and of strata."""

@@ -27,6 +27,7 @@ from batch.release.files import (
     sha256,
 )
 from batch.release.manifest import compact, read_manifest, rows_sha256
+from batch.release.publisher import is_signature, signatures
 from batch.release.reading import read_rows
 from batch.release.rows import Commitment, canonical, commitment, json_rows
 from lake.objects import ObjectStore
@@ -41,7 +42,8 @@ class Verdict:
     """What a verification found; ``problems`` is empty exactly if everything holds.
 
     ``erased`` counts rows that are gone while everything else holds; ``signed_by`` is the public
-    key whose holder signed that they are (hex digits, None if none are).
+    key whose holder signed that they are (hex digits, None if none are). ``publishers`` are the
+    public keys whose holders signed the release. ``withdrawn`` is the reason, if it was withdrawn.
     """
 
     name: str
@@ -52,41 +54,52 @@ class Verdict:
     withdrawn: str | None
     problems: Sequence[str]
     signed_by: str | None = None
+    publishers: Sequence[str] = ()
 
     @property
     def ok(self) -> bool:
         """Return whether everything holds."""
         return not self.problems
 
-    def to_json(self) -> dict[str, Any]:
+    def passes(self, *, allow_withdrawn: bool) -> bool:
+        """Return whether everything holds, and the release is in force if it has to be."""
+        return self.ok and (self.withdrawn is None or allow_withdrawn)
+
+    def to_json(self, *, allow_withdrawn: bool = False) -> dict[str, Any]:
         """Return the verdict as `goldpan release verify --json` prints it."""
         return {
-            "ok": self.ok,
+            "ok": self.passes(allow_withdrawn=allow_withdrawn),
             "name": self.name,
             "version": self.version,
             "digest": f"sha256:{self.digest}",
             "rows": self.rows,
             "erased": self.erased,
             "signed_by": self.signed_by,
+            "publishers": list(self.publishers),
             "withdrawn": self.withdrawn,
             "problems": list(self.problems),
         }
 
 
 def verify(
-    folder: ObjectStore, prefix: str = "", expected: str | None = None, signer: str | None = None
+    folder: ObjectStore,
+    prefix: str = "",
+    expected: str | None = None,
+    signer: str | None = None,
+    publisher: str | None = None,
 ) -> Verdict:
-    """Verify the release in a folder; ``expected`` is the digest that was pinned (hex digits).
+    """Verify the release in a folder; ``expected`` is the digest that was pinned (64 hex digits).
 
-    ``signer`` is the public key that erasures must be signed with, if there were any. Raises
-    UsageError if there is no release there, otherwise as the store does.
+    ``signer`` is the public key that erasures must be signed with, if there were any; ``publisher``
+    is one that the release itself must be signed with. Raises UsageError if there is no release
+    there, otherwise as the store does.
     """
     found = _read(folder, prefix)
     if MANIFEST not in found:
         raise UsageError("there is no release in that folder: it has no manifest.json")
     digest = sha256(found[MANIFEST])
     problems: list[str] = []
-    if expected is not None and not digest.startswith(expected):
+    if expected is not None and digest != expected:
         problems.append(f"{MANIFEST}: its digest is sha256:{digest}, not the one that was expected")
     try:
         manifest = read_manifest(found[MANIFEST])
@@ -100,6 +113,7 @@ def verify(
         problems += [*_file_problems(found, {}), told]
         return Verdict("", "", digest, 0, 0, None, list(dict.fromkeys(problems)))
     reason, faults = _withdrawal(found.get(WITHDRAWN), digest)
+    publishers, unsigned = _publishers(found, manifest, digest, publisher)
     return Verdict(
         str(manifest["name"]),
         str(manifest["version"]),
@@ -107,9 +121,21 @@ def verify(
         len(manifest["rows"]) - len(note.rows),
         len(note.rows),
         reason,
-        [*problems, *faults],
+        [*problems, *faults, *unsigned],
         signed_by,
+        publishers,
     )
+
+
+def _publishers(
+    found: Mapping[str, bytes], manifest: Mapping[str, Any], digest: str, wanted: str | None
+) -> tuple[list[str], list[str]]:
+    """Return whose signatures the release bears, and what is wrong with them, or not there."""
+    keys, faults = signatures(found, str(manifest["name"]), str(manifest["version"]), digest)
+    if wanted is not None and wanted not in keys:
+        whose = f"only by {', '.join(keys)}" if keys else "by nobody"
+        faults.append(f"it is not signed by {wanted}, {whose}")
+    return keys, faults
 
 
 def _note(
@@ -162,7 +188,7 @@ def _file_problems(found: Mapping[str, bytes], moving: Moving) -> list[str]:
     told = found.get(CHECKSUMS)
     if not told:
         return [f"{CHECKSUMS} is missing: the release was never finished"]
-    rest = {n: data for n, data in found.items() if n not in {CHECKSUMS, WITHDRAWN}}
+    rest = {n: data for n, data in found.items() if not _stands_apart(n)}
     said = listed(told)
     more = rest.keys() - said.keys() - moving.keys()
     problems = [f"{name} is missing" for name in sorted(said.keys() - rest.keys())]
@@ -177,6 +203,11 @@ def _file_problems(found: Mapping[str, bytes], moving: Moving) -> list[str]:
     return [*problems, UNDER_WAY] if moving else problems
 
 
+def _stands_apart(file: str) -> bool:
+    """Tell whether a file may come later, and says itself whether it is as it was written."""
+    return file in {CHECKSUMS, WITHDRAWN} or is_signature(file)
+
+
 def _listed_problems(
     manifest: Mapping[str, Any], found: Mapping[str, bytes], note: Note, moving: Moving
 ) -> list[str]:
@@ -187,7 +218,8 @@ def _listed_problems(
         if name in found and name not in moving and facts != file_facts(found[name])
     ]
     problems += [f"{name} is missing" for name in sorted(manifest["files"].keys() - found.keys())]
-    more = found.keys() - manifest["files"].keys() - {MANIFEST, CHECKSUMS, WITHDRAWN, ERASED}
+    own = {name for name in found if _stands_apart(name)} | {MANIFEST, ERASED}
+    more = found.keys() - manifest["files"].keys() - own
     problems += [f"{MANIFEST} does not know {name}" for name in sorted(more)]
     if manifest["spec_sha256"] != sha256(compact(manifest["spec"])):
         problems.append(f"{MANIFEST}: the spec is not the one whose hash it gives")

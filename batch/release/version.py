@@ -9,12 +9,14 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from schemas.errors import UsageError
 
 _NUMBER = re.compile(r"(0|[1-9]\d{0,8})")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{12,64}")
+_PIN = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+KEY_DIGITS: Final = re.compile(r"[0-9a-f]{64}")
 _REFERENCE = re.compile(r"([a-z0-9][a-z0-9_-]{0,62})(?:@(.+))?")
 
 
@@ -155,3 +157,24 @@ def parse_reference(text: str) -> Reference:
         f"{text!r} names no release: write name@latest, name@3, name@3.1.0 or name@sha256:… "
         "(12 to 64 digits)"
     )
+
+
+def parse_pin(text: str) -> str:
+    """Read a digest that was pinned, ``sha256:…`` or its 64 digits alone; return the digits.
+
+    Raises UsageError for anything else: a part of a digest, or none, would fit what nobody pinned.
+    """
+    match = _PIN.fullmatch(text)
+    if match is None:
+        raise UsageError(
+            f"{text!r} is no pin: it takes the whole digest, sha256: and its 64 digits (0-9, a-f), "
+            "as `goldpan release build` and `goldpan release list --json` print it"
+        )
+    return match[1]
+
+
+def parse_key(text: str) -> str:
+    """Read a public key, 64 hex digits; UsageError for anything else."""
+    if not KEY_DIGITS.fullmatch(text):
+        raise UsageError(f"{text!r} is no public key: that is 64 digits (0-9, a-f), as printed")
+    return text

@@ -137,6 +137,7 @@ COMMANDS: Final = Group(
                 "export": Command(
                     "goldpan.cli.release:export", "Write a release in the format of another tool."
                 ),
+                "sign": Command("goldpan.cli.release:sign", "Sign a version, as its publisher."),
                 "withdraw": Command("goldpan.cli.release:withdraw", "Withdraw a version."),
             },
         ),

@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
-from batch.release.build import Progress, draft, publish
+from batch.release.build import Built, Progress, draft, publish
 from batch.release.diff import difference
 from batch.release.erased import erased_of
 from batch.release.exports import FORMATS
 from batch.release.files import DATA, MANIFEST, SHEET, WITHDRAWN
 from batch.release.manifest import MIXED, read_manifest
+from batch.release.publisher import sign as put_signature
 from batch.release.reading import read_rows
 from batch.release.rows import json_rows
 from batch.release.shelf import Shelf, Standing, TakenError
@@ -24,7 +25,7 @@ from batch.release.sides import DEVELOPMENT, HOLDOUT
 from batch.release.spec import load_spec
 from batch.release.verify import Verdict, withdrawal
 from batch.release.verify import verify as verify_folder
-from batch.release.version import parse_reference
+from batch.release.version import Reference, parse_key, parse_pin, parse_reference
 from goldpan import releases, synthetic
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
@@ -75,6 +76,7 @@ def build(  # noqa: PLR0913 - one argument an option
     Example:
       goldpan release build support.yaml
     """
+    publisher = releases.publisher(call.settings)
     described = load_spec(spec)
     offered = synthetic.offered(call.settings, described, spec.parent)
     shelf = releases.shelf(call.settings)
@@ -94,7 +96,17 @@ def build(  # noqa: PLR0913 - one argument an option
             told = str(error)
             call.answer({"ok": False, "reason": told}, lambda c: c.print(told, markup=False))
             ctx.exit(NO)
-    call.answer(built_json(built), lambda console: show_built(console, built))
+    if publisher is not None:
+        put_signature(shelf, _of(shelf, built), publisher)
+    signed_by = publisher.public if publisher else None
+    call.answer(
+        built_json(built) | {"signed_by": signed_by},
+        lambda console: show_built(console, built, signed_by),
+    )
+
+
+def _of(shelf: Shelf, built: Built) -> Standing:
+    return shelf.find(Reference(built.name, str(built.version)))
 
 
 @contextmanager
@@ -186,39 +198,92 @@ def show(call: Call, *, release: str, sheet: bool) -> None:
 @click.command()
 @click.argument("release", metavar="NAME[@VERSION]|FOLDER")
 @click.option("--expect", metavar="sha256:…", help="The digest that was pinned.")
+@click.option("--signed-by", metavar="KEY", help="The public key of the publisher.")
 @click.option("--erased-by", metavar="KEY", help="The public key that erasures are signed with.")
+@click.option("--allow-withdrawn", is_flag=True, help="A version that was withdrawn passes too.")
 @with_call
 @click.pass_context
-def verify(
-    ctx: click.Context, call: Call, *, release: str, expect: str | None, erased_by: str | None
+def verify(  # noqa: PLR0913 - one argument an option
+    ctx: click.Context,
+    call: Call,
+    *,
+    release: str,
+    expect: str | None,
+    signed_by: str | None,
+    erased_by: str | None,
+    allow_withdrawn: bool,
 ) -> None:
     """Prove that every byte of a release is as it was published; offline, for a folder.
 
-    Exit code 1, and what is wrong, if anything is. Rows that were erased are counted and are not
-    wrong: all others are proved. `goldpan erase` prints the key that it signs with.
+    Exit code 1, and what is wrong, if anything is, or the reason if it was withdrawn. Rows that
+    were erased are counted and are not wrong: all others are proved. `goldpan release build` and
+    `goldpan erase` print the keys that they sign with.
 
     \b
     Example:
       goldpan release verify support@3.1.0
       goldpan release verify ./support-3.1.0 --expect sha256:4f0c…
     """
-    expected = None if expect is None else expect.removeprefix("sha256:")
+    expected = None if expect is None else parse_pin(expect)
+    keys = [None if key is None else parse_key(key) for key in (erased_by, signed_by)]
     if Path(release).is_dir():
-        verdict = verify_folder(FolderStore(Path(release)), expected=expected, signer=erased_by)
+        verdict = verify_folder(FolderStore(Path(release)), "", expected, *keys)
     else:
         shelf = releases.shelf(call.settings)
-        verdict = _verified(shelf, shelf.find(parse_reference(release)), expected, erased_by)
-    call.answer(verdict.to_json(), lambda console: show_verdict(console, verdict))
-    if not verdict.ok:
+        verdict = _verified(shelf, shelf.find(parse_reference(release)), expected, *keys)
+    passes = verdict.passes(allow_withdrawn=allow_withdrawn)
+    call.answer(
+        verdict.to_json(allow_withdrawn=allow_withdrawn),
+        lambda console: show_verdict(console, verdict, passes=passes),
+    )
+    if not passes:
         ctx.exit(NO)
 
 
 def _verified(
-    shelf: Shelf, one: Standing, expected: str | None = None, signer: str | None = None
+    shelf: Shelf,
+    one: Standing,
+    expected: str | None = None,
+    signer: str | None = None,
+    publisher: str | None = None,
 ) -> Verdict:
+    pinned = one.digest if expected is None else expected
     return releases.patience().call(
         f"verifying {one.name}@{one.version}",
-        lambda: verify_folder(shelf.files, f"{one.folder}/", expected or one.digest, signer),
+        lambda: verify_folder(shelf.files, f"{one.folder}/", pinned, signer, publisher),
+    )
+
+
+@click.command()
+@click.argument("release", metavar="NAME[@VERSION]")
+@with_call
+def sign(call: Call, *, release: str) -> None:
+    """Sign a version that is there already, as its publisher, after proving it.
+
+    `goldpan release build` signs by itself what it publishes while a signing key is set.
+
+    \b
+    Example:
+      export GOLDPAN_RELEASE__SIGNING_KEY=$(openssl rand -base64 32)   # keep it
+      goldpan release sign support@3.1.0
+    """
+    publisher = releases.publisher(call.settings)
+    if publisher is None:
+        raise UsageError(
+            "No signing key is set: put 32 random bytes in base64 (for example from "
+            "`openssl rand -base64 32`) into GOLDPAN_RELEASE__SIGNING_KEY, or name a file in "
+            "GOLDPAN_RELEASE__SIGNING_KEY_FILE."
+        )
+    shelf = releases.shelf(call.settings)
+    one = shelf.find(parse_reference(release))
+    _proved(shelf, one)
+    put_signature(shelf, one, publisher)
+    public = publisher.public
+    call.answer(
+        standing_json(one) | {"signed_by": public},
+        lambda console: console.print(
+            f"{one.name}@{one.version} is signed by {public}", soft_wrap=True
+        ),
     )
 
 
@@ -274,14 +339,7 @@ def export(call: Call, *, release: str, target: str, out: Path, side: str) -> No
     """
     shelf = releases.shelf(call.settings)
     one = shelf.find(parse_reference(release))
-    verdict = _verified(shelf, one)
-    if not verdict.ok:
-        raise UsageError(
-            f"{one.name}@{one.version} is not as it was published: {verdict.problems[0]} "
-            f"(goldpan release verify {one.name}@{one.version})"
-        )
-    if one.withdrawn:
-        raise UsageError(f"{one.name}@{one.version} was withdrawn: {verdict.withdrawn}")
+    verdict = _proved(shelf, one)
     rows = json_rows(read_rows(shelf.read(one, DATA)))
     chosen = [row for row in rows if side in {"all", row["split"]}]
     files = FORMATS[target](chosen, one.name, str(one.version))
@@ -293,6 +351,19 @@ def export(call: Call, *, release: str, target: str, out: Path, side: str) -> No
         {"rows": len(chosen), "erased": verdict.erased, "files": written},
         lambda console: console.print(f"{count_text(len(chosen))} rows in {', '.join(written)}"),
     )
+
+
+def _proved(shelf: Shelf, one: Standing) -> Verdict:
+    """Return the verdict on a version; UsageError if it is not whole, or was withdrawn."""
+    verdict = _verified(shelf, one)
+    if not verdict.ok:
+        raise UsageError(
+            f"{one.name}@{one.version} is not as it was published: {verdict.problems[0]} "
+            f"(goldpan release verify {one.name}@{one.version})"
+        )
+    if one.withdrawn:
+        raise UsageError(f"{one.name}@{one.version} was withdrawn: {verdict.withdrawn}")
+    return verdict
 
 
 @click.command()

@@ -47,18 +47,25 @@ def built_json(built: Built) -> dict[str, Any]:
     }
 
 
-def show_built(console: Console, built: Built) -> None:
+def show_built(console: Console, built: Built, signed_by: str | None) -> None:
     """Print what came of a build."""
     where = f"{built.name}@{built.version}"
     if built.level is Level.NONE:
         console.print(f"nothing is new: {where} holds these {count_text(built.rows)} rows already")
+        _tell_signer(console, signed_by)
         return
     console.print(f"published {where}: {count_text(built.rows)} rows")
     if built.policies:
         console.print(policies_text(built.policies), soft_wrap=True)
     if built.before:
         console.print(f"{built.level} after {built.before}: {_counts(built.changes.counts())}")
-    console.print(f"pin it as {built.name}@sha256:{built.digest[:DIGITS]}")
+    console.print(f"pin it as {built.name}@sha256:{built.digest}", soft_wrap=True)
+    _tell_signer(console, signed_by)
+
+
+def _tell_signer(console: Console, signed_by: str | None) -> None:
+    if signed_by is not None:
+        console.print(f"signed by {signed_by}", soft_wrap=True)
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -87,19 +94,26 @@ def strata_table(manifest: Mapping[str, Any]) -> Table:
     return table
 
 
-def show_verdict(console: Console, verdict: Verdict) -> None:
+def show_verdict(console: Console, verdict: Verdict, *, passes: bool) -> None:
     """Print what a verification found."""
     for problem in verdict.problems:
         console.print(f"[red]wrong[/]: {problem}", soft_wrap=True)
     if verdict.withdrawn is not None:
         console.print(f"withdrawn: {verdict.withdrawn}", markup=False, soft_wrap=True)
-    if verdict.ok:
+        if verdict.ok and not passes:
+            console.print(
+                "all of it is as it was published, but do not use it (--allow-withdrawn)",
+                soft_wrap=True,
+            )
+    if passes:
         gone = f" except {count_text(verdict.erased)} erased rows" if verdict.erased else ""
         console.print(
             f"[green]ok{gone}[/]: {verdict.name}@{verdict.version}, "
             f"{count_text(verdict.rows)} rows, sha256:{verdict.digest}",
             soft_wrap=True,
         )
+    for key in verdict.publishers:
+        console.print(f"signed by {key}", soft_wrap=True)
 
 
 def difference_json(old: Standing, new: Standing, found: Difference) -> dict[str, Any]:

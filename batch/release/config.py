@@ -1,0 +1,20 @@
+"""Settings of releases: who signs them."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class ReleaseSettings(BaseModel):
+    """What ``GOLDPAN_RELEASE__...`` sets."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    signing_key: SecretStr | None = Field(
+        default=None,
+        description="Signs what `goldpan release build` publishes, and is the publisher's own: "
+        "base64 of 32 bytes, the seed of an Ed25519 key. Without it releases are not signed.",
+    )
+    signing_key_file: Path | None = Field(
+        default=None, description="A file that holds the signing key instead."
+    )

@@ -1,0 +1,248 @@
+"""What a release is verified against: a pin, a publisher's key, and whether it is in force."""
+
+import base64
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from batch.release.files import MANIFEST, sha256
+from batch.release.verify import verify
+from goldpan.cli.main import run as run_command
+from lake.objects import FolderStore
+from redact.signing import Signer
+from tests.batch.release.kit import shelf
+from tests.batch.release.people import erased, rows_of
+from tests.batch.release.world import conversations, labels_for, make_lake
+from tests.servers.worker import TEST_KEY
+
+Run = Callable[..., CompletedProcess[str]]
+
+SEED = bytes(range(1, 33))
+OURS, THEIRS = Signer(SEED).public, Signer(bytes(32)).public
+SPEC = "name: pins\nwindow: {from: 2026-11-01, to: 2026-12-01}\nsize: 6\nseed: 1\n"
+SPEC += "redaction_policies: any\n"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a lake and a spec."""
+    folder = tmp_path_factory.mktemp("pins")
+    traces = conversations(4)
+    make_lake(folder / "lake", traces, labels_for(traces))
+    (folder / "pins.yaml").write_text(SPEC)
+    return folder
+
+
+@pytest.fixture
+def run(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run goldpan in that folder."""
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
+    monkeypatch.setenv("GOLDPAN_REDACT__KEY", TEST_KEY)
+
+    def called(*arguments: str) -> CompletedProcess[str]:
+        capsys.readouterr()
+        code = run_command(arguments)
+        said = capsys.readouterr()
+        return CompletedProcess(arguments, code, said.out, said.err)
+
+    return called
+
+
+@pytest.fixture
+def signing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A publisher's key, in the settings."""
+    monkeypatch.setenv("GOLDPAN_RELEASE__SIGNING_KEY", base64.b64encode(SEED).decode())
+
+
+def built(run: Run, place: Path, name: str) -> dict[str, Any]:
+    """Build a release of that name."""
+    spec = place / f"{name}.yaml"
+    spec.write_text(SPEC.replace("pins", name))
+    done = run("release", "build", str(spec), "--json")
+    assert done.returncode == 0, done.stderr
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said
+
+
+def folder_of(place: Path, name: str) -> Path:
+    """Where its first version lies."""
+    return place / "lake" / "releases" / name / "1.0.0"
+
+
+def test_only_the_whole_digest_is_a_pin(run: Run, place: Path) -> None:
+    """A pin that got lost on the way to the command is a mistake, not a release that is fine."""
+    digest = built(run, place, "pin")["digest"].removeprefix("sha256:")
+    where = (str(folder_of(place, "pin")), "pin@1.0.0")
+    wrong = ["", "sha256:", " ", digest[:12], digest[:-1], f"{digest}0", f"sha256:{digest[:63]}"]
+    wrong += [f"sha512:{digest}", f"{digest}\n", f" {digest}", f"sha256:sha256:{digest}", "x" * 64]
+    for release in where:
+        for pin in wrong:
+            done = run("release", "verify", release, "--expect", pin)
+            assert (done.returncode, done.stdout) == (2, ""), pin
+            assert "64 digits" in done.stderr
+        for pin in (digest, f"sha256:{digest}"):
+            assert run("release", "verify", release, "--expect", pin).returncode == 0
+        for pin in ("0" * 64, digest[::-1]):
+            done = run("release", "verify", release, "--expect", pin)
+            assert done.returncode == 1
+            assert f"its digest is sha256:{digest}" in done.stdout
+
+
+def test_a_part_of_a_digest_picks_a_version_and_proves_nothing(run: Run, place: Path) -> None:
+    """``NAME@sha256:…`` takes 12 digits; inside, a part of a digest is never a pin."""
+    digest = built(run, place, "part")["digest"]
+    assert run("release", "verify", f"part@{digest[:19]}").returncode == 0
+    assert run("release", "verify", f"part@{digest[:18]}").returncode == 2
+    for short in ("", digest.removeprefix("sha256:")[:63]):
+        assert not verify(FolderStore(folder_of(place, "part")), expected=short).ok
+
+
+def test_what_is_printed_can_be_pinned(run: Run, place: Path) -> None:
+    """``build`` prints the whole digest on one line."""
+    (place / "print.yaml").write_text(SPEC.replace("pins", "print"))
+    done = run("release", "build", "print.yaml")
+    digest = sha256((folder_of(place, "print") / MANIFEST).read_bytes())
+    assert f"pin it as print@sha256:{digest}\n" in done.stdout
+
+
+def test_a_withdrawn_version_does_not_pass(run: Run, place: Path) -> None:
+    """CI learns that a version was withdrawn, and why, unless it says that it knows."""
+    built(run, place, "gone")
+    assert run("release", "withdraw", "gone@1.0.0", "--reason", "labels were wrong").returncode == 0
+    for release in ("gone@1.0.0", str(folder_of(place, "gone"))):
+        done = run("release", "verify", release)
+        assert done.returncode == 1
+        assert "withdrawn: labels were wrong" in done.stdout
+        assert not done.stdout.startswith("ok")
+        said = json.loads(run("release", "verify", release, "--json").stdout)
+        assert (said["ok"], said["withdrawn"]) == (False, "labels were wrong")
+        meant = run("release", "verify", release, "--allow-withdrawn", "--json")
+        assert (meant.returncode, json.loads(meant.stdout)["ok"]) == (0, True)
+    data = folder_of(place, "gone") / "data.parquet"
+    data.write_bytes(data.read_bytes()[:-1])
+    done = run("release", "verify", "gone@1.0.0", "--allow-withdrawn")
+    assert done.returncode == 1, "to know of a withdrawal allows nothing else"
+
+
+@pytest.mark.usefixtures("signing")
+def test_a_publisher_signs_what_is_built(run: Run, place: Path) -> None:
+    """Who made a release is known by a key that only its publisher has."""
+    said = built(run, place, "signed")
+    assert said["signed_by"] == OURS
+    for release in ("signed@1.0.0", str(folder_of(place, "signed"))):
+        done = run("release", "verify", release, "--signed-by", OURS, "--json")
+        assert (done.returncode, json.loads(done.stdout)["publishers"]) == (0, [OURS])
+        other = run("release", "verify", release, "--signed-by", THEIRS)
+        assert other.returncode == 1
+        assert f"it is not signed by {THEIRS}" in other.stdout
+    before = sorted(folder_of(place, "signed").iterdir())
+    assert built(run, place, "signed")["published"] is False
+    assert sorted(folder_of(place, "signed").iterdir()) == before
+
+
+def test_an_unsigned_release_passes_only_where_no_key_is_asked_for(run: Run, place: Path) -> None:
+    """A release that lost its signature, or never had one, is not taken for a publisher's."""
+    assert built(run, place, "plain")["signed_by"] is None
+    assert run("release", "verify", "plain@1.0.0").returncode == 0
+    done = run("release", "verify", "plain@1.0.0", "--signed-by", OURS)
+    assert done.returncode == 1
+    assert "by nobody" in done.stdout
+
+
+@pytest.mark.parametrize("option", ["--signed-by", "--erased-by"])
+def test_an_empty_or_short_key_is_refused(run: Run, place: Path, option: str) -> None:
+    """A key that got lost on the way fits nobody, whether or not there is something to check."""
+    built(run, place, "plain")
+    for key in ("", OURS[:-1], f"{OURS}0", "sha256:" + OURS, OURS.replace(OURS[0], "g")):
+        assert run("release", "verify", "plain@1.0.0", option, key).returncode == 2
+
+
+def test_a_signature_is_of_one_version_and_is_not_changed(
+    run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signature that was changed, or taken from another release, is found by any verification."""
+    monkeypatch.setenv("GOLDPAN_RELEASE__SIGNING_KEY", base64.b64encode(SEED).decode())
+    built(run, place, "one")
+    built(run, place, "two")
+    (one,) = folder_of(place, "one").glob("SIGNED-*.json")
+    (two,) = folder_of(place, "two").glob("SIGNED-*.json")
+    good = one.read_bytes()
+    for data in (
+        two.read_bytes(),
+        good.replace(b'"1.0.0"', b'"1.0.1"'),
+        good.replace(OURS.encode(), THEIRS.encode()),
+        b"{}",
+        b"[]",
+        b"\xff",
+    ):
+        one.write_bytes(data)
+        assert run("release", "verify", "one@1.0.0").returncode == 1, data
+        assert run("release", "verify", "one@1.0.0", "--signed-by", OURS).returncode == 1
+    one.write_bytes(good)
+    assert run("release", "verify", "one@1.0.0", "--signed-by", OURS).returncode == 0
+
+
+def test_what_is_there_can_be_signed_later_by_several(
+    run: Run, place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """``release sign`` signs a version that is there, after proving it; so may other publishers."""
+    built(run, place, "late")
+    assert run("release", "sign", "late@1.0.0").returncode == 2
+    for number, seed in enumerate((SEED, bytes(32))):
+        file = tmp_path / f"{number}.key"
+        file.write_bytes(base64.b64encode(seed) + b"\n")
+        monkeypatch.setenv("GOLDPAN_RELEASE__SIGNING_KEY_FILE", str(file))
+        for _ in range(2):
+            assert run("release", "sign", "late").returncode == 0
+    said = json.loads(run("release", "verify", "late", "--json").stdout)
+    assert said["publishers"] == sorted([OURS, THEIRS])
+    data = folder_of(place, "late") / "data.parquet"
+    data.write_bytes(data.read_bytes()[:-1])
+    assert run("release", "sign", "late@1.0.0").returncode == 2
+
+
+@pytest.mark.parametrize("key", ["short", "bm90IDMyIGJ5dGVz", "é"])
+def test_a_signing_key_that_is_none_is_refused_before_anything_is_built(
+    run: Run, place: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """The sentence names the setting, and not the key."""
+    monkeypatch.setenv("GOLDPAN_RELEASE__SIGNING_KEY", key)
+    (place / "nokey.yaml").write_text(SPEC.replace("pins", "nokey"))
+    done = run("release", "build", "nokey.yaml")
+    assert done.returncode == 2
+    assert "GOLDPAN_RELEASE__SIGNING_KEY" in done.stderr
+    assert key not in done.stderr
+    assert not folder_of(place, "nokey").exists()
+
+
+@pytest.mark.usefixtures("signing")
+def test_a_signature_outlives_an_erasure(run: Run, place: Path, tmp_path: Path) -> None:
+    """Rows that are erased change neither the digest nor what was signed."""
+    built(run, place, "some")
+    copied = tmp_path / "some" / "1.0.0"
+    shutil.copytree(folder_of(place, "some"), copied)
+    shutil.copytree(folder_of(place, "some").parent / "claims", tmp_path / "some" / "claims")
+    (gone, *_) = rows_of(copied)
+    erased(shelf(tmp_path), [gone["trace_id"]], 1)
+    done = run("release", "verify", str(copied), "--signed-by", OURS)
+    assert done.returncode == 0, done.stdout
+    assert "ok except" in done.stdout
+
+
+@pytest.mark.usefixtures("signing")
+def test_a_signature_can_be_checked_without_goldpan(run: Run, place: Path) -> None:
+    """The lines of the page verify a signature, with nothing but a library of Ed25519."""
+    said = built(run, place, "page")
+    (file,) = folder_of(place, "page").glob("SIGNED-*.json")
+    body = json.loads(file.read_text())
+    key, signature = (bytes.fromhex(body.pop(name)) for name in ("signed_by", "signature"))
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    Ed25519PublicKey.from_public_bytes(key).verify(signature, text.encode())
+    assert body["digest"] == said["digest"]
