@@ -16,7 +16,7 @@ from redact.pairs.values import Literal, call_at, list_at, string_at
 
 _SPACE = re.compile(r"[ \t\u3000]*+[*_`~]{0,3}+[ \t\u3000]*+")
 _AFTER_STRING = re.compile(r"[\s,;|)}\]&<>.]|\Z|\\[nrt\"']|['\"]")
-_GLUED = re.compile(r"[^\s,;|\"'<>(){}]{1,500}+")
+_GLUED = re.compile(r"[^\s,;|\"'<>(){}]{1,200}+")
 _INLINE_TAGS = re.compile(r"(?:</?[A-Za-z][^<>@]{0,200}+>\s{0,20}+){1,4}+")
 _WORD = {
     "=": re.compile(r"([\w@.:/-]*\w)(?=[ ]{1,4}[^\W\d][\w.-]{0,60}+=|[;,)\]}\n]|\Z)"),
