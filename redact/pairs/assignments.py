@@ -16,8 +16,14 @@ from redact.pairs.values import Literal, call_at, list_at, string_at
 
 _SPACE = re.compile(r"[ \t\u3000]*+[*_`~]{0,3}+[ \t\u3000]*+")
 _AFTER_STRING = re.compile(r"[\s,;|)}\]&<>.]|\Z|\\[nrt\"']|['\"]")
-_GLUED = re.compile(r"[^\s,;|\"'<>(){}]{1,500}+")
+_GLUED = re.compile(r"[^\s,;|\"'<>(){}]{1,200}+")
 _INLINE_TAGS = re.compile(r"(?:</?[A-Za-z][^<>@]{0,200}+>\s{0,20}+){1,4}+")
+_WORD = {
+    "=": re.compile(r"([\w@.:/-]*\w)(?=[ ]{1,4}[^\W\d][\w.-]{0,60}+=|[;,)\]}\n]|\Z)"),
+    ":": re.compile(r"[ ]([\w@.+-]*[^\W_])(?=\n|\Z)"),
+}
+"""The commonest values by their sign: a word, and then the next key or an end."""
+_OF_FORMS = ("&", "?")
 _NOT_FLAT = re.compile(r"[\n{(\[\"'=:]")
 _YAML_TAG = re.compile(r"(?:!{1,2}[\w:/.-]{0,40}+|&[\w-]{1,40}+)[ \t]+")
 
@@ -61,7 +67,11 @@ def _is_print(text: str, mark: Mark) -> bool:
 
 
 def _literals(text: str, mark: Mark) -> tuple[list[Item], int]:
-    """Return the strings after a mark, or the constructor, and where the text goes on."""
+    """Return the word after a mark, the strings or the constructor, and where the text goes on."""
+    word = _WORD[mark.sign].match(text, mark.after) if mark.sign in _WORD else None
+    if word is not None and text[mark.at - 1 : mark.at] not in _OF_FORMS:
+        item = Item(mark.key, mark.at, word.start(1), word.end(), word[1], "bare")
+        return [item], word.end()
     gap = _SPACE.match(text, mark.after)
     place = gap.end() if gap else mark.after
     head = text[place : place + 3]

@@ -11,6 +11,7 @@ _CLOSERS = {")": "(", "]": "[", "}": "{", ">": "<"}
 _BRACKET = re.compile(r"[()\[\]{}<>]")
 _TAG = re.compile(r"\s*</?[A-Za-z!][^<>@\s]{0,80}(?=[\s>/])|\s+<[A-Za-z]|<[/!]")
 _QUOTE_END = re.compile(r"(?<=\S)[\"'](?=\s*(?:[,;)\]}]|$))", re.MULTILINE)
+_SIMPLE = re.compile(r"\w[\w@.+:-]*+(?<![_.:-])")
 _COMMENT = re.compile(r"\s+(?:#|//|;)\s")
 _LITERAL_BREAK = re.compile(r"\\[nrt]")
 _ASIDE = re.compile(r"\s+\([^()]{0,60}\)\Z")
@@ -88,6 +89,8 @@ def _colon(text: str, mark: Mark, start: int, end: int, *, last: bool) -> tuple[
 
 def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     """Return the place of a value without the separators, brackets and tags around it."""
+    if _SIMPLE.fullmatch(text, start, end) is not None:
+        return start, end
     if "<" in text[start:end]:
         tag = _TAG.search(text, start, end)
         end = tag.start() if tag is not None else end

@@ -12,7 +12,7 @@ from redact.pairs.pair import Form, Item
 from redact.pairs.values import STRINGS, Literal, call_at, list_at, number_at, string_at
 
 _KEY = re.compile(
-    r"""(\\{0,7})(["'])((?:[^"'\\\n]|\\++[^"'\\\n]){1,100}+)\1\2\s{0,40}+(?::(?!:)|=>)\s{0,80}+"""
+    r"""("|'|\\{1,7}["'])((?:[^"'\\\n]|\\++[^"'\\\n]){1,100}+)\1\s{0,40}+(?::(?!:)|=>)\s{0,80}+"""
     r"""(?:"([^"\\\n]*+)"(?=[\s,}\])]|\Z)|(-?[0-9]++(?:\.[0-9]++)?)(?=[\s,}\]]|\Z))?+"""
 )
 _BARE = re.compile(r"[^\s,{}\[\]\"'\\#][^,{}\[\]\"'\n\\]{0,200}+")
@@ -27,31 +27,31 @@ def quoted_keys(text: str) -> Iterator[Item]:
         found = search(text, place)
         if found is None:
             return
-        slashes, mark, key = found[1], found[2], found[3]
+        mark, key = found[1], found[2]
         if "\\" in key:
-            key = read(key, "json_string", (len(slashes) + 1).bit_length())
+            key = read(key, "json_string", len(mark).bit_length())
         at = found.start()
         place = found.end()
-        if found.lastindex == 4 and not slashes:
-            start, end = found.span(4)
-            yield Item(key, at, start, end, found[4], "json_string")
+        if found.lastindex == 3 and len(mark) == 1:
+            start, end = found.span(3)
+            yield Item(key, at, start, end, found[3], "json_string")
             continue
-        if found.lastindex == 5 and not slashes:
-            start, end = found.span(5)
+        if found.lastindex == 4 and len(mark) == 1:
+            start, end = found.span(4)
             form: Form = "python_number" if mark == "'" else "json_number"
-            yield Item(key, at, start, end, found[5], form, mark)
+            yield Item(key, at, start, end, found[4], form, mark)
             continue
         begin = place
-        if found[4] is not None:
-            begin = found.start(4) - 1
-        elif found[5] is not None:
-            begin = found.start(5)
+        if found[3] is not None:
+            begin = found.start(3) - 1
+        elif found[4] is not None:
+            begin = found.start(4)
         more = False
-        for literal in _values(text, begin, slashes + mark):
+        for literal in _values(text, begin, mark):
             yield item_of(key, at, literal, more=more)
             place, more = literal.after, True
         if not more:
-            place = max(begin, found.end(3) + 1)
+            place = max(begin, found.end(2) + 1)
 
 
 def _values(text: str, place: int, mark: str) -> list[Literal]:

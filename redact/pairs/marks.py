@@ -8,8 +8,8 @@ import re
 import msgspec
 
 SIGN = re.compile(
-    r"(?<=[\w)\]*`%#. \t\u3000])"
-    r"(?:(?<!\d):(?![:/\\=])|:(?![:/\\=\d])|(?<![:=!<>])(?:\uff1a|=>|=(?![=~])))"
+    r"[:=\uff1a](?<=[\w)\]*`%#. \t\u3000].)"
+    r"(?:(?<=:)(?![:/\\=])(?:(?<!\d:)|(?!\d))|(?<=\uff1a)|(?<==)(?<![:=!<>]=)(?:>|(?![=~>])))"
 )
 _WINDOW = 120
 _TOKEN = re.compile(r"[ \t]{0,20}+([\w.$%@\]\[:-]{1,60}+)")
@@ -19,7 +19,8 @@ _PHRASE = re.compile(
     rf"(\.?(?:\)[^()\n]{{1,30}}+\([ ]?)?{_WORD}(?:[ ]{_WORD}){{0,6}}+)"
 )
 _LEAD = "-+#/.&'\u2019*: "
-_MOST_WORDS = 5
+_MOST_WORDS, _MOST_SMALL_WORDS = 5, 3
+"""Words of a key that begins with a capital, and of one that does not: more are a sentence."""
 _BULLETS = " \t-*+\u2022\u25cf>#\"'`_~0123456789.)({[,|"
 _BOUNDARIES = " \t\r,;|({[<>)]}\"'!?&/\\\uff0c\u3002\uff1b\u3001\u00b7\u2022*_`\u2014\u2013-"
 _STATEMENTS = frozenset(
@@ -81,6 +82,9 @@ class Marks:
         at = place - read.end(1)
         key = read[1][::-1]
         prose = False
+        opened = key.rfind(" '") + 2
+        if opened > 1:
+            key, at = key[opened:], at + opened
         if sign[0] != "=" and " " in key:
             inside = follows and floor > self._line_start
             key, at, prose = _shortened(text, key, at, floor if inside else -1)
@@ -132,7 +136,7 @@ def _shortened(text: str, key: str, at: int, floor: int) -> tuple[str, int, bool
     glued = floor >= 0 and (at == floor or _is_glued(text, floor, at))
     if glued:
         keep = _last_words(words[1:] if text[at - 1] not in _BOUNDARIES and at > floor else words)
-    elif len(words) > _MOST_WORDS:
+    elif len(words) > (_MOST_WORDS if key[:1].isupper() else _MOST_SMALL_WORDS):
         keep, prose = 2, True
     else:
         return key, at, prose

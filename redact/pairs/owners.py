@@ -7,7 +7,7 @@ import msgspec
 
 from redact.pairs.pair import Item, Pair
 
-_BRACKET = re.compile(r"[{}()\[\]]|\n[ \t]*\n")
+_BRACKET = re.compile(r"[{}()\[\]]")
 _OPENS = {"}": "{", ")": "(", "]": "["}
 _MAX_BRACKETS = 64
 _EMPHASIS = ("*", "_", "`", "~", '"', "'")
@@ -77,42 +77,55 @@ def _alone(text: str, items: Sequence[Item], inner: Sequence[tuple[int, str]]) -
     return result
 
 
+class _Bracket(msgspec.Struct, gc=False):
+    """An open bracket. Up to ``checked`` no blank line stands in it, which would end it."""
+
+    sign: str
+    number: int
+    checked: int
+
+
 class _Brackets:
     """Finds the innermost bracket of places that only grow."""
 
     def __init__(self, text: str, first: int) -> None:
+        self._text = text
         self._found = _BRACKET.finditer(text)
         self._next = next(self._found, None)
-        self._stack: list[tuple[str, int]] = []
+        self._stack: list[_Bracket] = []
         self._over = 0
         self.last = first
 
     def at(self, place: int) -> tuple[int, str]:
         """Return the number of the innermost bracket, 0 for none, and what it is."""
         while self._next is not None and self._next.start() < place:
-            self._step(self._next[0])
+            self._step(self._next)
             self._next = next(self._found, None)
-        for bracket, number in reversed(self._stack):
-            if bracket != "[":
-                return number, bracket
+        stack = self._stack
+        while stack and stack[-1].sign != "{":
+            blank = self._text.find("\n\n", stack[-1].checked, place)
+            stack[-1].checked = place
+            if blank < 0:
+                break
+            stack.pop()
+        for bracket in reversed(stack):
+            if bracket.sign != "[":
+                return bracket.number, bracket.sign
         return 0, ""
 
-    def _step(self, sign: str) -> None:
-        stack = self._stack
+    def _step(self, found: re.Match[str]) -> None:
+        stack, sign = self._stack, found[0]
         if sign in _OPENS:
             if self._over:
                 self._over -= 1
-            elif any(bracket == _OPENS[sign] for bracket, _ in stack):
-                while stack.pop()[0] != _OPENS[sign]:
+            elif any(bracket.sign == _OPENS[sign] for bracket in stack):
+                while stack.pop().sign != _OPENS[sign]:
                     pass
-        elif sign[0] == "\n":
-            while stack and stack[-1][0] != "{":
-                stack.pop()
         elif len(stack) >= _MAX_BRACKETS:
             self._over += 1
         else:
             self.last += 1
-            stack.append((sign, self.last))
+            stack.append(_Bracket(sign, self.last, found.end()))
 
 
 class _Lines:

@@ -41,7 +41,7 @@ def _heading_lines(separator: str) -> re.Pattern[str]:
     signs = re.escape(_SEPARATORS[separator])
     cell = _HEAD % (signs, signs)
     edge = f"[{signs}]?" if separator == "|" else ""
-    return re.compile(rf"^[ \t]{{0,20}}{edge}{cell}(?:[{signs}]{cell})+\r?$", re.MULTILINE)
+    return re.compile(rf"^[ ]{{0,20}}+{edge}{cell}(?:[{signs}]{cell})+\r?$", re.MULTILINE)
 
 
 _HEADINGS = {separator: _heading_lines(separator) for separator in _SEPARATORS}
