@@ -33,6 +33,8 @@ _LENGTHS = {
 _JOIN = r"[ .\-\u2010-\u2015_\u00a0\u202f]"
 _HEAD = 4
 _WAYS = 97
+_HEAD_FORM = re.compile(rf"[A-Z]{{2}}{_JOIN}?[0-9]{_JOIN}?[0-9]|[A-Za-z]{{2}}[0-9]{{2}}")
+"""Small letters touch the digits: `no 69 ...` is a number after a word."""
 
 
 class IbanRecogniser(JudgedRecogniser):
@@ -48,7 +50,7 @@ class IbanRecogniser(JudgedRecogniser):
     def judge(self, text: str, match: Any) -> Iterator[Judged]:
         """Return as many characters as the country's numbers have, if they check out."""
         start = match.start()
-        if not _may_begin(text, start):
+        if not _may_begin(text, start) or not _HEAD_FORM.match(text, start):
             return
         length = _LENGTHS[text[start : start + 2].upper()]
         code = ""

@@ -128,7 +128,7 @@ _DOT = (
     r"|[ ](?:dot|punkt|punto|point|ponto|kropka|punt|DOT)[ ]|_dot_|-dot-)"
 )
 _ENDS = (
-    r"(?:com|org|net|edu|gov|mil|int|info|biz|io|co|ai|app|dev|me|de|at|ch|fr|es|it|nl|be|pl|pt|br|"
+    r"(?:c[ ]?o[ ]?m|o[ ]?r[ ]?g|n[ ]?e[ ]?t|edu|gov|mil|int|info|biz|io|co|ai|app|dev|me|de|at|ch|fr|es|it|nl|be|pl|pt|br|"
     r"mx|ar|cl|se|no|dk|fi|cz|sk|hu|ro|gr|ie|eu|uk|us|ca|au|nz|in|jp|cn|kr|sg|hk|za|ru|ua|tr|il)"
 )
 _SPACED = r"(?:[a-z0-9][ ]){2,20}[a-z0-9]"

@@ -19,7 +19,7 @@ from redact.things import is_fraction, within_code
 _GROUPS = re.compile(r"[0-9]+")
 _FEWEST, _MOST = 7, 15
 _LONGEST_GROUP = 8
-_LEAD = re.compile(r"[0-9A-Za-z]?[*/^=<>%][ ]?\Z|[@#\u00a7$\u20ac\u00a3\u00a5][ ]?-?\Z|[0-9][,:;]\Z|[0-9]\.\Z|0[xX]\Z")
+_LEAD = re.compile(r"[0-9A-Za-z]?[*^%][ ]?\Z|[@#\u00a7$\u20ac\u00a3\u00a5][ ]?-?\Z|[0-9][,:;]\Z|[0-9]\.\Z|0[xX]\Z")
 _TAIL = re.compile(
     r"[ ]?(?:%|\u20ac|\$|\u00a3|\u00a5|(?:usd|eur|gbp|ms|sec|seconds?|bytes?|[kmgt]i?b|hz|[kmg]hz|rows?|"
     r"px|kg|km|mm|cm|tokens?)\b)|[,:.][0-9]|[ ]?[*^=<>+][ ]?[0-9(]",
@@ -30,6 +30,7 @@ _DATE = re.compile(
     r"|(?:0?[1-9]|[12][0-9]|3[01])[-./ ](?:0?[1-9]|[12][0-9]|3[01])[-./ ](?:19|20)[0-9]{2}(?![0-9])"
 )
 _YEARS = re.compile(r"(?:19|20)[0-9]{2}(?:[ /-]+(?:19|20)[0-9]{2})+")
+_QUAD = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){2,}")
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:[ .\u00a0][0-9]{3})+")
 
 
@@ -43,7 +44,7 @@ def is_dialled(text: str, start: int, end: int) -> bool:
         return len("".join(groups)) >= _FEWEST
     if len(groups) < 2 or _LEAD.search(text, max(start - 4, 0), start):  # noqa: PLR2004  # alone
         return False
-    if _TAIL.match(text, end) or _DATE.match(value) or _YEARS.fullmatch(value):
+    if _QUAD.fullmatch(value) or _TAIL.match(text, end) or _DATE.match(value) or _YEARS.fullmatch(value):
         return False
     if value[:1] == "(" or ") " in value or ")" in value[:8]:
         return value.count("(") == value.count(")")
@@ -63,8 +64,8 @@ def _is_spread(value: str, groups: list[str]) -> bool:
     if len(groups) > 6 and max(map(len, groups)) > 2:  # noqa: PLR2004  # pairs may be many
         return False
     if value[0] not in "01" and len(groups) == 2 and len(groups[0]) != 5:  # noqa: PLR2004
-        # Two groups without a trunk prefix: 555-0132, 98765 43210.
-        return "-" in value and len(groups[0]) <= 4 and 6 <= len(groups[0] + groups[1])  # noqa: PLR2004
+        # Two groups without a trunk prefix: 415-5550132, 98765 43210.
+        return "-" in value and len(groups[0]) <= 4 and len(groups[0] + groups[1]) > 7  # noqa: PLR2004
     return all(len(group) > 1 for group in groups[1:])
 
 
@@ -81,6 +82,10 @@ class DialledPhoneRecogniser(PhoneRecognizer):
         """Return where the number stands without its extension, None if it is nobody's."""
         extension = _EXTENSION.search(text, start, end)
         end = extension.start() if extension else end
+        while start < end and text[start] not in "+\uff0b(0123456789":
+            start += 1
+        if text[start : start + 1] == "(" and ")" not in text[start:end]:
+            start += 1
         return (start, end) if is_dialled(text, start, end) else None
 
     def analyze(

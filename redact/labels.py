@@ -31,6 +31,9 @@ _GAP = (
 )
 
 
+_OTHER = r"(?![\u00c0-\u024f])[^\x00-\x7f]"
+"""A character beyond ASCII that is no letter of the Latin script."""
+
 _FAR = 40
 """Characters between a name and the first digit of its number, on one line or two."""
 
@@ -94,7 +97,7 @@ class LabelledRecogniser(JudgedRecogniser):
 def named(row: Row) -> str:
     """Return what matches a name with a digit not far behind it."""
     return (
-        rf"(?:\b|_|[^\x00-\x7f])(?P<n>(?:{row.names})(?:'?s)?)(?:\b|[_0-9]|[^\x00-\x7f])"
+        rf"(?:\b|_|{_OTHER})(?P<n>(?:{row.names})(?:'?s)?)(?:\b|[_0-9]|{_OTHER})"
         rf"(?=[^0-9\n]{{0,{_FAR}}}\n?[^0-9\n]{{0,{_FAR}}}[0-9])"
     )
 

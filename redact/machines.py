@@ -22,8 +22,8 @@ and names of classes with colons."""
 _SCORE = 0.6
 _WORDS = (
     r"(?:ips?|ipv4|inet|addr(?:ess(?:es)?)?|adresse?|direcci\u00f3n|hosts?|peer|client|server|gateway|"
-    r"router|nameserver|resolver|dns|from|via|ping|ssh|traceroute|nat|dhcp|bind|listen(?:ing)?|"
-    r"connect(?:ed|ing|ion)?|remote|login|visitor|src|dst|source|destination|blocked|banned|route)"
+    r"router|nameserver|resolver|dns|ping|ssh|traceroute|nat|dhcp|bind|listen(?:ing)?|"
+    r"connect(?:ed|ing)?|remote|login|visitor|src|dst|blocked|banned)"
 )
 _OF_ADDRESS = re.compile(rf"(?<![A-Za-z]){_WORDS}(?![A-Za-z])[^\n0-9]{{0,20}}\Z", re.IGNORECASE)
 _PRODUCTS = (

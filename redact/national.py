@@ -116,7 +116,7 @@ NATIONAL_ROWS = (
     # Italy
     Row(
         "NATIONAL_ID",
-        r"codice[ ]fiscale|c\.?f\.?|partita[ ]iva|p\.?[ ]?iva|carta[ ]d.identit\u00e0|"
+        r"codice[ ]fiscale|cod\.?[ ]fisc|c\.f\.?|partita[ ]iva|p\.?[ ]?iva|carta[ ]d.identit\u00e0|"
         r"tessera[ ]sanitaria",
         rf"[A-Za-z]{{6}}[ ]?[0-9LMNP-Va-z]{{2}}[ ]?[A-Za-z][0-9LMNP-Va-z]{{2}}[ ]?[A-Za-z][0-9LMNP-Va-z]{{3}}"
         rf"[A-Za-z]|[A-Za-z]{{2}}[0-9]{{5}}[A-Za-z]{{2}}|{digits('8,12')}",

@@ -6,14 +6,14 @@ own in ``FOUND_ONCE``.
 
 import random
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 
 import pytest
 
 from redact.cards import luhn
 from redact.detect import PolicyDetector
-from redact.policy import load_policy
+from redact.policy import Rule, load_policy
 
 SEED = 20261130
 DRAWN = 1_500
@@ -27,15 +27,22 @@ def detector(policy: str = "strict") -> PolicyDetector:
     return PolicyDetector(load_policy(policy))
 
 
+@lru_cache
+def rules(policy: str = "strict") -> Mapping[str, Rule]:
+    """Return the rules of a preset."""
+    return load_policy(policy).rules("redact")
+
+
+@lru_cache(maxsize=10_000)
 def counted(text: str, policy: str = "strict") -> list[tuple[str, int, int]]:
     """Return what is replaced in a text: type, start, end."""
-    rules = load_policy(policy).rules("redact")
+    which = rules(policy)
     return [
         (f.type, f.start, f.end)
         for f in detector(policy).find(text)
-        if f.type in rules
-        and rules[f.type].operator != "keep"
-        and f.score >= rules[f.type].score
+        if f.type in which
+        and which[f.type].operator != "keep"
+        and f.score >= which[f.type].score
     ]
 
 
