@@ -27,7 +27,8 @@ _FILLERS = (
     "am|den|op|\u00e8|\u00e9|al|au|jest|to|numer|numeru|m\u00f3j|moj|on|m\u00e4r|\u00e4r|er|det|mitt|min|mijn|het|van|met|op|is"
 )
 _GAP = (
-    rf"(?:[\s:=#.,()\[\]\"'*_`|<>/\u2013\u2014\uff1a\u306f\u304c\u662f\u53f7\u865f-]|(?<![A-Za-z])(?:{_FILLERS})(?![A-Za-z])){{0,12}}?"
+    r"(?:[\s:=#.,()\[\]\"'*_`|<>/\u2013\u2014\uff1a\u306f\u304c\u662f\u53f7\u865f-]"
+    rf"|(?<![A-Za-z])(?:{_FILLERS})(?![A-Za-z])){{0,12}}?"
 )
 
 
@@ -56,7 +57,7 @@ class Row:
 
 
 _JOIN = r"[ .\-\u2010-\u2015/\u00a0\u202f]"
-CODE = rf"[A-Za-z]{{0,6}}[0-9][A-Za-z0-9]{{2,24}}(?:[-/.][A-Za-z0-9]{{1,12}}){{0,4}}"
+CODE = r"[A-Za-z]{0,6}[0-9][A-Za-z0-9]{2,24}(?:[-/.][A-Za-z0-9]{1,12}){0,4}"
 """A code: letters and digits, with a digit among the first seven, in groups joined by a dash."""
 
 SPACED = r"[A-Za-z]{0,3}[0-9]{1,6}(?:[ .\-/\u00a0\u202f][A-Za-z0-9]?[0-9]{1,7}[A-Za-z]?){1,6}"

@@ -5,14 +5,13 @@ Both ways to run them, accelerated and not, take this one list, so that they can
 
 import logging
 from collections.abc import Collection
-
 from types import MappingProxyType
 
 from presidio_analyzer import EntityRecognizer, Pattern, predefined_recognizers
 
+from redact.accounts import IbanRecogniser, SocialSecurityRecogniser, WalletRecogniser
 from redact.addresses import ADDRESS_ROWS, AddressRecogniser
 from redact.cards import CardRecogniser
-from redact.accounts import IbanRecogniser, SocialSecurityRecogniser, WalletRecogniser
 from redact.contacts import (
     DisguisedAddressRecogniser,
     DisguisedMailRecogniser,
@@ -129,7 +128,9 @@ def build_recognisers(
         GluedPhoneRecogniser(regions),
         SpokenPhoneRecogniser(),
         VehicleRecogniser(),
-        *labelled((*PHONES, *BIRTH_ROWS, *ADDRESS_ROWS, *NATIONAL_ROWS, *HEALTH_ROWS), policy.countries),
+        *labelled(
+            (*PHONES, *BIRTH_ROWS, *ADDRESS_ROWS, *NATIONAL_ROWS, *HEALTH_ROWS), policy.countries
+        ),
     ]
     national = [name for country in policy.countries for name in NATIONAL.get(country, ())]
     everything = [*own, *map(_stock, GENERIC), *map(_stock, national)]
@@ -149,7 +150,9 @@ def _stock(name: str) -> EntityRecognizer:
     own = vars(recogniser)
     patterns = own["patterns"]
     if name not in GENERIC:
-        patterns = [pattern for pattern in patterns if pattern.score >= SURE_ENOUGH or _is_checked(name)]
+        patterns = [
+            pattern for pattern in patterns if pattern.score >= SURE_ENOUGH or _is_checked(name)
+        ]
     own["patterns"] = [Pattern(p.name, _exact(name, p.regex), p.score) for p in patterns]
     if recogniser.supported_entities[0] in AS_NATIONAL_ID:
         recogniser.supported_entities = ["NATIONAL_ID"]
