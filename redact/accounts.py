@@ -16,7 +16,8 @@ _LENGTHS = {
         entry.split(":")
         for entry in (
             "15:NO 16:BE 18:DK FI FO GL NL 19:MK SI 20:AT BA EE KZ LT LU XK 21:CH HR LI LV "
-            "22:BG BH CR DE GB GE IE ME RS VA 23:AE GI IL IQ OM SO TL 24:AD CZ ES MD PK RO SA SE SK "
+            "22:BG BH CR DE GB GE IE ME RS VA 23:AE GI IL IQ OM SO TL 24:AD CZ ES MD PK RO SA SE "
+            "SK "
             "TN VG 25:LY PT ST 26:IS TR 27:BI DJ FR GR IT MC MR SM 28:AL AZ BY CY DO GT HU LB NI "
             "PL SV 29:BR EG PS QA UA 30:JO KW MU YE 31:MT SC 32:LC 33:RU"
         )
@@ -33,6 +34,8 @@ _LENGTHS = {
 _JOIN = r"[ .\-\u2010-\u2015_\u00a0\u202f]"
 _HEAD = 4
 _WAYS = 97
+_HEAD_FORM = re.compile(rf"[A-Z]{{2}}{_JOIN}?[0-9]{_JOIN}?[0-9]|[A-Za-z]{{2}}[0-9]{{2}}")
+"""Small letters touch the digits: `no 69 ...` is a number after a word."""
 
 
 class IbanRecogniser(JudgedRecogniser):
@@ -40,15 +43,20 @@ class IbanRecogniser(JudgedRecogniser):
 
     def __init__(self) -> None:
         codes = "|".join(sorted(_LENGTHS))
-        form = rf"(?<![0-9])(?:{codes}){_JOIN}?[0-9]{_JOIN}?[0-9](?:{_JOIN}{{0,2}}[A-Za-z0-9]){{11,40}}"
+        form = (
+            rf"(?<![0-9])(?:{codes}){_JOIN}?[0-9]{_JOIN}?[0-9]"
+            rf"(?:{_JOIN}{{0,2}}[A-Za-z0-9]){{11,40}}"
+        )
         super().__init__(
-            supported_entity="IBAN_CODE", patterns=[Pattern("IBAN", form, 1.0)], name="IbanRecognizer"
+            supported_entity="IBAN_CODE",
+            patterns=[Pattern("IBAN", form, 1.0)],
+            name="IbanRecognizer",
         )
 
     def judge(self, text: str, match: Any) -> Iterator[Judged]:
         """Return as many characters as the country's numbers have, if they check out."""
         start = match.start()
-        if not _may_begin(text, start):
+        if not _may_begin(text, start) or not _HEAD_FORM.match(text, start):
             return
         length = _LENGTHS[text[start : start + 2].upper()]
         code = ""
@@ -87,7 +95,7 @@ class WalletRecogniser(JudgedRecogniser):
     def judge(self, text: str, match: Any) -> Iterator[Judged]:
         """Return an address that is not all of one digit, as that of nobody."""
         del text
-        if len(set(match[0][2:].lower())) > 2:  # noqa: PLR2004  # 0x000...dead is nobody's
+        if len(set(match[0][2:].lower())) > 2:  # 0x000...dead is nobody's
             yield *match.span(), 0.9
 
 

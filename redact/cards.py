@@ -24,7 +24,10 @@ CONTEXT = [
 ]
 
 
-_GAP = r"(?:[ \t]?[-./_\u2010-\u2015\u2212\u00b7][ \t]?|[ \u00a0\u2000-\u200a\u202f]{1,4}|[ ]?\r?\n[ >\t]{0,8})"
+_GAP = (
+    r"(?:[ \t]?[-./_\u2010-\u2015\u2212\u00b7][ \t]?|[ \u00a0\u2000-\u200a\u202f]{1,4}"
+    r"|[ ]?\r?\n[ >\t]{0,8})"
+)
 CHAIN = rf"(?<![0-9])[0-9](?:{_GAP}?[0-9]){{11,120}}"
 """Groups of digits with what people and programs put between the groups of one number."""
 

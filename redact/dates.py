@@ -61,7 +61,8 @@ BIRTH_ROWS = (
         r"data[ ]de[ ]nascimento|nascid[oa]|nasceu|data[ ]urodzenia|urodzon[ya]|"
         r"geboortedatum|geboren[ ]op|f\u00f6delsedatum|f\u00f6dd|syntym\u00e4aika|syntynyt|"
         r"\u0434\u0430\u0442\u0430[ ]\u0440\u043e\u0436\u0434\u0435\u043d\u0438\u044f|"
-        r"\u0440\u043e\u0434\u0438\u043b(?:\u0441\u044f|\u0430\u0441\u044c)|\u751f\u5e74\u6708\u65e5|\u51fa\u751f\u65e5\u671f|"
+        r"\u0440\u043e\u0434\u0438\u043b(?:\u0441\u044f|\u0430\u0441\u044c)|"
+        r"\u751f\u5e74\u6708\u65e5|\u51fa\u751f\u65e5\u671f|"
         r"\u751f\u65e5|\uc0dd\ub144\uc6d4\uc77c|\uc0dd\uc77c",
         rf"{_NUMBERS}|{_IN_WORDS}",
         digits=4,

@@ -15,7 +15,7 @@ from redact.labels import SAID
 from redact.normalise import mapped, normalise
 from redact.policy import Policy
 from redact.recognisers import build_recognisers, least_score
-from redact.things import belongs_to_thing
+from redact.things import belongs_to_thing, within_code
 
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{20,}={0,2}(?![A-Za-z0-9+/_=-])")
 
@@ -58,7 +58,11 @@ class PolicyDetector:
         found = [
             f
             for f in self._base.find(text)
-            if f.score == SAID or not belongs_to_thing(text, f.start, f.end, f.type)
+            if not (
+                within_code(text, f.start, f.end)
+                if f.score == SAID
+                else belongs_to_thing(text, f.start, f.end, f.type)
+            )
         ]
         for kind, pattern in self._denied:
             found += (Finding(kind, m.start(), m.end(), 1.0) for m in pattern.finditer(text))

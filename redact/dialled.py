@@ -19,9 +19,12 @@ from redact.things import is_fraction, within_code
 _GROUPS = re.compile(r"[0-9]+")
 _FEWEST, _MOST = 7, 15
 _LONGEST_GROUP = 8
-_LEAD = re.compile(r"[0-9A-Za-z]?[*/^=<>%][ ]?\Z|[@#\u00a7$\u20ac\u00a3\u00a5][ ]?-?\Z|[0-9][,:;]\Z|[0-9]\.\Z|0[xX]\Z")
+_LEAD = re.compile(
+    r"[0-9A-Za-z]?[*^%][ ]?\Z|[@#\u00a7$\u20ac\u00a3\u00a5][ ]?-?\Z|[0-9][,:;]\Z|[0-9]\.\Z|0[xX]\Z"
+)
 _TAIL = re.compile(
-    r"[ ]?(?:%|\u20ac|\$|\u00a3|\u00a5|(?:usd|eur|gbp|ms|sec|seconds?|bytes?|[kmgt]i?b|hz|[kmg]hz|rows?|"
+    r"[ ]?(?:%|\u20ac|\$|\u00a3|\u00a5|(?:usd|eur|gbp|ms|sec|seconds?|bytes?|[kmgt]i?b|hz|"
+    r"[kmg]hz|rows?|"
     r"px|kg|km|mm|cm|tokens?)\b)|[,:.][0-9]|[ ]?[*^=<>+][ ]?[0-9(]",
     re.IGNORECASE,
 )
@@ -30,45 +33,56 @@ _DATE = re.compile(
     r"|(?:0?[1-9]|[12][0-9]|3[01])[-./ ](?:0?[1-9]|[12][0-9]|3[01])[-./ ](?:19|20)[0-9]{2}(?![0-9])"
 )
 _YEARS = re.compile(r"(?:19|20)[0-9]{2}(?:[ /-]+(?:19|20)[0-9]{2})+")
+_QUAD = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){2,}")
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:[ .\u00a0][0-9]{3})+")
 
 
 def is_dialled(text: str, start: int, end: int) -> bool:
     """Tell whether a number is written as one dials it, or begins with a country's code."""
-    value = text[start:end]
-    groups = _GROUPS.findall(value)
     if within_code(text, start, end) or is_fraction(text, start, end):
         return False
+    return _is_dialled(text, start, end, _GROUPS.findall(text, start, end))
+
+
+def _is_dialled(text: str, start: int, end: int, groups: list[str]) -> bool:
+    value = text[start:end]
     if value[:1] in ("+", "\uff0b"):
         return len("".join(groups)) >= _FEWEST
-    if len(groups) < 2 or _LEAD.search(text, max(start - 4, 0), start):  # noqa: PLR2004  # alone
+    if len(groups) < 2 or _LEAD.search(text, max(start - 4, 0), start):  # alone
         return False
-    if _TAIL.match(text, end) or _DATE.match(value) or _YEARS.fullmatch(value):
+    if (
+        _QUAD.fullmatch(value)
+        or _TAIL.match(text, end)
+        or _DATE.match(value)
+        or _YEARS.fullmatch(value)
+    ):
         return False
     if value[:1] == "(" or ") " in value or ")" in value[:8]:
         return value.count("(") == value.count(")")
-    if _THOUSANDS.fullmatch(value) and " " in value and not value[0] == "0" and len(groups) > 2:
-        return len(groups[0]) == 3 and _is_national(groups)  # noqa: PLR2004  # 800 123 456
+    if _THOUSANDS.fullmatch(value) and " " in value and value[0] != "0" and len(groups) > 2:
+        return len(groups[0]) == 3 and _is_national(groups)  # 800 123 456
     return max(map(len, groups)) <= _LONGEST_GROUP and _is_spread(value, groups)
 
 
 def _is_national(groups: list[str]) -> bool:
-    return len("".join(groups)) >= 9  # noqa: PLR2004  # numbers of 3-3-3 and longer
+    return len("".join(groups)) >= 9  # numbers of 3-3-3 and longer
 
 
 def _is_spread(value: str, groups: list[str]) -> bool:
     """Tell whether groups are those of one number, not numbers that stand beside each other."""
     if "/" in value and "-" in value:
         return False
-    if len(groups) > 6 and max(map(len, groups)) > 2:  # noqa: PLR2004  # pairs may be many
+    if len(groups) > 6 and max(map(len, groups)) > 2:  # pairs may be many
         return False
-    if value[0] not in "01" and len(groups) == 2 and len(groups[0]) != 5:  # noqa: PLR2004
-        # Two groups without a trunk prefix: 555-0132, 98765 43210.
-        return "-" in value and len(groups[0]) <= 4 and 6 <= len(groups[0] + groups[1])  # noqa: PLR2004
+    if value[0] != "0" and groups[0] != "1" and len(groups) == 2 and len(groups[0]) != 5:
+        # Two groups without a trunk prefix: 415-5550132, 98765 43210.
+        return "-" in value and len(groups[0]) <= 4 and len(groups[0] + groups[1]) > 7
     return all(len(group) > 1 for group in groups[1:])
 
 
-_EXTENSION = re.compile(r"[ ,;]{0,3}(?:[a-z\u00f3=~]{1,10}[.:=]?|#)[ .:=]{0,2}[0-9]{1,9}#?\Z", re.IGNORECASE)
+_EXTENSION = re.compile(
+    r"[ ,;]{0,3}(?:[a-z\u00f3=~]{1,10}[.:=]?|#)[ .:=]{0,2}[0-9]{1,9}#?\Z", re.IGNORECASE
+)
 
 
 class DialledPhoneRecogniser(PhoneRecognizer):
@@ -81,6 +95,10 @@ class DialledPhoneRecogniser(PhoneRecognizer):
         """Return where the number stands without its extension, None if it is nobody's."""
         extension = _EXTENSION.search(text, start, end)
         end = extension.start() if extension else end
+        while start < end and text[start] not in "+\uff0b(0123456789":
+            start += 1
+        if text[start : start + 1] == "(" and ")" not in text[start:end]:
+            start += 1
         return (start, end) if is_dialled(text, start, end) else None
 
     def analyze(
@@ -91,7 +109,7 @@ class DialledPhoneRecogniser(PhoneRecognizer):
         spans = {
             self.within(text, match.start, match.end)
             for region in self.supported_regions
-            for match in phonenumbers.PhoneNumberMatcher(text, region, leniency=self.leniency)
+            for match in phonenumbers.PhoneNumberMatcher(text, region, leniency=self.leniency or 0)
         }
         return list(
             EntityRecognizer.remove_duplicates(
@@ -105,16 +123,17 @@ class DialledPhoneRecogniser(PhoneRecognizer):
             start=start,
             end=end,
             score=self.SCORE,
-            analysis_explanation=AnalysisExplanation(self.name, self.SCORE),
+            analysis_explanation=AnalysisExplanation(str(vars(self)["name"]), self.SCORE),
             recognition_metadata={
-                RecognizerResult.RECOGNIZER_NAME_KEY: self.name,
+                RecognizerResult.RECOGNIZER_NAME_KEY: str(vars(self)["name"]),
                 RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
             },
         )
 
 
 _GLUED = (
-    r"(?:(?:\+[0-9]{1,3}[ .-]?)?(?:\([0-9]{2,5}\)[ ]?|[0-9]{2,5}[ .-])[0-9]{2,5}(?:[ .-][0-9]{2,5}){0,4}"
+    r"(?:(?:\+[0-9]{1,3}[ .-]?)?(?:\([0-9]{2,5}\)[ ]?|"
+    r"[0-9]{2,5}[ .-])[0-9]{2,5}(?:[ .-][0-9]{2,5}){0,4}"
     r"|\+[0-9]{8,15})"
 )
 

@@ -1,8 +1,8 @@
 """Where a value may begin and end: no letter or digit of its own alphabet stands beside it.
 
-Python's ``\\b`` and ``\\w`` count the letters of all scripts and the underscore. In languages without
-spaces a value touches other letters all the time, and in names of files and in Markdown it touches
-underscores. Both are edges here.
+Python's ``\\b`` and ``\\w`` count the letters of all scripts and the underscore. In languages
+without spaces a value touches other letters all the time, and in names of files and in Markdown it
+touches underscores. Both are edges here.
 """
 
 import re
@@ -34,8 +34,10 @@ def with_edges(expression: str) -> str:
     plain = _BOUNDARY.sub(
         lambda match: RIGHT if match["open"] is None else f"{match['open']}{LEFT}", expression
     )
-    return _LOOK.sub(lambda match: match[0].replace(r"\w", "A-Za-z0-9"), plain.replace(
-        r"(?<!\w)", LEFT).replace(r"(?!\w)", RIGHT))
+    return _LOOK.sub(
+        lambda match: match[0].replace(r"\w", "A-Za-z0-9"),
+        plain.replace(r"(?<!\w)", LEFT).replace(r"(?!\w)", RIGHT),
+    )
 
 
 def standing_alone(word: str) -> str:

@@ -23,7 +23,7 @@ def is_plate(value: str) -> bool:
     return (
         value == value.upper()
         and not value.isdecimal()
-        and 4 <= len(characters) <= 8  # noqa: PLR2004
+        and 4 <= len(characters) <= 8
         and any(map(str.isalpha, value))
         and not _PERIOD.fullmatch(value)
     )
@@ -37,13 +37,15 @@ _PLATE = (
 HEALTH_ROWS = (
     Row(
         "MEDICAL_RECORD",
-        r"mrns?|m\.r\.n\.?|medical[ _-]?records?|patient(?:[ _-]?(?:id|number|no|record|file|chart))"
+        r"mrns?|m\.r\.n\.?|medical[ _-]?records?|patient(?:[ _-]?(?:id|number|no|record|file|"
+        r"chart))"
         r"|chart(?:[ ](?:number|no))|hospital[ ](?:number|no|id)|clinic[ ](?:number|no|id)|"
         r"health[ _-]?records?|ehr(?:[ ]id)?|emr(?:[ ]id)?|encounter(?:[ ](?:id|number|no))|"
         r"accession(?:[ ](?:number|no))|specimen(?:[ ](?:id|number|no))|"
         r"prescription(?:[ ](?:number|no|id))|rx(?:[ ]?(?:number|no|#))|admission[ ](?:number|no)|"
         r"patienten(?:nummer|nr|-id)|fallnummer|krankenakte|num\u00e9ro[ ]de[ ]patient|"
-        r"historia[ ]cl\u00ednica|cartella[ ]clinica|numer[ ]pacjenta|pati\u00ebntnummer|journalnummer",
+        r"historia[ ]cl\u00ednica|cartella[ ]clinica|numer[ ]pacjenta|pati\u00ebntnummer|"
+        r"journalnummer",
         ANY,
         digits=4,
     ),
@@ -71,7 +73,8 @@ HEALTH_ROWS = (
         r"(?:licen[cs]e|number|registration|vehicle|car)?[ _-]?plates?(?:[ ](?:number|no))?|"
         r"(?:vehicle[ ]|car[ ])?registration(?:[ ](?:number|no|mark))?|license[ ]tag|tag[ ]number|"
         r"kennzeichen|nummernschild|matr\u00edcula|immatriculation|plaque(?:[ ]d.immatriculation)?|"
-        r"targa|placa|matr\u00edcula|tablica[ ]rejestracyjna|kenteken|registreringsnummer|rekisterinumero",
+        r"targa|placa|matr\u00edcula|tablica[ ]rejestracyjna|kenteken|registreringsnummer|"
+        r"rekisterinumero",
         _PLATE,
         digits=1,
         most=10,
@@ -80,7 +83,8 @@ HEALTH_ROWS = (
     Row(
         "DEVICE_ID",
         r"(?:device|equipment|implant|pacemaker|pump|monitor|meter|sensor|lead|defibrillator)"
-        r"[ _-]?(?:serial|id|identifier|number|no)(?:[ ](?:number|no))?|serial(?:[ _-]?(?:number|no|num|#))?|"
+        r"[ _-]?(?:serial|id|identifier|number|no)(?:[ ](?:number|no))?|serial(?:[ _-]?(?:number|"
+        r"no|num|#))?|"
         r"s/n|s\.n\.|ser\.[ ]?no|imei|imsi|meid|iccid|udid|udi|eui-?64|seriennummer|"
         r"ger\u00e4te(?:nummer|-id)|num\u00e9ro[ ]de[ ]s\u00e9rie|n\u00famero[ ]de[ ]serie|"
         r"numero[ ]di[ ]serie|matricola|numer[ ]seryjny|serienummer",
@@ -103,7 +107,11 @@ HEALTH_ROWS = (
 
 _WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 _VALUES = dict(
-    zip("ABCDEFGHJKLMNPRSTUVWXYZ0123456789", [*range(1, 9), *range(1, 6), 7, 9, *range(2, 10), *range(10)], strict=True)
+    zip(
+        "ABCDEFGHJKLMNPRSTUVWXYZ0123456789",
+        [*range(1, 9), *range(1, 6), 7, 9, *range(2, 10), *range(10)],
+        strict=True,
+    )
 )
 """Values of the characters of a vehicle's number (49 CFR 565.15)."""
 
@@ -123,6 +131,7 @@ class VehicleRecogniser(JudgedRecogniser):
 
     def judge(self, text: str, match: Any) -> Iterator[Judged]:
         """Return a number whose check digit is right; digits or hexadecimal alone are none."""
+        del text
         value = match[0]
         letters = {c for c in value if c.isalpha()}
         if len(letters) > 1 and letters - set("ABCDEF") and is_vehicle(value):
@@ -132,4 +141,4 @@ class VehicleRecogniser(JudgedRecogniser):
 def is_vehicle(value: str) -> bool:
     """Tell whether 17 characters have the check digit of a vehicle's number (49 CFR 565.15)."""
     total = sum(w * _VALUES[c] for w, c in zip(_WEIGHTS, value, strict=True)) % 11
-    return value[_CHECK_AT] == ("X" if total == 10 else str(total))  # noqa: PLR2004  # X is ten
+    return value[_CHECK_AT] == ("X" if total == 10 else str(total))  # X is ten

@@ -48,9 +48,9 @@ class JudgedRecogniser(PatternRecognizer):
                 start=start,
                 end=end,
                 score=score,
-                analysis_explanation=AnalysisExplanation(self.name, score),
+                analysis_explanation=AnalysisExplanation(str(vars(self)["name"]), score),
                 recognition_metadata={
-                    RecognizerResult.RECOGNIZER_NAME_KEY: self.name,
+                    RecognizerResult.RECOGNIZER_NAME_KEY: str(vars(self)["name"]),
                     RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
                 },
             )

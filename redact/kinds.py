@@ -73,7 +73,8 @@ HOW_FOUND = MappingProxyType(
         "USER_ID": "after `user id` and the like, and under a key",
         "EMAIL_ADDRESS": "by its form, in any script, also as `ana (at) example (dot) com`; surely "
         "with a public suffix or an internal domain, less so with other letters",
-        "PHONE_NUMBER": "with a country's code or in groups that a region of the policy dials; digits "
+        "PHONE_NUMBER": "with a country's code or in groups that a region of the policy dials; "
+        "digits "
         "alone after `phone`, `call`, `Tel.` and the like; nine digits or more in words",
         "STREET_ADDRESS": "by its form: number and street, box, suite, state and code",
         "ZIP_CODE": "after its name, within an address, and under a key",
@@ -83,7 +84,8 @@ HOW_FOUND = MappingProxyType(
         "DATE_OF_BIRTH": "a date after a word for birth, and under a key",
         "DATE_TIME": "by its form",
         "AGE": "a number that is said to be an age",
-        "CREDIT_CARD": "12 to 19 digits in any usual grouping that pass Luhn's check and begin like a "
+        "CREDIT_CARD": "12 to 19 digits in any usual grouping that pass Luhn's check and begin "
+        "like a "
         "brand's, or after a word for a card",
         "IBAN_CODE": "by a country's length and the check of ISO 13616, grouped or not",
         "US_BANK_NUMBER": "after `account`, `routing number` and the like",
@@ -116,7 +118,8 @@ BY_PATTERN = frozenset(HOW_FOUND) - {"LOCATION", "ORGANIZATION", "NRP", "TITLE"}
 
 DEPARTURES = (
     "Edges: a letter of another script and an underscore end a value; Presidio's `\\b` does not.",
-    "Cards: any usual grouping, 12 to 19 digits; Presidio knows 13 to 19 in groups of four. Visa of "
+    "Cards: any usual grouping, 12 to 19 digits; Presidio knows 13 to 19 in groups of four. Visa "
+    "of "
     "13 digits and Maestro of fewer than 16 need a word for a card.",
     "Mail: no quotation marks, `=`, `/`, `&` or `|` in a mailbox; what is glued to the end is cut.",
     "IBAN: small letters, points and two spaces between groups; the length of the country.",

@@ -27,9 +27,13 @@ _FILLERS = (
     "am|den|op|\u00e8|\u00e9|al|au|jest|to|numer|numeru|m\u00f3j|moj|on|m\u00e4r|\u00e4r|er|det|mitt|min|mijn|het|van|met|op|is"
 )
 _GAP = (
-    rf"(?:[\s:=#.,()\[\]\"'*_`|<>/\u2013\u2014\uff1a\u306f\u304c\u662f\u53f7\u865f-]|(?<![A-Za-z])(?:{_FILLERS})(?![A-Za-z])){{0,12}}?"
+    r"(?:[\s:=#.,()\[\]\"'*_`|<>/\u2013\u2014\uff1a\u306f\u304c\u662f\u53f7\u865f-]"
+    rf"|(?<![A-Za-z])(?:{_FILLERS})(?![A-Za-z])){{0,12}}?"
 )
 
+
+_OTHER = r"(?![\u00c0-\u024f])[^\x00-\x7f]"
+"""A character beyond ASCII that is no letter of the Latin script."""
 
 _FAR = 40
 """Characters between a name and the first digit of its number, on one line or two."""
@@ -53,7 +57,7 @@ class Row:
 
 
 _JOIN = r"[ .\-\u2010-\u2015/\u00a0\u202f]"
-CODE = rf"[A-Za-z]{{0,6}}[0-9][A-Za-z0-9]{{2,24}}(?:[-/.][A-Za-z0-9]{{1,12}}){{0,4}}"
+CODE = r"[A-Za-z]{0,6}[0-9][A-Za-z0-9]{2,24}(?:[-/.][A-Za-z0-9]{1,12}){0,4}"
 """A code: letters and digits, with a digit among the first seven, in groups joined by a dash."""
 
 SPACED = r"[A-Za-z]{0,3}[0-9]{1,6}(?:[ .\-/\u00a0\u202f][A-Za-z0-9]?[0-9]{1,7}[A-Za-z]?){1,6}"
@@ -94,7 +98,7 @@ class LabelledRecogniser(JudgedRecogniser):
 def named(row: Row) -> str:
     """Return what matches a name with a digit not far behind it."""
     return (
-        rf"(?:\b|_|[^\x00-\x7f])(?P<n>(?:{row.names})(?:'?s)?)(?:\b|[_0-9]|[^\x00-\x7f])"
+        rf"(?:\b|_|{_OTHER})(?P<n>(?:{row.names})(?:'?s)?)(?:\b|[_0-9]|{_OTHER})"
         rf"(?=[^0-9\n]{{0,{_FAR}}}\n?[^0-9\n]{{0,{_FAR}}}[0-9])"
     )
 

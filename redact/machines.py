@@ -13,7 +13,8 @@ _OCTET = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)"
 FOUR = rf"(?<![0-9])(?<![0-9]\.){_OCTET}(?:\.{_OCTET}){{3}}(?![0-9]|\.[0-9])"
 _TAIL = r"[0-9A-Fa-f:]{2,35}(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3})?"
 SIX = (
-    r"(?<![0-9A-Za-z:])(?:(?:[23][0-9A-Fa-f]{3}|f[cd][0-9A-Fa-f]{2}|fe[89ab][0-9A-Fa-f]):|64:ff9b::|"
+    r"(?<![0-9A-Za-z:])(?:(?:[23][0-9A-Fa-f]{3}|f[cd][0-9A-Fa-f]{2}|fe[89ab][0-9A-Fa-f]):|"
+    r"64:ff9b::|"
     rf"::ffff:){_TAIL}"
 )
 """Addresses begin as those that are given out (RFC 4291, RFC 4193, RFC 6052), unlike times of day
@@ -21,9 +22,10 @@ and names of classes with colons."""
 
 _SCORE = 0.6
 _WORDS = (
-    r"(?:ips?|ipv4|inet|addr(?:ess(?:es)?)?|adresse?|direcci\u00f3n|hosts?|peer|client|server|gateway|"
-    r"router|nameserver|resolver|dns|from|via|ping|ssh|traceroute|nat|dhcp|bind|listen(?:ing)?|"
-    r"connect(?:ed|ing|ion)?|remote|login|visitor|src|dst|source|destination|blocked|banned|route)"
+    r"(?:ips?|ipv4|inet|addr(?:ess(?:es)?)?|adresse?|direcci\u00f3n|hosts?|peer|client|server|"
+    r"gateway|"
+    r"router|nameserver|resolver|dns|ping|ssh|traceroute|nat|dhcp|bind|listen(?:ing)?|"
+    r"connect(?:ed|ing)?|remote|login|visitor|src|dst|blocked|banned)"
 )
 _OF_ADDRESS = re.compile(rf"(?<![A-Za-z]){_WORDS}(?![A-Za-z])[^\n0-9]{{0,20}}\Z", re.IGNORECASE)
 _PRODUCTS = (
@@ -38,12 +40,17 @@ _PRODUCTS = (
 )
 _OF_VERSION = re.compile(
     rf"(?:(?<![A-Za-z])(?:{_PRODUCTS})(?:[ ](?:is|was|to|from|no\.?|number))?[ ]?[:=]?[ ]?v?"
-    r"|[A-Za-z0-9]/v?|(?<![A-Za-z])v|(?:==|>=|<=|~=|~>|\^|(?<!~)~)[ ]?|[A-Za-z]@v?|[A-Za-z]-v?|\u00a7[ ]?"
+    r"|[A-Za-z0-9]/v?|(?<![A-Za-z])v|(?:==|>=|<=|~=|~>|\^|(?<!~)~)[ ]?|[A-Za-z]@v?|[A-Za-z]-v?|"
+    r"\u00a7[ ]?"
     r"|\u30d0\u30fc\u30b8\u30e7\u30f3|\u7248\u672c|\ubc84\uc804)\Z",
     re.IGNORECASE,
 )
-_KEYED = re.compile(r"(?:ip|addr|address|host|hostname|client|server|peer|src|dst|remote)[\"']?[=]\Z", re.I)
-_PATH = re.compile(r"(?:https?|ftp|ssh|tcp|udp|wss?|redis|postgres|mysql|amqp|//|\\\\)[:/]*\Z", re.I)
+_KEYED = re.compile(
+    r"(?:ip|addr|address|host|hostname|client|server|peer|src|dst|remote)[\"']?[=]\Z", re.I
+)
+_PATH = re.compile(
+    r"(?:https?|ftp|ssh|tcp|udp|wss?|redis|postgres|mysql|amqp|//|\\\\)[:/]*\Z", re.I
+)
 _LETTER = re.compile(r"[0-9A-Za-z]")
 _SMALL, _SMALL_FIRST = 100, 10
 _LOOK_BACK = 48

@@ -12,11 +12,18 @@ _PHONE_NAMES = (
     r"sms|viber|call(?:ed|ing)?(?:[ ](?:me|us|him|her|them|back))?|dial(?:led)?|ring|reach(?:ed)?"
     r"(?:[ ](?:me|us|him|her|them))?|text[ ](?:me|us|him|her|them)|contact(?:[ ](?:number|no))?|"
     r"callback|call[- ]back|hotline|(?:my|his|her|their|your|our)[ ](?:new[ ]|old[ ])?number|"
-    r"t[e\u00e9]l(?:[e\u00e9]phone)?|portable|mobil|mobiltelefon|mobilnummer|handy|handynummer|rufnummer|"
-    r"telefon(?:nummer)?|festnetz|anrufen|t[e\u00e9]l[e\u00e9]fono|tel[e\u00e9]fono|telefone|m[o\u00f3]vil|celular|"
-    r"telem[o\u00f3]vel|cellulare|telefono|kom[o\u00f3]rka|kom\u00f3rkowy|puhelin(?:numero)?|telefoonnummer|"
-    r"telefoon|mobiel|telefonnummer|tlf|gsm|\u0442\u0435\u043b\u0435\u0444\u043e\u043d|\u0442\u0435\u043b|\u043c\u043e\u0431\u0438\u043b\u044c\u043d\u044b\u0439|\u96fb\u8a71(?:\u756a\u53f7)?|\u643a\u5e2f|"
-    r"\u7535\u8bdd|\u624b\u673a|\uc804\ud654(?:\ubc88\ud638)?|\u0939\u093e\u0924\u092b|\u092b\u093c\u094b\u0928|\u092b\u094b\u0928|\u0647\u0627\u062a\u0641|\u062c\u0648\u0627\u0644|\u05d8\u05dc\u05e4\u05d5\u05df"
+    r"t[e\u00e9]l(?:[e\u00e9]phone)?|portable|mobil|mobiltelefon|mobilnummer|handy|handynummer|"
+    r"rufnummer|"
+    r"telefon(?:nummer)?|festnetz|anrufen|t[e\u00e9]l[e\u00e9]fono|tel[e\u00e9]fono|telefone|"
+    r"m[o\u00f3]vil|celular|"
+    r"telem[o\u00f3]vel|cellulare|telefono|kom[o\u00f3]rka|kom\u00f3rkowy|puhelin(?:numero)?|"
+    r"telefoonnummer|"
+    r"telefoon|mobiel|telefonnummer|tlf|gsm|\u0442\u0435\u043b\u0435\u0444\u043e\u043d|"
+    r"\u0442\u0435\u043b|\u043c\u043e\u0431\u0438\u043b\u044c\u043d\u044b\u0439|"
+    r"\u96fb\u8a71(?:\u756a\u53f7)?|\u643a\u5e2f|"
+    r"\u7535\u8bdd|\u624b\u673a|\uc804\ud654(?:\ubc88\ud638)?|\u0939\u093e\u0924\u092b|"
+    r"\u092b\u093c\u094b\u0928|\u092b\u094b\u0928|\u0647\u0627\u062a\u0641|"
+    r"\u062c\u0648\u0627\u0644|\u05d8\u05dc\u05e4\u05d5\u05df"
 )
 PHONES = (Row("PHONE_NUMBER", _PHONE_NAMES, _PHONE, digits=7, most=30),)
 
@@ -54,7 +61,8 @@ NATIONAL_ROWS = (
         r"credit[ ]union|payroll)?[ _-]?(?:account|acct|a/c)(?:[ ](?:number|no|num|ending))?|"
         r"routing(?:[ ](?:transit[ ])?number)?|aba(?:[ ](?:number|routing))?|rtn|transit[ ]number|"
         r"sort[ ]code|kontonummer|konto(?:nr)?|bankleitzahl|blz|cuenta(?:[ ]bancaria)?|"
-        r"compte(?:[ ]bancaire)?|conto(?:[ ]corrente)?|conta(?:[ ]corrente)?|rachunek|numer[ ]konta|"
+        r"compte(?:[ ]bancaire)?|conto(?:[ ]corrente)?|conta(?:[ ]corrente)?|rachunek|"
+        r"numer[ ]konta|"
         r"rekening(?:nummer)?|tilinumero",
         rf"{digits('5,17')}",
         digits=6,
@@ -108,7 +116,8 @@ NATIONAL_ROWS = (
     Row(
         "NATIONAL_ID",
         r"dni|nif|nie|documento[ ]nacional(?:[ ]de[ ]identidad)?|documento[ ]de[ ]identidad|"
-        r"identificaci\u00f3n[ ]fiscal|seguridad[ ]social|nuss|cif|c\u00e9dula|curp|rfc|rut|cuil|cuit",
+        r"identificaci\u00f3n[ ]fiscal|seguridad[ ]social|nuss|cif|c\u00e9dula|curp|rfc|rut|cuil|"
+        r"cuit",
         rf"[A-Za-z]?{digits('6,12')}(?:[ -]?[A-Za-z](?![A-Za-z]))?|{CODE}",
         digits=6,
         country="es",
@@ -116,9 +125,10 @@ NATIONAL_ROWS = (
     # Italy
     Row(
         "NATIONAL_ID",
-        r"codice[ ]fiscale|c\.?f\.?|partita[ ]iva|p\.?[ ]?iva|carta[ ]d.identit\u00e0|"
+        r"codice[ ]fiscale|cod\.?[ ]fisc|c\.f\.?|partita[ ]iva|p\.?[ ]?iva|carta[ ]d.identit\u00e0|"
         r"tessera[ ]sanitaria",
-        rf"[A-Za-z]{{6}}[ ]?[0-9LMNP-Va-z]{{2}}[ ]?[A-Za-z][0-9LMNP-Va-z]{{2}}[ ]?[A-Za-z][0-9LMNP-Va-z]{{3}}"
+        rf"[A-Za-z]{{6}}[ ]?[0-9LMNP-Va-z]{{2}}[ ]?[A-Za-z][0-9LMNP-Va-z]{{2}}[ ]?"
+        rf"[A-Za-z][0-9LMNP-Va-z]{{3}}"
         rf"[A-Za-z]|[A-Za-z]{{2}}[0-9]{{5}}[A-Za-z]{{2}}|{digits('8,12')}",
         digits=5,
         country="it",
@@ -194,7 +204,8 @@ NATIONAL_ROWS = (
     # France, Portugal, Brazil, the Netherlands and others, whose numbers go by their names alone
     Row(
         "NATIONAL_ID",
-        r"num\u00e9ro[ ]de[ ]s\u00e9curit\u00e9[ ]sociale|s\u00e9curit\u00e9[ ]sociale|nir|insee|num\u00e9ro[ ]fiscal|spi|"
+        r"num\u00e9ro[ ]de[ ]s\u00e9curit\u00e9[ ]sociale|s\u00e9curit\u00e9[ ]sociale|nir|insee|"
+        r"num\u00e9ro[ ]fiscal|spi|"
         r"carte[ ](?:nationale[ ])?d.identit\u00e9|cni|bsn|burgerservicenummer|sofinummer|"
         r"contribuinte|cart\u00e3o[ ](?:de[ ])?cidad\u00e3o|cpf|cnpj|rg|numero[ ]de[ ]identidade|"
         r"rodn\u00e9[ ]\u010d\u00edslo|teudat[ ]zehut|mynumber|my[ ]number[ ]card",

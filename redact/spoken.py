@@ -27,9 +27,7 @@ _DIGITS = {
 }
 _WORD = rf"(?:(?:double|triple)[ -])?(?:{'|'.join(_DIGITS)}|[0-9]{{1,5}})"
 _GAP = r"(?:[ ]?[,.()-][ ]?|[ ]{1,2}|[ ]?[)][ ]?[-]?[ ]?){1,2}"
-SPOKEN = (
-    rf"{LEFT}(?:\+?[0-9]{{1,3}}[ ]?)?[(]?{_WORD}(?:{_GAP}{_WORD}){{3,30}}{RIGHT}"
-)
+SPOKEN = rf"{LEFT}(?:\+?[0-9]{{1,3}}[ ]?)?[(]?{_WORD}(?:{_GAP}{_WORD}){{3,30}}{RIGHT}"
 _TOKEN = re.compile(r"double|triple|[a-z]+|[0-9]+", re.IGNORECASE)
 _TIMES = {"double": 2, "triple": 3}
 _FEWEST, _MOST = 9, 16
@@ -38,7 +36,7 @@ _COUNTING = "0123456789012345678909876543210987654321"
 
 
 class SpokenPhoneRecogniser(JudgedRecogniser):
-    """Finds nine digits or more in a row of which most are words: a telephone's or another number."""
+    """Finds nine digits or more in a row of which most are words, as one dictates them."""
 
     def __init__(self) -> None:
         super().__init__(

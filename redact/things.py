@@ -115,4 +115,4 @@ def _ends_identifier(before: str, after: str, kind: str) -> bool:
     if kind != "CREDIT_CARD":
         return True
     name = re.split(r"[^A-Za-z]+", before[:-1])[-1] + "_"
-    return not after[:1] in ("_", ".") or _THING.search(name[:-1]) is not None
+    return after[:1] not in ("_", ".") or _THING.search(name[:-1]) is not None

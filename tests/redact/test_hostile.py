@@ -84,7 +84,9 @@ def hurried() -> AcceleratedDetector:
     return AcceleratedDetector(recognisers, seconds=1, clock=Counting(0.05))
 
 
-@pytest.mark.parametrize("bit", ["212-555-0187 ", "10.0.0.1 ", "DE89370400440532013000 ", "2001:ab:"])
+@pytest.mark.parametrize(
+    "bit", ["212-555-0187 ", "10.0.0.1 ", "DE89370400440532013000 ", "2001:ab:"]
+)
 def test_time_is_looked_at_all_the_while(bit: str) -> None:
     """Whatever is found in masses, the clock ends it."""
     with pytest.raises(TextTimeoutError):

@@ -83,3 +83,30 @@ def test_rules_of_field_class_and_app_win() -> None:
     assert policy.rules("redact", "shop")["AGE"].operator == "mask"
     assert policy.rules("redact_json", "shop")["AGE"].operator == "drop"
     assert policy.rules("redact_json", "clinic")["AGE"].operator == "keep"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_type_that_a_preset_replaces_has_a_finder(preset: str) -> None:
+    """A preset promises nothing that nobody looks for, and lists no exception."""
+    policy = load_policy(preset)
+    assert policy.replaced() <= policy.found()
+    assert policy.without_finder == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("entities: {LOCATION: {}}\nnames: {model: none}\n", "LOCATION"),
+        ("entities: {HOST: {operator: mask}}\n", "HOST"),
+        ("entities: {AGE: {}}\napps: {clinic: {entities: {HOST: {operator: drop}}}}\n", "HOST"),
+    ],
+)
+def test_a_type_without_a_finder_is_refused(text: str, kind: str) -> None:
+    """The message names the type and the word that allows it; with that word it loads."""
+    with pytest.raises(UsageError) as caught:
+        parse_policy(f"name: mine\n{text}", "policy.yaml")
+    assert f"nothing in this policy finds {kind}" in str(caught.value)
+    assert f"without_finder: [{kind}]" in str(caught.value)
+    parse_policy(f"name: mine\n{text}without_finder: [{kind}]\n", "policy.yaml")
+    parse_policy(f"name: mine\n{text}deny: {{{kind}: [Atlantis]}}\n", "policy.yaml")
+    parse_policy(f"name: mine\n{text}keys: {{personal: {{place: {kind}}}}}\n", "policy.yaml")
