@@ -32,7 +32,11 @@ SENTENCES = (
     "line\\n{}\\nline",
     "<td>{}</td>",
 )
-ASSIGNED = ("export {word}_KEY={value}", '{{"{word}_token": "{value}"}}', "{word} secret: '{value}'")
+ASSIGNED = (
+    "export {word}_KEY={value}",
+    '{{"{word}_token": "{value}"}}',
+    "{word} secret: '{value}'",
+)
 
 
 @lru_cache
