@@ -44,7 +44,8 @@ FOREIGN_KEYS = (
 )
 
 ROLE = (
-    r"(?:[ _.-]?(?:[0-9]{1,2}|prod(?:uction)?|dev|test|stag(?:e|ing)|live|old|new|current|root|admin"
+    r"(?:[ _.-]?(?:[0-9]{1,2}|prod(?:uction)?|dev|test|stag(?:e|ing)|live|old|new|current|root|a"
+    r"dmin"
     r"|user|primary|secondary|backup|main|default|confirm(?:ation)?|again|repeat|plain|clear|raw))?"
 )
 """What may stand behind such a word in a key: `PASSWORD_PROD`, `password2`."""
@@ -52,9 +53,7 @@ ROLE = (
 NUMBER = r"(?:[ _.-]?[0-9]{1,2})?"
 """The same behind a short word."""
 
-PURPOSE = (
-    r"(?:[ ](?:\(|for|of|to|on|in|f\u00fcr|von|pour|de|para|di|da|voor|dla)[^\n:=]{1,60}?)?"
-)
+PURPOSE = r"(?:[ ](?:\(|for|of|to|on|in|f\u00fcr|von|pour|de|para|di|da|voor|dla)[^\n:=]{1,60}?)?"
 """What it is for: `password (temporary)`, `password for the wifi`."""
 
 ASSIGNED = (
@@ -73,6 +72,8 @@ IS = (
 """Says that what follows is the secret."""
 
 FOREIGN_IS = (
-    r"[ ]?(?:\u662f|\u4e3a|\u70ba|\u306f|\u5c31\u662f|\u8a2d\u7f6e\u70ba|\u8bbe\u4e3a|[:=\uff1a\uff1d]|-|\u2014"
-    r"|\uc740|\ub294|\u043d\u043e\u0432\u044b\u0439|\u044d\u0442\u043e|\u03b5\u03af\u03bd\u03b1\u03b9|\u05d4\u05d9\u05d0|\u0647\u064a)[ \u300c\"'\u201c`]{0,2}"
+    r"[ ]?(?:\u662f|\u4e3a|\u70ba|\u306f|\u5c31\u662f|\u8a2d\u7f6e\u70ba|\u8bbe\u4e3a|[:=\uff1a"
+    r"\uff1d]|-|\u2014"
+    r"|\uc740|\ub294|\u043d\u043e\u0432\u044b\u0439|\u044d\u0442\u043e|\u03b5\u03af\u03bd\u03b1"
+    r"\u03b9|\u05d4\u05d9\u05d0|\u0647\u064a)[ \u300c\"'\u201c`]{0,2}"
 )

@@ -11,6 +11,7 @@ SHAPES = (
     ),
 )
 
+
 class ShapeRecogniser(PatternRecognizer):
     """Finds credentials by the shape their issuer gave them."""
 

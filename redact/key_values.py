@@ -11,6 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from redact.key_placeholders import are_ordinary, is_ordinary, says_nothing
+from redact.stand_ins import is_stand_in
 
 _LONGEST_VALUE = 2_000
 """Longer values are texts, to be looked through."""
@@ -256,6 +257,9 @@ def _is_place_in_a_network(text: str) -> bool:
 
 def _is_secret(value: Value) -> bool:
     text = value.text
+    is_marked = not (text[0].isalnum() and text[-1].isalnum()) or text.lower().endswith("xxx")
+    if is_marked and is_stand_in(text):
+        return False
     if value.is_number:
         return value.certain and len(text) >= _SHORTEST_PIN and text.isdigit()
     if not value.certain:

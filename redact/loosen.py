@@ -1,8 +1,8 @@
 """Regular expressions made looser, so that a prefilter which never misses can be built from them.
 
 Every change only adds matches: an assertion is dropped, or taken as a part of the match where it
-stands at an end; a long bounded repeat becomes an open one. So a text in which the loosened
-expression has no match has none of the original.
+stands at an end; a long repeat becomes an open one, a very long optional group anything at all. So
+a text in which the loosened expression has no match has none of the original.
 
 There are two dialects, both of single bytes. ASCII is for texts of ASCII. SHADOW is for all others,
 in which each character beyond ASCII has been replaced by the byte 0xFF: there this byte may be a
@@ -96,8 +96,11 @@ def _translated(token: str, dialect: Dialect) -> str:
         raise ValueError("no looser form of this class is known")
     foreign = not token.isascii() or r"\w" in token or r"\s" in token
     token = _FOREIGN.sub("", token)
-    if negated or not foreign:
-        return token
+    return token if negated or not foreign else _with_any(token)
+
+
+def _with_any(token: str) -> str:
+    """Add the byte of characters beyond ASCII to a class, where it makes no range."""
     if token.startswith("[]"):
         return f"{token[:-1]}{_ANY}]"
     hyphen = "\\" if token.startswith("[-") else ""

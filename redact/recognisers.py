@@ -11,7 +11,15 @@ from presidio_analyzer import EntityRecognizer, Pattern, predefined_recognizers
 
 from redact.accounts import IbanRecogniser, SocialSecurityRecogniser, WalletRecogniser
 from redact.addresses import ADDRESS_ROWS, AddressRecogniser
-from redact.announced import ANNOUNCED
+from redact.announced import (
+    AssignedKey,
+    AssignedPassword,
+    AssignedWord,
+    ForeignPassword,
+    SaidPassword,
+)
+from redact.announced_codes import AnnouncedCode
+from redact.announced_options import AddressPassword, Authorisation, Cookie, OptionPassword
 from redact.cards import CardRecogniser
 from redact.contacts import (
     DisguisedAddressRecogniser,
@@ -132,7 +140,16 @@ def build_recognisers(
         VendorKeyRecogniser(keys),
         VendorContextRecogniser(keys),
         ShapeRecogniser(),
-        *(make() for make in ANNOUNCED),
+        AssignedPassword(),
+        AssignedWord(),
+        SaidPassword(),
+        ForeignPassword(),
+        AssignedKey(),
+        Authorisation(),
+        AddressPassword(),
+        Cookie(),
+        OptionPassword(),
+        AnnouncedCode(),
         *([HostRecogniser(domains)] if domains else []),
         *([SocialSecurityRecogniser()] if "us" in policy.countries else []),
         DialledPhoneRecogniser(regions),

@@ -1,12 +1,14 @@
 """What stands where a secret would stand: references to variables, blanks, words of a sentence."""
 
+import json
 import re
+from importlib import resources
 
 _REFERENCE = re.compile(
     r"""
     [$%@]?\{.*|\$\(.*|\$[A-Za-z_][A-Za-z0-9_]*|\$env:.*|%[A-Za-z_]+%|%\(?\w*\)?[sdr]|@[A-Z_]+@|:[a-z_]+
     |<.*|\[.*|\(.*|!.?(?:vault|secret|ref|env|sub|getatt)\b.*|\#\{.*|`.*|&[a-z].*|\\[nrt]?.{0,2}
-    |[*•●·.…_xX?#-]+|\W{1,3}
+    |[\w-]{0,10}?(?:\.{3,}|…|x{3,}|\*{3,})|[*•●·.…_xX?#-]+|\W{1,3}
     |[A-Za-z_][\w.:>-]*[(\[].*
     |(?:self|this|args?|config|cfg|conf|settings|env|process|os|req|request|params?|options?|opts
       |secrets?|vars?|local|data|module|user|form|props|state|input|ctx|context|creds?|credentials
@@ -23,38 +25,7 @@ _REFERENCE = re.compile(
 )
 
 _NOT_SAID = frozenset(
-    """
-    a about above accepted access account active actually added again all allowed already also always
-    an and any anyway as asked at authentication back bad base64 based bcrypt because been before
-    being below between blank boolean both bool but by bytes can cannot case change changed changes
-    char check choose clear column come compromised confirmation confirm contain contains correct
-    could count crypt date default did different disabled do does done easy either email empty
-    enabled encrypted enter entered error every exactly expected expire expired expires expiry
-    exposed extra failed fail field fields fine first follow following for forgot forgotten format
-    found from full generated get give given go good hard has hash hashed have he here hidden hint
-    his how i if important in incorrect input instead int integer invalid is issue it its just kept
-    key know known last leaked least left less like likely link list locked login logins long lost
-    made manager managers managers many mandatory masked match matches may md5 me min minimum missing
-    mismatch more most must my name necessary need needed needs never new next no none not nothing now
-    null number oauth oauth2 object of off offered ok okay old on once one only open optional or other
-    our out over page per permanent please policy possible predictable present private prompt
-    protected protection provided public read really recommended recovery regex rejected reminder
-    required requirement requirements requires reset resets rotate rotated rotation rule rules same
-    saved secure see sensitive sent set settings sha1 sha256 sha512 shared short should shown simple
-    since size so some something soon sorry still stored strength string str strong stronger such
-    sure temporary text than thanks that the their them then there these they this those to together
-    too true type typed unchanged unclear under undefined unique unknown unless unset until up update
-    updated upper use used useful user username users uses usually valid validation value var varchar
-    verified very visible was way we weak well were what when where whether which while who will with
-    without word words wrong yes yet you your yours characters character digits letters length max
-    maximum special uppercase lowercase alphanumeric numeric utf8 argon2 pbkdf2 scrypt jwt totp
-    requested pending confidential secret safe gone back better enough obligatorio obligatoria
-    requerido requerida incorrecta incorrecto olvidada nueva actual erforderlich falsch vergessen
-    bitte neu ist ein eine und oder muss nicht ungültig zurücksetzen obligatoire requis oublié incorrect
-    incorrecte le la votre nouveau obrigatória obrigatório esquecida esqueceu inválida verplicht
-    vergeten onjuist ongeldig wymagane nieprawidłowe zapomniane obbligatoria dimenticata errata
-    обязательно обязательное неверный забыли забыт введите должен не поле новый required
-    """.split()
+    json.loads((resources.files("redact") / "prose_words.json").read_text(encoding="utf-8"))
 )
 """Words that follow `password:` or `password is` in sentences, forms and types."""
 
@@ -85,4 +56,6 @@ def reads_like_prose(value: str) -> bool:
 def is_of_sentence(word: str) -> bool:
     """Tell whether one word after `is` is likely a part of the sentence: a participle and such."""
     plain = word.strip(_TRAILING).lower()
-    return plain in _NOT_SAID or plain.endswith(_SUFFIXES) or _TECHNICAL.fullmatch(plain) is not None
+    return (
+        plain in _NOT_SAID or plain.endswith(_SUFFIXES) or _TECHNICAL.fullmatch(plain) is not None
+    )

@@ -1,8 +1,8 @@
 """Keys of services: a kept list of shapes, from gitleaks and of our own, as recognisers.
 
-`vendor_keys.json` is made from gitleaks' rules (`training.secrets.vendor_keys`), `vendor_keys_own.json`
-is written by hand from what issuers publish. A rule has the expression of a `value`; one with a
-`word` counts only where the word stands before the value in an assignment.
+`vendor_keys.json` is made from gitleaks' rules (`training.secrets.vendor_keys`); what is in
+`vendor_keys_own.json` is written by hand from what issuers publish. A rule has the expression of a
+`value`; one with a `word` counts only where the word stands before the value in an assignment.
 """
 
 import json

@@ -20,7 +20,9 @@ def _each(items: Any, rng: random.Random, *, folded: bool) -> list[str]:
     return [_of(str(operator), value, rng, folded=folded) for operator, value in items]
 
 
-def _of(operator: str, value: Any, rng: random.Random, *, folded: bool) -> str:
+def _of(  # noqa: PLR0911  # one return for each kind of part
+    operator: str, value: Any, rng: random.Random, *, folded: bool
+) -> str:
     if operator == "LITERAL":
         return _cased(chr(value), rng, folded=folded)
     if operator == "IN":

@@ -34,7 +34,7 @@ _GENERIC = frozenset(
 _PUBLIC = frozenset({"asana-client-id", "discord-client-id", "pkcs12-file"})
 """Rules for public numbers or for names of files."""
 
-_TOO_WIDE = {"sourcegraph-access-token": "|[a-fA-F0-9]{40}"}
+_TOO_WIDE = {"sourcegraph-access-part": "|[a-fA-F0-9]{40}"}
 """Alternatives that are any hash: gitleaks asks for a word anywhere in the file first."""
 
 _BEFORE = re.compile(r"(?:\[\\w\.-\]\{0,50\}\?)")
@@ -88,9 +88,9 @@ def _alternatives(expression: str) -> list[str]:
     parts, depth, start, index = [], 0, 0, 0
     while index < len(expression):
         end = _token_end(expression, index)
-        token = expression[index:end]
-        depth += (token == "(") - (token == ")")
-        if token == "|" and not depth:
+        part = expression[index:end]
+        depth += (part == "(") - (part == ")")
+        if part == "|" and not depth:
             parts.append(expression[start:index])
             start = end
         index = end
@@ -144,39 +144,39 @@ def _python(expression: str) -> str:
             index += 4
             continue
         end = _token_end(expression, index)
-        token = expression[index:end]
-        if token == "(":
+        part = expression[index:end]
+        if part == "(":
             named = re.match(r"\(\?P<\w+>|\((?!\?)", expression[index:])
             flagged = re.match(r"\(\?-?[ims]?:", expression[index:])
             if not named and not flagged:
                 raise ValueError(f"unknown group in {expression}")
             end = index + (named or flagged or [""]).end()  # type: ignore[union-attr]
-            token = "(?:" if named else expression[index:end]
+            part = "(?:" if named else expression[index:end]
             waiting.append(0)
-        elif token == ")":
+        elif part == ")":
             whole.discard(len(waiting))
-            token += ")" * waiting.pop()
-        elif token == "|" and waiting[-1] and len(waiting) not in whole:
+            part += ")" * waiting.pop()
+        elif part == "|" and waiting[-1] and len(waiting) not in whole:
             raise ValueError(f"a flag reaches over alternatives in {expression}")
-        pieces.append(_ascii(token))
+        pieces.append(_ascii(part))
         index = end
     return "".join(pieces) + ")" * waiting.pop()
 
 
-def _ascii(token: str) -> str:
+def _ascii(part: str) -> str:
     """Return a character, escape or class in ASCII terms."""
-    if token == r"\x60":
+    if part == r"\x60":
         return "`"
-    if token in (r"\/", r"\_", r"\"", r"\#"):
-        return token[1]
-    if token in _CLASSES:
-        return f"[{_CLASSES[token]}]"
-    if token.startswith("["):
-        token = token.replace("[:alnum:]", "A-Za-z0-9").replace(r"\/", "/").replace(r"\x60", "`")
-        token = token.replace(r"\_", "_").replace(r"\.", ".").replace(r"\+", "+")
+    if part in (r"\/", r"\_", r"\"", r"\#"):
+        return part[1]
+    if part in _CLASSES:
+        return f"[{_CLASSES[part]}]"
+    if part.startswith("["):
+        part = part.replace("[:alnum:]", "A-Za-z0-9").replace(r"\/", "/").replace(r"\x60", "`")
+        part = part.replace(r"\_", "_").replace(r"\.", ".").replace(r"\+", "+")
         for short, long in _CLASSES.items():
-            token = token.replace(short, long)
-    return token
+            part = part.replace(short, long)
+    return part
 
 
 def _token_end(expression: str, index: int) -> int:
