@@ -22,6 +22,7 @@ QUIET: Mapping[str, Any] = {
     "failing": 0.2,
     "model": 0.3,
     "mail": 0.2,
+    "kept": False,
     "bad": 2,
     "segments": ("free", "free", "gold"),
 }
@@ -36,7 +37,7 @@ def five_weeks(folder: Path, *, seed: int = 0, **changed: Any) -> Lake:
         day = _micros(FIRST + timedelta(days=number))
         for i, trace in enumerate(_traces(rng, number, day, now)):
             traces.append(trace)
-            findings.append(_found(day, i, rng.random() < now["mail"]))
+            findings.append(_found(day, i, rng.random() < now["mail"], now["kept"]))
             if i % 2:
                 p_fail = 0.9 if rng.random() < now["failing"] else 0.1
                 labels.append(label(trace, p_fail, trace_started_at=trace["started_at"]))
@@ -65,12 +66,12 @@ def _traces(
         }
 
 
-def _found(day: int, number: int, mail: bool) -> Row:
+def _found(day: int, number: int, mail: bool, kept: bool) -> Row:
     one = {"type": "EMAIL_ADDRESS", "operator": "placeholder", "count": 2}
     return {
         "_ingested_at": day + number,
         "characters_scanned": 100,
-        "counts": [one] if mail else [],
+        "counts": [one] * mail + [{"type": "URL", "operator": "keep", "count": 1}] * kept,
         "previous": "p",
         "chain": "c",
     }
