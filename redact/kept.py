@@ -19,7 +19,18 @@ JOIN_KEYS: Final = frozenset({"trace_id", "feedback_id"})
 """Fields that name a record, here and in other programs."""
 
 _KIND: Final = "ID"
-_TYPES: Final = NUMBER_LIKE | {"EMAIL_ADDRESS", "IBAN_CODE", "IP_ADDRESS", "SECRET", "USER_ID"}
+_TYPES: Final = NUMBER_LIKE | {
+    "EMAIL_ADDRESS",
+    "IBAN_CODE",
+    "IP_ADDRESS",
+    "MAC_ADDRESS",
+    "HOST",
+    "SECRET",
+    "USER_ID",
+    "VEHICLE_ID",
+    "MEDICAL_RECORD",
+    "HEALTH_PLAN_ID",
+}
 _GAP: Final = "\n\n"
 _MOST_CLEAN: Final = 50_000
 

@@ -9,28 +9,25 @@ laid on top when the segment is rendered.
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from redact.embedded import FILE, blanked, embedded_files, is_file
 from redact.findings import Detector, Finding
 from redact.key_reading import HARMLESS
-from redact.key_rules import Key, KeyBook, shown_by
+from redact.key_rules import KeyBook
 from redact.key_values import fits
+from redact.keyed import SURE, Keyed, Span, is_short, keyed_values, reading
 from redact.kinds import NUMBER_LIKE
 from redact.learn import NOTHING, KeyedValue, Learnt, learnt_from, learnt_from_prose
-from redact.pairs import Pair, pairs
 from redact.prose import is_prose
 from redact.structure import Leaf, is_json, leaves
 from schemas.reasons import Reason
 
-SURE = 1.0
 NO_QUOTES: Final[Mapping[int, str]] = MappingProxyType({})
 _MAX_DEPTH = 6
 _GAP = "\n\n"
-_LONGEST_NUMBER = 24
-_MOST_WORDS = 4
 
 
 class Segment(msgspec.Struct, frozen=True, gc=False):
@@ -89,14 +86,6 @@ class Analysis(msgspec.Struct, gc=False):
             self.marks = tuple([m for m in self.marks if m.findings or m.inner is not None])
 
 
-class _Keyed(NamedTuple):
-    """A value of a text that its key says is personal; ``quote`` is what a string needs there."""
-
-    finding: Finding
-    value: KeyedValue
-    quote: str
-
-
 class Analyser:
     """Analyses segments with one detector and the rules on keys of one policy.
 
@@ -118,40 +107,11 @@ class Analyser:
             return self._analyse_json(text, depth)
         files = embedded_files(text) if self._files else []
         readable = blanked(text, files)
-        keyed, harmless = self._keyed(readable)
+        keyed, harmless = keyed_values(readable, self._book)
         found = [f for f in self._detector.find(readable) if not _is_harmless(f, text, harmless)]
-        findings = (*found, *files, *[one.finding for one in keyed])
-        learnt = learnt_from_prose(text, found) | learnt_from([one.value for one in keyed])
+        findings = (*found, *files, *[each.finding for each in keyed])
+        learnt = learnt_from_prose(text, found) | learnt_from([each.value for each in keyed])
         return Analysis(findings, None, learnt, _quotes(keyed))
-
-    def _keyed(self, text: str) -> tuple[list[_Keyed], list[tuple[int, int]]]:
-        """Return what the keys in a text say, and where the values of harmless keys stand."""
-        keyed: list[_Keyed] = []
-        harmless: list[tuple[int, int]] = []
-        found = [
-            (pair, self._book.known.get(pair.key) or self._book.key(pair.key))
-            for pair in pairs(text)
-        ]
-        shown = _shown(found)
-        for pair, key in found:
-            if key.rule is None:
-                continue
-            if key.rule == HARMLESS:
-                if _is_short(pair.value):
-                    harmless.append((pair.start, pair.end))
-                continue
-            certain = key.certain
-            if key.part == "name" and pair.owner in shown:
-                if shown[pair.owner] == "thing":
-                    continue
-                certain = True
-            is_number = pair.quote != ""
-            kind = fits(key.rule, pair.value, certain=certain, is_number=is_number)
-            if kind is not None:
-                finding = Finding(kind, pair.start, pair.end, SURE, pair.value)
-                value = KeyedValue(kind, pair.value, key.part, pair.owner)
-                keyed.append(_Keyed(finding, value, pair.quote))
-        return keyed, harmless
 
     def _analyse_json(self, text: str, depth: int) -> Analysis:
         found = leaves(text, self._book)
@@ -200,21 +160,21 @@ class Analyser:
         """
         learnt = NOTHING
         texts: list[str] = []
-        vetoed: dict[int, list[tuple[int, int]]] = {}
+        vetoed: dict[int, list[Span]] = {}
         for index in free:
             text = found[index].text
             if len(text) >= _SHORTEST_STRUCTURE and found[index].kind == "string":
                 files = embedded_files(text) if self._files else []
                 text = blanked(text, files)
-                keyed, vetoed[index] = self._keyed(text)
+                keyed, vetoed[index] = keyed_values(text, self._book)
                 if files or keyed:
-                    findings[index] = [*files, *[one.finding for one in keyed]]
+                    findings[index] = [*files, *[each.finding for each in keyed]]
                     quotes[index] = _quotes(keyed)
-                    learnt |= learnt_from([one.value for one in keyed])
+                    learnt |= learnt_from([each.value for each in keyed])
             texts.append(text)
         for index, finding in self._placed([found[i] for i in free], texts, free):
             leaf = found[index]
-            harmless = leaf.rule == HARMLESS and _is_short(leaf.text)
+            harmless = leaf.rule == HARMLESS and is_short(leaf.text)
             if (harmless or _within(finding, vetoed.get(index, ()))) and _is_bare(
                 finding, leaf.text[finding.start : finding.end]
             ):
@@ -250,7 +210,8 @@ def _kind(leaf: Leaf) -> str | None:
     """Return the type that the key of a leaf makes its value, None if it makes it none."""
     if not leaf.rule or leaf.kind == "key" or _is_label(leaf):
         return None
-    return fits(leaf.rule, leaf.text, certain=leaf.certain, is_number=leaf.kind == "number")
+    value = reading(leaf.text)
+    return fits(leaf.rule, value, certain=leaf.certain, is_number=leaf.kind == "number")
 
 
 def _is_label(leaf: Leaf) -> bool:
@@ -263,26 +224,12 @@ def _is_label(leaf: Leaf) -> bool:
     )
 
 
-def _shown(found: Sequence[tuple[Pair, Key]]) -> dict[int, str]:
-    """Return whether each object whose keys say so describes a person or a thing."""
-    objects: dict[int, list[Key]] = {}
-    for pair, key in found:
-        if key.shows:
-            objects.setdefault(pair.owner, []).append(key)
-    return {owner: shown_by(keys) for owner, keys in objects.items()}
-
-
-def _is_short(text: str) -> bool:
-    """Return whether a value is a number or a code, no text in which other things may stand."""
-    return len(text) <= _LONGEST_NUMBER or text.count(" ") < _MOST_WORDS
-
-
 def _is_prose(leaf: Leaf) -> bool:
     return leaf.rule is None and is_prose(leaf.text, leaf.key)
 
 
-def _quotes(keyed: Sequence[_Keyed]) -> Mapping[int, str]:
-    return {one.finding.start: one.quote for one in keyed if one.quote} if keyed else NO_QUOTES
+def _quotes(keyed: Sequence[Keyed]) -> Mapping[int, str]:
+    return {each.finding.start: each.quote for each in keyed if each.quote} if keyed else NO_QUOTES
 
 
 def _mark(
@@ -308,7 +255,7 @@ def _document(free: Sequence[Leaf], texts: Sequence[str]) -> tuple[str, list[int
     return "".join(pieces), starts
 
 
-def _is_harmless(finding: Finding, text: str, harmless: Sequence[tuple[int, int]]) -> bool:
+def _is_harmless(finding: Finding, text: str, harmless: Sequence[Span]) -> bool:
     """Return whether a finding is the bare number of a thing, as the key before it says."""
     return (
         bool(harmless)
@@ -317,7 +264,7 @@ def _is_harmless(finding: Finding, text: str, harmless: Sequence[tuple[int, int]
     )
 
 
-def _within(finding: Finding, spans: Iterable[tuple[int, int]]) -> bool:
+def _within(finding: Finding, spans: Iterable[Span]) -> bool:
     return any([start <= finding.start and finding.end <= end for start, end in spans])  # noqa: C419  # faster so
 
 

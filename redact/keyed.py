@@ -1,0 +1,84 @@
+"""What the keys say that stand in a text which is not one JSON document.
+
+Each value under a personal key is a sure finding if it can be what the key names; the bare numbers
+under a harmless key are none. Rules and checks are those for the leaves of a JSON document.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from redact.findings import Finding
+from redact.key_reading import HARMLESS
+from redact.key_rules import Key, KeyBook, shown_by
+from redact.key_values import fits, is_ordinary
+from redact.learn import KeyedValue
+from redact.normalise import normalise
+from redact.pairs import Pair, pairs
+
+SURE: Final = 1.0
+"""The score of what a key names."""
+
+_LONGEST_NUMBER: Final = 24
+_MOST_WORDS: Final = 4
+
+Span = tuple[int, int]
+
+
+class Keyed(NamedTuple):
+    """A value of a text that its key says is personal; ``quote`` is what a string needs there."""
+
+    finding: Finding
+    value: KeyedValue
+    quote: str
+
+
+def keyed_values(text: str, book: KeyBook) -> tuple[list[Keyed], list[Span]]:
+    """Return the personal values in a text, and the places of the values of harmless keys."""
+    found = [(pair, book.known.get(pair.key) or book.key(pair.key)) for pair in pairs(text)]
+    if not found:
+        return [], []
+    shown = _shown(found)
+    keyed: list[Keyed] = []
+    harmless: list[Span] = []
+    for pair, key in found:
+        if key.rule == HARMLESS:
+            if is_short(pair.value):
+                harmless.append((pair.start, pair.end))
+        elif key.rule is not None:
+            value = _judged(pair, key, shown.get(pair.owner, ""))
+            if value is not None:
+                finding = Finding(value.type, pair.start, pair.end, SURE, value.value)
+                keyed.append(Keyed(finding, value, pair.quote))
+    return keyed, harmless
+
+
+def reading(value: str) -> str:
+    """Return a value as it reads, without what disguises it."""
+    normal = normalise(value)
+    return value if normal is None else normal.text
+
+
+def is_short(text: str) -> bool:
+    """Return whether a value is a number or a code, no text in which other things may stand."""
+    return len(text) <= _LONGEST_NUMBER or text.count(" ") < _MOST_WORDS
+
+
+def _judged(pair: Pair, key: Key, shown: str) -> KeyedValue | None:
+    """Return the value of a pair as what its key names, None if it cannot be that."""
+    certain = key.certain
+    value = reading(pair.value)
+    if key.part == "name" and shown == "thing":
+        return None
+    if key.part == "name" and shown == "person" and not is_ordinary(value):
+        certain = True
+    kind = fits(key.rule or "", value, certain=certain, is_number=pair.quote != "")
+    return None if kind is None else KeyedValue(kind, value, key.part, pair.owner)
+
+
+def _shown(found: Sequence[tuple[Pair, Key]]) -> dict[int, str]:
+    """Return whether each object whose keys say so describes a person or a thing."""
+    objects: dict[int, list[Key]] = {}
+    for pair, key in found:
+        if key.shows:
+            objects.setdefault(pair.owner, []).append(key)
+    return {owner: shown_by(keys) for owner, keys in objects.items()}
