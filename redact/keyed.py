@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from redact.findings import Finding
+from redact.key_placeholders import is_ordinary
 from redact.key_reading import HARMLESS
 from redact.key_rules import Key, KeyBook, shown_by
-from redact.key_values import fits, is_ordinary
+from redact.key_values import fits
 from redact.learn import KeyedValue
 from redact.normalise import normalise
 from redact.pairs import Pair, pairs

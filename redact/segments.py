@@ -121,10 +121,10 @@ class Analyser:
         said: list[KeyedValue] = []
         free: list[int] = []
         for index, leaf in enumerate(found):
-            kind = _kind(leaf)
-            if kind is not None:
-                findings[index] = [Finding(kind, 0, len(leaf.text), SURE)]
-                said.append(KeyedValue(kind, leaf.text, leaf.part, leaf.owner))
+            value = _keyed_value(leaf)
+            if value is not None:
+                findings[index] = [Finding(value.type, 0, len(leaf.text), SURE, value.value)]
+                said.append(value)
             elif leaf.kind == "string" and self._files and is_file(leaf.text):
                 findings[index] = [Finding(FILE, 0, len(leaf.text), SURE)]
             elif leaf.kind == "string" and leaf.text[:1] in _OPENING and is_json(leaf.text):
@@ -206,22 +206,13 @@ _SHORTEST_STRUCTURE: Final = 6
 """Characters of a string that may hold a key and a value."""
 
 
-def _kind(leaf: Leaf) -> str | None:
-    """Return the type that the key of a leaf makes its value, None if it makes it none."""
-    if not leaf.rule or leaf.kind == "key" or _is_label(leaf):
+def _keyed_value(leaf: Leaf) -> KeyedValue | None:
+    """Return the value of a leaf as what its key says it is, None if it is no such thing."""
+    if not leaf.rule or leaf.kind == "key":
         return None
     value = reading(leaf.text)
-    return fits(leaf.rule, value, certain=leaf.certain, is_number=leaf.kind == "number")
-
-
-def _is_label(leaf: Leaf) -> bool:
-    """Return whether a value only repeats its key in words: `"zip_code": "Zip code"`."""
-    text, label = leaf.text, leaf.label
-    return (
-        leaf.rule != "SECRET"
-        and len(text) == len(label) - len(": ")
-        and label[: -len(": ")].lower() == text.replace("_", " ").lower()
-    )
+    kind = fits(leaf.rule, value, certain=leaf.certain, is_number=leaf.kind == "number")
+    return None if kind is None else KeyedValue(kind, value, leaf.part, leaf.owner)
 
 
 def _is_prose(leaf: Leaf) -> bool:
