@@ -257,8 +257,9 @@ def _is_place_in_a_network(text: str) -> bool:
 
 def _is_secret(value: Value) -> bool:
     text = value.text
-    is_marked = not (text[0].isalnum() and text[-1].isalnum()) or text.lower().endswith("xxx")
-    if is_marked and is_stand_in(text):
+    first = text.split(maxsplit=1)[0]
+    is_marked = not (first[0].isalnum() and first[-1].isalnum()) or first.lower().endswith("xxx")
+    if is_marked and is_stand_in(first):
         return False
     if value.is_number:
         return value.certain and len(text) >= _SHORTEST_PIN and text.isdigit()

@@ -8,7 +8,7 @@ _REFERENCE = re.compile(
     r"""
     [$%@]?\{.*|\$\(.*|\$[A-Za-z_][A-Za-z0-9_]*|\$env:.*|%[A-Za-z_]+%|%\(?\w*\)?[sdr]|@[A-Z_]+@|:[a-z_]+
     |<.*|\[.*|\(.*|!.?(?:vault|secret|ref|env|sub|getatt)\b.*|\#\{.*|`.*|&[a-z].*|\\[nrt]?.{0,2}
-    |[\w-]{0,10}?(?:\.{3,}|…|x{3,}|\*{3,})|[*•●·.…_xX?#-]+|\W{1,3}
+    |[a-z]{1,8}[-_]|[\w-]{0,10}?(?:\.{3,}|…|x{3,}|\*{3,})|[*•●·.…_xX?#-]+|\W{1,3}
     |[A-Za-z_][\w.:>-]*[(\[].*
     |(?:self|this|args?|config|cfg|conf|settings|env|process|os|req|request|params?|options?|opts
       |secrets?|vars?|local|data|module|user|form|props|state|input|ctx|context|creds?|credentials
