@@ -21,7 +21,8 @@ SAID = 0.88
 _FILLERS = (
     "number|numbers|num|no|nos|nr|nro|id|ids|code|is|was|are|it's|its|be|reads|of|for|on|under|the|"
     "my|his|her|their|our|your|a|an|new|old|current|us|u\\.s|file|card|records?|valid|value|called|"
-    "holder|at|me|us|him|them|or|please|back|directly|text|nummer|nummern|lautet|lauten|ist|war|"
+    "holder|patient|person|customer|member|client|user|applicant|employee|driver|owner|wife|husband|"
+    "son|daughter|mother|father|at|me|us|him|them|or|please|back|directly|text|nummer|nummern|lautet|lauten|ist|war|"
     "unter|der|die|das|von|meine?|ihre?|seine?|f\u00fcr|numero|num\u00e9ro|n\u00famero|n\u00fam|n[\u00b0\u00ba]|nº|es|era|"
     "est|de|del|du|della|di|do|da|la|le|el|il|mi|mon|ma|votre|son|sa|tu|su|meu|minha|mio|mia|"
     "am|den|op|\u00e8|\u00e9|al|au|jest|to|numer|numeru|m\u00f3j|moj|on|m\u00e4r|\u00e4r|er|det|mitt|min|mijn|het|van|met|op|is"
@@ -57,7 +58,7 @@ class Row:
 
 
 _JOIN = r"[ .\-\u2010-\u2015/\u00a0\u202f]"
-CODE = r"[A-Za-z]{0,6}[0-9][A-Za-z0-9]{2,24}(?:[-/.][A-Za-z0-9]{1,12}){0,4}"
+CODE = r"(?:[A-Za-z]{1,4}[-/.])?[A-Za-z]{0,6}[0-9][A-Za-z0-9]{0,24}(?:[-/.][A-Za-z0-9]{1,12}){0,4}"
 """A code: letters and digits, with a digit among the first seven, in groups joined by a dash."""
 
 SPACED = r"[A-Za-z]{0,3}[0-9]{1,6}(?:[ .\-/\u00a0\u202f][A-Za-z0-9]?[0-9]{1,7}[A-Za-z]?){1,6}"
@@ -98,7 +99,7 @@ class LabelledRecogniser(JudgedRecogniser):
 def named(row: Row) -> str:
     """Return what matches a name with a digit not far behind it."""
     return (
-        rf"(?:\b|_|{_OTHER})(?P<n>(?:{row.names})(?:'?s)?)(?:\b|[_0-9]|{_OTHER})"
+        rf"(?:\b|_|{_OTHER})(?P<n>(?:{row.names})(?:'?s)?)(?:\b|[_0-9]|(?<=[#.])|{_OTHER})"
         rf"(?=[^0-9\n]{{0,{_FAR}}}\n?[^0-9\n]{{0,{_FAR}}}[0-9])"
     )
 

@@ -41,7 +41,8 @@ NATIONAL_ROWS = (
     Row(
         "US_ITIN",
         r"itins?|individual[ ]taxpayer(?:[ ]identification)?|taxpayer(?:[ ]identification)?|"
-        r"tax[ _-]?(?:payer[ _-]?)?id(?:entification)?|tin|atin|ptin|ein|employer[ ]identification",
+        r"tax[ _-]?(?:payer[ _-]?)?id(?:entification)?|(?-i:TIN)|atin|ptin|ein|"
+        r"employer[ ]identification",
         rf"P?{digits('7,9')}",
         digits=8,
         country="us",
@@ -104,7 +105,7 @@ NATIONAL_ROWS = (
     Row(
         "NATIONAL_ID",
         r"steuer[ -]?id(?:nr|entifikationsnummer)?|steuerliche[ ]identifikationsnummer|"
-        r"steuer[ -]?(?:nummer|nr)|idnr|st[ -]?nr|tin|rentenversicherung(?:s(?:nummer|nr))?|"
+        r"steuer[ -]?(?:nummer|nr)|idnr|st[ -]?nr|rentenversicherung(?:s(?:nummer|nr))?|"
         r"sozialversicherung(?:s(?:nummer|nr))?|versicherung(?:s(?:nummer|nr))|rvnr|svnr|"
         r"sv-?nummer|krankenversicherten(?:nummer|nr)|kvnr|personalausweis(?:nummer|nr)?|"
         r"ausweis(?:nummer|nr)|ahv(?:[ -]?(?:nummer|nr))?",
