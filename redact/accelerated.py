@@ -20,6 +20,7 @@ from redact.context import ContextWords
 from redact.dialled import DialledPhoneRecogniser
 from redact.findings import Finding, TextTimeoutError
 from redact.judged import JudgedRecogniser
+from redact.patterns import compiled
 from redact.phones import PhoneWalker
 from redact.prefilter import Prefilter
 
@@ -43,9 +44,15 @@ class _Search:
     """
 
     recogniser: PatternRecognizer
-    pattern: Any
+    expression: str
+    flags: int
     score: float
     mark: str
+
+    @property
+    def pattern(self) -> Any:
+        """Return the compiled expression."""
+        return compiled(self.expression, self.flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +135,11 @@ class AcceleratedDetector:
         patterns: Sequence[Pattern] = vars(recogniser)["patterns"]
         for pattern in patterns:
             self._expressions.append((pattern.regex, flags))
-            compiled = regex.compile(pattern.regex, flags=flags)
             mark = _MARKS.get(recogniser.supported_entities[0], "")
             if isinstance(recogniser, JudgedRecogniser):
                 mark = recogniser.mark
-            self._owners.append(_Search(recogniser, compiled, pattern.score, mark))
+            search = _Search(recogniser, pattern.regex, flags, pattern.score, mark)
+            self._owners.append(search)
 
     def _needs_context(self, owner: _Owner) -> bool:
         """Tell whether what a pattern finds is dropped unless a word of context lifts it."""

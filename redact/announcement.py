@@ -3,9 +3,10 @@
 from typing import ClassVar
 
 import regex
-from presidio_analyzer import Pattern, PatternRecognizer
+from presidio_analyzer import PatternRecognizer
 
 from redact.loosen import closing
+from redact.patterns import LazyPattern
 
 
 def before_kept_out(expression: str) -> str:
@@ -32,7 +33,7 @@ class Announced(PatternRecognizer):
         super().__init__(
             supported_entity="SECRET",
             patterns=[
-                Pattern(name, each if self.BACKWARD else before_kept_out(each), self.SCORE)
+                LazyPattern(name, each if self.BACKWARD else before_kept_out(each), self.SCORE)
                 for each in self.EXPRESSIONS
             ],
             global_regex_flags=int(regex.IGNORECASE),

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from presidio_analyzer import Pattern
-
 from redact.edges import RIGHT
 from redact.judged import Judged, JudgedRecogniser
+from redact.patterns import LazyPattern
 
 SAID = 0.88
 """The score of a number that its own name announces."""
@@ -79,7 +78,7 @@ class LabelledRecogniser(JudgedRecogniser):
         self._rows = {named(row): (row, _follows(row)) for row in rows}
         super().__init__(
             supported_entity=kind,
-            patterns=[Pattern(f"{kind} {i}", form, SAID) for i, form in enumerate(self._rows)],
+            patterns=[LazyPattern(f"{kind} {i}", form, SAID) for i, form in enumerate(self._rows)],
             name=f"Labelled {kind}",
         )
 

@@ -205,8 +205,8 @@ def _match(text: str, lowered: str, at: int, way: Spelling) -> int:
             gap = place
             while place < len(text) and text[place] in _BETWEEN and place - gap < _MOST_BETWEEN:
                 place += 1
-            if place == gap:
-                return 0
+            if place == gap or (text.startswith(". ", gap) and gap - at > _INITIAL):
+                return 0  # a new sentence begins behind a word that is no initial
         if not lowered.startswith(word, place):
             return 0
         if way.exact and text[place : place + len(word)] != way.exact[number]:

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import hyperscan
 import regex
@@ -22,44 +23,63 @@ _ODD = regex.compile(r"[[\p{Nd}\u017f\u212a\u0130\u0131]--[0-9]]", flags=regex.V
 """Digits beyond ASCII, and letters beyond it that are one of ASCII in another case."""
 
 
+Numbered = tuple[int, bytes, int]
+"""An expression as hyperscan takes it: its number, itself, its flags."""
+
+
+class _Compiled(NamedTuple):
+    """What is scanned for in texts of one dialect, and the numbers of what is not."""
+
+    databases: tuple[Any, ...]
+    always: frozenset[int]
+
+
 class Prefilter:
     """Built from expressions of the module ``regex``, each with its flags.
 
-    ``always`` are the numbers of those for which there is no looser form to scan for.
+    Compiling takes seconds: it is done once in a process for the same expressions, and for texts
+    beyond ASCII when the first of them comes.
     """
 
     def __init__(self, expressions: Sequence[tuple[str, int]]) -> None:
         self._all = list(range(len(expressions)))
-        refused: set[int] = set()
-        self._ascii = _databases(expressions, Dialect.ASCII, refused)
-        self._shadow = _databases(expressions, Dialect.SHADOW, refused)
-        self.always = tuple(sorted(refused))
+        self._expressions = tuple(expressions)
+        self._ascii = _databases(self._expressions, Dialect.ASCII)
+        self._shadow: _Compiled | None = None
+
+    @property
+    def always(self) -> frozenset[int]:
+        """Return the numbers of the expressions that are due for each text of a dialect."""
+        return self._ascii.always | self._beyond_ascii().always
 
     def due(self, text: str) -> list[int]:
         """Return the numbers of the expressions that may match in ``text``, in order."""
         if text.isascii():
-            databases, data = self._ascii, text.encode("ascii")
+            compiled, data = self._ascii, text.encode("ascii")
         elif _ODD.search(text):
             return self._all
         else:
-            databases, data = self._shadow, _FOREIGN.sub("\xff", text).encode("latin-1")
-        hits: set[int] = set(self.always)
+            compiled = self._beyond_ascii()
+            data = _FOREIGN.sub("\xff", text).encode("latin-1")
+        hits: set[int] = set(compiled.always)
 
         def hit(number: int, _from: int, _to: int, _flags: int, _context: object) -> None:
             hits.add(number)
 
-        for database in databases:
+        for database in compiled.databases:
             database.scan(data, match_event_handler=hit)
         return sorted(hits) if hits else []
 
+    def _beyond_ascii(self) -> _Compiled:
+        if self._shadow is None:
+            self._shadow = _databases(self._expressions, Dialect.SHADOW)
+        return self._shadow
 
-Numbered = tuple[int, bytes, int]
 
-
-def _databases(
-    expressions: Sequence[tuple[str, int]], dialect: Dialect, refused: set[int]
-) -> list[Any]:
-    """Compile the expressions in groups; add the numbers of what cannot be taken to ``refused``."""
+@lru_cache(maxsize=16)
+def _databases(expressions: tuple[tuple[str, int], ...], dialect: Dialect) -> _Compiled:
+    """Compile the expressions in groups."""
+    refused: set[int] = set()
     usable: list[Numbered] = []
     for number, (expression, flags) in enumerate(expressions):
         try:
@@ -68,11 +88,12 @@ def _databases(
             refused.add(number)
             continue
         usable.append((number, loose, _options(flags)))
-    return [
+    databases = [
         database
         for start in range(0, len(usable), _GROUP)
         for database in _compiled(usable[start : start + _GROUP], refused)
     ]
+    return _Compiled(tuple(databases), frozenset(refused))
 
 
 def _compiled(group: Sequence[Numbered], refused: set[int]) -> Iterator[Any]:

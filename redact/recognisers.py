@@ -7,7 +7,7 @@ import logging
 from collections.abc import Collection
 from types import MappingProxyType
 
-from presidio_analyzer import EntityRecognizer, Pattern, predefined_recognizers
+from presidio_analyzer import EntityRecognizer, predefined_recognizers
 
 from redact.accounts import IbanRecogniser, SocialSecurityRecogniser, WalletRecogniser
 from redact.addresses import ADDRESS_ROWS, AddressRecogniser
@@ -35,6 +35,7 @@ from redact.health import HEALTH_ROWS, VehicleRecogniser
 from redact.labels import labelled
 from redact.machines import AddressOfMachineRecogniser
 from redact.national import NATIONAL_ROWS, PHONES
+from redact.patterns import LazyPattern
 from redact.persons import (
     AccountRecogniser,
     AgeRecogniser,
@@ -181,7 +182,7 @@ def _stock(name: str) -> EntityRecognizer:
         patterns = [
             pattern for pattern in patterns if pattern.score >= SURE_ENOUGH or _is_checked(name)
         ]
-    own["patterns"] = [Pattern(p.name, _exact(name, p.regex), p.score) for p in patterns]
+    own["patterns"] = [LazyPattern(p.name, _exact(name, p.regex), p.score) for p in patterns]
     if recogniser.supported_entities[0] in AS_NATIONAL_ID:
         recogniser.supported_entities = ["NATIONAL_ID"]
     if name not in GENERIC:

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from importlib import resources
 
 import msgspec
-from presidio_analyzer import Pattern, PatternRecognizer
+from presidio_analyzer import PatternRecognizer
 
+from redact.patterns import LazyPattern
 from redact.randomness import entropy, reads_like_words
 
 _FILES = ("vendor_keys.json", "vendor_keys_own.json")
@@ -52,7 +53,7 @@ class VendorKeyRecogniser(PatternRecognizer):
     def __init__(self, rules: Sequence[VendorKey]) -> None:
         super().__init__(
             supported_entity="SECRET",
-            patterns=[Pattern(r.id, _edged(r.value), 0.95) for r in rules if not r.word],
+            patterns=[LazyPattern(r.id, _edged(r.value), 0.95) for r in rules if not r.word],
             global_regex_flags=0,
             name="VendorKeys",
         )
@@ -93,11 +94,11 @@ def _edged(value: str) -> str:
     return f"{start}{grouped}{end}{trimmed}"
 
 
-def _after(words: Sequence[str], value: str) -> Pattern:
+def _after(words: Sequence[str], value: str) -> LazyPattern:
     names = "|".join(dict.fromkeys(words))
     grouped = f"(?:{value})" if "|" in value else value
     last = value[value.rindex("[") : value.rindex("]")]
     edge = "[A-Za-z0-9" + "".join(mark for mark in "_=" if mark in last)
     edge += r"\-]" if r"\-" in last else "]"
     expression = rf"(?<=(?i:{names}){_ASSIGNED}){grouped}(?!{edge})"
-    return Pattern(f"after {names}", expression, 0.9)
+    return LazyPattern(f"after {names}", expression, 0.9)

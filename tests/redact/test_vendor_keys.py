@@ -169,7 +169,7 @@ def test_the_prefilter_never_misses_a_rule(dialect: Dialect) -> None:
     patterns = VendorKeyRecogniser(RULES).patterns
     expressions = [(pattern.regex, 0) for pattern in patterns]
     prefilter = Prefilter(expressions)
-    assert prefilter.always == ()
+    assert prefilter.always == frozenset()
     mark = "" if dialect is Dialect.ASCII else "\u00e9 "
     for number, rule in enumerate(FREE):
         for value in values(rule, 1):
