@@ -15,7 +15,7 @@ _SNAPSHOT = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 """The list of suffixes as it was packed: asking the network would tell it what is being read."""
 
 _LATIN = "A-Za-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f"
-_LOCAL = rf"[{_LATIN}](?:[{_LATIN}._+'-]{{0,62}}[{_LATIN}_+-])?"
+_LOCAL = rf"(?<![{_LATIN}])[{_LATIN}](?:[{_LATIN}._+'-]{{0,126}}[{_LATIN}_+-])?"
 _LABEL = rf"[{_LATIN}](?:[{_LATIN}-]{{0,61}}[{_LATIN}])?"
 MAIL = rf"{_LOCAL}@(?:{_LABEL}\.){{1,8}}[A-Za-z]{{2,24}}"
 """Quotation marks, slashes and equals signs, which a mailbox may have by RFC 5322 and no mailbox
