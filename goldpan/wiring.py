@@ -22,10 +22,11 @@ from batch.labels.scales import open_policy, open_scales
 from goldpan.settings import Settings, TracingSettings
 from labels.evidence import Scales
 from labels.policy import MICROS_PER_DAY
+from lake import clock
 from lake.erasures import open_store
 from lake.ledger import Source
 from lake.retry import Retry
-from lake.tables import Lake
+from lake.tables import LAYOUTS, Lake
 from redact.build import build_redactor
 from redact.config import RedactSettings
 from redact.keys import KEY_BYTES, load_keys, load_known_keys, load_seal_key
@@ -186,6 +187,18 @@ def kind_and_table(settings: KafkaSettings, topic: str) -> tuple[RecordKind, str
             "(GOLDPAN_KAFKA__TRACES_TOPIC, GOLDPAN_KAFKA__FEEDBACK_TOPIC)."
         )
     return known[topic]
+
+
+def store_now(settings: Settings) -> int:
+    """Return the time by the clock of the lake's store, in microseconds since 1970 (UTC).
+
+    Raises FatalError if this machine's clock differs by more than minutes: see `lake.clock`; or if
+    there is no lake, so that none is begun by a question for the time.
+    """
+    lake = Lake(settings.lake)
+    lake.handle(next(iter(LAYOUTS)))
+    files = lake.location.files(clock.FOLDER)
+    return retry().call("reading the lake's clock", lambda: clock.store_time(files, now_us))
 
 
 def now() -> datetime:
