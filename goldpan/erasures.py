@@ -12,7 +12,7 @@ from batch.erase.place import Place
 from batch.erase.released import OnShelf
 from batch.erase.tombs import Tombs
 from batch.labels.scales import open_scales
-from goldpan import jobs, releases, replays
+from goldpan import jobs, releases, replays, wiring
 from goldpan.settings import Settings
 from lake import erasures
 from lake.location import Location
@@ -47,11 +47,15 @@ class Kept:
 def erasure(settings: Settings, asked: Asked, progress: Progress) -> Erasure:
     """Return an erasure of persons.
 
-    Raises UsageError if there is no redaction key, or if a replay is in the middle of something.
+    Raises UsageError if there is no redaction key or one that is another than the lake's of that
+    name, or if a replay is in the middle of something;
+    FatalError if this machine's clock is wrong: records of the person are kept out up to its time.
     """
     current = load_keys(settings.redact)
     keys = load_known_keys(settings.redact)
     lake, means = Lake(settings.lake), jobs.means()
+    wiring.refuse_other_keys(settings, lake)
+    wiring.store_now(settings)
     places = [Place("", {name: lake.table(name) for name in LAYOUTS})]
     places += _staged(settings)
     sealer = Sealer(current.fingerprint, "", load_seal_key(settings.redact))

@@ -43,7 +43,8 @@ def window(settings: Settings) -> int | None:
 
 
 def desk(settings: Settings, lake: Lake) -> Desk:
-    """Return the desk of the review queue."""
+    """Return the desk of the review queue; UsageError if the key is not the lake's of that name."""
+    wiring.refuse_other_keys(settings, lake)
     return Desk(lake, open_policy(settings.labels), means())
 
 

@@ -8,11 +8,16 @@ from batch.release.shelf import Shelf
 from goldpan import wiring
 from goldpan.setting_names import variable
 from goldpan.settings import Settings
+from lake.keys import SIGNING, KeyCheck, put
 from lake.location import Location
 from lake.retry import Retry
+from lake.tables import Lake
 from redact.keys import load_keys
 from redact.signing import Signer
 from schemas.errors import UsageError
+
+KEYS = ".keys/"
+"""The folder beside the releases that says which key signs under which name."""
 
 PATIENCE_SECONDS = 60.0
 """How long a step that a person waits for is tried again."""
@@ -34,9 +39,11 @@ def shelf(settings: Settings) -> Shelf:
 
 
 def means(settings: Settings, memory_mib: int, progress: Progress) -> Means:
-    """Return what a build needs; UsageError without a redaction key."""
+    """Return what a build needs; UsageError without the redaction key of the lake."""
+    key = load_keys(settings.redact).release
+    wiring.refuse_other_keys(settings, Lake(settings.lake))
     return Means(
-        key=load_keys(settings.redact).release,
+        key=key,
         memory_bytes=memory_mib * 2**20,
         code={"goldpan": version("goldpan")},
         progress=progress,
@@ -55,3 +62,16 @@ def publisher(settings: Settings) -> Signer | None:
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"The file that {name}_FILE names cannot be read.") from None
     return signer(f"The key in the file that {name}_FILE names", text)
+
+
+def refuse_other_publisher(settings: Settings, shelf: Shelf, publisher: Signer) -> None:
+    """Raise UsageError if another key has signed releases under the same name."""
+    name = settings.release.signing_key_id
+    one = KeyCheck(SIGNING, name, publisher.public)
+    if not patience().call("looking at the publishers' keys", lambda: put(shelf.files, one, KEYS)):
+        variable_of_key = variable(("release", "signing_key"))
+        raise UsageError(
+            f"{variable_of_key} is another key than the one that these releases have of the name "
+            f"{name}: set the right one, or, if it is new, give it a name of its own with "
+            f"{variable_of_key}_ID."
+        )

@@ -95,6 +95,7 @@ class Workshop:
     def open(cls, settings: Settings, task: Task) -> "Workshop":
         """Load the policy and connect; UsageError if something is set wrongly."""
         parts = wiring.redaction(settings.redact)
+        wiring.refuse_other_keys(settings, Lake(settings.lake))
         baseline = resident_bytes() + parts.redactor.memory_bytes
         budget = Budget.plan(task.memory_bytes, baseline)
         reader = Reader(settings.kafka, task.topic, fetch_queue=budget.fetch_queue)

@@ -1,11 +1,14 @@
 """Puts together what the command about retention needs out of the settings."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 from batch.labels.scales import open_policy
+from batch.retention import limit
+from batch.retention.limit import Excess
 from batch.retention.plan import Plan, load_plan
 from batch.retention.run import Run
 from goldpan import jobs, replays, wiring
@@ -25,9 +28,24 @@ class StagedReplay:
     rows: int
 
 
-def today() -> date:
-    """Return the day it is (UTC); FatalError if this machine's clock is plainly wrong."""
-    return datetime.fromtimestamp(checked_clock(wiring.now_us()) / 1e6, UTC).date()
+def today(settings: Settings) -> date:
+    """Return the day it is (UTC) by the clock of the lake's store.
+
+    Raises FatalError if this machine's clock says something else, or if either is plainly wrong.
+    """
+    return datetime.fromtimestamp(checked_clock(wiring.store_now(settings)) / 1e6, UTC).date()
+
+
+def excesses(settings: Settings, runs: Sequence[Run], at_most: float | None) -> list[Excess]:
+    """Return what the runs would take that is more than a run may; nothing is changed."""
+    share = settings.retention.at_most if at_most is None else at_most
+    patience = jobs.means().retry
+    found = []
+    for one in runs:
+        due = one.look()
+        what = f"reading table {one.table.name}"
+        found += patience.call(what, partial(limit.excesses, one.table, due, share))
+    return found
 
 
 def plan(settings: Settings, path: Path | None) -> Plan:

@@ -19,13 +19,15 @@ import structlog
 from batch.labels.policies import FOLDER as POLICIES
 from batch.labels.policies import register
 from batch.labels.scales import open_policy, open_scales
+from goldpan import keys
 from goldpan.settings import Settings, TracingSettings
 from labels.evidence import Scales
 from labels.policy import MICROS_PER_DAY
+from lake import clock
 from lake.erasures import open_store
 from lake.ledger import Source
 from lake.retry import Retry
-from lake.tables import Lake
+from lake.tables import LAYOUTS, Lake
 from redact.build import build_redactor
 from redact.config import RedactSettings
 from redact.keys import KEY_BYTES, load_keys, load_known_keys, load_seal_key
@@ -71,11 +73,16 @@ def redaction(settings: RedactSettings) -> Redaction:
     # Without redaction the key only makes fingerprints of quarantined records; one that lives as
     # long as this process will do.
     stand_in = os.urandom(KEY_BYTES) if policy.off else None
-    keys = load_keys(settings, default_secret=stand_in)
+    held = load_keys(settings, default_secret=stand_in)
     audited = settings.audit and not policy.off
-    redactor = build_redactor(policy, keys, audit=audited, report=audited and settings.audit_kept)
-    sealer = Sealer(keys.fingerprint, redactor.policy_hash, load_seal_key(settings))
+    redactor = build_redactor(policy, held, audit=audited, report=audited and settings.audit_kept)
+    sealer = Sealer(held.fingerprint, redactor.policy_hash, load_seal_key(settings))
     return Redaction(redactor, sealer, policy.off, audited)
+
+
+def refuse_other_keys(settings: Settings, lake: Lake) -> None:
+    """Raise UsageError if a key of the settings is not the one that the lake has of its name."""
+    retry().call("looking at the lake's keys", lambda: keys.refuse_others(settings, lake))
 
 
 def check(settings: Settings) -> None:
@@ -137,6 +144,7 @@ def worker(settings: Settings, stop: threading.Event) -> Setup:
         port=settings.metrics.port,
         stop=stop,
         stages=Stages(spans(settings.tracing)),
+        refuse_other_keys=lambda lake: keys.refuse_others(settings, lake, remember=True),
     )
 
 
@@ -188,6 +196,18 @@ def kind_and_table(settings: KafkaSettings, topic: str) -> tuple[RecordKind, str
     return known[topic]
 
 
+def store_now(settings: Settings) -> int:
+    """Return the time by the clock of the lake's store, in microseconds since 1970 (UTC).
+
+    Raises FatalError if this machine's clock differs by more than minutes: see `lake.clock`; or if
+    there is no lake, so that none is begun by a question for the time.
+    """
+    lake = Lake(settings.lake)
+    lake.handle(next(iter(LAYOUTS)))
+    files = lake.location.files(clock.FOLDER)
+    return retry().call("reading the lake's clock", lambda: clock.store_time(files, now_us))
+
+
 def now() -> datetime:
     """Return the time (UTC)."""
     return datetime.fromtimestamp(now_us() / 1_000_000, UTC)
@@ -212,6 +232,7 @@ def redrive(settings: Settings, topic: str, fetcher: Fetcher) -> Redrive:
     """Return what tries the quarantined records of a topic again."""
     kind, table = kind_and_table(settings.kafka, topic)
     parts, lake = redaction(settings.redact), Lake(settings.lake)
+    refuse_other_keys(settings, lake)
     return Redrive(
         topic=topic,
         primary=lake.table(table),

@@ -3,6 +3,7 @@
 import contextlib
 import io
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import boto3.session
@@ -12,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lake import s3_versions
-from lake.objects import Hidden
+from lake.objects import STAMP, Hidden
 from schemas.errors import FatalError, RetryableError
 
 MULTIPART_BYTES = 32 * 1024 * 1024
@@ -122,6 +123,14 @@ class S3Store:
                     return None
                 raise
             return bytes(reply["Body"].read())
+
+    def stamp(self, path: str) -> int:
+        """Upload an object, and read when the server says that it was written (whole seconds)."""
+        self.put(path, STAMP)
+        with self._errors(f"reading the time of {path}"):
+            head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + path)
+            written: datetime = head["LastModified"]
+        return int(written.timestamp()) * 1_000_000
 
     def walk(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Page through the keys."""

@@ -18,6 +18,7 @@ from typing import Protocol
 from schemas.errors import FatalError, RetryableError
 
 _BESIDE = ".writing-"
+STAMP = b"written to read the store's clock\n"
 
 
 class ObjectStore(Protocol):
@@ -47,6 +48,9 @@ class ObjectStore(Protocol):
 
     def find(self, path: str) -> bytes | None:
         """Return the content of a file, or None if there is no such file."""
+
+    def stamp(self, path: str) -> int:
+        """Write a small file; return when, by the store's own clock (microseconds since 1970)."""
 
     def walk(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Yield (path, size in bytes) of each file whose path begins with ``prefix``."""
@@ -165,6 +169,14 @@ class FolderStore:
             return (self._root / path).read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise _folder_error(self._root / path, error) from error
+
+    def stamp(self, path: str) -> int:
+        """Write a file, and read the time that the file system gave it."""
+        self.put(path, STAMP)
+        try:
+            return (self._root / path).stat().st_mtime_ns // 1000
         except OSError as error:
             raise _folder_error(self._root / path, error) from error
 

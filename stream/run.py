@@ -62,7 +62,8 @@ class Setup:
     """Everything a worker is made of.
 
     ``keys`` are all redaction keys that are known. ``port`` 0 serves no metrics; ``stop`` ends the
-    worker.
+    worker. ``refuse_other_keys`` raises UsageError if a key is not the one that the lake has of its
+    name.
     """
 
     kafka: KafkaSettings
@@ -81,6 +82,7 @@ class Setup:
     port: int
     stop: threading.Event
     stages: Stages
+    refuse_other_keys: Callable[[Lake], None] = lambda _lake: None
 
     @property
     def tables(self) -> Mapping[str, str]:
@@ -162,6 +164,7 @@ class _Assembly:
         partitions = self._first_answer("Kafka", lambda: self.cluster.partitions(self.topics))
         made = self._first_answer("the lake", self.lake.init)
         self._first_answer("the lake", self.writing_lake.tables)
+        self._first_answer("the lake", lambda: self.setup.refuse_other_keys(self.lake))
         if self.setup.labels is not None:
             self.labels = self._labels(self.setup.labels)
         if made:

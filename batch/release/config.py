@@ -18,3 +18,8 @@ class ReleaseSettings(BaseModel):
     signing_key_file: Path | None = Field(
         default=None, description="A file that holds the signing key instead."
     )
+    signing_key_id: str = Field(
+        default="p1",
+        pattern=r"^[A-Za-z0-9_-]{1,16}$",
+        description="The name of the signing key: another key needs another name.",
+    )

@@ -14,3 +14,11 @@ class RetentionSettings(BaseModel):
         description="The path of a plan (YAML): how many days each table keeps its rows, and the "
         "values in them. Without it nothing expires.",
     )
+    at_most: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        allow_inf_nan=False,
+        description="The share of a table's rows that a run may take rows or values of. One that "
+        "would take more, and far more than the last ones did, stops until it is confirmed.",
+    )

@@ -37,6 +37,9 @@ from schemas.errors import FatalError, FencedError
 RETENTION_KEY: Final = "goldpan.retention"
 """Says in a commit's metadata which parts of which day have expired, and how much that was."""
 
+RUN_KEY: Final = "run"
+"""Names, in what such a commit says, the run that it was a part of."""
+
 ROUNDS: Final = 20
 
 
@@ -45,6 +48,7 @@ class Run:
     """One run over one table; ``until`` is the first day that is kept, by part.
 
     ``waiting`` are days that were left in the end, since rows of theirs are on their way elsewhere.
+    ``number`` tells this run from all others.
     """
 
     table: Table
@@ -52,6 +56,7 @@ class Run:
     means: Means
     crossing: Crossing | None = None
     waiting: list[Due] = field(default_factory=list)
+    number: int = 0
 
     @classmethod
     def of(cls, lake: Lake, name: str, until: Mapping[str, date], means: Means) -> "Run":
@@ -60,7 +65,7 @@ class Run:
         primaries = [lake.table(primary) for primary in PRIMARY_TABLES]
         crosses = name == QUARANTINE or name in PRIMARY_TABLES
         crossing = Crossing(table, primaries, quarantine, means) if crosses else None
-        return cls(table, until, means, crossing)
+        return cls(table, until, means, crossing, number=means.new_token())
 
     def look(self) -> list[Due]:
         """Return what is due; nothing is changed."""
@@ -145,13 +150,16 @@ class Run:
             entry=Entry(EntryKind.RETENTION, _ranges(one)),
             token=self.means.new_token(),
             guards=self._guards(one),
-            metadata={RETENTION_KEY: json.dumps(to_json(one), separators=(",", ":"))},
+            metadata={RETENTION_KEY: self._metadata(one)},
         )
         try:
             replace(self.table, wanted, retry=self.means.retry, now_ms=self._now_ms)
         except FencedError:
             return False
         return True
+
+    def _metadata(self, one: Due) -> str:
+        return json.dumps(to_json(one) | {RUN_KEY: str(self.number)}, separators=(",", ":"))
 
     def _guards(self, one: Due) -> list[Guard]:
         if self.crossing is None or self.table.name != QUARANTINE:

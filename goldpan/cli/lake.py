@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from goldpan import wiring
+from goldpan import keys, wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import bytes_text, count_text
 from goldpan.cli.main import NO
@@ -106,17 +106,34 @@ def verify(ctx: click.Context, call: Call, *, deep: bool) -> None:
     """Prove from the tables' logs that every record is there exactly once.
 
     For each partition: ranges of offsets without gap or overlap, and consumed = stored +
-    quarantined + dropped. Exit code 1, and what is wrong, if anything is.
+    quarantined + dropped. Exit code 1, and what is wrong, if anything is. Names the keys that rows
+    were made with, and with --deep in how many places each stands.
 
     \b
     Example:
       goldpan lake verify --json | jq .ok
     """
     lake = Lake(call.settings.lake)
+    wiring.refuse_other_keys(call.settings, lake)
     report = wiring.retry().call("verifying the lake", lambda: verify_lake(lake, deep=deep))
-    call.answer(report.to_json(), lambda console: show_report(console, report))
+    needed = wiring.retry().call("looking at keys", lambda: keys.needed(lake, count=deep))
+    said = {"keys": [one.to_json() for one in needed]} if needed else {}
+
+    def show(console: Console) -> None:
+        show_report(console, report)
+        for one in needed:
+            console.print(_key_text(one), markup=False, soft_wrap=True)
+
+    call.answer(report.to_json() | said, show)
     if not report.ok:
         ctx.exit(NO)
+
+
+def _key_text(one: keys.Needed) -> str:
+    """Return what is known of a key, for a person."""
+    places = "" if one.rows is None else f", stands in {count_text(one.rows)} places"
+    known = "" if one.known else "; the lake has no check value of it"
+    return f"key {one.key_id} ({one.purpose}){places}{known}"
 
 
 def show_report(console: Console, report: Report) -> None:

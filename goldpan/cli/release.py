@@ -80,6 +80,8 @@ def build(  # noqa: PLR0913 - one argument an option
     described = load_spec(spec)
     offered = synthetic.offered(call.settings, described, spec.parent)
     shelf = releases.shelf(call.settings)
+    if publisher is not None and not dry_run:
+        releases.refuse_other_publisher(call.settings, shelf, publisher)
     lake = Lake(call.settings.lake)
     with _progress(call) as progress:
         means = releases.means(call.settings, memory_mib, progress)
@@ -277,6 +279,7 @@ def sign(call: Call, *, release: str) -> None:
     shelf = releases.shelf(call.settings)
     one = shelf.find(parse_reference(release))
     _proved(shelf, one)
+    releases.refuse_other_publisher(call.settings, shelf, publisher)
     put_signature(shelf, one, publisher)
     public = publisher.public
     call.answer(

@@ -1,5 +1,6 @@
 """``goldpan retention``: rows and values leave the lake when their days are over."""
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -10,14 +11,25 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from batch.retention.due import Amount, Due
+from batch.retention.limit import Excess
 from batch.retention.purge import purge
 from batch.retention.run import Run, to_json
 from goldpan import jobs, retention
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import bytes_text, count_text
+from goldpan.cli.main import NO
 from goldpan.cli.progress import Report, progress
 
 KEEP_HOURS = 24
+
+
+def _is_number(
+    _context: click.Context, parameter: click.Parameter, value: float | None
+) -> float | None:
+    """Return a number as it is; no number is within no range, and would limit nothing."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("it must be a number", param=parameter)
+    return value
 
 
 @click.command()
@@ -44,21 +56,46 @@ KEEP_HOURS = 24
     help="What --purge leaves: files that left a table less long ago. Readers of an older version "
     "may hold them.",
 )
+@click.option(
+    "--at-most",
+    type=click.FloatRange(0, 1, min_open=True),
+    callback=_is_number,
+    metavar="SHARE",
+    help="The share of a table that this run may take, above 0 and up to 1; without it, that of "
+    "GOLDPAN_RETENTION__AT_MOST.",
+)
+@click.option("--yes", is_flag=True, help="Take it, however much it is.")
 @with_call
-def run(call: Call, *, path: Path | None, dry_run: bool, purges: bool, keep_hours: int) -> None:
+@click.pass_context
+def run(  # noqa: PLR0913 - one argument an option
+    ctx: click.Context,
+    call: Call,
+    *,
+    path: Path | None,
+    dry_run: bool,
+    purges: bool,
+    keep_hours: int,
+    at_most: float | None,
+    yes: bool,
+) -> None:
     """Take out of the tables what has expired by a plan: rows, texts, pseudonyms, payloads.
 
     Safe beside running workers, if run twice at once, and if killed: run it again, once a day. What
     has expired is still in the files that the tables do not consist of any more, until they are
     purged. Releases stay as they are.
 
+    A run that would take far more than the last ones did, and more of a table than a share that is
+    set, changes nothing: it shows the figures, and ends with 1, or asks where somebody watches.
+
     \b
     Example:
       goldpan retention run --plan retention.yaml --dry-run
     """
-    day = retention.today()
     plan = retention.plan(call.settings, path)
+    day = retention.today(call.settings)
     runs = retention.runs(call.settings, plan, day)
+    if not (dry_run or yes or _confirmed(call, day, runs, at_most)):
+        ctx.exit(NO)
     with progress(call) as report:
         found = _found(runs, report, dry_run=dry_run)
         gone = {} if dry_run or not purges else _purged(runs, keep_hours, report)
@@ -80,6 +117,37 @@ def run(call: Call, *, path: Path | None, dry_run: bool, purges: bool, keep_hour
         _show_waiting(console, [one for run in runs for one in run.waiting], staged)
 
     call.answer(data, show)
+
+
+def _confirmed(call: Call, day: date, runs: Sequence[Run], at_most: float | None) -> bool:
+    """Tell whether a run may begin: it takes no more than it may, or somebody says yes."""
+    found = retention.excesses(call.settings, runs, at_most)
+    if not found:
+        return True
+    data = {
+        "ok": False,
+        "dry_run": False,
+        "today": day.isoformat(),
+        "too_much": [one.to_json() for one in found],
+    }
+    call.answer(data, lambda console: _show_excess(console, day, found))
+    if not call.watched:
+        return False
+    return click.confirm("Take it all the same?")
+
+
+def _show_excess(console: Console, day: date, found: Sequence[Excess]) -> None:
+    for one in found:
+        console.print(
+            f"{one.table}: {one.part} of {count_text(one.rows)} of {count_text(one.of)} rows would "
+            f"expire ({one.share:.0%}); the last runs took {count_text(one.usual)}",
+            soft_wrap=True,
+        )
+    console.print(
+        f"Nothing was changed. Look at the plan and at the day ({day}); if this is meant, say "
+        "--yes, or --at-most with the share of a table that may go",
+        soft_wrap=True,
+    )
 
 
 def _show_files(

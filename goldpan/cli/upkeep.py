@@ -150,10 +150,13 @@ def _show_done(console: Console, done: Sequence[Done]) -> None:
 def vacuum_(call: Call, *, names: tuple[str, ...], dry_run: bool, keep_hours: int) -> None:
     """Remove files that left the tables, or never got into them, some time ago.
 
+    Nothing is removed by a machine whose clock is not that of the lake's store.
+
     \b
     Example:
       goldpan lake vacuum --keep-hours 24 --dry-run
     """
+    wiring.store_now(call.settings)  # a clock that is ahead would make young files old ones
     gone: Mapping[str, list[str]] = {
         table.name: _vacuumed(table, keep_hours, dry_run=dry_run) for table in _tables(call, names)
     }

@@ -5,13 +5,19 @@ import re
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from batch.retention.limit import taken_before
+from goldpan import wiring
 from goldpan.cli.main import run
+from goldpan.settings import load
+from goldpan.wiring import now_us
 from tests.architecture.source import ROOT
 from tests.batch.retention.kit import new_lake, open_lake, said, table_rows, versions
 from tests.goldpan.test_docs import calls
+from tests.servers.worker import TEST_KEY
 from tests.stream.replays import filled_lake, stage, staging
 
 DAY = date(2026, 12, 4)
@@ -25,7 +31,7 @@ def _lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     new_lake(tmp_path / "lake")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
-    monkeypatch.setattr("goldpan.retention.today", lambda: DAY)
+    monkeypatch.setattr("goldpan.retention.today", lambda _settings: DAY)
 
 
 @pytest.mark.usefixtures("_lake")
@@ -47,7 +53,7 @@ def test_the_report_for_machines(
 ) -> None:
     """By table, day and part; the plan may be a setting; a second run has nothing to report."""
     monkeypatch.setenv("GOLDPAN_RETENTION__PLAN", "retention.yaml")
-    assert run(["retention", "run", "--json"]) == 0
+    assert run(["retention", "run", "--json", "--yes"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["until"]["traces"] == {
         "rows": "2025-10-30",
@@ -98,9 +104,9 @@ def test_a_replay_that_was_forgotten_is_told(
     staging(tmp_path)._files.put_new("begun/replay.json", begun.to_bytes())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
-    monkeypatch.setattr("goldpan.retention.today", lambda: DAY)
+    monkeypatch.setattr("goldpan.retention.today", lambda _settings: DAY)
     Path("plan.yaml").write_text("tables: {feedback: {rows: 30}}")
-    assert run(["retention", "run", "--plan", "plan.yaml"]) == 0
+    assert run(["retention", "run", "--plan", "plan.yaml", "--yes"]) == 0
     assert "replay r1 holds 4 staged rows" in " ".join(capsys.readouterr().out.split())
     assert run(["replay", "abandon", "r1"]) == 0
     capsys.readouterr()
@@ -112,3 +118,120 @@ def test_without_a_plan_nothing_expires(capsys: pytest.CaptureFixture[str]) -> N
     """And the sentence says which setting is missing."""
     assert run(["retention", "run"]) == 2
     assert "GOLDPAN_RETENTION__PLAN" in capsys.readouterr().err
+
+
+YEARS = 4 * 366 * 86_400 * 1_000_000
+TAKES_ALL = "tables:\n  traces: {rows: 19, text: 17}\n  reviews: {rows: 19}\n"
+
+
+@pytest.fixture
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lake, and a plan by which little is due today, and everything in a month."""
+    new_lake(tmp_path / "lake")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
+    monkeypatch.setenv("GOLDPAN_REDACT__KEY", TEST_KEY)
+    Path("plan.yaml").write_text(TAKES_ALL)
+
+
+@pytest.mark.usefixtures("_here")
+@pytest.mark.parametrize("wrong", [YEARS, -YEARS, 400 * 1_000_000, 2**62])
+def test_a_machine_whose_clock_is_wrong_deletes_nothing(
+    wrong: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What goes by age is decided by the store's clock, and a machine that differs is told so."""
+    before, there = versions(open_lake("lake")), now_us()
+    monkeypatch.setattr(wiring, "now_us", lambda: there + wrong)
+    for command in (
+        ["retention", "run", "--plan", "plan.yaml", "--purge", "--yes"],
+        ["retention", "run", "--plan", "plan.yaml", "--dry-run"],
+        ["lake", "vacuum", "--keep-hours", "1"],
+        ["erase", "run", "--subject", "somebody"],
+    ):
+        assert run(command) == 3, command
+        said = capsys.readouterr().err
+        assert said.startswith("goldpan: the clock of this machine says ")
+        assert "nothing was changed" in said
+    assert versions(open_lake("lake")) == before
+    assert not Path("lake/erasures").exists()
+
+
+@pytest.mark.usefixtures("_here")
+def test_a_clock_that_differs_by_seconds_is_as_good_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the day is the store's."""
+    there = now_us()
+    monkeypatch.setattr(wiring, "now_us", lambda: there + 200 * 1_000_000)
+    assert run(["lake", "vacuum", "--keep-hours", "1"]) == 0
+    assert abs(wiring.store_now(load()) - there) < 100 * 1_000_000
+
+
+def test_asking_for_the_time_makes_no_lake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An address that is wrong stays an address at which nothing is."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
+    assert run(["lake", "vacuum"]) == 3
+    assert "there is no table" in capsys.readouterr().err
+    assert not Path("lake").exists()
+
+
+@pytest.mark.usefixtures("_here")
+def test_a_run_that_would_take_far_more_than_the_last_ones_stops(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Figures, exit code 1, and nothing is changed, until somebody says that it is meant."""
+
+    def on(day: int, *more: str) -> tuple[int, dict[str, Any]]:
+        monkeypatch.setattr("goldpan.retention.today", lambda _settings: date(2026, 11, day))
+        capsys.readouterr()
+        code = run(["retention", "run", "--plan", "plan.yaml", "--json", *more])
+        told: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return code, told
+
+    code, told = on(21)  # 1 November goes, and the texts of the two days after it
+    assert (code, bool(told["expired"])) == (0, True)
+    assert on(22)[0] == 0
+    before = versions(open_lake("lake"))
+    code, told = on(30)
+    assert (code, told["ok"]) == (1, False)
+    assert {(one["table"], one["part"]): (one["rows"], one["of"]) for one in told["too_much"]} == {
+        ("reviews", "rows"): (4, 4),
+        ("traces", "rows"): (12, 12),
+    }
+    assert on(30, "--at-most", "0.9")[0] == 1
+    assert versions(open_lake("lake")) == before
+    assert on(30, "--dry-run")[0] == 0
+    assert versions(open_lake("lake")) == before
+    assert on(30, "--at-most", "1")[0] == 0
+    assert table_rows(open_lake("lake"), "traces") == []
+
+
+@pytest.mark.usefixtures("_here")
+@pytest.mark.parametrize("share", ["nan", "0", "-1", "1.5", "", "all"])
+def test_a_share_that_limits_nothing_is_refused(
+    share: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the command line and in the settings alike."""
+    assert run(["retention", "run", "--plan", "plan.yaml", "--at-most", share]) == 2
+    if share:  # an empty variable is one that is not set
+        monkeypatch.setenv("GOLDPAN_RETENTION__AT_MOST", share)
+        assert run(["retention", "run", "--plan", "plan.yaml"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("runs", "usual"),
+    [
+        ([], {}),
+        ([("7", 5), ("7", 6), ("8", 3)], {"rows": 7}),
+        ([("1", 90), *((str(n), 2) for n in range(2, 7))], {"rows": 2}),
+        ([(None, 4), (None, 8)], {"rows": 6}),
+    ],
+)
+def test_what_the_last_runs_took(runs: list[tuple[str | None, int]], usual: dict[str, int]) -> None:
+    """The commits of a run count together; one large run does not move the median of five."""
+    said = [
+        (version, json.dumps({"parts": {"rows": {"rows": rows}}} | ({"run": run} if run else {})))
+        for version, (run, rows) in enumerate(runs)
+    ]
+    assert taken_before(said) == usual

@@ -199,6 +199,7 @@ def test_what_is_there_can_be_signed_later_by_several(
         file = tmp_path / f"{number}.key"
         file.write_bytes(base64.b64encode(seed) + b"\n")
         monkeypatch.setenv("GOLDPAN_RELEASE__SIGNING_KEY_FILE", str(file))
+        monkeypatch.setenv("GOLDPAN_RELEASE__SIGNING_KEY_ID", f"late-{number}")
         for _ in range(2):
             assert run("release", "sign", "late").returncode == 0
     said = json.loads(run("release", "verify", "late", "--json").stdout)
@@ -246,3 +247,20 @@ def test_a_signature_can_be_checked_without_goldpan(run: Run, place: Path) -> No
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     Ed25519PublicKey.from_public_bytes(key).verify(signature, text.encode())
     assert body["digest"] == said["digest"]
+
+
+def test_another_key_under_the_name_of_a_publishers_is_refused(
+    run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A publisher's key that was mixed up signs nothing; a new one has a name of its own."""
+    for seed, name, code in ((SEED, "q1", 0), (bytes(32), "q1", 2), (bytes(32), "q2", 0)):
+        monkeypatch.setenv("GOLDPAN_RELEASE__SIGNING_KEY", base64.b64encode(seed).decode())
+        monkeypatch.setenv("GOLDPAN_RELEASE__SIGNING_KEY_ID", name)
+        (place / "mixed.yaml").write_text(SPEC.replace("pins", "mixed"))
+        done = run("release", "build", "mixed.yaml")
+        assert done.returncode == code, done.stderr
+        if code:
+            assert "GOLDPAN_RELEASE__SIGNING_KEY_ID" in done.stderr
+    assert "mixed" in run("release", "list").stdout
+    said = json.loads(run("release", "verify", "mixed", "--json").stdout)
+    assert said["publishers"] == sorted([OURS, THEIRS])
