@@ -8,12 +8,11 @@ their digits, names lose case and the marks on their letters, all else case and 
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import Final
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, Final
 
-import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat
-
-from redact.learn import unmarked
+from redact.scripts import unmarked
 
 _PHONE: Final = "PHONE_NUMBER"
 _BY_DIGITS: Final = frozenset({"CREDIT_CARD", "US_SSN", "US_BANK_NUMBER", "US_ITIN", "UK_NHS"})
@@ -53,7 +52,7 @@ def former_canonicals(kind: str, value: str, regions: Sequence[str] = ()) -> fro
     forms = {_digits(text)}
     number = _parsed(text, regions)
     if number is not None:
-        national = phonenumbers.national_significant_number(number)
+        national = _library().national_significant_number(number)
         whole = f"{number.country_code}{national}"
         forms |= {
             national,
@@ -71,11 +70,14 @@ def _digits(text: str) -> str:
 
 def _e164(text: str, regions: Sequence[str]) -> str:
     number = _parsed(text, regions)
-    return "" if number is None else phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    if number is None:
+        return ""
+    library = _library()
+    return str(library.format_number(number, library.PhoneNumberFormat.E164))
 
 
-def _parsed(text: str, regions: Sequence[str]) -> PhoneNumber | None:
-    """Return the number that a text is, in the first region in which it is valid."""
+def _parsed(text: str, regions: Sequence[str]) -> Any:
+    """Return the number that a text is, in the first region in which it is valid, else None."""
     abroad = _ABROAD.match(text)
     if abroad:
         return _in_region(f"+{text[abroad.end() :]}", _NOWHERE)
@@ -83,10 +85,18 @@ def _parsed(text: str, regions: Sequence[str]) -> PhoneNumber | None:
     return next((number for number in found if number is not None), None)
 
 
-def _in_region(text: str, region: str) -> PhoneNumber | None:
+def _in_region(text: str, region: str) -> Any:
+    library = _library()
     try:
-        number = phonenumbers.parse(text, region)
-    except NumberParseException:
+        number = library.parse(text, region)
+    except library.NumberParseException:
         return None
     number.extension = number.raw_input = None
-    return number if phonenumbers.is_valid_number(number) else None
+    valid = library.is_valid_number(number)
+    return number if valid or region == _NOWHERE else None
+
+
+@lru_cache(maxsize=1)
+def _library() -> Any:
+    """Return `phonenumbers`, which a worker without redaction never loads."""
+    return import_module("phonenumbers")

@@ -7,7 +7,7 @@ lists of Faker (MIT, see `given_names.LICENSE`); names that are everyday words a
 from importlib import resources
 from typing import Final
 
-from redact.learn import unmarked
+from redact.scripts import unmarked
 
 _FILE: Final = resources.files("redact") / "given_names.txt"
 _NAMES: Final = frozenset(_FILE.read_text(encoding="utf-8").split())

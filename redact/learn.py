@@ -4,7 +4,6 @@ What was learnt from a record is looked for in that record only: never across su
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -12,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from redact.findings import Finding
+from redact.scripts import unmarked
 
 _LETTERS = re.compile(r"[^\W\d_]+")
 _WRITTEN_NAME = re.compile(r"[^\W\d_]{2,}(?:['\u2019.-]{0,2}[ ]?[^\W\d_]+){0,6}\.?")
@@ -127,14 +127,6 @@ def _is_part_of_one(person: Learnt, words: Mapping[Learnt, frozenset[str]]) -> b
 
 def _folded_words(name: str) -> list[str]:
     return [unmarked(word).casefold() for word in _LETTERS.findall(name)]
-
-
-def unmarked(text: str) -> str:
-    """Return a text without the marks on its letters (``Müller`` becomes ``Muller``)."""
-    if text.isascii():
-        return text
-    decomposed = unicodedata.normalize("NFD", text)
-    return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
 def _tells(kind: str, value: str) -> bool:

@@ -1,10 +1,11 @@
-"""Where one word ends and the next begins, also where two scripts meet without a space.
+"""Letters of all scripts: where words end, also without a space, and letters without their marks.
 
 A letter of another script is no part of a word: a Latin name begins at its capital behind Han
 letters. Scripts that are written without spaces (Han, Kana, Thai, …) have no edges of their own, so
 there each place is one.
 """
 
+import unicodedata
 from bisect import bisect_right
 from functools import lru_cache
 from typing import Final
@@ -56,3 +57,11 @@ def joined(before: str, after: str) -> bool:
         return True
     script = _script(before)
     return script != _OPEN and script == _script(after)
+
+
+def unmarked(text: str) -> str:
+    """Return a text without the marks on its letters (``Müller`` becomes ``Muller``)."""
+    if text.isascii():
+        return text
+    decomposed = unicodedata.normalize("NFD", text)
+    return "".join(c for c in decomposed if not unicodedata.combining(c))

@@ -8,7 +8,8 @@ from importlib import resources
 
 import msgspec
 
-from redact.learn import Learnt, unmarked
+from redact.learn import Learnt
+from redact.scripts import unmarked
 
 BIRTH_DATE = "DATE_OF_BIRTH"
 _WORD = re.compile(r"[^\W\d_][^\W\d_'\u2019.-]*(?:['\u2019-][^\W\d_]+)*\.?")
