@@ -12,61 +12,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from redact.kinds import TYPES
+from redact.kinds import DEPARTURES, HOW_FOUND, TYPES
 from redact.policy import PRESETS, Policy, load_policy
 
 FIGURES: Final = Path("figures") / "redaction.json"
 _SHOWN: Final = 8
 NAME_LANGUAGES: Final = ("English",)
 """The languages in which the model has learnt names."""
-
-HOW: Final[Mapping[str, str]] = {
-    "PERSON": "A model reads free text; a key such as `first_name`, or an introduction such as "
-    "`my name is`, makes one; a name found anywhere in a record is looked for in all of it.",
-    "USER_ID": "A key such as `customer_id`, or a word such as `username` before it; the field "
-    "`user_id` always.",
-    "EMAIL_ADDRESS": "The form of an address, with a public suffix or an internal domain of the "
-    "policy; `at` and `dot` in words.",
-    "PHONE_NUMBER": "A valid number of the policy's regions, or digits that a word such as `phone` "
-    "announces.",
-    "STREET_ADDRESS": "Number and street in the usual forms, or a key such as `address`.",
-    "ZIP_CODE": "A key such as `zip`, or a code beside an address.",
-    "LOCATION": "The model, in free text.",
-    "ORGANIZATION": "The model, in free text.",
-    "NRP": "The model, in free text.",
-    "DATE_OF_BIRTH": "A date after words such as `born` or `date of birth`, or under such a key.",
-    "DATE_TIME": "The usual forms of a date, in digits or with the month's name; the model.",
-    "AGE": "A number with words such as `years old`; the model.",
-    "CREDIT_CARD": "12 to 19 digits in any usual grouping that pass Luhn's check and begin as a "
-    "known brand does, or come after a word for a card.",
-    "IBAN_CODE": "The form of a country, and the check digits.",
-    "US_BANK_NUMBER": "Digits after words such as `account number`, or under such a key.",
-    "CRYPTO": "A wallet's address with its check sum.",
-    "NATIONAL_ID": "The form of a country of the policy, with its check digit where it has one, or "
-    "a word that announces it.",
-    "US_SSN": "Three, two and four digits in ranges that are issued; without separators after a "
-    "word that announces it.",
-    "US_ITIN": "As a social security number, in the ranges of taxpayer numbers.",
-    "US_PASSPORT": "Nine digits, or a letter and eight, after a word that announces it.",
-    "US_DRIVER_LICENSE": "The forms of the states, after a word that announces it.",
-    "UK_NHS": "Ten digits with their check digit.",
-    "MEDICAL_LICENSE": "The form of a DEA number, with its check digit.",
-    "MEDICAL_RECORD": "A key such as `mrn`, or a word that announces it.",
-    "HEALTH_PLAN_ID": "A key, or words such as `member id` or `policy number` of a health plan.",
-    "CERTIFICATE_ID": "A key, or words such as `certificate number` before it.",
-    "DEVICE_ID": "A key, or words such as `serial number` or `IMEI` before it.",
-    "VEHICLE_ID": "17 characters with the check digit of a VIN; a plate after a word that "
-    "announces it; a key such as `license_plate`.",
-    "IP_ADDRESS": "The form of version 4 or 6; loopback and unspecified addresses stay.",
-    "MAC_ADDRESS": "Six pairs of hexadecimal digits.",
-    "HOST": "A name that ends in an internal domain of the policy.",
-    "URL": "The form of a web address.",
-    "SECRET": "The published shapes of vendors' keys, tokens and key files; what a key, a header, "
-    "an option or a word such as `password` announces; passwords in connection strings.",
-    "TITLE": "The model, in free text.",
-    "FILE": "Base64 in content parts and data URLs: a stand-in with media type and size.",
-}
-"""How each type is recognised, in a sentence."""
 
 NOT_FOUND: Final = (
     "**Names by far not all.** A name that stands under no key, after no introduction and nowhere "
@@ -114,6 +66,11 @@ def render(figures: Mapping[str, Any] | None) -> str:
         "## What is not found\n",
         *(f"- {one.format(languages=', '.join(NAME_LANGUAGES))}" for one in NOT_FOUND),
         "",
+        "## Differences from stock Presidio\n",
+        "The recognisers run on presidio-analyzer. Where they are meant to find the same, that is "
+        "tested (`tests/redact/test_differential.py`). These differences are on purpose:\n",
+        *(f"- {departure}" for departure in DEPARTURES),
+        "",
         "## Measured\n",
         *_measured(figures),
     ]
@@ -125,7 +82,7 @@ def _types(policies: Mapping[str, Policy]) -> Iterator[str]:
     yield f"|---|---|---|{'---|' * len(policies)}"
     for kind, meaning in TYPES.items():
         cells = [_operator(policy, kind) for policy in policies.values()]
-        yield f"| `{kind}` | {meaning} | {HOW[kind]} | {' | '.join(cells)} |"
+        yield f"| `{kind}` | {meaning} | {HOW_FOUND[kind]} | {' | '.join(cells)} |"
 
 
 def _operator(policy: Policy, kind: str) -> str:

@@ -64,62 +64,64 @@ NUMBER_LIKE = frozenset(
 BY_MODEL = frozenset({"PERSON", "LOCATION", "ORGANIZATION", "NRP", "TITLE"})
 """Types that the model for names finds in people's free text."""
 
-_NAME_BEFORE = "after its name in the languages of the policy's countries"
-
 HOW_FOUND = MappingProxyType(
     {
-        "PERSON": "by the model in free text, after an introduction or a title, under a key, and "
-        "wherever a name that was found stands again in the record",
-        "USER_ID": "after `user id` and the like, and under a key",
-        "EMAIL_ADDRESS": "by its form, in any script, also as `ana (at) example (dot) com`; surely "
-        "with a public suffix or an internal domain, less so with other letters",
-        "PHONE_NUMBER": "with a country's code or in groups that a region of the policy dials; "
-        "digits "
-        "alone after `phone`, `call`, `Tel.` and the like; nine digits or more in words",
-        "STREET_ADDRESS": "by its form: number and street, box, suite, state and code",
-        "ZIP_CODE": "after its name, within an address, and under a key",
-        "LOCATION": "by the model in free text",
-        "ORGANIZATION": "by the model in free text",
-        "NRP": "by the model in free text",
-        "DATE_OF_BIRTH": "a date after a word for birth, and under a key",
-        "DATE_TIME": "by its form",
-        "AGE": "a number that is said to be an age",
-        "CREDIT_CARD": "12 to 19 digits in any usual grouping that pass Luhn's check and begin "
-        "like a "
-        "brand's, or after a word for a card",
-        "IBAN_CODE": "by a country's length and the check of ISO 13616, grouped or not",
-        "US_BANK_NUMBER": "after `account`, `routing number` and the like",
-        "CRYPTO": "by form and check (Bitcoin), or as 40 hexadecimal digits after `0x` (Ethereum)",
-        "NATIONAL_ID": f"{_NAME_BEFORE}; by form and check where letters or signs are a part of it",
-        "US_SSN": "by its three groups, and nine digits after its name",
-        "US_ITIN": "by its groups, and after its name",
-        "US_PASSPORT": "after `passport`",
-        "US_DRIVER_LICENSE": "after `driver's license` and the like",
-        "UK_NHS": "by its groups and check digit, and ten digits after its name",
-        "MEDICAL_LICENSE": "by form and check digit (DEA)",
-        "MEDICAL_RECORD": "after its name (`MRN`, `hospital number`), and under a key",
-        "HEALTH_PLAN_ID": "after its name (`member ID`, `Medicaid no.`)",
-        "IP_ADDRESS": "by its form; loopback, masks and versions of four numbers are none",
-        "MAC_ADDRESS": "by its form",
-        "HOST": "a name below an internal domain of the policy",
-        "URL": "by its form",
-        "SECRET": "by the shape that its issuer gave it, and after a telling word or key",
-        "TITLE": "by the model in free text",
-        "VEHICLE_ID": "17 characters with the right check digit, and after its name or `plate`",
-        "DEVICE_ID": "after its name (`serial number`, `S/N`, `IMEI`)",
-        "CERTIFICATE_ID": "after its name (`nursing license number`)",
-        "FILE": "as a data URL, and as a string of JSON that is base64 of no text",
+        "PERSON": "A model reads free text; a key such as `first_name`, or an introduction such as "
+        "`my name is`, makes one; a name found anywhere in a record is looked for in all of it.",
+        "USER_ID": "A key such as `customer_id`, or a word such as `username` before it; the "
+        "field `user_id` always.",
+        "EMAIL_ADDRESS": "The form of an address, with a public suffix or an internal domain of "
+        "the policy; `at` and `dot` in words.",
+        "PHONE_NUMBER": "A number with a country's code, or in groups that a region of the policy "
+        "dials; digits alone after a word such as `phone`; nine digits or more in words.",
+        "STREET_ADDRESS": "Number and street in the usual forms, or a key such as `address`.",
+        "ZIP_CODE": "A key such as `zip`, or a code beside an address.",
+        "LOCATION": "The model, in free text.",
+        "ORGANIZATION": "The model, in free text.",
+        "NRP": "The model, in free text.",
+        "DATE_OF_BIRTH": "A date after words such as `born`, or under a key of birth.",
+        "DATE_TIME": "The usual forms of a date, in digits or with the month's name; the model.",
+        "AGE": "A number with words such as `years old`; the model.",
+        "CREDIT_CARD": "12 to 19 digits in any usual grouping that pass Luhn's check and begin as "
+        "a known brand does, or come after a word for a card.",
+        "IBAN_CODE": "The length of a country and the check digits, grouped or not.",
+        "US_BANK_NUMBER": "Digits after words such as `account number`, or under such a key.",
+        "CRYPTO": "A wallet's address with its check sum (Bitcoin), or 40 hexadecimal digits "
+        "behind `0x` (Ethereum).",
+        "NATIONAL_ID": "The form of a country of the policy, with its check digit where it has "
+        "one, or a word that announces it.",
+        "US_SSN": "Three, two and four digits in ranges that are issued; without separators after "
+        "a word that announces it.",
+        "US_ITIN": "As a social security number, in the ranges of taxpayer numbers.",
+        "US_PASSPORT": "Nine digits, or a letter and eight, after a word that announces it.",
+        "US_DRIVER_LICENSE": "The forms of the states, after a word that announces it.",
+        "UK_NHS": "Ten digits with their check digit.",
+        "MEDICAL_LICENSE": "The form of a DEA number, with its check digit.",
+        "MEDICAL_RECORD": "A key such as `mrn`, or a word that announces it.",
+        "HEALTH_PLAN_ID": "A key, or words such as `member id` and `policy number` of a plan.",
+        "CERTIFICATE_ID": "A key, or words such as `certificate number` before it.",
+        "DEVICE_ID": "A key, or words such as `serial number` or `IMEI` before it.",
+        "VEHICLE_ID": "17 characters with the check digit of a VIN; a plate after a word that "
+        "announces it; a key such as `license_plate`.",
+        "IP_ADDRESS": "The form of version 4 or 6; loopback, masks and versions of four numbers "
+        "are none.",
+        "MAC_ADDRESS": "Six pairs of hexadecimal digits.",
+        "HOST": "A name that ends in an internal domain of the policy.",
+        "URL": "The form of a web address.",
+        "SECRET": "The published shapes of vendors' keys, tokens and key files; what a key, a "
+        "header, an option or a word such as `password` announces; passwords in addresses.",
+        "TITLE": "The model, in free text.",
+        "FILE": "Base64 in content parts and data URLs: a stand-in with media type and size.",
     }
 )
-"""How each type is recognised, in one sentence; types that nothing finds are not here."""
+"""How each type is recognised, in one sentence or two."""
 
 BY_PATTERN = frozenset(HOW_FOUND) - {"LOCATION", "ORGANIZATION", "NRP", "TITLE"}
 """Types for which there is a recogniser without any model."""
 
 DEPARTURES = (
     "Edges: a letter of another script and an underscore end a value; Presidio's `\\b` does not.",
-    "Cards: any usual grouping, 12 to 19 digits; Presidio knows 13 to 19 in groups of four. Visa "
-    "of "
+    "Cards: any usual grouping, 12 to 19 digits; Presidio knows 13 to 19 in fours. Visa of "
     "13 digits and Maestro of fewer than 16 need a word for a card.",
     "Mail: no quotation marks, `=`, `/`, `&` or `|` in a mailbox; what is glued to the end is cut.",
     "IBAN: small letters, points and two spaces between groups; the length of the country.",

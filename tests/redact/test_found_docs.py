@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from redact.found_docs import HOW, headline, load_figures, render
-from redact.kinds import TYPES
+from redact.found_docs import headline, load_figures, render
+from redact.kinds import HOW_FOUND, TYPES
 from redact.policy import PRESETS, load_policy
 from tests.architecture.source import ROOT
 
@@ -17,7 +17,7 @@ def test_the_page_is_as_the_code_and_the_figures_make_it() -> None:
 
 def test_every_type_says_how_it_is_recognised() -> None:
     """A type without a sentence would be one that nobody can rely on."""
-    assert set(TYPES) <= set(HOW)
+    assert set(TYPES) <= set(HOW_FOUND)
 
 
 def test_every_type_that_a_preset_names_has_its_operator_on_the_page() -> None:
