@@ -48,7 +48,13 @@ from stream.observer import Observer
 from stream.pace import Pace
 from stream.probes import Probes
 from stream.stages import Stages
-from stream.starting import first_answer, make_tables, start_retry, tell_made
+from stream.starting import (
+    first_answer,
+    make_tables,
+    start_retry,
+    stopped_in_order,
+    tell_made,
+)
 from stream.worker import Worker
 
 TAKE_OVER_SECONDS = 120.0  # within a rebalance: below Kafka's max.poll.interval.ms of 300 s
@@ -97,7 +103,8 @@ def run_worker(setup: Setup, *, until_caught_up: bool) -> None:
     """
     use_steady_pool()
     try:
-        _Assembly(setup).run(until_caught_up=until_caught_up)
+        with stopped_in_order(setup.stop, setup.log):
+            _Assembly(setup).run(until_caught_up=until_caught_up)
     finally:
         setup.stages.close()
 

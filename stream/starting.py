@@ -8,13 +8,14 @@ of its making as a metric, which every worker shows.
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from lake.config import LakeSettings
 from lake.retry import Retry
 from lake.tables import LAYOUTS, Lake
-from schemas.errors import FatalError, RetryableError
+from schemas.errors import RetryableError
 from stream.cluster import Cluster
 from stream.config import KafkaSettings, StreamSettings
 from stream.events import Log
@@ -82,8 +83,19 @@ def start_retry(stream: StreamSettings, stop: threading.Event) -> Retry:
 
 
 def first_answer(retry: Retry, what: str, ask: Callable[[], ResultT]) -> ResultT:
-    """Wait a little for what is not there at the start: it may be starting itself."""
+    """Wait a little for what is not there at the start: it may be starting itself.
+
+    Raises RetryableError if told to stop meanwhile, FatalError if it does not come.
+    """
+    return retry.call(f"waiting for {what}", ask)
+
+
+@contextmanager
+def stopped_in_order(stop: threading.Event, log: Log) -> Iterator[None]:
+    """End in order if told to stop while waiting for an answer: nothing is left half done."""
     try:
-        return retry.call(f"waiting for {what}", ask)
-    except RetryableError as error:
-        raise FatalError(f"stopped while waiting for {what} ({error})") from error
+        yield
+    except RetryableError:
+        if not stop.is_set():
+            raise
+        log.info("worker_stopped")

@@ -18,7 +18,7 @@ from goldpan.settings import Settings
 from schemas.errors import GoldpanError, UsageError
 from stream.adopt import Adopted
 from stream.run import run_worker
-from stream.starting import check_outside
+from stream.starting import check_outside, stopped_in_order
 from stream.supervisor import Child, Supervisor
 
 PARENT_SECONDS = 1.0
@@ -106,8 +106,10 @@ def _supervise(call: Call, workers: int, stop: threading.Event, *, until_caught_
     # What is wrong with the settings is told once, here, and not by each worker.
     settings = call.settings
     wiring.check(settings)
-    with _telling_failure():
+    with _telling_failure(), stopped_in_order(stop, wiring.logger()):
         check_outside(settings.kafka, settings.stream, settings.lake, stop, wiring.logger())
+    if stop.is_set():
+        return 0
     command = children.command("stream", "run", f"--parent={os.getpid()}")
     if until_caught_up:
         command.append("--until-caught-up")
