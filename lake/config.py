@@ -1,5 +1,7 @@
 """Settings of the lake: where the tables lie."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 _SCHEMES = ("file", "s3")
@@ -15,6 +17,11 @@ class LakeSettings(BaseModel):
         min_length=1,
         description="A folder, `file://…` or `s3://bucket/prefix`; "
         "each table lies at `<uri>/<table>`.",
+    )
+    create: Literal["if_missing", "never"] = Field(
+        default="if_missing",
+        description="Whether a worker makes the tables that are missing; with `never` it stops, so "
+        "that a mistyped `uri` is not a new lake, and `goldpan lake init` makes them.",
     )
     releases_uri: str | None = Field(
         default=None,

@@ -277,6 +277,11 @@ class Lake:
         """Open all tables."""
         return [self.table(name) for name in LAYOUTS]
 
+    def made_ms(self) -> int:
+        """Return when the lake was made: its first table, in milliseconds since 1970 (UTC)."""
+        handle = self.table(next(iter(LAYOUTS))).handle
+        return int(handle.metadata().created_time or 0)
+
     def handle(self, name: str) -> TableHandle:
         """Open a table anew, whatever its columns; FatalError if it does not exist."""
         uri = self.location.table_uri(name)

@@ -22,7 +22,9 @@ class Log(Protocol):
 
 EVENTS: Mapping[str, str] = {
     "worker_started": "The worker runs; says with which settings, never with secrets.",
-    "tables_made": "Tables that were missing in the lake were made.",
+    "lake_made": "There was no lake at the address that is set, and a new one was made: is it the "
+    "right address?",
+    "tables_made": "Tables that were missing in a lake were made.",
     "partitions_assigned": "Partitions were taken over, with the positions read from the tables.",
     "partitions_revoked": "Partitions were given up after what was read of them had been flushed.",
     "partitions_abandoned": "Partitions were given up with unflushed records; the next owner reads "

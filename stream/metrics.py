@@ -46,6 +46,12 @@ SPECS: Sequence[Spec] = (
         ("version", "policy"),
     ),
     Spec(
+        "goldpan_lake_made_seconds",
+        Kind.GAUGE,
+        "When the lake that is written was made, as a Unix time: a young one may be a mistyped "
+        "address.",
+    ),
+    Spec(
         "goldpan_records_total",
         Kind.COUNTER,
         "Records whose fate is committed: stored, quarantined, dropped; and offsets skipped.",

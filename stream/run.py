@@ -20,7 +20,7 @@ from lake.tables import Lake
 from lake.writer import TableWriter
 from redact.keys import Keys
 from schemas.arrow import AUDIT, QUARANTINE, TABLES
-from schemas.errors import FatalError, RetryableError
+from schemas.errors import FatalError
 from schemas.provenance import RecordKind
 from stream.assignment import TakeOver
 from stream.beginning import Beginning
@@ -48,9 +48,15 @@ from stream.observer import Observer
 from stream.pace import Pace
 from stream.probes import Probes
 from stream.stages import Stages
+from stream.starting import (
+    first_answer,
+    make_tables,
+    start_retry,
+    stopped_in_order,
+    tell_made,
+)
 from stream.worker import Worker
 
-START_SECONDS = 20.0  # how long Kafka and the lake may take to answer for the first time
 TAKE_OVER_SECONDS = 120.0  # within a rebalance: below Kafka's max.poll.interval.ms of 300 s
 REVOKE_SECONDS = 20.0
 
@@ -97,42 +103,10 @@ def run_worker(setup: Setup, *, until_caught_up: bool) -> None:
     """
     use_steady_pool()
     try:
-        _Assembly(setup).run(until_caught_up=until_caught_up)
+        with stopped_in_order(setup.stop, setup.log):
+            _Assembly(setup).run(until_caught_up=until_caught_up)
     finally:
         setup.stages.close()
-
-
-def check_outside(
-    kafka: KafkaSettings, stream: StreamSettings, lake: LakeSettings, stop: threading.Event
-) -> None:
-    """Find out, once for several workers, what would keep each of them from starting.
-
-    Asks Kafka for the topics, makes the tables that are missing, and looks at the memory. Raises
-    UsageError or FatalError, with one sentence for a person.
-    """
-    retry = _start_retry(stream, stop)
-    cluster = Cluster(admin_properties(kafka), bootstrap_servers=kafka.bootstrap_servers)
-    topics = [kafka.traces_topic, kafka.feedback_topic]
-    _first_answer(retry, "Kafka", lambda: cluster.partitions(topics))
-    _first_answer(retry, "the lake", Lake(lake).init)
-    Budget.plan(stream.memory_bytes, resident_bytes())
-
-
-def _start_retry(stream: StreamSettings, stop: threading.Event) -> Retry:
-    return Retry(
-        seconds=min(START_SECONDS, stream.retry_seconds),
-        monotonic=time.monotonic,
-        sleep=stop.wait,
-        uniform=random.uniform,
-    )
-
-
-def _first_answer(retry: Retry, what: str, ask: Callable[[], ResultT]) -> ResultT:
-    """Wait a little for what is not there at the start: it may be starting itself."""
-    try:
-        return retry.call(f"waiting for {what}", ask)
-    except RetryableError as error:
-        raise FatalError(f"stopped while waiting for {what} ({error})") from error
 
 
 def _now_ms() -> int:
@@ -162,13 +136,13 @@ class _Assembly:
     def run(self, *, until_caught_up: bool) -> None:
         """Start up, work, and close; see `run_worker`."""
         partitions = self._first_answer("Kafka", lambda: self.cluster.partitions(self.topics))
-        made = self._first_answer("the lake", self.lake.init)
+        made = self._first_answer("the lake", lambda: make_tables(self.lake, self.setup.lake))
         self._first_answer("the lake", self.writing_lake.tables)
         self._first_answer("the lake", lambda: self.setup.refuse_other_keys(self.lake))
         if self.setup.labels is not None:
             self.labels = self._labels(self.setup.labels)
-        if made:
-            self.setup.log.info("tables_made", tables=made, uri=self.setup.lake.uri)
+        tell_made(made, self.setup.lake, self.setup.log)
+        self.metrics.set("lake_made_seconds", self.lake.made_ms() / 1000)
         self.setup.log.info(
             "worker_started",
             version=self.setup.version,
@@ -206,7 +180,7 @@ class _Assembly:
         self.setup.log.info("worker_stopped")
 
     def _first_answer(self, what: str, ask: Callable[[], ResultT]) -> ResultT:
-        return _first_answer(_start_retry(self.setup.stream, self.setup.stop), what, ask)
+        return first_answer(start_retry(self.setup.stream, self.setup.stop), what, ask)
 
     def _ends(self, consumer: Any, partitions: Sequence[Source]) -> dict[Source, int]:
         return {

@@ -37,9 +37,9 @@ root = click.version_option(version("goldpan"), message="%(prog)s %(version)s")(
 def main() -> NoReturn:
     """Run the command line of this process, and end it."""
     arguments = sys.argv[1:]
-    children.keep_safe()
     if arguments[:2] == READING:
         signal.signal(signal.SIGTERM, _nothing_read)
+    children.keep_safe()
     code = run(arguments)
     _flush()
     if _left_behind():

@@ -17,7 +17,8 @@ from goldpan.setting_names import variable
 from goldpan.settings import Settings
 from schemas.errors import GoldpanError, UsageError
 from stream.adopt import Adopted
-from stream.run import check_outside, run_worker
+from stream.run import run_worker
+from stream.starting import check_outside, stopped_in_order
 from stream.supervisor import Child, Supervisor
 
 PARENT_SECONDS = 1.0
@@ -44,7 +45,8 @@ def run(
 ) -> None:
     """Run the worker: read the topics, redact, and commit to the lake, each record exactly once.
 
-    SIGTERM makes it flush what it holds and end. The tables are made if they are missing.
+    SIGTERM makes it flush what it holds and end. The tables are made if they are missing, unless
+    GOLDPAN_LAKE__CREATE is `never`.
 
     \b
     Example:
@@ -104,8 +106,10 @@ def _supervise(call: Call, workers: int, stop: threading.Event, *, until_caught_
     # What is wrong with the settings is told once, here, and not by each worker.
     settings = call.settings
     wiring.check(settings)
-    with _telling_failure():
-        check_outside(settings.kafka, settings.stream, settings.lake, stop)
+    with _telling_failure(), stopped_in_order(stop, wiring.logger()):
+        check_outside(settings.kafka, settings.stream, settings.lake, stop, wiring.logger())
+    if stop.is_set():
+        return 0
     command = children.command("stream", "run", f"--parent={os.getpid()}")
     if until_caught_up:
         command.append("--until-caught-up")
