@@ -192,7 +192,7 @@ class PolicyRedactor:
         if refused:
             work.failure, work.field = _personal_id(refused[0].type), refused[0].path
             return []
-        self._kept.put(personal)
+        hashed = self._kept.put(personal)
         outputs = [each.text for each in rendered]
         for slot, text in zip(places.texts, outputs, strict=False):
             setattr(slot.owner, slot.name, text)
@@ -204,13 +204,14 @@ class PolicyRedactor:
             return []
         if self._report:
             work.kept = self._left_alone(work.segments, found, classes, app, taught)
-        return [
+        replaced = [
             Replacement(path, one.type, one.operator, one.start, one.end)
             for number, output in enumerate(rendered)
             if output.replaced
             for path in (_path(work, number),)
             for one in output.replaced
         ]
+        return replaced + hashed
 
     def _left_alone(
         self,

@@ -9,6 +9,7 @@ of these holds something personal, the record is refused.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from redact.audit import Replacement
 from redact.fields import Kept, Places
 from redact.findings import Detector, Finding
 from redact.kinds import NUMBER_LIKE
@@ -76,11 +77,14 @@ class KeptFields:
             if value in found
         ]
 
-    def put(self, personal: Iterable[PersonalId]) -> None:
-        """Replace such values where they are."""
+    def put(self, personal: Iterable[PersonalId]) -> list[Replacement]:
+        """Replace such values where they are; return what was done, for the audit."""
+        done = []
         for each in personal:
             new = self._pseudonyms.identifier(_KIND, each.value)
             setattr(each.owner, each.name, new)
+            done.append(Replacement(each.path, each.type, "pseudonym", 0, len(new)))
+        return done
 
     def _by_pattern(self, kept: Iterable[Kept]) -> list[tuple[str, str]]:
         """Return the values in which the detector finds something, each with its type."""

@@ -63,10 +63,10 @@ def test_what_blind_detectors_leave_is_replaced_all_the_same(
 
 def test_a_number_that_only_the_proof_found_becomes_a_string(blind: PolicyRedactor) -> None:
     """JSON stays JSON, and what stands beside the value stays as it is."""
-    document = '{"no": 4111111111111111, "order_id": 5379085494079950}'
+    document = '{"seen": 4111111111111111, "order_id": 5379085494079950}'
     outcome = blind.redact(decoded([said(document, "tool")]), ingested_at=NOW)
     found = json.loads(content(outcome))
-    assert found["no"].startswith("<CREDIT_CARD")
+    assert found["seen"].startswith("<CREDIT_CARD")
     assert found["order_id"] == 5379085494079950
 
 
@@ -86,6 +86,18 @@ def test_ids_that_hold_something_personal_are_hashed() -> None:
     assert row["session_id"].startswith("k1:")
     asked, answered = row["messages"]
     assert asked["tool_calls"][0]["id"] == answered["tool_call_id"] != "dial+14155550132"
+
+
+def test_the_audit_says_which_ids_were_hashed() -> None:
+    """An id that became a pseudonym is in the record's audit, with its path and type."""
+    redactor = PolicyRedactor(_policy(), KEYS, audit=True)
+    outcome = redactor.redact(decoded([minimal(session_id="ann@example.com")]), ingested_at=NOW)
+    (position,) = outcome.audit[0].positions
+    assert (position.path, position.type, position.operator) == (
+        "session_id",
+        "EMAIL_ADDRESS",
+        "pseudonym",
+    )
 
 
 def test_a_record_that_is_named_by_something_personal_is_refused() -> None:
