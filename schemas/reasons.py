@@ -51,7 +51,7 @@ class Reason(StrEnum):
     REDACTION_FAILED = "redaction_failed", "Redaction could not work on it."
     REDACTION_TIMEOUT = (
         "redaction_timeout",
-        "Redaction took longer than the setting allowed (versions before 0.3 only).",
+        "Not given any more: redaction took longer than the setting allowed.",
     )
     PERSONAL_ID = (
         "personal_id",
