@@ -23,6 +23,8 @@ _STAND_INS = """
 """
 _NO_NAMES = frozenset(_STAND_INS.split())
 _SHORTEST = 5
+_ANNOUNCED = 0.9
+"""The least score of a name that the words around it give away."""
 
 
 class KeyedValue(NamedTuple):
@@ -97,9 +99,19 @@ def learnt_from_prose(text: str, findings: Iterable[Finding]) -> frozenset[Learn
             learnt |= learnt_from_user(text[finding.start : finding.end])
         elif finding.type == "PERSON":
             value = text[finding.start : finding.end].strip()
-            if _WRITTEN_NAME.fullmatch(value) and _is_name(value):
+            if _WRITTEN_NAME.fullmatch(value) and _is_name(value) and _is_worth(finding, value):
                 learnt.add(Learnt("PERSON", value))
     return frozenset(learnt) if learnt else NOTHING
+
+
+def _is_worth(finding: Finding, name: str) -> bool:
+    """Return whether a name is worth looking for elsewhere.
+
+    A single word that only a model takes for a name is one if it looks like one: looked for in all
+    of a record, a mistake about a word would take every sentence that has it.
+    """
+    has_no_case = name.lower() == name.upper()
+    return finding.score >= _ANNOUNCED or not name.isalpha() or name.istitle() or has_no_case
 
 
 def persons_joined(learnt: frozenset[Learnt]) -> frozenset[Learnt]:
