@@ -4,6 +4,7 @@ Each value under a personal key is a sure finding if it can be what the key name
 under a harmless key are none. Rules and checks are those for the leaves of a JSON document.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -33,8 +34,30 @@ class Keyed(NamedTuple):
     quote: str
 
 
+_DISGUISED: Final = re.compile(
+    r"\\+[ux][0-9A-Fa-f]{2}|%[0-9A-Fa-f]{2}|&(?:amp;)*(?:#|[A-Za-z]{2,8};)"
+    r"|[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\uff01-\uff5e]"
+)
+"""What a key, its sign or its value may be hidden by: escapes, entities, invisible characters."""
+
+
 def keyed_values(text: str, book: KeyBook) -> tuple[list[Keyed], list[Span]]:
-    """Return the personal values in a text, and the places of the values of harmless keys."""
+    """Return the personal values in a text, and the places of the values of harmless keys.
+
+    A text in disguise is read as it stands and as it reads: each way may find more.
+    """
+    keyed, harmless = _as_it_stands(text, book)
+    normal = normalise(text) if _DISGUISED.search(text) else None
+    if normal is not None:
+        known = {(each.finding.start, each.finding.end) for each in keyed}
+        for each in _as_it_stands(normal.text, book)[0]:
+            place = normal.original(each.finding.start, each.finding.end)
+            if place not in known:
+                keyed.append(each._replace(finding=each.finding.at(*place)))
+    return keyed, harmless
+
+
+def _as_it_stands(text: str, book: KeyBook) -> tuple[list[Keyed], list[Span]]:
     found = [(pair, book.known.get(pair.key) or book.key(pair.key)) for pair in pairs(text)]
     if not found:
         return [], []

@@ -6,9 +6,10 @@ character came from. Nothing here decides anything: detectors see both forms.
 
 import html
 import re
+import sys
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -20,8 +21,11 @@ _UNIT = re.compile(
     r"|\\{1,4}[nrt]"
     r"|(?:%(?:25){0,3}[0-9A-Fa-f]{2})+"
     r"|&(?:amp;){0,3}(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});"
+    r"|(?<=[0-9A-Za-z%.,:;!?)])\+(?=[0-9A-Za-z%(])"
     r"|(?:[^\x00-\x7f]|(?<=[0-9A-Za-z@.+-])[\u0300-\u036f\u20dd-\u20e0])+"
 )
+_FORM = re.compile(r"(?:(?<=[?&])|\A)[\w.%~-]{1,60}=[^\s&#\"'<>+=]{1,200}\+[^\s&#\"'<>]{1,2000}")
+"""A value of a form or of a query in which a plus sign stands for a space (WHATWG, URL 5)."""
 _ESCAPED = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([nrt]))")
 _PERCENT = re.compile(r"%(?:25)+")
 _AMPERSAND = re.compile(r"&(?:amp;)+")
@@ -55,7 +59,8 @@ class Normal:
 
 def normalise(text: str) -> Normal | None:
     """Return the text as it reads, or None if that is the text itself."""
-    if text.isascii() and "\\" not in text and "%" not in text and "&" not in text:
+    forms = _forms(text)
+    if not forms and text.isascii() and not ("\\" in text or "%" in text or "&" in text):
         return None
     pieces: list[str] = []
     starts: list[int] = []
@@ -64,7 +69,7 @@ def normalise(text: str) -> Normal | None:
     done = length = 0
     for match in _UNIT.finditer(text):
         unit = match[0]
-        plain = _read(unit)
+        plain = _read(unit) if unit != "+" or not _in(forms, match.start()) else " "
         if plain == unit:
             continue
         start = match.start()
@@ -98,6 +103,18 @@ def mapped(normal: Normal, found: Iterable[Finding]) -> Iterator[Finding]:
     for finding in found:
         start, end = normal.original(finding.start, finding.end)
         yield finding.reading(normal.text[finding.start : finding.end]).at(start, end)
+
+
+def _forms(text: str) -> list[tuple[int, int]]:
+    """Return where values of forms stand that hold a plus sign."""
+    if "+" not in text or "=" not in text:
+        return []
+    return [match.span() for match in _FORM.finditer(text)]
+
+
+def _in(spans: Sequence[tuple[int, int]], place: int) -> bool:
+    number = bisect_right(spans, (place, sys.maxsize)) - 1
+    return number >= 0 and place < spans[number][1]
 
 
 def _read(unit: str) -> str:

@@ -14,6 +14,7 @@ from typing import Final
 from presidio_analyzer import Pattern, PatternRecognizer
 
 from redact.given_names import is_given_name
+from redact.key_values import fits
 
 _FOLDER: Final = resources.files("redact")
 _PHRASES: Final = json.loads((_FOLDER / "introductions.json").read_text(encoding="utf-8"))
@@ -30,7 +31,7 @@ def _any_of(phrases: Iterable[str], *, fold: bool = True) -> str:
     """Return an expression for any of some phrases, with either form of the apostrophe."""
     longest_first = sorted(phrases, key=len, reverse=True)
     joined = "|".join(re.escape(phrase) for phrase in longest_first)
-    joined = joined.replace("'", "['\u2019]").replace("\\ ", "[ ]")
+    joined = joined.replace("'", "['\u2019]{1,2}").replace("\\ ", "[ ]")
     return f"(?i:{joined})" if fold else f"(?:{joined})"
 
 
@@ -107,6 +108,39 @@ class IntroducedRecogniser(PatternRecognizer):
     def invalidate_result(self, pattern_text: str) -> bool:
         """Refuse everyday words in small letters: `my name is correct`."""
         return pattern_text.islower() and pattern_text.partition(" ")[0] in _EVERYDAY
+
+
+_COLON = r"[ ]?[:\uff1a][ ]{0,2}[\"'*_`\u201c\u2018(]{0,3}"
+_IN_PROSE = r"[^\W_][,;.)]?[ ][*_~`\"'(\[]{0,3}"
+_TWO = rf"(?:{_CAPITAL}(?:{_BETWEEN}{_CAPITAL}){{1,3}}|{_ANY}(?:[ ]{_PARTICLE})?[ ]{_ANY})"
+
+
+class CalledRecogniser(PatternRecognizer):
+    """Finds the name after `passenger:` anywhere, and after `name:` in the midst of a sentence.
+
+    Where `name:` begins a line it is a key (``redact.keyed``), which may be that of a thing.
+    """
+
+    PATTERNS = (
+        Pattern("Of a person", _after("of_person", rf"{_COLON}){_TWO}"), CERTAIN),
+        Pattern(
+            "Of a name",
+            rf"(?<={_IN_PROSE}{_any_of(_PHRASES['of_name'])}{_COLON}){_TWO}",
+            CERTAIN,
+        ),
+    )
+
+    def __init__(self) -> None:
+        super().__init__(
+            supported_entity="PERSON",
+            patterns=list(self.PATTERNS),
+            global_regex_flags=0,
+            name="Called",
+        )
+
+    def invalidate_result(self, pattern_text: str) -> bool:
+        """Refuse what the same word as a key would not make a name."""
+        return fits("PERSON", pattern_text, certain=False) is None
 
 
 class PresentedRecogniser(PatternRecognizer):

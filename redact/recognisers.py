@@ -39,6 +39,7 @@ from redact.patterns import LazyPattern
 from redact.persons import (
     AccountRecogniser,
     AgeRecogniser,
+    CalledRecogniser,
     IntroducedRecogniser,
     PresentedRecogniser,
 )
@@ -135,6 +136,7 @@ def build_recognisers(
         BirthDateRecogniser(),
         WrittenDateRecogniser(),
         IntroducedRecogniser(),
+        CalledRecogniser(),
         PresentedRecogniser(),
         AccountRecogniser(),
         AgeRecogniser(),
