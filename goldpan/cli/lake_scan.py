@@ -13,7 +13,7 @@ from rich.table import Table
 
 from batch.lake_scan import Asked, Report, Scanner, Tally, Where
 from batch.lake_scan_rows import TABLES_WITH_TEXT
-from goldpan import releases
+from goldpan import releases, wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
 from goldpan.cli.main import NO
@@ -80,6 +80,7 @@ def scan(  # noqa: PLR0913 - one argument an option
     asked = _asked(chosen, first, last, sample, older=older)
     finder = _finder(call.settings.redact, policy)
     lake, shelf = Lake(call.settings.lake), releases.shelf(call.settings)
+    wiring.refuse_other_keys(call.settings, lake)
     with progress(call) as shown:
         retry = releases.patience()
         report = Scanner(lake, shelf, finder, retry=retry, progress=shown).run(asked)
