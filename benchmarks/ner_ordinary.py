@@ -30,6 +30,7 @@ _TEXTS = Path("tests/data/ner/ordinary")
 _LANGUAGES = {"German": "de", "Spanish": "es", "French": "fr", "Japanese": "ja"}
 _MODULES = ("argparse", "json", "logging", "email", "http", "asyncio", "unittest", "concurrent")
 _WORD = re.compile(r"\w+")
+_NAME = re.compile(r"""(?:first|last)_name\\*": ?\\*"([^"\\]+)""")
 _TAG = re.compile(r"<[^<>]*>")
 _SLOT = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w*\}")
 _JAPANESE_LETTERS = 2  # to a word
@@ -89,9 +90,14 @@ def answers(path: Path) -> Iterator[str]:
 
 
 def persons_known(path: Path) -> set[str]:
-    """The words of a file of subjects, beside conversations: findings of those are no mistake."""
+    """The words of names of the subjects and of the passengers that tools are given.
+
+    Findings of those are no mistake.
+    """
     beside = path.with_name("subjects.json")
-    return {word.lower() for word in _WORD.findall(beside.read_text(encoding="utf-8"))}
+    texts = [beside.read_text(encoding="utf-8")]
+    texts += _NAME.findall(path.read_text(encoding="utf-8"))
+    return {word.lower() for text in texts for word in _WORD.findall(text)}
 
 
 def false_words(

@@ -6,6 +6,7 @@ Of a spaCy model only what its named-entity component needs is run.
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+from zipfile import BadZipFile
 
 import spacy
 from spacy.about import __version__ as spacy_version
@@ -50,7 +51,7 @@ def load_reader(name: str) -> tuple[Reader, str]:
 def _tagger(name: str, folder: Path) -> tuple[Reader, str]:
     try:
         tagger = Tagger.of(folder)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise UsageError(
             f"The model {name!r} cannot be loaded ({type(error).__name__}): its files belong to "
             f"another version of goldpan, or are not whole; name {SHIPPED!r}."
