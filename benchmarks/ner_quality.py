@@ -10,6 +10,11 @@ DEMOGRAPHIC …), without any exception of ours; findings of a branch that the s
 count as false. ``overall`` is the evaluator's figure for personal or not.
 
 The sentences are split by template: even numbers are for development, odd ones are reported.
+``coverage`` asks less of edges and types: see :mod:`benchmarks.ner_coverage`.
+
+    python -m benchmarks.ner_quality --languages [--policy strict]
+
+prints coverage by language on the chats of the tests, which need no evaluator.
 """
 
 import json
@@ -28,6 +33,7 @@ from presidio_analyzer.nlp_engine import SpacyNlpEngine
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.ner_coverage import Label, Share, chats, of_type, share
 from redact.findings import Finding, disjoint
 from redact.keys import Keys
 from redact.ner.stage import SpacyNames
@@ -122,8 +128,31 @@ def _evaluator() -> str:
     return str(python)
 
 
+def covered(rows: Sequence[dict[str, Any]], found: list[list[Finding]]) -> Share:
+    """Return how much of what the sentences label is covered by findings."""
+    labels = [[Label(s["entity"], s["start"], s["end"]) for s in row["spans"]] for row in rows]
+    return share([row["text"] for row in rows], labels, found)
+
+
+def languages(compared: dict[str, Find]) -> Table:
+    """Return precision, coverage and F2 by language for each system, and coverage of persons."""
+    table = Table("", *(f"{name}\nP / covered / F2; persons" for name in compared))
+    lines = chats()
+    for language in dict.fromkeys(line.language for line in lines):
+        some = [line for line in lines if line.language == language]
+        texts, labels = [line.text for line in some], [line.labels for line in some]
+        cells = []
+        for find in compared.values():
+            found = find(texts)
+            persons = share(texts, of_type(labels, "PERSON"), found)
+            cells.append(f"{share(texts, labels, found)}; {persons.covered} of {persons.labels}")
+        table.add_row(language, *cells)
+    return table
+
+
 @click.command()
-@click.option("--sentences", "path", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--sentences", "path", type=click.Path(path_type=Path, exists=True))
+@click.option("--languages", "by_language", is_flag=True, help="Chats in eight languages instead.")
 @click.option("--side", type=click.Choice(["report", "development"]), default="report")
 @click.option("--policy", default="strict", show_default=True)
 @click.option("--model", default="shipped", show_default=True)
@@ -131,21 +160,30 @@ def _evaluator() -> str:
 @click.option("--misses", is_flag=True, help="Show what was missed or wrong (development only).")
 @click.option("--json", "as_json", is_flag=True)
 def main(  # noqa: PLR0913
-    path: Path,
+    path: Path | None,
     side: str,
     policy: str,
     model: str,
     evaluator: str | None,
     *,
+    by_language: bool,
     misses: bool,
     as_json: bool,
 ) -> None:
     """Print F2 overall and by entity type, for each system."""
+    console = Console(width=140)
+    compared = systems(load_policy(policy), model)
+    if by_language:
+        console.print(languages(compared))
+        return
+    if path is None:
+        raise click.UsageError("Name the file of --sentences, or ask for --languages.")
     rows = sentences(path, side)
     texts = [row["text"] for row in rows]
-    compared = systems(load_policy(policy), model)
     found = {name: find(texts) for name, find in compared.items()}
     result = score(rows, found, evaluator or _evaluator())
+    for name, one in result.items():
+        one["coverage"] = covered(rows, found[name])
     if as_json:
         click.echo(
             json.dumps(
@@ -153,7 +191,6 @@ def main(  # noqa: PLR0913
             )
         )
         return
-    console = Console(width=140)
     console.print(f"{len(rows)} sentences of the {side} side, policy {policy}, model {model}")
     console.print(_table(result))
     if misses and side == "development":
@@ -170,6 +207,7 @@ def _table(result: dict[str, Any]) -> Table:
             f = one["overall"] if kind == "overall" else one["types"].get(kind)
             cells.append(f"{f['p']:.3f} / {f['r']:.3f} / {f['f2']:.3f}" if f else "")
         table.add_row(kind, *cells)
+    table.add_row("coverage", *(str(one["coverage"]) for one in result.values()))
     return table
 
 

@@ -1,7 +1,12 @@
-"""Loads a spaCy model by folder or name, with what its named-entity component needs and no more."""
+"""Loads a model for names: the shipped tagger, or a spaCy model by folder or name.
+
+Of a spaCy model only what its named-entity component needs is run.
+"""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
+from zipfile import BadZipFile
 
 import spacy
 from spacy.about import __version__ as spacy_version
@@ -10,30 +15,56 @@ from spacy.util import is_package
 from thinc.api import NumpyOps
 from threadpoolctl import threadpool_limits
 
+from redact.ner.pipeline import PipelineReader
+from redact.ner.reader import Reader
+from redact.ner.tagger import NUMBERS, SETTINGS, VOCABULARY, Tagger, TaggerReader
 from schemas.errors import UsageError
 
 SHIPPED = "shipped"
 """The name of the model that comes with goldpan."""
 
 FOLDER = Path(__file__).parent / "model"
+FILES = (SETTINGS, NUMBERS, VOCABULARY)
+"""What decides the findings of a tagger."""
+
 _COMPONENT = "ner"
 
 
-def load_model(name: str) -> tuple[Language, str]:
-    """Return the pipeline and an identity that changes when the model does.
+def load_reader(name: str) -> tuple[Reader, str]:
+    """Return what reads texts with a model, and an identity that changes when the model does.
 
-    ``name`` is ``shipped``, the folder of a model, or the name of an installed package.
+    ``name`` is ``shipped``, the folder of a model, or the name of an installed spaCy package.
 
     Raises:
         UsageError: nothing of that name is there, it cannot be read, or it has no component for
             named entities.
     """
+    # Of several threads most would only wait: a worker has one process a core.
+    threadpool_limits(limits=1, user_api="blas")
     folder = FOLDER if name == SHIPPED else Path(name)
+    if (folder / SETTINGS).is_file():
+        return _tagger(name, folder)
+    nlp, identity = _spacy(name, folder)
+    return PipelineReader(nlp), identity
+
+
+def _tagger(name: str, folder: Path) -> tuple[Reader, str]:
+    try:
+        tagger = Tagger.of(folder)
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise UsageError(
+            f"The model {name!r} cannot be loaded ({type(error).__name__}): its files belong to "
+            f"another version of goldpan, or are not whole; name {SHIPPED!r}."
+        ) from error
+    return TaggerReader(tagger), f"goldpan_names-{_digest(folder, FILES)}"
+
+
+def _spacy(name: str, folder: Path) -> tuple[Language, str]:
     is_folder = (folder / "meta.json").is_file()
     if not is_folder and not is_package(name):
         raise UsageError(
-            f"There is no spaCy model {name!r}: name {SHIPPED!r}, the folder of a model, or an "
-            f"installed one (python -m spacy download {name})."
+            f"There is no model for names {name!r}: name {SHIPPED!r}, the folder of a model, or an "
+            f"installed one of spaCy (python -m spacy download {name})."
         )
     try:
         nlp = spacy.load(folder if is_folder else name)
@@ -50,7 +81,8 @@ def load_model(name: str) -> tuple[Language, str]:
     _only_names(nlp)
     _multiply_with_numpy(nlp)
     version = f"{nlp.meta['lang']}_{nlp.meta['name']}-{nlp.meta['version']}"
-    return nlp, f"{version}-{_digest(folder)}" if is_folder else version
+    files = sorted(path.relative_to(folder).as_posix() for path in (folder / _COMPONENT).rglob("*"))
+    return nlp, f"{version}-{_digest(folder, files)}" if is_folder else version
 
 
 def _only_names(nlp: Language) -> None:
@@ -65,11 +97,7 @@ def _only_names(nlp: Language) -> None:
 
 
 def _multiply_with_numpy(nlp: Language) -> None:
-    """Let numpy multiply matrices, in one thread: three times as fast as spaCy's own way.
-
-    Of several threads most would only wait: a worker has one process a core.
-    """
-    threadpool_limits(limits=1, user_api="blas")
+    """Let numpy multiply matrices: three times as fast as spaCy's own way."""
     plain = NumpyOps(use_blis=False)
     for _, pipe in nlp.pipeline:
         for node in pipe.model.walk():  # type: ignore[attr-defined]  # as above
@@ -77,11 +105,12 @@ def _multiply_with_numpy(nlp: Language) -> None:
                 node.ops = plain
 
 
-def _digest(folder: Path) -> str:
-    """A short hash over the model's files, so that two trainings are two identities."""
+def _digest(folder: Path, files: Iterable[str]) -> str:
+    """A short hash over a model's files, so that two trainings are two identities."""
     hash_ = hashlib.sha256()
-    for path in sorted((folder / _COMPONENT).rglob("*")):
+    for file in files:
+        path = folder / file
         if path.is_file():
-            hash_.update(path.relative_to(folder).as_posix().encode())
+            hash_.update(file.encode())
             hash_.update(path.read_bytes())
     return hash_.hexdigest()[:12]

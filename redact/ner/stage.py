@@ -1,4 +1,4 @@
-"""Finds names in texts with a spaCy model: the one that is shipped, or any other by its name.
+"""Finds names in texts with a model: the one that is shipped, or any of spaCy by its name.
 
 The model is loaded when the stage is made. Only its named-entity component runs. All texts of a
 call go through the model together, in blocks; what is remembered of their words is bounded, so that
@@ -14,8 +14,8 @@ from typing import NamedTuple
 from redact.findings import Finding, TextTimeoutError
 from redact.ner.chunks import chunks
 from redact.ner.labels import TYPES
-from redact.ner.model_files import SHIPPED, load_model
-from redact.ner.reader import Named, reader_of
+from redact.ner.model_files import SHIPPED, load_reader
+from redact.ner.reader import Named
 from schemas.errors import GoldpanError
 
 SCORE = 0.85
@@ -50,7 +50,7 @@ class _Piece(NamedTuple):
 
 
 class SpacyNames:
-    """A stage of names (:class:`redact.findings.NamesStage`) that runs a spaCy model.
+    """A stage of names (:class:`redact.findings.NamesStage`) that runs a model.
 
     ``model`` is ``shipped``, the folder of a model, or the name of an installed one, as
     ``en_core_web_lg``. ``labels`` says which type of finding each label of the model is; one that
@@ -73,8 +73,7 @@ class SpacyNames:
         seconds: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        nlp, self.identity = load_model(model)
-        self._reader = reader_of(nlp)
+        self._reader, self.identity = load_reader(model)
         self._labels = labels
         self._chunk = chunk_characters
         self._seconds = seconds

@@ -1,122 +1,155 @@
-"""The words of texts as the model sees them, each worked out once and remembered, within bounds.
+"""The words of texts as the tagger sees them, each worked out once and remembered, within bounds.
 
-spaCy splits a text at white space, and each stretch between by rules that look at nothing else. So
-the words of a stretch, and their vectors, are remembered under it: most of what people write has
-been written before.
+A word is a run of letters, a run of digits, or one sign. Beside its pieces the tagger sees its
+*shape* (capitals, number of digits) and the *gap* before it (none, space, line break). The words of
+a stretch without white space are remembered under it: most of what people write has been written
+before.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from spacy.language import Language
-from spacy.tokens import Doc
 
 Floats = npt.NDArray[np.float32]
 
-# One space behind a word belongs to it; other white space is a word of its own.
-_STRETCH = re.compile(r"\S+|\A\s+|(?! )\s+|(?<= )\s+")
+_STRETCH = re.compile(r"(\s*)(\S+)")
+_WORD = re.compile(r"(?:[^\W\d_][\u0300-\u036f]*)+|\d+|.", re.DOTALL)
 _MOST_WORDS = 16_384
-_TOGETHER = 256
-"""Stretches that are split between two clearings of spaCy's memory."""
+
+NO_GAP, START, SPACE, WIDE, LINE, BLANK_LINE = range(6)
+GAPS = 6
+_DIGITS = 8
+SHAPES = 18
+"""0 is a sign; 1 to 7 are so many digits, 7 or more alike; the others are letters."""
+
+_SMALL, _TITLE, _INITIAL, _CAPITALS, _SHORT_CAPITALS, _MIXED = range(_DIGITS, _DIGITS + 6)
+_NO_CASE = 14
+_BEYOND_ASCII = {_SMALL: 15, _TITLE: 16, _MIXED: 17}
 
 
-class _Stretch(NamedTuple):
-    """The rows of the words of a stretch, and where each begins and ends in it."""
+class Word(NamedTuple):
+    """A word of a stretch: where it begins and ends there, its shape, and the gap before it."""
 
-    rows: list[int]
-    places: list[tuple[int, int]]
+    start: int
+    end: int
+    text: str
+    shape: int
+    gap: int
 
 
 class Laid(NamedTuple):
-    """The words of some texts, one below the other, with gaps before, between and behind.
+    """The words of some texts, one below the other, with empty rows before, between and behind.
 
-    ``vectors`` has a row for each, of zeros in the gaps; ``blank`` are the words of white space;
-    ``texts`` are the first row and the number of words of each text.
+    ``vectors`` has a row for each; ``rows`` are the places of the words among them; ``texts`` are
+    the first row and the number of words of each text.
     """
 
     vectors: Floats
-    blank: npt.NDArray[np.bool_]
+    rows: npt.NDArray[np.intp]
     texts: list[tuple[int, int]]
 
 
-class Words:
-    """Splits texts into words as a pipeline does; ``vectors`` gives those of the words of Docs."""
+def stretches(text: str) -> list[tuple[int, str]]:
+    """Return the stretches of a text without white space, each with the gap before it."""
+    found = _STRETCH.findall(text)
+    gaps = [_gap(space) for space, _ in found]
+    if gaps:
+        gaps[0] = START
+    return list(zip(gaps, (stretch for _, stretch in found), strict=True))
 
-    def __init__(
-        self, nlp: Language, vectors: Callable[[Sequence[Doc]], list[Floats]], width: int
-    ) -> None:
-        self._nlp = nlp
+
+def split(gap: int, stretch: str) -> list[Word]:
+    """Return the words of a stretch that stands behind a gap."""
+    return [
+        Word(
+            match.start(), match.end(), match[0], shape(match[0]), NO_GAP if match.start() else gap
+        )
+        for match in _WORD.finditer(stretch)
+    ]
+
+
+def shape(word: str) -> int:
+    """Return which of the ``SHAPES`` a word has."""
+    if word.isdecimal():
+        return min(len(word), _DIGITS - 1)
+    if not word[0].isalpha():
+        return 0
+    found = _case(word)
+    return found if word.isascii() else _BEYOND_ASCII.get(found, found)
+
+
+def _case(word: str) -> int:
+    if word.islower():
+        return _SMALL
+    if not word[0].isupper():
+        return _MIXED if word[0].islower() else _NO_CASE
+    if len(word) == 1:
+        return _INITIAL
+    if word.isupper():
+        return _SHORT_CAPITALS if len(word) < 4 else _CAPITALS
+    return _TITLE if word[1:].islower() else _MIXED
+
+
+def _gap(space: str) -> int:
+    if space in ("", " "):
+        return SPACE if space else NO_GAP
+    breaks = space.count("\n") or space.count("\r")
+    return (WIDE, LINE, BLANK_LINE)[min(breaks, 2)]
+
+
+class Words:
+    """Lays texts out as rows of vectors; ``vectors`` gives those of some words."""
+
+    def __init__(self, vectors: Callable[[Sequence[Word]], Floats], width: int) -> None:
         self._vectors = vectors
         self._width = width
         self._clear(0)
 
-    def laid(self, texts: Sequence[str], gap: int) -> Laid:
-        """Return the words of texts with ``gap`` rows between."""
-        stretches = [_STRETCH.findall(text) for text in texts]
-        self._learn({stretch for text in stretches for stretch in text})
+    def laid(self, texts: Sequence[str], margin: int) -> Laid:
+        """Return the words of texts with ``margin`` empty rows between."""
+        cut = [stretches(text) for text in texts]
+        self._learn({stretch for text in cut for stretch in text})
         known = self._known
-        empty = [0] * gap
+        empty = [0] * margin
         rows = [*empty]
         places = []
-        for text in stretches:
+        for text in cut:
             first = len(rows)
             for stretch in text:
-                rows += known[stretch].rows
+                rows += known[stretch]
             places.append((first, len(rows) - first))
             rows += empty
-        return Laid(self._table[rows], self._blank[rows], places)
-
-    def places(self, text: str) -> list[tuple[int, int]]:
-        """Return where each word of a text that was laid last begins and ends."""
-        return [
-            (match.start() + start, match.start() + end)
-            for match in _STRETCH.finditer(text)
-            for start, end in self._known[match[0]].places
-        ]
+        taken = np.array(rows, np.intp)
+        return Laid(self._table[taken], np.flatnonzero(taken), places)
 
     def _clear(self, room: int) -> None:
         """Forget all, and make room for so many words; the first row stays empty."""
-        room = 1 + max(_MOST_WORDS, room)
-        self._known: dict[str, _Stretch] = {}
-        self._table = np.zeros((room, self._width), np.float32)
-        self._blank = np.zeros(room, np.bool_)
+        self._known: dict[tuple[int, str], list[int]] = {}
+        self._table = np.zeros((1 + max(_MOST_WORDS, room), self._width), np.float32)
         self._used = 1
 
-    def _learn(self, stretches: set[str]) -> None:
-        new = stretches - self._known.keys()
+    def _learn(self, wanted: set[tuple[int, str]]) -> None:
+        new = wanted - self._known.keys()
         if not new:
             return
-        if self._used + sum(map(len, new)) > len(self._table):
-            new = stretches
-            self._clear(sum(map(len, new)))
-        blank = [stretch for stretch in new if stretch.isspace()]
-        for stretch in blank:
-            self._split([stretch])
-        for some in _by(_TOGETHER, sorted(new.difference(blank))):
-            self._split(some)
-
-    def _split(self, stretches: Sequence[str]) -> None:
-        """Split stretches of one sort into words, with one space between them."""
-        with self._nlp.memory_zone():
-            doc = self._nlp.make_doc(" ".join(stretches))
-            self._table[self._used : self._used + len(doc)] = self._vectors([doc])[0]
-            words = [(word.idx, word.idx + len(word)) for word in doc]
-        first, start = 0, 0
-        for stretch in stretches:
-            end, last = start + len(stretch), first
-            while last < len(words) and words[last][0] < end:
-                last += 1
-            rows = list(range(self._used, self._used + last - first))
-            places = [(begin - start, stop - start) for begin, stop in words[first:last]]
-            self._known[stretch] = _Stretch(rows, places)
-            self._blank[rows] = stretch.isspace()
-            self._used += last - first
-            first, start = last, end + 1
+        words = {stretch: split(*stretch) for stretch in sorted(new)}
+        if self._used + sum(map(len, words.values())) > len(self._table):
+            words = {stretch: split(*stretch) for stretch in sorted(wanted)}
+            self._clear(sum(map(len, words.values())))
+        for stretch, some in words.items():
+            self._known[stretch] = list(range(self._used, self._used + len(some)))
+            self._used += len(some)
+        together = [word for some in words.values() for word in some]
+        self._table[self._used - len(together) : self._used] = self._vectors(together)
 
 
-def _by(size: int, items: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def places(text: str) -> list[tuple[int, int]]:
+    """Return where each word of a text begins and ends."""
+    return [
+        (match.start(2) + word.start, match.start(2) + word.end)
+        for match in _STRETCH.finditer(text)
+        for word in split(NO_GAP, match[2])
+    ]

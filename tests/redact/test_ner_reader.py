@@ -1,126 +1,165 @@
-"""The network run alone says what spaCy's pipeline says, and what it remembers is bounded."""
+"""The tagger reads every text alike whatever stands beside it, and remembers within bounds."""
 
 from random import Random
 
 import numpy as np
 import pytest
-import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spacy.language import Language
 
 from goldpan.demo.traffic import shipped_conversations
 from redact.ner import words
-from redact.ner.model_files import load_model
-from redact.ner.network import Network
-from redact.ner.reader import NetworkReader, PipelineReader, reader_of
+from redact.ner.model_files import FOLDER
+from redact.ner.pieces import Pieces
+from redact.ner.tagger import Tagger, TaggerReader
 from tests.redact.test_ner_stage import PERSONS
-from training.ner.train import Recipe, blank
 
 _PIECES = st.one_of(
     st.sampled_from([" ", "  ", "\n", "\n\n", "\t", "\u00a0", "'s", "n't", ":-)", "(", "). ", ","]),
     st.sampled_from([word for text, _ in PERSONS for word in text.split()]),
     st.text(max_size=12),
 )
+_TEXTS = st.lists(_PIECES, max_size=30).map("".join)
 
 
 @pytest.fixture(scope="module")
-def nlp() -> Language:
-    """The shipped pipeline."""
-    return load_model("shipped")[0]
+def tagger() -> Tagger:
+    """The shipped model."""
+    return Tagger.of(FOLDER)
 
 
 @pytest.fixture(scope="module")
-def own(nlp: Language) -> NetworkReader:
-    """The reader that runs the network alone."""
-    reader = reader_of(nlp)
-    assert isinstance(reader, NetworkReader)
-    return reader
+def reader(tagger: Tagger) -> TaggerReader:
+    """A reader with the shipped model, which remembers what the tests before read."""
+    return TaggerReader(tagger)
 
 
-def test_what_people_write_is_read_as_spacy_reads_it(nlp: Language, own: NetworkReader) -> None:
-    """On plain sentences and on messages of real conversations, alone and together."""
-    messages = [
+def _messages() -> list[str]:
+    texts = [
         str(message["content"])[:4_000]
         for conversation in shipped_conversations()
         for message in conversation.messages
         if message.get("content") and message["role"] in ("user", "assistant")
     ]
-    texts = [text for text, _ in PERSONS] + list(dict.fromkeys(messages))
-    expected = PipelineReader(nlp).names(texts)
-    assert sum(map(len, expected)) > 300
-    assert own.names(texts) == expected
-    assert [own.names([text])[0] for text in texts[:60]] == expected[:60]
+    return [text for text, _ in PERSONS] + list(dict.fromkeys(texts))[:150]
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.lists(_PIECES, max_size=30).map("".join), max_size=4))
-def test_any_text_is_read_as_spacy_reads_it(
-    nlp: Language, own: NetworkReader, texts: list[str]
+def test_names_do_not_depend_on_the_company_or_on_what_was_read_before(
+    tagger: Tagger, reader: TaggerReader
+) -> None:
+    """Alone, in any order, with a fresh reader or a used one: the same names."""
+    texts = _messages()
+    together = reader.names(texts)
+    assert sum(map(len, together)) > 100
+    fresh = TaggerReader(tagger)
+    assert [fresh.names([text])[0] for text in reversed(texts)] == together[::-1]
+    shuffled = list(range(len(texts)))
+    Random(5).shuffle(shuffled)  # noqa: S311  # not for secrets
+    again = TaggerReader(tagger).names([texts[n] for n in shuffled])
+    assert again == [together[n] for n in shuffled]
+
+
+def test_chances_are_the_same_to_the_last_bit_in_any_company(tagger: Tagger) -> None:
+    """A name on the edge of being one must not come and go with its neighbours."""
+    texts = [text for text, _ in PERSONS]
+
+    def chances(some: list[str]) -> list[np.ndarray]:
+        laid = words.Words(tagger.vectors, tagger.width).laid(some, tagger.margin)
+        rows = tagger.chances(laid)
+        return [rows[first : first + many] for first, many in laid.texts]
+
+    for alone, beside in zip([chances([text])[0] for text in texts], chances(texts), strict=True):
+        assert np.array_equal(alone, beside)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_TEXTS, max_size=4))
+def test_any_text_is_read_and_names_lie_in_it_in_order(
+    reader: TaggerReader, texts: list[str]
 ) -> None:
     """Also odd white space, contractions, smileys, and signs of any script."""
-    plain = [text.encode("utf-8", "replace").decode() for text in texts]
-    assert own.names(plain) == PipelineReader(nlp).names(plain)
+    for text, names in zip(texts, reader.names(texts), strict=True):
+        end = 0
+        for one in names:
+            assert end <= one.start < one.end <= len(text)
+            end = one.end
+
+
+@given(_TEXTS)
+def test_every_sign_belongs_to_one_word(text: str) -> None:
+    """Nothing but white space lies between words, and no word holds any."""
+    end, many = 0, 0
+    for start, stop in words.places(text):
+        assert not text[end:start].strip()
+        assert start < stop
+        assert not any(sign.isspace() for sign in text[start:stop])
+        end, many = stop, many + 1
+    assert not text[end:].strip()
+    assert many == sum(len(words.split(gap, s)) for gap, s in words.stretches(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "parts", "shapes"),
+    [
+        ("O'Brien", ["O", "'", "Brien"], [10, 0, 9]),
+        ("HAT083", ["HAT", "083"], [12, 3]),
+        ("e\u0301clair", ["e\u0301clair"], [15]),
+        ("iPhone", ["iPhone"], [13]),
+        ("\u5f20\u4f1f", ["\u5f20\u4f1f"], [14]),
+        ("QWERTZ", ["QWERTZ"], [11]),
+        ("1234567890", ["1234567890"], [7]),
+    ],
+)
+def test_words_have_a_shape(text: str, parts: list[str], shapes: list[int]) -> None:
+    """Letters, digits and signs part; capitals and the number of digits are seen."""
+    found = words.split(words.SPACE, text)
+    assert [word.text for word in found] == parts
+    assert [word.shape for word in found] == shapes
+    assert [word.gap for word in found] == [words.SPACE] + [words.NO_GAP] * (len(parts) - 1)
+
+
+def test_gaps_tell_lines_from_spaces() -> None:
+    """Signatures and addresses are known by their line breaks."""
+    gaps = [gap for gap, _ in words.stretches(" a b\tc\nd\n\ne\r\nf")]
+    assert gaps == [
+        words.START, words.SPACE, words.WIDE, words.LINE, words.BLANK_LINE, words.LINE
+    ]  # fmt: skip
+
+
+def test_a_word_falls_into_the_longest_known_pieces() -> None:
+    """Accents and capitals do not matter; a sign that no piece holds is unknown."""
+    pieces = Pieces(["[UNK]", "mu", "##ll", "##ller", "##l", "##e", "muller", "\u5f20", "un"])
+    assert pieces.of("M\u00fcller") == [6]
+    assert pieces.of("mulle") == [1, 2, 5]
+    assert pieces.of("\u5f20\u5f20") == [7, 7]
+    assert pieces.of("\u263a") == [0]
+    assert pieces.of("muq") == [1, 0]
+    assert pieces.of("m" * 500) == [0]
 
 
 def test_words_are_forgotten_when_there_are_many(
-    nlp: Language, monkeypatch: pytest.MonkeyPatch
+    tagger: Tagger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many words pass: the table stays as large as it is, and the names stay the same."""
     monkeypatch.setattr(words, "_MOST_WORDS", 300)
-    network = Network.of(nlp)
-    assert network is not None
-    reader = NetworkReader(nlp, network)
+    reader = TaggerReader(tagger)
     random = Random(3)  # noqa: S311  # not for secrets
     texts = [
         " ".join([*("".join(random.choices("abcdefg", k=6)) for _ in range(20)), PERSONS[n][0]])
         for n in range(40)
     ]
     found = [reader.names([text])[0] for text in texts]
-    assert found == PipelineReader(nlp).names(texts)
     assert len(reader._words._table) == 301
     assert len(reader._words._known) <= 300
+    monkeypatch.undo()
+    assert found == TaggerReader(tagger).names(texts)
 
 
 def test_a_text_longer_than_the_memory_is_read_whole(
-    nlp: Language, own: NetworkReader, monkeypatch: pytest.MonkeyPatch
+    tagger: Tagger, reader: TaggerReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More new words at once than are remembered: they are read together, then forgotten."""
-    monkeypatch.setattr(words, "_MOST_WORDS", 100)
     text = " ".join(f"word{number} {PERSONS[number % 40][0]}" for number in range(60))
-    network = Network.of(nlp)
-    assert network is not None
-    assert NetworkReader(nlp, network).names([text]) == own.names([text])
-
-
-def test_a_model_of_another_kind_is_left_to_spacy() -> None:
-    """A network with more features, or with a component before it, is not taken for a known one."""
-    known = blank(Recipe(rows=(50, 50, 50, 50), width=8, hidden=8))
-    assert Network.of(_begun(known)) is not None
-    wider = blank(Recipe(rows=(50, 50, 50, 50), width=8, hidden=8))
-    wider.get_pipe_config("ner")["model"]["tok2vec"]["encode"]["window_size"] = 2
-    assert Network.of(_begun(wider)) is None
-    longer = blank(Recipe(rows=(50, 50, 50, 50), width=8, hidden=8))
-    longer.add_pipe("sentencizer")
-    assert isinstance(reader_of(_begun(longer)), PipelineReader)
-
-
-def _begun(nlp: Language) -> Language:
-    """Give a pipeline weights, all random."""
-    example = spacy.training.Example.from_dict(
-        nlp.make_doc("I am Ada"), {"entities": [(5, 8, "PERSON")]}
-    )
-    nlp.initialize(lambda: [example])
-    return nlp
-
-
-def test_numbers_agree_with_those_of_spacy(nlp: Language) -> None:
-    """The vectors that come out of the convolutions are spaCy's, but for the last bits."""
-    network = Network.of(nlp)
-    assert network is not None
-    docs = [nlp.make_doc(text) for text, _ in PERSONS]
-    tok2vec = nlp.get_pipe("ner").model.layers[0].layers[0]  # type: ignore[attr-defined]
-    for doc, vectors in zip(docs, tok2vec.predict(docs), strict=True):
-        laid = words.Words(nlp, network.vectors, network.width).laid([doc.text], network.gap)
-        row, many = laid.texts[0]
-        assert np.allclose(network.encoded(laid)[row : row + many], vectors, atol=1e-4)
+    expected = reader.names([text])
+    monkeypatch.setattr(words, "_MOST_WORDS", 100)
+    assert TaggerReader(tagger).names([text]) == expected

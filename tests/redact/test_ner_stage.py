@@ -10,13 +10,16 @@ import pytest
 import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spacy.training import Example
 
+from benchmarks import ner_coverage
 from redact.findings import Finding, NamesStage, TextTimeoutError
 from redact.ner.model_files import FOLDER
-from redact.ner.reader import NetworkReader
+from redact.ner.pipeline import PipelineReader
 from redact.ner.stage import NamesError, SpacyNames
 from schemas.errors import UsageError
 
+DATA = Path(__file__).parents[1] / "data" / "ner"
 MEGABYTE = 1024 * 1024
 PERSONS = (
     ("Good morning, I am Margaret Whitmore and I lost my suitcase.", "Margaret Whitmore"),
@@ -61,6 +64,23 @@ PERSONS = (
     ("It was Rajesh Subramanian who opened the ticket.", "Rajesh Subramanian"),
 )
 """Sentences of people's messages, each with the person that it names."""
+
+
+SPACY_TEXT = "I am Beatrice Holloway."
+
+
+@pytest.fixture(scope="module")
+def spacy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny pipeline of spaCy's that has learnt one sentence by heart."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ner")
+    example = Example.from_dict(nlp.make_doc(SPACY_TEXT), {"entities": [(5, 22, "PERSON")]})
+    optimizer = nlp.initialize(lambda: [example])
+    for _ in range(20):
+        nlp.update([example], sgd=optimizer)
+    folder = tmp_path_factory.mktemp("spacy") / "model"
+    nlp.to_disk(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +177,32 @@ def test_findings_come_back_with_their_texts_and_do_not_depend_on_the_company(
     assert names.find([]) == []
 
 
+def test_ordinary_text_is_left_alone(names: SpacyNames) -> None:
+    """Log lines and policies, full of capitals, lose next to nothing: 1 word in 100 at most."""
+    for file in ("logs.txt", "policies.txt"):
+        texts = (DATA / "ordinary" / file).read_text(encoding="utf-8").splitlines()
+        words = sum(len(text.split()) for text in texts)
+        found = names.find(texts)
+        taken = [
+            text[f.start : f.end]
+            for text, some in zip(texts, found, strict=True)
+            for f in some
+            if f.type == "PERSON"
+        ]
+        assert len(" ".join(taken).split()) <= words / 100, taken
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr", "es", "pt", "it", "nl", "pl"])
+def test_persons_in_chats_of_eight_languages_are_gone(names: SpacyNames, language: str) -> None:
+    """Nine tenths of the letters of a name are covered: most persons, in English nearly all."""
+    chats = [chat for chat in ner_coverage.chats(DATA / "chats.txt") if chat.language == language]
+    texts = [chat.text for chat in chats]
+    persons = ner_coverage.of_type([chat.labels for chat in chats], "PERSON")
+    share = ner_coverage.share(texts, persons, names.find(texts))
+    assert share.labels >= 14
+    assert share.recall >= (0.85 if language == "en" else 0.5)
+
+
 def test_the_same_texts_give_the_same_findings(names: SpacyNames) -> None:
     """A second run and a second load of the model change nothing."""
     texts = [f"Dear Mr. {name}, we moved to {name}stadt." for name in ("Abel", "Vogt", "Zrinski")]
@@ -178,11 +224,11 @@ def test_any_text_gives_findings_inside_it(names: SpacyNames, texts: list[str]) 
             end = f.end
 
 
-def test_words_of_passing_texts_are_not_kept() -> None:
-    """The store of strings is as large after a thousand new words as before."""
-    stage = SpacyNames()
-    assert isinstance(stage._reader, NetworkReader)
-    strings = stage._reader._words._nlp.vocab.strings
+def test_words_of_passing_texts_are_not_kept_by_spacy(spacy_model: Path) -> None:
+    """Its store of strings is as large after a thousand new words as before."""
+    stage = SpacyNames(str(spacy_model))
+    assert isinstance(stage._reader, PipelineReader)
+    strings = stage._reader._nlp.vocab.strings
     stage.find(["A first text warms the model up."])
     before = len(strings)
     stage.find([f"word{i}x other{i}y" for i in range(1000)])
@@ -240,15 +286,26 @@ def test_a_folder_can_take_the_place_of_the_shipped_model(names: SpacyNames) -> 
     assert other.find([text]) == names.find([text])
 
 
-def test_an_installed_model_is_loaded_by_its_name(
-    names: SpacyNames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_model_that_is_not_whole_is_refused(tmp_path: Path) -> None:
+    """A file that is missing or cut off is named as a fault of the model, not as a crash."""
+    shutil.copytree(FOLDER, tmp_path / "model")
+    numbers = tmp_path / "model" / "numbers.npz"
+    numbers.write_bytes(numbers.read_bytes()[:1000])
+    with pytest.raises(UsageError, match="cannot be loaded"):
+        SpacyNames(str(tmp_path / "model"))
+    numbers.unlink()
+    with pytest.raises(UsageError, match="cannot be loaded"):
+        SpacyNames(str(tmp_path / "model"))
+
+
+def test_an_installed_spacy_model_is_loaded_by_its_name(
+    spacy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A package as `spacy download` installs them takes the place of the shipped model."""
-    meta = json.loads((FOLDER / "meta.json").read_text())
+    meta = json.loads((spacy_model / "meta.json").read_text())
     package = tmp_path / "en_tiny_names"
     data = package / f"en_tiny_names-{meta['version']}"
-    shutil.copytree(FOLDER, data)
-    shutil.copy(FOLDER / "meta.json", package / "meta.json")
+    shutil.copytree(spacy_model, data)
     (package / "__init__.py").write_text(
         "from spacy.util import load_model_from_init_py\n"
         "def load(**overrides):\n    return load_model_from_init_py(__file__, **overrides)\n"
@@ -260,10 +317,25 @@ def test_an_installed_model_is_loaded_by_its_name(
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: en_tiny_names\nVersion: 1\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    text = "I am Beatrice Holloway."
     stage = SpacyNames("en_tiny_names")
-    assert stage.identity == "en_tiny_names-1"
-    assert stage.find([text]) == names.find([text]) != [[]]
+    assert stage.identity == f"en_tiny_names-{meta['version']}"
+    found = stage.find([SPACY_TEXT])
+    assert found == SpacyNames(str(spacy_model)).find([SPACY_TEXT]) != [[]]
+
+
+def test_two_trainings_of_a_spacy_model_are_two_identities(
+    spacy_model: Path, tmp_path: Path
+) -> None:
+    """The identity of a folder holds a hash of its weights."""
+    other = tmp_path / "other"
+    shutil.copytree(spacy_model, other)
+    same = SpacyNames(str(other)).identity
+    assert same == SpacyNames(str(spacy_model)).identity
+    weights = spacy.load(other)
+    weights.get_pipe("ner").model.layers[-1].get_param("b")[:] += 1  # type: ignore[attr-defined]
+    shutil.rmtree(other)
+    weights.to_disk(other)
+    assert SpacyNames(str(other)).identity != same
 
 
 def test_labels_decide_which_findings_there_are() -> None:
@@ -277,7 +349,7 @@ def test_labels_decide_which_findings_there_are() -> None:
 def test_the_stage_is_what_the_engine_expects(names: SpacyNames) -> None:
     """It has the engine's interface, and an identity for the policy hash."""
     stage: NamesStage = names
-    assert re.fullmatch(r"en_goldpan_names-\w+-[0-9a-f]{12}", stage.identity)
+    assert re.fullmatch(r"goldpan_names-[0-9a-f]{12}", stage.identity)
 
 
 def test_the_shipped_model_stays_small() -> None:

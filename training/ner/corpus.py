@@ -1,13 +1,9 @@
 """Mixes the public corpora and the templates into the examples of one epoch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-
-from spacy.language import Language
-from spacy.tokens import Span
-from spacy.training import Example
 
 from training.ner import conll
 from training.ner.labelled import Labelled, join, respell
@@ -36,12 +32,13 @@ class Corpus:
     templates: Templates
 
 
-def load(folder: Path, *, limit: int | None = None) -> Corpus:
-    """Reads the CoNLL files of a folder; `limit` takes so many sentences of each file only.
+def load(folder: Path, *, limit: int | None = None, outside: bool = False) -> Corpus:
+    """Reads the CoNLL files of a folder; `limit` takes so many sentences of each file only;
+    `outside` adds names and text of other packages (:mod:`training.ner.outside`).
 
     Raises FileNotFoundError if none of the files is there; a missing one among them is left out.
     """
-    lists = Lists()
+    lists = Lists(outside=outside)
     files = [folder / name for name in conll.FILES if (folder / name).exists()]
     if not files:
         raise FileNotFoundError(f"{folder} holds none of {', '.join(conll.FILES)}")
@@ -75,25 +72,3 @@ def _chained(texts: Sequence[Labelled], random: Random) -> list[Labelled]:
         out.append(join(parts, separators))
         i += count
     return out
-
-
-def example(nlp: Language, item: Labelled) -> Example:
-    """A spaCy example; what is unknown stays missing, and teaches the model nothing."""
-    doc = nlp.make_doc(item.text)
-    gold = doc.copy()
-    taken: set[int] = set()
-
-    def spans(stretches: Iterable[tuple[int, int, str]]) -> list[Span]:
-        """Those that no earlier one overlaps, widened to whole tokens."""
-        out = []
-        for start, end, label in stretches:
-            span = gold.char_span(start, end, label=label, alignment_mode="expand")
-            if span is not None and taken.isdisjoint(range(span.start, span.end)):
-                taken.update(range(span.start, span.end))
-                out.append(span)
-        return out
-
-    entities = spans((m.start, m.end, m.label) for m in item.marks)
-    missing = spans((start, end, "") for start, end in item.unknown)
-    gold.set_ents(entities, missing=missing, default="outside")
-    return Example(doc, gold)

@@ -1,11 +1,13 @@
 """The project's own lists of names, places, streets and words, read from `lists/*.yaml`."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from training.ner import outside
 
 _FOLDER = Path(__file__).parent / "lists"
 
@@ -22,7 +24,9 @@ class Culture:
 class Lists:
     """All lists, each a tuple of strings, by file and name: `lists.words("places", "cities")`."""
 
-    def __init__(self, folder: Path = _FOLDER) -> None:
+    def __init__(self, folder: Path = _FOLDER, *, outside: bool = False) -> None:
+        """Read the files of a folder; ``outside`` adds names and text of installed packages."""
+        self.outside = outside
         self._files: dict[str, dict[str, Any]] = {
             path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
             for path in sorted(folder.glob("*.yaml"))
@@ -30,7 +34,10 @@ class Lists:
 
     def words(self, file: str, name: str) -> tuple[str, ...]:
         """A list of words; an underscore in the file stands for a space."""
-        return tuple(word.replace("_", " ") for word in self._files[file][name].split())
+        entry: Any = self._files[file]
+        for key in name.split("/"):
+            entry = entry[key]
+        return _words(entry)
 
     def patterns(self, file: str, name: str) -> tuple[str, ...]:
         """A list of patterns, which stand between vertical bars in the file."""
@@ -43,7 +50,7 @@ class Lists:
     @cached_property
     def cultures(self) -> dict[str, Culture]:
         """Given and family names by language or region."""
-        return {
+        own = {
             name: Culture(
                 given=tuple(w.replace("_", " ") for w in entry["given"].split()),
                 family=tuple(
@@ -54,9 +61,28 @@ class Lists:
             )
             for name, entry in self._files["names"].items()
         }
+        more = outside.faker_names() if self.outside else {}
+        return own | {
+            locale: Culture(given=given, family=family, family_first=False)
+            for locale, (given, family) in more.items()
+        }
 
     @cached_property
     def templates(self) -> tuple[str, ...]:
-        """The templates, one a line of `lists/templates.txt`; comments and empty lines left out."""
-        lines = (_FOLDER / "templates.txt").read_text(encoding="utf-8").splitlines()
-        return tuple(line.replace("\\n", "\n") for line in lines if line.strip() and line[0] != "#")
+        """The first English templates, one a line of `lists/templates.txt`."""
+        return _templates("templates.txt")
+
+    def templates_of(self, language: str) -> tuple[str, ...]:
+        """The templates of a language; of English those that were added later."""
+        return _templates(f"templates_{language}.txt")
+
+
+@cache
+def _words(entry: str) -> tuple[str, ...]:
+    return tuple(word.replace("_", " ") for word in entry.split())
+
+
+def _templates(file: str) -> tuple[str, ...]:
+    """The lines of a file of templates; comments and empty lines left out."""
+    lines = (_FOLDER / file).read_text(encoding="utf-8").splitlines()
+    return tuple(line.replace("\\n", "\n") for line in lines if line.strip() and line[:2] != "# ")

@@ -7,6 +7,17 @@ from training.ner.lists import Culture, Lists
 
 # The share of given and family names that are invented rather than taken from the lists.
 _COINED = 0.35
+_OF_LANGUAGE = {
+    "de": ("german", ("de_DE", "de_AT", "de_CH")),
+    "fr": ("french", ("fr_FR", "fr_BE", "fr_CH", "fr_CA")),
+    "es": ("spanish", ("es_ES", "es_MX", "es_CO", "es_AR", "es_CL")),
+    "pt": ("portuguese", ("pt_BR", "pt_PT")),
+    "it": ("italian", ("it_IT",)),
+    "nl": ("dutch", ("nl_NL", "nl_BE")),
+    "pl": ("polish", ()),
+}
+"""By language, the culture of the own lists and the locales of Faker."""
+
 _INITIALS = "ABCDEFGHIJKLMNOPRSTVWYZ"
 
 
@@ -21,12 +32,19 @@ class People:
         # English names are as frequent as those of four other cultures together.
         self._order = [*self._cultures, *["english"] * 3]
 
-    def culture(self, random: Random) -> str:
-        """The name of a culture."""
+        self._of_language = {
+            language: [name for name in (own, *locales) if name in self._cultures]
+            for language, (own, locales) in _OF_LANGUAGE.items()
+        }
+
+    def culture(self, random: Random, language: str | None = None) -> str:
+        """The name of a culture; one that speaks ``language`` four times out of five."""
+        if language in self._of_language and random.random() < 0.8:
+            return random.choice(self._of_language[language])
         return random.choice(self._order)
 
     def given(self, random: Random, culture: str | None = None) -> str:
-        """A given name."""
+        """A given name, of a culture if it is named."""
         culture = culture or self.culture(random)
         if random.random() < _COINED:
             return self._given[culture].word(random)
@@ -43,21 +61,22 @@ class People:
             return f"{name}-{random.choice(self._cultures[culture].family)}"
         return name
 
-    def full(self, random: Random) -> str:
+    def full(self, random: Random, language: str | None = None) -> str:
         """Given and family name in one of the usual forms."""
-        culture = self.culture(random)
+        culture = self.culture(random, language)
         given, family = self.given(random, culture), self.family(random, culture)
         dice = random.random()
         if self._cultures[culture].family_first and dice < 0.3:
             return f"{family} {given}"
         return _written(given, family, self._cultures[culture], random)
 
-    def any(self, random: Random) -> str:
+    def any(self, random: Random, language: str | None = None) -> str:
         """A full name, a given name or a family name."""
         dice = random.random()
         if dice < 0.68:
-            return self.full(random)
-        return self.given(random) if dice < 0.92 else self.family(random)
+            return self.full(random, language)
+        culture = self.culture(random, language)
+        return self.given(random, culture) if dice < 0.92 else self.family(random, culture)
 
     def honorific(self, random: Random) -> str:
         """A form of address, as Mr. or Prof."""

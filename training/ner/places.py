@@ -59,6 +59,12 @@ _REGIONS = (
 )
 
 
+_OF_LANGUAGE = {
+    "de": "german", "fr": "french", "es": "spanish", "pt": "portuguese", "it": "italian",
+    "nl": "dutch", "pl": "slavic",
+}  # fmt: skip
+
+
 class Places:
     """Makes names of places and addresses; all choices come from the `Random` of each call."""
 
@@ -87,6 +93,10 @@ class Places:
         if random.random() < 0.45:
             return random.choice(self._lists.words("places", "cities"))
         return self.town(random)
+
+    def local(self, random: Random, language: str, what: str) -> str:
+        """A city or country as a language calls it (``what`` is ``cities`` or ``countries``)."""
+        return random.choice(self._lists.words("locals", f"{language}/{what}"))
 
     def country(self, random: Random) -> str:
         """A country."""
@@ -126,19 +136,18 @@ class Places:
         dice = random.random()
         return next(shape for limit, shape in shapes if dice <= limit)
 
-    def street(self, random: Random) -> str:
+    def street(self, random: Random, language: str | None = None) -> str:
         """A street with a house number, nothing more."""
-        region = random.choice(_REGIONS)
-        return self._street(random, region)
+        return self._street(random, _region(random, language))
 
-    def address(self, random: Random) -> str:
+    def address(self, random: Random, language: str | None = None) -> str:
         """A street address, from street and number only up to a whole postal one, or a box."""
-        dice = random.random()
+        dice = 1.0 if language else random.random()
         if dice < 0.09:
             return self._box(random)
         if dice < 0.115:
             return self._corner(random)
-        region = random.choice(_REGIONS)
+        region = _region(random, language)
         parts = [self._street(random, region)]
         if random.random() < 0.35:
             unit = random.choice(_UNITS).format(
@@ -208,6 +217,12 @@ class Places:
             f"USS {self._people.family(random)}{separator}{military}",
         )
         return random.choice(forms)
+
+
+def _region(random: Random, language: str | None) -> _Region:
+    """A region, one of a language if it is named."""
+    patterns = _OF_LANGUAGE.get(language or "")
+    return random.choice([r for r in _REGIONS if patterns in (None, r.patterns)])
 
 
 def _house_number(random: Random) -> str:

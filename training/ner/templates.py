@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from random import Random
 
+from training.ner import outside
 from training.ner.labelled import Labelled, Mark
 from training.ner.lists import Lists
 from training.ner.people import People
@@ -35,6 +36,7 @@ _FOREIGN = (
     "Ainda não recebi o reembolso.", "Bedankt en tot ziens.", "Tack så mycket!", "Dziękuję bardzo.",
 )  # fmt: skip
 _MONTHS = ("January", "May", "08/27", "11/29", "December", "03/2031")
+_PLURALS = {"city": "cities", "country": "countries"}
 _FIELD_NAMES = ("Order", "Case", "Ticket", "ID", "Ref", "Amount", "Status")
 
 # What kind of slot is marked as what; a kind that is not here is no name.
@@ -49,14 +51,25 @@ LABELS = {
 }  # fmt: skip
 
 
+_SHARES = {"": 30, "en": 30, "de": 8, "fr": 6, "es": 6, "pt": 5, "it": 6, "nl": 5, "pl": 6}
+"""How often a text is made from the first English templates, the later ones, another language's."""
+
+_NO_NAMES = 0.12
+"""The share of texts that are taken as they are from text without names, where there is any."""
+
+
 class Templates:
     """Makes labelled texts; the same `Random` gives the same texts."""
 
     def __init__(self, lists: Lists) -> None:
-        self._templates = lists.templates
+        self._outside = lists.outside
+        self._of = {
+            language: lists.templates_of(language) if language else lists.templates
+            for language in _SHARES
+        }
         self._people = people = People(lists)
-        places = Places(lists, people)
-        things = Things(lists, people, places)
+        self._places = places = Places(lists, people)
+        self._things = things = Things(lists, people, places)
 
         def word(file: str, name: str) -> Callable[[Random], str]:
             words = lists.words(file, name)
@@ -79,35 +92,75 @@ class Templates:
             "number": things.number, "code": things.code, "phone": things.phone,
             "email": things.email, "card": things.card, "handle": things.handle,
             "thing": word("words", "things"), "lead": word("words", "lead_ins"),
-            "product": word("organisations", "products"),
-            "sentence": lambda random: random.choice(_SENTENCES),
+            "field": word("words", "fields"), "product": word("organisations", "products"),
+            "sentence": self._sentence,
             "label": lambda random: random.choice(_FIELD_NAMES),
         }  # fmt: skip
 
+        self._local_makers: dict[str, Callable[[Random, str], str]] = {
+            "person": people.any, "given": self._given, "family": self._family,
+            "address": places.address, "street": places.street, "date": things.local_date,
+            "text": self._text,
+        }  # fmt: skip
+
     def text(self, random: Random) -> Labelled:
-        """One text from one template.
+        """One text from one template, or one without names.
 
         Raises KeyError if the template has a kind of slot that nobody makes.
         """
-        template = random.choice(self._templates)
+        if self._outside and random.random() < _NO_NAMES:
+            kinds = (outside.docstrings, outside.sources, outside.other_sentences)
+            return Labelled(random.choice(random.choices(kinds, (6, 2, 2))[0]()), ())
+        (language,) = random.choices(list(_SHARES), list(_SHARES.values()))
+        return self.of(language, random)
+
+    def of(self, language: str, random: Random) -> Labelled:
+        """One text from a template of a language, empty for the first English ones."""
+        template = random.choice(self._of[language])
         while _CHOICE.search(template):
             template = _CHOICE.sub(lambda m: random.choice(m[1].split("|")), template)
         text, marks, end = "", [], 0
         for slot in _SLOT.finditer(template):
             text += template[end : slot.start()]
-            for label, value in self._values(slot[1], random):
+            for label, value in self._values(slot[1], random, language):
                 if label:
                     marks.append(Mark(len(text), len(text) + len(value), label))
                 text += value
             end = slot.end()
         return Labelled(text + template[end:], tuple(marks))
 
-    def _values(self, kind: str, random: Random) -> list[tuple[str | None, str]]:
+    def _values(self, kind: str, random: Random, language: str) -> list[tuple[str | None, str]]:
         """The pieces that a slot is replaced by, each with its label or none."""
+        if language in outside.LANGUAGES:
+            return [(LABELS.get(kind), self._local(kind, random, language))]
         if kind == "titled":
             people = self._people
             name = random.choice((people.family, people.family, people.full))(random)
             return [("TITLE", people.honorific(random)), (None, " "), ("PERSON", name)]
         if kind == "person" and random.random() < 0.06:
-            return self._values("titled", random)
+            return self._values("titled", random, language)
         return [(LABELS.get(kind), self._makers[kind](random))]
+
+    def _local(self, kind: str, random: Random, language: str) -> str:
+        """A value as people who write in a language have it."""
+        if kind in _PLURALS and random.random() < 0.75:
+            return self._places.local(random, language, _PLURALS[kind])
+        if kind in self._local_makers:
+            return self._local_makers[kind](random, language)
+        return self._makers[kind](random)
+
+    def _given(self, random: Random, language: str) -> str:
+        return self._people.given(random, self._people.culture(random, language))
+
+    def _family(self, random: Random, language: str) -> str:
+        return self._people.family(random, self._people.culture(random, language))
+
+    def _text(self, random: Random, language: str) -> str:
+        """A text of a language that holds no name."""
+        return random.choice(outside.sentences(language) if self._outside else _FOREIGN)
+
+    def _sentence(self, random: Random) -> str:
+        """A sentence that holds no name."""
+        if self._outside and random.random() < 0.4:
+            return random.choice(outside.sources())
+        return random.choice(_SENTENCES)

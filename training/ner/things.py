@@ -15,6 +15,7 @@ _DATE_FORMATS = (
     "%A", "%A, %B %d", "%a %d %b", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%d/%m/%Y %H:%M",
     "%A, %d %B %Y", "%B", "%d-%b-%Y", "%Y/%m/%d", "%m/%d",
 )  # fmt: skip
+_DATE_WORDS = {"de": (".", " "), "es": ("", " de "), "pt": ("", " de ")}
 _HEX = "0123456789abcdef"
 _UPPER = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 
@@ -82,6 +83,21 @@ class Things:
         text = day.strftime(random.choice(_DATE_FORMATS))
         # People leave out the leading zeros: 3/4/1990.
         return text.replace("/0", "/").lstrip("0") if random.random() < 0.4 else text
+
+    def local_date(self, random: Random, language: str) -> str:
+        """A date as a language writes it, in digits or with the name of the month."""
+        day = _EPOCH + timedelta(days=random.randrange(_DAYS))
+        month = random.choice(self._lists.words("locals", f"{language}/months"))
+        dot, of = _DATE_WORDS.get(language, ("", " "))
+        forms = (
+            day.strftime("%d.%m.%Y"),
+            day.strftime("%d/%m/%Y"),
+            day.strftime("%d-%m-%Y"),
+            f"{day.day}.{day.month}.",
+            f"{day.day}{dot}{of}{month}{of}{day.year}",
+            f"{day.day}{dot}{of}{month}",
+        )
+        return random.choice(forms)
 
     def year(self, random: Random) -> str:
         """A year, or a span of them."""

@@ -1,0 +1,195 @@
+"""Finds names by tagging words: vectors of word pieces, then convolutions, as plain matrices.
+
+Each word gets a chance for every tag: none, the beginning of a name of a type, the middle of one.
+A text gives the same names whatever else is in the call: rows go through the matrices ``_ROWS`` at
+a time, never more or fewer, so that each is added up in the same order.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from redact.ner.pieces import Pieces
+from redact.ner.reader import Named, together
+from redact.ner.words import Floats, Laid, Word, Words, places
+
+NUMBERS, VOCABULARY, SETTINGS = "numbers.npz", "vocabulary.txt", "tagger.json"
+"""The files of a model."""
+
+KIND = "tagger-1"
+_TINY = np.float32(1e-5)
+_ROWS = 64
+_CODE = 3
+"""So many capitals alone, as `JFK`, are a code and no person."""
+
+
+class _Maxout(NamedTuple):
+    """The largest of some linear forms, brought to mean 0 and variance 1, and scaled."""
+
+    weights: Floats
+    bias: Floats
+    scale: Floats
+    shift: Floats
+
+    def of(self, rows: Floats, added: Floats | None = None) -> Floats:
+        sums = _product(rows, self.weights)
+        sums += self.bias if added is None else added
+        width = len(self.scale)
+        best = sums[:, :width]
+        for start in range(width, sums.shape[1], width):
+            best = np.maximum(best, sums[:, start : start + width])
+        best -= best.mean(axis=1, keepdims=True)
+        variance = np.einsum("ij,ij->i", best, best)
+        variance /= width
+        variance += _TINY
+        best /= np.sqrt(variance)[:, None]
+        best *= self.scale
+        best += self.shift
+        return best
+
+
+class Tagger:
+    """The weights of a model, and what they say of words."""
+
+    def __init__(self, vocabulary: Sequence[str], arrays: dict[str, Floats], settings: str) -> None:
+        told = json.loads(settings)
+        self.labels: tuple[str, ...] = tuple(told["labels"])
+        self._steps: tuple[int, ...] = tuple(told["steps"])
+        self.outside: float = told.get("outside", 0.5)
+        self.margin = max(self._steps)
+        self._pieces = Pieces(vocabulary)
+        self._table, self._scale = arrays["table"], arrays["table.scale"].astype(np.float32)
+        self._word = _maxout(arrays, "word")
+        self._shapes = arrays["shapes"].astype(np.float32) + self._word.bias
+        self._gaps = arrays["gaps"].astype(np.float32)
+        self._layers = [_maxout(arrays, f"layer{number}") for number in range(len(self._steps))]
+        self._tags = arrays["tags.weights"].astype(np.float32)
+        self._tags_bias = arrays["tags.bias"].astype(np.float32)
+        self.width = len(self._word.scale)
+
+    @classmethod
+    def of(cls, folder: Path) -> Self:
+        """Read the model of a folder.
+
+        Raises:
+            OSError: a file is missing.
+            ValueError, KeyError: a file holds something else.
+        """
+        settings = (folder / SETTINGS).read_text(encoding="utf-8")
+        if json.loads(settings)["kind"] != KIND:
+            raise ValueError("The model is of a kind that this version does not know.")
+        with np.load(folder / NUMBERS) as arrays:
+            words = (folder / VOCABULARY).read_text(encoding="utf-8").splitlines()
+            return cls(words, dict(arrays), settings)
+
+    def vectors(self, words: Sequence[Word]) -> Floats:
+        """Return a row for each word, which depends on the word and the gap before it alone."""
+        pieces = [self._pieces.of(word.text.lower()) for word in words]
+        counts = np.array([len(some) for some in pieces])
+        ends = np.cumsum(counts)
+        rows = np.array([row for some in pieces for row in some])
+        vectors = self._table[rows] * self._scale[rows, None]
+        means = np.add.reduceat(vectors, ends - counts, axis=0) / counts[:, None]
+        wide = np.concatenate([vectors[ends - counts], means, vectors[ends - 1]], axis=1)
+        added = self._shapes[[word.shape for word in words]] + self._gaps[[w.gap for w in words]]
+        room = _room(len(words))
+        return self._word.of(_padded(wide, room), _padded(added, room))[: len(words)]
+
+    def chances(self, laid: Laid) -> Floats:
+        """Return for each word of some texts how likely each tag is."""
+        width, many = self.width, len(laid.vectors)
+        state = _padded(laid.vectors, _room(many))
+        gaps = np.ones(len(state), np.bool_)
+        gaps[laid.rows] = False
+        around = np.zeros((len(state), 3 * width), np.float32)
+        for step, layer in zip(self._steps, self._layers, strict=True):
+            state += layer.of(_surroundings(state, step, around))
+            state[gaps] = 0
+        scores = _product(_surroundings(state, 1, around), self._tags)
+        scores += self._tags_bias
+        scores -= scores.max(axis=1, keepdims=True)
+        np.exp(scores, out=scores)
+        scores /= scores.sum(axis=1, keepdims=True)
+        return scores
+
+
+class TaggerReader:
+    """Reads texts with a tagger, and remembers the words that people write, within bounds."""
+
+    def __init__(self, tagger: Tagger) -> None:
+        self._tagger = tagger
+        self._words = Words(tagger.vectors, tagger.width)
+
+    def names(self, texts: Sequence[str]) -> list[list[Named]]:
+        """Return the names in each text, in order; see :class:`redact.ner.reader.Reader`."""
+        return [found for some in together(texts) for found in self._some(some)]
+
+    def _some(self, texts: Sequence[str]) -> Iterator[list[Named]]:
+        laid = self._words.laid(texts, self._tagger.margin)
+        chances = self._tagger.chances(laid)
+        named = chances[:, 0] < self._tagger.outside
+        for text, (first, many) in zip(texts, laid.texts, strict=True):
+            rows = slice(first, first + many)
+            yield self._names(text, chances[rows], named[rows]) if named[rows].any() else []
+
+    def _names(self, text: str, chances: Floats, named: npt.NDArray[np.bool_]) -> list[Named]:
+        begin, inside = chances[:, 1::2], chances[:, 2::2]
+        begins = (begin.sum(axis=1) >= inside.sum(axis=1)).tolist()
+        types = begin + inside
+        where = places(text)
+        found: list[Named] = []
+        rows = np.flatnonzero(named).tolist()
+        start = 0
+        for at, row in enumerate(rows):
+            last = at + 1 == len(rows)
+            if last or rows[at + 1] != row + 1 or begins[rows[at + 1]]:
+                some = rows[start : at + 1]
+                label = self._tagger.labels[int(types[some].sum(axis=0).argmax())]
+                name = Named(label, where[some[0]][0], where[some[-1]][1])
+                if not _is_code(text, name):
+                    found.append(name)
+                start = at + 1
+        return found
+
+
+def _maxout(arrays: dict[str, Floats], name: str) -> _Maxout:
+    parts = (arrays[f"{name}.{part}"].astype(np.float32) for part in _Maxout._fields)
+    return _Maxout(*(np.ascontiguousarray(part) for part in parts))
+
+
+def _is_code(text: str, name: Named) -> bool:
+    short = name.end - name.start <= _CODE
+    return short and name.label == "PERSON" and text[name.start : name.end].isupper()
+
+
+def _product(rows: Floats, weights: Floats) -> Floats:
+    """Return the product of so many rows, a multiple of ``_ROWS``, with a matrix."""
+    out = np.empty((len(rows), weights.shape[1]), np.float32)
+    for start in range(0, len(rows), _ROWS):
+        np.matmul(rows[start : start + _ROWS], weights, out=out[start : start + _ROWS])
+    return out
+
+
+def _room(many: int) -> int:
+    return -(-many // _ROWS) * _ROWS
+
+
+def _padded(rows: Floats, room: int) -> Floats:
+    out = np.zeros((room, rows.shape[1]), np.float32)
+    out[: len(rows)] = rows
+    return out
+
+
+def _surroundings(rows: Floats, step: int, out: Floats) -> Floats:
+    """Return each row with those ``step`` before and behind it, side by side, in ``out``."""
+    width = rows.shape[1]
+    out[:step, :width] = 0
+    out[step:, :width] = rows[:-step]
+    out[:, width : 2 * width] = rows
+    out[:-step, 2 * width :] = rows[step:]
+    out[-step:, 2 * width :] = 0
+    return out
