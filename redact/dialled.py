@@ -54,7 +54,7 @@ def _is_dialled(text: str, start: int, end: int, groups: list[str]) -> bool:
     if len(groups) < 2:  # alone
         return False
     lead = _LEAD.search(text, max(start - 4, 0), start)
-    if lead and not (lead[0][-1] in ",;" and _NORTH_AMERICAN.fullmatch(value)):
+    if lead and not (lead[0][-1] in ",;#" and _NORTH_AMERICAN.fullmatch(value)):
         return False
     if (
         _QUAD.fullmatch(value)
