@@ -122,6 +122,8 @@ class ForeignPassword(Announced):
         r"[!-&(-;=?-~]{4,100}(?<![.,:;)\]?!])",
         rf"(?<=(?:{FOREIGN_PASSWORDS})[\"'*]{{0,2}}[ ]?[:=\uff1a\uff1d][ ]{{0,2}})[^\W\d_]{{4,30}}"
         r"(?=[ \t]*(?:[\r\n,;|)\"'<]|\Z))",
+        rf"(?<=(?:{FOREIGN_PASSWORDS})[ ])(?=[!-~]{{0,40}}[0-9])(?=[!-~]{{0,40}}[A-Za-z])"
+        r"[!-&(-;=?-~]{6,100}(?<![.,:;)\]?!])",
     )
 
     def invalidate_result(self, pattern_text: str) -> bool:

@@ -28,6 +28,9 @@ _TAIL = re.compile(
     r"px|kg|km|mm|cm|tokens?)\b)|[,:.][0-9]|[ ]?[*^=<>+][ ]?[0-9(]",
     re.IGNORECASE,
 )
+_NORTH_AMERICAN = re.compile(r"\(?[2-9][0-9]{2}\)?[ .-]{1,2}[2-9][0-9]{2}[.-][0-9]{4}")
+"""So grouped a number stands by itself in a row of values too, `1,212-555-0174`."""
+
 _DATE = re.compile(
     r"(?:19|20)[0-9]{2}[-./ ](?:0?[1-9]|1[0-2])[-./ ](?:0?[1-9]|[12][0-9]|3[01])(?![0-9])"
     r"|(?:0?[1-9]|[12][0-9]|3[01])[-./ ](?:0?[1-9]|[12][0-9]|3[01])[-./ ](?:19|20)[0-9]{2}(?![0-9])"
@@ -48,7 +51,10 @@ def _is_dialled(text: str, start: int, end: int, groups: list[str]) -> bool:
     value = text[start:end]
     if value[:1] in ("+", "\uff0b"):
         return len("".join(groups)) >= _FEWEST
-    if len(groups) < 2 or _LEAD.search(text, max(start - 4, 0), start):  # alone
+    if len(groups) < 2:  # alone
+        return False
+    lead = _LEAD.search(text, max(start - 4, 0), start)
+    if lead and not (lead[0][-1] in ",;#" and _NORTH_AMERICAN.fullmatch(value)):
         return False
     if (
         _QUAD.fullmatch(value)
@@ -131,6 +137,7 @@ class DialledPhoneRecogniser(PhoneRecognizer):
         )
 
 
+_LATIN = r"[A-Za-z\u00c0-\u024f]"
 _GLUED = (
     r"(?:(?:\+[0-9]{1,3}[ .-]?)?(?:\([0-9]{2,5}\)[ ]?|"
     r"[0-9]{2,5}[ .-])[0-9]{2,5}(?:[ .-][0-9]{2,5}){0,4}"
@@ -144,8 +151,8 @@ class GluedPhoneRecogniser(JudgedRecogniser):
     def __init__(self, regions: tuple[str, ...]) -> None:
         self._regions = regions
         glued = (
-            rf"[A-Za-z](?=[0-9(+])(?P<behind>{_GLUED})(?![0-9]|[.,][0-9])"
-            rf"|(?=[0-9(+])(?<![0-9.,])(?P<before>{_GLUED})[A-Za-z]"
+            rf"{_LATIN}(?=[0-9(+])(?P<behind>{_GLUED})(?![0-9]|[.,][0-9])"
+            rf"|(?=[0-9(+])(?<![0-9.,])(?P<before>{_GLUED}){_LATIN}"
         )
         super().__init__(
             supported_entity="PHONE_NUMBER",
@@ -170,3 +177,38 @@ def _is_valid(value: str, region: str) -> bool:
         return phonenumbers.is_valid_number(phonenumbers.parse(value, region))
     except NumberParseException:
         return False
+
+
+_ABROAD = (
+    r"(?<![0-9A-Za-z+.,-])(?<![0-9][ ])[+\uff0b][ ]?(?:\([1-9][0-9]{0,2}\)|[1-9])"
+    r"(?:[ .\-()/\u00a0\u2010-\u2015]{0,2}[0-9]){7,14}(?![0-9A-Za-z]|[.,][0-9])"
+)
+
+
+class AbroadPhoneRecogniser(JudgedRecogniser):
+    """Finds numbers with a plus sign and a country's code that could exist, given out or not.
+
+    Operators give out ranges that ``phonenumbers`` does not know yet, and regulators reserve some.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            supported_entity="PHONE_NUMBER",
+            patterns=[Pattern("Abroad", _ABROAD, 0.6)],
+            name="AbroadPhone",
+        )
+
+    def judge(self, text: str, match: Any) -> Iterator[Judged]:
+        """Return the number if its country has numbers of that length."""
+        start, end = match.span()
+        if is_dialled(text, start, end) and _is_possible(text[start:end]):
+            yield start, end, 0.6
+
+
+def _is_possible(value: str) -> bool:
+    try:
+        number = phonenumbers.parse(value.replace("+ ", "+"), None)
+    except NumberParseException:
+        return False
+    reason = phonenumbers.is_possible_number_with_reason(number)
+    return bool(reason == phonenumbers.ValidationResult.IS_POSSIBLE)

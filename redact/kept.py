@@ -6,7 +6,8 @@ still joins. The ids that commands and other programs name a record by stay as t
 of these holds something personal, the record is refused.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from redact.audit import Replacement
@@ -32,6 +33,8 @@ _TYPES: Final = NUMBER_LIKE | {
     "MEDICAL_RECORD",
     "HEALTH_PLAN_ID",
 }
+_PREFIX: Final = re.compile(r"[A-Za-z]\w{0,20}[:/#-](.{7,80})\Z")
+"""What some producers put before an address or a number (`chat-`, `user/`), and what follows."""
 _GAP: Final = "\n\n"
 _MOST_CLEAN: Final = 50_000
 
@@ -58,7 +61,7 @@ class KeptFields:
         self._detector = detector
         self._pseudonyms = pseudonyms
         self._counts = counts
-        self._clean: set[str] = set()
+        self._clean: set[tuple[str, ...]] = set()
 
     def personal(self, places: Places, finders: Sequence[NameFinder]) -> list[PersonalId]:
         """Return the kept fields of a record that hold something personal.
@@ -88,15 +91,15 @@ class KeptFields:
 
     def _by_pattern(self, kept: Iterable[Kept]) -> list[tuple[str, str]]:
         """Return the values in which the detector finds something, each with its type."""
-        fresh = [value for value in _values(kept) if value not in self._clean]
+        fresh = [each for each in _texts(kept) if each not in self._clean]
         if not fresh:
             return []
-        if not self._found(_GAP.join(fresh)):
+        if not self._found(_GAP.join([text for texts in fresh for text in texts])):
             if len(self._clean) > _MOST_CLEAN:
                 self._clean.clear()
             self._clean.update(fresh)
             return []
-        alone = ((value, self._found(value)) for value in fresh)
+        alone = ((texts[0], self._found(_GAP.join(texts))) for texts in fresh)
         return [(value, findings[0].type) for value, findings in alone if findings]
 
     def _found(self, text: str) -> list[Finding]:
@@ -107,6 +110,15 @@ class KeptFields:
             and self._counts(finding)
             and not (finding.type in NUMBER_LIKE and text[finding.start : finding.end].isdecimal())
         ]
+
+
+def _texts(kept: Iterable[Kept]) -> Iterator[tuple[str, ...]]:
+    """Yield each value, and what stands behind a prefix in one that is an id."""
+    for each in kept:
+        for (name, _), value in zip(each.fields, each.values, strict=True):
+            if value:
+                prefixed = _PREFIX.match(value) if name.endswith("id") else None
+                yield (value, prefixed[1]) if prefixed else (value,)
 
 
 def _values(kept: Iterable[Kept]) -> list[str]:

@@ -29,7 +29,11 @@ from redact.contacts import (
 )
 from redact.credentials import ShapeRecogniser
 from redact.dates import BIRTH_ROWS, BirthDateRecogniser, WrittenDateRecogniser
-from redact.dialled import DialledPhoneRecogniser, GluedPhoneRecogniser
+from redact.dialled import (
+    AbroadPhoneRecogniser,
+    DialledPhoneRecogniser,
+    GluedPhoneRecogniser,
+)
 from redact.edges import LEFT, RIGHT, with_edges
 from redact.health import HEALTH_ROWS, VehicleRecogniser
 from redact.labels import labelled
@@ -157,6 +161,7 @@ def build_recognisers(
         *([SocialSecurityRecogniser()] if "us" in policy.countries else []),
         DialledPhoneRecogniser(regions),
         GluedPhoneRecogniser(regions),
+        AbroadPhoneRecogniser(),
         SpokenPhoneRecogniser(),
         VehicleRecogniser(),
         *labelled(
