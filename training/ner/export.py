@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from redact.ner.tagger import NUMBERS, SETTINGS, VOCABULARY
+from redact.ner.tagger import KIND, NUMBERS, SETTINGS, VOCABULARY
 from training.ner.layers import Floats, Weights
 from training.ner.tagger import Sizes
+
+OUTSIDE = 0.65
+"""A word whose chance to be no name is below this is in a name; chosen on even templates."""
 
 
 def save(  # noqa: PLR0913, PLR0917
@@ -39,5 +42,10 @@ def save(  # noqa: PLR0913, PLR0917
     np.savez(out / NUMBERS, **arrays)  # type: ignore[arg-type]  # of numpy's own stub
     words = "\n".join(vocabulary[row] for row in used)
     (out / VOCABULARY).write_text(words + "\n", encoding="utf-8")
-    settings = {"kind": "tagger-1", "labels": list(labels), "steps": list(sizes.steps)}
+    settings = {
+        "kind": KIND,
+        "labels": list(labels),
+        "steps": list(sizes.steps),
+        "outside": OUTSIDE,
+    }
     (out / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")

@@ -36,8 +36,8 @@ UNKNOWN = -1
 class Sizes:
     """How large the network is: the width of the table, of the rows, and the layers' steps."""
 
-    table: int = 144
-    width: int = 128
+    table: int = 160
+    width: int = 160
     pieces: int = 2
     steps: tuple[int, ...] = (1, 2, 1, 2)
 
