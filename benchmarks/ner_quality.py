@@ -82,7 +82,7 @@ def _findings(line: Line) -> list[Finding]:
     if line.output is None:
         raise RuntimeError(line.problem)
     found = json.loads(line.output)["findings"]
-    return disjoint([Finding(f["type"], f["start"], f["end"], f["score"]) for f in found])
+    return disjoint([Finding(f["type"], f["start"], f["end"], f["score"]) for f in found], "")
 
 
 def _stock() -> Find:
