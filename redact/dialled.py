@@ -53,11 +53,9 @@ def _is_dialled(text: str, start: int, end: int, groups: list[str]) -> bool:
         return len("".join(groups)) >= _FEWEST
     if len(groups) < 2:  # alone
         return False
-    lead = _LEAD.search(text, max(start - 4, 0), start)
-    if lead and not (lead[0][-1] in ",;#" and _NORTH_AMERICAN.fullmatch(value)):
-        return False
     if (
-        _QUAD.fullmatch(value)
+        _is_led(text, start, end)
+        or _QUAD.fullmatch(value)
         or _TAIL.match(text, end)
         or _DATE.match(value)
         or _YEARS.fullmatch(value)
@@ -68,6 +66,15 @@ def _is_dialled(text: str, start: int, end: int, groups: list[str]) -> bool:
     if _THOUSANDS.fullmatch(value) and " " in value and value[0] != "0" and len(groups) > 2:
         return len(groups[0]) == 3 and _is_national(groups)  # 800 123 456
     return max(map(len, groups)) <= _LONGEST_GROUP and _is_spread(value, groups)
+
+
+def _is_led(text: str, start: int, end: int) -> bool:
+    """Tell whether something before a number makes it an amount, a term or a part of a list."""
+    lead = _LEAD.search(text, max(start - 4, 0), start)
+    if lead is None or text[start - 2 : start] == "**" == text[end : end + 2]:
+        return False
+    grouped = lead[0][-1] in ",;#" and _NORTH_AMERICAN.fullmatch(text, start, end)
+    return not grouped
 
 
 def _is_national(groups: list[str]) -> bool:

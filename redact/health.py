@@ -56,7 +56,8 @@ HEALTH_ROWS = (
         r"policy[ ](?:number|no)|(?:member|subscriber|beneficiary|enrollee|policy[ ]?holder)"
         r"[ _-]?(?:id|number|no|#)(?:[ ]card)?"
         r"(?:[ ](?:of|for|in|with)(?:[ ](?:the|my|your|our|her|his|their))?"
-        r"(?:[ ](?:health|medical|dental))?[ ](?:plan|insurance))?|medicare(?:[ ](?:beneficiary|number|id))?|mbi|hicn|"
+        r"(?:[ ](?:health|medical|dental))?[ ](?:plan|insurance))?|"
+        r"medicare(?:[ ](?:beneficiary|number|id))?|mbi|hicn|"
         r"medicaid|chip[ ]id|hmo[ ]id|ppo[ ]id|tricare|blue[ ]?cross|kaiser[ ]id|aetna|cigna|"
         r"versicherten(?:nummer|nr)|krankenversicherten(?:nummer|nr)|num\u00e9ro[ ]d.assur\u00e9|"
         r"p\u00f3liza|numero[ ]di[ ]polizza|mutuelle",

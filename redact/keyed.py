@@ -66,7 +66,7 @@ def _as_it_stands(text: str, book: KeyBook) -> tuple[list[Keyed], list[Span]]:
     harmless: list[Span] = []
     for pair, key in found:
         if key.rule == HARMLESS:
-            if is_short(pair.value):
+            if is_short(pair.value) and not _ends_a_name(text, pair):
                 harmless.append((pair.start, pair.end))
         elif key.rule is not None:
             value = _judged(pair, key, shown.get(pair.owner, ""))
@@ -74,6 +74,18 @@ def _as_it_stands(text: str, book: KeyBook) -> tuple[list[Keyed], list[Span]]:
                 finding = Finding(value.type, pair.start, pair.end, SURE, value.value)
                 keyed.append(Keyed(finding, value, pair.quote))
     return keyed, harmless
+
+
+_NUMBER: Final = frozenset({"number", "no", "nr", "num", "id", "nummer", "numero"})
+_NAMED: Final = re.compile(r"[^\W\d_]{2,}[ ][A-Za-z]{2,6}[\s:=\"'*_`]{1,8}\Z")
+
+
+def _ends_a_name(text: str, pair: Pair) -> bool:
+    """Return whether a key is the end of the name of a number: `number` of `NI number`."""
+    return (
+        pair.key.lower() in _NUMBER
+        and _NAMED.search(text, max(pair.start - _LONGEST_NUMBER, 0), pair.start) is not None
+    )
 
 
 def reading(value: str) -> str:

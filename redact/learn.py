@@ -96,9 +96,9 @@ def learnt_from_prose(text: str, findings: Iterable[Finding]) -> frozenset[Learn
     learnt: set[Learnt] = set()
     for finding in findings:
         if finding.type == "USER_ID":
-            learnt |= learnt_from_user(text[finding.start : finding.end])
+            learnt |= learnt_from_user(finding.value or text[finding.start : finding.end])
         elif finding.type == "PERSON":
-            value = text[finding.start : finding.end].strip()
+            value = (finding.value or text[finding.start : finding.end]).strip()
             if _WRITTEN_NAME.fullmatch(value) and _is_name(value) and _is_worth(finding, value):
                 learnt.add(Learnt("PERSON", value))
     return frozenset(learnt) if learnt else NOTHING

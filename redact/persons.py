@@ -7,13 +7,15 @@ one if it begins with a known given name. The words, in twenty languages, are in
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import resources
-from typing import Final
+from typing import Any, Final
 
 from presidio_analyzer import Pattern, PatternRecognizer
 
 from redact.given_names import is_given_name
+from redact.judged import Judged, JudgedRecogniser
+from redact.key_placeholders import is_ordinary
 from redact.key_values import fits
 
 _FOLDER: Final = resources.files("redact")
@@ -111,23 +113,25 @@ class IntroducedRecogniser(PatternRecognizer):
 
 
 _COLON = r"[ ]?[:\uff1a][ ]{0,2}[\"'*_`\u201c\u2018(]{0,3}"
-_IN_PROSE = r"[^\W_][,;.)]?[ ][*_~`\"'(\[]{0,3}"
 _TWO = rf"(?:{_CAPITAL}(?:{_BETWEEN}{_CAPITAL}){{1,3}}|{_ANY}(?:[ ]{_PARTICLE})?[ ]{_ANY})"
+_SIGN: Final = re.compile(r"[:\uff1a]")
+_LONGEST_LABEL: Final = 40
 
 
-class CalledRecogniser(PatternRecognizer):
-    """Finds the name after `passenger:` anywhere, and after `name:` in the midst of a sentence.
+class CalledRecogniser(JudgedRecogniser):
+    """Finds the name after `passenger:` anywhere, and after `name:` in the midst of a line.
 
-    Where `name:` begins a line it is a key (``redact.keyed``), which may be that of a thing.
+    Where `name:` begins a line it is a key (``redact.keyed``), which may be that of a thing: only a
+    known given name counts there. After `I'm` it is two words with capitals, no usual ones.
     """
 
     PATTERNS = (
         Pattern("Of a person", _after("of_person", rf"{_COLON}){_TWO}"), CERTAIN),
-        Pattern(
-            "Of a name",
-            rf"(?<={_IN_PROSE}{_any_of(_PHRASES['of_name'])}{_COLON}){_TWO}",
-            CERTAIN,
-        ),
+        Pattern("Of oneself", _after("oneself", rf"[ ]){_CAPITAL}{_BETWEEN}{_CAPITAL}"), CERTAIN),
+        Pattern("Of a name", _after("of_name", rf"{_COLON}){_TWO}"), CERTAIN),
+    )
+    _KEY = re.compile(
+        rf"(?:\A|\n)[^\w\n]{{0,8}}{_any_of(_PHRASES['of_name'])}{_COLON}\Z", re.IGNORECASE
     )
 
     def __init__(self) -> None:
@@ -138,9 +142,20 @@ class CalledRecogniser(PatternRecognizer):
             name="Called",
         )
 
-    def invalidate_result(self, pattern_text: str) -> bool:
-        """Refuse what the same word as a key would not make a name."""
-        return fits("PERSON", pattern_text, certain=False) is None
+    def judge(self, text: str, match: Any) -> Iterator[Judged]:
+        """Return what the same word as a key would make a name."""
+        start, end = match.span()
+        if fits("PERSON", match[0], certain=False) is None:
+            return
+        if not _SIGN.search(text, max(start - 6, 0), start) and any(
+            is_ordinary(word) for word in _LETTERS.findall(match[0])
+        ):
+            return
+        if self._KEY.search(text, max(start - _LONGEST_LABEL, 0), start):
+            first = _LETTERS.search(match[0])
+            if first is None or not is_given_name(first[0]):
+                return
+        yield start, end, CERTAIN
 
 
 class PresentedRecogniser(PatternRecognizer):

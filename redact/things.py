@@ -61,10 +61,8 @@ def belongs_to_thing(text: str, start: int, end: int, kind: str) -> bool:
         return False
     if within_code(text, start, end) or is_fraction(text, start, end):
         return True
-    if kind == "CRYPTO":
-        return False  # no number of a thing has its form
     bare = text[start:end].isalnum()
-    if not bare or start < 2:
+    if not bare or start < 2 or kind == "CRYPTO":  # no number of a thing is like a wallet's
         return False
     before = text[max(start - _LOOK_BACK, 0) : start]
     if kind == "CREDIT_CARD" and _CARD.search(before):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from redact.given_names import is_given_name
 from tests.redact.hunt.value import Value
 
 if TYPE_CHECKING:
@@ -48,6 +49,16 @@ EXCLUSIONS = (
     Exclusion(
         "The bare key `name` is that of a step, a file or a column in all formats but JSON.",
         lambda _, s: s.way == "under its key" and s.key == "name" and not s.container.json,
+    ),
+    Exclusion(
+        "After `it's` and `this is`, and after `I'm` in small letters, the rules know 20,000 given "
+        "names; for others there is the model, whose recall is measured.",
+        lambda v, s: (
+            v.kind == "name introduced"
+            and s.lead in {"it's ", "Hello, this is ", "hi, I'm "}
+            and (s.lead != "hi, I'm " or v.text.islower())
+            and not is_given_name(v.text.split()[0])
+        ),
     ),
 )
 

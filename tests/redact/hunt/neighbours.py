@@ -24,7 +24,7 @@ NEIGHBOURS = (
     Neighbour("comma", "one,", ",two", True),
     Neighbour("semicolon", "a;", ";b", True),
     Neighbour("full stop", "it is ", ". Then we stop.", True),
-    Neighbour("colon", "ref:", ": noted", True),
+    Neighbour("colon", "heard:", ": noted", True),
     Neighbour("double quotes", 'it says "', '" there', True),
     Neighbour("single quotes", "it says '", "' there", True),
     Neighbour("typographic quotes", "it says \u201e", "\u201c there", True),
