@@ -101,6 +101,10 @@ def _reads_as_ascii(address: str) -> bool:
     )
 
 
+_OF_FILE = r"(?:csv|tsv|json|jsonl|txt|log|xlsx?|pdf|gz|zip|ya?ml|xml|html?|conf|cfg|tar|bak|md)"
+"""Endings of files that are called by a machine: `export_db1.prod.internal.csv`."""
+
+
 class HostRecogniser(PatternRecognizer):
     """Finds the names of machines below internal domains."""
 
@@ -108,7 +112,7 @@ class HostRecogniser(PatternRecognizer):
         ends = "|".join(re.escape(domain) for domain in internal_domains)
         name = (
             rf"(?<![A-Za-z0-9.@-])(?:[a-z0-9][a-z0-9-]{{0,62}}\.){{1,8}}(?:{ends})"
-            r"(?![A-Za-z0-9-]|\.[A-Za-z0-9])"
+            rf"(?![A-Za-z0-9-]|\.(?!{_OF_FILE}(?![A-Za-z0-9]))[A-Za-z0-9])"
         )
         super().__init__(
             supported_entity="HOST",

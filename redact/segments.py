@@ -7,7 +7,7 @@ laid on top when the segment is rendered.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -20,6 +20,7 @@ from redact.key_rules import KeyBook
 from redact.key_values import fits
 from redact.keyed import SURE, Keyed, Span, is_short, keyed_values, reading
 from redact.kinds import NUMBER_LIKE
+from redact.labels import SAID
 from redact.learn import NOTHING, KeyedValue, Learnt, learnt_from, learnt_from_prose
 from redact.prose import is_prose
 from redact.structure import Leaf, is_json, leaves
@@ -174,10 +175,10 @@ class Analyser:
             texts.append(text)
         for index, finding in self._placed([found[i] for i in free], texts, free):
             leaf = found[index]
-            harmless = leaf.rule == HARMLESS and is_short(leaf.text)
-            if (harmless or _within(finding, vetoed.get(index, ()))) and _is_bare(
-                finding, leaf.text[finding.start : finding.end]
-            ):
+            spans = vetoed.get(index, [])
+            if leaf.rule == HARMLESS and is_short(leaf.text):
+                spans = [*spans, (0, len(leaf.text))]
+            if _is_harmless(finding, leaf.text, spans):
                 continue
             findings.setdefault(index, []).append(finding)
             learnt |= learnt_from_prose(leaf.text, [finding])
@@ -247,16 +248,18 @@ def _document(free: Sequence[Leaf], texts: Sequence[str]) -> tuple[str, list[int
 
 
 def _is_harmless(finding: Finding, text: str, harmless: Sequence[Span]) -> bool:
-    """Return whether a finding is the bare number of a thing, as the key before it says."""
-    return (
-        bool(harmless)
-        and _within(finding, harmless)
-        and _is_bare(finding, text[finding.start : finding.end])
+    """Return whether a finding is the bare number of a thing, as the key before it says.
+
+    Its own name before it in the value says otherwise: `"order_id": "SSN 521438871"`.
+    """
+    if not harmless or not _is_bare(finding, finding.value or text[finding.start : finding.end]):
+        return False
+    return any(
+        start <= finding.start
+        and finding.end <= end
+        and not (finding.score == SAID and any(map(str.isalpha, text[start : finding.start])))
+        for start, end in harmless
     )
-
-
-def _within(finding: Finding, spans: Iterable[Span]) -> bool:
-    return any([start <= finding.start and finding.end <= end for start, end in spans])  # noqa: C419  # faster so
 
 
 def _is_bare(finding: Finding, value: str) -> bool:
