@@ -75,6 +75,12 @@ class KeyBook:
                 self.known[raw] = known
         return known
 
+    def read(self, name: str) -> Key:
+        """Return what is known of a key, given as it reads, and remember it."""
+        if "\\" not in name:
+            return self.known.get(name) or self.key(name)
+        return self.named(name)  # `known` holds keys as they are written
+
     def named(self, name: str) -> Key:
         """Return what is known of a key, given as it reads.
 

@@ -7,18 +7,19 @@ laid on top when the segment is rendered.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
+from redact.code_values import repeats_key
 from redact.embedded import FILE, blanked, embedded_files, is_file
 from redact.findings import Detector, Finding
 from redact.key_reading import HARMLESS
 from redact.key_rules import KeyBook
 from redact.key_values import fits
-from redact.keyed import SURE, Keyed, Span, is_short, keyed_values, reading
+from redact.keyed import SURE, Harmless, Keyed, is_of_version, is_short, keyed_values, reading
 from redact.kinds import NUMBER_LIKE
 from redact.learn import NOTHING, KeyedValue, Learnt, learnt_from, learnt_from_prose
 from redact.prose import is_prose
@@ -160,7 +161,7 @@ class Analyser:
         """
         learnt = NOTHING
         texts: list[str] = []
-        vetoed: dict[int, list[Span]] = {}
+        vetoed: dict[int, Sequence[Harmless]] = {}
         for index in free:
             text = found[index].text
             if len(text) >= _SHORTEST_STRUCTURE and found[index].kind == "string":
@@ -174,10 +175,10 @@ class Analyser:
             texts.append(text)
         for index, finding in self._placed([found[i] for i in free], texts, free):
             leaf = found[index]
-            harmless = leaf.rule == HARMLESS and is_short(leaf.text)
-            if (harmless or _within(finding, vetoed.get(index, ()))) and _is_bare(
-                finding, leaf.text[finding.start : finding.end]
-            ):
+            spans = vetoed.get(index, ())
+            if leaf.rule == HARMLESS and is_short(leaf.text):
+                spans = (Harmless(0, len(leaf.text), is_of_version(leaf.key)),)
+            if _is_harmless(finding, leaf.text, spans):
                 continue
             findings.setdefault(index, []).append(finding)
             learnt |= learnt_from_prose(leaf.text, [finding])
@@ -211,6 +212,8 @@ def _keyed_value(leaf: Leaf) -> KeyedValue | None:
     if not leaf.rule or leaf.kind == "key":
         return None
     value = reading(leaf.text)
+    if repeats_key(leaf.key, value):
+        return None
     kind = fits(leaf.rule, value, certain=leaf.certain, is_number=leaf.kind == "number")
     return None if kind is None else KeyedValue(kind, value, leaf.part, leaf.owner)
 
@@ -246,17 +249,14 @@ def _document(free: Sequence[Leaf], texts: Sequence[str]) -> tuple[str, list[int
     return "".join(pieces), starts
 
 
-def _is_harmless(finding: Finding, text: str, harmless: Sequence[Span]) -> bool:
+def _is_harmless(finding: Finding, text: str, harmless: Sequence[Harmless]) -> bool:
     """Return whether a finding is the bare number of a thing, as the key before it says."""
-    return (
-        bool(harmless)
-        and _within(finding, harmless)
-        and _is_bare(finding, text[finding.start : finding.end])
-    )
-
-
-def _within(finding: Finding, spans: Iterable[Span]) -> bool:
-    return any([start <= finding.start and finding.end <= end for start, end in spans])  # noqa: C419  # faster so
+    if not harmless:
+        return False
+    around = [one for one in harmless if one.start <= finding.start and finding.end <= one.end]
+    if finding.type == "IP_ADDRESS":
+        return any([one.is_version for one in around])  # noqa: C419  # faster so
+    return bool(around) and _is_bare(finding, text[finding.start : finding.end])
 
 
 def _is_bare(finding: Finding, value: str) -> bool:
