@@ -16,7 +16,11 @@ _CALL = re.compile(
 )
 """A call with a point or an underscore in its name, without arguments, or with a name as one."""
 _SUBSCRIPTED = re.compile(r"[A-Z][A-Za-z]{1,40}\[.{1,200}\]")
-_FORMS = ((".", _ATTRIBUTE), ("(", _CALL), ("[", _SUBSCRIPTED))
+_REST_OF_ADDRESS = re.compile(
+    r"//[a-z0-9-]{1,60}(?:\.[a-z0-9-]{1,60}){1,5}(?:[/:?][^\s@]{0,500})?", re.IGNORECASE
+)
+"""What stands behind the colon of a web address, in `[Access Tokens](https://...)`."""
+_FORMS = (("//", _REST_OF_ADDRESS), (".", _ATTRIBUTE), ("(", _CALL), ("[", _SUBSCRIPTED))
 """What code looks like, by a mark that is in it."""
 _PRINTED = re.compile(
     r"(?<![0-9A-Za-z%])(?:0x)?%[-0-9.#]{0,6}(?:l{0,2}[diuxX]|[srpgf])(?![0-9A-Za-z%])"
@@ -31,6 +35,7 @@ _MACHINE = re.compile(
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 _ANY_WORD = frozenset({"SECRET", "USER_ID"})
 _SHORTEST_REPEATED = 3
+_FEWEST_SPACES = 3
 _HASH = re.compile(r"hash|digest", re.IGNORECASE)
 _LONGEST_TYPE = 9
 
@@ -58,6 +63,8 @@ def repeats_key(key: str, value: str) -> bool:
     """
     if value.isalpha() and len(value) <= _LONGEST_TYPE and _HASH.search(key):
         return True
+    if value.count(" ") >= _FEWEST_SPACES:
+        return _speaks_of(key, value)
     if len(value) > len(key) + _SHORTEST_REPEATED:
         return False
     said = _NOT_ALPHANUMERIC.sub("", value).casefold()
@@ -66,3 +73,11 @@ def repeats_key(key: str, value: str) -> bool:
     if said == _NOT_ALPHANUMERIC.sub("", key).casefold():
         return True
     return "." in key and said == _NOT_ALPHANUMERIC.sub("", key.rpartition(".")[2]).casefold()
+
+
+def _speaks_of(key: str, value: str) -> bool:
+    """Report whether words without a digit say something of their key: `KEY  The key to read`."""
+    named = key.casefold()
+    if len(named) < _SHORTEST_REPEATED or any(map(str.isdigit, value)):
+        return False
+    return named in value.casefold().split()

@@ -115,7 +115,7 @@ class HostRecogniser(PatternRecognizer):
         ends = "|".join(re.escape(domain) for domain in internal_domains)
         name = (
             rf"(?<![A-Za-z0-9.@-])(?!(?:{_OF_PROGRAMS})\.)(?:[a-z0-9][a-z0-9-]{{0,62}}\.){{1,8}}(?:{ends})"
-            r"(?![A-Za-z0-9-]|\.[A-Za-z0-9]|_[a-z]{{2,}}|\()"
+            r"(?![A-Za-z0-9-]|\.[A-Za-z0-9]|_[a-z]{2,}|\()"
         )
         super().__init__(
             supported_entity="HOST",

@@ -168,7 +168,7 @@ def _is_person(value: Value) -> bool:
     text = value.text
     if value.is_number or not value.letters or len(text) > _LONGEST_NAME:
         return False
-    if not _is_made_like_a_name(text):
+    if not _is_made_like_a_name(text) or text in _SMALL_WORDS:
         return False
     parts = text.split()
     if len(parts) > _MOST_NAMES or (text[-1] in "?!" and len(parts) > 1):
@@ -180,6 +180,13 @@ def _is_person(value: Value) -> bool:
     return value.certain or _looks_like_a_name(text, parts)
 
 
+_SMALL_WORDS = frozenset(
+    [
+        *("are", "at", "be", "by", "for", "from", "in", "into", "is", "it", "its", "of", "or"),
+        *("that", "the", "then", "this", "was", "when", "which", "while", "with"),
+    ]
+)
+"""Words of a sentence, in small letters, that are nobody's name."""
 _IS_LABEL = re.compile(
     r"\b(?:name|namen?|naam|nom|nombre|nome|namn|nazwisko|imię|apellidos?|cognome|имя|фамилия)\Z",
     re.IGNORECASE,
