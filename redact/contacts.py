@@ -103,6 +103,11 @@ def _reads_as_ascii(address: str) -> bool:
 
 _OF_FILE = r"(?:csv|tsv|json|jsonl|txt|log|xlsx?|pdf|gz|zip|ya?ml|xml|html?|conf|cfg|tar|bak|md)"
 """Endings of files that are called by a machine: `export_db1.prod.internal.csv`."""
+_OF_PROGRAMS = (
+    r"self|this|cls|args|opts|options|request|req|config|settings|params|kwargs|com|org|net|io|java|"
+    r"javax|sun|google|android|importlib|threading"
+)
+"""Begin the name of an attribute or of a package: `self.local`, `com.example.internal`."""
 
 
 class HostRecogniser(PatternRecognizer):
@@ -111,8 +116,9 @@ class HostRecogniser(PatternRecognizer):
     def __init__(self, internal_domains: list[str]) -> None:
         ends = "|".join(re.escape(domain) for domain in internal_domains)
         name = (
-            rf"(?<![A-Za-z0-9.@-])(?:[a-z0-9][a-z0-9-]{{0,62}}\.){{1,8}}(?:{ends})"
-            rf"(?![A-Za-z0-9-]|\.(?!{_OF_FILE}(?![A-Za-z0-9]))[A-Za-z0-9])"
+            rf"(?<![A-Za-z0-9.@-])(?!(?:{_OF_PROGRAMS})\.)"
+            rf"(?:[a-z0-9][a-z0-9-]{{0,62}}\.){{1,8}}(?:{ends})"
+            rf"(?![A-Za-z0-9-]|\.(?!{_OF_FILE}(?![A-Za-z0-9]))[A-Za-z0-9]|_[a-z]{{2,}}|\()"
         )
         super().__init__(
             supported_entity="HOST",

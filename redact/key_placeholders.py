@@ -10,6 +10,7 @@ from importlib import resources
 
 import msgspec
 
+from redact.code_values import is_code
 from redact.key_words import folded, words
 
 _BRACKETED = re.compile(
@@ -129,6 +130,8 @@ def _is_form(text: str, rule: str) -> bool:
     if (first in "^~>=" or (rule == "SECRET" and first.isdigit())) and _VERSION.fullmatch(text):
         return True
     if text.isascii() and (first.isalpha() or first in "/!") and _is_written_in_code(text):
+        return True
+    if is_code(text, rule):
         return True
     return rule != "SECRET" and not first.isdigit() and _PATTERN.search(text) is not None
 

@@ -37,6 +37,7 @@ class Said(msgspec.Struct, frozen=True, gc=False):
 NOTHING_SAID = Said()
 
 
+_HEXADECIMAL = re.compile(r"0[xX][0-9A-Fa-f]{1,16}")
 Units = Sequence[tuple[str, Word]]
 """Words of a key, and sequences of them, each with what it says."""
 _UNKNOWN = Word()
@@ -53,7 +54,7 @@ _AGENT = re.compile(r"[a-z]{3,}(?:er|or|ee|ist|ian|ant|eur|rice|ador|adora|iste|
 
 def said_by(name: str, lists: Words) -> Said:
     """Return what the words of a key say."""
-    tokens = split(name, lists)
+    tokens = split(name, lists) if not _HEXADECIMAL.fullmatch(name) else ()
     if not tokens:
         return NOTHING_SAID
     units = _units(tokens, lists)
@@ -144,7 +145,9 @@ def _datum(units: Units, at: int) -> Said:
     """Decide for a key with a telling word: the datum itself, or a fact about it."""
     word = units[at][1]
     before, after = units[:at], units[at + 1 :]
-    if word.type == "PERSON" and not word.part and _is_of_a_thing(before):
+    if (word.type == "PERSON" and not word.part and _is_of_a_thing(before)) or _is_width(
+        word, after
+    ):
         return _FACT
     for text, one in after:
         if not _repeats(word, text, one) and one.cat & ~Cat.VERB:
@@ -160,6 +163,17 @@ def _datum(units: Units, at: int) -> Said:
     return _vague(word)
 
 
+def _is_named_thing(word: Word, before: Units) -> bool:
+    return not word.part and _is_of_a_thing(before)
+
+
+def _is_width(word: Word, after: Units) -> bool:
+    """Report whether a number of bits stands behind a word: `addr64`, `zip64`."""
+    return word.type in _WITH_WIDTH and any(text in _WIDTHS for text, _ in after)
+
+
+_WITH_WIDTH = frozenset({"STREET_ADDRESS", "ZIP_CODE"})
+_WIDTHS = frozenset({"16", "32", "64", "128"})
 _KEY = frozenset({"key", "keys"})
 _TOO_VAGUE = frozenset({"USER_ID", "CREDIT_CARD", "PHONE_NUMBER", "AGE", "VEHICLE_ID", "SECRET"})
 """Types that a vague word does not name beside any other word: `gift_card`, `cell_range`."""

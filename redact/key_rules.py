@@ -75,6 +75,12 @@ class KeyBook:
                 self.known[raw] = known
         return known
 
+    def read(self, name: str) -> Key:
+        """Return what is known of a key, given as it reads, and remember it."""
+        if "\\" not in name:
+            return self.known.get(name) or self.key(name)
+        return self.named(name)  # `known` holds keys as they are written
+
     def named(self, name: str) -> Key:
         """Return what is known of a key, given as it reads.
 
@@ -106,7 +112,7 @@ class KeyBook:
             said.part,
             said.below,
             said.inherits,
-            said.shows,
+            "thing" if _OF_PACKAGE.fullmatch(name) else said.shows,
             said.holds,
         )
 
@@ -130,9 +136,23 @@ def _first(patterns: Sequence[tuple[re.Pattern[str], str]], name: str) -> str | 
 def shown_by(keys: Iterable[Key]) -> Literal["person", "thing", ""]:
     """Return what the keys of one object, row or group say that it describes.
 
-    One that names a datum of a person outweighs those of things.
+    One that names a datum of a person outweighs those of things; but the author's address does not
+    make a person of a package.
     """
-    shows = {key.shows for key in keys}
+    shows = set()
+    for key in keys:
+        if _OF_PACKAGE.fullmatch(key.name):
+            return "thing"
+        shows.add(key.shows)
     if "person" in shows:
         return "person"
     return "thing" if "thing" in shows else ""
+
+
+_OF_PACKAGE = re.compile(
+    r"metadata-version|requires-(?:python|dist)|provides-extra|project-urls?|classifiers?"
+    r"|license-(?:file|expression)|(?:dev|peer|optional)?dependencies|installed-size|multi-arch"
+    r"|entry-?points|crate|rust-version",
+    re.IGNORECASE,
+)
+"""Keys of the descriptions of packages, for Python, Debian, Node and Rust."""

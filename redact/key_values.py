@@ -168,23 +168,40 @@ def _is_person(value: Value) -> bool:
     text = value.text
     if value.is_number or not value.letters or len(text) > _LONGEST_NAME:
         return False
-    if not _is_made_like_a_name(text):
+    if not _is_made_like_a_name(text) or text in _SMALL_WORDS:
         return False
     parts = text.split()
     if len(parts) > _MOST_NAMES or (text[-1] in "?!" and len(parts) > 1):
         return False
     if text.isascii() and any([_CAMEL.match(part) for part in parts]):  # noqa: C419  # faster so
         return False
-    if len(parts) > 1 and _IS_LABEL.search(text):
+    if len(parts) > 1 and (_IS_LABEL.search(text) or _ORGANISATION.search(text)):
         return False
     return value.certain or _looks_like_a_name(text, parts)
 
 
+_SMALL_WORDS = frozenset(
+    [
+        *("are", "at", "be", "by", "for", "from", "in", "into", "is", "it", "its", "of", "or"),
+        *("that", "the", "then", "this", "was", "when", "which", "while", "with"),
+    ]
+)
+"""Words of a sentence, in small letters, that are nobody's name."""
 _IS_LABEL = re.compile(
     r"\b(?:name|namen?|naam|nom|nombre|nome|namn|nazwisko|imię|apellidos?|cognome|имя|фамилия)\Z",
     re.IGNORECASE,
 )
 """`First name`, `Your name` are labels of a field."""
+_ORGANISATION = re.compile(
+    r"\b(?:team|group|inc\.?|ltd\.?|llc|llp|plc|gmbh|corp\.?|corporation|company|foundation|project|"
+    r"maintainers|developers|contributors|authors|services|solutions|technologies|systems|software|"
+    r"labs|laborator(?:y|ies)|institute|university|association|consortium|committee|department|"
+    r"society|council|agency|ministry|holdings?|partners|industries|enterprises|maintenance|"
+    r"verein|stiftung|universit[\u00e4a]t|gesellschaft|b\.?v\.|s\.?r\.?l\.?|s\.?p\.?a\.?|s\.?a\.?r\.?l\.?|"
+    r"fundaci\u00f3n|fondation|associazione|universidad|universit\u00e9)\Z",
+    re.IGNORECASE,
+)
+"""Ends the name of an organisation: `Fenway Sports Group`, `Debian Kernel Team`."""
 _LONGEST_NAME = 80
 _MOST_NAMES = 7
 _BETWEEN = frozenset(" \t.,'\u2019\u2018`\u00b4\u00b7\u30fb\u2010\u2011\u2013-()\"&\u3000;/")
@@ -227,17 +244,32 @@ def _is_street(value: Value) -> bool:
     text = value.text
     if value.is_number:
         return value.certain and text.isdigit()
-    if len(text) > _LONGEST_ADDRESS or _HEX.fullmatch(text) or _is_place_in_a_network(text):
+    if len(text) > _LONGEST_ADDRESS or _HEX.fullmatch(text) or _is_no_place(value):
         return False
     if value.certain:
         return bool(value.letters or value.digits) and text.count(" ") <= _LONGEST_WRITTEN
-    if text[0] in "/\\#@<" or "_" in text or not value.letters or text.count(" ") > _MOST_IN_VAGUE:
+    if not value.letters or text[0] in "/\\#@<" or "_" in text or are_ordinary(text):
         return False
-    if are_ordinary(text):
+    if text.count(" ") > _MOST_IN_VAGUE:
         return False
     return " " in text or "," in text or bool(value.digits) or not _CAMEL.match(text)
 
 
+def _is_no_place(value: Value) -> bool:
+    return _is_place_in_a_network(value.text) or _is_sentence(value)
+
+
+def _is_sentence(value: Value) -> bool:
+    """Report whether a value says something instead of an address, as a message of a program."""
+    text = value.text
+    if value.digits or "," in text or text.count(" ") < _FEWEST_SPACES:
+        return False
+    has_cases = text != text.upper()
+    return has_cases and sum([word[0].isupper() for word in text.split()]) < _FEWEST_CAPITALS
+
+
+_FEWEST_SPACES = 3
+_FEWEST_CAPITALS = 2
 _LONGEST_ADDRESS = 300
 _LONGEST_WRITTEN = 40
 _MOST_IN_VAGUE = 20
@@ -293,6 +325,18 @@ def _is_random(value: Value) -> bool:
     return len(text) >= _LONG_RANDOM and value.letters == len(text) and not text.islower()
 
 
+def _is_zip(value: Value) -> bool:
+    """Report whether a value can be a postal code; fewer digits are a number of something else."""
+    if _BUILD.fullmatch(value.text) or (not value.certain and value.digits < _FEWEST_OF_ZIP):
+        return False
+    return _numbered(2, 10, 6)(value)
+
+
+_BUILD = re.compile(r"[A-Za-z]{3,6}[0-9]{1,2}")
+"""`zip64`, `amd64`, `bzip2`: no postal code begins with three letters and has two digits."""
+_FEWEST_OF_ZIP = 3
+
+
 def _numbered(least: int, most: int, letters: int) -> Callable[[Value], bool]:
     """Return a check for numbers of ``least`` to ``most`` digits and at most some ``letters``."""
 
@@ -346,12 +390,15 @@ _FEWEST_DIGITS_OF_IBAN = 6
 def _is_birth_date(value: Value) -> bool:
     if value.is_number:
         return _DATE_AS_NUMBER.fullmatch(value.text) is not None
+    if not value.certain and value.digits < _FEWEST_OF_DATE:
+        return False
     return 0 < value.digits <= _MOST_OF_DATE and len(value.text) <= _LONGEST_DATE
 
 
 _DATE_AS_NUMBER = re.compile(r"(?:19|20)[0-9]{2}|-?[0-9]{5,13}|[1-9]|1[0-2]")
 """A year, a month, a date as 19790830, seconds or milliseconds since 1970."""
 _LONGEST_DATE = 60
+_FEWEST_OF_DATE = 3
 _MOST_OF_DATE = 24
 
 
@@ -413,7 +460,7 @@ _SHAPES: dict[str, Callable[[Value], bool]] = {
     "EMAIL_ADDRESS": _is_email,
     "PHONE_NUMBER": _is_phone,
     "STREET_ADDRESS": _is_street,
-    "ZIP_CODE": _numbered(2, 10, 6),
+    "ZIP_CODE": _is_zip,
     "DATE_OF_BIRTH": _is_birth_date,
     "CREDIT_CARD": _is_card,
     "IBAN_CODE": _is_iban,

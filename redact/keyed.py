@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from redact.code_values import repeats_key
 from redact.findings import Finding
 from redact.key_placeholders import is_ordinary
 from redact.key_reading import HARMLESS
@@ -22,8 +23,17 @@ SURE: Final = 1.0
 
 _LONGEST_NUMBER: Final = 24
 _MOST_WORDS: Final = 4
+_VERSION: Final = re.compile(
+    r"version|release\b|build\b|firmware|revision|\u7248\u672c", re.IGNORECASE
+)
 
-Span = tuple[int, int]
+
+class Harmless(NamedTuple):
+    """The place of a value whose key says that it is a thing's: a number, or a version."""
+
+    start: int
+    end: int
+    is_version: bool
 
 
 class Keyed(NamedTuple):
@@ -41,7 +51,7 @@ _DISGUISED: Final = re.compile(
 """What a key, its sign or its value may be hidden by: escapes, entities, invisible characters."""
 
 
-def keyed_values(text: str, book: KeyBook) -> tuple[list[Keyed], list[Span]]:
+def keyed_values(text: str, book: KeyBook) -> tuple[list[Keyed], list[Harmless]]:
     """Return the personal values in a text, and the places of the values of harmless keys.
 
     A text in disguise is read as it stands and as it reads: each way may find more.
@@ -57,23 +67,28 @@ def keyed_values(text: str, book: KeyBook) -> tuple[list[Keyed], list[Span]]:
     return keyed, harmless
 
 
-def _as_it_stands(text: str, book: KeyBook) -> tuple[list[Keyed], list[Span]]:
-    found = [(pair, book.known.get(pair.key) or book.key(pair.key)) for pair in pairs(text)]
+def _as_it_stands(text: str, book: KeyBook) -> tuple[list[Keyed], list[Harmless]]:
+    found = [(pair, book.read(pair.key)) for pair in pairs(text)]
     if not found:
         return [], []
     shown = _shown(found)
     keyed: list[Keyed] = []
-    harmless: list[Span] = []
+    harmless: list[Harmless] = []
     for pair, key in found:
         if key.rule == HARMLESS:
             if is_short(pair.value) and not _ends_a_name(text, pair):
-                harmless.append((pair.start, pair.end))
+                harmless.append(Harmless(pair.start, pair.end, is_of_version(pair.key)))
         elif key.rule is not None:
             value = _judged(pair, key, shown.get(pair.owner, ""))
             if value is not None:
                 finding = Finding(value.type, pair.start, pair.end, SURE, value.value)
                 keyed.append(Keyed(finding, value, pair.quote))
     return keyed, harmless
+
+
+def is_of_version(key: str) -> bool:
+    """Return whether a key names a version, which may have four numbers as an address has."""
+    return _VERSION.search(key) is not None
 
 
 _NUMBER: Final = frozenset({"number", "no", "nr", "num", "id", "nummer", "numero"})
@@ -103,7 +118,7 @@ def _judged(pair: Pair, key: Key, shown: str) -> KeyedValue | None:
     """Return the value of a pair as what its key names, None if it cannot be that."""
     certain = key.certain
     value = reading(pair.value)
-    if key.part == "name" and shown == "thing":
+    if (key.part == "name" and shown == "thing") or repeats_key(pair.key, value):
         return None
     if key.part == "name" and shown == "person" and not is_ordinary(value):
         certain = True

@@ -52,6 +52,7 @@ _PATH = re.compile(
     r"(?:https?|ftp|ssh|tcp|udp|wss?|redis|postgres|mysql|amqp|//|\\\\)[:/]*\Z", re.I
 )
 _LETTER = re.compile(r"[0-9A-Za-z]")
+_MASK = re.compile(r"/[0-9]{1,2}(?![0-9])")
 _SMALL, _SMALL_FIRST = 100, 10
 _LOOK_BACK = 48
 
@@ -76,13 +77,25 @@ class AddressOfMachineRecogniser(JudgedRecogniser):
             if not _LETTER.match(text, end) and _is_six(whole):
                 yield start, end, _SCORE
         elif _is_four(match[0]) and not is_version(text, start, end):
-            yield start, end, _SCORE
+            yield from [] if _is_network(match[0], text[end : end + 3]) else [(start, end, _SCORE)]
 
 
 def _is_four(value: str) -> bool:
     """Tell whether an address is of a machine: not loopback, unspecified or a mask."""
     first = value.partition(".")[0]
     return int(first) not in (0, 127, 255)
+
+
+def _is_network(value: str, after: str) -> bool:
+    """Tell whether an address is a whole network of private ones, as `192.168.0.0/16` is."""
+    mask = _MASK.match(after)
+    if mask is None or not value.endswith(".0"):
+        return False
+    try:
+        network = ipaddress.IPv4Network(value + mask[0])
+    except ValueError:
+        return False
+    return network.is_private or network.is_multicast
 
 
 def _is_six(value: str) -> bool:

@@ -117,9 +117,16 @@ NATIONAL_ROWS = (
     Row(
         "NATIONAL_ID",
         r"dni|nif|nie|documento[ ]nacional(?:[ ]de[ ]identidad)?|documento[ ]de[ ]identidad|"
-        r"identificaci\u00f3n[ ]fiscal|seguridad[ ]social|nuss|cif|c\u00e9dula|curp|rfc|rut|cuil|"
+        r"identificaci\u00f3n[ ]fiscal|seguridad[ ]social|nuss|cif|c\u00e9dula|curp|rut|cuil|"
         r"cuit",
         rf"[A-Za-z]?{digits('6,12')}(?:[ -]?[A-Za-z](?![A-Za-z]))?|{CODE}",
+        digits=6,
+        country="es",
+    ),
+    Row(
+        "NATIONAL_ID",
+        r"rfc",
+        r"[A-Za-z&\u00d1\u00f1]{3,4}[ -]?[0-9]{6}[ -]?[0-9A-Za-z]{3}",
         digits=6,
         country="es",
     ),

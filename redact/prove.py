@@ -138,7 +138,7 @@ class Prover:
             return any(
                 pair.start <= start and start + len(value) <= pair.end
                 for pair in pairs(text)
-                if self._book.key(pair.key).rule == HARMLESS
+                if self._book.read(pair.key).rule == HARMLESS
             )
         for leaf in leaves(text, self._book):
             if leaf.start <= start < leaf.end and leaf.kind != "key":

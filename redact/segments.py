@@ -13,12 +13,13 @@ from typing import Final
 
 import msgspec
 
+from redact.code_values import repeats_key
 from redact.embedded import FILE, blanked, embedded_files, is_file
 from redact.findings import Detector, Finding
 from redact.key_reading import HARMLESS
 from redact.key_rules import KeyBook
 from redact.key_values import fits
-from redact.keyed import SURE, Keyed, Span, is_short, keyed_values, reading
+from redact.keyed import SURE, Harmless, Keyed, is_of_version, is_short, keyed_values, reading
 from redact.kinds import NUMBER_LIKE
 from redact.labels import SAID
 from redact.learn import NOTHING, KeyedValue, Learnt, learnt_from, learnt_from_prose
@@ -161,7 +162,7 @@ class Analyser:
         """
         learnt = NOTHING
         texts: list[str] = []
-        vetoed: dict[int, list[Span]] = {}
+        vetoed: dict[int, Sequence[Harmless]] = {}
         for index in free:
             text = found[index].text
             if len(text) >= _SHORTEST_STRUCTURE and found[index].kind == "string":
@@ -177,7 +178,7 @@ class Analyser:
             leaf = found[index]
             spans = vetoed.get(index, [])
             if leaf.rule == HARMLESS and is_short(leaf.text):
-                spans = [*spans, (0, len(leaf.text))]
+                spans = [*spans, Harmless(0, len(leaf.text), is_of_version(leaf.key))]
             if _is_harmless(finding, leaf.text, spans):
                 continue
             findings.setdefault(index, []).append(finding)
@@ -212,6 +213,8 @@ def _keyed_value(leaf: Leaf) -> KeyedValue | None:
     if not leaf.rule or leaf.kind == "key":
         return None
     value = reading(leaf.text)
+    if repeats_key(leaf.key, value):
+        return None
     kind = fits(leaf.rule, value, certain=leaf.certain, is_number=leaf.kind == "number")
     return None if kind is None else KeyedValue(kind, value, leaf.part, leaf.owner)
 
@@ -247,18 +250,19 @@ def _document(free: Sequence[Leaf], texts: Sequence[str]) -> tuple[str, list[int
     return "".join(pieces), starts
 
 
-def _is_harmless(finding: Finding, text: str, harmless: Sequence[Span]) -> bool:
+def _is_harmless(finding: Finding, text: str, harmless: Sequence[Harmless]) -> bool:
     """Return whether a finding is the bare number of a thing, as the key before it says.
 
     Its own name before it in the value says otherwise: `"order_id": "SSN 521438871"`.
     """
-    if not harmless or not _is_bare(finding, finding.value or text[finding.start : finding.end]):
+    around = [one for one in harmless if one.start <= finding.start and finding.end <= one.end]
+    if not around:
         return False
-    return any(
-        start <= finding.start
-        and finding.end <= end
-        and not (finding.score == SAID and any(map(str.isalpha, text[start : finding.start])))
-        for start, end in harmless
+    if finding.type == "IP_ADDRESS":
+        return any([one.is_version for one in around])  # noqa: C419  # faster so
+    return _is_bare(finding, finding.value or text[finding.start : finding.end]) and any(
+        not (finding.score == SAID and any(map(str.isalpha, text[one.start : finding.start])))
+        for one in around
     )
 
 

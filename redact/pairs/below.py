@@ -12,6 +12,10 @@ _LIST_LINE = re.compile(
 )
 _LINE = re.compile(r"[ \t]{0,80}+(\S(?:[^\n]{0,100}[^\s,])?)[ \t\r,]*$", re.MULTILINE)
 _NO_VALUE = "{[<|#"
+_STATEMENT = re.compile(
+    r"[ \t]*(?:async[ ])?(?:def|class|if|elif|for|while|with|except|match|case|switch|catch)[ (]"
+)
+"""Begins a line of a program that ends in a colon, below which stands more of the program."""
 _MOST_LINES = 100
 
 
@@ -21,6 +25,8 @@ def lines_below(text: str, mark: Mark, place: int, stop: int) -> list[Item]:
     ``stop`` is the place of the next key; a line that holds it is no value.
     """
     items: list[Item] = []
+    if _is_statement(text, mark, place):
+        return items
     for number in range(_MOST_LINES):
         line = _LIST_LINE.match(text, place)
         if line is None and not number:
@@ -37,6 +43,21 @@ def lines_below(text: str, mark: Mark, place: int, stop: int) -> list[Item]:
         if line.re is _LINE:
             break
     return items
+
+
+def _is_statement(text: str, mark: Mark, below: int) -> bool:
+    """Report whether a key ends a line of a program: the line below stands deeper than it."""
+    begin = text.rfind("\n", 0, mark.at) + 1
+    if mark.sign != ":" or _STATEMENT.match(text, begin) is None:
+        return False
+    return _indent(text, below) > _indent(text, begin)
+
+
+def _indent(text: str, place: int) -> int:
+    end = place
+    while text[end : end + 1] in (" ", "\t"):
+        end += 1
+    return end - place
 
 
 def block_below(text: str, mark: Mark, place: int) -> list[Item]:

@@ -21,6 +21,8 @@ _LINE = re.compile(
 _OPTION = re.compile(r"-(?<!\S-)-?([^\W\d][\w-]{1,40}+)[ ]{1,4}+(?=[^\s-])")
 _WORD = re.compile(r"[^\s\"'<>|;&]{1,500}+")
 _GAPS = ("  ", "\t", " - ", "...", " -> ", " \u2013 ", " \u2014 ", " \u2192 ")
+_TESTS = frozenset(["eq", "ne", "lt", "le", "gt", "ge", "nt", "ot", "ef"])
+"""Comparisons of a shell, `[ $? -ne 0 ]`."""
 _TRIM = ",;*_`|"
 
 
@@ -45,6 +47,8 @@ def options(text: str) -> Iterator[Item]:
     """Yield the values of the options of a command, quoted or a word."""
     for found in _OPTION.finditer(text):
         key, at, place = found[1], found.start(1), found.end()
+        if key in _TESTS:
+            continue
         literal = string_at(text, place)
         if literal is not None:
             if literal.closed:

@@ -16,7 +16,7 @@ _VALUE = re.compile(
 )
 _ROW = re.compile(r"\s{0,40}+,?\s{0,40}+\(")
 _HEADER = re.compile(
-    r"^[ ]{0,40}+[^\W\d]\S{0,60}+(?:[ ]{1,60}+[^\W\d]\S{0,60}+){1,60}+[ ]*\r?$", re.M
+    r"^[ ]{0,40}+[^\W\d]\S{0,60}+(?:[ ]{1,60}+[^\W\d]\S{0,60}+){1,60}+(?<![:;,({])[ ]*\r?$", re.M
 )
 _WIDE = re.compile(r"\S+(?:[ ]\S+)*")
 _WORDS = re.compile(r"\S+")
@@ -73,7 +73,7 @@ def aligned(text: str, first: int) -> tuple[list[Pair], int]:
         if header is None:
             return pairs, first
         place = header.end()
-        if "  " not in header[0] or not any(map(is_field, header[0].split())):
+        if "  " not in header[0].strip() or not any(map(is_field, header[0].split())):
             continue
         found, place, first = _aligned_rows(text, header, first)
         pairs += found

@@ -108,6 +108,8 @@ class _Table:
         named = [name for name in self._names if name]
         if len(self._heads) < 2 or not named or len(named) < len(self._heads) - 1:
             return False
+        if self._separator in ",;" and not self._names[-1]:
+            return False  # lines of a program or of a list, each with its comma
         if any(len(name.split()) > 5 or name[-1] in ".!?" for name in named):
             return False
         self._body, self.ruled = self._skip_border(self._body)

@@ -7,7 +7,7 @@ import pytest
 from redact.key_rules import KeyBook
 from redact.key_values import fits
 from redact.policy import KeyRules
-from redact.segments import _kind
+from redact.segments import _keyed_value
 from redact.structure import leaves
 
 DATA = {
@@ -285,7 +285,7 @@ def test_numbers_of_json(rule: str, number: str, kind: str | None) -> None:
 def taken(document: object) -> dict[str, str]:
     """Return the values of a document that the rules on keys take, each with its type."""
     found = leaves(json.dumps(document), KeyBook(KeyRules()))
-    kinds = {leaf.text: _kind(leaf) for leaf in found}
+    kinds = {leaf.text: value and value.type for leaf in found for value in [_keyed_value(leaf)]}
     return {text: kind for text, kind in kinds.items() if kind}
 
 
