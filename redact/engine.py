@@ -9,6 +9,7 @@ never passes, and neither does the text of the exception.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -88,7 +89,10 @@ class PolicyRedactor:
         self._prover = Prover(policy, keys.cache, book)
         self._read = frozenset(policy.names.read)
         self._kept = KeptFields(
-            self._segmenter.detector, self._segmenter.pseudonyms, self._segmenter.replaces
+            self._segmenter.detector,
+            self._segmenter.pseudonyms,
+            self._segmenter.replaces,
+            denied=bool(policy.deny),
         )
         self._found_by_proof: Counter[str] = Counter()
         self._walkers = {kind: Walker(kind.value) for kind in RecordKind}
@@ -118,6 +122,7 @@ class PolicyRedactor:
         walker = self._walkers[decoded.kind]
         works = [self._begun(walker, record) for record in decoded.records]
         found = iter(self._segmenter.analyse([s for work in works for s in work.segments]))
+        self._meet_kept(works)
         done = Done([], [], [])
         for index, work in enumerate(works):
             own = [next(found) for _ in work.segments]
@@ -163,6 +168,16 @@ class PolicyRedactor:
         segments += [Segment(_as_json(slot), json=True, free=free) for slot, _ in maps]
         return _Work(record, places, maps, segments)
 
+    def _meet_kept(self, works: Sequence[_Work]) -> None:
+        """Look through the kept fields of a batch together; what fails is looked at by record."""
+        for group in self._kept.groups(work.places for work in works):
+            try:
+                self._segmenter.watched(partial(self._kept.meet, group))
+            except (MemoryError, StalledError):
+                raise
+            except Exception:  # noqa: BLE001, S112  # each record meets it again, and fails closed
+                continue
+
     def _finished(self, work: _Work, found: Sequence[Known]) -> list[Replacement]:
         """Put the redacted segments in place; on failure ``work`` says why."""
         for number, one in enumerate(found):
@@ -187,7 +202,7 @@ class PolicyRedactor:
         if left:
             work.failure = Failure(Reason.RESIDUAL_PII, min(left))
             return []
-        personal = self._segmenter.watched(lambda: self._kept.personal(places, taught.finders))
+        personal = self._segmenter.watched(lambda: self._kept.personal(places, taught))
         refused = [each for each in personal if each.name in JOIN_KEYS]
         if refused:
             work.failure, work.field = _personal_id(refused[0].type), refused[0].path

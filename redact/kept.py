@@ -14,7 +14,7 @@ from redact.audit import Replacement
 from redact.fields import Kept, Places
 from redact.findings import Detector, Finding
 from redact.kinds import NUMBER_LIKE
-from redact.names import NameFinder, found_in
+from redact.names import NameFinder, Names, Reading, found_in
 from redact.pseudonyms import Pseudonyms
 
 JOIN_KEYS: Final = frozenset({"trace_id", "feedback_id"})
@@ -37,6 +37,14 @@ _PREFIX: Final = re.compile(r"[A-Za-z]\w{0,20}[:/#-](.{7,80})\Z")
 """What some producers put before an address or a number (`chat-`, `user/`), and what follows."""
 _GAP: Final = "\n\n"
 _MOST_CLEAN: Final = 50_000
+_TOGETHER: Final = 2_000
+"""Characters of values that are looked through in one text."""
+
+_RANDOM: Final = re.compile(
+    r"(?!\d+\Z)[0-9a-f]{32}(?:[0-9a-f]{8}|[0-9a-f]{32})?"
+    r"|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+)
+"""A UUID, or a hexadecimal number as long as one or as a hash: no part of these is ever found."""
 
 
 class PersonalId(NamedTuple):
@@ -52,25 +60,56 @@ class PersonalId(NamedTuple):
 class KeptFields:
     """Finds and hashes what is personal in fields of the class `keep`.
 
-    ``counts`` says of a finding whether the policy replaces it.
+    ``counts`` says of a finding whether the policy replaces it; with ``denied`` words of
+    its own that may stand anywhere, also in random numbers.
     """
 
     def __init__(
-        self, detector: Detector, pseudonyms: Pseudonyms, counts: Callable[[Finding], bool]
+        self,
+        detector: Detector,
+        pseudonyms: Pseudonyms,
+        counts: Callable[[Finding], bool],
+        *,
+        denied: bool = False,
     ) -> None:
         self._detector = detector
         self._pseudonyms = pseudonyms
         self._counts = counts
-        self._clean: set[tuple[str, ...]] = set()
+        self._random = None if denied else _RANDOM
+        self._clean: set[str] = set()
 
-    def personal(self, places: Places, finders: Sequence[NameFinder]) -> list[PersonalId]:
+    def groups(self, records: Iterable[Places]) -> list[list[str]]:
+        """Return the values of many records that are not known to be clean, some together."""
+        groups: list[list[str]] = []
+        room = 0
+        for value in self._fresh(kept for places in records for kept in places.kept):
+            if len(value) > room:
+                groups.append([])
+                room = _TOGETHER
+            groups[-1].append(value)
+            room -= len(value)
+        return groups
+
+    def meet(self, values: Sequence[str]) -> None:
+        """Look through values together, which is cheaper, and remember which are clean.
+
+        Raises TextTimeoutError.
+        """
+        if not self._found(_together(values)):
+            self._remember(values)
+        elif len(values) > 1:
+            half = len(values) // 2
+            self.meet(values[:half])
+            self.meet(values[half:])
+
+    def personal(self, places: Places, names: Names) -> list[PersonalId]:
         """Return the kept fields of a record that hold something personal.
 
-        ``finders`` look for what the record itself says of persons. Raises TextTimeoutError.
+        ``names`` are what the record itself says of persons. Raises TextTimeoutError.
         """
         found = dict(self._by_pattern(places.kept))
-        if finders:
-            found |= dict(_by_name(_values(places.kept), finders))
+        if names.finders:
+            found |= dict(_by_name(list(dict.fromkeys(_values(places.kept))), names))
         if not found:
             return []
         return [
@@ -91,16 +130,28 @@ class KeptFields:
 
     def _by_pattern(self, kept: Iterable[Kept]) -> list[tuple[str, str]]:
         """Return the values in which the detector finds something, each with its type."""
-        fresh = [each for each in _texts(kept) if each not in self._clean]
+        fresh = self._fresh(kept)
         if not fresh:
             return []
-        if not self._found(_GAP.join([text for texts in fresh for text in texts])):
-            if len(self._clean) > _MOST_CLEAN:
-                self._clean.clear()
-            self._clean.update(fresh)
+        if not self._found(_together(fresh)):
+            self._remember(fresh)
             return []
-        alone = ((texts[0], self._found(_GAP.join(texts))) for texts in fresh)
+        alone = ((value, self._found(_together([value]))) for value in fresh)
         return [(value, findings[0].type) for value, findings in alone if findings]
+
+    def _fresh(self, kept: Iterable[Kept]) -> list[str]:
+        """Return the values, each once, that are not known to be clean."""
+        clean, random = self._clean, self._random
+        return [
+            value
+            for value in dict.fromkeys(_values(kept))
+            if value not in clean and not (random is not None and random.fullmatch(value))
+        ]
+
+    def _remember(self, clean: Iterable[str]) -> None:
+        if len(self._clean) > _MOST_CLEAN:
+            self._clean.clear()
+        self._clean.update(clean)
 
     def _found(self, text: str) -> list[Finding]:
         return [
@@ -112,27 +163,30 @@ class KeptFields:
         ]
 
 
-def _texts(kept: Iterable[Kept]) -> Iterator[tuple[str, ...]]:
-    """Yield each value, and what stands behind a prefix in one that is an id."""
-    for each in kept:
-        for (name, _), value in zip(each.fields, each.values, strict=True):
-            if value:
-                prefixed = _PREFIX.match(value) if name.endswith("id") else None
-                yield (value, prefixed[1]) if prefixed else (value,)
+def _together(values: Iterable[str]) -> str:
+    """Return one text of some values, and of what stands behind a prefix in one of them."""
+    texts = []
+    for value in values:
+        texts.append(value)
+        prefixed = _PREFIX.match(value)
+        if prefixed is not None:
+            texts.append(prefixed[1])
+    return _GAP.join(texts)
 
 
 def _values(kept: Iterable[Kept]) -> list[str]:
     return [value for each in kept for value in each.values if value]
 
 
-def _by_name(values: Iterable[str], finders: Sequence[NameFinder]) -> list[tuple[str, str]]:
-    """Return the values in which something stands that the record taught, each with its type.
+def _by_name(values: Sequence[str], names: Names) -> Iterator[tuple[str, str]]:
+    """Yield the values in which something stands that the record taught, each with its type.
 
     Of a person it must be more than one word: a tool or a model may be called like somebody.
     """
-    return [
-        (value, finding.type)
-        for value in values
-        for finding in found_in(value, finders)
-        if finding.type != "PERSON" or " " in value[finding.start : finding.end].strip()
-    ]
+    standing = names.standing(Reading(_GAP.join(values)))
+    finders: list[NameFinder] = [one for one in names.finders if one.serial in standing]
+    if finders:
+        for value in values:
+            for finding in found_in(value, finders):
+                if finding.type != "PERSON" or " " in value[finding.start : finding.end].strip():
+                    yield value, finding.type

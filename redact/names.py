@@ -76,6 +76,8 @@ class NameFinder:
             self._unspelt = ""
         found: list[Finding] = []
         for word, ways in self._by_word.items():
+            if word not in lowered:
+                continue
             seconds = self._seconds.get(word)
             places = _before(lowered, word, seconds) if seconds else _all(lowered, word)
             for at in places:

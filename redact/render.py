@@ -76,8 +76,9 @@ class Renderer:
         parts: list[tuple[int, int, str]] = []
         replaced: list[Replaced] = []
         grown = 0
+        starts = sorted([finding.start for finding in named])
         for mark in _marks(text, analysis.marks, names, named):
-            new = self._mark(mark, names)
+            new = self._mark(mark, names if _may_stand(text, mark, starts) else ())
             if new.text == mark.text:
                 continue
             written = literal(new.text, ascii_only=ascii_only)
@@ -228,6 +229,16 @@ def _marks(
         if (at < len(starts) and starts[at] < end) or "\\" in raw:
             known[start] = Mark(start, end, value_of(raw), raw[0] != '"', (), None)
     return [known[start] for start in sorted(known)]
+
+
+def _may_stand(text: str, mark: Mark, starts: Sequence[int]) -> bool:
+    """Return whether a learnt value may stand in a literal, by the places, in order, in its text.
+
+    Behind escapes the places are others.
+    """
+    at = bisect_left(starts, mark.start)
+    inside = at < len(starts) and starts[at] < mark.end
+    return inside or text.find("\\", mark.start, mark.end) >= 0
 
 
 def _all_within(starts: Sequence[int], marks: Sequence[Mark]) -> bool:
