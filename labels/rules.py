@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from labels.readings import READINGS
-from schemas.documents import Part
+from schemas.documents import Flag, Part
 from schemas.records import Actor
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
@@ -89,10 +89,10 @@ class Exposure(Part):
     ``silence_is_labelled``: silence alone makes a label event too, one for each exposed trace.
     """
 
-    everywhere: bool = False
+    everywhere: Flag = False
     apps: tuple[str, ...] = ()
     segments: dict[str, tuple[str, ...]] = Field(default={})
-    silence_is_labelled: bool = False
+    silence_is_labelled: Flag = False
 
     @property
     def anywhere(self) -> bool:

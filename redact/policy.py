@@ -12,12 +12,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, Field, model_validator
 
 from redact.kinds import BY_MODEL, BY_PATTERN, TYPES
 from redact.writers import WRITERS, Writer
-from schemas.documents import Part, checked, laid_over, line_of, read_mapping
+from schemas.documents import Flag, Part, checked, laid_over, line_of, read_mapping
 from schemas.errors import UsageError
 
 PRESETS = ("strict", "hipaa", "gdpr", "ccpa")
@@ -55,7 +54,7 @@ class KeyRules(Part):
     name a personal datum.
     """
 
-    words: bool = True
+    words: Flag = True
 
     personal: dict[str, TypeName] = Field(default_factory=dict)
     harmless: list[str] = Field(default_factory=list)
@@ -111,7 +110,7 @@ class Policy(Part):
     names: NamesRules = NamesRules()
     segments: SegmentRules = SegmentRules()
     without_finder: list[TypeName] = Field(default_factory=list)
-    decode_base64: bool = False
+    decode_base64: Flag = False
     text_seconds: float = Field(default=30.0, gt=0, le=600)
 
     @model_validator(mode="after")
@@ -218,7 +217,7 @@ def _extended(document: dict[str, Any]) -> dict[str, Any]:
     """Lay a policy over the preset that it ``extends``: mappings are merged, lists replaced."""
     if "extends" not in document:
         return document
-    base = _extended(dict(yaml.safe_load(_preset(document["extends"]))))
+    base = _extended(read_mapping(_preset(document["extends"]), document["extends"])[1])
     return laid_over(base, {key: value for key, value in document.items() if key != "extends"})
 
 

@@ -1,15 +1,42 @@
-"""Reads a YAML document that people write into a strict model; a mistake is told with its line."""
+"""Reads a YAML document that people write into a strict model; a mistake is told with its line.
 
+Nothing is taken for what it is not: a number is written in plain decimal, without quotes, and is
+neither a word (`yes`) nor a truth value, and the name of a field is a text.
+"""
+
+import json
 import re
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from schemas.errors import UsageError
+from schemas.plain_yaml import PlainLoader
 
 _NAMED = re.compile(r"([a-z][a-z0-9_.-]*): ")
+_WORDS: Final = {"yes": True, "on": True, "no": False, "off": False}
+_TYPES: Final = {
+    "int_type": "must be a whole number in plain decimal digits, without quotes",
+    "float_type": "must be a finite number in plain decimal digits, without quotes",
+    "int_from_float": "must be a whole number",
+    "bool_type": "must be true or false",
+    "string_type": "must be a text: put it in quotes",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "json_invalid": "something in it cannot be read",
+}
+"""What is wrong with a value of another type, by what pydantic calls it."""
+
+
+def _flag(value: Any) -> Any:
+    """Take the words of YAML 1.1 for true and false, where nothing else is meant."""
+    return _WORDS.get(value.lower(), value) if isinstance(value, str) else value
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+"""True or false; also written yes, no, on, off."""
 
 
 class Part(BaseModel):
@@ -24,11 +51,15 @@ ModelT = TypeVar("ModelT", bound=Part)
 def read_mapping(text: str, name: str) -> tuple[yaml.Node | None, dict[str, Any]]:
     """Return the tree of a document, for line numbers, and what it holds.
 
-    Raises UsageError where it is no YAML, no mapping, or has a key twice.
+    Raises UsageError where it is no YAML, no mapping, or has a key twice or one that is no text.
     """
     try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        document = yaml.safe_load(text)
+        tree = yaml.compose(text, Loader=PlainLoader)
+        if tree is not None:
+            _refuse_keys(tree, name)
+        document = yaml.load(text, Loader=PlainLoader)  # noqa: S506 - a safe loader
+    except RecursionError:
+        raise UsageError(f"{name}: it is nested too deeply, or holds itself.") from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UsageError(f"{name}, line {line}: not YAML ({error.problem}).") from None
@@ -36,7 +67,6 @@ def read_mapping(text: str, name: str) -> tuple[yaml.Node | None, dict[str, Any]
         raise UsageError(f"{name}: not YAML.") from None
     if not isinstance(document, dict):
         raise UsageError(f"{name}, line 1: the document must be a mapping.")
-    _refuse_twice(tree, name)
     return tree, document
 
 
@@ -48,10 +78,10 @@ def checked(
     A rule that spans the document names the field it is about before a colon, as in ``a.b: why``.
     """
     try:
-        return model.model_validate(document)
+        return model.model_validate_json(json.dumps(document, default=str), strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+        reason = _TYPES.get(first["type"]) or first["msg"].removeprefix("Value error, ").rstrip(".")
         path = tuple(part for part in first["loc"] if part != "[key]")
         if not path and (named := _NAMED.match(reason)):
             path, reason = tuple(named[1].split(".")), reason[named.end() :]
@@ -92,16 +122,22 @@ def _below(node: yaml.Node | None, part: int | str) -> tuple[int, yaml.Node] | N
     return None
 
 
-def _refuse_twice(node: yaml.Node | None, name: str) -> None:
-    """Refuse a key that stands twice in one mapping: YAML would take the last in silence."""
+def _refuse_keys(node: yaml.Node, name: str) -> None:
+    """Refuse a key that stands twice in one mapping, or is no text.
+
+    YAML would take the last of two in silence.
+    """
     if isinstance(node, yaml.SequenceNode):
         for child in node.value:
-            _refuse_twice(child, name)
+            _refuse_keys(child, name)
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
+            line = key.start_mark.line + 1
+            if not key.tag.endswith((":str", ":merge")):
+                shown = f"{key.value}: " if isinstance(key.value, str) else ""
+                raise UsageError(f"{name}, line {line}: {shown}a name must be a text: quote it.")
             if key.value in seen:
-                line = key.start_mark.line + 1
                 raise UsageError(f"{name}, line {line}: {key.value} stands here twice.")
             seen.add(key.value)
-            _refuse_twice(value, name)
+            _refuse_keys(value, name)

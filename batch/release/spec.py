@@ -4,6 +4,7 @@ A YAML file. Every mistake is told with its line; what is not said has the defau
 the whole, defaults too, is kept in the manifest.
 """
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -24,22 +25,30 @@ from schemas.errors import UsageError
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+_DAY = re.compile(r"\d{4}-\d\d-\d\d(?:$|[Tt ]\d\d:)")
+_ZONE = re.compile(r"\s+(Z|[+-]\d\d(?::?\d\d)?)$")  # YAML allows a space before the zone
 Unit = Literal["trace", "conversation", "user"]
 LabelName = Literal["pass", "fail", "unknown", "none"]
 
 
-def _moment(value: Any) -> Any:
-    """Take a day as its first moment, and a time without a zone as UTC."""
-    if isinstance(value, str):
+def _moment(value: Any) -> datetime:
+    """Take a day as its first moment, and a time without a zone as UTC; refuse all else.
+
+    A number would be seconds since 1970 to some, and a year to others.
+    """
+    if isinstance(value, str) and _DAY.match(value):
         try:
-            value = datetime.fromisoformat(value)
+            value = datetime.fromisoformat(_ZONE.sub(r"\1", value))
         except ValueError:
-            return value
+            raise ValueError("there is no such day or time") from None
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time())
-    if isinstance(value, datetime):
+    if not isinstance(value, datetime):
+        raise ValueError("must be a day, as in 2026-11-01, or a time, as in 2026-11-01T12:00:00Z")
+    try:
         return (value.replace(tzinfo=UTC) if value.tzinfo is None else value).astimezone(UTC)
-    return value
+    except OverflowError:
+        raise ValueError("is before the first day of the calendar, or after the last") from None
 
 
 Moment = Annotated[datetime, BeforeValidator(_moment)]

@@ -239,9 +239,12 @@ def test_the_network_is_closed_but_for_what_is_needed(overlay: str) -> None:
     ports = {p["port"] for rule in policies["goldpan-kafka"]["egress"] for p in rule["ports"]}
     assert {int(server.rpartition(":")[2]) for server in servers} == ports
     open_to_all = {p["port"] for rule in policies["goldpan-lake"]["egress"] for p in rule["ports"]}
-    assert open_to_all == {53, 443}
+    assert open_to_all == {53, 5353, 443}  # 5353: names, on OpenShift
     (bucket,) = (r for r in policies["goldpan-lake"]["egress"] if r["ports"][0]["port"] == 443)
-    assert "169.254.0.0/16" in bucket["to"][0]["ipBlock"]["except"]
+    blocks = {to["ipBlock"]["cidr"]: to["ipBlock"]["except"] for to in bucket["to"]}
+    assert set(blocks) == {"0.0.0.0/0", "::/0"}  # a cluster may be of either
+    assert "169.254.0.0/16" in blocks["0.0.0.0/0"]
+    assert {"fd00:ec2::254/128", "fe80::/10"} <= set(blocks["::/0"])
 
 
 @each_overlay
@@ -299,6 +302,30 @@ def test_jobs_do_not_pile_up(overlay: str) -> None:
         assert run["template"]["spec"]["restartPolicy"] == "Never", name
         answers = run["podFailurePolicy"]["rules"][0]["onExitCodes"]
         assert (answers["operator"], answers["values"]) == ("In", [1, 2]), name
+        assert run["podFailurePolicy"]["rules"][1:] == [
+            {
+                "action": "Ignore",
+                "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+            }
+        ], name  # an eviction is no try
+
+
+@each_overlay
+def test_no_two_targets_have_one_identity(overlay: str) -> None:
+    """What a monitor scrapes differs in its labels, so that `up` of one cannot hide another's."""
+    for monitor in of_kind(overlay, "PodMonitor"):
+        seen = [_labels_of(endpoint) for endpoint in monitor["spec"]["podMetricsEndpoints"]]
+        assert len({tuple(sorted(labels.items())) for labels in seen}) == len(seen), monitor
+
+
+def _labels_of(endpoint: Manifest) -> dict[str, str]:
+    """Return the labels that a target has of its endpoint: the operator's, and the relabelled."""
+    path = endpoint.get("path", "/metrics")
+    return {"endpoint": endpoint["port"]} | {
+        rule["targetLabel"]: path
+        for rule in endpoint.get("relabelings", [])
+        if rule["sourceLabels"] == ["__metrics_path__"] and rule.get("action", "replace")
+    }
 
 
 def test_scaling_is_by_age_and_has_a_fallback() -> None:
