@@ -9,11 +9,14 @@ import hmac
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
-from redact.canonical import canonical
+from redact.canonical import canonical, former_canonicals
 from redact.keys import Keys
 from redact.pseudonyms import Pseudonyms
 
 _KIND: Final = "USER_ID"
+_PHONE: Final = "PHONE_NUMBER"
+_SHORTEST_DIALLED: Final = 9
+"""Digits of a number without a code in front that is no other number."""
 _MARK_DIGITS: Final = 32
 PHONE_REGIONS: Final = ("US", "GB", "DE", "FR", "IL", "IN", "CA", "BR")
 """The regions of the preset `strict`."""
@@ -80,11 +83,20 @@ class Subject:
         }
         return {keys.name: sorted({user_mark(keys, v) for v in values}) for keys in self._keys}
 
-    def _kinds(self) -> list[str]:
+    def dialled(self) -> frozenset[str]:
+        """Return the digits in which people write this id if it is a telephone number."""
+        if not self._is_phone() or canonical(_PHONE, self._user_id, self._regions)[0] != "+":
+            return frozenset()
+        forms = former_canonicals(_PHONE, self._user_id, self._regions)
+        return frozenset(form for form in forms if len(form) >= _SHORTEST_DIALLED)
+
+    def _is_phone(self) -> bool:
         digits = sum(letter.isdigit() for letter in self._user_id)
-        phone = digits >= 7 and not any(letter.isalpha() for letter in self._user_id)
+        return digits >= 7 and not any(letter.isalpha() for letter in self._user_id)
+
+    def _kinds(self) -> list[str]:
         mail = "@" in self._user_id
-        return [_KIND, *["EMAIL_ADDRESS"] * mail, *["PHONE_NUMBER"] * phone]
+        return [_KIND, *["EMAIL_ADDRESS"] * mail, *[_PHONE] * self._is_phone()]
 
 
 def user_mark(keys: Keys, user_id: str) -> str:

@@ -240,8 +240,7 @@ def _id_columns(name: str) -> list[str]:
 def _of_users(batch: pa.RecordBatch, wanted: Wanted) -> pa.Array:
     if "user_id" not in batch.schema.names:
         return pa.array(np.zeros(batch.num_rows, np.bool_))
-    users = pa.array(sorted(wanted.persons.users), pa.string())
-    return pc.is_in(batch.column("user_id"), value_set=users)
+    return pa.array(wanted.persons.among(batch.column("user_id")))
 
 
 def _size(wanted: Wanted) -> tuple[int, ...]:

@@ -46,5 +46,7 @@ class OnShelf:
             touched=meant.touched | (frozenset(named) - meant.traces),
             user_ids=meant.persons.users,
             label_events=events,
-            marks=meant.persons.tokens | meant.words,
+            marks=meant.persons.tokens,
+            mails=meant.persons.mails,
+            search=meant.texts.stand_in,
         )

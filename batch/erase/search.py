@@ -2,11 +2,13 @@
 
 Two kinds of text are looked for. Pseudonyms and placeholders are unlike anything else, and are
 found wherever they stand. Raw ids are found where no letter or digit touches them: ``u-10`` is not
-found in ``u-101``.
+found in ``u-101``. An id is found however it is escaped (`batch.erase.written`); an e-mail address
+in any capitals, a telephone number in any groups.
 """
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,24 +17,56 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from batch.erase.written import MARKS, folded, levels
+
 SHORTEST_WORD: Final = 6
 """Ids that are shorter may be ordinary words: they are looked for in columns of ids only."""
 
 Flags = npt.NDArray[np.bool_]
 _TOGETHER: Final = 200  # texts in one expression: more would make it slow
 _EDGE: Final = "[^A-Za-z0-9]"
+_BETWEEN: Final = r"[\s().\-/\x{a0}]{0,3}"
+"""What stands between the digits of a telephone number."""
+_AT: Final = r"(?:@|\s{0,2}[\[({]\s?at\s?[\])}]\s{0,2}|\s{1,2}at\s{1,2})"
+_DOT: Final = r"(?:\.|\s{0,2}[\[({]\s?dot\s?[\])}]\s{0,2}|\s{1,2}dot\s{1,2})"
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Compiled expressions; empty if there is nothing to look for."""
+    """Compiled expressions; empty if there is nothing to look for.
 
-    expressions: tuple[str, ...]
+    ``plain`` are tried on texts as they stand, ``read`` on what they read as.
+    """
+
+    plain: tuple[str, ...]
+    read: tuple[str, ...]
 
     @classmethod
-    def of(cls, anywhere: Collection[str], words: Collection[str]) -> "Texts":
-        """Take texts that are found wherever they stand, and ids."""
-        return cls((*_any_of(anywhere, "{}"), *_any_of(words, _whole("{}"))))
+    def of(
+        cls,
+        anywhere: Collection[str],
+        words: Collection[str],
+        phones: Collection[str] = (),
+        between: Collection[str] = (),
+    ) -> "Texts":
+        """Take texts that are found wherever they stand, ids, and digits of telephone numbers.
+
+        ``between`` are ids that count only in quotes, or as a value in an URL.
+        """
+        numbers = [_digits(one) for one in phones]
+        quoted = [_value(one) for one in between]
+        own = [*_any_of(map(re.escape, anywhere), "{}"), *_any_of(numbers, _dialled("{}"))]
+        own += _any_of(quoted, "{}")
+        plain = {word: _forms(word) for word in words}
+        # What an id itself reads as counts only where something in the text was escaped too.
+        read = {word: forms.union(levels(word)) for word, forms in plain.items()}
+        return cls((*own, *_of_words(plain)), (*own, *_of_words(read)))
+
+    @classmethod
+    def inside(cls, texts: Collection[str], mails: Collection[str]) -> "Texts":
+        """Take texts and addresses that are found wherever they stand, escaped or not."""
+        found = (*_any_of(map(re.escape, texts)), *_any_of(map(_mail, mails), "(?i:{})"))
+        return cls(found, found)
 
     def in_rows(self, rows: pa.Table, columns: Sequence[str]) -> Flags:
         """Return for each row whether one of these columns holds one of the texts."""
@@ -43,6 +77,14 @@ class Texts:
                 found[start : start + len(chunk)] |= self._in(chunk)
                 start += len(chunk)
         return found
+
+    def in_texts(self, texts: Sequence[str]) -> Flags:
+        """Return for each of some texts whether it holds one."""
+        return self._in_texts(pa.array(texts, pa.large_string()))
+
+    def stand_in(self, text: str) -> bool:
+        """Tell whether a text holds one."""
+        return bool(self.in_texts([text])[0])
 
     def _in(self, array: Any) -> Flags:
         kind = array.type
@@ -60,23 +102,86 @@ class Texts:
         return np.zeros(len(array), np.bool_)
 
     def _in_texts(self, array: Any) -> Flags:
-        found = np.zeros(len(array), np.bool_)
-        if array.null_count < len(array):
-            for expression in self.expressions:
-                hits = pc.fill_null(pc.match_substring_regex(array, expression), fill_value=False)
-                found |= np.asarray(hits)
+        found = _matched(array, self.plain)
+        if not self.read or array.null_count == len(array):
+            return found
+        left = np.flatnonzero(_matched(array, [MARKS]) & ~found)
+        for start in range(0, len(left), _TOGETHER):
+            some = left[start : start + _TOGETHER]
+            each = [levels(text) for text in array.take(pa.array(some)).to_pylist()]
+            of = np.repeat(some, [len(one) for one in each])
+            read = pa.array([text for one in each for text in one], pa.large_string())
+            found[of[_matched(read, self.read)]] = True
         return found
 
 
-def _any_of(texts: Collection[str], frame: str) -> Iterator[str]:
-    listed = sorted(texts)
+def _matched(array: Any, expressions: Iterable[str]) -> Flags:
+    found = np.zeros(len(array), np.bool_)
+    if array.null_count < len(array):
+        for expression in expressions:
+            hits = pc.fill_null(pc.match_substring_regex(array, expression), fill_value=False)
+            found |= np.asarray(hits)
+    return found
+
+
+def _of_words(forms: dict[str, set[str]]) -> Iterator[str]:
+    """Yield expressions for ids, by their forms."""
+    every = [form for some in forms.values() for form in some]
+    yield from _any_of(_whole(_escaped(form)) for form in every if not is_mail(form))
+    yield from _any_of((_whole(_mail(form)) for form in every if is_mail(form)), "(?i:{})")
+
+
+def _any_of(patterns: Iterable[str], frame: str = "{}") -> Iterator[str]:
+    listed = sorted(set(patterns))
     for start in range(0, len(listed), _TOGETHER):
         some = listed[start : start + _TOGETHER]
-        yield frame.format("(?:" + "|".join(map(re.escape, some)) + ")")
+        yield frame.format("(?:" + "|".join(some) + ")")
 
 
-def _whole(text: str) -> str:
-    return f"(?:^|{_EDGE}){text}(?:$|{_EDGE})"
+def is_mail(text: str) -> bool:
+    """Tell whether an id is an e-mail address, whose capitals mean nothing."""
+    name, at, host = text.rpartition("@")
+    return bool(name and at and "." in host) and not any(c.isspace() for c in text)
+
+
+def _forms(text: str) -> set[str]:
+    """Return a text in the forms that Unicode has of it."""
+    return {
+        text,
+        folded(text),
+        unicodedata.normalize("NFC", text),
+        unicodedata.normalize("NFD", text),
+    }
+
+
+def _escaped(text: str) -> str:
+    """Return an expression for a text; a space may be the plus of a form or one that is wide."""
+    return re.escape(text).replace("\\ ", r"[ +\x{a0}]")
+
+
+def _mail(text: str) -> str:
+    name, _, host = text.rpartition("@")
+    return _escaped(name) + _AT + _DOT.join(map(re.escape, host.split(".")))
+
+
+def _whole(form: str) -> str:
+    """Return an expression for an id (an expression) that no letter or digit touches."""
+    return f"(?:^|{_EDGE}){form}(?:$|{_EDGE})"
+
+
+def _dialled(pattern: str) -> str:
+    return f"(?:^|[^0-9]){pattern}(?:$|[^0-9])"
+
+
+def _digits(number: str) -> str:
+    return _BETWEEN.join(number)
+
+
+def _value(text: str) -> str:
+    """Return an expression for a short id: in quotes, as a value in an URL, or of ``user_id``."""
+    form = re.escape(text)
+    quoted = f"\"{form}\"|'{form}'|[?&][A-Za-z_.-]{{1,40}}={form}(?:$|[&\\s\"'#])"
+    return f'{quoted}|"user_id"\\s{{0,9}}:\\s{{0,9}}{form}(?:$|[,}}\\s])'
 
 
 def _by_row(lists: Any, inner: Flags) -> Flags:

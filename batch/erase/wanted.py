@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batch.erase.search import SHORTEST_WORD, Flags, Texts
+from batch.erase.search import SHORTEST_WORD, Flags, Texts, is_mail
 from lake.ledger import Source
 from redact.keys import Keys
-from redact.subjects import Subject, feedback_mark, trace_mark
+from redact.subjects import PHONE_REGIONS, Subject, feedback_mark, trace_mark
 from schemas.arrow import PROVENANCE, TABLES
 
 _IDS: Final = {"trace_id", "feedback_id", "user_id", "event_date", *PROVENANCE.names}
@@ -43,19 +43,32 @@ class Chosen(NamedTuple):
 class Persons:
     """The persons of one erasure. ``users`` are what columns of user ids may hold for them.
 
-    ``raw`` are the ids as producers write them, ``tokens`` what stands for them in texts.
+    ``raw`` are the ids as producers write them, ``tokens`` what stands for them in texts; ``mails``
+    those that are e-mail addresses, in small letters, ``phones`` digits of telephone numbers.
     """
 
     raw: frozenset[str]
     users: frozenset[str]
     tokens: frozenset[str]
     marks: Mapping[str, Sequence[str]]
+    mails: frozenset[str] = frozenset()
+    phones: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, ids: Collection[str], keys: Sequence[Keys], scopes: Iterable[str]) -> "Persons":
-        """Work out all forms of ids, under all keys and in all scopes."""
+    def of(
+        cls,
+        ids: Collection[str],
+        keys: Sequence[Keys],
+        scopes: Iterable[str],
+        regions: Sequence[str] = PHONE_REGIONS,
+    ) -> "Persons":
+        """Work out all forms of ids, under all keys and in all scopes.
+
+        ``regions`` are those of the policy in force; rows of before may be of the preset's.
+        """
         apps = frozenset(scopes)
-        subjects = [Subject(one, keys) for one in sorted(ids)]
+        read_as = dict.fromkeys((tuple(regions), PHONE_REGIONS))
+        subjects = [Subject(one, keys, some) for one in sorted(ids) for some in read_as]
         users = frozenset().union(*(one.identifiers(apps) for one in subjects))
         tokens = frozenset().union(*(one.placeholders(apps) for one in subjects))
         marks: dict[str, set[str]] = {}
@@ -63,7 +76,21 @@ class Persons:
             for name, found in one.marks(apps).items():
                 marks.setdefault(name, set()).update(found)
         listed = {name: sorted(found) for name, found in marks.items()}
-        return cls(frozenset(ids), users, tokens | (users - frozenset(ids)), listed)
+        return cls(
+            frozenset(ids),
+            users,
+            tokens | (users - frozenset(ids)),
+            listed,
+            frozenset(one.lower() for one in ids if is_mail(one)),
+            frozenset().union(*(one.dialled() for one in subjects)),
+        )
+
+    def among(self, column: pa.Array | pa.ChunkedArray) -> Flags:
+        """Tell which values of a column of user ids are theirs."""
+        found = _among(column, self.users)
+        if self.mails:
+            found |= _among(pc.utf8_lower(column), self.mails)
+        return found
 
     def named_by(self, marks: Mapping[str, Sequence[str]]) -> bool:
         """Tell whether a tombstone with these marks of subjects is about one of them."""
@@ -117,7 +144,13 @@ class Wanted:
     @cached_property
     def texts(self) -> Texts:
         """Return what is looked for in texts."""
-        return Texts.of(self.persons.tokens, self.words)
+        return Texts.of(self.persons.tokens, self.words, self.persons.phones)
+
+    @cached_property
+    def in_payloads(self) -> Texts:
+        """Return what is looked for in a payload that is text."""
+        ids = self.persons.raw | self.traces | self.feedback
+        return Texts.of(self.persons.tokens, self.words, self.persons.phones, ids - self.words)
 
     @property
     def words(self) -> frozenset[str]:
@@ -126,8 +159,13 @@ class Wanted:
         return frozenset(one for one in ids if len(one) >= SHORTEST_WORD)
 
     @cached_property
+    def in_binary(self) -> Texts:
+        """Return what is looked for in a payload of which nobody knows where its values end."""
+        return Texts.inside(self.persons.tokens | self.words, self.persons.mails)
+
+    @cached_property
     def payload_forms(self) -> tuple[bytes, ...]:
-        """Return how ids may be written in a payload of any format."""
+        """Return how ids may be written in a payload of a binary format."""
         ids = self.persons.raw | self.persons.users | self.traces | self.feedback
         return tuple(sorted({form for one in ids for form in _written(one)}))
 
@@ -136,9 +174,9 @@ class Wanted:
         own, mention = _none(rows), _none(rows)
         present = set(rows.column_names)
         if "user_id" in present:
-            own |= _among(rows["user_id"], self.persons.users)
+            own |= self.persons.among(rows["user_id"])
         if "reviewer" in present:
-            mention |= _among(rows["reviewer"], self.persons.users)
+            mention |= self.persons.among(rows["reviewer"])
         if "trace_id" in present:
             own |= _among(rows["trace_id"], self.traces)
             mention |= _among(rows["trace_id"], self.touched)
@@ -200,7 +238,7 @@ def _none(rows: pa.Table) -> Flags:
     return np.zeros(len(rows), np.bool_)
 
 
-def _among(column: pa.ChunkedArray, values: Collection[str]) -> Flags:
+def _among(column: pa.Array | pa.ChunkedArray, values: Collection[str]) -> Flags:
     if not values:
         return np.zeros(len(column), np.bool_)
     found = pc.is_in(column, value_set=pa.array(sorted(values), pa.string()))

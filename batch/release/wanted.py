@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -26,7 +26,8 @@ class Wanted:
     ``trace_ids``, ``user_ids`` and ``label_events`` are compared with the columns ``trace_id``,
     ``user_id`` and ``label_event_id``; ``touched`` are traces of others of which something names
     the person, in whatever column of the lake; ``marks`` are texts that make a row a mention
-    wherever in it they stand.
+    wherever in it they stand; ``mails`` are addresses in small letters, for ``user_id``. ``search``
+    tells whether a text names the person in another way.
     """
 
     trace_ids: frozenset[str] = frozenset()
@@ -34,6 +35,8 @@ class Wanted:
     user_ids: frozenset[str] = frozenset()
     label_events: frozenset[str] = frozenset()
     marks: frozenset[str] = frozenset()
+    mails: frozenset[str] = frozenset()
+    search: Callable[[str], bool] = lambda _text: False
     _marked: re.Pattern[str] | None = field(init=False, default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -44,14 +47,18 @@ class Wanted:
 
     def why(self, row: Mapping[str, Any]) -> Why | None:
         """Return why a row (JSON values) has to go, None if it may stay."""
-        if row["trace_id"] in self.trace_ids or row["user_id"] in self.user_ids:
+        user = row["user_id"]
+        if row["trace_id"] in self.trace_ids or user in self.user_ids:
+            return Why.OWN
+        if user is not None and user.lower() in self.mails:
             return Why.OWN
         named = row["trace_id"] in self.touched or row["label_event_id"] in self.label_events
         return Why.MENTION if named or self.stands_in(canonical(row)) else None
 
     def stands_in(self, data: bytes) -> bool:
         """Tell whether a mark stands in a text."""
-        return self._marked is not None and bool(self._marked.search(data.decode(errors="replace")))
+        text = data.decode(errors="replace")
+        return bool(self._marked and self._marked.search(text)) or self.search(text)
 
     def names(self, document: Mapping[str, Any], data: bytes) -> bool:
         """Tell whether a manifest (as read, and its bytes) names a trace of these, or a mark."""
