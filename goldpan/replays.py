@@ -35,7 +35,7 @@ from stream.metrics import Metrics
 from stream.pace import Pace
 from stream.probes import Probes
 from stream.replay.abandon import abandon as remove
-from stream.replay.bounds import Asked, Known, spans
+from stream.replay.bounds import Asked, Known, spans, unread
 from stream.replay.diff import Comparison, Difference
 from stream.replay.metrics import SPECS, ReplayObserver
 from stream.replay.plan import Plan, name_for
@@ -124,13 +124,14 @@ class Workshop:
         incarnation = self.reader.incarnation(topic)
         if table.incarnation_version(topic) not in (None, incarnation.version()):
             raise FatalError(another_topic(topic))
-        adopted = table.number(adopted_app(topic))
+        adopted, left = table.number(adopted_app(topic)), 0
         if self.task.from_lake:
             found = spans(self.task.asked, stored_extent(table, topic, adopted), no_times)
             refuse_expired(table, topic, adopted, found)
         else:
             known: Mapping[Source, Known] = self.reader.known(table.positions)
             found = spans(self.task.asked, known, self.reader.offset_at)
+            left = unread(self.task.asked, known, self.reader.offset_at)
         if not found and name not in self.staging.names():
             raise UsageError(
                 f"There is nothing to replay of {topic} from {self.task.asked}: nothing of it is "
@@ -150,6 +151,7 @@ class Workshop:
             created_ms=wiring.now_us() // 1000,
             from_lake=self.task.from_lake,
             labels=self.task.labels,
+            unread=left,
         )
 
     def replay(self, plan: Plan, observer: ReplayObserver) -> Replay:

@@ -1,5 +1,8 @@
 """The proof, from the transaction logs alone, that every record is in the lake exactly once.
 
+It reaches up to the position of each partition: what the topics hold beyond these, Kafka alone can
+say (`stream.held`), and of a partition that was never begun nothing is said at all.
+
 For each source partition, in each incarnation of its topic: the ranges of the primary table follow
 one another without gap or overlap up to the position, each range obeys the conservation laws
 (`lake.ledger`), the number of rows in the files is the number that the ranges stored, and
@@ -36,7 +39,8 @@ class PartitionProof:
 
     ``stored`` and ``quarantined`` are where the records are *now*: a record that was re-driven out
     of quarantine counts as stored, one that has expired in either of the two as ``expired``, and
-    likewise ``erased``; ``dropped`` are those that were never in a table.
+    likewise ``erased``; ``dropped`` are those that were never in a table. ``begun`` is where the
+    incarnation of the topic begins that the position belongs to, without adoptions the ``start``.
     """
 
     topic: str
@@ -50,6 +54,7 @@ class PartitionProof:
     skipped: int = 0
     expired: int = 0
     erased: int = 0
+    begun: int = 0
 
     def to_json(self) -> dict[str, int | str]:
         """Return the row as `goldpan lake verify --json` prints it.
@@ -104,12 +109,12 @@ class _Chain:
     @classmethod
     def begin(cls, source: Source, offset: int) -> "_Chain":
         """Begin at an offset, with nothing in it."""
-        proof = PartitionProof(source.topic, source.partition, offset, offset)
+        proof = PartitionProof(source.topic, source.partition, offset, offset, begun=offset)
         return cls(proof, spans=[range(offset, offset)])
 
     def adopt(self, offset: int) -> None:
         """Go on from where a person said to: another incarnation counts its offsets anew."""
-        self.proof = replace(self.proof, end=offset)
+        self.proof = replace(self.proof, end=offset, begun=offset)
         self.spans.append(range(offset, offset))
 
     def add(self, item: SourceRange, where: str) -> None:

@@ -90,6 +90,22 @@ class TakeOver:
             if position > end:
                 raise FatalError(_beyond(source, position, end))
 
+    def to_reach(self, marks: Mapping[Source, tuple[int, int]]) -> dict[Source, int]:
+        """Return the end of each partition of (first offset left, one after the last).
+
+        Left out are partitions that are empty and were never begun: nothing is to be brought from
+        there. One that is empty but begun counts, since records may be lost between. The positions
+        are those that ``check`` saw.
+        """
+        begun: dict[Source, int | None] = {}
+        for source in marks:
+            begun |= self.primary[source.topic].positions([source])
+        return {
+            source: high
+            for source, (low, high) in marks.items()
+            if low < high or begun[source] is not None
+        }
+
     def _one(self, source: Source, position: int | None) -> Owned:
         low, high = self.watermarks(source)
         first = position

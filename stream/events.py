@@ -53,7 +53,9 @@ EVENTS: Mapping[str, str] = {
     "join_window_shortened": "The join took too much memory and waits for a shorter time now.",
     "labels_left_to_batch": "The two topics cannot be joined here; `goldpan labels reconcile` must "
     "decide.",
-    "caught_up": "Everything that was there at the start is in the lake.",
+    "waiting_for_partitions": "This worker's share is in the lake; says in which partitions the "
+    "tables are behind the ends that they had at the start, and waits for whoever has them.",
+    "caught_up": "Everything that the topics held at the start, in all partitions, is in the lake.",
     "stopping": "A signal asked the worker to stop; it flushes what it holds.",
     "worker_stopped": "The worker has ended in order.",
     "worker_failed": "The worker has ended with an error that a person must mend.",

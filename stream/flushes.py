@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from lake.ledger import Incarnation
+from lake.ledger import Incarnation, Source
 from stream.buffer import Flush, TopicBuffer
 from stream.erasures import Known
 from stream.failpoints import Step
@@ -40,6 +40,12 @@ class Flushes:
     def under_way(self) -> bool:
         """Return whether the outcome of a flush is still to come."""
         return bool(self._in_flight)
+
+    def carries(self, ends: Mapping[Source, int]) -> bool:
+        """Return whether something from below these offsets is on its way into the lake."""
+        flying = (flush for flush in self._in_flight.values() if isinstance(flush, Flush))
+        ranges = (item for flush in flying for item in flush.primary.ranges)
+        return any(item.start < ends.get(item.source, 0) for item in ranges)
 
     def bytes(self) -> int:
         """Return the memory that is held for flushes, due or under way or given up but running."""

@@ -23,29 +23,26 @@ from stream.metrics import Metrics
 from stream.owned import Assignment, Owned
 
 STUCK_SECONDS = 120.0
-DONE_SECONDS = 2.0
 
 
 @dataclass(slots=True)
 class Observer:
     """Turns what happens into metrics and log events.
 
-    ``event_times`` names the column of event time by topic, ``group_position`` tells whether the
-    tables hold everything up to some offsets. Clocks: ``now_ms`` wall, ``monotonic`` seconds.
+    ``event_times`` names the column of event time by topic. Clocks: ``now_ms`` wall, ``monotonic``
+    seconds.
     """
 
     metrics: Metrics
     log: Log
     budget: Budget
     event_times: Mapping[str, str]
-    positions: Callable[[Sequence[Source]], Mapping[Source, int | None]]
     redaction: Callable[[], Mapping[str, int]]
     now_ms: Callable[[], int]
     monotonic: Callable[[], float]
     _turned_at: float = 0.0
     _taken: bool = False
     _troubles: dict[str, str] = field(default_factory=dict)
-    _asked_at: float = 0.0
     _committed: dict[Source, int] = field(default_factory=dict)
     _counted: Counter[str] = field(default_factory=Counter)
 
@@ -217,14 +214,6 @@ class Observer:
         """Take note of records that Kafka had deleted before they were read."""
         self.metrics.count("lost_offsets", source.topic, by=end - start)
         self.log.error("offsets_lost", source=str(source), start=start, end=end)
-
-    def group_is_done(self, targets: Mapping[Source, int], now: float) -> bool:
-        """Tell whether the tables hold everything below ``targets``, whoever brought it there."""
-        if now - self._asked_at < DONE_SECONDS:
-            return False
-        self._asked_at = now
-        found = self.positions(list(targets))
-        return all((found[source] or 0) >= offset for source, offset in targets.items())
 
     # -- now and then ---------------------------------------------------------------------------
 

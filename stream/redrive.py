@@ -65,7 +65,7 @@ class Redriven:
     ``stored`` went to their table (``already`` of them had gone there before a crash), ``still``
     counts by reason those that fail as before, ``gone`` are those whose payload nobody has, whose
     topic is no longer the one that they came from, or whose day is over, ``erased`` those of erased
-    persons.
+    persons. ``waiting`` were not tried: a worker has yet to pass them in their table.
     """
 
     tried: int
@@ -74,6 +74,7 @@ class Redriven:
     gone: int
     still: Mapping[str, int] = field(default_factory=dict)
     erased: int = 0
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +116,10 @@ class Redrive:
         # The generation first: whoever lets rows of quarantine expire marks them, then moves it.
         self.primary.refresh()
         generation = self.primary.number(generation_app(self.topic))
-        found = rows(self.quarantine, which, payload=True).to_pylist()
+        matching = rows(self.quarantine, which, payload=True).to_pylist()
         aside = self._not_while_promoting()
         over = self._over()
-        found = self._done_reading(found)
+        found = self._done_reading(matching)
         current = self._of_this_topic(found)
         already = self._in_primary({_where(row) for row in current})
         raws = self._payloads([row for row in current if _where(row) not in already | over])
@@ -150,6 +151,7 @@ class Redrive:
             gone=len(found) - len(raws) - len(already),
             still=Counter(str(item.reason) for item in failed),
             erased=len(forgotten),
+            waiting=len(matching) - len(found),
         )
 
     def _forget(self, forgotten: set[Coordinates]) -> None:

@@ -25,6 +25,7 @@ from schemas.provenance import RecordKind
 from stream.assignment import TakeOver
 from stream.beginning import Beginning
 from stream.buffer import TopicBuffer
+from stream.catch_up import CatchUp, TimeLimit
 from stream.cluster import Cluster
 from stream.config import KafkaSettings, StreamSettings
 from stream.decode.decoder import Decoder
@@ -96,15 +97,17 @@ class Setup:
         return {self.kafka.traces_topic: "traces", self.kafka.feedback_topic: "feedback"}
 
 
-def run_worker(setup: Setup, *, until_caught_up: bool) -> None:
-    """Run a worker until its ``stop`` is set, or until it has caught up.
+def run_worker(setup: Setup, *, until_caught_up: bool, limit: TimeLimit | None = None) -> bool:
+    """Run a worker until its ``stop`` is set, or until it has caught up (then return True).
 
-    Raises UsageError or FatalError, with one sentence for a person, when it cannot go on.
+    Raises UsageError or FatalError, with one sentence for a person, when it cannot go on, or when
+    it has not caught up within the limit.
     """
     use_steady_pool()
     try:
         with stopped_in_order(setup.stop, setup.log):
-            _Assembly(setup).run(until_caught_up=until_caught_up)
+            return _Assembly(setup).run(until_caught_up=until_caught_up, limit=limit)
+        return False
     finally:
         setup.stages.close()
 
@@ -133,7 +136,7 @@ class _Assembly:
         self.lake, self.writing_lake = Lake(setup.lake), Lake(setup.lake)
         self.erasures = Erasures(open_store(self.lake.location), setup.keys)
 
-    def run(self, *, until_caught_up: bool) -> None:
+    def run(self, *, until_caught_up: bool, limit: TimeLimit | None) -> bool:
         """Start up, work, and close; see `run_worker`."""
         partitions = self._first_answer("Kafka", lambda: self.cluster.partitions(self.topics))
         made = self._first_answer("the lake", lambda: make_tables(self.lake, self.setup.lake))
@@ -169,27 +172,44 @@ class _Assembly:
             take_over = self._take_over(consumer, observer)
             self._first_answer("Kafka and the lake", lambda: take_over.check(self.topics))
             calm_collector()
-            targets = None
+            goal = None
             if until_caught_up:
-                targets = self._ends(consumer, partitions)
-                take_over.check_ends(targets)
-            self._worker(consumer, budget, observer, take_over).run(targets)
+                goal = self._goal(consumer, partitions, take_over, observer, limit)
+            caught_up = self._worker(consumer, budget, observer, take_over).run(goal)
         finally:
             if probes:
                 probes.close()
         self.setup.log.info("worker_stopped")
+        return caught_up and until_caught_up
 
     def _first_answer(self, what: str, ask: Callable[[], ResultT]) -> ResultT:
         return first_answer(start_retry(self.setup.stream, self.setup.stop), what, ask)
 
-    def _ends(self, consumer: Any, partitions: Sequence[Source]) -> dict[Source, int]:
-        return {
-            source: self._first_answer("Kafka", partial(self._end, consumer, source))
+    def _goal(
+        self,
+        consumer: Any,
+        partitions: Sequence[Source],
+        take_over: TakeOver,
+        observer: Observer,
+        limit: TimeLimit | None,
+    ) -> CatchUp:
+        """Return what to catch up with: the ends of all partitions now. The handles are fresh."""
+        marks = {
+            source: self._first_answer("Kafka", partial(self.cluster.watermarks, consumer, source))
             for source in partitions
         }
-
-    def _end(self, consumer: Any, source: Source) -> int:
-        return self.cluster.watermarks(consumer, source)[1]
+        take_over.check_ends({source: high for source, (_, high) in marks.items()})
+        return CatchUp(
+            ends=take_over.to_reach(marks),
+            positions=self._read_positions,
+            high=lambda source: self.cluster.watermarks(consumer, source)[1],
+            log=self.setup.log,
+            monotonic=time.monotonic,
+            retry_seconds=self.setup.stream.retry_seconds,
+            retried=observer.retried,
+            recovered=observer.recovered,
+            limit=limit,
+        )
 
     def _retry(self, seconds: float, stop: threading.Event, observer: Observer) -> Retry:
         return Retry(
@@ -210,14 +230,10 @@ class _Assembly:
             log=self.setup.log,
             budget=budget,
             event_times={t: TABLES[name].event_time for t, name in self.setup.tables.items()},
-            positions=self._positions,
             redaction=self.setup.redactor.statistics,
             now_ms=_now_ms,
             monotonic=time.monotonic,
         )
-
-    def _positions(self, sources: Sequence[Source]) -> Mapping[Source, int | None]:
-        return self._first_answer("the lake", partial(self._read_positions, sources))
 
     def _read_positions(self, sources: Sequence[Source]) -> Mapping[Source, int | None]:
         """Return what the tables hold now; FatalError if it is of another incarnation."""

@@ -19,6 +19,7 @@ from schemas.errors import FatalError, FencedError, RetryableError
 from schemas.provenance import Raw
 from stream.assignment import TakeOver
 from stream.buffer import Flush
+from stream.catch_up import CatchUp
 from stream.cluster import Cluster
 from stream.erasures import Erasures
 from stream.events import Log
@@ -71,11 +72,11 @@ class Worker:
     _hold: Hold = field(default_factory=Hold)
     _observed_at: float = 0.0
 
-    def run(self, targets: Mapping[Source, int] | None = None) -> None:
-        """Read until told to stop, or, with ``targets``, until each partition has reached its own.
+    def run(self, goal: CatchUp | None = None) -> bool:
+        """Read until told to stop, or until ``goal`` is reached; return False if told to stop.
 
-        ``targets`` gives an offset for every partition of the topics. Raises FatalError when only a
-        person can go on; what was buffered then is read again by the next worker.
+        Raises FatalError when only a person can go on, or when the goal's time is over; what was
+        buffered then is read again by the next worker.
         """
         topics = list(self.intakes)
         self.flushes.flusher.start()
@@ -83,32 +84,35 @@ class Worker:
             topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
         try:
-            self._loop(targets)
-            self._drain()
-            while self._fenced and targets is not None and not self.stop_requested():
-                # Not caught up after all: what was drained is void, and is read again.
-                self._look_for_erasures()
+            reached = self._loop(goal)
+            while not self._drain() and goal is not None and reached and not goal.overdue():
+                # What was drained is void, labels for example, and is read again.
+                if self._fenced:
+                    self._look_for_erasures()
                 self._take_again(list(self.assignment.owned))
-                self._loop(targets)
-                self._drain()
+                reached = self._loop(goal)
+            if goal is not None and reached:
+                goal.conclude()
+            return reached
         finally:
             self.give_up()
             self._abandon()
             self.consumer.close()
             self.flushes.flusher.stop(JOIN_SECONDS)
 
-    def _loop(self, targets: Mapping[Source, int] | None) -> None:
+    def _loop(self, goal: CatchUp | None) -> bool:
+        """Turn until the goal is reached or its time is over; return False if told to stop."""
         try:
             while not self.stop_requested():
                 self._turn()
-                if targets is not None and self._caught_up(targets):
-                    self.log.info("caught_up", partitions=len(targets))
-                    return
+                if goal is not None and (goal.overdue() or self._caught_up(goal)):
+                    return True
         except RetryableError:
             # A signal came while a step was waiting to be tried again, in a rebalance, say.
             if not self.stop_requested():
                 raise
         self.log.info("stopping", buffered_bytes=self.flushes.bytes())
+        return False
 
     # -- one turn -------------------------------------------------------------------------------
 
@@ -267,10 +271,13 @@ class Worker:
                 self.observer.abandoned(flush)
         self.labelling.abandon()
 
-    def _drain(self) -> None:
+    def _drain(self) -> bool:
+        """Bring in what is buffered; return False if that must be given up, or was fenced."""
         self._pause_all()
-        if not self._flush_everything(self.limits.drain_seconds):
+        drained = self._flush_everything(self.limits.drain_seconds)
+        if not drained:
             self._abandon()
+        return drained and not self._fenced
 
     # -- partitions -----------------------------------------------------------------------------
 
@@ -372,18 +379,24 @@ class Worker:
     def _partitions(self) -> list[TopicPartition]:
         return [TopicPartition(source.topic, source.partition) for source in self.assignment.owned]
 
-    def _caught_up(self, targets: Mapping[Source, int]) -> bool:
-        owned = self.assignment.owned
-        if self.flushes.under_way or self.labelling.missing(self.assignment):
+    def _caught_up(self, goal: CatchUp) -> bool:
+        """Return whether the tables hold all that the goal asks for, this worker's share first."""
+        if self.labelling.missing(self.assignment):
             return False
-        if not owned:
-            return self.observer.group_is_done(targets, monotonic())
+        owned = self.assignment.owned
+        short = [
+            item for item in owned.values() if item.range.start < goal.ends.get(item.source, 0)
+        ]
         # Committed transactions end in a marker, which is an offset that holds no record: the end
         # of a partition is known from the client's word that it is there.
-        return all(
-            item.at_end or item.range.next >= targets.get(source, 0)
-            for source, item in owned.items()
-        )
+        if any(not i.at_end and i.range.next < goal.ends[i.source] for i in short):
+            return False
+        if any(item.range.moved for item in short):
+            self._start_flushes(everything=True)
+            return False
+        if self.flushes.carries(goal.ends):
+            return False
+        return goal.reached([item.source for item in short])
 
     def _observe(self) -> None:
         now = monotonic()

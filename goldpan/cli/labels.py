@@ -1,7 +1,7 @@
 """``goldpan labels``: find what the worker could not know, learn from reviews, decide anew."""
 
 from collections.abc import Callable, Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -89,7 +89,10 @@ def _run(call: Call, request: Request) -> None:
 def _show(console: Console, request: Request, outcome: Outcome, numbers: Mapping[str, Any]) -> None:
     would = "would be added" if request.dry_run else "added"
     kinds = ", ".join(f"{count_text(n)} {label}" for label, n in sorted(outcome.added.items()))
-    console.print(f"{outcome.policy_version}: {count_text(outcome.traces)} traces", soft_wrap=True)
+    read = f", the topics read up to {_time(outcome.as_of)}" if outcome.as_of else ""
+    console.print(
+        f"{outcome.policy_version}: {count_text(outcome.traces)} traces{read}", soft_wrap=True
+    )
     console.print(f"{count_text(numbers['added'])} labels {would}{f' ({kinds})' if kinds else ''}")
     console.print(f"{count_text(numbers['there'])} are there as they should be")
     if numbers["older"]:
@@ -107,6 +110,10 @@ def _show(console: Console, request: Request, outcome: Outcome, numbers: Mapping
             f"{count_text(numbers['outranked'])} rest on more than the lake holds now, or on a "
             "clock that ran ahead: left as they are"
         )
+
+
+def _time(us: int) -> str:
+    return f"{datetime.fromtimestamp(us // 1_000_000, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @click.command()

@@ -1,6 +1,7 @@
 """``goldpan lake``: make the tables, describe them, prove that they are complete."""
 
 import dataclasses
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -8,10 +9,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from goldpan import keys, wiring
+from goldpan import held, keys, wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import bytes_text, count_text
 from goldpan.cli.main import NO
+from goldpan.held import Topics
 from lake.tables import Lake, TableFacts
 from lake.upgrade import upgrade as upgrade_lake
 from lake.verify import Report
@@ -100,27 +102,39 @@ def _facts_table(facts: list[TableFacts]) -> Table:
 
 @click.command()
 @click.option("--deep", is_flag=True, help="Read the coordinates of all rows as well.")
+@click.option(
+    "--kafka",
+    is_flag=True,
+    help="Ask Kafka as well what the topics hold: what is still to be read, and what is lost.",
+)
 @with_call
 @click.pass_context
-def verify(ctx: click.Context, call: Call, *, deep: bool) -> None:
-    """Prove from the tables' logs that every record is there exactly once.
+def verify(ctx: click.Context, call: Call, *, deep: bool, kafka: bool) -> None:
+    """Prove from the tables' logs that every record up to their positions is there exactly once.
 
     For each partition: ranges of offsets without gap or overlap, and consumed = stored +
     quarantined + dropped. Exit code 1, and what is wrong, if anything is. Names the keys that rows
-    were made with, and with --deep in how many places each stands.
+    were made with, and with --deep in how many places each stands. What the topics hold beyond the
+    positions is told with --kafka: a lag is no failure, records that Kafka deleted unread are.
 
     \b
     Example:
       goldpan lake verify --json | jq .ok
+      goldpan lake verify --kafka
     """
     lake = Lake(call.settings.lake)
     wiring.refuse_other_keys(call.settings, lake)
+    asked = held.ask(call.settings) if kafka else None
     report = wiring.retry().call("verifying the lake", lambda: verify_lake(lake, deep=deep))
+    topics = asked(lake, report) if asked else None
     needed = wiring.retry().call("looking at keys", lambda: keys.needed(lake, count=deep))
+    if topics is not None:
+        report = replace(report, problems=[*report.problems, *topics.problems])
     said = {"keys": [one.to_json() for one in needed]} if needed else {}
+    said |= topics.to_json() if topics else {}
 
     def show(console: Console) -> None:
-        show_report(console, report)
+        show_report(console, report, topics)
         for one in needed:
             console.print(_key_text(one), markup=False, soft_wrap=True)
 
@@ -136,8 +150,8 @@ def _key_text(one: keys.Needed) -> str:
     return f"key {one.key_id} ({one.purpose}){places}{known}"
 
 
-def show_report(console: Console, report: Report) -> None:
-    """Print the proof of each partition, and then what is wrong."""
+def show_report(console: Console, report: Report, topics: Topics | None = None) -> None:
+    """Print the proof of each partition, what the topics hold, and then what is wrong."""
     table = Table(
         "topic", "partition", "from", "to", "consumed", "stored", "quarantined", box=box.SIMPLE_HEAD
     )
@@ -150,9 +164,39 @@ def show_report(console: Console, report: Report) -> None:
         numbers = (said[str(column.header)] for column in table.columns[1:])
         table.add_row(proof.topic, *(count_text(int(number)) for number in numbers))
     console.print(table)
+    if topics is not None:
+        console.print(_topics_table(topics))
     for problem in report.problems:
         console.print(f"[red]wrong[/]: {problem}", soft_wrap=True)
     if report.ok:
-        console.print("[green]ok[/]: every record is in the lake exactly once")
+        console.print(f"[green]ok[/]: {_claim(report, topics)}", soft_wrap=True)
         if any(proof.expired or proof.erased for proof in report.partitions):
             console.print("but for those that have expired or were erased, which count as dropped")
+
+
+def _claim(report: Report, topics: Topics | None) -> str:
+    """Say what is proved, and up to where."""
+    proved = "every record up to the end (to) of each partition is in the lake exactly once"
+    if not report.partitions:
+        proved = "nothing is wrong, and nothing is in the lake: no partition has been begun"
+    if topics is None:
+        return f"{proved}; what the topics hold beyond that, --kafka tells"
+    behind = [one for one in topics.partitions if one.behind]
+    if not behind:
+        return f"{proved}; the topics hold nothing beyond that"
+    offsets = count_text(sum(one.behind for one in behind))
+    return f"{proved}; {offsets} offsets of {len(behind)} partitions are still to be read"
+
+
+def _topics_table(topics: Topics) -> Table:
+    table = Table("in Kafka", "partition", "from", "to", "position", box=box.SIMPLE_HEAD)
+    for name in ("behind", "before", "lost"):
+        table.add_column(name)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for one in topics.partitions:
+        position = "-" if one.position is None else count_text(one.position)
+        numbers = (count_text(n) for n in (one.behind, one.before, one.lost))
+        where = (str(one.source.partition), count_text(one.low), count_text(one.high))
+        table.add_row(one.source.topic, *where, position, *numbers)
+    return table

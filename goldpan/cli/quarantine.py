@@ -167,6 +167,7 @@ def _redriven_json(topic: str, result: Redriven) -> dict[str, Any]:
         "gone": result.gone,
         "still": dict(result.still),
         "erased": result.erased,
+        "waiting": result.waiting,
     }
 
 
@@ -180,6 +181,12 @@ def _show_redriven(console: Console, results: Mapping[str, Redriven], *, dry_run
             f"{count_text(result.erased)} of erased persons",
             soft_wrap=True,
         )
+        if result.waiting:
+            console.print(
+                f"{topic}: {count_text(result.waiting)} not tried: a worker is still to pass them "
+                "in their table; run this again then",
+                soft_wrap=True,
+            )
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -51,6 +51,7 @@ def plan_json(plan: Plan) -> dict[str, object]:
             {"partition": s.partition, "from": s.start, "to": s.end, "forgotten": s.forgotten}
             for s in plan.spans
         ],
+        "unread": plan.unread,
     }
 
 
@@ -71,6 +72,13 @@ def show_replayed(console: Console, plan: Plan) -> None:
         console.print(
             f"Kafka has deleted {count_text(forgotten)} of the offsets that were asked for: their "
             "rows stay as they are",
+            soft_wrap=True,
+        )
+    if plan.unread:
+        console.print(
+            f"{count_text(plan.unread)} of the offsets that were asked for had not been stored "
+            "when this was planned: the worker brings them in under its own policy, and they are "
+            "no part of this replay",
             soft_wrap=True,
         )
     console.print(f"staged as {plan.name}: goldpan replay diff {plan.name}", soft_wrap=True)

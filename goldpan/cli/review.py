@@ -88,7 +88,11 @@ def next_(call: Call, *, reviewer: str, count: int, blind: bool) -> None:
         for item in items:
             show_item(console, item)
         if not items:
-            console.print("nothing waits for a review")
+            console.print(
+                "nothing waits for this reviewer now; `goldpan review stats` says what is open, "
+                "in the hands of others too",
+                soft_wrap=True,
+            )
 
     call.answer({"reviewer": who, "items": items}, show)
 

@@ -3,8 +3,10 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -17,6 +19,7 @@ from goldpan.setting_names import variable
 from goldpan.settings import Settings
 from schemas.errors import GoldpanError, UsageError
 from stream.adopt import Adopted
+from stream.catch_up import TimeLimit
 from stream.run import run_worker
 from stream.starting import check_outside, stopped_in_order
 from stream.supervisor import Child, Supervisor
@@ -27,7 +30,17 @@ _SPARE_SECONDS = 10.0
 
 @click.command()
 @click.option(
-    "--until-caught-up", is_flag=True, help="Stop at what the topics hold when it starts."
+    "--until-caught-up",
+    is_flag=True,
+    help="Stop once the tables hold what all partitions of the topics hold when it starts, "
+    "whichever worker of the group brings it there.",
+)
+@click.option(
+    "--within",
+    type=click.IntRange(1),
+    metavar="SECONDS",
+    help="With --until-caught-up: stop after that time with exit code 3, and say which partitions "
+    "are behind.",
 )
 @click.option(
     "--workers",
@@ -38,10 +51,18 @@ _SPARE_SECONDS = 10.0
     "metrics port, counted up from the one that is set.",
 )
 @click.option("--parent", type=int, hidden=True, help="Stop when this process is gone.")
+@click.option("--deadline", type=float, hidden=True, help="When SECONDS end: monotonic clock.")
 @with_call
 @click.pass_context
-def run(
-    ctx: click.Context, call: Call, *, until_caught_up: bool, workers: int, parent: int | None
+def run(  # noqa: PLR0913 - one argument an option
+    ctx: click.Context,
+    call: Call,
+    *,
+    until_caught_up: bool,
+    within: int | None,
+    workers: int,
+    parent: int | None,
+    deadline: float | None,
 ) -> None:
     """Run the worker: read the topics, redact, and commit to the lake, each record exactly once.
 
@@ -55,21 +76,45 @@ def run(
       goldpan stream run --workers 2
     """
     stop = _stop_on_signals()
+    until = _until(until_caught_up=until_caught_up, within=within, deadline=deadline)
     if workers == 1:
         if parent is not None:
             threading.Thread(target=_follow, args=(parent, stop), daemon=True).start()
-        _work(call.settings, stop, until_caught_up=until_caught_up)
-        code = 0
-    else:
-        code = _supervise(call, workers, stop, until_caught_up=until_caught_up)
-    if code:
+        _work(call.settings, stop, until)
+    elif code := _supervise(call, workers, stop, until):
         ctx.exit(code)
     call.answer({"ok": True, "workers": workers}, lambda _console: None)
 
 
-def _work(settings: Settings, stop: threading.Event, *, until_caught_up: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class _Until:
+    """When a worker ends by itself."""
+
+    caught_up: bool
+    limit: TimeLimit | None
+
+    def options(self) -> list[str]:
+        """Return the options that say the same to another process of this machine."""
+        if not self.caught_up:
+            return []
+        if self.limit is None:
+            return ["--until-caught-up"]
+        within = (f"--within={self.limit.seconds}", f"--deadline={self.limit.deadline!r}")
+        return ["--until-caught-up", *within]
+
+
+def _until(*, until_caught_up: bool, within: int | None, deadline: float | None) -> _Until:
+    if within is None:
+        return _Until(until_caught_up, None)
+    if not until_caught_up:
+        raise UsageError("--within is the time limit of --until-caught-up: give both.")
+    return _Until(until_caught_up, TimeLimit(within, deadline or time.monotonic() + within))
+
+
+def _work(settings: Settings, stop: threading.Event, until: _Until) -> None:
     with _telling_failure():
-        run_worker(wiring.worker(settings, stop), until_caught_up=until_caught_up)
+        setup = wiring.worker(settings, stop)
+        run_worker(setup, until_caught_up=until.caught_up, limit=until.limit)
 
 
 @contextmanager
@@ -102,7 +147,7 @@ def _follow(parent: int, stop: threading.Event) -> None:
     stop.set()
 
 
-def _supervise(call: Call, workers: int, stop: threading.Event, *, until_caught_up: bool) -> int:
+def _supervise(call: Call, workers: int, stop: threading.Event, until: _Until) -> int:
     # What is wrong with the settings is told once, here, and not by each worker.
     settings = call.settings
     wiring.check(settings)
@@ -110,9 +155,7 @@ def _supervise(call: Call, workers: int, stop: threading.Event, *, until_caught_
         check_outside(settings.kafka, settings.stream, settings.lake, stop, wiring.logger())
     if stop.is_set():
         return 0
-    command = children.command("stream", "run", f"--parent={os.getpid()}")
-    if until_caught_up:
-        command.append("--until-caught-up")
+    command = children.command("stream", "run", f"--parent={os.getpid()}", *until.options())
     started = [
         Child(_with_config(command, call.config), _environment(call.settings, number))
         for number in range(workers)

@@ -112,6 +112,27 @@ def spans(
     return found
 
 
+def unread(
+    wanted: Asked,
+    known: Mapping[Source, Known],
+    offset_at: Callable[[Source, datetime], int | None],
+) -> int:
+    """Return how many offsets were asked for that Kafka has and the worker has yet to store.
+
+    The worker stores these later, under its own policy: a replay that leaves them out is no replay
+    of all that was asked for.
+    """
+    if wanted.end is None:
+        return 0
+    count = 0
+    for source, at in known.items():
+        end = min(_offset(wanted.end, source, at, offset_at), at.high)
+        if end > at.position:
+            start = _offset(wanted.start, source, at, offset_at)
+            count += max(0, end - max(start, at.position, at.low))
+    return count
+
+
 def _offset(
     bound: Bound,
     source: Source,

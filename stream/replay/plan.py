@@ -28,7 +28,8 @@ class Plan:
     ``created_ms`` when the plan was made (milliseconds since 1970); ``from_lake`` says that stored
     rows are read instead of Kafka's records. ``labels`` is by which label policy and calibration
     the traces of the range are decided anew (`labels.pinned`), None if labels stay as they are;
-    ``labels_only`` says that nothing else is done: no record is read again.
+    ``labels_only`` says that nothing else is done: no record is read again. ``unread`` is how many
+    offsets were asked for that the worker had yet to store: they are not a part of the replay.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Plan:
     from_lake: bool = False
     labels: Mapping[str, Any] | None = None
     labels_only: bool = False
+    unread: int = 0
 
     @property
     def label_policy(self) -> str | None:
@@ -102,6 +104,8 @@ class Plan:
             "labels": None if self.labels is None else dict(self.labels),
             "labels_only": self.labels_only,
         }
+        if self.unread:
+            body["unread"] = self.unread
         return json.dumps(body).encode()
 
 

@@ -1,6 +1,6 @@
 """A worker's loop on a real lake, with a client of Kafka and a clock that do as they are told."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -15,6 +15,7 @@ from lake.tables import Lake
 from lake.writer import TableWriter
 from schemas.errors import FatalError, FencedError, RetryableError
 from stream.buffer import Flush, TopicBuffer
+from stream.catch_up import CatchUp
 from stream.erasures import Erasures
 from stream.flusher import Flushed, FlushSteps, NotFlushed, Outcome
 from stream.flushes import Due, Flushes
@@ -165,6 +166,7 @@ class Loop:
     bad: Callable[[int, int], bool] = lambda _partition, _offset: False
     client: Client = field(default_factory=Client)
     observer: Told = field(default_factory=Told)
+    log: Recorder = field(default_factory=Recorder)
     cluster: Refusing = field(default_factory=lambda: Refusing(RetryableError("broker away")))
     resident: int = 0
     retry_seconds: float = 60.0
@@ -195,7 +197,7 @@ class Loop:
             "consumer": self.client,
             "cluster": self.cluster,
             "observer": self.observer,
-            "log": Recorder(),
+            "log": self.log,
         }
         flusher: Any = self.flusher
         self.worker = Worker(
@@ -248,6 +250,20 @@ class Loop:
         self.now += seconds
         self.client.batches.append(list(batch))
         self.worker._turn()
+
+    def goal(self, ends: Mapping[Source, int]) -> CatchUp:
+        """Return what the worker is to catch up with; ask the tables as often as it likes."""
+
+        def positions(sources: Sequence[Source]) -> Mapping[Source, int | None]:
+            table = self.lake.table("feedback")
+            table.refresh()
+            return table.positions(sources)
+
+        def monotonic() -> float:
+            self.now += 1
+            return self.now
+
+        return CatchUp(ends, positions, lambda source: ends[source], self.log, monotonic, 60.0)
 
     def next_offsets(self) -> dict[int, int]:
         """Return how far each partition has been read."""

@@ -112,12 +112,14 @@ def test_unknown_key_stops_the_worker(loop: Loop, tmp_path: Path) -> None:
 def test_caught_up_means_that_all_is_in_the_lake(loop: Loop, tmp_path: Path) -> None:
     """A fence that meets the very last flush does not end a worker that is to catch up."""
     source = next(iter(loop.client.at))
-    batches = [records(0, 1, 2), records(0, 1, 2)]
+    erased: list[bool] = []
 
     def consume(_number: int, _timeout: float) -> list[Message]:
-        if len(batches) == 2:
+        if not erased:
             erase(tmp_path, ["feedback"])
-        return batches.pop(0) if batches else []
+            erased.append(True)
+        start, loop.client.at[source] = loop.client.at[source], 3
+        return records(*range(start, 3))
 
     for what, name, does in (
         (loop.client, "consume", consume),
@@ -127,6 +129,7 @@ def test_caught_up_means_that_all_is_in_the_lake(loop: Loop, tmp_path: Path) -> 
         (loop.flusher, "stop", lambda _seconds: None),
     ):
         loop.patch.setattr(what, name, does, raising=False)
-    loop.worker.run({source: 3})
+    assert loop.worker.run(loop.goal({source: 3}))
 
+    assert "caught_up" in loop.log.names
     assert offsets(loop.lake.table("feedback")) == [0, 2]

@@ -6,7 +6,7 @@ import pytest
 
 from lake.ledger import Source
 from schemas.errors import UsageError
-from stream.replay.bounds import Known, Span, asked, parse_bound, parse_days, spans
+from stream.replay.bounds import Known, Span, asked, parse_bound, parse_days, spans, unread
 from stream.replay.rate import Rate
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
@@ -71,3 +71,12 @@ def test_no_more_records_a_second_than_told() -> None:
     for _ in range(20):
         rate.took(rate.most(4_000))
     assert now[0] - before == pytest.approx(20 * 25 / 100 - 1)
+
+
+def test_what_is_not_stored_yet_is_counted() -> None:
+    """Offsets that were asked for, are in Kafka and not in the table are told, and only these."""
+    assert unread(asked(5, None), KNOWN, at) == 0
+    assert unread(asked(5, 80), KNOWN, at) == 0
+    assert unread(asked(5, 90), KNOWN, at) == 10
+    assert unread(asked(85, 1000), KNOWN, at) == 15
+    assert unread(parse_days("2026-10-01"), KNOWN, at) == 20

@@ -62,6 +62,16 @@ def test_a_position_beyond_the_topic_is_no_end_reached(lake: Lake) -> None:
         asked.check_ends({SOURCE: 9})
 
 
+def test_what_is_empty_and_never_begun_is_nothing_to_reach(lake: Lake) -> None:
+    """A partition counts if Kafka has records of it, or the tables a position."""
+    append(lake.table("quarantine"), None, 10)
+    append(lake.table("feedback"), None, 10)
+    asked = take_over(lake)
+    asked.check([SOURCE.topic])
+    assert asked.to_reach({SOURCE: (20, 20), OTHER: (7, 7)}) == {SOURCE: 20}
+    assert asked.to_reach({SOURCE: (0, 10), OTHER: (7, 8)}) == {SOURCE: 10, OTHER: 8}
+
+
 def test_lost_records_stop_the_worker(lake: Lake) -> None:
     """Retention that was faster than the worker is not passed over in silence."""
     append(lake.table("quarantine"), None, 10)

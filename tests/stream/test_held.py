@@ -1,0 +1,47 @@
+"""What the topics hold beside the proof: a lag is told, and only what is gone is a loss."""
+
+import pytest
+
+from lake.ledger import Source
+from lake.verify import PartitionProof
+from stream.held import Held, compare
+
+SOURCE, OTHER = Source("t", 0), Source("t", 1)
+
+
+def held(low: int, high: int, begun: int | None, position: int | None) -> Held:
+    """Return a partition that Kafka holds from ``low`` to ``high``."""
+    return Held(SOURCE, low, high, begun, position)
+
+
+@pytest.mark.parametrize(
+    ("one", "behind", "before", "lost"),
+    [
+        (held(0, 100, 0, 100), 0, 0, 0),
+        (held(0, 100, 0, 60), 40, 0, 0),
+        (held(0, 100, 30, 60), 40, 30, 0),
+        (held(50, 100, 30, 60), 40, 0, 0),
+        (held(70, 100, 0, 60), 30, 0, 10),
+        (held(100, 100, 0, 60), 0, 0, 40),
+        (held(20, 100, None, None), 80, 0, 0),
+        (held(100, 100, None, None), 0, 0, 0),
+    ],
+)
+def test_figures(one: Held, behind: int, before: int, lost: int) -> None:
+    """Behind is what is still there, lost what is not; where nothing was begun nothing is lost."""
+    assert (one.behind, one.before, one.lost) == (behind, before, lost)
+    assert bool(one.problems) == bool(lost)
+
+
+def test_topic_that_was_truncated_is_a_problem() -> None:
+    """What is written there next would be taken for read already."""
+    (problem,) = held(0, 90, 0, 100).problems
+    assert "t/0: the position is 100, but the topic ends at 90" in problem
+
+
+def test_partitions_are_those_of_kafka() -> None:
+    """One that was never begun is listed; offsets of another incarnation compare with nothing."""
+    proof = PartitionProof("t", 0, 0, 10, begun=4)
+    lows, highs = {SOURCE: 2}, {OTHER: 7, SOURCE: 20}
+    assert compare([proof], lows, highs) == [held(2, 20, 4, 10), Held(OTHER, 0, 7)]
+    assert compare([proof], lows, highs, ["t"]) == [held(2, 20, None, None), Held(OTHER, 0, 7)]
