@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from redact.given_names import is_given_name
 from redact.key_placeholders import are_ordinary, is_ordinary, says_nothing
 from redact.stand_ins import is_stand_in
 
@@ -230,7 +231,8 @@ def _looks_like_a_name(text: str, parts: list[str]) -> bool:
     named = [part for part in parts if len(part) > _PARTICLE or not part.islower()]
     if named and all(part[0].isupper() for part in named):
         return not all(map(is_ordinary, named))
-    lower = text.islower() and "-" not in text and len(parts) <= _MOST_LOWER
+    joined = "-" in text and not is_given_name(parts[0])  # `us-east-1`, and no `lena al-tamimi`
+    lower = text.islower() and not joined and len(parts) <= _MOST_LOWER
     return lower and not any(map(is_ordinary, parts))
 
 

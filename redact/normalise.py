@@ -21,7 +21,7 @@ _UNIT = re.compile(
     r"|\\{1,4}[nrt]"
     r"|(?:%(?:25){0,3}[0-9A-Fa-f]{2})+"
     r"|&(?:amp;){0,3}(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});"
-    r"|(?<=[0-9A-Za-z%.,:;!?)])\+(?=[0-9A-Za-z%(])"
+    r"|(?<=[0-9A-Za-z%.,:;!?)])\+{1,4}(?=[0-9A-Za-z%(])"
     r"|(?:[^\x00-\x7f]|(?<=[0-9A-Za-z@.+-])[\u0300-\u036f\u20dd-\u20e0])+"
 )
 _FORM = re.compile(r"(?:(?<=[?&])|\A)[\w.%~-]{1,60}=[^\s&#\"'<>+=]{1,200}\+[^\s&#\"'<>]{1,2000}")
@@ -69,7 +69,8 @@ def normalise(text: str) -> Normal | None:
     done = length = 0
     for match in _UNIT.finditer(text):
         unit = match[0]
-        plain = _read(unit) if unit != "+" or not _in(forms, match.start()) else " "
+        is_space = unit[0] == "+" and _in(forms, match.start())
+        plain = " " * len(unit) if is_space else _read(unit)
         if plain == unit:
             continue
         start = match.start()

@@ -268,4 +268,6 @@ def _is_harmless(finding: Finding, text: str, harmless: Sequence[Harmless]) -> b
 
 def _is_bare(finding: Finding, value: str) -> bool:
     """Return whether a number stands bare, not written as one dials it."""
-    return finding.type in NUMBER_LIKE and not any(mark in value for mark in "+( ")
+    if finding.type not in NUMBER_LIKE or finding.type == "CRYPTO":  # a wallet's form is its own
+        return False
+    return not any(mark in value for mark in "+( ")
