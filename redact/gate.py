@@ -51,6 +51,12 @@ _OF_PROGRAM = (
 _CODE_LINE = re.compile(rf"^[ \t]*(?:{'|'.join(_OF_PROGRAM)}).*$", re.MULTILINE)
 """A line of a program or of a stack trace."""
 _IN_QUOTES = re.compile(r"\"[^\"\n]{12,}\"|'[^'\n]{12,}'|#[ ].*$|//[ ].*$")
+_HEADINGS = re.compile(r"^[^\n|,;.!?<>]{0,40}(?:[|,;][^\n|,;.!?<>]{0,40}){1,20}$", re.MULTILINE)
+_APART = re.compile(r"[|,;\s_*\"'-]+")
+_CODES = re.compile(
+    r"\b(?:ISBN|ISSN|EAN|GTIN|UPC|ASIN|SKU|IMEI|IMO|DOI|UUID|ETag|SHA|MD5|CRC)\b", re.I
+)
+"""Names of codes and numbers of things."""
 _WORDS_OF_KEY = re.compile(r"[ _-]")
 
 
@@ -63,6 +69,9 @@ def shown_to_model(text: str) -> str:
         text = _FENCE.sub(_blank, text)
     text = _CODE_LINE.sub(_without_code, text)
     text = _IDENTIFIER.sub(_blank, text)
+    text = _CODES.sub(_blank, text)
+    if "|" in text or "," in text or ";" in text:
+        text = _HEADINGS.sub(_without_headings, text)
     if ":" in text:
         text = _KEY.sub(_without_key, text)
     return text
@@ -80,6 +89,12 @@ def _without_code(match: re.Match[str]) -> str:
         pieces += (" " * (kept.start() - place), kept[0])
         place = kept.end()
     return "".join([*pieces, " " * (len(line) - place)])
+
+
+def _without_headings(match: re.Match[str]) -> str:
+    """Return a line blank if each of its cells is a heading."""
+    found = [word for word in _APART.split(match[0]) if word]
+    return _blank(match) if found and all(map(is_ordinary, found)) else match[0]
 
 
 def _without_key(match: re.Match[str]) -> str:
