@@ -6,7 +6,7 @@ Short texts go to the model together, which is cheaper.
 from collections.abc import Collection, Sequence
 
 from redact.findings import Finding, NamesStage
-from redact.gate import worth_a_model
+from redact.gate import shown_to_model, worth_a_model
 from redact.ner.labels import TYPES
 from redact.ner.stage import SpacyNames
 from redact.policy import Policy
@@ -51,7 +51,9 @@ class FreeText:
 
     def _worth(self, text: str, findings: Sequence[Finding]) -> bool:
         # Kept types are looked for in some calls only, and must not make a difference.
-        return worth_a_model(text, [one for one in findings if one.type in self._replaced])
+        return worth_a_model(
+            shown_to_model(text), [one for one in findings if one.type in self._replaced]
+        )
 
     def names(self, texts: Sequence[str]) -> list[list[Finding] | Failure]:
         """Return the names in each text, or why it has none."""
@@ -74,7 +76,7 @@ class FreeText:
         if self._stage is None or not texts:
             return [[] for _ in texts]
         try:
-            return self._stage.find(texts)
+            return self._stage.find([shown_to_model(text) for text in texts])
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was

@@ -2,7 +2,7 @@
 
 A model reads 25 to 30 thousand words a second, everything else here many times more. A text in
 which each word with a capital is a word of everyday language, a month, a code such as `JFK`, or
-already found needs no model.
+already found needs no model. Programs, and the words of keys, it is not shown at all.
 """
 
 import json
@@ -13,12 +13,100 @@ from importlib import resources
 from spacy.lang.en.stop_words import STOP_WORDS
 
 from redact.findings import Finding
+from redact.key_placeholders import is_ordinary
+from redact.key_words import Cat, folded, words
 
 _CAPITAL = re.compile(r"(?<![^\W_])[^\W\d_a-z][^\W\d_]+")
 _FILE = resources.files("redact") / "everyday_words.json"
 _EVERYDAY = frozenset(json.loads(_FILE.read_text(encoding="utf-8"))) | {
     word.replace("'", "") for word in STOP_WORDS
 }
+
+_FENCE = re.compile(r"(?<=```)[A-Za-z][\w+#-]{0,20}(?=[ \t]*\r?$)", re.MULTILINE)
+_IDENTIFIER = re.compile(
+    r"(?<![\w.@/-])(?:[A-Za-z_][\w.]{0,80}(?:\(\)|(?<=[a-z])(?:Error|Exception|Warning)\b)"
+    r"|(?:[A-Za-z]\w{0,60}\.){0,4}[A-Za-z]{1,40}(?:_[A-Za-z0-9]{1,40}){1,6}(?![\w@])"
+    r"|[A-Z][A-Z0-9_]{1,60}(?==))"
+)
+"""`KeyError`, `redis.exceptions.ConnectionError`, `get_user()`, `max_tokens`, `ISBN=`."""
+_KEY = re.compile(
+    r"^([ \t>]{0,12}(?:[-*+][ \t])?[*_]{0,2})([^\W\d_][^\W\d_]{1,20}(?:[ _-][^\W_]{1,20}){0,2})"
+    r"(?=[*_]{0,2}:[*_]{0,2}(?:[ \t]|$))",
+    re.MULTILINE,
+)
+_OF_PROGRAM = (
+    r"(?:async[ ])?def[ ]\w+\(", r"class[ ]\w+(?:\(.*\))?:$",
+    r"from[ ][\w.]+[ ]import[ ]", r"import[ ][\w., ]+$",
+    r"return(?:$|[ ](?:self|not|None|True|False|[\w.]+[(\[]|\w+\.\w|\w+$|[0-9\"'\[{(-]))",
+    r"raise[ ]\w+(?:\(|$)", r"@[\w.]+(?:\(.*\))?$",
+    r"(?:el)?if[ ](?=[^:]*[(=<>\[_]).*:$", r"(?:else|try|finally):", r"except\b.*:$",
+    r"(?:for[ ][\w, ()]{1,60}[ ]in[ ]|while[ ](?=.*[(=<>_])|with[ ][\w.]+\().*:$",
+    r"[\w.\[\]'\"]{1,60}(?:,[ ][\w.]{1,40}){0,3}[ ][-+*/|&%]?=[ ]"
+    r"(?:[\w.]+[(\[]|\w+\.\w|[0-9\"'\[{(-]|(?:None|True|False|not|lambda|await|new)\b)",
+    r"[\w.]{1,60}=(?=\S*,$)", r"[a-z_][\w.]{0,60}\(.*[),({\[]$", r"[)\]}]+,?$",
+    r"(?:const|let|var)[ ]\w+[ ]?[=:]",
+    r"(?:public|private|static|function|func|fn)[ ][\w<>\[\] ]+\(",
+    r"File[ ]\".*\",[ ]line[ ][0-9]", r"Traceback[ ]\(most", r"at[ ][\w.$<>]+\(.*\)$",
+)  # fmt: skip
+_CODE_LINE = re.compile(rf"^[ \t]*(?:{'|'.join(_OF_PROGRAM)}).*$", re.MULTILINE)
+"""A line of a program or of a stack trace."""
+_IN_QUOTES = re.compile(r"\"[^\"\n]{12,}\"|'[^'\n]{12,}'|#[ ].*$|//[ ].*$")
+_HEADINGS = re.compile(r"^[^\n|,;.!?<>]{0,40}(?:[|,;][^\n|,;.!?<>]{0,40}){1,20}$", re.MULTILINE)
+_APART = re.compile(r"[|,;\s_*\"'-]+")
+_CODES = re.compile(
+    r"\b(?:ISBN|ISSN|EAN|GTIN|UPC|ASIN|SKU|IMEI|IMO|DOI|UUID|ETag|SHA|MD5|CRC)\b", re.I
+)
+"""Names of codes and numbers of things."""
+_WORDS_OF_KEY = re.compile(r"[ _-]")
+
+
+def shown_to_model(text: str) -> str:
+    """Return a text of the same length in which programs and words of keys are blank.
+
+    What stands in quotes and in comments of a line of a program is still there.
+    """
+    if "```" in text:
+        text = _FENCE.sub(_blank, text)
+    text = _CODE_LINE.sub(_without_code, text)
+    text = _IDENTIFIER.sub(_blank, text)
+    text = _CODES.sub(_blank, text)
+    if "|" in text or "," in text or ";" in text:
+        text = _HEADINGS.sub(_without_headings, text)
+    if ":" in text:
+        text = _KEY.sub(_without_key, text)
+    return text
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
+
+
+def _without_code(match: re.Match[str]) -> str:
+    line = match[0]
+    pieces: list[str] = []
+    place = 0
+    for kept in _IN_QUOTES.finditer(line):
+        pieces += (" " * (kept.start() - place), kept[0])
+        place = kept.end()
+    return "".join([*pieces, " " * (len(line) - place)])
+
+
+def _without_headings(match: re.Match[str]) -> str:
+    """Return a line blank if each of its cells is a heading."""
+    found = [word for word in _APART.split(match[0]) if word]
+    return _blank(match) if found and all(map(is_ordinary, found)) else match[0]
+
+
+def _without_key(match: re.Match[str]) -> str:
+    found = _WORDS_OF_KEY.split(match[2])
+    if all(map(is_ordinary, found)) and not any(map(_is_of_person, found)):
+        return match[1] + " " * len(match[2])
+    return match[0]
+
+
+def _is_of_person(word: str) -> bool:
+    said = words().by_words.get((folded(word),))
+    return said is not None and bool(said.type or said.cat & (Cat.HUMAN | Cat.ROLE | Cat.NAME))
 
 
 def worth_a_model(text: str, findings: Sequence[Finding]) -> bool:
