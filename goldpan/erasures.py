@@ -1,7 +1,8 @@
 """Puts together what the commands about erasures need out of the settings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ from batch.erase.released import OnShelf
 from batch.erase.tombs import Tombs
 from batch.labels.scales import open_scales
 from goldpan import jobs, releases, replays, wiring
+from goldpan import keys as keys_of_lake
 from goldpan.settings import Settings
 from lake import erasures
+from lake.keys import REDACTION
 from lake.location import Location
 from lake.tables import LAYOUTS, Lake
-from redact.keys import load_keys, load_known_keys, load_seal_key
+from redact.keys import Keys, load_keys, load_known_keys, load_seal_key
+from redact.policy import load_policy
 from redact.quarantine import Sealer
 from redact.signing import Signer
 from schemas.errors import UsageError
@@ -29,10 +33,16 @@ _PLAN_AND_FATE = 2
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a person asks for. ``unopened``: keep, remove or refuse payloads that stay closed."""
+    """What a person asks for. ``unopened``: keep, remove or refuse payloads that stay closed.
 
-    ids: frozenset[str]
+    ``ids`` are given with where they were named. ``without_keys`` are ids of redaction keys that
+    are lost; ``reference`` is the number of the request.
+    """
+
+    ids: Mapping[str, str]
     unopened: str
+    without_keys: frozenset[str] = frozenset()
+    reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +58,15 @@ def erasure(settings: Settings, asked: Asked, progress: Progress) -> Erasure:
     """Return an erasure of persons.
 
     Raises UsageError if there is no redaction key or one that is another than the lake's of that
-    name, or if a replay is in the middle of something;
+    name, if one is missing under which rows were written, or if a replay is in the middle of
+    something;
     FatalError if this machine's clock is wrong: records of the person are kept out up to its time.
     """
     current = load_keys(settings.redact)
     keys = load_known_keys(settings.redact)
     lake, means = Lake(settings.lake), jobs.means()
     wiring.refuse_other_keys(settings, lake)
+    _refuse_missing_keys(lake, keys, asked.without_keys)
     wiring.store_now(settings)
     places = [Place("", {name: lake.table(name) for name in LAYOUTS})]
     places += _staged(settings)
@@ -69,7 +81,7 @@ def erasure(settings: Settings, asked: Asked, progress: Progress) -> Erasure:
     return Erasure(
         lake=lake,
         places=places,
-        ids=asked.ids,
+        ids=frozenset(asked.ids),
         keys=keys,
         searcher=searcher,
         refuse_closed=asked.unopened == "refuse",
@@ -77,21 +89,27 @@ def erasure(settings: Settings, asked: Asked, progress: Progress) -> Erasure:
         scales=None if settings.labels.off else open_scales(settings.labels, lake.location),
         means=means,
         progress=progress,
+        regions=load_policy(settings.redact.policy).regions,
+        reference=asked.reference,
+        without_keys=sorted(asked.without_keys - {one.key_id for one in keys}),
     )
 
 
-def subjects(one: str | None, file: str | None, text: str | None) -> frozenset[str]:
-    """Return the ids that are meant: one, or a line each of a file, whose content is ``text``.
-
-    Raises UsageError if there is not exactly one of the two, or no id.
-    """
-    if (one is None) == (file is None):
-        raise UsageError("say whom to erase: --subject ID, or --subjects FILE with an id a line")
-    lines = [one or ""] if text is None else text.splitlines()
-    ids = frozenset(line.strip() for line in lines) - {""}
-    if not ids:
-        raise UsageError(f"{file or '--subject'} names nobody")
-    return ids
+def _refuse_missing_keys(lake: Lake, held: Sequence[Keys], lost: frozenset[str]) -> None:
+    """Raise UsageError if rows were written under keys that are neither held nor lost."""
+    named = {one.key_id for one in held} | lost
+    step = partial(keys_of_lake.needed, lake, count=True)
+    needed = jobs.means().retry.call("looking at the lake's keys", step)
+    missing = [one for one in needed if one.purpose == REDACTION and one.key_id not in named]
+    if missing:
+        names = ", ".join(one.key_id for one in missing)
+        rows = sum(one.rows or 0 for one in missing)
+        raise UsageError(
+            f"the lake was written under redaction keys that are not set here ({names}; {rows} "
+            "rows), so nobody can tell who stands in those rows: set them in "
+            "GOLDPAN_REDACT__FORMER_KEYS (a JSON object: key id, key in base64). If one is lost, "
+            "--without-key with its id goes on, and the receipt names it"
+        )
 
 
 def kept(settings: Settings) -> list[Kept]:
@@ -113,9 +131,12 @@ def open_numbers(settings: Settings) -> list[int]:
     return [one.number for one in tombs.all() if one.number not in done]
 
 
-def check(settings: Settings, path: Path) -> tuple[dict[str, Any], str | None, bool]:
+def check(
+    settings: Settings, path: Path, key: str | None
+) -> tuple[dict[str, Any], str | None, bool | None]:
     """Read a receipt; return what it says, who signed it, and whether that is a key of ours.
 
+    With a public ``key``, whether it is that one; without, None where no redaction key is set.
     Raises UsageError if the file cannot be read or is no receipt.
     """
     try:
@@ -123,8 +144,10 @@ def check(settings: Settings, path: Path) -> tuple[dict[str, Any], str | None, b
     except OSError:
         raise UsageError(f"{path} cannot be read") from None
     said, signed_by = receipt.read(data, str(path))
+    if key is not None:
+        return said, signed_by, signed_by == key
     ours = {Signer(keys.receipt).public for keys in load_known_keys(settings.redact)}
-    return said, signed_by, signed_by in ours
+    return said, signed_by, signed_by in ours if ours else None
 
 
 def _staged(settings: Settings) -> Iterator[Place]:

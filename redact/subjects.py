@@ -114,6 +114,16 @@ def feedback_mark(keys: Keys, feedback_id: str) -> str:
     return _mark(keys, "feedback", feedback_id)
 
 
+def event_mark(keys: Keys, label_event_id: str) -> str:
+    """Return the mark of a label event."""
+    return _mark(keys, "label event", label_event_id)
+
+
+def marks_of_events(keys: Sequence[Keys], event_ids: Collection[str]) -> dict[str, list[str]]:
+    """Return the marks of label events for the log of their table, by the name of the key."""
+    return {one.name: sorted(event_mark(one, i) for i in event_ids) for one in keys}
+
+
 def marks_of_traces(keys: Sequence[Keys], trace_ids: Collection[str]) -> dict[str, list[str]]:
     """Return the marks of traces for a tombstone, by the name of the key."""
     return {one.name: sorted(trace_mark(one, trace_id) for trace_id in trace_ids) for one in keys}

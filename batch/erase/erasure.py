@@ -27,10 +27,10 @@ from batch.erase.again import Doomed, decide_again
 from batch.erase.look import Found, Progress, Searcher
 from batch.erase.place import Place
 from batch.erase.purge import Purge, Purged
-from batch.erase.rows import places_of, take_out, told_before
+from batch.erase.rows import event_marks_of, events_of, places_of, take_out, told_before
 from batch.erase.tombs import Tombs, marks_of
 from batch.erase.unfinished import unfinished
-from batch.erase.wanted import Persons, Wanted
+from batch.erase.wanted import Marks, Persons, Wanted
 from batch.sequence import Means
 from labels.evidence import Scales
 from lake import erasures
@@ -38,7 +38,7 @@ from lake.erasures import Tombstone
 from lake.tables import Lake
 from redact.keys import Keys
 from redact.signing import Signer
-from redact.subjects import marks_of_feedback, marks_of_traces
+from redact.subjects import PHONE_REGIONS, marks_of_feedback, marks_of_traces
 from schemas.errors import FatalError, FencedError, UsageError
 
 ROUNDS: Final = 20
@@ -64,13 +64,15 @@ class Releases(Protocol):
 class Ended:
     """An erasure that has a receipt. ``again``: it had one before this run, and nothing was left.
 
-    ``purged`` is what this run removed of files that no table consists of.
+    ``purged`` is what this run removed of files that no table consists of. ``named`` are the ids of
+    which a table held something, None where a run before this one may have taken it.
     """
 
     number: int
     receipt: bytes
     again: bool
     purged: Purged
+    named: frozenset[str] | None
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class Erasure:
 
     ``keys`` are all that are known, the current one first. ``places`` begins with the lake's own.
     With ``refuse_closed`` nothing is begun while quarantine holds payloads that cannot be opened.
+    ``regions`` are those of the policy, for telephone numbers. The receipt says for which request
+    it was (``reference``), and names the keys that are lost (``without_keys``).
     """
 
     lake: Lake
@@ -91,11 +95,15 @@ class Erasure:
     scales: Scales | None
     means: Means
     progress: Progress = lambda _what, _done, _of: None
+    regions: Sequence[str] = PHONE_REGIONS
+    reference: str | None = None
+    without_keys: Sequence[str] = ()
 
     @cached_property
     def persons(self) -> Persons:
         """Return the persons, in all the forms that they may have in this lake."""
-        return Persons.of(self.ids, self.keys, self._try("reading the apps", self._apps))
+        apps = self._try("reading the apps", self._apps)
+        return Persons.of(self.ids, self.keys, apps, self.regions)
 
     @cached_property
     def tombs(self) -> Tombs:
@@ -115,7 +123,8 @@ class Erasure:
         does not answer in time or others change it all the time, RetryableError if told to stop.
         """
         self._refuse_unfinished()
-        if self._own() and not self._open():
+        fresh = not self._open()
+        if self.has_receipt:
             found, released = self.look()
             if found.nothing and not released:
                 return self._shown(found.wanted)
@@ -124,9 +133,17 @@ class Erasure:
         self._begin_round()
         found = self._rows_out()
         tombstone = self._own()[-1]
-        taken = self.releases.erase(found.wanted, self._events(), tombstone, self._versions())
+        wanted = replace(found.wanted, marks=self._marks())
+        taken = self.releases.erase(wanted, self._events(), tombstone, self._versions())
         purged = self._purged(found.wanted)
-        return self._ended(found, taken, purged)
+        ended = self._ended(found, taken, purged)
+        return replace(ended, named=frozenset(self.searcher.named) if fresh else None)
+
+    @property
+    def has_receipt(self) -> bool:
+        """Tell whether all of them were erased before, to the end."""
+        own = self._own()
+        return self.persons.all_named_by(one.subjects for one in own) and not self._open()
 
     def _rows_out(self) -> Found:
         """Take rows out until a look that follows a fence finds nothing.
@@ -137,8 +154,7 @@ class Erasure:
         wanted = self._wanted()
         for _ in range(ROUNDS):
             self._fence()
-            marks = marks_of(self.keys, self._own())
-            found = self.searcher.look(replace(wanted, marks=marks))
+            found = self.searcher.look(replace(wanted, marks=self._marks()))
             wanted = found.wanted
             if found.nothing:
                 return found
@@ -171,7 +187,7 @@ class Erasure:
         """Put what a look has learnt into a tombstone, and fence, unless it is in one."""
         traces = marks_of_traces(self.keys, wanted.traces | wanted.touched)
         feedback = marks_of_feedback(self.keys, wanted.feedback | wanted.remarks)
-        known = marks_of(self.keys, self._own())
+        known = self._marks()
         new = any(
             set(found) - known_marks.get(name, frozenset())
             for marks, known_marks in ((traces, known.traces), (feedback, known.feedback))
@@ -207,19 +223,19 @@ class Erasure:
             subjects=self.persons.marks,
             commits=self._told(mine),
             releases=taken,
-            not_looked_into={
-                "sealed_payloads": found.closed,
-                "quarantined_without_payload": sum(one.bare for one in found.tables),
-            },
+            not_looked_into=found.not_looked_into,
+            reference=self.reference,
+            lost_keys=self.without_keys,
         )
         number = max(numbers)
         kept = self.tombs.file(number, receipt.signed(body, Signer(self.keys[0].receipt)))
-        return Ended(number, kept, again=False, purged=purged)
+        return Ended(number, kept, again=False, purged=purged, named=None)
 
     def _shown(self, wanted: Wanted) -> Ended:
         purged = self._purged(wanted)
         number = max(one.number for one in self._own() if self.tombs.receipt(one.number))
-        return Ended(number, self.tombs.receipt(number) or b"", again=True, purged=purged)
+        kept = self.tombs.receipt(number) or b""
+        return Ended(number, kept, again=True, purged=purged, named=None)
 
     def _own(self) -> list[Tombstone]:
         return self.tombs.of(self.persons)
@@ -234,16 +250,19 @@ class Erasure:
         return sorted(numbers)
 
     def _wanted(self) -> Wanted:
-        marks = marks_of(self.keys, self._own())
-        return Wanted(self.persons, marks, places=self._places())
+        return Wanted(self.persons, self._marks(), places=self._places())
+
+    def _marks(self) -> Marks:
+        own = self._own()
+        events = event_marks_of(said for _, _, said in self._told(own))
+        return replace(marks_of(self.keys, own), events=events)
 
     def _places(self) -> Any:
         return places_of(said for _, _, said in self._told(self._own()))
 
     def _events(self) -> frozenset[str]:
-        """Return the label events that went, by id."""
-        told = self._told(self._own())
-        return frozenset(event for _, _, said in told for event in said.get("events", ()))
+        """Return the label events of which earlier versions put down the ids when they went."""
+        return events_of(said for _, _, said in self._told(self._own()))
 
     def _told(self, tombs: Sequence[Tombstone]) -> list[tuple[str, int, Any]]:
         step = partial(told_before, self.places, tombs)

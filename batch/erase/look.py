@@ -69,9 +69,12 @@ class Found:
         return not any(one.files for one in self.tables)
 
     @property
-    def closed(self) -> int:
-        """Return how many payloads nobody could look into."""
-        return sum(one.closed for one in self.tables)
+    def not_looked_into(self) -> dict[str, int]:
+        """Return how many payloads could not be opened, and how many records have none."""
+        return {
+            "sealed_payloads": sum(one.closed for one in self.tables),
+            "quarantined_without_payload": sum(one.bare for one in self.tables),
+        }
 
 
 class Searcher:
@@ -90,6 +93,8 @@ class Searcher:
         self.places, self.sealer, self.closed_too = places, sealer, closed_too
         self._retry, self._progress = retry, progress
         self._clean: dict[tuple[str, str], tuple[int, ...]] = {}
+        self.named: set[str] = set()
+        """The persons' ids that some row named, in all looks so far."""
 
     def look(self, wanted: Wanted) -> Found:
         """Look through all tables as they are now.
@@ -161,6 +166,19 @@ class Searcher:
         """Return how many payloads in quarantine nobody could look into."""
         return sum(self._aside(p, t, wanted).closed for p, t in self._each([QUARANTINE]))
 
+    def other_cases(self, wanted: Wanted) -> Counter[str]:
+        """Return how often tables hold what differs from an id by case only, by what they hold.
+
+        Other ids than e-mail addresses count exactly, so such rows stay.
+        """
+        found = Counter[str]()
+        if wanted.in_any_case is not None:
+            for place, table in self._each([*PRIMARY_TABLES, REVIEWS]):
+                self._progress(f"spellings in {place.path_of(table.name)}", 0, 0)
+                for file in self._files(table):
+                    found += wanted.other_cases(self._read(table, file))
+        return found
+
     def _through(self, place: Place, table: Table, wanted: Wanted) -> InTable:
         """Read all columns of each file, but for those that are known to hold nothing."""
         found = InTable(place, table)
@@ -174,6 +192,9 @@ class Searcher:
             chosen = wanted.chosen(table.name, rows)
             if chosen.either.any():
                 found.count(file, chosen.own, chosen.mention)
+                left = wanted.persons.raw - self.named
+                goes = rows.filter(pa.array(chosen.either)) if left else rows
+                self.named |= wanted.named_by(table.name, goes, left)
             else:
                 self._clean[where, file.path] = known
         return found
@@ -206,6 +227,7 @@ class Searcher:
         for file in self._files(table):
             seen = look_into(self._columns(table, file, SEALED), wanted, self.sealer)
             goes = self._of_aside(seen)
+            self.named |= seen.named
             found.count(file, goes, np.zeros(len(goes), np.bool_))
             found.closed += int((seen.closed & ~goes).sum())
             found.bare += int(seen.bare.sum())

@@ -30,8 +30,14 @@ def document(  # noqa: PLR0913 - one argument a part of the receipt
     commits: Iterable[tuple[str, int, Mapping[str, Any]]],
     releases: Sequence[Mapping[str, Any]],
     not_looked_into: Mapping[str, int],
+    reference: str | None = None,
+    lost_keys: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return what a receipt says. ``commits`` are (table, version, what the commit says)."""
+    """Return what a receipt says. ``commits`` are (table, version, what the commit says).
+
+    ``lost_keys`` are redaction keys by id under which rows were written and nobody could look.
+    """
+    lost = {"redaction_keys": sorted(lost_keys)} if lost_keys else {}
     tables: dict[str, dict[str, Any]] = {}
     for table, version, said in commits:
         one = tables.setdefault(table, {"own": 0, "mentions": 0, "versions": [], "records": {}})
@@ -48,8 +54,9 @@ def document(  # noqa: PLR0913 - one argument a part of the receipt
         "subjects": {name: sorted(marks) for name, marks in sorted(subjects.items())},
         "tables": dict(sorted(tables.items())),
         "releases": list(releases),
-        "not_looked_into": dict(not_looked_into),
+        "not_looked_into": {**not_looked_into, **lost},
         "out_of_reach": list(OUT_OF_REACH),
+        **({} if reference is None else {"reference": reference}),
     }
 
 

@@ -40,12 +40,14 @@ class OnShelf:
 
     def _wanted(self, meant: Wanted, events: frozenset[str]) -> wanted.Wanted:
         # Ids that are gone from the tables are known by the marks in the tombstones only.
-        named = meant.marks.traces_among(erase.trace_ids(self.shelf)) if meant.marks.traces else ()
+        marks = meant.marks
+        named = marks.traces_among(erase.trace_ids(self.shelf)) if marks.traces else ()
+        gone = marks.events_among(erase.label_events(self.shelf)) if marks.events else ()
         return wanted.Wanted(
             trace_ids=meant.traces,
             touched=meant.touched | (frozenset(named) - meant.traces),
             user_ids=meant.persons.users,
-            label_events=events,
+            label_events=events | frozenset(gone),
             marks=meant.persons.tokens,
             mails=meant.persons.mails,
             search=meant.texts.stand_in,

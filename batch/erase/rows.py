@@ -24,6 +24,7 @@ from lake.ledger import Entry, EntryKind, Source, SourceRange
 from lake.rewrite import ReplacedError, Replacement, replace
 from lake.stored import LiveFile, NewFile, StoredRows, read_rows, write_again
 from redact.audit import forgotten
+from redact.subjects import marks_of_events
 from schemas.arrow import AUDIT, LABELS, PRIMARY_TABLES, QUARANTINE
 
 ERASURE_KEY: Final = "goldpan.erasure"
@@ -105,7 +106,7 @@ class _Change:
         if self._table.name in _WITH_PLACES:
             body["places"] = {str(s): spans(o) for s, o in sorted(self._places.items())}
         if self._events:
-            body["events"] = sorted(self._events)
+            body["event_marks"] = marks_of_events(self._wanted.persons.keys, self._events)
         return body
 
 
@@ -136,6 +137,20 @@ def places_of(said: Iterable[Mapping[str, Any]]) -> Coordinates:
             source = Source(topic, int(partition))
             found[source] = found.get(source, frozenset()) | offsets_of(text)
     return found
+
+
+def events_of(said: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the ids of label events in what commits of earlier versions say."""
+    return frozenset(event for one in said for event in one.get("events", ()))
+
+
+def event_marks_of(said: Iterable[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
+    """Return the marks of label events that commits speak of, by the name of the key."""
+    found: dict[str, set[str]] = {}
+    for one in said:
+        for name, marks in one.get("event_marks", {}).items():
+            found.setdefault(name, set()).update(marks)
+    return {name: frozenset(marks) for name, marks in found.items()}
 
 
 def spans(offsets: Iterable[int]) -> str:

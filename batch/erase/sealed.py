@@ -26,17 +26,20 @@ class Aside(NamedTuple):
     """What is found of rows of quarantine: those that go, and those that nobody could look into.
 
     ``bare`` have no payload: nothing of the record is there but where it lay in its topic.
+    ``named`` are the persons' ids that stand in payloads.
     """
 
     goes: Flags
     closed: Flags
     bare: Flags
+    named: frozenset[str]
 
 
 def look_into(rows: pa.Table, wanted: Wanted, sealer: Sealer) -> Aside:
     """Search the payloads of rows of quarantine, some at a time."""
     goes = wanted.in_places(rows)
     opened: dict[int, bytes] = {}
+    named: set[str] = set()
     closed, bare = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
     columns = (rows[name].to_pylist() for name in COLUMNS)
     for number, row in enumerate(map(_Row, *columns)):
@@ -49,9 +52,9 @@ def look_into(rows: pa.Table, wanted: Wanted, sealer: Sealer) -> Aside:
         else:
             opened[number] = payload
         if sum(map(len, opened.values())) > _TOGETHER:
-            _search(opened, wanted, goes)
-    _search(opened, wanted, goes)
-    return Aside(goes, closed & ~goes, bare & ~goes)
+            named |= _search(opened, wanted, goes)
+    named |= _search(opened, wanted, goes)
+    return Aside(goes, closed & ~goes, bare & ~goes, frozenset(named))
 
 
 class _Row(NamedTuple):
@@ -77,8 +80,11 @@ def _opened(sealer: Sealer, row: _Row) -> bytes | None:
         return None
 
 
-def _search(opened: dict[int, bytes], wanted: Wanted, goes: Flags) -> None:
-    """Flag the payloads that name somebody who is wanted, by number, and forget them."""
+def _search(opened: dict[int, bytes], wanted: Wanted, goes: Flags) -> set[str]:
+    """Flag the payloads that name somebody who is wanted, by number, and forget them.
+
+    Return which of the persons' ids stand in them.
+    """
     texts = {number: _text(payload) for number, payload in opened.items()}
     binary = [number for number, text in texts.items() if _BINARY.search(text)]
     plain = [number for number in texts if number not in set(binary)]
@@ -88,6 +94,7 @@ def _search(opened: dict[int, bytes], wanted: Wanted, goes: Flags) -> None:
     for number in binary:
         goes[number] |= any(form in opened[number] for form in wanted.payload_forms)
     opened.clear()
+    return wanted.named_in_texts([texts[n] for n in texts if goes[n]], wanted.persons.raw)
 
 
 def _text(payload: bytes) -> str:

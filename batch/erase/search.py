@@ -25,7 +25,7 @@ SHORTEST_WORD: Final = 6
 Flags = npt.NDArray[np.bool_]
 _TOGETHER: Final = 200  # texts in one expression: more would make it slow
 _EDGE: Final = "[^A-Za-z0-9]"
-_BETWEEN: Final = r"[\s().\-/\x{a0}]{0,3}"
+_BETWEEN: Final = r"[\s()+.\-/\x{a0}]{0,3}"
 """What stands between the digits of a telephone number."""
 _AT: Final = r"(?:@|\s{0,2}[\[({]\s?at\s?[\])}]\s{0,2}|\s{1,2}at\s{1,2})"
 _DOT: Final = r"(?:\.|\s{0,2}[\[({]\s?dot\s?[\])}]\s{0,2}|\s{1,2}dot\s{1,2})"
@@ -113,6 +113,23 @@ class Texts:
             read = pa.array([text for one in each for text in one], pa.large_string())
             found[of[_matched(read, self.read)]] = True
         return found
+
+
+def texts_of(array: Any, likely: str) -> Iterator[str]:
+    """Yield the texts that a column is made of in which an expression is found."""
+    if isinstance(array, pa.ChunkedArray):
+        for chunk in array.chunks:
+            yield from texts_of(chunk, likely)
+    elif pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        yield from array.filter(pa.array(_matched(array, [likely]))).to_pylist()
+    elif pa.types.is_struct(array.type):
+        for child in array.flatten():
+            yield from texts_of(child, likely)
+    elif pa.types.is_map(array.type):
+        yield from texts_of(array.keys, likely)
+        yield from texts_of(array.items, likely)
+    elif pa.types.is_list(array.type):
+        yield from texts_of(array.flatten(), likely)
 
 
 def _matched(array: Any, expressions: Iterable[str]) -> Flags:

@@ -6,6 +6,8 @@ pseudonym or an id of the person, or it belongs to a trace that does. One that c
 without breaking what was promised of it goes as a whole.
 """
 
+import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,10 +17,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batch.erase.search import SHORTEST_WORD, Flags, Texts, is_mail
+from batch.erase.search import SHORTEST_WORD, Flags, Texts, is_mail, texts_of
 from lake.ledger import Source
 from redact.keys import Keys
-from redact.subjects import PHONE_REGIONS, Subject, feedback_mark, trace_mark
+from redact.subjects import (
+    PHONE_REGIONS,
+    Subject,
+    event_mark,
+    feedback_mark,
+    trace_mark,
+    user_mark,
+)
 from schemas.arrow import PROVENANCE, TABLES
 
 _IDS: Final = {"trace_id", "feedback_id", "user_id", "event_date", *PROVENANCE.names}
@@ -53,6 +62,9 @@ class Persons:
     marks: Mapping[str, Sequence[str]]
     mails: frozenset[str] = frozenset()
     phones: frozenset[str] = frozenset()
+    keys: Sequence[Keys] = field(default=(), repr=False)
+    scopes: frozenset[str] = frozenset()
+    regions: Sequence[str] = PHONE_REGIONS
 
     @classmethod
     def of(
@@ -83,6 +95,26 @@ class Persons:
             listed,
             frozenset(one.lower() for one in ids if is_mail(one)),
             frozenset().union(*(one.dialled() for one in subjects)),
+            keys,
+            apps,
+            regions,
+        )
+
+    def only(self, one: str) -> "Persons":
+        """Return the person of one of the ids."""
+        if one not in self._each:
+            self._each[one] = Persons.of([one], self.keys, self.scopes, self.regions)
+        return self._each[one]
+
+    @cached_property
+    def _each(self) -> "dict[str, Persons]":
+        return {}
+
+    def all_named_by(self, marks: Iterable[Mapping[str, Sequence[str]]]) -> bool:
+        """Tell whether tombstones with these marks of subjects are about each of them."""
+        named = {(name, mark) for one in marks for name in one for mark in one[name]}
+        return all(
+            any((key.name, user_mark(key, one)) in named for key in self.keys) for one in self.raw
         )
 
     def among(self, column: pa.Array | pa.ChunkedArray) -> Flags:
@@ -99,11 +131,19 @@ class Persons:
 
 @dataclass(frozen=True)
 class Marks:
-    """Marks of traces and feedback that tombstones of these persons name, by the key's name."""
+    """Marks of traces and feedback that tombstones of these persons name, by the key's name.
+
+    ``events`` are marks of the label events that went, out of the log of their table.
+    """
 
     keys: Sequence[Keys]
     traces: Mapping[str, frozenset[str]] = field(default_factory=dict)
     feedback: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    events: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def events_among(self, ids: Collection[str]) -> set[str]:
+        """Return the ids of label events that are named."""
+        return _marked(ids, self.keys, self.events, event_mark)
 
     def traces_among(self, ids: Collection[str]) -> set[str]:
         """Return the trace ids that are named."""
@@ -188,6 +228,41 @@ class Wanted:
         free = [c for c in free_columns(name) if c in present]
         mention |= self.texts.in_rows(rows, free)
         return Chosen(own, mention & ~own)
+
+    @cached_property
+    def in_any_case(self) -> re.Pattern[str] | None:
+        """Return what finds ids in whatever capitals, None if there are none with letters.
+
+        Addresses are not among them: they are found in any capitals as it is.
+        """
+        ids = [one for one in sorted(self.persons.raw) if one.lower() not in self.persons.mails]
+        cased = [re.escape(one) for one in ids if one.lower() != one.upper() and one in self.words]
+        if not cased:
+            return None
+        return re.compile(f"(?<![A-Za-z0-9])(?:{'|'.join(cased)})(?![A-Za-z0-9])", re.IGNORECASE)
+
+    def other_cases(self, rows: pa.Table) -> Counter[str]:
+        """Return how often rows hold what differs from an id by case only, by what they hold."""
+        found = Counter[str]()
+        if self.in_any_case is not None:
+            likely = f"(?i:{'|'.join(map(re.escape, sorted(self.words)))})"
+            for column in rows.columns:
+                for text in texts_of(column, likely):
+                    found.update(self.in_any_case.findall(text))
+        return Counter({text: n for text, n in found.items() if text not in self.persons.raw})
+
+    def named_by(self, name: str, rows: pa.Table, ids: Collection[str]) -> set[str]:
+        """Return which of some of the persons' ids rows of a table name."""
+        return {one for one in ids if self._of(one).chosen(name, rows).either.any()}
+
+    def named_in_texts(self, texts: Sequence[str], ids: Collection[str]) -> set[str]:
+        """Return which of some of the persons' ids stand in texts of payloads."""
+        if not texts:
+            return set()
+        return {one for one in ids if self._of(one).in_payloads.in_texts(texts).any()}
+
+    def _of(self, one: str) -> "Wanted":
+        return Wanted(self.persons.only(one), Marks(()))
 
     def marked(self, rows: pa.Table) -> bool:
         """Tell whether rows bear ids that tombstones name and nothing else tells any more."""

@@ -1,8 +1,8 @@
 r"""The ways in which programs and people write one text: escapes, doubled quotes, entities, folds.
 
 A JSON writer may put ``\u002b`` or ``\/``, an URL ``%2B``, a page ``&#43;``, a table ``""``, and
-each may stand inside of another. A text is read level by level, all that is escaped on a level at once,
-until nothing changes; a person may also have put other dashes, quotes, widths, or invisible
+each may stand inside of another. A text is read level by level, all that is escaped on a level at
+once, until nothing changes; a person may also have put other dashes, quotes, widths, or invisible
 characters.
 """
 

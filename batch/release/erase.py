@@ -80,8 +80,17 @@ def find(shelf: Shelf, wanted: Wanted) -> list[Found]:
 
 def trace_ids(shelf: Shelf) -> set[str]:
     """Return the ids of all traces in all versions, for who knows them by marks only."""
+    return _values(shelf, "trace_id")
+
+
+def label_events(shelf: Shelf) -> set[str]:
+    """Return the ids of all label events in all versions, likewise."""
+    return _values(shelf, "label_event_id") - {None}
+
+
+def _values(shelf: Shelf, column: str) -> set[Any]:
     return {
-        row["trace_id"]
+        row[column]
         for one in _everything(shelf)
         for file in WITH_ROWS
         for row in _rows(shelf, one, file) or ()

@@ -1,6 +1,9 @@
 """``goldpan erase``: take persons out of the lake, and show what was done."""
 
 import json
+import sys
+from collections.abc import Collection
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,21 +12,32 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
 
-from batch.erase.erasure import Ended
+from batch.erase.erasure import Ended, Erasure
 from batch.erase.look import Found
 from batch.erase.receipt import OUT_OF_REACH
-from goldpan import erasures
+from batch.release.version import parse_key
+from goldpan import erasures, requests
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
 from goldpan.cli.main import NO
 from goldpan.cli.progress import progress
+from schemas.errors import UsageError
 
-_IDS = click.File(encoding="utf-8")
+_IDS = click.File("rb")
+_MOST_MISSED = 20
 
 
 @click.command()
-@click.option("--subject", metavar="ID", help="The id of a person, as producers send it.")
-@click.option("--subjects", type=_IDS, metavar="FILE", help="Ids, one a line; - for stdin.")
+@click.option(
+    "--subject",
+    "given",
+    multiple=True,
+    metavar="ID",
+    help="The id of a person, as producers send it; again for each other id: an address, a number.",
+)
+@click.option(
+    "--subjects", "listed", type=_IDS, metavar="FILE", help="Ids, one a line; - for stdin."
+)
 @click.option("--dry-run", is_flag=True, help="Only tell what would go.")
 @click.option(
     "--unopened",
@@ -32,41 +46,114 @@ _IDS = click.File(encoding="utf-8")
     show_default=True,
     help="What to do with sealed payloads in quarantine that cannot be opened.",
 )
+@click.option(
+    "--without-key",
+    "lost",
+    multiple=True,
+    metavar="KEY_ID",
+    help="Go on although this redaction key, under which rows were written, is lost.",
+)
+@click.option("--reference", metavar="TEXT", help="The number of the request, for the receipt.")
+@click.option("--yes", is_flag=True, help="Do not ask; where nobody watches, nobody is asked.")
 @with_call
-def run(call: Call, *, subject: str | None, subjects: Any, dry_run: bool, unopened: str) -> None:
+@click.pass_context
+def run(  # noqa: PLR0913 - one argument an option
+    ctx: click.Context,
+    call: Call,
+    *,
+    given: tuple[str, ...],
+    listed: Any,
+    dry_run: bool,
+    unopened: str,
+    lost: tuple[str, ...],
+    reference: str | None,
+    yes: bool,
+) -> None:
     """Erase a person, or many: from every table, quarantine, reviews, replays and releases.
 
     Also from the files that tables do not consist of any more. The person is kept out when old
     topics are read again. Safe beside running workers; if it is interrupted, the same command goes
     on, and once it is done it changes nothing and shows the receipt.
 
+    On a terminal it shows what would go, and asks. All ids of one call are one erasure with one
+    receipt. Of whom nothing was found is kept out too; the exit code is 0 then, as after any
+    erasure.
+
     \b
     Example:
       goldpan erase --subject u-1042 --dry-run
       goldpan erase --subject u-1042             # goldpan erase run, in full
+      goldpan erase --subject u-1042 --subject ann@example.com --reference TICKET-7
     """
-    named = None if subjects is None else subjects.name
-    text = None if subjects is None else subjects.read()
-    asked = erasures.Asked(erasures.subjects(subject, named, text), unopened)
+    named = None if listed is None else listed.name
+    ids = requests.subjects(given, named, None if listed is None else listed.read())
+    about = requests.reference(reference, ids)
+    asked = erasures.Asked(ids, unopened, frozenset(lost), about)
+    if dry_run:
+        _show_what(call, asked)
+        return
+    if call.watched and not yes and not _confirmed(call, asked):
+        _show_unchanged(call.console)
+        ctx.exit(NO)
     with progress(call) as report:
-        erasure = erasures.erasure(call.settings, asked, report)
-        if dry_run:
-            found, released = erasure.look()
-            data = {"dry_run": True, "persons": len(asked.ids), **_would(found, released)}
-            call.answer(data, lambda console: _show_found(console, data))
-            return
-        ended = erasure.run()
+        ended = erasures.erasure(call.settings, asked, report).run()
     said = json.loads(ended.receipt)
     purged = {name: getattr(ended.purged, name) for name in ended.purged.__slots__}
+    missed = None if ended.named is None else _missed(asked, ended.named)
     data = {
         "dry_run": False,
         "persons": len(asked.ids),
+        "found": bool(_rows(said) or said["releases"]),
+        "found_nothing_of": missed,
         "erasure": ended.number,
         "again": ended.again,
         "purged": purged,
         "receipt": said,
     }
-    call.answer(data, lambda console: _show_ended(console, call, ended, said))
+    call.answer(data, lambda console: _show_ended(console, call, ended, data))
+
+
+def _show_what(call: Call, asked: erasures.Asked) -> None:
+    """Show what would go."""
+    with progress(call) as report:
+        would = _looked(erasures.erasure(call.settings, asked, report), asked)
+
+    def show(console: Console) -> None:
+        _show_found(console, would)
+        _show_unchanged(console)
+
+    call.answer(would, show)
+
+
+def _confirmed(call: Call, asked: erasures.Asked) -> bool:
+    """Show what would go and ask; where all is done already, there is nothing to ask."""
+    if not sys.stdin.isatty():
+        raise UsageError("erasing needs --yes where nobody can be asked: standard input is taken")
+    with progress(call) as report:
+        erasure = erasures.erasure(call.settings, asked, report)
+        would = _looked(erasure, asked)
+    if erasure.has_receipt and not would["found"]:
+        return True
+    _show_found(call.console, would)
+    return click.confirm("Erase this for good?")
+
+
+def _looked(erasure: Erasure, asked: erasures.Asked) -> dict[str, Any]:
+    """Return what would go; nothing is changed."""
+    found, released = erasure.look()
+    return {
+        "dry_run": True,
+        "persons": len(asked.ids),
+        "found": bool(released or not found.nothing),
+        "found_nothing_of": _missed(asked, erasure.searcher.named),
+        "by_case_only": dict(sorted(erasure.searcher.other_cases(found.wanted).items())),
+        **_would(found, released),
+    }
+
+
+def _missed(asked: erasures.Asked, named: Collection[str]) -> list[str]:
+    """Return where the ids were named of which no table held anything; not the ids."""
+    return [where for one, where in asked.ids.items() if one not in named]
 
 
 def _would(found: Found, released: list[dict[str, Any]]) -> dict[str, Any]:
@@ -81,10 +168,7 @@ def _would(found: Found, released: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "tables": dict(sorted(tables.items())),
         "releases": released,
-        "not_looked_into": {
-            "sealed_payloads": found.closed,
-            "quarantined_without_payload": sum(one.bare for one in found.tables),
-        },
+        "not_looked_into": found.not_looked_into,
     }
 
 
@@ -92,10 +176,37 @@ def _show_found(console: Console, data: dict[str, Any]) -> None:
     _show_tables(console, data["tables"], "files")
     _show_releases(console, data["releases"])
     _show_aside(console, data["not_looked_into"])
+    for text, count in data["by_case_only"].items():
+        console.print(
+            f"{count_text(count)} times, with other capitals, so another id that stays: {text}",
+            soft_wrap=True,
+            markup=False,
+        )
+    _show_missed(console, data)
+
+
+def _show_unchanged(console: Console) -> None:
     console.print("nothing was changed", soft_wrap=True)
 
 
-def _show_ended(console: Console, call: Call, ended: Ended, said: dict[str, Any]) -> None:
+def _show_missed(console: Console, data: dict[str, Any]) -> None:
+    """Say of whom nothing was found."""
+    if not data["found"]:
+        console.print("[yellow]found nobody[/]: no row is of, or names, whom you named")
+    elif data["found_nothing_of"]:
+        missed = data["found_nothing_of"]
+        console.print(
+            f"of {data['persons']} ids, no table holds anything of {len(missed)}: "
+            + ", ".join(missed[:_MOST_MISSED])
+            + (", and more" if len(missed) > _MOST_MISSED else ""),
+            style="yellow",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _show_ended(console: Console, call: Call, ended: Ended, data: dict[str, Any]) -> None:
+    said = data["receipt"]
     if ended.again:
         console.print("erased already, and nothing of it has come back", soft_wrap=True)
     _show_tables(console, said["tables"], "versions")
@@ -104,8 +215,10 @@ def _show_ended(console: Console, call: Call, ended: Ended, said: dict[str, Any]
     console.print("Out of reach, and for you to see to:", soft_wrap=True)
     for one in OUT_OF_REACH:
         console.print(f"- {one}", soft_wrap=True)
+    _show_missed(console, data)
     where = f"{call.settings.lake.uri}/erasures/{ended.number}.receipt.json"
-    console.print(f"[green]done[/]: receipt {where}", soft_wrap=True)
+    done = "done" if data["found"] else "kept out from now on"
+    console.print(f"{done}: receipt {where}", soft_wrap=True, markup=False)
     console.print(f"signed by {said['signed_by']}", soft_wrap=True)
 
 
@@ -126,7 +239,13 @@ def _show_releases(console: Console, releases: list[dict[str, Any]]) -> None:
         console.print(f"release {one['name']}@{one['version']}: {rows}{then}", soft_wrap=True)
 
 
-def _show_aside(console: Console, aside: dict[str, int]) -> None:
+def _show_aside(console: Console, aside: dict[str, Any]) -> None:
+    if aside.get("redaction_keys"):
+        console.print(
+            f"[yellow]rows under lost redaction keys ({', '.join(aside['redaction_keys'])})[/]: "
+            "nobody can tell who stands in them",
+            soft_wrap=True,
+        )
     if aside["sealed_payloads"]:
         console.print(
             f"[yellow]{count_text(aside['sealed_payloads'])} sealed payloads in quarantine could "
@@ -156,6 +275,9 @@ def list_(call: Call) -> None:
             {
                 "number": one.number,
                 "until_us": one.said["until_us"],
+                "made_at": _moment(one.said["made_at_us"]),
+                "until": _moment(one.said["until_us"]),
+                "reference": one.said.get("reference"),
                 "rows": _rows(one.said),
                 "releases": len(one.said["releases"]),
                 "signature": "holds" if one.signed_by else "broken",
@@ -167,11 +289,21 @@ def list_(call: Call) -> None:
 
     def show(console: Console) -> None:
         for one in found:
-            console.print(f"{one.number}: {count_text(_rows(one.said))} rows", soft_wrap=True)
+            about = one.said.get("reference")
+            console.print(
+                f"{one.number}: {_moment(one.said['made_at_us'])}, "
+                f"{count_text(_rows(one.said))} rows" + (f", {about}" if about else ""),
+                soft_wrap=True,
+                markup=False,
+            )
         for number in unfinished:
             console.print(f"[yellow]{number}: not finished[/], run it again", soft_wrap=True)
 
     call.answer(data, show)
+
+
+def _moment(micros: int) -> str:
+    return datetime.fromtimestamp(micros / 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _rows(said: dict[str, Any]) -> int:
@@ -180,26 +312,46 @@ def _rows(said: dict[str, Any]) -> int:
 
 @click.command()
 @click.argument("receipt", type=click.Path(path_type=Path, dir_okay=False), metavar="RECEIPT")
+@click.option("--signed-by", metavar="KEY", help="The public key that must have signed it.")
 @with_call
 @click.pass_context
-def verify(ctx: click.Context, call: Call, *, receipt: Path) -> None:
+def verify(ctx: click.Context, call: Call, *, receipt: Path, signed_by: str | None) -> None:
     """Tell whether a receipt is as it was signed, and by whom. Exit code 1 if it is not.
+
+    Whose key that is, the redaction key tells; who does not hold it names the public key that was
+    given to him, as `goldpan erase` prints it.
 
     \b
     Example:
       goldpan erase verify 2.receipt.json
+      goldpan erase verify 2.receipt.json --signed-by 1f0c…     # needs no key of the lake
     """
-    said, signed_by, ours = erasures.check(call.settings, receipt)
-    data = {"ok": signed_by is not None and ours, "signed_by": signed_by, "ours": ours}
+    key = None if signed_by is None else parse_key(signed_by)
+    said, signer, ours = erasures.check(call.settings, receipt, key)
+    data = {
+        "ok": signer is not None and ours is not False,
+        "signed_by": signer,
+        "ours": ours if key is None else None,
+        "expected": None if key is None else signer == key,
+        "reference": said.get("reference"),
+    }
 
     def show(console: Console) -> None:
-        if signed_by is None:
+        if signer is None:
             console.print("[red]changed[/]: the signature does not hold")
         else:
-            whose = "a key of yours" if ours else "[red]a key that is none of yours[/]"
-            console.print(f"signed by {signed_by}, {whose}", soft_wrap=True)
+            console.print(f"unchanged, signed by {signer}{_whose(data)}", soft_wrap=True)
             _show_tables(console, said["tables"], "versions")
 
     call.answer(data, show)
     if not data["ok"]:
         ctx.exit(NO)
+
+
+def _whose(data: dict[str, Any]) -> str:
+    """Return what is known of the key that signed a receipt."""
+    if data["expected"] is not None:
+        return ", the key you named" if data["expected"] else ", [red]not the key you named[/]"
+    if data["ours"] is None:
+        return ": compare it with the key that you were given (--signed-by)"
+    return ", a key of yours" if data["ours"] else ", [red]a key that is none of yours[/]"

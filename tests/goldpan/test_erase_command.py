@@ -1,19 +1,28 @@
 """``goldpan erase`` as people use it: what it prints, refuses, and ends with."""
 
 import base64
+import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from cryptography.exceptions import InvalidSignature
 
+from goldpan.cli.call import Call
 from goldpan.cli.main import run as run_command
+from goldpan.requests import reference, subjects
 from lake import erasures
 from lake.erasures import Tombstone
-from tests.batch.erase.world import PERSON, SEAL, WORDS, new_world
+from redact.pseudonyms import Pseudonyms
+from schemas.errors import UsageError
+from tests.architecture.source import ROOT
+from tests.batch.erase.world import OTHER_KEYS, PERSON, SEAL, WORDS, flush, new_world, rows_of, say
 from tests.batch.kit import open_lake
 from tests.edges.search import marks_in, marks_in_folder
+from tests.labels.kit import trace
 from tests.servers.worker import TEST_KEY
 
 Run = Callable[..., CompletedProcess[str]]
@@ -130,3 +139,169 @@ def test_a_seal_key_that_is_missing_is_asked_for(
     told = run("erase", "--subject", PERSON, "--unopened", "keep")
     assert told.returncode == 0
     assert "3 sealed payloads in quarantine could not be opened" in told.stdout
+
+
+class Terminal(io.StringIO):
+    """Standard input of somebody who types."""
+
+    def isatty(self) -> bool:
+        """Return True."""
+        return True
+
+
+def test_who_watches_is_asked_first(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would go is shown; `no` changes nothing (1), `yes` erases; --yes asks nobody."""
+    monkeypatch.setattr(Call, "watched", True)
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    told = run("erase", "--subject", PERSON)
+    assert (told.returncode, "own rows" in told.stdout) == (1, True)
+    assert "nothing was changed" in told.stdout
+    assert not (tmp_path / "lake" / "erasures").exists()
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{PERSON}\n"))
+    told = run("erase", "--subject", PERSON)
+    assert (told.returncode, "--yes" in told.stderr) == (2, True)
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    assert run("erase", "--subject", PERSON).returncode == 0
+    assert marks_in_folder(tmp_path / "lake", WORDS) == []
+    monkeypatch.setattr("sys.stdin", Terminal(""))
+    assert "erased already" in run("erase", "--subject", PERSON).stdout
+    assert run("erase", "--subject", "other-1", "--yes").returncode == 0
+
+
+def test_all_ids_of_one_request_are_one_erasure(run: Run, tmp_path: Path) -> None:
+    """`--subject` twice erases both; one receipt, with the number of the request, and a date."""
+    done = run(
+        "erase", "--subject", PERSON, "--subject", "other-1", "--reference", "T-77", "--json"
+    )
+    said = json.loads(done.stdout)
+    assert (said["persons"], said["found"], said["found_nothing_of"]) == (2, True, [])
+    assert said["receipt"]["reference"] == "T-77"
+    for one in (PERSON, "other-1"):
+        assert json.loads(run("erase", "--subject", one, "--json").stdout)["again"]
+    (listed,) = json.loads(run("erase", "list", "--json").stdout)["erasures"]
+    assert listed["reference"] == "T-77"
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT[\d:]{8}Z", listed["made_at"])
+    assert re.search(r"20\d\d-.* rows, T-77", run("erase", "list").stdout)
+    told = run("erase", "--subject", PERSON, "--reference", f"of {PERSON}")
+    assert (told.returncode, "--reference" in told.stderr) == (2, True)
+
+
+def test_where_nobody_is_found_nobody_is_said_to_be_erased(run: Run) -> None:
+    """Exit code 0, as for any erasure that came to its end: they are kept out from now on."""
+    would = run("erase", "--subject", "nobody-99", "--dry-run")
+    assert (would.returncode, "found nobody" in would.stdout) == (0, True)
+    told = run("erase", "--subject", "nobody-99")
+    assert (told.returncode, "found nobody" in told.stdout) == (0, True)
+    assert "done" not in told.stdout
+    said = json.loads(run("erase", "--subject", "nobody-98", "--json").stdout)
+    assert (said["found"], said["found_nothing_of"]) == (False, ["--subject, number 1"])
+
+
+def test_of_a_list_is_said_of_which_lines_nothing_was_found(run: Run, tmp_path: Path) -> None:
+    """Not the ids themselves."""
+    (tmp_path / "ids").write_text(f"nobody-96\n{PERSON}\nnobody-97\n", encoding="utf-8-sig")
+    told = run("erase", "--subjects", "ids")
+    assert "of 3 ids, no table holds anything of 2: line 1 of ids, line 3 of ids" in told.stdout
+    assert marks_in(told.stdout, [*WORDS, "nobody-97"]) == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_list_of_any_encoding_names_the_same_persons(encoding: str) -> None:
+    """The mark of its byte order is no part of the first id."""
+    data = "u1@example.org\r\n\r\n u-2\u00e9 \n".encode(encoding)
+    assert list(subjects((), "ids", data)) == ["u1@example.org", "u-2\u00e9"]
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b'"u1@example.org"', "line 1 of ids has quotes"),
+        (b"u-1\nu-2,u-3\n", "line 2 of ids has a comma"),
+        (b"u-1\tAnn", "a tab"),
+        (b"u-1;u-2", "a semicolon"),
+        ("\u201eu-1\u201c".encode(), "quotes"),
+        (b"User_ID\nu-1", "line 1 of ids names a column"),
+        (b"u-1\0", "cannot be seen"),
+        ("u-1\u200b".encode(), "cannot be seen"),
+        ("\u00fc-1".encode("latin-1"), "no text in UTF-8"),
+        ("u-1".encode("utf-16-le"), "cannot be seen"),
+    ],
+)
+def test_a_list_of_another_kind_is_refused(data: bytes, says: str) -> None:
+    """With the line, but not its content: nobody would be found by it."""
+    with pytest.raises(UsageError, match=says) as told:
+        subjects((), "ids", data)
+    assert "u-1" not in str(told.value)
+
+
+def test_an_id_by_itself_may_hold_what_a_list_may_not() -> None:
+    """Commas and quotes are letters of ids like others; an empty one is none."""
+    assert list(subjects(('o"neil, x', " u-1 "), None, None)) == ['o"neil, x', "u-1"]
+    with pytest.raises(UsageError, match="number 2 names nobody"):
+        subjects(("u-1", ""), None, None)
+    with pytest.raises(UsageError, match="number of a request"):
+        reference("a\nb", ())
+
+
+def test_what_differs_by_case_only_stays_and_is_listed(run: Run, tmp_path: Path) -> None:
+    """In the dry run, so that somebody can look whether it is the same person."""
+    lake = open_lake(tmp_path / "lake")
+    flush(lake, [trace("shouted", messages=say(f"I am {PERSON.upper()}, you know {PERSON}2."))])
+    would = json.loads(run("erase", "--subject", PERSON, "--dry-run", "--json").stdout)
+    assert would["by_case_only"] == {PERSON.upper(): 1}
+    assert PERSON.upper() in run("erase", "--subject", PERSON, "--dry-run").stdout
+    assert run("erase", "--subject", PERSON).returncode == 0
+    assert "shouted" in {row["trace_id"] for row in rows_of(lake, "traces")}
+
+
+def test_rows_under_a_key_that_is_missing_are_not_said_to_be_gone(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key is asked for by name; with it the rows go; one that is lost is in the receipt."""
+    lake = open_lake(tmp_path / "lake")
+    former = Pseudonyms(OTHER_KEYS).identifier("USER_ID", PERSON)
+    flush(lake, [trace("by-former-key", user_id=former)])
+    for more in ((), ("--dry-run",)):
+        told = run("erase", "--subject", PERSON, *more)
+        assert told.returncode == 2
+        assert "(k0; 1 rows)" in told.stderr
+        assert "GOLDPAN_REDACT__FORMER_KEYS" in told.stderr
+    assert not (tmp_path / "lake" / "erasures").exists()
+    done = json.loads(run("erase", "--subject", "other-4", "--without-key", "k0", "--json").stdout)
+    assert done["receipt"]["not_looked_into"]["redaction_keys"] == ["k0"]
+    secret = base64.b64encode(bytes(range(1, 33))).decode()
+    monkeypatch.setenv("GOLDPAN_REDACT__FORMER_KEYS", json.dumps({"k0": secret}))
+    assert run("erase", "--subject", PERSON).returncode == 0
+    assert marks_in_folder(tmp_path / "lake", [*WORDS, former, "by-former-key"]) == []
+
+
+def test_others_can_verify_a_receipt(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the public key alone, by the command or by the five lines of the page."""
+    key = json.loads(run("erase", "--subject", PERSON, "--json").stdout)["receipt"]["signed_by"]
+    receipt = tmp_path / "lake" / "erasures" / "3.receipt.json"
+    for name in ("KEY", "SEAL_KEY"):
+        monkeypatch.delenv(f"GOLDPAN_REDACT__{name}")
+    verify = ("erase", "verify", str(receipt))
+    told = run(*verify, "--signed-by", key)
+    assert (told.returncode, "the key you named" in told.stdout) == (0, True)
+    told = run(*verify)
+    assert (told.returncode, "none of yours" in told.stdout) == (0, False)
+    told = run(*verify, "--signed-by", "0" * 64)
+    assert (told.returncode, "not the key you named" in told.stdout) == (1, True)
+    assert run(*verify, "--signed-by", "1f0c").returncode == 2
+    changed = tmp_path / "changed.json"
+    changed.write_text(receipt.read_text().replace('"own": 4', '"own": 3'))
+    assert run("erase", "verify", str(changed), "--signed-by", key).returncode == 1
+
+    page = (ROOT / "docs" / "erasure.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    code = compile(lines, "docs/erasure.md", "exec")
+    monkeypatch.setattr("sys.argv", ["-", str(receipt), key])
+    exec(code, {})  # noqa: S102 - the page's own lines
+    monkeypatch.setattr("sys.argv", ["-", str(changed), key])
+    with pytest.raises(InvalidSignature):
+        exec(code, {})  # noqa: S102

@@ -13,6 +13,8 @@ import pytest
 from batch.compact import compact, plan
 from batch.erase.place import Place
 from batch.erase.receipt import read
+from batch.erase.rows import event_marks_of, events_of
+from batch.erase.wanted import Marks
 from lake import erasures
 from lake.commit import Move, Watch, commit
 from lake.config import LakeSettings
@@ -26,7 +28,7 @@ from redact.keys import SealKey
 from redact.pseudonyms import Pseudonyms
 from redact.quarantine import Sealer
 from redact.signing import Signer
-from redact.subjects import trace_mark
+from redact.subjects import marks_of_events, trace_mark, user_mark
 from schemas.errors import UsageError
 from tests.batch.erase.world import (
     KEYS,
@@ -326,6 +328,40 @@ def test_many_persons_at_once(lake: Lake, tmp_path: Path) -> None:
     users = {row["user_id"] for row in rows_of(lake, "traces")}
     assert users == {person(f"other-{n}") for n in (0, 1, 2, 4)}
     assert erasure(again(lake)).run().receipt == ended.receipt
+
+
+def test_who_comes_to_a_request_that_was_done_is_not_passed_over(lake: Lake) -> None:
+    """A request of two persons, of whom one was erased before and the other is nowhere."""
+    first = erasure(lake).run()
+    both = frozenset({PERSON, "nobody-99"})
+    second = erasure(again(lake), ids=both).run()
+    assert (second.again, second.number > first.number) == (False, True)
+    assert second.named == frozenset()
+    known = [one.subjects[KEYS.name] for one in erasures.read(erasures.open_store(lake.location))]
+    assert user_mark(KEYS, "nobody-99") in {mark for marks in known for mark in marks}
+    third = erasure(again(lake), ids=both).run()
+    assert (third.again, third.receipt) == (True, second.receipt)
+
+
+def test_a_number_without_its_country_is_read_as_the_policy_reads_it(
+    lake: Lake, tmp_path: Path
+) -> None:
+    """Its stand-in in texts of others is that of the whole number, in the policy's regions."""
+    placeholder = Pseudonyms(KEYS, ["NZ"]).placeholder("PHONE_NUMBER", "+64 3 345 6789")
+    flush(lake, [trace("calls", messages=say(f"Call {placeholder}"))])
+    plain = erasure(again(lake), ids=frozenset({"03 345 6789"}))
+    assert plain.look()[0].nothing
+    read = erasure(again(lake), ids=frozenset({"03 345 6789"}), regions=["NZ"])
+    assert read.run().named == {"03 345 6789"}
+    assert marks_in_folder(tmp_path, ["calls", placeholder]) == []
+
+
+def test_ids_of_events_that_earlier_versions_put_down_are_still_read() -> None:
+    """And the marks that stand there now; neither is taken for the other."""
+    said = [{"events": ["a", "b"]}, {"event_marks": marks_of_events([KEYS], ["c"])}, {}]
+    assert events_of(said) == {"a", "b"}
+    marks = Marks([KEYS], events=event_marks_of(said))
+    assert marks.events_among(["a", "b", "c", "d"]) == {"c"}
 
 
 def test_payloads_that_cannot_be_opened_are_said_to_be(lake: Lake, tmp_path: Path) -> None:

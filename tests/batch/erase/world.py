@@ -210,6 +210,7 @@ def erasure(
         releases=more.pop("releases", NoReleases()),
         scales=SCALES,
         means=means,
+        **more,
     )
 
 
