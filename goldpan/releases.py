@@ -15,6 +15,7 @@ from lake.tables import Lake
 from redact.keys import load_keys
 from redact.signing import Signer
 from schemas.errors import UsageError
+from schemas.own_files import read_text
 
 KEYS = ".keys/"
 """The folder beside the releases that says which key signs under which name."""
@@ -57,11 +58,9 @@ def publisher(settings: Settings) -> Signer | None:
         return signer(name, release.signing_key.get_secret_value())
     if release.signing_key_file is None:
         return None
-    try:
-        text = release.signing_key_file.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError):
-        raise UsageError(f"The file that {name}_FILE names cannot be read.") from None
-    return signer(f"The key in the file that {name}_FILE names", text)
+    file = release.signing_key_file
+    text = read_text(file, f"The file {file} of {name}_FILE")
+    return signer(f"The key in the file {file} of {name}_FILE", text)
 
 
 def refuse_other_publisher(settings: Settings, shelf: Shelf, publisher: Signer) -> None:

@@ -53,13 +53,18 @@ def leaves(model: type[BaseModel], at: tuple[str, ...] = ()) -> Iterator[Leaf]:
 def check_environment(model: type[BaseModel], environ: Mapping[str, str]) -> None:
     """Raise UsageError for a variable with our prefix that is no setting, or holds no JSON object.
 
-    Empty variables are treated as if they were not set.
+    So for one that is there twice, in capitals and not, with two values. Empty variables are
+    treated as if they were not set.
     """
     known = {leaf.variable: leaf for leaf in leaves(model)}
+    seen: dict[str, str] = {}
     for name, value in environ.items():
         upper = name.upper()
         if not upper.startswith(PREFIX) or not value or _is_not_ours(upper):
             continue
+        twin = seen.setdefault(upper, name)
+        if environ[twin] != value:
+            raise UsageError(f"{twin} and {name} are one setting, and differ: set one of them.")
         leaf = known.get(upper)
         if leaf is None:
             raise UsageError(f"{name} is not a setting{_meant(upper, known)}")

@@ -5,36 +5,35 @@ file. Whatever is wrong is told in one sentence that names the setting as it was
 its value: it may be a secret.
 """
 
-import json
 import os
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from batch.release.config import ReleaseSettings
 from batch.retention.config import RetentionSettings
+from goldpan.setting_files import with_secrets, without_hidden
 from goldpan.setting_names import PREFIX, Spelling, check_environment, check_file
 from labels.config import LabelSettings
 from lake.config import LakeSettings
 from redact.config import RedactSettings
 from schemas.errors import UsageError
+from schemas.own_files import read_text
+from schemas.settings import SettingsGroup
 from stream.config import KafkaSettings, StreamSettings
 
-SECRET_FILES: Final = ("schema_registry_password", "properties")
-"""Settings of the group ``kafka`` that are read from a file where ``<name>_file`` is set.
 
-Those of the group ``redact`` are read by that room itself.
-"""
-
-
-class MetricsSettings(BaseModel):
+class MetricsSettings(SettingsGroup):
     """Where the worker answers ``/metrics``, ``/livez`` and ``/readyz``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     port: int = Field(
         default=9108,
@@ -49,10 +48,8 @@ class MetricsSettings(BaseModel):
     )
 
 
-class TracingSettings(BaseModel):
+class TracingSettings(SettingsGroup):
     """Where spans of the worker's own work go."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     endpoint: str | None = Field(
         default=None,
@@ -65,10 +62,8 @@ class TracingSettings(BaseModel):
     )
 
 
-class LogSettings(BaseModel):
+class LogSettings(SettingsGroup):
     """How much is logged to standard error, and in which form."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least important events that are written."
@@ -135,21 +130,16 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over what `load` read from the file."""
-        del settings_cls, dotenv_settings, file_secret_settings
-        return env_settings, init_settings
+        del env_settings, dotenv_settings, file_secret_settings
+        return _Environment(settings_cls), init_settings
 
-    @model_validator(mode="before")
-    @classmethod
-    def _read_secret_files(cls, data: dict[str, Any]) -> dict[str, Any]:
-        kafka = dict(data.get("kafka", {}))
-        for name in SECRET_FILES:
-            if f"{name}_file" in kafka:
-                text = _read(Path(str(kafka[f"{name}_file"])), f"kafka.{name}_file").strip()
-                if name == "properties":
-                    kafka[name] = _json_object(text, "kafka.properties_file") | kafka.get(name, {})
-                else:
-                    kafka.setdefault(name, text)
-        return {**data, "kafka": kafka} if kafka else data
+
+class _Environment(EnvSettingsSource):
+    """The environment, with the secrets of its files: they are of this source, not of the other."""
+
+    def __call__(self) -> dict[str, Any]:
+        """Return what is set in the environment."""
+        return with_secrets(super().__call__(), Spelling(os.environ, None).of)
 
 
 def load(config: Path | None = None) -> Settings:
@@ -162,7 +152,8 @@ def load(config: Path | None = None) -> Settings:
     check_environment(Settings, os.environ)
     check_file(Settings, from_file, str(config))
     try:
-        return Settings(**from_file)
+        hidden = without_hidden(from_file, os.environ)
+        return Settings(**with_secrets(hidden, lambda path: f"{'.'.join(path)} in {config}"))
     except ValidationError as error:
         spelling = Spelling(os.environ, str(config) if config else None)
         raise UsageError(" ".join(_sentences(error, spelling))) from None
@@ -201,26 +192,8 @@ def _rule(kind: str, message: str) -> str:
     return message.partition(", ")[0] if kind.endswith(("_parsing", "_type")) else message
 
 
-def _read(path: Path, name: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise UsageError(f"The file {path} of {name} cannot be read: {reason}.") from None
-
-
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(_read(path, "--config"))
+        return tomllib.loads(read_text(path, f"The file {path} of --config"))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"The file {path} of --config is not TOML: {error}.") from None
-
-
-def _json_object(text: str, name: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise UsageError(f'{name} must hold a JSON object, such as {{"client.id": "goldpan"}}.')
-    return value

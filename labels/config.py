@@ -1,15 +1,15 @@
 """Settings of labels: which policy decides, under which calibration, and where events go."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from schemas.settings import SettingsGroup
 
 OFF = "off"
 """The policy that decides nothing: the worker then neither joins nor writes labels."""
 
 
-class LabelSettings(BaseModel):
+class LabelSettings(SettingsGroup):
     """What ``GOLDPAN_LABELS__...`` sets."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     policy: str = Field(
         default="chat_support",

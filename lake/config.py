@@ -1,16 +1,19 @@
 """Settings of the lake: where the tables lie."""
 
+import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
+
+from schemas.settings import SettingsGroup
 
 _SCHEMES = ("file", "s3")
+_NO_FOLDER = re.compile(r"[$~]|%[A-Za-z_]+%|\{\{|<\w|[A-Za-z][A-Za-z0-9+.-]+:(?!//)")
+"""How an address begins that only a shell, a template or another tool would make one of."""
 
 
-class LakeSettings(BaseModel):
+class LakeSettings(SettingsGroup):
     """Where the tables are kept. AWS credentials come from the usual AWS variables."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     uri: str = Field(
         default="goldpan-lake",
@@ -39,6 +42,10 @@ class LakeSettings(BaseModel):
     def _known_scheme(cls, uri: str | None) -> str | None:
         if uri is None:
             return None
+        if _NO_FOLDER.match(uri) or "${" in uri:
+            raise ValueError(
+                "must be a folder, or begin with file:// or s3://; nothing fills in $NAME or ~ here"
+            )
         scheme, separator, rest = uri.partition("://")
         if not separator:
             return uri
@@ -48,6 +55,8 @@ class LakeSettings(BaseModel):
             raise ValueError(
                 f"names no {'bucket' if scheme == 's3' else 'folder'} after {scheme}://"
             )
+        if scheme == "file" and not rest.startswith(("/", "localhost/")):
+            raise ValueError("must name a folder of this machine, as in file:///data/lake")
         return uri.rstrip("/")
 
     @field_validator("s3_endpoint_url")

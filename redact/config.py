@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
+
+from schemas.settings import SettingsGroup
 
 
-class RedactSettings(BaseModel):
+class RedactSettings(SettingsGroup):
     """What ``GOLDPAN_REDACT__...`` sets."""
-
-    model_config = ConfigDict(extra="forbid")
 
     policy: str = Field(
         default="strict",

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from redact.config import RedactSettings
 from schemas.errors import UsageError
+from schemas.own_files import read_text
 
 KEY_BYTES = 32
 KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,16}")
@@ -108,10 +109,20 @@ def _former_keys(settings: RedactSettings) -> list[Keys]:
         found = None
     if not isinstance(found, dict) or not all(map(KEY_ID.fullmatch, found)):
         raise UsageError(
-            f'{_FORMER} must be a JSON object of keys in base64 by their ids: {{"k1": "…"}}.'
+            f"{_former_called(settings)} must be a JSON object of keys in base64 by their ids: "
+            '{"k1": "…"}.'
         )
-    secrets = ((key_id, _decoded(f"A key in {_FORMER}", found[key_id])) for key_id in found)
+    called = _former_called(settings)
+    secrets = (
+        (key_id, _decoded(f"The key {key_id} in {called}", found[key_id])) for key_id in found
+    )
     return [Keys.derive(secret, key_id) for key_id, secret in secrets]
+
+
+def _former_called(settings: RedactSettings) -> str:
+    if settings.former_keys is not None:
+        return _FORMER
+    return f"the file {settings.former_keys_file} of {_FORMER}_FILE"
 
 
 def load_seal_key(settings: RedactSettings) -> SealKey | None:
@@ -126,7 +137,12 @@ def load_seal_key(settings: RedactSettings) -> SealKey | None:
 
 def _secret(name: str, value: SecretStr | None, file: Path | None) -> bytes | None:
     encoded = _text(name, value, file)
-    return None if encoded is None else _decoded(name, encoded)
+    return None if encoded is None else _decoded(_called(name, value, file), encoded)
+
+
+def _called(name: str, value: SecretStr | None, file: Path | None) -> str:
+    """Return what a sentence calls a key: its setting, or the file that holds it."""
+    return name if value is not None else f"The key in the file {file} of {name}_FILE"
 
 
 def _text(name: str, value: SecretStr | None, file: Path | None) -> str | None:
@@ -134,10 +150,7 @@ def _text(name: str, value: SecretStr | None, file: Path | None) -> str | None:
         return value.get_secret_value()
     if file is None:
         return None
-    try:
-        return file.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError):
-        raise UsageError(f"The file that {name}_FILE names cannot be read.") from None
+    return read_text(file, f"The file {file} of {name}_FILE")
 
 
 def _decoded(name: str, encoded: object) -> bytes:

@@ -1,7 +1,7 @@
-"""YAML without its guesses: only what is plainly a number, true, false or nothing is more than a text.
+"""YAML without its guesses: only what is plainly a number, true, false or nothing is no text.
 
-YAML 1.1, which PyYAML reads, takes `no` for false (and so Norway), `0400` for 256, `1:30` for 90, and
-`2026-02-29` for an error without a line. Here these are texts, as in YAML 1.2, core schema
+YAML 1.1, which PyYAML reads, takes `no` for false (and so Norway), `0400` for 256, `1:30` for 90,
+and `2026-02-29` for an error without a line. Here these are texts, as in YAML 1.2, core schema
 (https://yaml.org/spec/1.2.2/#103-core-schema); a model that wants a number then refuses them.
 """
 
@@ -37,5 +37,5 @@ def _float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
 class PlainLoader(yaml.SafeLoader):
     """Reads a document into mappings, lists, texts, numbers, booleans and None."""
 
-    yaml_implicit_resolvers: Any = _resolvers()  # noqa: RUF012 - PyYAML's own names
+    yaml_implicit_resolvers: Any = _resolvers()
     yaml_constructors: Any = {**yaml.SafeLoader.yaml_constructors, f"{_TAG}float": _float}  # noqa: RUF012

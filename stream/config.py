@@ -5,18 +5,18 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     field_validator,
     model_validator,
 )
 
+from schemas.settings import SettingsGroup
+
 _DECIMAL: Final = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 _UNITS: Final = _DECIMAL | {"kib": 2**10, "mib": 2**20, "gib": 2**30}
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
+_SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)", re.IGNORECASE)
 
 # Properties that carry a promise of the worker: turned another way, positions would no longer
 # come from the tables. The value says what to use instead.
@@ -49,10 +49,8 @@ def parse_size(value: object) -> object:
 Size = Annotated[int, BeforeValidator(parse_size)]
 
 
-class KafkaSettings(BaseModel):
+class KafkaSettings(SettingsGroup):
     """Which cluster and topics are read, as which group, and how the records are framed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     bootstrap_servers: str = Field(
         default="localhost:9092",
@@ -130,10 +128,8 @@ class KafkaSettings(BaseModel):
         return self
 
 
-class StreamSettings(BaseModel):
+class StreamSettings(SettingsGroup):
     """When the worker flushes, how much memory it may hold, and how long it tries."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     flush_seconds: float = Field(
         default=30.0,

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
+
+from schemas.settings import SettingsGroup
 
 
-class ReleaseSettings(BaseModel):
+class ReleaseSettings(SettingsGroup):
     """What ``GOLDPAN_RELEASE__...`` sets."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     signing_key: SecretStr | None = Field(
         default=None,

@@ -26,6 +26,7 @@ from schemas.errors import UsageError
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(?:$|[Tt ]\d\d:)")
+_MUST = "must be a day, as in 2026-11-01, or a time, as in 2026-11-01T12:00:00Z"
 _ZONE = re.compile(r"\s+(Z|[+-]\d\d(?::?\d\d)?)$")  # YAML allows a space before the zone
 Unit = Literal["trace", "conversation", "user"]
 LabelName = Literal["pass", "fail", "unknown", "none"]
@@ -44,7 +45,7 @@ def _moment(value: Any) -> datetime:
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time())
     if not isinstance(value, datetime):
-        raise ValueError("must be a day, as in 2026-11-01, or a time, as in 2026-11-01T12:00:00Z")
+        raise ValueError(_MUST)  # noqa: TRY004 - the error that pydantic turns into a sentence
     try:
         return (value.replace(tzinfo=UTC) if value.tzinfo is None else value).astimezone(UTC)
     except OverflowError:

@@ -1,12 +1,12 @@
 """Settings of retention: which plan is carried out."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from schemas.settings import SettingsGroup
 
 
-class RetentionSettings(BaseModel):
+class RetentionSettings(SettingsGroup):
     """What ``GOLDPAN_RETENTION__...`` sets."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     plan: str | None = Field(
         default=None,
@@ -18,7 +18,6 @@ class RetentionSettings(BaseModel):
         default=0.5,
         gt=0,
         le=1,
-        allow_inf_nan=False,
         description="The share of a table's rows that a run may take rows or values of. One that "
         "would take more, and far more than the last ones did, stops until it is confirmed.",
     )

@@ -13,6 +13,7 @@ from lake.retention import PARTS, ROWS
 from schemas.arrow import PRIMARY_TABLES
 from schemas.documents import Part, checked, read_mapping
 from schemas.errors import UsageError
+from schemas.own_files import read_text
 
 TableName = Literal["traces", "feedback", "labels", "quarantine", "redactions", "reviews"]
 Days = Annotated[int, Field(ge=1, le=36_500)]
@@ -95,12 +96,7 @@ def _allowed(name: str) -> str:
 
 def load_plan(path: Path) -> Plan:
     """Read a plan from a file; UsageError with the line and the reason."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise UsageError(f"The plan {path} cannot be read: {reason}.") from None
-    return parse_plan(text, str(path))
+    return parse_plan(read_text(path, f"The plan {path}"), str(path))
 
 
 def parse_plan(text: str, name: str) -> Plan:

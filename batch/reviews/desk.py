@@ -179,12 +179,15 @@ def _sorted_out(
     policy: Policy,
 ) -> tuple[list[Row], Taken]:
     """Return the rows to add, and what becomes of each submission if they are added."""
-    queue, marks = queue_of(events, written.log, policy), set(written.submissions)
+    queue, sent_before = queue_of(events, written.log, policy), dict(written.submissions)
     rows, taken = [], Taken([], [], {})
     for one in submissions:
         mark = None if one.sent_as is None else _mark(one.sent_as)
         try:
-            review = None if mark in marks else queue.submit(_review(one, now))
+            before = None if mark is None else sent_before.get(mark)
+            if before is not None:
+                _refuse_other(before, one)
+            review = queue.submit(_review(one, now)) if before is None else None
         except UsageError as refusal:
             taken.refused[one.number] = str(refusal)
             continue
@@ -202,9 +205,26 @@ def _sorted_out(
         )
         queue = replace(queue, log=Log(queue.log.claims, (*queue.log.reviews, review)))
         if mark is not None:
-            marks.add(mark)
+            sent_before[mark] = review
         taken.added.append(one.number)
     return rows, taken
+
+
+def _refuse_other(before: Review, one: Submission) -> None:
+    """Raise UsageError if a submission says otherwise than the one that came under its id.
+
+    Texts are not compared: they may have been redacted under another policy, or have expired.
+    """
+    for what, was, now in (
+        ("trace", before.trace_id, one.trace_id),
+        ("reviewer", before.reviewer, one.reviewer),
+        ("verdict", before.label, one.verdict),
+    ):
+        if was != now:
+            raise UsageError(
+                f"its submission id has come before, with another {what}: an id belongs to one "
+                "review, not to a batch of them."
+            )
 
 
 def _review(one: Submission, now: int) -> Review:

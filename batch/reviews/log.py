@@ -29,12 +29,12 @@ _COLUMNS: Final = (
 class Written(NamedTuple):
     """Reviews as the table has them.
 
-    ``submissions`` are the hashes of those it has taken, ``texts`` the answers that reviewers gave,
-    with the hash of the redaction policy of each.
+    ``submissions`` are the reviews that came under an id of their sender's, by the hash of that id,
+    ``texts`` the answers that reviewers gave, with the hash of the redaction policy of each.
     """
 
     log: Log
-    submissions: frozenset[str]
+    submissions: Mapping[str, Review]
     texts: Mapping[str, str]
 
 
@@ -56,7 +56,7 @@ def read_log(table: Table) -> Written:
             claims=tuple(_claim(row) for row in rows if row["step"] == "claim"),
             reviews=tuple(_review(row) for row in rows if row["step"] == "review"),
         ),
-        frozenset(row["submission"] for row in rows if row["submission"] is not None),
+        {row["submission"]: _review(row) for row in rows if row["submission"] is not None},
         {text: policy for text, policy in answers if text is not None},
     )
 

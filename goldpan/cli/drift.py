@@ -19,6 +19,7 @@ from goldpan import releases, wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
 from goldpan.cli.main import NO
+from goldpan.cli.plain_numbers import Number, Whole
 from lake.tables import Lake
 
 _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
@@ -26,11 +27,11 @@ _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
 
 @click.command()
 @click.option(
-    "--days", type=click.IntRange(1, 366), default=7, show_default=True, help="Days in the window."
+    "--days", type=Whole(1, 366), default=7, show_default=True, help="Days in the window."
 )
 @click.option(
     "--against-days",
-    type=click.IntRange(1, 3660),
+    type=Whole(1, 3660),
     default=28,
     show_default=True,
     help="Days before the window that it is compared with.",
@@ -38,7 +39,7 @@ _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
 @click.option("--release", "reference", metavar="NAME[@VERSION]", help="Compare with a release.")
 @click.option(
     "--settled-days",
-    type=click.IntRange(0, 60),
+    type=Whole(0, 60),
     default=1,
     show_default=True,
     help="Whole days (UTC) that must have passed since the last day; labels are as of then.",
@@ -46,19 +47,19 @@ _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
 @click.option("--until", type=_DAY, metavar="YYYY-MM-DD", help="Last day of the window.")
 @click.option(
     "--alpha",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=Number(0, 1, min_open=True, max_open=True),
     default=0.01,
     show_default=True,
     help="How often a comparison without a change may alarm.",
 )
 @click.option(
     "--least",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     default=0.05,
     show_default=True,
     help="The smallest distance that matters.",
 )
-@click.option("--memory-mib", type=click.IntRange(64), default=1024, show_default=True)
+@click.option("--memory-mib", type=Whole(64), default=1024, show_default=True)
 @click.option("--keep", is_flag=True, help="Keep the report in the lake, for `lake metrics`.")
 @click.option("--no-fail", is_flag=True, help="Exit with 0 whatever was found.")
 @with_call

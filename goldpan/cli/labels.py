@@ -15,6 +15,7 @@ from batch.labels.scan import Extent
 from goldpan import jobs, wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
+from goldpan.cli.plain_numbers import Whole
 from goldpan.cli.progress import progress
 from labels.calibration import Calibration
 
@@ -26,7 +27,7 @@ def with_extent(function: Callable[P, None]) -> Callable[P, None]:
 
     @click.option(
         "--days",
-        type=click.IntRange(1, 36_600),
+        type=Whole(1, 36_600),
         help="Only traces that began within so many days; all if not given.",
     )
     @wraps(function)

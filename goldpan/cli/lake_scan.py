@@ -17,6 +17,7 @@ from goldpan import releases, wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
 from goldpan.cli.main import NO
+from goldpan.cli.plain_numbers import Whole
 from goldpan.cli.progress import progress
 from lake.tables import Lake
 from redact.config import RedactSettings
@@ -43,7 +44,7 @@ _PLACES: Final = (*TABLES_WITH_TEXT, RELEASES)
 @click.option("--to", "last", type=_DAY, metavar="YYYY-MM-DD", help="Last day (UTC), included.")
 @click.option(
     "--sample",
-    type=click.IntRange(1),
+    type=Whole(1),
     metavar="ROWS",
     help="About so many rows of each table and release, evenly spread, instead of all.",
 )

@@ -15,6 +15,7 @@ from rich.table import Table
 from goldpan import wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import bytes_text, count_text
+from goldpan.cli.plain_numbers import Whole
 from lake.quarantine import Filter, rows, summary
 from lake.tables import Lake
 from schemas.arrow import QUARANTINE
@@ -29,8 +30,8 @@ def with_filter(function: Callable[P, None]) -> Callable[P, None]:
 
     @click.option("--topic", help="Only records of this topic.")
     @click.option("--reason", help="Only records with this reason, such as not_json.")
-    @click.option("--partition", type=click.IntRange(0), help="Only this partition.")
-    @click.option("--offset", type=click.IntRange(0), help="Only this offset.")
+    @click.option("--partition", type=Whole(0), help="Only this partition.")
+    @click.option("--offset", type=Whole(0), help="Only this offset.")
     @wraps(function)
     def command(*args: P.args, **kwargs: P.kwargs) -> None:
         chosen: dict[str, Any] = {
@@ -81,9 +82,7 @@ def _show_groups(console: Console, groups: list[dict[str, Any]]) -> None:
 
 @click.command()
 @with_filter
-@click.option(
-    "--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many."
-)
+@click.option("--limit", type=Whole(1), default=20, show_default=True, help="At most so many.")
 @with_call
 def show(call: Call, *, which: Filter, limit: int) -> None:
     """Show records that were set aside: where they are in Kafka, why, and nothing of their content.

@@ -14,6 +14,7 @@ import click
 from goldpan import wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.main import NO
+from goldpan.cli.plain_numbers import Whole
 from goldpan.cli.progress import STDIN, lines_of
 from goldpan.redact_lines import SCHEMAS, Lines, Numbered, open_lines
 from goldpan.settings import Settings
@@ -36,9 +37,7 @@ _here: dict[str, Lines] = {}  # in a process of the pool: what redacts its lines
     show_default=True,
     help='What the lines are; text is {"id", "text"}, and findings come with it.',
 )
-@click.option(
-    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes."
-)
+@click.option("--workers", type=Whole(1, 256), default=1, show_default=True, help="Processes.")
 @click.option(
     "--report",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),

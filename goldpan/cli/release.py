@@ -30,6 +30,7 @@ from goldpan import releases, synthetic
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
 from goldpan.cli.main import NO
+from goldpan.cli.plain_numbers import Whole
 from goldpan.cli.release_show import (
     DIGITS,
     built_json,
@@ -50,9 +51,9 @@ from schemas.errors import UsageError
 
 @click.command()
 @click.argument("spec", type=click.Path(path_type=Path, dir_okay=False), metavar="SPEC.yaml")
-@click.option("--traces-version", type=click.IntRange(0), help="Version of table traces to read.")
-@click.option("--labels-version", type=click.IntRange(0), help="Version of table labels to read.")
-@click.option("--memory-mib", type=click.IntRange(128), default=1024, show_default=True)
+@click.option("--traces-version", type=Whole(0), help="Version of table traces to read.")
+@click.option("--labels-version", type=Whole(0), help="Version of table labels to read.")
+@click.option("--memory-mib", type=Whole(128), default=1024, show_default=True)
 @click.option("--take-over", is_flag=True, help="Abandon a version that a dead builder left open.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be in it.")
 @with_call

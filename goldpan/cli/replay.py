@@ -10,6 +10,7 @@ from goldpan import replays
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
 from goldpan.cli.main import NO
+from goldpan.cli.plain_numbers import Number, Whole
 from goldpan.cli.progress import progress
 from goldpan.cli.replay_show import (
     diff_json,
@@ -47,9 +48,7 @@ from stream.replay.staging import State
     help="Only decide the labels of the range anew, from stored rows; times are those of events.",
 )
 @click.option("--name", help="What to call the replay; without it, a name made of the task.")
-@click.option(
-    "--records-per-second", type=click.FloatRange(0, min_open=True), help="Read no faster."
-)
+@click.option("--records-per-second", type=Number(0, min_open=True), help="Read no faster.")
 @click.option("--memory", metavar="SIZE", help="Ceiling for this process, such as 1GiB.")
 @click.option(
     "--from-lake",
@@ -156,9 +155,7 @@ def list_(call: Call) -> None:
 
 @click.command()
 @click.argument("name")
-@click.option(
-    "--samples", type=click.IntRange(0), default=3, show_default=True, help="Rows to show of."
-)
+@click.option("--samples", type=Whole(0), default=3, show_default=True, help="Rows to show of.")
 @with_call
 @click.pass_context
 def diff(ctx: click.Context, call: Call, *, name: str, samples: int) -> None:

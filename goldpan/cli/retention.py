@@ -18,6 +18,7 @@ from goldpan import jobs, retention
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import bytes_text, count_text
 from goldpan.cli.main import NO
+from goldpan.cli.plain_numbers import Number, Whole
 from goldpan.cli.progress import Report, progress
 
 KEEP_HOURS = 24
@@ -50,7 +51,7 @@ def _is_number(
 )
 @click.option(
     "--keep-hours",
-    type=click.IntRange(1),
+    type=Whole(1),
     default=KEEP_HOURS,
     show_default=True,
     help="What --purge leaves: files that left a table less long ago. Readers of an older version "
@@ -58,7 +59,7 @@ def _is_number(
 )
 @click.option(
     "--at-most",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Number(0, 1, min_open=True),
     callback=_is_number,
     metavar="SHARE",
     help="The share of a table that this run may take, above 0 and up to 1; without it, that of "

@@ -19,6 +19,7 @@ from goldpan import jobs, wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text, seconds_text
 from goldpan.cli.main import NO
+from goldpan.cli.plain_numbers import Whole
 from goldpan.cli.review_show import item_json, show_item
 from goldpan.cli.textfile import told_as_metrics, with_textfile
 from goldpan.submissions import read_lines, refuse_one
@@ -58,9 +59,7 @@ def _login() -> str:
 
 @click.command("next")
 @with_reviewer
-@click.option(
-    "--count", type=click.IntRange(1, 100), default=1, show_default=True, help="So many items."
-)
+@click.option("--count", type=Whole(1, 100), default=1, show_default=True, help="So many items.")
 @click.option(
     "--blind", is_flag=True, help="Without the signals and what people said: nothing to lean on."
 )

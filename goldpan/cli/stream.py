@@ -15,6 +15,7 @@ from rich.console import Console
 
 from goldpan import children, wiring
 from goldpan.cli.call import Call, with_call
+from goldpan.cli.plain_numbers import Whole
 from goldpan.setting_names import variable
 from goldpan.settings import Settings
 from schemas.errors import GoldpanError, UsageError
@@ -44,7 +45,7 @@ _SPARE_SECONDS = 10.0
 )
 @click.option(
     "--workers",
-    type=click.IntRange(1, 256),
+    type=Whole(1, 256),
     default=1,
     show_default=True,
     help="Processes on this machine; each has the memory budget of the settings, and its own "

@@ -16,6 +16,7 @@ from batch.compact import Batch, Done, compact, plan
 from goldpan import releases, wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import bytes_text, count_text
+from goldpan.cli.plain_numbers import Whole
 from lake.tables import LAYOUTS, Lake, Table
 from lake.upkeep import vacuum
 
@@ -45,12 +46,12 @@ def with_tables(function: Callable[P, None]) -> Callable[P, None]:
 @with_tables
 @click.option(
     "--settled-days",
-    type=click.IntRange(0),
+    type=Whole(0),
     default=1,
     show_default=True,
     help="Whole days (UTC) that must have passed since a day, for it to be closed.",
 )
-@click.option("--target-mib", type=click.IntRange(1, 1024), default=128, show_default=True)
+@click.option("--target-mib", type=Whole(1, 1024), default=128, show_default=True)
 @with_call
 def compact_(
     call: Call, *, names: tuple[str, ...], dry_run: bool, settled_days: int, target_mib: int
@@ -141,7 +142,7 @@ def _show_done(console: Console, done: Sequence[Done]) -> None:
 @with_tables
 @click.option(
     "--keep-hours",
-    type=click.IntRange(1),
+    type=Whole(1),
     default=168,
     show_default=True,
     help="Files that left a table less long ago stay: older versions can be read so long.",

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from batch.reviews.desk import Submission
 from batch.reviews.log import read_log
 from goldpan.cli.main import run
 from labels.policy import Policy
@@ -90,6 +91,35 @@ def test_late_work_is_taken_and_a_second_opinion_of_the_same_person_refused(
     assert "no label event" in judge(mine, "nowhere", "ann").refused[0]
     assert len(read_log(lake.table("reviews")).log.reviews) == 1
     assert complaints(lake) == []
+
+
+def test_an_id_of_a_submission_belongs_to_one_review(tmp_path: Path) -> None:
+    """Another trace, reviewer or verdict under an id that has come is refused, and not dropped."""
+    lake = queued(tmp_path)
+    mine = desk(lake)
+    first, second = traces_of(mine.hand_out("ann", 2))
+    assert judge(mine, first, "ann", sent_as="batch-7").added == [0]
+    assert "another trace" in judge(mine, second, "ann", sent_as="batch-7").refused[0]
+    assert "another reviewer" in judge(mine, first, "ben", sent_as="batch-7").refused[0]
+    assert "another verdict" in judge(mine, first, "ann", "pass", sent_as="batch-7").refused[0]
+    assert judge(mine, first, "ann", sent_as="batch-7").known == [0]
+    assert judge(mine, second, "ann", sent_as="8").added == [0]
+    assert len(read_log(lake.table("reviews")).log.reviews) == 2
+
+
+def test_an_id_that_stands_twice_in_a_batch_is_refused(tmp_path: Path) -> None:
+    """The second of two is refused by its number; sent again, the first is known."""
+    lake = queued(tmp_path)
+    mine = desk(lake)
+    first, second = traces_of(mine.hand_out("ann", 2))
+    both = [
+        Submission(1, first, "ann", "pass", sent_as="s1"),
+        Submission(2, second, "ann", "fail", sent_as="s1"),
+    ]
+    taken = mine.take(both)
+    assert (taken.added, taken.known, [*taken.refused]) == ([1], [], [2])
+    again = mine.take(both)
+    assert (again.added, again.known, [*again.refused]) == ([], [1], [2])
 
 
 def test_a_clock_outside_all_times_claims_and_judges_nothing(tmp_path: Path) -> None:

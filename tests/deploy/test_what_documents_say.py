@@ -1,4 +1,4 @@
-"""What a document of the base says of itself is what a cluster gets: no patch for many outranks it."""
+"""What a document of the base says of itself is what a cluster gets, whatever is laid over it."""
 
 import re
 from collections.abc import Iterator
@@ -58,12 +58,14 @@ def _as_written(path: str, value: Any) -> Any:
         return [_as_written(path, item) for item in value]
     if isinstance(value, dict):
         return {k: _as_written(path, v) for k, v in value.items() if k != ADDED_LABEL}
-    return re.sub(r"^(goldpan-\w+)-[a-z0-9]{10}$", r"\1", value) if isinstance(value, str) else value
+    return (
+        re.sub(r"^(goldpan-\w+)-[a-z0-9]{10}$", r"\1", value) if isinstance(value, str) else value
+    )
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_value_of_a_document_is_rendered(overlay: str) -> None:
-    """Each value that a document gives is that of the object, but for what an overlay says of it."""
+    """Each value of a document is that of the object, but for what an overlay says of it."""
     rendered = {_name(manifest): dict(_values(manifest)) for manifest in built(overlay)}
     lost, compared = [], 0
     for document in _documents():
@@ -126,7 +128,9 @@ def test_a_container_may_fill_its_folders(overlay: str) -> None:
         pod = template(manifest)
         for volume in pod["spec"].get("volumes", []) if pod else []:
             if "emptyDir" in volume:
-                limits = [c["resources"]["limits"] for c in pod["spec"]["containers"]] if pod else []
+                limits = (
+                    [c["resources"]["limits"] for c in pod["spec"]["containers"]] if pod else []
+                )
                 disk = sum(_bytes(limit["ephemeral-storage"]) for limit in limits)
                 assert _bytes(volume["emptyDir"]["sizeLimit"]) <= disk, _name(manifest)
 

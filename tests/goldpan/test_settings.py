@@ -1,5 +1,6 @@
 """Settings: where they come from, which wins, and what is said about wrong ones."""
 
+import base64
 import json
 import os
 from pathlib import Path
@@ -97,6 +98,27 @@ WRONG = [
     ("GOLDPAN_METRICS__PORT", "70000", "must be less than or equal to 65535"),
     ("GOLDPAN_LAKE__URI", "gs://bucket", "must be a folder, or begin with file:// or s3://"),
     ("GOLDPAN_LAKE__URI", "s3://", "names no bucket"),
+    ("GOLDPAN_LAKE__URI", '"/data/lake"', "must not be in quotes"),
+    ("GOLDPAN_LAKE__URI", "'/data/lake'", "must not be in quotes"),
+    ("GOLDPAN_LAKE__URI", "$HOME/lake", "nothing fills in $NAME or ~ here"),
+    ("GOLDPAN_LAKE__URI", "${HOME}/lake", "nothing fills in $NAME or ~ here"),
+    ("GOLDPAN_LAKE__URI", "/data/${TEAM}/lake", "nothing fills in $NAME or ~ here"),
+    ("GOLDPAN_LAKE__URI", "~/lake", "nothing fills in $NAME or ~ here"),
+    ("GOLDPAN_LAKE__URI", "/data/lake ", "must not begin or end with a blank"),
+    ("GOLDPAN_LAKE__URI", "/data/lake\r", "must not begin or end with a blank"),
+    ("GOLDPAN_LAKE__URI", "/data/la\u200bke", "must not hold control characters"),
+    ("GOLDPAN_LAKE__URI", "file://data/lake", "as in file:///data/lake"),
+    ("GOLDPAN_LAKE__URI", "file:/data/lake", "must be a folder, or begin with file://"),
+    ("GOLDPAN_LAKE__URI", "s3:/bucket/lake", "must be a folder, or begin with file://"),
+    ("GOLDPAN_LAKE__RELEASES_URI", "$HOME/releases", "nothing fills in $NAME or ~ here"),
+    ("GOLDPAN_KAFKA__BOOTSTRAP_SERVERS", '"kafka:9092"', "must not be in quotes"),
+    ("GOLDPAN_KAFKA__TRACES_TOPIC", "llm.traces ", "must not begin or end with a blank"),
+    ("GOLDPAN_REDACT__POLICY", '"strict"', "must not be in quotes"),
+    ("GOLDPAN_STREAM__RETRY_SECONDS", "inf", "must be a finite number"),
+    ("GOLDPAN_STREAM__FLUSH_SECONDS", "nan", "must be"),
+    ("GOLDPAN_TRACING__RATIO", "nan", "must be"),
+    ("GOLDPAN_METRICS__PORT", "09108", "must be a number in plain decimal digits"),
+    ("GOLDPAN_STREAM__FLUSH_BYTES", "1_000_000", "must be a number in plain decimal digits"),
     ("GOLDPAN_LAKE__S3_ENDPOINT_URL", "minio:9000", "must begin with http:// or https://"),
 ]
 
@@ -123,6 +145,12 @@ def test_wrong_variable_is_named(
         ("kafka = 3", "kafka in {file} must be a table"),
         ("[stream]\nflush_seconds = 'x'", "stream.flush_seconds in {file} must be a valid number"),
         ("[kafka", "The file {file} of --config is not TOML"),
+        ("[metrics]\nport = true", "metrics.port in {file} must be a number, not true or false"),
+        ("[stream]\nretry_seconds = true", "stream.retry_seconds in {file} must be a number, not"),
+        ("[stream]\nmemory_bytes = true", "stream.memory_bytes in {file} must be a number, not"),
+        ("[stream]\ndrain_seconds = inf", "stream.drain_seconds in {file} must be a finite"),
+        ("[redact]\naudit = 1", "redact.audit in {file} must be true or false"),
+        ("[lake]\nuri = true", "lake.uri in {file} must be a valid string"),
     ],
 )
 def test_wrong_key_in_file_is_named(tmp_path: Path, text: str, told: str) -> None:
@@ -140,6 +168,83 @@ def test_variable_is_blamed_where_it_hides_the_file(
     file = _toml(tmp_path, "[stream]\nflush_seconds = 3")
     monkeypatch.setenv("GOLDPAN_STREAM__FLUSH_SECONDS", "x")
     with pytest.raises(UsageError, match=r"^GOLDPAN_STREAM__FLUSH_SECONDS must"):
+        load(file)
+
+
+_A, _B = (base64.b64encode(letter * 32).decode() for letter in (b"a", b"b"))
+_TWO_NAMES = [("redact", "key"), ("redact", "seal_key"), ("release", "signing_key")]
+
+
+@pytest.mark.parametrize(("group", "name"), _TWO_NAMES)
+@pytest.mark.parametrize("by_file", [True, False])
+def test_the_environment_wins_under_either_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, name: str, by_file: bool
+) -> None:
+    """A value and a file of it are one setting: what the environment says wins over the file's."""
+    (tmp_path / "a").write_text(_A)
+    (tmp_path / "b").write_text(_B)
+    in_toml = f'{name} = "{_A}"' if by_file else f'{name}_file = "{tmp_path}/a"'
+    toml = _toml(tmp_path, f"[{group}]\n{in_toml}")
+    variable = f"GOLDPAN_{group.upper()}__{name.upper()}"
+    monkeypatch.setenv(
+        f"{variable}_FILE" if by_file else variable, f"{tmp_path}/b" if by_file else _B
+    )
+    read = getattr(load(toml), group)
+    found, file = getattr(read, name), getattr(read, f"{name}_file")
+    assert (file.read_text() if found is None else found.get_secret_value()) == _B
+    assert (found is None) != (file is None)
+
+
+def test_the_password_of_the_environment_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same holds for the registry's password, and for each property of Kafka's client."""
+    (tmp_path / "password").write_text("environment")
+    (tmp_path / "properties").write_text('{"client.id": "environment", "retries": 1}')
+    toml = _toml(
+        tmp_path,
+        '[kafka]\nschema_registry_user = "u"\nschema_registry_password = "toml"\n'
+        '[kafka.properties]\n"client.id" = "toml"\n"linger.ms" = 2\n',
+    )
+    monkeypatch.setenv("GOLDPAN_KAFKA__SCHEMA_REGISTRY_PASSWORD_FILE", f"{tmp_path}/password")
+    monkeypatch.setenv("GOLDPAN_KAFKA__PROPERTIES_FILE", f"{tmp_path}/properties")
+    kafka = load(toml).kafka
+    assert kafka.schema_registry_password is not None
+    assert kafka.schema_registry_password.get_secret_value() == "environment"
+    assert kafka.properties == {"client.id": "environment", "retries": 1, "linger.ms": 2}
+
+
+@pytest.mark.parametrize("variable", ["REDACT__KEY", "KAFKA__SCHEMA_REGISTRY_PASSWORD"])
+def test_two_values_of_one_setting_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """A value and a file that differ, both in the environment: nobody knows which is meant."""
+    (tmp_path / "b").write_text(_B)
+    if variable.startswith("KAFKA"):
+        monkeypatch.setenv("GOLDPAN_KAFKA__SCHEMA_REGISTRY_USER", "u")
+    monkeypatch.setenv(f"GOLDPAN_{variable}", _A)
+    monkeypatch.setenv(f"GOLDPAN_{variable}_FILE", f"{tmp_path}/b")
+    with pytest.raises(UsageError, match=f"^GOLDPAN_{variable} and .*_FILE are both set, and diff"):
+        load()
+    monkeypatch.setenv(f"GOLDPAN_{variable}", _B)
+    load()
+
+
+def test_a_variable_in_two_spellings_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names of variables are read in any case; two that differ are two values of one setting."""
+    monkeypatch.setenv("GOLDPAN_LAKE__URI", "one")
+    monkeypatch.setenv("goldpan_lake__uri", "two")
+    with pytest.raises(UsageError, match="are one setting, and differ"):
+        load()
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    """Editors put a mark in front of UTF-8; UTF-16 is named."""
+    file = tmp_path / "goldpan.toml"
+    file.write_bytes(b"\xef\xbb\xbf[lake]\nuri = 'l'\n")
+    assert load(file).lake.uri == "l"
+    file.write_bytes("[lake]\nuri = 'l'\n".encode("utf-16"))
+    with pytest.raises(UsageError, match="it is UTF-16; save it as UTF-8"):
         load(file)
 
 

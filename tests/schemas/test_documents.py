@@ -121,7 +121,7 @@ def test_label_policies_take_no_other_types() -> None:
 @pytest.mark.parametrize("key", ["1", "true", "~", "1.5", "[a]"])
 def test_names_are_texts(key: str) -> None:
     """A name of a field that is a number or nothing is refused, with its line."""
-    with pytest.raises(UsageError, match="d.yaml, line 2: .*a name must be a text"):
+    with pytest.raises(UsageError, match=r"d\.yaml, line 2: .*a name must be a text"):
         read_mapping(f"a: 1\n? {key}\n: 2\n", "d.yaml")
 
 
