@@ -11,6 +11,7 @@ from redact.ner.labels import TYPES
 from redact.ner.stage import SpacyNames
 from redact.policy import Policy
 from redact.segments import Analysis, Failure, Mark, Segment
+from redact.software import is_no_person
 from schemas.reasons import Reason
 
 _SHORT = 4_000
@@ -76,8 +77,18 @@ class FreeText:
         if self._stage is None or not texts:
             return [[] for _ in texts]
         try:
-            return self._stage.find([shown_to_model(text) for text in texts])
+            found = self._stage.find([shown_to_model(text) for text in texts])
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
             return Failure(Reason.REDACTION_FAILED, type(error).__name__)
+        return [_likely(text, some) for text, some in zip(texts, found, strict=True)]
+
+
+def _likely(text: str, findings: Sequence[Finding]) -> list[Finding]:
+    """Return findings of the model without those of persons that are none by their words."""
+    return [
+        finding
+        for finding in findings
+        if finding.type != "PERSON" or not is_no_person(text[finding.start : finding.end])
+    ]
