@@ -11,6 +11,7 @@ from redact.ner.labels import TYPES
 from redact.ner.stage import SpacyNames
 from redact.policy import Policy
 from redact.segments import Analysis, Failure, Mark, Segment
+from redact.things import is_fraction, within_code
 from schemas.reasons import Reason
 
 _SHORT = 4_000
@@ -76,8 +77,20 @@ class FreeText:
         if self._stage is None or not texts:
             return [[] for _ in texts]
         try:
-            return self._stage.find([shown_to_model(text) for text in texts])
+            found = self._stage.find([shown_to_model(text) for text in texts])
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
             return Failure(Reason.REDACTION_FAILED, type(error).__name__)
+        return [
+            [one for one in some if _is_whole(text, one)]
+            for text, some in zip(texts, found, strict=True)
+        ]
+
+
+def _is_whole(text: str, finding: Finding) -> bool:
+    """Report whether a finding with digits is no part of a code, of an address of a machine."""
+    start, end = finding.start, finding.end
+    if finding.type == "PERSON" or not any(map(str.isdigit, text[start:end])):
+        return True
+    return not (within_code(text, start, end) or is_fraction(text, start, end))
