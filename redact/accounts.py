@@ -38,6 +38,13 @@ _HEAD_FORM = re.compile(rf"[A-Z]{{2}}{_JOIN}?[0-9]{_JOIN}?[0-9]|[A-Za-z]{{2}}[0-
 """Small letters touch the digits: `no 69 ...` is a number after a word."""
 
 
+_UUID = re.compile(
+    r"(?<![0-9A-Za-z])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![0-9A-Za-z])", re.IGNORECASE
+)
+_LONGEST_UUID = 36
+_MOST_OF_UUID = 21
+
+
 class IbanRecogniser(JudgedRecogniser):
     """Finds international bank account numbers: a country's length, and the check of ISO 13616."""
 
@@ -57,6 +64,8 @@ class IbanRecogniser(JudgedRecogniser):
         """Return as many characters as the country's numbers have, if they check out."""
         start = match.start()
         if not _may_begin(text, start) or not _HEAD_FORM.match(text, start):
+            return
+        if _UUID.search(text, max(start - _MOST_OF_UUID, 0), start + _LONGEST_UUID):
             return
         length = _LENGTHS[text[start : start + 2].upper()]
         code = ""

@@ -12,6 +12,7 @@ from redact.ner.stage import SpacyNames
 from redact.policy import Policy
 from redact.segments import Analysis, Failure, Mark, Segment
 from redact.software import is_no_person
+from redact.things import is_fraction, within_code
 from schemas.reasons import Reason
 
 _SHORT = 4_000
@@ -82,13 +83,21 @@ class FreeText:
             raise
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
             return Failure(Reason.REDACTION_FAILED, type(error).__name__)
-        return [_likely(text, some) for text, some in zip(texts, found, strict=True)]
+        return [
+            [one for one in some if _is_likely(text, one)]
+            for text, some in zip(texts, found, strict=True)
+        ]
 
 
-def _likely(text: str, findings: Sequence[Finding]) -> list[Finding]:
-    """Return findings of the model without those of persons that are none by their words."""
-    return [
-        finding
-        for finding in findings
-        if finding.type != "PERSON" or not is_no_person(text[finding.start : finding.end])
-    ]
+def _is_likely(text: str, finding: Finding) -> bool:
+    """Return whether a finding of the model can be what it says.
+
+    A person is none by the words of its name; a finding with digits is none within a code.
+    """
+    start, end = finding.start, finding.end
+    value = text[start:end]
+    if finding.type == "PERSON":
+        return not is_no_person(value)
+    if not any(map(str.isdigit, value)):
+        return True
+    return not (within_code(text, start, end) or is_fraction(text, start, end))

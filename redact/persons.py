@@ -15,7 +15,7 @@ from presidio_analyzer import Pattern, PatternRecognizer
 
 from redact.given_names import is_given_name
 from redact.judged import Judged, JudgedRecogniser
-from redact.key_placeholders import is_ordinary
+from redact.key_placeholders import are_ordinary, is_ordinary
 from redact.key_values import fits
 
 _FOLDER: Final = resources.files("redact")
@@ -197,6 +197,10 @@ class AccountRecogniser(PatternRecognizer):
         super().__init__(
             supported_entity="USER_ID", patterns=list(self.PATTERNS), name="AccountName"
         )
+
+    def invalidate_result(self, pattern_text: str) -> bool:
+        """Refuse the words of a key or a variable: `client_id=client_id`, `user_name: my_user`."""
+        return not any(map(str.isdigit, pattern_text)) and are_ordinary(pattern_text)
 
 
 class AgeRecogniser(PatternRecognizer):
