@@ -112,6 +112,10 @@ class AcceleratedDetector:
             key = id(owner.recogniser)
             if self._idle[number] and not _any_in(self._words[key], lowered):
                 continue
+            if isinstance(owner.recogniser, JudgedRecogniser) and not owner.recogniser.may_stand(
+                text
+            ):
+                continue
             new = self._run(owner, text, deadline)
             if new:
                 found.setdefault(key, []).extend(new)

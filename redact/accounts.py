@@ -51,7 +51,7 @@ class IbanRecogniser(JudgedRecogniser):
     def __init__(self) -> None:
         codes = "|".join(sorted(_LENGTHS))
         form = (
-            rf"(?<![0-9])(?:{codes}){_JOIN}?[0-9]{_JOIN}?[0-9]"
+            rf"(?<![0-9])(?=[A-Z]{{2}}{_JOIN}?[0-9]{_JOIN}?[0-9])(?:{codes}){_JOIN}?[0-9]{_JOIN}?[0-9]"
             rf"(?:{_JOIN}{{0,2}}[A-Za-z0-9]){{11,40}}"
         )
         super().__init__(

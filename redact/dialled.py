@@ -152,6 +152,11 @@ _GLUED = (
 )
 
 
+_LATIN = "A-Za-z\u017f\u212a\u0130\u0131"
+_TOUCHES = re.compile(rf"[{_LATIN}][+(]?[0-9][0-9 .()-]{{6}}|[0-9 .()+-]{{7}}[0-9][{_LATIN}]")
+"""A letter before or behind as many characters as the shortest number has."""
+
+
 class GluedPhoneRecogniser(JudgedRecogniser):
     """Finds numbers that touch a Latin letter, which ``phonenumbers`` passes over."""
 
@@ -166,6 +171,10 @@ class GluedPhoneRecogniser(JudgedRecogniser):
             patterns=[Pattern("Glued", glued, 0.6)],
             name="GluedPhone",
         )
+
+    def may_stand(self, text: str) -> bool:
+        """Return whether a letter touches something as long as a number."""
+        return _TOUCHES.search(text) is not None
 
     def judge(self, text: str, match: Any) -> Iterator[Judged]:
         """Return the number if it is valid in a region, and written as one dials it."""

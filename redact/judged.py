@@ -27,6 +27,11 @@ class JudgedRecogniser(PatternRecognizer):
 
     mark = ""
 
+    def may_stand(self, text: str) -> bool:
+        """Return whether anything could count in a text; a cheap look before the patterns run."""
+        del text
+        return True
+
     def judge(self, text: str, match: Any) -> Iterable[Judged]:
         """Return the stretches of ``text`` that count, of one match of one pattern."""
         raise NotImplementedError

@@ -15,7 +15,7 @@ from enum import Enum, auto
 _REPEAT = re.compile(r"\{(\d+)(?:(,)(\d*))?\}")
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _FOREIGN = re.compile(r"[^\x00-\x7f](?:-[^\x00-\x7f])?")
-_LONG = 9
+_LONG = 16
 _EXACT = 20
 """A repeat of exactly so many at most stays as it is."""
 

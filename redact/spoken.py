@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from presidio_analyzer import Pattern
@@ -29,6 +30,7 @@ _WORD = rf"(?:(?:double|triple)[ -])?(?:{'|'.join(_DIGITS)}|[0-9]{{1,5}})"
 _GAP = r"(?:[ ]?[,.()-][ ]?|[ ]{1,2}|[ ]?[)][ ]?[-]?[ ]?){1,2}"
 SPOKEN = rf"{LEFT}(?:\+?[0-9]{{1,3}}[ ]?)?[(]?{_WORD}(?:{_GAP}{_WORD}){{3,30}}{RIGHT}"
 _TOKEN = re.compile(r"double|triple|[a-z]+|[0-9]+", re.IGNORECASE)
+_DIGIT_WORD = re.compile(rf"(?<![a-z])(?:{'|'.join(_DIGITS)})(?![a-z])")
 _TIMES = {"double": 2, "triple": 3}
 _FEWEST, _MOST = 9, 16
 _LEAST_WORDS = 3
@@ -44,6 +46,11 @@ class SpokenPhoneRecogniser(JudgedRecogniser):
             patterns=[Pattern("In words", SPOKEN, 0.6)],
             name="SpokenPhone",
         )
+
+    def may_stand(self, text: str) -> bool:
+        """Return whether enough words for digits stand in a text."""
+        words = islice(_DIGIT_WORD.finditer(text.lower()), _LEAST_WORDS)
+        return sum(1 for _ in words) == _LEAST_WORDS
 
     def judge(self, text: str, match: Any) -> Iterator[Judged]:
         """Return the words if they are as many digits as a number has, and no counting."""
