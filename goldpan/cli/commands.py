@@ -66,7 +66,8 @@ COMMANDS: Final = Group(
                 ),
                 "tables": Command("goldpan.cli.lake:tables", "Describe the tables."),
                 "verify": Command(
-                    "goldpan.cli.lake:verify", "Prove that every record is there exactly once."
+                    "goldpan.cli.lake:verify",
+                    "Prove that every record up to the positions is there exactly once.",
                 ),
                 "scan": Command(
                     "goldpan.cli.lake_scan:scan",

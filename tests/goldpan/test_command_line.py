@@ -73,6 +73,7 @@ def test_every_command_explains_itself(path: tuple[str, ...], entry: Command) ->
         (["foo"], 2, "goldpan: No such command 'foo'"),
         (["lake"], 2, "Usage: goldpan lake"),
         (["lake", "verify", "--dep"], 2, "goldpan: No such option '--dep'"),
+        (["stream", "run", "--within", "5"], 2, "goldpan: --within is the time limit of"),
         (["stream", "run", "--workers", "0"], 2, "goldpan: Invalid value for '--workers'"),
         (["lake", "init", "--config", "/no/such.toml"], 2, "cannot be read: No such file"),
     ],
