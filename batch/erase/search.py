@@ -63,9 +63,16 @@ class Texts:
         return cls((*own, *_of_words(plain)), (*own, *_of_words(read)))
 
     @classmethod
-    def inside(cls, texts: Collection[str], mails: Collection[str]) -> "Texts":
+    def inside(
+        cls, texts: Collection[str], mails: Collection[str], phones: Collection[str]
+    ) -> "Texts":
         """Take texts and addresses that are found wherever they stand, escaped or not."""
-        found = (*_any_of(map(re.escape, texts)), *_any_of(map(_mail, mails), "(?i:{})"))
+        forms = {form for text in texts for form in _forms(text)}
+        found = (
+            *_any_of(map(re.escape, forms)),
+            *_any_of(map(_mail, mails), "(?i:{})"),
+            *_any_of(map(_digits, phones), _dialled("{}")),
+        )
         return cls(found, found)
 
     def in_rows(self, rows: pa.Table, columns: Sequence[str]) -> Flags:

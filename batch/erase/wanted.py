@@ -201,7 +201,8 @@ class Wanted:
     @cached_property
     def in_binary(self) -> Texts:
         """Return what is looked for in a payload of which nobody knows where its values end."""
-        return Texts.inside(self.persons.tokens | self.words, self.persons.mails)
+        persons = self.persons
+        return Texts.inside(persons.tokens | self.words, persons.mails, persons.phones)
 
     @cached_property
     def payload_forms(self) -> tuple[bytes, ...]:
