@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from batch.erase.place import DERIVED, Place, columns_of, files_of
 from batch.erase.sealed import COLUMNS as SEALED
-from batch.erase.sealed import Aside, look_into
+from batch.erase.sealed import Aside, look_into, texts_in
 from batch.erase.search import Flags
 from batch.erase.wanted import Wanted, coordinates_of
 from lake.retry import Retry
@@ -177,6 +177,10 @@ class Searcher:
                 self._progress(f"spellings in {place.path_of(table.name)}", 0, 0)
                 for file in self._files(table):
                     found += wanted.other_cases(self._read(table, file))
+            for _, table in self._each([QUARANTINE]):
+                for file in self._files(table):
+                    texts = texts_in(self._columns(table, file, SEALED), self.sealer)
+                    found += wanted.other_cases_in(texts)
         return found
 
     def _through(self, place: Place, table: Table, wanted: Wanted) -> InTable:

@@ -5,6 +5,7 @@ In one of a binary format nobody knows where a value ends, so an id is found whe
 """  # noqa: E501 - one line
 
 import re
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -55,6 +56,14 @@ def look_into(rows: pa.Table, wanted: Wanted, sealer: Sealer) -> Aside:
             named |= _search(opened, wanted, goes)
     named |= _search(opened, wanted, goes)
     return Aside(goes, closed & ~goes, bare & ~goes, frozenset(named))
+
+
+def texts_in(rows: pa.Table, sealer: Sealer) -> Iterator[str]:
+    """Yield the payloads of rows of quarantine that can be opened, as texts."""
+    for row in map(_Row, *(rows[name].to_pylist() for name in COLUMNS)):
+        payload = None if row.sealed_payload is None else _opened(sealer, row)
+        if payload is not None:
+            yield _text(payload)
 
 
 class _Row(NamedTuple):

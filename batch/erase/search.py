@@ -24,6 +24,7 @@ SHORTEST_WORD: Final = 6
 
 Flags = npt.NDArray[np.bool_]
 _TOGETHER: Final = 200  # texts in one expression: more would make it slow
+_AT_ONCE: Final = 2**22  # characters of read texts that are in memory at once
 _EDGE: Final = "[^A-Za-z0-9]"
 _BETWEEN: Final = r"[\s()+.\-/\x{a0}]{0,3}"
 """What stands between the digits of a telephone number."""
@@ -63,9 +64,16 @@ class Texts:
         return cls((*own, *_of_words(plain)), (*own, *_of_words(read)))
 
     @classmethod
-    def inside(cls, texts: Collection[str], mails: Collection[str]) -> "Texts":
+    def inside(
+        cls, texts: Collection[str], mails: Collection[str], phones: Collection[str]
+    ) -> "Texts":
         """Take texts and addresses that are found wherever they stand, escaped or not."""
-        found = (*_any_of(map(re.escape, texts)), *_any_of(map(_mail, mails), "(?i:{})"))
+        forms = {form for text in texts for form in _forms(text)}
+        found = (
+            *_any_of(map(re.escape, forms)),
+            *_any_of(map(_mail, mails), "(?i:{})"),
+            *_any_of(map(_digits, phones), _dialled("{}")),
+        )
         return cls(found, found)
 
     def in_rows(self, rows: pa.Table, columns: Sequence[str]) -> Flags:
@@ -106,13 +114,26 @@ class Texts:
         if not self.read or array.null_count == len(array):
             return found
         left = np.flatnonzero(_matched(array, [MARKS]) & ~found)
-        for start in range(0, len(left), _TOGETHER):
-            some = left[start : start + _TOGETHER]
-            each = [levels(text) for text in array.take(pa.array(some)).to_pylist()]
-            of = np.repeat(some, [len(one) for one in each])
-            read = pa.array([text for one in each for text in one], pa.large_string())
-            found[of[_matched(read, self.read)]] = True
+        for numbers, read in _readings(array, left):
+            found[numbers[_matched(read, self.read)]] = True
         return found
+
+
+def _readings(array: Any, numbers: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield what some texts of an array read as, with the number of the text of each, in parts."""
+    of: list[int] = []
+    read: list[str] = []
+    size = 0
+    for number in numbers.tolist():
+        some = levels(array[number].as_py())
+        of += [number] * len(some)
+        read += some
+        size += sum(map(len, some))
+        if size > _AT_ONCE:
+            yield np.array(of, np.int64), pa.array(read, pa.large_string())
+            of, read, size = [], [], 0
+    if read:
+        yield np.array(of, np.int64), pa.array(read, pa.large_string())
 
 
 def texts_of(array: Any, likely: str) -> Iterator[str]:

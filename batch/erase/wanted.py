@@ -201,7 +201,8 @@ class Wanted:
     @cached_property
     def in_binary(self) -> Texts:
         """Return what is looked for in a payload of which nobody knows where its values end."""
-        return Texts.inside(self.persons.tokens | self.words, self.persons.mails)
+        persons = self.persons
+        return Texts.inside(persons.tokens | self.words, persons.mails, persons.phones)
 
     @cached_property
     def payload_forms(self) -> tuple[bytes, ...]:
@@ -243,12 +244,16 @@ class Wanted:
 
     def other_cases(self, rows: pa.Table) -> Counter[str]:
         """Return how often rows hold what differs from an id by case only, by what they hold."""
+        ids = sorted(self.persons.raw & self.words)
+        likely = f"(?i:{'|'.join(map(re.escape, ids))})"
+        return self.other_cases_in(t for column in rows.columns for t in texts_of(column, likely))
+
+    def other_cases_in(self, texts: Iterable[str]) -> Counter[str]:
+        """Return the same of texts."""
         found = Counter[str]()
         if self.in_any_case is not None:
-            likely = f"(?i:{'|'.join(map(re.escape, sorted(self.words)))})"
-            for column in rows.columns:
-                for text in texts_of(column, likely):
-                    found.update(self.in_any_case.findall(text))
+            for text in texts:
+                found.update(self.in_any_case.findall(text))
         return Counter({text: n for text, n in found.items() if text not in self.persons.raw})
 
     def named_by(self, name: str, rows: pa.Table, ids: Collection[str]) -> set[str]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -18,8 +19,19 @@ from lake import erasures
 from lake.erasures import Tombstone
 from redact.pseudonyms import Pseudonyms
 from schemas.errors import UsageError
+from schemas.provenance import Raw, Rejected
 from tests.architecture.source import ROOT
-from tests.batch.erase.world import OTHER_KEYS, PERSON, SEAL, WORDS, flush, new_world, rows_of, say
+from tests.batch.erase.world import (
+    OTHER_KEYS,
+    PERSON,
+    SEAL,
+    WORDS,
+    flush,
+    new_world,
+    rows_of,
+    say,
+    set_aside,
+)
 from tests.batch.kit import open_lake
 from tests.edges.search import marks_in, marks_in_folder
 from tests.labels.kit import trace
@@ -249,8 +261,11 @@ def test_what_differs_by_case_only_stays_and_is_listed(run: Run, tmp_path: Path)
     """In the dry run, so that somebody can look whether it is the same person."""
     lake = open_lake(tmp_path / "lake")
     flush(lake, [trace("shouted", messages=say(f"I am {PERSON.upper()}, you know {PERSON}2."))])
+    raw = Raw(partition=0, offset=29, timestamp_ms=1, key=None, value=PERSON.title().encode())
+    about: dict[str, Any] = {"reason": "not_json", "field": None, "detail": "d", "schema_id": None}
+    set_aside(lake, [Rejected(topic="llm.traces", raw=raw, **about)])
     would = json.loads(run("erase", "--subject", PERSON, "--dry-run", "--json").stdout)
-    assert would["by_case_only"] == {PERSON.upper(): 1}
+    assert would["by_case_only"] == {PERSON.upper(): 1, PERSON.title(): 1}
     assert PERSON.upper() in run("erase", "--subject", PERSON, "--dry-run").stdout
     assert run("erase", "--subject", PERSON).returncode == 0
     assert "shouted" in {row["trace_id"] for row in rows_of(lake, "traces")}

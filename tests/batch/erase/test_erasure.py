@@ -348,17 +348,21 @@ def test_a_number_without_its_country_is_read_as_the_policy_reads_it(
 ) -> None:
     """Its stand-in in texts of others is that of the whole number, in the policy's regions."""
     placeholder = Pseudonyms(KEYS, ["NZ"]).placeholder("PHONE_NUMBER", "+64 3 345 6789")
-    flush(lake, [trace("calls", messages=say(f"Call {placeholder}"))])
+    flush(lake, [trace("asked-to-call", messages=say(f"Call {placeholder}"))])
     plain = erasure(again(lake), ids=frozenset({"03 345 6789"}))
     assert plain.look()[0].nothing
     read = erasure(again(lake), ids=frozenset({"03 345 6789"}), regions=["NZ"])
-    assert read.run().named == {"03 345 6789"}
-    assert marks_in_folder(tmp_path, ["calls", placeholder]) == []
+    assert read.run().named == frozenset({"03 345 6789"})
+    assert marks_in_folder(tmp_path, ["asked-to-call", placeholder]) == []
 
 
 def test_ids_of_events_that_earlier_versions_put_down_are_still_read() -> None:
     """And the marks that stand there now; neither is taken for the other."""
-    said = [{"events": ["a", "b"]}, {"event_marks": marks_of_events([KEYS], ["c"])}, {}]
+    said: list[dict[str, Any]] = [
+        {"events": ["a", "b"]},
+        {"event_marks": marks_of_events([KEYS], ["c"])},
+        {},
+    ]
     assert events_of(said) == {"a", "b"}
     marks = Marks([KEYS], events=event_marks_of(said))
     assert marks.events_among(["a", "b", "c", "d"]) == {"c"}

@@ -61,7 +61,9 @@ PLACES: dict[str, Callable[[str, str], Trace | Feedback]] = {
         ],
     ),
     "comment": lambda n, t: feedback(f"f-{n}", f"base-{n[-1]}", comment=t),
-    "correction": lambda n, t: feedback(f"f-{n}", f"base-{n[-1]}", **EDIT, corrected_response=t),
+    "correction": lambda n, t: feedback(
+        f"f-{n}", f"base-{n[-1]}", **dict[str, Any](EDIT), corrected_response=t
+    ),
 }
 
 
@@ -143,7 +145,7 @@ def erased(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, dict[str, An
     assert marks_in_folder(folder, ["gone-"])
     on_shelf = OnShelf(shelf(folder / "releases"), Signer(KEYS.receipt), lambda *_: None)
     ended = erasure(open_lake(folder), ids=frozenset((*IDS, PHONE)), releases=on_shelf).run()
-    assert ended.named == {*IDS, PHONE}
+    assert ended.named == frozenset((*IDS, PHONE))
     gone = sorted(before - {row["label_event_id"] for row in rows_of(lake, "labels")})
     return open_lake(folder), json.loads(ended.receipt), gone
 
