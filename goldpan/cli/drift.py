@@ -20,6 +20,7 @@ from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
 from goldpan.cli.main import NO
 from goldpan.cli.plain_numbers import Number, Whole
+from goldpan.cli.shown import marked
 from lake.tables import Lake
 
 _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
@@ -132,15 +133,19 @@ def _show(console: Console, found: Report) -> None:
         before, after = map(_rate_text, found.failure_rate)
         console.print(f"failed, of what was decided: {before} before, {after} now")
     for name, why in found.passed_over.items():
-        console.print(f"[dim]{name}: not compared: {why}[/]", soft_wrap=True)
+        console.print(marked("dim", f"{name}: not compared: {why}"), soft_wrap=True)
     if found.drifted:
-        console.print(f"[red]drifted[/]: {', '.join(found.drifted)}", soft_wrap=True)
+        console.print(marked("red", "drifted", f": {', '.join(found.drifted)}"), soft_wrap=True)
     elif found.findings:
-        console.print("[green]ok[/]: nothing has drifted")
+        console.print(marked("green", "ok", ": nothing has drifted"))
     else:
         console.print(
-            "[red]nothing could be compared[/]: rows are missing in the window, or in what it is "
-            "compared with; see --until, --days and --against-days",
+            marked(
+                "red",
+                "nothing could be compared",
+                ": rows are missing in the window, or in what it is compared with; see --until, "
+                "--days and --against-days",
+            ),
             soft_wrap=True,
         )
 
@@ -154,11 +159,9 @@ def _table(findings: tuple[Finding, ...]) -> Table:
     for column in table.columns[1:4]:
         column.justify = "right"
     for one in findings:
-        mark = "[red]" if one.drifted else ""
+        feature = marked("red" if one.drifted else "", one.feature)
         rows = " / ".join(count_text(round(many)) for many in one.rows)
-        table.add_row(
-            f"{mark}{one.feature}", f"{one.distance:.3f}", f"{one.adjusted:.2g}", rows, _most(one)
-        )
+        table.add_row(feature, f"{one.distance:.3f}", f"{one.adjusted:.2g}", rows, _most(one))
     return table
 
 

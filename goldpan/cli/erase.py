@@ -17,6 +17,7 @@ from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
 from goldpan.cli.main import NO
 from goldpan.cli.progress import progress
+from goldpan.cli.shown import marked
 
 _IDS = click.File(encoding="utf-8")
 
@@ -105,7 +106,7 @@ def _show_ended(console: Console, call: Call, ended: Ended, said: dict[str, Any]
     for one in OUT_OF_REACH:
         console.print(f"- {one}", soft_wrap=True)
     where = f"{call.settings.lake.uri}/erasures/{ended.number}.receipt.json"
-    console.print(f"[green]done[/]: receipt {where}", soft_wrap=True)
+    console.print(marked("green", "done", f": receipt {where}"), soft_wrap=True)
     console.print(f"signed by {said['signed_by']}", soft_wrap=True)
 
 
@@ -129,8 +130,12 @@ def _show_releases(console: Console, releases: list[dict[str, Any]]) -> None:
 def _show_aside(console: Console, aside: dict[str, int]) -> None:
     if aside["sealed_payloads"]:
         console.print(
-            f"[yellow]{count_text(aside['sealed_payloads'])} sealed payloads in quarantine could "
-            "not be opened[/]: nobody looked into them (--unopened)",
+            marked(
+                "yellow",
+                f"{count_text(aside['sealed_payloads'])} sealed payloads in quarantine could not "
+                "be opened",
+                ": nobody looked into them (--unopened)",
+            ),
             soft_wrap=True,
         )
     if aside["quarantined_without_payload"]:
@@ -169,7 +174,9 @@ def list_(call: Call) -> None:
         for one in found:
             console.print(f"{one.number}: {count_text(_rows(one.said))} rows", soft_wrap=True)
         for number in unfinished:
-            console.print(f"[yellow]{number}: not finished[/], run it again", soft_wrap=True)
+            console.print(
+                marked("yellow", f"{number}: not finished", ", run it again"), soft_wrap=True
+            )
 
     call.answer(data, show)
 
@@ -194,9 +201,9 @@ def verify(ctx: click.Context, call: Call, *, receipt: Path) -> None:
 
     def show(console: Console) -> None:
         if signed_by is None:
-            console.print("[red]changed[/]: the signature does not hold")
+            console.print(marked("red", "changed", ": the signature does not hold"))
         else:
-            whose = "a key of yours" if ours else "[red]a key that is none of yours[/]"
+            whose = "a key of yours" if ours else "a key that is none of yours"
             console.print(f"signed by {signed_by}, {whose}", soft_wrap=True)
             _show_tables(console, said["tables"], "versions")
 

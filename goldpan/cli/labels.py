@@ -17,6 +17,7 @@ from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
 from goldpan.cli.plain_numbers import Whole
 from goldpan.cli.progress import progress
+from goldpan.cli.shown import marked
 from labels.calibration import Calibration
 
 P = ParamSpec("P")
@@ -167,7 +168,8 @@ def _show_learnt(console: Console, learnt: Calibration, data: Mapping[str, Any])
     )
     if told["points_the_wrong_way"]:
         names = ", ".join(told["points_the_wrong_way"])
-        console.print(f"[yellow]points the wrong way[/]: {names}: mend the policy", soft_wrap=True)
+        what = f": {names}: mend the policy"
+        console.print(marked("yellow", "points the wrong way", what), soft_wrap=True)
     if data["setting"]:
         console.print(f"picture: {data['picture']}", soft_wrap=True)
         console.print(f"to use it: {data['setting']}", soft_wrap=True)

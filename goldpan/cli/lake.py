@@ -12,6 +12,7 @@ from goldpan import keys, wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import bytes_text, count_text
 from goldpan.cli.main import NO
+from goldpan.cli.shown import marked
 from lake.tables import Lake, TableFacts
 from lake.upgrade import upgrade as upgrade_lake
 from lake.verify import Report
@@ -151,8 +152,8 @@ def show_report(console: Console, report: Report) -> None:
         table.add_row(proof.topic, *(count_text(int(number)) for number in numbers))
     console.print(table)
     for problem in report.problems:
-        console.print(f"[red]wrong[/]: {problem}", soft_wrap=True)
+        console.print(marked("red", "wrong", f": {problem}"), soft_wrap=True)
     if report.ok:
-        console.print("[green]ok[/]: every record is in the lake exactly once")
+        console.print(marked("green", "ok", ": every record is in the lake exactly once"))
         if any(proof.expired or proof.erased for proof in report.partitions):
             console.print("but for those that have expired or were erased, which count as dropped")
