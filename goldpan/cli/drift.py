@@ -22,6 +22,8 @@ from goldpan.cli.main import NO
 from goldpan.cli.plain_numbers import Number, Whole
 from goldpan.cli.shown import marked
 from lake.tables import Lake
+from schemas.days import shifted
+from schemas.errors import UsageError
 
 _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
 
@@ -100,6 +102,7 @@ def drift(  # noqa: PLR0913 - one argument an option
         least=least,
         memory_bytes=memory_mib * 2**20,
     )
+    _refuse_beyond(asked)
     found = _compared(call, asked, reference)
     if keep:
         store = Lake(call.settings.lake).location.files(kept.FOLDER)
@@ -112,7 +115,20 @@ def drift(  # noqa: PLR0913 - one argument an option
 def _today(until: datetime | None, settled_days: int) -> date:
     if until is None:
         return wiring.now().date()
-    return date.fromordinal(until.date().toordinal() + 1 + settled_days)
+    return shifted(until.date(), 1 + settled_days)
+
+
+def _refuse_beyond(asked: Asked) -> None:
+    """Raise UsageError if the days that were asked for are not all in the calendar."""
+    try:
+        _, last = asked.reference, asked.window.last
+    except OverflowError:
+        last = date.max
+    if last >= shifted(date.max, -366):
+        raise UsageError(
+            "--until, with --days and --against-days, leads out of the calendar: name a day that "
+            "has been."
+        )
 
 
 def _compared(call: Call, asked: Asked, reference: str | None) -> Report:

@@ -1,7 +1,7 @@
 """``goldpan labels``: find what the worker could not know, learn from reviews, decide anew."""
 
 from collections.abc import Callable, Mapping
-from datetime import date, timedelta
+from datetime import date
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -19,6 +19,7 @@ from goldpan.cli.plain_numbers import Whole
 from goldpan.cli.progress import progress
 from goldpan.cli.shown import marked
 from labels.calibration import Calibration
+from schemas.days import shifted
 
 P = ParamSpec("P")
 
@@ -41,7 +42,7 @@ def with_extent(function: Callable[P, None]) -> Callable[P, None]:
 
 
 def _days_ago(days: int) -> date:
-    return (wiring.now() - timedelta(days=days)).date()
+    return shifted(wiring.now().date(), -days)
 
 
 @click.command()

@@ -323,6 +323,8 @@ class TestCommands:
             ([], "Name one trace"),
             (["tr", "--verdict", "good"], "Invalid value for '--verdict'"),
             (["nowhere", "--verdict", "pass"], "no label event"),
+            (["tr", "--verdict", "pass", "--reviewer", ""], "--reviewer is empty"),
+            (["tr", "--verdict", "pass", "--reviewer", "  "], "--reviewer is empty"),
         ],
     )
     def test_wrong_use_is_told_in_one_sentence(
