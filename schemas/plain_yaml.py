@@ -6,7 +6,7 @@ and `2026-02-29` for an error without a line. Here these are texts, as in YAML 1
 """
 
 import re
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import yaml
 
@@ -38,4 +38,4 @@ class PlainLoader(yaml.SafeLoader):
     """Reads a document into mappings, lists, texts, numbers, booleans and None."""
 
     yaml_implicit_resolvers: Any = _resolvers()
-    yaml_constructors: Any = {**yaml.SafeLoader.yaml_constructors, f"{_TAG}float": _float}  # noqa: RUF012
+    yaml_constructors: ClassVar[Any] = {**yaml.SafeLoader.yaml_constructors, f"{_TAG}float": _float}

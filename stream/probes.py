@@ -1,9 +1,12 @@
 """The worker's HTTP port: /metrics, /livez and /readyz."""
 
+import contextlib
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
-from typing import Any
+from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
@@ -14,11 +17,69 @@ Health = Callable[[], str | None]
 """Returns None if all is well, or one sentence that says what is not."""
 
 
+MOST_CONNECTIONS: Final = 32
+IDLE_SECONDS: Final = 5.0
+"""Somebody who says nothing for so long, in the middle of a request, is not waited for."""
+WHOLE_SECONDS: Final = 30.0
+"""No request and its answer take longer than this, however busily they go on."""
+
+_Socket = socket.socket | tuple[bytes, socket.socket]
+
+
 class _Server(ThreadingMixIn, WSGIServer):
+    """Serves each connection in a thread, few at a time and none for long.
+
+    Half-open connections of others must not spend the worker's files and threads: where there are
+    too many, the oldest makes room for the newest, so that a probe still gets its answer.
+    """
+
     daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, *of: Any, **more: Any) -> None:
+        self._open: dict[_Socket, float] = {}
+        self._lock = threading.Lock()
+        super().__init__(*of, **more)
+
+    def process_request(self, request: _Socket, client_address: Any) -> None:
+        """Serve a connection; end the oldest if there are too many."""
+        with self._lock:
+            self._open[request] = time.monotonic()
+            surplus = list(self._open)[:-MOST_CONNECTIONS]
+        for one in surplus:
+            self._end(one)
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """End what has gone on for too long; called about twice a second."""
+        super().service_actions()
+        before = time.monotonic() - WHOLE_SECONDS
+        with self._lock:
+            late = [one for one, since in self._open.items() if since < before]
+        for one in late:
+            self._end(one)
+
+    def shutdown_request(self, request: _Socket) -> None:
+        """Close a connection that has been served."""
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: _Socket, client_address: Any) -> None:
+        """Say nothing: the client has gone, or was too slow."""
+
+    def _end(self, request: _Socket) -> None:
+        """Let the thread of a connection find that it has ended; the thread closes it."""
+        with self._lock:
+            self._open.pop(request, None)
+        with contextlib.suppress(OSError):
+            if isinstance(request, socket.socket):
+                request.shutdown(socket.SHUT_RDWR)
 
 
 class _Quiet(WSGIRequestHandler):
+    timeout = IDLE_SECONDS
+
     def log_message(self, *args: Any) -> None:
         """Say nothing: a probe comes every few seconds."""
 

@@ -7,7 +7,7 @@ days, whose feedback is still to come, would always look different.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
@@ -38,13 +38,14 @@ from lake.parquet import PARTITION_COLUMN
 from lake.snapshot import Snapshot, snapshot
 from lake.tables import Lake
 from schemas.arrow import PRIMARY_TABLES
+from schemas.days import shifted
 from schemas.errors import FatalError
 
 EPOCH: Final = date(1970, 1, 1)
 VALUES: Final = 50
 """So many values of a category, and keys of segments, are told apart: the commonest."""
 
-_CLOCKS: Final = timedelta(days=2)  # a label cannot be older than its trace, but for wrong clocks
+_CLOCKS: Final = 2  # a label cannot be older than its trace, but for wrong clocks
 _TABLES: Final = ("traces", "labels", "quarantine", "redactions")
 _DAY: Final = f"datediff('day', DATE '1970-01-01', {PARTITION_COLUMN})"
 _DAY_US: Final = 86_400_000_000
@@ -92,7 +93,7 @@ class Period:
     def _dataset(self, table: Snapshot) -> Any:
         first, last = self._days
         if table.name == "labels":
-            return table.dataset((first - _CLOCKS, last + timedelta(days=self._settled + 1)))
+            return table.dataset((shifted(first, -_CLOCKS), shifted(last, self._settled + 1)))
         return table.dataset((first, last))
 
     def commonest(self) -> Told:

@@ -6,7 +6,6 @@ use more memory than it is given.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -19,11 +18,12 @@ from batch.release import query
 from batch.release.spec import Spec
 from lake.snapshot import Snapshot
 from schemas.arrow import MICROS, TABLES
+from schemas.days import shifted
 from schemas.errors import FatalError, UsageError
 
 CELLS: Final = "cells"
 SYNTHETIC: Final = "synthetic_rows"
-_CLOCKS: Final = timedelta(days=2)  # a label cannot be older than its trace, but for wrong clocks
+_CLOCKS: Final = 2  # a label cannot be older than its trace, but for wrong clocks
 
 
 def unbound(name: str) -> Any:
@@ -86,7 +86,9 @@ class Engine:
     ) -> None:
         self._connection = connect(folder, memory_bytes)
         first, last = spec.window.days
-        lately = None if labels.as_of is None else (first - _CLOCKS, labels.as_of.date() + _CLOCKS)
+        lately = None
+        if labels.as_of is not None:
+            lately = shifted(first, -_CLOCKS), shifted(labels.as_of.date(), _CLOCKS)
         self._connection.register("traces", traces.dataset((first, last)))
         self._connection.register("labels", labels.dataset(lately))
         self._connection.register("all_traces", traces.dataset())

@@ -22,6 +22,8 @@ from pydantic import (
 from batch.release.columns import NO_LABEL, NUMBERS, TEXTS, is_known
 from schemas.documents import Part, checked, read_mapping
 from schemas.errors import UsageError
+from schemas.lists import ids_of
+from schemas.own_files import as_text, read_text
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=512)]
@@ -243,19 +245,15 @@ def load_spec(path: Path) -> Spec:
 
     Raises UsageError with the line and the reason.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise UsageError(f"The spec {path} cannot be read: {reason}.") from None
+    text = read_text(path, f"The spec {path}")
 
-    def beside(name: str) -> str:
-        return (path.parent / name).read_text(encoding="utf-8")
+    def beside(name: str) -> bytes:
+        return (path.parent / name).read_bytes()
 
     return parse_spec(text, str(path), beside)
 
 
-def parse_spec(text: str, name: str, beside: Callable[[str], str] | None = None) -> Spec:
+def parse_spec(text: str, name: str, beside: Callable[[str], bytes] | None = None) -> Spec:
     """Parse a spec; ``name`` stands for it in messages, ``beside`` reads a file it names.
 
     Raises UsageError with the line and the reason.
@@ -268,9 +266,11 @@ def parse_spec(text: str, name: str, beside: Callable[[str], str] | None = None)
     return checked(Spec, document, tree, name)
 
 
-def _lines(file: str, where: str, beside: Callable[[str], str]) -> list[str]:
+def _lines(file: str, where: str, beside: Callable[[str], bytes]) -> list[str]:
     try:
-        lines = beside(file).splitlines()
-    except (OSError, UnicodeDecodeError):
-        raise UsageError(f"{where}: the file {file} cannot be read.") from None
-    return [line.strip() for line in lines if line.strip()]
+        return ids_of(as_text(beside(file)))
+    except OSError as error:
+        reason = error.strerror
+    except ValueError as error:
+        reason = str(error)
+    raise UsageError(f"{where}: the file {file} cannot be read: {reason}.")

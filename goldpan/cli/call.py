@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 
 from goldpan import logs
+from goldpan.cli.shown import PlainConsole
 from goldpan.setting_names import CONFIG_VARIABLE
 from goldpan.settings import Settings, load
 
@@ -21,7 +22,7 @@ P = ParamSpec("P")
 WIDTH_UNWATCHED: Final = 120
 
 
-class _Console(Console):
+class _Console(PlainConsole):
     """A console that says no more, and raises nothing, once its reader (`head`, say) has gone."""
 
     def on_broken_pipe(self) -> None:
@@ -42,7 +43,7 @@ class Call:
     settings: Settings
     machine: bool
     config: Path | None
-    console: Console = field(default_factory=lambda: _Console(highlight=False, width=_width()))
+    console: Console = field(default_factory=lambda: _Console(width=_width()))
 
     def answer(self, data: Any, show: Callable[[Console], None]) -> None:
         """Print ``data`` as JSON, or let ``show`` print the same for a person."""

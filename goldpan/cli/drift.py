@@ -20,7 +20,10 @@ from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
 from goldpan.cli.main import NO
 from goldpan.cli.plain_numbers import Number, Whole
+from goldpan.cli.shown import marked
 from lake.tables import Lake
+from schemas.days import shifted
+from schemas.errors import UsageError
 
 _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
 
@@ -99,6 +102,7 @@ def drift(  # noqa: PLR0913 - one argument an option
         least=least,
         memory_bytes=memory_mib * 2**20,
     )
+    _refuse_beyond(asked)
     found = _compared(call, asked, reference)
     if keep:
         store = Lake(call.settings.lake).location.files(kept.FOLDER)
@@ -111,7 +115,20 @@ def drift(  # noqa: PLR0913 - one argument an option
 def _today(until: datetime | None, settled_days: int) -> date:
     if until is None:
         return wiring.now().date()
-    return date.fromordinal(until.date().toordinal() + 1 + settled_days)
+    return shifted(until.date(), 1 + settled_days)
+
+
+def _refuse_beyond(asked: Asked) -> None:
+    """Raise UsageError if the days that were asked for are not all in the calendar."""
+    try:
+        _, last = asked.reference, asked.window.last
+    except OverflowError:
+        last = date.max
+    if last >= shifted(date.max, -366):
+        raise UsageError(
+            "--until, with --days and --against-days, leads out of the calendar: name a day that "
+            "has been."
+        )
 
 
 def _compared(call: Call, asked: Asked, reference: str | None) -> Report:
@@ -132,15 +149,19 @@ def _show(console: Console, found: Report) -> None:
         before, after = map(_rate_text, found.failure_rate)
         console.print(f"failed, of what was decided: {before} before, {after} now")
     for name, why in found.passed_over.items():
-        console.print(f"[dim]{name}: not compared: {why}[/]", soft_wrap=True)
+        console.print(marked("dim", f"{name}: not compared: {why}"), soft_wrap=True)
     if found.drifted:
-        console.print(f"[red]drifted[/]: {', '.join(found.drifted)}", soft_wrap=True)
+        console.print(marked("red", "drifted", f": {', '.join(found.drifted)}"), soft_wrap=True)
     elif found.findings:
-        console.print("[green]ok[/]: nothing has drifted")
+        console.print(marked("green", "ok", ": nothing has drifted"))
     else:
         console.print(
-            "[red]nothing could be compared[/]: rows are missing in the window, or in what it is "
-            "compared with; see --until, --days and --against-days",
+            marked(
+                "red",
+                "nothing could be compared",
+                ": rows are missing in the window, or in what it is compared with; see --until, "
+                "--days and --against-days",
+            ),
             soft_wrap=True,
         )
 
@@ -154,11 +175,9 @@ def _table(findings: tuple[Finding, ...]) -> Table:
     for column in table.columns[1:4]:
         column.justify = "right"
     for one in findings:
-        mark = "[red]" if one.drifted else ""
+        feature = marked("red" if one.drifted else "", one.feature)
         rows = " / ".join(count_text(round(many)) for many in one.rows)
-        table.add_row(
-            f"{mark}{one.feature}", f"{one.distance:.3f}", f"{one.adjusted:.2g}", rows, _most(one)
-        )
+        table.add_row(feature, f"{one.distance:.3f}", f"{one.adjusted:.2g}", rows, _most(one))
     return table
 
 

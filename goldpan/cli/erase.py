@@ -21,6 +21,7 @@ from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
 from goldpan.cli.main import NO
 from goldpan.cli.progress import progress
+from goldpan.cli.shown import marked
 from schemas.errors import UsageError
 
 _IDS = click.File("rb")
@@ -192,7 +193,8 @@ def _show_unchanged(console: Console) -> None:
 def _show_missed(console: Console, data: dict[str, Any]) -> None:
     """Say of whom nothing was found."""
     if not data["found"]:
-        console.print("[yellow]found nobody[/]: no row is of, or names, whom you named")
+        rest = ": no row is of, or names, whom you named"
+        console.print(marked("yellow", "found nobody", rest))
     elif data["found_nothing_of"]:
         missed = data["found_nothing_of"]
         console.print(
@@ -241,15 +243,17 @@ def _show_releases(console: Console, releases: list[dict[str, Any]]) -> None:
 
 def _show_aside(console: Console, aside: dict[str, Any]) -> None:
     if aside.get("redaction_keys"):
-        console.print(
-            f"[yellow]rows under lost redaction keys ({', '.join(aside['redaction_keys'])})[/]: "
-            "nobody can tell who stands in them",
-            soft_wrap=True,
-        )
+        lost = f"rows under lost redaction keys ({', '.join(aside['redaction_keys'])})"
+        rest = ": nobody can tell who stands in them"
+        console.print(marked("yellow", lost, rest), soft_wrap=True)
     if aside["sealed_payloads"]:
         console.print(
-            f"[yellow]{count_text(aside['sealed_payloads'])} sealed payloads in quarantine could "
-            "not be opened[/]: nobody looked into them (--unopened)",
+            marked(
+                "yellow",
+                f"{count_text(aside['sealed_payloads'])} sealed payloads in quarantine could not "
+                "be opened",
+                ": nobody looked into them (--unopened)",
+            ),
             soft_wrap=True,
         )
     if aside["quarantined_without_payload"]:
@@ -297,7 +301,9 @@ def list_(call: Call) -> None:
                 markup=False,
             )
         for number in unfinished:
-            console.print(f"[yellow]{number}: not finished[/], run it again", soft_wrap=True)
+            console.print(
+                marked("yellow", f"{number}: not finished", ", run it again"), soft_wrap=True
+            )
 
     call.answer(data, show)
 
@@ -338,7 +344,7 @@ def verify(ctx: click.Context, call: Call, *, receipt: Path, signed_by: str | No
 
     def show(console: Console) -> None:
         if signer is None:
-            console.print("[red]changed[/]: the signature does not hold")
+            console.print(marked("red", "changed", ": the signature does not hold"))
         else:
             console.print(f"unchanged, signed by {signer}{_whose(data)}", soft_wrap=True)
             _show_tables(console, said["tables"], "versions")
@@ -351,7 +357,7 @@ def verify(ctx: click.Context, call: Call, *, receipt: Path, signed_by: str | No
 def _whose(data: dict[str, Any]) -> str:
     """Return what is known of the key that signed a receipt."""
     if data["expected"] is not None:
-        return ", the key you named" if data["expected"] else ", [red]not the key you named[/]"
+        return ", the key you named" if data["expected"] else ", not the key you named"
     if data["ours"] is None:
         return ": compare it with the key that you were given (--signed-by)"
-    return ", a key of yours" if data["ours"] else ", [red]a key that is none of yours[/]"
+    return ", a key of yours" if data["ours"] else ", a key that is none of yours"

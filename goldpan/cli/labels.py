@@ -1,7 +1,7 @@
 """``goldpan labels``: find what the worker could not know, learn from reviews, decide anew."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -17,7 +17,9 @@ from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
 from goldpan.cli.plain_numbers import Whole
 from goldpan.cli.progress import progress
+from goldpan.cli.shown import marked
 from labels.calibration import Calibration
+from schemas.days import shifted
 
 P = ParamSpec("P")
 
@@ -40,7 +42,7 @@ def with_extent(function: Callable[P, None]) -> Callable[P, None]:
 
 
 def _days_ago(days: int) -> date:
-    return (wiring.now() - timedelta(days=days)).date()
+    return shifted(wiring.now().date(), -days)
 
 
 @click.command()
@@ -174,7 +176,8 @@ def _show_learnt(console: Console, learnt: Calibration, data: Mapping[str, Any])
     )
     if told["points_the_wrong_way"]:
         names = ", ".join(told["points_the_wrong_way"])
-        console.print(f"[yellow]points the wrong way[/]: {names}: mend the policy", soft_wrap=True)
+        what = f": {names}: mend the policy"
+        console.print(marked("yellow", "points the wrong way", what), soft_wrap=True)
     if data["setting"]:
         console.print(f"picture: {data['picture']}", soft_wrap=True)
         console.print(f"to use it: {data['setting']}", soft_wrap=True)

@@ -13,6 +13,7 @@ from goldpan import held, keys, wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import bytes_text, count_text
 from goldpan.cli.main import NO
+from goldpan.cli.shown import marked
 from goldpan.held import Topics
 from lake.tables import Lake, TableFacts
 from lake.upgrade import upgrade as upgrade_lake
@@ -167,9 +168,9 @@ def show_report(console: Console, report: Report, topics: Topics | None = None) 
     if topics is not None:
         console.print(_topics_table(topics))
     for problem in report.problems:
-        console.print(f"[red]wrong[/]: {problem}", soft_wrap=True)
+        console.print(marked("red", "wrong", f": {problem}"), soft_wrap=True)
     if report.ok:
-        console.print(f"[green]ok[/]: {_claim(report, topics)}", soft_wrap=True)
+        console.print(marked("green", "ok", f": {_claim(report, topics)}"), soft_wrap=True)
         if any(proof.expired or proof.erased for proof in report.partitions):
             console.print("but for those that have expired or were erased, which count as dropped")
 

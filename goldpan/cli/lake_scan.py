@@ -19,6 +19,7 @@ from goldpan.cli.figures import count_text
 from goldpan.cli.main import NO
 from goldpan.cli.plain_numbers import Whole
 from goldpan.cli.progress import progress
+from goldpan.cli.shown import marked
 from lake.tables import Lake
 from redact.config import RedactSettings
 from redact.keys import KEY_BYTES, Keys, load_known_keys
@@ -190,9 +191,10 @@ def _show(console: Console, report: Report, policy: str | None) -> None:
         looked += f", {count_text(report.passed_over)} passed over"
     console.print(looked, soft_wrap=True)
     if report.ok:
-        console.print("[green]ok[/]: today's policy would change nothing in them")
+        console.print(marked("green", "ok", ": today's policy would change nothing in them"))
         return
-    console.print(f"[red]found[/]: {_types_text(report.types()) or 'rows to set aside'}")
+    found = _types_text(report.types()) or "rows to set aside"
+    console.print(marked("red", "found", f": {found}"))
     for hint in hints(report):
         console.print(hint, soft_wrap=True, markup=False)
     for command in commands(report, policy):

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 
 from goldpan.cli.call import Call
+from goldpan.cli.shown import PlainConsole, visible
 
 Report = Callable[[str, int, int], None]
 """Told what is done, how much of it is, and of how much (0: nobody knows)."""
@@ -25,9 +25,12 @@ def lines_of(file: Path, *, watched: bool) -> Iterator[BinaryIO]:
     if file == STDIN:
         yield sys.stdin.buffer
         return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
     with (
-        Progress(console=Console(stderr=True), transient=True, disable=not watched) as bar,
-        bar.open(file, "rb", description=file.name) as lines,
+        Progress(
+            *columns, console=PlainConsole(stderr=True), transient=True, disable=not watched
+        ) as bar,
+        bar.open(file, "rb", description=visible(file.name)) as lines,
     ):
         yield lines
 
@@ -37,11 +40,11 @@ def progress(call: Call) -> Iterator[Report]:
     """Yield what a command reports its progress to; shown only if a person watches."""
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.fields[done]}"),
     )
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not call.watched) as bar:
         task = bar.add_task("", total=None, done="")
 

@@ -18,6 +18,7 @@ from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
 from goldpan.cli.main import NO
 from goldpan.cli.progress import STDIN, lines_of
+from goldpan.cli.shown import marked
 from redact.config import RedactSettings
 from redact.findings import Finding
 from redact.keys import KEY_BYTES, load_keys
@@ -238,7 +239,7 @@ def _show(console: Console, checked: Checked, policy: Policy) -> None:
     for file, number, detail in checked.problems:
         console.print(f"{file}:{number}: {detail}", soft_wrap=True, markup=False)
     for one in checked.missed:
-        console.print(f"[red]missed[/]: {one}", soft_wrap=True)
+        console.print(marked("red", "missed", f": {one}"), soft_wrap=True)
 
 
 def _table(scores: Scores) -> Table:

@@ -43,6 +43,7 @@ from goldpan.cli.release_show import (
     standing_json,
     strata_table,
 )
+from goldpan.cli.shown import PlainConsole, marked, visible
 from lake.objects import FolderStore
 from lake.snapshot import snapshot
 from lake.tables import Lake
@@ -115,7 +116,7 @@ def _of(shelf: Shelf, built: Built) -> Standing:
 @contextmanager
 def _progress(call: Call) -> Iterator[Progress]:
     """Yield what the steps of a build are told to; shown only if a person watches."""
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     if not call.watched:
         yield lambda _what: None
         return
@@ -180,13 +181,15 @@ def show(call: Call, *, release: str, sheet: bool) -> None:
 
     def tell(console: Console) -> None:
         if one.withdrawn:
-            console.print("[red]withdrawn[/]: do not use it")
+            console.print(marked("red", "withdrawn", ": do not use it"))
         if gone:
             console.print(
-                f"[yellow]{count_text(gone)} of its rows were erased[/]; below is as built"
+                marked(
+                    "yellow", f"{count_text(gone)} of its rows were erased", "; below is as built"
+                )
             )
         if sheet:
-            console.print(Markdown(shelf.read(one, SHEET).decode()))
+            console.print(Markdown(visible(shelf.read(one, SHEET).decode())))
             return
         console.print(f"{one.name}@{one.version}: {rows_text(manifest)}")
         console.print(f"digest sha256:{one.digest}", soft_wrap=True)

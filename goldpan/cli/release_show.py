@@ -6,6 +6,7 @@ from typing import Any, Final
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from batch.release.build import Built
 from batch.release.diff import Difference
@@ -13,6 +14,7 @@ from batch.release.shelf import Standing
 from batch.release.verify import Verdict
 from batch.release.version import Level
 from goldpan.cli.figures import count_text
+from goldpan.cli.shown import marked
 
 DIGITS: Final = 12
 """So many digits of a digest are shown where it only has to be told from others."""
@@ -25,10 +27,10 @@ def rows_text(true: Mapping[str, Any]) -> str:
     return f"{count} rows, {count_text(made)} of them synthetic" if made else f"{count} rows"
 
 
-def policies_text(policies: Mapping[str, int]) -> str:
+def policies_text(policies: Mapping[str, int]) -> Text:
     """Return that rows are of more than one redaction policy, and how many of each."""
     each = ", ".join(f"{policy} {count_text(many)}" for policy, many in sorted(policies.items()))
-    return f"[yellow]rows of {len(policies)} redaction policies[/]: {each}"
+    return marked("yellow", f"rows of {len(policies)} redaction policies", f": {each}")
 
 
 def built_json(built: Built) -> dict[str, Any]:
@@ -97,7 +99,7 @@ def strata_table(manifest: Mapping[str, Any]) -> Table:
 def show_verdict(console: Console, verdict: Verdict, *, passes: bool) -> None:
     """Print what a verification found."""
     for problem in verdict.problems:
-        console.print(f"[red]wrong[/]: {problem}", soft_wrap=True)
+        console.print(marked("red", "wrong", f": {problem}"), soft_wrap=True)
     if verdict.withdrawn is not None:
         console.print(f"withdrawn: {verdict.withdrawn}", markup=False, soft_wrap=True)
         if verdict.ok and not passes:
@@ -107,9 +109,9 @@ def show_verdict(console: Console, verdict: Verdict, *, passes: bool) -> None:
             )
     if passes:
         gone = f" except {count_text(verdict.erased)} erased rows" if verdict.erased else ""
+        rows = f"{count_text(verdict.rows)} rows, sha256:{verdict.digest}"
         console.print(
-            f"[green]ok{gone}[/]: {verdict.name}@{verdict.version}, "
-            f"{count_text(verdict.rows)} rows, sha256:{verdict.digest}",
+            marked("green", f"ok{gone}", f": {verdict.name}@{verdict.version}, {rows}"),
             soft_wrap=True,
         )
     for key in verdict.publishers:

@@ -20,6 +20,7 @@ from goldpan.cli.figures import bytes_text, count_text
 from goldpan.cli.main import NO
 from goldpan.cli.plain_numbers import Number, Whole
 from goldpan.cli.progress import Report, progress
+from goldpan.cli.shown import marked
 
 KEEP_HOURS = 24
 
@@ -173,14 +174,22 @@ def _show_waiting(
     """Print what a person has to bring to its end."""
     for one in waiting:
         console.print(
-            f"[yellow]{one.table}, {one.day}[/] waits: a flush, or a re-drive, of rows of that day "
-            "has not come to its end; `goldpan lake verify` tells what to do",
+            marked(
+                "yellow",
+                f"{one.table}, {one.day}",
+                " waits: a flush, or a re-drive, of rows of that day has not come to its end; "
+                "`goldpan lake verify` tells what to do",
+            ),
             soft_wrap=True,
         )
     for replay in staged:
         console.print(
-            f"[yellow]replay {replay.name}[/] holds {count_text(replay.rows)} staged rows of days "
-            f"that are over: `goldpan replay promote {replay.name}`, or `abandon` it",
+            marked(
+                "yellow",
+                f"replay {replay.name}",
+                f" holds {count_text(replay.rows)} staged rows of days that are over: "
+                f"`goldpan replay promote {replay.name}`, or `abandon` it",
+            ),
             soft_wrap=True,
         )
 

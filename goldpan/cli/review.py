@@ -44,7 +44,10 @@ def with_reviewer(function: Callable[P, None]) -> Callable[P, None]:
     )
     @wraps(function)
     def command(*args: P.args, **kwargs: P.kwargs) -> None:
-        kwargs["reviewer"] = kwargs["reviewer"] or _login()
+        given = kwargs["reviewer"]
+        if isinstance(given, str) and not given.strip():
+            raise UsageError("--reviewer is empty: say who judges, or leave it out.")
+        kwargs["reviewer"] = _login() if given is None else given
         function(*args, **kwargs)
 
     return command

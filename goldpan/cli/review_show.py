@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich.console import Console
-from rich.markup import escape
 from rich.rule import Rule
 
 from batch.reviews.desk import Handed
 from batch.reviews.export import rfc3339
 from batch.reviews.numbers import segment_json
 from batch.reviews.sight import Row, Sight
+from goldpan.cli.shown import marked, visible
 
 ASKED: Final = "Was the answer good (pass) or bad (fail)? If it cannot be told: unknown."
 _LONG: Final = 2_000
@@ -45,7 +45,7 @@ def item_json(handed: Handed, sight: Sight | None, *, blind: bool) -> dict[str, 
 
 def show_item(console: Console, data: Mapping[str, Any]) -> None:
     """Print an item: the conversation, what was said of it, what is asked."""
-    console.print(Rule(escape(data["trace_id"]), align="left"))
+    console.print(Rule(visible(data["trace_id"]), align="left"))
     segment = ", ".join(f"{k}={v}" for k, v in data["segment"].items() if v is not None)
     console.print(f"{segment}  until {data['claimed_until']}", style="dim", markup=False)
     if data["conversation"] is None:
@@ -107,4 +107,4 @@ def _result(call: Mapping[str, Any]) -> str:
 
 def _say(console: Console, who: str, text: str, style: str = "blue") -> None:
     cut = text if len(text) <= _LONG else f"{text[:_LONG]}… ({len(text) - _LONG} more characters)"
-    console.print(f"[{style}]{escape(who)}[/]: {escape(cut)}", soft_wrap=True)
+    console.print(marked(style, who, f": {cut}"), soft_wrap=True)

@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -19,6 +19,7 @@ from goldpan.cli.figures import bytes_text, count_text
 from goldpan.cli.plain_numbers import Whole
 from lake.tables import LAYOUTS, Lake, Table
 from lake.upkeep import vacuum
+from schemas.days import shifted
 
 P = ParamSpec("P")
 _MIB = 2**20
@@ -65,7 +66,7 @@ def compact_(
     Example:
       goldpan lake compact --dry-run
     """
-    before = wiring.now().date() - timedelta(days=settled_days)
+    before = shifted(wiring.now().date(), -settled_days)
     found = {table: _plan(table, before, target_mib * _MIB) for table in _tables(call, names)}
     if dry_run:
         batches = [batch for some in found.values() for batch in some]

@@ -6,13 +6,18 @@ again: both bound the range of each partition.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
+from typing import Final
 
 from lake.ledger import Source
+from schemas.days import shifted
 from schemas.errors import UsageError
 
 Bound = int | datetime
 """An offset, or a time; a time stands for the first record of that time (of Kafka) or later."""
+
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""The first time that a record of Kafka can have: whoever asks from before it means all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +67,12 @@ def parse_bound(text: str) -> Bound:
         return int(text)
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise UsageError(
             f"{text!r} is neither an offset nor a time such as 2026-10-01T00:00:00Z."
         ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return max(moment, _FIRST)
 
 
 def parse_days(text: str) -> Asked:
@@ -81,7 +87,7 @@ def parse_days(text: str) -> Asked:
         raise UsageError(
             f"--days {text}: give a day such as 2026-10-01, or 2026-10-01..2026-10-31."
         ) from None
-    return asked(_midnight(days[0]), _midnight(days[1] + timedelta(days=1)))
+    return asked(_midnight(days[0]), _midnight(shifted(days[1], 1)))
 
 
 def asked(start: Bound, end: Bound | None) -> Asked:

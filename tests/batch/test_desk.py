@@ -323,6 +323,8 @@ class TestCommands:
             ([], "Name one trace"),
             (["tr", "--verdict", "good"], "Invalid value for '--verdict'"),
             (["nowhere", "--verdict", "pass"], "no label event"),
+            (["tr", "--verdict", "pass", "--reviewer", ""], "--reviewer is empty"),
+            (["tr", "--verdict", "pass", "--reviewer", "  "], "--reviewer is empty"),
         ],
     )
     def test_wrong_use_is_told_in_one_sentence(
@@ -350,6 +352,19 @@ class TestCommands:
         assert list(tmp_path.glob(".goldpan.prom*")) == []
         assert run(["review", "stats"]) == 0
         assert "past their deadline" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("app", ["[/]", "[beta]", "[red]x[/red]", ":warning:", "a\x1b[2Jb"])
+    def test_the_name_of_an_app_is_no_language(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], app: str
+    ) -> None:
+        """Stored text is shown as it is: as markup it would fail the command, or be left out."""
+        lake = self.lake(tmp_path)
+        said = [feedback("o1", "odd"), feedback("o2", "odd", value=1.0)]
+        put(lake, [trace("odd", app=app), *said])
+        assert run(["labels", "reconcile"]) == 0
+        assert run(["review", "stats"]) == 0
+        shown = app.replace("\x1b", "\\x1b")
+        assert f"app={shown}" in capsys.readouterr().out
 
     @pytest.mark.parametrize(
         ("policy", "told"),

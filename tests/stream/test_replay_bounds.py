@@ -80,3 +80,16 @@ def test_what_is_not_stored_yet_is_counted() -> None:
     assert unread(asked(5, 90), KNOWN, at) == 10
     assert unread(asked(85, 1000), KNOWN, at) == 15
     assert unread(parse_days("2026-10-01"), KNOWN, at) == 20
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z"])
+def test_before_all_records_means_from_the_first(text: str) -> None:
+    """Kafka knows no time before 1970: whoever asks from the beginning gets all there is."""
+    assert parse_bound(text) == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def test_the_ends_of_the_calendar_are_days() -> None:
+    """Up to its last day is a range; a moment beyond it is refused."""
+    assert parse_days("2026-10-01..9999-12-31").end == datetime(9999, 12, 31, tzinfo=UTC)
+    with pytest.raises(UsageError, match="neither an offset nor a time"):
+        parse_bound("0001-01-01T00:00:00+14:00")

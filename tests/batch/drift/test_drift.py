@@ -154,6 +154,24 @@ def test_a_release_is_a_reference(at: Path, capsys: pytest.CaptureFixture[str]) 
     assert run([*asked, "--days", "3"]) == 2
 
 
+@pytest.mark.parametrize("until", ["0001-01-01", "0001-02-01", "9999-12-31"])
+def test_days_out_of_the_calendar_are_refused(
+    at: Path, capsys: pytest.CaptureFixture[str], until: str
+) -> None:
+    """The first and the last day there are lead out of it: used wrongly, in one sentence."""
+    assert run(["drift", "--until", until]) == 2
+    assert "out of the calendar" in capsys.readouterr().err
+
+
+def test_a_release_may_ask_from_the_beginning(at: Path) -> None:
+    """A window from the first day of the calendar to the last is all there is."""
+    five_weeks(at / "lake", errors=0.3, model=0.6)
+    Path("far.yaml").write_text(
+        "name: far\nwindow: {from: 0001-01-01, to: 9999-12-31}\nsize: 10\nredaction_policies: any\n"
+    )
+    assert run(["release", "build", "far.yaml", "--dry-run"]) == 0
+
+
 def test_the_commands_of_the_page_run(at: Path) -> None:
     """Each call on `docs/drift.md` gives an answer; the examples of distances are right."""
     five_weeks(at / "lake")

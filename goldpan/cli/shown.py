@@ -1,0 +1,37 @@
+"""Text on a person's terminal: what is stored is shown as it is, and commands nothing there.
+
+Consoles of goldpan take no markup, so a stored `[/]` or `[beta]` is text; colours come from
+`marked`.
+Characters that would move the cursor, or change the order of letters, are shown by their code.
+"""
+
+import re
+from typing import Any, Final
+
+from rich.console import Console
+from rich.text import Text
+
+_HIDDEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
+)
+
+
+def visible(text: str) -> str:
+    """Return a text with the code in place of each control character but tab and line feed."""
+    return _HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def marked(style: str, words: str, rest: str = "") -> Text:
+    """Return words in a style, and what follows them without one."""
+    return Text.assemble((visible(words), style), visible(rest))
+
+
+class PlainConsole(Console):
+    """A console on which every text is only text."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **more)
+
+    def render_str(self, text: str, **more: Any) -> Text:
+        """Return what a text looks like: itself, with control characters shown by their code."""
+        return super().render_str(visible(text), **more)
