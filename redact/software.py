@@ -13,17 +13,22 @@ from redact.given_names import is_given_name
 _FILE: Final = resources.files("redact") / "software_names.txt"
 _NAMES: Final = frozenset(_FILE.read_text(encoding="utf-8").split())
 _WORDS: Final = re.compile(r"[^\W\d_]+")
+_PARTICLES: Final = frozenset(
+    ["al", "da", "de", "del", "der", "di", "du", "el", "la", "van", "von"]
+)
 
 
 def is_no_person(name: str) -> bool:
     """Return whether what a model takes for a person is none by its words.
 
-    That is one with the name of a program and without a given name, and a single word in small
-    letters that is no given name.
+    That is what begins with the name of a program, or has one and no given name; and words in small
+    letters, all or some, without a given name.
     """
     words = _WORDS.findall(name)
+    if not words or words[0].lower() in _NAMES:
+        return True
     if any(is_given_name(word) for word in words):
         return False
-    if len(words) == 1 and words[0].isascii() and words[0].islower():
+    if any(word.isascii() and word.islower() and word not in _PARTICLES for word in words):
         return True
     return any(word.lower() in _NAMES for word in words)
