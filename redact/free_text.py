@@ -3,6 +3,7 @@
 Short texts go to the model together, which is cheaper.
 """
 
+import re
 from collections.abc import Collection, Sequence
 
 from redact.findings import Finding, NamesStage
@@ -15,6 +16,7 @@ from redact.software import is_no_person
 from redact.things import is_fraction, within_code
 from schemas.reasons import Reason
 
+_WORD = re.compile(r"[^\W\d_]{3}")
 _SHORT = 4_000
 """Characters of a text that a model reads in one piece, far within the time of any text."""
 
@@ -92,12 +94,15 @@ class FreeText:
 def _is_likely(text: str, finding: Finding) -> bool:
     """Return whether a finding of the model can be what it says.
 
-    A person is none by the words of its name; a finding with digits is none within a code.
+    A person is none by the words of its name, an address has a word; a finding with digits is none
+    within a code.
     """
     start, end = finding.start, finding.end
     value = text[start:end]
     if finding.type == "PERSON":
         return not is_no_person(value)
+    if finding.type == "STREET_ADDRESS" and _WORD.search(value) is None:
+        return False
     if not any(map(str.isdigit, value)):
         return True
     return not (within_code(text, start, end) or is_fraction(text, start, end))

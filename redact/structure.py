@@ -125,7 +125,39 @@ def leaves(text: str, book: KeyBook) -> list[Leaf]:
         else:
             outer = here = stack.pop()
     around.settle(found)
+    _name_fields(found, book)
     return found
+
+
+_FIELD_NAMES = frozenset({"name", "key", "field", "label", "field_name", "path", "title"})
+_FIELD_VALUES = frozenset({"value", "val", "answer", "current_value"})
+
+
+def _name_fields(found: list[Leaf], book: KeyBook) -> None:
+    """Give the values of fields that are told by name the rule of that name.
+
+    Forms and lists of settings are written so: ``{"name": "ssn", "value": "521438871"}``.
+    """
+    values = [i for i, leaf in enumerate(found) if leaf.key.lower() in _FIELD_VALUES]
+    if not values:
+        return
+    names = {
+        leaf.owner: leaf.text
+        for leaf in found
+        if leaf.kind == "string" and leaf.key.lower() in _FIELD_NAMES and len(leaf.text) <= _LONGEST
+    }
+    for index in values:
+        leaf = found[index]
+        name = names.get(leaf.owner)
+        key = book.named(name.rpartition("/")[2]) if name else None
+        if key is not None and key.rule is not None and leaf.kind != "key":
+            found[index] = msgspec.structs.replace(
+                leaf, rule=key.rule, certain=key.certain, part=key.part
+            )
+
+
+_LONGEST = 60
+"""Characters of a value that may be the name of a field."""
 
 
 def _leaf(match: re.Match[str], here: _Place) -> Leaf:
