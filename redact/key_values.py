@@ -5,13 +5,10 @@ where it is vague. Where the shape is plainly that of another type, the value is
 """
 
 import re
-import unicodedata
 from collections.abc import Callable
 
-import msgspec
-
-from redact.given_names import is_given_name
-from redact.key_placeholders import are_ordinary, is_ordinary, says_nothing
+from redact.key_persons import CAMEL, LONGEST_NAME, Value, is_person
+from redact.key_placeholders import are_ordinary, says_nothing
 from redact.stand_ins import is_stand_in
 
 _LONGEST_VALUE = 2_000
@@ -48,21 +45,6 @@ _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE
 _HEX = re.compile(r"0x[0-9a-f]{1,64}|[0-9a-f]{16,}", re.IGNORECASE)
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DIGIT = re.compile(r"[0-9]")
-_CAMEL = re.compile(r"(?!(?:Mc|Mac|De|Di|Le|La|Van|Von|Fitz|San|Ma?c)[A-Z])[A-Za-z]*[a-z][A-Z]")
-"""A word of code, `getUser`, `StringList`, and no `McDonald`."""
-
-
-class Value(msgspec.Struct, frozen=True, gc=False):
-    """A value under a personal key, without white space at its ends, and what of it is counted.
-
-    ``certain`` says that the key alone decides, ``is_number`` that it is a number of JSON.
-    """
-
-    text: str
-    certain: bool
-    is_number: bool
-    digits: int
-    letters: int
 
 
 def fits(rule: str, value: str, *, certain: bool = True, is_number: bool = False) -> str | None:
@@ -165,83 +147,6 @@ _LONGEST_PHONE = 80
 _MOST_LETTERS = 24
 
 
-def _is_person(value: Value) -> bool:
-    text = value.text
-    if value.is_number or not value.letters or len(text) > _LONGEST_NAME:
-        return False
-    if not _is_made_like_a_name(text) or text in _SMALL_WORDS:
-        return False
-    parts = text.split()
-    if len(parts) > _MOST_NAMES or (text[-1] in "?!" and len(parts) > 1):
-        return False
-    if text.isascii() and any([_CAMEL.match(part) for part in parts]):  # noqa: C419  # faster so
-        return False
-    if len(parts) > 1 and (_IS_LABEL.search(text) or _ORGANISATION.search(text)):
-        return False
-    return value.certain or _looks_like_a_name(text, parts)
-
-
-_SMALL_WORDS = frozenset(
-    [
-        *("are", "at", "be", "by", "for", "from", "in", "into", "is", "it", "its", "of", "or"),
-        *("that", "the", "then", "this", "was", "when", "which", "while", "with"),
-    ]
-)
-"""Words of a sentence, in small letters, that are nobody's name."""
-_IS_LABEL = re.compile(
-    r"\b(?:name|namen?|naam|nom|nombre|nome|namn|nazwisko|imię|apellidos?|cognome|имя|фамилия)\Z",
-    re.IGNORECASE,
-)
-"""`First name`, `Your name` are labels of a field."""
-_ORGANISATION = re.compile(
-    r"\b(?:team|group|inc\.?|ltd\.?|llc|llp|plc|gmbh|corp\.?|corporation|company|foundation|project|"
-    r"maintainers|developers|contributors|authors|services|solutions|technologies|systems|software|"
-    r"labs|laborator(?:y|ies)|institute|university|association|consortium|committee|department|"
-    r"society|council|agency|ministry|holdings?|partners|industries|enterprises|maintenance|"
-    r"verein|stiftung|universit[\u00e4a]t|gesellschaft|b\.?v\.|s\.?r\.?l\.?|s\.?p\.?a\.?|s\.?a\.?r\.?l\.?|"
-    r"fundaci\u00f3n|fondation|associazione|universidad|universit\u00e9)\Z",
-    re.IGNORECASE,
-)
-"""Ends the name of an organisation: `Fenway Sports Group`, `Debian Kernel Team`."""
-_LONGEST_NAME = 80
-_MOST_NAMES = 7
-_BETWEEN = frozenset(" \t.,'\u2019\u2018`\u00b4\u00b7\u30fb\u2010\u2011\u2013-()\"&\u3000;/")
-
-
-def _is_made_like_a_name(text: str) -> bool:
-    """Report whether a value is made of letters, in any script, and of what stands in names."""
-    if not (text[0].isalpha() or text[0] in "'\u2019\"("):
-        return False
-    for character in text:
-        if character.isalpha() or character in _BETWEEN:
-            continue
-        if unicodedata.category(character)[0] != "M":
-            return False
-    return "/" not in text or " " in text
-
-
-def _looks_like_a_name(text: str, parts: list[str]) -> bool:
-    """Judge a value under a vague key: capitals, or words that no key is made of."""
-    if len(parts) > _MOST_VAGUE:
-        return False
-    if not any(map(str.isupper, text)) and not any(map(str.islower, text)):
-        return len(text) <= _LONGEST_WITHOUT_CAPITALS
-    if len(parts) == 1:
-        return text[0].isupper() and not is_ordinary(text)
-    named = [part for part in parts if len(part) > _PARTICLE or not part.islower()]
-    if named and all(part[0].isupper() for part in named):
-        return not all(map(is_ordinary, named))
-    joined = "-" in text and not is_given_name(parts[0])  # `us-east-1`, and no `lena al-tamimi`
-    lower = text.islower() and not joined and len(parts) <= _MOST_LOWER
-    return lower and not any(map(is_ordinary, parts))
-
-
-_LONGEST_WITHOUT_CAPITALS = 30
-_MOST_VAGUE = 5
-_MOST_LOWER = 3
-_PARTICLE = 3
-
-
 def _is_street(value: Value) -> bool:
     text = value.text
     if value.is_number:
@@ -254,7 +159,7 @@ def _is_street(value: Value) -> bool:
         return False
     if text.count(" ") > _MOST_IN_VAGUE:
         return False
-    return " " in text or "," in text or bool(value.digits) or not _CAMEL.match(text)
+    return " " in text or "," in text or bool(value.digits) or not CAMEL.match(text)
 
 
 def _is_no_place(value: Value) -> bool:
@@ -454,11 +359,11 @@ _OLDEST = 120
 
 
 def _is_group(value: Value) -> bool:
-    return not value.is_number and value.letters > 0 and len(value.text) <= _LONGEST_NAME
+    return not value.is_number and value.letters > 0 and len(value.text) <= LONGEST_NAME
 
 
 _SHAPES: dict[str, Callable[[Value], bool]] = {
-    "PERSON": _is_person,
+    "PERSON": is_person,
     "EMAIL_ADDRESS": _is_email,
     "PHONE_NUMBER": _is_phone,
     "STREET_ADDRESS": _is_street,
