@@ -91,6 +91,8 @@ class FreeText:
 def _is_whole(text: str, finding: Finding) -> bool:
     """Report whether a finding with digits is no part of a code, of an address of a machine."""
     start, end = finding.start, finding.end
-    if finding.type == "PERSON" or not any(map(str.isdigit, text[start:end])):
+    if not any(map(str.isdigit, text[max(start - 1, 0) : end + 1])):
         return True
+    if finding.type == "PERSON":
+        return not within_code(text, start, end)
     return not (within_code(text, start, end) or is_fraction(text, start, end))
