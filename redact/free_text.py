@@ -99,10 +99,12 @@ def _is_likely(text: str, finding: Finding) -> bool:
     """
     start, end = finding.start, finding.end
     value = text[start:end]
-    if finding.type == "PERSON":
-        return not is_no_person(value)
+    if finding.type == "PERSON" and is_no_person(value):
+        return False
     if finding.type == "STREET_ADDRESS" and _WORD.search(value) is None:
         return False
-    if not any(map(str.isdigit, value)):
+    if not any(map(str.isdigit, text[max(start - 1, 0) : end + 1])):
         return True
-    return not (within_code(text, start, end) or is_fraction(text, start, end))
+    if within_code(text, start, end):
+        return False
+    return finding.type == "PERSON" or not is_fraction(text, start, end)

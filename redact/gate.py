@@ -54,7 +54,7 @@ _IN_QUOTES = re.compile(r"\"[^\"\n]{12,}\"|'[^'\n]{12,}'|#[ ].*$|//[ ].*$")
 _HEADINGS = re.compile(r"^[^\n|,;.!?<>]{0,40}(?:[|,;][^\n|,;.!?<>]{0,40}){1,20}$", re.MULTILINE)
 _APART = re.compile(r"[|,;\s_*\"'-]+")
 _CODES = re.compile(
-    r"\b(?:ISBN|ISSN|EAN|GTIN|UPC|ASIN|SKU|IMEI|IMO|DOI|UUID|ETag|SHA|MD5|CRC)\b", re.I
+    r"\b(?:ISBN|ISSN|EAN|GTIN|UPC|ASIN|SKU|IMEI|IMO|DOI|UUID|ETag|SHA[0-9]{0,3}|MD5|CRC)\b", re.I
 )
 """Names of codes and numbers of things."""
 _WORDS_OF_KEY = re.compile(r"[ _-]")

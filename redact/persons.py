@@ -177,7 +177,11 @@ class PresentedRecogniser(PatternRecognizer):
     def invalidate_result(self, pattern_text: str) -> bool:
         """Refuse what does not begin with a given name."""
         first = _LETTERS.search(pattern_text)
-        return first is None or not is_given_name(first[0])
+        return first is None or first[0] in _OF_GOODS or not is_given_name(first[0])
+
+
+_OF_GOODS: Final = frozenset(["EAN", "ISBN", "SKU", "SHA", "IMO"])
+"""Names of numbers in capitals that are given names too: `it is EAN 5792552777848`."""
 
 
 class AccountRecogniser(PatternRecognizer):
