@@ -21,7 +21,7 @@ from tests.redact.hunt.run import drawn, verdicts
 FIXED = int(os.environ.get("GOLDPAN_HUNT_SEED", "1"))
 MOST_CHANGED = 0.01
 MOST_LEFT = 0.004
-"""Shares that may fail of what is drawn anew in each run: what is known and not fixed yet is less."""
+"""Shares of what is drawn that may fail: kinds that are known and not fixed yet are fewer."""
 SHOWN = 25
 
 
