@@ -1,5 +1,6 @@
 """Reviews as they are sent: read strictly, redacted, and handed to the desk."""
 
+import codecs
 import re
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Final, Literal, NamedTuple
@@ -46,6 +47,9 @@ def read_lines(lines: Iterable[bytes]) -> tuple[list[Numbered], dict[int, str]]:
     """Read lines of JSON; return the reviews, and why each other line is none, by its number."""
     found, refused = [], {}
     for number, line in enumerate(lines, 1):
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901 - a mark is no content
+            _refuse_other_file(line)
         if not line.strip():
             continue
         try:
@@ -55,6 +59,16 @@ def read_lines(lines: Iterable[bytes]) -> tuple[list[Numbered], dict[int, str]]:
         except (msgspec.DecodeError, UnicodeDecodeError):
             refused[number] = "it is no JSON"
     return found, refused
+
+
+def _refuse_other_file(first: bytes) -> None:
+    """Raise UsageError if a file begins as no file of reviews does."""
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UsageError("The file is UTF-16: save it as UTF-8.")
+    if first.lstrip().startswith(b"["):
+        raise UsageError("The file is one JSON array: write one review a line (`jq -c '.[]'`).")
+    if first.strip() and not first.lstrip().startswith(b"{") and b"," in first:
+        raise UsageError("The file looks like CSV: reviews are lines of JSON, one object each.")
 
 
 def _reason(error: msgspec.ValidationError) -> str:

@@ -20,6 +20,7 @@ from goldpan.settings import Settings, load
 P = ParamSpec("P")
 
 WIDTH_UNWATCHED: Final = 120
+LEAST_WIDTH: Final = 20
 
 
 class _Console(PlainConsole):
@@ -31,9 +32,14 @@ class _Console(PlainConsole):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _width() -> int | None:
+def _width() -> int:
     """Return how wide to write: as wide as the terminal, and wide enough where there is none."""
-    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH_UNWATCHED
+    said = os.environ.get("COLUMNS", "")
+    if said.isascii() and said.isdigit() and int(said) >= LEAST_WIDTH:
+        return int(said)
+    if not sys.stdout.isatty():
+        return WIDTH_UNWATCHED
+    return max(LEAST_WIDTH, os.get_terminal_size(sys.stdout.fileno()).columns or WIDTH_UNWATCHED)
 
 
 @dataclass(frozen=True, slots=True)

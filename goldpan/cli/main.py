@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 "no" (a verification, a gate), 2 used wrongly, 3 failed. C
 """
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -26,6 +27,8 @@ USED_WRONGLY: Final = 2
 FAILED: Final = 3
 INTERRUPTED: Final = 130
 
+_FULL: Final = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG})
+
 READING: Final = ["stream", "run"]
 _WITH_POOLS: Final = frozenset({"deltalake", "pyarrow"})
 
@@ -39,9 +42,10 @@ def main() -> NoReturn:
     arguments = sys.argv[1:]
     if arguments[:2] == READING:
         signal.signal(signal.SIGTERM, _nothing_read)
+    _open_what_is_closed()
     children.keep_safe()
     code = run(arguments)
-    _flush()
+    code = _flush(code)
     if _left_behind():
         os._exit(code)
     sys.exit(code)
@@ -78,11 +82,16 @@ def verdict(error: BaseException) -> tuple[str, int]:
         case click.Abort() | KeyboardInterrupt():
             return "interrupted", INTERRUPTED
         case _:
-            return (
-                f"something went wrong that goldpan did not foresee: {type(error).__name__} at "
-                f"{place(error)}; please report it",
-                FAILED,
-            )
+            return _unforeseen(error), FAILED
+
+
+def _unforeseen(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return _not_written(error)
+    return (
+        f"something went wrong that goldpan did not foresee: {type(error).__name__} at "
+        f"{place(error)}; please report it"
+    )
 
 
 def _nothing_read(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -105,11 +114,36 @@ def _left_behind() -> bool:
     return threading.active_count() > 1 or not _WITH_POOLS.isdisjoint(sys.modules)
 
 
-def _flush() -> None:
-    """Write out what is buffered; if nobody reads it any more, end quietly all the same."""
+def _open_what_is_closed() -> None:
+    """Let standard streams that are closed (``>&-``) lead to nowhere, or a file would be there.
+
+    Then a command has the exit code of its answer, as with `/dev/null`.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            at = os.open(os.devnull, os.O_RDWR)
+            if at != number:
+                os.dup2(at, number)
+                os.close(at)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
+
+
+def _not_written(error: OSError) -> str:
+    return f"the output, or a temporary file, cannot be written: {error.strerror}"
+
+
+def _flush(code: int) -> int:
+    """Write out what is buffered, and return the exit code: another one if that cannot be done.
+
+    If nobody reads it any more, the command ends quietly all the same.
+    """
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            click.echo(f"goldpan: {_not_written(error)}", err=True)
+            code = code or FAILED
     with contextlib.suppress(OSError):
         sys.stderr.flush()
+    return code

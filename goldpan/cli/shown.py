@@ -9,11 +9,17 @@ import re
 from typing import Any, Final
 
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 from rich.text import Text
 
 _HIDDEN: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
 )
+
+_WIDEST: Final = 100_000
+_FOLDED: Final = 8  # characters that a column keeps which is folded
+_BETWEEN: Final = 3
 
 
 def visible(text: str) -> str:
@@ -26,11 +32,36 @@ def marked(style: str, words: str, rest: str = "") -> Text:
     return Text.assemble((visible(words), style), visible(rest))
 
 
+def _keep_whole(console: Console, table: Table) -> None:
+    """Let the first column, which names the row, and numbers stand in one line; fold the others."""
+    wide = console.options.update(width=_WIDEST, max_width=_WIDEST)
+    for number, column in enumerate(table.columns):
+        if number == 0 or column.justify == "right":
+            cells = [column.header, *column.cells]
+            column.no_wrap = True
+            column.min_width = max(Measurement.get(console, wide, cell).maximum for cell in cells)
+        else:
+            column.overflow = "fold"
+
+
 class PlainConsole(Console):
     """A console on which every text is only text."""
 
     def __init__(self, **more: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **more)
+
+    def print(self, *objects: Any, **more: Any) -> None:
+        """Print; a table is as wide as it must be, so that nothing that identifies a row is cut."""
+        width = self.width
+        for one in objects:
+            if isinstance(one, Table):
+                _keep_whole(self, one)
+                wanted = sum((column.min_width or _FOLDED) + _BETWEEN for column in one.columns)
+                self.width = max(self.width, wanted)
+        try:
+            super().print(*objects, **more)
+        finally:
+            self.width = width
 
     def render_str(self, text: str, **more: Any) -> Text:
         """Return what a text looks like: itself, with control characters shown by their code."""

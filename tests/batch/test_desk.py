@@ -10,13 +10,14 @@ import pytest
 from batch.reviews.desk import Submission
 from batch.reviews.log import read_log
 from goldpan.cli.main import run
+from goldpan.submissions import read_lines
 from labels.policy import Policy
 from lake.erasures import fence
 from lake.ledger import Entry, EntryKind
 from lake.rewrite import Replacement, replace
 from lake.stored import live_files
 from lake.tables import Lake
-from schemas.errors import FatalError
+from schemas.errors import FatalError, UsageError
 from schemas.records import Message
 from tests.batch.kit import (
     POLICY,
@@ -165,6 +166,27 @@ def test_a_verdict_becomes_a_label_with_the_answer_that_was_given(tmp_path: Path
         "_topic": "#reconcile",
         "expected_response": "Like this.",
     } in rows
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"trace_id,verdict\ntr,pass\n", "looks like CSV"),
+        (b'[{"trace_id": "tr", "verdict": "pass"}]', "JSON array"),
+        ('{"trace_id": "tr"}'.encode("utf-16"), "is UTF-16"),
+    ],
+)
+def test_a_file_of_another_tool_is_named(data: bytes, told: str) -> None:
+    """CSV, an array and UTF-16 are refused as what they are, and not line by line."""
+    with pytest.raises(UsageError, match=told):
+        read_lines(data.splitlines(keepends=True))
+
+
+def test_a_mark_in_front_is_no_content() -> None:
+    """A file of reviews may begin with a byte order mark."""
+    line = b'\xef\xbb\xbf{"trace_id": "tr", "verdict": "pass"}\n'
+    found, refused = read_lines([line])
+    assert (len(found), refused) == (1, {})
 
 
 class Meddling(Clock):
