@@ -151,9 +151,7 @@ _GLUED = (
     r"|\+[0-9]{8,15})"
 )
 
-
-_LATIN = "A-Za-z\u017f\u212a\u0130\u0131"
-_TOUCHES = re.compile(rf"[{_LATIN}][+(]?[0-9][0-9 .()-]{{6}}|[0-9 .()+-]{{7}}[0-9][{_LATIN}]")
+_TOUCHES = re.compile(r"[^\W\d_][+(]?[0-9][0-9 .()-]{6}|[0-9 .()+-]{7}[0-9][^\W\d_]")
 """A letter before or behind as many characters as the shortest number has."""
 
 

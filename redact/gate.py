@@ -17,10 +17,15 @@ from redact.key_placeholders import is_ordinary
 from redact.key_words import Cat, folded, words
 
 _CAPITAL = re.compile(r"(?<![^\W_])[^\W\d_a-z][^\W\d_]+")
-_FILE = resources.files("redact") / "everyday_words.json"
-_EVERYDAY = frozenset(json.loads(_FILE.read_text(encoding="utf-8"))) | {
-    word.replace("'", "") for word in STOP_WORDS
-}
+_FOLDER = resources.files("redact")
+_EVERYDAY = frozenset(word.replace("'", "") for word in STOP_WORDS).union(
+    *(
+        json.loads((_FOLDER / name).read_text(encoding="utf-8"))
+        for name in ("everyday_words.json", "heading_words.json")
+    )
+)
+"""Words of chats, and those that answers of programs begin sentences and headings with; no word
+that is a name too."""
 
 _FENCE = re.compile(r"(?<=```)[A-Za-z][\w+#-]{0,20}(?=[ \t]*\r?$)", re.MULTILINE)
 _IDENTIFIER = re.compile(
