@@ -45,7 +45,7 @@ class Keyed(NamedTuple):
 
 
 _DISGUISED: Final = re.compile(
-    r"\\+[ux][0-9A-Fa-f]{2}|%[0-9A-Fa-f]{2}|&(?:amp;)*(?:#|[A-Za-z]{2,8};)"
+    r"\\[ux][0-9A-Fa-f]{2}|%[0-9A-Fa-f]{2}|&(?:amp;)*(?:#|[A-Za-z]{2,8};)"
     r"|[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\uff01-\uff5e]"
 )
 """What a key, its sign or its value may be hidden by: escapes, entities, invisible characters."""

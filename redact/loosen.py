@@ -27,7 +27,13 @@ _MARKS = ("(?<=", "(?<!", "(?=", "(?!")
 _ANY = r"\xff"
 _SAME_LETTER = {"\u017f": "[sS]", "\u212a": "[kK]", "\u0130": "[iI]", "\u0131": "[iI]"}
 _LETTERS = {r"[^\W\d_]": rf"[A-Za-z{_ANY}]", r"[^\W_]": rf"[A-Za-z0-9{_ANY}]"}
-_SHADOWED = {r"\b": "", r"\B": "", r"\w": rf"[\w{_ANY}]", r"\s": rf"[\s{_ANY}]"}
+_SHADOWED = {
+    r"\b": "",
+    r"\B": "",
+    r"\w": rf"[\w{_ANY}]",
+    r"\s": rf"[\s{_ANY}]",
+    r"\d": rf"[\d{_ANY}]",
+}
 
 
 class Dialect(Enum):
@@ -94,7 +100,7 @@ def _translated(token: str, dialect: Dialect) -> str:
     negated = token.startswith("[^")
     if r"\W" in token or (negated and r"\S" in token):
         raise ValueError("no looser form of this class is known")
-    foreign = not token.isascii() or r"\w" in token or r"\s" in token
+    foreign = not token.isascii() or r"\w" in token or r"\s" in token or r"\d" in token
     token = _FOREIGN.sub("", token)
     return token if negated or not foreign else _with_any(token)
 

@@ -19,8 +19,8 @@ _GROUP = 96
 """Patterns in one database: more together are scanned faster and built much slower."""
 
 _FOREIGN = re.compile(r"[^\x00-\x7f]")
-_ODD = regex.compile(r"[[\p{Nd}\u017f\u212a\u0130\u0131]--[0-9]]", flags=regex.VERSION1)
-"""Digits beyond ASCII, and letters beyond it that are one of ASCII in another case."""
+_ODD = re.compile(r"[\u017f\u212a\u0130\u0131]")
+"""Letters beyond ASCII that are one of ASCII in another case."""
 
 
 Numbered = tuple[int, bytes, int]
