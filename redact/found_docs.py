@@ -17,7 +17,16 @@ from redact.policy import PRESETS, Policy, load_policy
 
 FIGURES: Final = Path("figures") / "redaction.json"
 _SHOWN: Final = 8
-NAME_LANGUAGES: Final = ("English",)
+NAME_LANGUAGES: Final = (
+    "English",
+    "German",
+    "French",
+    "Spanish",
+    "Portuguese",
+    "Italian",
+    "Dutch",
+    "Polish",
+)
 """The languages in which the model has learnt names."""
 
 NOT_FOUND: Final = (
