@@ -68,7 +68,6 @@ def _bad(value: str) -> Iterator[bytes]:
         minimal(trace_id=value),
         minimal(status=value),
         minimal(started_at=value),
-        minimal(session_id=f"mail {value}"),
         minimal(messages=[{"role": "user", "content": {"is": value}}]),
         minimal(messages=value),
     ):
@@ -83,6 +82,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     temporary.mkdir()
     kafka, port = MockKafka(), free_port()
     records, words = _good()
+    records.append(minimal(session_id=f"mail {CANARIES['EMAIL_ADDRESS']}"))
     bad = list(_bad(CANARIES["EMAIL_ADDRESS"]))
     feedback = [said_as_feedback(value) for value in CANARIES.values()]
     env = settings(

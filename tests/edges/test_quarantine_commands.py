@@ -92,7 +92,14 @@ class Place:
 
 
 def _result(tried: int, stored: int, gone: int = 0, **still: int) -> dict[str, Any]:
-    return {"tried": tried, "stored": stored, "gone": gone, "erased": 0, "still": still}
+    return {
+        "tried": tried,
+        "stored": stored,
+        "gone": gone,
+        "erased": 0,
+        "waiting": 0,
+        "still": still,
+    }
 
 
 @pytest.fixture
