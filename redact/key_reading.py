@@ -163,10 +163,6 @@ def _datum(units: Units, at: int) -> Said:
     return _vague(word)
 
 
-def _is_named_thing(word: Word, before: Units) -> bool:
-    return not word.part and _is_of_a_thing(before)
-
-
 def _is_width(word: Word, after: Units) -> bool:
     """Report whether a number of bits stands behind a word: `addr64`, `zip64`."""
     return word.type in _WITH_WIDTH and any(text in _WIDTHS for text, _ in after)

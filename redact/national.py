@@ -3,7 +3,6 @@
 from redact.labels import ANY, CODE, Row, digits
 
 _PASSPORT = r"[A-Za-z]{0,3}[0-9]{5,9}[A-Za-z]{0,2}|[A-Za-z0-9]{1,3}[0-9][A-Za-z0-9]{4,7}"
-_PLATE_OR_GROUPS = ANY
 
 _PHONE = r"[+\uff0b]?[(]?[0-9](?:[ ().\-\u2010-\u2015/\u00a0]{0,2}[0-9]){6,14}"
 _PHONE_NAMES = (

@@ -30,7 +30,6 @@ from schemas.errors import UsageError
 
 P = ParamSpec("P")
 VERDICTS: Final = ("pass", "fail", "unknown")
-_STDIN: Final = Path("-")
 
 
 def with_reviewer(function: Callable[P, None]) -> Callable[P, None]:
