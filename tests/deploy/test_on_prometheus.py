@@ -192,7 +192,8 @@ def test_an_alert_fires_for_a_stalled_partition_and_clears(
 
     watched.s3.inject(Fault.ERROR_503, "PUT", r"/traces/", times=None)
     watched.until(lambda: (TRACES, "goldpan") in _stalled(watched), "seen as stalled")
-    assert watched.value(f'max(goldpan:lag_seconds:max{{topic="{TRACES}"}})') > 5
+    lag = f'max(goldpan:lag_seconds:max{{topic="{TRACES}"}})'
+    watched.until(lambda: watched.value(lag) > 5, "seen as behind")
 
     watched.s3.clear()
     watched.s3.inject(Fault.DROP_REPLY, "PUT", r"/traces/_delta_log/.*\.json")
