@@ -156,7 +156,8 @@ class StreamSettings(SettingsGroup):
     )
     start: Literal["earliest", "latest"] = Field(
         default="earliest",
-        description="Where to begin on a partition of which the tables hold no position.",
+        description="Where to begin with a topic of which the tables hold no position, in all its "
+        "partitions; one that is added later is read from its first record.",
     )
     on_lost_offsets: Literal["fail", "skip"] = Field(
         default="fail",

@@ -305,6 +305,7 @@ class _Assembly:
             on_lost_offsets=self.setup.stream.on_lost_offsets,
             on_lost=observer.lost,
             beginning=self._beginning(observer),
+            partitions=lambda topic: self.cluster.partitions([topic]),
         )
 
     def _beginning(self, observer: Observer) -> Beginning:
