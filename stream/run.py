@@ -20,12 +20,14 @@ from lake.tables import Lake
 from lake.writer import TableWriter
 from redact.keys import Keys
 from schemas.arrow import AUDIT, QUARANTINE, TABLES
-from schemas.errors import FatalError
+from schemas.errors import FatalError, RetryableError
 from schemas.provenance import RecordKind
+from stream.answers import Answers
 from stream.assignment import TakeOver
 from stream.beginning import Beginning
 from stream.buffer import TopicBuffer
 from stream.catch_up import CatchUp, TimeLimit
+from stream.client_errors import ClientErrors
 from stream.cluster import Cluster
 from stream.config import KafkaSettings, StreamSettings
 from stream.decode.decoder import Decoder
@@ -45,7 +47,7 @@ from stream.labelling.observer import LabelObserver
 from stream.labelling.run import LabelParts, LabelSetup
 from stream.memory import Budget, Gate, calm_collector, resident_bytes, use_steady_pool
 from stream.metrics import Metrics
-from stream.observer import Observer
+from stream.observer import JOINING, Observer
 from stream.pace import Pace
 from stream.probes import Probes
 from stream.stages import Stages
@@ -131,6 +133,7 @@ class _Assembly:
         self.cluster = Cluster(
             admin_properties(setup.kafka), bootstrap_servers=setup.kafka.bootstrap_servers
         )
+        self.answers = Answers(lambda: self.cluster.answers(self.topics[0]), time.monotonic)
         # Two handles on each table: the flusher's thread commits through one, the loop's thread
         # reads positions through the other.
         self.lake, self.writing_lake = Lake(setup.lake), Lake(setup.lake)
@@ -162,25 +165,52 @@ class _Assembly:
         observer = self._observer(budget)
         if self._first_answer("the lake", self.erasures.reload):
             observer.erasures(self.erasures.number)
-        consumer = make_consumer(
-            self.setup.kafka,
-            fetch_queue=budget.fetch_queue,
-            on_error=observer.kafka_error,
+        work = partial(
+            self._work, budget, observer, partitions, limit, until_caught_up=until_caught_up
         )
         probes = self._probes(observer)
+        self.answers.start()
         try:
-            take_over = self._take_over(consumer, observer)
-            self._first_answer("Kafka and the lake", lambda: take_over.check(self.topics))
-            calm_collector()
-            goal = None
-            if until_caught_up:
-                goal = self._goal(consumer, partitions, take_over, observer, limit)
-            caught_up = self._worker(consumer, budget, observer, take_over).run(goal)
+            caught_up = self._renewed(observer, work)
         finally:
+            self.answers.stop()
             if probes:
                 probes.close()
         self.setup.log.info("worker_stopped")
         return caught_up and until_caught_up
+
+    def _renewed(self, observer: Observer, work: Callable[[], bool]) -> bool:
+        """Work; with a new client if the one before has ended and a new one may do better."""
+        try:
+            return work()
+        except RetryableError as error:
+            if self.setup.stop.is_set():
+                raise
+            observer.client_ended(error)
+        return self._retry(self.setup.stream.retry_seconds, self.setup.stop, observer).call(
+            JOINING, work
+        )
+
+    def _work(
+        self,
+        budget: Budget,
+        observer: Observer,
+        partitions: Sequence[Source],
+        limit: TimeLimit | None,
+        *,
+        until_caught_up: bool,
+    ) -> bool:
+        """Work with a client of one's own; return as `Worker.run` does."""
+        self.giving_up = threading.Event()
+        errors = ClientErrors(observer.kafka_error)
+        consumer = make_consumer(self.setup.kafka, fetch_queue=budget.fetch_queue, errors=errors)
+        take_over = self._take_over(consumer, observer)
+        self._first_answer("Kafka and the lake", lambda: take_over.check(self.topics))
+        calm_collector()
+        goal = None
+        if until_caught_up:
+            goal = self._goal(consumer, partitions, take_over, observer, limit)
+        return self._worker(consumer, errors, budget, observer, take_over).run(goal)
 
     def _first_answer(self, what: str, ask: Callable[[], ResultT]) -> ResultT:
         return first_answer(start_retry(self.setup.stream, self.setup.stop), what, ask)
@@ -233,6 +263,7 @@ class _Assembly:
             redaction=self.setup.redactor.statistics,
             now_ms=_now_ms,
             monotonic=time.monotonic,
+            silence=self.answers.silent_seconds,
         )
 
     def _read_positions(self, sources: Sequence[Source]) -> Mapping[Source, int | None]:
@@ -259,12 +290,18 @@ class _Assembly:
         )
 
     def _worker(
-        self, consumer: Any, budget: Budget, observer: Observer, take_over: TakeOver
+        self,
+        consumer: Any,
+        errors: ClientErrors,
+        budget: Budget,
+        observer: Observer,
+        take_over: TakeOver,
     ) -> Worker:
         stream = self.setup.stream
         return Worker(
             consumer=self.setup.stages.consumer(consumer),
             cooperative=self.setup.kafka.group_protocol == "consumer",
+            client_errors=errors,
             cluster=self.cluster,
             take_over=take_over,
             intakes=self._intakes(observer),

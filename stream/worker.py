@@ -20,6 +20,7 @@ from schemas.provenance import Raw
 from stream.assignment import TakeOver
 from stream.buffer import Flush
 from stream.catch_up import CatchUp
+from stream.client_errors import ClientErrors, ended, is_fatal
 from stream.cluster import Cluster
 from stream.erasures import Erasures
 from stream.events import Log
@@ -33,13 +34,12 @@ from stream.labelling.flush import LABELS, LabelFlush, LabelsFlushed
 from stream.labelling.join import Labelling
 from stream.labelling.none import NoLabels
 from stream.memory import Gate
-from stream.observer import Observer
+from stream.observer import DECODING, Observer
 from stream.owned import Assignment, Owned
 from stream.pace import Pace
 
 POLL_SECONDS = 0.2
 OBSERVE_SECONDS = 2.0
-DECODING = "decoding"
 JOIN_SECONDS = 2.0  # a thread that hangs in a request to the lake is left behind after this
 
 
@@ -49,6 +49,7 @@ class Worker:
 
     consumer: Any
     cooperative: bool
+    client_errors: ClientErrors
     cluster: Cluster
     take_over: TakeOver
     intakes: Mapping[str, Intake]
@@ -120,6 +121,7 @@ class Worker:
         self.observer.turned(monotonic())
         wait = 0.0 if self.labelling.rebuilding else POLL_SECONDS
         batch = self.consumer.consume(self.pace.batch, wait)
+        self.client_errors.check()
         if self._disturbed:
             # The batch may hold records from before a rebalance; the positions are what counts.
             self._disturbed = False
@@ -187,10 +189,8 @@ class Worker:
                 if topic in {name, None}:
                     self._reset(name)
             return True
-        if error.fatal():
-            raise FatalError(
-                f"Kafka's client cannot go on ({error.name()}): start the worker again"
-            )
+        if is_fatal(error):
+            raise ended(error)
         translated = self.cluster.translated(error, topic or "")
         if isinstance(translated, FatalError):
             raise translated

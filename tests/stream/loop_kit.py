@@ -16,6 +16,7 @@ from lake.writer import TableWriter
 from schemas.errors import FatalError, FencedError, RetryableError
 from stream.buffer import Flush, TopicBuffer
 from stream.catch_up import CatchUp
+from stream.client_errors import ClientErrors
 from stream.erasures import Erasures
 from stream.flusher import Flushed, FlushSteps, NotFlushed, Outcome
 from stream.flushes import Due, Flushes
@@ -167,6 +168,7 @@ class Loop:
     client: Client = field(default_factory=Client)
     observer: Told = field(default_factory=Told)
     log: Recorder = field(default_factory=Recorder)
+    client_errors: ClientErrors = field(default_factory=ClientErrors)
     cluster: Refusing = field(default_factory=lambda: Refusing(RetryableError("broker away")))
     resident: int = 0
     retry_seconds: float = 60.0
@@ -202,6 +204,7 @@ class Loop:
         flusher: Any = self.flusher
         self.worker = Worker(
             cooperative=False,
+            client_errors=self.client_errors,
             take_over=take_over(self.lake),
             intakes={
                 TOPIC: Intake(
