@@ -1,4 +1,4 @@
-"""When a broker answered last: an idle client hears nothing, whether all is well or nobody is there.
+"""When a broker answered last: an idle client hears nothing, be all well or nobody there.
 
 So the brokers are asked now and then, on a thread of its own, since a question that nobody answers
 takes its time.

@@ -41,8 +41,8 @@ EVENTS: Mapping[str, str] = {
     "offsets_lost": "Kafka had deleted records before they were read; the gap is recorded.",
     "paused": "Reading is paused: memory is short, or a step outside does not answer.",
     "resumed": "Reading goes on.",
-    "kafka_error": "The client reports trouble with a broker; it reconnects by itself. Of each kind "
-    "one line in 30 s; `repeated` says how many were left out before it.",
+    "kafka_error": "The client reports trouble with a broker; it reconnects by itself. Of "
+    "each kind one line in 30 s; `repeated` says how many were left out before it.",
     "kafka_client_ended": "The client has ended; a new one is tried, until it gets partitions.",
     "offsets_not_committed": "Kafka did not take the group's offsets; only lag tools need them.",
     "checkpoint_failed": "A checkpoint could not be written; the next one will be tried.",

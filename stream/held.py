@@ -17,8 +17,9 @@ class Held:
     """A partition in Kafka, which holds ``[low, high)``, and the lake's ``[begun, position)``.
 
     Both of the lake's are None where nothing was begun; ``begun`` is where the lake begins with the
-    topic that is there now. ``young`` is a partition that the lake has not begun, of a topic that it
-    has: it was added later, and nothing of it has been read. All are offsets: some may hold no record, such as those of markers.
+    topic that is there now. ``young`` is a partition that the lake has not begun, of a topic that
+    it has: it was added later, and nothing of it has been read. All are offsets: some may hold no
+    record, such as those of markers.
     """
 
     source: Source
@@ -50,8 +51,8 @@ class Held:
         """Return one sentence for what is lost, or can be lost from here on."""
         if self.lost:
             return [
-                f"{self.source}: the records from offset {self.position or 0} to {self.low - 1} were "
-                "deleted by Kafka before they were read (retention)"
+                f"{self.source}: the records from offset {self.position or 0} to {self.low - 1} "
+                "were deleted by Kafka before they were read (retention)"
             ]
         if self.position is not None and self.position > self.high:
             return [

@@ -87,8 +87,8 @@ SPECS: Sequence[Spec] = (
     Spec(
         "goldpan_lag_records",
         Kind.GAUGE,
-        "Offsets between the table's position and the end of the partition; absent while the end is "
-        "not known.",
+        "Offsets between the table's position and the end of the partition; absent while the end "
+        "is not known.",
         ("topic", "partition"),
     ),
     Spec(

@@ -53,6 +53,10 @@ class Observer:
     _counted: Counter[str] = field(default_factory=Counter)
     _said: dict[str, tuple[float, int]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for state in ("kafka_client_fatal", "registry_failing"):
+            self.metrics.set(state, 0)
+
     # -- health ---------------------------------------------------------------------------------
 
     def live(self) -> str | None:

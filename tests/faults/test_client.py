@@ -1,4 +1,4 @@
-"""What Kafka's client reports beside the messages: it ends, or a broker goes away while logging in."""
+"""What Kafka's client reports beside the messages: it ends, or loses a broker while logging in."""
 
 import time
 from collections.abc import Iterator
@@ -113,7 +113,7 @@ def test_a_broker_that_goes_away_while_clients_log_in(
     )
     worker = start_worker(env)
     worker.wait_until(lambda: bool(worker.logs("partitions_assigned")))
-    places = produce(behind.bootstrap, traces_topic, [one for one in traces(0, 3)])
+    places = produce(behind.bootstrap, traces_topic, traces(0, 3))
     time.sleep(2)  # they are read, and wait for their flush
     proxy.requests = 1
     proxy.drop()

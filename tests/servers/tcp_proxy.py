@@ -3,7 +3,6 @@
 import socket
 from contextlib import suppress
 from threading import Thread
-from types import TracebackType
 from typing import Self
 
 
@@ -26,9 +25,7 @@ class TcpProxy:
         Thread(target=self._accept, daemon=True).start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._listener.close()
         self.drop()
 
