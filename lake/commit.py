@@ -32,6 +32,7 @@ from deltalake import CommitProperties, PostCommitHookProperties, Transaction
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
+from lake.causes import cause
 from lake.ledger import Entry, EntryKind, Source, incarnation_app, position_app, token_app
 from lake.parquet import PARTITION_COLUMN, partition_values
 from lake.retry import Retry
@@ -236,7 +237,7 @@ def send(  # noqa: PLR0913 - each argument is one part of a commit
         )
     except (DeltaError, OSError) as error:
         watch.unknown(table, error)
-        raise UnsettledError(f"table {table}: commit unknown ({type(error).__name__})") from error
+        raise UnsettledError(f"table {table}: commit unknown ({cause(error)})") from error
 
 
 class UnsettledError(CommitUnknownError, RetryableError):
@@ -248,7 +249,7 @@ def refresh(handle: Handle, table: str) -> None:
     try:
         handle.update_incremental()
     except (DeltaError, OSError) as error:
-        raise RetryableError(f"table {table}: log not readable ({type(error).__name__})") from error
+        raise RetryableError(f"table {table}: log not readable ({cause(error)})") from error
 
 
 def number(handle: Handle, table: str, app: str) -> int | None:
@@ -259,7 +260,7 @@ def number(handle: Handle, table: str, app: str) -> int | None:
     try:
         return handle.transaction_version(app)
     except (DeltaError, OSError) as error:
-        raise RetryableError(f"table {table}: log not readable ({type(error).__name__})") from error
+        raise RetryableError(f"table {table}: log not readable ({cause(error)})") from error
 
 
 def positions(handle: Handle, table: str, sources: Sequence[Source]) -> Mapping[Source, int | None]:

@@ -132,7 +132,7 @@ class RegistrySource:
         except httpx2.HTTPError as error:
             raise RegistryError(
                 f"The schema registry at {self._host} did not answer about schema {schema_id}: "
-                f"{type(error).__name__}"
+                f"{type(error).__name__} ({str(error)[:200]})"
             ) from error
         except (SchemaParseException, UnknownType):
             return Missing.NOT_AVRO
