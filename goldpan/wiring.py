@@ -167,6 +167,11 @@ def label_setup(settings: Settings) -> LabelSetup | None:
     """Return how the worker decides labels, None if it does not; UsageError for a bad policy."""
     if settings.labels.off:
         return None
+    if settings.labels.topic in topics(settings.kafka):
+        raise UsageError(
+            f"GOLDPAN_LABELS__TOPIC: {settings.labels.topic} is a topic that is read; label events "
+            "must go to one of their own."
+        )
     policy, days = open_policy(settings.labels), settings.labels.window_days
 
     def scales() -> Scales:

@@ -17,6 +17,7 @@ from stream.client_errors import REFUSED, ClientErrors, ended, is_fatal, is_refu
 from stream.kafka_client import REFUSED_PROPERTY, unusable_property
 
 TIMEOUT_SECONDS = 10.0
+_READ = "GOLDPAN_KAFKA__TRACES_TOPIC or GOLDPAN_KAFKA__FEEDBACK_TOPIC"
 _EMBEDDED = "mockCluster"  # librdkafka's own broker, for demos: it answers no admin calls
 _CHECK_PROPERTIES = "check GOLDPAN_KAFKA__PROPERTIES and the access lists of the cluster"
 _REMEDY = {
@@ -48,17 +49,19 @@ class Cluster:
         except REFUSED_PROPERTY as error:
             raise unusable_property(error) from None
 
-    def partitions(self, topics: Sequence[str]) -> list[Source]:
+    def partitions(self, topics: Sequence[str], setting: str = _READ) -> list[Source]:
         """Return all partitions of the topics, in order.
 
-        Raises FatalError if a topic does not exist or may not be read.
+        Raises FatalError, with the ``setting`` that names them, if a topic does not exist or may
+        not be read.
         """
         found: list[Source] = []
         for topic in topics:
-            metadata = self._call(topic, partial(self._admin.list_topics, topic, TIMEOUT_SECONDS))
+            ask = partial(self._admin.list_topics, topic, TIMEOUT_SECONDS)
+            metadata = self._call(topic, ask, setting)
             described = metadata.topics[topic]
             if described.error is not None:
-                raise self.translated(described.error, topic)
+                raise self.translated(described.error, topic, setting)
             found += [Source(topic, number) for number in sorted(described.partitions)]
         return found
 
@@ -90,12 +93,12 @@ class Cluster:
         )
         return int(low), int(high)
 
-    def _call(self, topic: str, question: Callable[[], Any]) -> Any:
+    def _call(self, topic: str, question: Callable[[], Any], setting: str = _READ) -> Any:
         self._refused()  # what was refused before this question was is no answer to it
         try:
             return question()
         except KafkaException as error:
-            raise self.translated(self._refused() or error.args[0], topic) from error
+            raise self.translated(self._refused() or error.args[0], topic, setting) from error
         except TimeoutError as error:
             raise RetryableError(f"Kafka at {self._bootstrap} did not answer in time") from error
 
@@ -105,7 +108,9 @@ class Cluster:
         self._errors.check()
         return self._errors.refusal()
 
-    def translated(self, error: KafkaError, topic: str) -> RetryableError | FatalError:
+    def translated(
+        self, error: KafkaError, topic: str, setting: str = _READ
+    ) -> RetryableError | FatalError:
         """Return the error to raise for what a broker or the client said."""
         code = error.code()
         if is_fatal(error):
@@ -119,7 +124,7 @@ class Cluster:
         if code in _ABSENT:
             return FatalError(
                 f"Kafka at {self._bootstrap} has no topic {topic}: create it, or name the right "
-                "one in GOLDPAN_KAFKA__TRACES_TOPIC or GOLDPAN_KAFKA__FEEDBACK_TOPIC"
+                f"one in {setting}"
             )
         hint = _UNREACHABLE if code in _NO_CONNECTION else ""
         if code == KafkaError._AUTHENTICATION:

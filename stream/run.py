@@ -385,7 +385,8 @@ class _Assembly:
     def _labels(self, setup: LabelSetup) -> LabelParts:
         if setup.topic is not None:
             topic = setup.topic
-            self._first_answer("Kafka", lambda: self.cluster.partitions([topic]))
+            setting = "GOLDPAN_LABELS__TOPIC"
+            self._first_answer("Kafka", lambda: self.cluster.partitions([topic], setting))
         return LabelParts(
             setup,
             self._first_answer("the lake", setup.open),

@@ -110,6 +110,18 @@ def test_what_brokers_say_tells_whether_to_try_again(
     assert says in str(error)
 
 
+def test_a_topic_that_is_missing_is_told_with_its_own_setting(mock_kafka: MockKafka) -> None:
+    """That of the labels is none of those that are read."""
+    cluster = Cluster(
+        {"bootstrap.servers": mock_kafka.bootstrap, "allow.auto.create.topics": False},
+        bootstrap_servers=mock_kafka.bootstrap,
+    )
+    error = cluster.translated(KafkaError(KafkaError._UNKNOWN_TOPIC), "l", "GOLDPAN_LABELS__TOPIC")
+    assert str(error).endswith(
+        "no topic l: create it, or name the right one in GOLDPAN_LABELS__TOPIC"
+    )
+
+
 def test_single_records_are_fetched_by_their_coordinates() -> None:
     """Those beyond the end are not waited for; the others come as they were written."""
     broker = MockKafka()
