@@ -33,7 +33,16 @@ from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from lake.causes import cause
-from lake.ledger import Entry, EntryKind, Source, incarnation_app, position_app, token_app
+from lake.ledger import (
+    Entry,
+    EntryKind,
+    Source,
+    epoch_app,
+    epoch_at_app,
+    incarnation_app,
+    position_app,
+    token_app,
+)
 from lake.parquet import PARTITION_COLUMN, partition_values
 from lake.retry import Retry
 from schemas.errors import CommitUnknownError, FencedError, RetryableError
@@ -324,6 +333,15 @@ def _transactions(
         Transaction(g.app, g.expected)
         for g in guards
         if isinstance(g, Guard) and g.expected is not None
+    ]
+    transactions += [
+        Transaction(app, number)
+        for item in entry.ranges
+        if item.epoch is not None
+        for app, number in (
+            (epoch_app(item.source), item.epoch),
+            (epoch_at_app(item.source), item.end),
+        )
     ]
     # Only when it is new: two owners of one topic would otherwise be in each other's way.
     return transactions + [

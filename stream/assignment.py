@@ -5,7 +5,15 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
-from lake.ledger import Incarnation, Source, adopted_app, claim_app, late_app
+from lake.ledger import (
+    Incarnation,
+    Source,
+    adopted_app,
+    claim_app,
+    epoch_app,
+    epoch_at_app,
+    late_app,
+)
 from lake.quarantine import ingested_since
 from lake.tables import Table
 from schemas.errors import FatalError
@@ -131,7 +139,13 @@ class TakeOver:
         low, high = self.watermarks(source)
         first = start if position is None else position
         quarantine = self.quarantine.positions([source])[source]
-        reading = OpenRange(source, first, first, held=self._held(source, first, quarantine))
+        reading = OpenRange(
+            source,
+            first,
+            first,
+            held=self._held(source, first, quarantine),
+            epoch=self._epoch(source, position),
+        )
         if position is not None:
             self._check_bounds(source, reading, low, high)
         return Owned(
@@ -142,6 +156,13 @@ class TakeOver:
             audit=AuditMark(self.audit.positions([source])[source]) if self.audit else None,
             claim=self.primary[source.topic].number(claim_app(source)),
         )
+
+    def _epoch(self, source: Source, position: int | None) -> int | None:
+        """Return the leader epoch of the last record below the position, if it is known."""
+        table = self.primary[source.topic]
+        if position is None or table.number(epoch_at_app(source)) != position:
+            return None
+        return table.number(epoch_app(source))
 
     def _check_bounds(self, source: Source, reading: OpenRange, low: int, high: int) -> None:
         if reading.start > high:
@@ -173,8 +194,21 @@ class TakeOver:
 
 def _beyond(source: Source, position: int, end: int) -> str:
     return (
-        f"{source}: the position is {position}, but the topic ends at {end}: it was truncated (an "
-        "unclean leader election, or a restored broker). Records that are in the lake may be "
-        f"missing in Kafka. To go on from what Kafka has: `goldpan stream adopt --topic "
-        f"{source.topic}`"
+        f"{source}: the position is {position}, but the topic ends at {end}: {_truncated(source)}"
+    )
+
+
+def cut_below(source: Source, position: int) -> str:
+    """Return the message for a log that was cut below the position and written anew beyond it."""
+    return (
+        f"{source}: the position is {position}, but the topic was cut below it and holds other "
+        f"records there by now: {_truncated(source)}"
+    )
+
+
+def _truncated(source: Source) -> str:
+    return (
+        "it was truncated (an unclean leader election, or a restored broker). Records that are in "
+        "the lake may be missing in Kafka. To go on from what Kafka has: `goldpan stream adopt "
+        f"--topic {source.topic}`"
     )

@@ -26,6 +26,9 @@ EVENTS: Mapping[str, str] = {
     "right address?",
     "tables_made": "Tables that were missing in a lake were made.",
     "partitions_assigned": "Partitions were taken over, with the positions read from the tables.",
+    "positions_without_epoch": "The positions of these partitions were written without a leader "
+    "epoch: by an earlier version, or after offsets that hold no record. Whether the topic was cut "
+    "below them is seen only if it ends below them. From the next flush on they have one.",
     "partitions_revoked": "Partitions were given up after what was read of them had been flushed.",
     "partitions_abandoned": "Partitions were given up with unflushed records; the next owner reads "
     "them again.",

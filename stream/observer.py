@@ -51,6 +51,7 @@ class Observer:
     _troubles: dict[str, str] = field(default_factory=dict)
     _committed: dict[Source, int] = field(default_factory=dict)
     _counted: Counter[str] = field(default_factory=Counter)
+    _said_epochs: bool = False
     _said: dict[str, tuple[float, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -231,9 +232,17 @@ class Observer:
         self.metrics.count("rebalances", "assigned")
         for item in taken:
             self._committed[item.source] = item.range.start
+        self._without_epoch(taken)
         self.log.info(
             "partitions_assigned", positions={str(item.source): item.range.next for item in taken}
         )
+
+    def _without_epoch(self, taken: Sequence[Owned]) -> None:
+        """Say once of which positions a log that was cut and filled again cannot be told."""
+        bare = [item for item in taken if item.position and item.range.epoch is None]
+        if bare and not self._said_epochs:
+            self._said_epochs = True
+            self.log.info("positions_without_epoch", partitions=[str(item.source) for item in bare])
 
     def revoked(self, sources: Sequence[Source], *, flushed: bool) -> None:
         """Take note of partitions that were given up."""

@@ -20,7 +20,7 @@ from lake.tables import Lake
 from lake.writer import TableWriter
 from redact.keys import Keys
 from schemas.arrow import AUDIT, QUARANTINE, TABLES
-from schemas.errors import FatalError, RetryableError
+from schemas.errors import FatalError
 from schemas.provenance import RecordKind
 from stream.answers import Answers
 from stream.assignment import TakeOver
@@ -47,13 +47,14 @@ from stream.labelling.observer import LabelObserver
 from stream.labelling.run import LabelParts, LabelSetup
 from stream.memory import Budget, Gate, calm_collector, resident_bytes, use_steady_pool
 from stream.metrics import Metrics
-from stream.observer import JOINING, Observer
+from stream.observer import Observer
 from stream.pace import Pace
 from stream.probes import Probes
 from stream.stages import Stages
 from stream.starting import (
     first_answer,
     make_tables,
+    renewed,
     start_retry,
     stopped_in_order,
     tell_made,
@@ -171,25 +172,14 @@ class _Assembly:
         probes = self._probes(observer)
         self.answers.start()
         try:
-            caught_up = self._renewed(observer, work)
+            retry = self._retry(self.setup.stream.retry_seconds, self.setup.stop, observer)
+            caught_up = renewed(retry, self.setup.stop, observer.client_ended, work)
         finally:
             self.answers.stop()
             if probes:
                 probes.close()
         self.setup.log.info("worker_stopped")
         return caught_up and until_caught_up
-
-    def _renewed(self, observer: Observer, work: Callable[[], bool]) -> bool:
-        """Work; with a new client if the one before has ended and a new one may do better."""
-        try:
-            return work()
-        except RetryableError as error:
-            if self.setup.stop.is_set():
-                raise
-            observer.client_ended(error)
-        return self._retry(self.setup.stream.retry_seconds, self.setup.stop, observer).call(
-            JOINING, work
-        )
 
     def _work(
         self,

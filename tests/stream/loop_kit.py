@@ -39,6 +39,7 @@ class Message:
     partition_: int = 0
     offset_: int = 0
     problem: KafkaError | None = None
+    epoch: int | None = None
 
     def topic(self) -> str:
         """Return the topic."""
@@ -51,6 +52,10 @@ class Message:
     def offset(self) -> int:
         """Return the offset."""
         return self.offset_
+
+    def leader_epoch(self) -> int | None:
+        """Return the leader epoch."""
+        return self.epoch
 
     def timestamp(self) -> tuple[int, int]:
         """Return a time."""
@@ -79,6 +84,7 @@ class Client:
 
     batches: list[list[Message]] = field(default_factory=list)
     at: dict[Source, int] = field(default_factory=dict)
+    epochs: dict[Source, int | None] = field(default_factory=dict)
     paused: bool = False
     committed: dict[Source, int] = field(default_factory=dict)
 
@@ -89,6 +95,7 @@ class Client:
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
         """Fetch from these offsets."""
         self.at = {Source(p.topic, p.partition): p.offset for p in partitions}
+        self.epochs = {Source(p.topic, p.partition): p.leader_epoch for p in partitions}
 
     def unassign(self) -> None:
         """Fetch nothing."""

@@ -206,7 +206,7 @@ UNREADABLE: dict[str, tuple[Callable[[Any], object], Reason, str | None]] = {
         "started_at",
     ),
     "text for a number": (
-        lambda avsc: _set_type(avsc, "latency_ms", "string"),
+        lambda avsc: _retype(avsc, "latency_ms", "string"),
         Reason.INCOMPATIBLE_SCHEMA,
         "latency_ms",
     ),
