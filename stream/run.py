@@ -32,6 +32,7 @@ from stream.cluster import Cluster
 from stream.config import KafkaSettings, StreamSettings
 from stream.decode.decoder import Decoder
 from stream.decode.sources import SchemaSource
+from stream.epochs import EpochCheck
 from stream.erasures import Erasures
 from stream.events import Log
 from stream.failpoints import Step, parse
@@ -197,9 +198,8 @@ class _Assembly:
         take_over = self._take_over(consumer, observer)
         self._first_answer("Kafka and the lake", lambda: take_over.check(self.topics))
         calm_collector()
-        goal = None
-        if until_caught_up:
-            goal = self._goal(consumer, partitions, take_over, observer, limit)
+        ends = partial(self._goal, consumer, partitions, take_over, observer, limit)
+        goal = ends() if until_caught_up else None
         return self._worker(consumer, errors, budget, observer, take_over).run(goal)
 
     def _first_answer(self, what: str, ask: Callable[[], ResultT]) -> ResultT:
@@ -240,9 +240,6 @@ class _Assembly:
             on_retry=observer.retried,
             on_recovered=observer.recovered,
         )
-
-    def _known(self) -> int:
-        return self.erasures.number
 
     def _observer(self, budget: Budget) -> Observer:
         return Observer(
@@ -301,7 +298,7 @@ class _Assembly:
                 reached=self.reached,
                 new_token=lambda: secrets.randbits(63),
                 buffers={topic: TopicBuffer(topic) for topic in self.topics},
-                erasures=self._known,
+                erasures=lambda: self.erasures.number,
             ),
             gate=Gate(budget),
             pace=Pace(budget.batch),
@@ -315,6 +312,7 @@ class _Assembly:
             log=self.setup.log,
             labelling=self._labelling(budget, observer),
             erasures=self.erasures,
+            confirm=EpochCheck(self.setup.kafka, self.cluster),
             reached=self.reached,
             stop_requested=self.setup.stop.is_set,
             give_up=self.giving_up.set,
@@ -340,7 +338,7 @@ class _Assembly:
             primary={t: self.lake.table(name) for t, name in self.setup.tables.items()},
             quarantine=self.lake.table(QUARANTINE),
             retry=self._retry(TAKE_OVER_SECONDS, self.setup.stop, observer),
-            now_ms=lambda: time.time_ns() // 1_000_000,
+            now_ms=_now_ms,
             new_token=lambda: secrets.randbits(63),
         )
 
@@ -369,14 +367,14 @@ class _Assembly:
             self.metrics, self.setup.log, _now_ms, observer.retried, observer.recovered
         )
         return self.labels.driver(
-            self.lake, self.cluster, told, limit=budget.join, erasures=self._known
+            self.lake, self.cluster, told, limit=budget.join, erasures=lambda: self.erasures.number
         )
 
     def _labels(self, setup: LabelSetup) -> LabelParts:
         if setup.topic is not None:
             topic = setup.topic
-            setting = "GOLDPAN_LABELS__TOPIC"
-            self._first_answer("Kafka", lambda: self.cluster.partitions([topic], setting))
+            ask = partial(self.cluster.partitions, [topic], "GOLDPAN_LABELS__TOPIC")
+            self._first_answer("Kafka", ask)
         return LabelParts(
             setup,
             self._first_answer("the lake", setup.open),

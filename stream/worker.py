@@ -63,6 +63,7 @@ class Worker:
     log: Log
     labelling: Labelling | NoLabels
     erasures: Erasures
+    confirm: Callable[[Sequence[Owned]], None]
     reached: Callable[[Step], None]
     stop_requested: Callable[[], bool]
     give_up: Callable[[], None]
@@ -291,6 +292,7 @@ class Worker:
     def _on_assign(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
         sources = [Source(p.topic, p.partition) for p in partitions]
         taken = self._own(sources)
+        self.retry.call("asking for leader epochs", lambda: self.confirm(taken))
         starts = [start_at(item) for item in taken]
         if self.cooperative:
             self.consumer.incremental_assign(starts)

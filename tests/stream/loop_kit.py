@@ -237,6 +237,7 @@ class Loop:
             retry=patience(),
             labelling=NoLabels(),
             erasures=self.erasures,
+            confirm=lambda _taken: None,
             reached=lambda _step: None,
             stop_requested=lambda: False,
             give_up=lambda: None,
