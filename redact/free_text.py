@@ -101,10 +101,22 @@ def _is_likely(text: str, finding: Finding) -> bool:
     value = text[start:end]
     if finding.type == "PERSON" and is_no_person(value):
         return False
-    if finding.type == "STREET_ADDRESS" and _WORD.search(value) is None:
+    if finding.type == "STREET_ADDRESS" and ("\t" in value or _WORD.search(value) is None):
+        return False
+    if finding.type == "ZIP_CODE" and not _SHORTEST_ZIP <= len(value) <= _LONGEST_ZIP:
+        return False
+    if value.isupper() and value.isalpha() and len(value) <= _LONGEST_CODE.get(finding.type, 0):
         return False
     if not any(map(str.isdigit, text[max(start - 1, 0) : end + 1])):
         return True
     if within_code(text, start, end):
         return False
+    if value.isdecimal() and (text[start - 1 : start].isalnum() or text[end : end + 1].isalnum()):
+        return False
     return finding.type == "PERSON" or not is_fraction(text, start, end)
+
+
+_SHORTEST_ZIP = 3
+_LONGEST_ZIP = 10
+_LONGEST_CODE = {"STREET_ADDRESS": 4, "PERSON": 3}
+"""Capitals of a code, as `EUR` is, that are no name of the type."""

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 import msgspec
 
@@ -92,11 +93,19 @@ def _looks_like_a_name(text: str, parts: list[str]) -> bool:
     named = [part for part in parts if len(part) > _PARTICLE or not part.islower()]
     if named and all(part[0].isupper() for part in named):
         return not all(map(is_ordinary, named))
-    joined = "-" in text and not is_given_name(parts[0])  # `us-east-1`, and no `lena al-tamimi`
+    joined = "-" in text and not _is_of_a_name(parts)  # `us-east-1`, and no `lena al-tamimi`
     lower = text.islower() and not joined and len(parts) <= _MOST_LOWER
     return lower and not any(map(is_ordinary, parts))
 
 
+def _is_of_a_name(parts: Sequence[str]) -> bool:
+    """Report whether a given name begins words with a dash, or an article that joins one does."""
+    return is_given_name(parts[0].partition("-")[0]) or (
+        len(parts) > 1 and parts[-1].startswith(_ARTICLES)
+    )
+
+
+_ARTICLES = ("al-", "el-", "bin-", "ben-", "ibn-", "abd-", "abu-")
 _LONGEST_WITHOUT_CAPITALS = 30
 _MOST_VAGUE = 5
 _MOST_LOWER = 3

@@ -29,11 +29,12 @@ _VERSION: Final = re.compile(
 
 
 class Harmless(NamedTuple):
-    """The place of a value whose key says that it is a thing's: a number, or a version."""
+    """The place of a value whose key says that it is a thing's: a number, a version, or a date."""
 
     start: int
     end: int
     is_version: bool
+    is_date: bool = False
 
 
 class Keyed(NamedTuple):
@@ -75,6 +76,8 @@ def _as_it_stands(text: str, book: KeyBook) -> tuple[list[Keyed], list[Harmless]
     keyed: list[Keyed] = []
     harmless: list[Harmless] = []
     for pair, key in found:
+        if is_of_date(pair.key):
+            harmless.append(Harmless(pair.start, pair.end, is_version=False, is_date=True))
         if key.rule == HARMLESS:
             if is_short(pair.value) and not _ends_a_name(text, pair):
                 harmless.append(Harmless(pair.start, pair.end, is_of_version(pair.key)))
@@ -89,6 +92,22 @@ def _as_it_stands(text: str, book: KeyBook) -> tuple[list[Keyed], list[Harmless]
 def is_of_version(key: str) -> bool:
     """Return whether a key names a version, which may have four numbers as an address has."""
     return _VERSION.search(key) is not None
+
+
+def is_of_date(key: str) -> bool:
+    """Return whether a key names the date of something else than a birth: `updated`, `due_date`."""
+    return len(key) <= _LONGEST_KEY and _DATE.search(key) is not None
+
+
+_LONGEST_KEY: Final = 60
+_DATE: Final = re.compile(
+    r"(?<![a-z])(?:updat|creat|modif|chang|expir|issu|due|ship|deliver|order|depart|arriv|sent|"
+    r"receiv|paid|pay(?:ment)?|start|end|valid|since|until|check[ _-]?(?:in|out)|timestamp|last|login|"
+    r"seen|join|regist|sign|invoic|book|travel|flight|appoint|publish|releas|erstellt|geändert|"
+    r"gültig|aktualisiert|créé|modifi|expir|actualiz|cread|caduc|aggiorn|creat|scad|bijgewerkt|"
+    r"aangemaakt|utworz|zmien)(?!.*(?:birth|born|dob))",
+    re.IGNORECASE,
+)
 
 
 _NUMBER: Final = frozenset({"number", "no", "nr", "num", "id", "nummer", "numero"})

@@ -13,6 +13,8 @@ from redact.given_names import is_given_name
 _FILE: Final = resources.files("redact") / "software_names.txt"
 _NAMES: Final = frozenset(_FILE.read_text(encoding="utf-8").split())
 _WORDS: Final = re.compile(r"[^\W\d_]+")
+_GLUED: Final = re.compile(r"(?<=[\u0370-\uffff])[A-Za-z]{3,}|[A-Za-z]{3,}(?=[\u0370-\uffff])")
+"""A Latin word that touches letters of another script."""
 _PARTICLES: Final = frozenset(
     ["al", "da", "de", "del", "der", "di", "du", "el", "la", "van", "von"]
 )
@@ -26,6 +28,9 @@ def is_no_person(name: str) -> bool:
     """
     words = _WORDS.findall(name)
     if not words or words[0].lower() in _NAMES:
+        return True
+    glued = None if name.isascii() else _GLUED.search(name)
+    if glued is not None and glued[0].lower() in _NAMES:
         return True
     if any(is_given_name(word) for word in words):
         return False

@@ -42,7 +42,23 @@ _TRAILING = ".,;:!?)\"'"
 def is_stand_in(value: str) -> bool:
     """Tell whether a value is a reference, a mask, a name of a type or a path: no secret itself."""
     bare = value.strip(" \t\"'`").rstrip(".,;")
+    if bare[:1] == "/" and _is_random(bare):
+        return False
     return not bare or _REFERENCE.fullmatch(bare) is not None or bare.lower() in _NOT_SAID
+
+
+def _is_random(path: str) -> bool:
+    """Tell whether what looks like a path is a secret in base64: a step of it mixes all signs."""
+    return any(
+        len(step) >= _LONGEST_STEP
+        and any(map(str.isdigit, step))
+        and any(map(str.isupper, step))
+        and any(map(str.islower, step))
+        for step in path.split("/")
+    )
+
+
+_LONGEST_STEP = 12
 
 
 def reads_like_prose(value: str) -> bool:

@@ -106,6 +106,8 @@ def _bare(text: str, mark: Mark, after: Mark | None) -> list[Item]:
     """Return the value without quotation marks between a mark and the next one."""
     gap = _SPACE.match(text, mark.after)
     start = gap.end() if gap else mark.after
+    if start > mark.after and text[mark.at - 1 : mark.at] in _OF_FORMS and mark.sign == "=":
+        return [_heading(mark)]  # `&address= HTTP/1.1`
     line_end = text.find("\n", mark.place, mark.place + MAX_VALUE)
     if line_end < 0:
         line_end = min(len(text), mark.place + MAX_VALUE)
@@ -120,6 +122,8 @@ def _bare(text: str, mark: Mark, after: Mark | None) -> list[Item]:
         start = tags.end() if tags else start
         limit = max(limit, start)
     if after is not None and after.at == start and text[after.after : after.after + 1].strip():
+        if mark.sign == "=" and start > mark.after and text[mark.place - 1] not in " \t":
+            return [_heading(mark)]  # `address= took=12ms`
         word = _GLUED.match(text, start)
         start, end = trimmed(text, start, word.end() if word else limit)
         form: Form = "bare"

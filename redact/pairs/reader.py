@@ -41,10 +41,14 @@ def _pairs(text: str, first: int, depth: int, most: int) -> tuple[list[Pair], in
     tags: list[tuple[int, int]] = []
     if "<" in text:
         found, tags, first = markup(text, first)
+    heads: list[tuple[int, int]] = []
+    if "\n" in text:
+        rows, heads, first = tables(text, first)
+        found += rows
     for reader in _of_rows(text):
         rows, first = reader(text, first)
         found += rows
-    items = list(islice(_items(text, tags), 2 * most))
+    items = list(islice(_items(text, tags, heads), 2 * most))
     items.sort(key=lambda item: item.at)
     more, first = owned(text, items, first)
     kept = _resolved(found, most)
@@ -56,16 +60,16 @@ def _pairs(text: str, first: int, depth: int, most: int) -> tuple[list[Pair], in
 
 def _of_rows(text: str) -> Iterator[Callable[[str, int], tuple[list[Pair], int]]]:
     """Yield the readers of rows of values that could find one in a text."""
-    if "\n" in text:
-        yield tables
-        if "  " in text:
-            yield aligned
+    if "\n" in text and "  " in text:
+        yield aligned
     if "(" in text and _INSERT.search(text) is not None:
         yield inserted
 
 
-def _items(text: str, tags: Sequence[tuple[int, int]]) -> Iterator[Item]:
-    """Yield what stands under keys that are no headings of a row."""
+def _items(
+    text: str, tags: Sequence[tuple[int, int]], heads: Sequence[tuple[int, int]]
+) -> Iterator[Item]:
+    """Yield what stands under keys that are no headings of a row; ``heads`` are those of tables."""
     taken: list[tuple[int, int]] = list(tags)
     if ("'" in text or '"' in text) and _QUOTED_COLON.search(text) is not None:
         for item in quoted_keys(text):
@@ -76,7 +80,10 @@ def _items(text: str, tags: Sequence[tuple[int, int]]) -> Iterator[Item]:
     if ":" in text or "=" in text or "\uff1a" in text:
         yield from assignments(text, taken)
     if has_columns(text):
-        yield from columns(text)
+        found = columns(text)
+        yield from (
+            [one for one in found if not any(a <= one.at < b for a, b in heads)] if heads else found
+        )
     if " -" in text:
         yield from options(text)
 
