@@ -40,8 +40,14 @@ _DATE = re.compile(
 _YEARS = re.compile(r"(?:19|20)[0-9]{2}(?:[ /-]+(?:19|20)[0-9]{2})+")
 _SIGNED = re.compile(r"[ (]-[0-9]+\.[0-9]|\A[0-9]{1,6}[ ][0-9]{1,3}\.[0-9]{5,}\Z")
 """A decimal after another number: `worker-3 -15.8166`, `3 22.6617694`."""
+_PERIOD = re.compile(r"(?:19|20)[0-9]{2}[-/](?:0[1-9]|1[0-2])[-/][0-9]{3,6}")
 _QUAD = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){2,}")
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:[ .\u00a0][0-9]{3})+")
+
+
+def is_of_period(value: str) -> bool:
+    """Tell whether a value is a running number of a month, as invoices have: `2024-03-1187`."""
+    return _PERIOD.fullmatch(value) is not None
 
 
 def is_north_american(value: str) -> bool:
@@ -72,6 +78,7 @@ def _is_dialled(text: str, start: int, end: int, groups: list[str]) -> bool:
         or _is_followed(text, start, end)
         or _DATE.match(value)
         or _YEARS.fullmatch(value)
+        or is_of_period(value)
     ):
         return False
     if value[:1] == "(" or ") " in value or ")" in value[:8]:

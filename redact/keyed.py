@@ -110,6 +110,8 @@ _DATE: Final = re.compile(
 )
 
 
+_SUFFIX: Final = re.compile(r"\A([0-9]{5,20})(?:[uU]?[lL]{1,2}|[uUn])\Z")
+"""What says how wide an integer is in a program: `521438871UL`, `521438871n`."""
 _NUMBER: Final = frozenset({"number", "no", "nr", "num", "id", "nummer", "numero"})
 _NAMED: Final = re.compile(r"[^\W\d_]{2,}[ ][A-Za-z]{2,6}[\s:=\"'*_`]{1,8}\Z")
 
@@ -137,11 +139,14 @@ def _judged(pair: Pair, key: Key, shown: str) -> KeyedValue | None:
     """Return the value of a pair as what its key names, None if it cannot be that."""
     certain = key.certain
     value = reading(pair.value)
+    if pair.form == "bare":
+        value = _SUFFIX.sub(r"\1", value)
     if (key.part == "name" and shown == "thing") or repeats_key(pair.key, value):
         return None
     if key.part == "name" and shown == "person" and not is_ordinary(value):
         certain = True
-    kind = fits(key.rule or "", value, certain=certain, is_number=pair.quote != "")
+    is_number = pair.quote != "" and pair.form != "python_call"
+    kind = fits(key.rule or "", value, certain=certain, is_number=is_number)
     return None if kind is None else KeyedValue(kind, value, key.part, pair.owner)
 
 

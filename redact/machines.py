@@ -52,7 +52,7 @@ _KEYED = re.compile(
 _PATH = re.compile(
     r"(?:https?|ftp|ssh|tcp|udp|wss?|redis|postgres|mysql|amqp|//|\\\\)[:/]*\Z", re.I
 )
-_SPACED = re.compile(r"20[0-9]")
+_SPACED = re.compile(r"2[0-9]{2}")
 _LETTER = re.compile(r"[0-9A-Za-z]")
 _MASK = re.compile(r"/[0-9]{1,2}(?![0-9])")
 _SMALL, _SMALL_FIRST = 100, 10

@@ -18,7 +18,7 @@ _REFERENCE = re.compile(
      (?:[_ -]\w+)*[_ -](?:here|pass\w*|pwd|secret|token|keys?|value|credentials?)(?:[_ -]\w+)*
     |(?:[a-z]{1,12}[_.-]?){0,3}(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|key|credentials?)s?
     |(?:redacted|filtered|removed|masked|scrubbed|placeholder|undefined|null|none|nil|nan|true|false
-      |void|todo|tbd|unset|n/a)
+      |void|todo|tbd|unset|n/a|n%2Fa)
     |(?:https?|s3|gs|op|sm|vault)://.*|(?:arn|ssm|vault|ref):\S*|(?:~|\.{1,2})?/(?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:txt|json|ya?ml|pem|key|env)
     """,
     re.IGNORECASE | re.VERBOSE | re.DOTALL,

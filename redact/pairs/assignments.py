@@ -23,6 +23,8 @@ _WORD = {
     ":": re.compile(r"[ ]([\w@.+-]*[^\W_])(?=\n|\Z)"),
 }
 """The commonest values by their sign: a word, and then the next key or an end."""
+_WRAPPED = re.compile(r"(?:Str|Int|Double|Some|Just|Text|String|Value)\(([^()\"'\n]{1,500})\)")
+"""A value as OpenTelemetry's collector and some languages print it: `Str(mia)`, `Some(mia)`."""
 _OF_FORMS = ("&", "?")
 _NOT_FLAT = re.compile(r"[\n{(\[\"'=:]")
 _YAML_TAG = re.compile(r"(?:!{1,2}[\w:/.-]{0,40}+|&[\w-]{1,40}+)[ \t]+")
@@ -131,6 +133,8 @@ def _bare(text: str, mark: Mark, after: Mark | None) -> list[Item]:
         ends = last or (after is not None and after.sign != mark.sign)
         start, end, form = extent(text, mark, start, limit, last=ends)
     raw = text[start:end]
+    if raw[-1:] == ")" and (wrapped := _WRAPPED.fullmatch(raw)) is not None:
+        start, end, raw = start + wrapped.start(1), end - 1, wrapped[1]
     if raw[-1:] in ("(", "[", "{") or not any(map(str.isalnum, raw)):
         return [_heading(mark)]
     key = read(mark.key, "percent") if form == "percent" else mark.key

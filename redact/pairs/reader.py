@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
+from redact.pairs.apart import apart, may_stand_apart
 from redact.pairs.assignments import assignments
 from redact.pairs.columns import columns, has_columns, options
 from redact.pairs.escapes import places, quoted
@@ -12,11 +13,16 @@ from redact.pairs.literals import quoted_keys
 from redact.pairs.markup import markup
 from redact.pairs.owners import owned
 from redact.pairs.pair import MAX_DEPTH, MAX_PAIRS, Item, Pair
+from redact.pairs.passed import passed
+from redact.pairs.printed import printed
 from redact.pairs.rows import aligned, inserted
 from redact.pairs.tables import tables
 
-_ANY = re.compile(r"[:=|<;,\t\uff1a\u2502]|[ ]{2}|[ ][-\u2013\u2014\u2192]|--|\.{3}")
-_QUOTED_COLON = re.compile(r"""["']\s{0,40}+(?::|=>)""")
+_ANY = re.compile(
+    r"[:=|<;,\t\uff1a\u2502]|[ ]{2}|[ ][-\u2013\u2014\u2192]|--|\.{3}"
+    r"|\([\"']|(?:define|ENV|[Ee]nv|_header|_param|LIKE|like|entry|\[1\])[ ]"
+)
+_QUOTED_COLON = re.compile(r"""["'](?:\s{0,40}+(?::|=>)|\]\s{0,5}+=)""")
 _INSERT = re.compile(r"\bvalues\s*\(", re.IGNORECASE)
 _INNER = re.compile(r"[:=|<\t\uff1a]|[,;][^\n]*\n")
 _MIN_INNER = 6
@@ -62,6 +68,8 @@ def _of_rows(text: str) -> Iterator[Callable[[str, int], tuple[list[Pair], int]]
     """Yield the readers of rows of values that could find one in a text."""
     if "\n" in text and "  " in text:
         yield aligned
+    if may_stand_apart(text):
+        yield apart
     if "(" in text and _INSERT.search(text) is not None:
         yield inserted
 
@@ -86,6 +94,8 @@ def _items(
         )
     if " -" in text:
         yield from options(text)
+    yield from passed(text)
+    yield from printed(text)
 
 
 def _fitting(pairs: Sequence[Pair], kept: Sequence[Pair]) -> Iterator[Pair]:
