@@ -31,7 +31,9 @@ _MIXED = rf"(?=[^\W\d_]{{0,60}}[^\s\"'`,;<>&|A-Za-z\u0080-\uffff]){_BARE}"
 """A value without quotes, and one that holds a digit or a mark."""
 
 _WORD = r"[^\W\d_]{3,40}"
-_ALONE = r"(?=[.!]?[ \t]*(?:[\r\n,;|)\]}\"'<&#]|\\n|\Z|[ ]{2}|[\w.-]{1,30}[:=]))"
+_ALONE = (
+    r"(?=[.!]?(?:[ \t]*(?:[\r\n,;|)\]}\"'<&#]|\\n|\Z|[ ]{2})|[ \t]{1,4}[\w.-]{1,30}[:=]))"
+)
 """Nothing of a sentence follows: the line ends, or another key begins."""
 
 _OPENING = r"(?:\\{0,3}[\"'`\u201c\u300c])?"
@@ -51,7 +53,9 @@ _QUOTED = "|".join(
     _within(opening, closing)
     for opening, closing in (('"', '"'), ("'", "'"), ("`", "`"), ("\u201c\u300c", "\u201d\u300d"))
 )
-_VALUE = rf"(?:{_QUOTED}|{_NOT_CODE}{_MIXED})"
+_NEXT_KEY = r"(?!(?<==[ ]{1,3})[\w.-]{1,40}=)"
+"""Nothing was assigned: another key follows, as in `password= took=12ms`."""
+_VALUE = rf"(?:{_QUOTED}|{_NOT_CODE}{_NEXT_KEY}{_MIXED})"
 """A value between quotes of any kind, or one without that is more than a word."""
 
 

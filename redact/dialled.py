@@ -226,7 +226,7 @@ def _is_valid(value: str, region: str) -> bool:
 
 
 _ABROAD = (
-    r"(?<![0-9A-Za-z+.-])(?<![0-9][ ])[+\uff0b][ ]?(?:\([1-9][0-9]{0,2}\)|[1-9])"
+    r"(?<![0-9A-Za-z+.-])[+\uff0b][ ]?(?:\([1-9][0-9]{0,2}\)|[1-9])"
     r"(?:[ .\-()/\u00a0\u2010-\u2015]{0,2}[0-9]){7,14}(?![0-9A-Za-z]|[.][0-9])"
 )
 
@@ -247,7 +247,10 @@ class AbroadPhoneRecogniser(JudgedRecogniser):
     def judge(self, text: str, match: Any) -> Iterator[Judged]:
         """Return the number if its country has numbers of that length."""
         start, end = match.span()
-        if is_dialled(text, start, end) and _is_possible(text[start:end]):
+        value = text[start:end]
+        if text[start - 2 : start - 1].isdecimal() and value[1:].isdecimal():
+            return  # a sum: `3 +447700900007`
+        if is_dialled(text, start, end) and _is_possible(value):
             yield start, end, 0.6
 
 

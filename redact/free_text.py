@@ -8,6 +8,8 @@ from collections.abc import Collection, Sequence
 
 from redact.findings import Finding, NamesStage
 from redact.gate import shown_to_model, worth_a_model
+from redact.given_names import is_given_name
+from redact.key_placeholders import is_ordinary
 from redact.ner.labels import TYPES
 from redact.ner.stage import SpacyNames
 from redact.policy import Policy
@@ -99,11 +101,15 @@ def _is_likely(text: str, finding: Finding) -> bool:
     """
     start, end = finding.start, finding.end
     value = text[start:end]
-    if finding.type == "PERSON" and is_no_person(value):
+    if finding.type == "PERSON" and (
+        is_no_person(value) or _is_word_of_keys(value) or _is_noun(text, start, value)
+    ):
         return False
     if finding.type == "STREET_ADDRESS" and ("\t" in value or _WORD.search(value) is None):
         return False
-    if finding.type == "ZIP_CODE" and not _SHORTEST_ZIP <= len(value) <= _LONGEST_ZIP:
+    if finding.type == "ZIP_CODE" and not (
+        _SHORTEST_ZIP <= len(value) <= _LONGEST_ZIP and any(map(str.isdigit, value))
+    ):
         return False
     if value.isupper() and value.isalpha() and len(value) <= _LONGEST_CODE.get(finding.type, 0):
         return False
@@ -116,7 +122,27 @@ def _is_likely(text: str, finding: Finding) -> bool:
     return finding.type == "PERSON" or not is_fraction(text, start, end)
 
 
-_SHORTEST_ZIP = 3
+def _is_noun(text: str, start: int, value: str) -> bool:
+    """Return whether an article stands before one word with a capital: `im Markt`, `au Dépôt`."""
+    if not value.isalpha() or is_given_name(value):
+        return False
+    return _ARTICLE.search(text, max(start - _LONGEST_ARTICLE, 0), start) is not None
+
+
+_ARTICLE = re.compile(
+    r"(?<![^\W_])(?:im|am|zum|zur|vom|beim|ins|ans|au|aux|un|une|cet|cette|los|las|una|gli|nel|nella|"
+    r"dal|dalla|alla|uno|het|een)[ ]\Z",
+    re.IGNORECASE,
+)
+_LONGEST_ARTICLE = 8
+
+
+def _is_word_of_keys(value: str) -> bool:
+    """Return whether one word that a model takes for a person is one that keys are made of."""
+    return value.isalpha() and is_ordinary(value) and not is_given_name(value)
+
+
+_SHORTEST_ZIP = 4
 _LONGEST_ZIP = 10
 _LONGEST_CODE = {"STREET_ADDRESS": 4, "PERSON": 3}
 """Capitals of a code, as `EUR` is, that are no name of the type."""

@@ -136,7 +136,7 @@ def _without_heading(match: re.Match[str]) -> str:
 
 def _without_key(match: re.Match[str]) -> str:
     found = _WORDS_OF_KEY.split(match[2])
-    if all(map(is_ordinary, found)) and not any(map(_is_of_person, found)):
+    if _is_heading(match[2]) and not any(map(_is_of_person, found)):
         return match[1] + " " * len(match[2])
     return match[0]
 

@@ -145,7 +145,7 @@ def _judged(pair: Pair, key: Key, shown: str) -> KeyedValue | None:
         return None
     if key.part == "name" and shown == "person" and not is_ordinary(value):
         certain = True
-    is_number = pair.quote != "" and pair.form != "python_call"
+    is_number = pair.quote != "" and not (pair.form == "python_call" and "-" in value)
     kind = fits(key.rule or "", value, certain=certain, is_number=is_number)
     return None if kind is None else KeyedValue(kind, value, key.part, pair.owner)
 

@@ -119,7 +119,9 @@ def is_version(text: str, start: int, end: int) -> bool:
     before = text[max(start - _LOOK_BACK, 0) : start]
     if _PATH.search(before) or _KEYED.search(before):
         return False
-    if _OF_VERSION.search(before):
+    if before[-1:] == "/" and before.rpartition(" ")[2].count("/") > 1:
+        pass  # a step of a path: `https://example.com/notes/192.0.2.59`
+    elif _OF_VERSION.search(before):
         return True
     parts = [int(part) for part in text[start:end].split(".")]
     if parts[0] >= _SMALL_FIRST or max(parts) >= _SMALL:

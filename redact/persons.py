@@ -117,6 +117,8 @@ class IntroducedRecogniser(PatternRecognizer):
 
 _COLON = r"[ ]?[:\uff1a][ ]{0,2}[\"'*_`\u201c\u2018(]{0,3}"
 _TWO = rf"(?:{_CAPITAL}(?:{_BETWEEN}{_CAPITAL}){{1,3}}|{_ANY}(?:[ ]{_PARTICLE})?[ ]{_ANY})"
+_GOES_ON: Final = re.compile(r"[ ](?:and|or|but|who|und|oder|et|y|e|en|i|och|og|ja)[ ][^\W\d_A-Z]")
+"""A sentence goes on behind a name; behind the name of a thing the line ends."""
 _SIGN: Final = re.compile(r"[:\uff1a]")
 _LONGEST_LABEL: Final = 40
 
@@ -156,7 +158,8 @@ class CalledRecogniser(JudgedRecogniser):
             return
         if self._KEY.search(text, max(start - _LONGEST_LABEL, 0), start):
             first = _LETTERS.search(match[0])
-            if first is None or not is_given_name(first[0]):
+            known = first is not None and is_given_name(first[0])
+            if not known and not _GOES_ON.match(text, end):
                 return
         yield start, end, CERTAIN
 

@@ -49,4 +49,6 @@ def is_no_person(name: str) -> bool:
         return False
     if any(word.isascii() and word.islower() and word not in _PARTICLES for word in words):
         return True
+    if all(word in _PARTICLES for word in words):
+        return True
     return any(word.lower() in _NAMES for word in words)

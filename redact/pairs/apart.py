@@ -11,15 +11,17 @@ from redact.pairs.fields import is_keys
 from redact.pairs.pair import Pair
 from redact.pairs.values import Literal, call_at, number_at, string_at
 
+_LIST = re.compile(r"[:=]\s{0,10}+\[")
 _HEADS = re.compile(
-    r"\b(?:columns?|column_?names|col_?names|cols|headers?|headings|field_?names|fields|names|keys)"
-    r"[\"']?\s{0,10}+[:=]\s{0,10}+\[",
+    r"(?<![A-Za-z])(?:columns?|(?:column|col|field)_?names|cols|headers?|headings|fields|names|keys)"
+    r"[\"']?\s{0,10}+\Z",
     re.IGNORECASE,
 )
 _ROWS = re.compile(
-    r"\b(?:data|rows?|values|records|results?|items|body|tuples|cells)[\"']?\s{0,10}+[:=]\s{0,10}+\[",
+    r"(?<![A-Za-z])(?:data|rows?|values|records|results?|items|body|tuples|cells)[\"']?\s{0,10}+\Z",
     re.IGNORECASE,
 )
+_LONGEST_KEY = 24
 _LISTED = re.compile(r"[\[(]\s{0,20}+[\[(]\s{0,20}+[\"']")
 _NAMED = re.compile(
     r"[\"'](?:name|column|column_name|field|id|key|label)[\"']\s{0,5}+:\s{0,5}+[\"']([^\"'\n]{1,60}+)[\"']"
@@ -37,13 +39,13 @@ def apart(text: str, first: int) -> tuple[list[Pair], int]:
     """Return the cells of tables whose headings stand apart, and the next free owner."""
     pairs: list[Pair] = []
     done = 0
-    for heads in _HEADS.finditer(text):
-        if heads.start() < done:
+    for heads in _lists(text, _HEADS, 0, len(text)):
+        if heads < done:
             continue
-        names, after = _names(text, heads.end())
-        rows = _ROWS.search(text, after, after + _FAR) if names else None
+        names, after = _names(text, heads)
+        rows = next(_lists(text, _ROWS, after, after + _FAR), None) if names else None
         if rows is not None:
-            found, done, first = _rows(text, rows.end(), names, first)
+            found, done, first = _rows(text, rows, names, first)
             pairs += found
     done = 0
     for listed in _LISTED.finditer(text):
@@ -59,9 +61,17 @@ def apart(text: str, first: int) -> tuple[list[Pair], int]:
 
 def may_stand_apart(text: str) -> bool:
     """Return whether a text could hold such a table: a cheap look before the others."""
-    return "[" in text and (
-        _HEADS.search(text) is not None or _LISTED.search(text) is not None
-    )
+    if "[" not in text:
+        return False
+    heads = next(_lists(text, _HEADS, 0, len(text)), None)
+    return heads is not None or _LISTED.search(text) is not None
+
+
+def _lists(text: str, key: re.Pattern[str], start: int, end: int) -> Iterator[int]:
+    """Yield the places behind the brackets that open a list under a key."""
+    for found in _LIST.finditer(text, start, end):
+        if key.search(text, max(found.start() - _LONGEST_KEY, 0), found.start()):
+            yield found.end()
 
 
 def _has_digit(name: str) -> bool:

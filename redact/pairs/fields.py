@@ -13,7 +13,7 @@ _FIELDS = frozenset(
         *("time", "created", "updated", "passport", "license", "licence", "account", "iban", "bic"),
         *("card", "cvv", "tax", "vat", "password", "token", "secret", "user", "username", "login"),
         *("customer", "client", "patient", "passenger", "guest", "employee", "contact", "owner"),
-        *("order", "price", "amount", "total", "sku", "title", "company", "role", "ip", "host"),
+        *("order", "price", "amount", "total", "currency", "sku", "title", "company", "role", "ip", "host"),
         *("vorname", "nachname", "adresse", "telefon", "geburtsdatum", "stra\u00dfe", "ort", "plz"),
         *("nom", "pr\u00e9nom", "prenom", "naissance", "ville", "courriel", "t\u00e9l\u00e9phone"),
         *(
