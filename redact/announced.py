@@ -31,9 +31,7 @@ _MIXED = rf"(?=[^\W\d_]{{0,60}}[^\s\"'`,;<>&|A-Za-z\u0080-\uffff]){_BARE}"
 """A value without quotes, and one that holds a digit or a mark."""
 
 _WORD = r"[^\W\d_]{3,40}"
-_ALONE = (
-    r"(?=[.!]?(?:[ \t]*(?:[\r\n,;|)\]}\"'<&#]|\\n|\Z|[ ]{2})|[ \t]{1,4}[\w.-]{1,30}[:=]))"
-)
+_ALONE = r"(?=[.!]?(?:[ \t]*(?:[\r\n,;|)\]}\"'<&#]|\\n|\Z|[ ]{2})|[ \t]{1,4}[\w.-]{1,30}[:=]))"
 """Nothing of a sentence follows: the line ends, or another key begins."""
 
 _OPENING = r"(?:\\{0,3}[\"'`\u201c\u300c])?"

@@ -4,7 +4,9 @@ PASSWORDS = (
     r"pass(?:word|wd|wrd|phrase|code)|(?<![a-z])pwd|passwort|kennwort|zugangscode|losungswort"
     r"|contrase[n\u00f1]a|mots?[ _-]?de[ _-]?passe|senha|wachtwoord|has[l\u0142]o"
     r"|l[o\u00f6]senord|adgangskode|passord|salasana|jelsz[o\u00f3]|[s\u015f]ifre"
-    r"|palavra[ -]passe|parola[ ]d['\u2019]ordine|requirepass|masterauth|kata[ _]sandi|m[a\u1ead]t[ _]?kh[a\u1ea9]u|contrasenya|lozinka|slapta[z\u017e]odis"
+    r""
+    r"|palavra[ -]passe|parola[ ]d['\u2019]ordine|requirepass|masterauth"
+    r"|kata[ _]sandi|m[a\u1ead]t[ _]?kh[a\u1ea9]u|contrasenya|lozinka|slapta[z\u017e]odis"
 )
 """Whatever follows one of these and a sign of assignment is secret, a word included."""
 
@@ -58,12 +60,16 @@ PURPOSE = r"(?:[ ](?:\(|for|of|to|on|in|f\u00fcr|von|pour|de|para|di|da|voor|dla
 """What it is for: `password (temporary)`, `password for the wifi`."""
 
 ASSIGNED = (
+    r"""(?:[ ](?:is|lautet|ist|es|est)(?=[ ]?[:\uff1a]))?"""
     r"""(?:\\{0,3}["'`]|[*_]{2}|\])?[ \t]{0,3}(?:[:!=]?={1,3}>?|:{1,2}|->|[\uff1a\uff1d])"""
     r"""(?:[*_]{2})?[ \t]{0,3}"""
 )
 """A sign of assignment, in programs, settings, JSON and chats."""
 
-COLON = r"""(?:\\{0,3}["'`]|[*_]{2}|\])?[ \t]{0,3}(?:[:\uff1a]|->|=>)(?:[*_]{2})?[ \t]{0,3}"""
+COLON = (
+    r"""(?:[ ](?:is|lautet|ist|es|est)(?=[ ]?:))?"""
+    r"""(?:\\{0,3}["'`]|[*_]{2}|\])?[ \t]{0,3}(?:[:\uff1a]|->|=>)(?:[*_]{2})?[ \t]{0,3}"""
+)
 """A colon, as people and settings put it, after which a value may be several words."""
 
 IS = (

@@ -2,9 +2,9 @@
 
 Telephone numbers become E.164 (ITU-T); a number without a country's code is read as one of the
 first of some regions in which it is valid. Numbers of cards, accounts and persons lose what groups
-their digits, names lose case and the marks on their letters, all else case and white space. Addresses
-of machines become those of RFC 5952, hardware addresses their hexadecimal digits, mail that is
-written in words an address, and dates of birth ISO 8601 where day and month cannot be confused.
+their digits, names lose case and the marks on their letters, all else case and white space. An
+address of a machine becomes that of RFC 5952, a hardware address its hexadecimal digits, mail that
+is written in words an address, a date of birth ISO 8601 where day and month cannot be confused.
 """
 
 import ipaddress
@@ -86,8 +86,8 @@ def _mail(text: str) -> str:
 
 _OPEN, _CLOSE = r"[ ]?[\[({<][ ]?", r"[ ]?[\])}>][ ]?"
 _AT: Final = re.compile(
-    rf"{_OPEN}(?:at|a|@|\u00e4t|arroba|chiocciola|ma\u0142pa|apenstaartje|arobase){_CLOSE}|[ ]?@[ ]?"
-    r"|[ _-](?:at|\u00e4t|arroba|chiocciola|ma\u0142pa|arobase)[ _-](?=[^@]*\Z)"
+    rf"{_OPEN}(?:at|a|@|\u00e4t|arroba|chiocciola|ma\u0142pa|apenstaartje|arobase){_CLOSE}"
+    r"|[ ]?@[ ]?|[ _-](?:at|\u00e4t|arroba|chiocciola|ma\u0142pa|arobase)[ _-](?=[^@]*\Z)"
 )
 _DOT: Final = re.compile(
     rf"{_OPEN}(?:dot|\.|punkt|punto|point|ponto|kropka|punt){_CLOSE}|[ ]?\.[ ]?"
@@ -131,7 +131,20 @@ def _date(text: str) -> str:
 
 _LAST_DAY, _LAST_MONTH, _FIRST_YEAR = 31, 12, 1800
 _ISO: Final = re.compile(r"\A[0-9]{4}[-/. ]{1,3}[0-9]{1,2}[-/. ]{1,3}[0-9]{1,2}\Z")
-_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS: Final = (
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "may",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "oct",
+    "nov",
+    "dec",
+)
 _MONTH: Final = re.compile(rf"({'|'.join(_MONTHS)})[a-z]*")
 _SPELT: Final[Mapping[str, Callable[[str], str]]] = {
     "EMAIL_ADDRESS": _mail,

@@ -64,12 +64,10 @@ def is_dialled(text: str, start: int, end: int) -> bool:
 
 def _is_dialled(text: str, start: int, end: int, groups: list[str]) -> bool:
     value = text[start:end]
-    if " " in value and _SIGNED.search(value):
-        return False
     if value[:1] in ("+", "\uff0b"):
-        if text[start - 1 : start].isalpha() and value.count(".") == 1 and len(groups) == 2:
-            return False  # `at+35.836605039`: a plus sign of a form, and a decimal
-        return len("".join(groups)) >= _FEWEST
+        # In `at+35.836605039` stand a plus sign of a form, and a decimal.
+        decimal = text[start - 1 : start].isalpha() and value.count(".") == 1 and len(groups) == 2
+        return not decimal and len("".join(groups)) >= _FEWEST
     if len(groups) < 2:  # alone
         return False
     if (
@@ -79,6 +77,7 @@ def _is_dialled(text: str, start: int, end: int, groups: list[str]) -> bool:
         or _DATE.match(value)
         or _YEARS.fullmatch(value)
         or is_of_period(value)
+        or (" " in value and _SIGNED.search(value))
     ):
         return False
     if value[:1] == "(" or ") " in value or ")" in value[:8]:

@@ -101,25 +101,29 @@ def _is_likely(text: str, finding: Finding) -> bool:
     """
     start, end = finding.start, finding.end
     value = text[start:end]
-    if finding.type == "PERSON" and (
-        is_no_person(value) or _is_word_of_keys(value) or _is_noun(text, start, value)
-    ):
-        return False
-    if finding.type == "STREET_ADDRESS" and ("\t" in value or _WORD.search(value) is None):
-        return False
-    if finding.type == "ZIP_CODE" and not (
-        _SHORTEST_ZIP <= len(value) <= _LONGEST_ZIP and any(map(str.isdigit, value))
-    ):
-        return False
-    if value.isupper() and value.isalpha() and len(value) <= _LONGEST_CODE.get(finding.type, 0):
+    if not _is_made_so(text, start, value, finding.type):
         return False
     if not any(map(str.isdigit, text[max(start - 1, 0) : end + 1])):
         return True
-    if within_code(text, start, end):
-        return False
-    if value.isdecimal() and (text[start - 1 : start].isalnum() or text[end : end + 1].isalnum()):
+    glued = text[start - 1 : start].isalnum() or text[end : end + 1].isalnum()
+    if within_code(text, start, end) or (value.isdecimal() and glued):
         return False
     return finding.type == "PERSON" or not is_fraction(text, start, end)
+
+
+def _is_made_so(text: str, start: int, value: str, kind: str) -> bool:
+    """Return whether what a model takes for a type can be one by its own letters and digits."""
+    if kind == "PERSON":
+        if is_no_person(value) or _is_word_of_keys(value) or _is_noun(text, start, value):
+            return False
+    elif kind == "STREET_ADDRESS":
+        if "\t" in value or _WORD.search(value) is None:
+            return False
+    elif kind == "ZIP_CODE":
+        fits = _SHORTEST_ZIP <= len(value) <= _LONGEST_ZIP
+        return fits and any(map(str.isdigit, value))
+    is_code = value.isupper() and value.isalpha() and len(value) <= _LONGEST_CODE.get(kind, 0)
+    return not is_code or is_given_name(value)
 
 
 def _is_noun(text: str, start: int, value: str) -> bool:

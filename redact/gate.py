@@ -59,7 +59,8 @@ _CODE_LINE = re.compile(rf"^[ \t]*(?:{'|'.join(_OF_PROGRAM)}).*$", re.MULTILINE)
 _IN_QUOTES = re.compile(r"\"[^\"\n]{12,}\"|'[^'\n]{12,}'|#[ ].*$|//[ ].*$")
 _HEADINGS = re.compile(r"^[^\n|,;.!?<>]{0,40}(?:[|,;][^\n|,;.!?<>]{0,40}){1,20}$", re.MULTILINE)
 _RULED = re.compile(
-    r"^([ \t>]{0,12}\|?[^\n|]{0,80}(?:\|[^\n|]{0,80}){1,30})(?=\r?\n[ \t>]{0,12}\|?[ ]?:?-{2,60}:?[ ]?\|)",
+    r"^([ \t>]{0,12}\|?[^\n|]{0,80}(?:\|[^\n|]{0,80}){1,30})"
+    r"(?=\r?\n[ \t>]{0,12}\|?[ ]?:?-{2,60}:?[ ]?\|)",
     re.MULTILINE,
 )
 """The headings of a table in Markdown: a line of dashes follows."""

@@ -40,9 +40,7 @@ def is_person(value: Value) -> bool:
         return False
     if text.isascii() and any([CAMEL.match(part) for part in parts]):  # noqa: C419  # faster so
         return False
-    if len(parts) > 1 and (_IS_LABEL.search(text) or _ORGANISATION.search(text)):
-        return False
-    if len(parts) > 1 and text.islower() and _says_something(parts):
+    if len(parts) > 1 and _names_no_person(text, parts):
         return False
     return value.certain or _looks_like_a_name(text, parts)
 
@@ -65,13 +63,20 @@ _ORGANISATION = re.compile(
     r"maintainers|developers|contributors|authors|services|solutions|technologies|systems|software|"
     r"labs|laborator(?:y|ies)|institute|university|association|consortium|committee|department|"
     r"society|council|agency|service|services|support|helpdesk|help[ ]desk|customer[ ]care|"
-    r"service[ ]client|atenci\u00f3n[ ]al[ ]cliente|servizio[ ]clienti|klantenservice|kundenservice|"
-    r"kundendienst|\u00e9quipe|equipo|equipe|zesp\u00f3\u0142|ministry|holdings?|partners|industries|enterprises|maintenance|"
-    r"verein|stiftung|universit[\u00e4a]t|gesellschaft|b\.?v\.|s\.?r\.?l\.?|s\.?p\.?a\.?|s\.?a\.?r\.?l\.?|"
+    r"service[ ]client|atenci\u00f3n[ ]al[ ]cliente|servizio[ ]clienti|klantenservice|"
+    r"kundenservice|kundendienst|\u00e9quipe|equipo|equipe|zesp\u00f3\u0142|ministry|holdings?|partners|industries|"
+    r"enterprises|maintenance|verein|stiftung|universit[\u00e4a]t|gesellschaft|b\.?v\.|s\.?r\.?l\.?|s\.?p\.?a\.?|s\.?a\.?r\.?l\.?|"
     r"fundaci\u00f3n|fondation|associazione|universidad|universit\u00e9)\Z",
     re.IGNORECASE,
 )
 """Ends the name of an organisation: `Fenway Sports Group`, `Debian Kernel Team`."""
+
+
+def _names_no_person(text: str, parts: Sequence[str]) -> bool:
+    """Report whether words are the label of a field, an organisation, or say something else."""
+    if _IS_LABEL.search(text) or _ORGANISATION.search(text):
+        return True
+    return text.islower() and _says_something(parts)
 
 
 def is_organisation(text: str) -> bool:

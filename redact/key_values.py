@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from redact.key_persons import CAMEL, LONGEST_NAME, Value, is_person
 from redact.key_placeholders import are_ordinary, says_nothing
-from redact.stand_ins import is_stand_in, reads_like_prose
+from redact.stand_ins import is_requirement, is_stand_in
+from redact.system_accounts import is_system_account
 
 _LONGEST_VALUE = 2_000
 """Longer values are texts, to be looked through."""
@@ -126,7 +127,7 @@ def _is_email(value: Value) -> bool:
         return False
     if " " not in text:
         return not are_ordinary(text)  # `customer.email_address` is the path of a field
-    return text.count(" ") <= _MOST_SPACES
+    return text.count(" ") <= _MOST_SPACES and not are_ordinary(text)
 
 
 def _is_phone(value: Value) -> bool:
@@ -198,14 +199,12 @@ def _is_secret(value: Value) -> bool:
     text = value.text
     first = text.split(maxsplit=1)[0]
     is_marked = not (first[0].isalnum() and first[-1].isalnum()) or first.lower().endswith("xxx")
-    if is_marked and is_stand_in(first):
+    if (is_marked and is_stand_in(first)) or (value.certain and is_requirement(text)):
         return False
     if value.is_number:
         return value.certain and len(text) >= _SHORTEST_PIN and text.isdigit()
     if not value.certain:
         return _is_random(value)
-    if first.lower() in _REQUIRES and " " in text and reads_like_prose(text):
-        return False
     if text.isdigit() and len(text) < _FEWEST_CODE:
         return False
     spaces = text.count(" ")
@@ -214,14 +213,6 @@ def _is_secret(value: Value) -> bool:
     return spaces <= _LONGEST_PHRASE and text[-1] not in ".?!:"
 
 
-_REQUIRES = frozenset(
-    [
-        *("must", "should", "at", "minimum", "min", "minimum:", "maximum", "max", "cannot", "can", "may"),
-        *("needs", "required", "has", "is", "mindestens", "muss", "darf", "au", "doit", "ne", "mínimo"),
-        *("debe", "deve", "almeno", "minimo", "minimaal", "moet", "minstens", "co", "musi", "minst"),
-    ]
-)
-"""Words that begin what is asked of a password: `must be at least 12 characters long`."""
 _SHORTEST_PIN = 4
 _FEWEST_CODE = 3
 _SENTENCE = 3
@@ -339,7 +330,7 @@ def _is_wallet(value: Value) -> bool:
 
 def _is_user(value: Value) -> bool:
     text = value.text
-    if text.lower() in _SYSTEM_ACCOUNTS:
+    if is_system_account(text):
         return False
     if value.certain:
         if len(text) > _LONGEST_LINE or not (value.letters or value.digits):
@@ -352,15 +343,6 @@ def _is_user(value: Value) -> bool:
     return _LOGIN.fullmatch(text) is not None
 
 
-_SYSTEM_ACCOUNTS = frozenset(
-    """
-    root www-data nobody nogroup daemon nginx apache apache2 httpd postgres mysql redis mongodb
-    elasticsearch kafka zookeeper git ubuntu debian centos fedora ec2-user azureuser vagrant docker
-    jenkins gitlab-runner appuser oracle sshd systemd-network github-actions dependabot
-    dependabot[bot] nt-authority\\system localsystem sysadmin superuser
-    """.split()
-)
-"""Accounts of programs, which every machine has."""
 _LONGEST_LOGIN = 48
 _LOGIN = re.compile(
     r"[^\W\d_]{2,}(?:[._-][^\W\d_]{2,}){1,3}[._-]?[0-9]{0,8}|[^\W\d_]{2,}[._-]?[0-9]{1,8}"

@@ -102,8 +102,8 @@ def is_of_date(key: str) -> bool:
 _LONGEST_KEY: Final = 60
 _DATE: Final = re.compile(
     r"(?<![a-z])(?:updat|creat|modif|chang|expir|issu|due|ship|deliver|order|depart|arriv|sent|"
-    r"receiv|paid|pay(?:ment)?|start|end|valid|since|until|check[ _-]?(?:in|out)|timestamp|last|login|"
-    r"seen|join|regist|sign|invoic|book|travel|flight|appoint|publish|releas|erstellt|geändert|"
+    r"receiv|paid|pay(?:ment)?|start|end|valid|since|until|check[ _-]?(?:in|out)|timestamp|"
+    r"last|login|seen|join|regist|sign|invoic|book|travel|flight|appoint|publish|releas|erstellt|geändert|"
     r"gültig|aktualisiert|créé|modifi|expir|actualiz|cread|caduc|aggiorn|creat|scad|bijgewerkt|"
     r"aangemaakt|utworz|zmien)(?!.*(?:birth|born|dob))",
     re.IGNORECASE,

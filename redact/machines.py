@@ -41,7 +41,8 @@ _PRODUCTS = (
 _OF_VERSION = re.compile(
     rf"(?:(?:(?<![A-Za-z])|(?<=\\[nrt]))(?:{_PRODUCTS})(?:[ +](?:is|was|to|from|no\.?|number))?"
     r"[ +]?[:=]?[ ]?v?"
-    r"|[A-Za-z0-9](?:/|%2[Ff])v?|(?<![A-Za-z])v|(?:==|>=|<=|~=|~>|\^|(?<!~)~)[ ]?|[A-Za-z]@v?|[A-Za-z]-v?|"
+    r"|[A-Za-z0-9](?:/|%2[Ff])v?"
+    r"|(?<![A-Za-z])v|(?:==|>=|<=|~=|~>|\^|(?<!~)~)[ ]?|[A-Za-z]@v?|[A-Za-z]-v?|"
     r"\u00a7[ ]?"
     r"|\u30d0\u30fc\u30b8\u30e7\u30f3|\u7248\u672c|\ubc84\uc804)\Z",
     re.IGNORECASE,

@@ -169,7 +169,11 @@ class PresentedRecogniser(PatternRecognizer):
 
     PATTERNS = (
         Pattern("Presented", _after("presented", rf"[,:]?[ ]){_FULL}"), CERTAIN),
-        Pattern("Presented, small", _after("presented", rf"[,:]?[ ]){_ANY}(?:[ ]{_ANY})?(?![^\W_])"), 0.7),
+        Pattern(
+            "Presented, small",
+            _after("presented", rf"[,:]?[ ]){_ANY}(?:[ ]{_ANY})?(?![^\W_])"),
+            0.7,
+        ),
     )
 
     def __init__(self) -> None:
@@ -203,7 +207,8 @@ class AccountRecogniser(PatternRecognizer):
         ),
         Pattern(
             "Home folder",
-            r"(?<=(?:/home/|/Users/|\bUsers\\{1,2}))[A-Za-z]{2,20}(?:[. ][A-Za-z]{2,20}){1,2}(?=[/\\])",
+            r"(?<=(?:/home/|/Users/|\bUsers\\{1,2}))[A-Za-z]{2,20}(?:[. ][A-Za-z]{2,20}){1,2}"
+            r"(?=[/\\])",
             0.7,
         ),
     )

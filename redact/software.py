@@ -15,13 +15,16 @@ _FILE: Final = resources.files("redact") / "software_names.txt"
 _NAMES: Final = frozenset(_FILE.read_text(encoding="utf-8").split())
 _WORDS: Final = re.compile(r"[^\W\d_]+")
 _PLACES_AND_FEASTS: Final = frozenset(
-    """
-    paris berlin hamburg köln münchen wien zürich madrid barcelona sevilla valencia lisboa porto roma
-    milano napoli torino venezia bologna palermo amsterdam rotterdam utrecht brussel bruxelles
-    warszawa kraków gdańsk london manchester leeds dublin oslo stockholm lyon marseille bordeaux
-    pasen kerst pinksteren sinterklaas ostern weihnachten pfingsten silvester pâques navidad natal
-    natale pasqua páscoa wielkanoc easter christmas ramadan hanukkah diwali
-    """.split()
+    [
+        *("paris", "berlin", "hamburg", "köln", "münchen", "wien", "zürich", "madrid"),
+        *("barcelona", "sevilla", "valencia", "lisboa", "porto", "roma", "milano", "napoli"),
+        *("torino", "venezia", "bologna", "palermo", "amsterdam", "rotterdam", "utrecht"),
+        *("brussel", "bruxelles", "warszawa", "kraków", "gdańsk", "london", "manchester"),
+        *("leeds", "dublin", "oslo", "stockholm", "lyon", "marseille", "bordeaux", "pasen"),
+        *("kerst", "pinksteren", "sinterklaas", "ostern", "weihnachten", "pfingsten"),
+        *("silvester", "pâques", "navidad", "natal", "natale", "pasqua", "páscoa"),
+        *("wielkanoc", "easter", "christmas", "ramadan", "hanukkah", "diwali"),
+    ]
 )
 """Towns and feasts that a model takes for persons where they stand alone: `Met Pasen ...`."""
 _GLUED: Final = re.compile(r"(?<=[\u0370-\uffff])[A-Za-z]{3,}|[A-Za-z]{3,}(?=[\u0370-\uffff])")
@@ -40,15 +43,15 @@ def is_no_person(name: str) -> bool:
     words = _WORDS.findall(name)
     if not words or words[0].lower() in _NAMES or is_organisation(name):
         return True
-    if len(words) == 1 and words[0].lower() in _PLACES_AND_FEASTS:
-        return True
-    glued = None if name.isascii() else _GLUED.search(name)
-    if glued is not None and glued[0].lower() in _NAMES:
+    if (len(words) == 1 and words[0].lower() in _PLACES_AND_FEASTS) or _is_glued(name):
         return True
     if any(is_given_name(word) for word in words):
         return False
     if any(word.isascii() and word.islower() and word not in _PARTICLES for word in words):
         return True
-    if all(word in _PARTICLES for word in words):
-        return True
-    return any(word.lower() in _NAMES for word in words)
+    return all(word in _PARTICLES for word in words) or any(w.lower() in _NAMES for w in words)
+
+
+def _is_glued(name: str) -> bool:
+    glued = None if name.isascii() else _GLUED.search(name)
+    return glued is not None and glued[0].lower() in _NAMES

@@ -69,6 +69,44 @@ def reads_like_prose(value: str) -> bool:
     return said >= least or _TECHNICAL.fullmatch(value) is not None
 
 
+def is_requirement(value: str) -> bool:
+    """Tell whether words say what is asked of a password: `must be at least 12 characters long`."""
+    first, _, rest = value.partition(" ")
+    return bool(rest) and first.lower().rstrip(":") in _REQUIRES and reads_like_prose(value)
+
+
+_REQUIRES = frozenset(
+    [
+        *(
+            "must",
+            "should",
+            "at",
+            "minimum",
+            "min",
+            "maximum",
+            "max",
+            "cannot",
+            "can",
+            "may",
+            "needs",
+        ),
+        *("required", "has", "is", "mindestens", "muss", "darf", "au", "doit", "ne", "mínimo"),
+        *(
+            "debe",
+            "deve",
+            "almeno",
+            "minimo",
+            "minimaal",
+            "moet",
+            "minstens",
+            "co",
+            "musi",
+            "minst",
+        ),
+    ]
+)
+
+
 def is_of_sentence(word: str) -> bool:
     """Tell whether one word after `is` is likely a part of the sentence: a participle and such."""
     plain = word.strip(_TRAILING).lower()

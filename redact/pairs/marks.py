@@ -29,7 +29,22 @@ _STATEMENTS = frozenset(
 _CONNECTORS = frozenset({"of", "de", "da", "di", "do", "du", "der", "del", "van"})
 _BEFORE_A_KEY = frozenset(
     [
-        *("at", "on", "my", "the", "is", "to", "by", "for", "with", "in", "and", "or", "his", "her"),
+        *(
+            "at",
+            "on",
+            "my",
+            "the",
+            "is",
+            "to",
+            "by",
+            "for",
+            "with",
+            "in",
+            "and",
+            "or",
+            "his",
+            "her",
+        ),
         *("your", "our", "a", "an", "under", "via", "auf", "mein", "meine", "unter", "mon", "ma"),
         *("mi", "meu", "minha", "mio", "mia", "mijn"),
     ]

@@ -11,15 +11,18 @@ _SETTER = re.compile(
     r"\b(?:set|with|put|update|change|reset|assign)_?([A-Za-z]\w{1,50}+)\([ ]{0,4}+(?=[\"'])"
 )
 _PAIR = re.compile(
-    r"(?:(?<=[\w\[(,])|(?<=,[ \n]))\([ ]{0,4}+([\"'])(?=[^\"'\n]{0,50}[a-z_])([A-Za-z][\w .-]{1,50}+)\1[ ]{0,4}+,[ ]{0,4}+(?:(?=[\"'])|([0-9]{5,20}+)(?=[ ]{0,4}+[,)]))"
+    r"(?:(?<=[\w\[(,])|(?<=,[ \n]))\([ ]{0,4}+([\"'])(?=[^\"'\n]{0,50}[a-z_])"
+    r"([A-Za-z][\w .-]{1,50}+)\1[ ]{0,4}+,[ ]{0,4}+"
+    r"(?:(?=[\"'])|([0-9]{5,20}+)(?=[ ]{0,4}+[,)]))"
 )
 _DIRECTIVE = re.compile(
-    r"(?:^|(?<=\n))[ \t]{0,40}+(?:\#[ ]{0,4}+define|proxy_set_header|add_header|fastcgi_param|uwsgi_param|"
-    r"SetEnv|setenv|ENV|env)[ \t]{1,40}+([A-Za-z_][\w-]{1,60}+)[ \t]{1,40}+"
+    r"(?:^|(?<=\n))[ \t]{0,40}+(?:\#[ ]{0,4}+define|proxy_set_header|add_header|fastcgi_param|"
+    r"uwsgi_param|SetEnv|setenv|ENV|env)[ \t]{1,40}+([A-Za-z_][\w-]{1,60}+)[ \t]{1,40}+"
     r"(?:(?=[\"'])|([^\s\"';]{1,500}+))"
 )
 _DEFAULT = re.compile(
-    r"\bvariable[ ]{1,4}+\"([^\"\n]{1,80}+)\"\s{0,10}+\{[^{}]{0,600}?\bdefault[ ]{0,10}+=[ ]{0,10}+(?=\")"
+    r"\bvariable[ ]{1,4}+\"([^\"\n]{1,80}+)\"\s{0,10}+\{[^{}]{0,600}?"
+    r"\bdefault[ ]{0,10}+=[ ]{0,10}+(?=\")"
 )
 _ANY_NAME = frozenset({"name", "title", "label", "text", "key", "value", "names"})
 """What a setter may set of anything: a thread, a window."""
