@@ -6,6 +6,7 @@ are times, sizes and ids, so digits alone count only after a telling word (``red
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import phonenumbers
@@ -93,6 +94,26 @@ def _is_spread(value: str, groups: list[str]) -> bool:
     return all(len(group) > 1 for group in groups[1:])
 
 
+_SHORT_AND_PLAIN = re.compile(r"[0-9][0-9 ./-]{0,17}")
+
+
+def most_dialled(candidate: str) -> int:
+    """Return how many digits a part of a candidate has at most that :func:`is_dialled` can be true
+    of; a part begins and ends anywhere. Of what is not short and plain that is all of it.
+    """
+    if _SHORT_AND_PLAIN.fullmatch(candidate) is None:
+        return len(candidate)
+    groups = [len(group) for group in _GROUPS.findall(candidate)]
+    most = max((sum(two) for two in pairwise(groups) if sum(two) > _FEWEST), default=0)
+    for first, digits in enumerate(groups):
+        for group in groups[first + 1 :]:
+            if group < 2:
+                break
+            digits += group
+            most = max(most, digits)
+    return most
+
+
 _EXTENSION = re.compile(
     r"[ ,;]{0,3}(?:[a-z\u00f3=~]{1,10}[.:=]?|#)[ .:=]{0,2}[0-9]{1,9}#?\Z", re.IGNORECASE
 )
@@ -151,8 +172,14 @@ _GLUED = (
     r"|\+[0-9]{8,15})"
 )
 
-_TOUCHES = re.compile(r"[^\W\d_][+(]?[0-9][0-9 .()-]{6}|[0-9 .()+-]{7}[0-9][^\W\d_]")
-"""A letter before or behind as many characters as the shortest number has."""
+_EIGHT_DIGITS = r"[0-9](?:[ .()-]{0,3}[0-9]){7}"
+_DAY_BEFORE_TIME = (
+    r"(?<![0-9)+(])(?<![0-9)][ .-])(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T"
+)
+_TOUCHES = re.compile(
+    rf"[^\W\d_][+(]?{_EIGHT_DIGITS}|(?!{_DAY_BEFORE_TIME}){_EIGHT_DIGITS}[^\W\d_]"
+)
+"""A letter before or behind as many digits as the shortest number has, `2026-05-11T` apart."""
 
 
 class GluedPhoneRecogniser(JudgedRecogniser):

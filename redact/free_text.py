@@ -55,9 +55,9 @@ class FreeText:
 
     def _worth(self, text: str, findings: Sequence[Finding]) -> bool:
         # Kept types are looked for in some calls only, and must not make a difference.
-        return worth_a_model(
-            shown_to_model(text), [one for one in findings if one.type in self._replaced]
-        )
+        explained = [one for one in findings if one.type in self._replaced]
+        # Blanks never make a word: a text without one as it stands has none as it is shown.
+        return worth_a_model(text, explained) and worth_a_model(shown_to_model(text), explained)
 
     def names(self, texts: Sequence[str]) -> list[list[Finding] | Failure]:
         """Return the names in each text, or why it has none."""

@@ -16,7 +16,11 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 
 _STRETCH = re.compile(r"(\s*)(\S+)")
-_WORD = re.compile(r"(?:[^\W\d_][\u0300-\u036f]*)+|\d+|.", re.DOTALL)
+_LETTERS_OR_DIGITS = r"(?:[^\W\d_][\u0300-\u036f]*)+|\d+"
+_WORD = re.compile(rf"{_LETTERS_OR_DIGITS}|.", re.DOTALL)
+_WORD_OF_TEXT = re.compile(rf"{_LETTERS_OR_DIGITS}|\S")
+"""The same in a text: no word holds white space."""
+
 _MOST_WORDS = 16_384
 
 NO_GAP, START, SPACE, WIDE, LINE, BLANK_LINE = range(6)
@@ -148,8 +152,4 @@ class Words:
 
 def places(text: str) -> list[tuple[int, int]]:
     """Return where each word of a text begins and ends."""
-    return [
-        (match.start(2) + word.start, match.start(2) + word.end)
-        for match in _STRETCH.finditer(text)
-        for word in split(NO_GAP, match[2])
-    ]
+    return [match.span() for match in _WORD_OF_TEXT.finditer(text)]
