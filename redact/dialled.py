@@ -172,14 +172,9 @@ _GLUED = (
     r"|\+[0-9]{8,15})"
 )
 
-_EIGHT_DIGITS = r"[0-9](?:[ .()-]{0,3}[0-9]){7}"
-_DAY_BEFORE_TIME = (
-    r"(?<![0-9)+(])(?<![0-9)][ .-])(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T"
-)
-_TOUCHES = re.compile(
-    rf"[^\W\d_][+(]?{_EIGHT_DIGITS}|(?!{_DAY_BEFORE_TIME}){_EIGHT_DIGITS}[^\W\d_]"
-)
-"""A letter before or behind as many digits as the shortest number has, `2026-05-11T` apart."""
+_EIGHT_DIGITS = re.compile(r"[0-9](?:[ .()-]{0,3}[0-9]){7,}")
+"""As many digits as the shortest number has, and all that may belong to the same number."""
+_SIGNS = ("+", "(")
 
 
 class GluedPhoneRecogniser(JudgedRecogniser):
@@ -198,8 +193,10 @@ class GluedPhoneRecogniser(JudgedRecogniser):
         )
 
     def may_stand(self, text: str) -> bool:
-        """Return whether a letter touches something as long as a number."""
-        return _TOUCHES.search(text) is not None
+        """Return whether a letter touches something as long as a number, and no mere date."""
+        return any(
+            _is_touched(text, *found.span()) for found in _EIGHT_DIGITS.finditer(text)
+        )
 
     def judge(self, text: str, match: Any) -> Iterator[Judged]:
         """Return the number if it is valid in a region, and written as one dials it."""
@@ -211,6 +208,17 @@ class GluedPhoneRecogniser(JudgedRecogniser):
 
     def _valid(self, value: str) -> bool:
         return any(_is_valid(value, region) for region in self._regions)
+
+
+def _is_touched(text: str, start: int, end: int) -> bool:
+    """Return whether a letter stands directly before or behind a number with its sign.
+
+    A date without a sign, as that of `2026-05-11T08:00`, is no number.
+    """
+    if text[start - 1 : start] in _SIGNS:
+        return text[end : end + 1].isalpha() or text[start - 2 : start - 1].isalpha()
+    touched = text[end : end + 1].isalpha() or text[start - 1 : start].isalpha()
+    return touched and _DATE.fullmatch(text, start, end) is None
 
 
 def _is_valid(value: str, region: str) -> bool:
