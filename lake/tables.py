@@ -151,7 +151,7 @@ class Table:
     def ledger(self) -> list[LoggedEntry]:
         """Return all ledger entries, oldest first, as of the last refresh."""
         with _lake_errors(f"reading the history of table {self.name}"):
-            return read_ledger(self.handle.history(), table=self.name)
+            return read_ledger(self._seen(self.handle.history()), table=self.name)
 
     def said(self, key: str, *, since_ms: int = 0) -> list[tuple[int, str]]:
         """Return what commits say under a key of their metadata, by version, oldest first.
@@ -159,8 +159,13 @@ class Table:
         Commits from before ``since_ms`` (by the clocks of those who made them) may be left out.
         """
         with _lake_errors(f"reading the history of table {self.name}"):
-            history = self._history(since_ms)
+            history = self._seen(self._history(since_ms))
         return sorted((commit["version"], commit[key]) for commit in history if key in commit)
+
+    def _seen(self, history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return what the handle has seen: delta-rs reads up to what is newest by now."""
+        version = self.handle.version()
+        return [commit for commit in history if commit["version"] <= version]
 
     def _history(self, since_ms: int) -> list[dict[str, Any]]:
         limit = _HISTORY
