@@ -11,7 +11,7 @@ is there and a log that delta-rs cannot make sense of are damage.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,17 +27,20 @@ from schemas.errors import FatalError, RetryableError
 ORDER: Final = (REVIEWS, LABELS, *PRIMARY_TABLES, AUDIT, QUARANTINE)
 """The tables in the reverse order of their commits."""
 _TRIES: Final = 3  # at a log that cannot be read, where the store answers
+_LAST: Final = 8  # files of a log that are read to see whether the store answers
 
 
 @dataclass(frozen=True)
 class Seen:
     """A table as of one version, with its log up to there and no further.
 
+    ``active`` are its files, see `Table.active_files`.
     ``commits`` are without a gap; they begin at version 0 unless the log has lost its beginning.
     """
 
     table: Table
     version: int
+    active: pa.Table
     commits: Sequence[Commit]
 
     @property
@@ -60,11 +63,6 @@ class Seen:
         """Return the ledger entries, oldest first; FatalError if one cannot be read."""
         said = [{**commit.info, "version": commit.version} for commit in self.commits]
         return read_ledger(said, table=self.name)
-
-    @cached_property
-    def active(self) -> pa.Table:
-        """Return the files of the table; see `Table.active_files`."""
-        return self.table.active_files()
 
     @cached_property
     def files(self) -> Mapping[str, tuple[str, int, int | None]]:
@@ -93,11 +91,13 @@ class Seen:
 class Cut:
     """What could be read of a lake, by table, and what was found wrong in doing so.
 
-    ``unfinished`` says why not all could be read: the store did not answer.
+    ``missing`` are tables of which nothing is there. ``unfinished`` says why not all could be read:
+    the store did not answer.
     """
 
     tables: Mapping[str, Seen]
     problems: Sequence[str] = ()
+    missing: Sequence[str] = ()
     unfinished: str | None = None
 
     @property
@@ -125,7 +125,7 @@ def take(lake: Lake, retry: Retry | None = None) -> Cut:
         except (FatalError, RetryableError) as error:
             if retry is None:
                 raise
-            return Cut(tables, problems, str(error))
+            return Cut(tables, problems, unfinished=str(error))
         if found is None:
             missing.append(name)
             continue
@@ -137,12 +137,12 @@ def take(lake: Lake, retry: Retry | None = None) -> Cut:
             )
     if missing and not tables and not problems:
         lake.table(next(name for name in LAYOUTS if name in missing))  # says that none is there
-    return Cut(tables, [*_lost(tables, missing), *problems])
+    return Cut(tables, [*_lost(tables, missing), *problems], missing)
 
 
 def _lost(tables: Mapping[str, Seen], missing: Sequence[str]) -> list[str]:
     """Return a sentence for each table that is not there, where others show that it was."""
-    used = [name for name, seen in tables.items() if seen.ledger]
+    used = [name for name in LAYOUTS if name in tables and tables[name].ledger]
     return [
         f"table {name} is gone, but table {used[0]} holds what was committed beside it: put it "
         "back from a copy of the lake before a worker starts"
@@ -156,28 +156,36 @@ class _Opening:
 
     def __init__(self, lake: Lake, name: str, *, tries: int) -> None:
         self._lake, self._name, self._left = lake, name, tries
+        self._files = lake.location.files(name)
 
     def step(self) -> Seen | None:
         """Return the table, None if there is none.
 
         Raises DamagedLogError for damage, RetryableError or FatalError for a store without answer.
         """
-        files = self._lake.location.files(self._name)
-        first = files.find(commit_path(0))  # the store answers, or this raises
-        if first is None and not any(files.walk("_delta_log")):
+        if self._files.find(commit_path(0)) is None and not self._log():
             return None
         try:
             table = self._lake.table(self._name)
             table.refresh()
-            version = table.handle.version()
-            seen = Seen(table, version, history(files, version, table=self._name))
-            _ = seen.ledger, seen.files
+            version, active = table.handle.version(), table.active_files()
         except RetryableError as error:
             self._left -= 1
             if self._left > 0:
                 raise
-            raise DamagedLogError(
-                f"table {self._name}: the store answers, but the log cannot be read "
-                f"({error}): put it back from a copy of the lake"
-            ) from error
+            self._judge(error)
+        seen = Seen(table, version, active, history(self._files, version, table=self._name))
+        _ = seen.ledger  # which may be damaged
         return seen
+
+    def _log(self) -> list[str]:
+        return [path for path, _ in self._files.walk("_delta_log")]
+
+    def _judge(self, error: RetryableError) -> NoReturn:
+        """Tell a log that is damaged from a store that does not answer, which raises as it does."""
+        for path in self._log()[-_LAST:]:
+            self._files.find(path)
+        raise DamagedLogError(
+            f"table {self._name}: the store answers, but the log cannot be read ({error}): put it "
+            "back from a copy of the lake"
+        ) from error

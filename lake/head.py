@@ -85,7 +85,8 @@ def problems_since(head: Head, cut: Cut) -> Sequence[str]:
     for name, mark in sorted(head.tables.items()):
         seen = cut.tables.get(name)
         if seen is None:
-            problems.append(f"table {name}: the head has version {mark.version}, and it is gone")
+            state = "it is gone" if name in cut.missing else "its log cannot be read"
+            problems.append(f"table {name}: the head has version {mark.version}, and {state}")
         elif seen.version < mark.version:
             problems.append(
                 f"table {name} is at version {seen.version}, but was at {mark.version}: commits "

@@ -126,9 +126,15 @@ class FlushSteps:
     def _checkpoint(self) -> None:
         for writer in filter(None, (self.quarantine, self.audit, self.primary)):
             try:
-                writer.checkpoint_if_due()
+                if writer.checkpoint_if_due() and writer is self.primary:
+                    self._look_at_others()
             except RetryableError as error:
                 self.on_checkpoint_error(writer.table.name, error)
+
+    def _look_at_others(self) -> None:
+        """Bring the handles of tables up to date that this worker seldom or never writes to."""
+        for table in self.others:
+            table.refresh()
 
     def _same_topic(self, flush: Flush) -> None:
         now = self.incarnation(flush.topic)
