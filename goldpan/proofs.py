@@ -1,18 +1,17 @@
 """What a deep proof of a lake needs beside the lake: how the audit is hashed, and the receipts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
 from batch.erase import receipt
 from batch.erase.rows import places_of
 from goldpan import wiring
-from goldpan.settings import Settings
 from lake.audit_proofs import AuditRules
 from lake.erasures import FOLDER, open_store
 from lake.tables import Lake
 from redact.audit import chained
-from redact.keys import load_known_keys
+from redact.keys import Keys
 from redact.signing import Signer
 from schemas.arrow import AUDIT
 from schemas.errors import UsageError
@@ -20,15 +19,14 @@ from schemas.errors import UsageError
 _RECEIPT: Final = ".receipt.json"
 
 
-def audit_rules(settings: Settings, lake: Lake) -> AuditRules:
+def audit_rules(lake: Lake, keys: Sequence[Keys]) -> AuditRules:
     """Return how the audit is walked; the receipts that count are those that hold.
 
-    Where redaction keys are set, one of them must have signed a receipt. Raises FatalError if the
+    Where redaction keys are known, one of them must have signed a receipt. Raises FatalError if the
     store does not answer.
     """
-    ours = {Signer(one.receipt).public for one in load_known_keys(settings.redact)}
-    places = places_of(_places(lake, ours))
-    return AuditRules(chained, places)
+    ours = {Signer(one.receipt).public for one in keys}
+    return AuditRules(chained, places_of(_places(lake, ours)))
 
 
 def _places(lake: Lake, ours: set[str]) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ chains that hold. Against that there is the head of the log, kept outside (`lake
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -97,37 +98,31 @@ class _Walk:
         return self._say_of(some, "{} rows say nothing any more, and no receipt accounts for them")
 
     def doubled(self) -> list[str]:
-        """Links that two rows bear: a chain does not fork."""
-        twice = [
-            pc.is_in(self._rows[name], value_set=_repeated(self._rows[name]))
-            for name in ("previous", "chain")
-        ]
-        return self._say(pc.or_(*twice), "{} rows bear a link that another row bears")
+        """Rows that bear another's link: a chain does not fork.
+
+        Several may begin at the same place: a worker that died had told, and not stored.
+        """
+        rows = self._rows
+        inside = pc.is_in(rows["previous"], value_set=_values(rows["chain"]))
+        forks = pc.and_(inside, pc.is_in(rows["previous"], value_set=_repeated(rows["previous"])))
+        twice = pc.is_in(rows["chain"], value_set=_repeated(rows["chain"]))
+        return self._say(pc.or_(forks, twice), "{} rows bear a link that another row bears")
 
     def torn(self) -> list[str]:
         """Rows whose neighbour is missing, and chains of which nothing is left."""
         rows = self._rows
-        begins = pc.invert(pc.is_in(rows["previous"], value_set=_values(rows["chain"])))
-        ends = pc.invert(pc.is_in(rows["chain"], value_set=_values(rows["previous"])))
-        known_begins = pa.array([one.before for one in self._chains], pa.string())
-        known_ends = pa.array([one.last for one in self._chains], pa.string())
-        head = rows.filter(
-            pc.and_(begins, pc.invert(pc.is_in(rows["previous"], value_set=known_begins)))
-        )
-        tail = rows.filter(pc.and_(ends, pc.invert(pc.is_in(rows["chain"], value_set=known_ends))))
+        first = pc.invert(pc.is_in(rows["previous"], value_set=_values(rows["chain"])))
+        last = pc.invert(pc.is_in(rows["chain"], value_set=_values(rows["previous"])))
+        begins, ends = rows.filter(first), rows.filter(last)
+        head, lost = _unlike(begins, "previous", [(c.before, c.first_day) for c in self._chains])
+        tail, cut = _unlike(ends, "chain", [(c.last, c.last_day) for c in self._chains])
         head, tail = (self._not_expired(some) for some in (head, tail))
         problems = self._surplus(head, "before") + self._surplus(tail, "after")
-        there = set(rows["previous"].to_pylist()), set(rows["chain"].to_pylist())
-        lost = [
-            one
-            for one in self._chains
-            if (one.before not in there[0] and one.first_day not in self._expired)
-            or (one.last not in there[1] and one.last_day not in self._expired)
-        ]
-        if lost:
+        gone = sorted(day for day in {*lost, *cut} if day not in self._expired)
+        if gone:
             problems.append(
-                f"table {self._audit.name}: of {len(lost)} chains the first or the last row is "
-                f"missing, such as one of {lost[0].first_day}"
+                f"table {self._audit.name}: the first or the last rows of chains are missing, "
+                f"such as of {gone[0]}"
             )
         return problems
 
@@ -176,6 +171,20 @@ class _Walk:
         few = some.slice(0, _SHOWN).select(["_topic", "_partition", "_offset"]).to_pylist()
         shown = ", ".join(f"{_source(row)}@{row['_offset']}" for row in few)
         return [f"table {self._audit.name}: {sentence.format(len(some))}, such as {shown}"]
+
+
+def _unlike(rows: pa.Table, column: str, told: list[tuple[str, str]]) -> tuple[pa.Table, list[str]]:
+    """Compare the ends of chains with those that commits speak of, as (link, day).
+
+    Returns the rows that no commit speaks of, and the days of ends that no row is.
+    """
+    left = Counter(link for link, _ in told)
+    unlike = []
+    for link in rows[column].to_pylist():
+        unlike.append(left[link] <= 0)
+        left[link] -= 1
+    days = [day for link, day in told if left[link] > 0]
+    return rows.filter(pa.array(unlike, pa.bool_())), days
 
 
 def _crosses(chain: Chain, expired: frozenset[str]) -> bool:

@@ -106,7 +106,7 @@ def verify(  # noqa: PLR0913 - one argument an option
             since_ms=int(since.replace(tzinfo=UTC).timestamp() * 1000) if since else 0,
             sample=sample,
             seed=secrets.randbits(64),
-            audit=proofs.audit_rules(call.settings, lake) if deep else None,
+            audit=proofs.audit_rules(lake, known) if deep else None,
             progress=shown,
         )
         report = verify_lake(
