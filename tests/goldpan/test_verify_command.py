@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from goldpan.cli.main import run
+from tests.goldpan.test_docs import calls
 from tests.tampering.scene import TRACES, Scene, make
 from tests.tampering.ways import WAYS, table
 
@@ -137,3 +138,15 @@ def test_a_lost_table_is_given_up_by_name_only(
     assert run(["lake", "init", "--lost", "labels"]) == 0
     assert run(["lake", "verify"]) == 1
     assert "the table was made again" in capsys.readouterr().out
+
+
+def test_the_commands_of_the_page(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of docs/proofs.md, in its order, but for those that give a table up or skip Kafka."""
+    del folder
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs/proofs.md").read_text(encoding="utf-8")
+    wanted = [one for one in calls(page) if one[:2] == ["lake", "verify"]]
+    assert len(wanted) >= 3
+    assert [run(one) for one in wanted] == [0] * len(wanted)

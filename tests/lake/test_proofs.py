@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from lake.tables import LAYOUTS, Lake
 from lake.verify import Report, verify
 from redact.audit import chained
 from schemas.errors import FatalError, RetryableError, UsageError
+from tests.batch.retention.kit import carried_out
 from tests.lake.kit import patience
 from tests.tampering.measure import HOW, proved
 from tests.tampering.scene import FEEDBACK, TRACES, Scene, make, open_lake
@@ -341,3 +343,39 @@ def test_a_proof_beside_writers_is_of_one_cut(busy: Path) -> None:
     heads = [one.head for one in reports if one.head]
     for head in heads[:3]:
         assert proved(busy, since=head).problems == []
+
+
+PLAN = "tables:\n  redactions: {rows: 19}\n"
+
+
+def _aged(tmp_path: Path) -> Path:
+    """A lake whose audit has chains of one day, of the next, and one that goes over midnight."""
+    scene = Scene(tmp_path / "lake")
+    scene.flush("traces", TRACES, 4, days=[0])
+    scene.flush("traces", TRACES, 12, days=[0, 1])
+    scene.flush("traces", TRACES, 15, days=[1])
+    return tmp_path / "lake"
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["of before", "of this version"])
+def test_audit_rows_that_have_expired(tmp_path: Path, *, before: bool) -> None:
+    """Retention takes the first of the days, and a chain may begin in its middle then."""
+    folder = _aged(tmp_path)
+    if before:
+        forget(folder)
+    assert carried_out(open_lake(folder), PLAN, today=date(2026, 11, 21))
+    assert proved(folder, deep=True).problems == []
+    table(folder, "redactions").rewrite(lambda rows: rows.slice(1))
+    forget(folder, FILES_KEY)
+    problems = proved(folder, deep=True).problems
+    assert any("log says" in one for one in problems)
+    assert before or any("first or the last rows of chains" in one for one in problems)
+
+
+def test_audit_rows_that_retention_has_not_taken(tmp_path: Path) -> None:
+    """A day that is gone without its commit is missing rows."""
+    folder = _aged(tmp_path)
+    DeltaTable(str(folder / "redactions")).delete("event_date = '2026-11-01'")
+    problems = proved(folder, deep=True).problems
+    assert any("rows are missing before 1 others" in one for one in problems)
+    assert any("its commits told" in one for one in problems)

@@ -76,11 +76,21 @@ class Scene:
             for table in self.lake.tables()
         }
 
-    def flush(self, table: str, source: Source, end: int, bad: Sequence[int] = ()) -> None:
-        """Bring records up to an offset into the lake; ``bad`` ones are set aside."""
+    def flush(
+        self,
+        table: str,
+        source: Source,
+        end: int,
+        bad: Sequence[int] = (),
+        days: Sequence[int] = (0,),
+    ) -> None:
+        """Bring records up to an offset into the lake; ``bad`` ones are set aside.
+
+        ``days`` after `BEGUN` they were ingested on, in as many batches.
+        """
         start = self._positions.get((table, source), 0)
         good = [offset for offset in range(start, end) if offset not in bad]
-        told = _audited(source, start, good)
+        told = _audited(source, start, good, days)
         FlushSteps(
             primary=self._writers[table],
             quarantine=self._writers["quarantine"],
@@ -138,21 +148,19 @@ def _record(table: str, source: Source, offset: int) -> Rows:
     return rows(table, source, offset, event_date=at.date(), **who, **text)
 
 
-def _audited(source: Source, start: int, offsets: Sequence[int]) -> list[Rows]:
-    entries = [
-        AuditEntry(
-            *source,
-            offset,
-            f"{offset:032x}",
-            10,
-            (Replacement("response", "PERSON", "mask", 0, 3),),
-        )
-        for offset in offsets
-    ]
-    at = int(BEGUN.timestamp() * 1_000_000)
-    before = beginning(source.topic, {source.partition: start})
-    told, _ = audit_rows(entries, policy=_POLICY, ingested_at=at, previous=before)
-    return [told] if entries else []
+def _audited(source: Source, start: int, offsets: Sequence[int], days: Sequence[int]) -> list[Rows]:
+    done = (Replacement("response", "PERSON", "mask", 0, 3),)
+    entries = [AuditEntry(*source, offset, f"{offset:032x}", 10, done) for offset in offsets]
+    many = -(-len(entries) // len(days))
+    previous = beginning(source.topic, {source.partition: start})
+    told = []
+    for number, day in enumerate(days):
+        some = entries[number * many : (number + 1) * many]
+        at = int((BEGUN + timedelta(days=day)).timestamp() * 1_000_000)
+        if some:
+            batch, previous = audit_rows(some, policy=_POLICY, ingested_at=at, previous=previous)
+            told.append(batch)
+    return told
 
 
 def make(folder: Path) -> Lake:
