@@ -35,6 +35,8 @@ _SHOWN: Final = 20
 def check(ctx: click.Context, call: Call, *, files: tuple[Path, ...], record: str) -> None:
     """Tell which records the worker would set aside, and why, without a word of their content.
 
+    What is named is a field that the contract does not know: these files are the producer's own.
+
     Files hold a record a line, as JSON; a file that ends in .avsc is a schema that records are
     written with. Without files, this version's own contract is checked: whether it reads all that
     released versions did. The exit code is 1 if something does not fit.

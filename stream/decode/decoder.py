@@ -31,7 +31,7 @@ class Decoder:
     def __init__(self, kind: RecordKind, schemas: SchemaSource, *, max_record_bytes: int) -> None:
         contract = CONTRACTS[kind]
         record_type = _RECORD_TYPES[kind]
-        self._kind = kind
+        self.kind = kind
         self._max_record_bytes = max_record_bytes
         self._json = JsonReader(contract, record_type)
         self._typed = self._json.typed
@@ -59,7 +59,7 @@ class Decoder:
                 schema_ids.append(schema_id)
                 kept.append(raw)
         decoded = Decoded(
-            kind=self._kind,
+            kind=self.kind,
             topic=topic,
             records=records,
             partitions=[raw.partition for raw in kept],

@@ -50,6 +50,20 @@ def test_records_that_do_not(tmp_path: Path) -> None:
     assert SECRET not in shown.stdout + shown.stderr
 
 
+def test_fields_that_the_contract_does_not_know_are_named(tmp_path: Path) -> None:
+    """Wherever they stand: the files are the producer's. A key that is no name may be a value."""
+    first = records.trace(1) | {"session": SECRET}
+    second = records.trace(2)
+    second["messages"] = [{"role": "user", "content": "x"}, {"role": "user", "weight": SECRET}]
+    third = records.trace(3) | {"jane@roe.example": SECRET}
+    file = lines(tmp_path, first, second, third)
+    done = run_goldpan({}, "contract", "check", str(file), "--json")
+    found = [one["field"] for one in json.loads(done.stdout)["misfits"]]
+    assert found == ["session", "messages[1].weight", None]
+    assert SECRET not in done.stdout
+    assert "jane" not in done.stdout
+
+
 @pytest.mark.parametrize("kind", ["trace", "feedback"])
 def test_schemas_of_producers(tmp_path: Path, kind: str) -> None:
     """The contract's own schema fits; one that lacks a required field does not."""
