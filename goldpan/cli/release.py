@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich import box
@@ -14,7 +14,7 @@ from rich.table import Table
 from batch.release.build import Built, Progress, draft, publish
 from batch.release.diff import difference
 from batch.release.erased import erased_of
-from batch.release.exports import FORMATS
+from batch.release.exports import FORMATS, remarks
 from batch.release.files import DATA, MANIFEST, SHEET, WITHDRAWN
 from batch.release.manifest import MIXED, read_manifest
 from batch.release.publisher import sign as put_signature
@@ -48,6 +48,8 @@ from lake.objects import FolderStore
 from lake.snapshot import snapshot
 from lake.tables import Lake
 from schemas.errors import UsageError
+
+_SHOWN: Final = 10
 
 
 @click.command()
@@ -354,10 +356,17 @@ def export(call: Call, *, release: str, target: str, out: Path, side: str) -> No
     for path, data in files.items():
         store.put(path, data)
     written = sorted(str(out / path) for path in files)
-    call.answer(
-        {"rows": len(chosen), "erased": verdict.erased, "files": written},
-        lambda console: console.print(f"{count_text(len(chosen))} rows in {', '.join(written)}"),
-    )
+    noted = remarks(target, chosen)
+
+    def show(console: Console) -> None:
+        console.print(f"{count_text(len(chosen))} rows in {', '.join(written)}", soft_wrap=True)
+        for one in noted[:_SHOWN]:
+            console.print(one, soft_wrap=True)
+        if len(noted) > _SHOWN:
+            console.print(f"and {count_text(len(noted) - _SHOWN)} more such cells: see --json")
+
+    data = {"rows": len(chosen), "erased": verdict.erased, "files": written, "remarks": noted}
+    call.answer(data, show)
 
 
 def _proved(shelf: Shelf, one: Standing) -> Verdict:

@@ -290,7 +290,7 @@ def test_a_trace_that_breaks_the_contract_names_field_and_rule(name: str) -> Non
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"kind": "thumbs", "value": 0}, "value"),
+        ({"kind": "thumbs", "value": 0.5}, "value"),
         ({"kind": "thumbs", "value": 2}, "value"),
         ({"kind": "rating", "value": 1.01}, "value"),
         ({"kind": "rating", "value": -1}, "value"),
@@ -301,7 +301,7 @@ def test_a_trace_that_breaks_the_contract_names_field_and_rule(name: str) -> Non
     ],
 )
 def test_feedback_that_breaks_the_contract(change: dict[str, Any], field: str) -> None:
-    """The value of thumbs is -1 or +1, that of a rating from 0 to 1; the rest as for traces."""
+    """The value of thumbs is -1, 0 or +1, that of a rating from 0 to 1; the rest as for traces."""
     rejected = _reject(encode_json(feedback(1, **change)), RecordKind.FEEDBACK)
     assert (rejected.reason, rejected.field) == (Reason.OUT_OF_RANGE, field)
 
@@ -310,6 +310,7 @@ def test_feedback_that_breaks_the_contract(change: dict[str, Any], field: str) -
     "change",
     [
         {"kind": "thumbs", "value": -1},
+        {"kind": "thumbs", "value": 0},
         {"kind": "thumbs", "value": ...},
         {"kind": "rating", "value": 1},
         {"kind": "custom", "value": 1e6},
