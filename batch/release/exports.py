@@ -73,9 +73,10 @@ def _huggingface(rows: Rows, name: str, version: str) -> dict[str, bytes]:
     }
     card = (
         f"---\n{yaml.safe_dump(head, sort_keys=False)}---\n\n# {name} {version}\n\n"
-        "Labelled traces of production. The column `weight` says how many traces a row stands "
-        "for: use it for estimates of production; rows with a `generator` are synthetic and stand "
-        "for none. `segments` and `attributes` are JSON text. The "
+        "Traces of production. The column `weight` says how many traces a row stands for, of those "
+        "that the release speaks for (the datasheet names them): use it for estimates of these, "
+        "which are no failure rates of all traffic; rows with a `generator` are synthetic and "
+        "stand for none. `segments` and `attributes` are JSON text. The "
         "datasheet of the release says how it was drawn and what it cannot tell.\n"
     )
     return files | {"README.md": card.encode()}

@@ -39,6 +39,7 @@ from goldpan.cli.release_show import (
     rows_text,
     show_built,
     show_difference,
+    show_population,
     show_verdict,
     standing_json,
     strata_table,
@@ -130,6 +131,7 @@ def _tell_draft(call: Call, true: Mapping[str, Any]) -> None:
     kept = {key: value for key, value in true.items() if key not in {"rows", "spec"}}
 
     def show(console: Console) -> None:
+        show_population(console, true["population"])
         console.print(f"would be {rows_text(true)}")
         console.print(strata_table(true))
 
@@ -238,7 +240,7 @@ def verify(  # noqa: PLR0913 - one argument an option
         verdict = verify_folder(FolderStore(Path(release)), "", expected, *keys)
     else:
         shelf = releases.shelf(call.settings)
-        verdict = _verified(shelf, shelf.find(parse_reference(release)), expected, *keys)
+        verdict = releases.verified(shelf, shelf.find(parse_reference(release)), expected, *keys)
     passes = verdict.passes(allow_withdrawn=allow_withdrawn)
     call.answer(
         verdict.to_json(allow_withdrawn=allow_withdrawn),
@@ -246,20 +248,6 @@ def verify(  # noqa: PLR0913 - one argument an option
     )
     if not passes:
         ctx.exit(NO)
-
-
-def _verified(
-    shelf: Shelf,
-    one: Standing,
-    expected: str | None = None,
-    signer: str | None = None,
-    publisher: str | None = None,
-) -> Verdict:
-    pinned = one.digest if expected is None else expected
-    return releases.patience().call(
-        f"verifying {one.name}@{one.version}",
-        lambda: verify_folder(shelf.files, f"{one.folder}/", pinned, signer, publisher),
-    )
 
 
 @click.command()
@@ -371,7 +359,7 @@ def export(call: Call, *, release: str, target: str, out: Path, side: str) -> No
 
 def _proved(shelf: Shelf, one: Standing) -> Verdict:
     """Return the verdict on a version; UsageError if it is not whole, or was withdrawn."""
-    verdict = _verified(shelf, one)
+    verdict = releases.verified(shelf, one)
     if not verdict.ok:
         raise UsageError(
             f"{one.name}@{one.version} is not as it was published: {verdict.problems[0]} "
