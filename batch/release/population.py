@@ -130,18 +130,20 @@ def _strange(place: str, name: str, known: Sequence[str], have: str) -> str:
     return f"{place}: no trace of the window has {name!r}{instead}"
 
 
+def speaks_for_all(spec: Mapping[str, Any]) -> bool:
+    """Tell whether a release was drawn from traces whatever their label is."""
+    demands = spec["labels"]
+    more = demands["min_confidence"] > 0 or demands["policies"]
+    return set(demands["accept"]) == set(ANY_LABEL) and not (
+        more or demands["expected_response"] == "required"
+    )
+
+
 def population_name(spec: Mapping[str, Any]) -> str:
     """Return which traces the weights of a release add up to, by the spec in its manifest."""
-    demands = spec["labels"]
-    accepted = [label for label in ANY_LABEL if label in demands["accept"]]
-    if len(accepted) == len(ANY_LABEL):
-        name = "traces that fit the spec, labelled or not"
-    elif accepted == ["none"]:
-        name = "traces without a label that fit the spec"
-    else:
-        name = f"traces labelled {' or '.join(accepted)} that fit the spec"
-    more = demands["min_confidence"] > 0 or demands["policies"]
-    answer = demands["expected_response"] == "required"
-    if more or answer:
-        name += ", and its other demands on labels"
-    return name
+    if speaks_for_all(spec):
+        return "traces that fit the spec, labelled or not"
+    accepted = [label for label in ANY_LABEL if label in spec["labels"]["accept"]]
+    if accepted == ["none"]:
+        return "traces without a label that fit the spec"
+    return f"traces labelled {' or '.join(accepted)} that fit the spec"

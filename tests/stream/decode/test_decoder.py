@@ -151,27 +151,9 @@ BAD_VALUES: dict[str, tuple[bytes | None, Reason, str | None]] = {
     "deep map": (b'{"attributes":' + b'{"a":' * 100_000, Reason.WRONG_TYPE, "attributes"),
     "deep and never closed": (b'{"nan": NaN, "a":' + b"[" * 100_000, Reason.UNKNOWN_FIELD, None),
     "deep behind a broken text": (
-        b'{"app": "\\ud800", "b":' + _nested(100_000) + b"}",
+        b'{"app": "\xed\xa0\x80", "b":' + _nested(100_000) + b"}",
         Reason.TOO_DEEP,
         None,
-    ),
-    "lone surrogate": (_dumps(trace(1, response="a\ud800b")), Reason.BAD_TEXT, "response"),
-    "lone surrogate at the end": (_dumps(trace(1, response="\ud800")), Reason.BAD_TEXT, "response"),
-    "lone low surrogate": (_dumps(trace(1, response="\udc00")), Reason.BAD_TEXT, "response"),
-    "lone surrogate in a list": (
-        _dumps(trace(1, messages=[{"role": "user"}, {"role": "user", "content": "\udfff"}])),
-        Reason.BAD_TEXT,
-        "messages[].content",
-    ),
-    "lone surrogate in a map": (
-        _dumps(trace(1, attributes={"a": "\ud800"})),
-        Reason.BAD_TEXT,
-        "attributes",
-    ),
-    "lone surrogate in a key": (
-        _dumps(trace(1, attributes={"\ud800": "a"})),
-        Reason.BAD_TEXT,
-        "attributes",
     ),
     "broken UTF-8": (
         encode_json(trace(1)).replace(b"airline-support", b"air\xffline"),
