@@ -25,6 +25,7 @@ EVENTS: Mapping[str, str] = {
     "lake_made": "There was no lake at the address that is set, and a new one was made: is it the "
     "right address?",
     "tables_made": "Tables that were missing in a lake were made.",
+    "memory_short": "The worker may take less memory than is advised; says what to set.",
     "partitions_assigned": "Partitions were taken over, with the positions read from the tables.",
     "partitions_revoked": "Partitions were given up after what was read of them had been flushed.",
     "partitions_abandoned": "Partitions were given up with unflushed records; the next owner reads "

@@ -233,11 +233,6 @@ def _numbers(kind: RecordKind) -> Iterator[Bad]:
 def _texts(kind: RecordKind) -> Iterator[Bad]:
     reasons = (Reason.BAD_TEXT,)
     field = "response" if kind is RecordKind.TRACE else "comment"
-    for name, half in {"high": "\ud800", "low": "\udc00", "swapped": "\ude00\ud83d"}.items():
-        value = json.dumps(_marked(kind, **{field: f"{mark()}{half}{mark()}"})).encode()
-        yield Bad(f"lone surrogate, {name}", value, reasons, field)
-    key = json.dumps(_marked(kind, attributes={f"{mark()}\ud800": mark()})).encode()
-    yield Bad("lone surrogate in a key", key, reasons, "attributes")
     name = json.dumps(_marked(kind, **{f"{mark()}\ud800": mark()})).encode()
     yield Bad("lone surrogate in a name", name, (*reasons, Reason.UNKNOWN_FIELD), None)
     word = mark().encode()
