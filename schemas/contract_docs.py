@@ -52,15 +52,15 @@ _OPENAI: Final = (
     "## OpenAI's shape",
     "",
     "Traces as JSON may have the shape of OpenAI's chat completions, at the top or as `request` "
-    "and `response`; `app`, and whatever else of the contract is known, stands beside them and wins. "
-    "`_schema` then ends in `+openai-chat`. Redaction is applied as always.",
+    "and `response`; `app`, and whatever else of the contract is known, stands beside them and "
+    "wins. `_schema` then ends in `+openai-chat`. Redaction is applied as always.",
     "",
     *(
         f"- {line}"
         for line in (
             "`messages[].content` as a list of parts: texts are joined by line feeds; with "
-            "pictures, sounds or files it is JSON. What of these stands there as data is left out, since it "
-            "cannot be redacted; an address (`https://…`) stays, as text.",
+            "pictures, sounds or files it is JSON. What of these stands there as data is left "
+            "out, since it cannot be redacted; an address (`https://…`) stays, as text.",
             "`messages[].tool_calls[].function` (and `function_call`): `name` and `arguments` of "
             "the call. A `refusal` is what was said where there is no content.",
             "`choices[0].message`, or a `response` that is a message: `response` and `tool_calls`; "

@@ -34,8 +34,9 @@ def is_openai_chat(document: Any) -> bool:
     """Tell whether a JSON document looks like a chat completion, or the request for one."""
     if not isinstance(document, dict):
         return False
-    if isinstance(document.get("response"), dict) or isinstance(document.get("request"), dict):
-        return True
+    for name, signs in (("response", _OF_A_COMPLETION), ("request", _OF_A_REQUEST)):
+        if isinstance(document.get(name), dict) and signs & document[name].keys():
+            return True
     if "choices" in document or "model" in document:
         return True
     calls = _objects(document.get("tool_calls"))
@@ -294,6 +295,8 @@ _LEFT_OUT: Final = frozenset(
     ]
 )
 """What says nothing of this answer, or repeats the application's own code."""
+_OF_A_COMPLETION: Final = frozenset({"choices", "role", "object", "usage", "error"})
+_OF_A_REQUEST: Final = frozenset({"messages", "model"})
 _NOT_SAID: Final = frozenset({"refusal", "annotations", "audio"})
 _OF_A_CALL: Final = frozenset({"type", "function", "custom", "index"})
 _OF_A_FUNCTION: Final = frozenset({"name", "arguments", "input"})
