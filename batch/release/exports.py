@@ -4,7 +4,6 @@ Each format is a function from rows (JSON values) to files. The fields are those
 import calls; ids are derived from release and trace, so that importing twice changes nothing.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
@@ -17,7 +16,7 @@ import yaml
 from batch.release.contract import SPACE
 from batch.release.files import jsonl
 from batch.release.rows import SALT, SCHEMA
-from batch.release.spreadsheet import LONGEST, csv_bytes, long_cells
+from batch.release.spreadsheet import LONGEST, canonical_text, csv_bytes, long_cells
 
 Row: TypeAlias = Mapping[str, Any]
 Rows: TypeAlias = Sequence[Row]
@@ -47,11 +46,6 @@ def _jsonl(rows: Rows, name: str, version: str) -> dict[str, bytes]:
 def _csv(rows: Rows, name: str, version: str) -> dict[str, bytes]:
     del version
     return {f"{name}.csv": csv_bytes(rows)}
-
-
-def canonical_text(value: Any) -> str:
-    """Return a value as JSON text, the same for the same value."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def _huggingface(rows: Rows, name: str, version: str) -> dict[str, bytes]:

@@ -8,11 +8,12 @@ those whose sign stands behind white space or is a full-width one.
 import codecs
 import csv
 import io
+import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from batch.release.rows import SALT, SCHEMA, canonical
+from batch.release.rows import SALT, SCHEMA
 
 LONGEST: Final = 32_767
 """So many characters a cell of Excel can hold; of longer ones the end is lost."""
@@ -48,9 +49,14 @@ def long_cells(rows: Sequence[Mapping[str, Any]]) -> list[LongCell]:
     ]
 
 
+def canonical_text(value: Any) -> str:
+    """Return a value as JSON text, the same for the same value."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
 def _cell(value: Any) -> Any:
     if isinstance(value, list | dict):
-        return canonical(value).decode()
+        return canonical_text(value)
     if isinstance(value, str) and _runs(value):
         return f"'{value}"
     return "" if value is None else value

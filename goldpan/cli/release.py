@@ -353,8 +353,8 @@ def export(call: Call, *, release: str, target: str, out: Path, side: str) -> No
         if len(noted) > _SHOWN:
             console.print(f"and {count_text(len(noted) - _SHOWN)} more such cells: see --json")
 
-    data = {"rows": len(chosen), "erased": verdict.erased, "files": written, "remarks": noted}
-    call.answer(data, show)
+    told = {"rows": len(chosen), "erased": verdict.erased, "files": written, "remarks": noted}
+    call.answer(told, show)
 
 
 def _proved(shelf: Shelf, one: Standing) -> Verdict:
