@@ -1,40 +1,44 @@
 """Whether what a producer sends fits the contract, and the contract in the formats of others."""
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
 from uuid import UUID, uuid5
 
 from schemas import odcs
 from schemas.arrow import EVENT_DATE, TABLES, TableSchema
-from schemas.contract import CONTRACTS, Field, FieldType
+from schemas.contract import CONTRACTS
 from schemas.errors import UsageError
 from schemas.evolution import problems
 from schemas.json_schema import json_schema
-from schemas.provenance import Raw, RecordKind, Rejected
+from schemas.provenance import Raw, RecordKind
 from schemas.reasons import Reason
 from stream.decode.avro_reader import prepare
 from stream.decode.decoder import Decoder
 from stream.decode.refusal import Refusal
 from stream.decode.sources import FolderSource
+from stream.decode.strangers import unknown_fields
 
 _SPACE: Final = UUID("0b6a1f0e-5b0f-5d0c-8f3e-6a1d2c9e7f55")
 _ROWS: Final = 500
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-"""What is a name in a program. A key of another form may be a value, such as an address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """Something that would be set aside: ``line`` (from 1) of its file, None for a whole file."""
+    """Something that would be set aside: ``line`` (from 1) of its file, None for a whole file.
+
+    ``unknown`` has the paths of fields that the contract does not know, each with the field that
+    may be meant, if one is near. They are for whoever has the file: a worker never says them, since
+    the name of a field may be personal too.
+    """
 
     line: int | None
     reason: str
     detail: str
     field: str | None
+    unknown: Sequence[str] = ()
 
 
 def check_lines(
@@ -54,30 +58,19 @@ def check_lines(
 
 def _checked(decoder: Decoder, batch: list[Raw]) -> tuple[int, list[Misfit]]:
     decoded, rejected = decoder.decode("", batch)
-    return len(decoded), [_misfit(decoder.kind, one) for one in rejected]
-
-
-def _misfit(kind: RecordKind, one: Rejected) -> Misfit:
-    """Say why a record does not fit; here, where it is the producer's own, also which field."""
-    found = Misfit(one.raw.offset, str(one.reason), one.detail, one.field)
-    if one.reason is Reason.UNKNOWN_FIELD:
-        surplus = next(_surplus(json.loads(one.raw.value or b"{}"), CONTRACTS[kind].fields, ""), "")
-        if surplus:
-            detail = f"`{surplus}` is a field that the contract does not know."
-            return replace(found, detail=detail, field=surplus)
-    return found
-
-
-def _surplus(document: Any, fields: Sequence[Field], prefix: str) -> Iterator[str]:
-    """Yield the paths of what stands in a document and not in the contract."""
-    known = {name: field for field in fields for name in (field.name, *field.aliases)}
-    for name, value in document.items() if isinstance(document, dict) else ():
-        field = known.get(name)
-        if field is None and _NAME.fullmatch(name):
-            yield f"{prefix}{name}"
-        elif field and field.type is FieldType.RECORDS and isinstance(value, list):
-            for number, item in enumerate(value):
-                yield from _surplus(item, field.fields, f"{prefix}{name}[{number}].")
+    misfits = [
+        Misfit(
+            one.raw.offset,
+            str(one.reason),
+            one.detail,
+            one.field,
+            unknown_fields(decoder.kind, one.raw.value or b"")
+            if one.reason is Reason.UNKNOWN_FIELD
+            else (),
+        )
+        for one in rejected
+    ]
+    return len(decoded), misfits
 
 
 def check_avro(kind: RecordKind, text: bytes) -> Misfit | None:

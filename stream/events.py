@@ -25,6 +25,7 @@ EVENTS: Mapping[str, str] = {
     "lake_made": "There was no lake at the address that is set, and a new one was made: is it the "
     "right address?",
     "tables_made": "Tables that were missing in a lake were made.",
+    "memory_short": "The worker may take less memory than is advised; says what to set.",
     "partitions_assigned": "Partitions were taken over, with the positions read from the tables.",
     "positions_without_epoch": "The positions of these partitions were written without a leader "
     "epoch: by an earlier version, or after offsets that hold no record. Whether the topic was cut "

@@ -159,22 +159,23 @@ def _key_text(one: keys.Needed) -> str:
     return f"key {one.key_id} ({one.purpose}){places}{known}"
 
 
+_USUAL: Final = ("from", "to", "consumed", "stored", "quarantined")
+_RARE: Final = ("dropped", "expired", "erased", "skipped")
+"""Columns that are shown where one of them is not 0."""
+
+
 def show_report(console: Console, report: Report, topics: Topics | None = None) -> None:
     """Print the proof of each partition, what the topics hold, and then what is wrong."""
-    table = Table(
-        "topic", "partition", "from", "to", "consumed", "stored", "quarantined", box=box.SIMPLE_HEAD
-    )
-    for name in ("dropped", "expired", "erased", "skipped"):
-        table.add_column(name)
-    counted = [str(column.header) for column in table.columns[1:]]
-    table.add_column("leader epochs")
+    proofs = [(f"{one.topic}/{one.partition}", one.to_json()) for one in report.partitions]
+    rare = [name for name in _RARE if any(said[name] for _, said in proofs)]
+    table = Table("partition", *_USUAL, *rare, box=box.SIMPLE_HEAD)
     for column in table.columns[1:]:
         column.justify = "right"
-    for proof in report.partitions:
-        said = proof.to_json()
-        numbers = (count_text(int(said[name])) for name in counted)
-        table.add_row(proof.topic, *numbers, _epochs_text(proof))
+    for name, said in proofs:
+        table.add_row(name, *(count_text(int(said[key])) for key in (*_USUAL, *rare)))
     console.print(table)
+    for line in _epochs_text(report.partitions):
+        console.print(line, markup=False, soft_wrap=True)
     if topics is not None:
         console.print(_topics_table(topics))
     if report.versions:
@@ -190,14 +191,18 @@ def show_report(console: Console, report: Report, topics: Topics | None = None) 
             console.print("but for those that have expired or were erased, which count as dropped")
 
 
-def _epochs_text(proof: PartitionProof) -> str:
-    """Say under which leaders the ranges were written, and up to where each of them reaches."""
-    if len(proof.epochs) < 2:
-        return "".join(str(epoch) for epoch, _ in proof.epochs) or "-"
-    last = proof.epochs[-1][0]
-    before = [f"{epoch} to {count_text(end)}" for epoch, end in proof.epochs[-_EPOCHS:-1]]
-    more = ["…"] if len(proof.epochs) > _EPOCHS else []
-    return ", ".join([*more, *before, str(last)])
+def _epochs_text(proofs: Sequence[PartitionProof]) -> list[str]:
+    """Say under which leaders ranges were written, where a partition has had several."""
+    changed = [proof for proof in proofs if len(proof.epochs) > 1]
+    lines = []
+    for proof in changed[:_SHOWN]:
+        told = [f"{epoch} up to {count_text(end)}" for epoch, end in proof.epochs[-_EPOCHS:]]
+        more = ["…"] if len(proof.epochs) > _EPOCHS else []
+        lines.append(f"{proof.topic}/{proof.partition}: leader epochs {', '.join([*more, *told])}")
+    if len(changed) > _SHOWN:
+        left = count_text(len(changed) - _SHOWN)
+        lines.append(f"and {left} more partitions with several leader epochs: see --json")
+    return lines
 
 
 def _files_text(report: Report) -> list[str]:
@@ -232,7 +237,7 @@ def _claim(report: Report, topics: Topics | None) -> str:
 
 
 def _topics_table(topics: Topics) -> Table:
-    table = Table("in Kafka", "partition", "from", "to", "position", box=box.SIMPLE_HEAD)
+    table = Table("in Kafka", "from", "to", "position", box=box.SIMPLE_HEAD)
     for name in ("behind", "before", "lost"):
         table.add_column(name)
     for column in table.columns[1:]:
@@ -240,6 +245,6 @@ def _topics_table(topics: Topics) -> Table:
     for one in topics.partitions:
         position = "-" if one.position is None else count_text(one.position)
         numbers = (count_text(n) for n in (one.behind, one.before, one.lost))
-        where = (str(one.source.partition), count_text(one.low), count_text(one.high))
-        table.add_row(one.source.topic, *where, position, *numbers)
+        where = f"{one.source.topic}/{one.source.partition}"
+        table.add_row(where, count_text(one.low), count_text(one.high), position, *numbers)
     return table
