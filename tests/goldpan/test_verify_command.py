@@ -159,10 +159,10 @@ def test_the_commands_of_the_page(
 def test_leaders_that_changed_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     """With the offset up to which each of them reaches; one leader is nothing to speak of."""
     one = PartitionProof("t", 0, 0, 9, epochs=((3, 9),))
-    two = PartitionProof("t", 1, 0, 1_500, epochs=((3, 9), (4, 1_500)))
+    two = PartitionProof("t", 1, 0, 15, epochs=((3, 9), (4, 15)))
     many = PartitionProof("t", 2, 0, 9, epochs=tuple((n, n + 1) for n in range(7)))
     show_report(Console(width=200), Report([one, two, many], []))
     told = capsys.readouterr().out
-    assert "t/1: leader epochs 3 up to 9, 4 up to 1,500" in told
+    assert "t/1: leader epochs 3 up to 9, 4 up to 15" in told
     assert "t/2: leader epochs …, 3 up to 4, 4 up to 5, 5 up to 6, 6 up to 7" in told
     assert "t/0: leader" not in told
