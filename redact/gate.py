@@ -38,7 +38,8 @@ _USUAL = _EVERYDAY | {
 _SMALL = re.compile(r"(?<![^\W_])[a-z\u00df-\u024f]{3,40}(?![^\W_])")
 _AGE = re.compile(
     r"\b[0-9]{1,3}[ -]?(?:years?|yrs?|y/?o|jahre?|ans|a\u00f1os|anos|anni|jaar|lata?)\b"
-    r"|\b(?:aged?|turn(?:ed|s|ing)?)[ :]{1,2}[0-9]", re.IGNORECASE
+    r"|\b(?:aged?|turn(?:ed|s|ing)?)[ :]{1,2}[0-9]",
+    re.IGNORECASE,
 )
 _FENCE = re.compile(r"(?<=```)[A-Za-z][\w+#-]{0,20}(?=[ \t]*\r?$)", re.MULTILINE)
 _IDENTIFIER = re.compile(
