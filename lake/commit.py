@@ -32,6 +32,7 @@ from deltalake import CommitProperties, PostCommitHookProperties, Transaction
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
+from lake.hashes import as_metadata
 from lake.ledger import Entry, EntryKind, Source, incarnation_app, position_app, token_app
 from lake.parquet import PARTITION_COLUMN, partition_values
 from lake.retry import Retry
@@ -82,6 +83,10 @@ class Addable(Protocol):
     @property
     def stats(self) -> str:
         """Return Delta's JSON of statistics."""
+
+    @property
+    def sha256(self) -> str:
+        """Return the SHA-256 of the bytes, as hex digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +158,7 @@ def commit(  # noqa: PLR0913 - each argument is one part of the protocol
     watch: Watch,
     now_ms: Callable[[], int],
     guards: Sequence[Condition] = (),
+    metadata: Mapping[str, str] = MappingProxyType({}),
 ) -> bool:
     """Bring files and positions into ``table`` exactly once.
 
@@ -161,6 +167,7 @@ def commit(  # noqa: PLR0913 - each argument is one part of the protocol
 
     ``moves`` must not be empty: without a position nothing could tell whether a commit landed.
     ``token`` is a random number in [0, 2**63), the same when the same flush is tried again.
+    ``metadata`` is put beside the ledger entry and the hashes of the files.
 
     Raises FencedError if a position is not where the caller believes, RetryableError if told to
     stop, FatalError if the lake did not answer within the time that ``retry`` allows.
@@ -183,6 +190,7 @@ def commit(  # noqa: PLR0913 - each argument is one part of the protocol
             entry=entry,
             watch=watch,
             now_ms=at,
+            metadata=metadata,
         )
         return True
 
@@ -228,7 +236,7 @@ def send(  # noqa: PLR0913 - each argument is one part of a commit
             handle.schema(),
             partition_by=[PARTITION_COLUMN],
             commit_properties=CommitProperties(
-                custom_metadata={**entry.to_metadata(), **metadata},
+                custom_metadata={**entry.to_metadata(), **as_metadata(files), **metadata},
                 max_commit_retries=conflict_retries,
                 app_transactions=_transactions(handle, moves, guards, token, entry),
             ),

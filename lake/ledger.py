@@ -13,6 +13,7 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from lake.log import DamagedLogError
 from schemas.errors import FatalError
 
 METADATA_KEY = "goldpan"
@@ -285,7 +286,7 @@ def parse_entry(text: str, *, where: str) -> Entry:
             incarnations={t: Incarnation(*pair) for t, pair in body["incarnations"].items()},
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise FatalError(
+        raise DamagedLogError(
             f"{where}: the ledger entry cannot be read ({type(error).__name__})"
         ) from None
 

@@ -6,6 +6,7 @@ are times, sizes and ids, so digits alone count only after a telling word (``red
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import phonenumbers
@@ -121,6 +122,26 @@ def _is_spread(value: str, groups: list[str]) -> bool:
     return all(len(group) > 1 for group in groups[1:])
 
 
+_SHORT_AND_PLAIN = re.compile(r"[0-9][0-9 ./-]{0,17}")
+
+
+def most_dialled(candidate: str) -> int:
+    """Return how many digits a part of a candidate has at most that :func:`is_dialled` can be true
+    of; a part begins and ends anywhere. Of what is not short and plain that is all of it.
+    """
+    if _SHORT_AND_PLAIN.fullmatch(candidate) is None:
+        return len(candidate)
+    groups = [len(group) for group in _GROUPS.findall(candidate)]
+    most = max((sum(two) for two in pairwise(groups) if sum(two) > _FEWEST), default=0)
+    for first, digits in enumerate(groups):
+        for group in groups[first + 1 :]:
+            if group < 2:
+                break
+            digits += group
+            most = max(most, digits)
+    return most
+
+
 _EXTENSION = re.compile(
     r"[ ,;]{0,3}(?:[a-z\u00f3=~]{1,10}[.:=]?|#)[ .:=]{0,2}[0-9]{1,9}#?\Z", re.IGNORECASE
 )
@@ -182,8 +203,9 @@ _GLUED = (
     r"|\+[0-9]{8,15})"
 )
 
-_TOUCHES = re.compile(r"[^\W\d_][+(]?[0-9][0-9 .()-]{6}|[0-9 .()+-]{7}[0-9][^\W\d_]")
-"""A letter before or behind as many characters as the shortest number has."""
+_EIGHT_DIGITS = re.compile(r"[0-9](?:[ .()-]{0,3}[0-9]){7,}")
+"""As many digits as the shortest number has, and all that may belong to the same number."""
+_SIGNS = ("+", "(")
 
 
 class GluedPhoneRecogniser(JudgedRecogniser):
@@ -202,8 +224,10 @@ class GluedPhoneRecogniser(JudgedRecogniser):
         )
 
     def may_stand(self, text: str) -> bool:
-        """Return whether a letter touches something as long as a number."""
-        return _TOUCHES.search(text) is not None
+        """Return whether a letter touches something as long as a number, and no mere date."""
+        return any(
+            _is_touched(text, *found.span()) for found in _EIGHT_DIGITS.finditer(text)
+        )
 
     def judge(self, text: str, match: Any) -> Iterator[Judged]:
         """Return the number if it is valid in a region, and written as one dials it."""
@@ -215,6 +239,17 @@ class GluedPhoneRecogniser(JudgedRecogniser):
 
     def _valid(self, value: str) -> bool:
         return any(_is_valid(value, region) for region in self._regions)
+
+
+def _is_touched(text: str, start: int, end: int) -> bool:
+    """Return whether a letter stands directly before or behind a number with its sign.
+
+    A date without a sign, as that of `2026-05-11T08:00`, is no number.
+    """
+    if text[start - 1 : start] in _SIGNS:
+        return text[end : end + 1].isalpha() or text[start - 2 : start - 1].isalpha()
+    touched = text[end : end + 1].isalpha() or text[start - 1 : start].isalpha()
+    return touched and _DATE.fullmatch(text, start, end) is None
 
 
 def _is_valid(value: str, region: str) -> bool:

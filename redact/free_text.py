@@ -43,6 +43,7 @@ class FreeText:
     def __init__(self, stage: NamesStage | None, replaced: Collection[str]) -> None:
         self._stage = stage
         self._replaced = replaced
+        self._shown: dict[str, str] = {}  # of texts that wait to be read
 
     def places(self, segment: Segment, analysis: Analysis | Failure) -> list[Mark | None]:
         """Return what of a segment the model is to read: literals of JSON, or None for all of it.
@@ -57,9 +58,15 @@ class FreeText:
 
     def _worth(self, text: str, findings: Sequence[Finding]) -> bool:
         # Kept types are looked for in some calls only, and must not make a difference.
-        return worth_a_model(
-            shown_to_model(text), [one for one in findings if one.type in self._replaced]
-        )
+        explained = [one for one in findings if one.type in self._replaced]
+        # Blanks never make a word: a text without one as it stands has none as it is shown.
+        if not worth_a_model(text, explained):
+            return False
+        shown = shown_to_model(text)
+        worth = worth_a_model(shown, explained)
+        if worth:
+            self._shown[text] = shown
+        return worth
 
     def names(self, texts: Sequence[str]) -> list[list[Finding] | Failure]:
         """Return the names in each text, or why it has none."""
@@ -69,10 +76,12 @@ class FreeText:
             # One of them failed: look at each alone, so that only that one is lost.
             short, together = [], []
         known = dict(zip(short, together, strict=True))
-        return [
+        found = [
             known[number] if number in known else self._alone(text)
             for number, text in enumerate(texts)
         ]
+        self._shown.clear()
+        return found
 
     def _alone(self, text: str) -> list[Finding] | Failure:
         result = self._asked([text])
@@ -82,7 +91,8 @@ class FreeText:
         if self._stage is None or not texts:
             return [[] for _ in texts]
         try:
-            found = self._stage.find([shown_to_model(text) for text in texts])
+            shown = self._shown
+            found = self._stage.find([shown.get(text) or shown_to_model(text) for text in texts])
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was

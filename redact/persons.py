@@ -9,12 +9,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from importlib import resources
+from itertools import pairwise
 from typing import Any, Final
 
 from presidio_analyzer import Pattern, PatternRecognizer
 
 from redact.given_names import is_given_name
-from redact.judged import Judged, JudgedRecogniser
+from redact.judged import GatedRecogniser, Judged, JudgedRecogniser
 from redact.key_persons import is_organisation
 from redact.key_placeholders import are_ordinary, is_ordinary
 from redact.key_values import fits
@@ -25,6 +26,8 @@ _EVERYDAY: Final = frozenset(
     json.loads((_FOLDER / "everyday_words.json").read_text(encoding="utf-8"))
 )
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
+_FIRST: Final = re.compile(r"[^\W\d_]{1,24}")
+"""The first word of a name, as the expressions here read it."""
 
 CERTAIN: Final = 0.9
 """The score of a name that words around it give away: more than a model's, whatever it calls it."""
@@ -164,7 +167,11 @@ class CalledRecogniser(JudgedRecogniser):
         yield start, end, CERTAIN
 
 
-class PresentedRecogniser(PatternRecognizer):
+_LAST_TWO: Final = frozenset(phrase[-2:] for phrase in _PHRASES["presented"])
+"""How the phrases of an introduction end, in small letters."""
+
+
+class PresentedRecogniser(GatedRecogniser):
     """Finds a given name after `I'm`, `this is` or `hello`, and the words of the name behind it."""
 
     PATTERNS = (
@@ -183,6 +190,19 @@ class PresentedRecogniser(PatternRecognizer):
             global_regex_flags=0,
             name="Presented",
         )
+
+    def may_stand(self, text: str) -> bool:
+        """Return whether a given name stands behind a space, and what ends as a phrase before."""
+        parts = text.split(" ")
+        behind = parts[1:]
+        if text.isascii():
+            behind = [
+                part
+                for before, part in pairwise(parts)
+                if before[-3:].rstrip(",:")[-2:].lower() in _LAST_TWO
+            ]
+        firsts = {word[0] for part in behind if (word := _FIRST.match(part)) is not None}
+        return any(map(is_given_name, firsts))
 
     def invalidate_result(self, pattern_text: str) -> bool:
         """Refuse what does not begin with a given name."""

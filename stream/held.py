@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from lake.ledger import Source
-from lake.verify import PartitionProof
+from lake.range_proofs import PartitionProof
 
 
 @dataclass(frozen=True, slots=True)

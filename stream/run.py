@@ -386,4 +386,5 @@ class _Assembly:
             ),
             reached=self.reached,
             on_checkpoint_error=observer.checkpoint_failed,
+            others=[writer.table for other, writer in writers.items() if other != name],
         )

@@ -66,7 +66,7 @@ COMMANDS: Final = Group(
                 ),
                 "tables": Command("goldpan.cli.lake:tables", "Describe the tables."),
                 "verify": Command(
-                    "goldpan.cli.lake:verify",
+                    "goldpan.cli.lake_verify:verify",
                     "Prove that every record up to the positions is there exactly once.",
                 ),
                 "scan": Command(

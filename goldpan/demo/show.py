@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from goldpan.cli.figures import bytes_text, count_text
-from goldpan.cli.lake import show_report
+from goldpan.cli.lake_verify import show_report
 from goldpan.demo.outcome import Example, Outcome
 from redact.pseudonyms import PLACEHOLDER
 

@@ -18,10 +18,11 @@ from redact.pairs.printed import printed
 from redact.pairs.rows import aligned, inserted
 from redact.pairs.tables import tables
 
-_ANY = re.compile(
-    r"[:=|<;,\t\uff1a\u2502]|[ ]{2}|[ ][-\u2013\u2014\u2192]|--|\.{3}"
-    r"|\([\"']|(?:define|ENV|[Ee]nv|_header|_param|LIKE|like|entry|\[1\])[ ]"
-)
+_WORDED = r"\([\"']|(?:define|ENV|[Ee]nv|_header|_param|LIKE|like|entry|\[1\])[ ]"
+_ALWAYS = r"[=<\t\uff1a]|[ ]{2}|[ ][-\u2013\u2014\u2192]|--|\.{3}|:(?![0-9])|(?<![0-9]):|" + _WORDED
+_ANY_IN_A_LINE = re.compile(_ALWAYS)
+_ANY_IN_LINES = re.compile(rf"[|;,\u2502]|{_ALWAYS}")
+"""What a key and its value cannot do without. A time of day has none."""
 _QUOTED_COLON = re.compile(r"""["'](?:\s{0,40}+(?::|=>)|\]\s{0,5}+=)""")
 _INSERT = re.compile(r"\bvalues\s*\(", re.IGNORECASE)
 _INNER = re.compile(r"[:=|<\t\uff1a]|[,;][^\n]*\n")
@@ -41,7 +42,7 @@ def pairs(text: str) -> list[Pair]:
 
 
 def _pairs(text: str, first: int, depth: int, most: int) -> tuple[list[Pair], int]:
-    if _ANY.search(text) is None:
+    if not _may_hold(text):
         return [], first
     found: list[Pair] = []
     tags: list[tuple[int, int]] = []
@@ -55,6 +56,8 @@ def _pairs(text: str, first: int, depth: int, most: int) -> tuple[list[Pair], in
         rows, first = reader(text, first)
         found += rows
     items = list(islice(_items(text, tags, heads), 2 * most))
+    if not items and not found:
+        return [], first
     items.sort(key=lambda item: item.at)
     more, first = owned(text, items, first)
     kept = _resolved(found, most)
@@ -64,13 +67,26 @@ def _pairs(text: str, first: int, depth: int, most: int) -> tuple[list[Pair], in
     return kept, first
 
 
+def _may_hold(text: str) -> bool:
+    """Return whether any reader could find a pair: some signs count in several lines only."""
+    if "\n" in text:
+        return _ANY_IN_LINES.search(text) is not None
+    return _ANY_IN_A_LINE.search(text) is not None or _may_insert(text)
+
+
+def _may_insert(text: str) -> bool:
+    if "(" not in text or (text.isascii() and "values" not in text.lower()):
+        return False
+    return _INSERT.search(text) is not None
+
+
 def _of_rows(text: str) -> Iterator[Callable[[str, int], tuple[list[Pair], int]]]:
     """Yield the readers of rows of values that could find one in a text."""
     if "\n" in text and "  " in text:
         yield aligned
     if may_stand_apart(text):
         yield apart
-    if "(" in text and _INSERT.search(text) is not None:
+    if _may_insert(text):
         yield inserted
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from lake.ledger import Source
-from lake.verify import PartitionProof
+from lake.range_proofs import PartitionProof
 from stream.held import Held, compare
 
 SOURCE, OTHER = Source("t", 0), Source("t", 1)
