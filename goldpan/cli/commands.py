@@ -134,6 +134,9 @@ COMMANDS: Final = Group(
                 "verify": Command(
                     "goldpan.cli.release:verify", "Prove that a release is as it was published."
                 ),
+                "pull": Command(
+                    "goldpan.cli.release_pull:pull", "Copy a version into a folder, proved."
+                ),
                 "diff": Command("goldpan.cli.release:diff", "Tell how two versions differ."),
                 "export": Command(
                     "goldpan.cli.release:export", "Write a release in the format of another tool."

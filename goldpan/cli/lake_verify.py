@@ -157,19 +157,20 @@ def _key_text(one: keys.Needed) -> str:
     return f"key {one.key_id} ({one.purpose}){places}{known}"
 
 
+_USUAL: Final = ("from", "to", "consumed", "stored", "quarantined")
+_RARE: Final = ("dropped", "expired", "erased", "skipped")
+"""Columns that are shown where one of them is not 0."""
+
+
 def show_report(console: Console, report: Report, topics: Topics | None = None) -> None:
     """Print the proof of each partition, what the topics hold, and then what is wrong."""
-    table = Table(
-        "topic", "partition", "from", "to", "consumed", "stored", "quarantined", box=box.SIMPLE_HEAD
-    )
-    for name in ("dropped", "expired", "erased", "skipped"):
-        table.add_column(name)
+    proofs = [(f"{one.topic}/{one.partition}", one.to_json()) for one in report.partitions]
+    rare = [name for name in _RARE if any(said[name] for _, said in proofs)]
+    table = Table("partition", *_USUAL, *rare, box=box.SIMPLE_HEAD)
     for column in table.columns[1:]:
         column.justify = "right"
-    for proof in report.partitions:
-        said = proof.to_json()
-        numbers = (said[str(column.header)] for column in table.columns[1:])
-        table.add_row(proof.topic, *(count_text(int(number)) for number in numbers))
+    for name, said in proofs:
+        table.add_row(name, *(count_text(int(said[key])) for key in (*_USUAL, *rare)))
     console.print(table)
     if topics is not None:
         console.print(_topics_table(topics))
@@ -218,7 +219,7 @@ def _claim(report: Report, topics: Topics | None) -> str:
 
 
 def _topics_table(topics: Topics) -> Table:
-    table = Table("in Kafka", "partition", "from", "to", "position", box=box.SIMPLE_HEAD)
+    table = Table("in Kafka", "from", "to", "position", box=box.SIMPLE_HEAD)
     for name in ("behind", "before", "lost"):
         table.add_column(name)
     for column in table.columns[1:]:
@@ -226,6 +227,6 @@ def _topics_table(topics: Topics) -> Table:
     for one in topics.partitions:
         position = "-" if one.position is None else count_text(one.position)
         numbers = (count_text(n) for n in (one.behind, one.before, one.lost))
-        where = (str(one.source.partition), count_text(one.low), count_text(one.high))
-        table.add_row(one.source.topic, *where, position, *numbers)
+        where = f"{one.source.topic}/{one.source.partition}"
+        table.add_row(where, count_text(one.low), count_text(one.high), position, *numbers)
     return table
