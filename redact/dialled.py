@@ -133,7 +133,8 @@ def most_dialled(candidate: str) -> int:
         return len(candidate)
     groups = [len(group) for group in _GROUPS.findall(candidate)]
     most = max((sum(two) for two in pairwise(groups) if sum(two) > _FEWEST), default=0)
-    for first, digits in enumerate(groups):
+    for first in range(len(groups)):
+        digits = groups[first]
         for group in groups[first + 1 :]:
             if group < 2:
                 break
