@@ -24,7 +24,7 @@ def batch() -> Decoded[Trace]:
     """Return a batch of traces, as the decoder gives it."""
     reader = JsonReader(CONTRACTS[RecordKind.TRACE], Trace)
     raws = [Raw(0, i, 0, None, encode_json(trace(i))) for i in range(RECORDS)]
-    records = [reader.read(raw.value or b"") for raw in raws]
+    records = [reader.typed(raw.value or b"") for raw in raws]
     rows = range(RECORDS)
     return Decoded(
         RecordKind.TRACE, "t", records, [0 for _ in rows], list(rows), ["" for _ in rows], raws

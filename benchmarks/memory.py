@@ -24,9 +24,9 @@ def least(job: Job) -> int:
     command = [sys.executable, "-m", "goldpan", "stream", "run", "--until-caught-up"]
     env = job.environment(GOLDPAN_STREAM__MEMORY_BYTES="1MiB")
     said = subprocess.run(command, env=env, capture_output=True, text=True, check=False).stderr
-    found = re.search(r"set (\d+) or more", said)
+    found = re.search(r"the least is (\d+)MiB", said)
     assert found, said
-    return int(found[1]) + 4 * 2**20
+    return (int(found[1]) + 4) * 2**20
 
 
 def tight(kafka: Kafka, folder: Path, records: int) -> None:

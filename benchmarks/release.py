@@ -53,6 +53,7 @@ size: 1000
 strata: [label, segments.plan, status]
 allocation: {{by: error_biased, floor: 10}}
 redaction_policies: any
+labels: {{accept: [pass, fail, unknown, none]}}
 near_duplicates: null
 holdout: {{share: 0.2}}
 """

@@ -1,7 +1,7 @@
 """Whether what a producer sends fits the contract, and the contract in the formats of others."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
@@ -14,10 +14,12 @@ from schemas.errors import UsageError
 from schemas.evolution import problems
 from schemas.json_schema import json_schema
 from schemas.provenance import Raw, RecordKind
+from schemas.reasons import Reason
 from stream.decode.avro_reader import prepare
 from stream.decode.decoder import Decoder
 from stream.decode.refusal import Refusal
 from stream.decode.sources import FolderSource
+from stream.decode.strangers import unknown_fields
 
 _SPACE: Final = UUID("0b6a1f0e-5b0f-5d0c-8f3e-6a1d2c9e7f55")
 _ROWS: Final = 500
@@ -25,12 +27,18 @@ _ROWS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """Something that would be set aside: ``line`` (from 1) of its file, None for a whole file."""
+    """Something that would be set aside: ``line`` (from 1) of its file, None for a whole file.
+
+    ``unknown`` has the paths of fields that the contract does not know, each with the field that
+    may be meant, if one is near. They are for whoever has the file: a worker never says them, since
+    the name of a field may be personal too.
+    """
 
     line: int | None
     reason: str
     detail: str
     field: str | None
+    unknown: Sequence[str] = ()
 
 
 def check_lines(
@@ -50,7 +58,18 @@ def check_lines(
 
 def _checked(decoder: Decoder, batch: list[Raw]) -> tuple[int, list[Misfit]]:
     decoded, rejected = decoder.decode("", batch)
-    misfits = [Misfit(one.raw.offset, str(one.reason), one.detail, one.field) for one in rejected]
+    misfits = [
+        Misfit(
+            one.raw.offset,
+            str(one.reason),
+            one.detail,
+            one.field,
+            unknown_fields(decoder.kind, one.raw.value or b"")
+            if one.reason is Reason.UNKNOWN_FIELD
+            else (),
+        )
+        for one in rejected
+    ]
     return len(decoded), misfits
 
 

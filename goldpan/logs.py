@@ -30,12 +30,17 @@ EVENTS: Mapping[str, str] = {
 """What this module logs by itself; the worker's events are in `stream.events`."""
 
 
-def configure(settings: LogSettings, stream: TextIO | None = None) -> None:
-    """Send all logs of this process to ``stream`` (standard error), in the form of the settings."""
+def configure(
+    settings: LogSettings, stream: TextIO | None = None, *, worker: str | None = None
+) -> None:
+    """Send all logs of this process to ``stream`` (standard error), in the form of the settings.
+
+    ``worker`` says which worker this is, and stands in every line.
+    """
     out = sys.stderr if stream is None else stream
     level = _LEVELS[settings.level]
     structlog.configure(
-        processors=[*_shared(), _renderer(settings, out)],
+        processors=[*_named(worker), *_shared(), _renderer(settings, out)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=out),
         cache_logger_on_first_use=False,
@@ -46,6 +51,16 @@ def configure(settings: LogSettings, stream: TextIO | None = None) -> None:
     root.setLevel(max(level, logging.WARNING))
     sys.excepthook = _on_uncaught
     threading.excepthook = _on_thread_uncaught
+
+
+def _named(worker: str | None) -> list[Processor]:
+    if worker is None:
+        return []
+
+    def name(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        return {"event": event.pop("event", None), "worker": worker, **event}
+
+    return [name]
 
 
 def _shared() -> list[Processor]:

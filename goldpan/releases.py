@@ -4,7 +4,8 @@ from importlib.metadata import version
 
 from batch.release.build import Means, Progress
 from batch.release.publisher import signer
-from batch.release.shelf import Shelf
+from batch.release.shelf import Shelf, Standing
+from batch.release.verify import Verdict, verify
 from goldpan import wiring
 from goldpan.setting_names import variable
 from goldpan.settings import Settings
@@ -74,3 +75,22 @@ def refuse_other_publisher(settings: Settings, shelf: Shelf, publisher: Signer) 
             f"{name}: set the right one, or, if it is new, give it a name of its own with "
             f"{variable_of_key}_ID."
         )
+
+
+def verified(
+    shelf: Shelf,
+    one: Standing,
+    expected: str | None = None,
+    signer: str | None = None,
+    publisher: str | None = None,
+) -> Verdict:
+    """Return the verdict on a version on the shelf, by its own digest or the one that was pinned.
+
+    ``signer`` and ``publisher`` are the public keys that erasures and the release must be signed
+    with, if any.
+    """
+    pinned = one.digest if expected is None else expected
+    return patience().call(
+        f"verifying {one.name}@{one.version}",
+        lambda: verify(shelf.files, f"{one.folder}/", pinned, signer, publisher),
+    )

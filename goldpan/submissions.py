@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from batch.reviews.desk import Desk, Submission, Taken
+from batch.reviews.export import WITHDRAW
 from batch.reviews.texts import Clean, Written, redact_texts
 from goldpan import jobs, wiring
 from goldpan.settings import Settings
@@ -17,16 +18,19 @@ from schemas.records import Id
 
 _FIELD: Final = re.compile(r"`\$\.(\w+)`|field `(\w+)`")
 _ROW: Final = {
-    "verdict": "`verdict` must be pass, fail or unknown",
+    "verdict": "`verdict` must be pass, fail, unknown or withdraw",
     "trace_id": "`trace_id` must be the id of a trace",
 }
 
 
 class Sent(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """One review. ``reviewer`` stands back behind the command's where it is not given."""
+    """One review, or the word that takes one back.
+
+    ``reviewer`` stands back behind the command's where it is not given.
+    """
 
     trace_id: Id
-    verdict: Literal["pass", "fail", "unknown"]
+    verdict: Literal["pass", "fail", "unknown", "withdraw"]
     reviewer: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
     comment: str | None = None
     expected_response: str | None = None
@@ -116,7 +120,7 @@ def _submission(settings: Settings, one: Numbered, text: Clean, reviewer: str) -
         number=one.number,
         trace_id=one.sent.trace_id,
         reviewer=jobs.pseudonym(settings.redact, one.sent.reviewer or reviewer),
-        verdict=one.sent.verdict,
+        verdict=None if one.sent.verdict == WITHDRAW else one.sent.verdict,
         comment=written.comment,
         expected_response=written.expected_response,
         sent_as=one.sent.submission_id,

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from labels.evidence import Scales
-from labels.facts import Knowledge
+from labels.facts import Knowledge, last_words
 from labels.identity import is_drawn
 from labels.readings import ABANDONED, SILENCE
 from labels.signals import Signal, signals_of, standing
@@ -91,7 +91,7 @@ def label_of(p_fail: float, scales: Scales) -> Label:
 def expected_response(known: Knowledge, scales: Scales) -> str | None:
     """Return the answer as it should have been: a reviewer's, or a correction by the policy."""
     policy = scales.policy
-    reviewed = [v for v in known.verdicts if v.expected_response is not None]
+    reviewed = [v for v in last_words(known.verdicts) if v.expected_response is not None]
     if reviewed:
         return max(reviewed, key=lambda v: (v.reviewed_at, v.review_id)).expected_response
     if policy.edits.becomes == "nothing":

@@ -4,10 +4,10 @@ The join of the worker, the batch jobs and the tests all fill this same structur
 function decides for all of them. Times are microseconds since 1970 (UTC).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Protocol, TypeVar
 
 from schemas.records import Actor, Label
 
@@ -41,13 +41,45 @@ class Said(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What a reviewer found."""
+    """What a reviewer found; a ``label`` of None takes back what they found before."""
 
     review_id: str
     reviewer: str
-    label: Label
+    label: Label | None
     reviewed_at: int
     expected_response: str | None = None
+
+
+class _Word(Protocol):
+    """What somebody says of a trace, in a review or a verdict."""
+
+    @property
+    def reviewer(self) -> str: ...
+    @property
+    def reviewed_at(self) -> int: ...
+    @property
+    def label(self) -> Label | None: ...
+    @property
+    def expected_response(self) -> str | None: ...
+
+
+_WordT = TypeVar("_WordT", bound=_Word)
+
+
+def last_words(said: Iterable[_WordT]) -> list[_WordT]:
+    """Return what each reviewer of one trace said last, oldest first, in whatever order it came.
+
+    The label of what was taken back is None.
+    """
+    found: dict[str, _WordT] = {}
+    for word in sorted(said, key=_word_order):
+        found.pop(word.reviewer, None)
+        found[word.reviewer] = word
+    return list(found.values())
+
+
+def _word_order(word: _Word) -> tuple[object, ...]:
+    return (word.reviewed_at, word.reviewer, word.label or "", word.expected_response or "")
 
 
 @dataclass(frozen=True, slots=True)

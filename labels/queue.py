@@ -13,7 +13,7 @@ from labels.agreement import adjudicate, krippendorff_alpha
 from labels.decide import in_force
 from labels.identity import draw, identity
 from labels.policy import Policy
-from labels.reviews import Claim, Log, Review, review_id_of
+from labels.reviews import Claim, Log, Review, Standing, review_id_of
 from schemas.errors import UsageError
 from schemas.records import LabelEvent
 
@@ -42,7 +42,7 @@ class Stats(NamedTuple):
     """The queue at one moment. Ages in seconds; ``alpha`` is Krippendorff's (None: not defined).
 
     ``breached``: open items past their deadline; ``reviewed_late``: traces that were first reviewed
-    after theirs.
+    after theirs; ``without_trace``: items that are not handed out, since their trace has not come.
     """
 
     open: int
@@ -54,6 +54,7 @@ class Stats(NamedTuple):
     reviewed_late: int
     disputed: int
     alpha: float | None
+    without_trace: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Queue:
     events: Mapping[str, LabelEvent]
     deadlines: Mapping[str, int]
     items: Sequence[Item]
+    without_trace: int = 0
 
     def ranked(self, now: int) -> list[Item]:
         """Return the open items in the order in which reviewers should have them.
@@ -83,9 +85,10 @@ class Queue:
             (item for item in self.items if item.arm == "uncertain"),
             key=lambda item: (item.deadline > now, -value_of(item, shortage), item.trace_id),
         )
-        audited = sum(review.audit_probability is not None for review in self.log.reviews)
+        made = self.log.standing()
+        audited = sum(review.audit_probability is not None for review in made)
         share = self.policy.review.audit_share
-        return _interleaved(audit, uncertain, audited, len(self.log.reviews), share)
+        return _interleaved(audit, uncertain, audited, len(made), share)
 
     def claim(self, reviewer: str, now: int) -> tuple[Item, Claim] | None:
         """Return the next item for a reviewer, and the claim to append; None if there is nothing.
@@ -110,29 +113,37 @@ class Queue:
                 found.setdefault(item.trace_id, (item, Claim(item.trace_id, reviewer, until)))
         return list(found.values())
 
-    def submit(self, review: Review) -> Review | None:
+    def submit(self, review: Review, *, more: bool = False) -> Review | None:
         """Return the row to append for a review; None if the log holds it already.
 
-        A review after the end of its lease is taken too: nobody's work is thrown away. Raises
-        UsageError for a trace without a label event, and for a second, different judgement by the
-        same reviewer.
+        A review after the end of its lease is taken too: nobody's work is thrown away. What the
+        reviewer said of the trace before is replaced, or taken back by a label of None; ``more``
+        says that something is new of which the log does not know. Raises UsageError for a trace
+        without a label event, and if there is nothing to take back.
         """
         event = self.events.get(review.trace_id)
         if event is None:
             raise UsageError("there is no label event for this trace: nothing to review.")
         if review.review_id != review_id_of(review.trace_id, review.reviewer):
             raise UsageError("the id of the review does not belong to this trace and reviewer.")
-        said = (review.label, review.expected_response)
-        for other in self.log.reviews:
-            if other.review_id == review.review_id:
-                if (other.label, other.expected_response) == said:
-                    return None
-                raise UsageError("this reviewer has judged this trace already, and otherwise.")
-        return review._replace(audit_probability=event.audit_probability)
+        last = self.log.last_of(review.review_id)
+        if review.label is None and (last is None or last.label is None):
+            raise UsageError("this reviewer has no review of this trace to take back.")
+        at = review.reviewed_at
+        if last is not None:
+            same = (last.label, last.expected_response) == (review.label, review.expected_response)
+            if same and not more:
+                return None
+            at = max(at, last.reviewed_at + 1)  # the last word is later, whatever clocks say
+        return review._replace(reviewed_at=at, audit_probability=event.audit_probability)
 
     def stats(self, now: int) -> Stats:
         """Return the state of the queue; claims on items that are no longer open do not count."""
         held, by_trace = self.log.held(now), self.log.by_trace()
+        first: dict[str, int] = {}
+        for review in self.log.reviews:
+            at = review.reviewed_at
+            first[review.trace_id] = min(at, first.get(review.trace_id, at))
         return Stats(
             open=len(self.items),
             open_by_arm=Counter(item.arm for item in self.items),
@@ -141,17 +152,18 @@ class Queue:
             breached=sum(item.deadline <= now for item in self.items),
             reviewed=len(by_trace),
             reviewed_late=sum(
-                reviews[0].reviewed_at > self.deadlines.get(trace_id, reviews[0].reviewed_at)
-                for trace_id, reviews in by_trace.items()
+                first[trace_id] > self.deadlines.get(trace_id, first[trace_id])
+                for trace_id in by_trace
             ),
             disputed=sum(outcome == "disputed" for outcome in self.log.outcomes().values()),
             alpha=krippendorff_alpha([[r.label for r in rs] for rs in by_trace.values()]),
+            without_trace=self.without_trace,
         )
 
     def _shortages(self) -> Mapping[Segment, float]:
         """Return, for each segment of open items, from 1 (no review yet) to 0 (as many as any)."""
         counts = Counter(dict.fromkeys((item.segment for item in self.items), 0))
-        traces = (self.events.get(review.trace_id) for review in self.log.reviews)
+        traces = (self.events.get(review.trace_id) for review in self.log.standing())
         counts.update(segment_of(event) for event in traces if event is not None)
         most = max(counts.values(), default=0)
         return {segment: 1 - count / most if most else 0.0 for segment, count in counts.items()}
@@ -201,7 +213,7 @@ def value_of(item: Item, shortage: Mapping[Segment, float]) -> float:
     return 4 * item.p_fail * (1 - item.p_fail) * (1 + shortage.get(item.segment, 0.0))
 
 
-def _needed(done: Sequence[Review], policy: Policy) -> int:
+def _needed(done: Sequence[Standing], policy: Policy) -> int:
     asked = policy.review.reviewers
     if len(done) < asked:
         return asked - len(done)

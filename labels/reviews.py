@@ -8,12 +8,12 @@ microseconds since 1970 (UTC).
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from labels.agreement import Outcome, adjudicate
-from labels.facts import Verdict
+from labels.facts import Verdict, last_words
 from schemas.records import Label
 
 
@@ -28,9 +28,22 @@ class Claim(NamedTuple):
 class Review(NamedTuple):
     """What a reviewer found.
 
-    ``review_id`` as ``review_id_of`` makes it. ``audit_probability`` is that of the draw if the
-    trace was in the audit arm.
+    ``review_id`` as ``review_id_of`` makes it. A reviewer may judge a trace again: the last word
+    counts, and a ``label`` of None takes back what was said. ``audit_probability`` is that of the
+    draw if the trace was in the audit arm.
     """
+
+    review_id: str
+    trace_id: str
+    reviewer: str
+    label: Label | None
+    reviewed_at: int
+    expected_response: str | None = None
+    audit_probability: float | None = None
+
+
+class Standing(NamedTuple):
+    """A review that stands: the last word of its reviewer, and not taken back; as `Review`."""
 
     review_id: str
     trace_id: str
@@ -48,12 +61,31 @@ class Log:
     claims: tuple[Claim, ...] = ()
     reviews: tuple[Review, ...] = ()
 
-    def by_trace(self) -> Mapping[str, list[Review]]:
-        """Return the reviews by trace id, oldest first, each reviewer's first one only."""
-        found: dict[str, dict[str, Review]] = defaultdict(dict)
-        for review in sorted(self.reviews, key=lambda r: (r.reviewed_at, r.review_id)):
-            found[review.trace_id].setdefault(review.reviewer, review)
-        return {trace_id: list(theirs.values()) for trace_id, theirs in found.items()}
+    def by_trace(self) -> Mapping[str, list[Standing]]:
+        """Return the reviews that stand by trace id, oldest first: the last of each reviewer.
+
+        Traces of which all reviews were taken back are left out.
+        """
+        return {
+            trace_id: standing
+            for trace_id, reviews in self._all().items()
+            if (standing := _standing(reviews))
+        }
+
+    def standing(self) -> list[Standing]:
+        """Return the reviews that stand, of all traces."""
+        return [review for theirs in self.by_trace().values() for review in theirs]
+
+    def last_of(self, review_id: str) -> Review | None:
+        """Return what was said last under an id; None if nothing was."""
+        mine = [review for review in self.reviews if review.review_id == review_id]
+        return last_words(mine)[-1] if mine else None
+
+    def _all(self) -> Mapping[str, list[Review]]:
+        found: dict[str, list[Review]] = defaultdict(list)
+        for review in self.reviews:
+            found[review.trace_id].append(review)
+        return found
 
     def held(self, now: int) -> Mapping[str, set[str]]:
         """Return, by trace id, the reviewers whose claims hold at ``now``."""
@@ -71,14 +103,25 @@ class Log:
         }
 
     def verdicts(self) -> Mapping[str, list[Verdict]]:
-        """Return the reviews by trace id, as evidence for the batch job (`labels.reconcile`)."""
+        """Return all reviews by trace id, as evidence for the batch job (`labels.reconcile`).
+
+        Those that were replaced are among them: a label never knows less than the one before it.
+        """
         return {
             trace_id: [
                 Verdict(r.review_id, r.reviewer, r.label, r.reviewed_at, r.expected_response)
                 for r in reviews
             ]
-            for trace_id, reviews in self.by_trace().items()
+            for trace_id, reviews in self._all().items()
         }
+
+
+def _standing(reviews: Sequence[Review]) -> list[Standing]:
+    return [
+        Standing(r.review_id, r.trace_id, r.reviewer, r.label, *r[4:])
+        for r in last_words(reviews)
+        if r.label is not None
+    ]
 
 
 def review_id_of(trace_id: str, reviewer: str) -> str:

@@ -5,10 +5,10 @@ was sent again under its id with something else, or the same user said something
 kind. So the set of signals only grows with what is known, and its size can number the revisions.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
 
-from labels.facts import NO_VOICE, Knowledge, Said
+from labels.facts import NO_VOICE, Knowledge, Said, last_words
 from labels.policy import Policy
 from labels.readings import (
     ABANDONED,
@@ -106,11 +106,16 @@ def _readings(known: Knowledge, policy: Policy, *, silent: bool) -> Iterator[str
 
 
 def _of_verdicts(known: Knowledge, policy: Policy) -> Iterable[Signal]:
+    """Return a signal for each review; those that their reviewer has replaced do not count."""
+    stands = set(last_words(known.verdicts))
     for verdict in set(known.verdicts):
-        reading = {"fail": REVIEW_FAIL, "pass": REVIEW_PASS}.get(verdict.label)
+        reading = _VERDICTS.get(verdict.label)
         name = policy.signal_for(reading, None) if reading is not None else None
-        kind = reading or "review"
-        yield Signal(kind, verdict.review_id, "reviewer", verdict.reviewed_at, name, counts=True)
+        at, counts = verdict.reviewed_at, verdict in stands
+        yield Signal(reading or "review", verdict.review_id, "reviewer", at, name, counts)
+
+
+_VERDICTS: Final[Mapping[str | None, str]] = {"fail": REVIEW_FAIL, "pass": REVIEW_PASS}
 
 
 def _said_order(item: Said) -> tuple[object, ...]:

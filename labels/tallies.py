@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from labels.agreement import cohen_kappa
 from labels.queue import Queue, Segment, segment_of
-from labels.reviews import Review
+from labels.reviews import Standing
 
 
 class ReviewerTally(NamedTuple):
@@ -46,7 +46,7 @@ class SegmentTally(NamedTuple):
 def by_reviewer(queue: Queue) -> list[ReviewerTally]:
     """Return what each reviewer has done, the busiest first."""
     outcomes, by_trace = queue.log.outcomes(), queue.log.by_trace()
-    reviews: dict[str, list[Review]] = defaultdict(list)
+    reviews: dict[str, list[Standing]] = defaultdict(list)
     for theirs in by_trace.values():
         for review in theirs:
             reviews[review.reviewer].append(review)

@@ -32,7 +32,18 @@ from deltalake import CommitProperties, PostCommitHookProperties, Transaction
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
-from lake.ledger import Entry, EntryKind, Source, incarnation_app, position_app, token_app
+from lake.causes import cause
+from lake.hashes import as_metadata
+from lake.ledger import (
+    Entry,
+    EntryKind,
+    Source,
+    epoch_app,
+    epoch_at_app,
+    incarnation_app,
+    position_app,
+    token_app,
+)
 from lake.parquet import PARTITION_COLUMN, partition_values
 from lake.retry import Retry
 from schemas.errors import CommitUnknownError, FencedError, RetryableError
@@ -82,6 +93,10 @@ class Addable(Protocol):
     @property
     def stats(self) -> str:
         """Return Delta's JSON of statistics."""
+
+    @property
+    def sha256(self) -> str:
+        """Return the SHA-256 of the bytes, as hex digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +168,7 @@ def commit(  # noqa: PLR0913 - each argument is one part of the protocol
     watch: Watch,
     now_ms: Callable[[], int],
     guards: Sequence[Condition] = (),
+    metadata: Mapping[str, str] = MappingProxyType({}),
 ) -> bool:
     """Bring files and positions into ``table`` exactly once.
 
@@ -161,6 +177,7 @@ def commit(  # noqa: PLR0913 - each argument is one part of the protocol
 
     ``moves`` must not be empty: without a position nothing could tell whether a commit landed.
     ``token`` is a random number in [0, 2**63), the same when the same flush is tried again.
+    ``metadata`` is put beside the ledger entry and the hashes of the files.
 
     Raises FencedError if a position is not where the caller believes, RetryableError if told to
     stop, FatalError if the lake did not answer within the time that ``retry`` allows.
@@ -183,6 +200,7 @@ def commit(  # noqa: PLR0913 - each argument is one part of the protocol
             entry=entry,
             watch=watch,
             now_ms=at,
+            metadata=metadata,
         )
         return True
 
@@ -228,7 +246,7 @@ def send(  # noqa: PLR0913 - each argument is one part of a commit
             handle.schema(),
             partition_by=[PARTITION_COLUMN],
             commit_properties=CommitProperties(
-                custom_metadata={**entry.to_metadata(), **metadata},
+                custom_metadata={**entry.to_metadata(), **as_metadata(files), **metadata},
                 max_commit_retries=conflict_retries,
                 app_transactions=_transactions(handle, moves, guards, token, entry),
             ),
@@ -236,7 +254,7 @@ def send(  # noqa: PLR0913 - each argument is one part of a commit
         )
     except (DeltaError, OSError) as error:
         watch.unknown(table, error)
-        raise UnsettledError(f"table {table}: commit unknown ({type(error).__name__})") from error
+        raise UnsettledError(f"table {table}: commit unknown ({cause(error)})") from error
 
 
 class UnsettledError(CommitUnknownError, RetryableError):
@@ -248,7 +266,7 @@ def refresh(handle: Handle, table: str) -> None:
     try:
         handle.update_incremental()
     except (DeltaError, OSError) as error:
-        raise RetryableError(f"table {table}: log not readable ({type(error).__name__})") from error
+        raise RetryableError(f"table {table}: log not readable ({cause(error)})") from error
 
 
 def number(handle: Handle, table: str, app: str) -> int | None:
@@ -259,7 +277,7 @@ def number(handle: Handle, table: str, app: str) -> int | None:
     try:
         return handle.transaction_version(app)
     except (DeltaError, OSError) as error:
-        raise RetryableError(f"table {table}: log not readable ({type(error).__name__})") from error
+        raise RetryableError(f"table {table}: log not readable ({cause(error)})") from error
 
 
 def positions(handle: Handle, table: str, sources: Sequence[Source]) -> Mapping[Source, int | None]:
@@ -323,6 +341,15 @@ def _transactions(
         Transaction(g.app, g.expected)
         for g in guards
         if isinstance(g, Guard) and g.expected is not None
+    ]
+    transactions += [
+        Transaction(app, number)
+        for item in entry.ranges
+        if item.epoch is not None
+        for app, number in (
+            (epoch_app(item.source), item.epoch),
+            (epoch_at_app(item.source), item.end),
+        )
     ]
     # Only when it is new: two owners of one topic would otherwise be in each other's way.
     return transactions + [

@@ -7,7 +7,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.ledger import Source
-from lake.tables import Table
 
 _KEY = ["_topic", "_partition", "_offset"]
 _SHOWN = 5
@@ -18,24 +17,30 @@ class Expected:
     """What the commits say of a source partition.
 
     ``spans`` are the offsets that were covered, one range for each incarnation of the topic;
-    ``quarantined`` is how many records are in quarantine now.
+    ``quarantined`` is how many records are in quarantine now. Unless the logs are ``whole``, there
+    may be rows of commits that they have lost.
     """
 
     spans: Sequence[range]
     quarantined: int
+    whole: bool = True
 
 
-def misplaced(primary: Table, quarantine: Table, expected: Mapping[Source, Expected]) -> list[str]:
+def misplaced(
+    table: str, stored: pa.Table, aside: pa.Table, expected: Mapping[Source, Expected]
+) -> list[str]:
     """Return one sentence for each law that the rows of a primary table and of quarantine break.
+
+    ``stored`` and ``aside`` are the coordinates of all rows of these two.
 
     Each record is in one of the two tables, once; no row lies outside of what was consumed, but for
     those of quarantine, which may be ahead; quarantine holds as many as were set aside.
     """
     topics = sorted({source.topic for source in expected})
-    stored, aside = primary.read(_KEY), quarantine.read(_KEY)
+    stored, aside = stored.select(_KEY), aside.select(_KEY)
     aside = aside.filter(pc.is_in(aside["_topic"], pa.array(topics, pa.string())))
     return [
-        *_uncovered(primary.name, stored, expected),
+        *_uncovered(table, stored, expected),
         *_repeated(pa.concat_tables([stored, aside]), expected),
         *_missing(aside, expected),
     ]
@@ -48,7 +53,8 @@ def _uncovered(table: str, rows: pa.Table, expected: Mapping[Source, Expected]) 
     problems = []
     for row in ends.to_pylist():
         source = Source(row["_topic"], row["_partition"])
-        spans = expected[source].spans if source in expected else []
+        told = expected.get(source, _of_nothing(expected))
+        spans = told.spans if told.whole else [range(told.spans[0].start), *told.spans]
         if not all(
             any(offset in span for span in spans)
             for offset in (row["_offset_min"], row["_offset_max"])
@@ -74,6 +80,12 @@ def _repeated(rows: pa.Table, expected: Mapping[Source, Expected]) -> list[str]:
     return [f"{len(found)} records are there more than once, such as {some}"]
 
 
+def _of_nothing(expected: Mapping[Source, Expected]) -> Expected:
+    """Return what is expected of a partition that no commit speaks of."""
+    whole = all(one.whole for one in expected.values())
+    return Expected([] if whole else [range(2**63)], 0)
+
+
 def _lives(expected: Expected | None, offset: int) -> int:
     """Return in how many incarnations of its topic an offset was covered, or is about to be."""
     if expected is None:
@@ -86,7 +98,7 @@ def _missing(aside: pa.Table, expected: Mapping[Source, Expected]) -> list[str]:
     """Compare counts, where the offsets of another incarnation cannot be mistaken for these."""
     problems = []
     for source, told in expected.items():
-        if len(told.spans) > 1:
+        if len(told.spans) > 1 or not told.whole:
             continue
         mine = aside.filter(
             (pc.field("_topic") == source.topic)

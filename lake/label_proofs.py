@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lake.cut import Seen
 from lake.ledger import EntryKind, Source, SourceRange, brought, erased, expired, relabelled
-from lake.tables import Table
 
 RECONCILED = "#reconcile"
 """Stands in `_topic` of label events that a batch job has decided."""
@@ -38,11 +38,10 @@ class _Labels:
         self.stored += item.stored
 
 
-def label_problems(labels: Table, ends: Mapping[Source, int], *, deep: bool) -> list[str]:
-    """Return one sentence for each law that the table ``labels`` breaks, as of its last refresh.
+def label_problems(labels: Seen, ends: Mapping[Source, int]) -> list[str]:
+    """Return one sentence for each law that the log of the table ``labels`` breaks.
 
-    ``ends`` are the positions of the primary tables, looked at later than labels. ``deep`` reads
-    the ids of all label events as well.
+    ``ends`` are the positions of the primary tables, looked at later than labels.
     """
     found, told = _commits(labels)
     problems = [problem for one in found.values() for problem in one.problems]
@@ -58,17 +57,15 @@ def label_problems(labels: Table, ends: Mapping[Source, int], *, deep: bool) -> 
                 f"{source}: labels have been decided up to {end}, beyond the {ends.get(source, 0)} "
                 "of the primary table: they are committed last and cannot be ahead"
             )
-    active = labels.active_files()
-    rows = int(pc.sum(active["num_records"]).as_py() or 0) if len(active) else 0
-    if rows != told:
-        problems.append(f"table {labels.name}: {rows} rows, but its commits told {told}")
-    return problems + _of_rows(labels, found) if deep else problems
+    if labels.rows != told and labels.whole:
+        problems.append(f"table {labels.name}: {labels.rows} rows, but its commits told {told}")
+    return problems
 
 
-def _commits(labels: Table) -> tuple[dict[Source, _Labels], int]:
+def _commits(labels: Seen) -> tuple[dict[Source, _Labels], int]:
     found: dict[Source, _Labels] = {}
     told = 0
-    for logged in labels.ledger():
+    for logged in labels.ledger:
         where = f"table {labels.name}, version {logged.table_version}"
         for item in logged.entry.ranges:
             told += brought(logged.entry.kind, item)
@@ -82,8 +79,12 @@ def _commits(labels: Table) -> tuple[dict[Source, _Labels], int]:
     return found, told
 
 
-def _of_rows(labels: Table, found: Mapping[Source, _Labels]) -> list[str]:
-    rows = labels.read(["label_event_id", "decided_at", "_topic", "_partition"])
+def row_problems(labels: Seen, rows: pa.Table) -> list[str]:
+    """Return one sentence for each law that the label events themselves break.
+
+    ``rows`` are their columns label_event_id, decided_at, _topic and _partition.
+    """
+    found, _ = _commits(labels)
     reconciled = pc.equal(rows["_topic"], RECONCILED)
     # The job may put an event in force again that another of equal revision has taken the place of.
     problems = _repeated(rows.filter(pc.invert(reconciled)), ["label_event_id"], "workers")
@@ -99,7 +100,7 @@ def _of_rows(labels: Table, found: Mapping[Source, _Labels]) -> list[str]:
     )
     for source in sorted({*found, *counts}):
         told = found[source].stored if source in found else 0
-        if counts[source] != told:
+        if counts[source] != told and labels.whole:
             problems.append(
                 f"{source}: {counts[source]} label events rest on it, but its commits told {told}"
             )

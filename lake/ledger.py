@@ -13,6 +13,7 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from lake.log import DamagedLogError
 from schemas.errors import FatalError
 
 METADATA_KEY = "goldpan"
@@ -76,6 +77,27 @@ def late_app(source: Source) -> str:
     apart.
     """
     return f"{source.topic}/{source.partition}#late"
+
+
+def epoch_app(source: Source) -> str:
+    """Return the application id of the leader epoch of the last record below the position.
+
+    In the primary table. A broker that is asked for an offset with the epoch of the record before
+    it says whether its log still holds that record (KIP-320).
+    """
+    return f"{source.topic}/{source.partition}#epoch"
+
+
+def epoch_at_app(source: Source) -> str:
+    """Return the application id of the position that `epoch_app` is of.
+
+    Where it is another one than the position, the epoch says nothing: a version that keeps none
+    has moved the position since, or a person has.
+    """
+    return f"{source.topic}/{source.partition}#epoch_at"
+
+
+NO_EPOCH = -1
 
 
 def incarnation_app(topic: str) -> str:
@@ -145,6 +167,7 @@ class SourceRange:
 
     ``first`` and ``last`` are the offsets of the first and last record that exists in the range
     (None where there is none). ``dropped`` and ``skipped`` count by the name of their rule.
+    ``epoch`` is the leader epoch of the record at ``end - 1``, None where it is not known.
     """
 
     topic: str
@@ -158,6 +181,7 @@ class SourceRange:
     quarantined: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
+    epoch: int | None = None
 
     @property
     def source(self) -> Source:
@@ -248,7 +272,8 @@ def _range_to_json(item: SourceRange) -> dict[str, Any]:
     body: dict[str, Any] = {"t": item.topic, "p": item.partition, "from": item.start}
     body |= {"to": item.end, "first": item.first, "last": item.last, "consumed": item.consumed}
     body |= {"stored": item.stored, "quarantined": item.quarantined}
-    return body | {"dropped": dict(item.dropped), "skipped": dict(item.skipped)}
+    body |= {"dropped": dict(item.dropped), "skipped": dict(item.skipped)}
+    return body if item.epoch is None else body | {"epoch": item.epoch}
 
 
 def _range_from_json(body: Mapping[str, Any]) -> SourceRange:
@@ -264,6 +289,7 @@ def _range_from_json(body: Mapping[str, Any]) -> SourceRange:
         quarantined=body["quarantined"],
         dropped=body["dropped"],
         skipped=body["skipped"],
+        epoch=body.get("epoch"),
     )
 
 
@@ -285,7 +311,7 @@ def parse_entry(text: str, *, where: str) -> Entry:
             incarnations={t: Incarnation(*pair) for t, pair in body["incarnations"].items()},
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise FatalError(
+        raise DamagedLogError(
             f"{where}: the ledger entry cannot be read ({type(error).__name__})"
         ) from None
 

@@ -3,11 +3,40 @@
 A commit that is there never changes. One that is older than a checkpoint may have been tidied away.
 """
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
 
 from lake.objects import ObjectStore
+from schemas.errors import FatalError
+
+_AT_ONCE: Final = 64
+_THREADS: Final = 8
+_OF_FILES: Final = ("add", "remove")
+_STATISTICS: Final = ("stats", "stats_parsed")
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit of a table, as its file in the log has it.
+
+    ``info`` is what the writer put beside it, ``added`` the paths of the files that it brought.
+    ``digest`` is the SHA-256 of what the commit says, but for the bounds in the statistics of
+    files, which an erasure widens afterwards (`lake.bounds`).
+    """
+
+    version: int
+    info: Mapping[str, Any]
+    added: Sequence[str]
+    digest: bytes
+
+    @property
+    def time_ms(self) -> int:
+        """Return when it was made, by the clock of its writer (0: it does not say)."""
+        return int(self.info.get("timestamp") or 0)
 
 
 def commit_path(version: int) -> str:
@@ -33,3 +62,57 @@ def _named(text: bytes, name: str) -> Iterator[Mapping[str, Any]]:
             action = json.loads(line)
             if name in action:
                 yield action[name]
+
+
+def history(files: ObjectStore, newest: int, *, table: str) -> list[Commit]:
+    """Return the commits of a table up to ``newest``, oldest first, in one piece.
+
+    It begins at version 0, or after the last commit that is not there any more. Raises FatalError
+    if one cannot be understood, otherwise as the store does.
+    """
+    found: list[Commit] = []
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for end in range(newest, -1, -_AT_ONCE):
+            some = range(end, max(end - _AT_ONCE, -1), -1)
+            for version, text in zip(
+                some, pool.map(files.find, map(commit_path, some)), strict=True
+            ):
+                if text is None:
+                    return found[::-1]
+                found.append(_commit(text, version, table))
+    return found[::-1]
+
+
+def _commit(text: bytes, version: int, table: str) -> Commit:
+    info: dict[str, Any] = {}
+    added: list[str] = []
+    whole = hashlib.sha256()
+    try:
+        for line in filter(None, text.splitlines()):
+            action = json.loads(line)
+            info.update(action.get("commitInfo") or {})
+            if action.get("add"):
+                added.append(action["add"]["path"])
+            whole.update(_lasting(line, action) + b"\n")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise DamagedLogError(
+            f"table {table}: version {version} of its log cannot be read as JSON: put the file "
+            f"{commit_path(version)} back from a copy of the lake"
+        ) from None
+    return Commit(version, info, added, whole.digest())
+
+
+class DamagedLogError(FatalError):
+    """What a log holds cannot be what was written: trying again does not help."""
+
+
+def _lasting(line: bytes, action: Mapping[str, Any]) -> bytes:
+    """Return what a line says for good: all of it, but for the bounds of a file's statistics."""
+    named = next((name for name in _OF_FILES if action.get(name)), None)
+    if named is None:
+        return line
+    said = dict(action[named])
+    rows = json.loads(said.get("stats") or "{}").get("numRecords")
+    for name in _STATISTICS:
+        said.pop(name, None)
+    return json.dumps({named: said, "rows": rows}, sort_keys=True).encode()

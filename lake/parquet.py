@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Any
 
 import pyarrow as pa
@@ -28,13 +28,17 @@ PARTITION_COLUMN = "event_date"
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """An encoded file that is not yet anywhere. ``stats`` is Delta's JSON of statistics."""
+    """An encoded file that is not yet anywhere.
+
+    ``stats`` is Delta's JSON of statistics, ``sha256`` the hash of ``data`` as hex digits.
+    """
 
     path: str
     data: memoryview
     rows: int
     day: date
     stats: str
+    sha256: str
 
     @property
     def size(self) -> int:
@@ -102,7 +106,9 @@ def encode_day(rows: pa.Table, day: date, name: str, layout: Layout) -> DataFile
     digest = blake2b(data, digest_size=6).hexdigest()
     path = f"{PARTITION_COLUMN}={day.isoformat()}/{name}-{digest}.parquet"
     stats = json.dumps(_statistics(rows, layout.statistics), separators=(",", ":"))
-    return DataFile(path=path, data=data, rows=len(rows), day=day, stats=stats)
+    return DataFile(
+        path=path, data=data, rows=len(rows), day=day, stats=stats, sha256=sha256(data).hexdigest()
+    )
 
 
 def _statistics(rows: pa.Table, columns: Sequence[str]) -> dict[str, Any]:

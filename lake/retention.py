@@ -13,6 +13,8 @@ PSEUDONYMS: Final = "pseudonyms"
 SEALED: Final = "sealed"
 PARTS: Final = (ROWS, TEXT, PSEUDONYMS, SEALED)
 """What may expire: whole rows, free text, what stands for a person, sealed payloads."""
+RETENTION_KEY: Final = "goldpan.retention"
+"""Says in a commit's metadata what it took out of which day."""
 
 _FIRST: Final = date(1970, 1, 1)
 

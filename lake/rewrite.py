@@ -126,6 +126,7 @@ def exchange(  # noqa: PLR0913 - each argument is one part of a commit
         retry=retry,
         watch=Watch(),
         now_ms=now_ms,
+        metadata=metadata,
     )
 
 

@@ -38,6 +38,7 @@ class NewFile:
     rows: int
     day: date
     stats: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -116,7 +117,7 @@ def write_again(
 def upload(table: Table, file: DataFile, retry: Retry) -> NewFile:
     """Upload an encoded file; errors as `write_again`."""
     retry.call(f"writing to table {table.name}", lambda: table.files.put(file.path, file.data))
-    return NewFile(file.path, file.size, file.rows, file.day, file.stats)
+    return NewFile(file.path, file.size, file.rows, file.day, file.stats, file.sha256)
 
 
 def _file_schema(name: str) -> pa.Schema:

@@ -1,6 +1,6 @@
 """The tables of a lake: made, opened, checked against their schema, described."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,12 +12,13 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from lake.causes import cause
 from lake.commit import number, positions, refresh
 from lake.conditions import check_conditions
 from lake.config import LakeSettings
 from lake.fit import check_schema
 from lake.handle import TableHandle
-from lake.ledger import LoggedEntry, Source, incarnation_app, read_ledger
+from lake.ledger import METADATA_KEY, LoggedEntry, Source, incarnation_app, read_ledger
 from lake.location import Location
 from lake.objects import ObjectStore
 from lake.parquet import PARTITION_COLUMN, Layout
@@ -151,7 +152,7 @@ class Table:
     def ledger(self) -> list[LoggedEntry]:
         """Return all ledger entries, oldest first, as of the last refresh."""
         with _lake_errors(f"reading the history of table {self.name}"):
-            return read_ledger(self.handle.history(), table=self.name)
+            return read_ledger(self._seen(self.handle.history()), table=self.name)
 
     def said(self, key: str, *, since_ms: int = 0) -> list[tuple[int, str]]:
         """Return what commits say under a key of their metadata, by version, oldest first.
@@ -159,8 +160,13 @@ class Table:
         Commits from before ``since_ms`` (by the clocks of those who made them) may be left out.
         """
         with _lake_errors(f"reading the history of table {self.name}"):
-            history = self._history(since_ms)
+            history = self._seen(self._history(since_ms))
         return sorted((commit["version"], commit[key]) for commit in history if key in commit)
+
+    def _seen(self, history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return what the handle has seen: delta-rs reads up to what is newest by now."""
+        version = self.handle.version()
+        return [commit for commit in history if commit["version"] <= version]
 
     def _history(self, since_ms: int) -> list[dict[str, Any]]:
         limit = _HISTORY
@@ -245,17 +251,22 @@ class Lake:
         self.location = Location(settings.uri, settings.s3_endpoint_url)
         self._opened: dict[str, Table] = {}
 
-    def init(self, names: Sequence[str] = tuple(LAYOUTS)) -> list[str]:
+    def init(
+        self, names: Sequence[str] = tuple(LAYOUTS), *, lost: Collection[str] = ()
+    ) -> list[str]:
         """Make the tables that are missing; return their names. Safe to run many times at once.
 
-        ``names`` are the tables to make: all, but where a lake is a staging area.
+        ``names`` are the tables to make: all, but where a lake is a staging area. ``lost`` are made
+        even though others hold what was committed beside them.
 
-        Raises FatalError or RetryableError if the root cannot be used, or if an existing table has
-        another schema than this version of goldpan writes, or if the store writes over files.
+        Raises FatalError or RetryableError if the root cannot be used, or if a table is gone from a
+        lake in use, or if an existing one has another schema than this version of goldpan writes,
+        or if the store writes over files.
         """
         self.location.check()
         if self.location.on_s3 and set(names) == set(LAYOUTS):  # a staging area lies in a lake
             check_conditions(self.location.files(""))
+        self._refuse_lost(names, lost)
         made = [name for name in names if self._make(TABLES[name])]
         for name in names:
             self.table(name)
@@ -297,6 +308,38 @@ class Lake:
             if self.location.on_s3:
                 self.location.check()  # delta-rs does not say what it is that S3 refuses
             raise
+
+    def _refuse_lost(self, names: Sequence[str], lost: Collection[str]) -> None:
+        """Raise FatalError if a table is not there, and others were committed to beside it.
+
+        Two may make a new lake at once: whoever commits to a table has made all of them before, so
+        what is missing is looked for again once a commit has been seen.
+        """
+        missing = [name for name in names if name not in lost and not self._is_there(name)]
+        if not missing:
+            return
+        used = next((n for n in names if n not in missing and self._is_used(n)), None)
+        gone = [name for name in missing if used and not self._is_there(name)]
+        if gone:
+            raise FatalError(
+                f"there is no table {gone[0]} at {self.location.table_uri(gone[0])}, but table "
+                f"{used} holds what was committed beside it: put it back from a copy of the lake. "
+                "If there is none, or this lake never had it: "
+                f"`goldpan lake init --lost {gone[0]}`"
+            )
+
+    def _is_there(self, name: str) -> bool:
+        uri, options = self.location.table_uri(name), self.location.table_options()
+        with _lake_errors(f"looking for table {name}"):
+            return DeltaTable.is_deltatable(uri, storage_options=options)
+
+    def _is_used(self, name: str) -> bool:
+        """Tell whether anything was ever committed to a table."""
+        if not self._is_there(name):
+            return False
+        handle = self.handle(name)
+        with _lake_errors(f"reading the history of table {name}"):
+            return any(METADATA_KEY in commit for commit in handle.history(_HISTORY))
 
     def _make(self, schema: TableSchema) -> bool:
         uri, options = self.location.table_uri(schema.name), self.location.table_options()
@@ -341,4 +384,4 @@ def _lake_errors(what: str) -> Iterator[None]:
     except TableNotFoundError:
         raise
     except (DeltaError, OSError, pa.ArrowException) as error:
-        raise RetryableError(f"{what}: no good answer ({type(error).__name__})") from error
+        raise RetryableError(f"{what}: no good answer ({cause(error)})") from error

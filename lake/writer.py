@@ -1,7 +1,7 @@
 """Writing a flush to one table: encode, upload, commit, as three steps that can fail apart."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -30,11 +30,15 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One table's part of a flush: which positions move, under which guards, over which ranges."""
+    """One table's part of a flush: which positions move, under which guards, over which ranges.
+
+    ``metadata`` is what its commit says beside that.
+    """
 
     moves: Sequence[Move] = ()
     guards: Sequence[Condition] = ()
     ranges: Sequence[SourceRange] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 class TableWriter:
@@ -91,18 +95,17 @@ class TableWriter:
     ) -> bool:
         """Make the files visible and move the positions; see `lake.commit.commit`."""
         entry = Entry(EntryKind.FLUSH, part.ranges, incarnations)
-        return self._commit(prepared.files, part.moves, part.guards, token, entry)
+        return self._commit(prepared.files, part, token, entry)
 
     def claim(self, part: Part, *, token: int, incarnations: Mapping[str, Incarnation]) -> bool:
         """Claim partitions: nobody who took them over before can commit to them any more."""
         entry = Entry(EntryKind.CLAIM, part.ranges, incarnations)
-        return self._commit([], part.moves, part.guards, token, entry)
+        return self._commit([], part, token, entry)
 
     def _commit(
         self,
         files: Sequence[DataFile],
-        moves: Sequence[Move],
-        guards: Sequence[Condition],
+        part: Part,
         token: int,
         entry: Entry,
     ) -> bool:
@@ -110,13 +113,14 @@ class TableWriter:
             self.table.handle,
             table=self.table.name,
             files=files,
-            moves=moves,
-            guards=guards,
+            moves=part.moves,
+            guards=part.guards,
             token=token,
             entry=entry,
             retry=self._retry,
             watch=self._watch,
             now_ms=self._now_ms,
+            metadata=part.metadata,
         )
 
     def checkpoint_if_due(self) -> bool:

@@ -23,6 +23,8 @@ _LONGEST_GROUP = 8
 _LEAD = re.compile(
     r"[0-9A-Za-z]?[*^%][ ]?\Z|[@#\u00a7$\u20ac\u00a3\u00a5][ ]?-?\Z|[0-9][,:;]\Z|[0-9]\.\Z|0[xX]\Z"
 )
+_MARKUP = re.compile(r"[^\s0-9]\*{1,2}[ ]\Z|['\"]%\Z")
+"""Ends bold words in Markdown (`**Phone:** 415-555-0132`), or begins a pattern of SQL's `LIKE`."""
 _TAIL = re.compile(
     r"[ ]?(?:%|\u20ac|\$|\u00a3|\u00a5|(?:usd|eur|gbp|ms|sec|seconds?|bytes?|[kmgt]i?b|hz|"
     r"[kmg]hz|rows?|"
@@ -37,8 +39,21 @@ _DATE = re.compile(
     r"|(?:0?[1-9]|[12][0-9]|3[01])[-./ ](?:0?[1-9]|[12][0-9]|3[01])[-./ ](?:19|20)[0-9]{2}(?![0-9])"
 )
 _YEARS = re.compile(r"(?:19|20)[0-9]{2}(?:[ /-]+(?:19|20)[0-9]{2})+")
+_SIGNED = re.compile(r"[ (]-[0-9]+\.[0-9]|\A[0-9]{1,6}[ ][0-9]{1,3}\.[0-9]{5,}\Z")
+"""A decimal after another number: `worker-3 -15.8166`, `3 22.6617694`."""
+_PERIOD = re.compile(r"(?:19|20)[0-9]{2}[-/](?:0[1-9]|1[0-2])[-/][0-9]{3,6}")
 _QUAD = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){2,}")
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:[ .\u00a0][0-9]{3})+")
+
+
+def is_of_period(value: str) -> bool:
+    """Tell whether a value is a running number of a month, as invoices have: `2024-03-1187`."""
+    return _PERIOD.fullmatch(value) is not None
+
+
+def is_north_american(value: str) -> bool:
+    """Tell whether a value is grouped as numbers of North America are: `415-555-0132`."""
+    return _NORTH_AMERICAN.fullmatch(value) is not None
 
 
 def is_dialled(text: str, start: int, end: int) -> bool:
@@ -51,15 +66,19 @@ def is_dialled(text: str, start: int, end: int) -> bool:
 def _is_dialled(text: str, start: int, end: int, groups: list[str]) -> bool:
     value = text[start:end]
     if value[:1] in ("+", "\uff0b"):
-        return len("".join(groups)) >= _FEWEST
+        # In `at+35.836605039` stand a plus sign of a form, and a decimal.
+        decimal = text[start - 1 : start].isalpha() and value.count(".") == 1 and len(groups) == 2
+        return not decimal and len("".join(groups)) >= _FEWEST
     if len(groups) < 2:  # alone
         return False
     if (
         _is_led(text, start, end)
         or _QUAD.fullmatch(value)
-        or _TAIL.match(text, end)
+        or _is_followed(text, start, end)
         or _DATE.match(value)
         or _YEARS.fullmatch(value)
+        or is_of_period(value)
+        or (" " in value and _SIGNED.search(value))
     ):
         return False
     if value[:1] == "(" or ") " in value or ")" in value[:8]:
@@ -74,8 +93,17 @@ def _is_led(text: str, start: int, end: int) -> bool:
     lead = _LEAD.search(text, max(start - 4, 0), start)
     if lead is None or text[start - 2 : start] == "**" == text[end : end + 2]:
         return False
-    grouped = lead[0][-1] in ",;#" and _NORTH_AMERICAN.fullmatch(text, start, end)
+    if _MARKUP.search(text, max(start - 4, 0), start):
+        return False
+    grouped = lead[0].rstrip()[-1] in ",;#" and _NORTH_AMERICAN.fullmatch(text, start, end)
     return not grouped
+
+
+def _is_followed(text: str, start: int, end: int) -> bool:
+    """Tell whether a unit, a decimal or a sum behind a number makes it an amount."""
+    if _TAIL.match(text, end) is None:
+        return False
+    return text[end] != "," or _NORTH_AMERICAN.fullmatch(text, start, end) is None
 
 
 def _is_national(groups: list[str]) -> bool:
@@ -133,6 +161,9 @@ class DialledPhoneRecogniser(PhoneRecognizer):
             start += 1
         if text[start : start + 1] == "(" and ")" not in text[start:end]:
             start += 1
+            start += text[start : start + 1] == "-"
+        if text[start : start + 2] == "(-":
+            return None
         return (start, end) if is_dialled(text, start, end) else None
 
     def analyze(
@@ -229,8 +260,8 @@ def _is_valid(value: str, region: str) -> bool:
 
 
 _ABROAD = (
-    r"(?<![0-9A-Za-z+.,-])(?<![0-9][ ])[+\uff0b][ ]?(?:\([1-9][0-9]{0,2}\)|[1-9])"
-    r"(?:[ .\-()/\u00a0\u2010-\u2015]{0,2}[0-9]){7,14}(?![0-9A-Za-z]|[.,][0-9])"
+    r"(?<![0-9A-Za-z+.-])[+\uff0b][ ]?(?:\([1-9][0-9]{0,2}\)|[1-9])"
+    r"(?:[ .\-()/\u00a0\u2010-\u2015]{0,2}[0-9]){7,14}(?![0-9A-Za-z]|[.][0-9])"
 )
 
 
@@ -250,7 +281,10 @@ class AbroadPhoneRecogniser(JudgedRecogniser):
     def judge(self, text: str, match: Any) -> Iterator[Judged]:
         """Return the number if its country has numbers of that length."""
         start, end = match.span()
-        if is_dialled(text, start, end) and _is_possible(text[start:end]):
+        value = text[start:end]
+        if text[start - 2 : start - 1].isdecimal() and value[1:].isdecimal():
+            return  # a sum: `3 +447700900007`
+        if is_dialled(text, start, end) and _is_possible(value):
             yield start, end, 0.6
 
 

@@ -20,6 +20,7 @@ from redact.render import KEEP, Replaced
 from redact.segments import Failure, Segment
 from schemas.provenance import Decoded, Raw, RecordKind
 from schemas.records import Feedback, Trace
+from schemas.surrogates import whole_text
 
 Schema = Literal["text", "trace", "feedback"]
 
@@ -78,7 +79,7 @@ class LineRedactor:
         decoded: list[Any] = []
         for line in lines:
             try:
-                decoded.append(self._decoder.decode(line))
+                decoded.append(self._decoder.decode(_whole(line)))
             except (msgspec.MsgspecError, UnicodeError, RecursionError):
                 decoded.append(None)
         good = [record for record in decoded if record is not None]
@@ -136,6 +137,10 @@ class LineRedactor:
                     replaced=_by_operator(entry.positions),
                     kept={one.type: one.count for one in entry.kept},
                 )
+
+
+def _whole(line: bytes | str) -> bytes:
+    return whole_text(line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line)
 
 
 def redact_jsonl(

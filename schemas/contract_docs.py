@@ -28,20 +28,54 @@ def _head() -> Iterator[str]:
         "A record may come as Avro with Confluent framing, as single-object Avro, or as JSON "
         "(UTF-8) with the same field names. JSON gives times as RFC 3339 with a zone, or as whole "
         "microseconds since 1970 (UTC). A field that is not listed here, and a field without its "
-        "class of personal data, is refused: nothing is stored that nobody has classified.",
+        "class of personal data, is refused: nothing is stored that nobody has classified. A "
+        "second that was put in (`2016-12-31T23:59:60Z`) is the one after it, and half a surrogate "
+        "pair, as a stream that was cut leaves it, is U+FFFD.",
         "",
         "Schemas evolve BACKWARD_TRANSITIVE: what any released version allowed stays valid. "
         "Fields are added with a default; none is removed or renamed.",
         "",
         "Producers can ask before they send: `goldpan contract check --record trace samples.jsonl` "
-        "names the lines that would be set aside, and takes an Avro schema (`.avsc`) as well; "
+        "names the lines that would be set aside, with the names of unknown fields, and takes an "
+        "Avro schema (`.avsc`) as well; "
         "`goldpan contract export --format json-schema --out contract/` writes what follows as "
         "JSON Schema (or `avro`, or `odcs` for the tables).",
         "",
+        *_OPENAI,
         "## Classes of personal data",
         "",
     )
     yield from _table(("class", "what happens"), ((f"`{pii}`", pii.meaning) for pii in Pii))
+
+
+_OPENAI: Final = (
+    "## OpenAI's shape",
+    "",
+    "Traces as JSON may have the shape of OpenAI's chat completions, at the top or as `request` "
+    "and `response`; `app`, and whatever else of the contract is known, stands beside them and "
+    "wins. `_schema` then ends in `+openai-chat`. Redaction is applied as always.",
+    "",
+    *(
+        f"- {line}"
+        for line in (
+            "`messages[].content` as a list of parts: texts are joined by line feeds; with "
+            "pictures, sounds or files it is JSON. What of these stands there as data is left "
+            "out, since it cannot be redacted; an address (`https://…`) stays, as text.",
+            "`messages[].tool_calls[].function` (and `function_call`): `name` and `arguments` of "
+            "the call. A `refusal` is what was said where there is no content.",
+            "`choices[0].message`, or a `response` that is a message: `response` and `tool_calls`; "
+            "`finish_reason`. Further choices are left out.",
+            "`id`: `request_id`, and `trace_id` if there is none; `created`: `started_at` if there "
+            "is none; `usage`: `input_tokens`, `output_tokens`; `model` of the answer: "
+            "`model_version`, of the request: `model_requested`; `user` or `safety_identifier`: "
+            "`user_id`; `error`: `error_type`, `error_message` and `status`.",
+            "`metadata`: `attributes`; settings such as `temperature`: `attributes` named "
+            "`openai.temperature`. Definitions of tools, log probabilities and fingerprints are "
+            "left out. Any other name is refused, as everywhere.",
+        )
+    ),
+    "",
+)
 
 
 def _topics() -> Iterator[str]:
@@ -163,8 +197,8 @@ _COLUMN_DOCS: Final[Mapping[str, str]] = {
     "_partition": "Its partition.",
     "_offset": "Its offset.",
     "_ingested_at": "When the worker took it in (UTC).",
-    "_schema": "Fingerprint of the schema it was written with; of the contract for JSON; null in "
-    "quarantine where none was found.",
+    "_schema": "Fingerprint of the schema it was written with; of the contract for JSON, with "
+    "`+openai-chat` for that shape; null in quarantine where none was found.",
     "_policy": "Hash of the redaction policy that was applied.",
     EVENT_DATE: "UTC day of the event time. In quarantine: of the timestamp of the Kafka record, "
     "or of ingestion where it has none.",

@@ -67,8 +67,8 @@ def _time_breach(field: str, micros: int) -> Breach | None:
 
 
 def _value_breach(kind: str, value: float) -> Breach | None:
-    if kind == "thumbs" and value not in (-1.0, 1.0):
-        return Breach(Reason.OUT_OF_RANGE, "value", "`value` of thumbs must be -1 or +1.")
+    if kind == "thumbs" and value not in (-1.0, 0.0, 1.0):
+        return Breach(Reason.OUT_OF_RANGE, "value", "`value` of thumbs must be -1, 0 or +1.")
     if kind == "rating" and not 0.0 <= value <= 1.0:
         return Breach(Reason.OUT_OF_RANGE, "value", "`value` of a rating must be from 0 to 1.")
     return None

@@ -22,12 +22,14 @@ Labels follow in flushes of their own, once what they rest on is in the lake
 
 import queue
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any, Protocol
 
+from lake import chains, others
 from lake.ledger import Incarnation
+from lake.tables import Table
 from lake.writer import Prepared, TableWriter
 from schemas.errors import FatalError, RetryableError
 from stream.buffer import Flush
@@ -65,7 +67,10 @@ class Steps(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FlushSteps:
-    """Does one flush. ``incarnation`` asks Kafka; ``reached`` is told after each step."""
+    """Does one flush. ``incarnation`` asks Kafka; ``reached`` is told after each step.
+
+    ``others`` are the tables whose versions the commits of the primary table name.
+    """
 
     primary: TableWriter
     quarantine: TableWriter
@@ -73,6 +78,7 @@ class FlushSteps:
     incarnation: Callable[[str], Incarnation]
     reached: Callable[[Step], None]
     on_checkpoint_error: Callable[[str, RetryableError], None]
+    others: Sequence[Table] = field(default=())
 
     def run(self, flush: Flush) -> Flushed:
         """Take all steps but the last, which belongs to the thread that owns the consumer.
@@ -108,17 +114,27 @@ class FlushSteps:
             )
             self.reached(Step.QUARANTINE_COMMITTED)
         if self.audit and told and flush.audit.moves:
-            self.audit.commit(told, flush.audit, token=flush.token, incarnations=incarnations)
+            chained = chains.as_metadata(chains.of_batches(flush.audit_rows))
+            audit = replace(flush.audit, metadata=chained)
+            self.audit.commit(told, audit, token=flush.token, incarnations=incarnations)
             self.reached(Step.AUDIT_COMMITTED)
-        self.primary.commit(rows, flush.primary, token=flush.token, incarnations=incarnations)
+        said = others.as_metadata(self.others, flush.audit.ranges)
+        primary = replace(flush.primary, metadata=said)
+        self.primary.commit(rows, primary, token=flush.token, incarnations=incarnations)
         self.reached(Step.PRIMARY_COMMITTED)
 
     def _checkpoint(self) -> None:
         for writer in filter(None, (self.quarantine, self.audit, self.primary)):
             try:
-                writer.checkpoint_if_due()
+                if writer.checkpoint_if_due() and writer is self.primary:
+                    self._look_at_others()
             except RetryableError as error:
                 self.on_checkpoint_error(writer.table.name, error)
+
+    def _look_at_others(self) -> None:
+        """Bring the handles of tables up to date that this worker seldom or never writes to."""
+        for table in self.others:
+            table.refresh()
 
     def _same_topic(self, flush: Flush) -> None:
         now = self.incarnation(flush.topic)

@@ -17,6 +17,9 @@ import pyarrow as pa
 
 from schemas.errors import UsageError
 
+MIB = 2**20
+ADVISED = 768 * MIB
+"""The ceiling that docs/capacity.md advises as the least for a worker with the model for names."""
 SMALLEST_ROOM = 48 * 2**20
 FIRST_USE = 32 * 2**20  # code, threads and pools that only the first flush brings into being
 _MAXIMAL_QUEUE = 64 * 2**20
@@ -34,6 +37,42 @@ def resident_bytes() -> int:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
     except (OSError, IndexError, ValueError):
         return 0
+
+
+def in_mib(size: int) -> str:
+    """Return a size as settings take it, in whole MiB, never less than it is."""
+    return f"{-(-size // MIB)}MiB"
+
+
+def container_bytes(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Return the memory that the container may take (cgroup 2, or 1); None if it has no limit."""
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):
+            limit = int((root / name).read_text(encoding="ascii"))
+            return limit if limit < 2**60 else None  # cgroup 1 writes a huge number for none
+    return None
+
+
+def short_of_memory(ceiling: int, container: int | None) -> str | None:
+    """Return what is likely to go wrong with these limits, and what to set; None if nothing is.
+
+    The container's limit must leave a tenth above the ceiling, or the kernel ends the worker before
+    it has paused.
+    """
+    needed = ceiling + ceiling // 10
+    if container is not None and container < needed:
+        return (
+            f"the container may take {in_mib(container)}, and GOLDPAN_STREAM__MEMORY_BYTES is "
+            f"{in_mib(ceiling)}: give the container {in_mib(needed)}, or the kernel may end the "
+            "worker (docs/capacity.md)"
+        )
+    if ceiling < ADVISED:
+        return (
+            f"GOLDPAN_STREAM__MEMORY_BYTES is {in_mib(ceiling)}: with the model for names "
+            f"{in_mib(ADVISED)} or more are advised, and with less reading is often paused "
+            "(docs/capacity.md)"
+        )
+    return None
 
 
 def use_steady_pool() -> None:
@@ -84,9 +123,10 @@ class Budget:
         room = ceiling - baseline
         if room < SMALLEST_ROOM:
             raise UsageError(
-                f"GOLDPAN_STREAM__MEMORY_BYTES: {ceiling} is too little: the worker takes "
-                f"{baseline} "
-                f"bytes before it reads anything; set {baseline + SMALLEST_ROOM} or more"
+                f"GOLDPAN_STREAM__MEMORY_BYTES: {in_mib(ceiling)} is too little: this worker takes "
+                f"{in_mib(baseline)} before it reads anything, so the least is "
+                f"{in_mib(baseline + SMALLEST_ROOM)}; set {in_mib(ADVISED)} or more, as "
+                "docs/capacity.md advises"
             )
         join = room // 4 if joined else 0
         room -= join

@@ -1,14 +1,17 @@
 """Every metric of the worker, in one list; the docs and the dashboards are held against it."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
+
+from schemas.reasons import Reason
 
 FRESHNESS_BUCKETS = (1, 2, 5, 10, 15, 30, 45, 60, 90, 120, 300, 600, 1800, 3600, 21600, 86400)
 HOURS, DAYS = 3600, 86400
@@ -29,13 +32,18 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One metric: its full name, kind, labels and what it means."""
+    """One metric: its full name, kind, labels and what it means.
+
+    ``known`` has the values of labels that are known beforehand: a counter of which all labels are
+    (topics and tables are known to the worker) is shown as 0 before anything is counted.
+    """
 
     name: str
     kind: Kind
     meaning: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+    known: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 SPECS: Sequence[Spec] = (
@@ -56,6 +64,7 @@ SPECS: Sequence[Spec] = (
         Kind.COUNTER,
         "Records whose fate is committed: stored, quarantined, dropped; and offsets skipped.",
         ("topic", "outcome"),
+        known={"outcome": ("stored", "quarantined", "dropped", "skipped")},
     ),
     Spec(
         "goldpan_dropped_total",
@@ -70,6 +79,7 @@ SPECS: Sequence[Spec] = (
         Kind.COUNTER,
         "Records set aside, by reason (counted when found, before the commit).",
         ("topic", "reason"),
+        known={"reason": tuple(Reason)},
     ),
     Spec(
         "goldpan_findings_total",
@@ -87,7 +97,8 @@ SPECS: Sequence[Spec] = (
     Spec(
         "goldpan_lag_records",
         Kind.GAUGE,
-        "Offsets between the table's position and the end of the partition.",
+        "Offsets between the table's position and the end of the partition; absent while the end "
+        "is not known.",
         ("topic", "partition"),
     ),
     Spec(
@@ -115,6 +126,7 @@ SPECS: Sequence[Spec] = (
         Kind.COUNTER,
         "Flushes, by outcome: committed, fenced, abandoned.",
         ("topic", "outcome"),
+        known={"outcome": ("committed", "fenced", "abandoned")},
     ),
     Spec("goldpan_retries_total", Kind.COUNTER, "Steps tried again, by step.", ("step",)),
     Spec(
@@ -130,7 +142,11 @@ SPECS: Sequence[Spec] = (
         ("table",),
     ),
     Spec(
-        "goldpan_rebalances_total", Kind.COUNTER, "Assignments and losses of partitions.", ("kind",)
+        "goldpan_rebalances_total",
+        Kind.COUNTER,
+        "Assignments and losses of partitions.",
+        ("kind",),
+        known={"kind": ("assigned", "revoked", "lost")},
     ),
     Spec("goldpan_partitions_owned", Kind.GAUGE, "Partitions that this worker owns.", ("topic",)),
     Spec(
@@ -152,12 +168,30 @@ SPECS: Sequence[Spec] = (
         ("of",),
     ),
     Spec("goldpan_paused", Kind.GAUGE, "1 while partitions are paused, by why.", ("why",)),
-    Spec("goldpan_ready", Kind.GAUGE, "1 while positions are taken and the lake answers."),
+    Spec(
+        "goldpan_ready", Kind.GAUGE, "1 while positions are taken, and Kafka and the lake answer."
+    ),
+    Spec(
+        "goldpan_kafka_silent_seconds",
+        Kind.GAUGE,
+        "Seconds since a Kafka broker answered last; one is asked every 5 s.",
+    ),
+    Spec(
+        "goldpan_kafka_client_fatal",
+        Kind.GAUGE,
+        "1 while Kafka's client has ended and a new one is tried.",
+    ),
+    Spec(
+        "goldpan_registry_failing",
+        Kind.GAUGE,
+        "1 while records wait because the schema registry gives no proper answer.",
+    ),
     Spec(
         "goldpan_redaction_cache_lookups_total",
         Kind.COUNTER,
         "Look-ups of text in the redaction cache, by result.",
         ("result",),
+        known={"result": ("hit", "miss")},
     ),
     Spec(
         "goldpan_redaction_proof_findings_total",
@@ -171,6 +205,7 @@ SPECS: Sequence[Spec] = (
         Kind.COUNTER,
         "Label events committed, by verdict and by where the trace goes from there.",
         ("label", "route"),
+        known={"label": ("pass", "fail", "unknown"), "route": ("auto", "review", "audit")},
     ),
     Spec(
         "goldpan_label_turnaround_seconds",
@@ -240,6 +275,7 @@ class Metrics:
     """The metrics of a list as objects, registered in ``registry``; look one up by its name."""
 
     def __init__(self, registry: CollectorRegistry, listed: Sequence[Spec] = SPECS) -> None:
+        self._listed = listed
         self._counters: dict[str, Counter] = {}
         self._gauges: dict[str, Gauge] = {}
         self._histograms: dict[str, Histogram] = {}
@@ -260,6 +296,17 @@ class Metrics:
                 self._histograms[spec.name] = Histogram(
                     spec.name, spec.meaning, spec.labels, registry=registry, buckets=spec.buckets
                 )
+
+    def begin(self, topics: Sequence[str], tables: Sequence[str]) -> None:
+        """Show 0 for each counter of which all labels are known: no data would look like trouble.
+
+        ``topics`` and ``tables`` are those that are read and written.
+        """
+        for spec in self._listed:
+            known = {"topic": topics, "table": tables, **spec.known}
+            if spec.kind is Kind.COUNTER and spec.labels and known.keys() >= set(spec.labels):
+                for values in product(*(known[label] for label in spec.labels)):
+                    self._counters[spec.name].labels(*values)
 
     def count(self, name: str, *labels: str, by: float = 1) -> None:
         """Add to a counter; ``name`` without the prefix ``goldpan_`` and the suffix ``_total``."""

@@ -30,6 +30,7 @@ from batch.release.files import (
 from batch.release.lineage import lineage
 from batch.release.manifest import MIXED, facts, manifest, mixed_policies, read_manifest
 from batch.release.reading import read_rows
+from batch.release.reasons import other_labels, spec_changes
 from batch.release.rows import commitments, json_rows, salted
 from batch.release.selection import select
 from batch.release.shelf import Shelf, Standing, TakenError, last_published
@@ -67,7 +68,8 @@ class Built:
     """What came of a build. ``changes`` are against ``before``, the version that it follows.
 
     ``level`` NONE: nothing is new, and ``version`` is the one that is there. ``policies`` counts
-    the rows by redaction policy, where they are of more than one.
+    the rows by redaction policy, where they are of more than one. ``why`` says what of the spec is
+    another than in that version, ``population`` is what the manifest says of the traces.
     """
 
     name: str
@@ -78,6 +80,8 @@ class Built:
     before: Version | None
     rows: int
     policies: Mapping[str, int]
+    why: Sequence[str]
+    population: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -149,12 +153,13 @@ def publish(made: Draft, shelf: Shelf, *, take_over: bool = False) -> Built:
     _refuse_erased(made, shelf)
     there = shelf.standing(name)
     before = last_published(there)
-    found, level = _compared(made, shelf, before)
+    found, level, why = _compared(made, shelf, before)
+    told = (why, made.true["population"])
     if before is not None and level is Level.NONE:
         old = before.version
-        return Built(name, old, before.digest, level, found, old, count, mixed)
+        return Built(name, old, before.digest, level, found, old, count, mixed, *told)
     version = next_version(there, level)
-    files = assemble(made, version, None if before is None else previous(before, found))
+    files = assemble(made, version, None if before is None else previous(before, found, why))
     one = claimed(shelf, name, there, version, files)
     if one is None:
         if not take_over:
@@ -168,7 +173,7 @@ def publish(made: Draft, shelf: Shelf, *, take_over: bool = False) -> Built:
         raise
     shelf.fill(one, files)
     follows = before.version if before else None
-    return Built(name, version, one.digest, level, found, follows, count, mixed)
+    return Built(name, version, one.digest, level, found, follows, count, mixed, *told)
 
 
 def _refuse_erased(made: Draft, shelf: Shelf) -> None:
@@ -217,22 +222,30 @@ def _begun_by_another(there: Sequence[Standing]) -> TakenError:
     )
 
 
-def _compared(made: Draft, shelf: Shelf, before: Standing | None) -> tuple[Changes, Level]:
+def _compared(
+    made: Draft, shelf: Shelf, before: Standing | None
+) -> tuple[Changes, Level, list[str]]:
+    """Return how the rows differ from those of a version, what that makes of it, and why."""
     after = row_facts(json_rows(made.rows), made.contents)
     if before is None:
         found = changes({}, after)
-        return found, Level.MAJOR
+        return found, Level.MAJOR, []
     old = read_manifest(shelf.read(before, MANIFEST))
     rows = json_rows(read_rows(shelf.read(before, DATA)))
     gone = erased_of(shelf, before).contents(old)
     found = changes(row_facts(rows, [row.content for row in commitments(rows)]), after, gone)
     same = {key: value for key, value in old.items() if key not in NOT_FACTS} == made.true
-    return found, found.level if found.level is not Level.NONE or same else Level.PATCH
+    why = spec_changes(old["spec"], made.true["spec"])
+    level = found.level if found.level is not Level.NONE or same else Level.PATCH
+    if other_labels(old["spec"], made.true["spec"]):
+        level = Level.MAJOR  # the rows stand for other traces, even if none of them is gone
+    return found, level, why
 
 
-def previous(before: Standing, found: Changes) -> dict[str, Any]:
-    """Return what a manifest says of the version that it follows."""
+def previous(before: Standing, found: Changes, why: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what a manifest says of the version that it follows, and why it is another."""
     return {
+        **({"why": list(why)} if why else {}),
         "version": str(before.version),
         "digest": f"sha256:{before.digest}",
         "changes": found.counts(),

@@ -24,7 +24,8 @@ def contract(name: str, version: str, description: str) -> bytes:
         version=version,
         description={
             "purpose": description or "A golden set: labelled traces to test the next change with.",
-            "usage": "Estimates of production need the column weight; comparisons do not.",
+            "usage": "Estimates of the traces that the datasheet names need the column weight; "
+            "comparisons do not.",
         },
         objects=[
             {

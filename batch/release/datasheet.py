@@ -12,7 +12,9 @@ from batch.release.allocation import is_error
 from batch.release.document import Block, Grid, Heading, Picture, Text
 from batch.release.estimate import Weighed, estimate
 from batch.release.picture import Group, Pair, shares_svg
+from batch.release.population import population_name
 from batch.release.power import FLIPS, detectable
+from batch.release.rates import how_often
 from batch.release.selection import SAMPLE
 from batch.release.sides import HOLDOUT
 
@@ -76,7 +78,8 @@ def _contents(
     if previous is None:
         return [*told, Text("This is the first release of this name.")]
     counts = ", ".join(f"{n} {key}" for key, n in previous["changes"].items() if n)
-    return [*told, Text(f"Against {previous['version']}: {counts or 'the same rows'}.")]
+    why = "".join(f" Since {reason}." for reason in previous.get("why", []))
+    return [*told, Text(f"Against {previous['version']}: {counts or 'the same rows'}.{why}")]
 
 
 def _synthetic(true: Mapping[str, Any], made: Rows) -> list[Block]:
@@ -146,13 +149,14 @@ def _choice(true: Mapping[str, Any]) -> list[Block]:
     return [
         Heading("How it was chosen"),
         Text(
-            f"{true['population']['traces']} traces fitted the spec. They were stratified by "
+            f"{true['population']['traces']} traces could be drawn: {population_name(spec)}. They "
+            "were stratified by "
             f"{', '.join(spec['strata']) or 'nothing'}; each stratum has at least "
             f"{rule['floor']} of its {spec['one_per']}s, or all it has, and the rest was shared "
             f"out {how}. Within a stratum a keyed hash with seed {spec['seed']} decides, so the "
-            "same lake gives the same rows. `weight` says how many traces a row stands for: use it "
-            "to estimate anything about production; leave it out to compare two systems on these "
-            "rows."
+            "same lake gives the same rows. `weight` says how many of these traces a row stands "
+            "for: use it to estimate anything about them; leave it out to compare two systems on "
+            "these rows."
         ),
         Grid(
             ("stratum", "traces", f"{spec['one_per']}s", "drawn", "duplicates", "rows", "chance"),
@@ -173,12 +177,15 @@ def _labels(true: Mapping[str, Any], rows: Rows) -> list[Block]:
     sure = f" Mean confidence of the labels: {sum(known) / len(known):.2f}." if known else ""
     policies = sorted({row["label_policy"] for row in rows if row["label_policy"]})
     who = f" Decided by {', '.join(policies)}." if policies else ""
+    traces = population_name(true["spec"])
     return [
         Heading("Labels"),
-        Grid(("label", "rows", "share of rows", "share of production (95 % interval)"), table),
+        Grid(("label", "rows", "share of rows", "share of the traces (95 % interval)"), table),
         Text(
-            f"Labels are decided from feedback and reviews, not by experts row by row.{who}{sure}"
+            f"The traces are the {true['population']['traces']} {traces}. Labels are decided from "
+            f"feedback and reviews, not by experts row by row.{who}{sure}"
         ),
+        *how_often(true["population"]),
     ]
 
 
@@ -223,12 +230,12 @@ def _segments(true: Mapping[str, Any], rows: Rows) -> list[Block]:
         for pair in group.pairs
     ]
     return [
-        Heading("Segments against production"),
+        Heading("Segments against the traces that it speaks for"),
         Picture(
-            shares_svg(groups, "Share of each segment in production and in the release"),
+            shares_svg(groups, "Share of each segment among the traces and in the release"),
             "The picture is in datasheet.html.",
         ),
-        Grid(("column", "value", "production", "release"), table, numbers_from=2),
+        Grid(("column", "value", "the traces", "release"), table, numbers_from=2),
     ]
 
 
@@ -347,6 +354,13 @@ def _gaps(true: Mapping[str, Any], rows: Rows) -> list[Block]:
             f"{population['refused_by_redaction_policy']} traces of the window were stored under "
             "another redaction policy and left out.",
         ),
+        (
+            population.get("sent_again_otherwise", 0) > 0,
+            f"{population.get('sent_again_otherwise')} traces came more than once, with another "
+            "status, answer or input; of each the first counts. docs/releases.md of goldpan has "
+            "the query that finds them.",
+        ),
+        *((True, f"In the spec, {one}.") for one in population.get("warnings", [])),
         (
             "expired" in true,
             f"Only days from {true.get('expired', {}).get('whole_from')} on: of earlier days of "

@@ -12,7 +12,7 @@ from batch.release.allocation import Stratum
 from batch.release.choose import Cell, Near, Share, cell, draw
 from batch.release.content import At, fetch
 from batch.release.engine import Engine
-from batch.release.near import NearIndex, Sketches, compared_text
+from batch.release.near import NearIndex, Sketches, compared
 from batch.release.query import limit_for
 from batch.release.rows import TRACE_COLUMNS
 from schemas.errors import FatalError
@@ -120,7 +120,7 @@ class Drawing:
                 missing[trace_id] = None
             if index is None or missing:
                 return None
-            return index.add(trace_id, compared_text(self.texts.rows[trace_id]))
+            return index.add(trace_id, compared(self.texts.rows[trace_id]))
 
         for one in self.named:
             near(one.trace_id)

@@ -106,25 +106,25 @@ class Engine:
 
     def strata(self) -> list[dict[str, Any]]:
         """Return stratum, traces and cells of each stratum that exists."""
-        return self._rows(query.strata(self._cells))
+        return self.ask(query.strata(self._cells))
 
     def first_cells(self, below: Mapping[str, str | None]) -> list[dict[str, Any]]:
         """Return the cells of each stratum whose hash is below its limit."""
-        return self._rows(query.first_cells(self._cells, below)) if below else []
+        return self.ask(query.first_cells(self._cells, below)) if below else []
 
     def cells_of(self, clusters: Collection[str]) -> list[dict[str, Any]]:
         """Return stratum, cluster and number of traces of all cells of these clusters."""
-        return self._rows(query.cells_of(self._cells, sorted(clusters))) if clusters else []
+        return self.ask(query.cells_of(self._cells, sorted(clusters))) if clusters else []
 
     def labels_of(self, trace_ids: Sequence[str]) -> list[dict[str, Any]]:
         """Return the label events in force of these traces, which may be older than the window."""
-        return self._rows(query.labels_of(unbound("all_labels"), trace_ids))
+        return self.ask(query.labels_of(unbound("all_labels"), trace_ids))
 
     def named(self) -> list[dict[str, Any]]:
         """Return keys, cluster and redaction policy of the traces that the spec names."""
         if not self._spec.named:
             return []
-        return self._rows(query.named(self._spec, unbound("all_traces")))
+        return self.ask(query.named(self._spec, unbound("all_traces")))
 
     def strata_of(self, rows: pa.Table) -> dict[str, str]:
         """Return the text of the stratum of each synthetic row that meets the spec's `where`.
@@ -133,15 +133,20 @@ class Engine:
         """
         self._connection.register(SYNTHETIC, rows)
         schema = {field.name: _ibis_type(field.type) for field in rows.schema}
-        found = self._rows(query.synthetic(self._spec, ibis.table(schema, name=SYNTHETIC)))
+        found = self.ask(query.synthetic(self._spec, ibis.table(schema, name=SYNTHETIC)))
         return {row["trace_id"]: row["stratum"] for row in found}
 
     def policies(self) -> dict[str, int]:
         """Return how many traces of the window were stored under each redaction policy."""
-        found = self._rows(query.outside(self._spec, unbound("traces")))
+        found = self.ask(query.outside(self._spec, unbound("traces")))
         return {row["_policy"]: row["traces"] for row in sorted(found, key=lambda r: r["_policy"])}
 
-    def _rows(self, expression: Any) -> list[dict[str, Any]]:
+    def ask(self, expression: Any) -> list[dict[str, Any]]:
+        """Return the rows of a query over the lake's tables (`unbound`).
+
+        Raises FatalError if it needs more memory than it may use, UsageError for files that are
+        gone.
+        """
         return self._run(str(ibis.to_sql(expression, dialect="duckdb")))
 
     def _run(self, sql: str) -> list[dict[str, Any]]:

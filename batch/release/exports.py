@@ -4,9 +4,6 @@ Each format is a function from rows (JSON values) to files. The fields are those
 import calls; ids are derived from release and trace, so that importing twice changes nothing.
 """
 
-import csv
-import io
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
@@ -19,6 +16,7 @@ import yaml
 from batch.release.contract import SPACE
 from batch.release.files import jsonl
 from batch.release.rows import SALT, SCHEMA
+from batch.release.spreadsheet import LONGEST, canonical_text, csv_bytes, long_cells
 
 Row: TypeAlias = Mapping[str, Any]
 Rows: TypeAlias = Sequence[Row]
@@ -46,27 +44,8 @@ def _jsonl(rows: Rows, name: str, version: str) -> dict[str, bytes]:
 
 
 def _csv(rows: Rows, name: str, version: str) -> dict[str, bytes]:
-    """Write what is nested as JSON text; texts that a spreadsheet would run get a quote before."""
     del version
-    sink = io.StringIO()
-    columns = [column for column in SCHEMA.names if column != SALT]
-    writer = csv.writer(sink, lineterminator="\r\n")
-    writer.writerow(columns)
-    writer.writerows([_flat(row[column]) for column in columns] for row in rows)
-    return {f"{name}.csv": sink.getvalue().encode()}
-
-
-def _flat(value: Any) -> Any:
-    if isinstance(value, list | dict):
-        return canonical_text(value)
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
-        return f"'{value}"  # CSV injection (OWASP)
-    return "" if value is None else value
-
-
-def canonical_text(value: Any) -> str:
-    """Return a value as JSON text, the same for the same value."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return {f"{name}.csv": csv_bytes(rows)}
 
 
 def _huggingface(rows: Rows, name: str, version: str) -> dict[str, bytes]:
@@ -88,9 +67,10 @@ def _huggingface(rows: Rows, name: str, version: str) -> dict[str, bytes]:
     }
     card = (
         f"---\n{yaml.safe_dump(head, sort_keys=False)}---\n\n# {name} {version}\n\n"
-        "Labelled traces of production. The column `weight` says how many traces a row stands "
-        "for: use it for estimates of production; rows with a `generator` are synthetic and stand "
-        "for none. `segments` and `attributes` are JSON text. The "
+        "Traces of production. The column `weight` says how many traces a row stands for, of those "
+        "that the release speaks for (the datasheet names them): use it for estimates of these, "
+        "which are no failure rates of all traffic; rows with a `generator` are synthetic and "
+        "stand for none. `segments` and `attributes` are JSON text. The "
         "datasheet of the release says how it was drawn and what it cannot tell.\n"
     )
     return files | {"README.md": card.encode()}
@@ -131,13 +111,16 @@ def _unmapped(value: Any, field: pa.Field) -> Any:
 
 
 def _mlflow(rows: Rows, name: str, version: str) -> dict[str, bytes]:
-    """Write records for `mlflow.genai.datasets`: `merge_records` takes them as they are."""
+    """Write records for `mlflow.genai.datasets`: `merge_records` takes them as they are.
+
+    It keeps one record for all that have the same inputs, so the trace id is one of these.
+    """
     source = f"goldpan:{name}@{version}"
     return {
         f"{name}.mlflow.jsonl": jsonl(
             [
                 {
-                    "inputs": {"messages": row["messages"]},
+                    "inputs": {"trace_id": row["trace_id"], "messages": row["messages"]},
                     "outputs": {"response": row["response"]},
                     "expectations": _expected(row),
                     "tags": {k: str(v) for k, v in _about(row).items() if v is not None},
@@ -192,7 +175,8 @@ def _promptfoo(rows: Rows, name: str, version: str) -> dict[str, bytes]:
     """Write test cases for `tests: file://….jsonl`; an expected response becomes an assertion.
 
     promptfoo renders every text as a template and opens what begins with ``file://``: a user's
-    message could show environment variables to the model. So both are taken apart here.
+    message could show environment variables to the model. So both are taken apart here. It knows a
+    test again by its variables (``--filter-failing``), so the trace id is one of these.
     """
     return {f"{name}.promptfoo.jsonl": jsonl([_test_case(row, name, version) for row in rows])}
 
@@ -202,6 +186,7 @@ def _test_case(row: Row, name: str, version: str) -> dict[str, Any]:
     return {
         "description": f"{name}@{version} {row['trace_id']}",
         "vars": {
+            "trace_id": _plain_template(row["trace_id"]),
             "messages": _plain_json(canonical_text(row["messages"])),
             "expected_response": expected,
         },
@@ -250,3 +235,14 @@ FORMATS: Final[Mapping[str, Callable[[Rows, str, str], dict[str, bytes]]]] = {
     "promptfoo": _promptfoo,
 }
 """The formats by name; each gives files by path, for rows, name and version of a release."""
+
+
+def remarks(target: str, rows: Rows) -> list[str]:
+    """Return what a tool will not hold of an export, a sentence each."""
+    if target != "csv":
+        return []
+    return [
+        f"row {one.row}, column {one.column}: {one.characters:,} characters; a spreadsheet cuts "
+        f"cells at {LONGEST:,}"
+        for one in long_cells(rows)
+    ]

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from batch.release.rows import GENERATOR, SCHEMA, canonical
 from batch.release.sides import HOLDOUT
+from schemas.json_lines import one_line
 
 DATA: Final = "data.parquet"
 STARTER: Final = "starter.jsonl"
@@ -41,8 +42,8 @@ def parquet(rows: pa.Table) -> bytes:
 
 
 def jsonl(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """Return rows (JSON values) as one canonical JSON object a line."""
-    return b"".join(canonical(row) + b"\n" for row in rows)
+    """Return rows (JSON values) as one canonical JSON object a line, as `one_line` writes it."""
+    return b"".join(one_line(canonical(row)) + b"\n" for row in rows)
 
 
 def starter(rows: Sequence[Mapping[str, Any]], size: int) -> list[int]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from batch.release.choose import Share
 from batch.release.columns import stratum_name
 from batch.release.files import MANIFEST, pretty, sha256
+from batch.release.population import population_name
 from batch.release.rows import SALT_BYTES, Commitment
 from batch.release.selection import Selection
 from batch.release.spec import Spec
@@ -55,6 +56,8 @@ def facts(
             "traces": sum(share.stratum.traces for share in selection.shares),
             "by_redaction_policy": dict(selection.policies),
             "refused_by_redaction_policy": selection.refused,
+            "is": population_name(told),
+            **selection.population.to_json(),
         },
         "design": {
             "drawing": "stratified, rarest first, by keyed hash, without replacement",

@@ -54,14 +54,14 @@ def shares_svg(groups: Sequence[Group], title: str) -> str:
 def _legend() -> list[str]:
     return [
         f'<rect x="{_LEFT}" y="10" width="12" height="{_BAR}" fill="{_PRODUCTION}"/>',
-        f'<text x="{_LEFT + 18}" y="19">production</text>',
+        f'<text x="{_LEFT + 18}" y="19">the traces</text>',
         f'<rect x="{_LEFT + 110}" y="10" width="12" height="{_BAR}" fill="{_RELEASE}"/>',
         f'<text x="{_LEFT + 128}" y="19">release</text>',
     ]
 
 
 def _bars(pair: Pair, at: int) -> list[str]:
-    told = f"{pair.value}: {pair.production:.1%} of production, {pair.release:.1%} of the release"
+    told = f"{pair.value}: {pair.production:.1%} of the traces, {pair.release:.1%} of the release"
     return [
         f"<g><title>{escape(told)}</title>",
         f'<text x="{_LEFT - 10}" y="{at + 13}" text-anchor="end">{_cut(pair.value)}</text>',

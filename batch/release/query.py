@@ -60,7 +60,7 @@ def in_force(labels: Any) -> Any:
 def candidates(spec: Spec, traces: Any, labels: Any) -> Any:
     """Return the traces that the spec allows, with stratum, cluster and hash."""
     read = traces.select(*trace_columns(spec))
-    joined = _joined(spec, _once(_in_window(spec, read)), labels.select(*LABEL_COLUMNS))
+    joined = _joined(spec, _once(in_window(spec, read)), labels.select(*LABEL_COLUMNS))
     allowed = _allowed(spec, joined)
     return allowed.select(
         *_KEYS,
@@ -120,14 +120,14 @@ def named(spec: Spec, traces: Any) -> Any:
 
 def synthetic(spec: Spec, rows: Any) -> Any:
     """Return trace id and stratum of those synthetic rows that meet the spec's `where`."""
-    conditions = [_wanted(expression(rows, c), wanted) for c, wanted in spec.where.items()]
+    conditions = [meets(expression(rows, c), wanted) for c, wanted in spec.where.items()]
     found = rows.filter(*conditions) if conditions else rows
     return found.select("trace_id", stratum=stratum(found, spec.strata, spec.bands))
 
 
 def outside(spec: Spec, traces: Any) -> Any:
     """Return how many traces of the window there are under each redaction policy."""
-    rows = _in_window(spec, traces)
+    rows = in_window(spec, traces)
     return rows.group_by("_policy").aggregate(traces=rows.count())
 
 
@@ -141,7 +141,8 @@ def limit_for(wanted: int, cells: int) -> str | None:
     return f"{int(share * 16**13):013x}".ljust(HASH_DIGITS, "0")
 
 
-def _in_window(spec: Spec, traces: Any) -> Any:
+def in_window(spec: Spec, traces: Any) -> Any:
+    """Return the traces that began in the window of a spec."""
     first, last = spec.window.days
     return traces.filter(
         traces.event_date >= first,
@@ -175,7 +176,7 @@ def _demands_label(spec: Spec) -> bool:
 
 
 def _allowed(spec: Spec, rows: Any) -> Any:
-    conditions = [_wanted(expression(rows, c), wanted) for c, wanted in spec.where.items()]
+    conditions = [meets(expression(rows, c), wanted) for c, wanted in spec.where.items()]
     if spec.redaction_policies != "any":
         conditions.append(rows["_policy"].isin(spec.redaction_policies))
     demands = spec.labels
@@ -192,7 +193,8 @@ def _allowed(spec: Spec, rows: Any) -> Any:
     return rows.filter(*conditions) if conditions else rows
 
 
-def _wanted(value: Any, wanted: list[str] | Range) -> Any:
+def meets(value: Any, wanted: list[str] | Range) -> Any:
+    """Return the condition that a value is what `where` asks for."""
     if not isinstance(wanted, Range):
         return value.isin(wanted)
     above = True if wanted.min is None else value >= wanted.min

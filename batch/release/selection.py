@@ -13,6 +13,7 @@ from batch.release.content import At
 from batch.release.drawing import Drawing, Named, Texts
 from batch.release.engine import Engine
 from batch.release.near import Sketches
+from batch.release.population import Population, population_of, strange_names
 from batch.release.rows import TRACE_COLUMNS, to_arrow
 from batch.release.sides import sides
 from batch.release.spec import Spec
@@ -31,6 +32,7 @@ class Selection:
 
     ``out_of_reach`` counts, by stratum, traces that the design could not draw; ``policies`` the
     traces of the window by redaction policy; ``refused`` those of them that the spec does not take.
+    ``population`` is what is known of the traces that fit whatever their label.
     """
 
     spec: Spec
@@ -38,6 +40,7 @@ class Selection:
     shares: Sequence[Share]
     out_of_reach: Mapping[str, int]
     policies: Mapping[str, int]
+    population: Population
     synthetic: Taken | None = None
 
     @property
@@ -65,9 +68,7 @@ def select(
     strata = sorted(found, key=lambda stratum: stratum.text)  # sums of floats depend on the order
     named = _named(spec, engine)
     if not strata and not named:
-        raise UsageError(
-            "no trace fits the spec: widen `window`, `where`, `labels` or `redaction_policies`"
-        )
+        raise _nothing_fits(spec, engine)
     wanted = allocate(strata, spec.size, spec.allocation)
     texts = Texts(traces.dataset(spec.window.days), traces.dataset())
     texts.add([one.at for one in named], anywhere=True)
@@ -83,7 +84,17 @@ def select(
         drawn = rows.to_pylist(maps_as_pydicts="strict")
         taken = take(spec, offered, engine.strata_of(_as_traces(offered)), drawn)
         rows = pa.concat_tables([rows, to_arrow(taken.rows)])
-    return Selection(spec, rows, shares, lost, engine.policies(), taken)
+    progress("counting labels")
+    population = population_of(spec, engine)
+    return Selection(spec, rows, shares, lost, engine.policies(), population, taken)
+
+
+def _nothing_fits(spec: Spec, engine: Engine) -> UsageError:
+    strange = [f" {one[0].upper()}{one[1:]}." for one in strange_names(spec, engine)]
+    return UsageError(
+        "no trace fits the spec: widen `window`, `where`, `labels` (pass and fail, unless it says "
+        f"otherwise) or `redaction_policies`.{''.join(strange)}"
+    )
 
 
 def _as_traces(offered: Offered) -> pa.Table:

@@ -103,12 +103,14 @@ Wanted = Annotated[
 
 
 class LabelDemands(Part):
-    """What the label event in force must say. ``min_confidence`` is of max(p_fail, 1 - p_fail).
+    """What the label event in force must say: by default that the answer was good, or bad.
+
+    ``min_confidence`` is of max(p_fail, 1 - p_fail).
 
     ``policies`` names the label policies (``policy_version``) that count; all if empty.
     """
 
-    accept: list[LabelName] = Field(default=["pass", "fail", "unknown", "none"], min_length=1)
+    accept: list[LabelName] = Field(default=["pass", "fail"], min_length=1)
     min_confidence: float = Field(default=0.0, ge=0, le=1)
     policies: list[Text] = Field(default=[])
     expected_response: Literal["required", "optional"] = "optional"

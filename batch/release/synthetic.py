@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from batch.release.columns import stratum_name, stratum_values
-from batch.release.near import NearIndex, Sketches, compared_text
+from batch.release.near import NearIndex, Sketches, compared
 from batch.release.sides import sides, tied
 from batch.release.spec import Spec
 from schemas.errors import UsageError
@@ -132,4 +132,4 @@ class _Near:
         """Tell whether a row is like one that is in; otherwise it is in from now on."""
         if self._index is None:
             return False
-        return self._index.add(row["trace_id"], compared_text(row)) is not None
+        return self._index.add(row["trace_id"], compared(row)) is not None

@@ -12,7 +12,8 @@ from statistics import median
 from typing import Any, Final
 
 from batch.retention.due import Due
-from batch.retention.run import RETENTION_KEY, RUN_KEY
+from batch.retention.run import RUN_KEY
+from lake.retention import RETENTION_KEY
 from lake.stored import live_files
 from lake.tables import Table
 

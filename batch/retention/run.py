@@ -27,15 +27,12 @@ from batch.retention.values import cleared
 from batch.sequence import Means
 from lake.commit import Guard, Move, Watch, commit
 from lake.ledger import Entry, EntryKind, SourceRange
-from lake.retention import day_number, retention_app
+from lake.retention import RETENTION_KEY, day_number, retention_app
 from lake.rewrite import Replacement, replace
 from lake.stored import LiveFile, NewFile, StoredRows, read_rows, write_again
 from lake.tables import Lake, Table
 from schemas.arrow import PRIMARY_TABLES, QUARANTINE
 from schemas.errors import FatalError, FencedError
-
-RETENTION_KEY: Final = "goldpan.retention"
-"""Says in a commit's metadata which parts of which day have expired, and how much that was."""
 
 RUN_KEY: Final = "run"
 """Names, in what such a commit says, the run that it was a part of."""

@@ -1,7 +1,8 @@
-"""Which open items can still be judged: those whose conversation, and whose reviews, are there.
+"""Which open items can be judged: those whose conversation, and whose reviews, are there.
 
-Where retention has taken the texts of a day there is nothing to show to a reviewer; where it has
-taken reviews, an item that was closed by them would seem open.
+A trace that has a signal and never came has nothing to show; it is handed out once it has come, and
+its label has been decided again. Where retention has taken the texts of a day there is nothing to
+show to a reviewer; where it has taken reviews, an item that was closed by them would seem open.
 """
 
 from dataclasses import dataclass, replace
@@ -25,8 +26,14 @@ class Answerable:
         return cls(micros(whole_from(traces, ROWS, TEXT)), micros(whole_from(reviews, ROWS)))
 
     def only(self, queue: Queue) -> Queue:
-        """Return the queue without the items that cannot be judged any more."""
-        return replace(queue, items=[item for item in queue.items if self._is(item, queue)])
+        """Return the queue without the items that cannot be judged; it counts those of no trace."""
+        events = queue.events
+        came = [i for i in queue.items if events[i.trace_id].trace_started_at is not None]
+        return replace(
+            queue,
+            items=[item for item in came if self._is(item, queue)],
+            without_trace=len(queue.items) - len(came),
+        )
 
     def _is(self, item: Item, queue: Queue) -> bool:
         started = queue.events[item.trace_id].trace_started_at

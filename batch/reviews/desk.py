@@ -44,6 +44,8 @@ class Handed(NamedTuple):
 class Submission:
     """A review as it is sent, its texts and its reviewer redacted already.
 
+    A ``verdict`` of None takes back what the reviewer said of the trace before.
+
     ``number`` tells it from others that are sent with it; ``sent_as`` is the id that the sender
     gave it, if any; ``policy`` the hash of the redaction policy that its texts have been through,
     None if it has none.
@@ -52,7 +54,7 @@ class Submission:
     number: int
     trace_id: str
     reviewer: str
-    verdict: Label
+    verdict: Label | None
     comment: str | None = None
     expected_response: str | None = None
     sent_as: str | None = None
@@ -180,6 +182,7 @@ def _sorted_out(
 ) -> tuple[list[Row], Taken]:
     """Return the rows to add, and what becomes of each submission if they are added."""
     queue, sent_before = queue_of(events, written.log, policy), dict(written.submissions)
+    comments = dict(written.comments)
     rows, taken = [], Taken([], [], {})
     for one in submissions:
         mark = None if one.sent_as is None else _mark(one.sent_as)
@@ -187,7 +190,9 @@ def _sorted_out(
             before = None if mark is None else sent_before.get(mark)
             if before is not None:
                 _refuse_other(before, one)
-            review = queue.submit(_review(one, now)) if before is None else None
+            new = _review(one, now)
+            more = one.comment is not None and one.comment != comments.get(new.review_id)
+            review = queue.submit(new, more=more) if before is None else None
         except UsageError as refusal:
             taken.refused[one.number] = str(refusal)
             continue
@@ -203,6 +208,7 @@ def _sorted_out(
                 policy=one.policy,
             )
         )
+        comments[review.review_id] = one.comment
         queue = replace(queue, log=Log(queue.log.claims, (*queue.log.reviews, review)))
         if mark is not None:
             sent_before[mark] = review

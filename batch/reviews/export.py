@@ -2,30 +2,38 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from batch.reviews.log import read_log, read_remarks
 from lake.tables import Table
+
+WITHDRAW: Final = "withdraw"
+"""Stands for the verdict of a review that takes back the one before it."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def lines(reviews: Table) -> Iterator[dict[str, Any]]:
-    """Yield each review, in the order in which they came, as of the table's last refresh."""
-    outcomes = read_log(reviews).log.outcomes()
+    """Yield each review, in the order in which they came, as of the table's last refresh.
+
+    Those that their reviewer has replaced since, or taken back, are marked.
+    """
+    log = read_log(reviews).log
+    outcomes = log.outcomes()
     for remark in read_remarks(reviews):
         review = remark.review
         yield {
             "review_id": review.review_id,
             "trace_id": review.trace_id,
             "reviewer": review.reviewer,
-            "verdict": review.label,
+            "verdict": review.label or WITHDRAW,
+            "replaced": log.last_of(review.review_id) != review,
             "comment": remark.comment,
             "expected_response": review.expected_response,
             "reviewed_at": rfc3339(review.reviewed_at),
             "audit_probability": review.audit_probability,
             "label_event_id": remark.label_event_id,
-            "outcome": outcomes[review.trace_id],
+            "outcome": outcomes.get(review.trace_id),
         }
 
 

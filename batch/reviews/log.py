@@ -30,12 +30,14 @@ class Written(NamedTuple):
     """Reviews as the table has them.
 
     ``submissions`` are the reviews that came under an id of their sender's, by the hash of that id,
-    ``texts`` the answers that reviewers gave, with the hash of the redaction policy of each.
+    ``texts`` the answers that reviewers gave, with the hash of the redaction policy of each,
+    ``comments`` what each reviewer said last, by review id.
     """
 
     log: Log
     submissions: Mapping[str, Review]
     texts: Mapping[str, str]
+    comments: Mapping[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,10 @@ class Remark:
 
 def read_log(table: Table) -> Written:
     """Return all claims and reviews as of the table's last refresh."""
-    rows = _rows(table, (*_COLUMNS, "_policy"))
+    rows = sorted(
+        _rows(table, (*_COLUMNS, "comment", "_policy", "_offset")),
+        key=lambda row: int(row["_offset"]),
+    )
     answers = [(row["expected_response"], row["_policy"]) for row in rows]
     return Written(
         Log(
@@ -58,6 +63,7 @@ def read_log(table: Table) -> Written:
         ),
         {row["submission"]: _review(row) for row in rows if row["submission"] is not None},
         {text: policy for text, policy in answers if text is not None},
+        {row["review_id"]: row["comment"] for row in rows if row["step"] == "review"},
     )
 
 

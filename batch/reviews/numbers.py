@@ -42,6 +42,11 @@ def as_prometheus(stats: Stats) -> bytes:
         ("goldpan_review_claimed", "Open items that a reviewer holds.", stats.claimed),
         ("goldpan_review_oldest_seconds", "Age of the oldest open item.", stats.oldest_seconds),
         ("goldpan_review_breached", "Open items past their deadline.", stats.breached),
+        (
+            "goldpan_review_without_trace",
+            "Items that are not handed out, since their trace has not come.",
+            stats.without_trace,
+        ),
         ("goldpan_review_reviewed", "Traces that have a review.", stats.reviewed),
         (
             "goldpan_review_reviewed_late",

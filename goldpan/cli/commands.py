@@ -66,7 +66,7 @@ COMMANDS: Final = Group(
                 ),
                 "tables": Command("goldpan.cli.lake:tables", "Describe the tables."),
                 "verify": Command(
-                    "goldpan.cli.lake:verify",
+                    "goldpan.cli.lake_verify:verify",
                     "Prove that every record up to the positions is there exactly once.",
                 ),
                 "scan": Command(
@@ -133,6 +133,9 @@ COMMANDS: Final = Group(
                 "show": Command("goldpan.cli.release:show", "Show what a release is."),
                 "verify": Command(
                     "goldpan.cli.release:verify", "Prove that a release is as it was published."
+                ),
+                "pull": Command(
+                    "goldpan.cli.release_pull:pull", "Copy a version into a folder, proved."
                 ),
                 "diff": Command("goldpan.cli.release:diff", "Tell how two versions differ."),
                 "export": Command(

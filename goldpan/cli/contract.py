@@ -33,11 +33,14 @@ _SHOWN: Final = 20
 @with_call
 @click.pass_context
 def check(ctx: click.Context, call: Call, *, files: tuple[Path, ...], record: str) -> None:
-    """Tell which records the worker would set aside, and why, without a word of their content.
+    """Tell which records the worker would set aside, and why, without their values.
+
+    What is named is a field that the contract does not know: these files are the producer's own.
 
     Files hold a record a line, as JSON; a file that ends in .avsc is a schema that records are
-    written with. Without files, this version's own contract is checked: whether it reads all that
-    released versions did. The exit code is 1 if something does not fit.
+    written with. Names of unknown fields are shown here alone: a worker does not keep them, since
+    a name may be personal too. Without files, this version's own contract is checked: whether it
+    reads all that released versions did. The exit code is 1 if something does not fit.
 
     \b
     Example:
@@ -86,7 +89,7 @@ def _check_own(ctx: click.Context, call: Call) -> None:
 
 def _json(file: Path, one: Misfit) -> dict[str, Any]:
     told = {"line": one.line, "reason": one.reason, "field": one.field, "detail": one.detail}
-    return {"file": str(file)} | told
+    return {"file": str(file)} | told | {"unknown": list(one.unknown)}
 
 
 def _show(console: Console, fits: int, misfits: list[tuple[Path, Misfit]]) -> None:
@@ -94,7 +97,8 @@ def _show(console: Console, fits: int, misfits: list[tuple[Path, Misfit]]) -> No
     for file, one in misfits[:_SHOWN]:
         where = str(file) if one.line is None else f"{file}:{one.line}"
         # A line each, whatever the width: editors jump to what looks like this.
-        console.print(f"{where}: {one.detail} ({one.reason})", markup=False, soft_wrap=True)
+        names = f": {', '.join(one.unknown)}" if one.unknown else ""
+        console.print(f"{where}: {one.detail} ({one.reason}{names})", soft_wrap=True)
     if len(misfits) > _SHOWN:
         console.print(f"and {count_text(len(misfits) - _SHOWN)} more: see --json")
 

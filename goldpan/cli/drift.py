@@ -12,7 +12,9 @@ from rich.table import Table
 from batch.drift import kept
 from batch.drift.detect import Asked, against_days, against_release
 from batch.drift.report import Finding, Rate, Report
-from batch.release.files import DATA
+from batch.release.files import DATA, MANIFEST
+from batch.release.manifest import read_manifest
+from batch.release.population import population_name, speaks_for_all
 from batch.release.reading import read_rows
 from batch.release.version import parse_reference
 from goldpan import releases, wiring
@@ -137,6 +139,13 @@ def _compared(call: Call, asked: Asked, reference: str | None) -> Report:
         return releases.patience().call("comparing", lambda: against_days(lake, asked))
     shelf = releases.shelf(call.settings)
     one = shelf.find(parse_reference(reference))
+    spec = read_manifest(shelf.read(one, MANIFEST))["spec"]
+    if not speaks_for_all(spec):
+        raise UsageError(
+            f"{one.name}@{one.version} speaks for {population_name(spec)}, and days are compared "
+            "with all their traces: build a release for this with `labels: {accept: [pass, fail, "
+            "unknown, none]}`."
+        )
     rows, name = read_rows(shelf.read(one, DATA)), f"release {one.name} {one.version}"
     return releases.patience().call("comparing", lambda: against_release(lake, asked, rows, name))
 

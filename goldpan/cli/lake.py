@@ -1,7 +1,6 @@
-"""``goldpan lake``: make the tables, describe them, prove that they are complete."""
+"""``goldpan lake``: make the tables, bring them up to date, describe them."""
 
 import dataclasses
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -9,31 +8,33 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from goldpan import held, keys, wiring
+from goldpan import wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import bytes_text, count_text
-from goldpan.cli.main import NO
-from goldpan.cli.shown import marked
-from goldpan.held import Topics
-from lake.tables import Lake, TableFacts
+from lake.tables import LAYOUTS, Lake, TableFacts
 from lake.upgrade import upgrade as upgrade_lake
-from lake.verify import Report
-from lake.verify import verify as verify_lake
 
 
 @click.command()
+@click.option(
+    "--lost",
+    type=click.Choice(tuple(LAYOUTS)),
+    multiple=True,
+    help="Make this table though others show that it was there: what it held is given up.",
+)
 @with_call
-def init(call: Call) -> None:
+def init(call: Call, *, lost: tuple[str, ...]) -> None:
     """Make the tables that are missing.
 
-    Safe to run at any time, also by many at once: what exists is checked and left as it is.
+    Safe to run at any time, also by many at once: what exists is checked and left as it is. A table
+    that is gone from a lake in use is damage, and is not made: put it back from a copy.
 
     \b
     Example:
       GOLDPAN_LAKE__URI=s3://bucket/lake goldpan lake init
     """
     lake = Lake(call.settings.lake)
-    made = lake.init()
+    made = lake.init(lost=lost)
     uri = call.settings.lake.uri
 
     def show(console: Console) -> None:
@@ -98,106 +99,4 @@ def _facts_table(facts: list[TableFacts]) -> Table:
         last = "-" if one.last_commit is None else one.last_commit.strftime("%Y-%m-%d %H:%M:%S Z")
         numbers = (str(one.version), count_text(one.rows), count_text(one.files))
         table.add_row(one.name, *numbers, bytes_text(one.bytes), days, last)
-    return table
-
-
-@click.command()
-@click.option("--deep", is_flag=True, help="Read the coordinates of all rows as well.")
-@click.option(
-    "--kafka",
-    is_flag=True,
-    help="Ask Kafka as well what the topics hold: what is still to be read, and what is lost.",
-)
-@with_call
-@click.pass_context
-def verify(ctx: click.Context, call: Call, *, deep: bool, kafka: bool) -> None:
-    """Prove from the tables' logs that every record up to their positions is there exactly once.
-
-    For each partition: ranges of offsets without gap or overlap, and consumed = stored +
-    quarantined + dropped. Exit code 1, and what is wrong, if anything is. Names the keys that rows
-    were made with, and with --deep in how many places each stands. What the topics hold beyond the
-    positions is told with --kafka: a lag is no failure, records that Kafka deleted unread are.
-
-    \b
-    Example:
-      goldpan lake verify --json | jq .ok
-      goldpan lake verify --kafka
-    """
-    lake = Lake(call.settings.lake)
-    wiring.refuse_other_keys(call.settings, lake)
-    asked = held.ask(call.settings) if kafka else None
-    report = wiring.retry().call("verifying the lake", lambda: verify_lake(lake, deep=deep))
-    topics = asked(lake, report) if asked else None
-    needed = wiring.retry().call("looking at keys", lambda: keys.needed(lake, count=deep))
-    if topics is not None:
-        report = replace(report, problems=[*report.problems, *topics.problems])
-    said = {"keys": [one.to_json() for one in needed]} if needed else {}
-    said |= topics.to_json() if topics else {}
-
-    def show(console: Console) -> None:
-        show_report(console, report, topics)
-        for one in needed:
-            console.print(_key_text(one), markup=False, soft_wrap=True)
-
-    call.answer(report.to_json() | said, show)
-    if not report.ok:
-        ctx.exit(NO)
-
-
-def _key_text(one: keys.Needed) -> str:
-    """Return what is known of a key, for a person."""
-    places = "" if one.rows is None else f", stands in {count_text(one.rows)} places"
-    known = "" if one.known else "; the lake has no check value of it"
-    return f"key {one.key_id} ({one.purpose}){places}{known}"
-
-
-def show_report(console: Console, report: Report, topics: Topics | None = None) -> None:
-    """Print the proof of each partition, what the topics hold, and then what is wrong."""
-    table = Table(
-        "topic", "partition", "from", "to", "consumed", "stored", "quarantined", box=box.SIMPLE_HEAD
-    )
-    for name in ("dropped", "expired", "erased", "skipped"):
-        table.add_column(name)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for proof in report.partitions:
-        said = proof.to_json()
-        numbers = (said[str(column.header)] for column in table.columns[1:])
-        table.add_row(proof.topic, *(count_text(int(number)) for number in numbers))
-    console.print(table)
-    if topics is not None:
-        console.print(_topics_table(topics))
-    for problem in report.problems:
-        console.print(marked("red", "wrong", f": {problem}"), soft_wrap=True)
-    if report.ok:
-        console.print(marked("green", "ok", f": {_claim(report, topics)}"), soft_wrap=True)
-        if any(proof.expired or proof.erased for proof in report.partitions):
-            console.print("but for those that have expired or were erased, which count as dropped")
-
-
-def _claim(report: Report, topics: Topics | None) -> str:
-    """Say what is proved, and up to where."""
-    proved = "every record up to the end (to) of each partition is in the lake exactly once"
-    if not report.partitions:
-        proved = "nothing is wrong, and nothing is in the lake: no partition has been begun"
-    if topics is None:
-        return f"{proved}; what the topics hold beyond that, --kafka tells"
-    behind = [one for one in topics.partitions if one.behind]
-    if not behind:
-        return f"{proved}; the topics hold nothing beyond that"
-    offsets = count_text(sum(one.behind for one in behind))
-    return f"{proved}; {offsets} offsets of {len(behind)} partitions are still to be read"
-
-
-def _topics_table(topics: Topics) -> Table:
-    table = Table("in Kafka", "partition", "from", "to", "position", box=box.SIMPLE_HEAD)
-    for name in ("behind", "before", "lost"):
-        table.add_column(name)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for one in topics.partitions:
-        position = "-" if one.position is None else count_text(one.position)
-        numbers = (count_text(n) for n in (one.behind, one.before, one.lost))
-        where = (str(one.source.partition), count_text(one.low), count_text(one.high))
-        table.add_row(one.source.topic, *where, position, *numbers)
     return table

@@ -1,10 +1,11 @@
 """A progress bar on standard error, for anything long while a person watches."""
 
+import codecs
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 
@@ -20,10 +21,13 @@ STDIN: Final = Path("-")
 
 
 @contextmanager
-def lines_of(file: Path, *, watched: bool) -> Iterator[BinaryIO]:
-    """Open a file of lines, with a bar of how far it has been read if a person watches."""
+def lines_of(file: Path, *, watched: bool) -> Iterator[Iterator[bytes]]:
+    """Open a file of lines, with a bar of how far it has been read if a person watches.
+
+    A byte order mark at its beginning is no part of the first line.
+    """
     if file == STDIN:
-        yield sys.stdin.buffer
+        yield _without_mark(sys.stdin.buffer)
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
     with (
@@ -32,7 +36,12 @@ def lines_of(file: Path, *, watched: bool) -> Iterator[BinaryIO]:
         ) as bar,
         bar.open(file, "rb", description=visible(file.name)) as lines,
     ):
-        yield lines
+        yield _without_mark(lines)
+
+
+def _without_mark(lines: Iterable[bytes]) -> Iterator[bytes]:
+    for number, line in enumerate(lines):
+        yield line if number else line.removeprefix(codecs.BOM_UTF8)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import click
 
@@ -20,6 +20,7 @@ from goldpan.redact_lines import SCHEMAS, Lines, Numbered, open_lines
 from goldpan.settings import Settings
 from redact.policy import load_policy
 from redact.report import Tally, report_page
+from schemas.json_lines import one_line
 
 BATCH_LINES: Final = 500
 AHEAD: Final = 4  # batches that wait for each process
@@ -77,7 +78,7 @@ def redact(  # noqa: PLR0913 - one argument an option
                 for one in batch:
                     tally.add(one.line)
                 good = [one.line.output for one in batch if one.line.output is not None]
-                call.write_lines(output.decode() for output in good)
+                call.write_lines(one_line(output).decode() for output in good)
                 done += len(good)
                 refused += [_refusal(file, one) for one in batch if one.line.problem]
     if report is not None:
@@ -103,7 +104,7 @@ class _Task(NamedTuple):
 
 
 def _redacted(
-    task: _Task, engine: Lines, lines: BinaryIO, workers: int
+    task: _Task, engine: Lines, lines: Iterable[bytes], workers: int
 ) -> Iterator[list[Numbered]]:
     """Yield what came of the lines, some at a time and in order."""
     if workers == 1:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich import box
@@ -14,7 +14,7 @@ from rich.table import Table
 from batch.release.build import Built, Progress, draft, publish
 from batch.release.diff import difference
 from batch.release.erased import erased_of
-from batch.release.exports import FORMATS
+from batch.release.exports import FORMATS, remarks
 from batch.release.files import DATA, MANIFEST, SHEET, WITHDRAWN
 from batch.release.manifest import MIXED, read_manifest
 from batch.release.publisher import sign as put_signature
@@ -39,6 +39,7 @@ from goldpan.cli.release_show import (
     rows_text,
     show_built,
     show_difference,
+    show_population,
     show_verdict,
     standing_json,
     strata_table,
@@ -48,6 +49,8 @@ from lake.objects import FolderStore
 from lake.snapshot import snapshot
 from lake.tables import Lake
 from schemas.errors import UsageError
+
+_SHOWN: Final = 10
 
 
 @click.command()
@@ -128,6 +131,7 @@ def _tell_draft(call: Call, true: Mapping[str, Any]) -> None:
     kept = {key: value for key, value in true.items() if key not in {"rows", "spec"}}
 
     def show(console: Console) -> None:
+        show_population(console, true["population"])
         console.print(f"would be {rows_text(true)}")
         console.print(strata_table(true))
 
@@ -236,7 +240,7 @@ def verify(  # noqa: PLR0913 - one argument an option
         verdict = verify_folder(FolderStore(Path(release)), "", expected, *keys)
     else:
         shelf = releases.shelf(call.settings)
-        verdict = _verified(shelf, shelf.find(parse_reference(release)), expected, *keys)
+        verdict = releases.verified(shelf, shelf.find(parse_reference(release)), expected, *keys)
     passes = verdict.passes(allow_withdrawn=allow_withdrawn)
     call.answer(
         verdict.to_json(allow_withdrawn=allow_withdrawn),
@@ -244,20 +248,6 @@ def verify(  # noqa: PLR0913 - one argument an option
     )
     if not passes:
         ctx.exit(NO)
-
-
-def _verified(
-    shelf: Shelf,
-    one: Standing,
-    expected: str | None = None,
-    signer: str | None = None,
-    publisher: str | None = None,
-) -> Verdict:
-    pinned = one.digest if expected is None else expected
-    return releases.patience().call(
-        f"verifying {one.name}@{one.version}",
-        lambda: verify_folder(shelf.files, f"{one.folder}/", pinned, signer, publisher),
-    )
 
 
 @click.command()
@@ -354,15 +344,22 @@ def export(call: Call, *, release: str, target: str, out: Path, side: str) -> No
     for path, data in files.items():
         store.put(path, data)
     written = sorted(str(out / path) for path in files)
-    call.answer(
-        {"rows": len(chosen), "erased": verdict.erased, "files": written},
-        lambda console: console.print(f"{count_text(len(chosen))} rows in {', '.join(written)}"),
-    )
+    noted = remarks(target, chosen)
+
+    def show(console: Console) -> None:
+        console.print(f"{count_text(len(chosen))} rows in {', '.join(written)}", soft_wrap=True)
+        for one in noted[:_SHOWN]:
+            console.print(one, soft_wrap=True)
+        if len(noted) > _SHOWN:
+            console.print(f"and {count_text(len(noted) - _SHOWN)} more such cells: see --json")
+
+    told = {"rows": len(chosen), "erased": verdict.erased, "files": written, "remarks": noted}
+    call.answer(told, show)
 
 
 def _proved(shelf: Shelf, one: Standing) -> Verdict:
     """Return the verdict on a version; UsageError if it is not whole, or was withdrawn."""
-    verdict = _verified(shelf, one)
+    verdict = releases.verified(shelf, one)
     if not verdict.ok:
         raise UsageError(
             f"{one.name}@{one.version} is not as it was published: {verdict.problems[0]} "

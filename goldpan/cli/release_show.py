@@ -46,12 +46,16 @@ def built_json(built: Built) -> dict[str, Any]:
         "previous": str(built.before) if built.before else None,
         "changes": built.changes.counts(),
         "redaction_policies": dict(built.policies),
+        "why": list(built.why),
+        "population": dict(built.population),
+        "warnings": list(built.population.get("warnings", [])),
     }
 
 
 def show_built(console: Console, built: Built, signed_by: str | None) -> None:
     """Print what came of a build."""
     where = f"{built.name}@{built.version}"
+    show_population(console, built.population)
     if built.level is Level.NONE:
         console.print(f"nothing is new: {where} holds these {count_text(built.rows)} rows already")
         _tell_signer(console, signed_by)
@@ -61,8 +65,29 @@ def show_built(console: Console, built: Built, signed_by: str | None) -> None:
         console.print(policies_text(built.policies), soft_wrap=True)
     if built.before:
         console.print(f"{built.level} after {built.before}: {_counts(built.changes.counts())}")
+        for one in built.why:
+            console.print(f"since {one.replace('`', '')}", soft_wrap=True)
     console.print(f"pin it as {built.name}@sha256:{built.digest}", soft_wrap=True)
     _tell_signer(console, signed_by)
+
+
+def show_population(console: Console, population: Mapping[str, Any]) -> None:
+    """Print which traces a release speaks for, and what in its spec looks like a mistake."""
+    for one in population.get("warnings", []):
+        console.print(marked("yellow", "warning", f": {one}"), soft_wrap=True)
+    if again := population.get("sent_again_otherwise"):
+        told = f": {count_text(again)} traces came more than once, with other content; of each the"
+        console.print(
+            marked("yellow", "warning", f"{told} first counts (docs/releases.md finds them)"),
+            soft_wrap=True,
+        )
+    if "labels" in population:
+        counts = ", ".join(f"{count_text(n)} {what}" for what, n in population["labels"].items())
+        console.print(
+            f"of {count_text(sum(population['labels'].values()))} traces ({counts}) it speaks for "
+            f"{count_text(population['traces'])}: {population['is']}",
+            soft_wrap=True,
+        )
 
 
 def _tell_signer(console: Console, signed_by: str | None) -> None:

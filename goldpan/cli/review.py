@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from batch.reviews import numbers
-from batch.reviews.export import lines
+from batch.reviews.export import WITHDRAW, lines
 from batch.reviews.sight import look
 from goldpan import jobs, wiring
 from goldpan.cli.call import Call, with_call
@@ -27,9 +27,10 @@ from goldpan.submissions import submit as hand_in
 from labels.queue import Queue
 from lake.tables import Lake
 from schemas.errors import UsageError
+from schemas.json_lines import one_line
 
 P = ParamSpec("P")
-VERDICTS: Final = ("pass", "fail", "unknown")
+VERDICTS: Final = ("pass", "fail", "unknown", WITHDRAW)
 
 
 def with_reviewer(function: Callable[P, None]) -> Callable[P, None]:
@@ -100,7 +101,11 @@ def next_(call: Call, *, reviewer: str, count: int, blind: bool) -> None:
 
 @click.command()
 @click.argument("trace_id", required=False)
-@click.option("--verdict", type=click.Choice(VERDICTS), help="What the answer was worth.")
+@click.option(
+    "--verdict",
+    type=click.Choice(VERDICTS),
+    help="What the answer was worth; withdraw takes a review back.",
+)
 @click.option("--comment", help="Why; redacted before it is stored.")
 @click.option("--answer", help="The answer as it should have been; redacted before it is stored.")
 @click.option("--id", "submission_id", help="Sent again under the same id, it is the same review.")
@@ -128,8 +133,9 @@ def submit(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Hand in a review, or many.
 
-    A reviewer has one review of a trace: sending it again changes nothing, and another verdict is
-    refused. With --file the lines that cannot be taken are named, and the exit code then is 1.
+    Of a trace the last word of a reviewer counts: another verdict, answer or comment replaces what
+    was there, `--verdict withdraw` takes it back, and sending it again unchanged changes nothing.
+    With --file the lines that cannot be taken are named, and the exit code then is 1.
 
     \b
     Example:
@@ -139,7 +145,10 @@ def submit(  # noqa: PLR0913 - one argument an option
     if (file is None) == (trace_id is None):
         raise UsageError("Name one trace with its --verdict, or a --file of reviews.")
     if file is None and verdict is None:
-        raise UsageError("Say what the answer was worth: --verdict pass, fail or unknown.")
+        raise UsageError(
+            "Say what the answer was worth: --verdict pass, fail or unknown; or take a review "
+            "back: --verdict withdraw."
+        )
     if file is None:
         one = {"trace_id": trace_id, "verdict": verdict, "comment": comment}
         given = {**one, "expected_response": answer, "submission_id": submission_id}
@@ -180,7 +189,9 @@ def export(call: Call) -> None:
     """
     table = Lake(call.settings.lake).table("reviews")
     wiring.retry().call("reading table reviews", table.refresh)
-    call.write_lines(json.dumps(line, ensure_ascii=False) for line in lines(table))
+    call.write_lines(
+        one_line(json.dumps(line, ensure_ascii=False).encode()).decode() for line in lines(table)
+    )
 
 
 @click.command()
@@ -217,6 +228,12 @@ def _show_stats(console: Console, queue: Queue, now: int) -> None:
         f"{count_text(state['reviewed'])} traces reviewed, {count_text(state['reviewed_late'])} of "
         f"them late, {count_text(state['disputed'])} disputed; Krippendorff's alpha {alpha}"
     )
+    if state["without_trace"]:
+        console.print(
+            f"{count_text(state['without_trace'])} more have feedback and no trace yet: they are "
+            "handed out when it has come",
+            soft_wrap=True,
+        )
     if state["reviewers"]:
         console.print(_reviewers(state))
     if state["segments"]:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from types import FrameType
 import click
 from rich.console import Console
 
-from goldpan import children, wiring
+from goldpan import children, logs, wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.plain_numbers import Whole
 from goldpan.setting_names import variable
@@ -51,6 +52,7 @@ _SPARE_SECONDS = 10.0
     help="Processes on this machine; each has the memory budget of the settings, and its own "
     "metrics port, counted up from the one that is set.",
 )
+@click.option("--number", type=int, default=0, hidden=True, help="Which of several this is.")
 @click.option("--parent", type=int, hidden=True, help="Stop when this process is gone.")
 @click.option("--deadline", type=float, hidden=True, help="When SECONDS end: monotonic clock.")
 @with_call
@@ -62,6 +64,7 @@ def run(  # noqa: PLR0913 - one argument an option
     until_caught_up: bool,
     within: int | None,
     workers: int,
+    number: int,
     parent: int | None,
     deadline: float | None,
 ) -> None:
@@ -79,6 +82,7 @@ def run(  # noqa: PLR0913 - one argument an option
     stop = _stop_on_signals()
     until = _until(until_caught_up=until_caught_up, within=within, deadline=deadline)
     if workers == 1:
+        logs.configure(call.settings.log, worker=f"{socket.gethostname()}/{number}")
         if parent is not None:
             threading.Thread(target=_follow, args=(parent, stop), daemon=True).start()
         _work(call.settings, stop, until)
@@ -158,7 +162,10 @@ def _supervise(call: Call, workers: int, stop: threading.Event, until: _Until) -
         return 0
     command = children.command("stream", "run", f"--parent={os.getpid()}", *until.options())
     started = [
-        Child(_with_config(command, call.config), _environment(call.settings, number))
+        Child(
+            _with_config([*command, f"--number={number}"], call.config),
+            _environment(call.settings, number),
+        )
         for number in range(workers)
     ]
     return Supervisor(

@@ -25,13 +25,13 @@ class Decoder:
     """Decodes the records of one kind.
 
     ``max_record_bytes`` is the length of the longest value that is looked at. The decoder keeps the
-    schemas it has met; use one for the whole life of a worker.
+    schemas it has met; use one for the whole life of a worker. ``kind`` is that of its records.
     """
 
     def __init__(self, kind: RecordKind, schemas: SchemaSource, *, max_record_bytes: int) -> None:
         contract = CONTRACTS[kind]
         record_type = _RECORD_TYPES[kind]
-        self._kind = kind
+        self.kind = kind
         self._max_record_bytes = max_record_bytes
         self._json = JsonReader(contract, record_type)
         self._typed = self._json.typed
@@ -59,7 +59,7 @@ class Decoder:
                 schema_ids.append(schema_id)
                 kept.append(raw)
         decoded = Decoded(
-            kind=self._kind,
+            kind=self.kind,
             topic=topic,
             records=records,
             partitions=[raw.partition for raw in kept],
@@ -99,8 +99,7 @@ class Decoder:
     def _parse(self, value: bytes) -> tuple[Record, str] | Refusal:
         form = detect(value)
         if form is Format.JSON:
-            record = self._json.read(value)
-            return record if isinstance(record, Refusal) else (record, self._json_schema)
+            return self._json.read(value)
         if form is Format.FRAMED_AVRO:
             return self._avro.read_framed(value)
         if form is Format.SINGLE_OBJECT_AVRO:

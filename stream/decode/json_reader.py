@@ -8,8 +8,13 @@ import msgspec
 
 from schemas.contract import Contract
 from schemas.reasons import Reason
+from schemas.records import Trace
+from schemas.surrogates import whole_text
 from stream.decode.envelope import BYTE_ORDER_MARK
 from stream.decode.explain import Explainer, Place, bad_text, not_finite
+from stream.decode.leap import without_leap_seconds
+from stream.decode.openai_chat import NAME as OPENAI_CHAT
+from stream.decode.openai_chat import OtherShapeError, as_contract, is_openai_chat
 from stream.decode.refusal import Refusal
 
 RecordT = TypeVar("RecordT", bound=msgspec.Struct)
@@ -26,18 +31,45 @@ class JsonReader(Generic[RecordT]):
 
     def __init__(self, contract: Contract, record_type: type[RecordT]) -> None:
         self.typed = msgspec.json.Decoder(record_type).decode
+        self._contract, self._schema = contract, contract.fingerprint
+        self._traces = record_type is Trace
         self._explainer = Explainer(contract)
 
-    def read(self, value: bytes) -> RecordT | Refusal:
-        """Return the record, or why the value is none. Never raises for what the value holds."""
+    def read(self, value: bytes) -> tuple[RecordT, str] | Refusal:
+        """Return the record and what names its schema, or why the value is none.
+
+        Never raises for what the value holds. Halves of surrogate pairs become U+FFFD.
+        """
         if value.startswith(BYTE_ORDER_MARK):
             value = value[len(BYTE_ORDER_MARK) :]
+        value = whole_text(value)
         try:
-            return self.typed(value)
+            return self.typed(value), self._schema
         except msgspec.ValidationError as error:
-            return self._explainer.explain(str(error))
+            return self._otherwise(value) or self._explainer.explain(str(error))
         except NOT_VALID as error:
             return self._diagnose(value, str(error))
+
+    def _otherwise(self, value: bytes) -> tuple[RecordT, str] | Refusal | None:
+        """Read a value of another shape that is known; None if it has none."""
+        try:
+            document = msgspec.json.decode(value)
+        except NOT_VALID:
+            return None
+        leaps = without_leap_seconds(document, self._contract)
+        theirs = self._traces and is_openai_chat(document)
+        if not leaps and not theirs:
+            return None
+        try:
+            plain = msgspec.json.encode(as_contract(document) if theirs else document)
+            schema = f"{self._schema}+{OPENAI_CHAT}" if theirs else self._schema
+            return self.typed(plain), schema
+        except msgspec.ValidationError as error:
+            return self._explainer.explain(str(error))
+        except OtherShapeError as error:
+            return Refusal(Reason.WRONG_TYPE, error.detail, error.field)
+        except (OverflowError, RecursionError):  # numbers of any size, and arguments of any depth
+            return None
 
     def _diagnose(self, value: bytes, message: str) -> Refusal:
         """Find out why a value is no JSON, by reading it again with a more tolerant parser."""

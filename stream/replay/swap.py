@@ -6,10 +6,12 @@ are written again with those rows that come. All of it is one commit. Nobody see
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
 
+from lake import chains
 from lake.commit import Condition, Guard, Move
 from lake.erasures import ERASURES_APP, guard
 from lake.ledger import Entry, EntryKind, SourceRange, adopted_app
@@ -23,6 +25,7 @@ from stream.replay.plan import Plan
 
 PLAN_KEY = "goldpan.replay"
 """Names the replay, and the policy, in the metadata of a commit that replaces files."""
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,9 @@ class Swap:
             for span in self.plan.spans
             if (count := counts[span.partition])
         ]
-        self._commit([], new, moves, [self._known()], Entry(EntryKind.REPLAY, ranges))
+        said = chains.read(self.staged.said(chains.CHAIN_KEY), table=self.staged.name)
+        entry = Entry(EntryKind.REPLAY, ranges)
+        self._commit([], new, moves, [self._known()], entry, chains.as_metadata(said))
 
     def _known(self) -> Condition:
         """Return the guard of who has read staged rows after the last refresh of the live table."""
@@ -123,13 +128,14 @@ class Swap:
         ]
         return Entry(EntryKind.REPLAY, ranges)
 
-    def _commit(
+    def _commit(  # noqa: PLR0913, PLR0917 - each argument is one part of a commit
         self,
         old: Sequence[LiveFile],
         new: Sequence[NewFile],
         moves: Sequence[Move],
         guards: Sequence[Condition],
         entry: Entry,
+        said: Mapping[str, str] = _NOTHING,
     ) -> None:
         exchange(
             self.live,
@@ -141,5 +147,5 @@ class Swap:
             token=self.new_token(),
             retry=self.retry,
             now_ms=self.now_ms,
-            metadata={PLAN_KEY: f"{self.plan.name} {self.plan.policy}"},
+            metadata={PLAN_KEY: f"{self.plan.name} {self.plan.policy}", **said},
         )

@@ -7,11 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from batch.labels.calibrate import judgements
 from batch.reviews.desk import Submission
+from batch.reviews.export import lines
 from batch.reviews.log import read_log
 from goldpan.cli.main import run
 from goldpan.submissions import read_lines
 from labels.policy import Policy
+from labels.tallies import by_reviewer
 from lake.erasures import fence
 from lake.ledger import Entry, EntryKind
 from lake.rewrite import Replacement, replace
@@ -76,10 +79,8 @@ def test_a_claim_holds_for_its_lease_and_no_longer(tmp_path: Path) -> None:
     assert mine.hand_out("ann", 1) == []
 
 
-def test_late_work_is_taken_and_a_second_opinion_of_the_same_person_refused(
-    tmp_path: Path,
-) -> None:
-    """A review after its lease counts; sent again it is the same; otherwise it is refused."""
+def test_late_work_is_taken_and_counts_once(tmp_path: Path) -> None:
+    """A review after its lease counts; sent again it is the same."""
     clock = Clock()
     lake = queued(tmp_path)
     mine = desk(lake, clock=clock)
@@ -88,7 +89,6 @@ def test_late_work_is_taken_and_a_second_opinion_of_the_same_person_refused(
     assert judge(mine, item, "ann", sent_as="1").added == [0]
     assert judge(mine, item, "ann", sent_as="1").known == [0]
     assert judge(mine, item, "ann").known == [0]
-    assert "otherwise" in judge(mine, item, "ann", "pass").refused[0]
     assert "no label event" in judge(mine, "nowhere", "ann").refused[0]
     assert len(read_log(lake.table("reviews")).log.reviews) == 1
     assert complaints(lake) == []
@@ -106,6 +106,97 @@ def test_an_id_of_a_submission_belongs_to_one_review(tmp_path: Path) -> None:
     assert judge(mine, first, "ann", sent_as="batch-7").known == [0]
     assert judge(mine, second, "ann", sent_as="8").added == [0]
     assert len(read_log(lake.table("reviews")).log.reviews) == 2
+
+
+def said(lake: Lake, item: str) -> list[tuple[str, bool, str | None]]:
+    """Return verdict, whether it was replaced, and outcome, of each review of a trace."""
+    table = lake.table("reviews")
+    table.refresh()
+    mine = [line for line in lines(table) if line["trace_id"] == item]
+    return [(line["verdict"], line["replaced"], line["outcome"]) for line in mine]
+
+
+def test_the_last_word_of_a_reviewer_counts(tmp_path: Path) -> None:
+    """Corrections and additions are taken, what was said before stays, marked as replaced."""
+    lake = queued(tmp_path)
+    mine = desk(lake)
+    item, other = traces_of(mine.hand_out("ann", 2))
+    for number, verdict in enumerate(("unknown", "fail", "fail")):
+        assert judge(mine, item, "ann", verdict).known == ([0] if number == 2 else [])
+    assert said(lake, item) == [("unknown", True, "fail"), ("fail", False, "fail")]
+    (tally,) = by_reviewer(mine.queue())
+    assert (tally.reviews, tally.failed) == (1, 1)
+    more = Submission(0, item, "ann", "fail", expected_response="It comes tomorrow.")
+    assert mine.take([more]).added == [0]
+    assert mine.take([more]).known == [0]
+    reconciled(lake)
+    assert labels_of(lake)[item].expected_response == "It comes tomorrow."
+    judge(mine, item, "ann", "pass")
+    remark = Submission(0, item, "ann", "pass", comment="After all.")
+    assert (mine.take([remark]).added, mine.take([remark]).known) == ([0], [0])
+    reconciled(lake)
+    after = labels_of(lake)[item]
+    judged = [one.kind for one in after.evidence if one.weight and one.kind.startswith("review")]
+    assert (judged, after.expected_response) == (["review_pass"], None)
+    assert judgements(read_log(lake.table("reviews")).log).failed == {item: False}
+    both = [Submission(n, other, "ann", v) for n, v in ((1, "fail"), (2, "pass"))]
+    assert mine.take(both).added == [1, 2]  # two lines of one file
+    assert said(lake, other)[-1] == ("pass", False, "pass")
+    assert complaints(lake) == []
+
+
+def test_a_review_that_is_taken_back_counts_for_nothing(tmp_path: Path) -> None:
+    """The label forgets it, the item is open again, and who took it back may judge it again."""
+    lake = queued(tmp_path)
+    mine = desk(lake)
+    (item,) = traces_of(mine.hand_out("ann", 1))
+    before = labels_of(lake)[item]
+    assert "to take back" in mine.take([Submission(0, item, "ann", None)]).refused[0]
+    judge(mine, item, "ann", "fail")
+    reconciled(lake)
+    assert item not in traces_of(mine.hand_out("ben", 100))
+    assert mine.take([Submission(0, item, "ann", None)]).added == [0]
+    assert said(lake, item) == [("fail", True, None), ("withdraw", False, None)]
+    reconciled(lake)
+    after = labels_of(lake)[item]
+    assert (after.label, after.p_fail) == (before.label, before.p_fail)
+    assert after.revision > before.revision
+    assert mine.queue().stats(NOW).reviewed == 0
+    assert judge(mine, item, "ann", "pass").added == [0]
+    assert said(lake, item)[-1] == ("pass", False, "pass")
+
+
+def test_a_trace_that_never_came_is_counted_and_handed_out_when_it_has(tmp_path: Path) -> None:
+    """There is nothing to read of it before; its label is decided again when it comes."""
+    votes = [feedback(f"f{n}", "late", value=v, user_id=f"u{n}") for n, v in ((1, 1.0), (2, -1.0))]
+    lake = new_lake(tmp_path, [trace("other"), *votes])
+    reconciled(lake)
+    mine = desk(lake)
+    assert traces_of(mine.hand_out("ben", 9)) == ["other"]
+    assert (mine.queue().stats(NOW).open, mine.queue().stats(NOW).without_trace) == (1, 1)
+    put(lake, [trace("late")], partition=1)
+    reconciled(lake)
+    assert set(traces_of(mine.hand_out("ben", 9))) == {"other", "late"}
+    assert mine.queue().stats(NOW).without_trace == 0
+
+
+@pytest.mark.parametrize("cleared", [0.0, None])
+@pytest.mark.parametrize(("kind", "value"), [("thumbs", -1.0), ("rating", 0.0)])
+def test_a_vote_that_is_taken_back_is_no_longer_in_force(
+    tmp_path: Path, kind: str, value: float, cleared: float | None
+) -> None:
+    """Clients that let people clear a vote send 0 or nothing; a rating of 0 is a rating."""
+    if (kind, cleared) == ("rating", 0.0):
+        return
+    vote = feedback("f1", "back", kind=kind, value=value, user_id="u")
+    lake = new_lake(tmp_path, [trace("back"), vote])
+    reconciled(lake)
+    before = labels_of(lake)["back"]
+    put(lake, [feedback("f2", "back", at=90, kind=kind, value=cleared, user_id="u")], partition=1)
+    reconciled(lake)
+    after = labels_of(lake)["back"]
+    assert before.p_fail > after.p_fail
+    assert [one.kind for one in after.evidence if one.weight] == []
 
 
 def test_an_id_that_stands_twice_in_a_batch_is_refused(tmp_path: Path) -> None:
@@ -336,7 +427,7 @@ class TestCommands:
         assert (told["added"], told["known"]) == (1, 1)
         assert [one["line"] for one in told["refused"]] == [2, 3, 4, 5, 6]
         assert "secret" not in json.dumps(told)
-        assert "`verdict` must be pass, fail or unknown" in told["refused"][1]["reason"]
+        assert "`verdict` must be pass, fail, unknown or withdraw" in told["refused"][1]["reason"]
 
     @pytest.mark.parametrize(
         ("words", "told"),

@@ -32,6 +32,7 @@ name: all
 window: {from: 2000-01-01, to: 2099-01-01}
 size: 10
 redaction_policies: any
+labels: {accept: [pass, fail, unknown, none]}
 """
 
 

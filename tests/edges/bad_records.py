@@ -134,6 +134,8 @@ def _types(kind: RecordKind) -> Iterator[Bad]:
     """Every field with every wrong type, and without those that must be there."""
     for field in CONTRACTS[kind].walk():
         for name, value in _wrong_values(field):
+            if (field.path, name) in _THEIRS:
+                continue
             record = _planted(kind, field.path, value)
             yield Bad(
                 f"{field.path}: {name}",
@@ -146,6 +148,10 @@ def _types(kind: RecordKind) -> Iterator[Bad]:
             yield Bad(
                 f"{field.path}: left out", encode_json(record), (Reason.MISSING_FIELD,), field.path
             )
+
+
+_THEIRS = {("messages[].content", "list"), ("messages[].tool_calls", "null")}
+"""What is no type of the contract's, and is taken as of OpenAI's shape."""
 
 
 def _wrong_values(field: Field) -> Iterator[tuple[str, Any]]:
@@ -233,11 +239,6 @@ def _numbers(kind: RecordKind) -> Iterator[Bad]:
 def _texts(kind: RecordKind) -> Iterator[Bad]:
     reasons = (Reason.BAD_TEXT,)
     field = "response" if kind is RecordKind.TRACE else "comment"
-    for name, half in {"high": "\ud800", "low": "\udc00", "swapped": "\ude00\ud83d"}.items():
-        value = json.dumps(_marked(kind, **{field: f"{mark()}{half}{mark()}"})).encode()
-        yield Bad(f"lone surrogate, {name}", value, reasons, field)
-    key = json.dumps(_marked(kind, attributes={f"{mark()}\ud800": mark()})).encode()
-    yield Bad("lone surrogate in a key", key, reasons, "attributes")
     name = json.dumps(_marked(kind, **{f"{mark()}\ud800": mark()})).encode()
     yield Bad("lone surrogate in a name", name, (*reasons, Reason.UNKNOWN_FIELD), None)
     word = mark().encode()
@@ -296,7 +297,7 @@ def _identities(kind: RecordKind) -> Iterator[Bad]:
 
 def _feedback_values() -> Iterator[Bad]:
     kind, reasons = RecordKind.FEEDBACK, (Reason.OUT_OF_RANGE,)
-    for sort, value in (("thumbs", 7), ("thumbs", 0), ("rating", 1.5), ("rating", -0.1)):
+    for sort, value in (("thumbs", 7), ("thumbs", 0.5), ("rating", 1.5), ("rating", -0.1)):
         encoded = encode_json(_marked(kind, kind=sort, value=value))
         yield Bad(f"{sort} of {value}", encoded, reasons, "value")
     yield Bad("unknown kind", encode_json(_marked(kind, kind=mark())), reasons, "kind")

@@ -36,9 +36,16 @@ def odd_records(kind: RecordKind) -> Iterator[tuple[str, Record]]:
         "ends of Unicode",
         Record(b"k", encode_json(good(kind, 1, **{field: "\0\uffff\U0010ffff"}))),
     )
+    for name, half in {"high": "\ud800", "low": "\udc00", "swapped": "\ude00\ud83d"}.items():
+        cut = json.dumps(good(kind, 1, **{field: f"cut {half}"})).encode()
+        yield f"half a surrogate pair, {name}", Record(b"k", cut)
+    leap = {"started_at" if kind is RecordKind.TRACE else "occurred_at": "2016-12-31T23:59:60Z"}
+    yield "a leap second", Record(b"k", encode_json(good(kind, 1, **leap)))
     yield "time stamp of 1970", Record(b"k", plain, timestamp_ms=1)
     yield "time stamp of the year 9999", Record(b"k", plain, timestamp_ms=253_402_300_799_000)
     if kind is RecordKind.TRACE:
+        parts = [{"role": "user", "content": [{"type": "text", "text": "look"}]}]
+        yield "OpenAI's shape", Record(b"k", encode_json(good(kind, 1, messages=parts)))
         yield "most tokens", Record(b"k", encode_json(good(kind, 1, input_tokens=2**63 - 1)))
         yield "least cost", Record(b"k", encode_json(good(kind, 1, cost_usd=5e-324)))
         yield (
@@ -46,4 +53,5 @@ def odd_records(kind: RecordKind) -> Iterator[tuple[str, Record]]:
             Record(b"k", encode_json(good(kind, 1, started_at="2000-01-01T00:00:00Z"))),
         )
     else:
+        yield "a vote taken back", Record(b"k", encode_json(good(kind, 1, kind="thumbs", value=0)))
         yield "thumbs down", Record(b"k", encode_json(good(kind, 1, kind="thumbs", value=-1)))

@@ -36,6 +36,7 @@ seed: 1
 window: {from: 2026-09-01, to: 2026-10-31}
 size: 60
 redaction_policies: any
+labels: {accept: [pass, fail, unknown, none]}
 near_duplicates: null
 """
 

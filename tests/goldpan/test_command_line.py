@@ -148,7 +148,8 @@ def test_lake_commands_answer_in_json(lake: Path) -> None:
     assert init == {"uri": str(lake), "made": []}
     names = [table["name"] for table in tables["tables"]]
     assert names == ["traces", "feedback", "labels", "quarantine", "redactions", "reviews"]
-    assert verify == {"ok": True, "partitions": [], "problems": []}
+    assert (verify["ok"], verify["partitions"], verify["problems"]) == (True, [], [])
+    assert verify["versions"] == dict.fromkeys(names, 0)
     assert (listed, shown) == ({"groups": []}, {"records": [], "more": 0})
 
 

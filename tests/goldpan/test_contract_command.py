@@ -1,4 +1,4 @@
-"""Producers ask before they send: what is refused, where, and never a word of what it holds."""
+"""Producers ask before they send: what is refused, where, and never a value of what it holds."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_records_that_fit(tmp_path: Path) -> None:
 
 def test_records_that_do_not(tmp_path: Path) -> None:
     """Exit code 1; each is named by its line, field and rule, without its content."""
-    good, unknown = records.trace(1), records.trace(2) | {SECRET: SECRET}
+    good, unknown = records.trace(1), records.trace(2) | {"user_ids": SECRET}
     file = lines(tmp_path, good, unknown, SECRET.encode(), records.trace(3, status=SECRET))
     done = run_goldpan({}, "contract", "check", str(file), "--json")
     told = json.loads(done.stdout)
@@ -46,8 +46,23 @@ def test_records_that_do_not(tmp_path: Path) -> None:
     ]
     assert SECRET not in done.stdout + done.stderr
     shown = run_goldpan({}, "contract", "check", str(file))
-    assert shown.stdout.splitlines()[1].startswith(f"{file}:2: The record has a field")
+    assert shown.stdout.splitlines()[1] == (
+        f"{file}:2: The record has a field that the contract does not know. "
+        "(unknown_field: user_ids (is it user_id?))"
+    )
     assert SECRET not in shown.stdout + shown.stderr
+
+
+def test_unknown_fields_are_named_by_their_path(tmp_path: Path) -> None:
+    """Also within lists, and in records of the shape of OpenAI's; the first few of many."""
+    message = {"role": "user", "content": [{"type": "text", "text": "a"}], "mood": SECRET}
+    theirs = records.trace(1) | {"messages": [message], "request": {"secret": SECRET}}
+    many = records.trace(2) | {f"field{n}": SECRET for n in range(9)}
+    done = run_goldpan({}, "contract", "check", str(lines(tmp_path, theirs, many)), "--json")
+    first, second = json.loads(done.stdout)["misfits"]
+    assert set(first["unknown"]) == {"messages[0].mood", "request.secret"}
+    assert second["unknown"] == [f"field{n}" for n in range(5)]
+    assert SECRET not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("kind", ["trace", "feedback"])

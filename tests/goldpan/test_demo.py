@@ -1,8 +1,11 @@
 """The demo, as a stranger runs it: as a process, with nothing but the package."""
 
 import json
+import socket
 import stat
 import subprocess
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,10 @@ import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
 
+from goldpan.cli.shown import PlainConsole
 from goldpan.demo.broken import broken_traces
+from goldpan.demo.outcome import Example, Refused, look
+from goldpan.demo.show import show
 from goldpan.demo.traffic import shipped_conversations, traces_of
 from tests.servers.worker import run_goldpan
 
@@ -123,3 +129,33 @@ def test_a_lake_is_not_overwritten(shown: dict[str, Any], kept: Path) -> None:
     done: subprocess.CompletedProcess[str] = run_goldpan({}, "demo", "--keep", str(kept))
     assert done.returncode == 2
     assert "is not an empty folder" in done.stderr
+
+
+def test_it_shows_before_it_proves_and_fits_a_terminal(shown: dict[str, Any], kept: Path) -> None:
+    """First a trace and labels, then counts, last the proof; broken records are one sentence."""
+    outcome = replace(
+        look(str(kept / "lake"), []),
+        sent=shown["sent"],
+        formats=shown["formats"],
+        refused=[Refused(**one) for one in shown["quarantined"]],
+        seconds=shown["seconds_to_queryable"],
+        example=Example(**shown["example"]),
+    )
+    out = StringIO()
+    show(PlainConsole(file=out, width=80), outcome)
+    lines = out.getvalue().splitlines()
+    titles = ("One trace", "What the answers", "Personal data", "From Kafka", "What was set", "The")
+    places = [next(i for i, line in enumerate(lines) if line.startswith(t)) for t in titles]
+    assert places == sorted(places)
+    assert places[-1] - places[-2] < 6
+    assert "<EMAIL_ADDRESS:" in out.getvalue() or "<STREET_ADDRESS:" in out.getvalue()
+    proof = lines[places[-1] :]
+    assert [line for line in proof if line.split()[:1] == ["llm.traces/0"]]
+    assert not {"dropped", "erased"} & set(" ".join(proof).split())
+    assert max(map(len, (line for line in lines if not line.startswith("ok: ")))) <= 80
+
+
+def test_each_line_of_the_log_says_which_worker(kept: Path) -> None:
+    """By host and number, so that several in one log can be told apart."""
+    lines = [json.loads(line) for line in (kept / "worker.log").read_text().splitlines()]
+    assert {line["worker"] for line in lines} == {f"{socket.gethostname()}/0"}

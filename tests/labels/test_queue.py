@@ -110,15 +110,19 @@ def test_two_reviewers_who_disagree_call_for_a_third() -> None:
 
 
 def test_sending_a_review_twice_is_sending_it_once() -> None:
-    """The same review again changes nothing; another judgement by the same reviewer is refused."""
+    """The same review again changes nothing; another judgement replaces it and is the later one."""
     queue = queue_of([event(1, "audit")], Log(), rules())
     row = queue.submit(review("t1", "ann"))
     assert row is not None
     assert row.audit_probability == 0.1
     after = queue_of([event(1, "audit")], Log(reviews=(row,)), rules())
     assert after.submit(review("t1", "ann", at=NOW + 5)) is None
-    with pytest.raises(UsageError, match="otherwise"):
-        after.submit(review("t1", "ann", "pass"))
+    other = after.submit(review("t1", "ann", "pass"))
+    assert other is not None
+    assert other.reviewed_at > row.reviewed_at
+    assert Log(reviews=(other, row)).outcomes() == {"t1": "pass"}
+    with pytest.raises(UsageError, match="no review of this trace to take back"):
+        after.submit(review("t1", "bob")._replace(label=None))
     with pytest.raises(UsageError, match="no label event"):
         after.submit(review("t2", "ann"))
     with pytest.raises(UsageError, match="does not belong"):

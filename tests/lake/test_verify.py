@@ -8,7 +8,7 @@ import pytest
 
 from lake.commit import Move, Watch, commit
 from lake.ledger import Entry, EntryKind, Incarnation, SourceRange, adopted_app, position_app
-from lake.tables import Lake, Table
+from lake.tables import LAYOUTS, Lake, Table
 from lake.verify import verify
 from tests.lake.kit import (
     HERE,
@@ -101,6 +101,8 @@ def test_an_empty_lake(tmp_path: Path) -> None:
         "ok": True,
         "partitions": [],
         "problems": [],
+        "versions": dict.fromkeys(LAYOUTS, 0),
+        "files": {"hashed": 0, "unproved": 0, "unproved_paths": [], "not_chosen": 0},
     }
 
 

@@ -12,7 +12,8 @@ with tempfile.TemporaryDirectory() as cache:
         json.dumps(
             {
                 name: [
-                    {key: row[key] for key in ("trace_id", "weight", "messages")} for row in part
+                    {key: row[key] for key in ("trace_id", "weight", "messages", "label")}
+                    for row in part
                 ]
                 for name, part in loaded.items()
             }

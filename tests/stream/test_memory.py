@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -11,7 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import UsageError
-from stream.memory import FIRST_USE, SMALLEST_ROOM, Budget, Gate, release_unused, resident_bytes
+from stream.memory import (
+    ADVISED,
+    FIRST_USE,
+    SMALLEST_ROOM,
+    Budget,
+    Gate,
+    container_bytes,
+    in_mib,
+    release_unused,
+    resident_bytes,
+    short_of_memory,
+)
+from tests.architecture.source import ROOT
 
 MIB = 2**20
 BUDGET = Budget.plan(768 * MIB, 200 * MIB)
@@ -31,13 +44,56 @@ def test_the_parts_fit_into_the_ceiling(ceiling: int, baseline: int) -> None:
 
 
 def test_too_little_is_refused_with_what_would_do() -> None:
-    """The number that the sentence names is the smallest that is accepted."""
+    """In one unit: the least that is accepted, and what the page on capacity advises."""
     with pytest.raises(UsageError, match="MEMORY_BYTES") as refused:
         Budget.plan(10 * MIB, 200 * MIB)
-    least = int(str(refused.value).split("set ")[1].split()[0])
-    Budget.plan(least, 200 * MIB)
+    assert "10MiB is too little" in str(refused.value)
+    least = int(str(refused.value).split("the least is ")[1].split("MiB")[0])
+    Budget.plan(least * MIB, 200 * MIB)
     with pytest.raises(UsageError):
-        Budget.plan(least - 1, 200 * MIB)
+        Budget.plan((least - 1) * MIB, 200 * MIB)
+    page = (ROOT / "docs" / "capacity.md").read_text()
+    assert f"{in_mib(ADVISED)} or more" in page
+    assert f"set {in_mib(ADVISED)} or more" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "container", "told"),
+    [
+        (1024, 1180, None),
+        (1024, None, None),
+        (768, 845, None),
+        (1024, 1024, "give the container 1127MiB"),
+        (1024, 512, "the container may take 512MiB"),
+        (512, None, "768MiB or more are advised"),
+        (512, 300, "give the container 564MiB"),
+    ],
+)
+def test_limits_that_are_too_low_are_reported(
+    ceiling: int, container: int | None, told: str | None
+) -> None:
+    """That of the container, in which the kernel would end the worker, and the worker's own."""
+    limit = None if container is None else container * MIB
+    said = short_of_memory(ceiling * MIB, limit)
+    assert said is None if told is None else told in (said or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "limit"),
+    [
+        ("memory.max", "536870912\n", 512 * MIB),
+        ("memory.max", "max\n", None),
+        ("memory/memory.limit_in_bytes", "536870912\n", 512 * MIB),
+        ("memory/memory.limit_in_bytes", "9223372036854771712\n", None),
+    ],
+)
+def test_the_limit_of_the_container_is_read(
+    tmp_path: Path, name: str, text: str, limit: int | None
+) -> None:
+    """As both versions of cgroups write it; none is no limit."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+    assert container_bytes(tmp_path) == limit
 
 
 @given(st.integers(1, 2**40))

@@ -138,6 +138,7 @@ def test_a_release_is_a_reference(at: Path, capsys: pytest.CaptureFixture[str]) 
         "strata": ["label", "status"],
         "allocation": {"by": "error_biased", "floor": 50},
         "redaction_policies": "any",
+        "labels": {"accept": ["pass", "fail", "unknown", "none"]},
         "near_duplicates": None,
     }
     (at / "spec.yaml").write_text(json.dumps(spec))
@@ -152,6 +153,10 @@ def test_a_release_is_a_reference(at: Path, capsys: pytest.CaptureFixture[str]) 
     errors = {share["value"]: share["before"] for share in status["shares"]}["error"]
     assert errors == pytest.approx(0.05, abs=0.02)  # weighted back: the release holds far more
     assert run([*asked, "--days", "3"]) == 2
+    (at / "spec.yaml").write_text(json.dumps(spec | {"name": "gold", "labels": {}}))
+    assert run(["release", "build", "spec.yaml"]) == 0
+    assert run(["drift", "--until", str(LAST), "--release", "gold"]) == 2
+    assert "speaks for traces labelled pass or fail" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("until", ["0001-01-01", "0001-02-01", "9999-12-31"])

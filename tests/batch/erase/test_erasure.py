@@ -15,16 +15,19 @@ from batch.erase.place import Place
 from batch.erase.receipt import read
 from batch.erase.rows import event_marks_of, events_of
 from batch.erase.wanted import Marks
+from goldpan.proofs import audit_rules
 from lake import erasures
+from lake.audit_proofs import AuditRules
 from lake.commit import Move, Watch, commit
 from lake.config import LakeSettings
+from lake.deep import Deep
 from lake.ledger import Entry, EntryKind, Source, SourceRange
 from lake.rewrite import Replacement, replace
 from lake.stored import live_files, read_rows, write_again
 from lake.tables import LAYOUTS, Lake
 from lake.verify import verify
 from redact.audit import chained
-from redact.keys import SealKey
+from redact.keys import Keys, SealKey
 from redact.pseudonyms import Pseudonyms
 from redact.quarantine import Sealer
 from redact.signing import Signer
@@ -177,6 +180,18 @@ def test_the_chain_of_the_audit_still_holds(lake: Lake) -> None:
         if row["fingerprint"] is not None:
             assert row in before
             assert row["chain"] == _hashed(row)
+    assert _walked(lake, audit_rules(again(lake), [KEYS])) == []
+    for rules in (AuditRules(chained), audit_rules(again(lake), [Keys.derive(b"x" * 32)])):
+        [said] = _walked(lake, rules)
+        assert said.startswith("table redactions: 11 rows say nothing any more, and no receipt")
+
+
+def _walked(lake: Lake, rules: AuditRules) -> list[str]:
+    """What a proof says that walks the audit; all files have hashes, those written again too."""
+    report = verify(again(lake), deep=True, how=Deep(audit=rules))
+    assert report.files is not None
+    assert report.files.unproved == []
+    return list(report.problems)
 
 
 def _hashed(row: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ DOCUMENT: dict[str, Any] = {
     "strata": ["label", "status"],
     "allocation": {"by": "error_biased", "floor": 2},
     "redaction_policies": "any",
+    "labels": {"accept": ["pass", "fail", "unknown", "none"]},
     "near_duplicates": None,
     "holdout": {"share": 0.3},
 }

@@ -153,3 +153,43 @@ def test_wrong_use_is_told_in_a_sentence(
     assert done.returncode == code
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_pin_is_pulled_into_a_folder(run: Run, place: Path) -> None:
+    """Proved by the digest, again without harm, brought up to date; nothing else is replaced."""
+    spec = place / "fifth.yaml"
+    spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: fifth"))
+    first = json.loads(run("release", "build", str(spec), "--json").stdout)
+    pinned = f"fifth@{first['digest']}"
+    told = json.loads(run("release", "pull", pinned, "pulled/fifth", "--json").stdout)
+    assert (told["ok"], told["pinned"], told["rows"]) == (True, True, first["rows"])
+    assert run("release", "pull", pinned, "pulled/fifth").returncode == 0
+    assert run("release", "verify", "pulled/fifth", "--expect", first["digest"]).returncode == 0
+    assert "pin it as fifth@sha256" in run("release", "pull", "fifth", "pulled/fifth").stdout
+    gone = rows_of(place / "pulled" / "fifth")[0]["trace_id"]
+    erased(shelf(place / "lake" / "releases"), [gone], 1)
+    assert "ok except 1 erased rows" in run("release", "pull", pinned, "pulled/fifth").stdout
+    assert gone not in {row["trace_id"] for row in rows_of(place / "pulled" / "fifth")}
+    other = run("release", "pull", "fifth@2.0.0", "pulled/fifth")
+    assert (other.returncode, "something else" in other.stderr) == (2, True)
+    run("release", "withdraw", "fifth@2.0.0", "--reason", "an example")
+    assert run("release", "pull", "fifth@2.0.0", "pulled/sixth").returncode == 1
+    data = place / "lake" / "releases" / "fifth" / "1.0.0" / "manifest.json"
+    data.write_text(data.read_text().replace('"fifth"', '"other"', 1))
+    assert run("release", "pull", pinned, "pulled/seventh").returncode == 1
+    assert not (place / "pulled" / "sixth").exists()
+    assert not (place / "pulled" / "seventh").exists()
+
+
+def test_the_page_s_example_for_ci_runs(run: Run, place: Path) -> None:
+    """Each call of goldpan in the workflow is one that there is, with its pin in place."""
+    spec = place / "ci.yaml"
+    spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: ci"))
+    first = json.loads(run("release", "build", str(spec), "--json").stdout)
+    found = re.findall(r"- run: (goldpan .*)", PAGE)
+    assert len(found) == 2
+    for line in found:
+        plain = line.replace("$GOLDEN", f"ci@{first['digest']}")
+        arguments = shlex.split(re.sub(r" --signed-by \S+ \S+ \S+", "", plain))[1:]
+        done = run(*(f"ci-{a[2:]}" if a.startswith("./") else a for a in arguments))
+        assert done.returncode == 0, (line, done.stderr)

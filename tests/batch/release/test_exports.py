@@ -1,14 +1,16 @@
 """Exports are read by the tools they are for."""
 
+import codecs
 import csv
 import io
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from batch.release.exports import FORMATS
+from batch.release.exports import FORMATS, remarks
 from batch.release.files import DATA
 from batch.release.reading import read_rows
 from batch.release.rows import json_rows
@@ -16,15 +18,27 @@ from tests.partners.environment import Partners
 from tests.partners.promptfoo import Promptfoo
 
 Rows = list[dict[str, Any]]
+LINE_ENDS = "\x85\u2028\u2029\x0b\x1c"
 
 
 @pytest.fixture(scope="module")
 def rows(published: Path) -> Rows:
-    """The rows of a release, one of them with an expected response."""
+    """The rows of a release, one of them with an expected response, two that ask the same.
+
+    Some texts hold what readers of lines take for the end of one.
+    """
     data = (published / "support" / "1.0.0" / DATA).read_bytes()
     found = json_rows(read_rows(data))
     found[0]["expected_response"] = "=so"
+    asked = [found[0]["messages"][0] | {"role": "user", "content": f"hello{LINE_ENDS}again"}]
+    found[0] |= {"messages": asked, "label": "pass", "response": f"Good{LINE_ENDS}morning"}
+    found[1] |= {"messages": asked, "label": "fail", "response": "We are closed."}
     return found
+
+
+def labels(told: Iterable[tuple[str, str]], rows: Rows) -> bool:
+    """Tell whether a tool has each row with its label, and nothing else."""
+    return sorted(told) == sorted((row["trace_id"], row["label"]) for row in rows)
 
 
 def lines(rows: Rows, target: str) -> Rows:
@@ -32,6 +46,14 @@ def lines(rows: Rows, target: str) -> Rows:
     files = FORMATS[target](rows, "support", "1.0.0")
     (data,) = files.values()
     return [json.loads(line) for line in data.splitlines()]
+
+
+@pytest.mark.parametrize("target", ["jsonl", "mlflow", "langfuse", "langsmith", "promptfoo"])
+def test_every_reader_of_lines_finds_as_many(rows: Rows, target: str) -> None:
+    """Nothing in a text is taken for the end of a line, and each text is what it was."""
+    (data,) = FORMATS[target](rows, "support", "1.0.0").values()
+    assert len(data.decode().splitlines()) == data.count(b"\n") == len(rows)
+    assert [json.loads(line) for line in data.decode().splitlines()] == lines(rows, target)
 
 
 def test_jsonl_holds_all_but_the_salt(rows: Rows) -> None:
@@ -42,12 +64,40 @@ def test_jsonl_holds_all_but_the_salt(rows: Rows) -> None:
 def test_csv_is_read_back_and_runs_nothing(rows: Rows) -> None:
     """Texts that a spreadsheet would run get a quote before; nested values are JSON."""
     (data,) = FORMATS["csv"](rows, "support", "1.0.0").values()
-    found = list(csv.DictReader(io.StringIO(data.decode())))
+    assert data.startswith(codecs.BOM_UTF8)
+    found = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
     assert [row["trace_id"] for row in found] == [row["trace_id"] for row in rows]
     assert json.loads(found[0]["messages"]) == rows[0]["messages"]
     assert found[0]["expected_response"] == "'=so"
     starts = {value[:1] for row in found for value in row.values()}
     assert not starts & {"=", "+", "@"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n=SUM(A1:A9)",
+        "\uff1dSUM(A1:A9)",
+        " \u200b\uff0b1",
+        "\ufeff@SUM(1)",
+        "\t-1",
+        "\ufe632",
+        "\x00=1",
+    ],
+)
+def test_no_cell_begins_as_a_formula(rows: Rows, text: str) -> None:
+    """White space, characters without width and full-width signs hide no formula."""
+    (data,) = FORMATS["csv"]([rows[0] | {"response": text}], "support", "1.0.0").values()
+    (found,) = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+    assert found["response"] == f"'{text}"
+
+
+def test_cells_that_a_spreadsheet_cuts_are_named(rows: Rows) -> None:
+    """What does not fit into a cell is said by row and column; other formats hold any text."""
+    wide = [rows[0], rows[1] | {"response": "x" * 42_000}]
+    (remark,) = remarks("csv", wide)
+    assert remark.startswith("row 3, column response: 42,000 characters")
+    assert not remarks("mlflow", wide)
 
 
 def written(rows: Rows, target: str, folder: Path) -> Path:
@@ -71,14 +121,16 @@ def test_huggingface_reads_the_folder(rows: Rows, partners: Partners, tmp_path: 
         row = by_id[one["trace_id"]]
         assert one["weight"] == row["weight"]
         assert [m["content"] for m in one["messages"]] == [m["content"] for m in row["messages"]]
+    everything = loaded["development"] + loaded["holdout"]
+    assert labels(((one["trace_id"], one["label"]) for one in everything), rows)
 
 
 def test_mlflow_merges_the_records(rows: Rows, partners: Partners, tmp_path: Path) -> None:
     """An evaluation dataset takes every record once, with its expectations."""
     file = written(rows, "mlflow", tmp_path)
     records = partners.run("read_mlflow.py", file, cwd=tmp_path)
-    messages = {json.dumps(row["messages"], sort_keys=True) for row in rows}
-    assert len(records) == len(messages)
+    told = [(one["inputs"]["trace_id"], one["expectations"]["label"]) for one in records]
+    assert labels(told, rows)
     assert "=so" in [known["expectations"].get("expected_response") for known in records]
 
 
@@ -86,7 +138,8 @@ def test_langfuse_takes_the_items(rows: Rows, partners: Partners, tmp_path: Path
     """Every line is what ``create_dataset_item`` takes; ids are their own, so twice is once."""
     read = partners.run("read_langfuse.py", written(rows, "langfuse", tmp_path), cwd=tmp_path)
     assert read["unknown"] == []
-    assert len({item["id"] for item in read["items"]}) == len(rows)
+    by_id = {item["id"]: item["metadata"] for item in read["items"]}
+    assert labels(((told["trace_id"], told["label"]) for told in by_id.values()), rows)
 
 
 def test_langsmith_takes_the_examples(rows: Rows, partners: Partners, tmp_path: Path) -> None:
@@ -96,7 +149,16 @@ def test_langsmith_takes_the_examples(rows: Rows, partners: Partners, tmp_path: 
     for example, row in zip(read["examples"], rows, strict=True):
         assert example["inputs"] == {"messages": row["messages"]}
         assert example["split"] == row["split"]
-    assert len({example["id"] for example in read["examples"]}) == len(rows)
+    by_id = {
+        one["id"]: (
+            one["metadata"]["trace_id"],
+            one["reference_outputs"]["label"]
+            if "reference_outputs" in one
+            else one["outputs"]["label"],
+        )
+        for one in read["examples"]
+    }
+    assert labels(by_id.values(), rows)
 
 
 HOSTILE = (
@@ -127,6 +189,8 @@ def test_promptfoo_takes_texts_as_they_are(
     texts = promptfoo.evaluate(file, "{{expected_response}}")
     assert sorted(one["response"]["output"] for one in texts) == sorted(HOSTILE)
     assert all(one["success"] for one in texts)
+    known = {json.dumps(one["vars"], sort_keys=True) for one in texts}
+    assert len(known) == len(said)  # by these it knows a test again
     messages = promptfoo.evaluate(file, "{{messages}}")
     found = [json.loads(one["response"]["output"])[0]["content"] for one in messages]
     assert sorted(found) == sorted(HOSTILE)

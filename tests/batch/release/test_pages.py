@@ -29,7 +29,7 @@ def test_the_datasheet_says_what_matters(folder: Path) -> None:
         "What is in it",
         "How it was chosen",
         "Labels",
-        "Segments against production",
+        "Segments against the traces that it speaks for",
         "What difference it can show",
         "Personal data",
         "Known gaps",
@@ -50,7 +50,7 @@ def test_the_numbers_of_the_datasheet_are_those_of_the_rows(folder: Path) -> Non
         count = sum(row["label"] == label for row in rows)
         assert re.search(rf"^\| {label} \| {count} \|", sheet, re.MULTILINE)
     traces = json.loads((folder / MANIFEST).read_text())["population"]["traces"]
-    assert f"{traces} traces fitted the spec" in sheet
+    assert f"{traces} traces could be drawn" in sheet
 
 
 def test_the_starter_is_of_the_development_side_and_of_every_stratum(folder: Path) -> None:

@@ -8,6 +8,7 @@ cells that are hashed as the query hashes them.
 import hashlib
 import math
 import random
+import unicodedata
 from collections import Counter, defaultdict
 from functools import cache
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 from batch.release.allocation import Stratum, allocate
 from batch.release.choose import Cell, Member, Share, draw, weigh
 from batch.release.estimate import Weighed, estimate
-from batch.release.near import compared_text, jaccard, shingles, unlike
+from batch.release.near import Compared, compared, jaccard, shingles, unlike
 from batch.release.power import detectable
 from batch.release.spec import Allocation, NearDuplicates
 from goldpan.demo.traffic import shipped_conversations, traces_of
@@ -272,7 +273,7 @@ def test_near_duplicates_have_full_precision_and_high_recall() -> None:
     rng = random.Random(5)  # noqa: S311
     rule = NearDuplicates()
     answers = [
-        compared_text({"messages": t["messages"], "response": t["response"]})
+        "\n".join(compared({"messages": t["messages"], "response": t["response"]}).texts)
         for c in shipped_conversations()
         for t in traces_of(c, started_at=0)[::3]
     ]
@@ -283,8 +284,8 @@ def test_near_duplicates_have_full_precision_and_high_recall() -> None:
         for changes in (0.002, 0.01, 0.03, 0.1):
             changed = [w if rng.random() > changes else f"other{rng.randrange(99)}" for w in words]
             texts.append(" ".join(changed))
-    stays = set(unlike(texts, rule))
-    found = [shingles(text, rule.shingle) for text in texts]
+    stays = set(unlike([Compared((text,)) for text in texts], rule))
+    found = [shingles([text], rule.shingle) for text in texts]
     kept: list[frozenset[str]] = []
     expected = []
     for each in found:
@@ -298,3 +299,54 @@ def test_near_duplicates_have_full_precision_and_high_recall() -> None:
     print(f"\n{sum(expected)} near-duplicates: precision {precision:.3f}, recall {recall:.3f}")
     assert precision == 1.0
     assert recall >= 0.99
+
+
+def said(user: str, answer: str | None, *tools: tuple[str, str]) -> Compared:
+    """Return what is compared of a trace with one message, an answer and calls of tools."""
+    calls = [{"name": name, "arguments": arguments} for name, arguments in tools]
+    message = {"role": "user", "content": user, "tool_calls": []}
+    return compared({"messages": [message], "response": answer, "tool_calls": calls})
+
+
+ZH = "我想知道明天下午从这里坐火车到市中心的博物馆大概需要多长时间"
+ES = "¿Cuál es la dirección de la estación más próxima?"
+LONG = "please look after the table that i booked for the evening of the day after tomorrow, thanks"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        (said("😂", "🙏🙏"), said("…!", "♥♥♥"), False),
+        (said("😂", "🙏"), said("😂", "🙏"), True),
+        (said("👍 great", None), said("👎 great", None), False),
+        (said("❤️", "?"), said("❤", "?"), True),
+        (said("", ""), said("", None), True),
+        (
+            said(LONG, "", ("reserve_table", '{"n": 4}')),
+            said(LONG, "", ("cancel_table", '{"id": "x9"}')),
+            False,
+        ),
+        (said(LONG, "", ("look", "{}")), said(LONG, "", ("look", "{}")), True),
+        (said(LONG, ""), said(LONG, "", ("look", "{}")), False),
+        (said(ZH, "大约需要四十分钟。"), said(f"{ZH}呢", "大约需要四十分钟。哦"), True),
+        (
+            said(ZH, "大约四十分钟"),
+            said("昨天晚上我家的网络突然断开了应该怎么重新连接", "请重启"),
+            False,
+        ),
+        (said("ช่วยบอกเวลาเปิดของพิพิธภัณฑ์วันเสาร์หน่อยครับ", "เก้าโมง"),) * 2 + (True,),
+        (
+            said(unicodedata.normalize("NFC", ES), "Está aquí."),
+            said(unicodedata.normalize("NFD", ES), unicodedata.normalize("NFD", "Está aquí.")),
+            True,
+        ),
+        (
+            said("WHERE IS MY PARCEL", "\uff28\uff25\uff32\uff25"),
+            said("where is my parcel", "here"),
+            True,
+        ),
+    ],
+)
+def test_what_counts_as_nearly_the_same(one: Compared, other: Compared, *, alike: bool) -> None:
+    """Signs, calls and scripts without spaces are compared; case and encoding are not."""
+    assert unlike([one, other], NearDuplicates()) == ([0] if alike else [0, 1])

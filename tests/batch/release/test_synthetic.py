@@ -205,7 +205,7 @@ def test_the_pages_count_them_apart(lake: Lake) -> None:
     assert f"{len(synthetic(draft))} more rows are not of production" in pages[0]
     assert GENERATOR_NAME in pages[0]
     assert "Synthetic" not in pages[1]
-    for title in ("## Labels", "## Segments against production", "## What difference it can show"):
+    for title in ("## Labels", "## Segments against the traces", "## What difference it can show"):
         first, second = (page.split(title)[1].split("\n## ")[0] for page in pages)
         assert first == second
 

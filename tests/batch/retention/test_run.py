@@ -9,8 +9,7 @@ import pytest
 from batch.compact import compact
 from batch.compact import plan as compaction
 from batch.retention.purge import purge
-from batch.retention.run import RETENTION_KEY
-from lake.retention import PSEUDONYMS, ROWS, SEALED, TEXT, whole_from
+from lake.retention import PSEUDONYMS, RETENTION_KEY, ROWS, SEALED, TEXT, whole_from
 from lake.tables import LAYOUTS, Lake
 from lake.verify import verify
 from tests.batch.retention.kit import (

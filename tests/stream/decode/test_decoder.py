@@ -151,27 +151,9 @@ BAD_VALUES: dict[str, tuple[bytes | None, Reason, str | None]] = {
     "deep map": (b'{"attributes":' + b'{"a":' * 100_000, Reason.WRONG_TYPE, "attributes"),
     "deep and never closed": (b'{"nan": NaN, "a":' + b"[" * 100_000, Reason.UNKNOWN_FIELD, None),
     "deep behind a broken text": (
-        b'{"app": "\\ud800", "b":' + _nested(100_000) + b"}",
+        b'{"app": "\xed\xa0\x80", "b":' + _nested(100_000) + b"}",
         Reason.TOO_DEEP,
         None,
-    ),
-    "lone surrogate": (_dumps(trace(1, response="a\ud800b")), Reason.BAD_TEXT, "response"),
-    "lone surrogate at the end": (_dumps(trace(1, response="\ud800")), Reason.BAD_TEXT, "response"),
-    "lone low surrogate": (_dumps(trace(1, response="\udc00")), Reason.BAD_TEXT, "response"),
-    "lone surrogate in a list": (
-        _dumps(trace(1, messages=[{"role": "user"}, {"role": "user", "content": "\udfff"}])),
-        Reason.BAD_TEXT,
-        "messages[].content",
-    ),
-    "lone surrogate in a map": (
-        _dumps(trace(1, attributes={"a": "\ud800"})),
-        Reason.BAD_TEXT,
-        "attributes",
-    ),
-    "lone surrogate in a key": (
-        _dumps(trace(1, attributes={"\ud800": "a"})),
-        Reason.BAD_TEXT,
-        "attributes",
     ),
     "broken UTF-8": (
         encode_json(trace(1)).replace(b"airline-support", b"air\xffline"),
@@ -290,7 +272,7 @@ def test_a_trace_that_breaks_the_contract_names_field_and_rule(name: str) -> Non
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"kind": "thumbs", "value": 0}, "value"),
+        ({"kind": "thumbs", "value": 0.5}, "value"),
         ({"kind": "thumbs", "value": 2}, "value"),
         ({"kind": "rating", "value": 1.01}, "value"),
         ({"kind": "rating", "value": -1}, "value"),
@@ -301,7 +283,7 @@ def test_a_trace_that_breaks_the_contract_names_field_and_rule(name: str) -> Non
     ],
 )
 def test_feedback_that_breaks_the_contract(change: dict[str, Any], field: str) -> None:
-    """The value of thumbs is -1 or +1, that of a rating from 0 to 1; the rest as for traces."""
+    """The value of thumbs is -1, 0 or +1, that of a rating from 0 to 1; the rest as for traces."""
     rejected = _reject(encode_json(feedback(1, **change)), RecordKind.FEEDBACK)
     assert (rejected.reason, rejected.field) == (Reason.OUT_OF_RANGE, field)
 
@@ -310,6 +292,7 @@ def test_feedback_that_breaks_the_contract(change: dict[str, Any], field: str) -
     "change",
     [
         {"kind": "thumbs", "value": -1},
+        {"kind": "thumbs", "value": 0},
         {"kind": "thumbs", "value": ...},
         {"kind": "rating", "value": 1},
         {"kind": "custom", "value": 1e6},

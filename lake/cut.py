@@ -1,0 +1,191 @@
+"""One consistent cut through the lake: each table's handle is taken once, and its log ends there.
+
+Tables are taken in the reverse order of their commits. A flush commits to quarantine, then to the
+audit, then to the primary table; labels follow. So what a commit of one table says of another is in
+the cut of that other, if it is anywhere: labels are taken first, quarantine last.
+
+What cannot be read is damage where the store answers, and no answer where it does not. A store that
+is there and a log that delta-rs cannot make sense of are damage.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, NoReturn
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lake.ledger import LoggedEntry, Source, read_ledger
+from lake.log import Commit, DamagedLogError, commit_path, history
+from lake.parquet import PARTITION_COLUMN
+from lake.retry import Retry
+from lake.tables import LAYOUTS, Lake, Table
+from schemas.arrow import AUDIT, LABELS, PRIMARY_TABLES, QUARANTINE, REVIEWS
+from schemas.errors import FatalError, RetryableError
+
+ORDER: Final = (REVIEWS, LABELS, *PRIMARY_TABLES, AUDIT, QUARANTINE)
+"""The tables in the reverse order of their commits."""
+_TRIES: Final = 3  # at a log that cannot be read, where the store answers
+_LAST: Final = 8  # files of a log that are read to see whether the store answers
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A table as of one version, with its log up to there and no further.
+
+    ``active`` are its files, see `Table.active_files`.
+    ``commits`` are without a gap; they begin at version 0 unless the log has lost its beginning.
+    """
+
+    table: Table
+    version: int
+    active: pa.Table
+    commits: Sequence[Commit]
+
+    @property
+    def name(self) -> str:
+        """Return the name of the table."""
+        return self.table.name
+
+    @property
+    def begins(self) -> int:
+        """Return the version that the log begins at."""
+        return self.commits[0].version if self.commits else self.version + 1
+
+    @property
+    def whole(self) -> bool:
+        """Return whether the log has its beginning, so that its sums mean something."""
+        return self.begins == 0
+
+    @cached_property
+    def ledger(self) -> list[LoggedEntry]:
+        """Return the ledger entries, oldest first; FatalError if one cannot be read."""
+        said = [{**commit.info, "version": commit.version} for commit in self.commits]
+        return read_ledger(said, table=self.name)
+
+    @cached_property
+    def files(self) -> Mapping[str, tuple[str, int, int | None]]:
+        """Return day, size in bytes and rows (as the log says) of each file, by path."""
+        if not len(self.active):
+            return {}
+        columns = ("path", f"partition.{PARTITION_COLUMN}", "size_bytes", "num_records")
+        rows = zip(*(self.active[c].to_pylist() for c in columns), strict=True)
+        return {path: (str(day), size, many) for path, day, size, many in rows}
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows the log says that the files hold."""
+        return int(pc.sum(self.active["num_records"]).as_py() or 0) if len(self.active) else 0
+
+    def positions(self, sources: Sequence[Source]) -> Mapping[Source, int | None]:
+        """Return the positions; None where a source has none."""
+        return self.table.positions(sources)
+
+    def said(self, key: str) -> list[tuple[int, Any]]:
+        """Return what commits say under a key of their metadata, by version, oldest first."""
+        return [(one.version, one.info[key]) for one in self.commits if key in one.info]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What could be read of a lake, by table, and what was found wrong in doing so.
+
+    ``missing`` are tables of which nothing is there. ``unfinished`` says why not all could be read:
+    the store did not answer.
+    """
+
+    tables: Mapping[str, Seen]
+    problems: Sequence[str] = ()
+    missing: Sequence[str] = ()
+    unfinished: str | None = None
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """Return the version of each table, by name."""
+        return {name: self.tables[name].version for name in LAYOUTS if name in self.tables}
+
+
+def take(lake: Lake, retry: Retry | None = None) -> Cut:
+    """Take the tables of a lake, each once.
+
+    Raises FatalError if there is no lake at all. A store that does not answer in the time that
+    ``retry`` allows ends it with what there is so far; without one, it raises RetryableError.
+    """
+    tables: dict[str, Seen] = {}
+    problems: list[str] = []
+    missing: list[str] = []
+    for name in ORDER:
+        opening = _Opening(lake, name, tries=_TRIES if retry else 1)
+        try:
+            found = retry.call(f"opening table {name}", opening.step) if retry else opening.step()
+        except DamagedLogError as error:
+            problems.append(str(error))
+            continue
+        except (FatalError, RetryableError) as error:
+            if retry is None:
+                raise
+            return Cut(tables, problems, unfinished=str(error))
+        if found is None:
+            missing.append(name)
+            continue
+        tables[name] = found
+        if not found.whole:
+            problems.append(
+                f"the log of table {name} begins at version {found.begins}; what lies before "
+                "cannot be proved"
+            )
+    if missing and not tables and not problems:
+        lake.table(next(name for name in LAYOUTS if name in missing))  # says that none is there
+    return Cut(tables, [*_lost(tables, missing), *problems], missing)
+
+
+def _lost(tables: Mapping[str, Seen], missing: Sequence[str]) -> list[str]:
+    """Return a sentence for each table that is not there, where others show that it was."""
+    used = [name for name in LAYOUTS if name in tables and tables[name].ledger]
+    return [
+        f"table {name} is gone, but table {used[0]} holds what was committed beside it: put it "
+        "back from a copy of the lake before a worker starts"
+        for name in missing
+        if used
+    ]
+
+
+class _Opening:
+    """Opens one table; remembers how often its log could not be read."""
+
+    def __init__(self, lake: Lake, name: str, *, tries: int) -> None:
+        self._lake, self._name, self._left = lake, name, tries
+        self._files = lake.location.files(name)
+
+    def step(self) -> Seen | None:
+        """Return the table, None if there is none.
+
+        Raises DamagedLogError for damage, RetryableError or FatalError for a store without answer.
+        """
+        if self._files.find(commit_path(0)) is None and not self._log():
+            return None
+        try:
+            table = self._lake.table(self._name)
+            table.refresh()
+            version, active = table.handle.version(), table.active_files()
+        except RetryableError as error:
+            self._left -= 1
+            if self._left > 0:
+                raise
+            self._judge(error)
+        seen = Seen(table, version, active, history(self._files, version, table=self._name))
+        _ = seen.ledger  # which may be damaged
+        return seen
+
+    def _log(self) -> list[str]:
+        return [path for path, _ in self._files.walk("_delta_log")]
+
+    def _judge(self, error: RetryableError) -> NoReturn:
+        """Tell a log that is damaged from a store that does not answer, which raises as it does."""
+        for path in self._log()[-_LAST:]:
+            self._files.find(path)
+        raise DamagedLogError(
+            f"table {self._name}: the store answers, but the log cannot be read ({error}): put it "
+            "back from a copy of the lake"
+        ) from error

@@ -1,0 +1,113 @@
+"""The head of a lake: the version of each table, and a hash of its log up to there.
+
+All that proves a lake lies beside it, where the same hands may reach. Whoever keeps a head outside,
+or signs it, can have a later state proved to continue it: nothing that the logs said by then was
+changed, taken away or made again. And the logs bear the hashes of the files.
+
+The hash of a log is that of its commits in order, each mixed with the hash so far. Bounds in the
+statistics of files are left out, since an erasure widens them (`lake.bounds`).
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lake.cut import Cut, Seen
+from schemas.errors import UsageError
+
+FORMAT: Final = 1
+_DIGITS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A log from version ``begins`` to ``version``, and the SHA-256 (hex digits) of all of it."""
+
+    version: int
+    sha256: str
+    begins: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The marks of the tables, by name."""
+
+    tables: Mapping[str, Mark]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is kept, and what is signed: always the same for the same head."""
+        return {
+            "format": FORMAT,
+            "tables": {
+                name: {"version": one.version, "begins": one.begins, "sha256": one.sha256}
+                for name, one in sorted(self.tables.items())
+            },
+        }
+
+
+def of_cut(cut: Cut) -> Head:
+    """Return the head of what was read of a lake."""
+    marks = {
+        name: Mark(seen.version, _hash(seen, seen.version), seen.begins)
+        for name, seen in cut.tables.items()
+        if seen.commits
+    }
+    return Head({name: marks[name] for name in cut.versions if name in marks})
+
+
+def from_json(body: Any, *, where: str) -> Head:
+    """Read a head; UsageError, naming ``where``, if it is none, or is one of no table."""
+    try:
+        if body["format"] != FORMAT:
+            raise UsageError(f"{where}: a head of format {body['format']}: use a newer goldpan")
+        tables = {name: _mark(one) for name, one in body["tables"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UsageError(f"{where} is no head of a lake") from None
+    if not tables:
+        raise UsageError(f"{where} is a head of no table, which proves nothing")
+    return Head(tables)
+
+
+def _mark(body: Mapping[str, Any]) -> Mark:
+    digest = body["sha256"]
+    if len(bytes.fromhex(digest)) * 2 != _DIGITS:
+        raise ValueError(digest)
+    version, begins = body["version"], body["begins"]
+    if type(version) is not int or type(begins) is not int or not 0 <= begins <= version:
+        raise ValueError(version)
+    return Mark(version, digest, begins)
+
+
+def problems_since(head: Head, cut: Cut) -> Sequence[str]:
+    """Return one sentence for each table that does not continue what it was."""
+    problems = []
+    for name, mark in sorted(head.tables.items()):
+        seen = cut.tables.get(name)
+        if seen is None:
+            state = "it is gone" if name in cut.missing else "its log cannot be read"
+            problems.append(f"table {name}: the head has version {mark.version}, and {state}")
+        elif seen.version < mark.version:
+            problems.append(
+                f"table {name} is at version {seen.version}, but was at {mark.version}: commits "
+                "were taken away"
+            )
+        elif seen.begins > mark.begins:
+            problems.append(
+                f"table {name}: its log begins at version {seen.begins}, so that it continues the "
+                f"head, which begins at {mark.begins}, cannot be proved"
+            )
+        elif _hash(seen, mark.version, mark.begins) != mark.sha256:
+            problems.append(
+                f"table {name}: its log up to version {mark.version} is not the one of the head: "
+                "it was changed"
+            )
+    return problems
+
+
+def _hash(seen: Seen, version: int, begins: int = 0) -> str:
+    whole = b""
+    for commit in seen.commits:
+        if begins <= commit.version <= version:
+            whole = hashlib.sha256(whole + commit.digest).digest()
+    return whole.hex()

@@ -1,0 +1,16 @@
+"""Lines of JSON that every reader takes for the same number of lines.
+
+JSON allows U+0085, U+2028 and U+2029 in strings as they are, but many readers of lines (Python's
+``str.splitlines``, old JavaScript) end a line there. As escapes they mean the same to all.
+"""
+
+from typing import Final
+
+_LINE_ENDS: Final = {sign.encode(): f"\\u{ord(sign):04x}".encode() for sign in "\x85\u2028\u2029"}
+
+
+def one_line(document: bytes) -> bytes:
+    """Return a JSON document (UTF-8, without line feeds) in which nothing looks like a line end."""
+    for sign, escape in _LINE_ENDS.items():
+        document = document.replace(sign, escape)
+    return document

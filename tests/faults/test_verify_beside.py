@@ -1,0 +1,73 @@
+"""`lake verify` beside a worker that commits, compaction, vacuum and the batch job of labels."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from goldpan.proofs import audit_rules
+from lake.deep import Deep
+from lake.verify import verify
+from tests.faults.labelled import LabelScene
+from tests.lake.kit import patience
+from tests.servers.fixtures import StartWorker
+from tests.servers.kafka import Kafka
+from tests.servers.worker import run_goldpan
+from tests.tampering.scene import open_lake
+
+RUNS = 100
+
+
+@pytest.mark.chaos
+def test_no_false_alarm(kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> None:
+    """A hundred proofs, every other one deep, while everything moves: none finds anything."""
+    more = {"redact__policy": "strict", "stream__flush_seconds": 0.5}
+    scene = LabelScene(kafka, tmp_path / "lake", start_worker, more=more)
+    scene.produce(60)
+    scene.catch_up()
+    worker = scene.start()
+    stop, failed = threading.Event(), list[str]()
+
+    def again(step: Callable[[], None]) -> threading.Thread:
+        def work() -> None:
+            while not stop.is_set():
+                step()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        return thread
+
+    def produce() -> None:
+        scene.produce(15)
+        stop.wait(0.2)
+
+    def upkeep() -> None:
+        for command in (
+            ("lake", "compact", "--settled-days", "0"),
+            ("lake", "vacuum", "--keep-hours", "1"),
+            ("labels", "reconcile"),
+        ):
+            done = run_goldpan(scene.env(), *command)
+            if done.returncode:
+                failed.append(f"{command}: {done.stderr}")
+
+    threads = [again(produce), again(upkeep)]
+    versions = []
+    try:
+        for number in range(RUNS):
+            lake = open_lake(tmp_path / "lake")
+            how = Deep(audit=audit_rules(lake, ()))
+            report = verify(lake, deep=number % 2 == 0, how=how, retry=patience())
+            assert report.problems == [], f"run {number}"
+            assert report.unfinished is None
+            versions.append(report.versions["traces"])
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert failed == []
+    assert versions == sorted(versions)
+    assert versions[0] < versions[-1]
+    worker.sigterm()
+    worker.finish()

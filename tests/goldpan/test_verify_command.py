@@ -1,0 +1,152 @@
+"""`goldpan lake verify` as a command: exit codes, what it prints, heads, and parts of a proof."""
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goldpan.cli.main import run
+from tests.goldpan.test_docs import calls
+from tests.tampering.scene import TRACES, Scene, make
+from tests.tampering.ways import WAYS, table
+
+Command = Callable[..., tuple[int, dict[str, Any]]]
+KEY, OTHER = (base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A lake in use, and no key."""
+    make(tmp_path / "lake")
+    monkeypatch.setenv("GOLDPAN_LAKE__URI", str(tmp_path / "lake"))
+    return tmp_path / "lake"
+
+
+@pytest.fixture
+def verify(folder: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run the command; give its exit code and what it printed."""
+    del folder
+
+    def call(*arguments: str) -> tuple[int, dict[str, Any]]:
+        capsys.readouterr()
+        code = run(["lake", "verify", "--json", *arguments])
+        out = capsys.readouterr().out
+        return code, json.loads(out) if out else {}
+
+    return call
+
+
+def test_versions_head_and_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A person sees as of what it holds, and how much of it was proved to the byte."""
+    del folder
+    assert run(["lake", "verify", "--deep", "--sample", "10"]) == 0
+    out = capsys.readouterr().out
+    assert "as of the versions traces 3, feedback 2, labels 2, quarantine 5" in out
+    assert "10 files are, to the byte, what was committed" in out
+    assert "6 files were not chosen" in out
+
+
+@pytest.mark.parametrize("name", ["a broken footer", "a broken page", "the table `labels` gone"])
+def test_damage_ends_with_1_and_the_whole_list(folder: Path, verify: Command, name: str) -> None:
+    """Together with what else is wrong, without waiting for what will not get better."""
+    WAYS[name](folder)
+    WAYS["a file of `feedback` gone"](folder)
+    code, said = verify("--deep")
+    assert (code, said["ok"]) == (1, False)
+    assert len(said["problems"]) >= 2
+    assert "head" not in said
+    assert "unfinished" not in said
+
+
+def test_a_head_that_is_kept(
+    folder: Path, verify: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signed where there is a key; a later state continues it, one that lost a commit does not."""
+    bare, signed = tmp_path / "bare.json", tmp_path / "signed.json"
+    assert verify("--write-head", str(bare))[0] == 0
+    assert "signature" not in json.loads(bare.read_text())
+    monkeypatch.setenv("GOLDPAN_REDACT__KEY", KEY)
+    code, said = verify("--write-head", str(signed))
+    assert code == 0
+    assert json.loads(signed.read_text()) == said["head"]
+    Scene(folder, {TRACES: 14}).flush("traces", TRACES, 16)
+    for path in (bare, signed):
+        assert verify("--head", str(path))[0] == 0
+
+    changed = json.loads(signed.read_text())
+    changed["tables"]["traces"]["version"] -= 1
+    signed.write_text(json.dumps(changed))
+    code, said = verify("--head", str(signed))
+    assert code == 1
+    assert any("not as it was signed" in one for one in said["problems"])
+
+    table(folder, "labels").commits()[-1].unlink()
+    code, said = verify("--head", str(bare), "--write-head", str(tmp_path / "no.json"))
+    assert code == 1
+    assert any("commits were taken away" in one for one in said["problems"])
+    assert not (tmp_path / "no.json").exists()
+
+
+def test_a_head_under_another_key(
+    verify: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever writes a head of his own does not pass; without any key the signature must hold."""
+    head = tmp_path / "head.json"
+    monkeypatch.setenv("GOLDPAN_REDACT__KEY", KEY)
+    assert verify("--write-head", str(head))[0] == 0
+    monkeypatch.setenv("GOLDPAN_REDACT__KEY", OTHER)
+    code, said = verify("--head", str(head))
+    assert code == 1
+    assert any("under another key" in one for one in said["problems"])
+    monkeypatch.delenv("GOLDPAN_REDACT__KEY")
+    assert verify("--head", str(head))[0] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--since", "2026-11-01"],
+        ["--sample", "5"],
+        ["--deep", "--sample", "0"],
+        ["--deep", "--since", "yesterday"],
+        ["--head", "none.json"],
+        ["--head", "empty.json"],
+        ["--head", "table.json"],
+        ["--write-head", "none/head.json"],
+    ],
+)
+def test_used_wrongly(
+    verify: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    """Parts of a proof that is not asked for, and heads that are none."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.json").write_text("")
+    (tmp_path / "table.json").write_text('{"format": 1, "tables": {}}')
+    assert verify(*arguments)[0] == 2
+
+
+def test_a_lost_table_is_given_up_by_name_only(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`lake init` refuses, and says how; the proof goes on saying what is gone."""
+    WAYS["the table `labels` gone"](folder)
+    assert run(["lake", "init"]) == 3
+    assert "goldpan lake init --lost labels" in capsys.readouterr().err
+    assert run(["lake", "init", "--lost", "labels"]) == 0
+    assert run(["lake", "verify"]) == 1
+    assert "the table was made again" in capsys.readouterr().out
+
+
+def test_the_commands_of_the_page(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of docs/proofs.md, in its order, but for those that give a table up or skip Kafka."""
+    del folder
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs/proofs.md").read_text(encoding="utf-8")
+    wanted = [one for one in calls(page) if one[:2] == ["lake", "verify"]]
+    assert len(wanted) >= 3
+    assert [run(one) for one in wanted] == [0] * len(wanted)

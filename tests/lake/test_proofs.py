@@ -1,0 +1,381 @@
+"""`lake verify` on lakes that are old, damaged, half out of reach, or changing as it reads."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deltalake import DeltaTable
+
+from lake.audit_proofs import AuditRules
+from lake.chains import CHAIN_KEY
+from lake.deep import Deep
+from lake.hashes import FILES_KEY
+from lake.head import from_json
+from lake.objects import FolderStore
+from lake.others import OTHERS_KEY
+from lake.stored import live_files
+from lake.tables import LAYOUTS, Lake
+from lake.verify import Report, verify
+from redact.audit import chained
+from schemas.errors import FatalError, RetryableError, UsageError
+from tests.batch.retention.kit import carried_out
+from tests.lake.kit import patience
+from tests.tampering.measure import HOW, proved
+from tests.tampering.scene import FEEDBACK, TRACES, Scene, make, open_lake
+from tests.tampering.ways import one_changed, table
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A lake in use, of this version."""
+    make(tmp_path / "lake")
+    return tmp_path / "lake"
+
+
+def forget(folder: Path, *keys: str) -> None:
+    """Take what commits say of hashes, chains and other tables out of the logs."""
+
+    def change(line: dict[str, Any]) -> None:
+        for key in keys or (FILES_KEY, CHAIN_KEY, OTHERS_KEY):
+            line.get("commitInfo", {}).pop(key, None)
+
+    for name in LAYOUTS:
+        opened = table(folder, name)
+        for number in range(len(opened.commits())):
+            opened.edit(change, number)
+
+
+def test_all_is_hashed_and_the_versions_are_named(folder: Path) -> None:
+    """Every file of every table was held against its hash, as of versions that are named."""
+    report = proved(folder, deep=True)
+    assert report.problems == []
+    assert report.files is not None
+    files = sum(len(table(folder, name).files()) for name in LAYOUTS)
+    assert (report.files.hashed, report.files.unproved) == (files, [])
+    newest = {name: DeltaTable(str(folder / name)).version() for name in LAYOUTS}
+    assert report.to_json()["versions"] == newest
+
+
+def test_a_lake_of_before_verifies_and_says_what_is_unproved(folder: Path) -> None:
+    """Its files are read and counted; a new flush is proved beside them."""
+    forget(folder)
+    report = proved(folder, deep=True)
+    assert report.problems == []
+    assert report.files is not None
+    files = sum(len(table(folder, name).files()) for name in LAYOUTS)
+    assert (report.files.hashed, len(report.files.unproved)) == (0, files)
+    assert all((folder / path).exists() for path in report.files.unproved)
+
+
+@pytest.mark.parametrize("number", [0, 1, -1])
+def test_an_audit_row_missing_from_a_lake_of_before(folder: Path, number: int) -> None:
+    """Without what commits say of chains, a row that is gone from the middle or front shows."""
+    forget(folder)
+    opened = table(folder, "redactions")
+
+    def change(rows: Any) -> Any:
+        at = number % len(rows)
+        return rows.filter([n != at for n in range(len(rows))])
+
+    opened.rewrite(change)
+    problems = proved(folder, deep=True).problems
+    assert any("rows are missing" in one or "rows, but the log says" in one for one in problems)
+
+
+def test_unproved_files_still_show_damage(folder: Path) -> None:
+    """A page that cannot be read is found in a column that no law asks for."""
+    forget(folder)
+    path = table(folder, "traces").files()[0]
+    data = bytearray(path.read_bytes())
+    footer = int.from_bytes(data[-8:-4], "little") + 8
+    middle = (len(data) - footer) // 2
+    data[4:middle] = b"\xff" * (middle - 4)
+    path.write_bytes(data)
+    assert any("cannot be read as Parquet" in one for one in proved(folder, deep=True).problems)
+
+
+def test_damage_is_found_at_once_and_all_of_it(folder: Path) -> None:
+    """A broken footer, a missing file and a missing table are one report, and nobody waits."""
+    path = table(folder, "traces").files()[0]
+    path.write_bytes(path.read_bytes()[:-8] + b"\0" * 8)
+    table(folder, "feedback").files()[0].unlink()
+    for file in sorted((folder / "reviews").rglob("*"), reverse=True):
+        file.unlink() if file.is_file() else file.rmdir()
+    waited: list[float] = []
+    retry = patience(sleep=lambda wait: bool(waited.append(wait)))
+    report = verify(open_lake(folder), deep=True, how=HOW, retry=retry)
+    assert report.unfinished is None
+    assert waited == []
+    text = "\n".join(report.problems)
+    for said in ("cannot be read as Parquet", "is gone: put it back", "table reviews is gone"):
+        assert said in text
+
+
+class Failing(FolderStore):
+    """A store that gives no answer from some path on."""
+
+    refused: Callable[[str], bool] = staticmethod(lambda _path: False)
+
+    def find(self, path: str) -> bytes | None:
+        """Return the content, or give no answer."""
+        if self.refused(path):
+            raise RetryableError("the store does not answer")
+        return super().find(path)
+
+
+def failing(folder: Path, monkeypatch: pytest.MonkeyPatch, refused: Callable[[str], bool]) -> Lake:
+    """Open a lake in a store that refuses some paths."""
+    monkeypatch.setattr("lake.location.FolderStore", Failing)
+    monkeypatch.setattr(Failing, "refused", staticmethod(refused))
+    return open_lake(folder)
+
+
+def test_a_store_that_stops_answering_keeps_what_was_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report is unfinished, has the damage of before, and says where to go on."""
+    table(folder, "feedback").files()[0].unlink()
+    last = table(folder, "labels").files()[-1].name
+    lake = failing(folder, monkeypatch, lambda path: path.endswith(last))
+    report = verify(lake, deep=True, how=HOW, retry=patience())
+    assert any("is gone" in one for one in report.problems)
+    assert report.unfinished is not None
+    assert "does not answer" in report.unfinished
+    assert "--deep --since 20" in report.unfinished
+    assert not report.ok
+
+
+def test_a_log_out_of_reach_is_no_damage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be read for now is not said to be broken; without patience it is an error."""
+
+    def refused(path: str) -> bool:
+        return "_delta_log/00000000000000000001" in path
+
+    report = verify(failing(folder, monkeypatch, refused), retry=patience())
+    assert (report.problems, report.ok) == ([], False)
+    assert report.unfinished is not None
+    with pytest.raises(RetryableError):
+        verify(failing(folder, monkeypatch, refused))
+
+
+def test_part_of_the_files(folder: Path) -> None:
+    """By time, or by chance: others are not hashed, but their rows are read all the same."""
+    assert _hashed(folder, Deep(sample=3, seed=5)) == (3, 13)
+    assert _hashed(folder, Deep(since_ms=2**52)) == (0, 16)
+    times = sorted(
+        json.loads(path.read_text().splitlines()[0])["commitInfo"]["timestamp"]
+        for name in LAYOUTS
+        for path in table(folder, name).commits()[1:]
+    )
+    hashed, _ = _hashed(folder, Deep(since_ms=times[-1]))
+    assert 0 < hashed < 16
+    table(folder, "feedback").rewrite(one_changed("_offset", 3))
+    problems = verify(open_lake(folder), deep=True, how=Deep(since_ms=2**52)).problems
+    assert any("more than once" in one for one in problems)
+
+
+def _hashed(folder: Path, how: Deep) -> tuple[int, int]:
+    report = verify(open_lake(folder), deep=True, how=how)
+    assert report.problems == []
+    assert report.files is not None
+    return report.files.hashed, report.files.passed
+
+
+def test_a_log_without_its_beginning(folder: Path) -> None:
+    """It says from where on ranges are proved, and calls nothing wrong that it cannot know."""
+    for name in LAYOUTS:
+        DeltaTable(str(folder / name)).create_checkpoint()
+    for name in ("traces", "quarantine", "redactions"):
+        for path in table(folder, name).commits()[:2]:
+            path.unlink()
+    for deep in (False, True):
+        report = proved(folder, deep=deep)
+        assert all("begins at version 2" in one for one in report.problems), report.problems
+        assert len(report.problems) == 3
+    [traces] = [p for p in report.partitions if p.topic == TRACES.topic]
+    assert (traces.start, traces.end) == (6, 14)
+
+
+def test_a_later_state_continues_a_head(folder: Path, tmp_path: Path) -> None:
+    """Through flushes and a table's own upkeep; a head is a document that is read back."""
+    head = proved(folder).head
+    assert head is not None
+    Scene(folder, {TRACES: 14}).flush("traces", TRACES, 16)
+    DeltaTable(str(folder / "traces")).create_checkpoint()
+    again = from_json(json.loads(json.dumps(head.to_json())), where="here")
+    assert again == head
+    assert proved(folder, since=again).problems == []
+    later = proved(folder).head
+    make(tmp_path / "other")
+    problems = proved(tmp_path / "other", since=later).problems
+    assert any("not the one of the head" in one for one in problems)
+    assert any("commits were taken away" in one for one in problems)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        {"format": 1, "tables": {}},
+        {"format": 2, "tables": {}},
+        {"format": 1, "tables": {"traces": {"version": 1, "begins": 0, "sha256": ""}}},
+        {"format": 1, "tables": {"traces": {"version": 1, "begins": 0, "sha256": "ab"}}},
+        {"format": 1, "tables": {"traces": {"version": True, "begins": 0, "sha256": "a" * 64}}},
+        {"format": 1, "tables": {"traces": {"version": 1, "begins": 2, "sha256": "a" * 64}}},
+    ],
+)
+def test_what_is_no_head(body: Any) -> None:
+    """An empty or shortened head would fit any lake."""
+    with pytest.raises(UsageError):
+        from_json(body, where="here")
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_table_that_is_gone_is_not_made_in_passing(folder: Path, name: str) -> None:
+    """Not by a worker and not by `lake init`; only whoever gives it up gets it empty."""
+    (folder / name).rename(folder.parent / "aside")
+    with pytest.raises(FatalError, match=rf"no table {name} .*--lost {name}"):
+        open_lake(folder).init()
+    assert not (folder / name).exists()
+    assert open_lake(folder).init(lost=[name]) == [name]
+    assert open_lake(folder).init() == []
+
+
+def test_a_lake_that_nothing_was_committed_to_is_completed(tmp_path: Path) -> None:
+    """Two may make one at once, or one may have died over it."""
+    lake = open_lake(tmp_path)
+    lake.init()
+    (tmp_path / "labels").rename(tmp_path / "aside")
+    assert open_lake(tmp_path).init() == ["labels"]
+
+
+def blanked(folder: Path) -> None:
+    """Blank the first audit row of the feedback, and hide it from the hashes."""
+
+    def change(rows: Any) -> Any:
+        for name, value in (("fingerprint", None), ("counts", []), ("positions", [])):
+            rows = one_changed(name, value)(rows)
+        return rows
+
+    table(folder, "redactions").rewrite(change)
+    forget(folder, FILES_KEY)
+
+
+@pytest.mark.parametrize(
+    ("offsets", "right"), [({0}, True), ({0, 1}, True), ({1}, False), (set(), False)]
+)
+def test_a_row_that_says_nothing_needs_a_receipt(
+    folder: Path, offsets: set[int], *, right: bool
+) -> None:
+    """That lists exactly it."""
+    blanked(folder)
+    rules = AuditRules(chained, {FEEDBACK: frozenset(offsets)})
+    problems = verify(open_lake(folder), deep=True, how=Deep(audit=rules)).problems
+    assert (problems == []) is right
+    assert right or "no receipt accounts for them" in problems[0]
+
+
+def test_a_file_that_left_its_table_meanwhile_is_no_damage(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compaction and an erasure's purge take it away between the cut and the look: another cut."""
+    lake = open_lake(folder)
+    lake.table("feedback").refresh()
+    old = live_files(lake.table("feedback"))
+    done: list[int] = []
+
+    def rewritten(path: str) -> bool:
+        if not done and any(path == file.path for file in old):
+            done.append(1)
+            DeltaTable(str(folder / "feedback")).optimize.compact()
+            for file in old:
+                (folder / "feedback" / file.path).unlink()
+        return False
+
+    report = verify(failing(folder, monkeypatch, rewritten), deep=True, how=HOW, retry=patience())
+    assert done
+    assert report.problems == []
+
+
+@pytest.fixture
+def busy(tmp_path: Path) -> Iterator[Path]:
+    """A lake that is written to all the time, with a compaction now and then."""
+    folder, stop = tmp_path / "lake", threading.Event()
+    scene = Scene(folder)
+    scene.flush("traces", TRACES, 3, [1])
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        end = 3
+        try:
+            while not stop.is_set():
+                end += 3
+                scene.flush("traces", TRACES, end, [end - 2])
+                scene.flush("feedback", FEEDBACK, end)
+                scene.add("labels", TRACES, end, label_event_id="event")
+                if end % 30 == 0:
+                    DeltaTable(str(folder / "redactions")).optimize.compact()
+        except BaseException as error:  # noqa: BLE001 - told by the test's thread
+            failed.append(error)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    yield folder
+    stop.set()
+    worker.join()
+    assert failed == []
+
+
+def test_a_proof_beside_writers_is_of_one_cut(busy: Path) -> None:
+    """However the tables move on as they are read, nothing is wrong where nothing is."""
+    reports: list[Report] = []
+    for number in range(12):
+        reports.append(proved(busy, deep=number % 3 == 0))
+        assert reports[-1].problems == []
+    ends = [max(p.end for p in one.partitions) for one in reports]
+    assert ends == sorted(ends)
+    assert ends[0] < ends[-1]
+    heads = [one.head for one in reports if one.head]
+    for head in heads[:3]:
+        assert proved(busy, since=head).problems == []
+
+
+PLAN = "tables:\n  redactions: {rows: 19}\n"
+
+
+def _aged(tmp_path: Path) -> Path:
+    """A lake whose audit has chains of one day, of the next, and one that goes over midnight."""
+    scene = Scene(tmp_path / "lake")
+    scene.flush("traces", TRACES, 4, days=[0])
+    scene.flush("traces", TRACES, 12, days=[0, 1])
+    scene.flush("traces", TRACES, 15, days=[1])
+    return tmp_path / "lake"
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["of before", "of this version"])
+def test_audit_rows_that_have_expired(tmp_path: Path, *, before: bool) -> None:
+    """Retention takes the first of the days, and a chain may begin in its middle then."""
+    folder = _aged(tmp_path)
+    if before:
+        forget(folder)
+    assert carried_out(open_lake(folder), PLAN, today=date(2026, 11, 21))
+    assert proved(folder, deep=True).problems == []
+    table(folder, "redactions").rewrite(lambda rows: rows.slice(1))
+    forget(folder, FILES_KEY)
+    problems = proved(folder, deep=True).problems
+    assert any("log says" in one for one in problems)
+    assert before or any("first or the last rows of chains" in one for one in problems)
+
+
+def test_audit_rows_that_retention_has_not_taken(tmp_path: Path) -> None:
+    """A day that is gone without its commit is missing rows."""
+    folder = _aged(tmp_path)
+    DeltaTable(str(folder / "redactions")).delete("event_date = '2026-11-01'")
+    problems = proved(folder, deep=True).problems
+    assert any("rows are missing before 1 others" in one for one in problems)
+    assert any("its commits told" in one for one in problems)
