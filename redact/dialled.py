@@ -6,7 +6,7 @@ are times, sizes and ids, so digits alone count only after a telling word (``red
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 import phonenumbers
@@ -133,12 +133,10 @@ def most_dialled(candidate: str) -> int:
         return len(candidate)
     groups = [len(group) for group in _GROUPS.findall(candidate)]
     most = max((sum(two) for two in pairwise(groups) if sum(two) > _FEWEST), default=0)
-    for first, digits in enumerate(groups):
-        for group in groups[first + 1 :]:
-            if group < 2:
-                break
-            digits += group
-            most = max(most, digits)
+    for first in range(len(groups)):
+        following = takewhile(lambda group: group > 1, groups[first + 1 :])
+        if together := sum(following):
+            most = max(most, groups[first] + together)
     return most
 
 
@@ -225,9 +223,7 @@ class GluedPhoneRecogniser(JudgedRecogniser):
 
     def may_stand(self, text: str) -> bool:
         """Return whether a letter touches something as long as a number, and no mere date."""
-        return any(
-            _is_touched(text, *found.span()) for found in _EIGHT_DIGITS.finditer(text)
-        )
+        return any(_is_touched(text, *found.span()) for found in _EIGHT_DIGITS.finditer(text))
 
     def judge(self, text: str, match: Any) -> Iterator[Judged]:
         """Return the number if it is valid in a region, and written as one dials it."""
