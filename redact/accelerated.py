@@ -17,9 +17,9 @@ from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer
 
 from redact.context import LONGEST_WORD as _LONGEST_WORD
 from redact.context import ContextWords
-from redact.dialled import DialledPhoneRecogniser
+from redact.dialled import DialledPhoneRecogniser, most_dialled
 from redact.findings import Finding, TextTimeoutError
-from redact.judged import JudgedRecogniser
+from redact.judged import GatedRecogniser, JudgedRecogniser
 from redact.patterns import compiled
 from redact.phones import PhoneWalker
 from redact.prefilter import Prefilter
@@ -112,9 +112,8 @@ class AcceleratedDetector:
             key = id(owner.recogniser)
             if self._idle[number] and not _any_in(self._words[key], lowered):
                 continue
-            if isinstance(owner.recogniser, JudgedRecogniser) and not owner.recogniser.may_stand(
-                text
-            ):
+            recogniser = owner.recogniser
+            if isinstance(recogniser, GatedRecogniser) and not recogniser.may_stand(text):
                 continue
             new = self._run(owner, text, deadline)
             if new:
@@ -129,7 +128,7 @@ class AcceleratedDetector:
     def _add(self, recogniser: EntityRecognizer) -> None:
         if isinstance(recogniser, DialledPhoneRecogniser):
             regions = tuple(recogniser.supported_regions)
-            walker = PhoneWalker(regions, recogniser.leniency or 0, self._clock)
+            walker = PhoneWalker(regions, recogniser.leniency or 0, self._clock, most_dialled)
             self._owners.append(_Phones(recogniser, walker))
             self._expressions.append((walker.expression, 0))
             return

@@ -31,7 +31,7 @@ _MIXED = rf"(?=[^\W\d_]{{0,60}}[^\s\"'`,;<>&|A-Za-z\u0080-\uffff]){_BARE}"
 """A value without quotes, and one that holds a digit or a mark."""
 
 _WORD = r"[^\W\d_]{3,40}"
-_ALONE = r"(?=[.!]?[ \t]*(?:[\r\n,;|)\]}\"'<&#]|\\n|\Z|[ ]{2}|[\w.-]{1,30}[:=]))"
+_ALONE = r"(?=[.!]?(?:[ \t]*(?:[\r\n,;|)\]}\"'<&#]|\\n|\Z|[ ]{2})|[ \t]{1,4}[\w.-]{1,30}[:=]))"
 """Nothing of a sentence follows: the line ends, or another key begins."""
 
 _OPENING = r"(?:\\{0,3}[\"'`\u201c\u300c])?"
@@ -51,7 +51,9 @@ _QUOTED = "|".join(
     _within(opening, closing)
     for opening, closing in (('"', '"'), ("'", "'"), ("`", "`"), ("\u201c\u300c", "\u201d\u300d"))
 )
-_VALUE = rf"(?:{_QUOTED}|{_NOT_CODE}{_MIXED})"
+_NEXT_KEY = r"(?!(?<==[ ]{1,3})[\w.-]{1,40}=)"
+"""Nothing was assigned: another key follows, as in `password= took=12ms`."""
+_VALUE = rf"(?:{_QUOTED}|{_NOT_CODE}{_NEXT_KEY}{_MIXED})"
 """A value between quotes of any kind, or one without that is more than a word."""
 
 
@@ -84,6 +86,8 @@ class AssignedWord(Announced):
         rf"(?<={_PASSWORD}{ROLE}={{1,2}}){_WORD}(?![\w.(\[])",
         rf"(?<=(?:{SHORT_PASSWORDS}|(?<![a-z])secret){NUMBER}={{1,2}}){_WORD}(?![\w.(\[])",
         rf"(?<=\blogin[ ][^\s]{{1,60}}\s{{1,4}}password[ ]){_BARE}",
+        rf"(?<=(?:\A|[\n,;|(])[ \t]{{0,4}}(?:pass|pw|psw|pswd|mdp|heslo|geslo)[ ]?:[ ]{{1,2}})"
+        rf"{_WORD}{_ALONE}",
     )
 
     def invalidate_result(self, pattern_text: str) -> bool:
@@ -102,6 +106,12 @@ class SaidPassword(Announced):
         rf"|root|initial|master|guest)[ ](?:[\w'-]{{1,20}}[ ]){{0,2}}{_PASSWORD}{PURPOSE}[ ](?:is|"
         rf"was)[ ])"
         r"[^\W\d_]{4,30}(?=[.!,;]?(?:\s*\Z|[\"'\n)])|[.!;,][ ]|[ ](?:and|but|please|thanks|so)\b)",
+        rf"(?<={_PASSWORD}(?:en|et|a)?[ ](?:is|was|lautet|ist|war|es|est|e|\u00e9|\u00e8|to|jest|"
+        rf"brzmi|\u00e4r|er|on)[ ][\"'`\u201c]?)[^\W\d_]{{4,30}}"
+        r"(?=[\"'`\u201d]?[.!]?[ \t]*(?:[\r\n]|\Z))",
+        r"(?<=\b(?:us(?:e|ing)|with|enter|type|try)[ ][\"'`\u201c]?)"
+        r"(?=[^\s\d]{0,40}\d)[^\s\"'`,;<>|]{4,100}"
+        rf"(?=[\"'`\u201d]?[ ]as[ ](?:(?:the|your|a|my|our|new|temporary)[ ]){{0,2}}{_PASSWORD})",
         rf"(?<=(?<![\w.-])(?:{PASSWORDS}|pw)[ ])(?=[^\s\d]{{0,40}}\d)(?=[\d\W_]{{0,40}}[a-z])"
         rf"[^\s\"'`,;<>&|=:(){{}}]{{6,100}}"
         r"(?<![.?!])",

@@ -4,12 +4,15 @@ PASSWORDS = (
     r"pass(?:word|wd|wrd|phrase|code)|(?<![a-z])pwd|passwort|kennwort|zugangscode|losungswort"
     r"|contrase[n\u00f1]a|mots?[ _-]?de[ _-]?passe|senha|wachtwoord|has[l\u0142]o"
     r"|l[o\u00f6]senord|adgangskode|passord|salasana|jelsz[o\u00f3]|[s\u015f]ifre"
+    r""
+    r"|palavra[ -]passe|parola[ ]d['\u2019]ordine|requirepass|masterauth"
     r"|kata[ _]sandi|m[a\u1ead]t[ _]?kh[a\u1ea9]u|contrasenya|lozinka|slapta[z\u017e]odis"
 )
 """Whatever follows one of these and a sign of assignment is secret, a word included."""
 
 FOREIGN_PASSWORDS = (
-    r"\u043f\u0430\u0440\u043e\u043b[\u044c\u044f\u0435]|\u043f\u0430\u0440\u043e\u043b\u0430"
+    r"\u043b\u043e\u0437\u0438\u043d\u043a[\u0430\u0435\u0438]"
+    r"|\u043f\u0430\u0440\u043e\u043b[\u044c\u044f\u0435]|\u043f\u0430\u0440\u043e\u043b\u0430"
     r"|\u03ba\u03c9\u03b4\u03b9\u03ba[\u03cc\u03bf]\u03c2|\u30d1\u30b9\u30ef\u30fc\u30c9"
     r"|\u30d1\u30b9\u30d5\u30ec\u30fc\u30ba|\u6697\u8a3c\u756a\u53f7|\u5bc6[\u7801\u78bc]"
     r"|\u53e3\u4ee4|\ube44\ubc00\ubc88\ud638|\uc554\ud638"
@@ -57,12 +60,16 @@ PURPOSE = r"(?:[ ](?:\(|for|of|to|on|in|f\u00fcr|von|pour|de|para|di|da|voor|dla
 """What it is for: `password (temporary)`, `password for the wifi`."""
 
 ASSIGNED = (
+    r"""(?:[ ](?:is|lautet|ist|es|est)(?=[ ]?[:\uff1a]))?"""
     r"""(?:\\{0,3}["'`]|[*_]{2}|\])?[ \t]{0,3}(?:[:!=]?={1,3}>?|:{1,2}|->|[\uff1a\uff1d])"""
     r"""(?:[*_]{2})?[ \t]{0,3}"""
 )
 """A sign of assignment, in programs, settings, JSON and chats."""
 
-COLON = r"""(?:\\{0,3}["'`]|[*_]{2}|\])?[ \t]{0,3}(?:[:\uff1a]|->|=>)(?:[*_]{2})?[ \t]{0,3}"""
+COLON = (
+    r"""(?:[ ](?:is|lautet|ist|es|est)(?=[ ]?:))?"""
+    r"""(?:\\{0,3}["'`]|[*_]{2}|\])?[ \t]{0,3}(?:[:\uff1a]|->|=>)(?:[*_]{2})?[ \t]{0,3}"""
+)
 """A colon, as people and settings put it, after which a value may be several words."""
 
 IS = (
@@ -74,6 +81,6 @@ IS = (
 FOREIGN_IS = (
     r"[ ]?(?:\u662f|\u4e3a|\u70ba|\u306f|\u5c31\u662f|\u8a2d\u7f6e\u70ba|\u8bbe\u4e3a|[:=\uff1a"
     r"\uff1d]|-|\u2014"
-    r"|\uc740|\ub294|\u043d\u043e\u0432\u044b\u0439|\u044d\u0442\u043e|\u03b5\u03af\u03bd\u03b1"
+    r"|\uc740|\ub294|\u0458\u0435|\u043d\u043e\u0432\u044b\u0439|\u044d\u0442\u043e|\u03b5\u03af\u03bd\u03b1"
     r"\u03b9|\u05d4\u05d9\u05d0|\u0647\u064a)[ \u300c\"'\u201c`]{0,2}"
 )

@@ -27,6 +27,8 @@ ABROAD = rf"{_ANY}@(?:{_ANY}\.){{1,8}}[^\W\d_]{{2,24}}"
 
 _LAST = re.compile(r"\.[a-z]{2,24}\Z")
 _CAPITAL = re.compile(r"(?<=[a-z])[A-Z]")
+_PACKAGE = re.compile(r"[0-9]+(?:\.[0-9]+)+\.[a-z]+", re.IGNORECASE)
+"""A version and the ending of a file: `lodash@7.19.17.csv`."""
 _SURE, _UNSURE = 1.0, 0.5
 _SHORTEST_LABELS = 2
 _FILES = frozenset({"git@github.com", "git@gitlab.com", "git@bitbucket.org"})
@@ -73,6 +75,8 @@ class MailRecogniser(JudgedRecogniser):
             return
         if name.endswith(self._internal) or is_public(domain.casefold()):
             yield start, end, _SURE
+        elif _PACKAGE.fullmatch(domain):
+            return
         elif _LAST.search(name) or not domain.isascii():
             yield start, end, _UNSURE
 

@@ -6,6 +6,7 @@ are times, sizes and ids, so digits alone count only after a telling word (``red
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import phonenumbers
@@ -22,6 +23,8 @@ _LONGEST_GROUP = 8
 _LEAD = re.compile(
     r"[0-9A-Za-z]?[*^%][ ]?\Z|[@#\u00a7$\u20ac\u00a3\u00a5][ ]?-?\Z|[0-9][,:;]\Z|[0-9]\.\Z|0[xX]\Z"
 )
+_MARKUP = re.compile(r"[^\s0-9]\*{1,2}[ ]\Z|['\"]%\Z")
+"""Ends bold words in Markdown (`**Phone:** 415-555-0132`), or begins a pattern of SQL's `LIKE`."""
 _TAIL = re.compile(
     r"[ ]?(?:%|\u20ac|\$|\u00a3|\u00a5|(?:usd|eur|gbp|ms|sec|seconds?|bytes?|[kmgt]i?b|hz|"
     r"[kmg]hz|rows?|"
@@ -36,8 +39,21 @@ _DATE = re.compile(
     r"|(?:0?[1-9]|[12][0-9]|3[01])[-./ ](?:0?[1-9]|[12][0-9]|3[01])[-./ ](?:19|20)[0-9]{2}(?![0-9])"
 )
 _YEARS = re.compile(r"(?:19|20)[0-9]{2}(?:[ /-]+(?:19|20)[0-9]{2})+")
+_SIGNED = re.compile(r"[ (]-[0-9]+\.[0-9]|\A[0-9]{1,6}[ ][0-9]{1,3}\.[0-9]{5,}\Z")
+"""A decimal after another number: `worker-3 -15.8166`, `3 22.6617694`."""
+_PERIOD = re.compile(r"(?:19|20)[0-9]{2}[-/](?:0[1-9]|1[0-2])[-/][0-9]{3,6}")
 _QUAD = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){2,}")
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:[ .\u00a0][0-9]{3})+")
+
+
+def is_of_period(value: str) -> bool:
+    """Tell whether a value is a running number of a month, as invoices have: `2024-03-1187`."""
+    return _PERIOD.fullmatch(value) is not None
+
+
+def is_north_american(value: str) -> bool:
+    """Tell whether a value is grouped as numbers of North America are: `415-555-0132`."""
+    return _NORTH_AMERICAN.fullmatch(value) is not None
 
 
 def is_dialled(text: str, start: int, end: int) -> bool:
@@ -50,15 +66,19 @@ def is_dialled(text: str, start: int, end: int) -> bool:
 def _is_dialled(text: str, start: int, end: int, groups: list[str]) -> bool:
     value = text[start:end]
     if value[:1] in ("+", "\uff0b"):
-        return len("".join(groups)) >= _FEWEST
+        # In `at+35.836605039` stand a plus sign of a form, and a decimal.
+        decimal = text[start - 1 : start].isalpha() and value.count(".") == 1 and len(groups) == 2
+        return not decimal and len("".join(groups)) >= _FEWEST
     if len(groups) < 2:  # alone
         return False
     if (
         _is_led(text, start, end)
         or _QUAD.fullmatch(value)
-        or _TAIL.match(text, end)
+        or _is_followed(text, start, end)
         or _DATE.match(value)
         or _YEARS.fullmatch(value)
+        or is_of_period(value)
+        or (" " in value and _SIGNED.search(value))
     ):
         return False
     if value[:1] == "(" or ") " in value or ")" in value[:8]:
@@ -73,8 +93,17 @@ def _is_led(text: str, start: int, end: int) -> bool:
     lead = _LEAD.search(text, max(start - 4, 0), start)
     if lead is None or text[start - 2 : start] == "**" == text[end : end + 2]:
         return False
-    grouped = lead[0][-1] in ",;#" and _NORTH_AMERICAN.fullmatch(text, start, end)
+    if _MARKUP.search(text, max(start - 4, 0), start):
+        return False
+    grouped = lead[0].rstrip()[-1] in ",;#" and _NORTH_AMERICAN.fullmatch(text, start, end)
     return not grouped
+
+
+def _is_followed(text: str, start: int, end: int) -> bool:
+    """Tell whether a unit, a decimal or a sum behind a number makes it an amount."""
+    if _TAIL.match(text, end) is None:
+        return False
+    return text[end] != "," or _NORTH_AMERICAN.fullmatch(text, start, end) is None
 
 
 def _is_national(groups: list[str]) -> bool:
@@ -91,6 +120,26 @@ def _is_spread(value: str, groups: list[str]) -> bool:
         # Two groups without a trunk prefix: 415-5550132, 98765 43210.
         return "-" in value and len(groups[0]) <= 4 and len(groups[0] + groups[1]) > 7
     return all(len(group) > 1 for group in groups[1:])
+
+
+_SHORT_AND_PLAIN = re.compile(r"[0-9][0-9 ./-]{0,17}")
+
+
+def most_dialled(candidate: str) -> int:
+    """Return how many digits a part of a candidate has at most that :func:`is_dialled` can be true
+    of; a part begins and ends anywhere. Of what is not short and plain that is all of it.
+    """
+    if _SHORT_AND_PLAIN.fullmatch(candidate) is None:
+        return len(candidate)
+    groups = [len(group) for group in _GROUPS.findall(candidate)]
+    most = max((sum(two) for two in pairwise(groups) if sum(two) > _FEWEST), default=0)
+    for first, digits in enumerate(groups):
+        for group in groups[first + 1 :]:
+            if group < 2:
+                break
+            digits += group
+            most = max(most, digits)
+    return most
 
 
 _EXTENSION = re.compile(
@@ -112,6 +161,9 @@ class DialledPhoneRecogniser(PhoneRecognizer):
             start += 1
         if text[start : start + 1] == "(" and ")" not in text[start:end]:
             start += 1
+            start += text[start : start + 1] == "-"
+        if text[start : start + 2] == "(-":
+            return None
         return (start, end) if is_dialled(text, start, end) else None
 
     def analyze(
@@ -151,8 +203,9 @@ _GLUED = (
     r"|\+[0-9]{8,15})"
 )
 
-_TOUCHES = re.compile(r"[^\W\d_][+(]?[0-9][0-9 .()-]{6}|[0-9 .()+-]{7}[0-9][^\W\d_]")
-"""A letter before or behind as many characters as the shortest number has."""
+_EIGHT_DIGITS = re.compile(r"[0-9](?:[ .()-]{0,3}[0-9]){7,}")
+"""As many digits as the shortest number has, and all that may belong to the same number."""
+_SIGNS = ("+", "(")
 
 
 class GluedPhoneRecogniser(JudgedRecogniser):
@@ -171,8 +224,10 @@ class GluedPhoneRecogniser(JudgedRecogniser):
         )
 
     def may_stand(self, text: str) -> bool:
-        """Return whether a letter touches something as long as a number."""
-        return _TOUCHES.search(text) is not None
+        """Return whether a letter touches something as long as a number, and no mere date."""
+        return any(
+            _is_touched(text, *found.span()) for found in _EIGHT_DIGITS.finditer(text)
+        )
 
     def judge(self, text: str, match: Any) -> Iterator[Judged]:
         """Return the number if it is valid in a region, and written as one dials it."""
@@ -186,6 +241,17 @@ class GluedPhoneRecogniser(JudgedRecogniser):
         return any(_is_valid(value, region) for region in self._regions)
 
 
+def _is_touched(text: str, start: int, end: int) -> bool:
+    """Return whether a letter stands directly before or behind a number with its sign.
+
+    A date without a sign, as that of `2026-05-11T08:00`, is no number.
+    """
+    if text[start - 1 : start] in _SIGNS:
+        return text[end : end + 1].isalpha() or text[start - 2 : start - 1].isalpha()
+    touched = text[end : end + 1].isalpha() or text[start - 1 : start].isalpha()
+    return touched and _DATE.fullmatch(text, start, end) is None
+
+
 def _is_valid(value: str, region: str) -> bool:
     try:
         return phonenumbers.is_valid_number(phonenumbers.parse(value, region))
@@ -194,8 +260,8 @@ def _is_valid(value: str, region: str) -> bool:
 
 
 _ABROAD = (
-    r"(?<![0-9A-Za-z+.,-])(?<![0-9][ ])[+\uff0b][ ]?(?:\([1-9][0-9]{0,2}\)|[1-9])"
-    r"(?:[ .\-()/\u00a0\u2010-\u2015]{0,2}[0-9]){7,14}(?![0-9A-Za-z]|[.,][0-9])"
+    r"(?<![0-9A-Za-z+.-])[+\uff0b][ ]?(?:\([1-9][0-9]{0,2}\)|[1-9])"
+    r"(?:[ .\-()/\u00a0\u2010-\u2015]{0,2}[0-9]){7,14}(?![0-9A-Za-z]|[.][0-9])"
 )
 
 
@@ -215,7 +281,10 @@ class AbroadPhoneRecogniser(JudgedRecogniser):
     def judge(self, text: str, match: Any) -> Iterator[Judged]:
         """Return the number if its country has numbers of that length."""
         start, end = match.span()
-        if is_dialled(text, start, end) and _is_possible(text[start:end]):
+        value = text[start:end]
+        if text[start - 2 : start - 1].isdecimal() and value[1:].isdecimal():
+            return  # a sum: `3 +447700900007`
+        if is_dialled(text, start, end) and _is_possible(value):
             yield start, end, 0.6
 
 

@@ -8,6 +8,8 @@ from collections.abc import Collection, Sequence
 
 from redact.findings import Finding, NamesStage
 from redact.gate import shown_to_model, worth_a_model
+from redact.given_names import is_given_name
+from redact.key_placeholders import is_ordinary
 from redact.ner.labels import TYPES
 from redact.ner.stage import SpacyNames
 from redact.policy import Policy
@@ -41,6 +43,7 @@ class FreeText:
     def __init__(self, stage: NamesStage | None, replaced: Collection[str]) -> None:
         self._stage = stage
         self._replaced = replaced
+        self._shown: dict[str, str] = {}  # of texts that wait to be read
 
     def places(self, segment: Segment, analysis: Analysis | Failure) -> list[Mark | None]:
         """Return what of a segment the model is to read: literals of JSON, or None for all of it.
@@ -55,9 +58,15 @@ class FreeText:
 
     def _worth(self, text: str, findings: Sequence[Finding]) -> bool:
         # Kept types are looked for in some calls only, and must not make a difference.
-        return worth_a_model(
-            shown_to_model(text), [one for one in findings if one.type in self._replaced]
-        )
+        explained = [one for one in findings if one.type in self._replaced]
+        # Blanks never make a word: a text without one as it stands has none as it is shown.
+        if not worth_a_model(text, explained):
+            return False
+        shown = shown_to_model(text)
+        worth = worth_a_model(shown, explained)
+        if worth:
+            self._shown[text] = shown
+        return worth
 
     def names(self, texts: Sequence[str]) -> list[list[Finding] | Failure]:
         """Return the names in each text, or why it has none."""
@@ -67,10 +76,12 @@ class FreeText:
             # One of them failed: look at each alone, so that only that one is lost.
             short, together = [], []
         known = dict(zip(short, together, strict=True))
-        return [
+        found = [
             known[number] if number in known else self._alone(text)
             for number, text in enumerate(texts)
         ]
+        self._shown.clear()
+        return found
 
     def _alone(self, text: str) -> list[Finding] | Failure:
         result = self._asked([text])
@@ -80,7 +91,8 @@ class FreeText:
         if self._stage is None or not texts:
             return [[] for _ in texts]
         try:
-            found = self._stage.find([shown_to_model(text) for text in texts])
+            shown = self._shown
+            found = self._stage.find([shown.get(text) or shown_to_model(text) for text in texts])
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
@@ -99,12 +111,52 @@ def _is_likely(text: str, finding: Finding) -> bool:
     """
     start, end = finding.start, finding.end
     value = text[start:end]
-    if finding.type == "PERSON" and is_no_person(value):
-        return False
-    if finding.type == "STREET_ADDRESS" and _WORD.search(value) is None:
+    if not _is_made_so(text, start, value, finding.type):
         return False
     if not any(map(str.isdigit, text[max(start - 1, 0) : end + 1])):
         return True
-    if within_code(text, start, end):
+    glued = text[start - 1 : start].isalnum() or text[end : end + 1].isalnum()
+    if within_code(text, start, end) or (value.isdecimal() and glued):
         return False
     return finding.type == "PERSON" or not is_fraction(text, start, end)
+
+
+def _is_made_so(text: str, start: int, value: str, kind: str) -> bool:
+    """Return whether what a model takes for a type can be one by its own letters and digits."""
+    if kind == "PERSON":
+        if is_no_person(value) or _is_word_of_keys(value) or _is_noun(text, start, value):
+            return False
+    elif kind == "STREET_ADDRESS":
+        if "\t" in value or _WORD.search(value) is None:
+            return False
+    elif kind == "ZIP_CODE":
+        fits = _SHORTEST_ZIP <= len(value) <= _LONGEST_ZIP
+        return fits and any(map(str.isdigit, value))
+    is_code = value.isupper() and value.isalpha() and len(value) <= _LONGEST_CODE.get(kind, 0)
+    return not is_code or is_given_name(value)
+
+
+def _is_noun(text: str, start: int, value: str) -> bool:
+    """Return whether an article stands before one word with a capital: `im Markt`, `au Dépôt`."""
+    if not value.isalpha() or is_given_name(value):
+        return False
+    return _ARTICLE.search(text, max(start - _LONGEST_ARTICLE, 0), start) is not None
+
+
+_ARTICLE = re.compile(
+    r"(?<![^\W_])(?:im|am|zum|zur|vom|beim|ins|ans|au|aux|un|une|cet|cette|los|las|una|gli|nel|nella|"
+    r"dal|dalla|alla|uno|het|een)[ ]\Z",
+    re.IGNORECASE,
+)
+_LONGEST_ARTICLE = 8
+
+
+def _is_word_of_keys(value: str) -> bool:
+    """Return whether one word that a model takes for a person is one that keys are made of."""
+    return value.isalpha() and is_ordinary(value) and not is_given_name(value)
+
+
+_SHORTEST_ZIP = 4
+_LONGEST_ZIP = 10
+_LONGEST_CODE = {"STREET_ADDRESS": 4, "PERSON": 3}
+"""Capitals of a code, as `EUR` is, that are no name of the type."""

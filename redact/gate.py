@@ -13,6 +13,7 @@ from importlib import resources
 from spacy.lang.en.stop_words import STOP_WORDS
 
 from redact.findings import Finding
+from redact.given_names import is_given_name
 from redact.key_placeholders import is_ordinary
 from redact.key_words import Cat, folded, words
 
@@ -57,6 +58,14 @@ _CODE_LINE = re.compile(rf"^[ \t]*(?:{'|'.join(_OF_PROGRAM)}).*$", re.MULTILINE)
 """A line of a program or of a stack trace."""
 _IN_QUOTES = re.compile(r"\"[^\"\n]{12,}\"|'[^'\n]{12,}'|#[ ].*$|//[ ].*$")
 _HEADINGS = re.compile(r"^[^\n|,;.!?<>]{0,40}(?:[|,;][^\n|,;.!?<>]{0,40}){1,20}$", re.MULTILINE)
+_RULED = re.compile(
+    r"^([ \t>]{0,12}\|?[^\n|]{0,80}(?:\|[^\n|]{0,80}){1,30})"
+    r"(?=\r?\n[ \t>]{0,12}\|?[ ]?:?-{2,60}:?[ ]?\|)",
+    re.MULTILINE,
+)
+"""The headings of a table in Markdown: a line of dashes follows."""
+_CELLS = re.compile(r"[|,;]")
+_CELL = re.compile(r"[^|\n]+")
 _APART = re.compile(r"[|,;\s_*\"'-]+")
 _CODES = re.compile(
     r"\b(?:ISBN|ISSN|EAN|GTIN|UPC|ASIN|SKU|IMEI|IMO|DOI|UUID|ETag|SHA[0-9]{0,3}|MD5|CRC)\b", re.I
@@ -77,6 +86,8 @@ def shown_to_model(text: str) -> str:
     text = _CODES.sub(_blank, text)
     if "|" in text or "," in text or ";" in text:
         text = _HEADINGS.sub(_without_headings, text)
+        if "--" in text and "|" in text:
+            text = _RULED.sub(_without_ruled, text)
     if ":" in text:
         text = _KEY.sub(_without_key, text)
     return text
@@ -98,13 +109,35 @@ def _without_code(match: re.Match[str]) -> str:
 
 def _without_headings(match: re.Match[str]) -> str:
     """Return a line blank if each of its cells is a heading."""
-    found = [word for word in _APART.split(match[0]) if word]
-    return _blank(match) if found and all(map(is_ordinary, found)) else match[0]
+    if all(map(_is_heading, _CELLS.split(match[0]))):
+        return _blank(match)
+    return match[0]
+
+
+def _is_heading(cell: str) -> bool:
+    """Return whether a cell ends in a word of keys (`Max value`), or is empty."""
+    found = [word for word in _APART.split(cell) if word and not word.isdecimal()]
+    if not found:
+        return True
+    if is_given_name(found[0]) and not is_ordinary(found[0]):
+        return False
+    last = folded(found[-1])
+    atoms = words().atoms
+    return is_ordinary(last) or last in atoms or last.removesuffix("s") in atoms
+
+
+def _without_ruled(match: re.Match[str]) -> str:
+    """Return the headings of a table without those that end in a word of keys: `Max value`."""
+    return _CELL.sub(_without_heading, match[0])
+
+
+def _without_heading(match: re.Match[str]) -> str:
+    return _blank(match) if _is_heading(match[0]) else match[0]
 
 
 def _without_key(match: re.Match[str]) -> str:
     found = _WORDS_OF_KEY.split(match[2])
-    if all(map(is_ordinary, found)) and not any(map(_is_of_person, found)):
+    if _is_heading(match[2]) and not any(map(_is_of_person, found)):
         return match[1] + " " * len(match[2])
     return match[0]
 

@@ -10,16 +10,17 @@ from typing import Final
 from redact.scripts import unmarked
 
 _FILE: Final = resources.files("redact") / "given_names.txt"
-_NAMES: Final = frozenset(_FILE.read_text(encoding="utf-8").split())
-
 _WORDS = """
     april art august bill christian dan dawn dean dee dick drew earl eve faith frank gene grace
     grant guy harper heather holly hope hunter ivy jack jade jan jay jean joy june lee mac mark
     mason max may mercy miles olive page paige pat penny ray reed rich rob robin
     rose ruby sandy sky sonny sue summer terry tom victor violet will
+    alli angel buena caro cher clair crystal deja dusty felice franc hoy leider mai mal merry misty
+    noble ora precious sola stormy toi vero
 """
 _WORDS_TOO: Final = frozenset(_WORDS.split())
 """Names that are words too: only with a capital they are names."""
+_NAMES: Final = frozenset(_FILE.read_text(encoding="utf-8").split()) - _WORDS_TOO
 
 
 def is_given_name(word: str) -> bool:

@@ -19,18 +19,22 @@ Judged = tuple[int, int, float]
 """Start, end and score of a stretch that counts."""
 
 
-class JudgedRecogniser(PatternRecognizer):
+class GatedRecogniser(PatternRecognizer):
+    """Base of recognisers with a cheap look at a text before their patterns run."""
+
+    def may_stand(self, text: str) -> bool:
+        """Return whether anything could count in a text: never False where something does."""
+        del text
+        return True
+
+
+class JudgedRecogniser(GatedRecogniser):
     """Base of recognisers with a :meth:`judge`.
 
     ``mark`` is a character that is in each match, if no pattern matches white space; else empty.
     """
 
     mark = ""
-
-    def may_stand(self, text: str) -> bool:
-        """Return whether anything could count in a text; a cheap look before the patterns run."""
-        del text
-        return True
 
     def judge(self, text: str, match: Any) -> Iterable[Judged]:
         """Return the stretches of ``text`` that count, of one match of one pattern."""

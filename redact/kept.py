@@ -77,12 +77,19 @@ class KeptFields:
         self._counts = counts
         self._random = None if denied else _RANDOM
         self._clean: set[str] = set()
+        self._met: set[str] = set()
 
     def groups(self, records: Iterable[Places]) -> list[list[str]]:
         """Return the values of many records that are not known to be clean, some together."""
         groups: list[list[str]] = []
         room = 0
-        for value in self._fresh(kept for places in records for kept in places.kept):
+        values = _values(kept for places in records for kept in places.kept)
+        clean, random = self._clean, self._random
+        new = [value for value in dict.fromkeys(values) if value not in clean]
+        self._met = {value for value in new if random is not None and random.fullmatch(value)}
+        for value in new:
+            if value in self._met:
+                continue
             if len(value) > room:
                 groups.append([])
                 room = _TOGETHER
@@ -107,9 +114,10 @@ class KeptFields:
 
         ``names`` are what the record itself says of persons. Raises TextTimeoutError.
         """
-        found = dict(self._by_pattern(places.kept))
+        values = _values(places.kept)
+        found = dict(self._by_pattern(values))
         if names.finders:
-            found |= dict(_by_name(list(dict.fromkeys(_values(places.kept))), names))
+            found |= dict(_by_name(list(dict.fromkeys(values)), names))
         if not found:
             return []
         return [
@@ -128,9 +136,9 @@ class KeptFields:
             done.append(Replacement(each.path, each.type, "pseudonym", 0, len(new)))
         return done
 
-    def _by_pattern(self, kept: Iterable[Kept]) -> list[tuple[str, str]]:
+    def _by_pattern(self, values: Iterable[str]) -> list[tuple[str, str]]:
         """Return the values in which the detector finds something, each with its type."""
-        fresh = self._fresh(kept)
+        fresh = self._fresh(values)
         if not fresh:
             return []
         if not self._found(_together(fresh)):
@@ -139,13 +147,15 @@ class KeptFields:
         alone = ((value, self._found(_together([value]))) for value in fresh)
         return [(value, findings[0].type) for value, findings in alone if findings]
 
-    def _fresh(self, kept: Iterable[Kept]) -> list[str]:
+    def _fresh(self, values: Iterable[str]) -> list[str]:
         """Return the values, each once, that are not known to be clean."""
-        clean, random = self._clean, self._random
+        clean, met, random = self._clean, self._met, self._random
         return [
             value
-            for value in dict.fromkeys(_values(kept))
-            if value not in clean and not (random is not None and random.fullmatch(value))
+            for value in dict.fromkeys(values)
+            if value not in clean
+            and value not in met
+            and not (random is not None and random.fullmatch(value))
         ]
 
     def _remember(self, clean: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 import msgspec
 
@@ -30,6 +31,8 @@ def is_person(value: Value) -> bool:
     text = value.text
     if value.is_number or not value.letters or len(text) > LONGEST_NAME:
         return False
+    if "_" in text and _JOINED.fullmatch(text):
+        text = text.replace("_", " ")  # `Mia_Li`
     if not _is_made_like_a_name(text) or text in _SMALL_WORDS:
         return False
     parts = text.split()
@@ -37,11 +40,12 @@ def is_person(value: Value) -> bool:
         return False
     if text.isascii() and any([CAMEL.match(part) for part in parts]):  # noqa: C419  # faster so
         return False
-    if len(parts) > 1 and (_IS_LABEL.search(text) or _ORGANISATION.search(text)):
+    if len(parts) > 1 and _names_no_person(text, parts):
         return False
     return value.certain or _looks_like_a_name(text, parts)
 
 
+_JOINED = re.compile(r"[^\W\d_a-z][^\W\d_]+(?:_[^\W\d_a-z][^\W\d_]+){1,3}")
 _SMALL_WORDS = frozenset(
     [
         *("are", "at", "be", "by", "for", "from", "in", "into", "is", "it", "its", "of", "or"),
@@ -58,12 +62,33 @@ _ORGANISATION = re.compile(
     r"\b(?:team|group|inc\.?|ltd\.?|llc|llp|plc|gmbh|corp\.?|corporation|company|foundation|project|"
     r"maintainers|developers|contributors|authors|services|solutions|technologies|systems|software|"
     r"labs|laborator(?:y|ies)|institute|university|association|consortium|committee|department|"
-    r"society|council|agency|ministry|holdings?|partners|industries|enterprises|maintenance|"
-    r"verein|stiftung|universit[\u00e4a]t|gesellschaft|b\.?v\.|s\.?r\.?l\.?|s\.?p\.?a\.?|s\.?a\.?r\.?l\.?|"
+    r"society|council|agency|service|services|support|helpdesk|help[ ]desk|customer[ ]care|"
+    r"service[ ]client|atenci\u00f3n[ ]al[ ]cliente|servizio[ ]clienti|klantenservice|"
+    r"kundenservice|kundendienst|\u00e9quipe|equipo|equipe|zesp\u00f3\u0142|ministry|holdings?|partners|industries|"
+    r"enterprises|maintenance|verein|stiftung|universit[\u00e4a]t|gesellschaft|b\.?v\.|s\.?r\.?l\.?|s\.?p\.?a\.?|s\.?a\.?r\.?l\.?|"
     r"fundaci\u00f3n|fondation|associazione|universidad|universit\u00e9)\Z",
     re.IGNORECASE,
 )
 """Ends the name of an organisation: `Fenway Sports Group`, `Debian Kernel Team`."""
+
+
+def _names_no_person(text: str, parts: Sequence[str]) -> bool:
+    """Report whether words are the label of a field, an organisation, or say something else."""
+    if _IS_LABEL.search(text) or _ORGANISATION.search(text):
+        return True
+    return text.islower() and _says_something(parts)
+
+
+def is_organisation(text: str) -> bool:
+    """Report whether words end in one for an organisation: `The Support Team`."""
+    return " " in text and _ORGANISATION.search(text) is not None
+
+
+def _says_something(parts: Sequence[str]) -> bool:
+    """Report whether words in small letters are no name: `passenger: window seat`."""
+    return any(map(is_ordinary, parts)) and not any(map(is_given_name, parts))
+
+
 LONGEST_NAME = 80
 _MOST_NAMES = 7
 _BETWEEN = frozenset(" \t.,'\u2019\u2018`\u00b4\u00b7\u30fb\u2010\u2011\u2013-()\"&\u3000;/")
@@ -92,11 +117,19 @@ def _looks_like_a_name(text: str, parts: list[str]) -> bool:
     named = [part for part in parts if len(part) > _PARTICLE or not part.islower()]
     if named and all(part[0].isupper() for part in named):
         return not all(map(is_ordinary, named))
-    joined = "-" in text and not is_given_name(parts[0])  # `us-east-1`, and no `lena al-tamimi`
+    joined = "-" in text and not _is_of_a_name(parts)  # `us-east-1`, and no `lena al-tamimi`
     lower = text.islower() and not joined and len(parts) <= _MOST_LOWER
     return lower and not any(map(is_ordinary, parts))
 
 
+def _is_of_a_name(parts: Sequence[str]) -> bool:
+    """Report whether a given name begins words with a dash, or an article that joins one does."""
+    return is_given_name(parts[0].partition("-")[0]) or (
+        len(parts) > 1 and parts[-1].startswith(_ARTICLES)
+    )
+
+
+_ARTICLES = ("al-", "el-", "bin-", "ben-", "ibn-", "abd-", "abu-")
 _LONGEST_WITHOUT_CAPITALS = 30
 _MOST_VAGUE = 5
 _MOST_LOWER = 3

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from redact.key_persons import CAMEL, LONGEST_NAME, Value, is_person
 from redact.key_placeholders import are_ordinary, says_nothing
-from redact.stand_ins import is_stand_in
+from redact.stand_ins import is_requirement, is_stand_in
+from redact.system_accounts import is_system_account
 
 _LONGEST_VALUE = 2_000
 """Longer values are texts, to be looked through."""
@@ -126,7 +127,7 @@ def _is_email(value: Value) -> bool:
         return False
     if " " not in text:
         return not are_ordinary(text)  # `customer.email_address` is the path of a field
-    return text.count(" ") <= _MOST_SPACES
+    return text.count(" ") <= _MOST_SPACES and not are_ordinary(text)
 
 
 def _is_phone(value: Value) -> bool:
@@ -198,7 +199,7 @@ def _is_secret(value: Value) -> bool:
     text = value.text
     first = text.split(maxsplit=1)[0]
     is_marked = not (first[0].isalnum() and first[-1].isalnum()) or first.lower().endswith("xxx")
-    if is_marked and is_stand_in(first):
+    if (is_marked and is_stand_in(first)) or (value.certain and is_requirement(text)):
         return False
     if value.is_number:
         return value.certain and len(text) >= _SHORTEST_PIN and text.isdigit()
@@ -329,6 +330,8 @@ def _is_wallet(value: Value) -> bool:
 
 def _is_user(value: Value) -> bool:
     text = value.text
+    if is_system_account(text):
+        return False
     if value.certain:
         if len(text) > _LONGEST_LINE or not (value.letters or value.digits):
             return False

@@ -29,11 +29,12 @@ _VERSION: Final = re.compile(
 
 
 class Harmless(NamedTuple):
-    """The place of a value whose key says that it is a thing's: a number, or a version."""
+    """The place of a value whose key says that it is a thing's: a number, a version, or a date."""
 
     start: int
     end: int
     is_version: bool
+    is_date: bool = False
 
 
 class Keyed(NamedTuple):
@@ -75,6 +76,8 @@ def _as_it_stands(text: str, book: KeyBook) -> tuple[list[Keyed], list[Harmless]
     keyed: list[Keyed] = []
     harmless: list[Harmless] = []
     for pair, key in found:
+        if is_of_date(pair.key):
+            harmless.append(Harmless(pair.start, pair.end, is_version=False, is_date=True))
         if key.rule == HARMLESS:
             if is_short(pair.value) and not _ends_a_name(text, pair):
                 harmless.append(Harmless(pair.start, pair.end, is_of_version(pair.key)))
@@ -91,6 +94,24 @@ def is_of_version(key: str) -> bool:
     return _VERSION.search(key) is not None
 
 
+def is_of_date(key: str) -> bool:
+    """Return whether a key names the date of something else than a birth: `updated`, `due_date`."""
+    return len(key) <= _LONGEST_KEY and _DATE.search(key) is not None
+
+
+_LONGEST_KEY: Final = 60
+_DATE: Final = re.compile(
+    r"(?<![a-z])(?:updat|creat|modif|chang|expir|issu|due|ship|deliver|order|depart|arriv|sent|"
+    r"receiv|paid|pay(?:ment)?|start|end|valid|since|until|check[ _-]?(?:in|out)|timestamp|"
+    r"last|login|seen|join|regist|sign|invoic|book|travel|flight|appoint|publish|releas|erstellt|geändert|"
+    r"gültig|aktualisiert|créé|modifi|expir|actualiz|cread|caduc|aggiorn|creat|scad|bijgewerkt|"
+    r"aangemaakt|utworz|zmien)(?!.*(?:birth|born|dob))",
+    re.IGNORECASE,
+)
+
+
+_SUFFIX: Final = re.compile(r"\A([0-9]{5,20})(?:[uU]?[lL]{1,2}|[uUn])\Z")
+"""What says how wide an integer is in a program: `521438871UL`, `521438871n`."""
 _NUMBER: Final = frozenset({"number", "no", "nr", "num", "id", "nummer", "numero"})
 _NAMED: Final = re.compile(r"[^\W\d_]{2,}[ ][A-Za-z]{2,6}[\s:=\"'*_`]{1,8}\Z")
 
@@ -118,11 +139,14 @@ def _judged(pair: Pair, key: Key, shown: str) -> KeyedValue | None:
     """Return the value of a pair as what its key names, None if it cannot be that."""
     certain = key.certain
     value = reading(pair.value)
+    if pair.form == "bare":
+        value = _SUFFIX.sub(r"\1", value)
     if (key.part == "name" and shown == "thing") or repeats_key(pair.key, value):
         return None
     if key.part == "name" and shown == "person" and not is_ordinary(value):
         certain = True
-    kind = fits(key.rule or "", value, certain=certain, is_number=pair.quote != "")
+    is_number = pair.quote != "" and not (pair.form == "python_call" and "-" in value)
+    kind = fits(key.rule or "", value, certain=certain, is_number=is_number)
     return None if kind is None else KeyedValue(kind, value, key.part, pair.owner)
 
 

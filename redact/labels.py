@@ -91,8 +91,31 @@ class LabelledRecogniser(JudgedRecogniser):
         value = said["v"]
         if sum(map(str.isdigit, value)) < row.digits or len(value) > row.most + value.count(" "):
             return
+        if _PERIOD.match(value) and text[said.start("v") - 1] == "-":
+            return  # `RG-2024-03-1187` is the number of a thing
         if row.check is None or row.check(value):
             yield *said.span("v"), SAID
+            yield from _further(text, said.end("v"), value)
+
+
+def _further(text: str, place: int, first: str) -> Iterator[Judged]:
+    """Return what follows a number of a list and has as many digits: `SSNs: 521..., 521...`."""
+    if not first.isalnum():
+        return
+    for _ in range(_MOST_LISTED):
+        more = _LISTED.match(text, place)
+        if more is None or len(more[1]) != len(first) or more[1].isalpha():
+            return
+        yield *more.span(1), SAID
+        place = more.end()
+
+
+_LISTED = re.compile(
+    r"[ ]?(?:[,;/]|(?:,[ ]?)?[ ](?:and|or|und|oder|et|ou|y|o|e|en|i|oraz)(?=[ ]))\s{0,4}"
+    r"([0-9A-Za-z]{5,24})(?![0-9A-Za-z])"
+)
+_MOST_LISTED = 50
+_PERIOD = re.compile(r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-[0-9]{3,6}\Z")
 
 
 def named(row: Row) -> str:

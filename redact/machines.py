@@ -39,8 +39,10 @@ _PRODUCTS = (
     "gradle|maven|npm|yarn|office|excel|outlook|teams|zoom|unity|unreal|wordpress|drupal|sap"
 )
 _OF_VERSION = re.compile(
-    rf"(?:(?<![A-Za-z])(?:{_PRODUCTS})(?:[ ](?:is|was|to|from|no\.?|number))?[ ]?[:=]?[ ]?v?"
-    r"|[A-Za-z0-9]/v?|(?<![A-Za-z])v|(?:==|>=|<=|~=|~>|\^|(?<!~)~)[ ]?|[A-Za-z]@v?|[A-Za-z]-v?|"
+    rf"(?:(?:(?<![A-Za-z])|(?<=\\[nrt]))(?:{_PRODUCTS})(?:[ +](?:is|was|to|from|no\.?|number))?"
+    r"[ +]?[:=]?[ ]?v?"
+    r"|[A-Za-z0-9](?:/|%2[Ff])v?"
+    r"|(?<![A-Za-z])v|(?:==|>=|<=|~=|~>|\^|(?<!~)~)[ ]?|[A-Za-z]@v?|[A-Za-z]-v?|"
     r"\u00a7[ ]?"
     r"|\u30d0\u30fc\u30b8\u30e7\u30f3|\u7248\u672c|\ubc84\uc804)\Z",
     re.IGNORECASE,
@@ -51,6 +53,7 @@ _KEYED = re.compile(
 _PATH = re.compile(
     r"(?:https?|ftp|ssh|tcp|udp|wss?|redis|postgres|mysql|amqp|//|\\\\)[:/]*\Z", re.I
 )
+_SPACED = re.compile(r"2[0-9]{2}")
 _LETTER = re.compile(r"[0-9A-Za-z]")
 _MASK = re.compile(r"/[0-9]{1,2}(?![0-9])")
 _SMALL, _SMALL_FIRST = 100, 10
@@ -76,6 +79,8 @@ class AddressOfMachineRecogniser(JudgedRecogniser):
             end = start + len(whole)
             if not _LETTER.match(text, end) and _is_six(whole):
                 yield start, end, _SCORE
+        elif text[start - 1 : start] == "%" and _SPACED.match(match[0]):
+            return  # `nginx%201.25.3.1`: an escaped space, and what it reads as is seen there
         elif _is_four(match[0]) and not is_version(text, start, end):
             yield from [] if _is_network(match[0], text[end : end + 3]) else [(start, end, _SCORE)]
 
@@ -115,7 +120,9 @@ def is_version(text: str, start: int, end: int) -> bool:
     before = text[max(start - _LOOK_BACK, 0) : start]
     if _PATH.search(before) or _KEYED.search(before):
         return False
-    if _OF_VERSION.search(before):
+    if before[-1:] == "/" and before.rpartition(" ")[2].count("/") > 1:
+        pass  # a step of a path: `https://example.com/notes/192.0.2.59`
+    elif _OF_VERSION.search(before):
         return True
     parts = [int(part) for part in text[start:end].split(".")]
     if parts[0] >= _SMALL_FIRST or max(parts) >= _SMALL:

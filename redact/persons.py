@@ -9,12 +9,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from importlib import resources
+from itertools import pairwise
 from typing import Any, Final
 
 from presidio_analyzer import Pattern, PatternRecognizer
 
 from redact.given_names import is_given_name
-from redact.judged import Judged, JudgedRecogniser
+from redact.judged import GatedRecogniser, Judged, JudgedRecogniser
+from redact.key_persons import is_organisation
 from redact.key_placeholders import are_ordinary, is_ordinary
 from redact.key_values import fits
 
@@ -24,6 +26,8 @@ _EVERYDAY: Final = frozenset(
     json.loads((_FOLDER / "everyday_words.json").read_text(encoding="utf-8"))
 )
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
+_FIRST: Final = re.compile(r"[^\W\d_]{1,24}")
+"""The first word of a name, as the expressions here read it."""
 
 CERTAIN: Final = 0.9
 """The score of a name that words around it give away: more than a model's, whatever it calls it."""
@@ -47,11 +51,11 @@ _PARTICLE = (
     r"(?:de la|de las|de los|van der|van den|von der|de|del|della|di|da|do|dos|das|du|van|von|zu|"
     r"zur|ter|ten|la|le|el|al|bin|ibn|ben|y|e)"
 )
-_BETWEEN = rf"(?:[ ](?:[A-Z]\.[ ]?)?|[ ]{_PARTICLE}[ ]|-)"
+_BETWEEN = rf"(?:[ _](?:[A-Z]\.[ ]?)?|[ ]{_PARTICLE}[ ]|-)"
 _FULL = rf"{_CAPITAL}(?:{_BETWEEN}{_CAPITAL}){{0,3}}"
 _STOP = rf"(?!{_any_of(_PHRASES['stop'])}(?!{_LETTER}))"
 _ANY = rf"{_STOP}{_HEAD}{_LETTER}{{2,24}}{_TAIL}"
-_ANY_FULL = rf"{_ANY}(?:(?:[ ][A-Z]\.)?[ ](?:{_PARTICLE}[ ])?{_ANY}){{0,2}}"
+_ANY_FULL = rf"{_ANY}(?:(?:[ ][A-Z]\.)?[ _](?:{_PARTICLE}[ ])?{_ANY}){{0,2}}"
 _GAP = r"[\s:]{1,3}[\"'*_`\u201c\u2018(\[]{0,3}"
 _LINE_END = r"(?=\s*(?:\n|\Z|[,|(]))"
 _HAN = r"[\u4e00-\u9fff\u3005\u00b7]"
@@ -108,12 +112,16 @@ class IntroducedRecogniser(PatternRecognizer):
         )
 
     def invalidate_result(self, pattern_text: str) -> bool:
-        """Refuse everyday words in small letters: `my name is correct`."""
-        return pattern_text.islower() and pattern_text.partition(" ")[0] in _EVERYDAY
+        """Refuse everyday words in small letters (`my name is correct`), and teams that sign."""
+        if pattern_text.islower():
+            return pattern_text.partition(" ")[0] in _EVERYDAY
+        return is_organisation(pattern_text)
 
 
 _COLON = r"[ ]?[:\uff1a][ ]{0,2}[\"'*_`\u201c\u2018(]{0,3}"
 _TWO = rf"(?:{_CAPITAL}(?:{_BETWEEN}{_CAPITAL}){{1,3}}|{_ANY}(?:[ ]{_PARTICLE})?[ ]{_ANY})"
+_GOES_ON: Final = re.compile(r"[ ](?:and|or|but|who|und|oder|et|y|e|en|i|och|og|ja)[ ][^\W\d_A-Z]")
+"""A sentence goes on behind a name; behind the name of a thing the line ends."""
 _SIGN: Final = re.compile(r"[:\uff1a]")
 _LONGEST_LABEL: Final = 40
 
@@ -153,17 +161,26 @@ class CalledRecogniser(JudgedRecogniser):
             return
         if self._KEY.search(text, max(start - _LONGEST_LABEL, 0), start):
             first = _LETTERS.search(match[0])
-            if first is None or not is_given_name(first[0]):
+            known = first is not None and is_given_name(first[0])
+            if not known and not _GOES_ON.match(text, end):
                 return
         yield start, end, CERTAIN
 
 
-class PresentedRecogniser(PatternRecognizer):
+_LAST_TWO: Final = frozenset(phrase[-2:] for phrase in _PHRASES["presented"])
+"""How the phrases of an introduction end, in small letters."""
+
+
+class PresentedRecogniser(GatedRecogniser):
     """Finds a given name after `I'm`, `this is` or `hello`, and the words of the name behind it."""
 
     PATTERNS = (
         Pattern("Presented", _after("presented", rf"[,:]?[ ]){_FULL}"), CERTAIN),
-        Pattern("Presented, small", _after("presented", rf"[,:]?[ ]){_ANY}(?:[ ]{_ANY})?"), 0.7),
+        Pattern(
+            "Presented, small",
+            _after("presented", rf"[,:]?[ ]){_ANY}(?:[ ]{_ANY})?(?![^\W_])"),
+            0.7,
+        ),
     )
 
     def __init__(self) -> None:
@@ -173,6 +190,19 @@ class PresentedRecogniser(PatternRecognizer):
             global_regex_flags=0,
             name="Presented",
         )
+
+    def may_stand(self, text: str) -> bool:
+        """Return whether a given name stands behind a space, and what ends as a phrase before."""
+        parts = text.split(" ")
+        behind = parts[1:]
+        if text.isascii():
+            behind = [
+                part
+                for before, part in pairwise(parts)
+                if before[-3:].rstrip(",:")[-2:].lower() in _LAST_TWO
+            ]
+        firsts = {word[0] for part in behind if (word := _FIRST.match(part)) is not None}
+        return any(map(is_given_name, firsts))
 
     def invalidate_result(self, pattern_text: str) -> bool:
         """Refuse what does not begin with a given name."""
@@ -193,6 +223,12 @@ class AccountRecogniser(PatternRecognizer):
             r"(?<=\b(?:user|customer|member|account|login|client)[ _-]?(?:id|name|number|no\.?)"
             r"(?:[ ](?:is|was)[ ]|[ ]?[:=#][ ]?|[ ])[\"'`*]{0,3})"
             r"(?=[\w.@-]{0,40}[0-9_])[\w][\w.@-]{2,40}[\w]",
+            0.7,
+        ),
+        Pattern(
+            "Home folder",
+            r"(?<=(?:/home/|/Users/|\bUsers\\{1,2}))[A-Za-z]{2,20}(?:[. ][A-Za-z]{2,20}){1,2}"
+            r"(?=[/\\])",
             0.7,
         ),
     )

@@ -38,13 +38,22 @@ PerRegion = tuple[Span | None, ...]
 class PhoneWalker:
     """Finds what ``PhoneNumberMatcher`` finds in each of some regions.
 
-    ``expression`` matches every text in which there can be a number.
+    ``expression`` matches every text in which there can be a number. ``most`` tells of a candidate
+    how many digits a part of it has at most that counts in the end: where these are too few for a
+    region, it need not be tried there.
     """
 
-    def __init__(self, regions: tuple[str, ...], leniency: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        regions: tuple[str, ...],
+        leniency: int,
+        clock: Callable[[], float],
+        most: Callable[[str], int] = len,
+    ) -> None:
         self._regions = regions
         self._leniency = leniency
         self._clock = clock
+        self._most = most
         self._none: PerRegion = (None,) * len(regions)
         self._fewest = tuple(map(_fewest_digits, regions))
         self._lengths = tuple(map(_lengths, regions))
@@ -128,6 +137,9 @@ class PhoneWalker:
             after = (whole[trimmed.start() :] + after)[:_AFTER]
         length = max(len(candidate), 1)
         digits = len(_DIGIT.findall(candidate))
+        if not trimmed:
+            # Behind a part that does not count the walk finds other parts of the same candidate.
+            digits = min(digits, self._most(candidate))
         abroad = "+" in candidate or "\uff0b" in candidate
         if candidate.startswith("+"):
             # With its country's code before it a number is the same from everywhere.

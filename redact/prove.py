@@ -27,6 +27,8 @@ from redact.things import belongs_to_thing
 _MAIL = re.compile(
     r"[\w.+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,8}\.[a-z]{2,24}(?![a-z0-9-])", re.I
 )
+_VERSIONED = re.compile(r"@[0-9]+(?:\.[0-9]+)+\.[a-z]+\Z", re.I)
+"""The version of a package in the name of a file: `lodash@7.19.17.csv`."""
 _NUMBER = re.compile(
     r"(?<![A-Za-z0-9.+-])(?<![0-9],)[0-9](?:[ -]?[0-9]){12,18}(?![A-Za-z0-9]|[.,][0-9])"
 )
@@ -211,7 +213,7 @@ def _holds(kind: str, value: str) -> bool:
         return luhn(digits) and known_brand(digits) and len(set(digits)) > 1
     if kind == "IBAN_CODE":
         return _iban(value.replace(" ", ""))
-    return True
+    return kind != "EMAIL_ADDRESS" or _VERSIONED.search(value) is None
 
 
 def _iban(code: str) -> bool:

@@ -14,22 +14,34 @@ from typing import Final
 import msgspec
 
 from redact.code_values import repeats_key
+from redact.dialled import is_north_american
 from redact.embedded import FILE, blanked, embedded_files, is_file
 from redact.findings import Detector, Finding
 from redact.key_reading import HARMLESS
 from redact.key_rules import KeyBook
 from redact.key_values import fits
-from redact.keyed import SURE, Harmless, Keyed, is_of_version, is_short, keyed_values, reading
+from redact.keyed import (
+    SURE,
+    Harmless,
+    Keyed,
+    is_of_date,
+    is_of_version,
+    is_short,
+    keyed_values,
+    reading,
+)
 from redact.kinds import NUMBER_LIKE
 from redact.labels import SAID
 from redact.learn import NOTHING, KeyedValue, Learnt, learnt_from, learnt_from_prose
 from redact.prose import is_prose
+from redact.spellings import BIRTH_DATE
 from redact.structure import Leaf, is_json, leaves
 from schemas.reasons import Reason
 
 NO_QUOTES: Final[Mapping[int, str]] = MappingProxyType({})
 _MAX_DEPTH = 6
-_GAP = "\n\n"
+_GAP = "\n" * 6
+"""Parts the leaves of a JSON text: more lines than stand between an announcement and its value."""
 
 
 class Segment(msgspec.Struct, frozen=True, gc=False):
@@ -179,6 +191,8 @@ class Analyser:
             spans = vetoed.get(index, [])
             if leaf.rule == HARMLESS and is_short(leaf.text):
                 spans = [*spans, Harmless(0, len(leaf.text), is_of_version(leaf.key))]
+            if finding.type == BIRTH_DATE and is_of_date(leaf.key):
+                spans = [*spans, Harmless(0, len(leaf.text), is_version=False, is_date=True)]
             if _is_harmless(finding, leaf.text, spans):
                 continue
             findings.setdefault(index, []).append(finding)
@@ -255,9 +269,14 @@ def _is_harmless(finding: Finding, text: str, harmless: Sequence[Harmless]) -> b
 
     Its own name before it in the value says otherwise: `"order_id": "SSN 521438871"`.
     """
-    around = [one for one in harmless if one.start <= finding.start and finding.end <= one.end]
-    if not around:
-        return False
+    is_date = finding.type == BIRTH_DATE
+    around = [
+        one
+        for one in harmless
+        if one.start <= finding.start and finding.end <= one.end and one.is_date == is_date
+    ]
+    if not around or is_date:
+        return bool(around) and finding.score < SAID
     if finding.type == "IP_ADDRESS":
         return any([one.is_version for one in around])  # noqa: C419  # faster so
     return _is_bare(finding, finding.value or text[finding.start : finding.end]) and any(
@@ -269,5 +288,7 @@ def _is_harmless(finding: Finding, text: str, harmless: Sequence[Harmless]) -> b
 def _is_bare(finding: Finding, value: str) -> bool:
     """Return whether a number stands bare, not written as one dials it."""
     if finding.type not in NUMBER_LIKE or finding.type == "CRYPTO":  # a wallet's form is its own
+        return False
+    if finding.type == "PHONE_NUMBER" and is_north_american(value):
         return False
     return not any(mark in value for mark in "+( ")

@@ -18,7 +18,7 @@ _REFERENCE = re.compile(
      (?:[_ -]\w+)*[_ -](?:here|pass\w*|pwd|secret|token|keys?|value|credentials?)(?:[_ -]\w+)*
     |(?:[a-z]{1,12}[_.-]?){0,3}(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|key|credentials?)s?
     |(?:redacted|filtered|removed|masked|scrubbed|placeholder|undefined|null|none|nil|nan|true|false
-      |void|todo|tbd|unset|n/a)
+      |void|todo|tbd|unset|n/a|n%2Fa)
     |(?:https?|s3|gs|op|sm|vault)://.*|(?:arn|ssm|vault|ref):\S*|(?:~|\.{1,2})?/(?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:txt|json|ya?ml|pem|key|env)
     """,
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
@@ -42,7 +42,23 @@ _TRAILING = ".,;:!?)\"'"
 def is_stand_in(value: str) -> bool:
     """Tell whether a value is a reference, a mask, a name of a type or a path: no secret itself."""
     bare = value.strip(" \t\"'`").rstrip(".,;")
+    if bare[:1] == "/" and _is_random(bare):
+        return False
     return not bare or _REFERENCE.fullmatch(bare) is not None or bare.lower() in _NOT_SAID
+
+
+def _is_random(path: str) -> bool:
+    """Tell whether what looks like a path is a secret in base64: a step of it mixes all signs."""
+    return any(
+        len(step) >= _LONGEST_STEP
+        and any(map(str.isdigit, step))
+        and any(map(str.isupper, step))
+        and any(map(str.islower, step))
+        for step in path.split("/")
+    )
+
+
+_LONGEST_STEP = 12
 
 
 def reads_like_prose(value: str) -> bool:
@@ -51,6 +67,44 @@ def reads_like_prose(value: str) -> bool:
     said = sum(word in _NOT_SAID for word in words)
     least = 1 if len(words) < 3 else 2
     return said >= least or _TECHNICAL.fullmatch(value) is not None
+
+
+def is_requirement(value: str) -> bool:
+    """Tell whether words say what is asked of a password: `must be at least 12 characters long`."""
+    first, _, rest = value.partition(" ")
+    return bool(rest) and first.lower().rstrip(":") in _REQUIRES and reads_like_prose(value)
+
+
+_REQUIRES = frozenset(
+    [
+        *(
+            "must",
+            "should",
+            "at",
+            "minimum",
+            "min",
+            "maximum",
+            "max",
+            "cannot",
+            "can",
+            "may",
+            "needs",
+        ),
+        *("required", "has", "is", "mindestens", "muss", "darf", "au", "doit", "ne", "mínimo"),
+        *(
+            "debe",
+            "deve",
+            "almeno",
+            "minimo",
+            "minimaal",
+            "moet",
+            "minstens",
+            "co",
+            "musi",
+            "minst",
+        ),
+    ]
+)
 
 
 def is_of_sentence(word: str) -> bool:

@@ -14,6 +14,7 @@ import msgspec
 
 from redact.key_placeholders import is_ordinary
 from redact.key_rules import NO_KEY, Key, KeyBook, shown_by
+from redact.pairs import apart, may_stand_apart
 
 _TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?|([{}\[\]])|(-?[0-9][0-9.eE+-]*)', re.DOTALL)
 _STRING, _COLON, _BRACKET = 1, 2, 3
@@ -126,7 +127,36 @@ def leaves(text: str, book: KeyBook) -> list[Leaf]:
             outer = here = stack.pop()
     around.settle(found)
     _name_fields(found, book)
+    if may_stand_apart(text):
+        _name_columns(text, found, book, owners)
     return found
+
+
+def _name_columns(text: str, found: list[Leaf], book: KeyBook, owners: int) -> None:
+    """Give the cells of a table the rules of its headings, which stand in a list apart."""
+    cells, _ = apart(text, owners + 1)
+    if not cells:
+        return
+    places = {leaf.start: index for index, leaf in enumerate(found)}
+    rows: dict[int, set[Key]] = {}
+    for cell in cells:
+        key = book.read(cell.key)
+        if key.shows:
+            rows.setdefault(cell.owner, set()).add(key)
+    for cell in cells:
+        index = places.get(cell.start - (cell.form == "json_string"))
+        key = book.read(cell.key)
+        if index is None or key.rule is None or found[index].kind == "key":
+            continue
+        certain = key.certain
+        if key.part == "name":
+            shown = shown_by(rows.get(cell.owner, ()))
+            if shown == "thing":
+                continue
+            certain = shown == "person" and not is_ordinary(found[index].text)
+        found[index] = msgspec.structs.replace(
+            found[index], rule=key.rule, certain=certain, part=key.part, owner=cell.owner
+        )
 
 
 _FIELD_NAMES = frozenset({"name", "key", "field", "label", "field_name", "path", "title"})

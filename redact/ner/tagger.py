@@ -2,7 +2,7 @@
 
 Each word gets a chance for every tag: none, the beginning of a name of a type, the middle of one.
 A text gives the same names whatever else is in the call: rows go through the matrices ``_ROWS`` at
-a time, never more or fewer, so that each is added up in the same order.
+a time, never more or fewer, as the lanes of one vector, so that each is added up in the same order.
 """
 
 import json
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from redact.ner.pieces import Pieces
 from redact.ner.reader import Named, together
+from redact.ner.windows import Windows
 from redact.ner.words import Floats, Laid, Word, Words, places
 
 NUMBERS, VOCABULARY, SETTINGS = "numbers.npz", "vocabulary.txt", "tagger.json"
@@ -22,7 +23,10 @@ NUMBERS, VOCABULARY, SETTINGS = "numbers.npz", "vocabulary.txt", "tagger.json"
 
 KIND = "tagger-1"
 _TINY = np.float32(1e-5)
-_ROWS = 64
+_ROWS = 16
+"""Rows side by side. Of more, or of rows one below the other, OpenBLAS adds some up in another
+order than others, by their place."""
+
 _CODE = 3
 """So many capitals alone, as `JFK`, are a code and no person."""
 
@@ -53,7 +57,11 @@ class _Maxout(NamedTuple):
 
 
 class Tagger:
-    """The weights of a model, and what they say of words."""
+    """The weights of a model, and what they say of words.
+
+    What it says of a word depends on ``reach`` words on either side, ``margin`` empty rows part
+    texts.
+    """
 
     def __init__(self, vocabulary: Sequence[str], arrays: dict[str, Floats], settings: str) -> None:
         told = json.loads(settings)
@@ -61,6 +69,7 @@ class Tagger:
         self._steps: tuple[int, ...] = tuple(told["steps"])
         self.outside: float = told.get("outside", 0.5)
         self.margin = max(self._steps)
+        self.reach = sum(self._steps) + 1
         self._pieces = Pieces(vocabulary)
         self._table, self._scale = arrays["table"], arrays["table.scale"].astype(np.float32)
         self._word = _maxout(arrays, "word")
@@ -69,6 +78,7 @@ class Tagger:
         self._layers = [_maxout(arrays, f"layer{number}") for number in range(len(self._steps))]
         self._tags = arrays["tags.weights"].astype(np.float32)
         self._tags_bias = arrays["tags.bias"].astype(np.float32)
+        self.tags = len(self._tags_bias)
         self.width = len(self._word.scale)
 
     @classmethod
@@ -123,18 +133,26 @@ class TaggerReader:
     def __init__(self, tagger: Tagger) -> None:
         self._tagger = tagger
         self._words = Words(tagger.vectors, tagger.width)
+        self._windows = Windows(tagger.reach, tagger.tags)
+        self._cleared = self._words.cleared
 
     def names(self, texts: Sequence[str]) -> list[list[Named]]:
         """Return the names in each text, in order; see :class:`redact.ner.reader.Reader`."""
         return [found for some in together(texts) for found in self._some(some)]
 
     def _some(self, texts: Sequence[str]) -> Iterator[list[Named]]:
-        laid = self._words.laid(texts, self._tagger.margin)
+        numbers = self._words.numbers(texts)
+        if self._words.cleared != self._cleared:
+            self._windows.clear()
+            self._cleared = self._words.cleared
+        for text, chances in zip(texts, self._windows.rows(numbers, self._chances), strict=True):
+            named = chances[:, 0] < self._tagger.outside
+            yield self._names(text, chances, named) if named.any() else []
+
+    def _chances(self, texts: Sequence[Sequence[int]]) -> list[Floats]:
+        laid = self._words.rows(texts, self._tagger.margin)
         chances = self._tagger.chances(laid)
-        named = chances[:, 0] < self._tagger.outside
-        for text, (first, many) in zip(texts, laid.texts, strict=True):
-            rows = slice(first, first + many)
-            yield self._names(text, chances[rows], named[rows]) if named[rows].any() else []
+        return [chances[first : first + many] for first, many in laid.texts]
 
     def _names(self, text: str, chances: Floats, named: npt.NDArray[np.bool_]) -> list[Named]:
         begin, inside = chances[:, 1::2], chances[:, 2::2]
@@ -169,8 +187,9 @@ def _is_code(text: str, name: Named) -> bool:
 def _product(rows: Floats, weights: Floats) -> Floats:
     """Return the product of so many rows, a multiple of ``_ROWS``, with a matrix."""
     out = np.empty((len(rows), weights.shape[1]), np.float32)
+    columns = weights.T
     for start in range(0, len(rows), _ROWS):
-        np.matmul(rows[start : start + _ROWS], weights, out=out[start : start + _ROWS])
+        out[start : start + _ROWS] = np.matmul(columns, rows[start : start + _ROWS].T).T
     return out
 
 

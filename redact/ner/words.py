@@ -16,7 +16,11 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 
 _STRETCH = re.compile(r"(\s*)(\S+)")
-_WORD = re.compile(r"(?:[^\W\d_][\u0300-\u036f]*)+|\d+|.", re.DOTALL)
+_LETTERS_OR_DIGITS = r"(?:[^\W\d_][\u0300-\u036f]*)+|\d+"
+_WORD = re.compile(rf"{_LETTERS_OR_DIGITS}|.", re.DOTALL)
+_WORD_OF_TEXT = re.compile(rf"{_LETTERS_OR_DIGITS}|\S")
+"""The same in a text: no word holds white space."""
+
 _MOST_WORDS = 16_384
 
 NO_GAP, START, SPACE, WIDE, LINE, BLANK_LINE = range(6)
@@ -101,26 +105,39 @@ def _gap(space: str) -> int:
 
 
 class Words:
-    """Lays texts out as rows of vectors; ``vectors`` gives those of some words."""
+    """Lays texts out as rows of vectors; ``vectors`` gives those of some words.
+
+    ``cleared`` counts how often the words were forgotten.
+    """
 
     def __init__(self, vectors: Callable[[Sequence[Word]], Floats], width: int) -> None:
         self._vectors = vectors
         self._width = width
+        self.cleared = -1
         self._clear(0)
 
     def laid(self, texts: Sequence[str], margin: int) -> Laid:
         """Return the words of texts with ``margin`` empty rows between."""
+        return self.rows(self.numbers(texts), margin)
+
+    def numbers(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the numbers, above 0, of the words of texts.
+
+        A number means the same word behind the same gap as long as ``cleared`` stays as it is.
+        """
         cut = [stretches(text) for text in texts]
         self._learn({stretch for text in cut for stretch in text})
         known = self._known
+        return [[number for stretch in text for number in known[stretch]] for text in cut]
+
+    def rows(self, texts: Sequence[Sequence[int]], margin: int) -> Laid:
+        """Return words by their numbers with ``margin`` empty rows between the texts."""
         empty = [0] * margin
         rows = [*empty]
         places = []
-        for text in cut:
-            first = len(rows)
-            for stretch in text:
-                rows += known[stretch]
-            places.append((first, len(rows) - first))
+        for text in texts:
+            places.append((len(rows), len(text)))
+            rows += text
             rows += empty
         taken = np.array(rows, np.intp)
         return Laid(self._table[taken], np.flatnonzero(taken), places)
@@ -130,6 +147,7 @@ class Words:
         self._known: dict[tuple[int, str], list[int]] = {}
         self._table = np.zeros((1 + max(_MOST_WORDS, room), self._width), np.float32)
         self._used = 1
+        self.cleared += 1
 
     def _learn(self, wanted: set[tuple[int, str]]) -> None:
         new = wanted - self._known.keys()
@@ -148,8 +166,4 @@ class Words:
 
 def places(text: str) -> list[tuple[int, int]]:
     """Return where each word of a text begins and ends."""
-    return [
-        (match.start(2) + word.start, match.start(2) + word.end)
-        for match in _STRETCH.finditer(text)
-        for word in split(NO_GAP, match[2])
-    ]
+    return [match.span() for match in _WORD_OF_TEXT.finditer(text)]

@@ -23,6 +23,8 @@ _WORD = {
     ":": re.compile(r"[ ]([\w@.+-]*[^\W_])(?=\n|\Z)"),
 }
 """The commonest values by their sign: a word, and then the next key or an end."""
+_WRAPPED = re.compile(r"(?:Str|Int|Double|Some|Just|Text|String|Value)\(([^()\"'\n]{1,500})\)")
+"""A value as OpenTelemetry's collector and some languages print it: `Str(mia)`, `Some(mia)`."""
 _OF_FORMS = ("&", "?")
 _NOT_FLAT = re.compile(r"[\n{(\[\"'=:]")
 _YAML_TAG = re.compile(r"(?:!{1,2}[\w:/.-]{0,40}+|&[\w-]{1,40}+)[ \t]+")
@@ -106,6 +108,8 @@ def _bare(text: str, mark: Mark, after: Mark | None) -> list[Item]:
     """Return the value without quotation marks between a mark and the next one."""
     gap = _SPACE.match(text, mark.after)
     start = gap.end() if gap else mark.after
+    if start > mark.after and text[mark.at - 1 : mark.at] in _OF_FORMS and mark.sign == "=":
+        return [_heading(mark)]  # `&address= HTTP/1.1`
     line_end = text.find("\n", mark.place, mark.place + MAX_VALUE)
     if line_end < 0:
         line_end = min(len(text), mark.place + MAX_VALUE)
@@ -120,6 +124,8 @@ def _bare(text: str, mark: Mark, after: Mark | None) -> list[Item]:
         start = tags.end() if tags else start
         limit = max(limit, start)
     if after is not None and after.at == start and text[after.after : after.after + 1].strip():
+        if mark.sign == "=" and start > mark.after and text[mark.place - 1] not in " \t":
+            return [_heading(mark)]  # `address= took=12ms`
         word = _GLUED.match(text, start)
         start, end = trimmed(text, start, word.end() if word else limit)
         form: Form = "bare"
@@ -127,6 +133,8 @@ def _bare(text: str, mark: Mark, after: Mark | None) -> list[Item]:
         ends = last or (after is not None and after.sign != mark.sign)
         start, end, form = extent(text, mark, start, limit, last=ends)
     raw = text[start:end]
+    if raw[-1:] == ")" and (wrapped := _WRAPPED.fullmatch(raw)) is not None:
+        start, end, raw = start + wrapped.start(1), end - 1, wrapped[1]
     if raw[-1:] in ("(", "[", "{") or not any(map(str.isalnum, raw)):
         return [_heading(mark)]
     key = read(mark.key, "percent") if form == "percent" else mark.key

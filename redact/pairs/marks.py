@@ -27,6 +27,29 @@ _STATEMENTS = frozenset(
     ["where", "and", "or", "set", "on", "let", "const", "var", "export", "my", "local", "if"]
 )
 _CONNECTORS = frozenset({"of", "de", "da", "di", "do", "du", "der", "del", "van"})
+_BEFORE_A_KEY = frozenset(
+    [
+        *(
+            "at",
+            "on",
+            "my",
+            "the",
+            "is",
+            "to",
+            "by",
+            "for",
+            "with",
+            "in",
+            "and",
+            "or",
+            "his",
+            "her",
+        ),
+        *("your", "our", "a", "an", "under", "via", "auf", "mein", "meine", "unter", "mon", "ma"),
+        *("mi", "meu", "minha", "mio", "mia", "mijn"),
+    ]
+)
+"""Words of the sentence that a key stands in, and none of the key: `reach me at mobile: ...`."""
 _OPENERS = frozenset(
     [
         *("first", "last", "middle", "given", "family", "full", "maiden", "legal", "display"),
@@ -140,6 +163,8 @@ def _shortened(text: str, key: str, at: int, floor: int) -> tuple[str, int, bool
         keep, prose = 2, True
     else:
         return key, at, prose
+    if prose and words[-2].lower() in _BEFORE_A_KEY:
+        keep = 1
     kept = " ".join(words[-keep:])
     return kept, at + len(key) - len(kept), prose
 

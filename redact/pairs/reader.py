@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
+from redact.pairs.apart import apart, may_stand_apart
 from redact.pairs.assignments import assignments
 from redact.pairs.columns import columns, has_columns, options
 from redact.pairs.escapes import places, quoted
@@ -12,11 +13,17 @@ from redact.pairs.literals import quoted_keys
 from redact.pairs.markup import markup
 from redact.pairs.owners import owned
 from redact.pairs.pair import MAX_DEPTH, MAX_PAIRS, Item, Pair
+from redact.pairs.passed import passed
+from redact.pairs.printed import printed
 from redact.pairs.rows import aligned, inserted
 from redact.pairs.tables import tables
 
-_ANY = re.compile(r"[:=|<;,\t\uff1a\u2502]|[ ]{2}|[ ][-\u2013\u2014\u2192]|--|\.{3}")
-_QUOTED_COLON = re.compile(r"""["']\s{0,40}+(?::|=>)""")
+_WORDED = r"\([\"']|(?:define|ENV|[Ee]nv|_header|_param|LIKE|like|entry|\[1\])[ ]"
+_ALWAYS = r"[=<\t\uff1a]|[ ]{2}|[ ][-\u2013\u2014\u2192]|--|\.{3}|:(?![0-9])|(?<![0-9]):|" + _WORDED
+_ANY_IN_A_LINE = re.compile(_ALWAYS)
+_ANY_IN_LINES = re.compile(rf"[|;,\u2502]|{_ALWAYS}")
+"""What a key and its value cannot do without. A time of day has none."""
+_QUOTED_COLON = re.compile(r"""["'](?:\s{0,40}+(?::|=>)|\]\s{0,5}+=)""")
 _INSERT = re.compile(r"\bvalues\s*\(", re.IGNORECASE)
 _INNER = re.compile(r"[:=|<\t\uff1a]|[,;][^\n]*\n")
 _MIN_INNER = 6
@@ -35,16 +42,22 @@ def pairs(text: str) -> list[Pair]:
 
 
 def _pairs(text: str, first: int, depth: int, most: int) -> tuple[list[Pair], int]:
-    if _ANY.search(text) is None:
+    if not _may_hold(text):
         return [], first
     found: list[Pair] = []
     tags: list[tuple[int, int]] = []
     if "<" in text:
         found, tags, first = markup(text, first)
+    heads: list[tuple[int, int]] = []
+    if "\n" in text:
+        rows, heads, first = tables(text, first)
+        found += rows
     for reader in _of_rows(text):
         rows, first = reader(text, first)
         found += rows
-    items = list(islice(_items(text, tags), 2 * most))
+    items = list(islice(_items(text, tags, heads), 2 * most))
+    if not items and not found:
+        return [], first
     items.sort(key=lambda item: item.at)
     more, first = owned(text, items, first)
     kept = _resolved(found, most)
@@ -54,18 +67,33 @@ def _pairs(text: str, first: int, depth: int, most: int) -> tuple[list[Pair], in
     return kept, first
 
 
+def _may_hold(text: str) -> bool:
+    """Return whether any reader could find a pair: some signs count in several lines only."""
+    if "\n" in text:
+        return _ANY_IN_LINES.search(text) is not None
+    return _ANY_IN_A_LINE.search(text) is not None or _may_insert(text)
+
+
+def _may_insert(text: str) -> bool:
+    if "(" not in text or (text.isascii() and "values" not in text.lower()):
+        return False
+    return _INSERT.search(text) is not None
+
+
 def _of_rows(text: str) -> Iterator[Callable[[str, int], tuple[list[Pair], int]]]:
     """Yield the readers of rows of values that could find one in a text."""
-    if "\n" in text:
-        yield tables
-        if "  " in text:
-            yield aligned
-    if "(" in text and _INSERT.search(text) is not None:
+    if "\n" in text and "  " in text:
+        yield aligned
+    if may_stand_apart(text):
+        yield apart
+    if _may_insert(text):
         yield inserted
 
 
-def _items(text: str, tags: Sequence[tuple[int, int]]) -> Iterator[Item]:
-    """Yield what stands under keys that are no headings of a row."""
+def _items(
+    text: str, tags: Sequence[tuple[int, int]], heads: Sequence[tuple[int, int]]
+) -> Iterator[Item]:
+    """Yield what stands under keys that are no headings of a row; ``heads`` are those of tables."""
     taken: list[tuple[int, int]] = list(tags)
     if ("'" in text or '"' in text) and _QUOTED_COLON.search(text) is not None:
         for item in quoted_keys(text):
@@ -76,9 +104,14 @@ def _items(text: str, tags: Sequence[tuple[int, int]]) -> Iterator[Item]:
     if ":" in text or "=" in text or "\uff1a" in text:
         yield from assignments(text, taken)
     if has_columns(text):
-        yield from columns(text)
+        found = columns(text)
+        yield from (
+            [one for one in found if not any(a <= one.at < b for a, b in heads)] if heads else found
+        )
     if " -" in text:
         yield from options(text)
+    yield from passed(text)
+    yield from printed(text)
 
 
 def _fitting(pairs: Sequence[Pair], kept: Sequence[Pair]) -> Iterator[Pair]:

@@ -60,12 +60,14 @@ class Cell(msgspec.Struct, gc=False):
     form: Form
 
 
-def tables(text: str, first: int) -> tuple[list[Pair], int]:
-    """Return the cells of all tables, each under its heading, and the next free owner.
+def tables(text: str, first: int) -> tuple[list[Pair], list[tuple[int, int]], int]:
+    """Return the cells of all tables, each under its heading, the places of the lines of headings,
+    and the next free owner.
 
     The owner of a cell is its row.
     """
     found: list[Pair] = []
+    heads: list[tuple[int, int]] = []
     every = [table for separator in _SEPARATORS for table in _tables(text, separator)]
     end = 0
     for table in sorted(every, key=lambda table: table.start):
@@ -75,7 +77,9 @@ def tables(text: str, first: int) -> tuple[list[Pair], int]:
         pairs = list(table.pairs(first))
         first = max((pair.owner for pair in pairs), default=first) + 1
         found += pairs
-    return found, first
+        if pairs and pairs[0].start >= table.body:
+            heads.append((table.start, table.body))
+    return found, heads, first
 
 
 def _tables(text: str, separator: str) -> Iterator["_Table"]:
@@ -96,11 +100,11 @@ class _Table:
         self._text = text
         self._separator = separator
         self._signs = _SEPARATORS[separator]
-        self._heads, self._body = self._row(place)
+        self._heads, self.body = self._row(place)
         self._names = [re.sub(r"\s+", " ", cell.value) for cell in self._heads]
         self.ruled = False
         self.start = place
-        self.end = self._body
+        self.end = self.body
         self.rows = list(self._rows()) if self._is_table() else []
 
     def _is_table(self) -> bool:
@@ -112,11 +116,11 @@ class _Table:
             return False  # lines of a program or of a list, each with its comma
         if any(len(name.split()) > 5 or name[-1] in ".!?" for name in named):
             return False
-        self._body, self.ruled = self._skip_border(self._body)
-        cells, _ = self._row(self._body)
+        self.body, self.ruled = self._skip_border(self.body)
+        cells, _ = self._row(self.body)
         if self._separator == "|":
             return len(cells) > 1
-        return len(cells) == len(self._heads) or (bool(cells) and self._is_cut(self._body))
+        return len(cells) == len(self._heads) or (bool(cells) and self._is_cut(self.body))
 
     def pairs(self, first: int) -> Iterator[Pair]:
         """Yield the pairs of all rows; owners are counted from ``first``."""
@@ -132,7 +136,7 @@ class _Table:
                     yield Pair(name, cell.start, cell.end, cell.value, owner, cell.form)
 
     def _rows(self) -> Iterator[list[Cell]]:
-        place, size, columns = self._body, len(self._text), len(self._heads)
+        place, size, columns = self.body, len(self._text), len(self._heads)
         pipes = self._separator == "|"
         while place < size:
             place, _ = self._skip_border(place)

@@ -104,7 +104,8 @@ class Terms:
         if table is None or not table.row:
             return
         row, table.row = table.row, []
-        if all(cell.head for cell in row) or (not table.heads and _are_heads(row)):
+        of_heads = [cell.head for cell in row]
+        if all(of_heads) or (not table.heads and not any(of_heads) and _are_heads(row)):
             table.heads = [cell.words for cell in row]
         elif len(table.heads) == len(row) > 1:
             for head, cell in zip(table.heads, row, strict=True):

@@ -1,0 +1,18 @@
+"""Accounts of programs, which every machine has and which are nobody's: `root`, `www-data`."""
+
+from typing import Final
+
+_ACCOUNTS: Final = frozenset(
+    [
+        *("root", "www-data", "nobody", "nogroup", "daemon", "nginx", "apache", "apache2", "httpd"),
+        *("postgres", "mysql", "redis", "mongodb", "elasticsearch", "kafka", "zookeeper", "git"),
+        *("ubuntu", "debian", "centos", "fedora", "ec2-user", "azureuser", "vagrant", "docker"),
+        *("jenkins", "gitlab-runner", "appuser", "oracle", "sshd", "systemd-network", "sysadmin"),
+        *("github-actions", "dependabot", "dependabot[bot]", "localsystem", "superuser"),
+    ]
+)
+
+
+def is_system_account(name: str) -> bool:
+    """Return whether a user's name is that of a program, in any case."""
+    return name.lower() in _ACCOUNTS
