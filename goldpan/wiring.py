@@ -38,6 +38,7 @@ from schemas.arrow import AUDIT, LABELS, QUARANTINE
 from schemas.errors import UsageError
 from schemas.provenance import RecordKind
 from stream.adopt import Adoption
+from stream.client_errors import ClientErrors
 from stream.cluster import Cluster
 from stream.config import KafkaSettings
 from stream.decode.decoder import Decoder
@@ -166,6 +167,11 @@ def label_setup(settings: Settings) -> LabelSetup | None:
     """Return how the worker decides labels, None if it does not; UsageError for a bad policy."""
     if settings.labels.off:
         return None
+    if settings.labels.topic in topics(settings.kafka):
+        raise UsageError(
+            f"GOLDPAN_LABELS__TOPIC: {settings.labels.topic} is a topic that is read; label events "
+            "must go to one of their own."
+        )
     policy, days = open_policy(settings.labels), settings.labels.window_days
 
     def scales() -> Scales:
@@ -275,9 +281,11 @@ class TopicEnds:
 def topic_ends(settings: KafkaSettings) -> TopicEnds:
     """Return a way to ask for (first offset left, one after the last) of each partition."""
     cluster = Cluster(admin_properties(settings), bootstrap_servers=settings.bootstrap_servers)
-    consumer = make_consumer(settings, fetch_queue=_FETCH_QUEUE_BYTES, on_error=lambda _error: None)
+    errors = ClientErrors()
+    consumer = make_consumer(settings, fetch_queue=_FETCH_QUEUE_BYTES, errors=errors)
 
     def watermarks(topic: str) -> Mapping[Source, tuple[int, int]]:
+        errors.check()
         return {s: cluster.watermarks(consumer, s) for s in cluster.partitions([topic])}
 
     return TopicEnds(cluster, watermarks)

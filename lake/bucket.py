@@ -2,9 +2,10 @@
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3.session
 from boto3.exceptions import Boto3Error
@@ -14,8 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lake import s3_versions
 from lake.objects import STAMP, Hidden
-from schemas.errors import FatalError, RetryableError
+from schemas.errors import FatalError, RetryableError, UsageError
 
+_AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 MULTIPART_BYTES = 32 * 1024 * 1024
 _REFUSED = {
     "AccessDenied": "access was denied: check the credentials and the bucket's policy",
@@ -25,6 +27,21 @@ _REFUSED = {
     "404": "the bucket does not exist: create it or correct GOLDPAN_LAKE__URI",
     "403": "access was denied: check the credentials and the bucket's policy",
 }
+_HINTS = {
+    "ExpiredToken": "the session token has expired: AWS_SESSION_TOKEN",
+    "ExpiredTokenException": "the session token has expired: AWS_SESSION_TOKEN",
+    "InvalidToken": "the session token is not known there: AWS_SESSION_TOKEN",
+    "RequestTimeTooSkewed": "the clock of this machine is wrong",
+    "AuthorizationHeaderMalformed": "the region is another one: AWS_REGION, AWS_DEFAULT_REGION",
+    "PermanentRedirect": "the bucket is elsewhere: AWS_REGION, AWS_DEFAULT_REGION",
+    "InvalidBucketName": "GOLDPAN_LAKE__URI names no bucket",
+    "SSLError": "the server's certificate is not trusted: AWS_CA_BUNDLE",
+    "TokenRetrievalError": "the profile of AWS_PROFILE gives no credentials",
+    "CredentialRetrievalError": "the profile of AWS_PROFILE gives no credentials",
+    "NoAuthTokenError": "the profile of AWS_PROFILE gives no credentials",
+}
+"""What is said of codes of S3, and of errors of boto3, that may pass by themselves."""
+_FORBIDDEN = 403
 _MISSING = {"404", "NoSuchKey"}
 _SWAPPED_BY_ANOTHER = {"PreconditionFailed", "ConditionalRequestConflict", *_MISSING}
 _NO_CONNECTION = {"EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError"}
@@ -38,15 +55,19 @@ class S3Store:
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         # A session of its own: boto3's default one keeps the credentials that it saw first.
-        self._client: Any = boto3.session.Session().client(
-            "s3",
-            endpoint_url=endpoint_url,
-            config=Config(
-                connect_timeout=5,
-                read_timeout=30,
-                retries={"mode": "standard", "total_max_attempts": 2},
-            ),
-        )
+        try:
+            self._client: Any = boto3.session.Session().client(
+                "s3",
+                endpoint_url=endpoint_url,
+                config=Config(
+                    connect_timeout=5,
+                    read_timeout=30,
+                    retries={"mode": "standard", "total_max_attempts": 2},
+                ),
+            )
+        except (BotoCoreError, ValueError) as error:
+            # A profile that is not there, a file of settings that cannot be read, no proper region.
+            raise UsageError(f"the settings of AWS cannot be used: {error}") from None
         self._transfer = TransferConfig(
             multipart_threshold=MULTIPART_BYTES,
             multipart_chunksize=MULTIPART_BYTES,
@@ -181,9 +202,18 @@ class S3Store:
             return s3_versions.abort_uploads(self._client, self._bucket, self._prefix + prefix)
 
     def check(self) -> None:
-        """Ask for the bucket."""
+        """List one key: other than a question for the bucket, it is answered with a reason."""
         with self._errors("looking for the bucket"):
-            self._client.head_bucket(Bucket=self._bucket)
+            self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
+
+    def endpoint(self) -> str | None:
+        """Return the address of the server as boto3 has found it, None for AWS itself.
+
+        It may come from the settings, a variable, or the profile; delta-rs must ask the same one.
+        """
+        found: str = self._client.meta.endpoint_url
+        host = urlsplit(found).hostname or ""
+        return None if host.endswith(_AWS) else found
 
     @contextlib.contextmanager
     def _errors(self, what: str) -> Iterator[None]:
@@ -199,13 +229,28 @@ class S3Store:
             return FatalError(f"{where}: {_REFUSED[code]}")
         if type(error).__name__ in {"NoCredentialsError", "PartialCredentialsError"}:
             return FatalError(f"{where}: no credentials: set AWS_ACCESS_KEY_ID and its secret")
+        if _status(error) == _FORBIDDEN and code not in _HINTS:
+            return FatalError(f"{where}: {_REFUSED['403']} ({code})")
         name = type(error).__name__
         hint = _UNREACHABLE if name in _NO_CONNECTION else ""
+        if (code or name) in _HINTS:
+            hint = f": {_HINTS[code or name]}"
         return RetryableError(f"{where}: no good answer ({code or name}){hint}")
 
 
 def _code(error: Exception) -> str:
+    found = _answer(error).get("Error", {})
+    return str(found.get("Code", ""))
+
+
+def _status(error: Exception) -> int | None:
+    found: int | None = _answer(error).get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return found
+
+
+def _answer(error: Exception) -> Mapping[str, Any]:
+    """Return what the server answered; nothing where it is not the server that failed."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ClientError):
         cause = cause.__context__
-    return str(cause.response.get("Error", {}).get("Code", "")) if cause is not None else ""
+    return {} if cause is None else cause.response

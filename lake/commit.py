@@ -32,8 +32,18 @@ from deltalake import CommitProperties, PostCommitHookProperties, Transaction
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
+from lake.causes import cause
 from lake.hashes import as_metadata
-from lake.ledger import Entry, EntryKind, Source, incarnation_app, position_app, token_app
+from lake.ledger import (
+    Entry,
+    EntryKind,
+    Source,
+    epoch_app,
+    epoch_at_app,
+    incarnation_app,
+    position_app,
+    token_app,
+)
 from lake.parquet import PARTITION_COLUMN, partition_values
 from lake.retry import Retry
 from schemas.errors import CommitUnknownError, FencedError, RetryableError
@@ -244,7 +254,7 @@ def send(  # noqa: PLR0913 - each argument is one part of a commit
         )
     except (DeltaError, OSError) as error:
         watch.unknown(table, error)
-        raise UnsettledError(f"table {table}: commit unknown ({type(error).__name__})") from error
+        raise UnsettledError(f"table {table}: commit unknown ({cause(error)})") from error
 
 
 class UnsettledError(CommitUnknownError, RetryableError):
@@ -256,7 +266,7 @@ def refresh(handle: Handle, table: str) -> None:
     try:
         handle.update_incremental()
     except (DeltaError, OSError) as error:
-        raise RetryableError(f"table {table}: log not readable ({type(error).__name__})") from error
+        raise RetryableError(f"table {table}: log not readable ({cause(error)})") from error
 
 
 def number(handle: Handle, table: str, app: str) -> int | None:
@@ -267,7 +277,7 @@ def number(handle: Handle, table: str, app: str) -> int | None:
     try:
         return handle.transaction_version(app)
     except (DeltaError, OSError) as error:
-        raise RetryableError(f"table {table}: log not readable ({type(error).__name__})") from error
+        raise RetryableError(f"table {table}: log not readable ({cause(error)})") from error
 
 
 def positions(handle: Handle, table: str, sources: Sequence[Source]) -> Mapping[Source, int | None]:
@@ -331,6 +341,15 @@ def _transactions(
         Transaction(g.app, g.expected)
         for g in guards
         if isinstance(g, Guard) and g.expected is not None
+    ]
+    transactions += [
+        Transaction(app, number)
+        for item in entry.ranges
+        if item.epoch is not None
+        for app, number in (
+            (epoch_app(item.source), item.epoch),
+            (epoch_at_app(item.source), item.end),
+        )
     ]
     # Only when it is new: two owners of one topic would otherwise be in each other's way.
     return transactions + [

@@ -9,6 +9,7 @@ sent after fails, is compared again and is fenced.
 from deltalake import CommitProperties, Transaction
 from deltalake.exceptions import DeltaError
 
+from lake.causes import cause
 from lake.commit import NOTHING_AFTER
 from lake.tables import Table
 from schemas.errors import RetryableError
@@ -31,4 +32,4 @@ def raise_number(table: Table, app: str, to: int, *, name: str, now_ms: int) -> 
             post_commithook_properties=NOTHING_AFTER,
         )
     except (DeltaError, OSError) as error:
-        raise RetryableError(f"table {table.name}: not fenced ({type(error).__name__})") from error
+        raise RetryableError(f"table {table.name}: not fenced ({cause(error)})") from error

@@ -79,6 +79,27 @@ def late_app(source: Source) -> str:
     return f"{source.topic}/{source.partition}#late"
 
 
+def epoch_app(source: Source) -> str:
+    """Return the application id of the leader epoch of the last record below the position.
+
+    In the primary table. A broker that is asked for an offset with the epoch of the record before
+    it says whether its log still holds that record (KIP-320).
+    """
+    return f"{source.topic}/{source.partition}#epoch"
+
+
+def epoch_at_app(source: Source) -> str:
+    """Return the application id of the position that `epoch_app` is of.
+
+    Where it is another one than the position, the epoch says nothing: a version that keeps none
+    has moved the position since, or a person has.
+    """
+    return f"{source.topic}/{source.partition}#epoch_at"
+
+
+NO_EPOCH = -1
+
+
 def incarnation_app(topic: str) -> str:
     """Return the application id under which a table keeps the incarnation of a topic."""
     return f"{topic}#incarnation"
@@ -146,6 +167,7 @@ class SourceRange:
 
     ``first`` and ``last`` are the offsets of the first and last record that exists in the range
     (None where there is none). ``dropped`` and ``skipped`` count by the name of their rule.
+    ``epoch`` is the leader epoch of the record at ``end - 1``, None where it is not known.
     """
 
     topic: str
@@ -159,6 +181,7 @@ class SourceRange:
     quarantined: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
+    epoch: int | None = None
 
     @property
     def source(self) -> Source:
@@ -249,7 +272,8 @@ def _range_to_json(item: SourceRange) -> dict[str, Any]:
     body: dict[str, Any] = {"t": item.topic, "p": item.partition, "from": item.start}
     body |= {"to": item.end, "first": item.first, "last": item.last, "consumed": item.consumed}
     body |= {"stored": item.stored, "quarantined": item.quarantined}
-    return body | {"dropped": dict(item.dropped), "skipped": dict(item.skipped)}
+    body |= {"dropped": dict(item.dropped), "skipped": dict(item.skipped)}
+    return body if item.epoch is None else body | {"epoch": item.epoch}
 
 
 def _range_from_json(body: Mapping[str, Any]) -> SourceRange:
@@ -265,6 +289,7 @@ def _range_from_json(body: Mapping[str, Any]) -> SourceRange:
         quarantined=body["quarantined"],
         dropped=body["dropped"],
         skipped=body["skipped"],
+        epoch=body.get("epoch"),
     )
 
 

@@ -1,5 +1,6 @@
 """Where a lake lies: from its URI to a table's address, its options and its store of files."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,7 +14,13 @@ _S3_OPTIONS = {
     "connect_timeout": "5s",
     "max_retries": "3",
     "retry_timeout": "30s",
+    # The same chain as boto3: profiles, roles, the container's. Without it, delta-rs looks for keys
+    # in variables only as soon as it has an endpoint.
+    "aws_force_credential_load": "true",
 }
+_TWO_READINGS = re.compile(r"%[0-9A-Fa-f]{2}|[#?\[\]\\^|\x00-\x1f\x7f]")
+"""What delta-rs, which takes an address for a URL, reads otherwise than boto3 and the system do."""
+_TWO_READINGS_ON_S3 = re.compile(_TWO_READINGS.pattern + r"|:|//|(?:^|/)\.{1,2}(?:/|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +29,22 @@ class Location:
 
     uri: str
     s3_endpoint_url: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for an address that would be read in two ways, or is of no kind here."""
+        rest = self.uri.partition("://")[2]
+        if self.on_s3:
+            found = _TWO_READINGS_ON_S3.search(rest)
+        elif rest and (found := re.search("[#?]", rest)):  # the rest of a file:// would be cut off
+            pass
+        else:
+            found = _TWO_READINGS.search(str(self.folder))
+        if found:
+            raise UsageError(
+                f"GOLDPAN_LAKE__URI: {found[0]!r} in the address {self.uri!r}, or in the folder "
+                "that it lies in, is read in one way by the programs that write tables and in "
+                "another by those that write files: choose an address without it"
+            )
 
     @property
     def on_s3(self) -> bool:
@@ -56,9 +79,10 @@ class Location:
         if not self.on_s3:
             return {}
         options = dict(_S3_OPTIONS)
-        if self.s3_endpoint_url:
-            options["aws_endpoint"] = self.s3_endpoint_url
-            if self.s3_endpoint_url.startswith("http://"):
+        endpoint = self.s3_endpoint_url or self._bucket("").endpoint()
+        if endpoint:
+            options["aws_endpoint"] = endpoint
+            if endpoint.startswith("http://"):
                 options["aws_allow_http"] = "true"
         return options
 
@@ -67,6 +91,9 @@ class Location:
         folder = self.folder
         if folder:
             return FolderStore(folder / table)
+        return self._bucket(table)
+
+    def _bucket(self, table: str) -> S3Store:
         parts = urlsplit(self.uri)
         if not parts.netloc:
             raise UsageError(

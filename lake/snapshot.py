@@ -14,6 +14,7 @@ import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
+from lake.causes import cause
 from lake.log import actions
 from lake.parquet import PARTITION_COLUMN
 from lake.tables import Lake
@@ -99,4 +100,4 @@ def _errors(what: str) -> Any:
     try:
         yield
     except (DeltaError, OSError) as error:
-        raise RetryableError(f"{what}: no good answer ({type(error).__name__})") from error
+        raise RetryableError(f"{what}: no good answer ({cause(error)})") from error

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from lake.causes import cause
 from lake.commit import number, positions, refresh
 from lake.conditions import check_conditions
 from lake.config import LakeSettings
@@ -383,4 +384,4 @@ def _lake_errors(what: str) -> Iterator[None]:
     except TableNotFoundError:
         raise
     except (DeltaError, OSError, pa.ArrowException) as error:
-        raise RetryableError(f"{what}: no good answer ({type(error).__name__})") from error
+        raise RetryableError(f"{what}: no good answer ({cause(error)})") from error

@@ -12,6 +12,7 @@ import pyarrow as pa
 from deltalake.exceptions import DeltaError
 from deltalake.schema import Schema
 
+from lake.causes import cause
 from lake.commit import NOTHING_AFTER, refresh
 from lake.fit import check_schema, lacking
 from lake.handle import TableHandle
@@ -79,4 +80,4 @@ def _send(name: str, handle: TableHandle, fields: Sequence[pa.Field]) -> None:
             post_commithook_properties=NOTHING_AFTER,
         )
     except (DeltaError, OSError) as error:
-        raise RetryableError(f"table {name}: commit unknown ({type(error).__name__})") from error
+        raise RetryableError(f"table {name}: commit unknown ({cause(error)})") from error

@@ -4,6 +4,7 @@ from typing import Final
 
 from deltalake.exceptions import DeltaError
 
+from lake.causes import cause
 from lake.commit import NOTHING_AFTER
 from lake.tables import Table
 from schemas.errors import RetryableError, UsageError
@@ -35,5 +36,5 @@ def vacuum(table: Table, *, keep_hours: int, dry_run: bool) -> list[str]:
         )
     except (DeltaError, OSError) as error:
         raise RetryableError(
-            f"vacuuming table {table.name}: no good answer ({type(error).__name__})"
+            f"vacuuming table {table.name}: no good answer ({cause(error)})"
         ) from error

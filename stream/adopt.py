@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 from lake.commit import Move, Watch, commit
 from lake.ledger import (
+    NO_EPOCH,
     Entry,
     EntryKind,
     Incarnation,
     Source,
     SourceRange,
     adopted_app,
+    epoch_at_app,
     late_app,
     position_app,
     produced_app,
@@ -81,6 +83,9 @@ class Adoption:
             for app in (position_app(source), late_app(source), produced_app(source))
             if found[app] != start and (found[app] is not None or app == position_app(source))
         ]
+        # Epochs of the log that was there before mean nothing to the one that is there now.
+        epochs = {app: table.number(app) for app in map(epoch_at_app, starts)}
+        moves += [Move(a, at, NO_EPOCH) for a, at in epochs.items() if at not in {None, NO_EPOCH}]
         topic = next(iter(starts)).topic
         adopted = table.number(adopted_app(topic))
         moves.append(Move(adopted_app(topic), adopted, self.now_us()))

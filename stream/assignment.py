@@ -5,7 +5,15 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
-from lake.ledger import Incarnation, Source, adopted_app, claim_app, late_app
+from lake.ledger import (
+    Incarnation,
+    Source,
+    adopted_app,
+    claim_app,
+    epoch_app,
+    epoch_at_app,
+    late_app,
+)
 from lake.quarantine import ingested_since
 from lake.tables import Table
 from schemas.errors import FatalError
@@ -21,10 +29,12 @@ RETENTION = "retention"
 class TakeOver:
     """Reads positions and compares them with what Kafka still has.
 
-    ``watermarks`` gives (first offset that is left, one after the last); ``start`` says where to
-    begin without a position (``beginning`` writes that down), ``on_lost_offsets`` what to do about
-    records that Kafka has deleted before they were read. ``on_lost`` is told of each such gap that
-    is skipped.
+    ``watermarks`` gives (first offset that is left, one after the last), ``partitions`` all that a
+    topic has now. ``start`` says where to begin with a topic that the tables hold no position of:
+    ``beginning`` writes that down for all its partitions at once. From then on a partition without
+    a position is younger than the lake, and begins at its first record, whatever ``start`` says.
+    ``on_lost_offsets`` says what to do about records that Kafka has deleted before they were read;
+    ``on_lost`` hears of each such gap that is skipped.
     """
 
     primary: Mapping[str, Table]
@@ -37,6 +47,7 @@ class TakeOver:
     on_lost_offsets: str
     on_lost: Callable[[Source, int, int], None]
     beginning: Beginning | None = None
+    partitions: Callable[[str], Sequence[Source]] = lambda _topic: ()
 
     def take(self, sources: Sequence[Source]) -> tuple[list[Owned], dict[str, Incarnation]]:
         """Return the partitions ready to be read, and the incarnations of their topics.
@@ -47,16 +58,30 @@ class TakeOver:
         """
         topics = sorted({source.topic for source in sources})
         incarnations = self.check(topics)
-        taken = []
+        positions: dict[Source, int | None] = {}
+        starts: dict[Source, int] = {}
         for topic in topics:
             mine = [source for source in sources if source.topic == topic]
-            positions = self.primary[topic].positions(mine)
-            taken += [self._one(source, positions[source]) for source in mine]
-        starts = {item.source: item.range.start for item in taken if item.position is None}
+            found = self.primary[topic].positions(mine)
+            positions |= found
+            if None in found.values():
+                starts |= self._starts(topic, [s for s in mine if found[s] is None])
         if starts and self.beginning is not None:
             self.beginning.write(starts, incarnations)
             return self.take(sources)
-        return taken, incarnations
+        return [self._one(s, at, starts.get(s, 0)) for s, at in positions.items()], incarnations
+
+    def _starts(self, topic: str, missing: Sequence[Source]) -> dict[Source, int]:
+        """Return where partitions begin that the tables hold no position of.
+
+        Nobody has begun with the topic: all its partitions begin now, also those that another
+        worker got, as the setting says. Somebody has: then these came later.
+        """
+        if self._is_begun(topic):
+            return dict.fromkeys(missing, 0)
+        bound = 0 if self.start == "earliest" else 1
+        every = sorted({*missing, *self.partitions(topic)})
+        return {source: self.watermarks(source)[bound] for source in every}
 
     def check(self, topics: Sequence[str]) -> dict[str, Incarnation]:
         """Return the incarnations of topics, which are those that the tables have positions of.
@@ -94,25 +119,33 @@ class TakeOver:
         """Return the end of each partition of (first offset left, one after the last).
 
         Left out are partitions that are empty and were never begun: nothing is to be brought from
-        there. One that is empty but begun counts, since records may be lost between. The positions
-        are those that ``check`` saw.
+        there. One that is empty but begun counts, since records may be lost between, and so does
+        one of a begun topic of which all records are gone. The positions are those that ``check``
+        saw.
         """
-        begun: dict[Source, int | None] = {}
-        for source in marks:
-            begun |= self.primary[source.topic].positions([source])
+        begun = {topic: self._is_begun(topic) for topic in {source.topic for source in marks}}
         return {
             source: high
             for source, (low, high) in marks.items()
-            if low < high or begun[source] is not None
+            if low < high
+            or (high and begun[source.topic])
+            or self.primary[source.topic].positions([source])[source] is not None
         }
 
-    def _one(self, source: Source, position: int | None) -> Owned:
+    def _is_begun(self, topic: str) -> bool:
+        return self.primary[topic].incarnation_version(topic) is not None
+
+    def _one(self, source: Source, position: int | None, start: int) -> Owned:
         low, high = self.watermarks(source)
-        first = position
-        if first is None:
-            first = low if self.start == "earliest" else high
+        first = start if position is None else position
         quarantine = self.quarantine.positions([source])[source]
-        reading = OpenRange(source, first, first, held=self._held(source, first, quarantine))
+        reading = OpenRange(
+            source,
+            first,
+            first,
+            held=self._held(source, first, quarantine),
+            epoch=self._epoch(source, position),
+        )
         if position is not None:
             self._check_bounds(source, reading, low, high)
         return Owned(
@@ -123,6 +156,13 @@ class TakeOver:
             audit=AuditMark(self.audit.positions([source])[source]) if self.audit else None,
             claim=self.primary[source.topic].number(claim_app(source)),
         )
+
+    def _epoch(self, source: Source, position: int | None) -> int | None:
+        """Return the leader epoch of the last record below the position, if it is known."""
+        table = self.primary[source.topic]
+        if position is None or table.number(epoch_at_app(source)) != position:
+            return None
+        return table.number(epoch_app(source))
 
     def _check_bounds(self, source: Source, reading: OpenRange, low: int, high: int) -> None:
         if reading.start > high:
@@ -154,8 +194,21 @@ class TakeOver:
 
 def _beyond(source: Source, position: int, end: int) -> str:
     return (
-        f"{source}: the position is {position}, but the topic ends at {end}: it was truncated (an "
-        "unclean leader election, or a restored broker). Records that are in the lake may be "
-        f"missing in Kafka. To go on from what Kafka has: `goldpan stream adopt --topic "
-        f"{source.topic}`"
+        f"{source}: the position is {position}, but the topic ends at {end}: {_truncated(source)}"
+    )
+
+
+def cut_below(source: Source, position: int) -> str:
+    """Return the message for a log that was cut below the position and written anew beyond it."""
+    return (
+        f"{source}: the position is {position}, but the topic was cut below it and holds other "
+        f"records there by now: {_truncated(source)}"
+    )
+
+
+def _truncated(source: Source) -> str:
+    return (
+        "it was truncated (an unclean leader election, or a restored broker). Records that are in "
+        "the lake may be missing in Kafka. To go on from what Kafka has: `goldpan stream adopt "
+        f"--topic {source.topic}`"
     )

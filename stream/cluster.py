@@ -13,16 +13,11 @@ from confluent_kafka.admin import AdminClient
 
 from lake.ledger import Incarnation, Source
 from schemas.errors import FatalError, RetryableError
-from stream.kafka_client import unusable_property
+from stream.client_errors import REFUSED, ClientErrors, ended, is_fatal, is_refusal
+from stream.kafka_client import REFUSED_PROPERTY, unusable_property
 
 TIMEOUT_SECONDS = 10.0
-_REFUSED = {
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: "is not allowed to read the topic",
-    KafkaError.GROUP_AUTHORIZATION_FAILED: "is not allowed to use the consumer group",
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "is not allowed to use the cluster",
-    KafkaError.SASL_AUTHENTICATION_FAILED: "was not accepted with its credentials",
-    KafkaError._AUTHENTICATION: "was not accepted with its credentials",
-}
+_READ = "GOLDPAN_KAFKA__TRACES_TOPIC or GOLDPAN_KAFKA__FEEDBACK_TOPIC"
 _EMBEDDED = "mockCluster"  # librdkafka's own broker, for demos: it answers no admin calls
 _CHECK_PROPERTIES = "check GOLDPAN_KAFKA__PROPERTIES and the access lists of the cluster"
 _REMEDY = {
@@ -47,26 +42,36 @@ class Cluster:
 
     def __init__(self, properties: Mapping[str, Any], *, bootstrap_servers: str) -> None:
         self._bootstrap = bootstrap_servers
-        self._refusal: KafkaError | None = None
-        all_properties: dict[str, Any] = {**properties, "error_cb": self._on_error}
+        self._errors = ClientErrors()
+        all_properties: dict[str, Any] = {**properties, "error_cb": self._errors.hear}
         try:
             self._admin = AdminClient(all_properties)
-        except KafkaException as error:
+        except REFUSED_PROPERTY as error:
             raise unusable_property(error) from None
 
-    def partitions(self, topics: Sequence[str]) -> list[Source]:
+    def partitions(self, topics: Sequence[str], setting: str = _READ) -> list[Source]:
         """Return all partitions of the topics, in order.
 
-        Raises FatalError if a topic does not exist or may not be read.
+        Raises FatalError, with the ``setting`` that names them, if a topic does not exist or may
+        not be read.
         """
         found: list[Source] = []
         for topic in topics:
-            metadata = self._call(topic, partial(self._admin.list_topics, topic, TIMEOUT_SECONDS))
+            ask = partial(self._admin.list_topics, topic, TIMEOUT_SECONDS)
+            metadata = self._call(topic, ask, setting)
             described = metadata.topics[topic]
             if described.error is not None:
-                raise self.translated(described.error, topic)
+                raise self.translated(described.error, topic, setting)
             found += [Source(topic, number) for number in sorted(described.partitions)]
         return found
+
+    def answers(self, topic: str) -> bool:
+        """Return whether a broker answers now; waits for `TIMEOUT_SECONDS` if none does."""
+        try:
+            self._admin.list_topics(topic, TIMEOUT_SECONDS)
+        except KafkaException:
+            return False
+        return True
 
     def incarnation(self, topic: str) -> Incarnation:
         """Return the cluster's id and the topic's id; an empty topic id where brokers give none."""
@@ -88,39 +93,42 @@ class Cluster:
         )
         return int(low), int(high)
 
-    def _call(self, topic: str, question: Callable[[], Any]) -> Any:
+    def _call(self, topic: str, question: Callable[[], Any], setting: str = _READ) -> Any:
+        self._refused()  # what was refused before this question was is no answer to it
         try:
             return question()
         except KafkaException as error:
-            raise self.translated(self._refused() or error.args[0], topic) from error
+            raise self.translated(self._refused() or error.args[0], topic, setting) from error
         except TimeoutError as error:
             raise RetryableError(f"Kafka at {self._bootstrap} did not answer in time") from error
-
-    def _on_error(self, error: KafkaError) -> None:
-        if error.code() in _REFUSED:
-            self._refusal = error
 
     def _refused(self) -> KafkaError | None:
         """Return what the brokers refused, which a question that is not answered does not tell."""
         self._admin.poll(0)
-        refusal, self._refusal = self._refusal, None
-        return refusal
+        self._errors.check()
+        return self._errors.refusal()
 
-    def translated(self, error: KafkaError, topic: str) -> RetryableError | FatalError:
+    def translated(
+        self, error: KafkaError, topic: str, setting: str = _READ
+    ) -> RetryableError | FatalError:
         """Return the error to raise for what a broker or the client said."""
         code = error.code()
-        if code in _REFUSED:
+        if is_fatal(error):
+            return ended(error)
+        if is_refusal(error):
             about = f" {topic}" if code == KafkaError.TOPIC_AUTHORIZATION_FAILED else ""
             return FatalError(
-                f"Kafka at {self._bootstrap}: this client {_REFUSED[code]}{about}: "
+                f"Kafka at {self._bootstrap}: this client {REFUSED[code]}{about}: "
                 f"{_REMEDY.get(code, _CHECK_PROPERTIES)}"
             )
         if code in _ABSENT:
             return FatalError(
                 f"Kafka at {self._bootstrap} has no topic {topic}: create it, or name the right "
-                "one in GOLDPAN_KAFKA__TRACES_TOPIC or GOLDPAN_KAFKA__FEEDBACK_TOPIC"
+                f"one in {setting}"
             )
         hint = _UNREACHABLE if code in _NO_CONNECTION else ""
+        if code == KafkaError._AUTHENTICATION:
+            hint = f": the connection ended while logging in; if that goes on, {_CHECK_PROPERTIES}"
         return RetryableError(
             f"Kafka at {self._bootstrap} gives no good answer ({error.name()}){hint}"
         )

@@ -34,6 +34,8 @@ _OWNED_PROPERTIES: Final = {
     "group.remote.assignor": "the worker needs range assignment",
 }
 
+_OBJECTS: Final = ("logger", "on_commit", "on_delivery")
+
 
 def parse_size(value: object) -> object:
     """Turn ``128MiB``, ``1.5 GB`` or ``1000`` into bytes; raise ValueError for other text."""
@@ -108,6 +110,8 @@ class KafkaSettings(SettingsGroup):
         for name in properties:
             if name in _OWNED_PROPERTIES:
                 raise ValueError(f"must not hold {name}: {_OWNED_PROPERTIES[name]}")
+            if name.endswith("_cb") or name in _OBJECTS:
+                raise ValueError(f"must not hold {name}: it takes a part of a program, no text")
         return properties
 
     @field_validator("schema_registry_url")
@@ -156,7 +160,8 @@ class StreamSettings(SettingsGroup):
     )
     start: Literal["earliest", "latest"] = Field(
         default="earliest",
-        description="Where to begin on a partition of which the tables hold no position.",
+        description="Where to begin with a topic of which the tables hold no position, in all its "
+        "partitions; one that is added later is read from its first record.",
     )
     on_lost_offsets: Literal["fail", "skip"] = Field(
         default="fail",

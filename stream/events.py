@@ -27,6 +27,9 @@ EVENTS: Mapping[str, str] = {
     "tables_made": "Tables that were missing in a lake were made.",
     "memory_short": "The worker may take less memory than is advised; says what to set.",
     "partitions_assigned": "Partitions were taken over, with the positions read from the tables.",
+    "positions_without_epoch": "The positions of these partitions were written without a leader "
+    "epoch: by an earlier version, or after offsets that hold no record. Whether the topic was cut "
+    "below them is seen only if it ends below them. From the next flush on they have one.",
     "partitions_revoked": "Partitions were given up after what was read of them had been flushed.",
     "partitions_abandoned": "Partitions were given up with unflushed records; the next owner reads "
     "them again.",
@@ -42,7 +45,9 @@ EVENTS: Mapping[str, str] = {
     "offsets_lost": "Kafka had deleted records before they were read; the gap is recorded.",
     "paused": "Reading is paused: memory is short, or a step outside does not answer.",
     "resumed": "Reading goes on.",
-    "kafka_error": "The client reports trouble with a broker; it reconnects by itself.",
+    "kafka_error": "The client reports trouble with a broker; it reconnects by itself. Of "
+    "each kind one line in 30 s; `repeated` says how many were left out before it.",
+    "kafka_client_ended": "The client has ended; a new one is tried, until it gets partitions.",
     "offsets_not_committed": "Kafka did not take the group's offsets; only lag tools need them.",
     "checkpoint_failed": "A checkpoint could not be written; the next one will be tried.",
     "labels_committed": "Label events are in the lake, with the positions of what they rest on.",

@@ -3,14 +3,15 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 
 from lake.ledger import Incarnation, Source
 from schemas.errors import RetryableError
 from schemas.provenance import Raw
+from stream.client_errors import ClientErrors
 from stream.cluster import Cluster
 from stream.config import KafkaSettings
-from stream.kafka_client import admin_properties, consumer_properties, unusable_property
+from stream.kafka_client import admin_properties, make_consumer
 
 FETCH_QUEUE_BYTES = 8 * 2**20
 WAIT_SECONDS = 10.0
@@ -23,16 +24,16 @@ class Fetcher:
     """
 
     def __init__(self, settings: KafkaSettings, *, monotonic: Callable[[], float]) -> None:
-        properties = consumer_properties(settings, fetch_queue=FETCH_QUEUE_BYTES)
-        properties["group.id"] = f"{settings.group_id}-fetch"
-        properties["enable.partition.eof"] = True
+        self._errors = ClientErrors()
         self._cluster = Cluster(
             admin_properties(settings), bootstrap_servers=settings.bootstrap_servers
         )
-        try:
-            self._consumer: Any = Consumer(properties)
-        except KafkaException as error:
-            raise unusable_property(error) from None
+        self._consumer = make_consumer(
+            settings,
+            fetch_queue=FETCH_QUEUE_BYTES,
+            errors=self._errors,
+            group=f"{settings.group_id}-fetch",
+        )
         self._monotonic = monotonic
 
     def incarnation(self, topic: str) -> Incarnation:
@@ -71,6 +72,7 @@ class Fetcher:
         heard = self._monotonic()
         while position <= last:
             messages = self._consumer.consume(500, 0.5)
+            self._errors.check()
             if messages:
                 heard = self._monotonic()
             elif self._monotonic() - heard > WAIT_SECONDS:

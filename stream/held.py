@@ -17,7 +17,9 @@ class Held:
     """A partition in Kafka, which holds ``[low, high)``, and the lake's ``[begun, position)``.
 
     Both of the lake's are None where nothing was begun; ``begun`` is where the lake begins with the
-    topic that is there now. All are offsets: some may hold no record, such as those of markers.
+    topic that is there now. ``young`` is a partition that the lake has not begun, of a topic that
+    it has: it was added later, and nothing of it has been read. All are offsets: some may hold no
+    record, such as those of markers.
     """
 
     source: Source
@@ -25,6 +27,7 @@ class Held:
     high: int
     begun: int | None = None
     position: int | None = None
+    young: bool = False
 
     @property
     def behind(self) -> int:
@@ -39,15 +42,17 @@ class Held:
     @property
     def lost(self) -> int:
         """Return how many offsets Kafka has deleted that were still to be read."""
-        return 0 if self.position is None else max(0, self.low - self.position)
+        if self.position is None:
+            return self.low if self.young else 0
+        return max(0, self.low - self.position)
 
     @property
     def problems(self) -> list[str]:
         """Return one sentence for what is lost, or can be lost from here on."""
         if self.lost:
             return [
-                f"{self.source}: the records from offset {self.position} to {self.low - 1} were "
-                "deleted by Kafka before they were read (retention)"
+                f"{self.source}: the records from offset {self.position or 0} to {self.low - 1} "
+                "were deleted by Kafka before they were read (retention)"
             ]
         if self.position is not None and self.position > self.high:
             return [
@@ -84,11 +89,13 @@ def compare(
     are another incarnation than the positions are of: their offsets compare with nothing.
     """
     known = {Source(proof.topic, proof.partition): proof for proof in proofs}
+    begun = {proof.topic for proof in proofs} - set(others)
     found = []
     for source in sorted(highs):
         low, proof = lows.get(source, 0), known.get(source)
         if proof is None or source.topic in others:
-            found.append(Held(source, low, highs[source]))
+            young = source.topic in begun
+            found.append(Held(source, low, highs[source], young=young))
         else:
             found.append(Held(source, low, highs[source], proof.begun, proof.end))
     return found

@@ -1,14 +1,16 @@
 """The Kafka consumer's configuration: positions come from the tables, never from the group."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaException
 
 from schemas.errors import UsageError
+from stream.client_errors import ClientErrors
 from stream.config import KafkaSettings
 
 CLIENT_ID = "goldpan"
+REFUSED_PROPERTY: Final = (KafkaException, TypeError, ValueError, AttributeError)
+"""What making a client raises for a property that it cannot use; see `unusable_property`."""
 
 
 def connection_properties(settings: KafkaSettings) -> dict[str, Any]:
@@ -64,19 +66,21 @@ def consumer_properties(settings: KafkaSettings, *, fetch_queue: int) -> dict[st
 
 
 def make_consumer(
-    settings: KafkaSettings, *, fetch_queue: int, on_error: Callable[[KafkaError], None]
-) -> Consumer:
-    """Make the consumer.
+    settings: KafkaSettings, *, fetch_queue: int, errors: ClientErrors, group: str | None = None
+) -> Any:
+    """Make a consumer, which ``errors`` hears; ``group`` stands for another group than that set.
 
     Raises UsageError, with librdkafka's own words about the property, if it refuses one.
     """
     properties = consumer_properties(settings, fetch_queue=fetch_queue)
+    properties["group.id"] = group or settings.group_id
     try:
-        return Consumer({**properties, "error_cb": on_error})
-    except KafkaException as error:
+        return Consumer({**properties, "error_cb": errors.hear})
+    except REFUSED_PROPERTY as error:
         raise unusable_property(error) from None
 
 
-def unusable_property(error: KafkaException) -> UsageError:
-    """Return the error for a property that librdkafka refuses, in its own words."""
-    return UsageError(f"GOLDPAN_KAFKA__PROPERTIES: {error.args[0].str()}")
+def unusable_property(error: Exception) -> UsageError:
+    """Return the error for a property that a client refuses, in its own words."""
+    said = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+    return UsageError(f"GOLDPAN_KAFKA__PROPERTIES: {said}")

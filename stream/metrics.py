@@ -97,7 +97,8 @@ SPECS: Sequence[Spec] = (
     Spec(
         "goldpan_lag_records",
         Kind.GAUGE,
-        "Offsets between the table's position and the end of the partition.",
+        "Offsets between the table's position and the end of the partition; absent while the end "
+        "is not known.",
         ("topic", "partition"),
     ),
     Spec(
@@ -167,7 +168,24 @@ SPECS: Sequence[Spec] = (
         ("of",),
     ),
     Spec("goldpan_paused", Kind.GAUGE, "1 while partitions are paused, by why.", ("why",)),
-    Spec("goldpan_ready", Kind.GAUGE, "1 while positions are taken and the lake answers."),
+    Spec(
+        "goldpan_ready", Kind.GAUGE, "1 while positions are taken, and Kafka and the lake answer."
+    ),
+    Spec(
+        "goldpan_kafka_silent_seconds",
+        Kind.GAUGE,
+        "Seconds since a Kafka broker answered last; one is asked every 5 s.",
+    ),
+    Spec(
+        "goldpan_kafka_client_fatal",
+        Kind.GAUGE,
+        "1 while Kafka's client has ended and a new one is tried.",
+    ),
+    Spec(
+        "goldpan_registry_failing",
+        Kind.GAUGE,
+        "1 while records wait because the schema registry gives no proper answer.",
+    ),
     Spec(
         "goldpan_redaction_cache_lookups_total",
         Kind.COUNTER,

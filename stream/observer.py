@@ -14,7 +14,9 @@ from redact.erased import RULE as ERASED
 from redact.redactor import FOUND_BY_PROOF, PROVED_TYPES
 from schemas.errors import FencedError, RetryableError
 from schemas.provenance import Raw, Rejected
+from stream.answers import SILENT_SECONDS
 from stream.buffer import Flush, Rows
+from stream.decode.sources import RegistryError
 from stream.events import Log
 from stream.flusher import Flushed
 from stream.lag import lag
@@ -23,6 +25,9 @@ from stream.metrics import Metrics
 from stream.owned import Assignment, Owned
 
 STUCK_SECONDS = 120.0
+KAFKA_ERROR_SECONDS = 30.0
+JOINING = "joining the group"
+DECODING = "decoding"
 
 
 @dataclass(slots=True)
@@ -30,7 +35,7 @@ class Observer:
     """Turns what happens into metrics and log events.
 
     ``event_times`` names the column of event time by topic. Clocks: ``now_ms`` wall, ``monotonic``
-    seconds.
+    seconds. ``silence`` says for how many seconds no broker has answered.
     """
 
     metrics: Metrics
@@ -40,11 +45,18 @@ class Observer:
     redaction: Callable[[], Mapping[str, int]]
     now_ms: Callable[[], int]
     monotonic: Callable[[], float]
+    silence: Callable[[], float] = lambda: 0.0
     _turned_at: float = 0.0
     _taken: bool = False
     _troubles: dict[str, str] = field(default_factory=dict)
     _committed: dict[Source, int] = field(default_factory=dict)
     _counted: Counter[str] = field(default_factory=Counter)
+    _said_epochs: bool = False
+    _said: dict[str, tuple[float, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for state in ("kafka_client_fatal", "registry_failing"):
+            self.metrics.set(state, 0)
 
     # -- health ---------------------------------------------------------------------------------
 
@@ -54,9 +66,11 @@ class Observer:
         return None if still < STUCK_SECONDS else f"the loop has not turned for {still:.0f} s"
 
     def ready(self) -> str | None:
-        """Return None while positions are taken and the lake answers."""
+        """Return None while positions are taken, and Kafka and the lake answer."""
+        if self.silence() > SILENT_SECONDS:
+            return f"no Kafka broker has answered for {self.silence():.0f} s"
         if not self._taken:
-            return "positions are not taken yet: no partitions have been assigned"
+            return "positions are not taken: no partitions have been assigned"
         return next(iter(list(self._troubles.values())), None)
 
     def turned(self, now: float) -> None:
@@ -75,8 +89,25 @@ class Observer:
         self.metrics.count("quarantined", item.topic, item.reason)
 
     def kafka_error(self, error: KafkaError) -> None:
-        """Take note of trouble that the client mends by itself; its text names brokers only."""
-        self.log.warning("kafka_error", error=error.name(), detail=error.str())
+        """Take note of trouble that the client mends by itself; its text names brokers only.
+
+        A client says the same many times a second, to each broker and of each try. So of each kind
+        the first is logged, and then one now and then, with how many there were in between.
+        """
+        name, now = error.name(), self.monotonic()
+        said_at, passed = self._said.get(name, (-KAFKA_ERROR_SECONDS, 0))
+        if now - said_at < KAFKA_ERROR_SECONDS:
+            self._said[name] = said_at, passed + 1
+            return
+        self._said[name] = now, 0
+        more = {"repeated": passed} if passed else {}
+        self.log.warning("kafka_error", error=name, detail=error.str(), **more)
+
+    def client_ended(self, error: RetryableError) -> None:
+        """Take note that the client has ended, and that a new one is tried."""
+        self.metrics.set("kafka_client_fatal", 1)
+        self._troubles[JOINING] = str(error)
+        self.log.warning("kafka_client_ended", detail=str(error))
 
     def offsets_not_committed(self, name: str) -> None:
         """Take note that Kafka's own record of the offsets is behind."""
@@ -161,11 +192,15 @@ class Observer:
     def retried(self, what: str, error: RetryableError, wait: float) -> None:
         """Take note that a step is tried again."""
         self._troubles[what] = f"{what}: being tried again"
+        if isinstance(error, RegistryError):
+            self.metrics.set("registry_failing", 1)
         self.metrics.count("retries", what)
         self.log.warning("step_retried", step=what, detail=str(error), wait_seconds=round(wait, 2))
 
     def recovered(self, what: str) -> None:
         """Take note that a step that was tried again has succeeded."""
+        if what == DECODING:
+            self.metrics.set("registry_failing", 0)
         self._troubles.pop(what, None)
 
     def commit_unknown(self, table: str, error: BaseException) -> None:
@@ -192,12 +227,22 @@ class Observer:
     def assigned(self, taken: Sequence[Owned]) -> None:
         """Take note of partitions that were taken over."""
         self._taken = True
+        self.recovered(JOINING)
+        self.metrics.set("kafka_client_fatal", 0)
         self.metrics.count("rebalances", "assigned")
         for item in taken:
             self._committed[item.source] = item.range.start
+        self._without_epoch(taken)
         self.log.info(
             "partitions_assigned", positions={str(item.source): item.range.next for item in taken}
         )
+
+    def _without_epoch(self, taken: Sequence[Owned]) -> None:
+        """Say once of which positions a log that was cut and filled again cannot be told."""
+        bare = [item for item in taken if item.position and item.range.epoch is None]
+        if bare and not self._said_epochs:
+            self._said_epochs = True
+            self.log.info("positions_without_epoch", partitions=[str(item.source) for item in bare])
 
     def revoked(self, sources: Sequence[Source], *, flushed: bool) -> None:
         """Take note of partitions that were given up."""
@@ -205,6 +250,8 @@ class Observer:
         event = "partitions_revoked" if flushed else "partitions_abandoned"
         report = self.log.info if flushed else self.log.warning
         report(event, partitions=[str(source) for source in sources])
+        if not flushed:
+            self._taken = False  # until the group gives partitions again
         for source in sources:
             self._committed.pop(source, None)
             for gauge in ("lag_records", "lag_seconds", "position"):
@@ -220,14 +267,20 @@ class Observer:
     def look(self, consumer: Any, assignment: Assignment, buffered: int) -> None:
         """Set the gauges that show a state rather than an event."""
         now_ms = self.now_ms()
+        silent = self.silence() > SILENT_SECONDS
+        self.metrics.set("kafka_silent_seconds", self.silence())
         owned_by_topic: Counter[str] = Counter(dict.fromkeys(self.event_times, 0))
         for source, item in assignment.owned.items():
             owned_by_topic[source.topic] += 1
             labels = (source.topic, str(source.partition))
             committed = self._committed.get(source, item.range.start)
             self.metrics.set("position", committed, *labels)
-            high = _cached_high(consumer, source)
-            if high is not None:
+            high = None if silent else _cached_high(consumer, source)
+            if high is None:
+                # Not known, which is not the same as none.
+                self.metrics.forget("lag_records", *labels)
+                self.metrics.forget("lag_seconds", *labels)
+            else:
                 found = lag(item, high=high, now_ms=now_ms, committed=committed)
                 self.metrics.set("lag_records", found.records, *labels)
                 self.metrics.set("lag_seconds", found.seconds, *labels)

@@ -13,6 +13,8 @@ class OpenRange:
 
     ``held`` are offsets that quarantine holds already, from a worker that died between its two
     commits. Kafka may have deleted such a record since; it counts as set aside nevertheless.
+    ``epoch`` is the leader epoch of the record at ``next - 1``; None where that is no record, or
+    where it is not known.
     """
 
     source: Source
@@ -26,6 +28,7 @@ class OpenRange:
     dropped: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     held: frozenset[int] = frozenset()
+    epoch: int | None = None
 
     def read(self, offsets: Sequence[int]) -> None:
         """Count records that came from Kafka, in order of offset; what is missing was skipped.
@@ -43,6 +46,7 @@ class OpenRange:
             self.first = offsets[0]
         self.last = offsets[-1]
         self.next = offsets[-1] + 1
+        self.epoch = None
         self.consumed += len(offsets)
 
     def skip_to(self, offset: int, rule: str) -> None:
@@ -50,6 +54,12 @@ class OpenRange:
         if offset > self.next:
             self.skipped[rule] += offset - self.next - self._kept(offset, frozenset())
             self.next = offset
+            self.epoch = None  # that of a marker, say, which the client does not show
+
+    def came_with(self, offset: int, epoch: int | None) -> None:
+        """Take note of the leader epoch of a record, if it is the last that was read."""
+        if offset + 1 == self.next:
+            self.epoch = epoch
 
     def _kept(self, end: int, read: frozenset[int]) -> int:
         """Count the records up to ``end`` that only quarantine still has; return how many."""
@@ -72,6 +82,7 @@ class OpenRange:
             quarantined=self.quarantined,
             dropped=dict(self.dropped),
             skipped=dict(self.skipped),
+            epoch=self.epoch,
         )
         self.start, self.first, self.last = self.next, None, None
         self.consumed = self.stored = self.quarantined = 0

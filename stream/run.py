@@ -22,14 +22,17 @@ from redact.keys import Keys
 from schemas.arrow import AUDIT, QUARANTINE, TABLES
 from schemas.errors import FatalError
 from schemas.provenance import RecordKind
+from stream.answers import Answers
 from stream.assignment import TakeOver
 from stream.beginning import Beginning
 from stream.buffer import TopicBuffer
 from stream.catch_up import CatchUp, TimeLimit
+from stream.client_errors import ClientErrors
 from stream.cluster import Cluster
 from stream.config import KafkaSettings, StreamSettings
 from stream.decode.decoder import Decoder
 from stream.decode.sources import SchemaSource
+from stream.epochs import EpochCheck
 from stream.erasures import Erasures
 from stream.events import Log
 from stream.failpoints import Step, parse
@@ -60,6 +63,7 @@ from stream.stages import Stages
 from stream.starting import (
     first_answer,
     make_tables,
+    renewed,
     start_retry,
     stopped_in_order,
     tell_made,
@@ -139,6 +143,7 @@ class _Assembly:
         self.cluster = Cluster(
             admin_properties(setup.kafka), bootstrap_servers=setup.kafka.bootstrap_servers
         )
+        self.answers = Answers(lambda: self.cluster.answers(self.topics[0]), time.monotonic)
         # Two handles on each table: the flusher's thread commits through one, the loop's thread
         # reads positions through the other.
         self.lake, self.writing_lake = Lake(setup.lake), Lake(setup.lake)
@@ -173,25 +178,40 @@ class _Assembly:
         self.metrics.begin(self.topics, [*self.setup.tables.values(), QUARANTINE])
         if self._first_answer("the lake", self.erasures.reload):
             observer.erasures(self.erasures.number)
-        consumer = make_consumer(
-            self.setup.kafka,
-            fetch_queue=budget.fetch_queue,
-            on_error=observer.kafka_error,
+        work = partial(
+            self._work, budget, observer, partitions, limit, until_caught_up=until_caught_up
         )
         probes = self._probes(observer)
+        self.answers.start()
         try:
-            take_over = self._take_over(consumer, observer)
-            self._first_answer("Kafka and the lake", lambda: take_over.check(self.topics))
-            calm_collector()
-            goal = None
-            if until_caught_up:
-                goal = self._goal(consumer, partitions, take_over, observer, limit)
-            caught_up = self._worker(consumer, budget, observer, take_over).run(goal)
+            retry = self._retry(self.setup.stream.retry_seconds, self.setup.stop, observer)
+            caught_up = renewed(retry, self.setup.stop, observer.client_ended, work)
         finally:
+            self.answers.stop()
             if probes:
                 probes.close()
         self.setup.log.info("worker_stopped")
         return caught_up and until_caught_up
+
+    def _work(
+        self,
+        budget: Budget,
+        observer: Observer,
+        partitions: Sequence[Source],
+        limit: TimeLimit | None,
+        *,
+        until_caught_up: bool,
+    ) -> bool:
+        """Work with a client of one's own; return as `Worker.run` does."""
+        self.giving_up = threading.Event()
+        errors = ClientErrors(observer.kafka_error)
+        consumer = make_consumer(self.setup.kafka, fetch_queue=budget.fetch_queue, errors=errors)
+        take_over = self._take_over(consumer, observer)
+        self._first_answer("Kafka and the lake", lambda: take_over.check(self.topics))
+        calm_collector()
+        ends = partial(self._goal, consumer, partitions, take_over, observer, limit)
+        goal = ends() if until_caught_up else None
+        return self._worker(consumer, errors, budget, observer, take_over).run(goal)
 
     def _first_answer(self, what: str, ask: Callable[[], ResultT]) -> ResultT:
         return first_answer(start_retry(self.setup.stream, self.setup.stop), what, ask)
@@ -232,9 +252,6 @@ class _Assembly:
             on_recovered=observer.recovered,
         )
 
-    def _known(self) -> int:
-        return self.erasures.number
-
     def _observer(self, budget: Budget) -> Observer:
         return Observer(
             metrics=self.metrics,
@@ -244,6 +261,7 @@ class _Assembly:
             redaction=self.setup.redactor.statistics,
             now_ms=_now_ms,
             monotonic=time.monotonic,
+            silence=self.answers.silent_seconds,
         )
 
     def _read_positions(self, sources: Sequence[Source]) -> Mapping[Source, int | None]:
@@ -270,12 +288,18 @@ class _Assembly:
         )
 
     def _worker(
-        self, consumer: Any, budget: Budget, observer: Observer, take_over: TakeOver
+        self,
+        consumer: Any,
+        errors: ClientErrors,
+        budget: Budget,
+        observer: Observer,
+        take_over: TakeOver,
     ) -> Worker:
         stream = self.setup.stream
         return Worker(
             consumer=self.setup.stages.consumer(consumer),
             cooperative=self.setup.kafka.group_protocol == "consumer",
+            client_errors=errors,
             cluster=self.cluster,
             take_over=take_over,
             intakes=self._intakes(observer),
@@ -285,7 +309,7 @@ class _Assembly:
                 reached=self.reached,
                 new_token=lambda: secrets.randbits(63),
                 buffers={topic: TopicBuffer(topic) for topic in self.topics},
-                erasures=self._known,
+                erasures=lambda: self.erasures.number,
             ),
             gate=Gate(budget),
             pace=Pace(budget.batch),
@@ -299,6 +323,7 @@ class _Assembly:
             log=self.setup.log,
             labelling=self._labelling(budget, observer),
             erasures=self.erasures,
+            confirm=EpochCheck(self.setup.kafka, self.cluster),
             reached=self.reached,
             stop_requested=self.setup.stop.is_set,
             give_up=self.giving_up.set,
@@ -316,6 +341,7 @@ class _Assembly:
             on_lost_offsets=self.setup.stream.on_lost_offsets,
             on_lost=observer.lost,
             beginning=self._beginning(observer),
+            partitions=lambda topic: self.cluster.partitions([topic]),
         )
 
     def _beginning(self, observer: Observer) -> Beginning:
@@ -323,7 +349,7 @@ class _Assembly:
             primary={t: self.lake.table(name) for t, name in self.setup.tables.items()},
             quarantine=self.lake.table(QUARANTINE),
             retry=self._retry(TAKE_OVER_SECONDS, self.setup.stop, observer),
-            now_ms=lambda: time.time_ns() // 1_000_000,
+            now_ms=_now_ms,
             new_token=lambda: secrets.randbits(63),
         )
 
@@ -352,13 +378,14 @@ class _Assembly:
             self.metrics, self.setup.log, _now_ms, observer.retried, observer.recovered
         )
         return self.labels.driver(
-            self.lake, self.cluster, told, limit=budget.join, erasures=self._known
+            self.lake, self.cluster, told, limit=budget.join, erasures=lambda: self.erasures.number
         )
 
     def _labels(self, setup: LabelSetup) -> LabelParts:
         if setup.topic is not None:
             topic = setup.topic
-            self._first_answer("Kafka", lambda: self.cluster.partitions([topic]))
+            ask = partial(self.cluster.partitions, [topic], "GOLDPAN_LABELS__TOPIC")
+            self._first_answer("Kafka", ask)
         return LabelParts(
             setup,
             self._first_answer("the lake", setup.open),

@@ -21,6 +21,7 @@ from stream.config import KafkaSettings, StreamSettings
 from stream.events import Log
 from stream.kafka_client import admin_properties
 from stream.memory import Budget, resident_bytes
+from stream.observer import JOINING
 
 START_SECONDS = 20.0  # how long Kafka and the lake may take to answer for the first time
 
@@ -88,6 +89,25 @@ def first_answer(retry: Retry, what: str, ask: Callable[[], ResultT]) -> ResultT
     Raises RetryableError if told to stop meanwhile, FatalError if it does not come.
     """
     return retry.call(f"waiting for {what}", ask)
+
+
+def renewed(
+    retry: Retry,
+    stop: threading.Event,
+    ended: Callable[[RetryableError], None],
+    work: Callable[[], ResultT],
+) -> ResultT:
+    """Work; again, with a new client, if the one before has ended and a new one may do better.
+
+    Raises RetryableError if told to stop, FatalError if it does not get better in time.
+    """
+    try:
+        return work()
+    except RetryableError as error:
+        if stop.is_set():
+            raise
+        ended(error)
+    return retry.call(JOINING, work)
 
 
 @contextmanager

@@ -20,7 +20,9 @@ from schemas.provenance import Raw
 from stream.assignment import TakeOver
 from stream.buffer import Flush
 from stream.catch_up import CatchUp
+from stream.client_errors import ClientErrors, ended, is_fatal
 from stream.cluster import Cluster
+from stream.epochs import note_epochs, refuse_truncation, start_at
 from stream.erasures import Erasures
 from stream.events import Log
 from stream.failpoints import Step
@@ -33,13 +35,12 @@ from stream.labelling.flush import LABELS, LabelFlush, LabelsFlushed
 from stream.labelling.join import Labelling
 from stream.labelling.none import NoLabels
 from stream.memory import Gate
-from stream.observer import Observer
+from stream.observer import DECODING, Observer
 from stream.owned import Assignment, Owned
 from stream.pace import Pace
 
 POLL_SECONDS = 0.2
 OBSERVE_SECONDS = 2.0
-DECODING = "decoding"
 JOIN_SECONDS = 2.0  # a thread that hangs in a request to the lake is left behind after this
 
 
@@ -49,6 +50,7 @@ class Worker:
 
     consumer: Any
     cooperative: bool
+    client_errors: ClientErrors
     cluster: Cluster
     take_over: TakeOver
     intakes: Mapping[str, Intake]
@@ -61,6 +63,7 @@ class Worker:
     log: Log
     labelling: Labelling | NoLabels
     erasures: Erasures
+    confirm: Callable[[Sequence[Owned]], None]
     reached: Callable[[Step], None]
     stop_requested: Callable[[], bool]
     give_up: Callable[[], None]
@@ -120,6 +123,7 @@ class Worker:
         self.observer.turned(monotonic())
         wait = 0.0 if self.labelling.rebuilding else POLL_SECONDS
         batch = self.consumer.consume(self.pace.batch, wait)
+        self.client_errors.check()
         if self._disturbed:
             # The batch may hold records from before a rebalance; the positions are what counts.
             self._disturbed = False
@@ -138,15 +142,18 @@ class Worker:
     def _take(self, batch: Sequence[Any]) -> None:
         raws: dict[str, list[Raw]] = defaultdict(list)
         ends: list[tuple[Source, int]] = []
+        last: dict[Source, Any] = {}
         for message in batch:
             error = message.error()
             if error is None:
                 raws[message.topic()].append(raw_of(message))
+                last[Source(message.topic(), message.partition())] = message
             elif error.code() == KafkaError._PARTITION_EOF:
                 ends.append((Source(message.topic(), message.partition()), message.offset()))
-            elif self._client_error(error, message.topic()):
+            elif self._client_error(error, message):
                 return  # a topic was reset: what came before in this batch is read again
         waiting = {topic for topic, records in raws.items() if not self._take_topic(topic, records)}
+        note_epochs(self.assignment, {s: one for s, one in last.items() if s.topic not in waiting})
         for source, offset in ends:
             if source.topic not in waiting:
                 self._reached_end(source, offset)
@@ -180,17 +187,18 @@ class Worker:
         if owned.range.moved:
             self.flushes.buffers[source.topic].touch(monotonic())
 
-    def _client_error(self, error: KafkaError, topic: str | None) -> bool:
+    def _client_error(self, error: KafkaError, message: Any) -> bool:
         """Deal with what the client reports; return True if a topic was reset."""
+        topic: str | None = message.topic()
         if error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:
             for name in self.intakes:
                 if topic in {name, None}:
                     self._reset(name)
+            # Kafka has all that the tables rest on, as far as offsets tell.
+            refuse_truncation(error, message, self.assignment)
             return True
-        if error.fatal():
-            raise FatalError(
-                f"Kafka's client cannot go on ({error.name()}): start the worker again"
-            )
+        if is_fatal(error):
+            raise ended(error)
         translated = self.cluster.translated(error, topic or "")
         if isinstance(translated, FatalError):
             raise translated
@@ -284,7 +292,8 @@ class Worker:
     def _on_assign(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
         sources = [Source(p.topic, p.partition) for p in partitions]
         taken = self._own(sources)
-        starts = [_at(item) for item in taken]
+        self.retry.call("asking for leader epochs", lambda: self.confirm(taken))
+        starts = [start_at(item) for item in taken]
         if self.cooperative:
             self.consumer.incremental_assign(starts)
         else:
@@ -349,7 +358,7 @@ class Worker:
 
     def _reposition(self) -> None:
         """Make the client fetch from where each partition really stands."""
-        starts = [_at(item) for item in self.assignment.owned.values()]
+        starts = [start_at(item) for item in self.assignment.owned.values()]
         if not starts:
             return
         if self.cooperative:
@@ -404,7 +413,3 @@ class Worker:
             return
         self._observed_at = now
         self.observer.look(self.consumer, self.assignment, self.flushes.bytes())
-
-
-def _at(item: Owned) -> TopicPartition:
-    return TopicPartition(item.source.topic, item.source.partition, item.range.next)

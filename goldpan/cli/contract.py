@@ -35,6 +35,8 @@ _SHOWN: Final = 20
 def check(ctx: click.Context, call: Call, *, files: tuple[Path, ...], record: str) -> None:
     """Tell which records the worker would set aside, and why, without their values.
 
+    What is named is a field that the contract does not know: these files are the producer's own.
+
     Files hold a record a line, as JSON; a file that ends in .avsc is a schema that records are
     written with. Names of unknown fields are shown here alone: a worker does not keep them, since
     a name may be personal too. Without files, this version's own contract is checked: whether it

@@ -65,13 +65,13 @@ class _Resolver:
         branches = written if isinstance(written, list) else [written]
         resolved = [self._branch(field, branch, namespace) for branch in branches]
         if not any(fits for _, fits in resolved):
-            raise _incompatible(f"has another type than {shape_of(field)}", field.path)
+            raise _incompatible(f"has another type than {_shape_of(field)}", field.path)
         kinds = [kind for kind, _ in resolved]
         return kinds if isinstance(written, list) else kinds[0]
 
     def _branch(self, field: Field, written: Any, namespace: str) -> tuple[Any, bool]:
         """Return what reads one branch of a type, and whether the contract has a use for it."""
-        declared = self._lookup(written, namespace)
+        declared = self._lookup(written, namespace, field.path)
         kind: str = declared["type"]
         if kind == "null":
             return "null", field.nullable
@@ -82,7 +82,7 @@ class _Resolver:
             return self._accepted(field, declared, namespace), True
         if kind in _PRIMITIVES:
             return kind, False
-        raise _incompatible(f"has another type than {shape_of(field)}", field.path)
+        raise _incompatible(f"has another type than {_shape_of(field)}", field.path)
 
     def _accepted(self, field: Field, declared: Mapping[str, Any], namespace: str) -> Any:
         kind = declared["type"]
@@ -100,13 +100,13 @@ class _Resolver:
     def _map_values(self, field: Field, declared: Mapping[str, Any], namespace: str) -> Any:
         written = declared.get("values")
         branches = written if isinstance(written, list) else [written]
-        kinds = [self._lookup(branch, namespace)["type"] for branch in branches]
+        kinds = [self._lookup(branch, namespace, field.path)["type"] for branch in branches]
         if "string" not in kinds or not _PRIMITIVES.issuperset(kinds):
             raise _incompatible("has values that are not text", field.path)
         return kinds if isinstance(written, list) else kinds[0]
 
     def _items(self, field: Field, declared: Mapping[str, Any], namespace: str) -> Any:
-        items = self._lookup(declared.get("items"), namespace)
+        items = self._lookup(declared.get("items"), namespace, field.path)
         inner = self._namespaced(items, namespace)
         resolved = self.record(field.fields, inner, f"{field.path}[].")
         if not _takes_bytes(resolved):
@@ -114,7 +114,7 @@ class _Resolver:
             raise _incompatible("has items that take no bytes", field.path)
         return resolved
 
-    def _lookup(self, written: Any, namespace: str) -> Mapping[str, Any]:
+    def _lookup(self, written: Any, namespace: str, path: str) -> Mapping[str, Any]:
         """Return a type as an object with ``type``, with a reference replaced by what it names."""
         if isinstance(written, str):
             if written in _PRIMITIVES:
@@ -122,13 +122,15 @@ class _Resolver:
             full = written if "." in written else f"{namespace}.{written}"
             declared = self._named.get(full) or self._named.get(f".{written}")
             if declared is None:
-                raise _incompatible("refers to a type that it does not define", "")
+                raise _incompatible("refers to a type that it does not define", path)
             return declared
         if isinstance(written, Mapping) and isinstance(written.get("type"), str):
             if written["type"] in ("enum", "fixed"):
                 self._remember(written, namespace)
             return written
-        raise _incompatible("has a type that goldpan cannot read", "")
+        if isinstance(written, list):
+            raise _incompatible("has items of several types, or such as may be null", path)
+        raise _incompatible("has a type that goldpan cannot read", path)
 
     def _remember(self, declared: Mapping[str, Any], namespace: str) -> str:
         """Note a named type; return the namespace that holds for what stands within it."""
@@ -154,6 +156,11 @@ def _written_fields(writer: Mapping[str, Any], prefix: str) -> Sequence[Mapping[
     ):
         raise _incompatible("has no proper list of fields", prefix)
     return fields
+
+
+def _shape_of(field: Field) -> str:
+    """Return what a field must be in Avro, where a time as text is none."""
+    return "a long of timestamp-micros" if field.type is FieldType.TIMESTAMP else shape_of(field)
 
 
 def _require_micros(declared: Mapping[str, Any], field: Field) -> None:

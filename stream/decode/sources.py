@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import httpx2
@@ -18,6 +18,11 @@ from fastavro.schema import SchemaParseException, UnknownType
 
 from schemas.contract import CONTRACTS, Avsc, schema_fingerprint
 from schemas.errors import FatalError, RetryableError, UsageError
+from stream.decode.references import written_out
+
+
+class RegistryError(RetryableError):
+    """The registry did not answer, or what answered is not known to be one."""
 
 
 class Missing(Enum):
@@ -125,14 +130,14 @@ class RegistrySource:
         except SchemaRegistryError as error:
             return self._refused(schema_id, error)
         except httpx2.HTTPError as error:
-            raise RetryableError(
+            raise RegistryError(
                 f"The schema registry at {self._host} did not answer about schema {schema_id}: "
-                f"{type(error).__name__}"
+                f"{type(error).__name__} ({str(error)[:200]})"
             ) from error
         except (SchemaParseException, UnknownType):
             return Missing.NOT_AVRO
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise RetryableError(
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise RegistryError(
                 f"What the schema registry at {self._host} answered about schema {schema_id} is "
                 "no schema: is it a registry?"
             ) from error
@@ -141,31 +146,40 @@ class RegistrySource:
         avsc: Avsc = json.loads(schema.schema_str or "")
         if not schema.references:
             return avsc
-        named: dict[str, Any] = {}
-        self._load_references(schema, named)
-        return cast(Avsc, parse_schema(dict(avsc), named_schemas=named, expand=True))
+        others: dict[tuple[str, int], Any] = {}
+        self._load_references(schema, others)
+        whole = written_out(avsc, others.values())
+        parse_schema(dict(whole))
+        return whole
 
-    def _load_references(self, schema: Schema, named: dict[str, Any]) -> None:
-        """Parse what a schema refers to, before it, into ``named``."""
+    def _load_references(self, schema: Schema, others: dict[tuple[str, int], Any]) -> None:
+        """Add what a schema refers to, and what that refers to, each of them once."""
         for reference in schema.references or ():
             subject, number = reference.subject or "", reference.version or 1
-            version = self._client.get_version(subject, number).schema
-            self._load_references(version, named)
-            parse_schema(json.loads(version.schema_str or ""), named_schemas=named)
+            if (subject, number) not in others:
+                version = self._client.get_version(subject, number, deleted=True).schema
+                others[subject, number] = json.loads(version.schema_str or "")
+                self._load_references(version, others)
 
     def _refused(self, schema_id: int, error: SchemaRegistryError) -> Missing:
+        """Return that there is no such schema, if it is the registry that says so.
+
+        A status alone says nothing about a schema: a wrong path, a proxy and a page to log in at
+        answer 404 too.
+        """
         status = error.http_status_code
         if status in _NO_ENTRY:
             raise FatalError(
                 f"The schema registry at {self._host} refuses us (HTTP {status}). Check its user "
                 "and password in the settings."
             ) from error
-        if status in _BUSY or status >= 500:
-            raise RetryableError(
-                f"The schema registry at {self._host} answered HTTP {status} about schema "
-                f"{schema_id}"
-            ) from error
-        return Missing.UNKNOWN
+        if error.error_code == _NO_SCHEMA:
+            return Missing.UNKNOWN
+        hint = "" if status in _BUSY or status >= 500 else ": is it a registry?"
+        raise RegistryError(
+            f"The schema registry at {self._host} answered HTTP {status} about schema "
+            f"{schema_id}{hint}"
+        ) from error
 
 
 class ChainedSource:
@@ -231,6 +245,8 @@ def _read_file(file: Path) -> tuple[Avsc, str]:
         raise UsageError(f"{file} does not hold an Avro schema.") from error
 
 
+_NO_SCHEMA: Final = 40403
+"""The registry's own code for an id that it has no schema of; for subjects it has others."""
 _LARGEST_ID: Final = 0x7FFFFFFF
 _NO_ENTRY: Final = (401, 403, 407)
 _BUSY: Final = (408, 425, 429)

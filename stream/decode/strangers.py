@@ -4,6 +4,7 @@ Nothing that runs beside a topic calls this: a name may be content (a map by e-m
 quarantine, logs and metrics have the place of the record only.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
@@ -15,6 +16,7 @@ from schemas.provenance import RecordKind
 from stream.decode.openai_chat import OtherShapeError, as_contract, is_openai_chat
 
 _MOST: Final = 5
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _ALIKE: Final = 0.6
 
 
@@ -42,10 +44,12 @@ def _strangers(
 ) -> Iterator[tuple[str, str | None]]:
     if not isinstance(document, Mapping):
         return
-    known = {field.name: field for field in fields}
+    known = {name: field for field in fields for name in (field.name, *field.aliases)}
     for name, value in document.items():
         field = known.get(name)
         if field is None:
+            if not _NAME.fullmatch(name):
+                continue  # a key that is no name may be a value, such as an address
             asked = "" if "." in name else name.casefold()  # `request.x` is a name of theirs
             near = get_close_matches(asked, list(known), 1, _ALIKE)
             yield f"{prefix}{name}", near[0] if near else None

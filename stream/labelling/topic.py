@@ -8,8 +8,9 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from schemas.errors import FatalError, RetryableError
 from schemas.records import LabelEvent
+from stream.client_errors import ClientErrors, is_fatal
 from stream.config import KafkaSettings
-from stream.kafka_client import admin_properties, unusable_property
+from stream.kafka_client import REFUSED_PROPERTY, admin_properties, unusable_property
 
 TIMEOUT_SECONDS = 30.0
 
@@ -24,6 +25,7 @@ class LabelTopic:
 
     def __init__(self, settings: KafkaSettings, topic: str) -> None:
         self._topic = topic
+        self._errors = ClientErrors()
         properties: dict[str, Any] = {
             "linger.ms": 20,
             "compression.type": "lz4",
@@ -31,10 +33,11 @@ class LabelTopic:
             "enable.idempotence": True,
             "acks": "all",
             "message.timeout.ms": int(TIMEOUT_SECONDS * 1000),
+            "error_cb": self._errors.hear,
         }
         try:
             self._producer = Producer(properties)
-        except KafkaException as error:
+        except REFUSED_PROPERTY as error:
             raise unusable_property(error) from None
 
     def send(self, events: Iterable[LabelEvent]) -> None:
@@ -51,6 +54,7 @@ class LabelTopic:
         for event in events:
             self._enqueue(event, answered)
         left = self._producer.flush(2 * TIMEOUT_SECONDS)
+        self._errors.check()
         if failed:
             raise _translated(failed[0], self._topic)
         if left:
@@ -65,6 +69,7 @@ class LabelTopic:
                 )
             except BufferError:
                 self._producer.poll(0.1)
+                self._errors.check()
             except KafkaException as error:
                 raise _translated(error.args[0], self._topic) from None
             else:
@@ -73,7 +78,7 @@ class LabelTopic:
 
 
 def _translated(error: KafkaError, topic: str) -> RetryableError | FatalError:
-    if error.fatal() or error.code() in _REFUSED:
+    if is_fatal(error) or error.code() in _REFUSED:
         return FatalError(
             f"label events cannot be produced to {topic} ({error.name()}): they are in the lake; "
             "mend the topic or its access list and start the worker again, which sends them"

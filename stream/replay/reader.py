@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from lake.ledger import Incarnation, Source
 from schemas.errors import FatalError, RetryableError
 from schemas.provenance import Raw
+from stream.client_errors import ClientErrors
 from stream.cluster import TIMEOUT_SECONDS, Cluster
 from stream.config import KafkaSettings
 from stream.fetch import raw_of
-from stream.kafka_client import admin_properties, consumer_properties, unusable_property
+from stream.kafka_client import admin_properties, make_consumer
 from stream.replay.bounds import Known
 
 POLL_SECONDS = 0.2
@@ -49,16 +50,17 @@ class Reader:
     """
 
     def __init__(self, settings: KafkaSettings, topic: str, *, fetch_queue: int) -> None:
-        properties = consumer_properties(settings, fetch_queue=fetch_queue)
-        properties["group.id"] = f"{settings.group_id}-replay"
         self._topic = topic
+        self._errors = ClientErrors()
         self._cluster = Cluster(
             admin_properties(settings), bootstrap_servers=settings.bootstrap_servers
         )
-        try:
-            self._consumer: Any = Consumer(properties)
-        except KafkaException as error:
-            raise unusable_property(error) from None
+        self._consumer = make_consumer(
+            settings,
+            fetch_queue=fetch_queue,
+            errors=self._errors,
+            group=f"{settings.group_id}-replay",
+        )
 
     def close(self) -> None:
         """Close the connection."""
@@ -107,6 +109,7 @@ class Reader:
         in the same batch is then read by the next run.
         """
         messages = self._consumer.consume(most, POLL_SECONDS)
+        self._errors.check()
         raws: list[Raw] = []
         ends: dict[Source, int] = {}
         trouble: RetryableError | None = None

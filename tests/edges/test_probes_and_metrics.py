@@ -120,6 +120,29 @@ def test_ready_when_positions_are_taken(
     assert port.get("/livez")[0] == 0
 
 
+@pytest.mark.chaos
+def test_brokers_that_do_not_answer_are_told(
+    mock_kafka: MockKafka, tmp_path: Path, start_worker: StartWorker, port: Port
+) -> None:
+    """An idle worker is not well because nothing comes: it asks, and hides what it cannot know."""
+    _produce(mock_kafka, 0, 10)
+    worker = start_worker(settings(mock_kafka, tmp_path / "lake", metrics__port=port.number))
+    _watch(lambda: port.total("records_total") == 22, worker, "with the records in")
+    _watch(lambda: port.get("/readyz")[0] == 200, worker, "ready")
+    _watch(lambda: len(port.series("lag_records")) > 0, worker, "showing its lag")
+    assert port.total("kafka_silent_seconds") < 30
+
+    mock_kafka.close()
+    _watch(lambda: port.get("/readyz")[0] == 503, worker, "not ready", 60)
+    assert "no Kafka broker has answered" in port.get("/readyz")[1]
+    _watch(lambda: port.series("lag_records") == port.series("lag_seconds") == {}, worker, "no lag")
+    assert port.total("kafka_silent_seconds") > 30
+    assert port.total("ready") == 0
+    assert port.get("/livez")[0] == 200
+    worker.sigterm()
+    worker.finish()
+
+
 def test_a_lake_that_does_not_answer_is_told(
     mock_kafka: MockKafka, faulty_s3: FaultyS3, s3: S3, start_worker: StartWorker, port: Port
 ) -> None:

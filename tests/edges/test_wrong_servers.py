@@ -170,7 +170,7 @@ def _s3() -> dict[str, Wrong]:
         "missing bucket": Wrong(FAILED, ("s3://no-such-bucket", "GOLDPAN_LAKE__URI"), gone),
         "missing bucket, two workers": Wrong(FAILED, ("s3://no-such-bucket",), gone, TWO),
         "missing bucket, init": Wrong(FAILED, ("s3://no-such-bucket",), gone, ("lake", "init")),
-        "wrong secret": Wrong(FAILED, ("s3://@bucket@", "credentials"), forged),
+        "wrong secret": Wrong(FAILED, ("s3://@bucket@", "AWS_SECRET_ACCESS_KEY"), forged),
         "wrong secret, init": Wrong(FAILED, ("s3://@bucket@",), forged, ("lake", "init")),
         "unknown access key": Wrong(FAILED, ("s3://@bucket@",), stranger),
         "missing bucket, verify": Wrong(FAILED, ("s3://no-such-bucket",), gone, verify),

@@ -72,6 +72,12 @@ def _unknown() -> dict[str, Wrong]:
 
 VALUES: dict[str, tuple[str, object]] = {
     "flush seconds": ("stream__flush_seconds", "soon"),
+    "a function as a property": ("kafka__properties", {"oauth_cb": SECRET}),
+    "another function as a property": ("kafka__properties", {"stats_cb": SECRET}),
+    "labels to a topic that is read": ("labels__topic", "llm.traces"),
+    "labels to the other topic": ("labels__topic", "llm.feedback"),
+    "lake of two readings": ("lake__uri", "@folder@/a%41b/lake"),
+    "lake of two readings on S3": ("lake__uri", "s3://bucket/a:b/lake"),
     "flush seconds of zero": ("stream__flush_seconds", 0),
     "flush bytes": ("stream__flush_bytes", "lots"),
     "start": ("stream__start", "middle"),

@@ -165,3 +165,38 @@ def test_restored_from_a_backup(
     assert len(before) < len(scene.traces)
     assert_refused(scene.start("--until-caught-up"), ADOPT)
     scene.assert_exactly_once()
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_a_log_that_was_cut_and_filled_again(
+    other_kafka: Kafka, tmp_path: Path, start_worker: StartWorker, protocol: str
+) -> None:
+    """A disk is restored, and new records pass the position before a worker comes: it stops."""
+    more = {"kafka__group_protocol": protocol}
+    scene = Scene(other_kafka, tmp_path / "lake", start_worker, partitions=1, more=more)
+    data = other_kafka.node.data
+    if data is None:
+        pytest.skip("the broker's files are in a container")
+    log = data / f"{scene.traces_topic}-0"
+    scene.produce(60)
+    other_kafka.stop()
+    shutil.copytree(log, tmp_path / "backup")
+    other_kafka.start()
+    before = list(scene.traces)
+    scene.produce(40)
+    scene.catch_up()
+    scene.catch_up()  # the same log goes on being the same
+    lost = list(scene.traces)
+    other_kafka.stop()
+    shutil.rmtree(log)
+    shutil.move(tmp_path / "backup", log)
+    other_kafka.start()
+    scene.produce(90)
+    assert_refused(scene.start("--until-caught-up"), f"{ADOPT} {scene.traces_topic}")
+    assert len(before) < len(lost) < len(scene.traces)
+    assert in_lake(scene) == Counter(lost)
+    adopt(scene, "--from", "latest")
+    scene.produce(10)
+    scene.catch_up()
+    assert scene.witness.problems() == []

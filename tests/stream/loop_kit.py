@@ -16,6 +16,7 @@ from lake.writer import TableWriter
 from schemas.errors import FatalError, FencedError, RetryableError
 from stream.buffer import Flush, TopicBuffer
 from stream.catch_up import CatchUp
+from stream.client_errors import ClientErrors
 from stream.erasures import Erasures
 from stream.flusher import Flushed, FlushSteps, NotFlushed, Outcome
 from stream.flushes import Due, Flushes
@@ -38,6 +39,7 @@ class Message:
     partition_: int = 0
     offset_: int = 0
     problem: KafkaError | None = None
+    epoch: int | None = None
 
     def topic(self) -> str:
         """Return the topic."""
@@ -50,6 +52,10 @@ class Message:
     def offset(self) -> int:
         """Return the offset."""
         return self.offset_
+
+    def leader_epoch(self) -> int | None:
+        """Return the leader epoch."""
+        return self.epoch
 
     def timestamp(self) -> tuple[int, int]:
         """Return a time."""
@@ -78,6 +84,7 @@ class Client:
 
     batches: list[list[Message]] = field(default_factory=list)
     at: dict[Source, int] = field(default_factory=dict)
+    epochs: dict[Source, int | None] = field(default_factory=dict)
     paused: bool = False
     committed: dict[Source, int] = field(default_factory=dict)
 
@@ -88,6 +95,7 @@ class Client:
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
         """Fetch from these offsets."""
         self.at = {Source(p.topic, p.partition): p.offset for p in partitions}
+        self.epochs = {Source(p.topic, p.partition): p.leader_epoch for p in partitions}
 
     def unassign(self) -> None:
         """Fetch nothing."""
@@ -167,6 +175,7 @@ class Loop:
     client: Client = field(default_factory=Client)
     observer: Told = field(default_factory=Told)
     log: Recorder = field(default_factory=Recorder)
+    client_errors: ClientErrors = field(default_factory=ClientErrors)
     cluster: Refusing = field(default_factory=lambda: Refusing(RetryableError("broker away")))
     resident: int = 0
     retry_seconds: float = 60.0
@@ -202,6 +211,7 @@ class Loop:
         flusher: Any = self.flusher
         self.worker = Worker(
             cooperative=False,
+            client_errors=self.client_errors,
             take_over=take_over(self.lake),
             intakes={
                 TOPIC: Intake(
@@ -227,6 +237,7 @@ class Loop:
             retry=patience(),
             labelling=NoLabels(),
             erasures=self.erasures,
+            confirm=lambda _taken: None,
             reached=lambda _step: None,
             stop_requested=lambda: False,
             give_up=lambda: None,

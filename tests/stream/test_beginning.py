@@ -126,6 +126,27 @@ def test_only_partitions_without_a_position_get_one(lake: Lake) -> None:
     """What has been read of another partition stays where it is."""
     set_aside(lake, None, 10, {3})
     append(lake.table("feedback"), None, 10, quarantined={3})
-    assert starts(worker(lake, start="latest", watermarks=(0, 50))) == [10, 50]
+    assert starts(worker(lake, start="latest", watermarks=(0, 50))) == [10, 0]
     assert Source(TOPIC, 0) == SOURCE
     assert lake.table("feedback").incarnation_version(TOPIC) == HERE.version()
+
+
+def test_a_topic_is_begun_as_a_whole(lake: Lake, tmp_path: Path) -> None:
+    """A worker that got one partition says where the others begin, before anybody has them."""
+    first = replace(
+        worker(lake, start="latest", watermarks=(0, 50)), partitions=lambda _topic: [SOURCE, OTHER]
+    )
+    assert [item.range.next for item in first.take([SOURCE])[0]] == [50]
+    later = worker(open_lake(tmp_path), start="latest", watermarks=(0, 90))
+    assert [item.range.next for item in later.take([OTHER])[0]] == [50]
+    table = lake.table("feedback")
+    table.refresh()
+    assert table.handle.version() == 1  # one commit for all of them
+
+
+def test_a_young_partition_that_lost_its_first_records_is_no_secret(lake: Lake) -> None:
+    """It was added and retention was faster: that is a loss, not where the partition begins."""
+    starts(worker(lake, start="latest", watermarks=(0, 50)))
+    young = Source(TOPIC, 2)
+    with pytest.raises(FatalError, match="from offset 0 to 6 were deleted"):
+        worker(lake, start="latest", watermarks=(7, 50)).take([young])

@@ -43,5 +43,13 @@ def test_partitions_are_those_of_kafka() -> None:
     """One that was never begun is listed; offsets of another incarnation compare with nothing."""
     proof = PartitionProof("t", 0, 0, 10, begun=4)
     lows, highs = {SOURCE: 2}, {OTHER: 7, SOURCE: 20}
-    assert compare([proof], lows, highs) == [held(2, 20, 4, 10), Held(OTHER, 0, 7)]
+    young = Held(OTHER, 0, 7, young=True)
+    assert compare([proof], lows, highs) == [held(2, 20, 4, 10), young]
     assert compare([proof], lows, highs, ["t"]) == [held(2, 20, None, None), Held(OTHER, 0, 7)]
+
+
+def test_a_young_partition_whose_first_records_are_gone_has_lost_them() -> None:
+    """It was added after the lake had begun with its topic, and nobody has read it."""
+    (one,) = compare([PartitionProof("t", 0, 0, 10)], {OTHER: 5}, {OTHER: 7})
+    assert (one.behind, one.before, one.lost) == (2, 0, 5)
+    assert "t/1: the records from offset 0 to 4 were deleted" in one.problems[0]

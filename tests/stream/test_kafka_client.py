@@ -7,10 +7,12 @@ from confluent_kafka import KafkaError
 from pydantic import ValidationError
 
 from schemas.errors import FatalError, RetryableError, UsageError
+from stream.client_errors import ClientErrors
 from stream.cluster import Cluster
 from stream.config import KafkaSettings
 from stream.fetch import Fetcher
 from stream.kafka_client import admin_properties, consumer_properties, make_consumer
+from stream.labelling.topic import LabelTopic
 from tests.servers.mock_kafka import MockKafka
 
 PROMISES = {
@@ -64,7 +66,25 @@ def test_a_property_that_the_client_refuses_is_told() -> None:
     """In the words of the client, with the setting it came from."""
     settings = KafkaSettings(properties={"no.such.property": "1"})
     with pytest.raises(UsageError, match=r"GOLDPAN_KAFKA__PROPERTIES.*no\.such\.property"):
-        make_consumer(settings, fetch_queue=2**20, on_error=lambda _error: None)
+        make_consumer(settings, fetch_queue=2**20, errors=ClientErrors())
+
+
+@pytest.mark.parametrize("name", ["oauth_cb", "stats_cb", "throttle_cb", "logger", "on_commit"])
+def test_a_part_of_a_program_is_no_text(name: str) -> None:
+    """Python's client takes functions and objects under names of its own."""
+    with pytest.raises(ValidationError, match=name):
+        KafkaSettings(properties={name: "text"})
+
+
+def test_what_the_client_cannot_use_is_told_also_if_it_is_no_error_of_kafka() -> None:
+    """Python's client raises errors of other types for its own properties."""
+    settings = KafkaSettings().model_copy(update={"properties": {"oauth_cb": "text"}})
+    with pytest.raises(UsageError, match=r"GOLDPAN_KAFKA__PROPERTIES.*oauth_cb"):
+        make_consumer(settings, fetch_queue=2**20, errors=ClientErrors())
+    with pytest.raises(UsageError, match=r"GOLDPAN_KAFKA__PROPERTIES.*oauth_cb"):
+        Cluster(admin_properties(settings), bootstrap_servers="b:1")
+    with pytest.raises(UsageError, match=r"GOLDPAN_KAFKA__PROPERTIES.*oauth_cb"):
+        LabelTopic(settings, "labels")
 
 
 @pytest.mark.parametrize(
@@ -88,6 +108,18 @@ def test_what_brokers_say_tells_whether_to_try_again(
     error = cluster.translated(KafkaError(code), "t")
     assert type(error) is kind
     assert says in str(error)
+
+
+def test_a_topic_that_is_missing_is_told_with_its_own_setting(mock_kafka: MockKafka) -> None:
+    """That of the labels is none of those that are read."""
+    cluster = Cluster(
+        {"bootstrap.servers": mock_kafka.bootstrap, "allow.auto.create.topics": False},
+        bootstrap_servers=mock_kafka.bootstrap,
+    )
+    error = cluster.translated(KafkaError(KafkaError._UNKNOWN_TOPIC), "l", "GOLDPAN_LABELS__TOPIC")
+    assert str(error).endswith(
+        "no topic l: create it, or name the right one in GOLDPAN_LABELS__TOPIC"
+    )
 
 
 def test_single_records_are_fetched_by_their_coordinates() -> None:

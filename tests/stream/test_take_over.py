@@ -32,8 +32,16 @@ def test_a_position_wins_over_the_setting(lake: Lake) -> None:
     """A worker that starts again goes on where the table ends, even with `latest`."""
     append(lake.table("quarantine"), None, 10)
     append(lake.table("feedback"), None, 10)
-    taken, _ = take_over(lake, start="latest").take([SOURCE, OTHER])
-    assert [item.range.next for item in taken] == [10, 100]
+    taken, _ = take_over(lake, start="latest").take([SOURCE])
+    assert taken[0].range.next == 10
+
+
+def test_a_partition_that_was_added_later_is_read_from_its_first_record(lake: Lake) -> None:
+    """The setting says where to begin with a topic, and that has been done: nothing is skipped."""
+    append(lake.table("quarantine"), None, 10)
+    append(lake.table("feedback"), None, 10)
+    taken, _ = take_over(lake, start="latest").take([OTHER])
+    assert [item.range.next for item in taken] == [0]
 
 
 def test_what_quarantine_is_ahead_with_is_held(lake: Lake) -> None:
@@ -63,12 +71,13 @@ def test_a_position_beyond_the_topic_is_no_end_reached(lake: Lake) -> None:
 
 
 def test_what_is_empty_and_never_begun_is_nothing_to_reach(lake: Lake) -> None:
-    """A partition counts if Kafka has records of it, or the tables a position."""
+    """A partition counts if Kafka has records of it, or had some; or the tables a position."""
     append(lake.table("quarantine"), None, 10)
     append(lake.table("feedback"), None, 10)
     asked = take_over(lake)
     asked.check([SOURCE.topic])
-    assert asked.to_reach({SOURCE: (20, 20), OTHER: (7, 7)}) == {SOURCE: 20}
+    assert asked.to_reach({SOURCE: (20, 20), OTHER: (0, 0)}) == {SOURCE: 20}
+    assert asked.to_reach({SOURCE: (20, 20), OTHER: (7, 7)}) == {SOURCE: 20, OTHER: 7}
     assert asked.to_reach({SOURCE: (0, 10), OTHER: (7, 8)}) == {SOURCE: 10, OTHER: 8}
 
 

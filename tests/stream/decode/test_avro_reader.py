@@ -230,7 +230,7 @@ UNREADABLE: dict[str, tuple[Callable[[Any], object], Reason, str | None]] = {
     "a type that is not defined": (
         lambda avsc: _field(avsc, "app").update(type="Nowhere"),
         Reason.INCOMPATIBLE_SCHEMA,
-        None,
+        "app",
     ),
     "fields that are no list": (
         lambda avsc: avsc.update(fields={}),
@@ -254,6 +254,53 @@ def test_a_schema_that_does_not_fit_is_refused_before_reading(name: str) -> None
     assert isinstance(answer, Refusal)
     assert (answer.reason, answer.field) == (reason, field), answer.detail
     assert field is None or f"`{field}`" in answer.detail
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "says"),
+    [
+        (
+            lambda avsc: _null_items(avsc, "messages"),
+            "messages",
+            "`messages`: has items of several types, or such as may be null",
+        ),
+        (
+            lambda avsc: _null_items(avsc, "retrieved"),
+            "retrieved",
+            "`retrieved`: has items of several types, or such as may be null",
+        ),
+        (
+            lambda avsc: _set_type(avsc, "started_at", "string"),
+            "started_at",
+            "`started_at`: has another type than a long of timestamp-micros",
+        ),
+        (
+            lambda avsc: _set_type(avsc, "started_at", "not.defined.Here"),
+            "started_at",
+            "`started_at`: refers to a type that it does not define",
+        ),
+        (
+            lambda avsc: _set_type(avsc, "segments", {"type": "map", "values": ["null", []]}),
+            "segments",
+            "`segments`: has items of several types",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named(change: Callable[[Any], object], field: str, says: str) -> None:
+    """With the field, and with what Avro would have to say there."""
+    answer = _read(b"\0\0\0\0\0", _writer(change))
+    assert isinstance(answer, Refusal)
+    assert answer.field == field
+    assert says in answer.detail
+
+
+def _set_type(avsc: Any, name: str, kind: Any) -> None:
+    next(field for field in avsc["fields"] if field["name"] == name)["type"] = kind
+
+
+def _null_items(avsc: Any, name: str) -> None:
+    field = next(field for field in avsc["fields"] if field["name"] == name)
+    field["type"] = {"type": "array", "items": ["null", field["type"]["items"]]}
 
 
 def test_a_record_that_refers_to_itself_is_refused() -> None:

@@ -16,7 +16,14 @@ from schemas.errors import FatalError, RetryableError, UsageError
 from schemas.provenance import Raw, RecordKind
 from schemas.reasons import Reason
 from stream.decode.decoder import Decoder
-from stream.decode.sources import FolderSource, Missing, RegistrySource, SchemaSource, open_source
+from stream.decode.sources import (
+    FolderSource,
+    Missing,
+    RegistryError,
+    RegistrySource,
+    SchemaSource,
+    open_source,
+)
 from tests.make.records import encode_json, trace
 from tests.make.wire import framed, single_object
 from tests.servers.ports import free_port
@@ -171,6 +178,30 @@ def test_an_answer_that_is_no_schema_is_tried_again(stub: StubRegistry, body: by
         _source(stub.url).by_id(5)
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, b"<html>no such page</html>"),
+        (404, {"error_code": 404, "message": "HTTP 404 Not Found"}),
+        (404, {"error_code": 40401, "message": "Subject not found"}),
+        (302, b"<html>log in</html>"),
+        (400, {}),
+        (410, b""),
+        (405, b"null"),
+    ],
+)
+def test_only_the_registry_says_that_a_schema_is_missing(
+    stub: StubRegistry, status: int, body: Any
+) -> None:
+    """A wrong path and a proxy in between know nothing of the schema: the records wait."""
+    stub.status, stub.body = status, body
+    source = _source(stub.url)
+    with pytest.raises(RegistryError, match="is it a registry"):
+        source.by_id(5)
+    stub.status, stub.body = 200, {"schema": json.dumps(TRACE)}
+    assert source.by_id(5) == TRACE
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_registry_that_refuses_us_is_fatal(stub: StubRegistry, status: int) -> None:
     """Waiting does not help against a wrong password; the message says where to look."""
@@ -269,3 +300,43 @@ def test_a_schema_with_references_is_put_together(registry: SchemaRegistry, subj
     schema_id = client.register_schema(subject, Schema(json.dumps(whole), "AVRO", [reference]))
     source = open_source(None, registry.url, clock=Clock())
     assert _decode(source, framed(trace(1), TRACE, schema_id)) == (1, [])
+
+
+def test_references_of_references_are_put_together(registry: SchemaRegistry, subject: str) -> None:
+    """Whatever refers to what, at any depth, and also where two refer to the same."""
+    client = SchemaRegistryClient({"url": registry.url})
+    whole = json.loads(json.dumps(TRACE))
+    fields = {field["name"]: field for field in whole["fields"]}
+    message = {**fields["messages"]["type"]["items"], "namespace": "x"}
+    inner = {field["name"]: field for field in message["fields"]}
+    call = {**inner["tool_calls"]["type"]["items"], "namespace": "x"}
+    text = {"type": "enum", "name": "Word", "namespace": "y.z", "symbols": ["a", "b"]}
+    inner["tool_calls"]["type"]["items"] = call["name"]
+    inner["name"]["type"] = ["null", "y.z.Word"]
+    call["fields"][1]["type"] = "y.z.Word"
+    fields["messages"]["type"]["items"] = f"x.{message['name']}"
+
+    def register(name: str, schema: Any, *needs: tuple[str, str]) -> int:
+        references = [SchemaReference(full, f"{subject}-{of}", 1) for full, of in needs]
+        known = Schema(json.dumps(schema), "AVRO", references)
+        return client.register_schema(f"{subject}-{name}", known)
+
+    to_text = ("y.z.Word", "text")
+    register("text", text)
+    register("call", call, to_text)
+    register("message", message, to_text, (f"x.{call['name']}", "call"))
+    schema_id = register("trace", whole, (f"x.{message['name']}", "message"))
+    source = open_source(None, registry.url, clock=Clock())
+    found = source.by_id(schema_id)
+    record = trace(1)
+    record["messages"] = [
+        {
+            "role": "user",
+            "content": "c",
+            "name": "b",
+            "tool_call_id": None,
+            "tool_calls": [{"id": "1", "name": "a", "arguments": "{}"}],
+        }
+    ]
+    assert not isinstance(found, Missing)
+    assert _decode(source, framed(record, found, schema_id)) == (1, [])

@@ -1,0 +1,62 @@
+"""What delta-rs and pyarrow say of a failure, as far as a person may read it.
+
+Their texts may quote what stands in a log or in a row, so they are not passed on. What helps is
+picked out of them: the code of S3, the file, the feature of a table, the error of the system.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from typing import Final
+
+_FILE: Final = r"([\w.=-]+\.(?:json|parquet|crc))"
+
+_Say = Callable[[re.Match[str]], str]
+
+
+def _features(found: re.Match[str]) -> str:
+    names = ", ".join(sorted(set(re.findall(r"\w+", found[1]))))
+    return (
+        f"the table has the feature {names}, which goldpan does not support: another program has "
+        "turned it on, and must turn it off"
+    )
+
+
+_KNOWN: Final[tuple[tuple[str, _Say], ...]] = (
+    (
+        r"_last_checkpoint",
+        lambda _: (
+            "_delta_log/_last_checkpoint names a checkpoint that is not there: remove that "
+            "file, and the log is read from its beginning"
+        ),
+    ),
+    (r"(?:reader|writer) features: \{([^}]{1,200})\}", _features),
+    (r"[Ff]eature '?(\w{1,60})'? is not supported", _features),
+    (r"(?s)found gap.*?" + _FILE, lambda m: f"a commit is missing in the log after {m[1]}"),
+    (r"Json error|Invalid JSON", lambda _: "a commit in the log is damaged"),
+    (r"<Code>(\w{1,60})</Code>", lambda m: f"S3 answers {m[1]}"),
+    (r"necessary privileges", lambda _: "S3 denies access"),
+    (r"(?s)location \S*?" + _FILE + r"\S* not found", lambda m: f"{m[1]} is missing"),
+    (
+        r"input source '\S*?" + _FILE + "'.*(?:magic bytes|not a parquet file)",
+        lambda m: f"{m[1]} is no Parquet file, or was cut",
+    ),
+    (r"status(?: code)?:? ?(\d{3})\b", lambda m: f"HTTP status {m[1]}"),
+    (r"\(os error (\d{1,3})\)", lambda m: os.strerror(int(m[1]))),
+    (r"(?i)connection refused", lambda _: "the connection was refused"),
+    (r"(?i)timed? ?out", lambda _: "it took too long"),
+    (r"(?i)certificate", lambda _: "the server's certificate is not trusted"),
+    (r"Generic S3 error", lambda _: "an error of S3"),
+)
+
+
+def cause(error: BaseException) -> str:
+    """Return the kind of an error, and what of its text helps and holds nothing of a record."""
+    name, text = type(error).__name__, str(error)
+    for pattern, say in _KNOWN:
+        found = re.search(pattern, text)
+        if found:
+            return f"{name}: {say(found)}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{name}: {error.strerror}"
+    return name
