@@ -6,7 +6,7 @@ are times, sizes and ids, so digits alone count only after a telling word (``red
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 import phonenumbers
@@ -39,15 +39,19 @@ _DATE = re.compile(
     r"|(?:0?[1-9]|[12][0-9]|3[01])[-./ ](?:0?[1-9]|[12][0-9]|3[01])[-./ ](?:19|20)[0-9]{2}(?![0-9])"
 )
 _YEARS = re.compile(r"(?:19|20)[0-9]{2}(?:[ /-]+(?:19|20)[0-9]{2})+")
-_SIGNED = re.compile(r"[ (]-[0-9]+\.[0-9]|\A[0-9]{1,6}[ ][0-9]{1,3}\.[0-9]{5,}\Z")
+_SIGNED = re.compile(r"[ (]-[0-9]+\.[0-9]|\A[0-9]{1,6}[ ](?:-[ ])?[0-9]{1,3}\.[0-9]{5,}\Z")
 """A decimal after another number: `worker-3 -15.8166`, `3 22.6617694`."""
-_PERIOD = re.compile(r"(?:19|20)[0-9]{2}[-/](?:0[1-9]|1[0-2])[-/][0-9]{3,6}")
+_PERIOD = re.compile(
+    r"(?:19|20)[0-9]{2}[-/](?:(?:0[1-9]|1[0-2])[-/][0-9]{3,6}|[0-9]{3,6}[-/][0-9]{1,3})"
+)
 _QUAD = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){2,}")
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:[ .\u00a0][0-9]{3})+")
 
 
 def is_of_period(value: str) -> bool:
-    """Tell whether a value is a running number of a month, as invoices have: `2024-03-1187`."""
+    """Tell whether a value is a running number of a month or a year, as invoices have them:
+    `2024-03-1187`, `2024-0042-11`.
+    """
     return _PERIOD.fullmatch(value) is not None
 
 
@@ -133,12 +137,10 @@ def most_dialled(candidate: str) -> int:
         return len(candidate)
     groups = [len(group) for group in _GROUPS.findall(candidate)]
     most = max((sum(two) for two in pairwise(groups) if sum(two) > _FEWEST), default=0)
-    for first, digits in enumerate(groups):
-        for group in groups[first + 1 :]:
-            if group < 2:
-                break
-            digits += group
-            most = max(most, digits)
+    for first in range(len(groups)):
+        following = takewhile(lambda group: group > 1, groups[first + 1 :])
+        if together := sum(following):
+            most = max(most, groups[first] + together)
     return most
 
 
@@ -225,9 +227,7 @@ class GluedPhoneRecogniser(JudgedRecogniser):
 
     def may_stand(self, text: str) -> bool:
         """Return whether a letter touches something as long as a number, and no mere date."""
-        return any(
-            _is_touched(text, *found.span()) for found in _EIGHT_DIGITS.finditer(text)
-        )
+        return any(_is_touched(text, *found.span()) for found in _EIGHT_DIGITS.finditer(text))
 
     def judge(self, text: str, match: Any) -> Iterator[Judged]:
         """Return the number if it is valid in a region, and written as one dials it."""
