@@ -112,7 +112,7 @@ _SSN = (
     r"(?<![0-9])(?<![0-9][-. ])(?!000)[0-9]{3}(?P<s>[-. \u2010-\u2015])(?!00)[0-9]{2}(?P=s)"
     r"(?!0000)[0-9]{4}(?![0-9]|[-.][0-9])"
 )
-_AMOUNT = re.compile(r"[$\u20ac\u00a3][ ]?\Z|[0-9][,:/][ ]?\Z")
+_AMOUNT = re.compile(r"[$\u20ac\u00a3][ ]?\Z|[0-9][:/]\Z")
 
 
 class SocialSecurityRecogniser(JudgedRecogniser):

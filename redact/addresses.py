@@ -32,7 +32,7 @@ PATTERNS = (
         rf"(?:(?:{_WORD}|{_ORDINAL})[ ]{{1,2}}){{1,4}}(?:{_STREETS})\b\.?" + _TAIL,
         0.85,
     ),
-    Pattern("Suite", rf"\b{_SUITE}(?![A-Za-z0-9])", 0.6),
+    Pattern("Suite", rf"\b(?!Room|Floor){_SUITE}(?![A-Za-z0-9])", 0.6),
     Pattern(
         "State and code",
         rf"\b{_PLACE},?[ ]{{0,2}}\n?(?:{_STATES})[ ,]{{1,2}}{_CODE}(?![A-Za-z0-9])",

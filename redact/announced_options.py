@@ -83,8 +83,8 @@ class OptionPassword(Announced):
         r"[^\s\"']{1,100}",
         r"(?<=\b(?:smbclient|rpcclient|net|cifs|mount)\b[^\n|]{0,200}[ ]-U[ ]?[\"']?[^\s%]{1,60}%)"
         r"[^\s\"']{2,100}",
-        r"(?<=\b(?:log_?in|sign_?in|getConnection|authenticate|(?:http)?basic_?auth|connect)"
-        r"\((?:[^()\n\"']{0,60}[\"'][^\"'\n]{0,200}[\"'],[ ]?){1,2}[\"'])"
+        r"(?<=\b(?:log_?in|sign_?in|getConnection|authenticate|(?:http)?basic_?auth|connect"
+        r"|auth[ ]?=[ ]?)\((?:[^()\n\"']{0,60}[\"'][^\"'\n]{0,200}[\"'],[ ]?){1,2}[\"'])"
         r"(?=[^\"'\n\d]{0,40}\d)[^\"'\n]{4,100}(?=[\"'][ ]?\))",
         r"(?<=\bpass:)[^\s\"'@:]{3,100}(?=[\s\"']|\Z)",
         r"(?<=\bjdbc:oracle:(?:thin|oci):[^\s/@\"']{1,60}/)[^\s@\"']{1,100}(?=@)",

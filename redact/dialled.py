@@ -39,15 +39,19 @@ _DATE = re.compile(
     r"|(?:0?[1-9]|[12][0-9]|3[01])[-./ ](?:0?[1-9]|[12][0-9]|3[01])[-./ ](?:19|20)[0-9]{2}(?![0-9])"
 )
 _YEARS = re.compile(r"(?:19|20)[0-9]{2}(?:[ /-]+(?:19|20)[0-9]{2})+")
-_SIGNED = re.compile(r"[ (]-[0-9]+\.[0-9]|\A[0-9]{1,6}[ ][0-9]{1,3}\.[0-9]{5,}\Z")
+_SIGNED = re.compile(r"[ (]-[0-9]+\.[0-9]|\A[0-9]{1,6}[ ](?:-[ ])?[0-9]{1,3}\.[0-9]{5,}\Z")
 """A decimal after another number: `worker-3 -15.8166`, `3 22.6617694`."""
-_PERIOD = re.compile(r"(?:19|20)[0-9]{2}[-/](?:0[1-9]|1[0-2])[-/][0-9]{3,6}")
+_PERIOD = re.compile(
+    r"(?:19|20)[0-9]{2}[-/](?:(?:0[1-9]|1[0-2])[-/][0-9]{3,6}|[0-9]{3,6}[-/][0-9]{1,3})"
+)
 _QUAD = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){2,}")
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:[ .\u00a0][0-9]{3})+")
 
 
 def is_of_period(value: str) -> bool:
-    """Tell whether a value is a running number of a month, as invoices have: `2024-03-1187`."""
+    """Tell whether a value is a running number of a month or a year, as invoices have them:
+    `2024-03-1187`, `2024-0042-11`.
+    """
     return _PERIOD.fullmatch(value) is not None
 
 

@@ -130,8 +130,8 @@ def _is_made_so(text: str, start: int, value: str, kind: str) -> bool:
         if "\t" in value or _WORD.search(value) is None:
             return False
     elif kind == "ZIP_CODE":
-        fits = _SHORTEST_ZIP <= len(value) <= _LONGEST_ZIP
-        return fits and any(map(str.isdigit, value))
+        longest = _LONGEST_BARE_ZIP if value.isdecimal() else _LONGEST_ZIP
+        return _SHORTEST_ZIP <= len(value) <= longest and any(map(str.isdigit, value))
     is_code = value.isupper() and value.isalpha() and len(value) <= _LONGEST_CODE.get(kind, 0)
     return not is_code or is_given_name(value)
 
@@ -158,5 +158,6 @@ def _is_word_of_keys(value: str) -> bool:
 
 _SHORTEST_ZIP = 4
 _LONGEST_ZIP = 10
+_LONGEST_BARE_ZIP = 7
 _LONGEST_CODE = {"STREET_ADDRESS": 4, "PERSON": 3}
 """Capitals of a code, as `EUR` is, that are no name of the type."""

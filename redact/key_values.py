@@ -127,7 +127,8 @@ def _is_email(value: Value) -> bool:
         return False
     if " " not in text:
         return not are_ordinary(text)  # `customer.email_address` is the path of a field
-    return text.count(" ") <= _MOST_SPACES and not are_ordinary(text)
+    is_label = "mail" in text.lower() and are_ordinary(text)  # `E-mail address`
+    return text.count(" ") <= _MOST_SPACES and not is_label
 
 
 def _is_phone(value: Value) -> bool:

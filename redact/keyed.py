@@ -6,6 +6,7 @@ under a harmless key are none. Rules and checks are those for the leaves of a JS
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from redact.code_values import repeats_key
@@ -100,6 +101,7 @@ def is_of_version(key: str) -> bool:
     return _VERSION.search(key) is not None
 
 
+@lru_cache(maxsize=4_096)
 def is_of_date(key: str) -> bool:
     """Return whether a key names the date of something else than a birth: `updated`, `due_date`."""
     return len(key) <= _LONGEST_KEY and _DATE.search(key) is not None

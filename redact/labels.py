@@ -111,7 +111,9 @@ def _further(text: str, place: int, first: str) -> Iterator[Judged]:
 
 
 _LISTED = re.compile(
-    r"[ ]?(?:[,;/]|(?:,[ ]?)?[ ](?:and|or|und|oder|et|ou|y|o|e|en|i|oraz)(?=[ ]))\s{0,4}"
+    r"[ ]?(?:[,;/]|(?:,[ ]?)?[ ]?(?:and|or|und|oder|et|ou|y|o|e|en|i|oraz)(?=[ ]))\s{0,4}"
+    r"(?:(?:(?:my|his|her|their|your|our|the|mine|hers|other|second|one|number"
+    r"|[a-z]{2,20}['\u2019]s)[ ]){1,4}(?:is|are|was)[ ])?"
     r"([0-9A-Za-z]{5,24})(?![0-9A-Za-z])"
 )
 _MOST_LISTED = 50

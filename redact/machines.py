@@ -53,7 +53,8 @@ _KEYED = re.compile(
 _PATH = re.compile(
     r"(?:https?|ftp|ssh|tcp|udp|wss?|redis|postgres|mysql|amqp|//|\\\\)[:/]*\Z", re.I
 )
-_SPACED = re.compile(r"2[0-9]{2}")
+_ESCAPE = re.compile(r"[^'\"]%\Z")
+_SPACED = re.compile(r"(?:09|2[0-9])[0-9]")
 _LETTER = re.compile(r"[0-9A-Za-z]")
 _MASK = re.compile(r"/[0-9]{1,2}(?![0-9])")
 _SMALL, _SMALL_FIRST = 100, 10
@@ -79,7 +80,7 @@ class AddressOfMachineRecogniser(JudgedRecogniser):
             end = start + len(whole)
             if not _LETTER.match(text, end) and _is_six(whole):
                 yield start, end, _SCORE
-        elif text[start - 1 : start] == "%" and _SPACED.match(match[0]):
+        elif _ESCAPE.search(text, max(start - 2, 0), start) and _SPACED.match(match[0]):
             return  # `nginx%201.25.3.1`: an escaped space, and what it reads as is seen there
         elif _is_four(match[0]) and not is_version(text, start, end):
             yield from [] if _is_network(match[0], text[end : end + 3]) else [(start, end, _SCORE)]

@@ -37,7 +37,7 @@ def _any_of(phrases: Iterable[str], *, fold: bool = True) -> str:
     """Return an expression for any of some phrases, with either form of the apostrophe."""
     longest_first = sorted(phrases, key=len, reverse=True)
     joined = "|".join(re.escape(phrase) for phrase in longest_first)
-    joined = joined.replace("'", "['\u2019]{1,2}").replace("\\ ", "[ ]")
+    joined = joined.replace("'", r"\\{0,3}['\u2019]{1,2}").replace("\\ ", "[ ]")
     return f"(?i:{joined})" if fold else f"(?:{joined})"
 
 

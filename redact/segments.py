@@ -275,14 +275,21 @@ def _is_harmless(finding: Finding, text: str, harmless: Sequence[Harmless]) -> b
         for one in harmless
         if one.start <= finding.start and finding.end <= one.end and one.is_date == is_date
     ]
-    if not around or is_date:
-        return bool(around) and finding.score < SAID
+    if not around:
+        return False
+    if is_date:
+        return not any(map(str.isalpha, text[around[0].start : finding.start]))
     if finding.type == "IP_ADDRESS":
         return any([one.is_version for one in around])  # noqa: C419  # faster so
     return _is_bare(finding, finding.value or text[finding.start : finding.end]) and any(
-        not (finding.score == SAID and any(map(str.isalpha, text[one.start : finding.start])))
+        not (_is_said(finding) and any(map(str.isalpha, text[one.start : finding.start])))
         for one in around
     )
+
+
+def _is_said(finding: Finding) -> bool:
+    """Return whether a number's own name may stand before it; a card's is that of a thing too."""
+    return finding.score >= SAID and finding.type != "CREDIT_CARD"
 
 
 def _is_bare(finding: Finding, value: str) -> bool:

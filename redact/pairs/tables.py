@@ -157,9 +157,9 @@ class _Table:
     def _has_keys_first(self) -> bool:
         """Say whether the first column holds the keys of the others."""
         first, second = self._names[0].lower(), self._names[1].lower()
-        if first in _PLAIN_HEADS or second in _VALUE_HEADS:
-            return True
         keys = is_keys([cells[0].value for cells in self.rows[:20]])
+        if first in _PLAIN_HEADS or (second in _VALUE_HEADS and (keys or len(self._names) == 2)):
+            return True
         if not first or len(self._names) == 2:
             return keys and not (first and is_field(second))
         return False
@@ -209,10 +209,14 @@ class _Table:
         return Cell(start, start + len(value), value, "cell")
 
 
+_MOST_DIGITS = 4
+"""Digits of a key; one with more is a code."""
+
+
 def _by_first(cells: list[Cell], first: int) -> Iterator[Pair]:
     """Yield the cells of a row under its first one; the owner of a cell is its column."""
     key = cells[0].value.rstrip(": ")
-    if not key[:1].isalpha() or len(key) > 60:
+    if not key[:1].isalpha() or len(key) > 60 or sum(map(str.isdigit, key)) > _MOST_DIGITS:
         return
     for number, cell in enumerate(cells[1:]):
         if cell.value:

@@ -19,11 +19,8 @@ from tests.redact.hunt.report import Tally, example, summary, tally
 from tests.redact.hunt.run import drawn, verdicts
 
 FIXED = int(os.environ.get("GOLDPAN_HUNT_SEED", "1"))
-MOST_CHANGED = 0.01
-MOST_LEFT = 0.004
-"""Shares of what is drawn that may fail: kinds that are known and not fixed yet are fewer."""
-OPEN = ("#380 ", "#395 ")
-"""Found and not fixed yet: versions of four numbers behind `+` or an escaped line feed."""
+MOST_CHANGED = 0.005
+"""The share of harmless twins that may be changed; of personal values none may be left."""
 
 SHOWN = 25
 
@@ -41,8 +38,8 @@ def explained(counted: Tally) -> str:
 
 
 def holds(counted: Tally) -> None:
-    """Check that as good as nothing leaks, as good as no twin is changed, and none is refused."""
-    assert counted.share(harmless=False) <= MOST_LEFT, explained(counted)
+    """Check that nothing leaks, and that as good as no twin is changed or refused."""
+    assert counted.share(harmless=False) == 0, explained(counted)
     assert counted.share(harmless=True) <= MOST_CHANGED, explained(counted)
 
 
@@ -63,7 +60,7 @@ def test_nothing_is_left_of_twenty_thousand_combinations() -> None:
 @pytest.mark.parametrize("part", range(4))
 def test_what_hunts_found_before_stays_repaired(part: int) -> None:
     """Every kind of failure that a hunt found is a fixed case."""
-    found = [failure for failure in failures(read()[part::4]) if not failure.startswith(OPEN)]
+    found = failures(read()[part::4])
     assert not found, "\n" + "\n".join(found)
 
 
