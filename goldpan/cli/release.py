@@ -199,6 +199,7 @@ def show(call: Call, *, release: str, sheet: bool) -> None:
         console.print(f"digest sha256:{one.digest}", soft_wrap=True)
         if MIXED in manifest:
             console.print(policies_text(manifest[MIXED]), soft_wrap=True)
+        show_population(console, manifest["population"])
         console.print(strata_table(manifest))
 
     marks = {"digest": f"sha256:{one.digest}", "withdrawn": one.withdrawn, "erased": gone}
