@@ -1,4 +1,4 @@
-"""What a worker is made of: its settings, keys, schemas, stages and log."""
+"""What one worker is made of: settings, and what comes from outside."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
