@@ -56,7 +56,10 @@ ROLE = (
 NUMBER = r"(?:[ _.-]?[0-9]{1,2})?"
 """The same behind a short word."""
 
-PURPOSE = r"(?:[ ](?:\(|for|of|to|on|in|f\u00fcr|von|pour|de|para|di|da|voor|dla)[^\n:=]{1,60}?)?"
+PURPOSE = (
+    r"(?:[ ](?:\(|for|of|to|on|in|f\u00fcr|von|pour|de|para|di|da|voor|dla)"
+    r"(?:[^\n:=,;\"'`]|(?<=\w)'(?=\w)){1,60}?)??"
+)
 """What it is for: `password (temporary)`, `password for the wifi`."""
 
 ASSIGNED = (
