@@ -120,11 +120,12 @@ def score(
 
 def _evaluator() -> str:
     """The interpreter of the environment that holds the evaluator; made if it is missing."""
-    python = _VENV / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(_VENV)], check=True)
+    python, done = _VENV / "bin" / "python", _VENV / EVALUATOR
+    if not done.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(_VENV)], check=True)
         pip = [str(python), "-m", "pip", "install", "--quiet", EVALUATOR]
         subprocess.run(pip, check=True)
+        done.touch()  # an installation that was cut off is made again
     return str(python)
 
 

@@ -27,12 +27,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from batch.release.scratch import root, scratch
 
 from batch.compact import compact, plan
 from batch.release.build import Means, draft
 from batch.release.engine import Engine
 from batch.release.spec import parse_spec
+from batch.scratch import root, scratch
 from lake.commit import Move, Watch, commit
 from lake.config import LakeSettings
 from lake.ledger import Entry, EntryKind, SourceRange, position_app

@@ -22,11 +22,11 @@ _RECEIPT: Final = ".receipt.json"
 def audit_rules(lake: Lake, keys: Sequence[Keys]) -> AuditRules:
     """Return how the audit is walked; the receipts that count are those that hold.
 
-    Where redaction keys are known, one of them must have signed a receipt. Raises FatalError if the
-    store does not answer.
+    Where redaction keys are known, one of them must have signed a receipt. Reading them raises
+    FatalError if the store does not answer.
     """
     ours = {Signer(one.receipt).public for one in keys}
-    return AuditRules(chained, places_of(_places(lake, ours)))
+    return AuditRules(chained, lambda: places_of(_places(lake, ours)))
 
 
 def _places(lake: Lake, ours: set[str]) -> Iterator[dict[str, Any]]:

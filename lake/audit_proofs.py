@@ -12,7 +12,7 @@ chains that hold. Against that there is the head of the log, kept outside (`lake
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -28,6 +28,10 @@ from lake.retention import RETENTION_KEY, ROWS
 _OUTSIDE: Final = frozenset({"previous", "chain", "event_date", "_schema"})
 _SHOWN: Final = 3
 _AT_ONCE: Final = 4_096
+_SILENT: Final = (
+    "{} rows say nothing any more, and no receipt accounts for them (an erasure that is not "
+    "finished has none yet)"
+)
 _LINKS: Final = pa.schema(
     [
         ("_topic", pa.string()),
@@ -47,10 +51,12 @@ class AuditRules:
     """What a walk needs to know: how a row is hashed, and which rows receipts account for.
 
     ``chained`` gives the hash of a row, and of the link before it (`redact.audit.chained`).
+    ``erased`` reads what receipts account for; it is asked once the rows have been read, since a
+    receipt comes after the rows that it is about.
     """
 
     chained: Callable[[Mapping[str, Any], str], str]
-    erased: Mapping[Source, frozenset[int]] = field(default_factory=dict)
+    erased: Callable[[], Mapping[Source, frozenset[int]]] = dict
 
 
 def links(rows: pa.Table, day: str, rules: AuditRules) -> pa.Table:
@@ -90,12 +96,13 @@ class _Walk:
     def silent(self) -> list[str]:
         """Rows that say nothing, and that no receipt lists."""
         blank = self._rows.filter(self._rows["blank"])
+        erased = self._rules.erased() if len(blank) else {}
         unaccounted = [
-            row["_offset"] not in self._rules.erased.get(_source(row), frozenset())
+            row["_offset"] not in erased.get(_source(row), frozenset())
             for row in blank.select(["_topic", "_partition", "_offset"]).to_pylist()
         ]
         some = blank.filter(pa.array(unaccounted, pa.bool_()))
-        return self._say_of(some, "{} rows say nothing any more, and no receipt accounts for them")
+        return self._say_of(some, _SILENT)
 
     def doubled(self) -> list[str]:
         """Rows that bear another's link: a chain does not fork.

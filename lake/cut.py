@@ -87,6 +87,16 @@ class Seen:
         return [(one.version, one.info[key]) for one in self.commits if key in one.info]
 
 
+def read_log(table: Table, active: pa.Table | None = None) -> Seen:
+    """Return a table as of its last refresh; ``active`` are its files, if they are known.
+
+    Raises DamagedLogError, or what the store raises if it does not answer.
+    """
+    version = table.handle.version()
+    files = table.active_files() if active is None else active
+    return Seen(table, version, files, history(table.files, version, table=table.name))
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """What could be read of a lake, by table, and what was found wrong in doing so.
@@ -168,13 +178,13 @@ class _Opening:
         try:
             table = self._lake.table(self._name)
             table.refresh()
-            version, active = table.handle.version(), table.active_files()
+            active = table.active_files()
         except RetryableError as error:
             self._left -= 1
             if self._left > 0:
                 raise
             self._judge(error)
-        seen = Seen(table, version, active, history(self._files, version, table=self._name))
+        seen = read_log(table, active)
         _ = seen.ledger  # which may be damaged
         return seen
 

@@ -5,9 +5,10 @@ A commit that is there never changes. One that is older than a checkpoint may ha
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Final
 
 from lake.objects import ObjectStore
@@ -15,6 +16,7 @@ from schemas.errors import FatalError
 
 _AT_ONCE: Final = 64
 _THREADS: Final = 8
+_FEW: Final = 8  # commits that are read one after the other
 _OF_FILES: Final = ("add", "remove")
 _STATISTICS: Final = ("stats", "stats_parsed")
 
@@ -70,16 +72,32 @@ def history(files: ObjectStore, newest: int, *, table: str) -> list[Commit]:
     It begins at version 0, or after the last commit that is not there any more. Raises FatalError
     if one cannot be understood, otherwise as the store does.
     """
+    if newest < _FEW:
+        return _in_one_piece(map(files.find, _paths(newest, -1)), newest, table)
     found: list[Commit] = []
     with ThreadPoolExecutor(_THREADS) as pool:
         for end in range(newest, -1, -_AT_ONCE):
-            some = range(end, max(end - _AT_ONCE, -1), -1)
-            for version, text in zip(
-                some, pool.map(files.find, map(commit_path, some)), strict=True
-            ):
-                if text is None:
-                    return found[::-1]
-                found.append(_commit(text, version, table))
+            first = max(end - _AT_ONCE, -1)
+            texts = pool.map(files.find, _paths(end, first))
+            some = _in_one_piece(texts, end, table)
+            found = some + found
+            if len(some) < end - first:
+                break
+    return found
+
+
+def _paths(newest: int, before: int) -> Iterator[str]:
+    """Yield the paths of commits down to the one after ``before``."""
+    return map(commit_path, range(newest, before, -1))
+
+
+def _in_one_piece(texts: Iterable[bytes | None], newest: int, table: str) -> list[Commit]:
+    """Return commits that are given newest first, oldest first, as far as none is missing."""
+    found = []
+    for version, text in zip(count(newest, -1), texts, strict=False):
+        if text is None:
+            break
+        found.append(_commit(text, version, table))
     return found[::-1]
 
 

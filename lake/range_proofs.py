@@ -8,6 +8,7 @@ aside.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from lake.cut import Seen
 from lake.ledger import (
@@ -29,6 +30,8 @@ class PartitionProof:
     of quarantine counts as stored, one that has expired in either of the two as ``expired``, and
     likewise ``erased``; ``dropped`` are those that were never in a table. ``begun`` is where the
     incarnation of the topic begins that the position belongs to, without adoptions the ``start``.
+    ``epochs`` are the leader epochs of the last records of ranges, each with the offset that it
+    reaches to; where ranges of before, or some that end in no record, have none, nothing stands.
     """
 
     topic: str
@@ -43,8 +46,9 @@ class PartitionProof:
     expired: int = 0
     erased: int = 0
     begun: int = 0
+    epochs: tuple[tuple[int, int], ...] = ()
 
-    def to_json(self) -> dict[str, int | str]:
+    def to_json(self) -> dict[str, Any]:
         """Return the row as `goldpan lake verify --json` prints it.
 
         There ``dropped`` has all that is in no table for a reason that has a name, expired and
@@ -62,6 +66,7 @@ class PartitionProof:
             "skipped": self.skipped,
             "expired": self.expired,
             "erased": self.erased,
+            "epochs": [list(one) for one in self.epochs],
         }
 
 
@@ -81,7 +86,7 @@ class Chain:
 
     def adopt(self, offset: int) -> None:
         """Go on from where a person said to: another incarnation counts its offsets anew."""
-        self.proof = replace(self.proof, end=offset, begun=offset)
+        self.proof = replace(self.proof, end=offset, begun=offset, epochs=())
         self.spans.append(range(offset, offset))
 
     def add(self, item: SourceRange, where: str) -> None:
@@ -107,8 +112,18 @@ class Chain:
             quarantined=old.quarantined + item.quarantined,
             dropped=old.dropped + sum(item.dropped.values()),
             skipped=old.skipped + sum(item.skipped.values()),
+            epochs=_with_epoch(old.epochs, item),
         )
         self.spans[-1] = range(self.spans[-1].start, self.proof.end)
+
+
+def _with_epoch(epochs: tuple[tuple[int, int], ...], item: SourceRange) -> tuple[Any, ...]:
+    """Return epochs with that of a range: it goes on, or another one begins."""
+    if item.epoch is None:
+        return epochs
+    if epochs and epochs[-1][0] == item.epoch:
+        epochs = epochs[:-1]
+    return (*epochs, (item.epoch, item.end))
 
 
 def chains_of(table: Seen) -> tuple[dict[Source, Chain], list[str]]:

@@ -43,6 +43,8 @@ class Retry:
             except RetryableError as error:
                 wait = self.uniform(0, min(self.cap, self.base * 2 ** min(attempt, 16)))
                 if self.monotonic() + wait > deadline:
+                    if self.sleep(0):
+                        raise  # told to stop while the last try took its time: no failure
                     raise FatalError(
                         f"{what}: still failing after {self.seconds:g} s of trying ({error})"
                     ) from error

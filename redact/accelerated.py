@@ -107,13 +107,19 @@ class AcceleratedDetector:
         deadline = self._until()
         lowered = text.lower()
         found: dict[int, list[Finding]] = {}
+        idle: set[int] = set()
+        gated = -1
         for number in due:
             owner = self._owners[number]
             key = id(owner.recogniser)
             if self._idle[number] and not _any_in(self._words[key], lowered):
                 continue
             recogniser = owner.recogniser
-            if isinstance(recogniser, GatedRecogniser) and not recogniser.may_stand(text):
+            if key != gated and isinstance(recogniser, GatedRecogniser):
+                gated = key  # its patterns follow each other
+                if not recogniser.may_stand(text):
+                    idle.add(key)
+            if key in idle:
                 continue
             new = self._run(owner, text, deadline)
             if new:

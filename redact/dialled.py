@@ -6,7 +6,7 @@ are times, sizes and ids, so digits alone count only after a telling word (``red
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 import phonenumbers
@@ -138,12 +138,9 @@ def most_dialled(candidate: str) -> int:
     groups = [len(group) for group in _GROUPS.findall(candidate)]
     most = max((sum(two) for two in pairwise(groups) if sum(two) > _FEWEST), default=0)
     for first in range(len(groups)):
-        digits = groups[first]
-        for group in groups[first + 1 :]:
-            if group < 2:
-                break
-            digits += group
-            most = max(most, digits)
+        following = takewhile(lambda group: group > 1, groups[first + 1 :])
+        if together := sum(following):
+            most = max(most, groups[first] + together)
     return most
 
 

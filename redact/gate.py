@@ -16,6 +16,7 @@ from redact.findings import Finding
 from redact.given_names import is_given_name
 from redact.key_placeholders import is_ordinary
 from redact.key_words import Cat, folded, words
+from redact.ner.tagger import VOCABULARY
 
 _CAPITAL = re.compile(r"(?<![^\W_])[^\W\d_a-z][^\W\d_]+")
 _FOLDER = resources.files("redact")
@@ -28,6 +29,18 @@ _EVERYDAY = frozenset(word.replace("'", "") for word in STOP_WORDS).union(
 """Words of chats, and those that answers of programs begin sentences and headings with; no word
 that is a name too."""
 
+_USUAL = _EVERYDAY | {
+    word
+    for word in (_FOLDER / "ner" / "model" / VOCABULARY).read_text(encoding="utf-8").split()
+    if len(word) >= 3 and word.isalpha() and not is_given_name(word)
+}
+"""Words that are one piece for the model, so frequent are they, and no given names."""
+_SMALL = re.compile(r"(?<![^\W_])[a-z\u00df-\u024f]{3,40}(?![^\W_])")
+_AGE = re.compile(
+    r"\b[0-9]{1,3}[ -]?(?:years?|yrs?|y/?o|jahre?|ans|a\u00f1os|anos|anni|jaar|lata?)\b"
+    r"|\b(?:aged?|turn(?:ed|s|ing)?)[ :]{1,2}[0-9]",
+    re.IGNORECASE,
+)
 _FENCE = re.compile(r"(?<=```)[A-Za-z][\w+#-]{0,20}(?=[ \t]*\r?$)", re.MULTILINE)
 _IDENTIFIER = re.compile(
     r"(?<![\w.@/-])(?:[A-Za-z_][\w.]{0,80}(?:\(\)|(?<=[a-z])(?:Error|Exception|Warning)\b)"
@@ -148,14 +161,30 @@ def _is_of_person(word: str) -> bool:
 
 
 def worth_a_model(text: str, findings: Sequence[Finding]) -> bool:
-    """Tell whether a text has a capital that neither everyday language nor a finding explains."""
+    """Return whether a text has a word that may be a name, or an age.
+
+    Such a word has a capital that neither everyday language nor a finding explains, or is a given
+    name in small letters. Somebody who writes no capitals at all gives no such sign: there each
+    word counts that is rare.
+    """
     for match in _CAPITAL.finditer(text):
         word = match[0]
         if word.isupper() and len(word) <= 4:
             continue
         if word.lower() in _EVERYDAY:
             continue
-        start, end = match.span()
-        if not any(f.start <= start and end <= f.end for f in findings):
+        if not _is_found(match, findings):
             return True
-    return False
+    if _AGE.search(text) is not None:
+        return True
+    rare_counts = text == text.lower()
+    return any(
+        (rare_counts or is_given_name(match[0])) and not _is_found(match, findings)
+        for match in _SMALL.finditer(text)
+        if match[0] not in _USUAL
+    )
+
+
+def _is_found(match: re.Match[str], findings: Sequence[Finding]) -> bool:
+    start, end = match.span()
+    return any(one.start <= start and end <= one.end for one in findings)

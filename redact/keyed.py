@@ -59,7 +59,7 @@ def keyed_values(text: str, book: KeyBook) -> tuple[list[Keyed], list[Harmless]]
     A text in disguise is read as it stands and as it reads: each way may find more.
     """
     keyed, harmless = _as_it_stands(text, book)
-    normal = normalise(text) if _DISGUISED.search(text) else None
+    normal = normalise(text) if _may_be_disguised(text) else None
     if normal is not None:
         known = {(each.finding.start, each.finding.end) for each in keyed}
         for each in _as_it_stands(normal.text, book)[0]:
@@ -67,6 +67,12 @@ def keyed_values(text: str, book: KeyBook) -> tuple[list[Keyed], list[Harmless]]
             if place not in known:
                 keyed.append(each._replace(finding=each.finding.at(*place)))
     return keyed, harmless
+
+
+def _may_be_disguised(text: str) -> bool:
+    if text.isascii() and "%" not in text and "&" not in text and "\\" not in text:
+        return False
+    return _DISGUISED.search(text) is not None
 
 
 def _as_it_stands(text: str, book: KeyBook) -> tuple[list[Keyed], list[Harmless]]:

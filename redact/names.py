@@ -218,12 +218,9 @@ def _match(text: str, lowered: str, at: int, way: Spelling) -> int:
 
 
 def _end(text: str, place: int) -> int:
-    """Return where a word ends, with an `s` or `'s` behind it; 0 if it goes on."""
+    """Return where a word ends, also before `'s` and with an `s` behind it; 0 if it goes on."""
     last, following = text[place - 1], text[place : place + 1]
     if not joined(last, following):
-        tail = text[place : place + 2]
-        if tail in ("'s", "\u2019s") and not joined("s", text[place + 2 : place + 3]):
-            return place + 2
         return place
     if following == "s" and not joined("s", text[place + 1 : place + 2]):
         return place + 1

@@ -178,7 +178,8 @@ class StreamSettings(SettingsGroup):
         default=600.0,
         ge=0,
         description="Keep trying this long when Kafka, the registry or the lake does not answer, "
-        "then stop with exit code 3.",
+        "then stop with exit code 3. At the start Kafka and the lake have 20 s, in a rebalance "
+        "120 s, if that is shorter.",
     )
     fail_at: str | None = Field(
         default=None,

@@ -114,6 +114,8 @@ class Worker:
             # A signal came while a step was waiting to be tried again, in a rebalance, say.
             if not self.stop_requested():
                 raise
+        except KafkaException as error:  # of a client that has ended, say
+            raise self.cluster.translated(error.args[0], "") from error
         self.log.info("stopping", buffered_bytes=self.flushes.bytes())
         return False
 

@@ -130,9 +130,9 @@ def _choice(true: Mapping[str, Any]) -> list[Block]:
     spec, strata = true["spec"], true["design"]["strata"]
     rule = spec["allocation"]
     how = {
-        "proportional": "in proportion to production",
+        "proportional": "in proportion to their numbers",
         "equal": "evenly",
-        "error_biased": "in proportion to production, with failed answers and errors counted "
+        "error_biased": "in proportion to their numbers, with failed answers and errors counted "
         f"{rule['error_factor']:g} times",
     }[rule["by"]]
     rows = [

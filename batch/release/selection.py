@@ -90,7 +90,7 @@ def select(
 
 
 def _nothing_fits(spec: Spec, engine: Engine) -> UsageError:
-    strange = [f" {one[0].upper()}{one[1:]}." for one in strange_names(spec, engine)]
+    strange = [f" In the spec, {one}." for one in strange_names(spec, engine)]
     return UsageError(
         "no trace fits the spec: widen `window`, `where`, `labels` (pass and fail, unless it says "
         f"otherwise) or `redaction_policies`.{''.join(strange)}"

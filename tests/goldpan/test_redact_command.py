@@ -115,3 +115,49 @@ def test_the_report_tells_what_was_replaced_and_no_value(traces: Path, tmp_path:
     text = page.read_text(encoding="utf-8")
     assert "USER_ID" in text
     assert "mia" not in text
+
+
+def test_texts_of_other_tools_come_out_a_line_each(tmp_path: Path) -> None:
+    """A byte order mark is no content, half a character is U+FFFD, no text ends a line early."""
+    file = tmp_path / "texts.jsonl"
+    lines = ['{"id": 1, "text": "first"}', '{"id": 2, "text": "cut \\ud83d, two\u2028lines\x85"}']
+    file.write_text("\n".join(lines), encoding="utf-8-sig")
+    done = run_goldpan(ENV, "redact", "--schema", "text", str(file))
+    assert (done.returncode, done.stderr) == (0, "")
+    found = [json.loads(line)["text"] for line in done.stdout.splitlines()]
+    assert found == ["first", "cut \ufffd, two\u2028lines\x85"]
+
+
+def test_records_of_openai_s_shape_are_redacted_as_any(tmp_path: Path) -> None:
+    """Parts of messages, arguments of calls, answers, users and metadata."""
+    mail, user = "mia.li@example.com", "mia_li_3668"
+    call = {"name": "find_user", "arguments": json.dumps({"email": mail})}
+    document = {
+        "app": "shop",
+        "user": user,
+        "metadata": {"note": f"ask {mail}"},
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": f"I am {mail}"}]},
+            {"role": "user", "content": [{"type": "text", "text": mail}, {"type": "file"}]},
+            {
+                "role": "assistant",
+                "tool_calls": [{"id": "1", "type": "function", "function": call}],
+            },
+        ],
+        "response": {
+            "id": "chatcmpl-1",
+            "created": 1_790_000_000,
+            "choices": [{"message": {"role": "assistant", "content": f"Hello {user}, {mail}"}}],
+        },
+    }
+    file = tmp_path / "theirs.jsonl"
+    file.write_text(json.dumps(document))
+    done = run_goldpan(ENV, "redact", "--schema", "trace", str(file))
+    assert (done.returncode, done.stderr) == (0, "")
+    (line,) = done.stdout.splitlines()
+    assert mail not in line
+    assert user not in line
+    stored = json.loads(line)
+    assert stored["messages"][0]["content"].startswith("I am <EMAIL_ADDRESS:")
+    assert stored["messages"][2]["tool_calls"][0]["name"] == "find_user"
+    assert "<EMAIL_ADDRESS:" in stored["response"]

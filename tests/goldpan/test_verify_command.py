@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from goldpan.cli.lake_verify import show_report
 from goldpan.cli.main import run
+from lake.range_proofs import PartitionProof
+from lake.verify import Report
 from tests.goldpan.test_docs import calls
 from tests.tampering.scene import TRACES, Scene, make
 from tests.tampering.ways import WAYS, table
@@ -150,3 +154,15 @@ def test_the_commands_of_the_page(
     wanted = [one for one in calls(page) if one[:2] == ["lake", "verify"]]
     assert len(wanted) >= 3
     assert [run(one) for one in wanted] == [0] * len(wanted)
+
+
+def test_leaders_that_changed_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the offset up to which each of them reaches; one leader is nothing to speak of."""
+    one = PartitionProof("t", 0, 0, 9, epochs=((3, 9),))
+    two = PartitionProof("t", 1, 0, 15, epochs=((3, 9), (4, 15)))
+    many = PartitionProof("t", 2, 0, 9, epochs=tuple((n, n + 1) for n in range(7)))
+    show_report(Console(width=200), Report([one, two, many], []))
+    told = capsys.readouterr().out
+    assert "t/1: leader epochs 3 up to 9, 4 up to 15" in told
+    assert "t/2: leader epochs …, 3 up to 4, 4 up to 5, 5 up to 6, 6 up to 7" in told
+    assert "t/0: leader" not in told

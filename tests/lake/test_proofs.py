@@ -274,7 +274,7 @@ def test_a_row_that_says_nothing_needs_a_receipt(
 ) -> None:
     """That lists exactly it."""
     blanked(folder)
-    rules = AuditRules(chained, {FEEDBACK: frozenset(offsets)})
+    rules = AuditRules(chained, lambda: {FEEDBACK: frozenset(offsets)})
     problems = verify(open_lake(folder), deep=True, how=Deep(audit=rules)).problems
     assert (problems == []) is right
     assert right or "no receipt accounts for them" in problems[0]

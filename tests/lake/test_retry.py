@@ -58,6 +58,21 @@ def test_told_to_stop_it_stops() -> None:
     assert step.left == 4
 
 
+def test_told_to_stop_while_the_last_try_takes_its_time_is_no_failure() -> None:
+    """A question that nobody answers may take longer than all the time there is."""
+    now = [0.0]
+
+    def slow() -> str:
+        now[0] += 10
+        raise RetryableError("no answer")
+
+    told = patience(5, monotonic=lambda: now[0], sleep=lambda _wait: True)
+    with pytest.raises(RetryableError, match="no answer"):
+        told.call("step", slow)
+    with pytest.raises(FatalError, match="still failing"):
+        patience(5, monotonic=lambda: now[0], sleep=lambda _wait: False).call("step", slow)
+
+
 @pytest.mark.parametrize("error", [FatalError("x"), FencedError("x"), ValueError("x")])
 def test_other_errors_are_not_tried_again(error: Exception) -> None:
     """Only what may pass by itself is tried again."""

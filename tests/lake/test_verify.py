@@ -91,6 +91,7 @@ def test_a_sound_lake(lake: Lake) -> None:
             "skipped": 0,
             "expired": 0,
             "erased": 0,
+            "epochs": [],
         }
     ]
 

@@ -76,6 +76,12 @@ def test_the_model_is_asked_where_a_name_may_stand() -> None:
     """Everyday language needs no model, an unexplained capital does."""
     assert not worth_a_model("Hi, I want to fly from JFK to Boston on Monday. Thanks!", [])
     assert worth_a_model("I spoke with Margaret about it.", [])
+    assert worth_a_model("the parcel for olga went to the neighbour", [])
+    assert worth_a_model("She moved in with olga last week.", [])
+    assert worth_a_model("mrs krylova has called about the order", [])
+    assert worth_a_model("I am 34 years old and would like a refund.", [])
+    assert not worth_a_model("please cancel the order and send me the money", [])
+    assert not worth_a_model("Please rebook it, the itinerary is wrong.", [])
 
 
 def test_numeric_accounts_are_found_as_numbers_too() -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from spacy.training import Example
 
 from benchmarks import ner_coverage
 from redact.findings import Finding, NamesStage, TextTimeoutError
+from redact.ner import stage
 from redact.ner.model_files import FOLDER
 from redact.ner.pipeline import PipelineReader
+from redact.ner.reader import Named
 from redact.ner.stage import NamesError, SpacyNames
 from schemas.errors import UsageError
 
@@ -67,6 +70,37 @@ PERSONS = (
 
 
 SPACY_TEXT = "I am Beatrice Holloway."
+
+
+class _Said:
+    """A reader that says the same places of every text."""
+
+    def __init__(self, *named: Named) -> None:
+        self._named = list(named)
+
+    def names(self, texts: Sequence[str]) -> list[list[Named]]:
+        return [self._named for _ in texts]
+
+
+@pytest.mark.parametrize(
+    ("text", "named", "found"),
+    [
+        ("Ubul Csonka listed it", [(0, 4), (5, 11)], ["Ubul Csonka"]),
+        ("Valida M. Ibragimov said", [(0, 8), (10, 19)], ["Valida M. Ibragimov"]),
+        ("Jean-Luc Moreau", [(0, 4), (5, 8), (9, 15)], ["Jean-Luc Moreau"]),
+        ("Ask Ada. Lovelace knows", [(4, 7), (9, 17)], ["Ada", "Lovelace"]),
+        ("Ada, Grace\nLinus", [(0, 3), (5, 10), (11, 16)], ["Ada", "Grace", "Linus"]),
+        ("Bryan Maclean's killers", [(0, 15)], ["Bryan Maclean"]),
+    ],
+)
+def test_a_person_is_one_finding_without_what_stands_beside_it(
+    text: str, named: list[tuple[int, int]], found: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a model takes apart is put together; commas, lines and full stops keep persons apart."""
+    reader = _Said(*(Named("PERSON", start, end) for start, end in named))
+    monkeypatch.setattr(stage, "load_reader", lambda _: (reader, "a model"))
+    findings = SpacyNames("any").find([text])[0]
+    assert [text[one.start : one.end] for one in findings] == found
 
 
 @pytest.fixture(scope="module")
@@ -160,8 +194,8 @@ def test_offsets_hold_in_every_piece_of_a_long_text(names: SpacyNames) -> None:
     text = sentence * 40
     small = SpacyNames(chunk_characters=200)
     starts = [m.start() for m in re.finditer("Charlotte Lindqvist", text)]
-    for stage in (names, small):
-        found = [f for f in stage.find([text])[0] if f.type == "PERSON"]
+    for one in (names, small):
+        found = [f for f in one.find([text])[0] if f.type == "PERSON"]
         assert [f.start for f in found] == starts
         assert {text[f.start : f.end] for f in found} == {"Charlotte Lindqvist"}
 

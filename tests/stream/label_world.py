@@ -15,7 +15,8 @@ from prometheus_client import CollectorRegistry
 
 from labels.join import Join
 from lake.commit import Move, Watch
-from lake.label_proofs import label_problems
+from lake.cut import read_log
+from lake.label_proofs import label_problems, row_problems
 from lake.ledger import Incarnation, Source, SourceRange, position_app
 from lake.writer import Part, TableWriter
 from schemas.errors import FencedError
@@ -82,14 +83,15 @@ class World:
 
     def problems(self) -> list[str]:
         """Return what is wrong with the table of labels."""
-        labels = self._table("labels")
+        labels = read_log(self._table("labels"))
         sources = [Source(topic, n) for topic in TOPICS.values() for n in range(PARTITIONS)]
         ends: dict[Source, int] = {}
         for kind, name in TABLES.items():
             mine = [source for source in sources if source.topic == TOPICS[kind]]
             found = self._table(name).positions(mine)
             ends |= {source: position or 0 for source, position in found.items()}
-        return label_problems(labels, ends, deep=True)
+        rows = labels.table.read(["label_event_id", "decided_at", "_topic", "_partition"])
+        return [*label_problems(labels, ends), *row_problems(labels, rows)]
 
     def _table(self, name: str) -> Any:
         table = SimulatedLake(self.store).table(name)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 from prometheus_client import CollectorRegistry
 
 from schemas.errors import FatalError, RetryableError
@@ -64,6 +64,24 @@ def test_a_worker_whose_client_has_ended_does_not_live_on(
     loop.client_errors.hear(error)
     with pytest.raises(kind, match=says):
         loop.turn()
+
+
+@pytest.mark.parametrize("call", ["assign", "pause", "consume"])
+def test_what_the_client_raises_is_judged_too(call: str, tmp_path: Path, monkeypatch: Any) -> None:
+    """A client that has ended refuses whatever is asked of it."""
+    loop = Loop(make_lake(tmp_path), monkeypatch)
+    loop.assign(0)
+    cluster = Cluster({"bootstrap.servers": "b:1", "log_level": 0}, bootstrap_servers="b:1")
+    loop.worker.cluster = cluster
+
+    def refuse(*_: object) -> None:
+        raise KafkaException(wrapped(KafkaError.FENCED_INSTANCE_ID))
+
+    monkeypatch.setattr(loop.client, call, refuse)
+    loop.worker._disturbed = True
+    loop.worker._hold.until = loop.now + 60
+    with pytest.raises(FatalError, match=r"group\.instance\.id must differ"):
+        loop.worker._loop(None)
 
 
 def test_errors_that_are_not_fatal_end_nobody(tmp_path: Path, monkeypatch: Any) -> None:

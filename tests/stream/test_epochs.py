@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from lake.ledger import NO_EPOCH, Source, epoch_app, epoch_at_app
 from lake.tables import Lake
+from lake.verify import verify
 from schemas.errors import FatalError
 from stream.adopt import Adoption
 from stream.memory import Budget
@@ -174,3 +175,13 @@ def test_positions_without_an_epoch_are_said_once() -> None:
     for _ in range(3):
         observer.assigned([bare])
     assert log.names.count("positions_without_epoch") == 1
+
+
+def test_verify_says_which_ranges_are_of_which_epoch(loop: Loop) -> None:
+    """In order, each with the offset that it reaches to; a range without one says nothing."""
+    for offset, epoch in ((0, 4), (1, 4), (2, None), (3, 7)):
+        loop.turn(batch(offset, epoch=epoch))
+        flush(loop)
+    (proof,) = verify(loop.lake, deep=True).partitions
+    assert proof.epochs == ((4, 2), (7, 4))
+    assert proof.to_json()["epochs"] == [[4, 2], [7, 4]]

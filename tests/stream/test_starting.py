@@ -13,6 +13,7 @@ from schemas.errors import FatalError
 from stream.starting import make_tables, tell_made
 from tests.servers.mock_kafka import MockKafka
 from tests.servers.worker import run_goldpan, settings
+from tests.tampering.scene import make
 
 
 class Said:
@@ -68,6 +69,15 @@ def test_a_lake_of_which_a_table_is_gone_is_not_mended_in_passing(tmp_path: Path
     with pytest.raises(FatalError, match="no table labels"):
         made(tmp_path / "lake", "never")
     assert not (tmp_path / "lake" / "labels").exists()
+
+
+def test_a_table_that_is_gone_from_a_lake_in_use_is_not_made_by_a_worker(tmp_path: Path) -> None:
+    """Where it may make tables, too: what the table held would be gone without a word."""
+    make(tmp_path / "lake")
+    shutil.rmtree(tmp_path / "lake" / "redactions")
+    with pytest.raises(FatalError, match=r"no table redactions .* holds what was committed beside"):
+        made(tmp_path / "lake", "if_missing")
+    assert not (tmp_path / "lake" / "redactions").exists()
 
 
 def test_the_time_of_making_stays_what_it_is(tmp_path: Path) -> None:

@@ -288,6 +288,14 @@ def test_a_real_registry_gives_the_schema(registry: SchemaRegistry, subject: str
     assert _decode(source, framed(trace(1), TRACE, 2**31 - 1)) == (0, [Reason.UNKNOWN_SCHEMA])
 
 
+@pytest.mark.parametrize("path", ["/apis/ccompat/v77", "/apis", "/health/no"])
+def test_a_wrong_path_of_a_real_registry(registry: SchemaRegistry, path: str) -> None:
+    """It answers 404 there too; whether it knows the schema is another question."""
+    root = registry.url.partition("/apis")[0]
+    with pytest.raises(RegistryError, match=r"is it a registry"):
+        _source(f"{root}{path}").by_id(1)
+
+
 def test_a_schema_with_references_is_put_together(registry: SchemaRegistry, subject: str) -> None:
     """A schema that refers to another subject is read with what it refers to."""
     client = SchemaRegistryClient({"url": registry.url})

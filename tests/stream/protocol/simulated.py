@@ -3,7 +3,9 @@
 `test_simulated.py` holds it against the real one.
 """
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -16,6 +18,8 @@ from deltalake.exceptions import CommitFailedError
 
 from lake.tables import Table
 from schemas.arrow import TABLES
+
+_COMMIT = re.compile(r"_delta_log/(\d{20})\.json")
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,24 @@ class SimulatedLog:
     def put(self, path: str, data: bytes | memoryview) -> None:
         """Write a file."""
         self.store[path] = bytes(data)
+
+    def find(self, path: str) -> bytes | None:
+        """Return the content of a file, or a commit as the log of a real table has it."""
+        named = _COMMIT.fullmatch(path)
+        if named is None:
+            return self.store.get(path)
+        number = int(named[1])
+        if number >= len(self.versions):
+            return None
+        version = self.versions[number]
+        lines: list[dict[str, Any]] = [{"commitInfo": dict(version.metadata)}]
+        lines += [{"add": {"path": path}} for path in version.files]
+        return "\n".join(map(json.dumps, lines)).encode()
+
+    def walk(self, _prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield the files that were put."""
+        for path, data in self.store.items():
+            yield path, len(data)
 
     def number(self, app: str, to: int) -> None:
         """Set the number of an application, in a version of its own."""
@@ -128,7 +150,11 @@ class SimulatedHandle:
             if field.name == name
         }
         counts = [len(table) for table in tables]
-        return pa.table({"path": list(self._files), "num_records": counts, **highs})
+        facts = {
+            "partition.event_date": [p.partition("/")[0].partition("=")[2] for p in self._files],
+            "size_bytes": [len(self._log.store[path]) for path in self._files],
+        }
+        return pa.table({"path": list(self._files), "num_records": counts, **facts, **highs})
 
     def to_pyarrow_dataset(self, **_: Any) -> ds.Dataset:
         """Return the rows."""
@@ -146,11 +172,24 @@ class SimulatedLake:
         self._store = store
         self._opened: dict[str, Table] = {}
 
+    @property
+    def location(self) -> "SimulatedLake":
+        """Return what knows where files are."""
+        return self
+
+    def files(self, name: str) -> SimulatedLog:
+        """Return the files of a table."""
+        return self._store.setdefault(name, SimulatedLog())
+
+    def handle(self, name: str) -> SimulatedHandle:
+        """Return a handle of its own."""
+        return SimulatedHandle(self.files(name), TABLES[name].arrow)
+
     def table(self, name: str) -> Table:
         """Open a table, once."""
         if name not in self._opened:
-            log = self._store.setdefault(name, SimulatedLog())
-            handle: Any = SimulatedHandle(log, TABLES[name].arrow)
+            log = self.files(name)
+            handle: Any = self.handle(name)
             files: Any = log
             self._opened[name] = Table(TABLES[name], handle, files)
         return self._opened[name]

@@ -1,0 +1,105 @@
+"""What it costs and what it brings that the model for names reads more of a record.
+
+    python -m benchmarks.names_read --sentences FILE --conversations FOLDER [--records 4000]
+
+A line for each step of the policy's `names.read`: CPU time of redaction and audit on varied
+traffic (`benchmarks.redaction`; all steps in turn, the median of so many rounds), the share of the
+names known of the users of real conversations that is gone, by who wrote (`benchmarks.
+redaction_quality` has the data), and the share of all values in labelled sentences that is gone
+if as many of these sentences stand in each place that a step could read.
+"""
+
+import gc
+import json
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import click
+
+from benchmarks.redaction import KEYS, NOW, audited, batches, endless, timed
+from benchmarks.redaction_quality import held_out, of_lines
+from redact.engine import PolicyRedactor
+from redact.policy import Policy, load_policy
+from redact.writers import WRITERS, Writer
+from schemas.columns import record_batch
+from stream.memory import YOUNG_OBJECTS
+from tests.redact.leaks import conversations, measure
+
+STEPS: Final[Sequence[tuple[str, Sequence[Writer]]]] = (
+    ("nothing", ()),
+    ("`user`", ("user",)),
+    ("and `assistant`", ("user", "assistant")),
+    ("and `tool`, `retrieved`", ("user", "assistant", "tool", "retrieved")),
+    ("all (the default)", WRITERS),
+)
+_HELD_OUT: Final = 2
+_WARM: Final = 1_000
+_PLACES: Final = ("user", "assistant", "tool")
+
+
+def reading(writers: Sequence[Writer]) -> Policy:
+    """Return the default policy with a model that reads the texts of some writers."""
+    strict = load_policy("strict")
+    names = strict.names.model_copy(
+        update={"read": list(writers), **({} if writers else {"model": "none"})}
+    )
+    return strict.model_copy(update={"names": names})
+
+
+def cost(policy: Policy, records: int) -> float:
+    """Return the CPU-seconds a million that redaction and audit add to varied records."""
+    redactor = PolicyRedactor(policy, KEYS, audit=True)
+    traffic = endless()
+    for batch in batches(list(islice(traffic, _WARM))):
+        audited(redactor, batch)
+    work = batches(list(islice(traffic, records)))
+    gc.freeze()
+    columns = timed(lambda: [record_batch(b.kind, b, ingested_at=NOW, policy="p") for b in work])
+    spent = timed(lambda: [audited(redactor, batch) for batch in work])
+    return (spent - columns) / records * 1e6
+
+
+def names_gone(policy: Policy, folder: Path) -> list[float]:
+    """Return the share of known names that is gone in texts of users, assistants and tools."""
+    subjects = json.loads((folder / "subjects.json").read_text(encoding="utf-8"))
+    found = measure(PolicyRedactor(policy, KEYS), conversations(folder, _HELD_OUT), subjects)
+    return [found.covered("NAME", place) for place in _PLACES]
+
+
+def of_sentences(sentences: Path) -> tuple[float, float]:
+    """Return the share of labelled values that is gone where the model reads, and elsewhere."""
+    lines = held_out(sentences)
+    shares = [
+        of_lines(reading(writers), "", "", lines)["overall"]["coverage"]
+        for writers in (WRITERS, ())
+    ]
+    return shares[0], shares[1]
+
+
+@click.command()
+@click.option("--sentences", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--conversations", "folder", type=click.Path(path_type=Path, exists=True))
+@click.option("--records", default=2_500, show_default=True, help="Varied records a round.")
+@click.option("--rounds", default=3, show_default=True)
+def main(sentences: Path, folder: Path | None, records: int, rounds: int) -> None:
+    """Print the table of docs/redaction.md."""
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)  # as in the worker
+    spent: dict[str, list[float]] = {name: [] for name, _ in STEPS}
+    for _ in range(rounds):
+        for name, writers in STEPS:
+            spent[name].append(cost(reading(writers), records))
+    read, unread = of_sentences(sentences)
+    click.echo(f"labelled values gone: {read:.1%} where the model reads, {unread:.1%} elsewhere")
+    for name, writers in STEPS:
+        share = unread + (read - unread) * len(writers) / len(WRITERS)
+        gone = names_gone(reading(writers), folder) if folder else []
+        cells = [name, f"{median(spent[name]):.0f}", *(f"{one:.1%}" for one in (*gone, share))]
+        click.echo(f"| {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
