@@ -68,10 +68,14 @@ _OPENAI: Final = (
             "`id`: `request_id`, and `trace_id` if there is none; `created`: `started_at` if there "
             "is none; `usage`: `input_tokens`, `output_tokens`; `model` of the answer: "
             "`model_version`, of the request: `model_requested`; `user` or `safety_identifier`: "
-            "`user_id`; `error`: `error_type`, `error_message` and `status`.",
+            "`user_id`; `error`: `error_type`, `error_message` and `status`. Without a `trace_id` "
+            "the key of the Kafka record is the `id`, for feedback too.",
             "`metadata`: `attributes`; settings such as `temperature`: `attributes` named "
-            "`openai.temperature`. Definitions of tools, log probabilities and fingerprints are "
-            "left out. Any other name is refused, as everywhere.",
+            "`openai.temperature`. Definitions of tools, log probabilities, fingerprints, other "
+            "figures of `usage`, verdicts of content filters and the reasoning before an answer "
+            "(`reasoning_content`) are left out. Any other name is refused, as everywhere.",
+            "Not taken: parts of a stream (send the answer as a whole), lines of batch files (send "
+            "`body` as `request`, `response.body` as `response`), the Responses API.",
         )
     ),
     "",

@@ -7,7 +7,8 @@ neither a word (`yes`) nor a truth value, and the name of a field is a text.
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, TypeVar
+from difflib import get_close_matches
+from typing import Annotated, Any, Final, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -15,7 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from schemas.errors import UsageError
 from schemas.plain_yaml import PlainLoader
 
-_NAMED = re.compile(r"([a-z][a-z0-9_.-]*): ")
+_NAMED = re.compile(r"([a-z][a-z0-9_]*(?:\..*?)?): ")
+_UNKNOWN: Final = "extra_forbidden"
 _WORDS: Final = {"yes": True, "on": True, "no": False, "off": False}
 _TYPES: Final = {
     "int_type": "must be a whole number in plain decimal digits, without quotes",
@@ -25,6 +27,9 @@ _TYPES: Final = {
     "string_type": "must be a text: put it in quotes",
     "list_type": "must be a list",
     "tuple_type": "must be a list",
+    "model_type": "must be a mapping",
+    "dict_type": "must be a mapping",
+    "missing": "is missing",
     "json_invalid": "something in it cannot be read",
 }
 """What is wrong with a value of another type, by what pydantic calls it."""
@@ -80,13 +85,77 @@ def checked(
     try:
         return model.model_validate_json(json.dumps(document, default=str), strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
+        found = error.errors(include_url=False, include_context=False)
+        # A name that was mistyped is unknown, and the one that was meant is missing: say the first.
+        first = next((one for one in found if one["type"] == _UNKNOWN), found[0])
         reason = _TYPES.get(first["type"]) or first["msg"].removeprefix("Value error, ").rstrip(".")
-        path = tuple(part for part in first["loc"] if part != "[key]")
+        path = _written(tree, tuple(part for part in first["loc"] if part != "[key]"))
+        if first["type"] == _UNKNOWN:
+            reason = _no_such_key(_keys(model, path[:-1]), str(path[-1]))
+        line, where = line_of(tree, path), ".".join(str(part) for part in path) or "document"
         if not path and (named := _NAMED.match(reason)):
-            path, reason = tuple(named[1].split(".")), reason[named.end() :]
-        where = ".".join(str(part) for part in path) or "document"
-        raise UsageError(f"{name}, line {line_of(tree, path)}: {where}: {reason}.") from None
+            line, where, reason = _line_named(tree, named[1]), named[1], reason[named.end() :]
+        raise UsageError(f"{name}, line {line}: {where}: {reason}.") from None
+
+
+def _no_such_key(known: list[str], name: str) -> str:
+    near = get_close_matches(name.casefold(), known, 1)
+    if near:
+        return f"there is no such key; {near[0]} may be meant"
+    return "there is no such key" + (f"; there are {', '.join(known)}" if known else "")
+
+
+def _keys(model: type[Part], path: tuple[int | str, ...]) -> list[str]:
+    """Return the names of the fields of a part of a document; none if it has no fixed ones."""
+    for step in path:
+        if isinstance(step, int):
+            continue
+        fields = {one.alias or name: one for name, one in model.model_fields.items()}
+        kind = fields[step].annotation if step in fields else None
+        parts = [
+            one
+            for one in (kind, *get_args(kind))
+            if isinstance(one, type) and issubclass(one, Part)
+        ]
+        if not parts:
+            return []
+        model = parts[0]
+    return [one.alias or name for name, one in model.model_fields.items()]
+
+
+def _written(node: yaml.Node | None, path: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Return a path without the parts that name a kind of value, which nobody wrote."""
+    kept: list[int | str] = []
+    for number, step in enumerate(path):
+        below = _below(node, step)
+        if below is not None:
+            node = below[1]
+        elif isinstance(step, str) and node is not None:
+            rest = path[number + 1 :]
+            if not isinstance(node, yaml.MappingNode) or (rest and _below(node, rest[0])):
+                continue
+            node = None
+        kept.append(step)
+    return tuple(kept)
+
+
+def _line_named(node: yaml.Node | None, named: str) -> int:
+    """Return the line of what a rule names, as in ``where.segments.tier`` or ``strata.label``."""
+    line = node.start_mark.line + 1 if node is not None else 1
+    while isinstance(node, yaml.MappingNode):
+        fits = [
+            (key, value)
+            for key, value in node.value
+            if named == key.value or named.startswith(f"{key.value}.")
+        ]
+        if not fits:
+            return line
+        key, node = max(fits, key=lambda pair: len(pair[0].value))
+        line, named = key.start_mark.line + 1, named[len(key.value) + 1 :]
+    if isinstance(node, yaml.SequenceNode):
+        lines = [one.start_mark.line + 1 for one in node.value if one.value == named]
+        line = lines[0] if lines else line
+    return line
 
 
 def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,8 +58,27 @@ Moment = Annotated[datetime, BeforeValidator(_moment)]
 
 
 def _texts(value: Any) -> Any:
-    """Take a single value as a list of one."""
-    return [value] if isinstance(value, str) else value
+    """Take a single value as a list of one; a number or a word without quotes is no text."""
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list):
+        raise ValueError("takes texts: put it in quotes")  # noqa: TRY004 - as in `_moment`
+    return value
+
+
+def _flat(value: Any) -> Any:
+    """Refuse segments as a mapping of their own, which would look like a range of numbers."""
+    if isinstance(value, dict) and isinstance(value.get("segments"), dict):
+        first = next(iter(value["segments"]), "plan")
+        raise ValueError(f"name each segment in one: `segments.{first}`")  # noqa: TRY004 - as above
+    return value
+
+
+def _policies(value: Any) -> Any:
+    """Refuse the word that takes every policy where it would be the hash of one, which none has."""
+    if isinstance(value, list) and "any" in value:
+        raise ValueError("any stands alone: write it without a list")
+    return value
 
 
 class Window(Part):
@@ -177,14 +196,14 @@ class Spec(Part):
     description: Annotated[str, StringConstraints(max_length=2000)] = ""
     seed: int = Field(default=0, ge=0)
     window: Window
-    where: dict[str, Wanted] = Field(default={})
+    where: Annotated[dict[str, Wanted], BeforeValidator(_flat)] = Field(default={})
     one_per: Unit = "conversation"
     size: int = Field(ge=1, le=1_000_000)
     strata: list[str] = Field(default=[], max_length=8)
     bands: dict[str, list[float]] = Field(default={})
     allocation: Allocation = Allocation()
     labels: LabelDemands = LabelDemands()
-    redaction_policies: list[Text] | Literal["any"]
+    redaction_policies: Annotated[list[Text] | Literal["any"], BeforeValidator(_policies)]
     near_duplicates: NearDuplicates | None = NearDuplicates()
     must_include: list[Text] = Field(default=[])
     adversarial: list[Text] = Field(default=[])

@@ -97,7 +97,7 @@ def _show(console: Console, request: Request, outcome: Outcome, numbers: Mapping
         f"{outcome.policy_version}: {count_text(outcome.traces)} traces{read}", soft_wrap=True
     )
     console.print(f"{count_text(numbers['added'])} labels {would}{f' ({kinds})' if kinds else ''}")
-    console.print(f"{count_text(numbers['there'])} are there as they should be")
+    console.print(f"{count_text(numbers['there'])} were right already")
     if numbers["older"]:
         console.print(
             f"{count_text(numbers['older'])} were decided under an older policy or calibration: "

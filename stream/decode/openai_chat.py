@@ -57,9 +57,10 @@ def as_contract(document: Mapping[str, Any]) -> _Object:
     response = dict(_taken(rest, "response", dict) or {})
     if "choices" in rest and not response:
         _fill(record, "model_version", rest.pop("model", None))
-    for part in (rest, request):
-        _request(part, record)
-    answered = _completion(response or rest, record)
+    for part, name in ((rest, ""), (request, "request.")):
+        _request(part, record, name)
+    _settings(response, record, "response.")
+    answered = _completion(response or rest, record, "response." if response else "")
     for part, name in ((request, "request"), (response, "response")):
         record |= {f"{name}.{key}": value for key, value in part.items()}  # not known
     record |= rest
@@ -72,16 +73,26 @@ def as_contract(document: Mapping[str, Any]) -> _Object:
     return record
 
 
-def _request(part: _Object, record: _Object) -> None:
-    """Take what asks for a completion; numbers and short words become attributes."""
+def _request(part: _Object, record: _Object, where: str) -> None:
+    """Take what asks for a completion."""
+    if part.get("safety_identifier") is not None and part.get("user") is not None:
+        del part["user"]  # the older name of the same, which may hold a key of a cache by now
     for theirs, ours in _ASKED:
         if part.get(theirs) is not None and part[theirs] == record.setdefault(ours, part[theirs]):
             del part[theirs]
+    _settings(part, record, where)
+
+
+def _settings(part: _Object, record: _Object, where: str) -> None:
+    """Take what an answer was asked with, as attributes; a completion that was kept repeats it."""
     asked = {f"openai.{name}": _plain(part.pop(name)) for name in sorted(_SETTINGS & part.keys())}
     found: _Object = {name: value for name, value in asked.items() if value is not None}
     for name in ("metadata", "attributes"):
         if isinstance(part.get(name), dict):
-            found |= {key: _plain(value) for key, value in part.pop(name).items()}
+            said = {key: _plain(value) for key, value in part.pop(name).items()}
+            found |= {key: value for key, value in said.items() if value is not None}
+        elif name == "metadata" and part.get(name) is not None:
+            raise _wrong(f"{where}metadata", "an object")
     if found:
         record["attributes"] = found | record.get("attributes", {})
     _leave_out(part)
@@ -92,48 +103,66 @@ def _leave_out(part: _Object) -> None:
         del part[name]
 
 
-def _completion(part: _Object, record: _Object) -> bool:
+def _completion(part: _Object, record: _Object, where: str) -> bool:
     """Take what a completion says, of several choices the first; tell whether there is one."""
     _fill(record, "model_version", part.pop("model", None))
     _fill(record, "request_id", part.pop("id", None))
-    created = part.pop("created", None)
-    if isinstance(created, int) and not isinstance(created, bool) and 0 <= created < 2**33:
-        _fill(record, "started_at", datetime.fromtimestamp(created, UTC).isoformat())
-    elif created is not None:
-        part["created"] = created
+    _created(part.pop("created", None), record, where)
     usage = part.pop("usage", None)
     if isinstance(usage, dict):
         for name, ours in _USAGE:
             _fill(record, ours, usage.get(name))
     elif usage is not None:
-        part["usage"] = usage
-    _failure(part, record)
+        raise _wrong(f"{where}usage", "an object")
+    _failure(part, record, where)
     _leave_out(part)
-    choices = _taken(part, "choices", list)
+    choices = part.pop("choices", None)
+    if choices is not None and not isinstance(choices, list):
+        raise _wrong(f"{where}choices", "a list")
     if choices:
-        first = choices[0] if isinstance(choices[0], dict) else {}
-        _fill(record, "finish_reason", first.get("finish_reason"))
-        _answer(first.get("message"), record)
+        _choice(choices[0], record, part, f"{where}choices")
     elif part.get("role") == "assistant":  # the message alone
-        _answer(part, record)
-        part.clear()
+        _answer({name: part.pop(name) for name in _OF_AN_ANSWER & part.keys()}, record)
         return True
     return bool(choices)
 
 
-def _failure(part: _Object, record: _Object) -> None:
+def _choice(choice: Any, record: _Object, part: _Object, where: str) -> None:
+    """Take the answer of a choice; what is not known of it stays in ``part``, with its path."""
+    if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+        raise _no_message(choice, where)
+    _fill(record, "finish_reason", choice.get("finish_reason"))
+    message = dict(choice["message"])
+    _answer({name: message.pop(name) for name in _OF_AN_ANSWER & message.keys()}, record)
+    more = {name: value for name, value in choice.items() if name not in _OF_A_CHOICE}
+    for found, path in ((more, "choices[0]"), (message, "choices[0].message")):
+        part |= {f"{path}.{name}": value for name, value in found.items() if value is not None}
+
+
+def _created(created: Any, record: _Object, where: str) -> None:
+    if created is None:
+        return
+    if isinstance(created, bool) or not isinstance(created, int | float):
+        raise _wrong(f"{where}created", "seconds since 1970")
+    if not 0 <= created < 2**33:
+        raise _wrong(f"{where}created", "seconds since 1970, and no smaller parts of them")
+    _fill(record, "started_at", datetime.fromtimestamp(created, UTC).isoformat())
+
+
+def _failure(part: _Object, record: _Object, where: str) -> None:
     error = part.pop("error", None)
-    if isinstance(error, dict):
-        record["status"] = "error"
-        _fill(record, "error_type", error.get("type") or error.get("code"))
-        _fill(record, "error_message", error.get("message"))
-    elif error is not None:
-        part["error"] = error
+    if error is None:
+        return
+    if not isinstance(error, dict | str):
+        raise _wrong(f"{where}error", "an object or text")
+    found = error if isinstance(error, dict) else {"message": error}
+    record["status"] = "error"
+    kind = found.get("type") or found.get("code")
+    _fill(record, "error_type", _plain(kind) if isinstance(kind, int) else kind)
+    _fill(record, "error_message", found.get("message"))
 
 
-def _answer(message: Any, record: _Object) -> None:
-    if not isinstance(message, dict):
-        raise OtherShapeError("The first of `choices` must have a `message`.", "response")
+def _answer(message: _Object, record: _Object) -> None:
     ours = _message(message)
     _fill(record, "response", ours.get("content"))
     if ours.get("tool_calls"):
@@ -157,7 +186,10 @@ def _message(message: Any) -> Any:
         del ours["tool_calls"]
     function = ours.pop("function_call", None)  # before there were tools
     if isinstance(function, dict):
-        ours["tool_calls"] = [_call({"id": "function_call", "function": function})]
+        call = _call({"id": "function_call", "function": function})
+        ours["tool_calls"] = [*(ours.get("tool_calls") or []), call]
+    elif function is not None:
+        raise _wrong("messages[].function_call", "an object")
     return ours
 
 
@@ -204,6 +236,20 @@ def _part(part: Any) -> _Object:
     return {"type": kind, "left_out": "data"}
 
 
+def _wrong(field: str, kind: str) -> OtherShapeError:
+    return OtherShapeError(f"`{field}` must be {kind}.", field)
+
+
+def _no_message(choice: Any, where: str) -> OtherShapeError:
+    """Return why a choice has no message: it may be of another shape of theirs."""
+    why = ""
+    if isinstance(choice, dict) and "delta" in choice:
+        why = ": this is a part of a stream, so send the answer as a whole"
+    elif isinstance(choice, dict) and "text" in choice:
+        why = ": this is a completion without a chat, so send its text as `response`"
+    return OtherShapeError(f"The first of `{where}` must have a `message`{why}.", where)
+
+
 def _strange_part() -> OtherShapeError:
     return OtherShapeError(
         "`messages[].content` has a part that is neither text, picture, sound nor file.",
@@ -246,8 +292,8 @@ def _plain(value: Any) -> str | None:
 _ASKED: Final = (
     ("messages", "messages"),
     ("model", "model_requested"),
-    ("user", "user_id"),
     ("safety_identifier", "user_id"),
+    ("user", "user_id"),
 )
 _USAGE: Final = (
     ("prompt_tokens", "input_tokens"),
@@ -292,12 +338,19 @@ _LEFT_OUT: Final = frozenset(
         "audio",
         "prediction",
         "prompt_cache_key",
+        "prompt_filter_results",
     ]
 )
 """What says nothing of this answer, or repeats the application's own code."""
 _OF_A_COMPLETION: Final = frozenset({"choices", "role", "object", "usage", "error"})
+_OF_A_CHOICE: Final = frozenset(
+    ["index", "message", "finish_reason", "logprobs", "content_filter_results"]
+)
 _OF_A_REQUEST: Final = frozenset({"messages", "model"})
-_NOT_SAID: Final = frozenset({"refusal", "annotations", "audio"})
+_NOT_SAID: Final = frozenset(
+    ["refusal", "annotations", "audio", "reasoning", "reasoning_content", "reasoning_details"]
+)
+_OF_AN_ANSWER: Final = frozenset({"role", "content", "tool_calls", "function_call"}) | _NOT_SAID
 _OF_A_CALL: Final = frozenset({"type", "function", "custom", "index"})
 _OF_A_FUNCTION: Final = frozenset({"name", "arguments", "input"})
 _PARTS: Final = frozenset(

@@ -16,7 +16,9 @@ from schemas.provenance import RecordKind
 from stream.decode.openai_chat import OtherShapeError, as_contract, is_openai_chat
 
 _MOST: Final = 5
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+_NAME: Final = re.compile(
+    r"(?:(?:request|response)\.)?(?:choices\[0\]\.(?:message\.)?)?[A-Za-z_][A-Za-z0-9_.-]{0,63}"
+)
 _ALIKE: Final = 0.6
 
 

@@ -86,6 +86,12 @@ def decoded(document: Any) -> tuple[Trace, str]:
     return record, found.schema_ids[0]
 
 
+def answered(**more: Any) -> dict[str, Any]:
+    """Return a completion whose message says more."""
+    message = {"role": "assistant", "content": "Here it is.", **more}
+    return {**COMPLETION, "choices": [{"message": message, "finish_reason": "stop"}]}
+
+
 def refused(document: Any) -> Rejected:
     """Return why a document is no trace."""
     (one,) = DECODER.decode("t", [Raw(0, 0, -1, None, json.dumps(document).encode())])[1]
@@ -183,6 +189,22 @@ def test_pictures_and_sounds_are_not_stored() -> None:
         ({"messages": [{"role": "user", "content": [{"type": "zq7xw"}]}]}, Reason.WRONG_TYPE, []),
         ({"request": {"messages": [{"role": "u"}]}, "messages": []}, Reason.UNKNOWN_FIELD, None),
         ({"response": {"choices": [{"message": "zq7xw"}]}}, Reason.WRONG_TYPE, []),
+        (
+            {"response": answered(zq7xw="lost")},
+            Reason.UNKNOWN_FIELD,
+            ["response.choices[0].message.zq7xw"],
+        ),
+        (
+            {"choices": [{"message": {"role": "assistant"}, "zq7xw": 1}]},
+            Reason.UNKNOWN_FIELD,
+            ["choices[0].zq7xw"],
+        ),
+        (
+            {"response": {"role": "assistant", "content": "y", "zq7xw": 1}},
+            Reason.UNKNOWN_FIELD,
+            ["response.zq7xw"],
+        ),
+        ({"messages": [{"role": "u", "function_call": "zq7xw"}]}, Reason.WRONG_TYPE, []),
         ({"app": None, "model": "m"}, Reason.MISSING_FIELD, []),
     ],
 )
@@ -198,6 +220,68 @@ def test_what_neither_knows_is_refused_and_not_said(
         value = json.dumps(document).encode()
         told = unknown_fields(RecordKind.TRACE, value) if reason is Reason.UNKNOWN_FIELD else []
         assert told == names
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "told"),
+    [
+        ({"created": 1_773_483_300_000}, "response.created", "no smaller parts"),
+        ({"created": "2026-03-14"}, "response.created", "seconds since 1970"),
+        ({"created": True}, "response.created", "seconds since 1970"),
+        ({"usage": [1]}, "response.usage", "an object"),
+        ({"choices": {"0": {}}}, "response.choices", "a list"),
+        ({"error": [1]}, "response.error", "an object or text"),
+        ({"metadata": [1]}, "response.metadata", "an object"),
+        ({"choices": [{"delta": {"content": "H"}}]}, "response.choices", "part of a stream"),
+        ({"choices": [{"text": "H", "index": 0}]}, "response.choices", "without a chat"),
+    ],
+)
+@pytest.mark.parametrize("below", [True, False], ids=["in response", "at the top"])
+def test_a_known_name_that_holds_something_else(
+    change: dict[str, Any], field: str, told: str, *, below: bool
+) -> None:
+    """It is named as the producer wrote it, and not called unknown."""
+    sent = COMPLETION | change
+    found = refused({"app": "shop", "response": sent} if below else {"app": "shop", **sent})
+    assert found.reason is Reason.WRONG_TYPE
+    assert found.field == (field if below else field.removeprefix("response."))
+    assert told in found.detail
+
+
+def test_what_other_servers_of_this_interface_add() -> None:
+    """Reasoning and verdicts of filters are left out; nulls and numeric codes do no harm."""
+    more = {"reasoning_content": "I think", "zq7xw": None}
+    filtered = answered(**more) | {"prompt_filter_results": [{}], "created": 1_773_483_300.5}
+    filtered["choices"][0]["content_filter_results"] = {"hate": {"filtered": False}}
+    trace, _ = decoded({"app": "shop", "response": filtered})
+    assert (trace.response, trace.started_at) == ("Here it is.", 1_773_483_300_500_000)
+    said = {"role": "assistant", "content": "x", "reasoning": "I think"}
+    assert decoded({**ENVELOPE, "messages": [said]})[0].messages[0].content == "x"
+    for error, kind in (({"message": "slow", "code": 429}, "429"), ("slow", None)):
+        trace, _ = decoded({**ENVELOPE, "response": {"error": error}, "status": "error"})
+        assert (trace.error_type, trace.error_message, trace.status) == (kind, "slow", "error")
+
+
+def test_a_completion_that_was_kept_repeats_what_was_asked() -> None:
+    """Its settings and metadata are attributes; values of null are none, wherever they stand."""
+    kept = COMPLETION | {"metadata": {"k": "v", "none": None}, "temperature": 1, "seed": None}
+    trace, _ = decoded({"app": "shop", "response": kept})
+    assert trace.attributes == {"k": "v", "openai.temperature": "1"}
+    trace, _ = decoded({**ENVELOPE, "model": "m", "metadata": {"a": None, "b": {"c": [1]}}})
+    assert trace.attributes == {"b": '{"c": [1]}'}
+
+
+def test_two_names_of_the_same_in_one_record() -> None:
+    """The newer name of the user stands; calls of functions and of tools are both there."""
+    trace, _ = decoded({**ENVELOPE, "model": "m", "user": "old", "safety_identifier": "new"})
+    assert trace.user_id == "new"
+    both = {
+        "role": "assistant",
+        "tool_calls": [CALL],
+        "function_call": {"name": "g", "arguments": ""},
+    }
+    (message,) = decoded({**ENVELOPE, "messages": [both]})[0].messages
+    assert [one.name for one in message.tool_calls] == ["find", "g"]
 
 
 def test_mapping_leaves_the_document_as_it_was() -> None:
