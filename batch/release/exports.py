@@ -16,7 +16,7 @@ import yaml
 from batch.release.contract import SPACE
 from batch.release.files import jsonl
 from batch.release.rows import SALT, SCHEMA
-from batch.release.spreadsheet import LONGEST, canonical_text, csv_bytes, long_cells
+from batch.release.spreadsheet import LONGEST, NULL, REPLACED, canonical_text, csv_bytes, long_cells
 
 Row: TypeAlias = Mapping[str, Any]
 Rows: TypeAlias = Sequence[Row]
@@ -225,23 +225,55 @@ def _id(name: str, row: Row) -> str:
     return str(uuid5(SPACE, f"{name}/{row['trace_id']}"))
 
 
-FORMATS: Final[Mapping[str, Callable[[Rows, str, str], dict[str, bytes]]]] = {
+_Writer: TypeAlias = Callable[[Rows, str, str], dict[str, bytes]]
+
+
+def _storable(write: _Writer) -> _Writer:
+    """Return a writer for a tool that keeps rows in a database.
+
+    PostgreSQL holds no text with U+0000 (nor JSON with its escape), so a single one would be the
+    end of an import. It becomes U+FFFD.
+    """
+    return lambda rows, name, version: write(list(map(_without_null, rows)), name, version)
+
+
+def _without_null(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace(NULL, REPLACED)
+    if isinstance(value, list):
+        return list(map(_without_null, value))
+    if isinstance(value, dict):
+        return {_without_null(key): _without_null(one) for key, one in value.items()}
+    return value
+
+
+FORMATS: Final[Mapping[str, _Writer]] = {
     "jsonl": _jsonl,
     "csv": _csv,
     "huggingface": _huggingface,
-    "mlflow": _mlflow,
-    "langfuse": _langfuse,
-    "langsmith": _langsmith,
-    "promptfoo": _promptfoo,
+    "mlflow": _storable(_mlflow),
+    "langfuse": _storable(_langfuse),
+    "langsmith": _storable(_langsmith),
+    "promptfoo": _storable(_promptfoo),
 }
 """The formats by name; each gives files by path, for rows, name and version of a release."""
 
 
+_EXACT: Final = frozenset({"jsonl", "huggingface"})
+"""The formats whose texts are those of the release, to the character."""
+
+
 def remarks(target: str, rows: Rows) -> list[str]:
     """Return what a tool will not hold of an export, a sentence each."""
+    with_null = 0 if target in _EXACT else sum(_without_null(row) != row for row in rows)
+    noted = []
+    if with_null:
+        noted.append(
+            f"rows with U+0000, which is U+FFFD here since {target} may not hold it: {with_null:,}"
+        )
     if target != "csv":
-        return []
-    return [
+        return noted
+    return noted + [
         f"row {one.row}, column {one.column}: {one.characters:,} characters; a spreadsheet cuts "
         f"cells at {LONGEST:,}"
         for one in long_cells(rows)

@@ -37,7 +37,7 @@ def how_often(population: Mapping[str, Any]) -> list[Block]:
         )
         return [head, Text(found)]
     why = (
-        f"none of the {drawn} that the audit drew has been judged by a reviewer"
+        f"the audit drew {drawn}, and no reviewer has judged {'it' if drawn == 1 else 'any'} yet"
         if drawn
         else "the audit drew none of them"
     )

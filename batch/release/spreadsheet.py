@@ -18,6 +18,10 @@ from batch.release.rows import SALT, SCHEMA
 LONGEST: Final = 32_767
 """So many characters a cell of Excel can hold; of longer ones the end is lost."""
 
+NULL: Final = "\0"
+REPLACED: Final = "\ufffd"
+"""What stands for U+0000, at which many readers end a cell, or refuse the file."""
+
 _STARTS: Final = frozenset("=+-@")
 _COLUMNS: Final = tuple(column for column in SCHEMA.names if column != SALT)
 
@@ -57,8 +61,9 @@ def canonical_text(value: Any) -> str:
 def _cell(value: Any) -> Any:
     if isinstance(value, list | dict):
         return canonical_text(value)
-    if isinstance(value, str) and _runs(value):
-        return f"'{value}"
+    if isinstance(value, str):
+        plain = value.replace(NULL, REPLACED)
+        return f"'{plain}" if _runs(value) else plain
     return "" if value is None else value
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -76,7 +76,9 @@ def _show_groups(console: Console, groups: list[dict[str, Any]]) -> None:
     for group in groups:
         number = count_text(group["records"])
         field = group["field"] or "-"
-        table.add_row(group["topic"], group["reason"], field, number, group["last"])
+        last = datetime.fromisoformat(group["last"]).astimezone(UTC)
+        when = last.strftime("%Y-%m-%d %H:%M:%S Z")
+        table.add_row(group["topic"], group["reason"], field, number, when)
     console.print(table)
 
 

@@ -89,7 +89,7 @@ def test_no_cell_begins_as_a_formula(rows: Rows, text: str) -> None:
     """White space, characters without width and full-width signs hide no formula."""
     (data,) = FORMATS["csv"]([rows[0] | {"response": text}], "support", "1.0.0").values()
     (found,) = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
-    assert found["response"] == f"'{text}"
+    assert found["response"] == f"'{text}".replace("\0", "\ufffd")
 
 
 def test_cells_that_a_spreadsheet_cuts_are_named(rows: Rows) -> None:
@@ -98,6 +98,29 @@ def test_cells_that_a_spreadsheet_cuts_are_named(rows: Rows) -> None:
     (remark,) = remarks("csv", wide)
     assert remark.startswith("row 3, column response: 42,000 characters")
     assert not remarks("mlflow", wide)
+
+
+@pytest.mark.parametrize("target", ["csv", "mlflow", "langfuse", "langsmith", "promptfoo"])
+def test_no_text_ends_at_a_null_or_stops_an_import(rows: Rows, target: str) -> None:
+    """Databases of other tools refuse U+0000, and readers of cells stop there; it is said."""
+    said = [{"role": "user", "content": "cut\0here"}]
+    holding = [rows[0] | {"response": "a\0b", "messages": said}, *rows[1:]]
+    (data,) = FORMATS[target](holding, "support", "1.0.0").values()
+    assert b"\0" not in data
+    if target != "csv":  # where nested values are JSON in a cell, and stay as they are
+        assert b"u0000" not in data
+    assert "cut" in data.decode()
+    assert any("U+0000" in one for one in remarks(target, holding))
+    assert not any("U+0000" in one for one in remarks(target, rows))
+
+
+@pytest.mark.parametrize("target", ["jsonl", "huggingface"])
+def test_formats_of_our_own_keep_each_character(rows: Rows, target: str) -> None:
+    """Where nothing has to be replaced, nothing is said."""
+    holding = [rows[0] | {"response": "a\0b"}]
+    assert remarks(target, holding) == []
+    if target == "jsonl":
+        assert lines(holding, target)[0]["response"] == "a\0b"
 
 
 def written(rows: Rows, target: str, folder: Path) -> Path:
