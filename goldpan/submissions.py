@@ -15,11 +15,16 @@ from goldpan import jobs, wiring
 from goldpan.settings import Settings
 from schemas.errors import UsageError
 from schemas.records import Id
+from schemas.surrogates import whole_text
 
 _FIELD: Final = re.compile(r"`\$\.(\w+)`|field `(\w+)`")
 _ROW: Final = {
     "verdict": "`verdict` must be pass, fail, unknown or withdraw",
     "trace_id": "`trace_id` must be the id of a trace",
+    "reviewer": "`reviewer` must be text of 1 to 512 characters, or be left out",
+    "comment": "`comment` must be text",
+    "expected_response": "`expected_response` must be text",
+    "submission_id": "`submission_id` must be text of 1 to 512 characters, or be left out",
 }
 
 
@@ -57,7 +62,7 @@ def read_lines(lines: Iterable[bytes]) -> tuple[list[Numbered], dict[int, str]]:
         if not line.strip():
             continue
         try:
-            found.append(Numbered(number, msgspec.json.decode(line, type=Sent)))
+            found.append(Numbered(number, msgspec.json.decode(whole_text(line), type=Sent)))
         except msgspec.ValidationError as error:
             refused[number] = _reason(error)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -77,11 +82,12 @@ def _refuse_other_file(first: bytes) -> None:
 
 def _reason(error: msgspec.ValidationError) -> str:
     """Return which rule a line breaks, without what it holds."""
+    if str(error).startswith("Expected `object`"):
+        return "it is no JSON object"
     match = _FIELD.search(str(error))
     name = (match[1] or match[2]) if match else None
     if name in Sent.__struct_fields__:
-        missing = "missing" in str(error)
-        return _ROW.get(name, f"`{name}` is {'missing' if missing else 'not what it must be'}")
+        return _ROW[name]
     known = ", ".join(Sent.__struct_fields__)
     return f"it has an unknown field; there are {known}"
 

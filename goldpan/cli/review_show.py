@@ -1,5 +1,6 @@
 """An item of the review queue, as a person reads it."""
 
+import shlex
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -61,9 +62,15 @@ def show_item(console: Console, data: Mapping[str, Any]) -> None:
         _say(console, "signals", "; ".join(_signals(data["signals"])), style="cyan")
     console.print()
     console.print(data["asked"], style="bold")
-    console.print(
-        f"goldpan review submit {data['trace_id']} --verdict pass|fail", style="dim", markup=False
-    )
+    console.print(answering(data["trace_id"]), style="dim", soft_wrap=True)
+
+
+def answering(trace_id: str) -> str:
+    """Return the command that answers an item, to be copied into a shell whatever its id is."""
+    named = shlex.quote(trace_id)
+    if trace_id.startswith("-"):
+        return f"goldpan review submit --verdict pass|fail -- {named}"
+    return f"goldpan review submit {named} --verdict pass|fail"
 
 
 def _signals(evidence: Iterable[Row]) -> list[str]:

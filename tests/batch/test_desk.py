@@ -1,6 +1,7 @@
 """The review queue over tables: what is handed out, what is taken, and what a person sees."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from batch.reviews.desk import Submission
 from batch.reviews.export import lines
 from batch.reviews.log import read_log
 from goldpan.cli.main import run
+from goldpan.cli.review import submit
+from goldpan.cli.review_show import answering
 from goldpan.submissions import read_lines
 from labels.policy import Policy
 from labels.tallies import by_reviewer
@@ -278,6 +281,42 @@ def test_a_mark_in_front_is_no_content() -> None:
     line = b'\xef\xbb\xbf{"trace_id": "tr", "verdict": "pass"}\n'
     found, refused = read_lines([line])
     assert (len(found), refused) == (1, {})
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b'{"trace_id": "tr", "verdict": "pass", "reviewer": ""}', "`reviewer` must be text of 1"),
+        (b'{"trace_id": "tr", "verdict": "pass", "submission_id": 5}', "`submission_id` must be"),
+        (b'{"trace_id": "tr", "verdict": "pass", "expected_response": {}}', "must be text"),
+        (b'{"trace_id": "tr"}', "`verdict` must be pass"),
+        (b'["tr", "pass"]', "no JSON object"),
+        (b"null", "no JSON object"),
+        (b'{"trace_id": "tr", "verdict": "pass", "zq": {}}', "unknown field"),
+    ],
+)
+def test_a_line_that_is_no_review_is_told_what_it_should_be(line: bytes, told: str) -> None:
+    """Each rule is said as one, with the name of the field."""
+    _, refused = read_lines([b"", line])
+    assert told in refused[2]
+
+
+def test_half_a_surrogate_pair_in_a_review_is_read_as_in_a_record() -> None:
+    """An editor that cuts a comment leaves one: it is JSON, and becomes U+FFFD."""
+    line = b'{"trace_id": "tr", "verdict": "fail", "comment": "cut \\ud83d", "reviewer": "\\ude00"}'
+    ((_, sent),), refused = read_lines([line])
+    assert (sent.comment, sent.reviewer, refused) == ("cut \ufffd", "\ufffd", {})
+
+
+@pytest.mark.parametrize(
+    "trace_id", ["tr-7", "a b", "x; rm -rf .", "$(id)", "it's", "-5", "--json", "`id`", "a\nb"]
+)
+def test_the_command_that_answers_names_one_trace(trace_id: str) -> None:
+    """A shell runs nothing of an id, and the command takes none for an option."""
+    words = shlex.split(answering(trace_id).replace("pass|fail", "pass"))
+    assert words[:3] == ["goldpan", "review", "submit"]
+    parsed = submit.make_context("submit", words[3:], resilient_parsing=True).params
+    assert (parsed["trace_id"], parsed["verdict"]) == (trace_id, "pass")
 
 
 class Meddling(Clock):
