@@ -65,10 +65,11 @@ def list_(call: Call, *, which: Filter) -> None:
         }
         for group in groups
     ]
-    call.answer({"groups": data}, lambda console: _show_groups(console, data))
+    call.answer({"groups": data}, lambda console: show_groups(console, data))
 
 
-def _show_groups(console: Console, groups: list[dict[str, Any]]) -> None:
+def show_groups(console: Console, groups: list[dict[str, Any]]) -> None:
+    """Print how many records were set aside, by topic, reason and field."""
     if not groups:
         console.print("nothing is set aside")
         return

@@ -51,11 +51,15 @@ class JsonReader(Generic[RecordT]):
             return self._diagnose(value, str(error))
 
     def _otherwise(self, value: bytes) -> tuple[RecordT, str] | Refusal | None:
-        """Read a value of another shape that is known; None if it has none."""
+        """Read a value of another shape that is known; None if it has none.
+
+        What is no JSON has no shape, and its unknown fields are not what is wrong with it.
+        """
         try:
             document = msgspec.json.decode(value)
-        except NOT_VALID:
-            return None
+        except NOT_VALID as error:  # after the field that the typed reading stopped at
+            found = self._broken(value, str(error))
+            return None if found and found.reason is Reason.TOO_DEEP else found
         leaps = without_leap_seconds(document, self._contract)
         theirs = self._traces and is_openai_chat(document)
         if not leaps and not theirs:
@@ -72,7 +76,11 @@ class JsonReader(Generic[RecordT]):
             return None
 
     def _diagnose(self, value: bytes, message: str) -> Refusal:
-        """Find out why a value is no JSON, by reading it again with a more tolerant parser."""
+        """Return why a value is no JSON."""
+        return self._broken(value, message) or _NOT_JSON
+
+    def _broken(self, value: bytes, message: str) -> Refusal | None:
+        """Find out why, by reading it again with a more tolerant parser; None if that takes it."""
         try:
             document = loads(
                 value.decode("utf-8", "surrogateescape"),
@@ -84,7 +92,7 @@ class JsonReader(Generic[RecordT]):
             return Refusal(Reason.TOO_DEEP, "The JSON document is nested too deep.")
         except ValueError:
             return _syntax(value, message)
-        return self._find(document) or _NOT_JSON
+        return self._find(document)
 
     def _find(self, document: Any) -> Refusal | None:
         """Return what a tolerant parser lets through: broken text, NaN and infinite numbers."""

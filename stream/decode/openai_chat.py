@@ -222,7 +222,7 @@ def _part(part: Any) -> _Object:
     if isinstance(part, str):
         return {"type": "text", "text": part}
     kind = part.get("type") if isinstance(part, dict) else None
-    if kind not in _PARTS:
+    if not isinstance(kind, str) or kind not in _PARTS:
         raise _strange_part()
     if kind in {"text", "input_text", "output_text", "refusal"}:
         text = part.get("text", part.get("refusal"))

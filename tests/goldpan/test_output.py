@@ -9,6 +9,7 @@ import pytest
 from rich import box
 from rich.table import Table
 
+from goldpan.cli.quarantine import show_groups
 from goldpan.cli.shown import PlainConsole
 from tests.servers.worker import environment
 
@@ -61,6 +62,16 @@ def test_any_width_shows_all(lake: Path, columns: str) -> None:
         check=True,
     )
     assert "nothing is in the lake: no partition has been begun" in " ".join(done.stdout.split())
+
+
+def test_the_time_of_what_was_set_aside_is_not_broken() -> None:
+    """At 80 columns the longest reason, topic and a usual field leave room for both halves of it."""
+    out = io.StringIO()
+    last = "2026-11-30T06:47:12+00:00"
+    group = {"topic": "llm.feedback", "reason": "unknown_format", "field": None, "records": 12}
+    show_groups(PlainConsole(file=out, width=80), [group | {"last": last}])
+    assert "06:47:12 Z" in out.getvalue()
+    assert "2026-11-30" in out.getvalue()
 
 
 @pytest.mark.parametrize("width", [20, 40, 80])

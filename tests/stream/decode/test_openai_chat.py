@@ -271,6 +271,25 @@ def test_a_completion_that_was_kept_repeats_what_was_asked() -> None:
     assert trace.attributes == {"b": '{"c": [1]}'}
 
 
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [("NaN", Reason.NOT_FINITE), ("1,", Reason.NOT_JSON), ("", Reason.NOT_JSON)],
+)
+@pytest.mark.parametrize("sent", [{"app": "shop", **COMPLETION}, {**ENVELOPE, "zq7xw": 1}])
+def test_what_is_no_json_is_called_so(sent: dict[str, Any], written: str, reason: Reason) -> None:
+    """A fault behind the first name that the contract lacks is the one that is reported."""
+    value = f'{json.dumps(sent)[:-1]}, "latency_ms": {written}}}'.encode()
+    (found,) = DECODER.decode("t", [Raw(0, 0, -1, None, value)])[1]
+    assert found.reason is reason
+
+
+@pytest.mark.parametrize("half", ["\\ud83d", "\\ude00"])
+def test_names_are_found_beside_half_a_surrogate_pair(half: str) -> None:
+    """What the worker can read, the check can."""
+    value = f'{json.dumps(ENVELOPE)[:-1]}, "zq7xw": "{half}"}}'.encode()
+    assert unknown_fields(RecordKind.TRACE, value) == ["zq7xw"]
+
+
 def test_two_names_of_the_same_in_one_record() -> None:
     """The newer name of the user stands; calls of functions and of tools are both there."""
     trace, _ = decoded({**ENVELOPE, "model": "m", "user": "old", "safety_identifier": "new"})
@@ -330,6 +349,9 @@ _JSON = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(NAMES), _JSON, max_size=8))
 @example({"model": 2**70})
+@example({"messages": [{"content": [{"type": {"text": 1}}]}]})
+@example({"response": {"role": "assistant", "content": [{"type": ["text"]}]}})
+@example({"choices": [{"message": {"content": [{"type": "image_url", "image_url": [{}]}]}}]})
 @example({"messages": [{"function_call": {"arguments": {"a": 2**70}}}], "choices": [3]})
 def test_whatever_stands_there_is_taken_or_refused(document: dict[str, Any]) -> None:
     """No record stops the others, whatever its parts are."""
