@@ -40,15 +40,7 @@ from stream.labelling.join import Labelling
 from stream.labelling.none import NoLabels
 from stream.labelling.observer import LabelObserver
 from stream.labelling.run import LabelParts, LabelSetup
-from stream.memory import (
-    Budget,
-    Gate,
-    calm_collector,
-    container_bytes,
-    resident_bytes,
-    short_of_memory,
-    use_steady_pool,
-)
+from stream.memory import Budget, Gate, calm_collector, resident_bytes, use_steady_pool
 from stream.metrics import Metrics
 from stream.observer import Observer
 from stream.pace import Pace
@@ -61,6 +53,7 @@ from stream.starting import (
     start_retry,
     stopped_in_order,
     tell_made,
+    tell_short_memory,
 )
 from stream.worker import Worker
 
@@ -133,8 +126,7 @@ class _Assembly:
             resident_bytes() + self.setup.redactor.memory_bytes,
             joined=self.labels is not None,
         )
-        if told := short_of_memory(budget.ceiling, container_bytes()):
-            self.setup.log.warning("memory_short", detail=told)
+        tell_short_memory(budget.ceiling, self.setup.log)
         observer = self._observer(budget)
         self.metrics.begin(self.topics, [*self.setup.tables.values(), QUARANTINE])
         if self._first_answer("the lake", self.erasures.reload):

@@ -340,6 +340,11 @@ def export(call: Call, *, release: str, target: str, out: Path, side: str) -> No
     verdict = _proved(shelf, one)
     rows = json_rows(read_rows(shelf.read(one, DATA)))
     chosen = [row for row in rows if side in {"all", row["split"]}]
+    if rows and not chosen:
+        raise UsageError(
+            f"{one.name}@{one.version} has no row on the side {side}: its spec has no "
+            "`holdout`, or one too small for its rows. Leave --side out for all rows."
+        )
     files = FORMATS[target](chosen, one.name, str(one.version))
     store = FolderStore(out)
     for path, data in files.items():
