@@ -65,7 +65,7 @@ def test_any_width_shows_all(lake: Path, columns: str) -> None:
 
 
 def test_the_time_of_what_was_set_aside_is_not_broken() -> None:
-    """At 80 columns the longest reason, topic and a usual field leave room for both halves of it."""
+    """At 80 columns a long reason and topic leave room for both halves of it."""
     out = io.StringIO()
     last = "2026-11-30T06:47:12+00:00"
     group = {"topic": "llm.feedback", "reason": "unknown_format", "field": None, "records": 12}
