@@ -150,6 +150,10 @@ COMMANDS: Final = Group(
             {
                 "run": Command("goldpan.cli.erase:run", "Erase a person, or many."),
                 "list": Command("goldpan.cli.erase:list_", "List the erasures of this lake."),
+                "apply": Command(
+                    "goldpan.cli.erase_apply:apply",
+                    "Erase again what was erased since this lake was backed up.",
+                ),
                 "verify": Command(
                     "goldpan.cli.erase:verify", "Tell whether a receipt is as it was signed."
                 ),
