@@ -120,8 +120,9 @@ def missed(settings: Settings, folder: str | None) -> Missed:
         )
     found = between(settings.lake, uri)
     keys = load_known_keys(settings.redact)
-    step = partial(Missed.read, found, keys)
-    missed: Missed = jobs.means().retry.call("reading the copies of erasures", step)
+    retry = jobs.means().retry
+    retry.call("reading the copies of erasures", found.bring_destroyed)
+    missed: Missed = retry.call("reading the copies of erasures", partial(Missed.read, found, keys))
     return missed
 
 

@@ -8,7 +8,8 @@ no table of the lake is opened while
 - a receipt of the copies speaks of an erasure that no receipt of the lake speaks of.
 
 The second holds until the rows are gone: the receipt is what an erasure, or one that is applied
-again (`batch.erase.reapplied`), puts last.
+again (`batch.erase.reapplied`), puts last. What is known of keys that were destroyed (`lake.keys`)
+lies beside the tombstones, here and there.
 """  # noqa: E501 - one line
 
 import json
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lake.config import LakeSettings
+from lake.keys import DESTROYED
 from lake.location import Location
 from lake.objects import ObjectStore
 from schemas.errors import FatalError
@@ -40,6 +42,7 @@ class Copies:
 
         Raises FatalError if the second place holds another content under such a name.
         """
+        self._copy_destroyed(self.there, self.kept)
         paths = [path for path in _paths(self.there) if _number(path)]
         for path in sorted(paths, key=lambda one: bool(_RECEIPT.fullmatch(one))):
             if not self.kept.put_new(path, self.there.get(path)):
@@ -48,6 +51,14 @@ class Copies:
                     "GOLDPAN_LAKE__ERASURES_COPY is that of another lake, or this one was put back "
                     "from a backup and used before the erasures since were applied"
                 )
+
+    def bring_destroyed(self) -> None:
+        """Let the lake know which keys were destroyed since it was backed up."""
+        self._copy_destroyed(self.kept, self.there)
+
+    def _copy_destroyed(self, one: ObjectStore, other: ObjectStore) -> None:
+        for path, _ in list(one.walk(DESTROYED)):
+            other.put_new(path, one.get(path))
 
     def newer(self) -> list[int]:
         """Return the numbers of the erasures that were made since this lake was backed up.

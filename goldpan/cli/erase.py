@@ -177,7 +177,7 @@ def _would(found: Found, released: list[dict[str, Any]]) -> dict[str, Any]:
 def _show_found(console: Console, data: dict[str, Any]) -> None:
     show_tables(console, data["tables"], "files")
     show_releases(console, data["releases"])
-    _show_aside(console, data["not_looked_into"])
+    show_unseen(console, data["not_looked_into"])
     for text, count in data["by_case_only"].items():
         console.print(
             f"{count_text(count)} times, with other capitals, so another id that stays: {text}",
@@ -214,7 +214,7 @@ def _show_ended(console: Console, call: Call, ended: Ended, data: dict[str, Any]
         console.print("erased already, and nothing of it has come back", soft_wrap=True)
     show_tables(console, said["tables"], "versions")
     show_releases(console, said["releases"])
-    _show_aside(console, said["not_looked_into"])
+    show_unseen(console, said["not_looked_into"])
     console.print("Out of reach, and for you to see to:", soft_wrap=True)
     for one in OUT_OF_REACH:
         console.print(f"- {one}", soft_wrap=True)
@@ -244,7 +244,8 @@ def show_releases(console: Console, releases: list[dict[str, Any]]) -> None:
         console.print(f"release {one['name']}@{one['version']}: {rows}{then}", soft_wrap=True)
 
 
-def _show_aside(console: Console, aside: dict[str, Any]) -> None:
+def show_unseen(console: Console, aside: dict[str, Any]) -> None:
+    """Say what could not be looked into, and why."""
     if aside.get("redaction_keys"):
         lost = f"rows under lost redaction keys ({', '.join(aside['redaction_keys'])})"
         rest = ": nobody can tell who stands in them"

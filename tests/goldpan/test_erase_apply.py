@@ -1,4 +1,4 @@
-"""A lake is put back from a backup from before an erasure: nobody reads it before that is applied."""
+"""A lake is put back from before an erasure: nobody reads it until that is applied again."""
 
 import base64
 import json
@@ -9,7 +9,9 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from goldpan import keys
 from goldpan.cli.main import run as run_command
+from goldpan.settings import load
 from lake import erasures
 from lake.erasures import Tombstone
 from tests.batch.erase.world import PERSON, SEAL, WORDS, new_world, person, rows_of
@@ -203,3 +205,31 @@ def test_the_copies_lie_outside_of_the_lake(run: Run, monkeypatch: pytest.Monkey
     monkeypatch.setenv("GOLDPAN_LAKE__ERASURES_COPY", "lake/copies")
     told = run("lake", "tables")
     assert (told.returncode, "outside" in told.stderr) == (2, True)
+
+
+def test_a_destroyed_key_stays_destroyed(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes back with the settings of before the backup, under its name or another: refused."""
+    keys.refuse_others(load(None), open_lake(tmp_path / "lake"), remember=True)
+    shutil.copytree(tmp_path / "lake", tmp_path / "backup", dirs_exist_ok=True)
+    told = run("lake", "refuse-key", "s1")
+    assert (told.returncode, "take it out" in told.stderr) == (2, True)
+    assert run("lake", "refuse-key", "unknown").returncode == 2
+    secret = base64.b64encode(SEAL.secret)
+    monkeypatch.delenv("GOLDPAN_REDACT__SEAL_KEY")
+    assert run("lake", "refuse-key", "s1").returncode == 0
+    assert run("erase", "--subject", PERSON, "--unopened", "remove").returncode == 0
+    put_back(tmp_path)
+    monkeypatch.setenv("GOLDPAN_REDACT__SEAL_KEY", secret.decode())
+    for name in ("s1", "s2"):
+        monkeypatch.setenv("GOLDPAN_REDACT__SEAL_KEY_ID", name)
+        told = run("erase", "apply")
+        assert (told.returncode, "was destroyed" in told.stderr) == (2, True)
+    monkeypatch.delenv("GOLDPAN_REDACT__SEAL_KEY")
+    assert run("erase", "apply").returncode == 0
+    assert marks_in_folder(tmp_path / "lake", WORDS) == []
+    monkeypatch.setenv("GOLDPAN_REDACT__SEAL_KEY", secret.decode())
+    monkeypatch.delenv("GOLDPAN_LAKE__ERASURES_COPY")
+    told = run("erase", "--subject", "somebody-else")
+    assert (told.returncode, "was destroyed" in told.stderr) == (2, True)
