@@ -119,6 +119,8 @@ def missed(settings: Settings, folder: str | None) -> Missed:
             "GOLDPAN_LAKE__ERASURES_COPY"
         )
     found = between(settings.lake, uri)
+    if folder is None:
+        found.refuse_absent()
     keys = load_known_keys(settings.redact)
     retry = jobs.means().retry
     retry.call("reading the copies of erasures", found.bring_destroyed)
@@ -130,6 +132,13 @@ def unguarded(settings: Settings) -> Settings:
     """Return settings by which a lake is opened that is older than its erasures."""
     lake = settings.lake.model_copy(update={"erasures_copy": None})
     return settings.model_copy(update={"lake": lake})
+
+
+def begin_copies(settings: Settings) -> None:
+    """Let the place where tombstones are kept a second time be one, if one is set."""
+    found = copies(settings.lake)
+    if found is not None:
+        jobs.means().retry.call("beginning the copies of erasures", found.begin)
 
 
 def keep(settings: Settings) -> None:

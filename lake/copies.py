@@ -26,6 +26,8 @@ from schemas.errors import FatalError
 
 FOLDER: Final = "erasures"
 """The folder of the lake in which tombstones and receipts lie."""
+_BEGUN: Final = "copies.json"
+_NOTE: Final = b'{"format": 1, "holds": "tombstones and receipts of a lake of goldpan"}\n'
 _TOMBSTONE: Final = re.compile(r"([1-9][0-9]{0,8})\.json")
 _RECEIPT: Final = re.compile(r"([1-9][0-9]{0,8})\.receipt\.json")
 
@@ -36,6 +38,19 @@ class Copies:
 
     there: ObjectStore
     kept: ObjectStore
+
+    def begin(self) -> None:
+        """Let the second place be one, if it is none yet."""
+        self.kept.put_new(_BEGUN, _NOTE)
+
+    def refuse_absent(self) -> None:
+        """Raise FatalError if the second place was never begun: an empty one would know nobody."""
+        if self.kept.find(_BEGUN) is None:
+            raise FatalError(
+                "nothing is kept at GOLDPAN_LAKE__ERASURES_COPY, so nobody can tell whether this "
+                "lake is older than its erasures: mount it, or correct the address. If it is a new "
+                "place, `goldpan lake init` begins it"
+            )
 
     def keep(self) -> None:
         """Copy what the lake has and the second place lacks; tombstones first.
@@ -100,9 +115,15 @@ def between(settings: LakeSettings, uri: str) -> Copies:
 
 
 def refuse_older(settings: LakeSettings) -> None:
-    """Raise FatalError if persons were erased since this lake was backed up; see above."""
+    """Raise FatalError if persons were erased since this lake was backed up; see above.
+
+    Or if the second place is not there, so that nobody can tell.
+    """
     known = copies(settings)
-    newer = known.newer() if known else []
+    if known is None:
+        return
+    known.refuse_absent()
+    newer = known.newer()
     if newer:
         raise FatalError(
             f"this lake is older than erasures that were made ({', '.join(map(str, newer))}), so "

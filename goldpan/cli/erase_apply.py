@@ -20,8 +20,15 @@ from goldpan.cli.shown import marked
     metavar="FOLDER",
     help="Where tombstones and receipts were kept, if not at GOLDPAN_LAKE__ERASURES_COPY.",
 )
+@click.option(
+    "--without-key",
+    "lost",
+    multiple=True,
+    metavar="KEY_ID",
+    help="Go on although this redaction key, under which rows were written, is lost.",
+)
 @with_call
-def apply(call: Call, *, folder: str | None) -> None:
+def apply(call: Call, *, folder: str | None, lost: tuple[str, ...]) -> None:
     """Erase again what was erased since this lake was backed up.
 
     After a lake was put back from a copy, and before anybody reads it. The persons' ids are not
@@ -35,7 +42,7 @@ def apply(call: Call, *, folder: str | None) -> None:
     missed = erasures.missed(call.settings, folder)
     ended: Ended | None = None
     if missed.tombs:
-        asked = erasures.Asked({}, "keep", reference=_reference(missed.numbers))
+        asked = erasures.Asked({}, "keep", frozenset(lost), _reference(missed.numbers))
         with progress(call) as report:
             settings = erasures.unguarded(call.settings)
             erasure = erasures.erasure(settings, asked, report, missed)

@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from goldpan import keys, wiring
+from goldpan import erasures, keys, wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import bytes_text, count_text
 from lake.keys import REDACTION, SEALING
@@ -31,10 +31,13 @@ def init(call: Call, *, lost: tuple[str, ...]) -> None:
     Safe to run at any time, also by many at once: what exists is checked and left as it is. A table
     that is gone from a lake in use is damage, and is not made: put it back from a copy.
 
+    Begins the place where tombstones are kept a second time, if one is set.
+
     \b
     Example:
       GOLDPAN_LAKE__URI=s3://bucket/lake goldpan lake init
     """
+    erasures.begin_copies(call.settings)
     lake = Lake(call.settings.lake)
     made = lake.init(lost=lost)
     uri = call.settings.lake.uri

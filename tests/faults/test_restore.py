@@ -1,4 +1,7 @@
-"""The drill of `docs/backup.md`: a lake is lost, put back from before an erasure, and read again."""
+"""The drill of `docs/backup.md`: a lake is lost, put back from before an erasure, and read again.
+
+`tests/goldpan/test_backup_page.py` is its short form, without Kafka.
+"""
 
 import json
 import os
@@ -16,7 +19,7 @@ from tests.servers.kafka import Kafka
 from tests.servers.worker import environment, run_goldpan
 
 PAGE = (ROOT / "docs" / "backup.md").read_text(encoding="utf-8")
-BACKUP, RESTORE, KEYS = (
+BACKUP, RESTORE, _ = (
     [line.partition(" #")[0] for line in block.splitlines()]
     for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 )
@@ -56,8 +59,10 @@ def typed(scene: ErasureScene, folder: Path, line: str) -> subprocess.CompletedP
     )
 
 
+@pytest.mark.chaos
 def test_the_drill_of_the_page(scene: ErasureScene, tmp_path: Path) -> None:
     """Backup, erasure, loss: no worker starts before the erasure is applied; then all is there."""
+    assert run_goldpan(scene.env(), "lake", "init").returncode == 0
     scene.produce(40)
     scene.catch_up()
     for line in BACKUP:
@@ -86,8 +91,3 @@ def test_the_drill_of_the_page(scene: ErasureScene, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert scene.stored_of_mine() == 0
     scene.assert_all_others_once()
-
-
-def test_the_page_refuses_a_key_with_commands_that_there_are() -> None:
-    """Those of the last block are tried in `tests/goldpan/test_erase_apply.py`."""
-    assert [line.split()[:3] for line in KEYS] == [["goldpan", "lake", "refuse-key"]] * 2

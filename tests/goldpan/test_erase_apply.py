@@ -62,6 +62,7 @@ def run(
         said = capsys.readouterr()
         return CompletedProcess(arguments, code, said.out, said.err)
 
+    assert called("lake", "init").returncode == 0
     return called
 
 
@@ -190,6 +191,7 @@ def test_copies_that_cannot_be_right_are_refused(
     else:
         copy = "used" if what == "used_before" else "of-another"
         monkeypatch.setenv("GOLDPAN_LAKE__ERASURES_COPY", copy)
+        assert run("lake", "init").returncode == 0
         assert run("erase", "--subject", "other-1").returncode == 0
         monkeypatch.setenv("GOLDPAN_LAKE__ERASURES_COPY", "kept")
         assert "put back" in run("lake", "tables").stderr
@@ -198,6 +200,21 @@ def test_copies_that_cannot_be_right_are_refused(
     assert told.returncode in {2, 3}
     assert told.stdout == ""
     assert marks_in_folder(tmp_path / "lake", WORDS) == before
+
+
+@pytest.mark.parametrize("place", ["not-mounted", "empty"])
+def test_copies_that_are_not_there_let_nobody_in(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """A folder that is not mounted knows of no erasure, and proves nothing by that."""
+    assert run("erase", "--subject", PERSON).returncode == 0
+    put_back(tmp_path)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("GOLDPAN_LAKE__ERASURES_COPY", place)
+    for command in (("lake", "tables"), ("lake", "verify"), ("erase", "apply")):
+        told = run(*command)
+        assert (told.returncode, "ERASURES_COPY" in told.stderr) == (3, True), command
+    assert not list((tmp_path / "empty").iterdir())
 
 
 def test_the_copies_lie_outside_of_the_lake(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
