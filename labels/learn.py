@@ -19,9 +19,9 @@ from labels.calibration import Calibration, Estimate, SignalEstimate, prior_cali
 from labels.diagnostics import Judged, brier, calibration_error, error_by_chance, reliability
 from labels.estimates import Audited, failure_rate, kish
 from labels.evidence import Scales
-from labels.fit import Fit, Seen, Start, fit, spread_of
+from labels.fit import Fit, Reviewers, Seen, Start, fit, spread_of
 from labels.policy import Policy
-from labels.readings import REVIEW_READINGS
+from labels.readings import REVIEW_FAIL, REVIEW_READINGS
 from labels.signals import Signal
 from schemas.errors import UsageError
 from schemas.records import LabelEvent
@@ -125,11 +125,26 @@ def fitted(policy: Policy, reviewed: Sequence[Reviewed]) -> Fit:
         base=_log_odds(rate.mean),
         spread=spread_of(rate.mean, rate.strength),
         weights={n: w for n, w in prior.items() if policy.reading_of(n) not in REVIEW_READINGS},
+        reviewers=_reviewers(policy),
     )
     counts = Counter(item.pattern for item in reviewed)
     failed = Counter(item.pattern for item in reviewed if item.failed)
     ordered = sorted(counts, key=sorted)
     return fit(start, [Seen(pattern, counts[pattern], failed[pattern]) for pattern in ordered])
+
+
+def _reviewers(policy: Policy) -> Reviewers | None:
+    """Return how far the policy believes its reviewers; None if it says nothing of it."""
+    for name, rule in policy.signals.items():
+        if policy.reading_of(name) == REVIEW_FAIL:
+            sensitivity, specificity = rule.sensitivity, rule.specificity
+            return Reviewers(
+                _log_odds(sensitivity.mean),
+                spread_of(sensitivity.mean, sensitivity.strength),
+                _log_odds(specificity.mean),
+                spread_of(specificity.mean, specificity.strength),
+            )
+    return None
 
 
 def _towards(policy: Policy, name: str, together: Fit) -> float | None:
