@@ -28,7 +28,7 @@ _BASE_SPREAD: Final = 1.0
 """How far the failure rate of traces without signals may be from that of all, in log-odds."""
 _STEPS: Final = 100
 _DRAWS: Final = 2_000
-_NEAR: Final = 1e-10
+_NEAR: Final = 1e-9
 
 
 class Seen(NamedTuple):
@@ -154,21 +154,30 @@ def _mode(prior: Array, precision: Array, rows: Array, reviews: Array, failed: A
     weights come first, and those of the reviewers, if there are any, are integrated out.
     """
     kept, at = rows.shape[1], prior.copy()
+
+    def worth(point: Array) -> float:
+        """Return the log of the posterior, but for a constant."""
+        said, _ = _said(point, rows)
+        likelihood = failed @ np.log(said) + (reviews - failed) @ np.log(1 - said)
+        return float(likelihood - precision @ (point - prior) ** 2 / 2)
+
+    here = worth(at)
     for _ in range(_STEPS):
         said, slopes = _said(at, rows)
         chance = said * (1 - said)
         slope = slopes.T @ ((failed - reviews * said) / chance) - precision * (at - prior)
         curvature = (slopes * (reviews / chance)[:, None]).T @ slopes + np.diag(precision)
         step = np.clip(np.linalg.solve(curvature, slope), -2, 2)
-        at = at + step
+        there = worth(at + step)
+        while there < here and np.abs(step).sum() >= _NEAR:  # too far: where few fail, it may be
+            step = step / 2
+            there = worth(at + step)
         if np.abs(step).sum() < _NEAR:
             break
-    said, _ = _said(at, rows)
-    likelihood = float(failed @ np.log(said) + (reviews - failed) @ np.log(1 - said))
-    distance = float(precision @ (at - prior) ** 2)
+        at, here = at + step, there
     volume = float(np.log(precision).sum()) - _log_determinant(curvature)
     covariance = np.linalg.inv(curvature)[:kept, :kept]
-    return _Mode(at[:kept], covariance, likelihood - distance / 2 + volume / 2)
+    return _Mode(at[:kept], covariance, here + volume / 2)
 
 
 def _said(at: Array, rows: Array) -> tuple[Array, Array]:

@@ -82,7 +82,7 @@ def learn(
     audited one is among them: then nothing can be learnt.
     """
     _refuse_too_little(reviewed)
-    learnt = _fit(policy, reviewed, population, version)
+    learnt = calibrated(policy, reviewed, population, version=version)
     return learnt.model_copy(
         update={"diagnostics": _diagnostics(policy, learnt, reviewed, population)}
     )
@@ -94,12 +94,14 @@ def predicted(scales: Scales, pattern: Pattern) -> float:
     return scales.weigh(signals).p_fail
 
 
-def _fit(
+def calibrated(
     policy: Policy,
     reviewed: Sequence[Reviewed],
     population: Mapping[Pattern, int],
+    *,
     version: int,
 ) -> Calibration:
+    """Return what `learn` does, without diagnostics, and from reviews of any kind."""
     weights = _weights(reviewed, population)
     base_rate = _base_rate(policy, reviewed, weights)
     together = fitted(policy, reviewed)
@@ -232,7 +234,7 @@ def _held_out(
     found = []
     for fold in range(FOLDS):
         rest = [item for item in reviewed if _fold(item.trace_id) != fold]
-        scales = Scales(policy, _fit(policy, rest, population, 0)) if rest else Scales(policy)
+        scales = Scales(policy, calibrated(policy, rest, population, version=0)) if rest else Scales(policy)
         found += [
             Judged(predicted(scales, item.pattern), item.failed, weight)
             for item, weight in zip(reviewed, weights, strict=True)
