@@ -50,7 +50,7 @@ from stream.fetch import Fetcher
 from stream.kafka_client import admin_properties, make_consumer
 from stream.labelling.run import LabelSetup
 from stream.redrive import Redrive
-from stream.run import Setup
+from stream.setup import Setup
 from stream.stages import Spans, Stages
 
 PATIENCE_SECONDS = 30.0

@@ -329,6 +329,9 @@ class Lake:
             )
 
     def _is_there(self, name: str) -> bool:
+        folder = self.location.folder
+        if folder and (folder / name).is_file():
+            self.location.files(name).check()  # which says that it is in the way
         uri, options = self.location.table_uri(name), self.location.table_options()
         with _lake_errors(f"looking for table {name}"):
             return DeltaTable.is_deltatable(uri, storage_options=options)

@@ -4,8 +4,7 @@ PASSWORDS = (
     r"pass(?:word|wd|wrd|phrase|code)|(?<![a-z])pwd|passwort|kennwort|zugangscode|losungswort"
     r"|contrase[n\u00f1]a|mots?[ _-]?de[ _-]?passe|senha|wachtwoord|has[l\u0142]o"
     r"|l[o\u00f6]senord|adgangskode|passord|salasana|jelsz[o\u00f3]|[s\u015f]ifre"
-    r""
-    r"|palavra[ -]passe|parola[ ]d['\u2019]ordine|requirepass|masterauth"
+    r"|palavra[ -]passe|parola[ ]d\\{0,3}['\u2019]{1,2}ordine|requirepass|masterauth"
     r"|kata[ _]sandi|m[a\u1ead]t[ _]?kh[a\u1ea9]u|contrasenya|lozinka|slapta[z\u017e]odis"
 )
 """Whatever follows one of these and a sign of assignment is secret, a word included."""
@@ -23,7 +22,8 @@ FOREIGN_PASSWORDS = (
 """Passwords in languages that are not written in Latin letters."""
 
 SHORT_PASSWORDS = (
-    r"(?<![a-z])(?:pass|pw|psw|mdp|clave|parola(?:[ ]d'ordine)?|heslo|geslo|parole|sandi|pswd)"
+    r"(?<![a-z])(?:pass|pw|psw|mdp|clave|parola(?:[ ]d\\{0,3}['\u2019]{1,2}ordine)?"
+    r"|heslo|geslo|parole|sandi|pswd)"
     r"|(?<=(?-i:[a-z]))(?-i:Pass|Pw|Pwd)"
 )
 """Words that mean other things too, or are a part of other words."""
@@ -56,7 +56,10 @@ ROLE = (
 NUMBER = r"(?:[ _.-]?[0-9]{1,2})?"
 """The same behind a short word."""
 
-PURPOSE = r"(?:[ ](?:\(|for|of|to|on|in|f\u00fcr|von|pour|de|para|di|da|voor|dla)[^\n:=]{1,60}?)?"
+PURPOSE = (
+    r"(?:[ ](?:\(|for|of|to|on|in|f\u00fcr|von|pour|de|para|di|da|voor|dla)"
+    r"(?:[^\n:=,;\"'`]|(?<=\w)'(?=\w)){1,60}?)??"
+)
 """What it is for: `password (temporary)`, `password for the wifi`."""
 
 ASSIGNED = (

@@ -5,20 +5,17 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry
 
 from lake.commit import Watch
-from lake.config import LakeSettings
 from lake.erasures import open_store
 from lake.ledger import Source
 from lake.retry import Retry
 from lake.tables import Lake
 from lake.writer import TableWriter
-from redact.keys import Keys
 from schemas.arrow import AUDIT, QUARANTINE, TABLES
 from schemas.errors import FatalError
 from schemas.provenance import RecordKind
@@ -29,37 +26,26 @@ from stream.buffer import TopicBuffer
 from stream.catch_up import CatchUp, TimeLimit
 from stream.client_errors import ClientErrors
 from stream.cluster import Cluster
-from stream.config import KafkaSettings, StreamSettings
 from stream.decode.decoder import Decoder
-from stream.decode.sources import SchemaSource
 from stream.epochs import EpochCheck
 from stream.erasures import Erasures
-from stream.events import Log
 from stream.failpoints import Step, parse
 from stream.flusher import Flusher, FlushSteps, Steps, another_topic
 from stream.flushes import Due, Flushes
 from stream.hold import Limits
-from stream.intake import Intake, Redacts, Seals
+from stream.intake import Intake
 from stream.kafka_client import admin_properties, make_consumer
 from stream.labelling.flush import LABELS, TABLE
 from stream.labelling.join import Labelling
 from stream.labelling.none import NoLabels
 from stream.labelling.observer import LabelObserver
 from stream.labelling.run import LabelParts, LabelSetup
-from stream.memory import (
-    Budget,
-    Gate,
-    calm_collector,
-    container_bytes,
-    resident_bytes,
-    short_of_memory,
-    use_steady_pool,
-)
+from stream.memory import Budget, Gate, calm_collector, resident_bytes, use_steady_pool
 from stream.metrics import Metrics
 from stream.observer import Observer
 from stream.pace import Pace
 from stream.probes import Probes
-from stream.stages import Stages
+from stream.setup import Setup
 from stream.starting import (
     first_answer,
     make_tables,
@@ -67,6 +53,7 @@ from stream.starting import (
     start_retry,
     stopped_in_order,
     tell_made,
+    tell_short_memory,
 )
 from stream.worker import Worker
 
@@ -74,39 +61,6 @@ TAKE_OVER_SECONDS = 120.0  # within a rebalance: below Kafka's max.poll.interval
 REVOKE_SECONDS = 20.0
 
 ResultT = TypeVar("ResultT")
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """Everything a worker is made of.
-
-    ``keys`` are all redaction keys that are known. ``port`` 0 serves no metrics; ``stop`` ends the
-    worker. ``refuse_other_keys`` raises UsageError if a key is not the one that the lake has of its
-    name.
-    """
-
-    kafka: KafkaSettings
-    stream: StreamSettings
-    lake: LakeSettings
-    redactor: Redacts
-    sealer: Seals
-    keys: Sequence[Keys]
-    schemas: SchemaSource
-    log: Log
-    version: str
-    policy: str
-    audited: bool
-    labels: LabelSetup | None
-    host: str
-    port: int
-    stop: threading.Event
-    stages: Stages
-    refuse_other_keys: Callable[[Lake], None] = lambda _lake: None
-
-    @property
-    def tables(self) -> Mapping[str, str]:
-        """Return the primary table of each topic."""
-        return {self.kafka.traces_topic: "traces", self.kafka.feedback_topic: "feedback"}
 
 
 def run_worker(setup: Setup, *, until_caught_up: bool, limit: TimeLimit | None = None) -> bool:
@@ -172,8 +126,7 @@ class _Assembly:
             resident_bytes() + self.setup.redactor.memory_bytes,
             joined=self.labels is not None,
         )
-        if told := short_of_memory(budget.ceiling, container_bytes()):
-            self.setup.log.warning("memory_short", detail=told)
+        tell_short_memory(budget.ceiling, self.setup.log)
         observer = self._observer(budget)
         self.metrics.begin(self.topics, [*self.setup.tables.values(), QUARANTINE])
         if self._first_answer("the lake", self.erasures.reload):

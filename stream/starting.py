@@ -20,7 +20,7 @@ from stream.cluster import Cluster
 from stream.config import KafkaSettings, StreamSettings
 from stream.events import Log
 from stream.kafka_client import admin_properties
-from stream.memory import Budget, resident_bytes
+from stream.memory import Budget, container_bytes, resident_bytes, short_of_memory
 from stream.observer import JOINING
 
 START_SECONDS = 20.0  # how long Kafka and the lake may take to answer for the first time
@@ -47,6 +47,12 @@ def check_outside(
     lake = Lake(settings)
     tell_made(first_answer(retry, "the lake", lambda: make_tables(lake, settings)), settings, log)
     Budget.plan(stream.memory_bytes, resident_bytes())
+
+
+def tell_short_memory(ceiling: int, log: Log) -> None:
+    """Log what is likely to go wrong with the limits of memory, if anything is."""
+    if told := short_of_memory(ceiling, container_bytes()):
+        log.warning("memory_short", detail=told)
 
 
 def make_tables(lake: Lake, settings: LakeSettings) -> list[str]:

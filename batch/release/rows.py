@@ -71,7 +71,8 @@ MEANING: Final[Mapping[str, str]] = {
     "split": "development or holdout; all rows of a conversation or user are on one side.",
     "stratum": "The stratum the row was drawn from; null where it was named.",
     "inclusion_probability": "Probability with which this trace was drawn; null unless sampled.",
-    "weight": "How many traces of the window the row stands for; null unless sampled.",
+    "weight": "How many traces the row stands for, of those that the release speaks for; null "
+    "unless sampled.",
     "near_duplicates": "Drawn traces that were left out as near-duplicates of this one.",
     "p_fail": "Probability that the answer was bad, by the label event in force.",
     "confidence": "The larger of p_fail and 1 - p_fail.",

@@ -199,6 +199,7 @@ def show(call: Call, *, release: str, sheet: bool) -> None:
         console.print(f"digest sha256:{one.digest}", soft_wrap=True)
         if MIXED in manifest:
             console.print(policies_text(manifest[MIXED]), soft_wrap=True)
+        show_population(console, manifest["population"])
         console.print(strata_table(manifest))
 
     marks = {"digest": f"sha256:{one.digest}", "withdrawn": one.withdrawn, "erased": gone}
@@ -339,6 +340,11 @@ def export(call: Call, *, release: str, target: str, out: Path, side: str) -> No
     verdict = _proved(shelf, one)
     rows = json_rows(read_rows(shelf.read(one, DATA)))
     chosen = [row for row in rows if side in {"all", row["split"]}]
+    if rows and not chosen:
+        raise UsageError(
+            f"{one.name}@{one.version} has no row on the side {side}: its spec has no "
+            "`holdout`, or one too small for its rows. Leave --side out for all rows."
+        )
     files = FORMATS[target](chosen, one.name, str(one.version))
     store = FolderStore(out)
     for path, data in files.items():

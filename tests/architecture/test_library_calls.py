@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "decisions" / "0017-what-libraries-say.md"
+PAGE = ROOT / "docs" / "decisions" / "0018-what-libraries-say.md"
 CALL = re.compile(
     r"\b_?(?:consumer|admin|producer|client|handle|DeltaTable)\.([a-z][a-z_0-9]+)(?:\(|,|\.)"
 )

@@ -19,6 +19,7 @@ from tests.servers.worker import settings
 NAMED = {"group.instance.id": "worker-1"}
 
 
+@pytest.mark.chaos
 def test_a_member_that_the_group_has_not_let_go_of_yet(
     other_kafka: Kafka, tmp_path: Path, start_worker: StartWorker
 ) -> None:

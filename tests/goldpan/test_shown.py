@@ -58,7 +58,10 @@ def test_every_console_is_a_plain_one() -> None:
 def test_a_folder_may_be_called_anything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The name of a lake's folder is no markup either."""
+    """The name of a lake's folder is no markup either; one with brackets is refused by its name."""
     monkeypatch.setenv("GOLDPAN_LAKE__URI", str(tmp_path / "lake[/]"))
+    assert run(["lake", "init"]) == 2
+    assert "lake[/]" in capsys.readouterr().err
+    monkeypatch.setenv("GOLDPAN_LAKE__URI", str(tmp_path / ":smile: {b}"))
     assert run(["lake", "init"]) == 0
-    assert "lake[/]" in capsys.readouterr().out
+    assert ":smile: {b}" in capsys.readouterr().out

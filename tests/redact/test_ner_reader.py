@@ -1,5 +1,6 @@
 """The tagger reads every text alike whatever stands beside it, and remembers within bounds."""
 
+from collections.abc import Sequence
 from random import Random
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goldpan.demo.traffic import shipped_conversations
-from redact.ner import words
+from redact.ner import windows, words
 from redact.ner.model_files import FOLDER
 from redact.ner.pieces import Pieces
 from redact.ner.tagger import Tagger, TaggerReader
@@ -163,3 +164,38 @@ def test_a_text_longer_than_the_memory_is_read_whole(
     expected = reader.names([text])
     monkeypatch.setattr(words, "_MOST_WORDS", 100)
     assert TaggerReader(tagger).names([text]) == expected
+
+
+def test_a_text_that_differs_by_a_word_is_read_around_it(tagger: Tagger) -> None:
+    """The rest is remembered, to the last bit; a forgotten word takes what is remembered along."""
+    random = Random(8)  # noqa: S311  # not for secrets
+    text = " ".join(random.choices([word for said, _ in PERSONS for word in said.split()], k=120))
+    texts = [text, text.replace(" the ", " Ingrid ", 1), f"{text} (again)", text]
+    reader = TaggerReader(tagger)
+    read: list[int] = []
+
+    def chances(parts: Sequence[Sequence[int]]) -> list[words.Floats]:
+        read.append(sum(map(len, parts)))
+        return reader._chances(parts)
+
+    numbers = reader._words.numbers(texts)
+    found = [reader._windows.rows([some], chances)[0] for some in numbers]
+    for one, some in zip(found, numbers, strict=True):
+        assert np.array_equal(one, reader._chances([some])[0])
+    assert read[0] == len(numbers[0])
+    assert len(read) == 3  # the last text is known
+    assert max(read[1:]) <= 4 * tagger.reach + 3 * 3
+
+
+def test_windows_are_forgotten_when_there_are_many_and_with_their_words(
+    tagger: Tagger, reader: TaggerReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The memory keeps its size, and names are those of a reader that remembers more."""
+    texts = _messages()[::9]
+    expected = reader.names(texts)
+    monkeypatch.setattr(windows, "_MOST_WINDOWS", 150)
+    monkeypatch.setattr(words, "_MOST_WORDS", 400)
+    small = TaggerReader(tagger)
+    assert [small.names([text])[0] for text in [*texts, *texts]] == [*expected, *expected]
+    assert len(small._windows._known) <= 150
+    assert len(small._windows._rows) == 150

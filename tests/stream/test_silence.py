@@ -97,9 +97,7 @@ def test_records_that_wait_for_the_registry_are_shown() -> None:
 
 
 @pytest.mark.parametrize(("answers", "silent"), [((True, True), 0.0), ((True, False), 5.0)])
-def test_silence_is_counted_from_the_last_answer(
-    answers: tuple[bool, bool], silent: float
-) -> None:
+def test_silence_is_counted_from_the_last_answer(answers: tuple[bool, bool], silent: float) -> None:
     """A question that is not answered says nothing new."""
     now = [0.0]
     said = iter(answers)

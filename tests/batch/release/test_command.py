@@ -9,6 +9,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+import yaml
 
 from goldpan.cli.main import run as run_command
 from lake.tables import Lake
@@ -105,6 +106,18 @@ def test_a_changed_byte_gives_exit_code_one(run: Run, place: Path) -> None:
     done = run("release", "export", "third", "--to", "jsonl", "--out", "e")
     assert done.returncode == 2
     assert "not as it was published" in done.stderr
+
+
+def test_a_side_that_has_no_row_is_refused(run: Run, place: Path) -> None:
+    """An export of nothing would pass every test that is made of it."""
+    spec = place / "sides.yaml"
+    asked = yaml.safe_load((place / "support.yaml").read_text())
+    spec.write_text(yaml.safe_dump(asked | {"name": "sides", "holdout": None}))
+    run("release", "build", str(spec))
+    done = run("release", "export", "sides", "--to", "jsonl", "--out", "s", "--side", "holdout")
+    assert done.returncode == 2
+    assert "no row on the side holdout" in done.stderr
+    assert not (place / "s").exists()
 
 
 def test_rows_that_were_erased_are_told_by_every_command(run: Run, place: Path) -> None:

@@ -1,0 +1,82 @@
+"""Cheap looks that go before the work: where they say no, the work finds nothing."""
+
+from random import Random
+
+import pytest
+import regex
+
+from redact.dialled import GluedPhoneRecogniser, is_dialled, most_dialled
+from redact.pairs import pairs, reader
+from redact.persons import PresentedRecogniser
+
+_NUMBERS = (
+    "2024-05-11T", "2024-05-11", "T06:00", "212", "555", "0187", "(212) ", "+1 ", "+49", ".", " ",
+    "-", "a", "x", "\u00e9", "/", ",", "415-555-0132", "030", "12 ", "(", ")", "+", "1999-12-31T",
+)  # fmt: skip
+_INTRODUCTIONS = (
+    "i'm", "this is", "hello", "hi", "met", "dear", "ol\u00e1", "thanks", "it is", "I'm", "THIS IS",
+    "hola:", "hi,", "cher", "i''m", "sofia", "Sofia", "Ana Lee", "max", "Max", "sorry", "D'Angelo",
+    "Jos\u00e9", "maria,", "Bob", "fine", "EAN 57", " ", ",", ": ", "\n", "_", "\"", "(", "\u017f",
+)  # fmt: skip
+_PAIRS = (
+    "email", "Name", ":", ": ", "=", "12:30", "a@b.de", "'", '"', ",", ";", "\n", "|", "(", ")",
+    "values", "INSERT INTO t", "  ", " - ", "--", "...", "\t", "<b>", "</b>", "{", "}", "\uff1a",
+    "x", "7", " ", "\u2014", "\u2502",
+)  # fmt: skip
+
+
+def _mixed(random: Random, parts: tuple[str, ...], most: int = 9) -> str:
+    pieces = (
+        random.choice(parts) + random.choice(["", " "]) for _ in range(random.randrange(most))
+    )
+    return "".join(pieces)
+
+
+@pytest.mark.parametrize("recogniser", [GluedPhoneRecogniser(("US", "DE")), PresentedRecogniser()])
+def test_a_recogniser_finds_nothing_where_it_says_that_nothing_stands(
+    recogniser: GluedPhoneRecogniser | PresentedRecogniser,
+) -> None:
+    """Numbers that touch a letter, and names after `I'm` and the like."""
+    random = Random(3)  # noqa: S311  # not for secrets
+    parts = _NUMBERS if isinstance(recogniser, GluedPhoneRecogniser) else _INTRODUCTIONS
+    found = quiet = 0
+    for _ in range(4_000):
+        text = _mixed(random, parts)
+        matches = (m for p in recogniser.patterns for m in regex.finditer(p.regex, text))
+        if isinstance(recogniser, GluedPhoneRecogniser):
+            counts = any(list(recogniser.judge(text, match)) for match in matches)
+        else:
+            counts = any(not recogniser.invalidate_result(match[0]) for match in matches)
+        assert recogniser.may_stand(text) or not counts, text
+        found += counts
+        quiet += not recogniser.may_stand(text)
+    assert found > 50
+    assert quiet > 500
+
+
+def test_no_part_of_a_number_that_one_dials_has_more_digits_than_said() -> None:
+    """Whatever part of a candidate is tried, in any region."""
+    random = Random(4)  # noqa: S311  # not for secrets
+    for _ in range(1_500):
+        text = "".join(random.choice("01234567890019 -./") for _ in range(random.randrange(1, 17)))
+        most = most_dialled(text)
+        for start in range(len(text)):
+            for end in range(start + 1, len(text) + 1):
+                digits = sum(map(str.isdigit, text[start:end]))
+                if digits > most and text[start].isdigit() and text[end - 1].isdigit():
+                    assert not is_dialled(text, start, end), (text, text[start:end])
+    assert most_dialled("3473") == 0
+    assert most_dialled("024-1-17") == 3
+    assert most_dialled("(212) 555 0187") == len("(212) 555 0187")
+
+
+def test_keys_are_found_alike_without_the_look_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text in which no key can stand is not read for keys; all others are."""
+    random = Random(6)  # noqa: S311  # not for secrets
+    texts = [_mixed(random, _PAIRS, 14) for _ in range(3_000)]
+    texts.append("insert into t (email) values ('a@b.de')")
+    found = [pairs(text) for text in texts]
+    monkeypatch.setattr(reader, "_may_hold", lambda _: True)
+    assert found == [pairs(text) for text in texts]
+    assert sum(map(bool, found)) > 100
+    assert not pairs("2026-05-11T08:00:00")
