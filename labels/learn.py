@@ -234,7 +234,11 @@ def _held_out(
     found = []
     for fold in range(FOLDS):
         rest = [item for item in reviewed if _fold(item.trace_id) != fold]
-        scales = Scales(policy, calibrated(policy, rest, population, version=0)) if rest else Scales(policy)
+        scales = (
+            Scales(policy, calibrated(policy, rest, population, version=0))
+            if rest
+            else Scales(policy)
+        )
         found += [
             Judged(predicted(scales, item.pattern), item.failed, weight)
             for item, weight in zip(reviewed, weights, strict=True)
