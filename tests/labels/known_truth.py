@@ -8,7 +8,9 @@ held against that: no luck of who happened to fail is left in the error. The wor
   the truth), edits and escalations, as in ``simulation``;
 - ``as said``: every signal fires as often as the preset says;
 - ``noisy``: signals fire twice as often where they should not;
-- ``quiet``: they fire half as often where they should.
+- ``quiet``: they fire half as often where they should;
+- ``sharp``: half as often again where they should, and half as often where they should not. Nearly
+  always right, they are better taken at their word: the limit of what priors can promise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,6 +55,8 @@ def world(name: str, policy: Policy) -> Rates:
             wrong = min(2 * wrong, 0.7 * right)
         elif name == "quiet":
             right = max(right / 2, 1.2 * wrong)
+        elif name == "sharp":
+            right, wrong = min(1.5 * right, 0.6), wrong / 2
         found[signal] = (right, wrong) if rule.points_to == "fail" else (wrong, right)
     return found
 
