@@ -101,6 +101,7 @@ def verify(  # noqa: PLR0913 - one argument an option
     if not deep and (since is not None or sample is not None):
         raise UsageError("--since and --sample choose files to hash: they need --deep.")
     lake, known = Lake(call.settings.lake), load_known_keys(call.settings.redact)
+    wiring.refuse_older_lake(call.settings)
     was = heads.read(before, known) if before else None
     asked = held.ask(call.settings) if kafka else None
     with progress(call) as shown:
