@@ -33,7 +33,8 @@ def reconciler(settings: Settings) -> Reconciler:
 
 def calibrator(settings: Settings) -> Calibrator:
     """Return what learns a calibration."""
-    return Calibrator(Lake(settings.lake), open_policy(settings.labels), means())
+    lake = Lake(settings.lake)
+    return Calibrator(lake, open_policy(settings.labels, lake.location), means())
 
 
 def window(settings: Settings) -> int | None:
@@ -45,7 +46,7 @@ def window(settings: Settings) -> int | None:
 def desk(settings: Settings, lake: Lake) -> Desk:
     """Return the desk of the review queue; UsageError if the key is not the lake's of that name."""
     wiring.refuse_other_keys(settings, lake)
-    return Desk(lake, open_policy(settings.labels), means())
+    return Desk(lake, open_policy(settings.labels, lake.location), means())
 
 
 def pseudonym(settings: RedactSettings, reviewer: str) -> str:

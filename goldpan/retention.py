@@ -61,7 +61,9 @@ def plan(settings: Settings, path: Path | None) -> Plan:
     found = load_plan(chosen)
     if not settings.labels.off:
         days = settings.labels.window_days
-        found.check_window(open_policy(settings.labels).window_days if days is None else days)
+        if days is None:
+            days = open_policy(settings.labels, Lake(settings.lake).location).window_days
+        found.check_window(days)
     return found
 
 

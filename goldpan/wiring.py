@@ -23,6 +23,7 @@ from goldpan import keys
 from goldpan.settings import Settings, TracingSettings
 from labels.evidence import Scales
 from labels.policy import MICROS_PER_DAY
+from labels.policy import load_policy as load_label_policy
 from lake import clock
 from lake.copies import refuse_older
 from lake.erasures import open_store
@@ -178,11 +179,12 @@ def label_setup(settings: Settings) -> LabelSetup | None:
             f"GOLDPAN_LABELS__TOPIC: {settings.labels.topic} is a topic that is read; label events "
             "must go to one of their own."
         )
-    policy, days = open_policy(settings.labels), settings.labels.window_days
+    load_label_policy(settings.labels.policy)  # a mistake in it ends the worker before any lake
+    days = settings.labels.window_days
 
     def scales() -> Scales:
         location = Lake(settings.lake).location
-        register(location.files(POLICIES), policy)
+        register(location.files(POLICIES), open_policy(settings.labels, location))
         return open_scales(settings.labels, location)
 
     window = None if days is None else int(days * MICROS_PER_DAY)

@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import Field
 
 from labels.policy import Policy
+from labels.readings import REVIEW_READINGS
 from labels.rules import Prior
 from schemas.documents import Part, checked
 from schemas.errors import UsageError
@@ -69,7 +70,11 @@ class SignalEstimate(Part):
 
 
 class Calibration(Part):
-    """One version of a calibration. ``policy`` is the hash of the policy it belongs to."""
+    """One version of a calibration. ``policy`` is the hash of the policy it belongs to.
+
+    ``covariance`` is that of base and weights as they were fitted, in the order of `labels.start`;
+    None in calibrations of versions that did not keep it.
+    """
 
     version: int = Field(ge=0, le=1023)
     policy: str
@@ -77,12 +82,15 @@ class Calibration(Part):
     signals: dict[str, SignalEstimate]
     slope: float = Field(default=1.0, gt=0, le=10)
     intercept: float = Field(default=0.0, ge=-10, le=10)
+    covariance: list[list[float]] | None = None
     diagnostics: dict[str, Any] = Field(default={})
 
     @cached_property
     def hash(self) -> str:
         """16 hex digits that name what this calibration says, whatever its diagnostics."""
         document = self.model_dump(mode="json", exclude={"diagnostics"})
+        if self.covariance is None:  # calibrations that were learnt without one keep their names
+            del document["covariance"]
         encoded = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
         return hashlib.sha256(encoded).hexdigest()[:16]
 
@@ -134,3 +142,11 @@ def refuse_other_policy(policy: Policy, calibration: Calibration) -> None:
         )
     if calibration.signals.keys() != policy.signals.keys():
         raise UsageError(f"calibration {calibration.version} has not the signals of its policy.")
+    if (rows := calibration.covariance) is not None:
+        reviews = sum(policy.reading_of(name) in REVIEW_READINGS for name in policy.signals)
+        size = 1 + len(policy.signals) - reviews
+        if [len(row) for row in rows] != [size] * size:
+            raise UsageError(
+                f"calibration {calibration.version}: `covariance` must have {size} rows of {size} "
+                "numbers: one for the base and one for each signal but those of reviews."
+            )

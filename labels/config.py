@@ -14,8 +14,8 @@ class LabelSettings(SettingsGroup):
     policy: str = Field(
         default="chat_support",
         min_length=1,
-        description="A preset (chat_support, rag, agent), the path of a label policy, or `off`: "
-        "the worker writes no labels.",
+        description="A preset (chat_support, rag, agent; `agent@2` for one version of it), the "
+        "path of a label policy, or `off`: the worker writes no labels.",
     )
     calibration: str | None = Field(
         default=None,

@@ -67,6 +67,8 @@ def decide(
         revision=revision_of(signals, scales, trace_known=seen is not None),
         label=label,
         p_fail=weighed.p_fail,
+        p_fail_low=weighed.range.low if weighed.range is not None else None,
+        p_fail_high=weighed.range.high if weighed.range is not None else None,
         evidence=list(weighed.items),
         expected_response=expected,
         route=_route(label, drawn=drawn) if opened else "auto",

@@ -15,6 +15,7 @@ from labels.calibration import Calibration, prior_calibration, refuse_other_poli
 from labels.policy import Policy
 from labels.readings import ABSENCE_READINGS, SILENCE
 from labels.signals import Signal
+from labels.sureness import Range, Sureness
 from schemas.records import Evidence
 
 _DIGITS = 9
@@ -28,11 +29,15 @@ OTHERS = "others"
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """What the evidence comes to: ``p_fail`` is 1 / (1 + exp(-(base + sum of the weights)))."""
+    """What the evidence comes to: ``p_fail`` is 1 / (1 + exp(-(base + sum of the weights))).
+
+    ``range`` is the interval that it lies in, None where the calibration says nothing of it.
+    """
 
     base: float
     items: tuple[Evidence, ...]
     p_fail: float
+    range: Range | None
 
 
 class Scales:
@@ -48,6 +53,7 @@ class Scales:
         slope, intercept = self.calibration.slope, self.calibration.intercept
         self.base = round(intercept + slope * math.log(rate / (1 - rate)), _DIGITS)
         self._slope = slope
+        self._sureness = Sureness(policy, self.calibration)
         self._caps = {
             name: policy.groups[rule.group].cap if rule.group else abs(self.weights[name])
             for name, rule in policy.signals.items()
@@ -65,7 +71,8 @@ class Scales:
                 sums[self._group(signal.name)] += self.weights[signal.name]
         items = _listed([self._item(signal, sums) for signal in signals])
         total = math.fsum([self.base, *(item.weight for item in items)])
-        return Weighed(self.base, items, round(probability(total), _DIGITS))
+        within = self._sureness.range(total, self._shares(signals, sums))
+        return Weighed(self.base, items, round(probability(total), _DIGITS), within)
 
     def opens(self, signals: Sequence[Signal]) -> bool:
         """Tell whether one of the signals is enough for a label event, taken back or not."""
@@ -81,9 +88,21 @@ class Scales:
     def _share(self, signal: Signal, sums: Mapping[str, float]) -> float:
         if not signal.counts or signal.name is None:
             return 0.0
-        total, cap = abs(sums[self._group(signal.name)]), self._caps[signal.name]
-        cut = cap / total if total > cap else 1.0
-        return round(self._slope * cut * self.weights[signal.name], _DIGITS)
+        return round(
+            self._slope * self._cut(signal.name, sums) * self.weights[signal.name], _DIGITS
+        )
+
+    def _shares(self, signals: Sequence[Signal], sums: Mapping[str, float]) -> Mapping[str, float]:
+        """Return how much of the weight of each signal counts."""
+        shares: dict[str, float] = defaultdict(float)
+        for signal in signals:
+            if signal.counts and signal.name is not None:
+                shares[signal.name] += self._cut(signal.name, sums)
+        return shares
+
+    def _cut(self, name: str, sums: Mapping[str, float]) -> float:
+        total, cap = abs(sums[self._group(name)]), self._caps[name]
+        return cap / total if total > cap else 1.0
 
     def _group(self, name: str) -> str:
         return self.policy.signals[name].group or f"={name}"

@@ -28,6 +28,7 @@ _BASE_SPREAD: Final = 1.0
 """How far the failure rate of traces without signals may be from that of all, in log-odds."""
 _STEPS: Final = 100
 _DRAWS: Final = 2_000
+_NEAR: Final = 1e-9
 
 
 class Seen(NamedTuple):
@@ -43,12 +44,25 @@ class Start:
     """What is believed before any review.
 
     ``weights`` are those of the policy, in log-odds of fail; ``base`` is the log-odds of its base
-    rate, and ``spread`` their standard deviation.
+    rate, and ``spread`` their standard deviation. Without ``reviewers``, they never err.
     """
 
     base: float
     spread: float
     weights: Mapping[str, float]
+    reviewers: "Reviewers | None" = None
+
+
+class Reviewers(NamedTuple):
+    """How far reviewers are believed, in log-odds, each with its standard deviation.
+
+    ``sensitivity``: how often they call a bad answer bad, ``specificity``: a good one good.
+    """
+
+    sensitivity: float
+    sensitivity_spread: float
+    specificity: float
+    specificity_spread: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +107,13 @@ def fit(start: Start, seen: Sequence[Seen]) -> Fit:
     reviews = np.array([one.reviews for one in seen], float)
     failed = np.array([one.failed for one in seen], float)
     spread = start.spread**2 + _BASE_SPREAD**2
+    judges = start.reviewers
+    centres = [judges.sensitivity, judges.specificity] if judges else []
+    spreads = [judges.sensitivity_spread, judges.specificity_spread] if judges else []
     fits = [
-        _newton(
-            np.concatenate([[start.base], factor * centre]),
-            1 / np.array([spread, *[deviation**2] * len(centre)]),
+        _mode(
+            np.concatenate([[start.base], factor * centre, centres]),
+            1 / np.array([spread, *[deviation**2] * len(centre), *(s**2 for s in spreads)]),
             rows,
             reviews,
             failed,
@@ -107,7 +124,8 @@ def fit(start: Start, seen: Sequence[Seen]) -> Fit:
     share = np.exp(evidence - evidence.max())
     share /= share.sum()
     mean: Array = sum(
-        (s * one.mean for s, one in zip(share, fits, strict=True)), np.zeros(len(signals) + 1)
+        (s * one.mean for s, one in zip(share, fits, strict=True)),
+        np.zeros(len(signals) + 1),
     )
     covariance: Array = sum(
         (
@@ -129,25 +147,52 @@ class _Mode(NamedTuple):
         return self._replace(evidence=self.evidence + by)
 
 
-def _newton(prior: Array, precision: Array, rows: Array, reviews: Array, failed: Array) -> _Mode:
+def _mode(prior: Array, precision: Array, rows: Array, reviews: Array, failed: Array) -> _Mode:
     """Return the mode of the posterior, the covariance there, and the log of the evidence.
 
-    ``precision`` is that of each parameter before the reviews.
+    ``precision`` is that of each parameter before the reviews. Found by Fisher's scoring; base and
+    weights come first, and those of the reviewers, if there are any, are integrated out.
     """
-    at = prior.copy()
+    kept, at = rows.shape[1], prior.copy()
+
+    def worth(point: Array) -> float:
+        """Return the log of the posterior, but for a constant."""
+        said, _ = _said(point, rows)
+        likelihood = failed @ np.log(said) + (reviews - failed) @ np.log(1 - said)
+        return float(likelihood - precision @ (point - prior) ** 2 / 2)
+
+    here = worth(at)
     for _ in range(_STEPS):
-        p = _logistic(rows @ at)
-        slope = rows.T @ (failed - reviews * p) - precision * (at - prior)
-        curvature = (rows * (reviews * p * (1 - p))[:, None]).T @ rows + np.diag(precision)
+        said, slopes = _said(at, rows)
+        chance = said * (1 - said)
+        slope = slopes.T @ ((failed - reviews * said) / chance) - precision * (at - prior)
+        curvature = (slopes * (reviews / chance)[:, None]).T @ slopes + np.diag(precision)
         step = np.clip(np.linalg.solve(curvature, slope), -2, 2)
-        at = at + step
-        if np.abs(step).sum() < 1e-10:
+        there = worth(at + step)
+        while there < here and np.abs(step).sum() >= _NEAR:  # too far: where few fail, it may be
+            step = step / 2
+            there = worth(at + step)
+        if np.abs(step).sum() < _NEAR:
             break
-    p = np.clip(_logistic(rows @ at), 1e-12, 1 - 1e-12)
-    likelihood = float(failed @ np.log(p) + (reviews - failed) @ np.log(1 - p))
-    distance = float(precision @ (at - prior) ** 2)
+        at, here = at + step, there
     volume = float(np.log(precision).sum()) - _log_determinant(curvature)
-    return _Mode(at, np.linalg.inv(curvature), likelihood - distance / 2 + volume / 2)
+    covariance = np.linalg.inv(curvature)[:kept, :kept]
+    return _Mode(at[:kept], covariance, here + volume / 2)
+
+
+def _said(at: Array, rows: Array) -> tuple[Array, Array]:
+    """Return how often reviewers say fail of each row, and the slopes of that by each parameter."""
+    kept = rows.shape[1]
+    bad = np.clip(_logistic(rows @ at[:kept]), _NEAR, 1 - _NEAR)
+    if len(at) == kept:
+        return bad, rows * (bad * (1 - bad))[:, None]
+    sensitivity, specificity = _logistic(at[kept:])
+    said = bad * sensitivity + (1 - bad) * (1 - specificity)
+    by_answer = rows * ((sensitivity + specificity - 1) * bad * (1 - bad))[:, None]
+    by_sensitivity = bad * sensitivity * (1 - sensitivity)
+    by_specificity = -(1 - bad) * specificity * (1 - specificity)
+    slopes = np.column_stack([by_answer, by_sensitivity, by_specificity])
+    return np.clip(said, _NEAR, 1 - _NEAR), slopes
 
 
 def _design(patterns: Sequence[frozenset[str]], signals: Sequence[str]) -> Array:

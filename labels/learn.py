@@ -15,14 +15,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from labels.calibration import Calibration, Estimate, SignalEstimate, prior_calibration
+from labels.calibration import Calibration, Estimate, SignalEstimate
 from labels.diagnostics import Judged, brier, calibration_error, error_by_chance, reliability
 from labels.estimates import Audited, failure_rate, kish
 from labels.evidence import Scales
-from labels.fit import Fit, Seen, Start, fit, spread_of
+from labels.fit import Fit, Seen, fit
 from labels.policy import Policy
 from labels.readings import REVIEW_READINGS
 from labels.signals import Signal
+from labels.start import log_odds, start_of
 from schemas.errors import UsageError
 from schemas.records import LabelEvent
 
@@ -30,7 +31,6 @@ Pattern = frozenset[str]
 """The signals of the policy that count for a trace, those of reviews left out."""
 
 FOLDS = 5
-LEAST_REVIEWS = 20
 
 
 class Reviewed(NamedTuple):
@@ -77,11 +77,12 @@ def learn(
     """Return a new calibration with its diagnostics; nothing uses it until it is chosen.
 
     ``population`` counts the traces with each pattern, the empty one included: those without a
-    label event too. Raises UsageError if there are fewer than ``LEAST_REVIEWS`` reviews, or none of
-    a good or of a bad answer, or if no audited one is among them: then nothing can be learnt.
+    label event too. One review of the audit is enough to begin with: what few reviews cannot tell
+    stays as the policy has it, and the intervals of the labels stay wide. Raises UsageError if no
+    audited one is among them: then nothing can be learnt.
     """
     _refuse_too_little(reviewed)
-    learnt = _fit(policy, reviewed, population, version)
+    learnt = calibrated(policy, reviewed, population, version=version)
     return learnt.model_copy(
         update={"diagnostics": _diagnostics(policy, learnt, reviewed, population)}
     )
@@ -93,12 +94,14 @@ def predicted(scales: Scales, pattern: Pattern) -> float:
     return scales.weigh(signals).p_fail
 
 
-def _fit(
+def calibrated(
     policy: Policy,
     reviewed: Sequence[Reviewed],
     population: Mapping[Pattern, int],
+    *,
     version: int,
 ) -> Calibration:
+    """Return what `learn` does, without diagnostics, and from reviews of any kind."""
     weights = _weights(reviewed, population)
     base_rate = _base_rate(policy, reviewed, weights)
     together = fitted(policy, reviewed)
@@ -113,23 +116,19 @@ def _fit(
             for name in policy.signals
         },
         # So that a trace without signals has the probability that was fitted for it.
-        intercept=round(min(max(together.base - _log_odds(base_rate.mean), -10.0), 10.0), 9),
+        intercept=round(min(max(together.base - log_odds(base_rate.mean), -10.0), 10.0), 9),
+        covariance=[[round(number, 9) for number in row] for row in together.covariance.tolist()],
     )
 
 
 def fitted(policy: Policy, reviewed: Sequence[Reviewed]) -> Fit:
     """Return the fit of all signals of the policy together, those of reviews left out."""
-    prior = prior_calibration(policy).weights(policy)
-    rate = policy.base_rate
-    start = Start(
-        base=_log_odds(rate.mean),
-        spread=spread_of(rate.mean, rate.strength),
-        weights={n: w for n, w in prior.items() if policy.reading_of(n) not in REVIEW_READINGS},
-    )
     counts = Counter(item.pattern for item in reviewed)
     failed = Counter(item.pattern for item in reviewed if item.failed)
     ordered = sorted(counts, key=sorted)
-    return fit(start, [Seen(pattern, counts[pattern], failed[pattern]) for pattern in ordered])
+    return fit(
+        start_of(policy), [Seen(pattern, counts[pattern], failed[pattern]) for pattern in ordered]
+    )
 
 
 def _towards(policy: Policy, name: str, together: Fit) -> float | None:
@@ -235,7 +234,11 @@ def _held_out(
     found = []
     for fold in range(FOLDS):
         rest = [item for item in reviewed if _fold(item.trace_id) != fold]
-        scales = Scales(policy, _fit(policy, rest, population, 0)) if rest else Scales(policy)
+        scales = (
+            Scales(policy, calibrated(policy, rest, population, version=0))
+            if rest
+            else Scales(policy)
+        )
         found += [
             Judged(predicted(scales, item.pattern), item.failed, weight)
             for item, weight in zip(reviewed, weights, strict=True)
@@ -248,18 +251,7 @@ def _fold(trace_id: str) -> int:
     return blake2b(trace_id.encode("utf-8", "surrogatepass"), digest_size=1).digest()[0] % FOLDS
 
 
-def _log_odds(p: float) -> float:
-    p = min(max(p, 1e-9), 1 - 1e-9)
-    return math.log(p / (1 - p))
-
-
 def _refuse_too_little(reviewed: Sequence[Reviewed]) -> None:
-    if len(reviewed) < LEAST_REVIEWS:
-        raise UsageError(
-            f"{len(reviewed)} reviews are too few to calibrate with: {LEAST_REVIEWS} are the least."
-        )
-    if len({item.failed for item in reviewed}) < 2:
-        raise UsageError("all reviews say the same: calibration needs good and bad answers.")
     if all(item.audit_probability is None for item in reviewed):
         raise UsageError(
             "no review is of the random audit: those of uncertain answers alone are no fair sample."

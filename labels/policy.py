@@ -7,7 +7,8 @@ moves. Every label event names the policy by name, version and hash.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -42,6 +43,11 @@ from schemas.documents import Part, checked, laid_over, read_mapping
 from schemas.errors import UsageError
 
 PRESETS = ("chat_support", "rag", "agent")
+OLDER_PRESETS = 1
+"""So many older versions of each preset are kept, named `agent@1` and so on.
+
+A lake that was labelled by one stays with it: its labels and calibrations belong to that version.
+"""
 ENGINE = "1"
 """Goes into every policy's hash: raised when the same policy decides otherwise than before."""
 
@@ -152,21 +158,32 @@ class Policy(Part):
 
 
 def load_policy(source: str) -> Policy:
-    """Load a preset by name, or a file by path.
+    """Load a preset by name (`agent`, or `agent@1` for that version of it), or a file by path.
 
     Raises:
         UsageError: there is no such preset or file, or it is wrong; with the line and the reason.
     """
-    if source in PRESETS:
-        return parse_policy(_preset(source), source)
-    try:
-        text = Path(source).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError):
-        raise UsageError(
-            f"The label policy {source!r} is neither a preset ({', '.join(PRESETS)}) nor a file "
-            "that can be read."
-        ) from None
-    return parse_policy(text, source)
+    return load_policies(source)[0]
+
+
+def load_policies(source: str) -> Sequence[Policy]:
+    """Return what a preset or a file says, over each version of the preset, the newest first.
+
+    Only one if a version of the preset is named, or if no preset is. Raises UsageError as
+    `load_policy` does.
+    """
+    base, _, version = source.partition("@")
+    if base in PRESETS:
+        text = f"extends: {base if not version else source}\n"
+    else:
+        try:
+            text = Path(source).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError, ValueError):
+            raise UsageError(
+                f"The label policy {source!r} is neither a preset ({', '.join(PRESETS)}) nor a "
+                "file that can be read."
+            ) from None
+    return parse_policies(text, source)
 
 
 def parse_policy(text: str, name: str) -> Policy:
@@ -175,13 +192,45 @@ def parse_policy(text: str, name: str) -> Policy:
     Raises:
         UsageError: with the line and the reason.
     """
+    return parse_policies(text, name)[0]
+
+
+def parse_policies(text: str, name: str) -> Sequence[Policy]:
+    """Return the policy over each version of the preset that it extends, the newest first."""
     tree, document = read_mapping(text, name)
-    if (base := document.pop("extends", None)) is not None:
-        if base not in PRESETS:
-            raise UsageError(f"{name}: extends: must be one of {', '.join(PRESETS)}.")
-        document = laid_over(read_mapping(_preset(base), base)[1], document)
-    _refuse_empty_names(document, name)
-    return checked(Policy, document, tree, name)
+    newest, *older = _versions(document.pop("extends", None), name)
+
+    def over(base: str) -> Policy:
+        whole = laid_over(read_mapping(_preset(base), base)[1], document) if base else document
+        _refuse_empty_names(whole, name)
+        return checked(Policy, whole, tree, name)
+
+    found = [over(newest)]
+    for base in older:
+        with suppress(UsageError):  # written for the newest: over an older one it says nothing
+            found.append(over(base))
+    return found
+
+
+def _versions(base: Any, name: str) -> Sequence[str]:
+    """Return the files of a preset, the newest version first; one without a name for none."""
+    if base is None:
+        return [""]
+    files = {each: [each, *_older(each)] for each in PRESETS}
+    newest = OLDER_PRESETS + 1
+    for each in PRESETS:
+        files[f"{each}@{newest}"] = [each]
+        files |= {f"{each}@{v}": [f"{each}-{v}"] for v in range(1, newest)}
+    if isinstance(base, str) and base in files:
+        return files[base]
+    raise UsageError(
+        f"{name}: extends: must be one of {', '.join(PRESETS)}, each with @1 to @{newest} behind "
+        "it if one version of it is meant."
+    )
+
+
+def _older(preset: str) -> Sequence[str]:
+    return [f"{preset}-{version}" for version in range(OLDER_PRESETS, 0, -1)]
 
 
 def _preset(name: str) -> str:

@@ -173,3 +173,5 @@ class LabelEvent(Record, kw_only=True):
     turnaround_ms: Count | None = None
     app: str | None = None
     segments: dict[str, str] = {}
+    p_fail_low: Probability | None = None
+    p_fail_high: Probability | None = None

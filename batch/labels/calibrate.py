@@ -60,7 +60,7 @@ class Calibrator:
     ) -> Calibration:
         """Return the next version, not published yet; ``window`` in microseconds.
 
-        Raises UsageError if there are too few reviews, or of one kind only (`labels.learn.learn`).
+        Raises UsageError if no audited trace has been reviewed (`labels.learn.learn`).
         """
         now, retry = checked_clock(self._means.now_us()), self._means.retry
         tables = (self._reviews, self._feedback, self._traces)

@@ -26,6 +26,11 @@ def register(store: ObjectStore, policy: Policy) -> None:
         _refuse(store, policy)
 
 
+def is_registered(store: ObjectStore, policy: Policy) -> bool:
+    """Tell whether the version of a policy stands for this policy in the lake."""
+    return store.size(_path(policy)) is not None and store.get(_path(policy)) == _document(policy)
+
+
 def refuse_changed(store: ObjectStore, policy: Policy) -> None:
     """Raise UsageError as `register` does, and write nothing."""
     if store.size(_path(policy)) is not None and store.get(_path(policy)) != _document(policy):

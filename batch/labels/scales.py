@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from batch.labels import calibrations
+from batch.labels import calibrations, policies
 from labels.calibration import Calibration, parse_calibration
 from labels.config import LabelSettings
 from labels.evidence import Scales
-from labels.policy import Policy, load_policy
+from labels.policy import Policy, load_policies
 from lake.location import Location
 from schemas.errors import UsageError
 
@@ -17,17 +17,25 @@ def open_scales(settings: LabelSettings, location: Location) -> Scales:
     Raises:
         UsageError: one of them is missing or wrong, they do not belong together, or labels are off.
     """
-    policy = open_policy(settings)
+    policy = open_policy(settings, location)
     return Scales(policy, _calibration(settings, location, policy))
 
 
-def open_policy(settings: LabelSettings) -> Policy:
-    """Load the policy; UsageError if it is wrong, or `off`."""
+def open_policy(settings: LabelSettings, location: Location) -> Policy:
+    """Load the policy; of a preset the version that the lake was labelled by, else the newest.
+
+    Raises:
+        UsageError: it is wrong, or `off`.
+    """
     if settings.off:
         raise UsageError(
             "GOLDPAN_LABELS__POLICY is off: name a preset or a file, by which labels are decided."
         )
-    return load_policy(settings.policy)
+    found = load_policies(settings.policy)
+    if len(found) == 1:
+        return found[0]
+    store = location.files(policies.FOLDER)
+    return next((policy for policy in found if policies.is_registered(store, policy)), found[0])
 
 
 def _calibration(settings: LabelSettings, location: Location, policy: Policy) -> Calibration | None:

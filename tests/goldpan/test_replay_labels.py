@@ -19,7 +19,7 @@ from tests.servers.worker import Worker, run_goldpan, settings
 PAGE = (ROOT / "docs/replay.md").read_text(encoding="utf-8")
 DAYS = "--days=2026-09-20..2026-09-24"
 REPLAY = ("stream", "replay", "--topic=llm.traces", "--labels-only")
-POLICY = "extends: chat_support\nname: mine\nversion: 2\nbase_rate: {mean: 0.01}\n"
+POLICY = "extends: chat_support\nname: mine\nversion: 3\nbase_rate: {mean: 0.01}\n"
 
 
 @pytest.fixture

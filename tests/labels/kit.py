@@ -25,7 +25,7 @@ NOW = START + 30 * DAY
 TRACE, FEEDBACK = RecordKind.TRACE, RecordKind.FEEDBACK
 
 POLICY = """
-extends: agent
+extends: agent@1
 name: test
 audit: {rate: 0.3, seed: a-test}
 retry_seconds: 60

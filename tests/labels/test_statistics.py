@@ -28,7 +28,7 @@ from labels.policy import Policy, parse_policy
 from schemas.errors import UsageError
 from tests.labels.simulation import decided, judged, play, population, reviews, truths
 
-POLICY = parse_policy("extends: agent\nname: simulated\naudit: {rate: 0.08}\n", "simulated")
+POLICY = parse_policy("extends: agent@1\nname: simulated\naudit: {rate: 0.08}\n", "simulated")
 SEEDS = 20
 REVIEWS = 200
 
@@ -194,17 +194,10 @@ def test_the_estimate_weighs_by_the_draw() -> None:
         failure_rate([Audited(True, 0.0)])
 
 
-@pytest.mark.parametrize(
-    ("reviewed", "said"),
-    [
-        ([Reviewed("t", True, frozenset(), 0.1)] * 5, "too few"),
-        ([Reviewed("t", True, frozenset(), 0.1)] * 30, "all reviews say the same"),
-        ([Reviewed("t", i % 2 == 0, frozenset(), None) for i in range(30)], "random audit"),
-    ],
-)
-def test_what_cannot_be_learnt_from_is_refused(reviewed: list[Reviewed], said: str) -> None:
-    """Too few reviews, one-sided ones, or none of the audit make no calibration."""
-    with pytest.raises(UsageError, match=said):
+def test_reviews_of_uncertain_answers_alone_teach_nothing() -> None:
+    """Without any of the audit there is no calibration."""
+    reviewed = [Reviewed("t", i % 2 == 0, frozenset(), None) for i in range(30)]
+    with pytest.raises(UsageError, match="random audit"):
         learn(POLICY, reviewed, {frozenset(): 100}, version=1)
 
 

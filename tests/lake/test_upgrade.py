@@ -20,7 +20,11 @@ from tests.batch.kit import put
 from tests.labels.kit import trace
 from tests.lake.kit import patience
 
-NEW = {"traces": ("app_version", "cost_usd"), "feedback": ("comment",)}
+NEW = {
+    "traces": ("app_version", "cost_usd"),
+    "feedback": ("comment",),
+    "labels": ("p_fail_low", "p_fail_high"),
+}
 """What an older version did not have, here."""
 
 
