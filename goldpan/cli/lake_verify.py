@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from schemas.arrow import PRIMARY_TABLES
 from schemas.errors import FatalError, UsageError
 
 _TIME: Final = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"])
+_AHEAD: Final = timedelta(minutes=5)  # of this clock, another's may be
 _SHOWN: Final = 3
 _EPOCHS: Final = 4  # of a partition, the newest ones; --json has all
 
@@ -100,6 +101,8 @@ def verify(  # noqa: PLR0913 - one argument an option
     """
     if not deep and (since is not None or sample is not None):
         raise UsageError("--since and --sample choose files to hash: they need --deep.")
+    if since is not None and since.replace(tzinfo=UTC) > datetime.now(UTC) + _AHEAD:
+        raise UsageError("--since lies in the future: no file would be hashed. Times are in UTC.")
     lake, known = Lake(call.settings.lake), load_known_keys(call.settings.redact)
     was = heads.read(before, known) if before else None
     asked = held.ask(call.settings) if kafka else None

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,9 +117,12 @@ def test_a_head_under_another_key(
         ["--sample", "5"],
         ["--deep", "--sample", "0"],
         ["--deep", "--since", "yesterday"],
+        ["--deep", "--since", "9999-12-31"],
         ["--head", "none.json"],
         ["--head", "empty.json"],
         ["--head", "table.json"],
+        ["--head", "list.json"],
+        ["--head", "deep.json"],
         ["--write-head", "none/head.json"],
     ],
 )
@@ -128,6 +132,8 @@ def test_used_wrongly(
     """Parts of a proof that is not asked for, and heads that are none."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.json").write_text("")
+    (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "deep.json").write_text("[" * 100_000)
     (tmp_path / "table.json").write_text('{"format": 1, "tables": {}}')
     assert verify(*arguments)[0] == 2
 
@@ -142,6 +148,34 @@ def test_a_lost_table_is_given_up_by_name_only(
     assert run(["lake", "init", "--lost", "labels"]) == 0
     assert run(["lake", "verify"]) == 1
     assert "the table was made again" in capsys.readouterr().out
+
+
+def test_a_lake_that_is_gone_does_not_continue_its_head(
+    folder: Path, verify: Command, tmp_path: Path
+) -> None:
+    """Without a head it is an address without a lake; with one, every table of it is missed."""
+    head = tmp_path / "head.json"
+    assert verify("--write-head", str(head))[0] == 0
+    shutil.rmtree(folder)
+    assert verify()[0] == 3
+    code, said = verify("--head", str(head))
+    assert code == 1
+    assert len([one for one in said["problems"] if "it is gone" in one]) == 6
+
+
+@pytest.mark.parametrize("names", ["labels", "*"])
+def test_files_without_a_log_are_no_new_lake(
+    folder: Path, verify: Command, capsys: pytest.CaptureFixture[str], names: str
+) -> None:
+    """A copy that left hidden folders out is damage, and no tables are made over its files."""
+    for log in folder.glob(f"{names}/_delta_log"):
+        shutil.rmtree(log)
+    code, said = verify()
+    assert code == 1
+    assert any("its log, the folder _delta_log, is gone" in one for one in said["problems"])
+    assert run(["lake", "init"]) == 3
+    assert "put it back from a copy" in capsys.readouterr().err
+    assert not [*folder.glob(f"{names}/_delta_log")]
 
 
 def test_the_commands_of_the_page(
