@@ -119,9 +119,9 @@ class Cut:
 def take(lake: Lake, retry: Retry | None = None) -> Cut:
     """Take the tables of a lake, each once.
 
-    Without a table in it, there is no lake; `Cut.missing` has all of them then. A store that does
-    not answer in the time that ``retry`` allows ends it with what there is so far; without one, it
-    raises RetryableError.
+    Without a table in it, there is no lake; `Cut.missing` has all of them then. Raises FatalError if
+    nothing can be read. A store that does not answer in the time that ``retry`` allows ends it with
+    what there is so far; without one, it raises RetryableError.
     """
     tables: dict[str, Seen] = {}
     problems: list[str] = []
@@ -134,7 +134,7 @@ def take(lake: Lake, retry: Retry | None = None) -> Cut:
             problems.append(str(error))
             continue
         except (FatalError, RetryableError) as error:
-            if retry is None:
+            if retry is None or not (tables or problems):
                 raise
             return Cut(tables, problems, unfinished=str(error))
         if found is None:

@@ -35,8 +35,8 @@ _ALONE = r"(?=[.!]?(?:[ \t]*(?:[\r\n,;|)\]}\"'<&#]|\\n|\Z|[ ]{2})|[ \t]{1,4}[\w.
 """Nothing of a sentence follows: the line ends, or another key begins."""
 
 _OPENING = r"(?:\\{0,3}[\"'`\u201c\u300c])?"
-_NOT_CODE = r"(?![\s)\]},;:+])"
-"""What stands behind a closed quotation in a program."""
+_NOT_CODE = r"(?![\s)\]},;:])(?!\+(?!(?=[A-Za-z/+]{0,24}[0-9])[A-Za-z0-9/+]{16}))"
+"""What stands behind a closed quotation in a program; base64 may begin with a plus."""
 
 
 def _within(opening: str, closing: str) -> str:

@@ -22,7 +22,8 @@ FOREIGN_PASSWORDS = (
 """Passwords in languages that are not written in Latin letters."""
 
 SHORT_PASSWORDS = (
-    r"(?<![a-z])(?:pass|pw|psw|mdp|clave|parola(?:[ ]d\\{0,3}['\u2019]{1,2}ordine)?|heslo|geslo|parole|sandi|pswd)"
+    r"(?<![a-z])(?:pass|pw|psw|mdp|clave|parola(?:[ ]d\\{0,3}['\u2019]{1,2}ordine)?"
+    r"|heslo|geslo|parole|sandi|pswd)"
     r"|(?<=(?-i:[a-z]))(?-i:Pass|Pw|Pwd)"
 )
 """Words that mean other things too, or are a part of other words."""

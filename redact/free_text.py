@@ -59,9 +59,6 @@ class FreeText:
     def _worth(self, text: str, findings: Sequence[Finding]) -> bool:
         # Kept types are looked for in some calls only, and must not make a difference.
         explained = [one for one in findings if one.type in self._replaced]
-        # Blanks never make a word: a text without one as it stands has none as it is shown.
-        if not worth_a_model(text, explained):
-            return False
         shown = shown_to_model(text)
         worth = worth_a_model(shown, explained)
         if worth:

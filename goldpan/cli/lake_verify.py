@@ -117,6 +117,8 @@ def verify(  # noqa: PLR0913 - one argument an option
         report = verify_lake(
             lake, deep=deep, how=how, since=was.head if was else None, retry=wiring.retry()
         )
+    if report.unfinished is not None and not (report.problems or report.partitions):
+        raise FatalError(report.unfinished)  # nothing was found that could be shown
     report = _with_problems(report, was.problems if was else ())
     needed = _needed(call, lake, report, count=deep)
     topics = asked(lake, report) if asked and set(PRIMARY_TABLES) <= set(report.versions) else None

@@ -158,7 +158,8 @@ class _Table:
         """Say whether the first column holds the keys of the others."""
         first, second = self._names[0].lower(), self._names[1].lower()
         keys = is_keys([cells[0].value for cells in self.rows[:20]])
-        if first in _PLAIN_HEADS or (second in _VALUE_HEADS and (keys or len(self._names) == 2)):
+        alone = len(self._names) == 2 and not is_field(first)
+        if first in _PLAIN_HEADS or (second in _VALUE_HEADS and (keys or alone)):
             return True
         if not first or len(self._names) == 2:
             return keys and not (first and is_field(second))

@@ -5,9 +5,7 @@ from random import Random
 import pytest
 import regex
 
-from benchmarks.harmless_texts import MESSAGES, code, logs, messages
 from redact.dialled import GluedPhoneRecogniser, is_dialled, most_dialled
-from redact.gate import shown_to_model, worth_a_model
 from redact.pairs import pairs, reader
 from redact.persons import PresentedRecogniser
 
@@ -70,17 +68,6 @@ def test_no_part_of_a_number_that_one_dials_has_more_digits_than_said() -> None:
     assert most_dialled("3473") == 0
     assert most_dialled("024-1-17") == 3
     assert most_dialled("(212) 555 0187") == len("(212) 555 0187")
-
-
-def test_what_is_blank_for_the_model_never_makes_a_word() -> None:
-    """So a text without a word that could be a name need not be made ready for the model."""
-    random = Random(5)  # noqa: S311  # not for secrets
-    texts = [*logs(count=60), *list(code())[:150]]
-    texts += [text for language in MESSAGES for text in messages(language)]
-    for _ in range(1_500):
-        one, other = random.choice(texts), random.choice(texts)
-        text = one[: random.randrange(200)] + random.choice(["", " ", "_", ":", "\n", "("]) + other
-        assert worth_a_model(text, []) or not worth_a_model(shown_to_model(text), []), text
 
 
 def test_keys_are_found_alike_without_the_look_before(monkeypatch: pytest.MonkeyPatch) -> None:

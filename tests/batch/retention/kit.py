@@ -20,7 +20,8 @@ from lake.config import LakeSettings
 from lake.ledger import Entry, EntryKind, Source, SourceRange, position_app
 from lake.parquet import encode
 from lake.tables import LAYOUTS, Lake
-from schemas.arrow import MICROS, TABLES
+from redact.audit import beginning, chained
+from schemas.arrow import AUDIT, MICROS, TABLES
 from schemas.redacted import Redacted
 from tests.lake.kit import patience
 
@@ -182,6 +183,23 @@ def _next(lake: Lake, table: str, source: Source, count: int) -> tuple[int, int]
     return start, start + count
 
 
+def _linked(rows: Sequence[dict[str, Any]], span: SourceRange) -> list[dict[str, Any]]:
+    """Return rows of the audit with their links, as redaction writes them."""
+    linked = []
+    previous = beginning(span.topic, {span.partition: span.start})
+    outside = ("previous", "chain", "event_date", "_schema")
+    for row in rows:
+        body = {name: value for name, value in row.items() if name not in outside}
+        body["_ingested_at"] = pa.scalar(row["_ingested_at"], MICROS).value
+        for name in TABLES[AUDIT].arrow.names:
+            if name not in outside:
+                body.setdefault(name, None)
+        chain = chained(body, previous)
+        linked.append({**row, "previous": previous, "chain": chain})
+        previous = chain
+    return linked
+
+
 def commit_rows(
     lake: Lake, name: str, rows: Sequence[Mapping[str, Any]], span: SourceRange, first: int
 ) -> None:
@@ -201,6 +219,8 @@ def commit_rows(
     ]
     for row in full:
         row["event_date"] = pa.scalar(row[schema.event_time], MICROS).as_py().date()
+    if name == AUDIT:
+        full = _linked(full, span)
     batch = Redacted(pa.RecordBatch.from_pylist(full, schema=schema.arrow), "p")
     files = encode([batch], ranges=[span], layout=table.layout)
     for file in files:
