@@ -119,9 +119,10 @@ class Cut:
 def take(lake: Lake, retry: Retry | None = None) -> Cut:
     """Take the tables of a lake, each once.
 
-    Without a table in it, there is no lake; `Cut.missing` has all of them then. Raises FatalError if
-    nothing can be read. A store that does not answer in the time that ``retry`` allows ends it with
-    what there is so far; without one, it raises RetryableError.
+    Where there is no lake at all, `Cut.missing` has all of them.
+
+    Raises FatalError if nothing can be read. A store that does not answer in the time that
+    ``retry`` allows ends it with what there is so far; without one, it raises RetryableError.
     """
     tables: dict[str, Seen] = {}
     problems: list[str] = []

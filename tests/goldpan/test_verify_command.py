@@ -67,7 +67,11 @@ def test_damage_ends_with_1_and_the_whole_list(folder: Path, verify: Command, na
 
 
 def test_a_head_that_is_kept(
-    folder: Path, verify: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    verify: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Signed where there is a key; a later state continues it, one that lost a commit does not."""
     bare, signed = tmp_path / "bare.json", tmp_path / "signed.json"
@@ -78,8 +82,12 @@ def test_a_head_that_is_kept(
     assert code == 0
     assert json.loads(signed.read_text()) == said["head"]
     Scene(folder, {TRACES: 14}).flush("traces", TRACES, 16)
-    for path in (bare, signed):
-        assert verify("--head", str(path))[0] == 0
+    for path, by in ((bare, None), (signed, said["head"]["signed_by"])):
+        code, now = verify("--head", str(path))
+        assert (code, now["continues"]["signed_by"]) == (0, by)
+        assert now["continues"]["tables"] == json.loads(path.read_text())["tables"]
+    assert run(["lake", "verify", "--head", str(bare)]) == 0
+    assert f"continue the head {bare} (not signed)" in capsys.readouterr().out
 
     changed = json.loads(signed.read_text())
     changed["tables"]["traces"]["version"] -= 1
