@@ -10,6 +10,7 @@ from batch.erase import receipt
 from batch.erase.erasure import Erasure
 from batch.erase.look import Progress, Searcher
 from batch.erase.place import Place
+from batch.erase.reapplied import Missed, Reapplied
 from batch.erase.released import OnShelf
 from batch.erase.tombs import Tombs
 from batch.labels.scales import open_scales
@@ -17,6 +18,7 @@ from goldpan import jobs, releases, replays, wiring
 from goldpan import keys as keys_of_lake
 from goldpan.settings import Settings
 from lake import erasures
+from lake.copies import between, copies
 from lake.keys import REDACTION
 from lake.location import Location
 from lake.tables import LAYOUTS, Lake
@@ -54,8 +56,13 @@ class Kept:
     signed_by: str | None
 
 
-def erasure(settings: Settings, asked: Asked, progress: Progress) -> Erasure:
-    """Return an erasure of persons.
+def erasure(
+    settings: Settings,
+    asked: Asked,
+    progress: Progress,
+    missed: Missed | None = None,
+) -> Erasure:
+    """Return an erasure of persons, or with ``missed`` of those of erasures that a lake has missed.
 
     Raises UsageError if there is no redaction key or one that is another than the lake's of that
     name, if one is missing under which rows were written, or if a replay is in the middle of
@@ -71,6 +78,10 @@ def erasure(settings: Settings, asked: Asked, progress: Progress) -> Erasure:
     places = [Place("", {name: lake.table(name) for name in LAYOUTS})]
     places += _staged(settings)
     sealer = Sealer(current.fingerprint, "", load_seal_key(settings.redact))
+    reapplied = None
+    if missed is not None:
+        missed.put(places, means.retry, lambda: means.now_us() // 1000)
+        reapplied = Reapplied(missed.persons(places, keys, means.retry), missed.records)
     searcher = Searcher(
         places,
         sealer,
@@ -92,7 +103,52 @@ def erasure(settings: Settings, asked: Asked, progress: Progress) -> Erasure:
         regions=load_policy(settings.redact.policy).regions,
         reference=asked.reference,
         without_keys=sorted(asked.without_keys - {one.key_id for one in keys}),
+        reapplied=reapplied,
     )
+
+
+def missed(settings: Settings, folder: str | None) -> Missed:
+    """Return the erasures that the lake has missed, by the copies in a folder or by those set.
+
+    Raises UsageError if there are no copies, or as `Missed.read`.
+    """
+    uri = folder or settings.lake.erasures_copy
+    if uri is None:
+        raise UsageError(
+            "say where tombstones and receipts were kept: --from FOLDER, or "
+            "GOLDPAN_LAKE__ERASURES_COPY"
+        )
+    found = between(settings.lake, uri)
+    if folder is None:
+        found.refuse_absent()
+    keys = load_known_keys(settings.redact)
+    retry = jobs.means().retry
+    retry.call("reading the copies of erasures", found.bring_destroyed)
+    missed: Missed = retry.call("reading the copies of erasures", partial(Missed.read, found, keys))
+    return missed
+
+
+def unguarded(settings: Settings) -> Settings:
+    """Return settings by which a lake is opened that is older than its erasures."""
+    lake = settings.lake.model_copy(update={"erasures_copy": None})
+    return settings.model_copy(update={"lake": lake})
+
+
+def begin_copies(settings: Settings) -> None:
+    """Let the place where tombstones are kept a second time be one, if one is set."""
+    found = copies(settings.lake)
+    if found is not None:
+        jobs.means().retry.call("beginning the copies of erasures", found.begin)
+
+
+def keep(settings: Settings) -> None:
+    """Copy tombstones and receipts to where they are kept a second time, if that is set.
+
+    Raises FatalError if that does not answer, or holds those of another lake.
+    """
+    found = copies(settings.lake)
+    if found is not None:
+        jobs.means().retry.call("copying tombstones and receipts", found.keep)
 
 
 def _refuse_missing_keys(lake: Lake, held: Sequence[Keys], lost: frozenset[str]) -> None:

@@ -14,7 +14,20 @@ from typing import Any, Final
 import pyarrow.compute as pc
 
 from goldpan.settings import Settings
-from lake.keys import FOLDER, REDACTION, SEALING, KeyCheck, fits, known, put
+from lake.copies import copies
+from lake.erasures import open_store
+from lake.keys import (
+    DESTROYED,
+    FOLDER,
+    REDACTION,
+    SEALING,
+    KeyCheck,
+    destroyed,
+    find,
+    fits,
+    known,
+    put,
+)
 from lake.tables import Lake
 from redact.keys import Keys, SealKey, load_known_keys, load_seal_key
 from redact.pseudonyms import Pseudonyms
@@ -42,11 +55,17 @@ class _Held:
 def refuse_others(settings: Settings, lake: Lake, *, remember: bool = False) -> None:
     """Raise UsageError if a key of the settings is not the one that the lake has of that name.
 
+    Or if it is one that was destroyed, under whatever name: it has come back with a backup of keys.
     ``remember`` lets a key whose name the lake does not know yet be the one of that name. Raises
     RetryableError or FatalError if the lake does not answer.
     """
-    files = lake.location.files(FOLDER)
+    files, gone = lake.location.files(FOLDER), _destroyed(settings, lake)
     for held in _held(settings):
+        if (held.check.purpose, held.check.check) in gone:
+            raise UsageError(
+                f"{held.setting} is a key that was destroyed ({held.check.key_id}): take it out of "
+                "the settings, and out of the copy that it has come back from"
+            )
         found = fits(files, held.check)
         if found is None and not _fits_rows(lake, held):
             found = False
@@ -54,6 +73,31 @@ def refuse_others(settings: Settings, lake: Lake, *, remember: bool = False) -> 
             found = put(files, held.check)
         if found is False:
             raise UsageError(_sentence(held))
+
+
+def refuse_for_good(settings: Settings, lake: Lake, purpose: str, key_id: str) -> None:
+    """Put down that a key was destroyed, so that nobody uses it with this lake again.
+
+    Raises UsageError if the lake does not know it, or if it is set here: then it is not destroyed.
+    """
+    one = find(lake.location.files(FOLDER), purpose, key_id)
+    if one is None:
+        raise UsageError(
+            f"this lake knows no {purpose} key {key_id}: `goldpan lake verify` names those it knows"
+        )
+    for held in _held(settings):
+        if (held.check.purpose, held.check.check) == (purpose, one.check):
+            raise UsageError(f"{held.setting} is that key: take it out of the settings first")
+    put(open_store(lake.location), one, DESTROYED)
+    second = copies(settings.lake)
+    if second is not None:
+        put(second.kept, one, DESTROYED)
+
+
+def _destroyed(settings: Settings, lake: Lake) -> set[tuple[str, str]]:
+    second = copies(settings.lake)
+    places = [open_store(lake.location), *([second.kept] if second else [])]
+    return {(one.purpose, one.check) for place in places for one in destroyed(place)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from batch.erase import receipt
 from batch.erase.rows import places_of
 from goldpan import wiring
 from lake.audit_proofs import AuditRules
-from lake.erasures import FOLDER, open_store
+from lake.copies import FOLDER
+from lake.erasures import open_store
 from lake.tables import Lake
 from redact.audit import chained
 from redact.keys import Keys

@@ -31,8 +31,12 @@ def patience() -> Retry:
 
 
 def shelf(settings: Settings) -> Shelf:
-    """Return the shelf of releases: beside the tables, unless it is set elsewhere."""
+    """Return the shelf of releases: beside the tables, unless it is set elsewhere.
+
+    Raises FatalError if the lake is older than erasures that were made (`lake.copies`).
+    """
     lake = settings.lake
+    wiring.refuse_older_lake(settings)
     if lake.releases_uri is None:
         files = Location(lake.uri, lake.s3_endpoint_url).files("releases")
     else:

@@ -23,16 +23,20 @@ _HEADS: Final = frozenset(
 _QUOTES: Final = "\"'`\u201c\u201d\u201e\u2018\u2019"
 
 
-def subjects(given: Sequence[str], file: str | None, data: bytes | None) -> dict[str, str]:
+def subjects(
+    given: Sequence[str], file: str | None, data: bytes | None, *, called: str = "--subject"
+) -> dict[str, str]:
     """Return the ids that are meant, and where each was named.
 
-    They are the ``given``, or a line each of a file, whose content is ``data``. Raises UsageError
-    if there are not exactly one of the two, if there is no id, or what may be something else.
+    They are the ``given``, which the command calls ``called``, or a line each of a file, whose
+    content is ``data``. Raises UsageError if there are not exactly one of the two, if there is no
+    id, or what may be something else.
     """
     if bool(given) == (file is not None):
-        raise UsageError("say whom to erase: --subject ID, or --subjects FILE with an id a line")
+        whom = "whom to erase: --subject ID" if called == "--subject" else "who is meant: ID"
+        raise UsageError(f"say {whom}, or --subjects FILE with an id a line")
     if file is None:
-        named = {one.strip(): f"--subject, number {n}" for n, one in enumerate(given, 1)}
+        named = {one.strip(): f"{called}, number {n}" for n, one in enumerate(given, 1)}
         if "" in named:
             raise UsageError(f"{named['']} names nobody")
     else:
@@ -68,7 +72,7 @@ def _refuse_cells(line: str, where: str) -> None:
     if separators:
         raise UsageError(
             f"{where} has {' and '.join(separators)}: a list has one id a line and nothing else. "
-            "Nobody was erased. An id in which this stands is given by --subject"
+            "Nothing was done. An id in which this stands is given in the command itself"
         )
 
 

@@ -24,6 +24,7 @@ from goldpan.settings import Settings, TracingSettings
 from labels.evidence import Scales
 from labels.policy import MICROS_PER_DAY
 from lake import clock
+from lake.copies import refuse_older
 from lake.erasures import open_store
 from lake.ledger import Source
 from lake.retry import Retry
@@ -84,6 +85,11 @@ def redaction(settings: RedactSettings) -> Redaction:
 def refuse_other_keys(settings: Settings, lake: Lake) -> None:
     """Raise UsageError if a key of the settings is not the one that the lake has of its name."""
     retry().call("looking at the lake's keys", lambda: keys.refuse_others(settings, lake))
+
+
+def refuse_older_lake(settings: Settings) -> None:
+    """Raise FatalError if persons were erased since the lake was backed up: see `lake.copies`."""
+    retry().call("looking for newer erasures", lambda: refuse_older(settings.lake))
 
 
 def check(settings: Settings) -> None:

@@ -1,9 +1,9 @@
 """Settings of the lake: where the tables lie."""
 
 import re
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from schemas.settings import SettingsGroup
 
@@ -32,12 +32,19 @@ class LakeSettings(SettingsGroup):
         description="Where releases are published, if not at `<uri>/releases`: a folder or "
         "`s3://bucket/prefix`.",
     )
+    erasures_copy: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Where tombstones and receipts of erasures are kept a second time, outside of "
+        "the lake and of its backups: a folder or `s3://bucket/prefix`. A lake that is older than "
+        "what is there is not opened.",
+    )
     s3_endpoint_url: str | None = Field(
         default=None,
         description="Address of an S3 server that is not AWS, such as `http://minio:9000`.",
     )
 
-    @field_validator("uri", "releases_uri")
+    @field_validator("uri", "releases_uri", "erasures_copy")
     @classmethod
     def _known_scheme(cls, uri: str | None) -> str | None:
         if uri is None:
@@ -58,6 +65,13 @@ class LakeSettings(SettingsGroup):
         if scheme == "file" and not rest.startswith(("/", "localhost/")):
             raise ValueError("must name a folder of this machine, as in file:///data/lake")
         return uri.rstrip("/")
+
+    @model_validator(mode="after")
+    def _copy_is_outside(self) -> Self:
+        inside = f"{self.erasures_copy}/".startswith(f"{self.uri}/")
+        if self.erasures_copy is not None and inside:
+            raise ValueError("erasures_copy must lie outside of uri, or a backup would hold it too")
+        return self
 
     @field_validator("s3_endpoint_url")
     @classmethod

@@ -31,6 +31,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lake.commit import Ceiling
+from lake.copies import FOLDER
 from lake.fence import raise_number
 from lake.location import Location
 from lake.objects import ObjectStore
@@ -38,8 +39,6 @@ from lake.retry import Retry
 from lake.tables import Table
 from schemas.errors import FatalError
 
-FOLDER: Final = "erasures"
-"""The folder of the lake that ``store`` stands for in these functions."""
 ERASURES_APP: Final = "#erasures"
 FORMAT: Final = 1
 _FILE: Final = re.compile(r"([1-9][0-9]{0,8})\.json")

@@ -20,6 +20,8 @@ FOLDER: Final = "keys"
 REDACTION: Final = "redaction"
 SEALING: Final = "sealing"
 SIGNING: Final = "signing"
+DESTROYED: Final = "destroyed/"
+"""Begins the path, beside the tombstones (`lake.copies`), of what is known of a destroyed key."""
 
 FORMAT: Final = 1
 _FILE: Final = re.compile(r"([a-z]+)\.([A-Za-z0-9_-]{1,16})\.json")
@@ -68,6 +70,21 @@ def known(files: ObjectStore) -> Iterator[KeyCheck]:
     for path, _ in sorted(files.walk("")):
         if _FILE.fullmatch(path):
             yield _read(files.get(path), path)
+
+
+def find(files: ObjectStore, purpose: str, key_id: str) -> KeyCheck | None:
+    """Return the key that a lake knows for a purpose under a name, None if it knows none."""
+    return next((o for o in known(files) if (o.purpose, o.key_id) == (purpose, key_id)), None)
+
+
+def destroyed(tombs: ObjectStore) -> list[KeyCheck]:
+    """Return the keys that were destroyed and are refused for good, by purpose and name."""
+    paths = sorted(path for path, _ in tombs.walk(DESTROYED))
+    return [
+        _read(tombs.get(path), file)
+        for path in paths
+        if _FILE.fullmatch(file := path.removeprefix(DESTROYED))
+    ]
 
 
 def _read(data: bytes, file: str) -> KeyCheck:

@@ -16,6 +16,7 @@ from lake.causes import cause
 from lake.commit import number, positions, refresh
 from lake.conditions import check_conditions
 from lake.config import LakeSettings
+from lake.copies import refuse_older
 from lake.fit import check_schema
 from lake.handle import TableHandle
 from lake.ledger import METADATA_KEY, LoggedEntry, Source, incarnation_app, read_ledger
@@ -249,6 +250,7 @@ class Lake:
 
     def __init__(self, settings: LakeSettings) -> None:
         self.location = Location(settings.uri, settings.s3_endpoint_url)
+        self._settings = settings
         self._opened: dict[str, Table] = {}
 
     def init(
@@ -275,8 +277,11 @@ class Lake:
     def table(self, name: str) -> Table:
         """Open a table, once.
 
-        Raises FatalError if it does not exist or has another schema.
+        Raises FatalError if it does not exist or has another schema, or if the lake is older than
+        erasures that were made (`lake.copies`).
         """
+        if not self._opened:
+            refuse_older(self._settings)
         if name not in self._opened:
             schema = TABLES[name]
             handle = self.handle(name)

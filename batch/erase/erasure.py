@@ -27,6 +27,7 @@ from batch.erase.again import Doomed, decide_again
 from batch.erase.look import Found, Progress, Searcher
 from batch.erase.place import Place
 from batch.erase.purge import Purge, Purged
+from batch.erase.reapplied import Reapplied
 from batch.erase.rows import event_marks_of, events_of, places_of, take_out, told_before
 from batch.erase.tombs import Tombs, marks_of
 from batch.erase.unfinished import unfinished
@@ -82,7 +83,8 @@ class Erasure:
     ``keys`` are all that are known, the current one first. ``places`` begins with the lake's own.
     With ``refuse_closed`` nothing is begun while quarantine holds payloads that cannot be opened.
     ``regions`` are those of the policy, for telephone numbers. The receipt says for which request
-    it was (``reference``), and names the keys that are lost (``without_keys``).
+    it was (``reference``), and names the keys that are lost (``without_keys``). With ``reapplied``
+    it is about persons whose ids nobody knows any more, and keeps out no more than before.
     """
 
     lake: Lake
@@ -98,10 +100,13 @@ class Erasure:
     regions: Sequence[str] = PHONE_REGIONS
     reference: str | None = None
     without_keys: Sequence[str] = ()
+    reapplied: Reapplied | None = None
 
     @cached_property
     def persons(self) -> Persons:
         """Return the persons, in all the forms that they may have in this lake."""
+        if self.reapplied is not None:
+            return self.reapplied.persons
         apps = self._try("reading the apps", self._apps)
         return Persons.of(self.ids, self.keys, apps, self.regions)
 
@@ -169,7 +174,11 @@ class Erasure:
         )
 
     def _begin_round(self) -> None:
-        self.tombs.put(self.persons, self.means.now_us(), {}, {})
+        self.tombs.put(self.persons, self._until_us(), {}, {})
+
+    def _until_us(self) -> int:
+        """Return up to when this run keeps the persons out; who came back later is new data."""
+        return self.means.now_us() if self.reapplied is None else 0
 
     def _take_out(self, found: Found) -> None:
         number = self._own()[-1].number
@@ -194,7 +203,7 @@ class Erasure:
             for name, found in marks.items()
         )
         if new:
-            self.tombs.put(self.persons, self.means.now_us(), traces, feedback)
+            self.tombs.put(self.persons, self._until_us(), traces, feedback)
             self._fence()
 
     def _fence(self) -> None:
@@ -250,7 +259,8 @@ class Erasure:
         return sorted(numbers)
 
     def _wanted(self) -> Wanted:
-        return Wanted(self.persons, self._marks(), places=self._places())
+        wanted = Wanted(self.persons, self._marks(), places=self._places())
+        return wanted if self.reapplied is None else wanted.at(self.reapplied.records)
 
     def _marks(self) -> Marks:
         own = self._own()

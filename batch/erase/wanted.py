@@ -230,6 +230,23 @@ class Wanted:
         mention |= self.texts.in_rows(rows, free)
         return Chosen(own, mention & ~own)
 
+    def standing(self, name: str, rows: pa.Table) -> dict[str, Flags]:
+        """Return which rows go for what stands in which column; together they are `chosen`."""
+        present = set(rows.column_names)
+        ids = {
+            "trace_id": self.traces | self.touched,
+            "feedback_id": self.feedback | self.remarks,
+        }
+        found = {c: _among(rows[c], some) for c, some in ids.items() if c in present}
+        for column in present & {"user_id", "reviewer"}:
+            found[column] = self.persons.among(rows[column])
+        if "evidence" in present:
+            found["evidence"] = _resting(rows["evidence"], self.feedback | self.remarks)
+        for column in present & set(free_columns(name)):
+            mention = self.texts.in_rows(rows, [column])
+            found[column] = found.get(column, _none(rows)) | mention
+        return {column: flags for column, flags in sorted(found.items()) if flags.any()}
+
     @cached_property
     def in_any_case(self) -> re.Pattern[str] | None:
         """Return what finds ids in whatever capitals, None if there are none with letters.

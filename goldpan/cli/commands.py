@@ -65,6 +65,9 @@ COMMANDS: Final = Group(
                     "goldpan.cli.lake:upgrade", "Add the columns that older tables lack."
                 ),
                 "tables": Command("goldpan.cli.lake:tables", "Describe the tables."),
+                "refuse-key": Command(
+                    "goldpan.cli.lake:refuse_key", "Refuse a key for good that was destroyed."
+                ),
                 "verify": Command(
                     "goldpan.cli.lake_verify:verify",
                     "Prove that every record up to the positions is there exactly once.",
@@ -150,11 +153,23 @@ COMMANDS: Final = Group(
             {
                 "run": Command("goldpan.cli.erase:run", "Erase a person, or many."),
                 "list": Command("goldpan.cli.erase:list_", "List the erasures of this lake."),
+                "apply": Command(
+                    "goldpan.cli.erase_apply:apply",
+                    "Erase again what was erased since this lake was backed up.",
+                ),
                 "verify": Command(
                     "goldpan.cli.erase:verify", "Tell whether a receipt is as it was signed."
                 ),
             },
             default="run",
+        ),
+        "subject": Group(
+            "What is held of a person.",
+            {
+                "show": Command(
+                    "goldpan.cli.subject:show", "Show what is held of a person, and where."
+                ),
+            },
         ),
         "retention": Group(
             "What leaves the lake when its days are over.",

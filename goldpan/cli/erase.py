@@ -98,6 +98,7 @@ def run(  # noqa: PLR0913 - one argument an option
         ctx.exit(NO)
     with progress(call) as report:
         ended = erasures.erasure(call.settings, asked, report).run()
+        erasures.keep(call.settings)
     said = json.loads(ended.receipt)
     purged = {name: getattr(ended.purged, name) for name in ended.purged.__slots__}
     missed = None if ended.named is None else _missed(asked, ended.named)
@@ -174,9 +175,9 @@ def _would(found: Found, released: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _show_found(console: Console, data: dict[str, Any]) -> None:
-    _show_tables(console, data["tables"], "files")
-    _show_releases(console, data["releases"])
-    _show_aside(console, data["not_looked_into"])
+    show_tables(console, data["tables"], "files")
+    show_releases(console, data["releases"])
+    show_unseen(console, data["not_looked_into"])
     for text, count in data["by_case_only"].items():
         console.print(
             f"{count_text(count)} times, with other capitals, so another id that stays: {text}",
@@ -211,9 +212,9 @@ def _show_ended(console: Console, call: Call, ended: Ended, data: dict[str, Any]
     said = data["receipt"]
     if ended.again:
         console.print("erased already, and nothing of it has come back", soft_wrap=True)
-    _show_tables(console, said["tables"], "versions")
-    _show_releases(console, said["releases"])
-    _show_aside(console, said["not_looked_into"])
+    show_tables(console, said["tables"], "versions")
+    show_releases(console, said["releases"])
+    show_unseen(console, said["not_looked_into"])
     console.print("Out of reach, and for you to see to:", soft_wrap=True)
     for one in OUT_OF_REACH:
         console.print(f"- {one}", soft_wrap=True)
@@ -224,7 +225,8 @@ def _show_ended(console: Console, call: Call, ended: Ended, data: dict[str, Any]
     console.print(f"signed by {said['signed_by']}", soft_wrap=True)
 
 
-def _show_tables(console: Console, tables: dict[str, Any], last: str) -> None:
+def show_tables(console: Console, tables: dict[str, Any], last: str) -> None:
+    """Print how many rows of each table, and how many of what ``last`` names."""
     grid = Grid("table", "own rows", "mentions", last, box=box.SIMPLE_HEAD)
     for column in grid.columns[1:]:
         column.justify = "right"
@@ -234,14 +236,16 @@ def _show_tables(console: Console, tables: dict[str, Any], last: str) -> None:
     console.print(grid)
 
 
-def _show_releases(console: Console, releases: list[dict[str, Any]]) -> None:
+def show_releases(console: Console, releases: list[dict[str, Any]]) -> None:
+    """Print how many rows of each release, and its successor."""
     for one in releases:
         then = f", now {one['successor']}" if one.get("successor") else ""
         rows = f"{count_text(one['rows'])} own rows, {count_text(one['mentions'])} mentions"
         console.print(f"release {one['name']}@{one['version']}: {rows}{then}", soft_wrap=True)
 
 
-def _show_aside(console: Console, aside: dict[str, Any]) -> None:
+def show_unseen(console: Console, aside: dict[str, Any]) -> None:
+    """Say what could not be looked into, and why."""
     if aside.get("redaction_keys"):
         lost = f"rows under lost redaction keys ({', '.join(aside['redaction_keys'])})"
         rest = ": nobody can tell who stands in them"
@@ -347,7 +351,7 @@ def verify(ctx: click.Context, call: Call, *, receipt: Path, signed_by: str | No
             console.print(marked("red", "changed", ": the signature does not hold"))
         else:
             console.print(f"unchanged, signed by {signer}{_whose(data)}", soft_wrap=True)
-            _show_tables(console, said["tables"], "versions")
+            show_tables(console, said["tables"], "versions")
 
     call.answer(data, show)
     if not data["ok"]:

@@ -1,6 +1,7 @@
 """``goldpan lake``: make the tables, bring them up to date, describe them."""
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 import click
@@ -8,9 +9,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from goldpan import wiring
+from goldpan import erasures, keys, wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import bytes_text, count_text
+from lake.keys import REDACTION, SEALING
 from lake.tables import LAYOUTS, Lake, TableFacts
 from lake.upgrade import upgrade as upgrade_lake
 
@@ -29,10 +31,13 @@ def init(call: Call, *, lost: tuple[str, ...]) -> None:
     Safe to run at any time, also by many at once: what exists is checked and left as it is. A table
     that is gone from a lake in use is damage, and is not made: put it back from a copy.
 
+    Begins the place where tombstones are kept a second time, if one is set.
+
     \b
     Example:
       GOLDPAN_LAKE__URI=s3://bucket/lake goldpan lake init
     """
+    erasures.begin_copies(call.settings)
     lake = Lake(call.settings.lake)
     made = lake.init(lost=lost)
     uri = call.settings.lake.uri
@@ -68,6 +73,34 @@ def upgrade(call: Call, *, dry_run: bool) -> None:
 
     data = {"dry_run": dry_run, "added": {one.table: list(one.columns) for one in added}}
     call.answer(data, show)
+
+
+@click.command()
+@click.argument("key_id", metavar="KEY_ID")
+@click.option(
+    "--purpose",
+    type=click.Choice([SEALING, REDACTION]),
+    default=SEALING,
+    show_default=True,
+    help="What the key was for.",
+)
+@with_call
+def refuse_key(call: Call, *, key_id: str, purpose: str) -> None:
+    """Refuse a key for good: it was destroyed, and must not come back with a backup of keys.
+
+    What is kept is the check value of the key, which tells nothing of it; no command of this lake
+    takes the key any more, under whatever name. Take it out of the settings first.
+
+    \b
+    Example:
+      goldpan lake refuse-key s1
+    """
+    step = partial(keys.refuse_for_good, call.settings, Lake(call.settings.lake), purpose, key_id)
+    wiring.retry().call("putting down that a key was destroyed", step)
+    call.answer(
+        {"purpose": purpose, "key_id": key_id},
+        lambda console: console.print(f"the {purpose} key {key_id} is refused from now on"),
+    )
 
 
 @click.command()

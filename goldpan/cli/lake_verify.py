@@ -101,6 +101,7 @@ def verify(  # noqa: PLR0913 - one argument an option
     """
     _check_parts(since, sample, deep=deep)
     lake, known = Lake(call.settings.lake), load_known_keys(call.settings.redact)
+    wiring.refuse_older_lake(call.settings)
     was = heads.read(before, known) if before else None
     asked = held.ask(call.settings) if kafka else None
     with progress(call) as shown:

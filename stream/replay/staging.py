@@ -86,7 +86,8 @@ class Staging:
 
     def lake(self, name: str) -> Lake:
         """Return the tables of a replay, as a lake of their own."""
-        return Lake(self._settings.model_copy(update={"uri": f"{self._root}/{name}"}))
+        staged = {"uri": f"{self._root}/{name}", "erasures_copy": None}
+        return Lake(self._settings.model_copy(update=staged))
 
     def names(self) -> list[str]:
         """Return the names of all replays that there are, being removed or not."""

@@ -1,0 +1,76 @@
+"""``goldpan erase apply``: erase again what was erased since this lake was backed up."""
+
+import json
+
+import click
+from rich.console import Console
+
+from batch.erase.erasure import Ended
+from goldpan import erasures
+from goldpan.cli.call import Call, with_call
+from goldpan.cli.erase import show_releases, show_tables
+from goldpan.cli.progress import progress
+from goldpan.cli.shown import marked
+
+
+@click.command()
+@click.option(
+    "--from",
+    "folder",
+    metavar="FOLDER",
+    help="Where tombstones and receipts were kept, if not at GOLDPAN_LAKE__ERASURES_COPY.",
+)
+@click.option(
+    "--without-key",
+    "lost",
+    multiple=True,
+    metavar="KEY_ID",
+    help="Go on although this redaction key, under which rows were written, is lost.",
+)
+@with_call
+def apply(call: Call, *, folder: str | None, lost: tuple[str, ...]) -> None:
+    """Erase again what was erased since this lake was backed up.
+
+    After a lake was put back from a copy, and before anybody reads it. The persons' ids are not
+    needed: tombstones and receipts, which were kept outside of the lake, say whom and what. If it
+    is interrupted, the same command goes on; where nothing is newer, it changes nothing.
+
+    \b
+    Example:
+      goldpan erase apply --from /backup/erasures
+    """
+    missed = erasures.missed(call.settings, folder)
+    ended: Ended | None = None
+    if missed.tombs:
+        asked = erasures.Asked({}, "keep", frozenset(lost), _reference(missed.numbers))
+        with progress(call) as report:
+            settings = erasures.unguarded(call.settings)
+            erasure = erasures.erasure(settings, asked, report, missed)
+            ended = erasure.run() if missed.done else None
+    erasures.keep(call.settings)
+    said = json.loads(ended.receipt) if ended else None
+    data = {
+        "applied": missed.numbers,
+        "unfinished": list(missed.open),
+        "erasure": ended.number if ended else None,
+        "receipt": said,
+    }
+
+    def show(console: Console) -> None:
+        if said is not None:
+            show_tables(console, said["tables"], "versions")
+            show_releases(console, said["releases"])
+        for number in missed.open:
+            rest = " of the copies was never finished: run `goldpan erase` for its request"
+            console.print(marked("yellow", f"{number}", rest), soft_wrap=True)
+        if ended is None:
+            console.print("no erasure is newer than this lake", soft_wrap=True)
+            return
+        where = f"{call.settings.lake.uri}/erasures/{ended.number}.receipt.json"
+        console.print(f"applied again: receipt {where}", soft_wrap=True, markup=False)
+
+    call.answer(data, show)
+
+
+def _reference(numbers: list[int]) -> str:
+    return f"erasures {', '.join(map(str, numbers))}, applied again to a lake that was put back"

@@ -1,0 +1,114 @@
+"""``goldpan subject``: what is held of a person, for one who asks."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table as Grid
+
+from batch.erase.holding import Holding, holdings
+from goldpan import erasures, jobs, requests
+from goldpan.cli.call import Call, with_call
+from goldpan.cli.erase import show_releases, show_unseen
+from goldpan.cli.figures import count_text
+from goldpan.cli.progress import progress
+from goldpan.cli.shown import marked
+
+
+@click.command()
+@click.argument("given", nargs=-1, metavar="[ID]...")
+@click.option(
+    "--subjects",
+    "listed",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="Ids of the person, one a line; - for stdin.",
+)
+@click.option("--content", is_flag=True, help="Show the person's own rows too, as they are stored.")
+@click.option(
+    "--without-key",
+    "lost",
+    multiple=True,
+    metavar="KEY_ID",
+    help="Go on although this redaction key, under which rows were written, is lost.",
+)
+@with_call
+def show(
+    call: Call, *, given: tuple[str, ...], listed: Any, content: bool, lost: tuple[str, ...]
+) -> None:
+    """Show what is held of a person: how many rows, in which table, of which day, and where.
+
+    It is the search of `goldpan erase --dry-run`; nothing is changed. The ids are those that
+    producers send; all of one call are one person. Without --content no text of any row is shown;
+    with it the person's own rows are, not those of others that mention the person.
+
+    \b
+    Example:
+      goldpan subject show u-1042 ann@example.com
+      goldpan subject show u-1042 --content --json
+    """
+    named = None if listed is None else listed.name
+    ids = requests.subjects(given, named, None if listed is None else listed.read(), called="ID")
+    asked = erasures.Asked(ids, "keep", frozenset(lost))
+    with progress(call) as report:
+        erasure = erasures.erasure(call.settings, asked, report)
+        found, released = erasure.look()
+        retry = jobs.means().retry
+        held = holdings(found, erasure.searcher, retry, content=content)
+        erased = erasure.tombs.of(erasure.persons)
+    until = max((one.until_us for one in erased), default=None)
+    data: dict[str, Any] = {
+        "found": bool(released or held),
+        "found_nothing_of": [w for one, w in ids.items() if one not in erasure.searcher.named],
+        "erased_until": None if until is None else _moment(until),
+        "tables": [one.to_json() for one in held],
+        "releases": released,
+        "not_looked_into": found.not_looked_into,
+    }
+    if content:
+        data["content"] = [
+            {"table": one.table, "day": one.day.isoformat(), "row": row}
+            for one in held
+            for row in one.rows
+        ]
+
+    def shown(console: Console) -> None:
+        if until is not None:
+            console.print(f"erased before, with all from before {_moment(until)}", soft_wrap=True)
+        if held:
+            console.print(_grid(held))
+        show_releases(console, released)
+        show_unseen(console, data["not_looked_into"])
+        for one in data.get("content", ()):
+            row = json.dumps(one["row"], ensure_ascii=False, default=str)
+            console.print(f"{one['table']} {one['day']}: {row}", soft_wrap=True)
+        if not data["found"]:
+            console.print(marked("yellow", "found nothing", " of this person"))
+        elif data["found_nothing_of"]:
+            missed = ", ".join(data["found_nothing_of"])
+            console.print(f"found nothing of: {missed}", style="yellow", soft_wrap=True)
+
+    call.answer(data, shown)
+
+
+def _moment(micros: int) -> str:
+    return datetime.fromtimestamp(micros / 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _grid(held: list[Holding]) -> Grid:
+    grid = Grid("table, day", "own", "mentions", "stands in", "records", box=box.SIMPLE_HEAD)
+    for column in grid.columns[1:3]:
+        column.justify = "right"
+    for one in held:
+        said = one.to_json()
+        grid.add_row(
+            f"{one.table} {said['day']}",
+            count_text(one.own),
+            count_text(one.mentions),
+            ", ".join(f"{name} {count_text(n)}" for name, n in said["columns"].items()),
+            "; ".join(f"{where}: {offsets}" for where, offsets in said["records"].items()),
+        )
+    return grid
