@@ -77,7 +77,7 @@ def check_avro(kind: RecordKind, text: bytes) -> Misfit | None:
     """Say why records written with an Avro schema (its JSON) cannot be read; None if they can."""
     try:
         avsc = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UsageError("an Avro schema is JSON, and this file is none") from None
     found = prepare(CONTRACTS[kind], avsc)
     if isinstance(found, Refusal):

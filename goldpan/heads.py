@@ -56,8 +56,8 @@ def read(path: Path, keys: Sequence[Keys]) -> Kept:
         signed_by, signature = body.pop("signed_by", None), body.pop("signature", None)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, AttributeError):
-        raise UsageError(f"{path} is no head of a lake") from None
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise UsageError(f"{path} is no head of a lake, as --write-head writes it") from None
     head = from_json(body, where=str(path))
     if signed_by is None and signature is None:
         return Kept(head, None)

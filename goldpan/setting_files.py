@@ -79,7 +79,7 @@ def _refuse_two(values: Mapping[str, Any], path: tuple[str, str], called: Called
 def _json_object(text: str, name: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise UsageError(f'{name} must hold a JSON object, such as {{"client.id": "goldpan"}}.')

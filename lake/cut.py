@@ -20,7 +20,7 @@ from lake.ledger import LoggedEntry, Source, read_ledger
 from lake.log import Commit, DamagedLogError, commit_path, history
 from lake.parquet import PARTITION_COLUMN
 from lake.retry import Retry
-from lake.tables import LAYOUTS, Lake, Table
+from lake.tables import LAYOUTS, Lake, Table, without_log
 from schemas.arrow import AUDIT, LABELS, PRIMARY_TABLES, QUARANTINE, REVIEWS
 from schemas.errors import FatalError, RetryableError
 
@@ -119,9 +119,10 @@ class Cut:
 def take(lake: Lake, retry: Retry | None = None) -> Cut:
     """Take the tables of a lake, each once.
 
-    Raises FatalError if there is no lake at all, or nothing can be read. A store that does not
-    answer in the time that ``retry`` allows ends it with what there is so far; without one, it
-    raises RetryableError.
+    Where there is no lake at all, `Cut.missing` has all of them.
+
+    Raises FatalError if nothing can be read. A store that does not answer in the time that
+    ``retry`` allows ends it with what there is so far; without one, it raises RetryableError.
     """
     tables: dict[str, Seen] = {}
     problems: list[str] = []
@@ -139,6 +140,8 @@ def take(lake: Lake, retry: Retry | None = None) -> Cut:
             return Cut(tables, problems, unfinished=str(error))
         if found is None:
             missing.append(name)
+            if opening.has_files:
+                problems.append(without_log(name))
             continue
         tables[name] = found
         if not found.whole:
@@ -146,8 +149,6 @@ def take(lake: Lake, retry: Retry | None = None) -> Cut:
                 f"the log of table {name} begins at version {found.begins}; what lies before "
                 "cannot be proved"
             )
-    if missing and not tables and not problems:
-        lake.table(next(name for name in LAYOUTS if name in missing))  # says that none is there
     return Cut(tables, [*_lost(tables, missing), *problems], missing)
 
 
@@ -168,6 +169,7 @@ class _Opening:
     def __init__(self, lake: Lake, name: str, *, tries: int) -> None:
         self._lake, self._name, self._left = lake, name, tries
         self._files = lake.location.files(name)
+        self.has_files = False
 
     def step(self) -> Seen | None:
         """Return the table, None if there is none.
@@ -175,6 +177,7 @@ class _Opening:
         Raises DamagedLogError for damage, RetryableError or FatalError for a store without answer.
         """
         if self._files.find(commit_path(0)) is None and not self._log():
+            self.has_files = self._lake.has_files(self._name)
             return None
         try:
             table = self._lake.table(self._name)

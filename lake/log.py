@@ -112,16 +112,22 @@ def _commit(text: bytes, version: int, table: str) -> Commit:
             if action.get("add"):
                 added.append(action["add"]["path"])
             whole.update(_lasting(line, action) + b"\n")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise DamagedLogError(
-            f"table {table}: version {version} of its log cannot be read as JSON: put the file "
-            f"{commit_path(version)} back from a copy of the lake"
-        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise _damaged(table, version, "cannot be read as JSON") from None
+    if not text.strip():  # which delta-rs passes over, as if nothing had been committed
+        raise _damaged(table, version, "is empty")
     return Commit(version, info, added, whole.digest())
 
 
 class DamagedLogError(FatalError):
     """What a log holds cannot be what was written: trying again does not help."""
+
+
+def _damaged(table: str, version: int, state: str) -> DamagedLogError:
+    return DamagedLogError(
+        f"table {table}: version {version} of its log {state}: put the file "
+        f"{commit_path(version)} back from a copy of the lake"
+    )
 
 
 def _lasting(line: bytes, action: Mapping[str, Any]) -> bytes:

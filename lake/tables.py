@@ -262,8 +262,8 @@ class Lake:
         even though others hold what was committed beside them.
 
         Raises FatalError or RetryableError if the root cannot be used, or if a table is gone from a
-        lake in use, or if an existing one has another schema than this version of goldpan writes,
-        or if the store writes over files.
+        lake in use, or only its log is, or if an existing one has another schema than this version
+        of goldpan writes, or if the store writes over files.
         """
         self.location.check()
         if self.location.on_s3 and set(names) == set(LAYOUTS):  # a staging area lies in a lake
@@ -333,6 +333,17 @@ class Lake:
                 f"`goldpan lake init --lost {gone[0]}`"
             )
 
+        cut = [name for name in missing if self.has_files(name) and not self._is_there(name)]
+        if cut:
+            raise FatalError(
+                f"{without_log(cut[0])}. If there is none: `goldpan lake init --lost {cut[0]}`"
+            )
+
+    def has_files(self, name: str) -> bool:
+        """Return whether data files lie where a table has them, whatever its log says of them."""
+        names = (path for path, _ in self.location.files(name).walk(""))
+        return any(path.startswith(f"{PARTITION_COLUMN}=") for path in names)
+
     def _is_there(self, name: str) -> bool:
         folder = self.location.folder
         if folder and (folder / name).is_file():
@@ -375,6 +386,14 @@ class Lake:
                     raise
                 return False
             return True
+
+
+def without_log(name: str) -> str:
+    """Say that only the log of a table is gone, as after a copy that left hidden folders out."""
+    return (
+        f"table {name} has data files, but its log, the folder _delta_log, is gone: put it back "
+        "from a copy of the lake"
+    )
 
 
 def _told(what: str, dataset: Any, **scan: Any) -> Iterator[pa.RecordBatch]:

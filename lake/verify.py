@@ -41,7 +41,7 @@ from lake.range_proofs import (
     redriven,
 )
 from lake.retry import Retry
-from lake.tables import Lake
+from lake.tables import LAYOUTS, Lake
 from schemas.arrow import AUDIT, LABELS, PRIMARY_TABLES, QUARANTINE, REVIEWS
 from schemas.errors import FatalError, RetryableError
 
@@ -104,14 +104,18 @@ def verify(
     ``deep`` also looks into the files, as ``how`` says. ``since`` is a head of before, which the
     tables must continue.
 
-    Raises FatalError if there is no lake. A store that does not answer in the time that ``retry``
-    allows leaves the report unfinished; without one, it raises RetryableError.
+    Raises FatalError if there is no lake, and no head that says that there was one. A store that
+    does not answer in the time that ``retry`` allows leaves the report unfinished; without one, it
+    raises RetryableError.
     """
     left = _CUTS
     while True:
         left -= 1
         try:
-            return _Proof(lake, take(lake, retry), deep, how, since, retry).report()
+            cut = take(lake, retry)
+            if since is None and len(cut.missing) == len(LAYOUTS) and not cut.problems:
+                lake.table(next(iter(LAYOUTS)))  # says that none is there
+            return _Proof(lake, cut, deep, how, since, retry).report()
         except MovedError:
             if not left:
                 raise

@@ -115,7 +115,7 @@ class LabelReader:
         """Return a labelled text; NotLabelledError if the line is none."""
         try:
             document = json.loads(line.removeprefix(_BOM))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise NotLabelledError("is no JSON") from None
         if not isinstance(document, dict) or not isinstance(document.get("text"), str):
             raise NotLabelledError("has no `text`")

@@ -76,7 +76,7 @@ def read(data: bytes, where: str) -> tuple[dict[str, Any], str | None]:
         key, signature = str(whole.pop("signed_by")), str(whole.pop("signature"))
         if whole["format"] > FORMAT:
             raise UsageError(f"{where} is a receipt of a newer goldpan: use that one")
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UsageError(f"{where} is no receipt of an erasure") from None
     return whole, key if is_signed(key, _canonical(whole), signature) else None
 

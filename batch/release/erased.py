@@ -120,7 +120,7 @@ def read_note(data: bytes) -> Told:
             raise ValueError(f"it has format {document['format']}: use a newer goldpan")
         note = _note(document)
         signed_by, signature = str(document["signed_by"]), str(document["signature"])
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError):
+    except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError):
         raise ValueError("it cannot be read") from None
     body = note.body()
     if data != pretty(body | {"signed_by": signed_by, "signature": signature}):

@@ -159,7 +159,7 @@ def read_manifest(data: bytes) -> dict[str, Any]:
     """
     try:
         document = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("format"), int):
         raise FatalError(f"{MANIFEST} is no manifest of a release")

@@ -86,7 +86,7 @@ def _key(data: bytes, said: Mapping[str, Any]) -> str | None:
     try:
         whole = json.loads(data)
         key, signature = whole.pop("signed_by"), whole.pop("signature")
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     if whole != said or not KEY_DIGITS.fullmatch(str(key)):
         return None

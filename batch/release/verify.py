@@ -273,7 +273,7 @@ def _unlike(found: Sequence[Commitment | None], committed: Sequence[Commitment])
 def _row(line: bytes) -> Any:
     try:
         return json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from schemas.arrow import PRIMARY_TABLES
 from schemas.errors import FatalError, UsageError
 
 _TIME: Final = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"])
+_AHEAD: Final = timedelta(minutes=5)  # of this clock, another's may be
 _SHOWN: Final = 3
 _EPOCHS: Final = 4  # of a partition, the newest ones; --json has all
 
@@ -98,8 +99,7 @@ def verify(  # noqa: PLR0913 - one argument an option
       goldpan lake verify --deep --write-head head.json
       goldpan lake verify --head head.json
     """
-    if not deep and (since is not None or sample is not None):
-        raise UsageError("--since and --sample choose files to hash: they need --deep.")
+    _check_parts(since, sample, deep=deep)
     lake, known = Lake(call.settings.lake), load_known_keys(call.settings.redact)
     wiring.refuse_older_lake(call.settings)
     was = heads.read(before, known) if before else None
@@ -122,6 +122,7 @@ def verify(  # noqa: PLR0913 - one argument an option
     topics = asked(lake, report) if asked and set(PRIMARY_TABLES) <= set(report.versions) else None
     report = _with_problems(report, topics.problems if topics else ())
     head = heads.document(report.head, known) if report.head and report.ok else None
+    continued = was if report.ok else None
     if kept is not None and head is not None:
         heads.write(kept, head)
 
@@ -129,6 +130,9 @@ def verify(  # noqa: PLR0913 - one argument an option
         show_report(console, report, topics)
         for one in needed:
             console.print(_key_text(one), markup=False, soft_wrap=True)
+        if continued is not None:
+            line = f"the tables continue the head {before} ({_signed_text(continued)})"
+            console.print(line, markup=False, soft_wrap=True)
         if kept is not None:
             done = "written to" if head else "not written, since not all is well:"
             console.print(f"head {done} {kept}", markup=False, soft_wrap=True)
@@ -136,11 +140,32 @@ def verify(  # noqa: PLR0913 - one argument an option
     said: dict[str, Any] = {"keys": [one.to_json() for one in needed]} if needed else {}
     said |= topics.to_json() if topics else {}
     said |= {"head": head} if head else {}
+    said |= _continued_json(continued)
     call.answer(report.to_json() | said, show)
     if report.unfinished is not None:
         raise FatalError(report.unfinished)
     if not report.ok:
         ctx.exit(NO)
+
+
+def _check_parts(since: datetime | None, sample: int | None, *, deep: bool) -> None:
+    """Raise UsageError for a part of a deep proof that can be none."""
+    if not deep and (since is not None or sample is not None):
+        raise UsageError("--since and --sample choose files to hash: they need --deep.")
+    if since is not None and since.replace(tzinfo=UTC) > datetime.now(UTC) + _AHEAD:
+        raise UsageError("--since lies in the future: no file would be hashed. Times are in UTC.")
+
+
+def _signed_text(head: heads.Kept) -> str:
+    return f"signed by {head.signed_by}" if head.signed_by else "not signed"
+
+
+def _continued_json(head: heads.Kept | None) -> dict[str, Any]:
+    """Return what the tables continue, and who signed it."""
+    if head is None:
+        return {}
+    tables = head.head.to_json()["tables"]
+    return {"continues": {"tables": tables, "signed_by": head.signed_by}}
 
 
 def _with_problems(report: Report, more: Sequence[str]) -> Report:

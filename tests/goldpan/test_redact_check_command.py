@@ -153,7 +153,7 @@ def test_redact_alone_still_means_to_redact(
 
 
 @pytest.mark.parametrize(
-    "line", [b"", b"[]", b"1", b'{"text": 1}', b"\xff", b'{"text": "\\ud83d"}']
+    "line", [b"", b"[]", b"1", b'{"text": 1}', b"\xff", b'{"text": "\\ud83d"}', b"[" * 100_000]
 )
 def test_anything_else_is_no_labelled_line(line: bytes) -> None:
     """The reader raises its own error, whatever stands in a line."""

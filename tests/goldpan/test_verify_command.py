@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,11 @@ def test_damage_ends_with_1_and_the_whole_list(folder: Path, verify: Command, na
 
 
 def test_a_head_that_is_kept(
-    folder: Path, verify: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    verify: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Signed where there is a key; a later state continues it, one that lost a commit does not."""
     bare, signed = tmp_path / "bare.json", tmp_path / "signed.json"
@@ -77,8 +82,12 @@ def test_a_head_that_is_kept(
     assert code == 0
     assert json.loads(signed.read_text()) == said["head"]
     Scene(folder, {TRACES: 14}).flush("traces", TRACES, 16)
-    for path in (bare, signed):
-        assert verify("--head", str(path))[0] == 0
+    for path, by in ((bare, None), (signed, said["head"]["signed_by"])):
+        code, now = verify("--head", str(path))
+        assert (code, now["continues"]["signed_by"]) == (0, by)
+        assert now["continues"]["tables"] == json.loads(path.read_text())["tables"]
+    assert run(["lake", "verify", "--head", str(bare)]) == 0
+    assert f"continue the head {bare} (not signed)" in capsys.readouterr().out
 
     changed = json.loads(signed.read_text())
     changed["tables"]["traces"]["version"] -= 1
@@ -116,9 +125,12 @@ def test_a_head_under_another_key(
         ["--sample", "5"],
         ["--deep", "--sample", "0"],
         ["--deep", "--since", "yesterday"],
+        ["--deep", "--since", "9999-12-31"],
         ["--head", "none.json"],
         ["--head", "empty.json"],
         ["--head", "table.json"],
+        ["--head", "list.json"],
+        ["--head", "deep.json"],
         ["--write-head", "none/head.json"],
     ],
 )
@@ -128,6 +140,8 @@ def test_used_wrongly(
     """Parts of a proof that is not asked for, and heads that are none."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.json").write_text("")
+    (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "deep.json").write_text("[" * 100_000)
     (tmp_path / "table.json").write_text('{"format": 1, "tables": {}}')
     assert verify(*arguments)[0] == 2
 
@@ -142,6 +156,34 @@ def test_a_lost_table_is_given_up_by_name_only(
     assert run(["lake", "init", "--lost", "labels"]) == 0
     assert run(["lake", "verify"]) == 1
     assert "the table was made again" in capsys.readouterr().out
+
+
+def test_a_lake_that_is_gone_does_not_continue_its_head(
+    folder: Path, verify: Command, tmp_path: Path
+) -> None:
+    """Without a head it is an address without a lake; with one, every table of it is missed."""
+    head = tmp_path / "head.json"
+    assert verify("--write-head", str(head))[0] == 0
+    shutil.rmtree(folder)
+    assert verify()[0] == 3
+    code, said = verify("--head", str(head))
+    assert code == 1
+    assert len([one for one in said["problems"] if "it is gone" in one]) == 6
+
+
+@pytest.mark.parametrize("names", ["labels", "*"])
+def test_files_without_a_log_are_no_new_lake(
+    folder: Path, verify: Command, capsys: pytest.CaptureFixture[str], names: str
+) -> None:
+    """A copy that left hidden folders out is damage, and no tables are made over its files."""
+    for log in folder.glob(f"{names}/_delta_log"):
+        shutil.rmtree(log)
+    code, said = verify()
+    assert code == 1
+    assert any("its log, the folder _delta_log, is gone" in one for one in said["problems"])
+    assert run(["lake", "init"]) == 3
+    assert "put it back from a copy" in capsys.readouterr().err
+    assert not [*folder.glob(f"{names}/_delta_log")]
 
 
 def test_the_commands_of_the_page(

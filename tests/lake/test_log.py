@@ -58,7 +58,9 @@ def test_the_digest_is_of_all_but_the_bounds(tmp_path: Path) -> None:
         assert (history(files, 2, table="t")[-1].digest == before) is same
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "1", '{"add": 1}', '{"add": {"size": 1}}'])
+@pytest.mark.parametrize(
+    "text", ["", "\n", "{", "[]", "1", "[" * 100_000, '{"add": 1}', '{"add": {"size": 1}}']
+)
 def test_what_is_no_commit(tmp_path: Path, text: str) -> None:
     """It is named by table and version, and nothing of it is said."""
     files = store(tmp_path, 2)

@@ -326,6 +326,11 @@ def _no_json(folder: Path) -> None:
     path.write_text(path.read_text()[:-40])
 
 
+@way("a commit emptied")
+def _emptied(folder: Path) -> None:
+    table(folder, "quarantine").commits()[1].write_bytes(b"")
+
+
 @way("a ledger entry that cannot be read")
 def _entry(folder: Path) -> None:
     def change(line: dict[str, Any]) -> None:
