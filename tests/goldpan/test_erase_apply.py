@@ -3,15 +3,12 @@
 import base64
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
 from batch.release.build import publish
 from goldpan import keys
-from goldpan.cli.main import run as run_command
 from goldpan.settings import load
 from lake import erasures
 from lake.erasures import Tombstone
@@ -20,9 +17,8 @@ from tests.batch.kit import open_lake
 from tests.batch.release.kit import drafted, shelf
 from tests.batch.release.people import WHOLE
 from tests.edges.search import marks_in, marks_in_folder
-from tests.servers.worker import TEST_KEY
+from tests.servers.in_process import Run, runner, work_in
 
-Run = Callable[..., CompletedProcess[str]]
 READERS = [
     ("lake", "verify"),
     ("lake", "tables"),
@@ -55,18 +51,10 @@ def run(
     """Run goldpan on a lake whose erasures are kept a second time, in this process."""
     shutil.copytree(world, tmp_path / "lake")
     shutil.copytree(world, tmp_path / "backup")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
+    work_in(tmp_path, monkeypatch)
     monkeypatch.setenv("GOLDPAN_LAKE__ERASURES_COPY", "kept")
-    monkeypatch.setenv("GOLDPAN_REDACT__KEY", TEST_KEY)
-    monkeypatch.setenv("GOLDPAN_REDACT__SEAL_KEY", base64.b64encode(SEAL.secret).decode())
 
-    def called(*arguments: str) -> CompletedProcess[str]:
-        capsys.readouterr()
-        code = run_command(arguments)
-        said = capsys.readouterr()
-        return CompletedProcess(arguments, code, said.out, said.err)
-
+    called = runner(capsys)
     assert called("lake", "init").returncode == 0
     return called
 

@@ -4,16 +4,13 @@ import base64
 import io
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidSignature
 
 from goldpan.cli.call import Call
-from goldpan.cli.main import run as run_command
 from goldpan.requests import reference, subjects
 from lake import erasures
 from lake.erasures import Tombstone
@@ -24,7 +21,6 @@ from tests.architecture.source import ROOT
 from tests.batch.erase.world import (
     OTHER_KEYS,
     PERSON,
-    SEAL,
     WORDS,
     flush,
     new_world,
@@ -35,27 +31,16 @@ from tests.batch.erase.world import (
 from tests.batch.kit import open_lake
 from tests.edges.search import marks_in, marks_in_folder
 from tests.labels.kit import trace
-from tests.servers.worker import TEST_KEY
-
-Run = Callable[..., CompletedProcess[str]]
+from tests.servers.in_process import Run, runner, work_in
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run goldpan on the lake of the person, in this process."""
     new_world(tmp_path / "lake")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
-    monkeypatch.setenv("GOLDPAN_REDACT__KEY", TEST_KEY)
-    monkeypatch.setenv("GOLDPAN_REDACT__SEAL_KEY", base64.b64encode(SEAL.secret).decode())
+    work_in(tmp_path, monkeypatch)
 
-    def called(*arguments: str) -> CompletedProcess[str]:
-        capsys.readouterr()
-        code = run_command(arguments)
-        said = capsys.readouterr()
-        return CompletedProcess(arguments, code, said.out, said.err)
-
-    return called
+    return runner(capsys)
 
 
 def test_first_dry_then_for_good_then_the_receipt(run: Run, tmp_path: Path) -> None:

@@ -2,14 +2,11 @@
 
 import base64
 import json
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
 from goldpan import keys
-from goldpan.cli.main import run as run_command
 from goldpan.demo.framing import as_json
 from goldpan.demo.traffic import shipped_conversations, traces_of
 from goldpan.settings import load
@@ -19,10 +16,10 @@ from redact.keys import Keys, SealKey
 from schemas.errors import FatalError, UsageError
 from tests.batch.erase.world import PERSON, SEAL, new_world
 from tests.batch.kit import open_lake
+from tests.servers.in_process import Run, runner, work_in
 from tests.servers.mock_kafka import MockKafka
 from tests.servers.worker import TEST_KEY, run_goldpan, settings
 
-Run = Callable[..., CompletedProcess[str]]
 OTHER = base64.b64encode(bytes(32)).decode()
 
 
@@ -30,18 +27,9 @@ OTHER = base64.b64encode(bytes(32)).decode()
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run goldpan in this process on a lake of which the keys were never put down."""
     new_world(tmp_path / "lake")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
-    monkeypatch.setenv("GOLDPAN_REDACT__KEY", TEST_KEY)
-    monkeypatch.setenv("GOLDPAN_REDACT__SEAL_KEY", base64.b64encode(SEAL.secret).decode())
+    work_in(tmp_path, monkeypatch)
 
-    def called(*arguments: str) -> CompletedProcess[str]:
-        capsys.readouterr()
-        code = run_command(arguments)
-        said = capsys.readouterr()
-        return CompletedProcess(arguments, code, said.out, said.err)
-
-    return called
+    return runner(capsys)
 
 
 COMMANDS = [

@@ -1,22 +1,17 @@
 """``goldpan subject show``: what is held of a person, and its content only where asked for."""
 
-import base64
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
-from goldpan.cli.main import run as run_command
 from lake import erasures
 from tests.batch.erase.world import (
     NICKNAME,
     OWN,
     PERSON,
-    SEAL,
     USER,
     WORDS,
     flush,
@@ -27,9 +22,8 @@ from tests.batch.erase.world import (
 from tests.batch.kit import open_lake
 from tests.edges.search import marks_in
 from tests.labels.kit import trace
-from tests.servers.worker import TEST_KEY
+from tests.servers.in_process import Run, runner, work_in
 
-Run = Callable[..., CompletedProcess[str]]
 RUDE = "\x1b]0;owned\x07\x1b[2J\u202e\u2028\x9b31m"
 
 
@@ -52,18 +46,9 @@ def run(
 ) -> Run:
     """Run goldpan on that lake, in this process."""
     shutil.copytree(world, tmp_path / "lake")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
-    monkeypatch.setenv("GOLDPAN_REDACT__KEY", TEST_KEY)
-    monkeypatch.setenv("GOLDPAN_REDACT__SEAL_KEY", base64.b64encode(SEAL.secret).decode())
+    work_in(tmp_path, monkeypatch)
 
-    def called(*arguments: str) -> CompletedProcess[str]:
-        capsys.readouterr()
-        code = run_command(arguments)
-        said = capsys.readouterr()
-        return CompletedProcess(arguments, code, said.out, said.err)
-
-    return called
+    return runner(capsys)
 
 
 def test_it_shows_what_an_erasure_would_take_and_nothing_of_its_content(run: Run) -> None:

@@ -3,24 +3,21 @@
 import json
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 import yaml
 
-from goldpan.cli.main import run as run_command
 from lake.tables import Lake
 from tests.architecture.source import ROOT
 from tests.batch.release.kit import shelf
 from tests.batch.release.people import SIGNER, erased, rows_of
 from tests.batch.release.world import conversations, labels_for, make_lake
+from tests.servers.in_process import Run, runner
 from tests.servers.worker import TEST_KEY
 
 PAGE = (ROOT / "docs" / "releases.md").read_text(encoding="utf-8")
-Run = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +40,7 @@ def run(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
     monkeypatch.setenv("GOLDPAN_REDACT__KEY", TEST_KEY)
 
-    def called(*arguments: str) -> CompletedProcess[str]:
-        capsys.readouterr()
-        code = run_command(arguments)
-        said = capsys.readouterr()
-        return CompletedProcess(arguments, code, said.out, said.err)
-
-    return called
+    return runner(capsys)
 
 
 def test_the_commands_of_the_page_run(run: Run) -> None:

@@ -3,9 +3,7 @@
 import base64
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -13,15 +11,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from batch.release.files import MANIFEST, sha256
 from batch.release.verify import verify
-from goldpan.cli.main import run as run_command
 from lake.objects import FolderStore
 from redact.signing import Signer
 from tests.batch.release.kit import shelf
 from tests.batch.release.people import erased, rows_of
 from tests.batch.release.world import conversations, labels_for, make_lake
+from tests.servers.in_process import Run, runner
 from tests.servers.worker import TEST_KEY
-
-Run = Callable[..., CompletedProcess[str]]
 
 SEED = bytes(range(1, 33))
 OURS, THEIRS = Signer(SEED).public, Signer(bytes(32)).public
@@ -46,13 +42,7 @@ def run(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
     monkeypatch.setenv("GOLDPAN_REDACT__KEY", TEST_KEY)
 
-    def called(*arguments: str) -> CompletedProcess[str]:
-        capsys.readouterr()
-        code = run_command(arguments)
-        said = capsys.readouterr()
-        return CompletedProcess(arguments, code, said.out, said.err)
-
-    return called
+    return runner(capsys)
 
 
 @pytest.fixture
