@@ -69,6 +69,11 @@ class Location:
             )
         return Path(self.uri).absolute()
 
+    def is_within(self, path: Path) -> bool:
+        """Return whether a file of this machine lies in the folder of the lake."""
+        folder = self.folder
+        return folder is not None and path.resolve().is_relative_to(folder.resolve())
+
     def table_uri(self, table: str) -> str:
         """Return the address of a table."""
         folder = self.folder

@@ -16,6 +16,7 @@ from goldpan import heads, held, keys, proofs, wiring
 from goldpan.cli.call import Call, with_call
 from goldpan.cli.figures import count_text
 from goldpan.cli.main import NO
+from goldpan.cli.moments import Moment
 from goldpan.cli.plain_numbers import Whole
 from goldpan.cli.progress import progress
 from goldpan.cli.shown import marked
@@ -29,7 +30,6 @@ from redact.keys import load_known_keys
 from schemas.arrow import PRIMARY_TABLES
 from schemas.errors import FatalError, UsageError
 
-_TIME: Final = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"])
 _AHEAD: Final = timedelta(minutes=5)  # of this clock, another's may be
 _SHOWN: Final = 3
 _EPOCHS: Final = 4  # of a partition, the newest ones; --json has all
@@ -39,7 +39,7 @@ _EPOCHS: Final = 4  # of a partition, the newest ones; --json has all
 @click.option("--deep", is_flag=True, help="Hash the files and read their rows as well.")
 @click.option(
     "--since",
-    type=_TIME,
+    type=Moment(),
     metavar="TIME",
     help="With --deep: hash files of commits from then on (UTC; 2026-11-30T08:00:00Z or a day).",
 )
@@ -102,11 +102,16 @@ def verify(  # noqa: PLR0913 - one argument an option
     _check_parts(since, sample, deep=deep)
     lake, known = Lake(call.settings.lake), load_known_keys(call.settings.redact)
     wiring.refuse_older_lake(call.settings)
+    if kept is not None and lake.location.is_within(kept):
+        raise UsageError(
+            f"--write-head {kept} lies in the lake: who can change its tables could change the "
+            "head too. Keep it elsewhere."
+        )
     was = heads.read(before, known) if before else None
     asked = held.ask(call.settings) if kafka else None
     with progress(call) as shown:
         how = Deep(
-            since_ms=int(since.replace(tzinfo=UTC).timestamp() * 1000) if since else 0,
+            since_ms=int(since.timestamp() * 1000) if since else 0,
             sample=sample,
             seed=secrets.randbits(64),
             audit=proofs.audit_rules(lake, known) if deep else None,
@@ -152,7 +157,7 @@ def _check_parts(since: datetime | None, sample: int | None, *, deep: bool) -> N
     """Raise UsageError for a part of a deep proof that can be none."""
     if not deep and (since is not None or sample is not None):
         raise UsageError("--since and --sample choose files to hash: they need --deep.")
-    if since is not None and since.replace(tzinfo=UTC) > datetime.now(UTC) + _AHEAD:
+    if since is not None and since > datetime.now(UTC) + _AHEAD:
         raise UsageError("--since lies in the future: no file would be hashed. Times are in UTC.")
 
 

@@ -146,6 +146,21 @@ def test_used_wrongly(
     assert verify(*arguments)[0] == 2
 
 
+@pytest.mark.parametrize(
+    "moment",
+    ["2026-11-01", "2026-11-01T08:00:00Z", "2026-11-01 08:00:00.123 Z", "2026-11-01T09:00+01:00"],
+)
+def test_moments_as_goldpan_prints_them(verify: Command, moment: str) -> None:
+    """A time that was copied out of a log or a table is understood."""
+    assert verify("--deep", "--since", moment)[0] == 0
+
+
+def test_a_head_does_not_lie_in_the_lake(folder: Path, verify: Command) -> None:
+    """It is what shows that the lake was changed."""
+    assert verify("--write-head", str(folder / "head.json"))[0] == 2
+    assert not (folder / "head.json").exists()
+
+
 def test_a_lost_table_is_given_up_by_name_only(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
