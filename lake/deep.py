@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from lake.audit_proofs import AuditRules, links
 from lake.cut import Seen
+from lake.datasets import dataset_of
 from lake.hashes import Recorded
 from lake.parquet import PARTITION_COLUMN
 from lake.retry import Retry
@@ -248,7 +249,7 @@ def still_there(lake: Lake, table: str, path: str) -> bool:
 
 def _fragments(seen: Seen) -> Mapping[str, Any]:
     try:
-        dataset = seen.table.handle.to_pyarrow_dataset(schema=TABLES[seen.name].arrow)
+        dataset = dataset_of(seen.table.handle, schema=TABLES[seen.name].arrow)
         return {fragment.path: fragment for fragment in dataset.get_fragments()}
     except (pa.ArrowException, OSError):
         return {}

@@ -15,6 +15,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from lake.causes import cause
+from lake.datasets import dataset_of
 from lake.log import actions
 from lake.parquet import PARTITION_COLUMN
 from lake.tables import Lake
@@ -52,8 +53,8 @@ class Snapshot:
             chosen = [(PARTITION_COLUMN, ">=", first), (PARTITION_COLUMN, "<=", last)]
         with _errors(f"opening table {self.name}"):
             # The schema is given since delta-rs leaves text as views in files it has rewritten.
-            return self.handle.to_pyarrow_dataset(
-                file_pruning_predicate=chosen, schema=TABLES[self.name].arrow
+            return dataset_of(
+                self.handle, file_pruning_predicate=chosen, schema=TABLES[self.name].arrow
             )
 
 

@@ -17,6 +17,7 @@ from lake.commit import number, positions, refresh
 from lake.conditions import check_conditions
 from lake.config import LakeSettings
 from lake.copies import refuse_older
+from lake.datasets import dataset_of
 from lake.fit import check_schema
 from lake.handle import TableHandle
 from lake.ledger import METADATA_KEY, LoggedEntry, Source, incarnation_app, read_ledger
@@ -196,7 +197,7 @@ class Table:
         before it has read them.
         """
         with _lake_errors(f"reading table {self.name}"):
-            dataset = self.handle.to_pyarrow_dataset()
+            dataset = dataset_of(self.handle)
             found = dataset.to_table(columns=[*{*columns, *texts}], filter=where)
             for column, text in texts.items():
                 found = found.filter(pc.equal(found[column], text))
@@ -218,7 +219,7 @@ class Table:
         what = f"reading table {self.name}"
         with _lake_errors(what):
             # With the schema given, files that delta-rs has rewritten give plain text too.
-            dataset = self.handle.to_pyarrow_dataset(schema=TABLES[self.name].arrow)
+            dataset = dataset_of(self.handle, schema=TABLES[self.name].arrow)
         scan = {"batch_size": rows, "batch_readahead": ahead, "fragment_readahead": ahead // 2 or 1}
         return _told(what, dataset, columns=list(columns), filter=where, **scan)
 

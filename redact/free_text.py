@@ -19,6 +19,8 @@ from redact.things import is_fraction, within_code
 from schemas.reasons import Reason
 
 _WORD = re.compile(r"[^\W\d_]{3}")
+_MEASURE = re.compile(r"[0-9]+[.,][0-9]+ ?(?!am\b|pm\b|h\b|uhr\b)[^\W\d_]{1,4}", re.IGNORECASE)
+"""`13.2 g`: a number with its unit, and no time of day."""
 _SHORT = 4_000
 """Characters of a text that a model reads in one piece, far within the time of any text."""
 
@@ -98,6 +100,13 @@ class FreeText:
             [one for one in some if _is_likely(text, one)]
             for text, some in zip(texts, found, strict=True)
         ]
+
+
+def _may_be_time(value: str) -> bool:
+    """Return whether a value has a word or a digit, and is no number with its unit."""
+    if _MEASURE.fullmatch(value) is not None:
+        return False
+    return _WORD.search(value) is not None or any(map(str.isdigit, value))
 
 
 def _is_likely(text: str, finding: Finding) -> bool:
