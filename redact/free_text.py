@@ -135,6 +135,8 @@ def _is_made_so(text: str, start: int, value: str, kind: str) -> bool:
     elif kind == "STREET_ADDRESS":
         if "\t" in value or _WORD.search(value) is None:
             return False
+    elif kind == "DATE_TIME":
+        return _may_be_time(value)
     elif kind == "ZIP_CODE":
         longest = _LONGEST_BARE_ZIP if value.isdecimal() else _LONGEST_ZIP
         return _SHORTEST_ZIP <= len(value) <= longest and any(map(str.isdigit, value))

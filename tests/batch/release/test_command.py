@@ -138,6 +138,17 @@ def test_rows_that_were_erased_are_told_by_every_command(run: Run, place: Path) 
     assert gone not in (place / "fourth" / "fourth.jsonl").read_text()
 
 
+def test_a_version_that_was_withdrawn_is_not_exported(run: Run, place: Path) -> None:
+    """It says so, with exit code 2."""
+    spec = place / "fifth.yaml"
+    spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: fifth"))
+    run("release", "build", str(spec))
+    assert run("release", "withdraw", "fifth@1.0.0", "--reason", "x").returncode == 0
+    done = run("release", "export", "fifth@1.0.0", "--to", "csv", "--out", "w")
+    assert done.returncode == 2
+    assert "was withdrawn" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
@@ -146,7 +157,6 @@ def test_rows_that_were_erased_are_told_by_every_command(run: Run, place: Path) 
         (["build", "no-such.yaml"], 2, "cannot be read"),
         (["build", "support.yaml", "--traces-version", "99"], 2, "has no version 99"),
         (["withdraw", "support@1", "--reason", "x"], 2, "in full"),
-        (["export", "support@1.0.0", "--to", "csv", "--out", "e"], 2, "was withdrawn"),
     ],
 )
 def test_wrong_use_is_told_in_a_sentence(
