@@ -78,6 +78,10 @@ CELL_SCHEMA: Final = ibis.schema(
 )
 
 
+_GONE: Final = ("FileNotFoundError", "[errno 2]")
+"""How a file that is gone is said by delta-rs, and by Arrow of a folder."""
+
+
 class Engine:
     """One selection on DuckDB. Use as a context; the temporary folder is the caller's."""
 
@@ -159,7 +163,7 @@ class Engine:
                 "of the spec, or allow more with --memory-mib"
             ) from None
         except duckdb.InvalidInputException as error:
-            if "FileNotFoundError" not in str(error):
+            if not any(sign in str(error) for sign in _GONE):
                 raise
             raise UsageError(
                 "a version of the lake that is read here has files that are gone (vacuum, "

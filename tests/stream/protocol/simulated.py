@@ -156,6 +156,11 @@ class SimulatedHandle:
         }
         return pa.table({"path": list(self._files), "num_records": counts, **facts, **highs})
 
+    @property
+    def table_uri(self) -> str:
+        """Return the address: the rows are in memory."""
+        return "memory:///"
+
     def to_pyarrow_dataset(self, **_: Any) -> ds.Dataset:
         """Return the rows."""
         found = [self._log.rows(path, self._schema) for path in self._files]
