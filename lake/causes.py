@@ -36,6 +36,7 @@ _KNOWN: Final[tuple[tuple[str, _Say], ...]] = (
     (r"Json error|Invalid JSON", lambda _: "a commit in the log is damaged"),
     (r"<Code>(\w{1,60})</Code>", lambda m: f"S3 answers {m[1]}"),
     (r"necessary privileges", lambda _: "S3 denies access"),
+    (r"Failed to open local file '.*?" + _FILE + r"'.*\[errno 2\]", lambda m: f"{m[1]} is missing"),
     (r"(?s)location \S*?" + _FILE + r"\S* not found", lambda m: f"{m[1]} is missing"),
     (
         r"input source '\S*?" + _FILE + "'.*(?:magic bytes|not a parquet file)",

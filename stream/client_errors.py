@@ -5,6 +5,7 @@ are the answer of a broker that only a person can mend; a fatal one is the last 
 client does: it reads and sends nothing from then on, and looks healthy.
 """
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -19,7 +20,7 @@ REFUSED: Final = {
     KafkaError.SASL_AUTHENTICATION_FAILED: "was not accepted with its credentials",
     KafkaError._AUTHENTICATION: "was not accepted with its credentials",
 }
-_ANSWERED: Final = ": Broker: "
+_ANSWERED: Final = re.compile(r": Broker: |SASL authentication error: (?!\w+ failed: Local: )")
 """How librdkafka quotes what a broker answered; its own guesses begin with ``Local:``."""
 _INSTANCE: Final = "the property group.instance.id must differ from worker to worker"
 _REMEDY: Final = {
@@ -43,7 +44,7 @@ def is_refusal(error: KafkaError) -> bool:
     what a broker that goes down, or a load balancer with nothing behind it, looks like.
     """
     if error.code() == KafkaError._AUTHENTICATION:
-        return _ANSWERED in error.str()
+        return _ANSWERED.search(error.str()) is not None
     return error.code() in REFUSED
 
 

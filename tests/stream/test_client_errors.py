@@ -35,6 +35,17 @@ MECHANISM = KafkaError(
     "SASL mechanism: broker's supported mechanisms: SCRAM-SHA-512",
 )
 
+PASSWORD = KafkaError(
+    KafkaError._AUTHENTICATION,
+    "sasl_plaintext://b:1/bootstrap: SASL authentication error: Authentication failed: Invalid "
+    "username or password (after 300ms in state AUTH_REQ)",
+)
+CUT_OFF = KafkaError(
+    KafkaError._AUTHENTICATION,
+    "sasl_plaintext://b:1/bootstrap: SASL authentication error: SaslAuthenticateRequest failed: "
+    "Local: Broker transport failure (after 3ms in state AUTH_REQ)",
+)
+
 
 def wrapped(code: int) -> KafkaError:
     """Return a fatal error as it comes among the messages."""
@@ -123,6 +134,8 @@ def test_whoever_waits_for_a_client_asks_whether_it_has_ended(mock_kafka: MockKa
         (KafkaError(KafkaError.SASL_AUTHENTICATION_FAILED), True),
         (KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED), True),
         (MECHANISM, True),
+        (PASSWORD, True),
+        (CUT_OFF, False),
         (HANDSHAKE, False),
         (KafkaError(KafkaError._TRANSPORT), False),
         (KafkaError(KafkaError._SSL), False),
