@@ -140,11 +140,11 @@ def test_rows_that_were_erased_are_told_by_every_command(run: Run, place: Path) 
 
 def test_a_version_that_was_withdrawn_is_not_exported(run: Run, place: Path) -> None:
     """It says so, with exit code 2."""
-    spec = place / "withdrawn.yaml"
-    spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: withdrawn"))
+    spec = place / "gone.yaml"
+    spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: gone"))
     run("release", "build", str(spec))
-    assert run("release", "withdraw", "withdrawn@1.0.0", "--reason", "x").returncode == 0
-    done = run("release", "export", "withdrawn@1.0.0", "--to", "csv", "--out", "w")
+    assert run("release", "withdraw", "gone@1.0.0", "--reason", "x").returncode == 0
+    done = run("release", "export", "gone@1.0.0", "--to", "csv", "--out", "w")
     assert done.returncode == 2
     assert "was withdrawn" in done.stderr
 
