@@ -260,7 +260,10 @@ def _starter(
 
 def _rows(name: str, data: bytes) -> list[Any]:
     if name == DATA:
-        return list(json_rows(read_rows(data)))
+        try:
+            return list(json_rows(read_rows(data)))
+        except (OverflowError, ValueError) as error:  # a day or a text that there cannot be
+            raise FatalError(f"{DATA} holds a value that no row has had") from error
     return [_row(line) for line in data.splitlines()]
 
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -87,6 +89,21 @@ def test_any_changed_byte_is_found(published: Path, data: st.DataObject) -> None
     finally:
         (folder / name).write_bytes(old)
     assert verify(FolderStore(folder)).ok
+
+
+def test_a_time_that_there_cannot_be_is_found(published: Path, tmp_path: Path) -> None:
+    """Changed bytes may stand for a time beyond the last year; that is no failure of the proof."""
+    folder = tmp_path / "copy"
+    shutil.copytree(published / "support" / "1.0.0", folder)
+    table = pq.read_table(folder / "data.parquet")
+    at = next(i for i, f in enumerate(table.schema) if pa.types.is_temporal(f.type))
+    field = table.schema.field(at)
+    wide = pa.int32() if pa.types.is_date32(field.type) else pa.int64()
+    beyond = pa.array([2**31 - 1 if wide == pa.int32() else 2**62] * len(table), wide)
+    pq.write_table(table.set_column(at, field, beyond.view(field.type)), folder / "data.parquet")
+    problems = verify(FolderStore(folder)).problems
+    assert "data.parquet was changed" in problems
+    assert any("no row has had" in one for one in problems)
 
 
 def test_a_file_too_many_or_too_few_is_found(published: Path, tmp_path: Path) -> None:
