@@ -12,7 +12,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from lake.log import DamagedLogError
+from lake.log import unreadable
 from lake.parquet import PARTITION_COLUMN
 from schemas.redacted import Redacted
 
@@ -56,8 +56,5 @@ def read(said: Iterable[tuple[int, str]], *, table: str) -> list[Chain]:
         try:
             found += [Chain(*map(str, one)) for one in json.loads(text)]
         except (ValueError, TypeError):
-            raise DamagedLogError(
-                f"table {table}, version {version}: what it says of its chains cannot be read: "
-                "put its log back from a copy of the lake"
-            ) from None
+            raise unreadable(table, version, "what it says of its chains") from None
     return found

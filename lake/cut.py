@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from lake.ledger import LoggedEntry, Source, read_ledger
 from lake.log import Commit, DamagedLogError, commit_path, history
 from lake.parquet import PARTITION_COLUMN
-from lake.retry import Retry
+from lake.retry import Retry, ask
 from lake.tables import LAYOUTS, Lake, Table, without_log
 from schemas.arrow import AUDIT, LABELS, PRIMARY_TABLES, QUARANTINE, REVIEWS
 from schemas.errors import FatalError, RetryableError
@@ -130,7 +130,7 @@ def take(lake: Lake, retry: Retry | None = None) -> Cut:
     for name in ORDER:
         opening = _Opening(lake, name, tries=_TRIES if retry else 1)
         try:
-            found = retry.call(f"opening table {name}", opening.step) if retry else opening.step()
+            found = ask(retry, f"opening table {name}", opening.step)
         except DamagedLogError as error:
             problems.append(str(error))
             continue

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
@@ -24,7 +25,7 @@ from lake.cut import Seen
 from lake.datasets import dataset_of
 from lake.hashes import Recorded
 from lake.parquet import PARTITION_COLUMN
-from lake.retry import Retry
+from lake.retry import Retry, ask
 from lake.tables import Lake
 from schemas.arrow import AUDIT, LABELS, REVIEWS, TABLES
 from schemas.errors import FatalError, RetryableError
@@ -217,11 +218,8 @@ class _Looking:
 
     def _bytes(self, file: _File) -> bytes | None:
         """Return the bytes of a file, None if it is missing; MovedError if it left the table."""
-
-        def ask() -> bytes | None:
-            return file.seen.table.files.find(file.path)
-
-        data = self._retry.call(f"reading {file.where}", ask) if self._retry else ask()
+        step = partial(file.seen.table.files.find, file.path)
+        data = ask(self._retry, f"reading {file.where}", step)
         if data is None and not still_there(self._lake, file.seen.name, file.path):
             raise MovedError(f"{file.where} left its table and was removed meanwhile")
         return data

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from lake.log import Commit, DamagedLogError
+from lake.log import Commit, unreadable
 
 FILES_KEY: Final = "goldpan.files"
 _DIGITS: Final = 64
@@ -74,7 +74,4 @@ def _said(commit: Commit, table: str) -> Mapping[str, str] | None:
             return dict(said)
     except (ValueError, TypeError, AttributeError):
         pass
-    raise DamagedLogError(
-        f"table {table}, version {commit.version}: the hashes of its files cannot be read: put its "
-        "log back from a copy of the lake"
-    )
+    raise unreadable(table, commit.version, "the hashes of its files")

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from lake.cut import Seen
 from lake.ledger import EntryKind, Source, SourceRange, brought, erased, expired, relabelled
+from lake.range_proofs import count_problems
 
 RECONCILED = "#reconcile"
 """Stands in `_topic` of label events that a batch job has decided."""
@@ -57,9 +58,7 @@ def label_problems(labels: Seen, ends: Mapping[Source, int]) -> list[str]:
                 f"{source}: labels have been decided up to {end}, beyond the {ends.get(source, 0)} "
                 "of the primary table: they are committed last and cannot be ahead"
             )
-    if labels.rows != told and labels.whole:
-        problems.append(f"table {labels.name}: {labels.rows} rows, but its commits told {told}")
-    return problems
+    return problems + count_problems(labels, told)
 
 
 def _commits(labels: Seen) -> tuple[dict[Source, _Labels], int]:

@@ -123,6 +123,14 @@ class DamagedLogError(FatalError):
     """What a log holds cannot be what was written: trying again does not help."""
 
 
+def unreadable(table: str, version: int, what: str) -> DamagedLogError:
+    """Return the error for something that a commit says and that cannot be read."""
+    return DamagedLogError(
+        f"table {table}, version {version}: {what} cannot be read: put its log back from a copy of "
+        "the lake"
+    )
+
+
 def _damaged(table: str, version: int, state: str) -> DamagedLogError:
     return DamagedLogError(
         f"table {table}: version {version} of its log {state}: put the file "

@@ -13,7 +13,7 @@ from typing import Final
 
 from lake.cut import Seen
 from lake.ledger import EntryKind, Source, SourceRange
-from lake.log import DamagedLogError
+from lake.log import unreadable
 from lake.tables import Table
 from schemas.arrow import AUDIT
 
@@ -77,8 +77,5 @@ def _said(seen: Seen) -> Iterator[tuple[int, _Said]]:
             versions = {str(name): int(one) for name, one in body["versions"].items()}
             audited = [(str(t), int(p), int(s), int(e), int(n)) for t, p, s, e, n in body[AUDIT]]
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise DamagedLogError(
-                f"table {seen.name}, version {version}: what it says of other tables cannot be "
-                "read: put its log back from a copy of the lake"
-            ) from None
+            raise unreadable(seen.name, version, "what it says of other tables") from None
         yield version, _Said(versions, audited)

@@ -6,7 +6,7 @@ aside.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -129,7 +129,6 @@ def _with_epoch(epochs: tuple[tuple[int, int], ...], item: SourceRange) -> tuple
 def chains_of(table: Seen) -> tuple[dict[Source, Chain], list[str]]:
     """Return the ranges of a primary table by partition, and what is wrong with its positions."""
     chains: dict[Source, Chain] = {}
-    problems: list[str] = []
     for logged in table.ledger:
         where = f"table {table.name}, version {logged.table_version}"
         for item in logged.entry.ranges:
@@ -139,14 +138,7 @@ def chains_of(table: Seen) -> tuple[dict[Source, Chain], list[str]]:
                 chains.setdefault(item.source, Chain.begin(item.source, item.start)).add(
                     item, where
                 )
-    for source, position in table.positions(list(chains)).items():
-        end = chains[source].proof.end
-        if position != end:
-            problems.append(
-                f"{source}: the position in table {table.name} is {position}, "
-                f"but its commits end at {end}"
-            )
-    return chains, problems
+    return chains, _off(table, {source: chain.proof.end for source, chain in chains.items()})
 
 
 def redriven(ledger: Iterable[LoggedEntry]) -> dict[Source, int]:
@@ -215,6 +207,13 @@ def _certain(spans: Sequence[range], set_aside: Sequence[tuple[EntryKind, Source
     return count
 
 
+def count_problems(table: Seen, told: int) -> list[str]:
+    """Compare the rows of a table with how many its commits say it has; ``told`` is that number."""
+    if table.rows == told or not table.whole:
+        return []
+    return [f"table {table.name}: {table.rows} rows, but its commits told {told}"]
+
+
 def position_problems(table: Seen) -> list[str]:
     """Compare the positions of a table that follows a primary one with where its commits end."""
     ends: dict[Source, int] = {}
@@ -224,6 +223,11 @@ def position_problems(table: Seen) -> list[str]:
                 ends[item.source] = item.end
             elif logged.entry.kind is EntryKind.FLUSH:
                 ends[item.source] = max(ends.get(item.source, 0), item.end)
+    return _off(table, ends)
+
+
+def _off(table: Seen, ends: Mapping[Source, int]) -> list[str]:
+    """Return a sentence for each position that is not where the commits end."""
     return [
         f"{source}: the position in table {table.name} is {position}, but its commits end at "
         f"{ends[source]}"

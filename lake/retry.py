@@ -61,3 +61,8 @@ class Retry:
                 if attempt:
                     self.on_recovered(what)
                 return result
+
+
+def ask(retry: Retry | None, what: str, step: Callable[[], ResultT]) -> ResultT:
+    """Call a step as often as ``retry`` has it called; once, if there is none."""
+    return step() if retry is None else retry.call(what, step)

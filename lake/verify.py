@@ -16,7 +16,7 @@ What is wrong is a problem, found at once; what cannot be read for now leaves th
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from lake import head as heads
 from lake.audit_proofs import audit_problems
@@ -36,19 +36,18 @@ from lake.range_proofs import (
     against_quarantine,
     by_source,
     chains_of,
+    count_problems,
     gone,
     position_problems,
     redriven,
 )
-from lake.retry import Retry
+from lake.retry import Retry, ask
 from lake.tables import LAYOUTS, Lake
 from schemas.arrow import AUDIT, LABELS, PRIMARY_TABLES, QUARANTINE, REVIEWS
 from schemas.errors import FatalError, RetryableError
 
 _CUTS: Final = 5  # taken at most, where files are removed all the time
 _QUICK: Final = Deep()
-
-ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +163,6 @@ class _Proof:
             self.unfinished,
         )
 
-    def _ask(self, what: str, step: Callable[[], ResultT]) -> ResultT:
-        return self.retry.call(what, step) if self.retry else step()
-
     def _logs(self) -> None:
         """Check what the logs say against one another."""
         tables = self.cut.tables
@@ -175,13 +171,16 @@ class _Proof:
         for seen in primaries:
             self._primary(seen, aside)
         if aside is not None:
-            self.problems += [*position_problems(aside), *_aside_rows(aside)]
+            self.problems += [
+                *position_problems(aside),
+                *count_problems(aside, _told(aside, _aside)),
+            ]
         if LABELS in tables and len(primaries) == len(PRIMARY_TABLES):
             ends = {Source(proof.topic, proof.partition): proof.end for proof in self.proofs}
             self.problems += label_problems(tables[LABELS], ends)
         for name in (AUDIT, REVIEWS):
             if name in tables:
-                self.problems += _count_problems(tables[name])
+                self.problems += count_problems(tables[name], _told(tables[name], brought))
         if AUDIT in tables:
             self.problems += position_problems(tables[AUDIT])
             self.problems += promised_audit(primaries, tables[AUDIT])
@@ -240,7 +239,7 @@ class _Proof:
             seen = self.cut.tables.get(name)
             if seen is None or seen.version >= version:
                 continue
-            handle = self._ask(f"opening table {name}", partial(self.lake.handle, name))
+            handle = ask(self.retry, f"opening table {name}", partial(self.lake.handle, name))
             if handle.version() < version:
                 problems.append(
                     f"table {name} is at version {handle.version()}, but was at {version} when "
@@ -253,7 +252,7 @@ class _Proof:
         for name, seen in self.cut.tables.items():
             here = partial(still_there, self.lake, name)
             step = partial(laid_problems, seen, here)
-            self.problems += self._ask(f"listing table {name}", step)
+            self.problems += ask(self.retry, f"listing table {name}", step)
 
     def _files(self) -> None:
         """Check what the logs say of hashes, and, for a deep proof, look into the files."""
@@ -281,28 +280,11 @@ class _Proof:
             self.problems += audit_problems(tables[AUDIT], rows[AUDIT], self.how.audit)
 
 
-def _count_problems(seen: Seen) -> list[str]:
-    """Compare the rows of a table with what its commits say they brought."""
-    if not seen.whole:
-        return []
-    told = sum(
-        brought(logged.entry.kind, item) for logged in seen.ledger for item in logged.entry.ranges
+def _told(seen: Seen, brings: Callable[[EntryKind, SourceRange], int]) -> int:
+    """Return how many rows a table has by its commits; ``brings`` says how many a range brought."""
+    return sum(
+        brings(logged.entry.kind, item) for logged in seen.ledger for item in logged.entry.ranges
     )
-    if seen.rows == told:
-        return []
-    return [f"table {seen.name}: {seen.rows} rows, but its commits told {told}"]
-
-
-def _aside_rows(seen: Seen) -> list[str]:
-    """Compare the rows of quarantine with what its commits say they brought and took out."""
-    if not seen.whole:
-        return []
-    told = sum(
-        _aside(logged.entry.kind, item) for logged in seen.ledger for item in logged.entry.ranges
-    )
-    if seen.rows == told:
-        return []
-    return [f"table {seen.name}: {seen.rows} rows, but its commits told {told}"]
 
 
 def _aside(kind: EntryKind, item: SourceRange) -> int:
