@@ -25,7 +25,7 @@ from lake.tables import LAYOUTS, Lake
 from redact.keys import Keys, load_keys, load_known_keys, load_seal_key
 from redact.policy import load_policy
 from redact.quarantine import Sealer
-from redact.signing import Signer
+from redact.signing import Signer, public_keys
 from schemas.errors import UsageError
 from stream.replay.staging import Staging, State
 
@@ -202,7 +202,7 @@ def check(
     said, signed_by = receipt.read(data, str(path))
     if key is not None:
         return said, signed_by, signed_by == key
-    ours = {Signer(keys.receipt).public for keys in load_known_keys(settings.redact)}
+    ours = public_keys(keys.receipt for keys in load_known_keys(settings.redact))
     return said, signed_by, signed_by in ours if ours else None
 
 

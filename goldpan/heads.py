@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from lake.head import Head, from_json
 from redact.keys import Keys
-from redact.signing import Signer, is_signed
+from redact.signing import Signer, canonical, is_signed, public_keys, with_signature
 from schemas.errors import UsageError
 
 _LARGEST: Final = 2**20
@@ -31,10 +31,7 @@ class Kept:
 def document(head: Head, keys: Sequence[Keys]) -> dict[str, Any]:
     """Return a head as it is kept, signed under the first of the keys, if there is any."""
     body = head.to_json()
-    if not keys:
-        return body
-    signer = Signer(keys[0].receipt)
-    return {**body, "signed_by": signer.public, "signature": signer.sign(_canonical(body))}
+    return with_signature(body, Signer(keys[0].receipt)) if keys else body
 
 
 def write(path: Path, body: dict[str, Any]) -> None:
@@ -61,12 +58,8 @@ def read(path: Path, keys: Sequence[Keys]) -> Kept:
     head = from_json(body, where=str(path))
     if signed_by is None and signature is None:
         return Kept(head, None)
-    if not is_signed(str(signed_by), _canonical(head.to_json()), str(signature)):
+    if not is_signed(str(signed_by), canonical(head.to_json()), str(signature)):
         return Kept(head, None, [f"the head {path} is not as it was signed"])
-    if keys and signed_by not in {Signer(one.receipt).public for one in keys}:
+    if keys and signed_by not in public_keys(one.receipt for one in keys):
         return Kept(head, signed_by, [f"the head {path} was signed under another key: {signed_by}"])
     return Kept(head, str(signed_by))
-
-
-def _canonical(body: Any) -> bytes:
-    return json.dumps(body, separators=(",", ":"), sort_keys=True).encode()

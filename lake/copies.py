@@ -28,8 +28,10 @@ FOLDER: Final = "erasures"
 """The folder of the lake in which tombstones and receipts lie."""
 _BEGUN: Final = "copies.json"
 _NOTE: Final = b'{"format": 1, "holds": "tombstones and receipts of a lake of goldpan"}\n'
+RECEIPT_ENDS: Final = ".receipt.json"
+RECEIPT: Final = re.compile(rf"([1-9][0-9]{{0,8}}){re.escape(RECEIPT_ENDS)}")
+"""The name of a receipt, with the number of its erasure; see `receipt_name`."""
 _TOMBSTONE: Final = re.compile(r"([1-9][0-9]{0,8})\.json")
-_RECEIPT: Final = re.compile(r"([1-9][0-9]{0,8})\.receipt\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Copies:
         """
         self._copy_destroyed(self.there, self.kept)
         paths = [path for path in _paths(self.there) if _number(path)]
-        for path in sorted(paths, key=lambda one: bool(_RECEIPT.fullmatch(one))):
+        for path in sorted(paths, key=lambda one: bool(RECEIPT.fullmatch(one))):
             if not self.kept.put_new(path, self.there.get(path)):
                 raise FatalError(
                     f"the copy of {FOLDER}/{path} holds another erasure than this lake: "
@@ -82,10 +84,10 @@ class Copies:
         """
         here, kept = set(_paths(self.there)), set(_paths(self.kept))
         found = {number for path in kept - here if (number := _of(_TOMBSTONE, path))}
-        missing = sorted(path for path in kept - here if _of(_RECEIPT, path))
+        missing = sorted(path for path in kept - here if _of(RECEIPT, path))
         if missing:
             told = set(_spoken_of(self.kept, missing))
-            found |= told - set(_spoken_of(self.there, sorted(p for p in here if _of(_RECEIPT, p))))
+            found |= told - set(_spoken_of(self.there, sorted(p for p in here if _of(RECEIPT, p))))
         self._refuse_another(here & kept)
         return sorted(found)
 
@@ -99,6 +101,11 @@ class Copies:
                 "was put back from a backup and used before the erasures since were applied. Put "
                 "it back once more, and run `goldpan erase apply` before anything else"
             )
+
+
+def receipt_name(number: int) -> str:
+    """Return the name under which the receipt of an erasure lies."""
+    return f"{number}{RECEIPT_ENDS}"
 
 
 def copies(settings: LakeSettings) -> Copies | None:
@@ -141,7 +148,7 @@ def _of(expression: re.Pattern[str], path: str) -> int:
 
 
 def _number(path: str) -> int:
-    return _of(_TOMBSTONE, path) or _of(_RECEIPT, path)
+    return _of(_TOMBSTONE, path) or _of(RECEIPT, path)
 
 
 def _spoken_of(store: ObjectStore, paths: list[str]) -> Iterator[int]:

@@ -4,6 +4,10 @@ Ed25519 (RFC 8032) under a key whose seed is derived from the redaction secret: 
 the same signature, whenever it is signed. Keys and signatures are hex digits.
 """
 
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -23,6 +27,21 @@ class Signer:
     def sign(self, message: bytes) -> str:
         """Return the signature of a message."""
         return self._key.sign(message).hex()
+
+
+def public_keys(seeds: Iterable[bytes]) -> set[str]:
+    """Return the public keys of those who hold some seeds."""
+    return {Signer(seed).public for seed in seeds}
+
+
+def canonical(body: Mapping[str, Any]) -> bytes:
+    """Return a document as it is signed: names in order, no white space."""
+    return json.dumps(body, separators=(",", ":"), sort_keys=True).encode()
+
+
+def with_signature(body: Mapping[str, Any], signer: Signer) -> dict[str, Any]:
+    """Return a document with the public key and the signature of who signs it."""
+    return {**body, "signed_by": signer.public, "signature": signer.sign(canonical(body))}
 
 
 def is_signed(public: str, message: bytes, signature: str) -> bool:

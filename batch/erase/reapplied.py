@@ -7,7 +7,7 @@ before, and retention takes it again.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -16,15 +16,15 @@ import pyarrow.compute as pc
 
 from batch.erase import receipt
 from batch.erase.place import Place
-from batch.erase.rows import places_of
+from batch.erase.rows import records_of
 from batch.erase.wanted import Coordinates, Persons
 from lake import erasures
-from lake.copies import Copies
+from lake.copies import RECEIPT_ENDS, Copies
 from lake.erasures import Tombstone
 from lake.retry import Retry
 from lake.tables import Table
 from redact.keys import Keys
-from redact.signing import Signer
+from redact.signing import public_keys
 from redact.subjects import user_mark
 from schemas.errors import UsageError
 
@@ -78,7 +78,7 @@ class Missed:
             tombs,
             [one for one in tombs if one.number in done],
             sorted(newer - done),
-            places_of(_as_commits(said)),
+            records_of(said),
         )
 
     @property
@@ -135,8 +135,8 @@ def _users(table: Table) -> set[str]:
 
 
 def _receipts(copies: Copies, keys: Sequence[Keys]) -> list[dict[str, Any]]:
-    ours, found = {Signer(one.receipt).public for one in keys}, []
-    for path in sorted(path for path, _ in copies.kept.walk("") if path.endswith(".receipt.json")):
+    ours, found = public_keys(one.receipt for one in keys), []
+    for path in sorted(path for path, _ in copies.kept.walk("") if path.endswith(RECEIPT_ENDS)):
         said, signed_by = receipt.read(copies.kept.get(path), path)
         if signed_by not in ours:
             raise UsageError(
@@ -145,10 +145,3 @@ def _receipts(copies: Copies, keys: Sequence[Keys]) -> list[dict[str, Any]]:
             )
         found.append(said)
     return found
-
-
-def _as_commits(said: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
-    """Yield the places of records as commits tell them."""
-    for one in said:
-        for table in one["tables"].values():
-            yield {"places": {where: ",".join(found) for where, found in table["records"].items()}}

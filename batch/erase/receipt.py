@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from redact.signing import Signer, is_signed
+from redact.signing import Signer, canonical, is_signed, with_signature
 from schemas.errors import UsageError
 
 FORMAT: Final = 1
@@ -62,8 +62,7 @@ def document(  # noqa: PLR0913 - one argument a part of the receipt
 
 def signed(body: Mapping[str, Any], signer: Signer) -> bytes:
     """Return a receipt as it is kept: the same document and key give the same bytes."""
-    whole = {**body, "signed_by": signer.public, "signature": signer.sign(_canonical(body))}
-    return (json.dumps(whole, indent=1, sort_keys=True) + "\n").encode()
+    return (json.dumps(with_signature(body, signer), indent=1, sort_keys=True) + "\n").encode()
 
 
 def read(data: bytes, where: str) -> tuple[dict[str, Any], str | None]:
@@ -78,8 +77,4 @@ def read(data: bytes, where: str) -> tuple[dict[str, Any], str | None]:
             raise UsageError(f"{where} is a receipt of a newer goldpan: use that one")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UsageError(f"{where} is no receipt of an erasure") from None
-    return whole, key if is_signed(key, _canonical(whole), signature) else None
-
-
-def _canonical(body: Mapping[str, Any]) -> bytes:
-    return json.dumps(body, separators=(",", ":"), sort_keys=True).encode()
+    return whole, key if is_signed(key, canonical(whole), signature) else None

@@ -139,6 +139,16 @@ def places_of(said: Iterable[Mapping[str, Any]]) -> Coordinates:
     return found
 
 
+def records_of(receipts: Iterable[Mapping[str, Any]], table: str | None = None) -> Coordinates:
+    """Return all coordinates that receipts speak of, or those in tables of one name."""
+    return places_of(
+        {"places": {where: ",".join(found) for where, found in taken["records"].items()}}
+        for said in receipts
+        for name, taken in said["tables"].items()
+        if table is None or name.rpartition("/")[2] == table
+    )
+
+
 def events_of(said: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     """Return the ids of label events in what commits of earlier versions say."""
     return frozenset(event for one in said for event in one.get("events", ()))

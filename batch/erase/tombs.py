@@ -1,18 +1,15 @@
 """The tombstones and receipts of a lake, as an erasure sees them."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from batch.erase.wanted import Marks, Persons
 from lake import erasures
+from lake.copies import RECEIPT, receipt_name
 from lake.erasures import Tombstone
 from lake.objects import ObjectStore
 from lake.retry import Retry
 from redact.keys import Keys
-
-_RECEIPT: Final = re.compile(r"([1-9][0-9]{0,8})\.receipt\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +34,16 @@ class Tombs:
     def receipts(self) -> list[int]:
         """Return the numbers of the erasures that have a receipt."""
         listed = self.retry.call("listing receipts", lambda: [p for p, _ in self.store.walk("")])
-        return sorted(int(match[1]) for p in listed if (match := _RECEIPT.fullmatch(p)))
+        return sorted(int(match[1]) for p in listed if (match := RECEIPT.fullmatch(p)))
 
     def receipt(self, number: int) -> bytes | None:
         """Return a receipt, None if there is none."""
-        path = f"{number}.receipt.json"
+        path = receipt_name(number)
         return self.retry.call("reading a receipt", lambda: self.store.find(path))
 
     def file(self, number: int, receipt: bytes) -> bytes:
         """Keep a receipt unless there is one by now; return the one that is there."""
-        path = f"{number}.receipt.json"
+        path = receipt_name(number)
         self.retry.call("writing a receipt", lambda: self.store.put_new(path, receipt))
         return self.receipt(number) or receipt
 

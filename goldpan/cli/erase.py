@@ -22,10 +22,20 @@ from goldpan.cli.figures import count_text
 from goldpan.cli.main import NO
 from goldpan.cli.progress import progress
 from goldpan.cli.shown import marked
+from lake.copies import receipt_name
 from schemas.errors import UsageError
 
 _IDS = click.File("rb")
 _MOST_MISSED = 20
+
+without_key = click.option(
+    "--without-key",
+    "lost",
+    multiple=True,
+    metavar="KEY_ID",
+    help="Go on although this redaction key, under which rows were written, is lost.",
+)
+"""The option of each command that searches for persons."""
 
 
 @click.command()
@@ -47,13 +57,7 @@ _MOST_MISSED = 20
     show_default=True,
     help="What to do with sealed payloads in quarantine that cannot be opened.",
 )
-@click.option(
-    "--without-key",
-    "lost",
-    multiple=True,
-    metavar="KEY_ID",
-    help="Go on although this redaction key, under which rows were written, is lost.",
-)
+@without_key
 @click.option("--reference", metavar="TEXT", help="The number of the request, for the receipt.")
 @click.option("--yes", is_flag=True, help="Do not ask; where nobody watches, nobody is asked.")
 @with_call
@@ -219,7 +223,7 @@ def _show_ended(console: Console, call: Call, ended: Ended, data: dict[str, Any]
     for one in OUT_OF_REACH:
         console.print(f"- {one}", soft_wrap=True)
     _show_missed(console, data)
-    where = f"{call.settings.lake.uri}/erasures/{ended.number}.receipt.json"
+    where = f"{call.settings.lake.uri}/erasures/{receipt_name(ended.number)}"
     done = "done" if data["found"] else "kept out from now on"
     console.print(f"{done}: receipt {where}", soft_wrap=True, markup=False)
     console.print(f"signed by {said['signed_by']}", soft_wrap=True)
@@ -283,8 +287,8 @@ def list_(call: Call) -> None:
             {
                 "number": one.number,
                 "until_us": one.said["until_us"],
-                "made_at": _moment(one.said["made_at_us"]),
-                "until": _moment(one.said["until_us"]),
+                "made_at": moment_text(one.said["made_at_us"]),
+                "until": moment_text(one.said["until_us"]),
                 "reference": one.said.get("reference"),
                 "rows": _rows(one.said),
                 "releases": len(one.said["releases"]),
@@ -299,7 +303,7 @@ def list_(call: Call) -> None:
         for one in found:
             about = one.said.get("reference")
             console.print(
-                f"{one.number}: {_moment(one.said['made_at_us'])}, "
+                f"{one.number}: {moment_text(one.said['made_at_us'])}, "
                 f"{count_text(_rows(one.said))} rows" + (f", {about}" if about else ""),
                 soft_wrap=True,
                 markup=False,
@@ -312,7 +316,8 @@ def list_(call: Call) -> None:
     call.answer(data, show)
 
 
-def _moment(micros: int) -> str:
+def moment_text(micros: int) -> str:
+    """Return a moment (microseconds since 1970) to the second, in UTC."""
     return datetime.fromtimestamp(micros / 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -8,9 +8,10 @@ from rich.console import Console
 from batch.erase.erasure import Ended
 from goldpan import erasures
 from goldpan.cli.call import Call, with_call
-from goldpan.cli.erase import show_releases, show_tables
+from goldpan.cli.erase import show_releases, show_tables, without_key
 from goldpan.cli.progress import progress
 from goldpan.cli.shown import marked
+from lake.copies import receipt_name
 
 
 @click.command()
@@ -20,13 +21,7 @@ from goldpan.cli.shown import marked
     metavar="FOLDER",
     help="Where tombstones and receipts were kept, if not at GOLDPAN_LAKE__ERASURES_COPY.",
 )
-@click.option(
-    "--without-key",
-    "lost",
-    multiple=True,
-    metavar="KEY_ID",
-    help="Go on although this redaction key, under which rows were written, is lost.",
-)
+@without_key
 @with_call
 def apply(call: Call, *, folder: str | None, lost: tuple[str, ...]) -> None:
     """Erase again what was erased since this lake was backed up.
@@ -66,7 +61,7 @@ def apply(call: Call, *, folder: str | None, lost: tuple[str, ...]) -> None:
         if ended is None:
             console.print("no erasure is newer than this lake", soft_wrap=True)
             return
-        where = f"{call.settings.lake.uri}/erasures/{ended.number}.receipt.json"
+        where = f"{call.settings.lake.uri}/erasures/{receipt_name(ended.number)}"
         console.print(f"applied again: receipt {where}", soft_wrap=True, markup=False)
 
     call.answer(data, show)

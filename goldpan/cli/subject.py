@@ -1,7 +1,6 @@
 """``goldpan subject``: what is held of a person, for one who asks."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -12,7 +11,7 @@ from rich.table import Table as Grid
 from batch.erase.holding import Holding, holdings
 from goldpan import erasures, jobs, requests
 from goldpan.cli.call import Call, with_call
-from goldpan.cli.erase import show_releases, show_unseen
+from goldpan.cli.erase import moment_text, show_releases, show_unseen, without_key
 from goldpan.cli.figures import count_text
 from goldpan.cli.progress import progress
 from goldpan.cli.shown import marked
@@ -28,13 +27,7 @@ from goldpan.cli.shown import marked
     help="Ids of the person, one a line; - for stdin.",
 )
 @click.option("--content", is_flag=True, help="Show the person's own rows too, as they are stored.")
-@click.option(
-    "--without-key",
-    "lost",
-    multiple=True,
-    metavar="KEY_ID",
-    help="Go on although this redaction key, under which rows were written, is lost.",
-)
+@without_key
 @with_call
 def show(
     call: Call, *, given: tuple[str, ...], listed: Any, content: bool, lost: tuple[str, ...]
@@ -63,7 +56,7 @@ def show(
     data: dict[str, Any] = {
         "found": bool(released or held),
         "found_nothing_of": [w for one, w in ids.items() if one not in erasure.searcher.named],
-        "erased_until": None if until is None else _moment(until),
+        "erased_until": None if until is None else moment_text(until),
         "tables": [one.to_json() for one in held],
         "releases": released,
         "not_looked_into": found.not_looked_into,
@@ -77,7 +70,8 @@ def show(
 
     def shown(console: Console) -> None:
         if until is not None:
-            console.print(f"erased before, with all from before {_moment(until)}", soft_wrap=True)
+            line = f"erased before, with all from before {moment_text(until)}"
+            console.print(line, soft_wrap=True)
         if held:
             console.print(_grid(held))
         show_releases(console, released)
@@ -92,10 +86,6 @@ def show(
             console.print(f"found nothing of: {missed}", style="yellow", soft_wrap=True)
 
     call.answer(data, shown)
-
-
-def _moment(micros: int) -> str:
-    return datetime.fromtimestamp(micros / 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _grid(held: list[Holding]) -> Grid:
