@@ -81,6 +81,13 @@ class Log:
         mine = [review for review in self.reviews if review.review_id == review_id]
         return last_words(mine)[-1] if mine else None
 
+    def last(self) -> Mapping[str, Review]:
+        """Return what was said last under each id."""
+        found: dict[str, list[Review]] = defaultdict(list)
+        for review in self.reviews:
+            found[review.review_id].append(review)
+        return {review_id: last_words(mine)[-1] for review_id, mine in found.items()}
+
     def _all(self) -> Mapping[str, list[Review]]:
         found: dict[str, list[Review]] = defaultdict(list)
         for review in self.reviews:

@@ -19,7 +19,7 @@ def lines(reviews: Table) -> Iterator[dict[str, Any]]:
     Those that their reviewer has replaced since, or taken back, are marked.
     """
     log = read_log(reviews).log
-    outcomes = log.outcomes()
+    outcomes, last = log.outcomes(), log.last()
     for remark in read_remarks(reviews):
         review = remark.review
         yield {
@@ -27,7 +27,7 @@ def lines(reviews: Table) -> Iterator[dict[str, Any]]:
             "trace_id": review.trace_id,
             "reviewer": review.reviewer,
             "verdict": review.label or WITHDRAW,
-            "replaced": log.last_of(review.review_id) != review,
+            "replaced": last[review.review_id] != review,
             "comment": remark.comment,
             "expected_response": review.expected_response,
             "reviewed_at": rfc3339(review.reviewed_at),
