@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from labels.calibration import Calibration, prior_calibration, refuse_other_policy
+from labels.odds import probability
 from labels.policy import Policy
 from labels.readings import ABSENCE_READINGS, SILENCE
 from labels.signals import Signal
@@ -124,10 +125,3 @@ def _listed(items: list[Evidence]) -> tuple[Evidence, ...]:
     kept, rest = sorted(by_weight[: MOST_LISTED - 1]), by_weight[MOST_LISTED - 1 :]
     others = round(math.fsum(items[i].weight for i in rest), _DIGITS)
     return (*(items[i] for i in kept), Evidence(kind=OTHERS, weight=others))
-
-
-def probability(log_odds: float) -> float:
-    """Return the probability of log-odds, without overflow."""
-    if log_odds >= 0:
-        return 1 / (1 + math.exp(-log_odds))
-    return math.exp(log_odds) / (1 + math.exp(log_odds))

@@ -20,10 +20,11 @@ from labels.diagnostics import Judged, brier, calibration_error, error_by_chance
 from labels.estimates import Audited, failure_rate, kish
 from labels.evidence import Scales
 from labels.fit import Fit, Seen, fit
+from labels.odds import log_odds
 from labels.policy import Policy
 from labels.readings import REVIEW_READINGS
 from labels.signals import Signal
-from labels.start import log_odds, start_of
+from labels.start import start_of
 from schemas.errors import UsageError
 from schemas.records import LabelEvent
 

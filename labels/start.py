@@ -1,9 +1,8 @@
 """What is believed of a policy's signals before any review, as the fit starts from it."""
 
-import math
-
 from labels.calibration import prior_calibration
 from labels.fit import Fit, Reviewers, Start, fit, spread_of
+from labels.odds import log_odds
 from labels.policy import Policy
 from labels.readings import REVIEW_FAIL, REVIEW_READINGS
 
@@ -27,12 +26,6 @@ def start_of(policy: Policy) -> Start:
 def before_reviews(policy: Policy) -> Fit:
     """Return what is believed of base and weights before any review."""
     return fit(start_of(policy), [])
-
-
-def log_odds(p: float) -> float:
-    """Return the log-odds of a probability, finite for 0 and 1 too."""
-    p = min(max(p, 1e-9), 1 - 1e-9)
-    return math.log(p / (1 - p))
 
 
 def _reviewers(policy: Policy) -> Reviewers | None:

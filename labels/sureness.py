@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labels.calibration import Calibration
+from labels.odds import probability
 from labels.policy import Policy
 from labels.readings import REVIEW_READINGS
 from labels.rules import SignalRule
@@ -65,7 +66,7 @@ class Sureness:
             if len(self._kept) < _MOST_KEPT:
                 self._kept[key] = spread
         low, high = log_odds - _QUANTILE * spread, log_odds + _QUANTILE * spread
-        return Range(round(_probability(low), _DIGITS), round(_probability(high), _DIGITS))
+        return Range(round(probability(low), _DIGITS), round(probability(high), _DIGITS))
 
     def _spread(self, covariance: npt.NDArray[np.float64], shares: Mapping[str, float]) -> float:
         row = np.zeros(len(covariance))
@@ -90,7 +91,3 @@ def _variance(rule: SignalRule) -> float:
     return (1 - fires.mean) / (fires.mean * fires.strength) + silent.mean / (
         (1 - silent.mean) * silent.strength
     )
-
-
-def _probability(log_odds: float) -> float:
-    return 1 / (1 + math.exp(-min(max(log_odds, -40.0), 40.0)))

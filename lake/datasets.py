@@ -22,8 +22,6 @@ def dataset_of(handle: DeltaTable, **options: Any) -> ds.Dataset:
     address = urlsplit(handle.table_uri)
     if address.scheme not in {"", "file"}:
         found = handle.to_pyarrow_dataset(**options)
-        if not isinstance(found, ds.FileSystemDataset):
-            return found
         return _Files(list(found.get_fragments()), found.schema, found.format, found.filesystem)
     folder = unquote(address.path) if address.scheme else handle.table_uri
     here = pafs.SubTreeFileSystem(folder, pafs.LocalFileSystem())

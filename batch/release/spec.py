@@ -6,7 +6,7 @@ the whole, defaults too, is kept in the manifest.
 
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from batch.release.columns import NO_LABEL, NUMBERS, TEXTS, is_known
+from schemas.days import in_utc
 from schemas.documents import Part, checked, read_mapping
 from schemas.errors import UsageError
 from schemas.lists import ids_of
@@ -49,7 +50,7 @@ def _moment(value: Any) -> datetime:
     if not isinstance(value, datetime):
         raise ValueError(_MUST)  # noqa: TRY004 - the error that pydantic turns into a sentence
     try:
-        return (value.replace(tzinfo=UTC) if value.tzinfo is None else value).astimezone(UTC)
+        return in_utc(value)
     except OverflowError:
         raise ValueError("is before the first day of the calendar, or after the last") from None
 

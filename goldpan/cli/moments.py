@@ -1,9 +1,11 @@
 """Moments as options: a day, or a time as RFC 3339 and goldpan's own output write it."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import click
+
+from schemas.days import in_utc
 
 _EXAMPLES: Final = "a day such as 2026-11-30 or a time such as 2026-11-30T08:00:00Z"
 
@@ -20,9 +22,6 @@ class Moment(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            moment = datetime.fromisoformat(str(value).strip().replace(" Z", "Z"))
-            if moment.tzinfo is None:
-                return moment.replace(tzinfo=UTC)
-            return moment.astimezone(UTC)
+            return in_utc(datetime.fromisoformat(str(value).strip().replace(" Z", "Z")))
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is not {_EXAMPLES}.", param, ctx)

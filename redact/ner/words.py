@@ -116,10 +116,6 @@ class Words:
         self.cleared = -1
         self._clear(0)
 
-    def laid(self, texts: Sequence[str], margin: int) -> Laid:
-        """Return the words of texts with ``margin`` empty rows between."""
-        return self.rows(self.numbers(texts), margin)
-
     def numbers(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the numbers, above 0, of the words of texts.
 

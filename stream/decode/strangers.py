@@ -14,6 +14,7 @@ import msgspec
 from schemas.contract import CONTRACTS, Field, FieldType
 from schemas.provenance import RecordKind
 from schemas.surrogates import whole_text
+from stream.decode.envelope import BYTE_ORDER_MARK
 from stream.decode.openai_chat import OtherShapeError, as_contract, is_openai_chat
 
 _MOST: Final = 5
@@ -29,7 +30,7 @@ def unknown_fields(kind: RecordKind, value: bytes) -> list[str]:
     Of many the first few; nothing for what is no JSON.
     """
     try:
-        document = msgspec.json.decode(whole_text(value.removeprefix(b"\xef\xbb\xbf")))
+        document = msgspec.json.decode(whole_text(value.removeprefix(BYTE_ORDER_MARK)))
         if kind is RecordKind.TRACE and is_openai_chat(document):
             document = as_contract(document)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OtherShapeError):

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time
 from typing import Final
 
 from lake.ledger import Source
-from schemas.days import shifted
+from schemas.days import in_utc, shifted
 from schemas.errors import UsageError
 
 Bound = int | datetime
@@ -66,8 +66,7 @@ def parse_bound(text: str) -> Bound:
     if text.isascii() and text.isdigit():
         return int(text)
     try:
-        moment = datetime.fromisoformat(text)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        moment = in_utc(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         raise UsageError(
             f"{text!r} is neither an offset nor a time such as 2026-10-01T00:00:00Z."

@@ -65,7 +65,8 @@ def test_chances_are_the_same_to_the_last_bit_in_any_company(tagger: Tagger) -> 
     texts = [text for text, _ in PERSONS]
 
     def chances(some: list[str]) -> list[np.ndarray]:
-        laid = words.Words(tagger.vectors, tagger.width).laid(some, tagger.margin)
+        known = words.Words(tagger.vectors, tagger.width)
+        laid = known.rows(known.numbers(some), tagger.margin)
         rows = tagger.chances(laid)
         return [rows[first : first + many] for first, many in laid.texts]
 

@@ -158,8 +158,8 @@ class SimulatedHandle:
 
     @property
     def table_uri(self) -> str:
-        """Return the address: the rows are in memory."""
-        return "memory:///"
+        """Return an address, at which nothing lies: the rows are in memory."""
+        return "file:///nowhere"
 
     def to_pyarrow_dataset(self, **_: Any) -> ds.Dataset:
         """Return the rows."""

@@ -1,0 +1,16 @@
+"""Probabilities as log-odds, in which evidence adds up, and back."""
+
+import math
+
+
+def log_odds(p: float) -> float:
+    """Return the log-odds of a probability, finite for 0 and 1 too."""
+    p = min(max(p, 1e-9), 1 - 1e-9)
+    return math.log(p / (1 - p))
+
+
+def probability(log_odds: float) -> float:
+    """Return the probability of log-odds, without overflow."""
+    if log_odds >= 0:
+        return 1 / (1 + math.exp(-log_odds))
+    return math.exp(log_odds) / (1 + math.exp(log_odds))
