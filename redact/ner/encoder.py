@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 
-from redact.ner.pieces import Pieces
-from redact.ner.reader import Named
+from redact.ner.model_format import NUMBERS, SETTINGS, VOCABULARY
+from redact.ner.pieces import WordPieces
+from redact.ner.reader import NamedSpan
 from redact.ner.spans import names_of
-from redact.ner.words import NO_GAP, Floats, split, stretches
+from redact.ner.words import NO_GAP, Floats, split_stretches, split_words
 
-NUMBERS, VOCABULARY, SETTINGS = "numbers.npz", "vocabulary.txt", "tagger.json"
+Rows = npt.NDArray[np.intp]
+
 KIND = "encoder-1"
 
 HEADS = 12
@@ -71,7 +74,7 @@ class _Layer:
         self._middle = of("middle.scale"), of("middle.shift")
         self._end = of("end.scale"), of("end.shift")
 
-    def of(self, state: Floats, rows: Floats | slice) -> Floats:
+    def of(self, state: Floats, rows: Rows | slice) -> Floats:
         """Return the next state of some rows, which attend to all."""
         long, width = state.shape
         joint = state @ self._joint
@@ -82,11 +85,13 @@ class _Layer:
         np.exp(near, out=near)
         near /= near.sum(axis=-1, keepdims=True)
         mixed = (near @ value).transpose(1, 0, 2).reshape(-1, width)
-        state = _normal(state[rows] + mixed @ self._mixed[0] + self._mixed[1], *self._middle)
+        added: Floats = mixed @ self._mixed[0] + self._mixed[1]
+        state = _normal(state[rows] + added, *self._middle)
         inner = state @ self._inner[0]
         inner += self._inner[1]
         _gelu(inner)
-        return _normal(state + inner @ self._outer[0] + self._outer[1], *self._end)
+        added = inner @ self._outer[0] + self._outer[1]
+        return _normal(state + added, *self._end)
 
 
 class Encoder:
@@ -96,13 +101,16 @@ class Encoder:
         facts = json.loads(settings)
         self.labels: tuple[str, ...] = tuple(facts["labels"])
         self.outside: float = facts["outside"]
-        self._pieces = Pieces(vocabulary)
+        self._pieces = WordPieces(vocabulary)
         self._first, self._last = vocabulary.index("[CLS]"), vocabulary.index("[SEP]")
         self._table, self._scale = arrays["table"], arrays["table.scale"].astype(np.float32)
         self._positions = arrays["positions"].astype(np.float32)
         self._shapes = arrays["shapes"].astype(np.float32)
         self._gaps = arrays["gaps"].astype(np.float32)
-        self._start = tuple(arrays[f"start.{part}"].astype(np.float32) for part in ("scale", "shift"))
+        self._scale_shift = (
+            arrays["start.scale"].astype(np.float32),
+            arrays["start.shift"].astype(np.float32),
+        )
         self._layers = [_Layer(arrays, f"layer{number}") for number in range(facts["layers"])]
         self._tags = np.ascontiguousarray(arrays["tags.weights"], np.float32)
         self._tags_bias = arrays["tags.bias"].astype(np.float32)
@@ -133,8 +141,8 @@ class Encoder:
 
     def _line(self, text: str) -> _Line:
         line = _Line([], [], [], [])
-        for gap, stretch in stretches(text):
-            for word in split(gap, stretch):
+        for gap, stretch in split_stretches(text):
+            for word in split_words(gap, stretch):
                 pieces = self._pieces.of(word.text.lower())
                 line.firsts.append(len(line.pieces))
                 line.pieces.extend(pieces)
@@ -142,14 +150,14 @@ class Encoder:
                 line.gaps.extend([word.gap, *[NO_GAP] * (len(pieces) - 1)])
         return line
 
-    def _window(self, line: _Line, window: _Window, rows: Floats) -> Floats:
+    def _window(self, line: _Line, window: _Window, rows: Rows) -> Floats:
         inside = slice(window.start, window.end)
         pieces = [self._first, *line.pieces[inside], self._last]
         state = self._table[pieces] * self._scale[pieces, None]
         state += self._positions[: len(pieces)]
         state += self._shapes[[0, *line.shapes[inside], 0]]
         state += self._gaps[[NO_GAP, *line.gaps[inside], NO_GAP]]
-        state = _normal(state, *self._start)
+        state = _normal(state, *self._scale_shift)
         for layer in self._layers[:-1]:
             state = layer.of(state, slice(None))
         scores = self._layers[-1].of(state, rows) @ self._tags
@@ -161,12 +169,12 @@ class Encoder:
 
 
 class EncoderReader:
-    """Reads texts with an encoder; see :class:`redact.ner.reader.Reader`."""
+    """Reads texts with an encoder; see :class:`redact.ner.reader.NameReader`."""
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
 
-    def names(self, texts: Sequence[str]) -> list[list[Named]]:
+    def names(self, texts: Sequence[str]) -> list[list[NamedSpan]]:
         """Return the names in each text, in order."""
         return [
             names_of(text, self._encoder.chances(text), self._encoder.labels, self._encoder.outside)

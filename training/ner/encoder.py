@@ -98,16 +98,19 @@ def _pieces(text: Rows, lexicon: Lexicon, first: int, last: int) -> list[tuple[i
     return [*line, (last, 0, NO_GAP, -1)]
 
 
-def batches(texts: Sequence[Rows], lexicon: Lexicon, size: int, random: Random) -> Iterator[list[Rows]]:
+def batches(
+    texts: Sequence[Rows], lexicon: Lexicon, size: int, random: Random
+) -> Iterator[list[Rows]]:
     """Yield texts of like length together, about ``size`` pieces each, in random order."""
+
     def length(text: Rows) -> int:
         many = sum(len(lexicon.pieces[word]) for word in text.words)
         return -(-min(LONGEST, many) + 2) // _STEP
 
     by_length: dict[int, list[Rows]] = {}
     for text in texts:
-        by_length.setdefault(-(-(min(LONGEST, sum(len(lexicon.pieces[w]) for w in text.words)) + 2) // _STEP), []).append(text)
-    out = []
+        by_length.setdefault(length(text), []).append(text)
+    out: list[list[Rows]] = []
     for steps, some in by_length.items():
         many = max(1, size // (steps * _STEP))
         out += [some[at : at + many] for at in range(0, len(some) - many + 1, many)]
@@ -117,6 +120,7 @@ def batches(texts: Sequence[Rows], lexicon: Lexicon, size: int, random: Random) 
 
 def scores(weights: Any, some: Padded, layers: int, drop: float, key: Any) -> Any:
     """Return a score for each tag of each piece."""
+
     def dropped(rows: Any) -> Any:
         nonlocal key
         if not drop:
@@ -204,6 +208,8 @@ def _learn(state: Any, frozen: Any, some: Padded, rate: Any, steps: Any, key: An
             change += 0.01 * moving[name]
         fast = _FAST if name.split(".")[0] in ("tags", "shapes", "gaps") else 1.0
         weight = moving[name] - rate * fast * change
-        for at, array in enumerate((weight, one, two, average[name] + (1 - keep) * (weight - average[name]))):
+        for at, array in enumerate(
+            (weight, one, two, average[name] + (1 - keep) * (weight - average[name]))
+        ):
             out[at][name] = array
     return out, value
