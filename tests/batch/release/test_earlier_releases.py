@@ -4,7 +4,7 @@ import json
 import shutil
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -49,65 +49,65 @@ PAGES = (DATASHEET, DATASHEET_HTML, CONTRACT)
 """The files with words for people, which a later version may write in another way."""
 
 
+class Published(NamedTuple):
+    """A release that was published, and what its verification has to find."""
+
+    folder: str
+    digest: str
+    rows: int
+    erased: int = 0
+    withdrawn: str | None = None
+    eraser: str | None = None
+    publisher: str | None = None
+
+
 @pytest.mark.parametrize(
-    ("folder", "digest", "rows", "erased", "withdrawn", "signers"),
+    "release",
     [
-        (
+        Published(
             "releases/golden/1.0.0",
             "94f33556fcbda8c80450f03d70e9a900537c09b61c18d19c4e939ac756958eac",
-            28,
-            0,
-            "Some labels were wrong.",
-            (None, PUBLISHER),
+            rows=28,
+            withdrawn="Some labels were wrong.",
+            publisher=PUBLISHER,
         ),
-        (
+        Published(
             "releases/golden/2.0.0",
             "2992a2537857285832cef868141daf05b963e13f40e7d9bc177a02e72fa82948",
-            36,
-            0,
-            None,
-            (None, PUBLISHER),
+            rows=36,
+            publisher=PUBLISHER,
         ),
-        (
+        Published(
             "erased/forgetting/1.0.0",
             "a6a8ec08de1ba0e3e17e4b16594adecb974d50470afc119df97b0660c35d0a37",
-            27,
-            3,
-            None,
-            (ERASER, PUBLISHER),
+            rows=27,
+            erased=3,
+            eraser=ERASER,
+            publisher=PUBLISHER,
         ),
-        (
+        Published(
             "erased/forgetting/2.0.0",
             "4698f86a2b0a67f98a934ec71e504242ecb2987c20ca0a4423c7ac2cf786d03b",
-            27,
-            0,
-            None,
-            (None, None),
+            rows=27,
         ),
-        (
+        Published(
             "format-1/format-one/1.0.0",
             "b78120d92709eef8c17bf49adf5d78c0b8a2b947cd4db9878df3bda8fa651c4a",
-            6,
-            0,
-            None,
-            (None, None),
+            rows=6,
         ),
     ],
+    ids=lambda release: release.folder,
 )
-def test_an_earlier_release_verifies(
-    folder: str,
-    digest: str,
-    rows: int,
-    erased: int,
-    withdrawn: str | None,
-    signers: tuple[str | None, str | None],
-) -> None:
+def test_an_earlier_release_verifies(release: Published) -> None:
     """Every digest that was pinned holds, with its erasures, signatures and withdrawal."""
-    found = verify_release(FolderStore(KEPT / folder), "", digest, *signers)
+    found = verify_release(
+        FolderStore(KEPT / release.folder), "", release.digest, release.eraser, release.publisher
+    )
     assert found.problems == []
-    assert (found.rows, found.erased, found.withdrawn) == (rows, erased, withdrawn)
-    assert found.signed_by == signers[0]
-    assert found.publishers == ([] if signers[1] is None else [signers[1]])
+    assert found.rows == release.rows
+    assert (found.erased, found.signed_by) == (release.erased, release.eraser)
+    assert found.withdrawn == release.withdrawn
+    assert found.publishers == ([release.publisher] if release.publisher else [])
 
 
 @pytest.fixture(scope="module")
