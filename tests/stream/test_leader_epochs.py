@@ -90,16 +90,16 @@ def test_an_epoch_is_that_of_the_offset_before_the_position() -> None:
     """Offsets that hold no record may be of a later one, which the client does not show."""
     reading = OpenRange(SOURCE, 0, 0)
     reading.read([0, 1])
-    reading.came_with(1, 7)
+    reading.set_epoch(1, 7)
     assert reading.epoch == 7
-    reading.came_with(0, 6)  # an old message, handed out again
+    reading.set_epoch(0, 6)  # an old message, handed out again
     assert reading.epoch == 7
     reading.skip_to(2, "absent")
     assert reading.epoch == 7
     reading.skip_to(4, "absent")
     assert reading.epoch is None
     reading.read([4])
-    reading.came_with(4, 8)
+    reading.set_epoch(4, 8)
     assert reading.seal().epoch == 8
     assert reading.epoch == 8
     reading.read([5])

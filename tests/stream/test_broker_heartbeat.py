@@ -104,5 +104,5 @@ def test_silence_is_counted_from_the_last_answer(answers: tuple[bool, bool], sil
     watch = BrokerHeartbeat(lambda: next(said), lambda: now[0])
     for _ in answers:
         now[0] += 5.0
-        watch.look()
+        watch.ask_once()
     assert watch.silent_seconds() == silent
