@@ -8,7 +8,7 @@ could not be edited without breaking what is guaranteed of it.
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -124,7 +124,7 @@ class ErasureScope:
 
     @cached_property
     def binary_payload_search(self) -> TextSearch:
-        """Return the search of payloads in a binary format, which does not show where values end."""
+        """Return the search of payloads in a binary format, which hides where values end."""
         persons = self.persons
         return TextSearch.for_binary(
             persons.tokens | self.distinctive_ids, persons.emails, persons.phones
