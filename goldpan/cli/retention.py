@@ -144,7 +144,8 @@ def _show_excess(console: Console, day: date, found: Sequence[RetentionExcess]) 
     for one in found:
         console.print(
             f"{one.table}: {one.part} of {format_count(one.rows)} of "
-            f"{format_count(one.table_rows)} rows would expire ({one.share:.0%}); the last runs took {format_count(one.usual_rows)}",
+            f"{format_count(one.table_rows)} rows would expire ({one.share:.0%}); "
+            f"the last runs took {format_count(one.usual_rows)}",
             soft_wrap=True,
         )
     console.print(
