@@ -41,12 +41,12 @@ class SegmentCache(Generic[V]):
 
     def put(self, key: bytes, value: V, weight: int) -> None:
         """Store ``value``; ``weight`` is its approximate size in bytes, or by how much it grew."""
-        known = self._young.get(key)
-        if known is None:
+        cached = self._young.get(key)
+        if cached is None:
             self._keep(key, (value, weight))
         else:
             self._weight += weight
-            self._young[key] = (value, known[1] + weight)
+            self._young[key] = (value, cached[1] + weight)
 
     def _keep(self, key: bytes, entry: tuple[V, int]) -> None:
         if self._weight > self._half:

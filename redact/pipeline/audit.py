@@ -60,11 +60,11 @@ class AuditEntry(msgspec.Struct, frozen=True, gc=False):
     @property
     def counts(self) -> list[AuditCount]:
         """Return the number of findings by type and operator, sorted."""
-        found = Counter([(one.type, one.operator) for one in self.positions])
-        replaced = [AuditCount(*what, count) for what, count in sorted(found.items())]
+        totals = Counter([(entry.type, entry.operator) for entry in self.positions])
+        replaced = [AuditCount(*what, count) for what, count in sorted(totals.items())]
         if not self.kept:
             return replaced
-        return sorted([*replaced, *self.kept], key=lambda one: (one.type, one.operator))
+        return sorted([*replaced, *self.kept], key=lambda entry: (entry.type, entry.operator))
 
 
 class _Row(msgspec.Struct, frozen=True, gc=False):
@@ -89,7 +89,7 @@ def build_audit_rows(
     rows: list[_Row] = []
     for entry in entries:
         counts = entry.counts
-        told = {
+        row = {
             "_topic": entry.topic,
             "_partition": entry.partition,
             "_offset": entry.offset,
@@ -100,7 +100,7 @@ def build_audit_rows(
             "counts": counts,
             "positions": entry.positions,
         }
-        chain = chain_hash(told, previous)
+        chain = chain_hash(row, previous)
         rows.append(
             _Row(entry.fingerprint, entry.characters, counts, entry.positions, previous, chain)
         )

@@ -101,18 +101,18 @@ class AcceleratedDetector:
 
     def find(self, text: str) -> list[PiiFinding]:
         """Return the findings, ordered by position; see :class:`redact.lexical.findings.Detector`."""
-        due = self._filter.due(text)
-        if not due:
+        candidates = self._filter.candidates(text)
+        if not candidates:
             return []
         deadline = self._until()
         lowered = text.lower()
-        found: dict[int, list[PiiFinding]] = {}
+        by_key: dict[int, list[PiiFinding]] = {}
         idle: set[int] = set()
         gated = -1
-        for number in due:
-            owner = self._owners[number]
+        for index in candidates:
+            owner = self._owners[index]
             key = id(owner.recogniser)
-            if self._idle[number] and not _any_in(self._words[key], lowered):
+            if self._idle[index] and not _any_in(self._words[key], lowered):
                 continue
             recogniser = owner.recogniser
             if key != gated and isinstance(recogniser, GatedRecogniser):
@@ -123,9 +123,9 @@ class AcceleratedDetector:
                 continue
             new = self._run(owner, text, deadline)
             if new:
-                found.setdefault(key, []).extend(new)
+                by_key.setdefault(key, []).extend(new)
         results: list[PiiFinding] = []
-        for key, findings in found.items():
+        for key, findings in by_key.items():
             results += self._lifted(text, lowered, _distinct(findings), self._words[key], deadline)
         if not results:
             return results
@@ -173,8 +173,8 @@ class AcceleratedDetector:
     def _timed(self, matches: Iterator[Any], deadline: float) -> Iterator[Any]:
         """Yield matches until the deadline."""
         try:
-            for number, match in enumerate(matches):
-                if not number % _EVERY:
+            for index, match in enumerate(matches):
+                if not index % _EVERY:
                     self._left(deadline)
                 yield match
         except TimeoutError:
@@ -183,33 +183,33 @@ class AcceleratedDetector:
     def _search(self, search: _Search, text: str, deadline: float) -> list[PiiFinding]:
         """Do what ``PatternRecognizer.analyze`` does for one pattern."""
         kind = search.recogniser.supported_entities[0]
-        found: list[PiiFinding] = []
+        findings: list[PiiFinding] = []
         matches = _matches(search, text, self._left(deadline))
         recogniser = search.recogniser
         for match in self._timed(matches, deadline):
             if isinstance(recogniser, JudgedRecogniser):
-                found += (PiiFinding(kind, *judged) for judged in recogniser.judge(text, match))
+                findings += (PiiFinding(kind, *judged) for judged in recogniser.judge(text, match))
                 continue
             start, end = match.span()
             if start == end:
                 continue
             score = _checked(search, text[start:end])
             if score > 0:
-                found.append(PiiFinding(kind, start, end, score))
-        return found
+                findings.append(PiiFinding(kind, start, end, score))
+        return findings
 
     def _lifted(
         self,
         text: str,
         lowered: str,
-        found: Sequence[PiiFinding],
+        findings: Sequence[PiiFinding],
         words: tuple[str, ...],
         deadline: float,
     ) -> list[PiiFinding]:
         """Raise the scores of findings that follow a context word."""
         first = _first_of(words, lowered)
         lifted: list[PiiFinding] = []
-        for finding in found:
+        for finding in findings:
             score = finding.score
             if score < 1 and first <= finding.end + _LONGEST_WORD:
                 self._left(deadline)
@@ -221,8 +221,8 @@ class AcceleratedDetector:
 
 def _first_of(words: tuple[str, ...], lowered: str) -> int:
     """Return the position of the first of the words, or one past the text if there is none."""
-    places = [at for at in map(lowered.find, words) if at >= 0]
-    return min(places, default=len(lowered) + 2 * _LONGEST_WORD)
+    positions = [at for at in map(lowered.find, words) if at >= 0]
+    return min(positions, default=len(lowered) + 2 * _LONGEST_WORD)
 
 
 def _matches(search: _Search, text: str, seconds: float) -> Iterator[Any]:
@@ -245,10 +245,10 @@ def _checked(search: _Search, value: str) -> float:
     return 0.0 if search.recogniser.invalidate_result(value) else score
 
 
-def _distinct(found: Sequence[PiiFinding]) -> list[PiiFinding]:
+def _distinct(findings: Sequence[PiiFinding]) -> list[PiiFinding]:
     """Drop findings inside another one of the same type with at least the same score."""
-    ordered = sorted(set(found), key=lambda f: (f.type, f.start, -(f.end - f.start), -f.score))
-    kept: list[PiiFinding] = []
+    ordered = sorted(set(findings), key=lambda f: (f.type, f.start, -(f.end - f.start), -f.score))
+    distinct: list[PiiFinding] = []
     active: list[PiiFinding] = []
     for finding in ordered:
         active = [f for f in active if f.type == finding.type and f.end >= finding.start]
@@ -256,6 +256,6 @@ def _distinct(found: Sequence[PiiFinding]) -> list[PiiFinding]:
             f.start <= finding.start and finding.end <= f.end and finding.score <= f.score
             for f in active
         ):
-            kept.append(finding)
+            distinct.append(finding)
             active.append(finding)
-    return kept
+    return distinct
