@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from redact.pipeline.jsonl import LineSchema
 from tests.redact.kit import NOW, minimal
 
 Record: TypeAlias = dict[str, Any]
