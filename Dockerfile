@@ -21,6 +21,7 @@ COPY batch batch
 COPY labels labels
 COPY redact redact
 COPY lake lake
+COPY decode decode
 COPY schemas schemas
 RUN /opt/goldpan/bin/python -m pip install --no-build-isolation --no-deps . \
     && /opt/goldpan/bin/python -m compileall -q /opt/goldpan/lib

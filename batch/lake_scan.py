@@ -15,27 +15,27 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batch.erase.place import files_of
-from batch.lake_scan_rows import Carrier, Row, carriers, carriers_of_release
-from batch.release.files import DATA
-from batch.release.reading import read_rows
-from batch.release.shelf import Shelf, Standing
+from batch.erase.table_set import refresh_files
+from batch.lake_scan_records import CarrierRecord, StoredRow, wrap_release_row, wrap_row
+from batch.release.format.files import DATA
+from batch.release.format.reader import read_release_rows
+from batch.release.publish.repository import ReleaseRepository, ReleaseVersion
+from lake.live_files import LiveFile
 from lake.retry import Retry
-from lake.stored import LiveFile
 from lake.tables import Lake, Table
-from redact.leftovers import Left, LeftoverFinder
+from redact.reports.leftovers import LeftoverFinder, RecordLeftovers
 from schemas.arrow import PRIMARY_TABLES
-from schemas.provenance import RecordKind
+from schemas.record_batches import RecordKind
 
 UNREADABLE: Final = "unreadable"
 """The reason for which a row counts that is no record of the contract any more."""
 
 _ROWS: Final = 256  # at a time
-Progress = Callable[[str, int, int], None]
+ReportProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ScanRequest:
     """What to look through: tables by name, days (UTC, both included), and how thoroughly.
 
     ``releases`` says whether releases are looked through. With ``sample`` about so many rows of
@@ -50,7 +50,7 @@ class Asked:
     older: bool = False
 
 
-class Where(NamedTuple):
+class ScanLocation(NamedTuple):
     """Where rows lie: a table, or a release (``name@version``); their day; their policy's hash."""
 
     table: str
@@ -60,7 +60,7 @@ class Where(NamedTuple):
 
 
 @dataclass(slots=True)
-class Tally:
+class ScanCounts:
     """What was found in the rows of one place. ``found_in`` counts the rows in which anything was.
 
     ``refused`` counts rows that the worker would set aside today, by reason.
@@ -71,7 +71,7 @@ class Tally:
     types: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
 
-    def add(self, found: Sequence[Left]) -> bool:
+    def add(self, found: Sequence[RecordLeftovers]) -> bool:
         """Count one row by what is left in each of its records; return whether anything is."""
         self.rows += 1
         any_left = not all(one.nothing for one in found)
@@ -84,7 +84,7 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Extent:
+class TopicExtent:
     """The offsets of the rows of one topic in which something was found: both ends belong to it."""
 
     first: int
@@ -96,7 +96,7 @@ class Extent:
 
 
 @dataclass(slots=True)
-class Report:
+class LakeScanReport:
     """All that was found. ``topics`` are by table and topic, of primary tables only.
 
     ``passed_over`` counts rows outside of the sample, or of today's policy where only older ones
@@ -104,8 +104,8 @@ class Report:
     """
 
     policy: str
-    places: dict[Where, Tally] = field(default_factory=dict)
-    topics: dict[tuple[str, str], Extent] = field(default_factory=dict)
+    places: dict[ScanLocation, ScanCounts] = field(default_factory=dict)
+    topics: dict[tuple[str, str], TopicExtent] = field(default_factory=dict)
     passed_over: int = 0
 
     @property
@@ -118,7 +118,7 @@ class Report:
         """Return how many rows were looked at."""
         return sum(one.rows for one in self.places.values())
 
-    def found(self) -> list[tuple[Where, Tally]]:
+    def found(self) -> list[tuple[ScanLocation, ScanCounts]]:
         """Return the places where anything was found, in order."""
         some = [(where, tally) for where, tally in self.places.items() if tally.found_in]
         return sorted(some, key=lambda one: (one[0].release or "", *one[0][::2], one[0].policy))
@@ -138,24 +138,24 @@ class Report:
         return sorted(found)
 
 
-class Scanner:
+class LakeScanner:
     """Looks through a lake and the releases on a shelf."""
 
     def __init__(
         self,
         lake: Lake,
-        shelf: Shelf,
+        shelf: ReleaseRepository,
         finder: LeftoverFinder,
         *,
         retry: Retry,
-        progress: Progress = lambda _what, _done, _of: None,
+        progress: ReportProgress = lambda _what, _done, _of: None,
     ) -> None:
         self._lake, self._shelf, self._finder = lake, shelf, finder
         self._retry, self._progress = retry, progress
 
-    def run(self, asked: Asked) -> Report:
+    def run(self, asked: ScanRequest) -> LakeScanReport:
         """Look through what is asked; FatalError if the lake does not answer in time."""
-        report = Report(self._finder.policy_hash)
+        report = LakeScanReport(self._finder.policy_hash)
         for name in asked.tables:
             self._table(self._lake.table(name), asked, report)
         if asked.releases:
@@ -165,9 +165,9 @@ class Scanner:
                         self._release(one, asked, report)
         return report
 
-    def _table(self, table: Table, asked: Asked, report: Report) -> None:
+    def _table(self, table: Table, asked: ScanRequest, report: LakeScanReport) -> None:
         what = f"reading table {table.name}"
-        files = self._retry.call(what, lambda: files_of(table))
+        files = self._retry.call(what, lambda: refresh_files(table))
         files = [file for file in files if asked.first <= file.day <= asked.last]
         total = sum(file.rows for file in files)
         source = _Source(table.name, None, _Pace(total, asked.sample), older=asked.older)
@@ -177,9 +177,9 @@ class Scanner:
                 self._progress(f"table {table.name}", source.pace.seen, total)
                 self._count(rows, source, report)
 
-    def _release(self, one: Standing, asked: Asked, report: Report) -> None:
+    def _release(self, one: ReleaseVersion, asked: ScanRequest, report: LakeScanReport) -> None:
         named = f"{one.name}@{one.version}"
-        table = read_rows(self._shelf.read(one, DATA))
+        table = read_release_rows(self._shelf.read(one, DATA))
         source = _Source("traces", named, _Pace(len(table), asked.sample), older=asked.older)
         for batch in table.to_batches(max_chunksize=_ROWS):
             self._progress(f"release {named}", source.pace.seen, len(table))
@@ -187,7 +187,7 @@ class Scanner:
             rows = [row for row in rows if asked.first <= row["day"] <= asked.last]
             self._count(rows, source, report)
 
-    def _count(self, rows: Iterable[Row], source: "_Source", report: Report) -> None:
+    def _count(self, rows: Iterable[StoredRow], source: "_Source", report: LakeScanReport) -> None:
         """Look through some rows of one table or release."""
         chosen = []
         for row in rows:
@@ -196,18 +196,20 @@ class Scanner:
             else:
                 report.passed_over += 1
         for row, found in zip(chosen, self._left(chosen, source), strict=True):
-            where = Where(source.table, source.release, row["day"].isoformat(), row["_policy"])
-            if report.places.setdefault(where, Tally()).add(found) and not source.release:
+            where = ScanLocation(
+                source.table, source.release, row["day"].isoformat(), row["_policy"]
+            )
+            if report.places.setdefault(where, ScanCounts()).add(found) and not source.release:
                 _reach(report.topics, source.table, row)
 
-    def _left(self, rows: Sequence[Row], source: "_Source") -> list[list[Left]]:
+    def _left(self, rows: Sequence[StoredRow], source: "_Source") -> list[list[RecordLeftovers]]:
         """Return what is left in each row, by its records."""
-        found: list[list[Left]] = [[] for _ in rows]
+        found: list[list[RecordLeftovers]] = [[] for _ in rows]
         waiting: dict[RecordKind, list[tuple[int, Any]]] = {kind: [] for kind in RecordKind}
         for number, row in enumerate(rows):
             made = _carriers(row, source)
             if made is None:
-                found[number].append(Left({}, UNREADABLE))
+                found[number].append(RecordLeftovers({}, UNREADABLE))
                 continue
             for kind, record in made:
                 waiting[kind].append((number, record))
@@ -247,16 +249,16 @@ def _of_file(data: bytes, file: LiveFile) -> Iterator[list[dict[str, Any]]]:
         yield [{**row, "day": file.day} for row in batch.to_pylist()]
 
 
-def _carriers(row: Row, source: _Source) -> list[Carrier] | None:
+def _carriers(row: StoredRow, source: _Source) -> list[CarrierRecord] | None:
     """Return the records of a row, None if it is none; what was wrong may hold its content."""
     try:
-        return carriers_of_release(row) if source.release else carriers(source.table, row)
+        return wrap_release_row(row) if source.release else wrap_row(source.table, row)
     except (msgspec.ValidationError, KeyError, TypeError, ValueError):
         return None
 
 
-def _reach(topics: dict[tuple[str, str], Extent], table: str, row: Mapping[str, Any]) -> None:
+def _reach(topics: dict[tuple[str, str], TopicExtent], table: str, row: Mapping[str, Any]) -> None:
     """Take down that something was found in a row, if it can be replayed."""
     if table in PRIMARY_TABLES:
         at = row["_offset"]
-        topics.setdefault((table, row["_topic"]), Extent(at, at)).reach(at)
+        topics.setdefault((table, row["_topic"]), TopicExtent(at, at)).reach(at)

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import click
 
-from labels.evidence import Scales
-from labels.learn import calibrated
-from labels.policy import PRESETS, Policy, load_policy
+from labels.calibration_learning import fit_calibration
+from labels.policy import PRESETS, LabelPolicy, load_label_policy
+from labels.scorer import LabelScorer
 from tests.labels import known_truth as kt
 
 BAD = (0.1, 0.3, 0.5)
@@ -36,14 +36,14 @@ class Run(NamedTuple):
     width: float
 
 
-def run(policy: Policy, world: str, bad: float, reviews: int, seed: int) -> Run:
+def run(policy: LabelPolicy, world: str, bad: float, reviews: int, seed: int) -> Run:
     """Draw traces, review some, learn, and hold all others against the truth."""
     traces = max(4_000, TRACES_A_REVIEW * reviews)
     drawn = kt.draw(kt.world(world, policy), bad, traces, seed)
-    priors = Scales(policy)
+    priors = LabelScorer(policy)
     places = kt.chosen(drawn, priors, reviews, seed)
     found = kt.reviewed(drawn, places, seed)
-    learnt = Scales(policy, calibrated(policy, found, kt.population(drawn), version=1))
+    learnt = LabelScorer(policy, fit_calibration(policy, found, kt.population(drawn), version=1))
     rest = kt.others(drawn, places)
     covered_before, width_before = kt.covered(drawn, priors, rest)
     covered, width = kt.covered(drawn, learnt, rest)
@@ -59,10 +59,10 @@ def run(policy: Policy, world: str, bad: float, reviews: int, seed: int) -> Run:
     )
 
 
-def scores(policy: Policy, world: str, bad: float, seeds: int) -> tuple[float, float]:
+def scores(policy: LabelPolicy, world: str, bad: float, seeds: int) -> tuple[float, float]:
     """Return the Brier score of labels before any calibration, and of signals at their word."""
     drawn = [kt.draw(kt.world(world, policy), bad, 10_000, seed) for seed in range(seeds)]
-    scales = Scales(policy)
+    scales = LabelScorer(policy)
     return (
         statistics.mean(kt.brier(kt.said(one, scales), one) for one in drawn),
         statistics.mean(kt.brier(kt.at_their_word(one, policy), one) for one in drawn),
@@ -78,7 +78,7 @@ def main(*, seeds: int, reviews: int, presets: Sequence[str], worlds: Sequence[s
     """Print both tables, the intervals in the second, and the means over all of it."""
     click.echo("Brier score of traces with a signal: labels before any calibration / signals")
     for preset in presets:
-        policy = load_policy(preset)
+        policy = load_label_policy(preset)
         for world in worlds:
             pairs = [scores(policy, world, bad, seeds) for bad in BAD]
             click.echo(_line(preset, world, [f"{ours:.3f} / {word:.3f}" for ours, word in pairs]))
@@ -88,7 +88,7 @@ def main(*, seeds: int, reviews: int, presets: Sequence[str], worlds: Sequence[s
     )
     everything: list[Run] = []
     for preset in presets:
-        policy = load_policy(preset)
+        policy = load_label_policy(preset)
         for world in worlds:
             cells = []
             for bad in BAD:

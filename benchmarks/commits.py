@@ -16,12 +16,19 @@ from pathlib import Path
 import click
 from deltalake import DeltaTable
 
-from lake.commit import Move, Watch, commit
+from lake.commit import CommitWatch, Move, commit
 from lake.config import LakeSettings
-from lake.ledger import Entry, EntryKind, Incarnation, Source, SourceRange, position_app
+from lake.ledger import (
+    EntryKind,
+    Incarnation,
+    LedgerEntry,
+    SourcePartition,
+    SourceRange,
+    position_app,
+)
 from lake.retry import Retry
+from lake.table_writer import CHECKPOINT_EVERY
 from lake.tables import Lake, Table
-from lake.writer import CHECKPOINT_EVERY
 from tests.servers.s3 import make_s3, prepare_s3
 from tests.servers.s3_faults import FaultyS3
 
@@ -32,20 +39,20 @@ HANDLES = ("as delta-rs has it", "remembered")
 
 def flush(table: Table, partitions: int, number: int) -> None:
     """Commit one flush without rows that moves the position of each partition by one."""
-    sources = [Source(TOPIC, partition) for partition in range(partitions)]
+    sources = [SourcePartition(TOPIC, partition) for partition in range(partitions)]
     commit(
         table.handle,
         table=table.name,
         files=[],
         moves=[Move(position_app(s), number or None, number + 1) for s in sources],
         token=secrets.randbits(63),
-        entry=Entry(
+        entry=LedgerEntry(
             EntryKind.FLUSH,
             [SourceRange(s.topic, s.partition, number, number + 1) for s in sources],
             {TOPIC: Incarnation("cluster", "topic")},
         ),
         retry=Retry(60, time.monotonic, lambda _wait: False, lambda low, _high: low),
-        watch=Watch(),
+        watch=CommitWatch(),
         now_ms=lambda: 0,
     )
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 import click
 import msgspec
 
+from decode.avro_reader import AvroReader, PreparedSchema, _read_with_care, prepare_schema
+from decode.json_reader import JsonReader
 from schemas.contract import CONTRACTS, Avsc
-from schemas.provenance import RecordKind
+from schemas.record_batches import RecordKind
 from schemas.records import Trace
-from stream.decode.avro_reader import AvroReader, WriterSchema, _read_with_care, prepare
-from stream.decode.json_reader import JsonReader
 from tests.make.records import encode_json, trace
 from tests.make.wire import framed
 
@@ -51,8 +51,8 @@ def main(*, size: int) -> None:
     contract = CONTRACTS[RecordKind.TRACE]
     record = trace(0, size=size)
     text, body = encode_json(record), framed(record, contract.avro, 7)
-    schema = prepare(contract, contract.avro)
-    assert isinstance(schema, WriterSchema)
+    schema = prepare_schema(contract, contract.avro)
+    assert isinstance(schema, PreparedSchema)
     json, avro = JsonReader(contract, Trace), AvroReader(contract, Trace, OneSchema())
 
     def by_fastavro() -> object:

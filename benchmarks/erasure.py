@@ -14,8 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from lake.ledger import Source
-from lake.stored import live_files
+from lake.ledger import SourcePartition
+from lake.live_files import list_live_files
 from lake.tables import Lake
 from schemas.records import Message
 from schemas.redacted import Redacted
@@ -47,7 +47,13 @@ def fill(lake: Lake, files: int) -> None:
             "_offset": range(first, first + IN_A_FILE),
             "_topic": ["llm.traces"] * IN_A_FILE,
         }
-        append(lake, "traces", Redacted(_with(batch, columns), "p"), Source("llm.traces", 0), first)
+        append(
+            lake,
+            "traces",
+            Redacted(_with(batch, columns), "p"),
+            SourcePartition("llm.traces", 0),
+            first,
+        )
 
 
 def _with(batch: pa.RecordBatch, columns: dict[str, Any]) -> pa.RecordBatch:
@@ -77,11 +83,11 @@ def main() -> None:
         lake = open_lake(uri)
         lake.init()
         fill(lake, files)
-        before = {file.path for file in live_files(open_lake(uri).table("traces"))}
+        before = {file.path for file in list_live_files(open_lake(uri).table("traces"))}
         timed("dry run", lambda: erasure(open_lake(uri)).look())
         ended = timed("erasure", lambda: erasure(open_lake(uri)).run())
         timed("again", lambda: erasure(open_lake(uri)).run())
-        left = {file.path for file in live_files(open_lake(uri).table("traces"))}
+        left = {file.path for file in list_live_files(open_lake(uri).table("traces"))}
         said = json.loads(ended.receipt)["tables"]["traces"]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         print(

@@ -23,7 +23,7 @@ from random import Random
 from typing import Any, NamedTuple, cast
 
 from benchmarks import harmless_texts
-from redact.engine import PolicyRedactor
+from redact.pipeline.policy_redactor import PolicyRedactor
 from tests.redact.kit import minimal, redactor, said
 from tests.redact.leaks import SHARED, conversations, measure
 from tests.redact.lines import outputs

@@ -5,14 +5,14 @@ python -m benchmarks.kept_out
 
 import time
 
-from lake.erasures import Tombstone
-from redact.erased import NOBODY, Erased
-from redact.keys import Keys
-from redact.subjects import Subject, marks_of_traces
+from decode.json_reader import JsonReader
+from lake.tombstones import Tombstone
+from redact.crypto.erasure_filter import NO_ERASURES, ErasureFilter
+from redact.crypto.keys import Keys
+from redact.crypto.subjects import DataSubject, marks_of_traces
 from schemas.contract import CONTRACTS
-from schemas.provenance import Decoded, Raw, RecordKind
+from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
 from schemas.records import Trace
-from stream.decode.json_reader import JsonReader
 from tests.make.records import encode_json, trace
 
 KEYS = Keys.derive(bytes(32))
@@ -20,22 +20,26 @@ RECORDS, ROUNDS, TRACES_EACH = 1000, 15, 20
 PERSONS = (0, 1, 1_000, 100_000)
 
 
-def batch() -> Decoded[Trace]:
+def batch() -> DecodedBatch[Trace]:
     """Return a batch of traces, as the decoder gives it."""
     reader = JsonReader(CONTRACTS[RecordKind.TRACE], Trace)
-    raws = [Raw(0, i, 0, None, encode_json(trace(i))) for i in range(RECORDS)]
+    raws = [RawRecord(0, i, 0, None, encode_json(trace(i))) for i in range(RECORDS)]
     records = [reader.typed(raw.value or b"") for raw in raws]
     rows = range(RECORDS)
-    return Decoded(
+    return DecodedBatch(
         RecordKind.TRACE, "t", records, [0 for _ in rows], list(rows), ["" for _ in rows], raws
     )
 
 
-def erased(persons: int) -> Erased:
+def erased(persons: int) -> ErasureFilter:
     """Return the test for so many persons, each with some traces."""
-    marks = [m for n in range(persons) for m in Subject(f"u-{n}", [KEYS]).marks()[KEYS.name]]
+    marks = [m for n in range(persons) for m in DataSubject(f"u-{n}", [KEYS]).marks()[KEYS.name]]
     traces = marks_of_traces([KEYS], [f"trace of {n}" for n in range(persons * TRACES_EACH)])
-    return Erased([Tombstone(1, 2**62, {KEYS.name: marks}, traces)], [KEYS]) if persons else NOBODY
+    return (
+        ErasureFilter([Tombstone(1, 2**62, {KEYS.name: marks}, traces)], [KEYS])
+        if persons
+        else NO_ERASURES
+    )
 
 
 def main() -> None:

@@ -16,11 +16,11 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from labels.evidence import Scales
-from labels.join import Join
-from labels.policy import load_policy
-from schemas.arrow import MICROS
-from schemas.provenance import RecordKind
+from labels.join import LabelJoin
+from labels.policy import load_label_policy
+from labels.scorer import LabelScorer
+from schemas.arrow import TIMESTAMP_US
+from schemas.record_batches import RecordKind
 
 START = 1_793_491_200_000_000
 SECOND = 1_000_000
@@ -42,7 +42,7 @@ def trace_batches(first: int, count: int, block: int) -> Iterator[pa.RecordBatch
                 "trace_id": [f"{i * 2654435761 % 2**32:08x}-trace-{i:015d}" for i in numbers],
                 "session_id": [f"session-{i // 10}" for i in numbers],
                 "app": pa.array(["support"] * len(numbers)),
-                "started_at": pa.array([START + i * 1000 for i in numbers], MICROS),
+                "started_at": pa.array([START + i * 1000 for i in numbers], TIMESTAMP_US),
                 "status": ["error" if i % 200 == 0 else "ok" for i in numbers],
                 "finish_reason": ["stop"] * len(numbers),
                 "input_tokens": [100 * (i % 10) for i in numbers],
@@ -69,7 +69,7 @@ def feedback_batches(first: int, count: int, block: int) -> Iterator[pa.RecordBa
                     ["better " * 43 if edit else None for edit in edits], pa.string()
                 ),
                 "actor": ["end_user"] * len(numbers),
-                "occurred_at": pa.array([START + i * 1000 + SECOND for i in about], MICROS),
+                "occurred_at": pa.array([START + i * 1000 + SECOND for i in about], TIMESTAMP_US),
                 **_coordinates(numbers),
             }
         )
@@ -79,13 +79,13 @@ def _coordinates(numbers: range) -> dict[str, pa.Array]:
     return {
         "_partition": pa.array(np.zeros(len(numbers), np.int32)),
         "_offset": pa.array(np.asarray(numbers, np.int64)),
-        "_ingested_at": pa.array([START + DAY] * len(numbers), MICROS),
+        "_ingested_at": pa.array([START + DAY] * len(numbers), TIMESTAMP_US),
     }
 
 
 def measured(traces: int) -> None:
     """Rebuild a window of so many traces, then let 20,000 signals come in."""
-    join = Join(Scales(load_policy("chat_support")))
+    join = LabelJoin(LabelScorer(load_label_policy("chat_support")))
     lake = [list(trace_batches(0, traces, BLOCK)), list(feedback_batches(0, traces // 20, BLOCK))]
     before, peak = process_time(), _peak()
     everything = {RecordKind.TRACE: traces, RecordKind.FEEDBACK: traces}

@@ -13,25 +13,25 @@ from collections.abc import Callable, Sequence
 
 import click
 
+from labels.calibration_learning import learn_calibration
 from labels.diagnostics import (
-    Judged,
-    brier,
+    JudgedPrediction,
+    brier_score,
     calibration_error,
-    error_by_chance,
+    calibration_error_by_chance,
     score_labels,
 )
-from labels.evidence import Scales
-from labels.learn import learn
-from labels.policy import Policy, parse_policy
+from labels.policy import LabelPolicy, parse_label_policy
+from labels.scorer import LabelScorer
 from tests.labels.simulation import Played, decided, judged, play, population, reviews, truths
 
 POLICY = "extends: agent\nname: simulated\naudit: {rate: 0.08}\n"
 Numbers = dict[str, float]
 
 
-def policy(off: float) -> Policy:
+def policy(off: float) -> LabelPolicy:
     """Return the preset, the weights of the signals of the simulation ``off`` times as large."""
-    base = parse_policy(POLICY, "simulated")
+    base = parse_label_policy(POLICY, "simulated")
     changed = dict(base.signals)
     for name in ("thumbs_up", "thumbs_down", "edit", "escalation"):
         rule = base.signals[name]
@@ -41,17 +41,19 @@ def policy(off: float) -> Policy:
     return base.model_copy(update={"signals": changed})
 
 
-def measured(seed: int, count: int, rules: Policy) -> dict[str, Numbers]:
+def measured(seed: int, count: int, rules: LabelPolicy) -> dict[str, Numbers]:
     """Return what each way of labelling comes to in one simulation."""
     to_learn, to_test = truths()
-    priors = Scales(rules)
+    priors = LabelScorer(rules)
     past = play(to_learn, max(3_000, 15 * count) // len(to_learn), seed, "past")
     events = decided(past, priors)
     found = reviews(past, events, priors, count)
-    learnt = Scales(rules, learn(rules, found, population(events, priors), version=1))
+    learnt = LabelScorer(
+        rules, learn_calibration(rules, found, population(events, priors), version=1)
+    )
     test = play(to_test, 3_000 // len(to_test), seed, "test")
     down = [any(s.kind == "thumbs" and s.value == -1 for s in item.known.said) for item in test]
-    said = [Judged(float(d), item.failed) for d, item in zip(down, test, strict=True)]
+    said = [JudgedPrediction(float(d), item.failed) for d, item in zip(down, test, strict=True)]
     return {
         "thumbs down is fail": _numbers(test, said, ["fail" if d else "pass" for d in down]),
         "policy, priors only": _of_scales(test, priors),
@@ -59,19 +61,21 @@ def measured(seed: int, count: int, rules: Policy) -> dict[str, Numbers]:
     }
 
 
-def _of_scales(test: list[Played], scales: Scales) -> Numbers:
+def _of_scales(test: list[Played], scales: LabelScorer) -> Numbers:
     events = decided(test, scales)
     labels = [event.label if event is not None else "unknown" for event in events]
     return _numbers(test, judged(test, events, scales), labels)
 
 
-def _numbers(test: list[Played], said: Sequence[Judged], labels: Sequence[str]) -> Numbers:
+def _numbers(
+    test: list[Played], said: Sequence[JudgedPrediction], labels: Sequence[str]
+) -> Numbers:
     score = score_labels(labels, [item.failed for item in test])
     return {
-        "Brier": brier(said),
+        "Brier": brier_score(said),
         "calibration error": calibration_error(said),
         "debiased": calibration_error(said, debiased=True),
-        "by chance": error_by_chance(said),
+        "by chance": calibration_error_by_chance(said),
         "F1 of fail": score.f1,
         "precision": score.precision,
         "recall": score.recall,

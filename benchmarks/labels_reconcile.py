@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from batch.labels.reconcile import Reconciler, Request
+from batch.labels.reconciler import Reconciler, ReconcileRequest
 from tests.batch.kit import SCALES, means, new_lake, open_lake, put
 from tests.labels.kit import feedback, trace
 
@@ -45,7 +45,7 @@ def run(folder: Path, bucket: int) -> dict[str, float]:
     for name in ("first", "again"):
         started = time.perf_counter()
         job = Reconciler(open_lake(folder), SCALES, means(), bucket_traces=bucket)
-        outcome = job.run(Request())
+        outcome = job.run(ReconcileRequest())
         numbers[f"{name}, s"] = round(time.perf_counter() - started, 1)
         numbers[f"{name}, labels added"] = sum(outcome.added.values())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

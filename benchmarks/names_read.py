@@ -21,11 +21,11 @@ import click
 
 from benchmarks.redaction import KEYS, NOW, audited, batches, endless, timed
 from benchmarks.redaction_quality import held_out, of_lines
-from redact.engine import PolicyRedactor
-from redact.policy import Policy, load_policy
-from redact.writers import WRITERS, Writer
+from redact.pipeline.policy_redactor import PolicyRedactor
+from redact.policies.policy import RedactionPolicy, load_policy
+from redact.policies.writers import WRITERS, Writer
 from schemas.columns import record_batch
-from stream.memory import YOUNG_OBJECTS
+from stream.memory import COLLECTOR_THRESHOLD
 from tests.redact.leaks import conversations, measure
 
 STEPS: Final[Sequence[tuple[str, Sequence[Writer]]]] = (
@@ -40,7 +40,7 @@ _WARM: Final = 1_000
 _PLACES: Final = ("user", "assistant", "tool")
 
 
-def reading(writers: Sequence[Writer]) -> Policy:
+def reading(writers: Sequence[Writer]) -> RedactionPolicy:
     """Return the default policy with a model that reads the texts of some writers."""
     strict = load_policy("strict")
     names = strict.names.model_copy(
@@ -49,7 +49,7 @@ def reading(writers: Sequence[Writer]) -> Policy:
     return strict.model_copy(update={"names": names})
 
 
-def cost(policy: Policy, records: int) -> float:
+def cost(policy: RedactionPolicy, records: int) -> float:
     """Return the CPU-seconds a million that redaction and audit add to varied records."""
     redactor = PolicyRedactor(policy, KEYS, audit=True)
     traffic = endless()
@@ -62,7 +62,7 @@ def cost(policy: Policy, records: int) -> float:
     return (spent - columns) / records * 1e6
 
 
-def names_gone(policy: Policy, folder: Path) -> list[float]:
+def names_gone(policy: RedactionPolicy, folder: Path) -> list[float]:
     """Return the share of known names that is gone in texts of users, assistants and tools."""
     subjects = json.loads((folder / "subjects.json").read_text(encoding="utf-8"))
     found = measure(PolicyRedactor(policy, KEYS), conversations(folder, _HELD_OUT), subjects)
@@ -87,7 +87,7 @@ def of_sentences(sentences: Path) -> tuple[float, float]:
 def main(sentences: Path, folder: Path | None, records: int, rounds: int) -> None:
     """Print the table of docs/redaction.md."""
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)  # as in the worker
+    gc.set_threshold(COLLECTOR_THRESHOLD)  # as in the worker
     spent: dict[str, list[float]] = {name: [] for name, _ in STEPS}
     for _ in range(rounds):
         for name, writers in STEPS:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from redact.findings import Finding
+from redact.lexical.findings import PiiFinding
 
 ENOUGH = 0.9
 """The share of letters and digits that must be gone."""
@@ -82,7 +82,7 @@ def _chat(language: str, marked: str) -> Chat:
 
 
 def share(
-    texts: Sequence[str], labels: Sequence[Sequence[Label]], found: Sequence[Sequence[Finding]]
+    texts: Sequence[str], labels: Sequence[Sequence[Label]], found: Sequence[Sequence[PiiFinding]]
 ) -> Share:
     """Return how much of the labels is covered, and how many findings touch one."""
     many = covered = findings = right = 0

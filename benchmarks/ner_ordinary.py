@@ -22,7 +22,7 @@ from typing import Any
 
 import click
 
-from redact.ner.stage import SpacyNames
+from redact.ner.stage import NerStage
 
 CATALOGUES = "wagtail==8.0.1"
 _FOLDER = Path("build/ordinary")
@@ -101,7 +101,7 @@ def persons_known(path: Path) -> set[str]:
 
 
 def false_words(
-    names: SpacyNames, texts: Sequence[str], right: set[str], type_: str = "PERSON"
+    names: NerStage, texts: Sequence[str], right: set[str], type_: str = "PERSON"
 ) -> tuple[int, list[str]]:
     """Return how many words there are, and which ones are taken for a type."""
     wrong: list[str] = []
@@ -127,7 +127,7 @@ def _words(text: str) -> int:
 @click.option("--json", "as_json", is_flag=True)
 def main(model: str, conversations: Path | None, *, show: bool, as_json: bool) -> None:
     """Print for each kind of text how many words of 10,000 are taken for persons."""
-    names = SpacyNames(model)
+    names = NerStage(model)
     kinds: dict[str, list[str]] = {
         "docstrings": list(docstrings()),
         "code": list(code()),

@@ -34,18 +34,18 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ner_coverage import Label, Share, chats, of_type, share
-from redact.findings import Finding, disjoint
-from redact.keys import Keys
-from redact.ner.stage import SpacyNames
-from redact.policy import Policy, load_policy
-from redact.text import Line, LineRedactor
+from redact.crypto.keys import Keys
+from redact.lexical.findings import PiiFinding, merge_overlaps
+from redact.ner.stage import NerStage
+from redact.pipeline.jsonl import LineRedactor, RedactedLine
+from redact.policies.policy import RedactionPolicy, load_policy
 
 EVALUATOR = "presidio-evaluator==0.3.2"
 _VENV = Path("build/presidio-evaluator")
 _SCORER = Path(__file__).with_name("presidio_scorer.py")
 _MIN_SCORE = 0.4  # what Presidio's own evaluation takes
 
-Find = Callable[[Sequence[str]], list[list[Finding]]]
+Find = Callable[[Sequence[str]], list[list[PiiFinding]]]
 
 
 def sentences(path: Path, side: str) -> list[dict[str, Any]]:
@@ -55,34 +55,36 @@ def sentences(path: Path, side: str) -> list[dict[str, Any]]:
     return [row for row in rows if row["template_id"] % 2 == rest]
 
 
-def systems(policy: Policy, model: str) -> dict[str, Find]:
+def systems(policy: RedactionPolicy, model: str) -> dict[str, Find]:
     """What is compared; all but stock Presidio as `goldpan redact --schema text` finds it."""
     return {
         "patterns": _goldpan(policy, "none"),
         "stock": _stock(),
-        "model alone": SpacyNames(model).find,
+        "model alone": NerStage(model).find,
         "patterns and model": _goldpan(policy, model),
     }
 
 
-def _goldpan(policy: Policy, model: str) -> Find:
+def _goldpan(policy: RedactionPolicy, model: str) -> Find:
     names = policy.names.model_copy(update={"model": model})
     redactor = LineRedactor(
         policy.model_copy(update={"names": names}), Keys.derive(b"\0" * 32), "text"
     )
 
-    def find(texts: Sequence[str]) -> list[list[Finding]]:
+    def find(texts: Sequence[str]) -> list[list[PiiFinding]]:
         lines = [json.dumps({"id": i, "text": text}) for i, text in enumerate(texts)]
         return [_findings(line) for line in redactor.lines(lines)]
 
     return find
 
 
-def _findings(line: Line) -> list[Finding]:
+def _findings(line: RedactedLine) -> list[PiiFinding]:
     if line.output is None:
         raise RuntimeError(line.problem)
     found = json.loads(line.output)["findings"]
-    return disjoint([Finding(f["type"], f["start"], f["end"], f["score"]) for f in found], "")
+    return merge_overlaps(
+        [PiiFinding(f["type"], f["start"], f["end"], f["score"]) for f in found], ""
+    )
 
 
 def _stock() -> Find:
@@ -95,15 +97,15 @@ def _stock() -> Find:
     nlp_engine.nlp = {"en": spacy.blank("en")}  # type: ignore[assignment]
     engine = AnalyzerEngine(registry=registry, nlp_engine=nlp_engine)
 
-    def find(texts: Sequence[str]) -> list[list[Finding]]:
+    def find(texts: Sequence[str]) -> list[list[PiiFinding]]:
         found = (engine.analyze(t, language="en", score_threshold=_MIN_SCORE) for t in texts)
-        return [[Finding(r.entity_type, r.start, r.end, r.score) for r in one] for one in found]
+        return [[PiiFinding(r.entity_type, r.start, r.end, r.score) for r in one] for one in found]
 
     return find
 
 
 def score(
-    rows: Sequence[dict[str, Any]], found: dict[str, list[list[Finding]]], python: str
+    rows: Sequence[dict[str, Any]], found: dict[str, list[list[PiiFinding]]], python: str
 ) -> dict[str, Any]:
     """The evaluator's figures for each system, reckoned by the interpreter ``python``."""
     with tempfile.TemporaryDirectory() as folder:
@@ -129,7 +131,7 @@ def _evaluator() -> str:
     return str(python)
 
 
-def covered(rows: Sequence[dict[str, Any]], found: list[list[Finding]]) -> Share:
+def covered(rows: Sequence[dict[str, Any]], found: list[list[PiiFinding]]) -> Share:
     """Return how much of what the sentences label is covered by findings."""
     labels = [[Label(s["entity"], s["start"], s["end"]) for s in row["spans"]] for row in rows]
     return share([row["text"] for row in rows], labels, found)

@@ -19,7 +19,7 @@ from typing import Any
 import click
 import psutil
 
-from redact.ner.stage import BLOCK, SpacyNames
+from redact.ner.stage import BLOCK, NerStage
 
 _SAMPLE = (
     "Hi, I am trying to change my booking to Denver and nobody answers, can you help me?",
@@ -52,7 +52,7 @@ def _messages(path: Path) -> list[str]:
 def speed(items: list[str]) -> dict[str, float]:
     """Seconds to load, then texts and megabytes a second; all of CPU time, so of one core alone."""
     started = time.process_time()
-    names = SpacyNames()
+    names = NerStage()
     loaded = time.process_time()
     names.find(items)
     seconds = time.process_time() - loaded
@@ -67,7 +67,7 @@ def speed(items: list[str]) -> dict[str, float]:
 
 def memory(count: int, conversations: Path | None) -> float:
     """Growth of the process in megabytes while `count` texts go through the model."""
-    names = SpacyNames()
+    names = NerStage()
     process = psutil.Process(os.getpid())
     stream = texts(count, conversations, seed=2)
     before = 0.0

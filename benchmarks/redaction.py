@@ -22,29 +22,29 @@ from typing import Any
 import click
 import msgspec
 
-from goldpan.demo.traffic import Conversation, shipped_conversations, traces_of
-from redact.accelerated import AcceleratedDetector
-from redact.audit import audit_rows
-from redact.engine import PolicyRedactor
-from redact.keys import Keys
-from redact.policy import Policy, load_policy
-from redact.recognisers import build_recognisers
-from redact.reference import ReferenceDetector
+from goldpan.demo.traffic import Conversation, load_shipped_conversations, make_traces
+from redact.crypto.keys import Keys
+from redact.pipeline.audit import build_audit_rows
+from redact.pipeline.policy_redactor import PolicyRedactor
+from redact.policies.policy import RedactionPolicy, load_policy
+from redact.recognition.accelerated_detector import AcceleratedDetector
+from redact.recognition.catalogue import build_recognisers
+from redact.recognition.reference_detector import ReferenceDetector
 from schemas.columns import record_batch
-from schemas.provenance import Decoded, Raw, RecordKind
+from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
 from schemas.records import Trace
-from stream.memory import YOUNG_OBJECTS
+from stream.memory import COLLECTOR_THRESHOLD
 
 NOW = 1_760_000_000_000_000
 KEYS = Keys.derive(bytes(32))
 BATCH = 500
 SIZE = 1_800
 PORTION = 2_000
-CONVERSATIONS = tuple(shipped_conversations())
+CONVERSATIONS = tuple(load_shipped_conversations())
 THRESHOLD = 0.4
 
 
-def policy(model: str = "none") -> Policy:
+def policy(model: str = "none") -> RedactionPolicy:
     """Return the default policy, with or without the model for names."""
     strict = load_policy("strict")
     return strict.model_copy(update={"names": strict.names.model_copy(update={"model": model})})
@@ -120,7 +120,7 @@ def endless(*, alike: bool = False) -> Iterator[dict[str, Any]]:
             own = seed * len(CONVERSATIONS) + number
             copy = renamed(conversation, own)
             copy = copy if alike else reworded(copy, own)
-            yield from map(shortened, traces_of(copy, started_at=NOW, seed=own))
+            yield from map(shortened, make_traces(copy, started_at=NOW, seed=own))
 
 
 def varied(records: int) -> list[dict[str, Any]]:
@@ -128,16 +128,16 @@ def varied(records: int) -> list[dict[str, Any]]:
     return list(itertools.islice(endless(), records))
 
 
-def batches(traces: Sequence[dict[str, Any]]) -> list[Decoded[Any]]:
+def batches(traces: Sequence[dict[str, Any]]) -> list[DecodedBatch[Any]]:
     """Return traces as the decoder would have made them."""
     made = []
     for start in range(0, len(traces), BATCH):
         part = traces[start : start + BATCH]
         rows = range(len(part))
         records = [msgspec.convert(trace, Trace) for trace in part]
-        raws = [Raw(0, row, -1, None, b"") for row in rows]
+        raws = [RawRecord(0, row, -1, None, b"") for row in rows]
         made.append(
-            Decoded(RecordKind.TRACE, "t", records, [0] * len(part), list(rows), ["x"] * len(part),
+            DecodedBatch(RecordKind.TRACE, "t", records, [0] * len(part), list(rows), ["x"] * len(part),
                     raws)
         )  # fmt: skip
     return made
@@ -152,8 +152,8 @@ def against_stock(conversations: int) -> None:
     building = time.process_time() - before
     traces = [
         trace
-        for conversation in shipped_conversations()[:conversations]
-        for trace in traces_of(conversation, started_at=NOW, seed=0)
+        for conversation in load_shipped_conversations()[:conversations]
+        for trace in make_traces(conversation, started_at=NOW, seed=0)
     ]
     spans = [text for trace in traces for text in texts_of(trace)]
     distinct = list(dict.fromkeys(spans))
@@ -199,32 +199,32 @@ def in_the_worker(records: int, model: str, *, alike: bool = False, audit: bool 
     )
 
 
-def _added(redactor: PolicyRedactor, work: list[Decoded[Any]]) -> float:
+def _added(redactor: PolicyRedactor, work: list[DecodedBatch[Any]]) -> float:
     """Return the CPU seconds of some batches, less those of making their rows."""
     gc.freeze()  # a worker holds a few batches, not all of this
     columns = timed(lambda: [record_batch(b.kind, b, ingested_at=NOW, policy="p") for b in work])
     return timed(lambda: [audited(redactor, batch) for batch in work]) - columns
 
 
-def audited(redactor: PolicyRedactor, batch: Decoded[Any]) -> None:
+def audited(redactor: PolicyRedactor, batch: DecodedBatch[Any]) -> None:
     """Redact a batch and make the rows of its audit, as the worker does."""
     outcome = redactor.redact(batch, ingested_at=NOW)
     if outcome.audit:
-        audit_rows(outcome.audit, policy=redactor.policy_hash, ingested_at=NOW, previous="")
+        build_audit_rows(outcome.audit, policy=redactor.policy_hash, ingested_at=NOW, previous="")
 
 
 def memory(megabytes: int) -> None:
     """Say how much the process grows over text of which no conversation comes again."""
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
+    gc.set_threshold(COLLECTOR_THRESHOLD)
     redactor = PolicyRedactor(policy("shipped"), KEYS, audit=True)
     done = seed = 0
     peaks: list[int] = []
     while done < megabytes * 1_000_000:
         seed += 1
-        for conversation in shipped_conversations():
+        for conversation in load_shipped_conversations():
             copy = reworded(renamed(conversation, 1_000_000 + seed), seed)
-            traces = list(traces_of(copy, started_at=NOW, seed=seed))
+            traces = list(make_traces(copy, started_at=NOW, seed=seed))
             done += sum(len(text) for trace in traces for text in texts_of(trace))
             for batch in batches(traces):
                 audited(redactor, batch)
@@ -270,7 +270,7 @@ def processes(records: int) -> None:
 def main(conversations: int, records: int, megabytes: int) -> None:
     """Print the figures of docs/redaction.md."""
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)  # as in the worker
+    gc.set_threshold(COLLECTOR_THRESHOLD)  # as in the worker
     against_stock(conversations)
     for alike in (True, False):
         in_the_worker(records, "none", alike=alike)

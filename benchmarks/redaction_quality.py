@@ -3,7 +3,7 @@
     python -m benchmarks.redaction_quality --sentences FILE --conversations FOLDER \\
         [--labelled NAME=FILE] --out docs/figures/redaction.json
 
-Then `python -m redact.found_docs docs/what-is-found.md` writes the page. ``--sentences`` are those
+Then `python -m redact.reports.detection_page docs/what-is-found.md` writes the page. ``--sentences`` are those
 of presidio-research, of which the side that nothing was fitted on is taken (templates with an odd
 number); ``--conversations`` those of tau-bench that nothing was fitted on (tasks whose number
 leaves 2 modulo 4), with all that is known of their users as the truth. ``--labelled`` are lines as
@@ -17,13 +17,13 @@ from typing import Any, Final
 
 import click
 
-from redact.engine import PolicyRedactor
-from redact.findings import Finding
-from redact.keys import KEY_BYTES, Keys
-from redact.labelled import LabelReader
-from redact.policy import Policy, load_policy
-from redact.quality import Scores
-from redact.text import LineRedactor
+from redact.crypto.keys import KEY_BYTES, Keys
+from redact.lexical.findings import PiiFinding
+from redact.pipeline.jsonl import LineRedactor
+from redact.pipeline.policy_redactor import PolicyRedactor
+from redact.policies.policy import RedactionPolicy, load_policy
+from redact.reports.labelled_lines import LabelledLineReader
+from redact.reports.quality import DetectionScores
 from tests.redact.leaks import Figures, conversations, measure
 
 _KEYS: Final = Keys.derive(bytes(KEY_BYTES))
@@ -42,18 +42,20 @@ _KNOWN: Final = {
 }
 
 
-def of_lines(policy: Policy, name: str, short: str, lines: Iterable[bytes]) -> dict[str, Any]:
+def of_lines(
+    policy: RedactionPolicy, name: str, short: str, lines: Iterable[bytes]
+) -> dict[str, Any]:
     """Return the figures of labelled lines; ``short`` says what their values are."""
-    read = [LabelReader({}).read(line) for line in lines if line.strip()]
+    read = [LabelledLineReader({}).read(line) for line in lines if line.strip()]
     redactor = LineRedactor(policy, _KEYS, "text")
     texts = [json.dumps({"id": i, "text": one.text}) for i, one in enumerate(read)]
-    scores = Scores(policy.replaced())
+    scores = DetectionScores(policy.replaced())
     for one, done in zip(read, redactor.lines(texts), strict=True):
         if done.output is None:
             scores.add_refused(one.labels)
             continue
         found = json.loads(done.output)["findings"]
-        findings = [Finding(f["type"], f["start"], f["end"], f["score"]) for f in found]
+        findings = [PiiFinding(f["type"], f["start"], f["end"], f["score"]) for f in found]
         scores.add(one.text, one.labels, findings)
     return {
         "name": name,
@@ -64,7 +66,7 @@ def of_lines(policy: Policy, name: str, short: str, lines: Iterable[bytes]) -> d
     }
 
 
-def of_conversations(policy: Policy, folder: Path) -> dict[str, Any]:
+def of_conversations(policy: RedactionPolicy, folder: Path) -> dict[str, Any]:
     """Return the figures of real conversations: what is gone of each kind of value."""
     subjects = json.loads((folder / "subjects.json").read_text(encoding="utf-8"))
     engine = PolicyRedactor(policy, _KEYS)

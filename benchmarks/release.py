@@ -28,19 +28,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from batch.compact import compact, plan
-from batch.release.build import Means, draft
-from batch.release.engine import Engine
-from batch.release.spec import parse_spec
-from batch.scratch import root, scratch
-from lake.commit import Move, Watch, commit
+from batch.compaction import compact_batches, plan_compaction
+from batch.release.publish.build import BuildOptions, draft_release
+from batch.release.sampling.engine import SelectionEngine
+from batch.release.sampling.spec import parse_spec
+from batch.temp_dirs import temp_dir, temp_root
+from lake.commit import CommitWatch, Move, commit
 from lake.config import LakeSettings
-from lake.ledger import Entry, EntryKind, SourceRange, position_app
-from lake.parquet import encode
-from lake.snapshot import snapshot
-from lake.stored import live_files
+from lake.ledger import EntryKind, LedgerEntry, SourceRange, position_app
+from lake.live_files import list_live_files
+from lake.parquet import encode_files
+from lake.snapshot import open_snapshot
 from lake.tables import Lake
-from schemas.arrow import MICROS, TABLES
+from schemas.arrow import TABLES, TIMESTAMP_US
 from schemas.redacted import Redacted
 from tests.lake.kit import patience
 
@@ -104,20 +104,20 @@ def _block(table: str, numbers: pa.Array, traces: int, days: int) -> pa.RecordBa
             numbers,
             pa.map_(pa.string(), pa.string()),
         ),
-        "started_at": micros.cast(MICROS),
+        "started_at": micros.cast(TIMESTAMP_US),
         "label_event_id": _joined("event", numbers),
         "revision": _same(1, numbers),
         "label": _of(["pass", "pass", "pass", "fail", "unknown"], numbers),
         "p_fail": _of([0.1, 0.1, 0.1, 0.9, 0.5], numbers),
         "route": _same("auto", numbers),
         "policy_version": _same("agent@1", numbers),
-        "decided_at": micros.cast(MICROS),
+        "decided_at": micros.cast(TIMESTAMP_US),
         "_topic": _same("llm.traces", numbers),
         "_partition": _same(0, numbers),
         "_offset": numbers,
-        "_ingested_at": micros.cast(MICROS),
+        "_ingested_at": micros.cast(TIMESTAMP_US),
         "_policy": _same("policy", numbers),
-        "event_date": micros.cast(MICROS).cast(pa.date32()),
+        "event_date": micros.cast(TIMESTAMP_US).cast(pa.date32()),
     }
     columns = [_column(field, known.get(field.name), len(numbers)) for field in schema]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
@@ -175,7 +175,7 @@ def make(folder: Path, traces: int, days: int) -> Lake:
         table, at = lake.table(name), 0
         for rows in blocks(name, traces, days):
             item = SourceRange("llm.traces", 0, at, at + len(rows), at, None, len(rows), len(rows))
-            files = encode([Redacted(rows, "policy")], ranges=[item], layout=table.layout)
+            files = encode_files([Redacted(rows, "policy")], ranges=[item], layout=table.layout)
             for file in files:
                 table.files.put(file.path, file.data)
             commit(
@@ -184,9 +184,9 @@ def make(folder: Path, traces: int, days: int) -> Lake:
                 files=files,
                 moves=[Move(position_app(item.source), at or None, item.end)],
                 token=at + 1,
-                entry=Entry(EntryKind.FLUSH, [item], {}),
+                entry=LedgerEntry(EntryKind.FLUSH, [item], {}),
                 retry=patience(),
-                watch=Watch(),
+                watch=CommitWatch(),
                 now_ms=lambda: 0,
             )
             at = item.end
@@ -201,16 +201,16 @@ def measure(folder: Path, end: str, memory_mib: int, *, counting: bool) -> None:
     lake = Lake(LakeSettings(uri=str(folder)))
     spec = parse_spec(SPEC.format(end=end), "spec")
     began, before = time.process_time(), _moved_bytes()
-    traces, labels = snapshot(lake, "traces"), snapshot(lake, "labels")
+    traces, labels = open_snapshot(lake, "traces"), open_snapshot(lake, "labels")
     if counting:
         memory = memory_mib * 2**20
         with (
-            scratch(root()) as place,
-            Engine(spec, traces, labels, folder=place, memory_bytes=memory) as engine,
+            temp_dir(temp_root()) as place,
+            SelectionEngine(spec, traces, labels, folder=place, memory_bytes=memory) as engine,
         ):
             rows = sum(int(stratum["traces"]) for stratum in engine.strata())
     else:
-        made = draft(spec, traces, labels, Means(b"k" * 32, memory_mib * 2**20, {}))
+        made = draft_release(spec, traces, labels, BuildOptions(b"k" * 32, memory_mib * 2**20, {}))
         rows = made.true["row_count"]
     after = _moved_bytes()
     told = {
@@ -247,7 +247,7 @@ def compaction(folder: Path, traces: int) -> None:
     """Compact a lake, and read and write the same files with pyarrow."""
     lake = make(folder, traces, 5)
     table = lake.table("traces")
-    batches = plan(table, before=(START + timedelta(days=365)).date())
+    batches = plan_compaction(table, before=(START + timedelta(days=365)).date())
     size = sum(batch.bytes for batch in batches)
     raw = 0
     began = time.process_time()
@@ -260,11 +260,13 @@ def compaction(folder: Path, traces: int) -> None:
     began = time.process_time()
     tokens = iter(range(1, 10**6))
     done = list(
-        compact(table, batches, token=lambda: next(tokens), retry=patience(), now_ms=lambda: 0)
+        compact_batches(
+            table, batches, token=lambda: next(tokens), retry=patience(), now_ms=lambda: 0
+        )
     )
     ours = time.process_time() - began
     files = sum(len(one.batch.files) for one in done)
-    after = len(live_files(table))
+    after = len(list_live_files(table))
     click.echo(
         f"  {files} files of {size / 2**20:.0f} MiB ({raw / 2**20:.0f} MiB as Arrow) became "
         f"{after}: {raw / ours / 2**20:.0f} MiB/s, pyarrow {raw / plain / 2**20:.0f} MiB/s, "
@@ -301,7 +303,7 @@ def main(  # noqa: PLR0913 - one argument an option
         tables = [lake.table(name) for name in ("traces", "labels")]
         for table in tables:
             table.refresh()
-        files = [file for table in tables for file in live_files(table)]
+        files = [file for table in tables for file in list_live_files(table)]
         size = sum(file.bytes for file in files)
         few = sum(file.bytes for file in files if file.day.isoformat() < "2026-11-04")
         click.echo(

@@ -7,7 +7,7 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from goldpan.demo.traffic import shipped_conversations, traces_of
+from goldpan.demo.traffic import load_shipped_conversations, make_traces
 
 STARTED_AT = 1_760_000_000_000_000
 FIXED_BYTES = 900  # what a trace takes without its texts
@@ -36,8 +36,8 @@ def traces(count: int, size: int, *, conversations: int = 12) -> Iterator[bytes]
     made = 0
     seed = 0
     while made < count:
-        for conversation in shipped_conversations()[:conversations]:
-            for trace in traces_of(conversation, started_at=STARTED_AT, seed=seed):
+        for conversation in load_shipped_conversations()[:conversations]:
+            for trace in make_traces(conversation, started_at=STARTED_AT, seed=seed):
                 yield json.dumps(_shortened(trace, size), separators=(",", ":")).encode()
                 made += 1
                 if made == count:

@@ -2,8 +2,8 @@
 
 import importlib
 
-from goldpan.safe_path import leave_folder
+from goldpan.safe_path import drop_working_folder
 
 if __name__ == "__main__":
-    leave_folder()
+    drop_working_folder()
     importlib.import_module("goldpan.cli").main()

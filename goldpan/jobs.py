@@ -2,54 +2,56 @@
 
 from typing import Final
 
-from batch.labels.calibrate import Calibrator
-from batch.labels.reconcile import Reconciler
-from batch.labels.scales import open_policy, open_scales
-from batch.reviews.desk import Desk
-from batch.sequence import Means
+from batch.labels.calibrator import Calibrator
+from batch.labels.reconciler import Reconciler
+from batch.labels.scorer_loader import load_configured_policy, load_scorer
+from batch.numbered_rows import JobContext
+from batch.reviews.queue_service import ReviewQueueService
 from goldpan import wiring
 from goldpan.settings import Settings
 from labels.policy import MICROS_PER_DAY
 from lake.tables import Lake
-from redact.config import RedactSettings
-from redact.keys import load_keys
-from redact.policy import load_policy
-from redact.pseudonyms import Pseudonyms
+from redact.crypto.keys import load_keys
+from redact.crypto.pseudonyms import Pseudonyms
+from redact.policies.policy import load_policy
+from redact.policies.settings import RedactSettings
 
 PATIENCE_SECONDS: Final = 300.0
 """How long a job tries again, reading a part of the lake included."""
 
 
-def means() -> Means:
+def job_context() -> JobContext:
     """Return the clock, the randomness and the patience of a job."""
-    return Means(wiring.retry(PATIENCE_SECONDS), wiring.now_us, wiring.new_token)
+    return JobContext(wiring.make_retry(PATIENCE_SECONDS), wiring.now_us, wiring.new_token)
 
 
-def reconciler(settings: Settings) -> Reconciler:
+def set_up_reconciler(settings: Settings) -> Reconciler:
     """Return what adds the label events that are missing."""
     lake = Lake(settings.lake)
-    return Reconciler(lake, open_scales(settings.labels, lake.location), means())
+    return Reconciler(lake, load_scorer(settings.labels, lake.location), job_context())
 
 
-def calibrator(settings: Settings) -> Calibrator:
+def set_up_calibrator(settings: Settings) -> Calibrator:
     """Return what learns a calibration."""
     lake = Lake(settings.lake)
-    return Calibrator(lake, open_policy(settings.labels, lake.location), means())
+    return Calibrator(lake, load_configured_policy(settings.labels, lake.location), job_context())
 
 
-def window(settings: Settings) -> int | None:
+def join_window(settings: Settings) -> int | None:
     """Return the window of the join in microseconds, None where the policy's counts."""
     days = settings.labels.window_days
     return None if days is None else int(days * MICROS_PER_DAY)
 
 
-def desk(settings: Settings, lake: Lake) -> Desk:
+def open_review_queue(settings: Settings, lake: Lake) -> ReviewQueueService:
     """Return the desk of the review queue; UsageError if the key is not the lake's of that name."""
     wiring.refuse_other_keys(settings, lake)
-    return Desk(lake, open_policy(settings.labels, lake.location), means())
+    return ReviewQueueService(
+        lake, load_configured_policy(settings.labels, lake.location), job_context()
+    )
 
 
-def pseudonym(settings: RedactSettings, reviewer: str) -> str:
+def pseudonymize_reviewer(settings: RedactSettings, reviewer: str) -> str:
     """Return what stands for a reviewer in the lake: what would stand there for a user.
 
     Raises UsageError if there is no key for it.

@@ -15,7 +15,7 @@ from typing import Final, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from goldpan.origin import package_path, place
+from goldpan.error_location import locate_error, path_in_package
 from goldpan.settings import LogSettings
 from schemas.errors import GoldpanError
 
@@ -30,7 +30,7 @@ EVENTS: Mapping[str, str] = {
 """What this module logs by itself; the worker's events are in `stream.events`."""
 
 
-def configure(
+def configure_logging(
     settings: LogSettings, stream: TextIO | None = None, *, worker: str | None = None
 ) -> None:
     """Send all logs of this process to ``stream`` (standard error), in the form of the settings.
@@ -89,7 +89,7 @@ def describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict
         error = given[1]
     if error is not None:
         event["error_type"] = type(error).__name__
-        event["error_at"] = place(error)
+        event["error_at"] = locate_error(error)
         if isinstance(error, GoldpanError):
             event["error"] = str(error)
     return event
@@ -105,7 +105,7 @@ class _LibraryHandler(logging.Handler):
         log(
             "library_message",
             logger=record.name,
-            at=f"{package_path(record.pathname)}:{record.lineno}",
+            at=f"{path_in_package(record.pathname)}:{record.lineno}",
             exc_info=record.exc_info,
         )
 

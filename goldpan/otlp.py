@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Status, StatusCode
 
-from stream.stages import Spans, Where
+from stream.tracing import SpanAttribute, Tracer
 
 _PATIENCE_SECONDS: Final = 2
 
@@ -39,7 +39,7 @@ class OtlpSpans:
         self._tracer = self._provider.get_tracer("goldpan")
 
     @contextmanager
-    def span(self, name: str, **where: Where) -> Iterator[None]:
+    def span(self, name: str, **where: SpanAttribute) -> Iterator[None]:
         """Do the work in a span."""
         with self._tracer.start_as_current_span(
             name,
@@ -58,6 +58,6 @@ class OtlpSpans:
         self._provider.shutdown()
 
 
-def connect(endpoint: str, ratio: float) -> Spans:
+def connect(endpoint: str, ratio: float) -> Tracer:
     """Return spans that go to a collector, of ``ratio`` of the batches and flushes (0 to 1)."""
     return OtlpSpans(endpoint, ratio)

@@ -10,7 +10,7 @@ import sys
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
 
 
-def leave_folder() -> None:
+def drop_working_folder() -> None:
     """Look for packages nowhere in the current folder, unless goldpan itself is there."""
     if sys.flags.safe_path or not sys.path:
         return
@@ -18,7 +18,7 @@ def leave_folder() -> None:
         del sys.path[0]
 
 
-def found_in_folder() -> bool:
+def runs_from_checkout() -> bool:
     """Tell whether goldpan was found in the current folder only by ``python -m``."""
     return not sys.flags.safe_path and sys.path[:1] == [_ROOT] == [_here()]
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from goldpan.setting_names import variable
+from goldpan.setting_names import variable_name
 from schemas.errors import UsageError
-from schemas.own_files import read_text
+from schemas.text_files import read_text_file
 
 _PROPERTIES: Final = ("kafka", "properties")
 _PASSWORD: Final = ("kafka", "schema_registry_password")
@@ -23,23 +23,23 @@ _READ_LATER: Final = (
 )
 """Their rooms read the files themselves, when they need them."""
 
-Called = Callable[[tuple[str, str]], str]
+NameSetting = Callable[[tuple[str, str]], str]
 """Returns how a setting is called where it was set."""
 
 
-def without_hidden(values: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+def drop_overridden(values: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
     """Return what a file sets without what the environment sets under either of its two names."""
     there = {name.upper() for name, value in environ.items() if value}
     left = {group: dict(content) for group, content in values.items()}
     for group, name in (*_READ_LATER, _PASSWORD):
         names = (name, f"{name}_file")
-        if there & {variable((group, one)) for one in names}:
+        if there & {variable_name((group, one)) for one in names}:
             for one in names:
                 left.get(group, {}).pop(one, None)
     return left
 
 
-def with_secrets(values: Mapping[str, Any], called: Called) -> dict[str, Any]:
+def read_secret_files(values: Mapping[str, Any], called: NameSetting) -> dict[str, Any]:
     """Return the values of one source with Kafka's properties and password from their files.
 
     Raises UsageError if a file cannot be read, or holds another value than the one beside it.
@@ -67,10 +67,10 @@ def with_secrets(values: Mapping[str, Any], called: Called) -> dict[str, Any]:
 def _content(values: Mapping[str, Any], path: tuple[str, str]) -> str:
     group, name = path[0], f"{path[1]}_file"
     file = Path(str(values[name]))
-    return read_text(file, f"The file {file} of {group}.{name}").strip()
+    return read_text_file(file, f"The file {file} of {group}.{name}").strip()
 
 
-def _refuse_two(values: Mapping[str, Any], path: tuple[str, str], called: Called) -> None:
+def _refuse_two(values: Mapping[str, Any], path: tuple[str, str], called: NameSetting) -> None:
     if _content(values, path) != str(values[path[1]]).strip():
         of_file = called((path[0], f"{path[1]}_file"))
         raise UsageError(f"{called(path)} and {of_file} are both set, and differ: set one of them.")

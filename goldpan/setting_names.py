@@ -23,7 +23,7 @@ _SERVICE_LINK: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
+class SettingLeaf:
     """One setting: its path (group, name), and whether its value is a JSON object."""
 
     path: tuple[str, ...]
@@ -32,22 +32,22 @@ class Leaf:
     @property
     def variable(self) -> str:
         """Return the name of its environment variable."""
-        return variable(self.path)
+        return variable_name(self.path)
 
 
-def variable(path: Sequence[str]) -> str:
+def variable_name(path: Sequence[str]) -> str:
     """Return the environment variable of a path, such as GOLDPAN_LAKE__URI."""
     return PREFIX + "__".join(path).upper()
 
 
-def leaves(model: type[BaseModel], at: tuple[str, ...] = ()) -> Iterator[Leaf]:
+def list_settings(model: type[BaseModel], at: tuple[str, ...] = ()) -> Iterator[SettingLeaf]:
     """Yield all settings of a model and of the models in it."""
     for name, field in model.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from leaves(kind, (*at, name))
+            yield from list_settings(kind, (*at, name))
         else:
-            yield Leaf((*at, name), getattr(kind, "__origin__", None) is dict)
+            yield SettingLeaf((*at, name), getattr(kind, "__origin__", None) is dict)
 
 
 def check_environment(model: type[BaseModel], environ: Mapping[str, str]) -> None:
@@ -56,7 +56,7 @@ def check_environment(model: type[BaseModel], environ: Mapping[str, str]) -> Non
     So for one that is there twice, in capitals and not, with two values. Empty variables are
     treated as if they were not set.
     """
-    known = {leaf.variable: leaf for leaf in leaves(model)}
+    known = {leaf.variable: leaf for leaf in list_settings(model)}
     seen: dict[str, str] = {}
     for name, value in environ.items():
         upper = name.upper()
@@ -82,8 +82,8 @@ def _is_not_ours(name: str) -> bool:
 
 def check_file(model: type[BaseModel], data: Mapping[str, Any], file: str) -> None:
     """Raise UsageError for a key of a TOML file that is no setting, or a group that is no table."""
-    groups: dict[str, dict[str, Leaf]] = {}
-    for leaf in leaves(model):
+    groups: dict[str, dict[str, SettingLeaf]] = {}
+    for leaf in list_settings(model):
         groups.setdefault(leaf.path[0], {})[leaf.path[-1]] = leaf
     for group, content in data.items():
         if group not in groups:
@@ -113,7 +113,7 @@ def _is_json_object(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Spelling:
+class SettingSpelling:
     """Knows how the user wrote a setting: as a variable, or as a key in a file."""
 
     environ: Mapping[str, str]
@@ -121,11 +121,11 @@ class Spelling:
 
     def of(self, path: Sequence[str]) -> str:
         """Return the name of the setting at ``path`` (group, name)."""
-        name = variable(path)
+        name = variable_name(path)
         if self.file is None or any(key.upper() == name for key, v in self.environ.items() if v):
             return name
         return f"{'.'.join(path)} in {self.file}"
 
     def of_group(self, path: Sequence[str]) -> str:
         """Return how all settings of a group are called."""
-        return variable(path) + "__*" if self.file is None else f"[{'.'.join(path)}]"
+        return variable_name(path) + "__*" if self.file is None else f"[{'.'.join(path)}]"

@@ -21,14 +21,14 @@ from pydantic_settings import (
 
 from batch.release.config import ReleaseSettings
 from batch.retention.config import RetentionSettings
-from goldpan.setting_files import with_secrets, without_hidden
-from goldpan.setting_names import PREFIX, Spelling, check_environment, check_file
+from goldpan.setting_files import drop_overridden, read_secret_files
+from goldpan.setting_names import PREFIX, SettingSpelling, check_environment, check_file
 from labels.config import LabelSettings
 from lake.config import LakeSettings
-from redact.config import RedactSettings
+from redact.policies.settings import RedactSettings
 from schemas.errors import UsageError
-from schemas.own_files import read_text
 from schemas.settings import SettingsGroup
+from schemas.text_files import read_text_file
 from stream.config import KafkaSettings, StreamSettings
 
 
@@ -76,7 +76,7 @@ class LogSettings(SettingsGroup):
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. Made by `load`, which turns errors into one sentence."""
+    """Everything that can be set. Made by `load_settings`, which turns errors into one sentence."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -129,7 +129,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over what `load` read from the file."""
+        """Let the environment win over what `load_settings` read from the file."""
         del env_settings, dotenv_settings, file_secret_settings
         return _Environment(settings_cls), init_settings
 
@@ -139,10 +139,10 @@ class _Environment(EnvSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         """Return what is set in the environment."""
-        return with_secrets(super().__call__(), Spelling(os.environ, None).of)
+        return read_secret_files(super().__call__(), SettingSpelling(os.environ, None).of)
 
 
-def load(config: Path | None = None) -> Settings:
+def load_settings(config: Path | None = None) -> Settings:
     """Read the settings from the environment and, if given, a TOML file.
 
     Raises:
@@ -152,14 +152,14 @@ def load(config: Path | None = None) -> Settings:
     check_environment(Settings, os.environ)
     check_file(Settings, from_file, str(config))
     try:
-        hidden = without_hidden(from_file, os.environ)
-        return Settings(**with_secrets(hidden, lambda path: f"{'.'.join(path)} in {config}"))
+        hidden = drop_overridden(from_file, os.environ)
+        return Settings(**read_secret_files(hidden, lambda path: f"{'.'.join(path)} in {config}"))
     except ValidationError as error:
-        spelling = Spelling(os.environ, str(config) if config else None)
+        spelling = SettingSpelling(os.environ, str(config) if config else None)
         raise UsageError(" ".join(_sentences(error, spelling))) from None
 
 
-def _sentences(error: ValidationError, spelling: Spelling) -> Iterator[str]:
+def _sentences(error: ValidationError, spelling: SettingSpelling) -> Iterator[str]:
     """Yield one sentence for each setting that is wrong, the first fault of each."""
     told: set[tuple[str, ...]] = set()
     for fault in error.errors(include_url=False, include_context=False, include_input=False):
@@ -194,6 +194,6 @@ def _rule(kind: str, message: str) -> str:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(read_text(path, f"The file {path} of --config"))
+        return tomllib.loads(read_text_file(path, f"The file {path} of --config"))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"The file {path} of --config is not TOML: {error}.") from None

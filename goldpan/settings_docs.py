@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from goldpan.setting_names import variable
+from goldpan.setting_names import variable_name
 from goldpan.settings import Settings
 
 _INTRODUCTION: Final = """\
@@ -36,7 +36,7 @@ Credentials for S3 come from the usual `AWS_…` variables, profiles or roles.
 """
 
 
-def render() -> str:
+def render_settings_page() -> str:
     """Return the page."""
     lines = [_INTRODUCTION]
     for group, field in Settings.model_fields.items():
@@ -51,7 +51,7 @@ def _table(group: str, model: type[BaseModel]) -> Iterator[str]:
     yield "|---|---|---|---|"
     for name, field in model.model_fields.items():
         meaning = " ".join((field.description or "").split())
-        cells = (f"`{variable((group, name))}`", _type(field), _default(field), meaning)
+        cells = (f"`{variable_name((group, name))}`", _type(field), _default(field), meaning)
         yield f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
     yield ""
 
@@ -99,4 +99,4 @@ def _size(value: int) -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(render(), encoding="utf-8")
+    Path(sys.argv[1]).write_text(render_settings_page(), encoding="utf-8")

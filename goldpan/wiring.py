@@ -16,43 +16,42 @@ from importlib.metadata import version
 
 import structlog
 
-from batch.labels.policies import FOLDER as POLICIES
-from batch.labels.policies import register
-from batch.labels.scales import open_policy, open_scales
-from goldpan import keys
+from batch.labels.policy_registry import POLICY_FOLDER as POLICIES
+from batch.labels.policy_registry import register_policy
+from batch.labels.scorer_loader import load_configured_policy, load_scorer
+from decode.decoder import Decoder
+from decode.schema_sources import SchemaSource, open_schema_source
+from goldpan import key_check
 from goldpan.settings import Settings, TracingSettings
-from labels.evidence import Scales
-from labels.policy import MICROS_PER_DAY
-from labels.policy import load_policy as load_label_policy
-from lake import clock
-from lake.copies import refuse_older
-from lake.erasures import open_store
-from lake.ledger import Source
+from labels.policy import MICROS_PER_DAY, load_label_policy
+from labels.scorer import LabelScorer
+from lake import store_clock
+from lake.erasure_copies import refuse_outdated_lake
+from lake.ledger import SourcePartition
 from lake.retry import Retry
-from lake.tables import LAYOUTS, Lake
-from redact.build import build_redactor
-from redact.config import RedactSettings
-from redact.keys import KEY_BYTES, load_keys, load_known_keys, load_seal_key
-from redact.policy import load_policy
-from redact.quarantine import Sealer
-from redact.redactor import Redactor
-from schemas.arrow import AUDIT, LABELS, QUARANTINE
+from lake.tables import TABLE_LAYOUTS, Lake
+from lake.tombstones import open_tombstones
+from redact.crypto.keys import KEY_BYTES, load_all_keys, load_keys, load_seal_key
+from redact.crypto.sealing import Sealer
+from redact.pipeline.factory import build_redactor
+from redact.pipeline.redactor import Redactor
+from redact.policies.policy import load_policy
+from redact.policies.settings import RedactSettings
+from schemas.arrow import AUDIT_TABLE, LABELS_TABLE, QUARANTINE_TABLE
 from schemas.errors import UsageError
-from schemas.provenance import RecordKind
-from stream.adopt import Adoption
+from schemas.record_batches import RecordKind
+from stream.adoption import Adoption
+from stream.applied_tombstones import AppliedTombstones
 from stream.client_errors import ClientErrors
 from stream.cluster import Cluster
 from stream.config import KafkaSettings
-from stream.decode.decoder import Decoder
-from stream.decode.sources import SchemaSource, open_source
-from stream.erasures import Erasures
-from stream.events import Log
-from stream.fetch import Fetcher
+from stream.events import EventLog
 from stream.kafka_client import admin_properties, make_consumer
-from stream.labelling.run import LabelSetup
+from stream.label_driver.setup import LabelSetup
+from stream.record_fetcher import RecordFetcher
 from stream.redrive import Redrive
-from stream.setup import Setup
-from stream.stages import Spans, Stages
+from stream.tracing import Tracer, Tracing
+from stream.worker_setup import WorkerSetup
 
 PATIENCE_SECONDS = 30.0
 """How long a command that a person waits for tries again."""
@@ -61,7 +60,7 @@ _FETCH_QUEUE_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Redaction:
+class RedactionParts:
     """What takes personal data out of records, and what sets records aside."""
 
     redactor: Redactor
@@ -70,7 +69,7 @@ class Redaction:
     audited: bool
 
 
-def redaction(settings: RedactSettings) -> Redaction:
+def load_redaction(settings: RedactSettings) -> RedactionParts:
     """Load policy and keys; UsageError if one of them is missing or wrong."""
     policy = load_policy(settings.policy)
     # Without redaction the key only makes fingerprints of quarantined records; one that lives as
@@ -80,33 +79,35 @@ def redaction(settings: RedactSettings) -> Redaction:
     audited = settings.audit and not policy.off
     redactor = build_redactor(policy, held, audit=audited, report=audited and settings.audit_kept)
     sealer = Sealer(held.fingerprint, redactor.policy_hash, load_seal_key(settings))
-    return Redaction(redactor, sealer, policy.off, audited)
+    return RedactionParts(redactor, sealer, policy.off, audited)
 
 
 def refuse_other_keys(settings: Settings, lake: Lake) -> None:
     """Raise UsageError if a key of the settings is not the one that the lake has of its name."""
-    retry().call("looking at the lake's keys", lambda: keys.refuse_others(settings, lake))
+    make_retry().call(
+        "looking at the lake's keys", lambda: key_check.refuse_wrong_keys(settings, lake)
+    )
 
 
 def refuse_older_lake(settings: Settings) -> None:
-    """Raise FatalError if persons were erased since the lake was backed up: see `lake.copies`."""
-    retry().call("looking for newer erasures", lambda: refuse_older(settings.lake))
+    """Raise FatalError if persons were erased since the lake was backed up: see `lake.erasure_copies`."""
+    make_retry().call("looking for newer erasures", lambda: refuse_outdated_lake(settings.lake))
 
 
-def check(settings: Settings) -> None:
+def check_worker_settings(settings: Settings) -> None:
     """Raise UsageError if a worker could not be made of these settings; connects to nothing."""
     policy = load_policy(settings.redact.policy)
     load_keys(settings.redact, default_secret=os.urandom(KEY_BYTES) if policy.off else None)
-    load_known_keys(settings.redact)
+    load_all_keys(settings.redact)
     load_seal_key(settings.redact)
-    label_setup(settings)
-    schema_source(settings.kafka)
+    make_label_setup(settings)
+    configured_schema_source(settings.kafka)
 
 
-def schema_source(settings: KafkaSettings) -> SchemaSource:
+def configured_schema_source(settings: KafkaSettings) -> SchemaSource:
     """Return where the schemas of framed Avro are found."""
     password = settings.schema_registry_password
-    return open_source(
+    return open_schema_source(
         settings.schemas_dir,
         settings.schema_registry_url,
         user=settings.schema_registry_user,
@@ -115,48 +116,50 @@ def schema_source(settings: KafkaSettings) -> SchemaSource:
     )
 
 
-def decoder(settings: Settings, kind: RecordKind, max_record_bytes: int | None = None) -> Decoder:
+def make_decoder(
+    settings: Settings, kind: RecordKind, max_record_bytes: int | None = None
+) -> Decoder:
     """Return what decodes records of a kind, by default no longer ones than the settings allow."""
     return Decoder(
         kind,
-        schema_source(settings.kafka),
+        configured_schema_source(settings.kafka),
         max_record_bytes=max_record_bytes or settings.stream.max_record_bytes,
     )
 
 
-def logger() -> Log:
+def get_logger() -> EventLog:
     """Return the logger of this process."""
-    log: Log = structlog.get_logger()
+    log: EventLog = structlog.get_logger()
     return log
 
 
-def worker(settings: Settings, stop: threading.Event) -> Setup:
+def set_up_worker(settings: Settings, stop: threading.Event) -> WorkerSetup:
     """Return everything that a worker is made of."""
-    parts, log = redaction(settings.redact), logger()
+    parts, log = load_redaction(settings.redact), get_logger()
     if parts.off:
         log.warning("redaction_off", detail="personal data goes to the lake as it comes")
-    return Setup(
+    return WorkerSetup(
         kafka=settings.kafka,
         stream=settings.stream,
         lake=settings.lake,
         redactor=parts.redactor,
         sealer=parts.sealer,
-        keys=load_known_keys(settings.redact),
-        schemas=schema_source(settings.kafka),
+        keys=load_all_keys(settings.redact),
+        schemas=configured_schema_source(settings.kafka),
         log=log,
         version=version("goldpan"),
         policy=parts.redactor.policy_hash,
         audited=parts.audited,
-        labels=label_setup(settings),
+        labels=make_label_setup(settings),
         host=settings.metrics.host,
         port=settings.metrics.port,
         stop=stop,
-        stages=Stages(spans(settings.tracing)),
-        refuse_other_keys=lambda lake: keys.refuse_others(settings, lake, remember=True),
+        stages=Tracing(connect_spans(settings.tracing)),
+        refuse_other_keys=lambda lake: key_check.refuse_wrong_keys(settings, lake, remember=True),
     )
 
 
-def spans(settings: TracingSettings) -> Spans | None:
+def connect_spans(settings: TracingSettings) -> Tracer | None:
     """Return where spans of the worker go, None if nowhere; UsageError without the extra for it."""
     if settings.endpoint is None:
         return None
@@ -166,15 +169,15 @@ def spans(settings: TracingSettings) -> Spans | None:
         raise UsageError(
             "GOLDPAN_TRACING__ENDPOINT needs the extra `tracing`: install goldpan[tracing]"
         ) from None
-    found: Spans = otlp.connect(settings.endpoint, settings.ratio)
+    found: Tracer = otlp.connect(settings.endpoint, settings.ratio)
     return found
 
 
-def label_setup(settings: Settings) -> LabelSetup | None:
+def make_label_setup(settings: Settings) -> LabelSetup | None:
     """Return how the worker decides labels, None if it does not; UsageError for a bad policy."""
     if settings.labels.off:
         return None
-    if settings.labels.topic in topics(settings.kafka):
+    if settings.labels.topic in tables_by_topic(settings.kafka):
         raise UsageError(
             f"GOLDPAN_LABELS__TOPIC: {settings.labels.topic} is a topic that is read; label events "
             "must go to one of their own."
@@ -182,16 +185,16 @@ def label_setup(settings: Settings) -> LabelSetup | None:
     load_label_policy(settings.labels.policy)  # a mistake in it ends the worker before any lake
     days = settings.labels.window_days
 
-    def scales() -> Scales:
+    def scales() -> LabelScorer:
         location = Lake(settings.lake).location
-        register(location.files(POLICIES), open_policy(settings.labels, location))
-        return open_scales(settings.labels, location)
+        register_policy(location.files(POLICIES), load_configured_policy(settings.labels, location))
+        return load_scorer(settings.labels, location)
 
     window = None if days is None else int(days * MICROS_PER_DAY)
     return LabelSetup(scales, window, settings.labels.topic)
 
 
-def topics(settings: KafkaSettings) -> Mapping[str, tuple[RecordKind, str]]:
+def tables_by_topic(settings: KafkaSettings) -> Mapping[str, tuple[RecordKind, str]]:
     """Return the kind of record and the table of each topic."""
     return {
         settings.traces_topic: (RecordKind.TRACE, "traces"),
@@ -201,7 +204,7 @@ def topics(settings: KafkaSettings) -> Mapping[str, tuple[RecordKind, str]]:
 
 def kind_and_table(settings: KafkaSettings, topic: str) -> tuple[RecordKind, str]:
     """Return the kind and the table of one topic; UsageError if it is none of the settings'."""
-    known = topics(settings)
+    known = tables_by_topic(settings)
     if topic not in known:
         raise UsageError(
             f"{topic} is not a topic of the settings: they name {' and '.join(known)} "
@@ -210,24 +213,26 @@ def kind_and_table(settings: KafkaSettings, topic: str) -> tuple[RecordKind, str
     return known[topic]
 
 
-def store_now(settings: Settings) -> int:
+def store_now_us(settings: Settings) -> int:
     """Return the time by the clock of the lake's store, in microseconds since 1970 (UTC).
 
-    Raises FatalError if this machine's clock differs by more than minutes: see `lake.clock`; or if
+    Raises FatalError if this machine's clock differs by more than minutes: see `lake.store_clock`; or if
     there is no lake, so that none is begun by a question for the time.
     """
     lake = Lake(settings.lake)
-    lake.handle(next(iter(LAYOUTS)))
-    files = lake.location.files(clock.FOLDER)
-    return retry().call("reading the lake's clock", lambda: clock.store_time(files, now_us))
+    lake.handle(next(iter(TABLE_LAYOUTS)))
+    files = lake.location.files(store_clock.CLOCK_FOLDER)
+    return make_retry().call(
+        "reading the lake's clock", lambda: store_clock.read_store_time(files, now_us)
+    )
 
 
-def now() -> datetime:
+def utc_now() -> datetime:
     """Return the time (UTC)."""
     return datetime.fromtimestamp(now_us() / 1_000_000, UTC)
 
 
-def retry(seconds: float = PATIENCE_SECONDS) -> Retry:
+def make_retry(seconds: float = PATIENCE_SECONDS) -> Retry:
     """Return how a command tries again, for at most so many seconds."""
     return Retry(
         seconds=seconds,
@@ -237,42 +242,44 @@ def retry(seconds: float = PATIENCE_SECONDS) -> Retry:
     )
 
 
-def erasures(settings: Settings) -> Erasures:
+def open_erasures(settings: Settings) -> AppliedTombstones:
     """Return the tombstones of the lake, none of which is loaded yet."""
-    return Erasures(open_store(Lake(settings.lake).location), load_known_keys(settings.redact))
+    return AppliedTombstones(
+        open_tombstones(Lake(settings.lake).location), load_all_keys(settings.redact)
+    )
 
 
-def redrive(settings: Settings, topic: str, fetcher: Fetcher) -> Redrive:
+def set_up_redrive(settings: Settings, topic: str, fetcher: RecordFetcher) -> Redrive:
     """Return what tries the quarantined records of a topic again."""
     kind, table = kind_and_table(settings.kafka, topic)
-    parts, lake = redaction(settings.redact), Lake(settings.lake)
+    parts, lake = load_redaction(settings.redact), Lake(settings.lake)
     refuse_other_keys(settings, lake)
     return Redrive(
         topic=topic,
         primary=lake.table(table),
-        quarantine=lake.table(QUARANTINE),
-        decoder=decoder(settings, kind),
+        quarantine=lake.table(QUARANTINE_TABLE),
+        decoder=make_decoder(settings, kind),
         redactor=parts.redactor,
         unsealer=parts.sealer,
         fetch=fetcher.fetch,
         incarnation=fetcher.incarnation,
-        erasures=erasures(settings),
-        retry=retry(),
+        erasures=open_erasures(settings),
+        retry=make_retry(),
         now_us=now_us,
         new_token=new_token,
     )
 
 
-def adoption(settings: Settings, topic: str) -> Adoption:
+def set_up_adoption(settings: Settings, topic: str) -> Adoption:
     """Return what moves the positions of a topic to where the topic that is there now begins."""
     _, table = kind_and_table(settings.kafka, topic)
     lake = Lake(settings.lake)
     return Adoption(
         primary=lake.table(table),
-        quarantine=lake.table(QUARANTINE),
-        audit=lake.table(AUDIT),
-        labels=lake.table(LABELS),
-        retry=retry(),
+        quarantine=lake.table(QUARANTINE_TABLE),
+        audit=lake.table(AUDIT_TABLE),
+        labels=lake.table(LABELS_TABLE),
+        retry=make_retry(),
         now_us=now_us,
         new_token=new_token,
     )
@@ -283,16 +290,16 @@ class TopicEnds:
     """Asks Kafka where the partitions of a topic begin and end."""
 
     cluster: Cluster
-    watermarks: Callable[[str], Mapping[Source, tuple[int, int]]]
+    watermarks: Callable[[str], Mapping[SourcePartition, tuple[int, int]]]
 
 
-def topic_ends(settings: KafkaSettings) -> TopicEnds:
+def open_topic_ends(settings: KafkaSettings) -> TopicEnds:
     """Return a way to ask for (first offset left, one after the last) of each partition."""
     cluster = Cluster(admin_properties(settings), bootstrap_servers=settings.bootstrap_servers)
     errors = ClientErrors()
     consumer = make_consumer(settings, fetch_queue=_FETCH_QUEUE_BYTES, errors=errors)
 
-    def watermarks(topic: str) -> Mapping[Source, tuple[int, int]]:
+    def watermarks(topic: str) -> Mapping[SourcePartition, tuple[int, int]]:
         errors.check()
         return {s: cluster.watermarks(consumer, s) for s in cluster.partitions([topic])}
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from schemas.records import Label
 
-Outcome = Literal["pass", "fail", "unknown", "disputed"]
+ReviewOutcome = Literal["pass", "fail", "unknown", "disputed"]
 
 
 def cohen_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
@@ -51,7 +51,7 @@ def krippendorff_alpha(units: Sequence[Sequence[str]]) -> float | None:
     return 1 - (n - 1) * disagreement / expected
 
 
-def adjudicate(votes: Sequence[Label]) -> Outcome:
+def adjudicate(votes: Sequence[Label]) -> ReviewOutcome:
     """Return what more than half of the reviewers say; ``disputed`` if there is no such thing."""
     if not votes:
         return "disputed"

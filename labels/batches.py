@@ -13,12 +13,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labels.identity import Keys, identities
+from labels.digests import DigestPairs, digest_ids
 from schemas.records import Actor
 
-Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
-Digests = npt.NDArray[np.uint64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+DigestArray = npt.NDArray[np.uint64]
 
 _COORDINATES = ("_partition", "_offset", "_ingested_at")
 TRACE_COLUMNS: Final = (
@@ -48,7 +48,7 @@ FEEDBACK_COLUMNS: Final = (
 
 ACTORS: Final[tuple[Actor, ...]] = get_args(Actor)
 
-Context = tuple[str | None, tuple[tuple[str, str], ...]]
+TraceContext = tuple[str | None, tuple[tuple[str, str], ...]]
 """The app and the segments of a trace: few in number, so that traces share them."""
 
 
@@ -57,17 +57,17 @@ class TraceRows:
     """Traces, row *i* of each array belonging together. ``contexts[context[i]]`` is row *i*'s."""
 
     ids: list[str]
-    keys: Keys
-    partition: Ints
-    offset: Ints
-    ingested: Ints
-    started: Ints
-    failed: Flags
-    truncated: Flags
-    context: Ints
-    contexts: list[Context]
-    session: Digests
-    tokens: Ints
+    keys: DigestPairs
+    partition: IntArray
+    offset: IntArray
+    ingested: IntArray
+    started: IntArray
+    failed: BoolArray
+    truncated: BoolArray
+    context: IntArray
+    contexts: list[TraceContext]
+    session: DigestArray
+    tokens: IntArray
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -79,28 +79,28 @@ class FeedbackRows:
 
     ids: list[str]
     trace_ids: list[str]
-    trace_keys: Keys
-    keys: Keys
-    partition: Ints
-    offset: Ints
-    occurred: Ints
-    kind: Ints
-    actor: Ints
+    trace_keys: DigestPairs
+    keys: DigestPairs
+    partition: IntArray
+    offset: IntArray
+    occurred: IntArray
+    kind: IntArray
+    actor: IntArray
     value: npt.NDArray[np.float64]
-    voice: Digests
+    voice: DigestArray
     corrections: list[str | None]
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
-def trace_rows(batch: pa.RecordBatch, seed: str) -> TraceRows:
+def read_trace_rows(batch: pa.RecordBatch, seed: str) -> TraceRows:
     """Read a batch with at least ``TRACE_COLUMNS``. ``seed`` is the audit seed of the policy."""
     ids = batch.column("trace_id").to_pylist()
     codes, contexts = _contexts(batch.column("app"), batch.column("segments"))
     return TraceRows(
         ids=ids,
-        keys=identities(ids, seed),
+        keys=digest_ids(ids, seed),
         partition=_ints(batch, "_partition"),
         offset=_ints(batch, "_offset"),
         ingested=_ints(batch, "_ingested_at"),
@@ -114,7 +114,7 @@ def trace_rows(batch: pa.RecordBatch, seed: str) -> TraceRows:
     )
 
 
-def feedback_rows(batch: pa.RecordBatch, seed: str, kinds: tuple[str, ...]) -> FeedbackRows:
+def read_feedback_rows(batch: pa.RecordBatch, seed: str, kinds: tuple[str, ...]) -> FeedbackRows:
     """Read the events of ``kinds`` out of a batch with at least ``FEEDBACK_COLUMNS``.
 
     What has a kind or an actor that is not known here (a newer contract) is left out too.
@@ -139,8 +139,8 @@ def feedback_rows(batch: pa.RecordBatch, seed: str, kinds: tuple[str, ...]) -> F
     return FeedbackRows(
         ids=ids,
         trace_ids=trace_ids,
-        trace_keys=identities(trace_ids, seed),
-        keys=identities(map(repr, whole), seed),
+        trace_keys=digest_ids(trace_ids, seed),
+        keys=digest_ids(map(repr, whole), seed),
         partition=read["_partition"],
         offset=read["_offset"],
         occurred=read["occurred_at"],
@@ -152,7 +152,7 @@ def feedback_rows(batch: pa.RecordBatch, seed: str, kinds: tuple[str, ...]) -> F
     )
 
 
-def mixed(numbers: Digests) -> Digests:
+def mix_bits(numbers: DigestArray) -> DigestArray:
     """Return the numbers spread over 64 bits (the finaliser of SplitMix64, Steele et al. 2014)."""
     z = numbers + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -160,12 +160,12 @@ def mixed(numbers: Digests) -> Digests:
     return z ^ (z >> np.uint64(31))
 
 
-def _ints(batch: pa.RecordBatch, name: str, missing: int = 0) -> Ints:
+def _ints(batch: pa.RecordBatch, name: str, missing: int = 0) -> IntArray:
     column = batch.column(name).cast(pa.int64()).fill_null(missing)
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
-def _equal(batch: pa.RecordBatch, name: str, value: str) -> Flags:
+def _equal(batch: pa.RecordBatch, name: str, value: str) -> BoolArray:
     same = pc.equal(batch.column(name), value).fill_null(False)  # noqa: FBT003
     return np.asarray(same.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
@@ -174,12 +174,12 @@ def _among(batch: pa.RecordBatch, name: str, values: tuple[str, ...]) -> Any:
     return pc.is_in(batch.column(name), value_set=pa.array(values, pa.string()))
 
 
-def _number(batch: pa.RecordBatch, name: str, values: tuple[str, ...]) -> Ints:
+def _number(batch: pa.RecordBatch, name: str, values: tuple[str, ...]) -> IntArray:
     found = pc.index_in(batch.column(name), value_set=pa.array(values, pa.string()))
     return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
-def _marks(column: pa.Array) -> Digests:
+def _marks(column: pa.Array) -> DigestArray:
     """Return 64 bits for each text, 0 for null: SipHash under the key of this process.
 
     Good only to tell texts apart in memory, at a tenth of what a digest costs.
@@ -188,22 +188,22 @@ def _marks(column: pa.Array) -> Digests:
     hashes = np.fromiter(map(hash, encoded.dictionary.to_pylist()), np.int64)
     keys = hashes.astype(np.uint64) | np.uint64(1)
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    marks: Digests = np.append(keys, np.uint64(0))[codes]
+    marks: DigestArray = np.append(keys, np.uint64(0))[codes]
     return marks
 
 
-def _digests(column: pa.Array, seed: str) -> Digests:
+def _digests(column: pa.Array, seed: str) -> DigestArray:
     """Return 64 bits for each text, 0 for null. Texts that repeat are digested once."""
     encoded = column.dictionary_encode()
-    keys = identities(encoded.dictionary.to_pylist(), seed)[:, 0] | np.uint64(1)
+    keys = digest_ids(encoded.dictionary.to_pylist(), seed)[:, 0] | np.uint64(1)
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    digests: Digests = np.append(keys, np.uint64(0))[codes]
+    digests: DigestArray = np.append(keys, np.uint64(0))[codes]
     return digests
 
 
-def _contexts(app: pa.Array, segments: pa.Array) -> tuple[Ints, list[Context]]:
+def _contexts(app: pa.Array, segments: pa.Array) -> tuple[IntArray, list[TraceContext]]:
     """Number the distinct pairs of app and segments of a batch, without a look at each row."""
-    marks = _map_marks(segments) + mixed(_codes(app) + np.uint64(2**40))
+    marks = _map_marks(segments) + mix_bits(_codes(app) + np.uint64(2**40))
     encoded = pa.array(marks).dictionary_encode()  # hashes, where numpy's unique would sort
     codes = np.asarray(encoded.indices, dtype=np.int64)
     example = np.zeros(len(encoded.dictionary), np.int64)
@@ -212,20 +212,22 @@ def _contexts(app: pa.Array, segments: pa.Array) -> tuple[Ints, list[Context]]:
     return codes, contexts
 
 
-def _map_marks(segments: pa.Array) -> Digests:
+def _map_marks(segments: pa.Array) -> DigestArray:
     """Return a number for each row of a column of maps: the same for the same entries."""
     if len(segments) == 0:
         return np.zeros(0, np.uint64)
-    entries = mixed(mixed(_codes(segments.keys)) + _codes(segments.items))
+    entries = mix_bits(mix_bits(_codes(segments.keys)) + _codes(segments.items))
     sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(entries, dtype=np.uint64)])
     ends = segments.offsets.to_numpy(zero_copy_only=False)
-    marks: Digests = sums[ends[1:]] - sums[ends[:-1]]
+    marks: DigestArray = sums[ends[1:]] - sums[ends[:-1]]
     return marks
 
 
-def _codes(column: pa.Array) -> Digests:
+def _codes(column: pa.Array) -> DigestArray:
     indices = column.dictionary_encode().indices.fill_null(-1)
-    codes: Digests = (indices.to_numpy(zero_copy_only=False).astype(np.int64) + 1).astype(np.uint64)
+    codes: DigestArray = (indices.to_numpy(zero_copy_only=False).astype(np.int64) + 1).astype(
+        np.uint64
+    )
     return codes
 
 

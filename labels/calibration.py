@@ -17,17 +17,17 @@ from typing import Any
 
 from pydantic import Field
 
-from labels.policy import Policy
+from labels.policy import LabelPolicy
 from labels.readings import REVIEW_READINGS
-from labels.rules import Prior
-from schemas.documents import Part, checked
+from labels.rules import BetaPrior
 from schemas.errors import UsageError
+from schemas.yaml_documents import DocumentPart, validate_document
 
 _LEAST = 1e-6
 """Not quite 0, so that label events still tell a signal that counts from one taken back."""
 
 
-class Estimate(Part):
+class BetaPosterior(DocumentPart):
     """A Beta posterior, ``alpha`` and ``beta`` both above 0."""
 
     alpha: float = Field(gt=0)
@@ -39,19 +39,19 @@ class Estimate(Part):
         return self.alpha / (self.alpha + self.beta)
 
     @classmethod
-    def of(cls, prior: Prior, yes: float = 0.0, no: float = 0.0) -> "Estimate":
+    def of(cls, prior: BetaPrior, yes: float = 0.0, no: float = 0.0) -> "BetaPosterior":
         """Return the posterior after ``yes`` and ``no`` observations, which may be fractions."""
         return cls(alpha=prior.alpha + yes, beta=prior.beta + no)
 
 
-class SignalEstimate(Part):
+class SignalEstimate(DocumentPart):
     """How far one signal is believed.
 
     ``fitted`` is its strength as it was fitted together with the others (`labels.fit`), if it was.
     """
 
-    sensitivity: Estimate
-    specificity: Estimate
+    sensitivity: BetaPosterior
+    specificity: BetaPosterior
     fitted: float | None = Field(default=None, ge=-50, le=50)
 
     @property
@@ -69,16 +69,16 @@ class SignalEstimate(Part):
         return max(_LEAST, self.alone if self.fitted is None else self.fitted)
 
 
-class Calibration(Part):
+class Calibration(DocumentPart):
     """One version of a calibration. ``policy`` is the hash of the policy it belongs to.
 
-    ``covariance`` is that of base and weights as they were fitted, in the order of `labels.start`;
+    ``covariance`` is that of base and weights as they were fitted, in the order of `labels.fit_prior`;
     None in calibrations of versions that did not keep it.
     """
 
     version: int = Field(ge=0, le=1023)
     policy: str
-    base_rate: Estimate
+    base_rate: BetaPosterior
     signals: dict[str, SignalEstimate]
     slope: float = Field(default=1.0, gt=0, le=10)
     intercept: float = Field(default=0.0, ge=-10, le=10)
@@ -94,7 +94,7 @@ class Calibration(Part):
         encoded = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
         return hashlib.sha256(encoded).hexdigest()[:16]
 
-    def weights(self, policy: Policy) -> Mapping[str, float]:
+    def weights(self, policy: LabelPolicy) -> Mapping[str, float]:
         """Return what each signal of the policy adds to the log-odds of fail when it fires."""
         return {
             name: self.signals[name].strength * (1 if rule.points_to == "fail" else -1)
@@ -102,15 +102,16 @@ class Calibration(Part):
         }
 
 
-def prior_calibration(policy: Policy) -> Calibration:
+def prior_calibration(policy: LabelPolicy) -> Calibration:
     """Return version 0: nothing but the priors of the policy."""
     return Calibration(
         version=0,
         policy=policy.hash,
-        base_rate=Estimate.of(policy.base_rate),
+        base_rate=BetaPosterior.of(policy.base_rate),
         signals={
             name: SignalEstimate(
-                sensitivity=Estimate.of(rule.sensitivity), specificity=Estimate.of(rule.specificity)
+                sensitivity=BetaPosterior.of(rule.sensitivity),
+                specificity=BetaPosterior.of(rule.specificity),
             )
             for name, rule in policy.signals.items()
         },
@@ -129,10 +130,10 @@ def parse_calibration(text: str, name: str) -> Calibration:
         raise UsageError(f"{name}: not JSON.") from None
     if not isinstance(document, dict):
         raise UsageError(f"{name}: a calibration is a JSON object.")
-    return checked(Calibration, document, None, name)
+    return validate_document(Calibration, document, None, name)
 
 
-def refuse_other_policy(policy: Policy, calibration: Calibration) -> None:
+def require_matching_policy(policy: LabelPolicy, calibration: Calibration) -> None:
     """Raise UsageError if the calibration was made for another policy than this."""
     if calibration.policy != policy.hash:
         raise UsageError(

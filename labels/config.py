@@ -4,7 +4,7 @@ from pydantic import Field
 
 from schemas.settings import SettingsGroup
 
-OFF = "off"
+LABELS_OFF = "off"
 """The policy that decides nothing: the worker then neither joins nor writes labels."""
 
 
@@ -40,7 +40,7 @@ class LabelSettings(SettingsGroup):
     @property
     def off(self) -> bool:
         """Return whether no labels are wanted."""
-        return self.policy == OFF
+        return self.policy == LABELS_OFF
 
     @property
     def calibration_version(self) -> int | None:

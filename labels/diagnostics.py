@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-BINS = 10
+RELIABILITY_BINS = 10
 
 
-class Judged(NamedTuple):
+class JudgedPrediction(NamedTuple):
     """A probability of fail that was given, and what it turned out to be."""
 
     p_fail: float
@@ -20,7 +20,7 @@ class Judged(NamedTuple):
     weight: float = 1.0
 
 
-class Bin(NamedTuple):
+class ReliabilityBin(NamedTuple):
     """A bin of the reliability diagram: mean probability, share that failed, weight, number."""
 
     mean_p: float
@@ -42,20 +42,22 @@ class LabelScore:
     abstained: float
 
 
-def brier(judged: Sequence[Judged]) -> float:
+def brier_score(judged: Sequence[JudgedPrediction]) -> float:
     """Return the mean squared error of the probabilities (Brier, 1950); 0 is perfect."""
     total = sum(item.weight for item in judged)
     errors = sum(item.weight * (item.p_fail - item.failed) ** 2 for item in judged)
     return errors / total if total else 0.0
 
 
-def reliability(judged: Sequence[Judged], bins: int = BINS) -> list[Bin]:
+def reliability_bins(
+    judged: Sequence[JudgedPrediction], bins: int = RELIABILITY_BINS
+) -> list[ReliabilityBin]:
     """Return bins of equal width over [0, 1] that are not empty, from low to high."""
     return [part for part, _ in _binned(judged, bins)]
 
 
 def calibration_error(
-    judged: Sequence[Judged], bins: int = BINS, *, debiased: bool = False
+    judged: Sequence[JudgedPrediction], bins: int = RELIABILITY_BINS, *, debiased: bool = False
 ) -> float:
     """Return the expected calibration error (Naeini et al., AAAI 2015) over bins of equal width.
 
@@ -72,7 +74,9 @@ def calibration_error(
     return gaps / total if total else 0.0
 
 
-def error_by_chance(judged: Sequence[Judged], bins: int = BINS) -> float:
+def calibration_error_by_chance(
+    judged: Sequence[JudgedPrediction], bins: int = RELIABILITY_BINS
+) -> float:
     """Return the calibration error to expect of this sample if the probabilities were perfect.
 
     The mean of |x| where x is normal with the variance of each bin's share: sqrt(2 v / pi).
@@ -97,22 +101,24 @@ def score_labels(labels: Sequence[str], failed: Sequence[bool]) -> LabelScore:
     )
 
 
-def _binned(judged: Sequence[Judged], bins: int) -> list[tuple[Bin, list[Judged]]]:
-    found: list[list[Judged]] = [[] for _ in range(bins)]
+def _binned(
+    judged: Sequence[JudgedPrediction], bins: int
+) -> list[tuple[ReliabilityBin, list[JudgedPrediction]]]:
+    found: list[list[JudgedPrediction]] = [[] for _ in range(bins)]
     for item in judged:
         found[min(int(item.p_fail * bins), bins - 1)].append(item)
     return [(_bin(items), items) for items in found if items]
 
 
-def _chance(items: Sequence[Judged]) -> float:
+def _chance(items: Sequence[JudgedPrediction]) -> float:
     """Return the variance of the share that failed in a bin, if the probabilities are right."""
     weight = sum(item.weight for item in items)
     variance = sum(item.weight**2 * item.p_fail * (1 - item.p_fail) for item in items)
     return variance / weight**2 if weight else 0.0
 
 
-def _bin(items: Sequence[Judged]) -> Bin:
+def _bin(items: Sequence[JudgedPrediction]) -> ReliabilityBin:
     weight = sum(item.weight for item in items)
     mean = sum(item.weight * item.p_fail for item in items) / weight if weight else 0.0
     failed = sum(item.weight * item.failed for item in items) / weight if weight else 0.0
-    return Bin(mean, failed, weight, len(items))
+    return ReliabilityBin(mean, failed, weight, len(items))

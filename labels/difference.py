@@ -7,13 +7,13 @@ from typing import Any, Final, NamedTuple
 
 from schemas.records import LabelEvent
 
-NONE: Final = "none"
+NO_EVENT: Final = "none"
 """Stands for the label of a trace that has no label event."""
-BANDS: Final = 10
+PROBABILITY_BANDS: Final = 10
 """Into so many bands of equal width the probability of fail is divided."""
 
 
-class Both(NamedTuple):
+class EventPair(NamedTuple):
     """The event in force of one trace before and after, None where there is none."""
 
     trace_id: str
@@ -21,10 +21,10 @@ class Both(NamedTuple):
     after: LabelEvent | None
 
 
-def band_of(p_fail: float) -> str:
+def probability_band(p_fail: float) -> str:
     """Return the band that a probability lies in, such as ``0.3-0.4``."""
-    number = min(int(p_fail * BANDS), BANDS - 1)
-    return f"{number / BANDS:.1f}-{(number + 1) / BANDS:.1f}"
+    number = min(int(p_fail * PROBABILITY_BANDS), PROBABILITY_BANDS - 1)
+    return f"{number / PROBABILITY_BANDS:.1f}-{(number + 1) / PROBABILITY_BANDS:.1f}"
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class LabelDifference:
     confusion: Counter[tuple[str, str]] = field(default_factory=Counter)
     before: Counter[str] = field(default_factory=Counter)
     after: Counter[str] = field(default_factory=Counter)
-    samples: list[Both] = field(default_factory=list)
+    samples: list[EventPair] = field(default_factory=list)
 
     @property
     def differs(self) -> bool:
@@ -77,7 +77,7 @@ class LabelDifference:
         }
 
 
-def difference(pairs: Iterable[Both], *, samples: int) -> LabelDifference:
+def compare_labels(pairs: Iterable[EventPair], *, samples: int) -> LabelDifference:
     """Compare; keep at most so many samples. A trace without an event on either side is none."""
     found = LabelDifference()
     for both in pairs:
@@ -88,13 +88,13 @@ def difference(pairs: Iterable[Both], *, samples: int) -> LabelDifference:
     return found
 
 
-def _add(found: LabelDifference, both: Both) -> None:
+def _add(found: LabelDifference, both: EventPair) -> None:
     before, after = both.before, both.after
     found.confusion[_label(before), _label(after)] += 1
     if before is not None:
-        found.before[band_of(before.p_fail)] += 1
+        found.before[probability_band(before.p_fail)] += 1
     if after is not None:
-        found.after[band_of(after.p_fail)] += 1
+        found.after[probability_band(after.p_fail)] += 1
     if before is None or after is None:
         found.added += before is None
         found.gone += after is None
@@ -103,12 +103,12 @@ def _add(found: LabelDifference, both: Both) -> None:
     else:
         found.changed += 1
         found.label += before.label != after.label
-        found.band += band_of(before.p_fail) != band_of(after.p_fail)
+        found.band += probability_band(before.p_fail) != probability_band(after.p_fail)
         found.expected_response += before.expected_response != after.expected_response
         found.policy += before.policy_version != after.policy_version
 
 
-def _same(both: Both) -> bool:
+def _same(both: EventPair) -> bool:
     before, after = both.before, both.after
     return (
         before is not None and after is not None and before.label_event_id == after.label_event_id
@@ -116,4 +116,4 @@ def _same(both: Both) -> bool:
 
 
 def _label(event: LabelEvent | None) -> str:
-    return NONE if event is None else event.label
+    return NO_EVENT if event is None else event.label

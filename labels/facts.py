@@ -11,14 +11,14 @@ from typing import Final, Literal, NamedTuple, Protocol, TypeVar
 
 from schemas.records import Actor, Label
 
-NO_VOICE: Final = 0
+NO_USER: Final = 0
 """The voice of a feedback event that names no user."""
 
-Session = Literal["not judged", "continued", "ended"]
+SessionStatus = Literal["not judged", "continued", "ended"]
 """Whether a later trace of the same session is known; only a batch job over the lake can tell."""
 
 
-class Seen(NamedTuple):
+class TraceFacts(NamedTuple):
     """What decides of a trace. ``failed``: its status is error; ``truncated``: out of tokens."""
 
     started_at: int
@@ -28,7 +28,7 @@ class Seen(NamedTuple):
     segments: Mapping[str, str] = MappingProxyType({})
 
 
-class Said(NamedTuple):
+class FeedbackFacts(NamedTuple):
     """What decides of a feedback event. ``voice`` is a digest of the user, 0 if none is named."""
 
     feedback_id: str
@@ -36,11 +36,11 @@ class Said(NamedTuple):
     actor: Actor
     occurred_at: int
     value: float | None = None
-    voice: int = NO_VOICE
+    voice: int = NO_USER
     correction: str | None = None
 
 
-class Verdict(NamedTuple):
+class ReviewVerdict(NamedTuple):
     """What a reviewer found; a ``label`` of None takes back what they found before."""
 
     review_id: str
@@ -66,7 +66,7 @@ class _Word(Protocol):
 _WordT = TypeVar("_WordT", bound=_Word)
 
 
-def last_words(said: Iterable[_WordT]) -> list[_WordT]:
+def latest_by_reviewer(said: Iterable[_WordT]) -> list[_WordT]:
     """Return what each reviewer of one trace said last, oldest first, in whatever order it came.
 
     The label of what was taken back is None.
@@ -83,7 +83,7 @@ def _word_order(word: _Word) -> tuple[object, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Knowledge:
+class TraceKnowledge:
     """Everything that is known of one trace. The order of the sequences means nothing.
 
     ``seen`` is None as long as the trace itself has not come. ``retried``: the same call was made
@@ -91,9 +91,9 @@ class Knowledge:
     """
 
     trace_id: str
-    seen: Seen | None = None
-    said: Sequence[Said] = ()
-    verdicts: Sequence[Verdict] = ()
+    seen: TraceFacts | None = None
+    said: Sequence[FeedbackFacts] = ()
+    verdicts: Sequence[ReviewVerdict] = ()
     retried: bool = False
-    session: Session = "not judged"
+    session: SessionStatus = "not judged"
     closed: bool = False

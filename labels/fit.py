@@ -31,7 +31,7 @@ _DRAWS: Final = 2_000
 _NEAR: Final = 1e-9
 
 
-class Seen(NamedTuple):
+class PatternCount(NamedTuple):
     """So many reviewed traces had these signals, and so many of them failed."""
 
     pattern: frozenset[str]
@@ -40,7 +40,7 @@ class Seen(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class FitPrior:
     """What is believed before any review.
 
     ``weights`` are those of the policy, in log-odds of fail; ``base`` is the log-odds of its base
@@ -50,10 +50,10 @@ class Start:
     base: float
     spread: float
     weights: Mapping[str, float]
-    reviewers: "Reviewers | None" = None
+    reviewers: "ReviewerPrior | None" = None
 
 
-class Reviewers(NamedTuple):
+class ReviewerPrior(NamedTuple):
     """How far reviewers are believed, in log-odds, each with its standard deviation.
 
     ``sensitivity``: how often they call a bad answer bad, ``specificity``: a good one good.
@@ -66,7 +66,7 @@ class Reviewers(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class SignalFit:
     """What is believed after the reviews: means of base and weights, and their covariance."""
 
     signals: tuple[str, ...]
@@ -99,7 +99,7 @@ class Fit:
         return float(errors.mean()), float(np.quantile(errors, 0.95))
 
 
-def fit(start: Start, seen: Sequence[Seen]) -> Fit:
+def fit_signals(start: FitPrior, seen: Sequence[PatternCount]) -> SignalFit:
     """Return the fit to reviews, averaged over how far the policy's weights may be off."""
     signals = tuple(sorted(start.weights))
     centre = np.array([start.weights[name] for name in signals])
@@ -134,7 +134,7 @@ def fit(start: Start, seen: Sequence[Seen]) -> Fit:
         ),
         np.zeros((len(signals) + 1,) * 2),
     )
-    return Fit(signals, mean, covariance)
+    return SignalFit(signals, mean, covariance)
 
 
 class _Mode(NamedTuple):
@@ -208,6 +208,6 @@ def _log_determinant(matrix: Array) -> float:
     return float(np.linalg.slogdet(matrix)[1])
 
 
-def spread_of(mean: float, strength: float) -> float:
+def log_odds_spread(mean: float, strength: float) -> float:
     """Return the standard deviation of the log-odds of a Beta distribution (delta method)."""
     return 1 / math.sqrt(strength * mean * (1 - mean))

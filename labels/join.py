@@ -20,43 +20,43 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labels.batches import FEEDBACK_COLUMNS, TRACE_COLUMNS, feedback_rows, trace_rows
-from labels.decide import GENERATION, checked_clock, decide, generation_of
-from labels.evidence import Scales
-from labels.identity import identities
-from labels.state import Cause, Counts, PartitionState
-from labels.told import is_news, mark_of
-from schemas.provenance import RecordKind
+from labels.batches import FEEDBACK_COLUMNS, TRACE_COLUMNS, read_feedback_rows, read_trace_rows
+from labels.decision import REVISIONS_PER_GENERATION, check_clock, decide_label, generation_of
+from labels.digests import digest_ids
+from labels.join_partition import JoinCounts, JoinPartition, TriggerRecord
+from labels.scorer import LabelScorer
+from labels.written_marks import is_unwritten, written_mark
+from schemas.record_batches import RecordKind
 from schemas.records import LabelEvent
 
-COLUMNS: Final[Mapping[RecordKind, tuple[str, ...]]] = {
+JOIN_COLUMNS: Final[Mapping[RecordKind, tuple[str, ...]]] = {
     RecordKind.TRACE: TRACE_COLUMNS,
     RecordKind.FEEDBACK: FEEDBACK_COLUMNS,
 }
 """The columns that the join reads of a batch of each kind."""
 
 
-class Decided(NamedTuple):
+class DecidedLabel(NamedTuple):
     """A label event, the partition it belongs to, and the record that called for it."""
 
     event: LabelEvent
     partition: int
-    cause: Cause
+    cause: TriggerRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class DecidedBatch:
     """What is to be written now, and what became of records that nothing is written for.
 
     ``corrections`` are the texts that the feedback on these traces gave: as redacted as it was.
     """
 
-    decided: list[Decided]
-    counts: Counts
+    decided: list[DecidedLabel]
+    counts: JoinCounts
     corrections: Collection[str] = ()
 
 
-class Told(NamedTuple):
+class WrittenEvent(NamedTuple):
     """A label event that has been written."""
 
     trace_id: str
@@ -73,15 +73,15 @@ class JoinSize(NamedTuple):
     bytes: int
 
 
-class Join:
+class LabelJoin:
     """The state of every partition that this worker owns."""
 
-    def __init__(self, scales: Scales, *, window: int | None = None) -> None:
+    def __init__(self, scales: LabelScorer, *, window: int | None = None) -> None:
         """``window`` in microseconds of event time; the policy's if None."""
         self._scales = scales
         self._window = scales.policy.window_micros if window is None else window
-        self._states: dict[int, PartitionState] = {}
-        self._counts = Counts()
+        self._states: dict[int, JoinPartition] = {}
+        self._counts = JoinCounts()
 
     def add(
         self,
@@ -96,11 +96,11 @@ class Join:
         (the position of the table ``labels``): such rows are known from now on, but call for no
         label. Adding the same row twice is the same as adding it once.
         """
-        rows = batch.select(COLUMNS[kind])
+        rows = batch.select(JOIN_COLUMNS[kind])
         for partition, part in _by_partition(rows, None):
             state = self._states.get(partition)
             if state is None:
-                state = PartitionState(self._scales.policy, self._window)
+                state = JoinPartition(self._scales.policy, self._window)
                 self._states[partition] = state
             self._fill(state, kind, part, decided.get(partition, 0))
 
@@ -133,17 +133,17 @@ class Join:
         after the last step are the states part of the join; given up before, they leave no trace.
         """
         self.drop(decided)
-        states = {p: PartitionState(self._scales.policy, self._window) for p in decided}
+        states = {p: JoinPartition(self._scales.policy, self._window) for p in decided}
         later: list[tuple[RecordKind, int, pa.RecordBatch]] = []
         for kind, batches in ((RecordKind.TRACE, traces), (RecordKind.FEEDBACK, feedback)):
             for batch in batches:
-                for partition, rows in _by_partition(batch.select(COLUMNS[kind]), decided):
+                for partition, rows in _by_partition(batch.select(JOIN_COLUMNS[kind]), decided):
                     later += self._old_first(states[partition], kind, rows, decided[partition])
                 yield sum(state.nbytes for state in states.values())
         for state in states.values():
             state.settle_retries()
             state.sweep()
-            state.counts = Counts()  # what is read again was counted before
+            state.counts = JoinCounts()  # what is read again was counted before
             yield sum(state.nbytes for state in states.values())
         for kind, partition, rows in later:
             self._fill(states[partition], kind, rows, 0)
@@ -151,7 +151,7 @@ class Join:
 
     def _old_first(
         self,
-        state: PartitionState,
+        state: JoinPartition,
         kind: RecordKind,
         rows: pa.RecordBatch,
         decided: Mapping[RecordKind, int],
@@ -167,45 +167,47 @@ class Join:
         if rest.num_rows:
             yield kind, rest.column("_partition")[0].as_py(), rest
 
-    def take(self, *, now: int) -> Taken:
+    def take(self, *, now: int) -> DecidedBatch:
         """Decide about every trace that something new is known of; forget what left the window.
 
         ``now`` is the clock in microseconds since 1970 (UTC). The events are to be written together
         with the positions of all that was added so far. Raises FatalError if the clock is wrong.
         """
-        now = checked_clock(now)
-        decided: list[Decided] = []
+        now = check_clock(now)
+        decided: list[DecidedLabel] = []
         corrections: set[str] = set()
         for partition, state in self._states.items():
             for row, cause in state.touched.items():
                 known = state.known(row)
-                event = decide(known, self._scales, decided_at=now)
-                if event is None or not is_news(_mark(event), state.told(row)):
+                event = decide_label(known, self._scales, decided_at=now)
+                if event is None or not is_unwritten(_mark(event), state.told(row)):
                     continue
-                decided.append(Decided(event, partition, cause))
+                decided.append(DecidedLabel(event, partition, cause))
                 corrections.update(said.correction for said in known.said if said.correction)
             state.touched.clear()
             state.sweep()
-        return Taken(decided, self._take_counts(), corrections)
+        return DecidedBatch(decided, self._take_counts(), corrections)
 
-    def told(self, events: Iterable[Told]) -> None:
+    def told(self, events: Iterable[WrittenEvent]) -> None:
         """Take note of label events that are written; of one trace the last given counts.
 
         ``take`` then gives none of them again, and none that they outrank. What was decided under
         another policy or calibration is passed over.
         """
         generation = generation_of(self._scales)
-        mine = [event for event in events if event.revision // GENERATION == generation]
+        mine = [
+            event for event in events if event.revision // REVISIONS_PER_GENERATION == generation
+        ]
         if not mine:
             return
-        keys = identities((event.trace_id for event in mine), self._scales.policy.audit.seed)
-        marks = np.array([mark_of(e.label_event_id, e.revision) for e in mine], np.uint64)
+        keys = digest_ids((event.trace_id for event in mine), self._scales.policy.audit.seed)
+        marks = np.array([written_mark(e.label_event_id, e.revision) for e in mine], np.uint64)
         for state in self._states.values():
             state.tell(keys, marks)
 
     def elsewhere(self, trace_ids: Collection[str], partition: int) -> int:
         """Count the traces of which something is known in another partition than this."""
-        keys = identities(trace_ids, self._scales.policy.audit.seed)
+        keys = digest_ids(trace_ids, self._scales.policy.audit.seed)
         others = [state for number, state in self._states.items() if number != partition]
         found = [state.rows_of(keys) >= 0 for state in others]
         return int(np.any(found, axis=0).sum()) if found else 0
@@ -216,7 +218,7 @@ class Join:
         for state in self._states.values():
             state.shorten()
 
-    def again(self, decided: Iterable[Decided]) -> None:
+    def again(self, decided: Iterable[DecidedLabel]) -> None:
         """Let the next ``take`` decide these once more, if their partition is still here."""
         for event, partition, cause in decided:
             if (state := self._states.get(partition)) is not None:
@@ -259,22 +261,22 @@ class Join:
             bytes=sum(state.nbytes for state in states),
         )
 
-    def _fill(self, state: PartitionState, kind: RecordKind, rows: Any, position: int) -> None:
+    def _fill(self, state: JoinPartition, kind: RecordKind, rows: Any, position: int) -> None:
         if rows.num_rows == 0:
             return
         policy = self._scales.policy
         if kind is RecordKind.TRACE:
-            traces = trace_rows(rows, policy.audit.seed)
+            traces = read_trace_rows(rows, policy.audit.seed)
             state.add_traces(traces, traces.offset >= position)
         else:
-            feedback = feedback_rows(rows, policy.audit.seed, policy.kinds_in_order)
+            feedback = read_feedback_rows(rows, policy.audit.seed, policy.kinds_in_order)
             state.add_feedback(feedback, feedback.offset >= position)
 
-    def _take_counts(self) -> Counts:
-        taken, self._counts = self._counts, Counts()
+    def _take_counts(self) -> JoinCounts:
+        taken, self._counts = self._counts, JoinCounts()
         for state in self._states.values():
             _add_counts(taken, state.counts)
-            state.counts = Counts()
+            state.counts = JoinCounts()
         return taken
 
 
@@ -289,14 +291,14 @@ def _by_partition(
 
 
 def _mark(event: LabelEvent) -> int:
-    return mark_of(event.label_event_id, event.revision)
+    return written_mark(event.label_event_id, event.revision)
 
 
 def _where(rows: Any, column: str, value: int) -> Any:
     return rows.filter(pc.equal(rows.column(column), value))
 
 
-def _add_counts(total: Counts, more: Counts) -> None:
+def _add_counts(total: JoinCounts, more: JoinCounts) -> None:
     total.late_traces += more.late_traces
     total.late_feedback += more.late_feedback
     total.unmatched += more.unmatched

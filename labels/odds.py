@@ -3,13 +3,13 @@
 import math
 
 
-def log_odds(p: float) -> float:
+def logit(p: float) -> float:
     """Return the log-odds of a probability, finite for 0 and 1 too."""
     p = min(max(p, 1e-9), 1 - 1e-9)
     return math.log(p / (1 - p))
 
 
-def probability(log_odds: float) -> float:
+def expit(log_odds: float) -> float:
     """Return the probability of log-odds, without overflow."""
     if log_odds >= 0:
         return 1 / (1 + math.exp(-log_odds))

@@ -27,20 +27,25 @@ from labels.readings import (
     SILENCE,
 )
 from labels.rules import (
-    Audit,
-    Edits,
-    Exposure,
-    Group,
-    HighSignal,
-    Name,
-    Prior,
-    Ratings,
+    AuditSampling,
+    BetaPrior,
+    EditRules,
+    ExposureRules,
+    HighSignalRules,
+    LabelThresholds,
+    PolicyName,
+    RatingCuts,
     ReviewRules,
+    SignalGroup,
     SignalRule,
-    Thresholds,
 )
-from schemas.documents import Part, checked, laid_over, read_mapping
 from schemas.errors import UsageError
+from schemas.yaml_documents import (
+    DocumentPart,
+    overlay_mapping,
+    read_yaml_mapping,
+    validate_document,
+)
 
 PRESETS = ("chat_support", "rag", "agent")
 OLDER_PRESETS = 1
@@ -48,30 +53,30 @@ OLDER_PRESETS = 1
 
 A lake that was labelled by one stays with it: its labels and calibrations belong to that version.
 """
-ENGINE = "1"
+POLICY_ENGINE = "1"
 """Goes into every policy's hash: raised when the same policy decides otherwise than before."""
 
 MICROS_PER_SECOND = 1_000_000
 MICROS_PER_DAY = 86_400 * MICROS_PER_SECOND
 
 
-class Policy(Part):
+class LabelPolicy(DocumentPart):
     """A label policy, complete and checked. Raise ``version`` with every change of it."""
 
-    name: Name
+    name: PolicyName
     version: int = Field(ge=1, le=9999)
     description: str = ""
     window_days: float = Field(default=7, gt=0, le=366)
-    base_rate: Prior
-    signals: dict[Name, SignalRule] = Field(min_length=1)
-    groups: dict[Name, Group] = Field(default={})
-    thresholds: Thresholds
-    high_signal: HighSignal = HighSignal()
-    exposure: Exposure = Exposure()
-    ratings: Ratings = Ratings()
-    edits: Edits = Edits()
+    base_rate: BetaPrior
+    signals: dict[PolicyName, SignalRule] = Field(min_length=1)
+    groups: dict[PolicyName, SignalGroup] = Field(default={})
+    thresholds: LabelThresholds
+    high_signal: HighSignalRules = HighSignalRules()
+    exposure: ExposureRules = ExposureRules()
+    ratings: RatingCuts = RatingCuts()
+    edits: EditRules = EditRules()
     retry_seconds: float = Field(default=180, gt=0, le=86_400)
-    audit: Audit = Audit()
+    audit: AuditSampling = AuditSampling()
     review: ReviewRules = ReviewRules()
 
     @model_validator(mode="after")
@@ -140,7 +145,7 @@ class Policy(Part):
     def hash(self) -> str:
         """16 hex digits that name what this policy says and the code that carries it out."""
         document = {
-            "engine": ENGINE,
+            "engine": POLICY_ENGINE,
             "policy": self.model_dump(mode="json", exclude={"description"}),
         }
         encoded = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
@@ -157,20 +162,20 @@ class Policy(Part):
         return int(self.retry_seconds * MICROS_PER_SECOND)
 
 
-def load_policy(source: str) -> Policy:
+def load_label_policy(source: str) -> LabelPolicy:
     """Load a preset by name (`agent`, or `agent@1` for that version of it), or a file by path.
 
     Raises:
         UsageError: there is no such preset or file, or it is wrong; with the line and the reason.
     """
-    return load_policies(source)[0]
+    return load_label_policies(source)[0]
 
 
-def load_policies(source: str) -> Sequence[Policy]:
+def load_label_policies(source: str) -> Sequence[LabelPolicy]:
     """Return what a preset or a file says, over each version of the preset, the newest first.
 
     Only one if a version of the preset is named, or if no preset is. Raises UsageError as
-    `load_policy` does.
+    `load_label_policy` does.
     """
     base, _, version = source.partition("@")
     if base in PRESETS:
@@ -183,27 +188,31 @@ def load_policies(source: str) -> Sequence[Policy]:
                 f"The label policy {source!r} is neither a preset ({', '.join(PRESETS)}) nor a "
                 "file that can be read."
             ) from None
-    return parse_policies(text, source)
+    return parse_label_policies(text, source)
 
 
-def parse_policy(text: str, name: str) -> Policy:
+def parse_label_policy(text: str, name: str) -> LabelPolicy:
     """Parse a policy; ``name`` stands for it in messages. ``extends`` lays it over a preset.
 
     Raises:
         UsageError: with the line and the reason.
     """
-    return parse_policies(text, name)[0]
+    return parse_label_policies(text, name)[0]
 
 
-def parse_policies(text: str, name: str) -> Sequence[Policy]:
+def parse_label_policies(text: str, name: str) -> Sequence[LabelPolicy]:
     """Return the policy over each version of the preset that it extends, the newest first."""
-    tree, document = read_mapping(text, name)
+    tree, document = read_yaml_mapping(text, name)
     newest, *older = _versions(document.pop("extends", None), name)
 
-    def over(base: str) -> Policy:
-        whole = laid_over(read_mapping(_preset(base), base)[1], document) if base else document
+    def over(base: str) -> LabelPolicy:
+        whole = (
+            overlay_mapping(read_yaml_mapping(_preset(base), base)[1], document)
+            if base
+            else document
+        )
         _refuse_empty_names(whole, name)
-        return checked(Policy, whole, tree, name)
+        return validate_document(LabelPolicy, whole, tree, name)
 
     found = [over(newest)]
     for base in older:
@@ -243,7 +252,7 @@ def _refuse_empty_names(document: Mapping[str, Any], name: str) -> None:
         raise UsageError(f"{name}: signals: every name must be a text (YAML reads yes, no, on…).")
 
 
-def _refuse_overlap(policy: Policy) -> None:
+def _refuse_overlap(policy: LabelPolicy) -> None:
     seen: dict[tuple[str, str | None], str] = {}
     for name, rule in policy.signals.items():
         for actor in rule.actors or (None,):
@@ -256,7 +265,7 @@ def _refuse_overlap(policy: Policy) -> None:
             seen[key] = name
 
 
-def _refuse_bad_filter(policy: Policy) -> None:
+def _refuse_bad_filter(policy: LabelPolicy) -> None:
     listed = [*policy.high_signal.always, *policy.high_signal.never]
     for name in listed:
         if name not in policy.signals:

@@ -6,14 +6,14 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from labels.readings import READINGS
-from schemas.documents import Flag, Part
 from schemas.records import Actor
+from schemas.yaml_documents import DocumentPart, Flag
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
-Share = Annotated[float, Field(ge=0, le=1)]
+PolicyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+ShareValue = Annotated[float, Field(ge=0, le=1)]
 
 
-class Prior(Part):
+class BetaPrior(DocumentPart):
     """A Beta distribution as people think of it: its mean, and how many observations it weighs."""
 
     mean: float = Field(gt=0, lt=1)
@@ -30,7 +30,7 @@ class Prior(Part):
         return (1 - self.mean) * self.strength
 
 
-class SignalRule(Part):
+class SignalRule(DocumentPart):
     """One signal: which reading it is, by whom, what it points at and how far it is believed.
 
     ``sensitivity`` is the share of answers it points at on which it fires, ``specificity`` the
@@ -40,9 +40,9 @@ class SignalRule(Part):
     reading: str = ""
     actors: tuple[Actor, ...] = ()
     points_to: Literal["fail", "pass"]
-    sensitivity: Prior
-    specificity: Prior
-    group: Name | None = None
+    sensitivity: BetaPrior
+    specificity: BetaPrior
+    group: PolicyName | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -56,13 +56,13 @@ class SignalRule(Part):
         return self
 
 
-class Group(Part):
+class SignalGroup(DocumentPart):
     """Signals that tend to come together: their sum counts for at most ``cap`` (log-odds)."""
 
     cap: float = Field(gt=0, le=20)
 
 
-class Thresholds(Part):
+class LabelThresholds(DocumentPart):
     """``pass`` up to one probability of fail, ``fail`` from the other on, unknown between them."""
 
     pass_at_most: float = Field(gt=0, lt=1)
@@ -75,7 +75,7 @@ class Thresholds(Part):
         return self
 
 
-class HighSignal(Part):
+class HighSignalRules(DocumentPart):
     """What makes a label event: a signal worth at least ``weight`` (log-odds), or one listed."""
 
     weight: float = Field(default=0.5, ge=0)
@@ -83,7 +83,7 @@ class HighSignal(Part):
     never: tuple[str, ...] = ()
 
 
-class Exposure(Part):
+class ExposureRules(DocumentPart):
     """Where people could have given feedback at all; elsewhere silence means nothing.
 
     ``silence_is_labelled``: silence alone makes a label event too, one for each exposed trace.
@@ -108,11 +108,11 @@ class Exposure(Part):
         return self.anywhere and in_app and in_all
 
 
-class Ratings(Part):
+class RatingCuts(DocumentPart):
     """Ratings up to ``low`` are bad, from ``high`` on good, between them they say nothing."""
 
-    low: Share = 0.4
-    high: Share = 0.8
+    low: ShareValue = 0.4
+    high: ShareValue = 0.8
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -121,7 +121,7 @@ class Ratings(Part):
         return self
 
 
-class Edits(Part):
+class EditRules(DocumentPart):
     """What a corrected response becomes: the expected response of the trace, or nothing.
 
     ``actors`` in the order in which they are believed; of one kind of actor the latest counts.
@@ -132,14 +132,14 @@ class Edits(Part):
     actors: tuple[Actor, ...] = ("reviewer", "agent", "end_user")
 
 
-class Audit(Part):
+class AuditSampling(DocumentPart):
     """The random arm: each trace is drawn with this probability, whatever is known of it.
 
     The draw is a keyed hash of the trace id. ``apps`` sets other rates for some apps.
     """
 
-    rate: Share = 0.01
-    apps: dict[str, Share] = Field(default={})
+    rate: ShareValue = 0.01
+    apps: dict[str, ShareValue] = Field(default={})
     seed: str = Field(default="goldpan", pattern=r"^[ -~]{0,64}$")
 
     def probability(self, app: str | None) -> float:
@@ -147,10 +147,10 @@ class Audit(Part):
         return self.apps.get(app, self.rate) if app is not None else self.rate
 
 
-class ReviewRules(Part):
+class ReviewRules(DocumentPart):
     """How long an item may wait, how many people judge it, and how long a claim holds."""
 
     deadline_hours: float = Field(default=72, gt=0, le=24 * 365)
     reviewers: int = Field(default=1, ge=1, le=9)
     lease_minutes: float = Field(default=30, gt=0, le=24 * 60)
-    audit_share: Share = 0.5
+    audit_share: ShareValue = 0.5

@@ -8,8 +8,8 @@ kind. So the set of signals only grows with what is known, and its size can numb
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from labels.facts import NO_VOICE, Knowledge, Said, last_words
-from labels.policy import Policy
+from labels.facts import NO_USER, FeedbackFacts, TraceKnowledge, latest_by_reviewer
+from labels.policy import LabelPolicy
 from labels.readings import (
     ABANDONED,
     CONTINUED,
@@ -42,14 +42,19 @@ class Signal(NamedTuple):
     counts: bool
 
 
-def signals_of(known: Knowledge, policy: Policy) -> list[Signal]:
+def signals_of(known: TraceKnowledge, policy: LabelPolicy) -> list[Signal]:
     """Return all signals of a trace, in an order that depends on nothing but themselves."""
-    said = [_of_feedback(item, policy, counts=counts) for item, counts in standing(known, policy)]
+    said = [
+        _of_feedback(item, policy, counts=counts)
+        for item, counts in resolve_feedback(known, policy)
+    ]
     own = _of_trace(known, policy, silent=not said)
     return sorted([*said, *own, *_of_verdicts(known, policy)], key=_order)
 
 
-def standing(known: Knowledge, policy: Policy) -> list[tuple[Said, bool]]:
+def resolve_feedback(
+    known: TraceKnowledge, policy: LabelPolicy
+) -> list[tuple[FeedbackFacts, bool]]:
     """Pair each feedback event that the policy looks at with whether it still stands.
 
     Of one feedback id the latest stands, and of one user (and kind, and actor) the latest; latest
@@ -64,13 +69,13 @@ def standing(known: Knowledge, policy: Policy) -> list[tuple[Said, bool]]:
         stands = item.feedback_id not in ids and voice not in voices
         if item.feedback_id not in ids:
             ids.add(item.feedback_id)
-            if item.voice != NO_VOICE:
+            if item.voice != NO_USER:
                 voices.add(voice)
         found.append((item, stands))
     return found
 
 
-def _of_feedback(item: Said, policy: Policy, *, counts: bool) -> Signal:
+def _of_feedback(item: FeedbackFacts, policy: LabelPolicy, *, counts: bool) -> Signal:
     cuts = policy.ratings
     reading = feedback_reading(item.kind, item.value, low=cuts.low, high=cuts.high)
     name = policy.signal_for(reading, item.actor) if reading is not None else None
@@ -79,7 +84,7 @@ def _of_feedback(item: Said, policy: Policy, *, counts: bool) -> Signal:
     )
 
 
-def _of_trace(known: Knowledge, policy: Policy, *, silent: bool) -> list[Signal]:
+def _of_trace(known: TraceKnowledge, policy: LabelPolicy, *, silent: bool) -> list[Signal]:
     return [
         Signal(reading, None, None, 0, policy.signal_for(reading, None), counts=True)
         for reading in _readings(known, policy, silent=silent)
@@ -87,7 +92,7 @@ def _of_trace(known: Knowledge, policy: Policy, *, silent: bool) -> list[Signal]
     ]
 
 
-def _readings(known: Knowledge, policy: Policy, *, silent: bool) -> Iterator[str]:
+def _readings(known: TraceKnowledge, policy: LabelPolicy, *, silent: bool) -> Iterator[str]:
     if known.retried:
         yield RETRY
     seen = known.seen
@@ -105,9 +110,9 @@ def _readings(known: Knowledge, policy: Policy, *, silent: bool) -> Iterator[str
         yield SILENCE
 
 
-def _of_verdicts(known: Knowledge, policy: Policy) -> Iterable[Signal]:
+def _of_verdicts(known: TraceKnowledge, policy: LabelPolicy) -> Iterable[Signal]:
     """Return a signal for each review; those that their reviewer has replaced do not count."""
-    stands = set(last_words(known.verdicts))
+    stands = set(latest_by_reviewer(known.verdicts))
     for verdict in set(known.verdicts):
         reading = _VERDICTS.get(verdict.label)
         name = policy.signal_for(reading, None) if reading is not None else None
@@ -118,7 +123,7 @@ def _of_verdicts(known: Knowledge, policy: Policy) -> Iterable[Signal]:
 _VERDICTS: Final[Mapping[str | None, str]] = {"fail": REVIEW_FAIL, "pass": REVIEW_PASS}
 
 
-def _said_order(item: Said) -> tuple[object, ...]:
+def _said_order(item: FeedbackFacts) -> tuple[object, ...]:
     """Order by time; what happened at the same moment by content, so that no order of arrival can
     decide."""
     value = (item.value is not None, item.value or 0.0)

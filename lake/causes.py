@@ -51,7 +51,7 @@ _KNOWN: Final[tuple[tuple[str, _Say], ...]] = (
 )
 
 
-def cause(error: BaseException) -> str:
+def describe_cause(error: BaseException) -> str:
     """Return the kind of an error, and what of its text helps and holds nothing of a record."""
     name, text = type(error).__name__, str(error)
     for pattern, say in _KNOWN:

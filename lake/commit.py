@@ -32,12 +32,12 @@ from deltalake import CommitProperties, PostCommitHookProperties, Transaction
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
-from lake.causes import cause
-from lake.hashes import as_metadata
+from lake.causes import describe_cause
+from lake.file_hashes import file_hash_metadata
 from lake.ledger import (
-    Entry,
     EntryKind,
-    Source,
+    LedgerEntry,
+    SourcePartition,
     epoch_app,
     epoch_at_app,
     incarnation_app,
@@ -51,12 +51,14 @@ from schemas.errors import CommitUnknownError, FencedError, RetryableError
 CONFLICT_RETRIES = 100  # commits of other partitions' owners that one commit gives way to
 
 
-NOTHING_AFTER: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+NO_POST_COMMIT_HOOKS: Final = PostCommitHookProperties(
+    create_checkpoint=False, cleanup_expired_logs=False
+)
 """What delta-rs does after a commit of ours: checkpoints are written when they are due, and logs,
 which hold the ledger, are not its to remove."""
 
 
-class Handle(Protocol):
+class CommitHandle(Protocol):
     """The part of ``deltalake.DeltaTable`` that a commit uses."""
 
     def update_incremental(self) -> None:
@@ -75,7 +77,7 @@ class Handle(Protocol):
         """Commit actions."""
 
 
-class Addable(Protocol):
+class AddableFile(Protocol):
     """What the log says of a file that is added; see `lake.parquet.DataFile`."""
 
     @property
@@ -149,7 +151,7 @@ Condition = Guard | Ceiling
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class CommitWatch:
     """What the caller is told while a commit is under way; for metrics, logs and fault tests."""
 
     unknown: Callable[[str, BaseException], None] = lambda _table, _error: None
@@ -157,15 +159,15 @@ class Watch:
 
 
 def commit(  # noqa: PLR0913 - each argument is one part of the protocol
-    handle: Handle,
+    handle: CommitHandle,
     *,
     table: str,
-    files: Sequence[Addable],
+    files: Sequence[AddableFile],
     moves: Sequence[Move],
     token: int,
-    entry: Entry,
+    entry: LedgerEntry,
     retry: Retry,
-    watch: Watch,
+    watch: CommitWatch,
     now_ms: Callable[[], int],
     guards: Sequence[Condition] = (),
     metadata: Mapping[str, str] = MappingProxyType({}),
@@ -185,12 +187,12 @@ def commit(  # noqa: PLR0913 - each argument is one part of the protocol
     at = now_ms()
 
     def attempt() -> bool:
-        refresh(handle, table)
+        refresh_handle(handle, table)
         if _landed(handle, table, moves, guards, token):
             watch.settled(table)
             return False
         _same_topics(handle, table, entry)
-        send(
+        send_commit(
             handle,
             table,
             files=files,
@@ -207,17 +209,17 @@ def commit(  # noqa: PLR0913 - each argument is one part of the protocol
     return retry.call(f"committing to table {table}", attempt)
 
 
-def send(  # noqa: PLR0913 - each argument is one part of a commit
-    handle: Handle,
+def send_commit(  # noqa: PLR0913 - each argument is one part of a commit
+    handle: CommitHandle,
     table: str,
     removals: Sequence[RemoveAction] = (),
     *,
-    files: Sequence[Addable],
+    files: Sequence[AddableFile],
     moves: Sequence[Move],
     guards: Sequence[Condition],
     token: int,
-    entry: Entry,
-    watch: Watch,
+    entry: LedgerEntry,
+    watch: CommitWatch,
     now_ms: int,
     data_change: bool = True,
     metadata: Mapping[str, str] = MappingProxyType({}),
@@ -246,30 +248,32 @@ def send(  # noqa: PLR0913 - each argument is one part of a commit
             handle.schema(),
             partition_by=[PARTITION_COLUMN],
             commit_properties=CommitProperties(
-                custom_metadata={**entry.to_metadata(), **as_metadata(files), **metadata},
+                custom_metadata={**entry.to_metadata(), **file_hash_metadata(files), **metadata},
                 max_commit_retries=conflict_retries,
                 app_transactions=_transactions(handle, moves, guards, token, entry),
             ),
-            post_commithook_properties=NOTHING_AFTER,
+            post_commithook_properties=NO_POST_COMMIT_HOOKS,
         )
     except (DeltaError, OSError) as error:
         watch.unknown(table, error)
-        raise UnsettledError(f"table {table}: commit unknown ({cause(error)})") from error
+        raise UnsettledError(f"table {table}: commit unknown ({describe_cause(error)})") from error
 
 
 class UnsettledError(CommitUnknownError, RetryableError):
     """A commit whose outcome is found by trying again: the first steps of an attempt read it."""
 
 
-def refresh(handle: Handle, table: str) -> None:
+def refresh_handle(handle: CommitHandle, table: str) -> None:
     """Bring a handle to the newest version; RetryableError if the lake does not answer."""
     try:
         handle.update_incremental()
     except (DeltaError, OSError) as error:
-        raise RetryableError(f"table {table}: log not readable ({cause(error)})") from error
+        raise RetryableError(
+            f"table {table}: log not readable ({describe_cause(error)})"
+        ) from error
 
 
-def number(handle: Handle, table: str, app: str) -> int | None:
+def read_txn_version(handle: CommitHandle, table: str, app: str) -> int | None:
     """Return the number under an application id, as of the version that the handle stands at.
 
     delta-rs reads the log again for it: RetryableError if the lake does not answer.
@@ -277,31 +281,38 @@ def number(handle: Handle, table: str, app: str) -> int | None:
     try:
         return handle.transaction_version(app)
     except (DeltaError, OSError) as error:
-        raise RetryableError(f"table {table}: log not readable ({cause(error)})") from error
+        raise RetryableError(
+            f"table {table}: log not readable ({describe_cause(error)})"
+        ) from error
 
 
-def positions(handle: Handle, table: str, sources: Sequence[Source]) -> Mapping[Source, int | None]:
-    """Return the position of each source; otherwise as `number`."""
-    return {source: number(handle, table, position_app(source)) for source in sources}
+def read_positions(
+    handle: CommitHandle, table: str, sources: Sequence[SourcePartition]
+) -> Mapping[SourcePartition, int | None]:
+    """Return the position of each source; otherwise as `read_txn_version`."""
+    return {source: read_txn_version(handle, table, position_app(source)) for source in sources}
 
 
 def _landed(
-    handle: Handle, table: str, moves: Sequence[Move], guards: Sequence[Condition], token: int
+    handle: CommitHandle, table: str, moves: Sequence[Move], guards: Sequence[Condition], token: int
 ) -> bool:
     """Tell whether this commit has been made; FencedError if it cannot be made any more."""
     conditions: list[Move | Condition] = [*moves, *guards]
-    found = {c.app: number(handle, table, c.app) for c in conditions}
+    found = {c.app: read_txn_version(handle, table, c.app) for c in conditions}
     if all(
-        found[m.app] == m.to and number(handle, table, token_app(m.app)) == token for m in moves
+        found[m.app] == m.to and read_txn_version(handle, table, token_app(m.app)) == token
+        for m in moves
     ):
         return True
     _fence(table, conditions, found)
     return False
 
 
-def compare(handle: Handle, table: str, conditions: Sequence[Move | Condition]) -> None:
+def require_conditions(
+    handle: CommitHandle, table: str, conditions: Sequence[Move | Condition]
+) -> None:
     """Raise FencedError if a number is not where a commit expects it."""
-    _fence(table, conditions, {c.app: number(handle, table, c.app) for c in conditions})
+    _fence(table, conditions, {c.app: read_txn_version(handle, table, c.app) for c in conditions})
 
 
 def _fence(
@@ -318,7 +329,7 @@ def _fence(
         raise FencedError(f"table {table}: another worker has moved the position ({listed})")
 
 
-def _same_topics(handle: Handle, table: str, entry: Entry) -> None:
+def _same_topics(handle: CommitHandle, table: str, entry: LedgerEntry) -> None:
     """Raise FencedError if the positions belong to another incarnation: only adopting changes it.
 
     A worker that was stopped while its topic was adopted could find its old numbers again.
@@ -326,13 +337,17 @@ def _same_topics(handle: Handle, table: str, entry: Entry) -> None:
     if entry.kind is EntryKind.ADOPT:
         return
     for topic, incarnation in entry.incarnations.items():
-        recorded = number(handle, table, incarnation_app(topic))
+        recorded = read_txn_version(handle, table, incarnation_app(topic))
         if recorded not in (None, incarnation.version()):
             raise FencedError(f"table {table}: the positions are of another incarnation of {topic}")
 
 
 def _transactions(
-    handle: Handle, moves: Sequence[Move], guards: Sequence[Condition], token: int, entry: Entry
+    handle: CommitHandle,
+    moves: Sequence[Move],
+    guards: Sequence[Condition],
+    token: int,
+    entry: LedgerEntry,
 ) -> list[Transaction]:
     transactions = [Transaction(m.app, m.to) for m in moves]
     transactions += [Transaction(token_app(m.app), token) for m in moves]

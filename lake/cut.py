@@ -16,22 +16,28 @@ from typing import Any, Final, NoReturn
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.ledger import LoggedEntry, Source, read_ledger
-from lake.log import Commit, DamagedLogError, commit_path, history
+from lake.delta_log import DamagedLogError, LoggedCommit, commit_path, read_commits
+from lake.ledger import LoggedEntry, SourcePartition, read_ledger
 from lake.parquet import PARTITION_COLUMN
-from lake.retry import Retry, ask
-from lake.tables import LAYOUTS, Lake, Table, without_log
-from schemas.arrow import AUDIT, LABELS, PRIMARY_TABLES, QUARANTINE, REVIEWS
+from lake.retry import Retry, call_with_retry
+from lake.tables import TABLE_LAYOUTS, Lake, Table, missing_log_problem
+from schemas.arrow import (
+    AUDIT_TABLE,
+    LABELS_TABLE,
+    PRIMARY_TABLES,
+    QUARANTINE_TABLE,
+    REVIEWS_TABLE,
+)
 from schemas.errors import FatalError, RetryableError
 
-ORDER: Final = (REVIEWS, LABELS, *PRIMARY_TABLES, AUDIT, QUARANTINE)
+CUT_ORDER: Final = (REVIEWS_TABLE, LABELS_TABLE, *PRIMARY_TABLES, AUDIT_TABLE, QUARANTINE_TABLE)
 """The tables in the reverse order of their commits."""
 _TRIES: Final = 3  # at a log that cannot be read, where the store answers
 _LAST: Final = 8  # files of a log that are read to see whether the store answers
 
 
 @dataclass(frozen=True)
-class Seen:
+class TableCut:
     """A table as of one version, with its log up to there and no further.
 
     ``active`` are its files, see `Table.active_files`.
@@ -41,7 +47,7 @@ class Seen:
     table: Table
     version: int
     active: pa.Table
-    commits: Sequence[Commit]
+    commits: Sequence[LoggedCommit]
 
     @property
     def name(self) -> str:
@@ -78,7 +84,7 @@ class Seen:
         """Return how many rows the log says that the files hold."""
         return int(pc.sum(self.active["num_records"]).as_py() or 0) if len(self.active) else 0
 
-    def positions(self, sources: Sequence[Source]) -> Mapping[Source, int | None]:
+    def positions(self, sources: Sequence[SourcePartition]) -> Mapping[SourcePartition, int | None]:
         """Return the positions; None where a source has none."""
         return self.table.positions(sources)
 
@@ -87,25 +93,25 @@ class Seen:
         return [(one.version, one.info[key]) for one in self.commits if key in one.info]
 
 
-def read_log(table: Table, active: pa.Table | None = None) -> Seen:
+def read_table_cut(table: Table, active: pa.Table | None = None) -> TableCut:
     """Return a table as of its last refresh; ``active`` are its files, if they are known.
 
     Raises DamagedLogError, or what the store raises if it does not answer.
     """
     version = table.handle.version()
     files = table.active_files() if active is None else active
-    return Seen(table, version, files, history(table.files, version, table=table.name))
+    return TableCut(table, version, files, read_commits(table.files, version, table=table.name))
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class LakeCut:
     """What could be read of a lake, by table, and what was found wrong in doing so.
 
     ``missing`` are tables of which nothing is there. ``unfinished`` says why not all could be read:
     the store did not answer.
     """
 
-    tables: Mapping[str, Seen]
+    tables: Mapping[str, TableCut]
     problems: Sequence[str] = ()
     missing: Sequence[str] = ()
     unfinished: str | None = None
@@ -113,35 +119,35 @@ class Cut:
     @property
     def versions(self) -> dict[str, int]:
         """Return the version of each table, by name."""
-        return {name: self.tables[name].version for name in LAYOUTS if name in self.tables}
+        return {name: self.tables[name].version for name in TABLE_LAYOUTS if name in self.tables}
 
 
-def take(lake: Lake, retry: Retry | None = None) -> Cut:
+def take_cut(lake: Lake, retry: Retry | None = None) -> LakeCut:
     """Take the tables of a lake, each once.
 
-    Where there is no lake at all, `Cut.missing` has all of them.
+    Where there is no lake at all, `LakeCut.missing` has all of them.
 
     Raises FatalError if nothing can be read. A store that does not answer in the time that
     ``retry`` allows ends it with what there is so far; without one, it raises RetryableError.
     """
-    tables: dict[str, Seen] = {}
+    tables: dict[str, TableCut] = {}
     problems: list[str] = []
     missing: list[str] = []
-    for name in ORDER:
+    for name in CUT_ORDER:
         opening = _Opening(lake, name, tries=_TRIES if retry else 1)
         try:
-            found = ask(retry, f"opening table {name}", opening.step)
+            found = call_with_retry(retry, f"opening table {name}", opening.step)
         except DamagedLogError as error:
             problems.append(str(error))
             continue
         except (FatalError, RetryableError) as error:
             if retry is None or not (tables or problems):
                 raise
-            return Cut(tables, problems, unfinished=str(error))
+            return LakeCut(tables, problems, unfinished=str(error))
         if found is None:
             missing.append(name)
             if opening.has_files:
-                problems.append(without_log(name))
+                problems.append(missing_log_problem(name))
             continue
         tables[name] = found
         if not found.whole:
@@ -149,12 +155,12 @@ def take(lake: Lake, retry: Retry | None = None) -> Cut:
                 f"the log of table {name} begins at version {found.begins}; what lies before "
                 "cannot be proved"
             )
-    return Cut(tables, [*_lost(tables, missing), *problems], missing)
+    return LakeCut(tables, [*_lost(tables, missing), *problems], missing)
 
 
-def _lost(tables: Mapping[str, Seen], missing: Sequence[str]) -> list[str]:
+def _lost(tables: Mapping[str, TableCut], missing: Sequence[str]) -> list[str]:
     """Return a sentence for each table that is not there, where others show that it was."""
-    used = [name for name in LAYOUTS if name in tables and tables[name].ledger]
+    used = [name for name in TABLE_LAYOUTS if name in tables and tables[name].ledger]
     return [
         f"table {name} is gone, but table {used[0]} holds what was committed beside it: put it "
         "back from a copy of the lake before a worker starts"
@@ -171,7 +177,7 @@ class _Opening:
         self._files = lake.location.files(name)
         self.has_files = False
 
-    def step(self) -> Seen | None:
+    def step(self) -> TableCut | None:
         """Return the table, None if there is none.
 
         Raises DamagedLogError for damage, RetryableError or FatalError for a store without answer.
@@ -188,7 +194,7 @@ class _Opening:
             if self._left > 0:
                 raise
             self._judge(error)
-        seen = read_log(table, active)
+        seen = read_table_cut(table, active)
         _ = seen.ledger  # which may be damaged
         return seen
 

@@ -14,7 +14,7 @@ import pyarrow.fs as pafs
 from deltalake import DeltaTable
 
 
-def dataset_of(handle: DeltaTable, **options: Any) -> ds.Dataset:
+def open_dataset(handle: DeltaTable, **options: Any) -> ds.Dataset:
     """Return the files of a handle's version, with options of ``to_pyarrow_dataset``.
 
     Arrow itself reads those of a folder; elsewhere delta-rs does.

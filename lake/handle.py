@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
-from lake.log import actions
+from lake.delta_log import read_actions
 from lake.objects import ObjectStore
 
 LAST_CHECKPOINT = "_delta_log/_last_checkpoint"
@@ -51,7 +51,7 @@ class TableHandle(DeltaTable):
         if self._at is None or not self._at <= version <= self._at + _AHEAD:
             self._begin(version)
         while self._at is not None and self._at < version:
-            moved = actions(self.files, self._at + 1, "txn")
+            moved = read_actions(self.files, self._at + 1, "txn")
             if moved is None:
                 self._ask_delta_rs(version)
             else:

@@ -5,7 +5,7 @@ or signs it, can have a later state proved to continue it: nothing that the logs
 changed, taken away or made again. And the logs bear the hashes of the files.
 
 The hash of a log is that of its commits in order, each mixed with the hash so far. Bounds in the
-statistics of files are left out, since an erasure widens them (`lake.bounds`).
+statistics of files are left out, since an erasure widens them (`lake.stats_bounds`).
 """
 
 import hashlib
@@ -13,15 +13,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lake.cut import Cut, Seen
+from lake.cut import LakeCut, TableCut
 from schemas.errors import UsageError
 
-FORMAT: Final = 1
+HEAD_FORMAT: Final = 1
 _DIGITS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class LogMark:
     """A log from version ``begins`` to ``version``, and the SHA-256 (hex digits) of all of it."""
 
     version: int
@@ -30,15 +30,15 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class LakeHead:
     """The marks of the tables, by name."""
 
-    tables: Mapping[str, Mark]
+    tables: Mapping[str, LogMark]
 
     def to_json(self) -> dict[str, Any]:
         """Return what is kept, and what is signed: always the same for the same head."""
         return {
-            "format": FORMAT,
+            "format": HEAD_FORMAT,
             "tables": {
                 name: {"version": one.version, "begins": one.begins, "sha256": one.sha256}
                 for name, one in sorted(self.tables.items())
@@ -46,40 +46,40 @@ class Head:
         }
 
 
-def of_cut(cut: Cut) -> Head:
+def head_of_cut(cut: LakeCut) -> LakeHead:
     """Return the head of what was read of a lake."""
     marks = {
-        name: Mark(seen.version, _hash(seen, seen.version), seen.begins)
+        name: LogMark(seen.version, _hash(seen, seen.version), seen.begins)
         for name, seen in cut.tables.items()
         if seen.commits
     }
-    return Head({name: marks[name] for name in cut.versions if name in marks})
+    return LakeHead({name: marks[name] for name in cut.versions if name in marks})
 
 
-def from_json(body: Any, *, where: str) -> Head:
+def parse_head(body: Any, *, where: str) -> LakeHead:
     """Read a head; UsageError, naming ``where``, if it is none, or is one of no table."""
     try:
-        if body["format"] != FORMAT:
+        if body["format"] != HEAD_FORMAT:
             raise UsageError(f"{where}: a head of format {body['format']}: use a newer goldpan")
         tables = {name: _mark(one) for name, one in body["tables"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UsageError(f"{where} is no head of a lake") from None
     if not tables:
         raise UsageError(f"{where} is a head of no table, which proves nothing")
-    return Head(tables)
+    return LakeHead(tables)
 
 
-def _mark(body: Mapping[str, Any]) -> Mark:
+def _mark(body: Mapping[str, Any]) -> LogMark:
     digest = body["sha256"]
     if len(bytes.fromhex(digest)) * 2 != _DIGITS:
         raise ValueError(digest)
     version, begins = body["version"], body["begins"]
     if type(version) is not int or type(begins) is not int or not 0 <= begins <= version:
         raise ValueError(version)
-    return Mark(version, digest, begins)
+    return LogMark(version, digest, begins)
 
 
-def problems_since(head: Head, cut: Cut) -> Sequence[str]:
+def check_continues_head(head: LakeHead, cut: LakeCut) -> Sequence[str]:
     """Return one sentence for each table that does not continue what it was."""
     problems = []
     for name, mark in sorted(head.tables.items()):
@@ -105,7 +105,7 @@ def problems_since(head: Head, cut: Cut) -> Sequence[str]:
     return problems
 
 
-def _hash(seen: Seen, version: int, begins: int = 0) -> str:
+def _hash(seen: TableCut, version: int, begins: int = 0) -> str:
     whole = b""
     for commit in seen.commits:
         if begins <= commit.version <= version:

@@ -13,14 +13,14 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from lake.log import DamagedLogError
+from lake.delta_log import DamagedLogError
 from schemas.errors import FatalError
 
-METADATA_KEY = "goldpan"
+LEDGER_KEY = "goldpan"
 LEDGER_VERSION = 1
 
 
-class Source(NamedTuple):
+class SourcePartition(NamedTuple):
     """A partition of a topic, which is what a position belongs to."""
 
     topic: str
@@ -47,7 +47,7 @@ class Incarnation:
         return int.from_bytes(digest, "big") >> 1
 
 
-def position_app(source: Source) -> str:
+def position_app(source: SourcePartition) -> str:
     """Return the application id under which a table keeps the position of a source partition."""
     return f"{source.topic}/{source.partition}"
 
@@ -57,7 +57,7 @@ def token_app(app: str) -> str:
     return f"{app}#by"
 
 
-def claim_app(source: Source) -> str:
+def claim_app(source: SourcePartition) -> str:
     """Return the application id of the last claim on a source partition.
 
     A worker that must add to quarantine below quarantine's own position claims the partition
@@ -66,7 +66,7 @@ def claim_app(source: Source) -> str:
     return f"{source.topic}/{source.partition}#claim"
 
 
-def late_app(source: Source) -> str:
+def late_app(source: SourcePartition) -> str:
     """Return the application id of the mark that moves where quarantine's position is ahead.
 
     A worker died between the commit to quarantine and the commit to the primary table; the next
@@ -79,7 +79,7 @@ def late_app(source: Source) -> str:
     return f"{source.topic}/{source.partition}#late"
 
 
-def epoch_app(source: Source) -> str:
+def epoch_app(source: SourcePartition) -> str:
     """Return the application id of the leader epoch of the last record below the position.
 
     In the primary table. A broker that is asked for an offset with the epoch of the record before
@@ -88,7 +88,7 @@ def epoch_app(source: Source) -> str:
     return f"{source.topic}/{source.partition}#epoch"
 
 
-def epoch_at_app(source: Source) -> str:
+def epoch_at_app(source: SourcePartition) -> str:
     """Return the application id of the position that `epoch_app` is of.
 
     Where it is another one than the position, the epoch says nothing: a version that keeps none
@@ -105,7 +105,7 @@ def incarnation_app(topic: str) -> str:
     return f"{topic}#incarnation"
 
 
-def seen_app(source: Source) -> str:
+def event_time_app(source: SourcePartition) -> str:
     """Return the application id of how far event time has come in a partition of traces.
 
     In the table of labels, in microseconds since 1970: whoever takes the partition over reads the
@@ -114,7 +114,7 @@ def seen_app(source: Source) -> str:
     return f"{source.topic}/{source.partition}#seen"
 
 
-def produced_app(source: Source) -> str:
+def produced_app(source: SourcePartition) -> str:
     """Return the application id of the offset below which label events are produced for certain.
 
     In the table of labels: the events of later offsets, up to the position, may not have been.
@@ -184,9 +184,9 @@ class SourceRange:
     epoch: int | None = None
 
     @property
-    def source(self) -> Source:
+    def source(self) -> SourcePartition:
         """Return the partition that this range belongs to."""
-        return Source(self.topic, self.partition)
+        return SourcePartition(self.topic, self.partition)
 
     def broken_laws(self) -> list[str]:
         """Return one sentence for each law that this range breaks; none if it is sound."""
@@ -206,7 +206,7 @@ class SourceRange:
         return broken
 
 
-def left_quarantine(kind: EntryKind, item: SourceRange) -> int:
+def rows_from_quarantine(kind: EntryKind, item: SourceRange) -> int:
     """Return how many records a commit took from quarantine to their table, on balance.
 
     Both tables say the same of it. A replay moves records both ways: ``stored`` counts those that
@@ -217,30 +217,30 @@ def left_quarantine(kind: EntryKind, item: SourceRange) -> int:
     return item.stored - item.quarantined if kind is EntryKind.REPLAY else 0
 
 
-def expired(kind: EntryKind, item: SourceRange) -> int:
+def rows_expired(kind: EntryKind, item: SourceRange) -> int:
     """Return how many rows of a partition a commit took out of its table because of their age."""
     return item.stored if kind is EntryKind.RETENTION else 0
 
 
-def erased(kind: EntryKind, item: SourceRange) -> int:
+def rows_erased(kind: EntryKind, item: SourceRange) -> int:
     """Return how many rows of a partition a commit took out of its table to erase a person."""
     return item.stored if kind is EntryKind.ERASE else 0
 
 
-def relabelled(kind: EntryKind, item: SourceRange) -> int:
+def rows_relabelled(kind: EntryKind, item: SourceRange) -> int:
     """Return how many label events of a partition a commit put new decisions in the place of."""
     return sum(item.dropped.values()) if kind is EntryKind.RELABEL else 0
 
 
-def brought(kind: EntryKind, item: SourceRange) -> int:
+def rows_added(kind: EntryKind, item: SourceRange) -> int:
     """Return how many rows of a partition a commit brought to its table, on balance."""
     if kind in {EntryKind.RETENTION, EntryKind.ERASE}:
         return -item.stored
-    return item.stored - relabelled(kind, item)
+    return item.stored - rows_relabelled(kind, item)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """The ledger entry of one commit. ``incarnations`` is by topic."""
 
     kind: EntryKind
@@ -257,7 +257,7 @@ class Entry:
                 topic: [i.cluster_id, i.topic_id] for topic, i in self.incarnations.items()
             },
         }
-        return {METADATA_KEY: json.dumps(body, separators=(",", ":"))}
+        return {LEDGER_KEY: json.dumps(body, separators=(",", ":"))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +265,7 @@ class LoggedEntry:
     """An entry as read back, with the table version that holds it."""
 
     table_version: int
-    entry: Entry
+    entry: LedgerEntry
 
 
 def _range_to_json(item: SourceRange) -> dict[str, Any]:
@@ -293,7 +293,7 @@ def _range_from_json(body: Mapping[str, Any]) -> SourceRange:
     )
 
 
-def parse_entry(text: str, *, where: str) -> Entry:
+def parse_ledger_entry(text: str, *, where: str) -> LedgerEntry:
     """Read an entry from commit metadata.
 
     Raises FatalError, naming ``where``, if the entry was written by a newer version or is damaged.
@@ -305,7 +305,7 @@ def parse_entry(text: str, *, where: str) -> Entry:
                 f"{where}: the ledger entry has version {body['v']}, this program reads "
                 f"{LEDGER_VERSION}: use the version of goldpan that wrote it, or a newer one"
             )
-        return Entry(
+        return LedgerEntry(
             kind=EntryKind(body["kind"]),
             ranges=[_range_from_json(r) for r in body["ranges"]],
             incarnations={t: Incarnation(*pair) for t, pair in body["incarnations"].items()},
@@ -325,9 +325,11 @@ def read_ledger(history: Iterable[Mapping[str, Any]], *, table: str) -> list[Log
     entries = [
         LoggedEntry(
             commit["version"],
-            parse_entry(commit[METADATA_KEY], where=f"table {table}, version {commit['version']}"),
+            parse_ledger_entry(
+                commit[LEDGER_KEY], where=f"table {table}, version {commit['version']}"
+            ),
         )
         for commit in history
-        if METADATA_KEY in commit
+        if LEDGER_KEY in commit
     ]
     return sorted(entries, key=lambda logged: logged.table_version)

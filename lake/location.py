@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from lake.bucket import S3Store
 from lake.objects import FolderStore, ObjectStore
+from lake.s3_store import S3Store
 from schemas.errors import UsageError
 
 _S3_OPTIONS = {
@@ -24,7 +24,7 @@ _TWO_READINGS_ON_S3 = re.compile(_TWO_READINGS.pattern + r"|:|//|(?:^|/)\.{1,2}(
 
 
 @dataclass(frozen=True, slots=True)
-class Location:
+class LakeLocation:
     """The root of a lake: a folder, or a prefix in a bucket."""
 
     uri: str

@@ -1,4 +1,4 @@
-"""Where files are put: a folder, or an S3 bucket (`lake.bucket`), behind a handful of verbs.
+"""Where files are put: a folder, or an S3 bucket (`lake.s3_store`), behind a handful of verbs.
 
 A put is atomic (a reader sees the whole file or none) and may be repeated: a path is only ever
 written with one content, since the names of files hold a hash of what is in them. A path that two
@@ -18,7 +18,7 @@ from typing import Protocol
 from schemas.errors import FatalError, RetryableError
 
 _BESIDE = ".writing-"
-STAMP = b"written to read the store's clock\n"
+STAMP_CONTENT = b"written to read the store's clock\n"
 
 
 class ObjectStore(Protocol):
@@ -61,13 +61,13 @@ class ObjectStore(Protocol):
     def purge(self, path: str) -> None:
         """Remove a file with all its older versions, where a bucket keeps those."""
 
-    def hidden(self, prefix: str) -> Iterator["Hidden"]:
+    def hidden(self, prefix: str) -> Iterator["HiddenVersion"]:
         """Yield the older versions under ``prefix`` that a bucket keeps, deleted files included."""
 
-    def get_hidden(self, hidden: "Hidden") -> bytes:
+    def get_hidden(self, hidden: "HiddenVersion") -> bytes:
         """Return the content of an older version."""
 
-    def remove_hidden(self, hidden: "Hidden") -> None:
+    def remove_hidden(self, hidden: "HiddenVersion") -> None:
         """Remove an older version; it is no error if there is none."""
 
     def drop_unfinished(self, prefix: str) -> int:
@@ -82,7 +82,7 @@ class ObjectStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Hidden:
+class HiddenVersion:
     """An older version of a file. ``bytes`` is its size; a note of a deletion has none."""
 
     path: str
@@ -174,7 +174,7 @@ class FolderStore:
 
     def stamp(self, path: str) -> int:
         """Write a file, and read the time that the file system gave it."""
-        self.put(path, STAMP)
+        self.put(path, STAMP_CONTENT)
         try:
             return (self._root / path).stat().st_mtime_ns // 1000
         except OSError as error:
@@ -207,16 +207,16 @@ class FolderStore:
         """Remove: a folder keeps no versions."""
         self.remove(path)
 
-    def hidden(self, prefix: str) -> Iterator[Hidden]:
+    def hidden(self, prefix: str) -> Iterator[HiddenVersion]:
         """Yield nothing: a folder keeps no versions."""
         del prefix
         return iter(())
 
-    def get_hidden(self, hidden: Hidden) -> bytes:
+    def get_hidden(self, hidden: HiddenVersion) -> bytes:
         """Raise ValueError: a folder keeps no versions."""
         raise ValueError(f"{hidden.path}: a folder keeps no versions")
 
-    def remove_hidden(self, hidden: Hidden) -> None:
+    def remove_hidden(self, hidden: HiddenVersion) -> None:
         """Do nothing: a folder keeps no versions."""
 
     def drop_unfinished(self, prefix: str) -> int:

@@ -47,7 +47,7 @@ class DataFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class TableLayout:
     """How a table's columns are encoded.
 
     ``dictionary`` names columns with few values, ``statistics`` those worth pruning by: for the
@@ -60,14 +60,17 @@ class Layout:
     compression_level: int = 1
 
 
-def coverage(ranges: Sequence[SourceRange]) -> str:
+def coverage_name(ranges: Sequence[SourceRange]) -> str:
     """Return a short name for a set of ranges, the same for the same ranges in any order."""
     body = "\n".join(sorted(f"{r.topic}/{r.partition}/{r.start}/{r.end}" for r in ranges))
     return blake2b(body.encode(), digest_size=8).hexdigest()
 
 
-def encode(
-    batches: Sequence[Redacted[pa.RecordBatch]], *, ranges: Sequence[SourceRange], layout: Layout
+def encode_files(
+    batches: Sequence[Redacted[pa.RecordBatch]],
+    *,
+    ranges: Sequence[SourceRange],
+    layout: TableLayout,
 ) -> list[DataFile]:
     """Encode batches that share one schema into one file a day, days in order.
 
@@ -77,7 +80,7 @@ def encode(
         return []
     table = pa.Table.from_batches([sealed.value for sealed in batches])
     days = sorted(pc.unique(table[PARTITION_COLUMN]).to_pylist())
-    name = coverage(ranges)
+    name = coverage_name(ranges)
     files = []
     for day in days:
         rows = table
@@ -88,7 +91,7 @@ def encode(
     return files
 
 
-def encode_day(rows: pa.Table, day: date, name: str, layout: Layout) -> DataFile:
+def encode_day(rows: pa.Table, day: date, name: str, layout: TableLayout) -> DataFile:
     """Encode rows of one day, without the column of the day, into a file ``<name>-<content>``."""
     sink = pa.BufferOutputStream()
     groups = max(1, rows.nbytes // ROW_GROUP_BYTES)

@@ -9,14 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.commit import Guard, Move
-from lake.ledger import Entry, EntryKind, Source, SourceRange, adopted_app
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, adopted_app
+from lake.live_files import LiveFile, StoredRows, list_live_files, read_file_rows, rewrite_rows
 from lake.retry import Retry
-from lake.rewrite import ReplacedError, Replacement, replace
-from lake.stored import LiveFile, StoredRows, live_files, read_rows, write_again
+from lake.rewrite import FileReplacedError, FileReplacement, replace_files
 from lake.tables import FILE_COLUMN, Table
 from schemas.errors import RetryableError
 
-COLUMNS = (
+QUARANTINE_COLUMNS = (
     "_topic",
     "_partition",
     "_offset",
@@ -35,7 +35,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class QuarantineFilter:
     """Which records are meant; None means any."""
 
     topic: str | None = None
@@ -60,15 +60,15 @@ class Filter:
         return {column: value for column, value in wanted.items() if value is not None}
 
 
-def rows(table: Table, which: Filter, *, payload: bool = False) -> pa.Table:
+def read_quarantined(table: Table, which: QuarantineFilter, *, payload: bool = False) -> pa.Table:
     """Return the records that match, in order of topic, partition and offset."""
     table.refresh()
-    columns = [*COLUMNS, "sealed_payload"] if payload else list(COLUMNS)
+    columns = [*QUARANTINE_COLUMNS, "sealed_payload"] if payload else list(QUARANTINE_COLUMNS)
     found = table.read(columns, which.numbers, texts=which.texts)
     return found.sort_by([(name, "ascending") for name in ("_topic", "_partition", "_offset")])
 
 
-def summary(found: pa.Table) -> list[Mapping[str, Any]]:
+def summarize_quarantined(found: pa.Table) -> list[Mapping[str, Any]]:
     """Return how many records there are by topic, reason and field, the most frequent first."""
     if not len(found):
         return []
@@ -78,12 +78,12 @@ def summary(found: pa.Table) -> list[Mapping[str, Any]]:
     return sorted(groups.to_pylist(), key=lambda group: -group["count_all"])
 
 
-def generation_app(topic: str) -> str:
+def redrive_app(topic: str) -> str:
     """Return the application id that counts the re-drives of a topic, in both of its tables."""
     return f"{topic}#redrive"
 
 
-def counts(coordinates: Iterable[Source]) -> list[SourceRange]:
+def moved_ranges(coordinates: Iterable[SourcePartition]) -> list[SourceRange]:
     """Return ledger ranges that say only how many records of each partition moved."""
     found = Counter(coordinates)
     return [
@@ -91,7 +91,7 @@ def counts(coordinates: Iterable[Source]) -> list[SourceRange]:
     ]
 
 
-def take_out(  # noqa: PLR0913 - what, and the four things that every commit needs
+def remove_quarantined(  # noqa: PLR0913 - what, and the four things that every commit needs
     table: Table,
     topic: str,
     coordinates: Sequence[tuple[int, int]],
@@ -112,7 +112,7 @@ def take_out(  # noqa: PLR0913 - what, and the four things that every commit nee
     entry and a generation number. Raises FencedError if another re-drive takes records out at the
     same time; if another program replaces one of the files meanwhile, it looks again.
     """
-    app = generation_app(topic)
+    app = redrive_app(topic)
     table.refresh()
     before = (table.number(app) or 0) if generation is None else generation
 
@@ -126,22 +126,22 @@ def take_out(  # noqa: PLR0913 - what, and the four things that every commit nee
         old = [file for file, _ in touched]
         taken = [source for _, sources in touched for source in sources]
         new = [
-            write_again(table, left, instead_of=[file], retry=retry)
+            rewrite_rows(table, left, instead_of=[file], retry=retry)
             for file in old
             for left in [_left(table, file, topic, adopted, coordinates)]
             if len(left)
         ]
-        wanted = Replacement(
+        wanted = FileReplacement(
             old=old,
             new=new,
-            entry=Entry(kind, counts(taken)),
+            entry=LedgerEntry(kind, moved_ranges(taken)),
             token=token,
             moves=[Move(app, before or None, before + 1)],
             guards=[life],
         )
         try:
-            replace(table, wanted, retry=retry, now_ms=now_ms)
-        except ReplacedError as error:
+            replace_files(table, wanted, retry=retry, now_ms=now_ms)
+        except FileReplacedError as error:
             raise RetryableError(str(error)) from error
         return len(taken)
 
@@ -155,17 +155,17 @@ def ingested_since(micros: int) -> pc.Expression:
 
 def _touched(
     table: Table, topic: str, adopted: int, coordinates: Sequence[tuple[int, int]]
-) -> list[tuple[LiveFile, list[Source]]]:
+) -> list[tuple[LiveFile, list[SourcePartition]]]:
     """Return the files that hold some of these records, each with the partitions of those."""
     found = table.read(
         ["_partition", "_offset", FILE_COLUMN], ingested_since(adopted), texts={"_topic": topic}
     )
     wanted = set(coordinates)
-    by_path: dict[str, list[Source]] = defaultdict(list)
+    by_path: dict[str, list[SourcePartition]] = defaultdict(list)
     for partition, offset, path in zip(*(c.to_pylist() for c in found.columns), strict=True):
         if (partition, offset) in wanted:
-            by_path[path].append(Source(topic, partition))
-    return [(file, by_path[file.path]) for file in live_files(table) if file.path in by_path]
+            by_path[path].append(SourcePartition(topic, partition))
+    return [(file, by_path[file.path]) for file in list_live_files(table) if file.path in by_path]
 
 
 def _left(
@@ -176,7 +176,7 @@ def _left(
     coordinates: Sequence[tuple[int, int]],
 ) -> StoredRows:
     """Return the rows of a file that stay."""
-    stored, wanted = read_rows(table, file), set(coordinates)
+    stored, wanted = read_file_rows(table, file), set(coordinates)
     rows = stored.rows
     since = pa.scalar(adopted, pa.timestamp("us", "UTC"))
     meant = pc.and_(pc.equal(rows["_topic"], topic), pc.greater_equal(rows["_ingested_at"], since))

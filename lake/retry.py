@@ -63,6 +63,6 @@ class Retry:
                 return result
 
 
-def ask(retry: Retry | None, what: str, step: Callable[[], ResultT]) -> ResultT:
+def call_with_retry(retry: Retry | None, what: str, step: Callable[[], ResultT]) -> ResultT:
     """Call a step as often as ``retry`` has it called; once, if there is none."""
     return step() if retry is None else retry.call(what, step)

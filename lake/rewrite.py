@@ -30,27 +30,27 @@ from types import MappingProxyType
 
 from deltalake.transaction import RemoveAction
 
-from lake.commit import Condition, Move, Watch, commit, compare, send
-from lake.fit import refuse_unknown, unknown
-from lake.ledger import Entry
-from lake.log import actions
+from lake.commit import CommitWatch, Condition, Move, commit, require_conditions, send_commit
+from lake.delta_log import read_actions
+from lake.ledger import LedgerEntry
+from lake.live_files import LiveFile, UploadedFile
 from lake.parquet import partition_values
 from lake.retry import Retry
-from lake.stored import LiveFile, NewFile
+from lake.schema_check import refuse_unknown_columns, unknown_columns
 from lake.tables import Table
 from schemas.arrow import TABLES
 from schemas.errors import FatalError, FencedError
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-TOKEN_KEY = "goldpan.rewrite"  # noqa: S105 - the name of an entry in a commit's metadata
+REWRITE_TOKEN_KEY = "goldpan.rewrite"  # noqa: S105 - the name of an entry in a commit's metadata
 
 
-class ReplacedError(FencedError):
+class FileReplacedError(FencedError):
     """A file that was to be replaced is not in the table any more: look again and begin anew."""
 
 
 @dataclass(frozen=True, slots=True)
-class Replacement:
+class FileReplacement:
     """What goes, what comes, and what the commit says of it.
 
     ``token`` is a random number in [0, 2**63). ``same_rows`` promises that the new files hold the
@@ -59,8 +59,8 @@ class Replacement:
     """
 
     old: Sequence[LiveFile]
-    new: Sequence[NewFile]
-    entry: Entry
+    new: Sequence[UploadedFile]
+    entry: LedgerEntry
     token: int
     same_rows: bool = False
     moves: Sequence[Move] = ()
@@ -75,13 +75,13 @@ class Replacement:
             raise ValueError(f"the same rows were promised, but {before} go and {after} come")
 
 
-def replace(
+def replace_files(
     table: Table,
-    wanted: Replacement,
+    wanted: FileReplacement,
     *,
     retry: Retry,
     now_ms: Callable[[], int],
-    watch: Watch | None = None,
+    watch: CommitWatch | None = None,
 ) -> None:
     """Put the new files in the place of the old ones, exactly once.
 
@@ -91,29 +91,31 @@ def replace(
     lake did not answer within the time that ``retry`` allows: the table must then be looked at
     again, since the commit may have landed.
     """
-    _Attempts(table, wanted, now_ms, watch or Watch()).run(retry)
+    _Attempts(table, wanted, now_ms, watch or CommitWatch()).run(retry)
 
 
-def exchange(  # noqa: PLR0913 - each argument is one part of a commit
+def replace_or_add_files(  # noqa: PLR0913 - each argument is one part of a commit
     table: Table,
     old: Sequence[LiveFile],
-    new: Sequence[NewFile],
+    new: Sequence[UploadedFile],
     *,
     moves: Sequence[Move],
     guards: Sequence[Condition],
-    entry: Entry,
+    entry: LedgerEntry,
     token: int,
     retry: Retry,
     now_ms: Callable[[], int],
     metadata: Mapping[str, str] = _NOTHING,
 ) -> None:
-    """Put new files in the place of old ones as `replace` does, or add them where none go.
+    """Put new files in the place of old ones as `replace_files` does, or add them where none go.
 
-    ``moves`` must not be empty. Errors as `replace` and `lake.commit.commit`.
+    ``moves`` must not be empty. Errors as `replace_files` and `lake.commit.commit`.
     """
     if old:
-        wanted = Replacement(old, new, entry, token, moves=moves, guards=guards, metadata=metadata)
-        replace(table, wanted, retry=retry, now_ms=now_ms)
+        wanted = FileReplacement(
+            old, new, entry, token, moves=moves, guards=guards, metadata=metadata
+        )
+        replace_files(table, wanted, retry=retry, now_ms=now_ms)
         return
     commit(
         table.handle,
@@ -124,7 +126,7 @@ def exchange(  # noqa: PLR0913 - each argument is one part of a commit
         token=token,
         entry=entry,
         retry=retry,
-        watch=Watch(),
+        watch=CommitWatch(),
         now_ms=now_ms,
         metadata=metadata,
     )
@@ -132,19 +134,19 @@ def exchange(  # noqa: PLR0913 - each argument is one part of a commit
 
 @dataclass(slots=True)
 class _Attempts:
-    """One call of `replace`: remembers the first version that its commit may have."""
+    """One call of `replace_files`: remembers the first version that its commit may have."""
 
     table: Table
-    wanted: Replacement
+    wanted: FileReplacement
     now_ms: Callable[[], int]
-    watch: Watch
+    watch: CommitWatch
     sent_after: int | None = None
 
     def run(self, retry: Retry) -> None:
         _refuse_deletion_vectors(self.table)
         try:
             retry.call(f"replacing files of table {self.table.name}", self.attempt)
-        except ReplacedError:
+        except FileReplacedError:
             self._discard(retry)
             raise
 
@@ -153,11 +155,13 @@ class _Attempts:
         if self.sent_after is not None and self._landed(self.sent_after):
             self.watch.settled(self.table.name)
             return
-        refuse_unknown(self.table.name, unknown(self.table.handle, TABLES[self.table.name].arrow))
+        refuse_unknown_columns(
+            self.table.name, unknown_columns(self.table.handle, TABLES[self.table.name].arrow)
+        )
         self._compare()
         if self.sent_after is None:
             self.sent_after = self.table.handle.version()
-        send(
+        send_commit(
             self.table.handle,
             self.table.name,
             [*_removals(self.wanted, self.now_ms())],
@@ -170,7 +174,7 @@ class _Attempts:
             now_ms=self.now_ms(),
             data_change=not self.wanted.same_rows,
             conflict_retries=0,
-            metadata={**self.wanted.metadata, TOKEN_KEY: str(self.wanted.token)},
+            metadata={**self.wanted.metadata, REWRITE_TOKEN_KEY: str(self.wanted.token)},
         )
 
     def _discard(self, retry: Retry) -> None:
@@ -189,28 +193,30 @@ class _Attempts:
         there = set(self.table.active_files()["path"].to_pylist())
         gone = [file.path for file in self.wanted.old if file.path not in there]
         if gone:
-            raise ReplacedError(
+            raise FileReplacedError(
                 f"table {self.table.name}: {len(gone)} of {len(self.wanted.old)} files were "
                 f"replaced by another meanwhile, such as {gone[0]}"
             )
-        compare(self.table.handle, self.table.name, [*self.wanted.moves, *self.wanted.guards])
+        require_conditions(
+            self.table.handle, self.table.name, [*self.wanted.moves, *self.wanted.guards]
+        )
 
     def _landed(self, before: int) -> bool:
         """Look for the token in the commits since the one that this call began from."""
         for version in range(before + 1, self.table.handle.version() + 1):
-            said = actions(self.table.files, version, "commitInfo")
+            said = read_actions(self.table.files, version, "commitInfo")
             if said is None:
                 raise FatalError(
                     f"table {self.table.name}: the log lacks version {version}, so it cannot be "
                     "told whether files were replaced. Keep logs for longer "
                     "(delta.logRetentionDuration), and run the command again"
                 )
-            if any(info.get(TOKEN_KEY) == str(self.wanted.token) for info in said):
+            if any(info.get(REWRITE_TOKEN_KEY) == str(self.wanted.token) for info in said):
                 return True
         return False
 
 
-def _removals(wanted: Replacement, now_ms: int) -> list[RemoveAction]:
+def _removals(wanted: FileReplacement, now_ms: int) -> list[RemoveAction]:
     return [
         RemoveAction(
             path=file.path,

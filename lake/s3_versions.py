@@ -21,7 +21,7 @@ class KeyVersion:
     marker: bool
 
 
-def versions(client: Any, bucket: str, prefix: str) -> Iterator[KeyVersion]:
+def list_versions(client: Any, bucket: str, prefix: str) -> Iterator[KeyVersion]:
     """Yield all versions of the keys that begin with ``prefix``; raises what boto3 raises."""
     pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
     for page in pages:
@@ -31,13 +31,13 @@ def versions(client: Any, bucket: str, prefix: str) -> Iterator[KeyVersion]:
                 yield KeyVersion(item["Key"], item["VersionId"], size, latest, marker)
 
 
-def purge(client: Any, bucket: str, key: str) -> None:
-    """Delete a key with all its versions, so that none of its bytes is left; as `versions`.
+def purge_key(client: Any, bucket: str, key: str) -> None:
+    """Delete a key with all its versions, so that none of its bytes is left; as `list_versions`.
 
     The key itself goes first: on a bucket that keeps versions that makes one more, which goes too.
     """
     client.delete_object(Bucket=bucket, Key=key)
-    for found in list(versions(client, bucket, key)):
+    for found in list(list_versions(client, bucket, key)):
         if found.key == key:
             client.delete_object(Bucket=bucket, Key=key, VersionId=found.version)
 

@@ -14,9 +14,9 @@ import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from lake.causes import cause
-from lake.datasets import dataset_of
-from lake.log import actions
+from lake.causes import describe_cause
+from lake.datasets import open_dataset
+from lake.delta_log import read_actions
 from lake.parquet import PARTITION_COLUMN
 from lake.tables import Lake
 from schemas.arrow import TABLES
@@ -24,7 +24,7 @@ from schemas.errors import RetryableError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class TableSnapshot:
     """A table at ``version``. ``changed`` is the version that last changed a row, up to that one.
 
     ``as_of`` is when the version ``changed`` was committed, None if the log does not tell any more.
@@ -53,12 +53,12 @@ class Snapshot:
             chosen = [(PARTITION_COLUMN, ">=", first), (PARTITION_COLUMN, "<=", last)]
         with _errors(f"opening table {self.name}"):
             # The schema is given since delta-rs leaves text as views in files it has rewritten.
-            return dataset_of(
+            return open_dataset(
                 self.handle, file_pruning_predicate=chosen, schema=TABLES[self.name].arrow
             )
 
 
-def snapshot(lake: Lake, name: str, version: int | None = None) -> Snapshot:
+def open_snapshot(lake: Lake, name: str, version: int | None = None) -> TableSnapshot:
     """Return a table at a version, the newest if None.
 
     Raises UsageError if there is no such version (any more), otherwise as `Lake.table`.
@@ -81,16 +81,16 @@ def snapshot(lake: Lake, name: str, version: int | None = None) -> Snapshot:
     changed = version
     while changed > 0 and not _changes(table.files, changed):
         changed -= 1
-    told = actions(table.files, changed, "commitInfo") or []
+    told = read_actions(table.files, changed, "commitInfo") or []
     stamp = next((info["timestamp"] for info in told if "timestamp" in info), None)
     as_of = None if stamp is None else datetime.fromtimestamp(stamp / 1000, UTC)
-    return Snapshot(name, version, changed, as_of, handle)
+    return TableSnapshot(name, version, changed, as_of, handle)
 
 
 def _changes(files: Any, version: int) -> bool:
     """Tell whether a commit adds or removes rows; one that is tidied away counts as if it did."""
     for kind in ("add", "remove"):
-        found: Sequence[Mapping[str, Any]] | None = actions(files, version, kind)
+        found: Sequence[Mapping[str, Any]] | None = read_actions(files, version, kind)
         if found is None or any(action.get("dataChange", True) for action in found):
             return True
     return False
@@ -101,4 +101,4 @@ def _errors(what: str) -> Any:
     try:
         yield
     except (DeltaError, OSError) as error:
-        raise RetryableError(f"{what}: no good answer ({cause(error)})") from error
+        raise RetryableError(f"{what}: no good answer ({describe_cause(error)})") from error

@@ -12,23 +12,29 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from lake.causes import cause
-from lake.commit import number, positions, refresh
-from lake.conditions import check_conditions
+from lake.causes import describe_cause
+from lake.commit import read_positions, read_txn_version, refresh_handle
+from lake.conditional_put_probe import probe_conditional_put
 from lake.config import LakeSettings
-from lake.copies import refuse_older
-from lake.datasets import dataset_of
-from lake.fit import check_schema
+from lake.datasets import open_dataset
+from lake.erasure_copies import refuse_outdated_lake
 from lake.handle import TableHandle
-from lake.ledger import METADATA_KEY, LoggedEntry, Source, incarnation_app, read_ledger
-from lake.location import Location
+from lake.ledger import (
+    LEDGER_KEY,
+    LoggedEntry,
+    SourcePartition,
+    incarnation_app,
+    read_ledger,
+)
+from lake.location import LakeLocation
 from lake.objects import ObjectStore
-from lake.parquet import PARTITION_COLUMN, Layout
+from lake.parquet import PARTITION_COLUMN, TableLayout
+from lake.schema_check import check_schema
 from schemas.arrow import TABLES, TableSchema
 from schemas.errors import FatalError, RetryableError
 
-LAYOUTS: Mapping[str, Layout] = {
-    "traces": Layout(
+TABLE_LAYOUTS: Mapping[str, TableLayout] = {
+    "traces": TableLayout(
         dictionary=(
             "app",
             "environment",
@@ -52,11 +58,11 @@ LAYOUTS: Mapping[str, Layout] = {
         ),
         statistics=("trace_id", "app", "started_at", "_partition", "_offset", "_ingested_at"),
     ),
-    "feedback": Layout(
+    "feedback": TableLayout(
         dictionary=("kind", "actor", "_topic", "_partition", "_ingested_at", "_schema", "_policy"),
         statistics=("trace_id", "occurred_at", "_partition", "_offset", "_ingested_at"),
     ),
-    "labels": Layout(
+    "labels": TableLayout(
         dictionary=(
             "label",
             "evidence.list.element.kind",
@@ -71,11 +77,11 @@ LAYOUTS: Mapping[str, Layout] = {
         ),
         statistics=("trace_id", "decided_at", "_partition", "_offset", "_ingested_at"),
     ),
-    "quarantine": Layout(
+    "quarantine": TableLayout(
         dictionary=("reason", "field", "detail", "_topic", "_partition", "_ingested_at", "_policy"),
         statistics=("reason", "_partition", "_offset", "_ingested_at"),
     ),
-    "redactions": Layout(
+    "redactions": TableLayout(
         dictionary=(
             "counts.list.element.type",
             "counts.list.element.operator",
@@ -89,7 +95,7 @@ LAYOUTS: Mapping[str, Layout] = {
         ),
         statistics=("_partition", "_offset", "_ingested_at"),
     ),
-    "reviews": Layout(
+    "reviews": TableLayout(
         dictionary=("step", "reviewer", "verdict", "_topic", "_partition", "_schema", "_policy"),
         statistics=("trace_id", "occurred_at", "_partition", "_offset", "_ingested_at"),
     ),
@@ -133,19 +139,19 @@ class Table:
         self.name = schema.name
         self.handle = handle
         self.files = files
-        self.layout = LAYOUTS[schema.name]
+        self.layout = TABLE_LAYOUTS[schema.name]
 
     def refresh(self) -> None:
         """Bring the handle to the newest version; RetryableError if the lake does not answer."""
-        refresh(self.handle, self.name)
+        refresh_handle(self.handle, self.name)
 
-    def positions(self, sources: Sequence[Source]) -> Mapping[Source, int | None]:
+    def positions(self, sources: Sequence[SourcePartition]) -> Mapping[SourcePartition, int | None]:
         """Return the positions as of the last refresh; None where a source has none."""
-        return positions(self.handle, self.name, sources)
+        return read_positions(self.handle, self.name, sources)
 
     def number(self, app: str) -> int | None:
         """Return the number kept under an application id, as of the last refresh."""
-        return number(self.handle, self.name, app)
+        return read_txn_version(self.handle, self.name, app)
 
     def incarnation_version(self, topic: str) -> int | None:
         """Return the number of the topic's incarnation that the positions belong to."""
@@ -197,7 +203,7 @@ class Table:
         before it has read them.
         """
         with _lake_errors(f"reading table {self.name}"):
-            dataset = dataset_of(self.handle)
+            dataset = open_dataset(self.handle)
             found = dataset.to_table(columns=[*{*columns, *texts}], filter=where)
             for column, text in texts.items():
                 found = found.filter(pc.equal(found[column], text))
@@ -219,7 +225,7 @@ class Table:
         what = f"reading table {self.name}"
         with _lake_errors(what):
             # With the schema given, files that delta-rs has rewritten give plain text too.
-            dataset = dataset_of(self.handle, schema=TABLES[self.name].arrow)
+            dataset = open_dataset(self.handle, schema=TABLES[self.name].arrow)
         scan = {"batch_size": rows, "batch_readahead": ahead, "fragment_readahead": ahead // 2 or 1}
         return _told(what, dataset, columns=list(columns), filter=where, **scan)
 
@@ -250,12 +256,12 @@ class Lake:
     """All tables under one root."""
 
     def __init__(self, settings: LakeSettings) -> None:
-        self.location = Location(settings.uri, settings.s3_endpoint_url)
+        self.location = LakeLocation(settings.uri, settings.s3_endpoint_url)
         self._settings = settings
         self._opened: dict[str, Table] = {}
 
     def init(
-        self, names: Sequence[str] = tuple(LAYOUTS), *, lost: Collection[str] = ()
+        self, names: Sequence[str] = tuple(TABLE_LAYOUTS), *, lost: Collection[str] = ()
     ) -> list[str]:
         """Make the tables that are missing; return their names. Safe to run many times at once.
 
@@ -267,8 +273,10 @@ class Lake:
         of goldpan writes, or if the store writes over files.
         """
         self.location.check()
-        if self.location.on_s3 and set(names) == set(LAYOUTS):  # a staging area lies in a lake
-            check_conditions(self.location.files(""))
+        if self.location.on_s3 and set(names) == set(
+            TABLE_LAYOUTS
+        ):  # a staging area lies in a lake
+            probe_conditional_put(self.location.files(""))
         self._refuse_lost(names, lost)
         made = [name for name in names if self._make(TABLES[name])]
         for name in names:
@@ -279,10 +287,10 @@ class Lake:
         """Open a table, once.
 
         Raises FatalError if it does not exist or has another schema, or if the lake is older than
-        erasures that were made (`lake.copies`).
+        erasures that were made (`lake.erasure_copies`).
         """
         if not self._opened:
-            refuse_older(self._settings)
+            refuse_outdated_lake(self._settings)
         if name not in self._opened:
             schema = TABLES[name]
             handle = self.handle(name)
@@ -292,11 +300,11 @@ class Lake:
 
     def tables(self) -> list[Table]:
         """Open all tables."""
-        return [self.table(name) for name in LAYOUTS]
+        return [self.table(name) for name in TABLE_LAYOUTS]
 
     def made_ms(self) -> int:
         """Return when the lake was made: its first table, in milliseconds since 1970 (UTC)."""
-        handle = self.table(next(iter(LAYOUTS))).handle
+        handle = self.table(next(iter(TABLE_LAYOUTS))).handle
         return int(handle.metadata().created_time or 0)
 
     def handle(self, name: str) -> TableHandle:
@@ -337,7 +345,7 @@ class Lake:
         cut = [name for name in missing if self.has_files(name) and not self._is_there(name)]
         if cut:
             raise FatalError(
-                f"{without_log(cut[0])}. If there is none: `goldpan lake init --lost {cut[0]}`"
+                f"{missing_log_problem(cut[0])}. If there is none: `goldpan lake init --lost {cut[0]}`"
             )
 
     def has_files(self, name: str) -> bool:
@@ -359,7 +367,7 @@ class Lake:
             return False
         handle = self.handle(name)
         with _lake_errors(f"reading the history of table {name}"):
-            return any(METADATA_KEY in commit for commit in handle.history(_HISTORY))
+            return any(LEDGER_KEY in commit for commit in handle.history(_HISTORY))
 
     def _make(self, schema: TableSchema) -> bool:
         uri, options = self.location.table_uri(schema.name), self.location.table_options()
@@ -377,7 +385,9 @@ class Lake:
                     name=schema.name,
                     configuration={
                         **_CONFIGURATION,
-                        "delta.dataSkippingStatsColumns": ",".join(LAYOUTS[schema.name].statistics),
+                        "delta.dataSkippingStatsColumns": ",".join(
+                            TABLE_LAYOUTS[schema.name].statistics
+                        ),
                     },
                     storage_options=options,
                 )
@@ -389,7 +399,7 @@ class Lake:
             return True
 
 
-def without_log(name: str) -> str:
+def missing_log_problem(name: str) -> str:
     """Say that only the log of a table is gone, as after a copy that left hidden folders out."""
     return (
         f"table {name} has data files, but its log, the folder _delta_log, is gone: put it back "
@@ -412,4 +422,4 @@ def _lake_errors(what: str) -> Iterator[None]:
     except TableNotFoundError:
         raise
     except (DeltaError, OSError, pa.ArrowException) as error:
-        raise RetryableError(f"{what}: no good answer ({cause(error)})") from error
+        raise RetryableError(f"{what}: no good answer ({describe_cause(error)})") from error

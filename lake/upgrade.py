@@ -12,45 +12,47 @@ import pyarrow as pa
 from deltalake.exceptions import DeltaError
 from deltalake.schema import Schema
 
-from lake.causes import cause
-from lake.commit import NOTHING_AFTER, refresh
-from lake.fit import check_schema, lacking
+from lake.causes import describe_cause
+from lake.commit import NO_POST_COMMIT_HOOKS, refresh_handle
 from lake.handle import TableHandle
 from lake.retry import Retry
-from lake.tables import LAYOUTS, Lake
+from lake.schema_check import check_schema, missing_columns
+from lake.tables import TABLE_LAYOUTS, Lake
 from schemas.arrow import TABLES
 from schemas.errors import FatalError, RetryableError
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
+class AddedColumns:
     """The columns that a table lacked."""
 
     table: str
     columns: tuple[str, ...]
 
 
-def upgrade(lake: Lake, retry: Retry, *, dry_run: bool = False) -> list[Added]:
+def upgrade_lake(lake: Lake, retry: Retry, *, dry_run: bool = False) -> list[AddedColumns]:
     """Add the columns that tables lack, and return them; with ``dry_run`` only that.
 
     Safe beside workers of any version, if run twice at once, and if killed: run it again. Raises
     FatalError if a table differs in another way (nothing was changed then, of any table), or if the
     lake does not answer in time.
     """
-    found = [(name, lake.handle(name)) for name in LAYOUTS]
+    found = [(name, lake.handle(name)) for name in TABLE_LAYOUTS]
     missing = {name: _addable(name, handle) for name, handle in found}
     if not dry_run:
         for name, handle in found:
             if missing[name]:
                 _add(name, handle, retry)
     return [
-        Added(name, tuple(f.name for f in fields)) for name, fields in missing.items() if fields
+        AddedColumns(name, tuple(f.name for f in fields))
+        for name, fields in missing.items()
+        if fields
     ]
 
 
 def _addable(name: str, handle: TableHandle) -> list[pa.Field]:
     expected = TABLES[name].arrow
-    fields = lacking(handle, expected)
+    fields = missing_columns(handle, expected)
     needed = [field.name for field in fields if not field.nullable]
     if needed:
         raise FatalError(
@@ -64,7 +66,7 @@ def _addable(name: str, handle: TableHandle) -> list[pa.Field]:
 
 def _add(name: str, handle: TableHandle, retry: Retry) -> None:
     def attempt() -> None:
-        refresh(handle, name)
+        refresh_handle(handle, name)
         _send(name, handle, _addable(name, handle))
 
     retry.call(f"adding columns to table {name}", attempt)
@@ -77,7 +79,7 @@ def _send(name: str, handle: TableHandle, fields: Sequence[pa.Field]) -> None:
     try:
         handle.alter.add_columns(
             Schema.from_arrow(pa.schema(list(fields))).fields,
-            post_commithook_properties=NOTHING_AFTER,
+            post_commithook_properties=NO_POST_COMMIT_HOOKS,
         )
     except (DeltaError, OSError) as error:
-        raise RetryableError(f"table {name}: commit unknown ({cause(error)})") from error
+        raise RetryableError(f"table {name}: commit unknown ({describe_cause(error)})") from error

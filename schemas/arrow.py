@@ -10,15 +10,15 @@ from typing import Final
 
 import pyarrow as pa
 
-from schemas.contract import CONTRACTS, Contract, Field, FieldType
+from schemas.contract import CONTRACTS, Contract, ContractField, FieldType
 
-MICROS: Final = pa.timestamp("us", "UTC")
+TIMESTAMP_US: Final = pa.timestamp("us", "UTC")
 PRIMARY_TABLES: Final = ("traces", "feedback")
 """The tables that records go to if nothing is wrong with them, one for each topic."""
-QUARANTINE: Final = "quarantine"
-AUDIT: Final = "redactions"
-LABELS: Final = "labels"
-REVIEWS: Final = "reviews"
+QUARANTINE_TABLE: Final = "quarantine"
+AUDIT_TABLE: Final = "redactions"
+LABELS_TABLE: Final = "labels"
+REVIEWS_TABLE: Final = "reviews"
 EVENT_DATE: Final = "event_date"
 """The column that tables are partitioned by: the UTC day of the event time."""
 
@@ -27,7 +27,7 @@ PROVENANCE: Final = pa.schema(
         pa.field("_topic", pa.string(), nullable=False),
         pa.field("_partition", pa.int32(), nullable=False),
         pa.field("_offset", pa.int64(), nullable=False),
-        pa.field("_ingested_at", MICROS, nullable=False),
+        pa.field("_ingested_at", TIMESTAMP_US, nullable=False),
         pa.field("_schema", pa.string(), nullable=True),
         pa.field("_policy", pa.string(), nullable=False),
     ]
@@ -51,7 +51,7 @@ class TableSchema:
     partition_by: tuple[str, ...] = (EVENT_DATE,)
 
 
-def arrow_type(field: Field) -> pa.DataType:
+def arrow_type(field: ContractField) -> pa.DataType:
     """Return the type of the column that holds ``field``."""
     if field.type is FieldType.RECORDS:
         inner = pa.struct([arrow_field(child) for child in field.fields])
@@ -59,7 +59,7 @@ def arrow_type(field: Field) -> pa.DataType:
     return _PLAIN[field.type]
 
 
-def arrow_field(field: Field) -> pa.Field:
+def arrow_field(field: ContractField) -> pa.Field:
     """Return the column that holds ``field``."""
     return pa.field(field.name, arrow_type(field), nullable=field.nullable)
 
@@ -84,7 +84,7 @@ _PLAIN: Final[Mapping[FieldType, pa.DataType]] = {
     FieldType.LONG: pa.int64(),
     FieldType.DOUBLE: pa.float64(),
     FieldType.BYTES: pa.binary(),
-    FieldType.TIMESTAMP: MICROS,
+    FieldType.TIMESTAMP: TIMESTAMP_US,
     FieldType.ENUM: pa.string(),
     FieldType.MAP: pa.map_(pa.string(), pa.field("value", pa.string(), nullable=False)),
 }

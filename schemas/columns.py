@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 from msgspec.structs import astuple
 
-from schemas.arrow import MICROS, TABLES, arrow_field, arrow_type
-from schemas.contract import CONTRACTS, Field, FieldType
-from schemas.provenance import Decoded, RecordKind
+from schemas.arrow import TABLES, TIMESTAMP_US, arrow_field, arrow_type
+from schemas.contract import CONTRACTS, ContractField, FieldType
+from schemas.record_batches import DecodedBatch, RecordKind
 
-TABLE_OF: Final[Mapping[RecordKind, str]] = {
+TABLE_OF_KIND: Final[Mapping[RecordKind, str]] = {
     RecordKind.TRACE: "traces",
     RecordKind.FEEDBACK: "feedback",
 }
@@ -31,21 +31,21 @@ before the garbage collector would count them (it looks after 700)."""
 
 
 def record_batch(
-    kind: RecordKind, decoded: Decoded[Any], *, ingested_at: int, policy: str
+    kind: RecordKind, decoded: DecodedBatch[Any], *, ingested_at: int, policy: str
 ) -> pa.RecordBatch:
     """Return the rows of ``decoded`` with exactly the columns of their table.
 
     ``ingested_at`` is in microseconds since 1970 (UTC), ``policy`` the hash of the redaction
     policy. A column of text must stay under 2 GiB, which the worker's memory budget sees to.
     """
-    table = TABLES[TABLE_OF[kind]]
+    table = TABLES[TABLE_OF_KIND[kind]]
     columns = record_arrays(table.record, decoded.records)
     rows = len(decoded.records)
     provenance = [
         pa.repeat(pa.scalar(decoded.topic, pa.string()), rows),
         pa.array(decoded.partitions, pa.int32()),
         pa.array(decoded.offsets, pa.int64()),
-        pa.repeat(pa.scalar(ingested_at, MICROS), rows),
+        pa.repeat(pa.scalar(ingested_at, TIMESTAMP_US), rows),
         pa.array(decoded.schema_ids, pa.string()),
         pa.repeat(pa.scalar(policy, pa.string()), rows),
     ]
@@ -69,7 +69,7 @@ class _Plan:
     inner_fields: tuple[pa.Field, ...] = ()
 
 
-def _plan(field: Field) -> _Plan:
+def _plan(field: ContractField) -> _Plan:
     if field.type is FieldType.RECORDS:
         return _Plan(
             _list_array,

@@ -25,7 +25,7 @@ from schemas.errors import FatalError
 
 Avsc: TypeAlias = Mapping[str, Any]
 
-NAMES: Final = ("trace", "feedback", "label_event", "quarantine", "redaction", "review")
+CONTRACT_NAMES: Final = ("trace", "feedback", "label_event", "quarantine", "redaction", "review")
 """Names of the contracts, which are the names of their files."""
 
 
@@ -69,7 +69,7 @@ class FieldType(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FieldLimits:
     """The range of a number (both ends belong to it), or of the length of a text in characters."""
 
     minimum: float | None = None
@@ -79,7 +79,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class ContractField:
     """One field. ``path`` leads to it from the record, as in ``messages[].tool_calls[].name``.
 
     ``has_default`` says that a producer may leave the field out. ``record`` is the Avro name of the
@@ -93,11 +93,11 @@ class Field:
     has_default: bool
     pii: Pii
     doc: str
-    limits: Limits = Limits()
+    limits: FieldLimits = FieldLimits()
     aliases: tuple[str, ...] = ()
     symbols: tuple[str, ...] = ()
     record: str | None = None
-    fields: tuple["Field", ...] = ()
+    fields: tuple["ContractField", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,21 +111,21 @@ class Contract:
 
     name: str
     doc: str
-    fields: tuple[Field, ...]
+    fields: tuple[ContractField, ...]
     avro: Avsc
     fingerprint: str
     released: Mapping[int, Avsc]
 
-    def walk(self) -> Iterator[Field]:
+    def walk(self) -> Iterator[ContractField]:
         """Yield every field, a field before those within it."""
         return _walk(self.fields)
 
-    def leaves(self) -> Iterator[Field]:
+    def leaves(self) -> Iterator[ContractField]:
         """Yield the fields that hold values: all but the arrays of records."""
         return (field for field in self.walk() if field.type is not FieldType.RECORDS)
 
 
-def parse(name: str, avsc: Avsc, released: Mapping[int, Avsc] | None = None) -> Contract:
+def parse_contract(name: str, avsc: Avsc, released: Mapping[int, Avsc] | None = None) -> Contract:
     """Return the contract that ``avsc`` describes, or raise ``ContractError``."""
     try:
         parse_schema(dict(avsc))
@@ -152,7 +152,7 @@ def schema_fingerprint(avsc: Avsc) -> str:
     return str(fingerprint(to_parsing_canonical_form(dict(avsc)), "CRC-64-AVRO"))
 
 
-def load(name: str) -> Contract:
+def load_contract(name: str) -> Contract:
     """Read a contract and its released versions out of the package."""
     folder = files("schemas") / "avro"
     released = {
@@ -160,7 +160,7 @@ def load(name: str) -> Contract:
         for entry in (folder / "released" / name).iterdir()
         if entry.name.endswith(".avsc")
     }
-    return parse(name, _read(folder / f"{name}.avsc"), dict(sorted(released.items())))
+    return parse_contract(name, _read(folder / f"{name}.avsc"), dict(sorted(released.items())))
 
 
 _PII_CLASSES: Final[Mapping[str, Pii]] = {pii.value: pii for pii in Pii}
@@ -184,17 +184,17 @@ def _read(file: Traversable) -> Avsc:
     return loaded
 
 
-def _walk(fields: tuple[Field, ...]) -> Iterator[Field]:
+def _walk(fields: tuple[ContractField, ...]) -> Iterator[ContractField]:
     for field in fields:
         yield field
         yield from _walk(field.fields)
 
 
-def _fields(contract: str, record: Avsc, prefix: str) -> tuple[Field, ...]:
+def _fields(contract: str, record: Avsc, prefix: str) -> tuple[ContractField, ...]:
     return tuple(_field(contract, entry, prefix) for entry in record["fields"])
 
 
-def _field(contract: str, entry: Avsc, prefix: str) -> Field:
+def _field(contract: str, entry: Avsc, prefix: str) -> ContractField:
     name = entry["name"]
     where = f"{contract}.avsc, field `{prefix}{name}`"
     if unknown := entry.keys() - _PROPERTIES:
@@ -202,11 +202,11 @@ def _field(contract: str, entry: Avsc, prefix: str) -> Field:
     nullable, plain = _split_null(where, entry)
     kind = _type(where, plain)
     path = prefix + name
-    inner: tuple[Field, ...] = ()
+    inner: tuple[ContractField, ...] = ()
     if kind is FieldType.RECORDS:
         inner = _fields(contract, plain["items"], f"{path}[].")
     pii = _pii(where, entry, inner)
-    return Field(
+    return ContractField(
         name=name,
         path=path,
         type=kind,
@@ -248,7 +248,7 @@ def _type(where: str, plain: Any) -> FieldType:
             raise ContractError(f"{where}: goldpan has no column for a field of this type")
 
 
-def _pii(where: str, entry: Avsc, inner: tuple[Field, ...]) -> Pii:
+def _pii(where: str, entry: Avsc, inner: tuple[ContractField, ...]) -> Pii:
     pii = _PII_CLASSES.get(str(entry.get("pii")))
     if pii is None:
         raise ContractError(f"{where}: `pii` must be one of {', '.join(_PII_CLASSES)}")
@@ -264,12 +264,12 @@ def _doc(where: str, entry: Avsc) -> str:
     return doc
 
 
-def _limits(where: str, kind: FieldType, entry: Avsc) -> Limits:
+def _limits(where: str, kind: FieldType, entry: Avsc) -> FieldLimits:
     given = {name: entry[name] for name in _LIMITS if name in entry}
     if wrong := given.keys() - _ALLOWED_LIMITS.get(kind, set()):
         raise ContractError(f"{where}: {', '.join(sorted(wrong))} means nothing for {kind}")
-    return Limits(**given)
+    return FieldLimits(**given)
 
 
-CONTRACTS: Final[Mapping[str, Contract]] = {name: load(name) for name in NAMES}
+CONTRACTS: Final[Mapping[str, Contract]] = {name: load_contract(name) for name in CONTRACT_NAMES}
 """Every contract by name, as the installed package holds them."""

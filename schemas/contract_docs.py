@@ -8,12 +8,12 @@ from typing import Final
 import pyarrow as pa
 
 from schemas.arrow import EVENT_DATE, PROVENANCE, TABLES
-from schemas.contract import CONTRACTS, Contract, Field, FieldType, Pii
-from schemas.reasons import Reason
+from schemas.contract import CONTRACTS, Contract, ContractField, FieldType, Pii
+from schemas.reasons import QuarantineReason
 from schemas.topics import TOPICS
 
 
-def render() -> str:
+def render_contract_page() -> str:
     """Return the page as Markdown."""
     return "\n".join([*_head(), *_topics(), *_contracts(), *_tables(), *_reasons()])
 
@@ -116,7 +116,7 @@ def _field_rows(contract: Contract) -> Iterator[tuple[str, ...]]:
         yield f"`{field.path}`", _type(field), f"`{field.pii}`", field.doc
 
 
-def _type(field: Field) -> str:
+def _type(field: ContractField) -> str:
     text = _TYPE_WORDS[field.type]
     if field.symbols:
         text += ": " + ", ".join(field.symbols)
@@ -125,13 +125,13 @@ def _type(field: Field) -> str:
     return f"{text}, {_presence(field)}"
 
 
-def _presence(field: Field) -> str:
+def _presence(field: ContractField) -> str:
     if field.nullable:
         return "optional"
     return "may be left out" if field.has_default else "required"
 
 
-def _limit(field: Field) -> str:
+def _limit(field: ContractField) -> str:
     limits = field.limits
     if field.type is FieldType.TIMESTAMP:
         return "from 2000 to 2099" if limits.minimum is not None else ""
@@ -174,7 +174,9 @@ def _tables() -> Iterator[str]:
 
 def _reasons() -> Iterator[str]:
     yield from ("", "## Reasons for quarantine", "")
-    yield from _table(("reason", "meaning"), ((f"`{why}`", why.meaning) for why in Reason))
+    yield from _table(
+        ("reason", "meaning"), ((f"`{why}`", why.meaning) for why in QuarantineReason)
+    )
     yield ""
 
 
@@ -210,4 +212,4 @@ _COLUMN_DOCS: Final[Mapping[str, str]] = {
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(render(), encoding="utf-8")
+    Path(sys.argv[1]).write_text(render_contract_page(), encoding="utf-8")

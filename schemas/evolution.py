@@ -8,19 +8,21 @@ default may not go, and its limits may not become narrower.
 
 from collections.abc import Iterator
 
-from schemas.contract import Contract, Field, FieldType, parse
+from schemas.contract import Contract, ContractField, FieldType, parse_contract
 
 
-def problems(contract: Contract) -> list[str]:
+def find_evolution_problems(contract: Contract) -> list[str]:
     """Return what records of released versions would fail on, one sentence each; none is good."""
     found: list[str] = []
     for version, avsc in contract.released.items():
-        released = parse(contract.name, avsc)
-        found += [f"version {version}: {problem}" for problem in breaks(contract, released)]
+        released = parse_contract(contract.name, avsc)
+        found += [
+            f"version {version}: {problem}" for problem in find_breaking_changes(contract, released)
+        ]
     return found
 
 
-def breaks(reader: Contract, writer: Contract) -> list[str]:
+def find_breaking_changes(reader: Contract, writer: Contract) -> list[str]:
     """Return why ``reader`` cannot read every record that is valid under ``writer``."""
     found = list(_breaks_of_fields(reader.fields, writer.fields))
     if _short_name(reader.avro["name"]) != _short_name(writer.avro["name"]):
@@ -28,7 +30,9 @@ def breaks(reader: Contract, writer: Contract) -> list[str]:
     return found
 
 
-def _breaks_of_fields(reader: tuple[Field, ...], writer: tuple[Field, ...]) -> Iterator[str]:
+def _breaks_of_fields(
+    reader: tuple[ContractField, ...], writer: tuple[ContractField, ...]
+) -> Iterator[str]:
     current = {field.name: field for field in reader}
     released = {field.name for field in writer}
     for field in writer:
@@ -41,7 +45,7 @@ def _breaks_of_fields(reader: tuple[Field, ...], writer: tuple[Field, ...]) -> I
             yield f"`{field.path}` is new and has no default"
 
 
-def _breaks_of_field(reader: Field, writer: Field) -> Iterator[str]:
+def _breaks_of_field(reader: ContractField, writer: ContractField) -> Iterator[str]:
     path = reader.path
     if reader.type is not writer.type and (writer.type, reader.type) not in _PROMOTIONS:
         yield f"`{path}` was {writer.type} and is {reader.type}"
@@ -59,7 +63,7 @@ def _breaks_of_field(reader: Field, writer: Field) -> Iterator[str]:
         yield f"`{path}` allows less than it did"
 
 
-def _is_narrower(reader: Field, writer: Field) -> bool:
+def _is_narrower(reader: ContractField, writer: ContractField) -> bool:
     now, then = reader.limits, writer.limits
     return (
         _at_least(now.minimum) > _at_least(then.minimum)

@@ -9,7 +9,7 @@ from typing import Final
 _LINE_ENDS: Final = {sign.encode(): f"\\u{ord(sign):04x}".encode() for sign in "\x85\u2028\u2029"}
 
 
-def one_line(document: bytes) -> bytes:
+def escape_line_ends(document: bytes) -> bytes:
     """Return a JSON document (UTF-8, without line feeds) in which nothing looks like a line end."""
     for sign, escape in _LINE_ENDS.items():
         document = document.replace(sign, escape)

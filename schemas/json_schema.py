@@ -7,7 +7,7 @@ for: that a time written as text lies between 2000 and 2100 (UTC).
 from collections.abc import Mapping
 from typing import Any, Final
 
-from schemas.contract import Contract, Field, FieldType
+from schemas.contract import Contract, ContractField, FieldType
 from schemas.records import EARLIEST_MICROS, INT64_MAX, LATEST_MICROS
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -20,7 +20,7 @@ def json_schema(contract: Contract) -> dict[str, Any]:
     return head | _record(contract.fields) | ({"allOf": rules} if rules else {})
 
 
-def _record(fields: tuple[Field, ...]) -> dict[str, Any]:
+def _record(fields: tuple[ContractField, ...]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {field.name: _field(field) for field in fields},
@@ -29,7 +29,7 @@ def _record(fields: tuple[Field, ...]) -> dict[str, Any]:
     }
 
 
-def _field(field: Field) -> dict[str, Any]:
+def _field(field: ContractField) -> dict[str, Any]:
     value = {"description": field.doc} | _present(field)
     if not field.nullable:
         return value
@@ -39,7 +39,7 @@ def _field(field: Field) -> dict[str, Any]:
     return {"description": field.doc, "anyOf": [_present(field), {"type": "null"}]}
 
 
-def _present(field: Field) -> dict[str, Any]:
+def _present(field: ContractField) -> dict[str, Any]:
     if field.type is FieldType.RECORDS:
         return {"type": "array", "items": _record(field.fields)}
     if field.type is FieldType.ENUM:
@@ -47,7 +47,7 @@ def _present(field: Field) -> dict[str, Any]:
     return _SHAPES[field.type] | _limits(field)
 
 
-def _limits(field: Field) -> dict[str, Any]:
+def _limits(field: ContractField) -> dict[str, Any]:
     limits = field.limits
     told: Mapping[str, float | None] = {
         "minimum": limits.minimum,
@@ -89,4 +89,4 @@ _VALUE_RULES: Final = (
     _when("thumbs", {"enum": [-1, 1]}),
     _when("rating", {"minimum": 0, "maximum": 1}),
 )
-"""What `value` may be, by kind (see `schemas.rules`)."""
+"""What `value` may be, by kind (see `schemas.record_rules`)."""

@@ -6,12 +6,12 @@ from typing import Any, Final
 import pyarrow as pa
 import yaml
 
-from schemas.contract import Field
+from schemas.contract import ContractField
 
-VERSION: Final = "v3.1.0"
+ODCS_VERSION: Final = "v3.1.0"
 
 
-def document(  # noqa: PLR0913 - each argument is one part of the document
+def odcs_document(  # noqa: PLR0913 - each argument is one part of the document
     *,
     identity: str,
     name: str,
@@ -22,7 +22,7 @@ def document(  # noqa: PLR0913 - each argument is one part of the document
 ) -> bytes:
     """Return a data contract as YAML; ``promises`` are its ``slaProperties``."""
     told: dict[str, Any] = {
-        "apiVersion": VERSION,
+        "apiVersion": ODCS_VERSION,
         "kind": "DataContract",
         "id": identity,
         "name": name,
@@ -37,7 +37,7 @@ def document(  # noqa: PLR0913 - each argument is one part of the document
     return text.encode()
 
 
-def column(column: pa.Field, field: Field | None = None) -> dict[str, Any]:
+def odcs_column(column: pa.Field, field: ContractField | None = None) -> dict[str, Any]:
     """Return the property of a column; ``field`` is the field of the contract that it holds."""
     known: dict[str, Any] = {
         "name": column.name,

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Reason(StrEnum):
+class QuarantineReason(StrEnum):
     """Why a record was set aside. The value stands in the column ``reason`` of quarantine.
 
     ``meaning`` says it in a sentence.
@@ -11,7 +11,7 @@ class Reason(StrEnum):
 
     meaning: str
 
-    def __new__(cls, value: str, meaning: str) -> "Reason":
+    def __new__(cls, value: str, meaning: str) -> "QuarantineReason":
         """Make a member from its value and its meaning."""
         member = str.__new__(cls, value)
         member._value_ = value

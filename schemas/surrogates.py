@@ -15,7 +15,7 @@ _ESCAPE: Final = re.compile(
 _MAY_HOLD: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def whole_text(document: bytes) -> bytes:
+def replace_lone_surrogates(document: bytes) -> bytes:
     """Return a JSON document with U+FFFD in the place of each surrogate that has no other half."""
     if _MAY_HOLD.search(document) is None:
         return document

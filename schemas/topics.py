@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from schemas.contract import CONTRACTS, ContractError
 
-Text = Annotated[str, Meta(min_length=1)]
+NonEmptyText = Annotated[str, Meta(min_length=1)]
 
 
 class Topic(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -17,10 +17,10 @@ class Topic(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tru
     replay can count on.
     """
 
-    topic: Text
-    description: Text
-    owner: Text
-    key: Text
+    topic: NonEmptyText
+    description: NonEmptyText
+    owner: NonEmptyText
+    key: NonEmptyText
     schema: Literal["trace", "feedback", "label_event"]
     compatibility: Literal["BACKWARD_TRANSITIVE"]
     retention_days: Annotated[int, Meta(ge=1)]

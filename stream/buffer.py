@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from lake.commit import Ceiling, Guard, Move
-from lake.erasures import guard
 from lake.ledger import (
     Incarnation,
-    Source,
+    SourcePartition,
     SourceRange,
     claim_app,
     late_app,
     position_app,
 )
-from lake.writer import Part
+from lake.table_writer import FlushPart
+from lake.tombstones import erasure_guard
 from schemas.redacted import Redacted
-from stream.owned import Owned
+from stream.owned_partition import OwnedPartition
 
-Rows = Redacted[pa.RecordBatch]
+RedactedBatch = Redacted[pa.RecordBatch]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +33,22 @@ class Flush:
     topic: str
     token: int
     incarnation: Incarnation
-    rows: Sequence[Rows]
-    primary: Part
-    set_aside: Sequence[Rows]
-    quarantine: Part
-    claim: Part
-    audit_rows: Sequence[Rows]
-    audit: Part
+    rows: Sequence[RedactedBatch]
+    primary: FlushPart
+    set_aside: Sequence[RedactedBatch]
+    quarantine: FlushPart
+    claim: FlushPart
+    audit_rows: Sequence[RedactedBatch]
+    audit: FlushPart
     bytes: int
 
 
 @dataclass(slots=True)
-class Trail:
+class AuditBuffer:
     """Rows of the audit that wait for their flush, and the hash that the next row goes on from."""
 
-    rows: list[Rows] = field(default_factory=list)
-    counts: Counter[Source] = field(default_factory=Counter)
+    rows: list[RedactedBatch] = field(default_factory=list)
+    counts: Counter[SourcePartition] = field(default_factory=Counter)
     chain: str = ""
 
 
@@ -57,15 +57,15 @@ class TopicBuffer:
     """Redacted rows of one topic, of all its partitions in the order they were read."""
 
     topic: str
-    rows: list[Rows] = field(default_factory=list)
-    quarantined: list[Rows] = field(default_factory=list)
-    set_aside: Counter[Source] = field(default_factory=Counter)
-    late: set[Source] = field(default_factory=set)
-    audit: Trail = field(default_factory=Trail)
+    rows: list[RedactedBatch] = field(default_factory=list)
+    quarantined: list[RedactedBatch] = field(default_factory=list)
+    set_aside: Counter[SourcePartition] = field(default_factory=Counter)
+    late: set[SourcePartition] = field(default_factory=set)
+    audit: AuditBuffer = field(default_factory=AuditBuffer)
     bytes: int = 0
     opened_at: float | None = None
 
-    def add(self, rows: Rows, now: float) -> None:
+    def add(self, rows: RedactedBatch, now: float) -> None:
         """Take rows for the primary table; ``now`` in seconds of a monotonic clock."""
         if rows.value.num_rows:
             self.rows.append(rows)
@@ -73,7 +73,11 @@ class TopicBuffer:
         self.touch(now)
 
     def set_aside_rows(
-        self, rows: Rows, per_source: Counter[Source], late: Iterable[Source], now: float
+        self,
+        rows: RedactedBatch,
+        per_source: Counter[SourcePartition],
+        late: Iterable[SourcePartition],
+        now: float,
     ) -> None:
         """Take rows for quarantine.
 
@@ -98,18 +102,23 @@ class TopicBuffer:
     def clear(self) -> None:
         """Drop everything."""
         self.rows, self.quarantined, self.set_aside = [], [], Counter()
-        self.late, self.audit = set(), Trail()
+        self.late, self.audit = set(), AuditBuffer()
         self.bytes, self.opened_at = 0, None
 
     def seal(
-        self, owned: Sequence[Owned], incarnation: Incarnation, token: int, *, erasures: int = 0
+        self,
+        owned: Sequence[OwnedPartition],
+        incarnation: Incarnation,
+        token: int,
+        *,
+        erasures: int = 0,
     ) -> Flush | None:
         """Make a flush of all that has been read of ``owned``; None if nothing has.
 
         The buffer is empty afterwards, and each range goes on from its end. ``erasures`` is the
         number of the newest tombstone that what has been read was held against.
         """
-        known = guard(erasures)
+        known = erasure_guard(erasures)
         parts = [self._seal_one(item, token) for item in owned if item.range.moved]
         flush = Flush(
             topic=self.topic,
@@ -127,12 +136,12 @@ class TopicBuffer:
         self.clear()
         return flush if parts else None
 
-    def _seal_one(self, item: Owned, token: int) -> "_Parts":
+    def _seal_one(self, item: OwnedPartition, token: int) -> "_Parts":
         sealed = item.range.seal()
         item.oldest_open_ms = None
         quarantine = _quarantine_part(item, sealed, self.set_aside[sealed.source], token)
-        claim = _claim_part(item, sealed, token) if sealed.source in self.late else Part()
-        primary = Part(
+        claim = _claim_part(item, sealed, token) if sealed.source in self.late else FlushPart()
+        primary = FlushPart(
             moves=[Move(position_app(sealed.source), item.position, sealed.end)],
             guards=[Guard(claim_app(sealed.source), item.claim)],
             ranges=[sealed],
@@ -144,21 +153,23 @@ class TopicBuffer:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    primary: Part
-    quarantine: Part
-    claim: Part
-    audit: Part
+    primary: FlushPart
+    quarantine: FlushPart
+    claim: FlushPart
+    audit: FlushPart
 
 
-def _joined(parts: Sequence[Part], known: Ceiling) -> Part:
-    return Part(
+def _joined(parts: Sequence[FlushPart], known: Ceiling) -> FlushPart:
+    return FlushPart(
         moves=[move for part in parts for move in part.moves],
         guards=[known, *(condition for part in parts for condition in part.guards)],
         ranges=[item for part in parts for item in part.ranges],
     )
 
 
-def _quarantine_part(item: Owned, sealed: SourceRange, count: int, token: int) -> Part:
+def _quarantine_part(
+    item: OwnedPartition, sealed: SourceRange, count: int, token: int
+) -> FlushPart:
     """Move quarantine's position along, and the mark of late rows where it is ahead already.
 
     One of the two moves with every flush, also if nothing is set aside: whoever took the partition
@@ -181,23 +192,23 @@ def _quarantine_part(item: Owned, sealed: SourceRange, count: int, token: int) -
         consumed=count,
         quarantined=count,
     )
-    return Part(moves=moves, ranges=[ledger])
+    return FlushPart(moves=moves, ranges=[ledger])
 
 
-def _audit_part(item: Owned, sealed: SourceRange, count: int) -> Part:
+def _audit_part(item: OwnedPartition, sealed: SourceRange, count: int) -> FlushPart:
     """Move the audit's position along, if there is an audit; it may be ahead after a crash."""
     if item.audit is None or (item.audit.position or 0) >= sealed.end:
-        return Part()
+        return FlushPart()
     move = Move(position_app(item.source), item.audit.position, sealed.end)
     start = max(sealed.start, item.audit.position or sealed.start)
     ledger = SourceRange(
         sealed.topic, sealed.partition, start, sealed.end, consumed=count, stored=count
     )
     item.audit.position = sealed.end
-    return Part(moves=[move], ranges=[ledger])
+    return FlushPart(moves=[move], ranges=[ledger])
 
 
-def _claim_part(item: Owned, sealed: SourceRange, token: int) -> Part:
+def _claim_part(item: OwnedPartition, sealed: SourceRange, token: int) -> FlushPart:
     """Claim a partition whose dead owner decided otherwise, before its decision is added to."""
     moves = [Move(claim_app(item.source), item.claim, token)]
     position = position_app(item.source)
@@ -208,4 +219,4 @@ def _claim_part(item: Owned, sealed: SourceRange, token: int) -> Part:
         guards = []
         item.position = sealed.start
     item.claim = token
-    return Part(moves=moves, guards=guards)
+    return FlushPart(moves=moves, guards=guards)

@@ -9,21 +9,21 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from lake.ledger import Source
+from lake.ledger import SourcePartition
 from schemas.errors import FatalError, RetryableError
-from stream.events import Log
+from stream.events import EventLog
 
-ASK_SECONDS: Final = 1.0
+POLL_POSITIONS_SECONDS: Final = 1.0
 """The tables are asked that often, at most."""
-PATIENCE_SECONDS: Final = 3.0
+QUIET_SECONDS: Final = 3.0
 """So long a wait for others of the group is nothing to tell of: they may be just about to end."""
-SAY_SECONDS: Final = 30.0
-SHOWN: Final = 12
-READING: Final = "reading positions"
+LOG_INTERVAL_SECONDS: Final = 30.0
+MAX_PARTITIONS_SHOWN: Final = 12
+READING_POSITIONS: Final = "reading positions"
 
 
 @dataclass(frozen=True, slots=True)
-class TimeLimit:
+class CatchUpLimit:
     """How long to wait: ``seconds`` as a person gave it, ``deadline`` by the monotonic clock."""
 
     seconds: int
@@ -31,10 +31,10 @@ class TimeLimit:
 
 
 @dataclass(frozen=True, slots=True)
-class Behind:
+class LaggingPartition:
     """A partition of which the tables lack something: ``position`` of ``end`` (None: not begun)."""
 
-    source: Source
+    source: SourcePartition
     position: int | None
     end: int
 
@@ -53,15 +53,15 @@ class CatchUp:
     borne with for ``retry_seconds``.
     """
 
-    ends: Mapping[Source, int]
-    positions: Callable[[Sequence[Source]], Mapping[Source, int | None]]
-    high: Callable[[Source], int]
-    log: Log
+    ends: Mapping[SourcePartition, int]
+    positions: Callable[[Sequence[SourcePartition]], Mapping[SourcePartition, int | None]]
+    high: Callable[[SourcePartition], int]
+    log: EventLog
     monotonic: Callable[[], float]
     retry_seconds: float
     retried: Callable[[str, RetryableError, float], None] = lambda _what, _error, _wait: None
     recovered: Callable[[str], None] = lambda _what: None
-    limit: TimeLimit | None = None
+    limit: CatchUpLimit | None = None
     _asked_at: float | None = None
     _waits_since: float | None = None
     _said_at: float | None = None
@@ -71,7 +71,7 @@ class CatchUp:
         """Return whether the time limit has passed."""
         return self.limit is not None and self.monotonic() >= self.limit.deadline
 
-    def reached(self, at_end: Collection[Source]) -> bool:
+    def reached(self, at_end: Collection[SourcePartition]) -> bool:
         """Return whether the tables hold everything; False where it is not time to ask again.
 
         ``at_end`` are partitions of which there is nothing more to read. Raises FatalError if one
@@ -79,7 +79,7 @@ class CatchUp:
         answered for too long.
         """
         now = self.monotonic()
-        if self._asked_at is not None and now - self._asked_at < ASK_SECONDS:
+        if self._asked_at is not None and now - self._asked_at < POLL_POSITIONS_SECONDS:
             return False
         self._asked_at = now
         try:
@@ -90,16 +90,16 @@ class CatchUp:
             return False
         if self._failing_since is not None:
             self._failing_since = None
-            self.recovered(READING)
+            self.recovered(READING_POSITIONS)
         if behind:
             self._say(behind, now)
         return not behind
 
-    def behind(self) -> list[Behind]:
+    def behind(self) -> list[LaggingPartition]:
         """Return the partitions whose position is below the end; errors as of ``positions``."""
         found = self.positions(list(self.ends))
         return [
-            Behind(source, found[source], end)
+            LaggingPartition(source, found[source], end)
             for source, end in self.ends.items()
             if (found[source] or 0) < end
         ]
@@ -115,7 +115,7 @@ class CatchUp:
                 raise FatalError(self._too_late(behind))
         self.log.info("caught_up", partitions=len(self.ends))
 
-    def _refuse_lost(self, read: Sequence[Behind]) -> None:
+    def _refuse_lost(self, read: Sequence[LaggingPartition]) -> None:
         for one in read:
             now = self.high(one.source)
             if now < one.end:
@@ -130,29 +130,33 @@ class CatchUp:
         self._failing_since = self._failing_since if self._failing_since is not None else now
         if now - self._failing_since > self.retry_seconds:
             raise FatalError(
-                f"{READING}: still failing after {self.retry_seconds:g} s of trying ({error})"
+                f"{READING_POSITIONS}: still failing after {self.retry_seconds:g} s of trying ({error})"
             ) from error
-        self.retried(READING, error, ASK_SECONDS)
+        self.retried(READING_POSITIONS, error, POLL_POSITIONS_SECONDS)
 
-    def _say(self, behind: Sequence[Behind], now: float) -> None:
+    def _say(self, behind: Sequence[LaggingPartition], now: float) -> None:
         self._waits_since = self._waits_since if self._waits_since is not None else now
-        quiet_since = self._waits_since + PATIENCE_SECONDS
+        quiet_since = self._waits_since + QUIET_SECONDS
         if self._said_at is not None:
-            quiet_since = self._said_at + SAY_SECONDS
+            quiet_since = self._said_at + LOG_INTERVAL_SECONDS
         if now < quiet_since:
             return
         self._said_at = now
         self.log.info(
             "waiting_for_partitions",
             partitions=len(behind),
-            positions={str(one.source): str(one) for one in behind[:SHOWN]},
+            positions={str(one.source): str(one) for one in behind[:MAX_PARTITIONS_SHOWN]},
             seconds=round(now - self._waits_since),
         )
 
-    def _too_late(self, behind: Sequence[Behind]) -> str:
+    def _too_late(self, behind: Sequence[LaggingPartition]) -> str:
         seconds = self.limit.seconds if self.limit else 0
-        shown = ", ".join(f"{one.source} (at {one})" for one in behind[:SHOWN])
-        more = f" and {len(behind) - SHOWN} more" if len(behind) > SHOWN else ""
+        shown = ", ".join(f"{one.source} (at {one})" for one in behind[:MAX_PARTITIONS_SHOWN])
+        more = (
+            f" and {len(behind) - MAX_PARTITIONS_SHOWN} more"
+            if len(behind) > MAX_PARTITIONS_SHOWN
+            else ""
+        )
         return (
             f"not caught up within {seconds} s: {len(behind)} of {len(self.ends)} partitions are "
             f"behind, {shown}{more}. What is read is in the lake; run it again to go on from "

@@ -13,7 +13,7 @@ from confluent_kafka import KafkaError
 
 from schemas.errors import FatalError, RetryableError
 
-REFUSED: Final = {
+ACCESS_DENIED: Final = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "is not allowed to read the topic",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "is not allowed to use the consumer group",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "is not allowed to use the cluster",
@@ -37,7 +37,7 @@ def is_fatal(error: KafkaError) -> bool:
     return error.fatal() or error.code() == KafkaError._FATAL
 
 
-def is_refusal(error: KafkaError) -> bool:
+def is_access_denied(error: KafkaError) -> bool:
     """Return whether a broker has refused us; only a person can mend that.
 
     The client gives `_AUTHENTICATION` also where a connection broke off in the handshake, which is
@@ -45,10 +45,10 @@ def is_refusal(error: KafkaError) -> bool:
     """
     if error.code() == KafkaError._AUTHENTICATION:
         return _ANSWERED.search(error.str()) is not None
-    return error.code() in REFUSED
+    return error.code() in ACCESS_DENIED
 
 
-def ended(error: KafkaError) -> FatalError | RetryableError:
+def translate_fatal(error: KafkaError) -> FatalError | RetryableError:
     """Return the error to raise for a fatal one: RetryableError if a new client may do better."""
     code = _cause(error)
     remedy = _REMEDY.get(code, "start the worker again")
@@ -80,7 +80,7 @@ class ClientErrors:
         """Take an error; nothing is raised, since it would surface in the midst of the client."""
         if is_fatal(error):
             self._fatal = self._fatal or error
-        elif is_refusal(error):
+        elif is_access_denied(error):
             self._refusal = error
         self._heard(error)
 
@@ -90,7 +90,7 @@ class ClientErrors:
         Ask wherever the client is waited for: it says nothing more by itself.
         """
         if self._fatal is not None:
-            raise ended(self._fatal)
+            raise translate_fatal(self._fatal)
 
     def refusal(self) -> KafkaError | None:
         """Return what a broker refused since the last call, and forget it."""

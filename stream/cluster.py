@@ -11,12 +11,18 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from lake.ledger import Incarnation, Source
+from lake.ledger import Incarnation, SourcePartition
 from schemas.errors import FatalError, RetryableError
-from stream.client_errors import REFUSED, ClientErrors, ended, is_fatal, is_refusal
-from stream.kafka_client import REFUSED_PROPERTY, unusable_property
+from stream.client_errors import (
+    ACCESS_DENIED,
+    ClientErrors,
+    is_access_denied,
+    is_fatal,
+    translate_fatal,
+)
+from stream.kafka_client import PROPERTY_ERRORS, to_property_error
 
-TIMEOUT_SECONDS = 10.0
+REQUEST_TIMEOUT_SECONDS = 10.0
 _READ = "GOLDPAN_KAFKA__TRACES_TOPIC or GOLDPAN_KAFKA__FEEDBACK_TOPIC"
 _EMBEDDED = "mockCluster"  # librdkafka's own broker, for demos: it answers no admin calls
 _CHECK_PROPERTIES = "check GOLDPAN_KAFKA__PROPERTIES and the access lists of the cluster"
@@ -46,50 +52,55 @@ class Cluster:
         all_properties: dict[str, Any] = {**properties, "error_cb": self._errors.hear}
         try:
             self._admin = AdminClient(all_properties)
-        except REFUSED_PROPERTY as error:
-            raise unusable_property(error) from None
+        except PROPERTY_ERRORS as error:
+            raise to_property_error(error) from None
 
-    def partitions(self, topics: Sequence[str], setting: str = _READ) -> list[Source]:
+    def partitions(self, topics: Sequence[str], setting: str = _READ) -> list[SourcePartition]:
         """Return all partitions of the topics, in order.
 
         Raises FatalError, with the ``setting`` that names them, if a topic does not exist or may
         not be read.
         """
-        found: list[Source] = []
+        found: list[SourcePartition] = []
         for topic in topics:
-            ask = partial(self._admin.list_topics, topic, TIMEOUT_SECONDS)
+            ask = partial(self._admin.list_topics, topic, REQUEST_TIMEOUT_SECONDS)
             metadata = self._call(topic, ask, setting)
             described = metadata.topics[topic]
             if described.error is not None:
                 raise self.translated(described.error, topic, setting)
-            found += [Source(topic, number) for number in sorted(described.partitions)]
+            found += [SourcePartition(topic, number) for number in sorted(described.partitions)]
         return found
 
     def answers(self, topic: str) -> bool:
-        """Return whether a broker answers now; waits for `TIMEOUT_SECONDS` if none does."""
+        """Return whether a broker answers now; waits for `REQUEST_TIMEOUT_SECONDS` if none does."""
         try:
-            self._admin.list_topics(topic, TIMEOUT_SECONDS)
+            self._admin.list_topics(topic, REQUEST_TIMEOUT_SECONDS)
         except KafkaException:
             return False
         return True
 
     def incarnation(self, topic: str) -> Incarnation:
         """Return the cluster's id and the topic's id; an empty topic id where brokers give none."""
-        metadata = self._call(topic, lambda: self._admin.list_topics(topic, TIMEOUT_SECONDS))
+        metadata = self._call(
+            topic, lambda: self._admin.list_topics(topic, REQUEST_TIMEOUT_SECONDS)
+        )
         cluster = metadata.cluster_id or ""
         if cluster.startswith(_EMBEDDED):
             return Incarnation(cluster, "")
         futures = self._admin.describe_topics(
-            TopicCollection([topic]), request_timeout=TIMEOUT_SECONDS
+            TopicCollection([topic]), request_timeout=REQUEST_TIMEOUT_SECONDS
         )
-        described = self._call(topic, lambda: futures[topic].result(timeout=2 * TIMEOUT_SECONDS))
+        described = self._call(
+            topic, lambda: futures[topic].result(timeout=2 * REQUEST_TIMEOUT_SECONDS)
+        )
         return Incarnation(cluster, str(described.topic_id or ""))
 
-    def watermarks(self, consumer: Any, source: Source) -> tuple[int, int]:
+    def watermarks(self, consumer: Any, source: SourcePartition) -> tuple[int, int]:
         """Return the first offset that Kafka still has and the one after the last."""
         partition = TopicPartition(source.topic, source.partition)
         low, high = self._call(
-            source.topic, lambda: consumer.get_watermark_offsets(partition, timeout=TIMEOUT_SECONDS)
+            source.topic,
+            lambda: consumer.get_watermark_offsets(partition, timeout=REQUEST_TIMEOUT_SECONDS),
         )
         return int(low), int(high)
 
@@ -114,11 +125,11 @@ class Cluster:
         """Return the error to raise for what a broker or the client said."""
         code = error.code()
         if is_fatal(error):
-            return ended(error)
-        if is_refusal(error):
+            return translate_fatal(error)
+        if is_access_denied(error):
             about = f" {topic}" if code == KafkaError.TOPIC_AUTHORIZATION_FAILED else ""
             return FatalError(
-                f"Kafka at {self._bootstrap}: this client {REFUSED[code]}{about}: "
+                f"Kafka at {self._bootstrap}: this client {ACCESS_DENIED[code]}{about}: "
                 f"{_REMEDY.get(code, _CHECK_PROPERTIES)}"
             )
         if code in _ABSENT:

@@ -48,7 +48,7 @@ def parse_size(value: object) -> object:
     return int(float(match[1]) * factor)
 
 
-Size = Annotated[int, BeforeValidator(parse_size)]
+ByteSize = Annotated[int, BeforeValidator(parse_size)]
 
 
 class KafkaSettings(SettingsGroup):
@@ -141,19 +141,19 @@ class StreamSettings(SettingsGroup):
         description="A record waits at most about this long before it is committed, "
         "also on an idle topic.",
     )
-    flush_bytes: Size = Field(
+    flush_bytes: ByteSize = Field(
         default=128 * 2**20,
         gt=0,
         description="Flush a topic once this many bytes of records are buffered "
         "(`128MiB`, or a number).",
     )
-    memory_bytes: Size = Field(
+    memory_bytes: ByteSize = Field(
         default=2**30,
         ge=2**20,
         description="Ceiling for the memory of one worker process, of which its buffers are a "
         "part; near it, partitions are paused.",
     )
-    max_record_bytes: Size = Field(
+    max_record_bytes: ByteSize = Field(
         default=1_000_000,
         gt=0,
         description="A larger record goes to quarantine.",

@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.provenance import RecordKind
+from schemas.record_batches import RecordKind
 
-ENOUGH: Final = 32
+TRACE_IDS_COMPARED: Final = 32
 """So many trace ids of a topic are held against the partitioners, at two partitions and more."""
-ASTRAY: Final = 5
+MISPLACED_TRACES_LIMIT: Final = 5
 """So many traces in two partitions are no accident (a record that was sent again, say)."""
 _WORD = 0xFFFFFFFF
 
@@ -54,7 +54,7 @@ class _Topic:
 
 
 @dataclass(slots=True)
-class Copartition:
+class CopartitionCheck:
     """Looks at trace ids of both topics, which have ``partitions`` partitions each."""
 
     partitions: int
@@ -67,7 +67,7 @@ class Copartition:
         """Take note of trace ids and the partitions they came from."""
         topic = self._topics[kind]
         for trace_id, number in zip(trace_ids, numbers, strict=True):
-            if len(topic.ids) >= ENOUGH or not topic.fits:
+            if len(topic.ids) >= TRACE_IDS_COMPARED or not topic.fits:
                 return
             topic.ids.add(trace_id)
             key = trace_id.encode("utf-8", "surrogatepass")
@@ -80,8 +80,8 @@ class Copartition:
     @property
     def broken(self) -> bool:
         """Return whether the topics are known not to be co-partitioned."""
-        if self._astray >= ASTRAY:
+        if self._astray >= MISPLACED_TRACES_LIMIT:
             return True
         one, other = (self._topics[kind] for kind in RecordKind)
-        told = all(len(topic.ids) >= ENOUGH or not topic.fits for topic in (one, other))
+        told = all(len(topic.ids) >= TRACE_IDS_COMPARED or not topic.fits for topic in (one, other))
         return told and bool(one.fits or other.fits) and not one.fits & other.fits

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 
-class Log(Protocol):
+class EventLog(Protocol):
     """What the worker needs of a logger (structlog's bound logger fits)."""
 
     def info(self, event: str, **fields: object) -> None:
@@ -20,7 +20,7 @@ class Log(Protocol):
         """Log what a person must look at."""
 
 
-EVENTS: Mapping[str, str] = {
+WORKER_EVENTS: Mapping[str, str] = {
     "worker_started": "The worker runs; says with which settings, never with secrets.",
     "lake_made": "There was no lake at the address that is set, and a new one was made: is it the "
     "right address?",

@@ -13,7 +13,7 @@ from enum import StrEnum
 from schemas.errors import UsageError
 
 
-class Step(StrEnum):
+class FlushStep(StrEnum):
     """The steps of a flush, in their order, then those of labels that rest on flushes.
 
     Each name says what has just happened.
@@ -52,20 +52,20 @@ class FailPoint:
                 self.send(os.getpid(), self.signal)
 
 
-def never(_step: StrEnum) -> None:
+def ignore_step(_step: StrEnum) -> None:
     """Let every step pass."""
 
 
-def parse(text: str | None, *protocols: type[StrEnum]) -> Callable[[StrEnum], None]:
-    """Read ``step[:n][=kill|stop]``; None gives `never`. ``protocols`` have the steps: a flush's.
+def parse_failpoint(text: str | None, *protocols: type[StrEnum]) -> Callable[[StrEnum], None]:
+    """Read ``step[:n][=kill|stop]``; None gives `ignore_step`. ``protocols`` have the steps: a flush's.
 
     Raises UsageError for an unknown step or action.
     """
     if text is None:
-        return never
+        return ignore_step
     place, _, action = text.partition("=")
     name, _, count = place.partition(":")
-    steps = {str(step): step for protocol in protocols or (Step,) for step in protocol}
+    steps = {str(step): step for protocol in protocols or (FlushStep,) for step in protocol}
     try:
         return FailPoint(steps[name], _SIGNALS[action or "kill"], int(count or "1"))
     except (KeyError, ValueError):

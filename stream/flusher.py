@@ -11,7 +11,7 @@ The steps of a flush, each of which may be the last one that this process takes:
 5. the group's offsets are committed in Kafka, for lag tools to look at.
 
 Labels follow in flushes of their own, once what they rest on is in the lake
-(`stream.labelling.steps`).
+(`stream.label_driver.flush_steps`).
 
 | dies after | what the next owner finds | what it does |
 |---|---|---|
@@ -27,18 +27,18 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any, Protocol
 
-from lake import chains, others
+from lake import audit_chains, cross_references
 from lake.ledger import Incarnation
+from lake.table_writer import PreparedFiles, TableWriter
 from lake.tables import Table
-from lake.writer import Prepared, TableWriter
 from schemas.errors import FatalError, RetryableError
 from stream.buffer import Flush
-from stream.failpoints import Step
-from stream.labelling.flush import LabelFlush, LabelsFlushed
+from stream.failpoints import FlushStep
+from stream.label_driver.label_flush import LabelFlush, LabelsFlushed
 
 
 @dataclass(frozen=True, slots=True)
-class Flushed:
+class CommittedFlush:
     """A flush that is in the lake. ``files`` and ``bytes`` are what it added, sizes as encoded."""
 
     flush: Flush
@@ -48,39 +48,39 @@ class Flushed:
 
 
 @dataclass(frozen=True, slots=True)
-class NotFlushed:
+class FailedFlush:
     """A flush that is not in the lake as far as anybody knows, and why."""
 
     flush: Flush | LabelFlush
     error: BaseException
 
 
-Outcome = Flushed | LabelsFlushed | NotFlushed
+FlushOutcome = CommittedFlush | LabelsFlushed | FailedFlush
 
 
-class Steps(Protocol):
-    """What takes the steps of a flush; see `FlushSteps` and `stream.labelling.steps`."""
+class FlushRunner(Protocol):
+    """What takes the steps of a flush; see `RecordFlushRunner` and `stream.label_driver.flush_steps`."""
 
-    def run(self, flush: Any) -> Flushed | LabelsFlushed:
+    def run(self, flush: Any) -> CommittedFlush | LabelsFlushed:
         """Take them. Raises FencedError, FatalError, or RetryableError if told to stop."""
 
 
 @dataclass(frozen=True, slots=True)
-class FlushSteps:
+class RecordFlushRunner:
     """Does one flush. ``incarnation`` asks Kafka; ``reached`` is told after each step.
 
-    ``others`` are the tables whose versions the commits of the primary table name.
+    ``cross_references`` are the tables whose versions the commits of the primary table name.
     """
 
     primary: TableWriter
     quarantine: TableWriter
     audit: TableWriter | None
     incarnation: Callable[[str], Incarnation]
-    reached: Callable[[Step], None]
+    reached: Callable[[FlushStep], None]
     on_checkpoint_error: Callable[[str, RetryableError], None]
     others: Sequence[Table] = field(default=())
 
-    def run(self, flush: Flush) -> Flushed:
+    def run(self, flush: Flush) -> CommittedFlush:
         """Take all steps but the last, which belongs to the thread that owns the consumer.
 
         Raises FencedError, FatalError, or RetryableError if told to stop.
@@ -88,40 +88,44 @@ class FlushSteps:
         began = monotonic()
         self.primary.check_ceilings(flush.primary.guards)
         aside = self.quarantine.prepare(flush.set_aside, flush.quarantine.ranges)
-        self.reached(Step.QUARANTINE_WRITTEN)
+        self.reached(FlushStep.QUARANTINE_WRITTEN)
         told = self.audit.prepare(flush.audit_rows, flush.audit.ranges) if self.audit else None
         rows = self.primary.prepare(flush.rows, flush.primary.ranges)
-        self.reached(Step.PRIMARY_WRITTEN)
+        self.reached(FlushStep.PRIMARY_WRITTEN)
         self._same_topic(flush)
         self._commit(flush, aside, told, rows)
         seconds = monotonic() - began
         self._checkpoint()
-        return Flushed(
+        return CommittedFlush(
             flush,
             seconds=seconds,
             files=len(rows.files) + len(aside.files),
             bytes=rows.bytes + aside.bytes,
         )
 
-    def _commit(self, flush: Flush, aside: Prepared, told: Prepared | None, rows: Prepared) -> None:
+    def _commit(
+        self, flush: Flush, aside: PreparedFiles, told: PreparedFiles | None, rows: PreparedFiles
+    ) -> None:
         incarnations = {flush.topic: flush.incarnation}
         if flush.claim.moves:
             self.primary.claim(flush.claim, token=flush.token, incarnations=incarnations)
-            self.reached(Step.CLAIMED)
+            self.reached(FlushStep.CLAIMED)
         if flush.quarantine.moves:
             self.quarantine.commit(
                 aside, flush.quarantine, token=flush.token, incarnations=incarnations
             )
-            self.reached(Step.QUARANTINE_COMMITTED)
+            self.reached(FlushStep.QUARANTINE_COMMITTED)
         if self.audit and told and flush.audit.moves:
-            chained = chains.as_metadata(chains.of_batches(flush.audit_rows))
+            chained = audit_chains.audit_chain_metadata(
+                audit_chains.audit_chains_of(flush.audit_rows)
+            )
             audit = replace(flush.audit, metadata=chained)
             self.audit.commit(told, audit, token=flush.token, incarnations=incarnations)
-            self.reached(Step.AUDIT_COMMITTED)
-        said = others.as_metadata(self.others, flush.audit.ranges)
+            self.reached(FlushStep.AUDIT_COMMITTED)
+        said = cross_references.cross_reference_metadata(self.others, flush.audit.ranges)
         primary = replace(flush.primary, metadata=said)
         self.primary.commit(rows, primary, token=flush.token, incarnations=incarnations)
-        self.reached(Step.PRIMARY_COMMITTED)
+        self.reached(FlushStep.PRIMARY_COMMITTED)
 
     def _checkpoint(self) -> None:
         for writer in filter(None, (self.quarantine, self.audit, self.primary)):
@@ -139,10 +143,10 @@ class FlushSteps:
     def _same_topic(self, flush: Flush) -> None:
         now = self.incarnation(flush.topic)
         if now != flush.incarnation:
-            raise FatalError(another_topic(flush.topic))
+            raise FatalError(describe_changed_topic(flush.topic))
 
 
-def another_topic(topic: str) -> str:
+def describe_changed_topic(topic: str) -> str:
     """Return the message for a topic whose incarnation is not the one its positions belong to."""
     return (
         f"topic {topic} is not the one that was read before: it was deleted and made again, or the "
@@ -154,11 +158,11 @@ def another_topic(topic: str) -> str:
 class Flusher:
     """The thread. Hand it a flush, later take its outcome; it never drops one silently."""
 
-    def __init__(self, steps: Callable[[str], Steps]) -> None:
+    def __init__(self, steps: Callable[[str], FlushRunner]) -> None:
         """``steps`` gives those for the topic of a flush; `LABELS` stands for labels."""
         self._steps = steps
         self._inbox: queue.SimpleQueue[Flush | LabelFlush | None] = queue.SimpleQueue()
-        self._outbox: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[FlushOutcome] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="flusher", daemon=True)
 
     def start(self) -> None:
@@ -169,7 +173,7 @@ class Flusher:
         """Hand over a flush; it is carried out after those before it."""
         self._inbox.put(flush)
 
-    def outcome(self, seconds: float = 0.0) -> Outcome | None:
+    def outcome(self, seconds: float = 0.0) -> FlushOutcome | None:
         """Return the next outcome, waiting for it at most that long; None if there is none yet."""
         try:
             return self._outbox.get(timeout=seconds) if seconds else self._outbox.get_nowait()
@@ -185,8 +189,8 @@ class Flusher:
         while (flush := self._inbox.get()) is not None:
             self._outbox.put(self._outcome_of(flush))
 
-    def _outcome_of(self, flush: Flush | LabelFlush) -> Outcome:
+    def _outcome_of(self, flush: Flush | LabelFlush) -> FlushOutcome:
         try:
             return self._steps(flush.topic).run(flush)
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
-            return NotFlushed(flush, error)
+            return FailedFlush(flush, error)

@@ -11,23 +11,25 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from lake.ledger import Source
-from redact.audit import AuditEntry, audit_rows, beginning
-from redact.erased import NOBODY, RULE, Erased
-from schemas.provenance import Decoded, Raw, Rejected
+from lake.ledger import SourcePartition
+from redact.crypto.erasure_filter import ERASED_RULE, NO_ERASURES, ErasureFilter
+from redact.pipeline.audit import AuditEntry, build_audit_rows, chain_start
+from schemas.record_batches import DecodedBatch, RawRecord, RejectedRecord
 from schemas.redacted import Redacted
 from stream.buffer import TopicBuffer
-from stream.owned import Assignment, Owned
+from stream.owned_partition import Assignment, OwnedPartition
 
 
-class Decodes(Protocol):
-    """What the intake needs of a decoder; see `stream.decode.decoder.Decoder`."""
+class RecordDecoder(Protocol):
+    """What the intake needs of a decoder; see `decode.decoder.Decoder`."""
 
-    def decode(self, topic: str, messages: Sequence[Raw]) -> tuple[Decoded[Any], list[Rejected]]:
+    def decode(
+        self, topic: str, messages: Sequence[RawRecord]
+    ) -> tuple[DecodedBatch[Any], list[RejectedRecord]]:
         """Tell valid records from others."""
 
 
-class RedactionOutcome(Protocol):
+class RedactedRecords(Protocol):
     """Rows that may leave, and records that may not."""
 
     @property
@@ -39,28 +41,30 @@ class RedactionOutcome(Protocol):
         """Return what was done to each record in `rows`, where an audit is kept."""
 
     @property
-    def rejected(self) -> Sequence[Rejected]:
+    def rejected(self) -> Sequence[RejectedRecord]:
         """Return the records that could not be redacted."""
 
 
-class Redacts(Protocol):
-    """What the intake needs of a redactor; see `redact.redactor.Redactor`."""
+class RecordRedactor(Protocol):
+    """What the intake needs of a redactor; see `redact.pipeline.redactor.Redactor`."""
 
     @property
     def memory_bytes(self) -> int:
         """Return about how far its memories of texts may grow, in bytes."""
 
-    def redact(self, decoded: Decoded[Any], *, ingested_at: int) -> RedactionOutcome:
+    def redact(self, decoded: DecodedBatch[Any], *, ingested_at: int) -> RedactedRecords:
         """Take personal data out."""
 
     def statistics(self) -> Mapping[str, int]:
         """Return counters since the start: `segment_hits` and `segment_misses`, if it caches."""
 
 
-class Seals(Protocol):
-    """What the intake needs to set records aside; see `redact.quarantine.Sealer`."""
+class PayloadSealer(Protocol):
+    """What the intake needs to set records aside; see `redact.crypto.sealing.Sealer`."""
 
-    def seal(self, rejected: Sequence[Rejected], *, ingested_at: int) -> Redacted[pa.RecordBatch]:
+    def seal(
+        self, rejected: Sequence[RejectedRecord], *, ingested_at: int
+    ) -> Redacted[pa.RecordBatch]:
         """Make rows of quarantine."""
 
 
@@ -71,15 +75,15 @@ class Intake:
     ``erased`` says whose records are kept out; they get no further than the decoder.
     """
 
-    decoder: Decodes
-    redactor: Redacts
-    sealer: Seals
+    decoder: RecordDecoder
+    redactor: RecordRedactor
+    sealer: PayloadSealer
     now_us: Callable[[], int]
-    on_rejected: Callable[[Rejected], None]
-    erased: Callable[[], Erased] = lambda: NOBODY
+    on_rejected: Callable[[RejectedRecord], None]
+    erased: Callable[[], ErasureFilter] = lambda: NO_ERASURES
 
     def take(
-        self, batch: Sequence[Raw], assignment: Assignment, buffer: TopicBuffer, now: float
+        self, batch: Sequence[RawRecord], assignment: Assignment, buffer: TopicBuffer, now: float
     ) -> int:
         """Take a batch into the buffer; return how many records were new.
 
@@ -89,7 +93,7 @@ class Intake:
         offsets, fresh = _fresh(batch, buffer.topic, assignment)
         if not offsets:
             return 0
-        held: list[Raw] = []
+        held: list[RawRecord] = []
         if any(item.held for item in assignment.of(buffer.topic)):
             held = [raw for raw in fresh if _is_held(raw, buffer.topic, assignment)]
             fresh = [raw for raw in fresh if not _is_held(raw, buffer.topic, assignment)]
@@ -102,12 +106,12 @@ class Intake:
         rejected = [*rejected, *outcome.rejected]
         buffer.add(outcome.rows, now)
         _tell(outcome, buffer, assignment, ingested_at)
-        aside = Counter(Source(r.topic, r.raw.partition) for r in rejected)
+        aside = Counter(SourcePartition(r.topic, r.raw.partition) for r in rejected)
         if rejected:
             rejected.sort(key=lambda r: (r.raw.partition, r.raw.offset))
             sealed = self.sealer.seal(rejected, ingested_at=ingested_at)
             buffer.set_aside_rows(sealed, aside, _late(rejected, assignment), now)
-        aside.update(Source(buffer.topic, raw.partition) for raw in held)
+        aside.update(SourcePartition(buffer.topic, raw.partition) for raw in held)
         for source, read in offsets.items():
             _count(assignment.owned[source], read, aside[source], gone[source.partition])
         _note_times(batch, buffer.topic, assignment)
@@ -117,37 +121,39 @@ class Intake:
 
 
 def _fresh(
-    batch: Sequence[Raw], topic: str, assignment: Assignment
-) -> tuple[dict[Source, list[int]], Sequence[Raw]]:
+    batch: Sequence[RawRecord], topic: str, assignment: Assignment
+) -> tuple[dict[SourcePartition, list[int]], Sequence[RawRecord]]:
     """Return the offsets to be read, by partition and in order, and their records."""
     by_partition: dict[int, list[int]] = defaultdict(list)
     for raw in batch:
         by_partition[raw[0]].append(raw[1])
-    offsets: dict[Source, list[int]] = {}
+    offsets: dict[SourcePartition, list[int]] = {}
     for partition, found in by_partition.items():
-        owned = assignment.owned.get(Source(topic, partition))
+        owned = assignment.owned.get(SourcePartition(topic, partition))
         wanted = owned.wanted(found) if owned else []
         if wanted:
-            offsets[Source(topic, partition)] = wanted
+            offsets[SourcePartition(topic, partition)] = wanted
     if sum(map(len, offsets.values())) == len(batch):
         return offsets, batch
     keep = {(source.partition, offset) for source, read in offsets.items() for offset in read}
     return offsets, [raw for raw in batch if (raw.partition, raw.offset) in keep]
 
 
-def _is_held(raw: Raw, topic: str, assignment: Assignment) -> bool:
-    owned = assignment.owned[Source(topic, raw.partition)]
+def _is_held(raw: RawRecord, topic: str, assignment: Assignment) -> bool:
+    owned = assignment.owned[SourcePartition(topic, raw.partition)]
     return bool(owned.held) and raw.offset in owned.held
 
 
-def _late(rejected: Sequence[Rejected], assignment: Assignment) -> set[Source]:
+def _late(rejected: Sequence[RejectedRecord], assignment: Assignment) -> set[SourcePartition]:
     """Return the partitions of which a record fails now that quarantine's position has passed."""
-    sources = ((Source(item.topic, item.raw.partition), item.raw.offset) for item in rejected)
+    sources = (
+        (SourcePartition(item.topic, item.raw.partition), item.raw.offset) for item in rejected
+    )
     return {s for s, offset in sources if offset < (assignment.owned[s].quarantine or 0)}
 
 
 def _tell(
-    outcome: RedactionOutcome, buffer: TopicBuffer, assignment: Assignment, ingested_at: int
+    outcome: RedactedRecords, buffer: TopicBuffer, assignment: Assignment, ingested_at: int
 ) -> None:
     """Put the audit of a batch behind what the buffer holds of it, but for what is told already."""
     entries = [entry for entry in outcome.audit if _untold(entry, assignment)]
@@ -155,37 +161,37 @@ def _tell(
         return
     trail = buffer.audit
     starts = {item.source.partition: item.range.start for item in assignment.of(buffer.topic)}
-    rows, trail.chain = audit_rows(
+    rows, trail.chain = build_audit_rows(
         entries,
         policy=outcome.rows.policy,
         ingested_at=ingested_at,
-        previous=trail.chain or beginning(buffer.topic, starts),
+        previous=trail.chain or chain_start(buffer.topic, starts),
     )
     trail.rows.append(rows)
-    trail.counts.update(Source(entry.topic, entry.partition) for entry in entries)
+    trail.counts.update(SourcePartition(entry.topic, entry.partition) for entry in entries)
     buffer.bytes += rows.value.nbytes
 
 
 def _untold(entry: AuditEntry, assignment: Assignment) -> bool:
-    mark = assignment.owned[Source(entry.topic, entry.partition)].audit
+    mark = assignment.owned[SourcePartition(entry.topic, entry.partition)].audit
     return mark is not None and entry.offset >= (mark.position or 0)
 
 
-def _count(owned: Owned, read: Sequence[int], aside: int, gone: int) -> None:
+def _count(owned: OwnedPartition, read: Sequence[int], aside: int, gone: int) -> None:
     owned.range.read(read)
     owned.range.quarantined += aside
     owned.range.stored += len(read) - aside - gone
     if gone:
-        owned.range.dropped[RULE] += gone
+        owned.range.dropped[ERASED_RULE] += gone
     owned.at_end = False
 
 
-def _note_times(batch: Sequence[Raw], topic: str, assignment: Assignment) -> None:
+def _note_times(batch: Sequence[RawRecord], topic: str, assignment: Assignment) -> None:
     """Remember the times that the lag in seconds is told from."""
     newest = {raw[0]: raw[2] for raw in batch}
     oldest = {raw[0]: raw[2] for raw in reversed(batch)}
     for partition, stamp in newest.items():
-        owned = assignment.owned.get(Source(topic, partition))
+        owned = assignment.owned.get(SourcePartition(topic, partition))
         if owned:
             owned.newest_read_ms = stamp
             if owned.oldest_open_ms is None:

@@ -9,8 +9,8 @@ from stream.client_errors import ClientErrors
 from stream.config import KafkaSettings
 
 CLIENT_ID = "goldpan"
-REFUSED_PROPERTY: Final = (KafkaException, TypeError, ValueError, AttributeError)
-"""What making a client raises for a property that it cannot use; see `unusable_property`."""
+PROPERTY_ERRORS: Final = (KafkaException, TypeError, ValueError, AttributeError)
+"""What making a client raises for a property that it cannot use; see `to_property_error`."""
 
 
 def connection_properties(settings: KafkaSettings) -> dict[str, Any]:
@@ -76,11 +76,11 @@ def make_consumer(
     properties["group.id"] = group or settings.group_id
     try:
         return Consumer({**properties, "error_cb": errors.hear})
-    except REFUSED_PROPERTY as error:
-        raise unusable_property(error) from None
+    except PROPERTY_ERRORS as error:
+        raise to_property_error(error) from None
 
 
-def unusable_property(error: Exception) -> UsageError:
+def to_property_error(error: Exception) -> UsageError:
     """Return the error for a property that a client refuses, in its own words."""
     said = error.args[0].str() if isinstance(error, KafkaException) else str(error)
     return UsageError(f"GOLDPAN_KAFKA__PROPERTIES: {said}")

@@ -18,20 +18,20 @@ import pyarrow as pa
 from schemas.errors import UsageError
 
 MIB = 2**20
-ADVISED = 768 * MIB
+RECOMMENDED_BYTES = 768 * MIB
 """The ceiling that docs/capacity.md advises as the least for a worker with the model for names."""
-SMALLEST_ROOM = 48 * 2**20
-FIRST_USE = 32 * 2**20  # code, threads and pools that only the first flush brings into being
+MIN_HEADROOM_BYTES = 48 * 2**20
+FIRST_USE_BYTES = 32 * 2**20  # code, threads and pools that only the first flush brings into being
 _MAXIMAL_QUEUE = 64 * 2**20
 _MAXIMAL_BATCH = 3 * 2**20  # above it the processor's caches are of no use: columns cost 1.7 x
 _NEAR = 0.95  # of the ceiling
 _RELEASE_SECONDS = 1.0
 _POOL = "ARROW_DEFAULT_MEMORY_POOL"
-YOUNG_OBJECTS = 50_000
+COLLECTOR_THRESHOLD = 50_000
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def resident_bytes() -> int:
+def read_resident_bytes() -> int:
     """Return the memory that this process occupies now; 0 where the system does not tell."""
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
@@ -39,12 +39,12 @@ def resident_bytes() -> int:
         return 0
 
 
-def in_mib(size: int) -> str:
+def format_mib(size: int) -> str:
     """Return a size as settings take it, in whole MiB, never less than it is."""
     return f"{-(-size // MIB)}MiB"
 
 
-def container_bytes(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+def read_container_limit(root: Path = Path("/sys/fs/cgroup")) -> int | None:
     """Return the memory that the container may take (cgroup 2, or 1); None if it has no limit."""
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         with suppress(OSError, ValueError):
@@ -53,7 +53,7 @@ def container_bytes(root: Path = Path("/sys/fs/cgroup")) -> int | None:
     return None
 
 
-def short_of_memory(ceiling: int, container: int | None) -> str | None:
+def describe_memory_shortage(ceiling: int, container: int | None) -> str | None:
     """Return what is likely to go wrong with these limits, and what to set; None if nothing is.
 
     The container's limit must leave a tenth above the ceiling, or the kernel ends the worker before
@@ -62,20 +62,20 @@ def short_of_memory(ceiling: int, container: int | None) -> str | None:
     needed = ceiling + ceiling // 10
     if container is not None and container < needed:
         return (
-            f"the container may take {in_mib(container)}, and GOLDPAN_STREAM__MEMORY_BYTES is "
-            f"{in_mib(ceiling)}: give the container {in_mib(needed)}, or the kernel may end the "
+            f"the container may take {format_mib(container)}, and GOLDPAN_STREAM__MEMORY_BYTES is "
+            f"{format_mib(ceiling)}: give the container {format_mib(needed)}, or the kernel may end the "
             "worker (docs/capacity.md)"
         )
-    if ceiling < ADVISED:
+    if ceiling < RECOMMENDED_BYTES:
         return (
-            f"GOLDPAN_STREAM__MEMORY_BYTES is {in_mib(ceiling)}: with the model for names "
-            f"{in_mib(ADVISED)} or more are advised, and with less reading is often paused "
+            f"GOLDPAN_STREAM__MEMORY_BYTES is {format_mib(ceiling)}: with the model for names "
+            f"{format_mib(RECOMMENDED_BYTES)} or more are advised, and with less reading is often paused "
             "(docs/capacity.md)"
         )
     return None
 
 
-def use_steady_pool() -> None:
+def use_jemalloc_pool() -> None:
     """Let Arrow allocate through jemalloc, where it is there and nobody has asked for another.
 
     With the usual pool a worker near its ceiling takes a tenth more memory for the same work,
@@ -93,7 +93,7 @@ def release_unused() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class MemoryBudget:
     """How the ceiling is shared out; all in bytes.
 
     ``buffers`` is for rows that wait for a flush or are in one. Encoding needs about as much again
@@ -114,18 +114,18 @@ class Budget:
         return min(self.fetch_queue // 4, _MAXIMAL_BATCH)
 
     @classmethod
-    def plan(cls, ceiling: int, baseline: int, *, joined: bool = False) -> "Budget":
+    def plan(cls, ceiling: int, baseline: int, *, joined: bool = False) -> "MemoryBudget":
         """Share out what is left of ``ceiling`` above ``baseline``; ``joined``: labels are decided.
 
         Raises UsageError if too little is left to work with.
         """
-        baseline += FIRST_USE
+        baseline += FIRST_USE_BYTES
         room = ceiling - baseline
-        if room < SMALLEST_ROOM:
+        if room < MIN_HEADROOM_BYTES:
             raise UsageError(
-                f"GOLDPAN_STREAM__MEMORY_BYTES: {in_mib(ceiling)} is too little: this worker takes "
-                f"{in_mib(baseline)} before it reads anything, so the least is "
-                f"{in_mib(baseline + SMALLEST_ROOM)}; set {in_mib(ADVISED)} or more, as "
+                f"GOLDPAN_STREAM__MEMORY_BYTES: {format_mib(ceiling)} is too little: this worker takes "
+                f"{format_mib(baseline)} before it reads anything, so the least is "
+                f"{format_mib(baseline + MIN_HEADROOM_BYTES)}; set {format_mib(RECOMMENDED_BYTES)} or more, as "
                 "docs/capacity.md advises"
             )
         join = room // 4 if joined else 0
@@ -144,14 +144,14 @@ class Budget:
 
 
 @dataclass(slots=True)
-class Gate:
+class MemoryGate:
     """Closed while memory is short: the worker then pauses its partitions, and flushes.
 
     It opens again only well below the limit, so that it does not flap.
     """
 
-    budget: Budget
-    resident: Callable[[], int] = resident_bytes
+    budget: MemoryBudget
+    resident: Callable[[], int] = read_resident_bytes
     release: Callable[[], None] = release_unused
     monotonic: Callable[[], float] = monotonic
     closed: bool = False
@@ -181,7 +181,7 @@ class Gate:
         return self.resident() >= limit
 
 
-def calm_collector() -> None:
+def tune_collector() -> None:
     """Keep the collector of cycles away from what cannot be one.
 
     What is there by now stays. What comes is records, which hold no cycles and are gone within a
@@ -189,4 +189,4 @@ def calm_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
+    gc.set_threshold(COLLECTOR_THRESHOLD)

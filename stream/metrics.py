@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from schemas.reasons import Reason
+from schemas.reasons import QuarantineReason
 
 FRESHNESS_BUCKETS = (1, 2, 5, 10, 15, 30, 45, 60, 90, 120, 300, 600, 1800, 3600, 21600, 86400)
 HOURS, DAYS = 3600, 86400
@@ -22,7 +22,7 @@ TURNAROUND_BUCKETS = (
 COMMIT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
-class Kind(StrEnum):
+class MetricKind(StrEnum):
     """The kinds of metric that Prometheus knows."""
 
     COUNTER = "counter"
@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
+class MetricSpec:
     """One metric: its full name, kind, labels and what it means.
 
     ``known`` has the values of labels that are known beforehand: a counter of which all labels are
@@ -39,205 +39,234 @@ class Spec:
     """
 
     name: str
-    kind: Kind
+    kind: MetricKind
     meaning: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
     known: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-SPECS: Sequence[Spec] = (
-    Spec(
+WORKER_METRICS: Sequence[MetricSpec] = (
+    MetricSpec(
         "goldpan_build_info",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Always 1; the labels say what runs.",
         ("version", "policy"),
     ),
-    Spec(
+    MetricSpec(
         "goldpan_lake_made_seconds",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "When the lake that is written was made, as a Unix time: a young one may be a mistyped "
         "address.",
     ),
-    Spec(
+    MetricSpec(
         "goldpan_records_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Records whose fate is committed: stored, quarantined, dropped; and offsets skipped.",
         ("topic", "outcome"),
         known={"outcome": ("stored", "quarantined", "dropped", "skipped")},
     ),
-    Spec(
+    MetricSpec(
         "goldpan_dropped_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Records that were dropped by a rule (`erased`: somebody's who was erased).",
         ("topic", "rule"),
     ),
-    Spec("goldpan_records_read_total", Kind.COUNTER, "Records taken from Kafka.", ("topic",)),
-    Spec("goldpan_bytes_read_total", Kind.COUNTER, "Bytes of values taken from Kafka.", ("topic",)),
-    Spec(
+    MetricSpec(
+        "goldpan_records_read_total", MetricKind.COUNTER, "Records taken from Kafka.", ("topic",)
+    ),
+    MetricSpec(
+        "goldpan_bytes_read_total",
+        MetricKind.COUNTER,
+        "Bytes of values taken from Kafka.",
+        ("topic",),
+    ),
+    MetricSpec(
         "goldpan_quarantined_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Records set aside, by reason (counted when found, before the commit).",
         ("topic", "reason"),
-        known={"reason": tuple(Reason)},
+        known={"reason": tuple(QuarantineReason)},
     ),
-    Spec(
+    MetricSpec(
         "goldpan_findings_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Personal data replaced in committed records, by type; only where the audit is kept.",
         ("topic", "type"),
     ),
-    Spec("goldpan_files_written_total", Kind.COUNTER, "Data files committed.", ("topic",)),
-    Spec("goldpan_bytes_written_total", Kind.COUNTER, "Bytes of data files committed.", ("topic",)),
-    Spec(
+    MetricSpec(
+        "goldpan_files_written_total", MetricKind.COUNTER, "Data files committed.", ("topic",)
+    ),
+    MetricSpec(
+        "goldpan_bytes_written_total",
+        MetricKind.COUNTER,
+        "Bytes of data files committed.",
+        ("topic",),
+    ),
+    MetricSpec(
         "goldpan_erasures",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Number of the newest tombstone that this worker has read; 0 where nobody was erased.",
     ),
-    Spec(
+    MetricSpec(
         "goldpan_lag_records",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Offsets between the table's position and the end of the partition; absent while the end "
         "is not known.",
         ("topic", "partition"),
     ),
-    Spec(
+    MetricSpec(
         "goldpan_lag_seconds",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Age of the oldest record that is not in the lake yet; 0 when there is none.",
         ("topic", "partition"),
     ),
-    Spec(
+    MetricSpec(
         "goldpan_freshness_seconds",
-        Kind.HISTOGRAM,
+        MetricKind.HISTOGRAM,
         "From the time of the event to its commit, record by record.",
         ("topic",),
         FRESHNESS_BUCKETS,
     ),
-    Spec(
+    MetricSpec(
         "goldpan_commit_seconds",
-        Kind.HISTOGRAM,
+        MetricKind.HISTOGRAM,
         "Time of one flush: encoding, uploading, committing.",
         ("topic",),
         COMMIT_BUCKETS,
     ),
-    Spec(
+    MetricSpec(
         "goldpan_flushes_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Flushes, by outcome: committed, fenced, abandoned.",
         ("topic", "outcome"),
         known={"outcome": ("committed", "fenced", "abandoned")},
     ),
-    Spec("goldpan_retries_total", Kind.COUNTER, "Steps tried again, by step.", ("step",)),
-    Spec(
+    MetricSpec(
+        "goldpan_retries_total", MetricKind.COUNTER, "Steps tried again, by step.", ("step",)
+    ),
+    MetricSpec(
         "goldpan_commits_unknown_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Commits without an answer, which were settled by reading the position.",
         ("table",),
     ),
-    Spec(
+    MetricSpec(
         "goldpan_commits_settled_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Commits that the position showed to have landed already.",
         ("table",),
     ),
-    Spec(
+    MetricSpec(
         "goldpan_rebalances_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Assignments and losses of partitions.",
         ("kind",),
         known={"kind": ("assigned", "revoked", "lost")},
     ),
-    Spec("goldpan_partitions_owned", Kind.GAUGE, "Partitions that this worker owns.", ("topic",)),
-    Spec(
+    MetricSpec(
+        "goldpan_partitions_owned",
+        MetricKind.GAUGE,
+        "Partitions that this worker owns.",
+        ("topic",),
+    ),
+    MetricSpec(
         "goldpan_position",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "The table's position: the next offset to consume.",
         ("topic", "partition"),
     ),
-    Spec(
+    MetricSpec(
         "goldpan_lost_offsets_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Offsets that Kafka deleted before they were read.",
         ("topic",),
     ),
-    Spec(
+    MetricSpec(
         "goldpan_memory_bytes",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Memory: resident, buffered, and the two limits.",
         ("of",),
     ),
-    Spec("goldpan_paused", Kind.GAUGE, "1 while partitions are paused, by why.", ("why",)),
-    Spec(
-        "goldpan_ready", Kind.GAUGE, "1 while positions are taken, and Kafka and the lake answer."
+    MetricSpec(
+        "goldpan_paused", MetricKind.GAUGE, "1 while partitions are paused, by why.", ("why",)
     ),
-    Spec(
+    MetricSpec(
+        "goldpan_ready",
+        MetricKind.GAUGE,
+        "1 while positions are taken, and Kafka and the lake answer.",
+    ),
+    MetricSpec(
         "goldpan_kafka_silent_seconds",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Seconds since a Kafka broker answered last; one is asked every 5 s.",
     ),
-    Spec(
+    MetricSpec(
         "goldpan_kafka_client_fatal",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "1 while Kafka's client has ended and a new one is tried.",
     ),
-    Spec(
+    MetricSpec(
         "goldpan_registry_failing",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "1 while records wait because the schema registry gives no proper answer.",
     ),
-    Spec(
+    MetricSpec(
         "goldpan_redaction_cache_lookups_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Look-ups of text in the redaction cache, by result.",
         ("result",),
         known={"result": ("hit", "miss")},
     ),
-    Spec(
+    MetricSpec(
         "goldpan_redaction_proof_findings_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Personal values that only the second look at the output found, and that were replaced "
         "then, by type. Anything but 0 is a gap in the recognisers.",
         ("type",),
     ),
-    Spec(
+    MetricSpec(
         "goldpan_labels_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Label events committed, by verdict and by where the trace goes from there.",
         ("label", "route"),
         known={"label": ("pass", "fail", "unknown"), "route": ("auto", "review", "audit")},
     ),
-    Spec(
+    MetricSpec(
         "goldpan_label_turnaround_seconds",
-        Kind.HISTOGRAM,
+        MetricKind.HISTOGRAM,
         "From the start of the trace, and from the feedback that called for it, to the label's "
         "commit.",
         ("since",),
         TURNAROUND_BUCKETS,
     ),
-    Spec(
+    MetricSpec(
         "goldpan_label_events_produced_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Label events acknowledged by the topic, those sent again included.",
     ),
-    Spec("goldpan_join_partitions", Kind.GAUGE, "Pairs of partitions that are joined here."),
-    Spec("goldpan_join_traces", Kind.GAUGE, "Traces in the window of the join."),
-    Spec(
-        "goldpan_join_waiting", Kind.GAUGE, "Traces that feedback waits for and that have not come."
+    MetricSpec(
+        "goldpan_join_partitions", MetricKind.GAUGE, "Pairs of partitions that are joined here."
     ),
-    Spec("goldpan_join_feedback", Kind.GAUGE, "Feedback events that the join holds."),
-    Spec("goldpan_join_bytes", Kind.GAUGE, "Memory of the join's state."),
-    Spec(
+    MetricSpec("goldpan_join_traces", MetricKind.GAUGE, "Traces in the window of the join."),
+    MetricSpec(
+        "goldpan_join_waiting",
+        MetricKind.GAUGE,
+        "Traces that feedback waits for and that have not come.",
+    ),
+    MetricSpec("goldpan_join_feedback", MetricKind.GAUGE, "Feedback events that the join holds."),
+    MetricSpec("goldpan_join_bytes", MetricKind.GAUGE, "Memory of the join's state."),
+    MetricSpec(
         "goldpan_join_passed_over_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Records that the join let go, by why: late_feedback, late_trace (both are left to "
         "`goldpan labels reconcile`), unmatched (their trace has not come in the window), "
         "repeated.",
         ("why",),
     ),
-    Spec(
+    MetricSpec(
         "goldpan_labels_left_to_batch",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "1 where this worker cannot decide labels, by why; `goldpan labels reconcile` does.",
         ("why",),
     ),
@@ -247,7 +276,7 @@ SPECS: Sequence[Spec] = (
 class BulkHistogram(Collector):
     """A histogram that takes a whole batch at a time: one observation costs nanoseconds."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: MetricSpec) -> None:
         self._spec = spec
         self._bounds = np.array(spec.buckets, dtype=np.float64)
         self._counts: dict[str, npt.NDArray[np.int64]] = {}
@@ -274,7 +303,9 @@ class BulkHistogram(Collector):
 class Metrics:
     """The metrics of a list as objects, registered in ``registry``; look one up by its name."""
 
-    def __init__(self, registry: CollectorRegistry, listed: Sequence[Spec] = SPECS) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, listed: Sequence[MetricSpec] = WORKER_METRICS
+    ) -> None:
         self._listed = listed
         self._counters: dict[str, Counter] = {}
         self._gauges: dict[str, Gauge] = {}
@@ -284,11 +315,11 @@ class Metrics:
             self.freshness = BulkHistogram(specs.pop("goldpan_freshness_seconds"))
             registry.register(self.freshness)
         for spec in specs.values():
-            if spec.kind is Kind.COUNTER:
+            if spec.kind is MetricKind.COUNTER:
                 self._counters[spec.name] = Counter(
                     spec.name, spec.meaning, spec.labels, registry=registry
                 )
-            elif spec.kind is Kind.GAUGE:
+            elif spec.kind is MetricKind.GAUGE:
                 self._gauges[spec.name] = Gauge(
                     spec.name, spec.meaning, spec.labels, registry=registry
                 )
@@ -304,7 +335,7 @@ class Metrics:
         """
         for spec in self._listed:
             known = {"topic": topics, "table": tables, **spec.known}
-            if spec.kind is Kind.COUNTER and spec.labels and known.keys() >= set(spec.labels):
+            if spec.kind is MetricKind.COUNTER and spec.labels and known.keys() >= set(spec.labels):
                 for values in product(*(known[label] for label in spec.labels)):
                     self._counters[spec.name].labels(*values)
 

@@ -4,13 +4,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from stream.metrics import SPECS, Spec
-from stream.replay.metrics import SPECS as REPLAY_SPECS
+from stream.metrics import WORKER_METRICS, MetricSpec
+from stream.replay.metrics import REPLAY_METRICS as REPLAY_SPECS
 
 
-def render() -> str:
+def render_page() -> str:
     """Return the page as Markdown."""
-    return "\n".join([*_head(), *_table(SPECS), "", *_buckets(), "", *_replay(), ""])
+    return "\n".join([*_head(), *_table(WORKER_METRICS), "", *_buckets(), "", *_replay(), ""])
 
 
 def _head() -> Iterator[str]:
@@ -37,19 +37,19 @@ def _replay() -> Iterator[str]:
     )
 
 
-def _table(specs: Sequence[Spec]) -> Iterator[str]:
+def _table(specs: Sequence[MetricSpec]) -> Iterator[str]:
     yield "| metric | kind | labels | what it says |"
     yield "|---|---|---|---|"
     yield from map(_row, specs)
 
 
-def _row(spec: Spec) -> str:
+def _row(spec: MetricSpec) -> str:
     labels = ", ".join(f"`{label}`" for label in spec.labels) or "none"
     return f"| `{spec.name}` | {spec.kind} | {labels} | {spec.meaning} |"
 
 
 def _buckets() -> Iterator[str]:
-    for spec in SPECS:
+    for spec in WORKER_METRICS:
         if spec.buckets:
             bounds = ", ".join(f"{bound:g}" for bound in spec.buckets)
             yield f"Buckets of `{spec.name}`, in seconds: {bounds}."
@@ -57,7 +57,7 @@ def _buckets() -> Iterator[str]:
 
 def main() -> None:
     """Write the page to the file that is named."""
-    Path(sys.argv[1]).write_text(render(), encoding="utf-8")
+    Path(sys.argv[1]).write_text(render_page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

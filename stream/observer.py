@@ -9,29 +9,29 @@ import numpy as np
 import pyarrow as pa
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from lake.ledger import Source
-from redact.erased import RULE as ERASED
-from redact.redactor import FOUND_BY_PROOF, PROVED_TYPES
+from decode.schema_sources import RegistryError
+from lake.ledger import SourcePartition
+from redact.crypto.erasure_filter import ERASED_RULE as ERASED
+from redact.pipeline.redactor import FOUND_BY_PROOF, PROVED_TYPES
 from schemas.errors import FencedError, RetryableError
-from schemas.provenance import Raw, Rejected
-from stream.answers import SILENT_SECONDS
-from stream.buffer import Flush, Rows
-from stream.decode.sources import RegistryError
-from stream.events import Log
-from stream.flusher import Flushed
-from stream.lag import lag
-from stream.memory import Budget, resident_bytes
+from schemas.record_batches import RawRecord, RejectedRecord
+from stream.broker_heartbeat import SILENT_SECONDS
+from stream.buffer import Flush, RedactedBatch
+from stream.events import EventLog
+from stream.flusher import CommittedFlush
+from stream.lag import compute_lag
+from stream.memory import MemoryBudget, read_resident_bytes
 from stream.metrics import Metrics
-from stream.owned import Assignment, Owned
+from stream.owned_partition import Assignment, OwnedPartition
 
 STUCK_SECONDS = 120.0
 KAFKA_ERROR_SECONDS = 30.0
-JOINING = "joining the group"
+JOINING_GROUP = "joining the group"
 DECODING = "decoding"
 
 
 @dataclass(slots=True)
-class Observer:
+class WorkerObserver:
     """Turns what happens into metrics and log events.
 
     ``event_times`` names the column of event time by topic. Clocks: ``now_ms`` wall, ``monotonic``
@@ -39,8 +39,8 @@ class Observer:
     """
 
     metrics: Metrics
-    log: Log
-    budget: Budget
+    log: EventLog
+    budget: MemoryBudget
     event_times: Mapping[str, str]
     redaction: Callable[[], Mapping[str, int]]
     now_ms: Callable[[], int]
@@ -49,7 +49,7 @@ class Observer:
     _turned_at: float = 0.0
     _taken: bool = False
     _troubles: dict[str, str] = field(default_factory=dict)
-    _committed: dict[Source, int] = field(default_factory=dict)
+    _committed: dict[SourcePartition, int] = field(default_factory=dict)
     _counted: Counter[str] = field(default_factory=Counter)
     _said_epochs: bool = False
     _said: dict[str, tuple[float, int]] = field(default_factory=dict)
@@ -79,12 +79,12 @@ class Observer:
 
     # -- reading --------------------------------------------------------------------------------
 
-    def read(self, topic: str, taken: int, records: Sequence[Raw]) -> None:
+    def read(self, topic: str, taken: int, records: Sequence[RawRecord]) -> None:
         """Take note of a batch."""
         self.metrics.count("records_read", topic, by=taken)
         self.metrics.count("bytes_read", topic, by=sum(len(r[4]) for r in records if r[4]))
 
-    def rejected(self, item: Rejected) -> None:
+    def rejected(self, item: RejectedRecord) -> None:
         """Take note of a record that was set aside."""
         self.metrics.count("quarantined", item.topic, item.reason)
 
@@ -106,7 +106,7 @@ class Observer:
     def client_ended(self, error: RetryableError) -> None:
         """Take note that the client has ended, and that a new one is tried."""
         self.metrics.set("kafka_client_fatal", 1)
-        self._troubles[JOINING] = str(error)
+        self._troubles[JOINING_GROUP] = str(error)
         self.log.warning("kafka_client_ended", detail=str(error))
 
     def offsets_not_committed(self, name: str) -> None:
@@ -126,7 +126,7 @@ class Observer:
 
     # -- flushing -------------------------------------------------------------------------------
 
-    def committed(self, done: Flushed) -> None:
+    def committed(self, done: CommittedFlush) -> None:
         """Take note of a flush that is in the lake."""
         flush, topic = done.flush, done.flush.topic
         outcomes: Counter[str] = Counter()
@@ -158,14 +158,14 @@ class Observer:
             positions={str(item.source): item.end for item in flush.primary.ranges},
         )
 
-    def _freshness(self, topic: str, rows: Sequence[Rows]) -> None:
+    def _freshness(self, topic: str, rows: Sequence[RedactedBatch]) -> None:
         now_us = self.now_ms() * 1000
         for sealed in rows:
             column = sealed.value.column(self.event_times[topic]).cast("int64")
             times = column.to_numpy(zero_copy_only=False)
             self.metrics.freshness.observe(topic, (now_us - times).astype(np.float64) / 1e6)
 
-    def _findings(self, topic: str, audit: Sequence[Rows]) -> None:
+    def _findings(self, topic: str, audit: Sequence[RedactedBatch]) -> None:
         found: Counter[str] = Counter()
         for sealed in audit:
             counts = sealed.value.column("counts").flatten()
@@ -224,10 +224,10 @@ class Observer:
 
     # -- partitions -----------------------------------------------------------------------------
 
-    def assigned(self, taken: Sequence[Owned]) -> None:
+    def assigned(self, taken: Sequence[OwnedPartition]) -> None:
         """Take note of partitions that were taken over."""
         self._taken = True
-        self.recovered(JOINING)
+        self.recovered(JOINING_GROUP)
         self.metrics.set("kafka_client_fatal", 0)
         self.metrics.count("rebalances", "assigned")
         for item in taken:
@@ -237,14 +237,14 @@ class Observer:
             "partitions_assigned", positions={str(item.source): item.range.next for item in taken}
         )
 
-    def _without_epoch(self, taken: Sequence[Owned]) -> None:
+    def _without_epoch(self, taken: Sequence[OwnedPartition]) -> None:
         """Say once of which positions a log that was cut and filled again cannot be told."""
         bare = [item for item in taken if item.position and item.range.epoch is None]
         if bare and not self._said_epochs:
             self._said_epochs = True
             self.log.info("positions_without_epoch", partitions=[str(item.source) for item in bare])
 
-    def revoked(self, sources: Sequence[Source], *, flushed: bool) -> None:
+    def revoked(self, sources: Sequence[SourcePartition], *, flushed: bool) -> None:
         """Take note of partitions that were given up."""
         self.metrics.count("rebalances", "revoked" if flushed else "lost")
         event = "partitions_revoked" if flushed else "partitions_abandoned"
@@ -257,7 +257,7 @@ class Observer:
             for gauge in ("lag_records", "lag_seconds", "position"):
                 self.metrics.forget(gauge, source.topic, str(source.partition))
 
-    def lost(self, source: Source, start: int, end: int) -> None:
+    def lost(self, source: SourcePartition, start: int, end: int) -> None:
         """Take note of records that Kafka had deleted before they were read."""
         self.metrics.count("lost_offsets", source.topic, by=end - start)
         self.log.error("offsets_lost", source=str(source), start=start, end=end)
@@ -281,13 +281,13 @@ class Observer:
                 self.metrics.forget("lag_records", *labels)
                 self.metrics.forget("lag_seconds", *labels)
             else:
-                found = lag(item, high=high, now_ms=now_ms, committed=committed)
+                found = compute_lag(item, high=high, now_ms=now_ms, committed=committed)
                 self.metrics.set("lag_records", found.records, *labels)
                 self.metrics.set("lag_seconds", found.seconds, *labels)
         for topic, count in owned_by_topic.items():
             self.metrics.set("partitions_owned", count, topic)
         self._redaction_counters()
-        self.metrics.set("memory_bytes", resident_bytes(), "resident")
+        self.metrics.set("memory_bytes", read_resident_bytes(), "resident")
         self.metrics.set("memory_bytes", buffered, "buffered")
         self.metrics.set("memory_bytes", self.budget.ceiling, "ceiling")
         self.metrics.set("memory_bytes", self.budget.buffers, "buffer_limit")
@@ -310,7 +310,7 @@ class Observer:
         return since
 
 
-def _cached_high(consumer: Any, source: Source) -> int | None:
+def _cached_high(consumer: Any, source: SourcePartition) -> int | None:
     """Return the partition's end as the last fetch told it; None before the first."""
     try:
         _, high = consumer.get_watermark_offsets(

@@ -13,14 +13,14 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from schemas.errors import FatalError
 
-Health = Callable[[], str | None]
+HealthCheck = Callable[[], str | None]
 """Returns None if all is well, or one sentence that says what is not."""
 
 
-MOST_CONNECTIONS: Final = 32
+MAX_CONNECTIONS: Final = 32
 IDLE_SECONDS: Final = 5.0
 """Somebody who says nothing for so long, in the middle of a request, is not waited for."""
-WHOLE_SECONDS: Final = 30.0
+MAX_REQUEST_SECONDS: Final = 30.0
 """No request and its answer take longer than this, however busily they go on."""
 
 _Socket = socket.socket | tuple[bytes, socket.socket]
@@ -45,7 +45,7 @@ class _Server(ThreadingMixIn, WSGIServer):
         """Serve a connection; end the oldest if there are too many."""
         with self._lock:
             self._open[request] = time.monotonic()
-            surplus = list(self._open)[:-MOST_CONNECTIONS]
+            surplus = list(self._open)[:-MAX_CONNECTIONS]
         for one in surplus:
             self._end(one)
         super().process_request(request, client_address)
@@ -53,7 +53,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     def service_actions(self) -> None:
         """End what has gone on for too long; called about twice a second."""
         super().service_actions()
-        before = time.monotonic() - WHOLE_SECONDS
+        before = time.monotonic() - MAX_REQUEST_SECONDS
         with self._lock:
             late = [one for one, since in self._open.items() if since < before]
         for one in late:
@@ -84,11 +84,17 @@ class _Quiet(WSGIRequestHandler):
         """Say nothing: a probe comes every few seconds."""
 
 
-class Probes:
+class ProbeServer:
     """Serves until closed. ``live`` and ``ready`` are asked at each request."""
 
     def __init__(
-        self, host: str, port: int, *, registry: CollectorRegistry, live: Health, ready: Health
+        self,
+        host: str,
+        port: int,
+        *,
+        registry: CollectorRegistry,
+        live: HealthCheck,
+        ready: HealthCheck,
     ) -> None:
         app = _application(make_wsgi_app(registry), live=live, ready=ready)
         try:
@@ -107,7 +113,7 @@ class Probes:
         self._server.server_close()
 
 
-def _application(metrics: Any, *, live: Health, ready: Health) -> Any:
+def _application(metrics: Any, *, live: HealthCheck, ready: HealthCheck) -> Any:
     checks = {"/livez": live, "/readyz": ready}
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lake.ledger import Source, SourceRange
+from lake.ledger import SourcePartition, SourceRange
 
 
 @dataclass(slots=True)
@@ -17,7 +17,7 @@ class OpenRange:
     where it is not known.
     """
 
-    source: Source
+    source: SourcePartition
     start: int
     next: int
     first: int | None = None

@@ -20,37 +20,44 @@ from typing import Any, Protocol
 
 import pyarrow.compute as pc
 
-from lake.commit import Move, Watch, commit
-from lake.erasures import guard
+from lake.commit import CommitWatch, Move, commit
 from lake.ledger import (
-    Entry,
     EntryKind,
     Incarnation,
-    Source,
+    LedgerEntry,
+    SourcePartition,
     SourceRange,
     adopted_app,
     promoting_app,
 )
-from lake.parquet import encode
-from lake.quarantine import Filter, counts, generation_app, ingested_since, rows, take_out
-from lake.retention import ROWS, whole_from
+from lake.parquet import encode_files
+from lake.quarantine import (
+    QuarantineFilter,
+    ingested_since,
+    moved_ranges,
+    read_quarantined,
+    redrive_app,
+    remove_quarantined,
+)
+from lake.retention_horizon import ROWS_PART, complete_from
 from lake.retry import Retry
 from lake.tables import Table
+from lake.tombstones import erasure_guard
 from schemas.arrow import EVENT_DATE
 from schemas.errors import FatalError, FencedError
-from schemas.provenance import Decoded, Raw
+from schemas.record_batches import DecodedBatch, RawRecord
 from schemas.redacted import Redacted
-from stream.erasures import Erasures
-from stream.flusher import another_topic
-from stream.intake import Decodes, Redacts
+from stream.applied_tombstones import AppliedTombstones
+from stream.flusher import describe_changed_topic
+from stream.intake import RecordDecoder, RecordRedactor
 
 Coordinates = tuple[int, int]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Unseals(Protocol):
-    """What re-driving needs of the sealer; see `redact.quarantine.Sealer`."""
+class PayloadUnsealer(Protocol):
+    """What re-driving needs of the sealer; see `redact.crypto.sealing.Sealer`."""
 
     def open(
         self, *, topic: str, partition: int, offset: int, sealed_payload: bytes, sealed_key_id: str
@@ -59,7 +66,7 @@ class Unseals(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Redriven:
+class RedriveResult:
     """What became of the records that were tried again.
 
     ``stored`` went to their table (``already`` of them had gone there before a crash), ``still``
@@ -84,18 +91,18 @@ class Redrive:
     topic: str
     primary: Table
     quarantine: Table
-    decoder: Decodes
-    redactor: Redacts
-    unsealer: Unseals
-    fetch: Callable[[str, Sequence[Coordinates]], Mapping[Coordinates, Raw]]
+    decoder: RecordDecoder
+    redactor: RecordRedactor
+    unsealer: PayloadUnsealer
+    fetch: Callable[[str, Sequence[Coordinates]], Mapping[Coordinates, RawRecord]]
     incarnation: Callable[[str], Incarnation]
     retry: Retry
     now_us: Callable[[], int]
     new_token: Callable[[], int]
-    erasures: Erasures
+    erasures: AppliedTombstones
     reached: Callable[[str], None] = lambda _step: None
 
-    def run(self, which: Filter, *, dry_run: bool = False) -> Redriven:
+    def run(self, which: QuarantineFilter, *, dry_run: bool = False) -> RedriveResult:
         """Try the records again that match; with ``dry_run`` only tell what would become of them.
 
         Raises RetryableError or FatalError if the lake or Kafka cannot be used, FencedError if
@@ -112,11 +119,11 @@ class Redrive:
     def _load_tombstones(self) -> bool:
         return self.retry.call("reading tombstones", self.erasures.reload)
 
-    def _run(self, which: Filter, *, dry_run: bool) -> Redriven:
+    def _run(self, which: QuarantineFilter, *, dry_run: bool) -> RedriveResult:
         # The generation first: whoever lets rows of quarantine expire marks them, then moves it.
         self.primary.refresh()
-        generation = self.primary.number(generation_app(self.topic))
-        matching = rows(self.quarantine, which, payload=True).to_pylist()
+        generation = self.primary.number(redrive_app(self.topic))
+        matching = read_quarantined(self.quarantine, which, payload=True).to_pylist()
         aside = self._not_while_promoting()
         over = self._over()
         found = self._done_reading(matching)
@@ -134,7 +141,7 @@ class Redrive:
             if passed:
                 self._store(outcome.rows, passed, generation)
             self.reached("stored")
-            take_out(
+            remove_quarantined(
                 self.quarantine,
                 self.topic,
                 sorted(passed | already),
@@ -144,7 +151,7 @@ class Redrive:
                 generation=aside,
             )
             self._forget(forgotten)
-        return Redriven(
+        return RedriveResult(
             tried=len(found),
             stored=len(passed) + len(already),
             already=len(already),
@@ -155,7 +162,7 @@ class Redrive:
         )
 
     def _forget(self, forgotten: set[Coordinates]) -> None:
-        take_out(
+        remove_quarantined(
             self.quarantine,
             self.topic,
             sorted(forgotten),
@@ -172,11 +179,11 @@ class Redrive:
                 f"a replay of {self.topic} is being promoted: let it come to its end first, or run "
                 "`goldpan replay promote` again (`goldpan replay list` tells its name)"
             )
-        return self.quarantine.number(generation_app(self.topic)) or 0
+        return self.quarantine.number(redrive_app(self.topic)) or 0
 
     def _over(self) -> set[Coordinates]:
         """Return the records of days that are over in quarantine: retention may be taking them."""
-        kept = whole_from(self.quarantine, ROWS)
+        kept = complete_from(self.quarantine, ROWS_PART)
         if kept is None:
             return set()
         days = pc.field(EVENT_DATE) < kept
@@ -185,12 +192,12 @@ class Redrive:
 
     def _done_reading(self, found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Leave out what the primary table has not passed yet: a worker is still busy with it."""
-        sources = {Source(self.topic, row["_partition"]) for row in found}
+        sources = {SourcePartition(self.topic, row["_partition"]) for row in found}
         positions = self.primary.positions(list(sources))
         return [
             row
             for row in found
-            if row["_offset"] < (positions[Source(self.topic, row["_partition"])] or 0)
+            if row["_offset"] < (positions[SourcePartition(self.topic, row["_partition"])] or 0)
         ]
 
     def _of_this_topic(self, found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -201,9 +208,9 @@ class Redrive:
         since = _EPOCH + timedelta(microseconds=adopted)
         return [row for row in found if row["_ingested_at"] >= since]
 
-    def _payloads(self, found: Sequence[Mapping[str, Any]]) -> list[Raw]:
+    def _payloads(self, found: Sequence[Mapping[str, Any]]) -> list[RawRecord]:
         missing: list[Coordinates] = []
-        raws: list[Raw] = []
+        raws: list[RawRecord] = []
         for row in found:
             where = (row["_partition"], row["_offset"])
             if row["sealed_payload"] is None:
@@ -219,9 +226,9 @@ class Redrive:
     def _same_topic(self) -> None:
         recorded = self.primary.incarnation_version(self.topic)
         if recorded is not None and self.incarnation(self.topic).version() != recorded:
-            raise FatalError(another_topic(self.topic))
+            raise FatalError(describe_changed_topic(self.topic))
 
-    def _unsealed(self, row: Mapping[str, Any]) -> Raw:
+    def _unsealed(self, row: Mapping[str, Any]) -> RawRecord:
         value = self.unsealer.open(
             topic=self.topic,
             partition=row["_partition"],
@@ -231,7 +238,7 @@ class Redrive:
         )
         stamp = row["record_timestamp"]
         millis = -1 if stamp is None else int(stamp.timestamp() * 1000)
-        return Raw(row["_partition"], row["_offset"], millis, None, value)
+        return RawRecord(row["_partition"], row["_offset"], millis, None, value)
 
     def _in_primary(self, passed: set[Coordinates]) -> set[Coordinates]:
         if not passed:
@@ -250,20 +257,22 @@ class Redrive:
     def _store(
         self, redacted: Redacted[Any], passed: set[Coordinates], generation: int | None
     ) -> None:
-        ranges: list[SourceRange] = counts(Source(self.topic, partition) for partition, _ in passed)
-        files = encode([redacted], ranges=ranges, layout=self.primary.layout)
+        ranges: list[SourceRange] = moved_ranges(
+            SourcePartition(self.topic, partition) for partition, _ in passed
+        )
+        files = encode_files([redacted], ranges=ranges, layout=self.primary.layout)
         for file in files:
             self.retry.call("writing re-driven records", _put(self.primary, file))
         commit(
             self.primary.handle,
             table=self.primary.name,
             files=files,
-            moves=[Move(generation_app(self.topic), generation, (generation or 0) + 1)],
-            guards=[guard(self.erasures.number)],
+            moves=[Move(redrive_app(self.topic), generation, (generation or 0) + 1)],
+            guards=[erasure_guard(self.erasures.number)],
             token=self.new_token(),
-            entry=Entry(EntryKind.REDRIVE, ranges),
+            entry=LedgerEntry(EntryKind.REDRIVE, ranges),
             retry=self.retry,
-            watch=Watch(),
+            watch=CommitWatch(),
             now_ms=self._now_ms,
         )
 
@@ -275,7 +284,7 @@ def _put(table: Table, file: Any) -> Callable[[], None]:
     return lambda: table.files.put(file.path, file.data)
 
 
-def _places(decoded: Decoded[Any]) -> set[Coordinates]:
+def _places(decoded: DecodedBatch[Any]) -> set[Coordinates]:
     return set(zip(decoded.partitions, decoded.offsets, strict=True))
 
 

@@ -10,16 +10,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from stream.events import Log
+from stream.events import EventLog
 
-RESTARTS = 5
-RESTARTS_SECONDS = 600.0
+MAX_RESTARTS = 5
+RESTART_WINDOW_SECONDS = 600.0
 POLL_SECONDS = 0.1
-FAILED = 3  # the exit code of what failed
+EXIT_FAILED = 3  # the exit code of what failed
 
 
 @dataclass(frozen=True, slots=True)
-class Child:
+class WorkerCommand:
     """How to start one worker: the command and its environment."""
 
     command: Sequence[str]
@@ -39,9 +39,9 @@ class Supervisor:
     that, as any death by a signal, is a failure: what it held is read again, but not all went well.
     """
 
-    children: Sequence[Child]
+    children: Sequence[WorkerCommand]
     stop_requested: Callable[[], bool]
-    log: Log
+    log: EventLog
     stop_seconds: float
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -77,16 +77,16 @@ class Supervisor:
             if code > 0:
                 return code
             if code < 0 and not self._restart(number, -code):
-                return FAILED
+                return EXIT_FAILED
         return 0
 
     def _restart(self, number: int, signal_number: int) -> bool:
         now = self.monotonic()
-        self._deaths = [t for t in self._deaths if now - t < RESTARTS_SECONDS] + [now]
-        if len(self._deaths) > RESTARTS:
+        self._deaths = [t for t in self._deaths if now - t < RESTART_WINDOW_SECONDS] + [now]
+        if len(self._deaths) > MAX_RESTARTS:
             self.log.error(
                 "worker_failed",
-                detail=f"workers were killed {len(self._deaths)} times in {RESTARTS_SECONDS:g} s, "
+                detail=f"workers were killed {len(self._deaths)} times in {RESTART_WINDOW_SECONDS:g} s, "
                 f"last by signal {signal_number}",
             )
             return False
@@ -120,7 +120,7 @@ class Supervisor:
         else:
             return code
         self.log.error("worker_failed", worker=number, detail=why)
-        return FAILED
+        return EXIT_FAILED
 
 
 def _code(process: "subprocess.Popen[bytes]", seconds: float) -> int | None:

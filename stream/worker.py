@@ -13,31 +13,31 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from lake.ledger import Incarnation, Source
+from lake.ledger import Incarnation, SourcePartition
 from lake.retry import Retry
 from schemas.errors import FatalError, FencedError, RetryableError
-from schemas.provenance import Raw
-from stream.assignment import TakeOver
+from schemas.record_batches import RawRecord
+from stream.adaptive_batch import AdaptiveBatch
+from stream.applied_tombstones import AppliedTombstones
+from stream.backoff import BACKOFF_SECONDS, Backoff, WaitLimits
 from stream.buffer import Flush
 from stream.catch_up import CatchUp
-from stream.client_errors import ClientErrors, ended, is_fatal
+from stream.client_errors import ClientErrors, is_fatal, translate_fatal
 from stream.cluster import Cluster
-from stream.epochs import note_epochs, refuse_truncation, start_at
-from stream.erasures import Erasures
-from stream.events import Log
-from stream.failpoints import Step
-from stream.fetch import raw_of
-from stream.flusher import Flushed, NotFlushed, Outcome
-from stream.flushes import Flushes
-from stream.hold import HOLD_SECONDS, Hold, Limits
+from stream.events import EventLog
+from stream.failpoints import FlushStep
+from stream.flush_scheduler import FlushScheduler
+from stream.flusher import CommittedFlush, FailedFlush, FlushOutcome
 from stream.intake import Intake
-from stream.labelling.flush import LABELS, LabelFlush, LabelsFlushed
-from stream.labelling.join import Labelling
-from stream.labelling.none import NoLabels
-from stream.memory import Gate
-from stream.observer import DECODING, Observer
-from stream.owned import Assignment, Owned
-from stream.pace import Pace
+from stream.label_driver.driver import LabelDriver
+from stream.label_driver.label_flush import LABELS_MARKER, LabelFlush, LabelsFlushed
+from stream.label_driver.no_labels import NoLabels
+from stream.leader_epochs import raise_if_truncated, record_epochs, to_topic_partition
+from stream.memory import MemoryGate
+from stream.observer import DECODING, WorkerObserver
+from stream.owned_partition import Assignment, OwnedPartition
+from stream.record_fetcher import to_raw
+from stream.take_over import TakeOver
 
 POLL_SECONDS = 0.2
 OBSERVE_SECONDS = 2.0
@@ -54,17 +54,17 @@ class Worker:
     cluster: Cluster
     take_over: TakeOver
     intakes: Mapping[str, Intake]
-    flushes: Flushes
-    gate: Gate
-    pace: Pace
-    limits: Limits
+    flushes: FlushScheduler
+    gate: MemoryGate
+    pace: AdaptiveBatch
+    limits: WaitLimits
     retry: Retry
-    observer: Observer
-    log: Log
-    labelling: Labelling | NoLabels
-    erasures: Erasures
-    confirm: Callable[[Sequence[Owned]], None]
-    reached: Callable[[Step], None]
+    observer: WorkerObserver
+    log: EventLog
+    labelling: LabelDriver | NoLabels
+    erasures: AppliedTombstones
+    confirm: Callable[[Sequence[OwnedPartition]], None]
+    reached: Callable[[FlushStep], None]
     stop_requested: Callable[[], bool]
     give_up: Callable[[], None]
     assignment: Assignment = field(default_factory=Assignment)
@@ -72,7 +72,7 @@ class Worker:
     _disturbed: bool = False
     _fenced: bool = False
     _paused: bool = False
-    _hold: Hold = field(default_factory=Hold)
+    _hold: Backoff = field(default_factory=Backoff)
     _observed_at: float = 0.0
 
     def run(self, goal: CatchUp | None = None) -> bool:
@@ -142,27 +142,31 @@ class Worker:
         self._observe()
 
     def _take(self, batch: Sequence[Any]) -> None:
-        raws: dict[str, list[Raw]] = defaultdict(list)
-        ends: list[tuple[Source, int]] = []
-        last: dict[Source, Any] = {}
+        raws: dict[str, list[RawRecord]] = defaultdict(list)
+        ends: list[tuple[SourcePartition, int]] = []
+        last: dict[SourcePartition, Any] = {}
         for message in batch:
             error = message.error()
             if error is None:
-                raws[message.topic()].append(raw_of(message))
-                last[Source(message.topic(), message.partition())] = message
+                raws[message.topic()].append(to_raw(message))
+                last[SourcePartition(message.topic(), message.partition())] = message
             elif error.code() == KafkaError._PARTITION_EOF:
-                ends.append((Source(message.topic(), message.partition()), message.offset()))
+                ends.append(
+                    (SourcePartition(message.topic(), message.partition()), message.offset())
+                )
             elif self._client_error(error, message):
                 return  # a topic was reset: what came before in this batch is read again
         waiting = {topic for topic, records in raws.items() if not self._take_topic(topic, records)}
-        note_epochs(self.assignment, {s: one for s, one in last.items() if s.topic not in waiting})
+        record_epochs(
+            self.assignment, {s: one for s, one in last.items() if s.topic not in waiting}
+        )
         for source, offset in ends:
             if source.topic not in waiting:
                 self._reached_end(source, offset)
         if waiting:
             self._reposition()
 
-    def _take_topic(self, topic: str, records: Sequence[Raw]) -> bool:
+    def _take_topic(self, topic: str, records: Sequence[RawRecord]) -> bool:
         """Take records of one topic in; return False if that must be tried again later."""
         began = monotonic()
         try:
@@ -171,7 +175,7 @@ class Worker:
             )
         except RetryableError as error:
             self._hold.failed(error, began, self.limits.retry_seconds)
-            self.observer.retried(DECODING, error, HOLD_SECONDS)
+            self.observer.retried(DECODING, error, BACKOFF_SECONDS)
             return False
         if self._hold.passed():
             self.observer.recovered(DECODING)
@@ -180,7 +184,7 @@ class Worker:
         self.observer.read(topic, taken, records)
         return True
 
-    def _reached_end(self, source: Source, offset: int) -> None:
+    def _reached_end(self, source: SourcePartition, offset: int) -> None:
         owned = self.assignment.owned.get(source)
         if owned is None:
             return
@@ -197,10 +201,10 @@ class Worker:
                 if topic in {name, None}:
                     self._reset(name)
             # Kafka has all that the tables rest on, as far as offsets tell.
-            refuse_truncation(error, message, self.assignment)
+            raise_if_truncated(error, message, self.assignment)
             return True
         if is_fatal(error):
-            raise ended(error)
+            raise translate_fatal(error)
         translated = self.cluster.translated(error, topic or "")
         if isinstance(translated, FatalError):
             raise translated
@@ -222,9 +226,9 @@ class Worker:
         if labels is not None:
             self.flushes.submit(labels)
 
-    def _settle(self, outcome: Outcome) -> None:
+    def _settle(self, outcome: FlushOutcome) -> None:
         """Take note of what became of a flush."""
-        if isinstance(outcome, Flushed):
+        if isinstance(outcome, CommittedFlush):
             self._committed(outcome)
         elif isinstance(outcome, LabelsFlushed):
             self.labelling.settled(outcome)
@@ -238,7 +242,7 @@ class Worker:
             self.observer.fenced(outcome.flush, outcome.error)
             self._reset(outcome.flush.topic)
 
-    def _committed(self, done: Flushed) -> None:
+    def _committed(self, done: CommittedFlush) -> None:
         self.observer.committed(done)
         self.labelling.stored(done.flush)
         offsets = [
@@ -251,7 +255,7 @@ class Worker:
                 self.consumer.commit(offsets=offsets, asynchronous=True)
             except KafkaException as error:
                 self.observer.offsets_not_committed(error.args[0].name())
-        self.reached(Step.OFFSETS_COMMITTED)
+        self.reached(FlushStep.OFFSETS_COMMITTED)
 
     def _flush_everything(self, seconds: float) -> bool:
         """Flush all buffers and wait; return False if that did not come to an end in time."""
@@ -264,7 +268,7 @@ class Worker:
             if left <= 0:
                 return False
             outcome = self.flushes.finished(min(left, POLL_SECONDS))
-            if isinstance(outcome, NotFlushed) and isinstance(outcome.flush, Flush):
+            if isinstance(outcome, FailedFlush) and isinstance(outcome.flush, Flush):
                 if not isinstance(outcome.error, FencedError):
                     raise outcome.error
                 self._fenced = True
@@ -275,7 +279,7 @@ class Worker:
 
     def _abandon(self) -> None:
         """Drop everything that is not known to be in the lake: always safe, it is read again."""
-        for topic in (*self.intakes, LABELS):
+        for topic in (*self.intakes, LABELS_MARKER):
             flush = self.flushes.drop(topic)
             if isinstance(flush, Flush):
                 self.observer.abandoned(flush)
@@ -292,10 +296,10 @@ class Worker:
     # -- partitions -----------------------------------------------------------------------------
 
     def _on_assign(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
-        sources = [Source(p.topic, p.partition) for p in partitions]
+        sources = [SourcePartition(p.topic, p.partition) for p in partitions]
         taken = self._own(sources)
         self.retry.call("asking for leader epochs", lambda: self.confirm(taken))
-        starts = [start_at(item) for item in taken]
+        starts = [to_topic_partition(item) for item in taken]
         if self.cooperative:
             self.consumer.incremental_assign(starts)
         else:
@@ -312,7 +316,7 @@ class Worker:
         self._give_back(partitions, flushed=False)
 
     def _give_back(self, partitions: Sequence[TopicPartition], *, flushed: bool) -> None:
-        sources = [Source(p.topic, p.partition) for p in partitions]
+        sources = [SourcePartition(p.topic, p.partition) for p in partitions]
         self.assignment.remove(sources)
         self.labelling.forget(sources)
         self.observer.revoked(sources, flushed=flushed)
@@ -327,8 +331,8 @@ class Worker:
         self._disturbed = True
 
     def _take_positions(
-        self, sources: Sequence[Source]
-    ) -> tuple[list[Owned], dict[str, Incarnation]]:
+        self, sources: Sequence[SourcePartition]
+    ) -> tuple[list[OwnedPartition], dict[str, Incarnation]]:
         if not sources:
             return [], {}
         return self.retry.call("taking positions", lambda: self.take_over.take(sources))
@@ -347,11 +351,11 @@ class Worker:
         self._abandon()
         self._take_again(list(self.assignment.owned))
 
-    def _take_again(self, sources: Sequence[Source]) -> None:
+    def _take_again(self, sources: Sequence[SourcePartition]) -> None:
         self._own(sources)
         self._reposition()
 
-    def _own(self, sources: Sequence[Source]) -> list[Owned]:
+    def _own(self, sources: Sequence[SourcePartition]) -> list[OwnedPartition]:
         taken, incarnations = self._take_positions(sources)
         self.assignment.add(taken)
         self.incarnations.update(incarnations)
@@ -360,7 +364,7 @@ class Worker:
 
     def _reposition(self) -> None:
         """Make the client fetch from where each partition really stands."""
-        starts = [start_at(item) for item in self.assignment.owned.values()]
+        starts = [to_topic_partition(item) for item in self.assignment.owned.values()]
         if not starts:
             return
         if self.cooperative:

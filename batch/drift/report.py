@@ -11,17 +11,24 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from batch.drift.statistics import Counts, Sides, compare, holm, jensen_shannon, kolmogorov
+from batch.drift.statistics import (
+    ComparedCounts,
+    Counts,
+    adjust_holm,
+    jensen_shannon_distance,
+    kolmogorov_distance,
+    run_f_test,
+)
 from batch.drift.tally import (
     LABEL,
     NONE,
     SEGMENT,
-    Tally,
-    band_middle,
-    band_order,
-    is_number,
+    FeatureTally,
+    is_numeric,
+    middle_of_band,
+    rank_of_band,
 )
-from labels.intervals import clopper_pearson
+from labels.binomial_interval import clopper_pearson
 
 FREEDOM: Final = 5
 """So many days, less one a period, must be there to know how far days differ by themselves."""
@@ -32,7 +39,7 @@ BINS: Final = 10
 _SHOWN: Final = 20
 
 
-class Share(NamedTuple):
+class ValueShare(NamedTuple):
     """A value, and its share in the reference and in the window."""
 
     value: str
@@ -41,7 +48,7 @@ class Share(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class FailureRate:
     """A share with its 95 % interval, which allows for the dispersion of days."""
 
     share: float
@@ -50,7 +57,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FeatureDrift:
     """What was found of one feature.
 
     ``rows`` are those of reference and window; ``quantiles`` of a number the median and the 95th
@@ -65,25 +72,25 @@ class Finding:
     dispersion: float
     drifted: bool
     rows: tuple[float, float]
-    shares: tuple[Share, ...]
+    shares: tuple[ValueShare, ...]
     quantiles: Mapping[str, tuple[float, float]]
 
     @property
-    def largest(self) -> Share:
+    def largest(self) -> ValueShare:
         """Return the value whose share has changed most."""
         return max(self.shares, key=lambda one: abs(one.after - one.before))
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DriftReport:
     """The answer. ``passed_over`` says why a feature was not compared."""
 
     reference: str
     window: str
     alpha: float
     least: float
-    findings: tuple[Finding, ...]
-    failure_rate: tuple[Rate, Rate] | None
+    findings: tuple[FeatureDrift, ...]
+    failure_rate: tuple[FailureRate, FailureRate] | None
     passed_over: Mapping[str, str]
 
     @property
@@ -106,29 +113,29 @@ class Report:
         return {"ok": self.ok, "drifted": list(self.drifted), **found}
 
 
-def report(  # noqa: PLR0913 - two periods with their names, and two limits
-    before: Tally,
-    after: Tally,
+def compare_tallies(  # noqa: PLR0913 - two periods with their names, and two limits
+    before: FeatureTally,
+    after: FeatureTally,
     *,
     reference: str,
     window: str,
     alpha: float,
     least: float,
     weighed: bool = False,
-) -> Report:
-    """Compare a window with its reference; ``weighed`` as in `Sides`."""
+) -> DriftReport:
+    """Compare a window with its reference; ``weighed`` as in `ComparedCounts`."""
     names = sorted({*before.features, *after.features})
     for tally in (before, after):
         for name in names:
             if name.startswith(SEGMENT):
                 tally.filled(name)
     looked = {name: _look(name, before, after, weighed) for name in names}
-    seen = [one for one in looked.values() if isinstance(one, Finding)]
+    seen = [one for one in looked.values() if isinstance(one, FeatureDrift)]
     findings = [
         _judged(one, adjusted, alpha, least)
-        for one, adjusted in zip(seen, holm([one.p for one in seen]), strict=True)
+        for one, adjusted in zip(seen, adjust_holm([one.p for one in seen]), strict=True)
     ]
-    return Report(
+    return DriftReport(
         reference,
         window,
         alpha,
@@ -139,21 +146,26 @@ def report(  # noqa: PLR0913 - two periods with their names, and two limits
     )
 
 
-def _look(name: str, before: Tally, after: Tally, weighed: bool) -> Finding | str:  # noqa: FBT001
+def _look(
+    name: str,
+    before: FeatureTally,
+    after: FeatureTally,
+    weighed: bool,  # noqa: FBT001
+) -> FeatureDrift | str:
     """Return a finding that is not judged yet, or why there is none."""
     values = sorted(before.values(name) | after.values(name), key=_order(name))
-    sides = Sides(before.matrix(name, values), after.matrix(name, values), weighed)
+    sides = ComparedCounts(before.matrix(name, values), after.matrix(name, values), weighed)
     if not len(sides.reference) or not len(sides.window):
         return f"no rows in the {'window' if len(sides.reference) else 'reference'}"
     if sides.freedom < FREEDOM:
         return f"too few days with rows: {sides.freedom + 1} tell too little of how days differ"
     p, q = sides.shares
-    number = is_number(name)
-    test = compare(_binned(sides) if number else sides)
-    return Finding(
+    number = is_numeric(name)
+    test = run_f_test(_binned(sides) if number else sides)
+    return FeatureDrift(
         feature=name,
         measure="kolmogorov" if number else "jensen_shannon",
-        distance=kolmogorov(p, q) if number else jensen_shannon(p, q),
+        distance=kolmogorov_distance(p, q) if number else jensen_shannon_distance(p, q),
         p=test.p,
         adjusted=1.0,
         dispersion=test.dispersion,
@@ -164,43 +176,43 @@ def _look(name: str, before: Tally, after: Tally, weighed: bool) -> Finding | st
     )
 
 
-def _judged(one: Finding, adjusted: float, alpha: float, least: float) -> Finding:
+def _judged(one: FeatureDrift, adjusted: float, alpha: float, least: float) -> FeatureDrift:
     drifted = adjusted < alpha and one.distance >= least
     return replace(one, adjusted=adjusted, drifted=drifted)
 
 
 def _order(name: str) -> Any:
-    return band_order if is_number(name) else str
+    return rank_of_band if is_numeric(name) else str
 
 
-def _binned(sides: Sides) -> Sides:
+def _binned(sides: ComparedCounts) -> ComparedCounts:
     """Take neighbouring bands of a number together, until each bin holds its part of the rows."""
     p, q = sides.shares
     middle = np.cumsum((p + q) / 2) - (p + q) / 4
     bins = np.minimum((middle * BINS).astype(int), BINS - 1)
     starts = np.flatnonzero(np.diff(bins, prepend=-1))
-    return Sides(
+    return ComparedCounts(
         np.add.reduceat(sides.reference, starts, axis=1),
         np.add.reduceat(sides.window, starts, axis=1),
         sides.weighed,
     )
 
 
-def _shares(name: str, values: Sequence[str], p: Counts, q: Counts) -> tuple[Share, ...]:
+def _shares(name: str, values: Sequence[str], p: Counts, q: Counts) -> tuple[ValueShare, ...]:
     """Return the values with the largest shares; of a number only whether there is one."""
-    if is_number(name):
+    if is_numeric(name):
         none = values.index(NONE) if NONE in values else None
         before, after = (0.0, 0.0) if none is None else (float(p[none]), float(q[none]))
-        return (Share(NONE, before, after),)
+        return (ValueShare(NONE, before, after),)
     order = np.argsort(-np.maximum(p, q), kind="stable")[:_SHOWN]
-    return tuple(Share(values[i], float(p[i]), float(q[i])) for i in order)
+    return tuple(ValueShare(values[i], float(p[i]), float(q[i])) for i in order)
 
 
 def _quantiles(
     name: str, values: Sequence[str], p: Counts, q: Counts
 ) -> dict[str, tuple[float, float]]:
     some = [i for i, value in enumerate(values) if value != NONE]
-    middles = [band_middle(name, values[i]) for i in some]
+    middles = [middle_of_band(name, values[i]) for i in some]
     return {
         told: (_quantile(middles, p[some], share), _quantile(middles, q[some], share))
         for told, share in (("median", 0.5), ("p95", 0.95))
@@ -213,12 +225,12 @@ def _quantile(middles: Sequence[float], shares: Counts, share: float) -> float:
     return middles[int(np.searchsorted(cumulated, share - 1e-12))]
 
 
-def _failures(findings: Sequence[Finding]) -> tuple[Rate, Rate] | None:
+def _failures(findings: Sequence[FeatureDrift]) -> tuple[FailureRate, FailureRate] | None:
     """Return the share of fail among what was decided, before and after."""
     for one in findings:
         if one.feature == LABEL:
             shares = {share.value: share for share in one.shares}
-            fail, passed = (shares.get(w, Share(w, 0.0, 0.0)) for w in ("fail", "pass"))
+            fail, passed = (shares.get(w, ValueShare(w, 0.0, 0.0)) for w in ("fail", "pass"))
             worth = [rows / one.dispersion for rows in one.rows]
             before = _rate(fail.before * worth[0], passed.before * worth[0])
             after = _rate(fail.after * worth[1], passed.after * worth[1])
@@ -226,7 +238,7 @@ def _failures(findings: Sequence[Finding]) -> tuple[Rate, Rate] | None:
     return None
 
 
-def _rate(fail: float, passed: float) -> Rate | None:
+def _rate(fail: float, passed: float) -> FailureRate | None:
     if fail + passed <= 0:
         return None
-    return Rate(fail / (fail + passed), *clopper_pearson(fail, fail + passed))
+    return FailureRate(fail / (fail + passed), *clopper_pearson(fail, fail + passed))

@@ -27,7 +27,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from labels.intervals import beta_cdf
+from labels.binomial_interval import beta_cdf
 
 Counts = npt.NDArray[np.float64]
 
@@ -36,7 +36,7 @@ RARE: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
+class ComparedCounts:
     """Counts of the same K values: by day (rows) of the reference and of the window.
 
     ``weighed`` says that the reference is a sample of known effective size, in one row, and not
@@ -61,44 +61,44 @@ class Sides:
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class FTestResult:
     """The probability of a difference like this without a change, and the dispersion of days."""
 
     p: float
     dispersion: float
 
 
-def jensen_shannon(p: Counts, q: Counts) -> float:
+def jensen_shannon_distance(p: Counts, q: Counts) -> float:
     """Return the Jensen-Shannon distance of two rows of shares, in [0, 1]."""
     divergence = _entropy((p + q) / 2) - (_entropy(p) + _entropy(q)) / 2
     return float(np.sqrt(min(1.0, max(0.0, divergence))))
 
 
-def kolmogorov(p: Counts, q: Counts) -> float:
+def kolmogorov_distance(p: Counts, q: Counts) -> float:
     """Return the largest difference of cumulated shares, for values in order; in [0, 1]."""
     return float(np.abs(np.cumsum(p) - np.cumsum(q)).max())
 
 
-def compare(sides: Sides) -> Test:
+def run_f_test(sides: ComparedCounts) -> FTestResult:
     """Test whether the two sides have the same shares."""
     tested = _without_rare(sides)
     phi = _dispersion(tested)
     before, after = tested.reference.sum(axis=0), tested.window.sum(axis=0)
     values = len(before)
     if values < 2 or sides.freedom < 1:
-        return Test(1.0, phi)
+        return FTestResult(1.0, phi)
     statistic = _chi_square(before if sides.weighed else before / phi, after / phi)
-    return Test(f_above(statistic / (values - 1), values - 1, sides.freedom), phi)
+    return FTestResult(f_survival(statistic / (values - 1), values - 1, sides.freedom), phi)
 
 
-def f_above(f: float, first: float, second: float) -> float:
+def f_survival(f: float, first: float, second: float) -> float:
     """Return the probability that F(first, second) is above ``f`` (DLMF 8.17)."""
     if f <= 0:
         return 1.0
     return beta_cdf(second / (second + first * f), second / 2, first / 2)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def adjust_holm(p_values: Sequence[float]) -> list[float]:
     """Return p-values adjusted so that all of them together err as often as one (Holm 1979)."""
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
     adjusted, largest = [1.0] * len(p_values), 0.0
@@ -117,21 +117,23 @@ def _entropy(shares: Counts) -> float:
     return float(-(some * np.log2(some)).sum())
 
 
-def _without_rare(sides: Sides) -> Sides:
+def _without_rare(sides: ComparedCounts) -> ComparedCounts:
     """Take values together that are too rare for a chi-square; all that stay alone are expected."""
     before, after = sides.reference.sum(axis=0), sides.window.sum(axis=0)
     smaller = min(before.sum(), after.sum())
     rare = (before + after) / (before + after).sum() * smaller < RARE
     if not rare.any():
         return sides
-    return Sides(_together(sides.reference, rare), _together(sides.window, rare), sides.weighed)
+    return ComparedCounts(
+        _together(sides.reference, rare), _together(sides.window, rare), sides.weighed
+    )
 
 
 def _together(counts: Counts, rare: npt.NDArray[np.bool_]) -> Counts:
     return np.column_stack([counts[:, ~rare], counts[:, rare].sum(axis=1)])
 
 
-def _dispersion(sides: Sides) -> float:
+def _dispersion(sides: ComparedCounts) -> float:
     parts = [sides.window] if sides.weighed else [sides.reference, sides.window]
     freedom: int = sides.freedom * (sides.window.shape[1] - 1)
     if freedom < 1:

@@ -23,7 +23,7 @@ OTHER: Final = "(other)"
 STORED: Final = "(stored)"
 """Stands for the records that did not go to quarantine."""
 
-Told = frozenset[tuple[str, str]]
+FeatureValues = frozenset[tuple[str, str]]
 """Pairs of a feature and one of its values that is told apart from others."""
 
 CATEGORIES: Final = (
@@ -50,7 +50,7 @@ ZERO: Final = -10_000
 """The band of numbers that are 0 or below."""
 
 
-class Cell(NamedTuple):
+class TallyCell(NamedTuple):
     """How often (or with what weight) a feature has a value on a day, counted since 1970."""
 
     feature: str
@@ -60,14 +60,14 @@ class Cell(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class FeatureTally:
     """Counts of one period by feature, value and day."""
 
     cells: dict[str, dict[str, dict[int, float]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(lambda: defaultdict(float)))
     )
 
-    def add(self, cells: Iterable[Cell]) -> None:
+    def add(self, cells: Iterable[TallyCell]) -> None:
         """Count."""
         for feature, day, value, rows in cells:
             self.cells[feature][value][day] += rows
@@ -86,7 +86,9 @@ class Tally:
         if feature in self.cells:
             return
         traces = self.cells.get(CATEGORIES[0], {})
-        self.add(Cell(feature, d, NONE, n) for days in traces.values() for d, n in days.items())
+        self.add(
+            TallyCell(feature, d, NONE, n) for days in traces.values() for d, n in days.items()
+        )
 
     def matrix(self, feature: str, values: Iterable[str]) -> Counts:
         """Return the counts of these values: a row for each day that has any, oldest first."""
@@ -98,24 +100,24 @@ class Tally:
         return some
 
 
-def is_number(feature: str) -> bool:
+def is_numeric(feature: str) -> bool:
     """Tell whether the values of a feature have an order."""
     return feature in NUMBERS or feature == P_FAIL
 
 
-def band_order(value: str) -> float:
+def rank_of_band(value: str) -> float:
     """Return where a band stands among the others; what is not there comes first."""
     return float("-inf") if value == NONE else float(value)
 
 
-def band(feature: str, number: float) -> str:
+def assign_band(feature: str, number: float) -> str:
     """Return the band that a number falls into."""
     if feature == P_FAIL:
         return str(min(P_FAIL_BANDS - 1, math.floor(number * P_FAIL_BANDS)))
     return str(ZERO if number <= 0 else math.floor(BANDS_PER_OCTAVE * math.log2(number)))
 
 
-def band_middle(feature: str, value: str) -> float:
+def middle_of_band(feature: str, value: str) -> float:
     """Return a number in the middle of a band."""
     number = int(value)
     if feature == P_FAIL:

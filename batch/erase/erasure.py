@@ -1,8 +1,8 @@
 """An erasure from its beginning to its end, whoever begins it and however often it is interrupted.
 
-1. A tombstone is put (`lake.erasures`): from now on the persons are known to be erased.
+1. A tombstone is put (`lake.tombstones`): from now on the persons are known to be erased.
 2. Every table is fenced: nobody commits any more who has not read it.
-3. The look (`batch.erase.look`). What it has learnt (ids of traces and feedback) goes into another
+3. The look (`batch.erase.scanner`). What it has learnt (ids of traces and feedback) goes into another
    tombstone, and the tables are fenced again.
 4. Traces of others that lose evidence are decided again; then the rows go, those first that tell
    least of who they belong to: labels, reviews, audit, quarantine, feedback, traces.
@@ -23,37 +23,43 @@ from functools import cached_property, partial
 from typing import Any, Final, Protocol
 
 from batch.erase import receipt
-from batch.erase.again import Doomed, decide_again
-from batch.erase.look import Found, Progress, Searcher
-from batch.erase.place import Place
-from batch.erase.purge import Purge, Purged
-from batch.erase.reapplied import Reapplied
-from batch.erase.rows import event_marks_of, events_of, places_of, take_out, told_before
-from batch.erase.tombs import Tombs, marks_of
-from batch.erase.unfinished import unfinished
-from batch.erase.wanted import Marks, Persons, Wanted
-from batch.sequence import Means
-from labels.evidence import Scales
-from lake import erasures
-from lake.erasures import Tombstone
+from batch.erase.purge import LakePurge, PurgeCounts
+from batch.erase.reapply import ReappliedErasure
+from batch.erase.relabel import AffectedLabels, relabel_traces
+from batch.erase.removal import (
+    coordinates_in_notes,
+    event_marks_in_notes,
+    label_events_in_notes,
+    read_commit_notes,
+    remove_rows,
+)
+from batch.erase.scanner import ErasureScan, ErasureScanner, ReportProgress
+from batch.erase.scope import ErasureScope, Persons, TombstoneMarks
+from batch.erase.table_set import TableSet
+from batch.erase.tombstone_store import TombstoneStore, collect_tombstone_marks
+from batch.erase.unfinished_moves import find_unfinished_moves
+from batch.numbered_rows import JobContext
+from labels.scorer import LabelScorer
+from lake import tombstones
 from lake.tables import Lake
-from redact.keys import Keys
-from redact.signing import Signer
-from redact.subjects import PHONE_REGIONS, marks_of_feedback, marks_of_traces
+from lake.tombstones import Tombstone
+from redact.crypto.keys import Keys
+from redact.crypto.signing import Signer
+from redact.crypto.subjects import PHONE_REGIONS, marks_of_feedback, marks_of_traces
 from schemas.errors import FatalError, FencedError, UsageError
 
-ROUNDS: Final = 20
+MAX_ROUNDS: Final = 20
 
 
-class Releases(Protocol):
+class ErasableReleases(Protocol):
     """The releases, as an erasure sees them."""
 
-    def find(self, wanted: Wanted, events: frozenset[str]) -> list[dict[str, Any]]:
+    def find(self, wanted: ErasureScope, events: frozenset[str]) -> list[dict[str, Any]]:
         """Return the versions that hold rows that go; ``events`` are label events that went."""
 
     def erase(
         self,
-        wanted: Wanted,
+        wanted: ErasureScope,
         events: frozenset[str],
         tombstone: Tombstone,
         tables: Mapping[str, int],
@@ -62,7 +68,7 @@ class Releases(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ErasureOutcome:
     """An erasure that has a receipt. ``again``: it had one before this run, and nothing was left.
 
     ``purged`` is what this run removed of files that no table consists of. ``named`` are the ids of
@@ -72,12 +78,12 @@ class Ended:
     number: int
     receipt: bytes
     again: bool
-    purged: Purged
+    purged: PurgeCounts
     named: frozenset[str] | None
 
 
 @dataclass(frozen=True)
-class Erasure:
+class LakeErasure:
     """Erases persons from one lake. ``scales`` is None where labels are off.
 
     ``keys`` are all that are known, the current one first. ``places`` begins with the lake's own.
@@ -88,19 +94,19 @@ class Erasure:
     """
 
     lake: Lake
-    places: Sequence[Place]
+    places: Sequence[TableSet]
     ids: frozenset[str]
     keys: Sequence[Keys]
-    searcher: Searcher
+    searcher: ErasureScanner
     refuse_closed: bool
-    releases: Releases
-    scales: Scales | None
-    means: Means
-    progress: Progress = lambda _what, _done, _of: None
+    releases: ErasableReleases
+    scales: LabelScorer | None
+    means: JobContext
+    progress: ReportProgress = lambda _what, _done, _of: None
     regions: Sequence[str] = PHONE_REGIONS
     reference: str | None = None
     without_keys: Sequence[str] = ()
-    reapplied: Reapplied | None = None
+    reapplied: ReappliedErasure | None = None
 
     @cached_property
     def persons(self) -> Persons:
@@ -111,17 +117,17 @@ class Erasure:
         return Persons.of(self.ids, self.keys, apps, self.regions)
 
     @cached_property
-    def tombs(self) -> Tombs:
+    def tombs(self) -> TombstoneStore:
         """Return the folder of tombstones."""
-        return Tombs(erasures.open_store(self.lake.location), self.means.retry)
+        return TombstoneStore(tombstones.open_tombstones(self.lake.location), self.means.retry)
 
-    def look(self) -> tuple[Found, list[dict[str, Any]]]:
+    def look(self) -> tuple[ErasureScan, list[dict[str, Any]]]:
         """Return what would go, of the tables and of the releases; nothing is changed."""
         found = self.searcher.look(self._wanted())
         events = self._doomed(found) | self._events()
         return found, self.releases.find(found.wanted, events)
 
-    def run(self) -> Ended:
+    def run(self) -> ErasureOutcome:
         """Erase, or go on with an erasure, or show the receipt of the one that is done.
 
         Raises UsageError if records are being moved by something unfinished, FatalError if the lake
@@ -150,14 +156,14 @@ class Erasure:
         own = self._own()
         return self.persons.all_named_by(one.subjects for one in own) and not self._open()
 
-    def _rows_out(self) -> Found:
+    def _rows_out(self) -> ErasureScan:
         """Take rows out until a look that follows a fence finds nothing.
 
         Each round has a tombstone of its own, so that its fence is a new one: who has read rows
         before they went, a worker's join say, cannot write what follows from them.
         """
         wanted = self._wanted()
-        for _ in range(ROUNDS):
+        for _ in range(MAX_ROUNDS):
             self._fence()
             found = self.searcher.look(replace(wanted, marks=self._marks()))
             wanted = found.wanted
@@ -180,19 +186,19 @@ class Erasure:
         """Return up to when this run keeps the persons out; who came back later is new data."""
         return self.means.now_us() if self.reapplied is None else 0
 
-    def _take_out(self, found: Found) -> None:
+    def _take_out(self, found: ErasureScan) -> None:
         number = self._own()[-1].number
         labels = [one for one in found.tables if one.table is self.lake.table("labels")]
         if self.scales is not None:
             for one in labels:
-                doomed = Doomed.of(one, found.wanted, self.means)
-                decide_again(self.lake, self.scales, found.wanted, doomed, self.means)
+                doomed = AffectedLabels.of(one, found.wanted, self.means)
+                relabel_traces(self.lake, self.scales, found.wanted, doomed, self.means)
         for done, one in enumerate(found.tables):
             where = one.place.path_of(one.table.name)
             self.progress(f"erasing from {where}", done, len(found.tables))
-            take_out(one, found.wanted, number, self.searcher, self.means)
+            remove_rows(one, found.wanted, number, self.searcher, self.means)
 
-    def _name(self, wanted: Wanted) -> None:
+    def _name(self, wanted: ErasureScope) -> None:
         """Put what a look has learnt into a tombstone, and fence, unless it is in one."""
         traces = marks_of_traces(self.keys, wanted.traces | wanted.touched)
         feedback = marks_of_feedback(self.keys, wanted.feedback | wanted.remarks)
@@ -207,25 +213,31 @@ class Erasure:
             self._fence()
 
     def _fence(self) -> None:
-        newest = self._try("reading tombstones", lambda: erasures.newest(self.tombs.store))
+        newest = self._try(
+            "reading tombstones", lambda: tombstones.newest_tombstone(self.tombs.store)
+        )
         for place in self.places:
             for table in place.tables.values():
                 self.progress(f"fencing {place.path_of(table.name)}", 0, 0)
-                erasures.fence(table, newest, retry=self.means.retry, now_ms=self._now_ms)
+                tombstones.raise_erasure_fence(
+                    table, newest, retry=self.means.retry, now_ms=self._now_ms
+                )
 
-    def _purged(self, wanted: Wanted) -> Purged:
+    def _purged(self, wanted: ErasureScope) -> PurgeCounts:
         root = self.lake.location.files("")
-        purge = Purge(
+        purge = LakePurge(
             root, self.places, self._versions(), self.searcher, self.means.retry, self.progress
         )
         return purge.run(wanted.at(self._places()))
 
-    def _ended(self, found: Found, taken: Sequence[Mapping[str, Any]], purged: Purged) -> Ended:
+    def _ended(
+        self, found: ErasureScan, taken: Sequence[Mapping[str, Any]], purged: PurgeCounts
+    ) -> ErasureOutcome:
         numbers = self._open()
         if not numbers:  # another run for the same persons was faster
             return self._shown(found.wanted)
         mine = [one for one in self._own() if one.number in numbers]
-        body = receipt.document(
+        body = receipt.build_receipt(
             erasures=numbers,
             until_us=max(one.until_us for one in mine),
             made_at_us=self.means.now_us(),
@@ -237,14 +249,14 @@ class Erasure:
             lost_keys=self.without_keys,
         )
         number = max(numbers)
-        kept = self.tombs.file(number, receipt.signed(body, Signer(self.keys[0].receipt)))
-        return Ended(number, kept, again=False, purged=purged, named=None)
+        kept = self.tombs.file(number, receipt.sign_receipt(body, Signer(self.keys[0].receipt)))
+        return ErasureOutcome(number, kept, again=False, purged=purged, named=None)
 
-    def _shown(self, wanted: Wanted) -> Ended:
+    def _shown(self, wanted: ErasureScope) -> ErasureOutcome:
         purged = self._purged(wanted)
         number = max(one.number for one in self._own() if self.tombs.receipt(one.number))
         kept = self.tombs.receipt(number) or b""
-        return Ended(number, kept, again=True, purged=purged, named=None)
+        return ErasureOutcome(number, kept, again=True, purged=purged, named=None)
 
     def _own(self) -> list[Tombstone]:
         return self.tombs.of(self.persons)
@@ -255,27 +267,27 @@ class Erasure:
         for number in sorted(numbers):
             kept = self.tombs.receipt(number)
             if kept is not None:
-                numbers -= set(receipt.read(kept, f"the receipt {number}")[0]["erasures"])
+                numbers -= set(receipt.read_receipt(kept, f"the receipt {number}")[0]["erasures"])
         return sorted(numbers)
 
-    def _wanted(self) -> Wanted:
-        wanted = Wanted(self.persons, self._marks(), places=self._places())
+    def _wanted(self) -> ErasureScope:
+        wanted = ErasureScope(self.persons, self._marks(), places=self._places())
         return wanted if self.reapplied is None else wanted.at(self.reapplied.records)
 
-    def _marks(self) -> Marks:
+    def _marks(self) -> TombstoneMarks:
         own = self._own()
-        events = event_marks_of(said for _, _, said in self._told(own))
-        return replace(marks_of(self.keys, own), events=events)
+        events = event_marks_in_notes(said for _, _, said in self._told(own))
+        return replace(collect_tombstone_marks(self.keys, own), events=events)
 
     def _places(self) -> Any:
-        return places_of(said for _, _, said in self._told(self._own()))
+        return coordinates_in_notes(said for _, _, said in self._told(self._own()))
 
     def _events(self) -> frozenset[str]:
         """Return the label events of which earlier versions put down the ids when they went."""
-        return events_of(said for _, _, said in self._told(self._own()))
+        return label_events_in_notes(said for _, _, said in self._told(self._own()))
 
     def _told(self, tombs: Sequence[Tombstone]) -> list[tuple[str, int, Any]]:
-        step = partial(told_before, self.places, tombs)
+        step = partial(read_commit_notes, self.places, tombs)
         return self.means.retry.call("reading the logs", lambda: list(step()))
 
     def _versions(self) -> dict[str, int]:
@@ -285,10 +297,10 @@ class Erasure:
             versions[table] = max(version, versions.get(table, 0))
         return versions
 
-    def _doomed(self, found: Found) -> frozenset[str]:
+    def _doomed(self, found: ErasureScan) -> frozenset[str]:
         return frozenset().union(
             *(
-                Doomed.of(one, found.wanted, self.means).events
+                AffectedLabels.of(one, found.wanted, self.means).events
                 for one in found.tables
                 if one.table.name == "labels"
             )
@@ -324,7 +336,7 @@ class Erasure:
     def _unfinished(self) -> list[Any]:
         for table in self.places[0].tables.values():
             table.refresh()
-        return list(unfinished(self.lake))
+        return list(find_unfinished_moves(self.lake))
 
     def _now_ms(self) -> int:
         return self.means.now_us() // 1000

@@ -15,25 +15,25 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batch.erase.look import Progress, Searcher
-from batch.erase.place import Place
-from batch.erase.wanted import Wanted
-from lake.bounds import LOG, widen_bounds
-from lake.objects import Hidden, ObjectStore
+from batch.erase.scanner import ErasureScanner, ReportProgress
+from batch.erase.scope import ErasureScope
+from batch.erase.table_set import TableSet
+from lake.live_files import list_live_files
+from lake.objects import HiddenVersion, ObjectStore
 from lake.parquet import PARTITION_COLUMN
 from lake.retry import Retry
-from lake.stored import live_files
-from lake.tables import LAYOUTS, Table
+from lake.stats_bounds import LOG_FOLDER, widen_bounds
+from lake.tables import TABLE_LAYOUTS, Table
 from schemas.arrow import TABLES
 
 _DATA: Final = re.compile(r"(?:replays/[^/]+/)?(?P<table>[a-z]+)/event_date=[^/]+/[^/]+\.parquet")
 _PASSES: Final = 5  # over what was written meanwhile: workers may never pause
-_CHECKPOINT: Final = re.compile(rf"{LOG}/(\d{{20}})\.checkpoint\.parquet")
-_LOGGED: Final = re.compile(rf"(?:replays/[^/]+/)?(?P<table>[a-z]+)/{LOG}/.*")
+_CHECKPOINT: Final = re.compile(rf"{LOG_FOLDER}/(\d{{20}})\.checkpoint\.parquet")
+_LOGGED: Final = re.compile(rf"(?:replays/[^/]+/)?(?P<table>[a-z]+)/{LOG_FOLDER}/.*")
 
 
 @dataclass(slots=True)
-class Purged:
+class PurgeCounts:
     """What was removed: files, older versions of objects, unfinished writes, entries of logs."""
 
     files: int = 0
@@ -43,25 +43,25 @@ class Purged:
 
 
 @dataclass(frozen=True, slots=True)
-class Purge:
+class LakePurge:
     """Goes through everything that lies under a lake. ``files`` is the store of its root.
 
     ``erased`` gives, by table, the version in which the last rows of the persons went.
     """
 
     files: ObjectStore
-    places: Sequence[Place]
+    places: Sequence[TableSet]
     erased: Mapping[str, int]
-    searcher: Searcher
+    searcher: ErasureScanner
     retry: Retry
-    progress: Progress
+    progress: ReportProgress
 
-    def run(self, wanted: Wanted) -> Purged:
+    def run(self, wanted: ErasureScope) -> PurgeCounts:
         """Remove what is to go; again, it finds nothing.
 
         Raises FatalError if the store does not answer in time, RetryableError if told to stop.
         """
-        done = Purged()
+        done = PurgeCounts()
         for place in self.places:
             for table in place.tables.values():
                 erased = self.erased.get(place.path_of(table.name), -1)
@@ -78,7 +78,7 @@ class Purge:
     def _unfinished(self) -> int:
         return self.files.drop_unfinished("")
 
-    def _dead(self, wanted: Wanted, done: Purged) -> None:
+    def _dead(self, wanted: ErasureScope, done: PurgeCounts) -> None:
         """Remove the files of no table that hold rows that go."""
         what, known = "listing the lake", set[str]()
         for _ in range(_PASSES):
@@ -93,10 +93,10 @@ class Purge:
                     done.files += self._gone(path, wanted)
             known |= listed
 
-    def _gone(self, path: str, wanted: Wanted) -> bool:
+    def _gone(self, path: str, wanted: ErasureScope) -> bool:
         """Remove a file of no table if it holds rows that go; return whether it did."""
         named = _DATA.fullmatch(path)
-        if named is None or named["table"] not in LAYOUTS:
+        if named is None or named["table"] not in TABLE_LAYOUTS:
             return False
         data = self._try(f"reading {path}", partial(self.files.find, path))
         if data is None or not self._holds(named["table"], data, wanted):
@@ -111,10 +111,10 @@ class Purge:
             for table in place.tables.values():
                 table.refresh()
                 where = place.path_of(table.name)
-                live.update(f"{where}/{file.path}" for file in live_files(table))
+                live.update(f"{where}/{file.path}" for file in list_live_files(table))
         return live
 
-    def _hidden(self, wanted: Wanted, done: Purged) -> None:
+    def _hidden(self, wanted: ErasureScope, done: PurgeCounts) -> None:
         """Remove older versions: of data that holds such rows, and of all that a log was before."""
         hidden = self._try("listing older versions", lambda: list(self.files.hidden("")))
         for number, one in enumerate(hidden):
@@ -123,16 +123,16 @@ class Purge:
                 self._try(f"removing {one.path}", partial(self.files.remove_hidden, one))
                 done.versions += 1
 
-    def _goes(self, one: Hidden, wanted: Wanted) -> bool:
+    def _goes(self, one: HiddenVersion, wanted: ErasureScope) -> bool:
         if _LOGGED.fullmatch(one.path):
             return True
         named = _DATA.fullmatch(one.path)
-        if named is None or named["table"] not in LAYOUTS:
+        if named is None or named["table"] not in TABLE_LAYOUTS:
             return False
         data = self._try(f"reading {one.path}", lambda: self.files.get_hidden(one))
         return self._holds(named["table"], data, wanted)
 
-    def _holds(self, name: str, data: bytes, wanted: Wanted) -> bool:
+    def _holds(self, name: str, data: bytes, wanted: ErasureScope) -> bool:
         """Tell whether a file holds rows that go; one that cannot be read might."""
         schema = TABLES[name].arrow
         schema = schema.remove(schema.get_field_index(PARTITION_COLUMN))
@@ -150,12 +150,12 @@ class Purge:
 def renew_checkpoint(table: Table, erased: int) -> None:
     """Write a checkpoint unless there is one since a version, in which rows were erased."""
     table.refresh()
-    listed = (_CHECKPOINT.fullmatch(path) for path, _ in table.files.walk(LOG))
+    listed = (_CHECKPOINT.fullmatch(path) for path, _ in table.files.walk(LOG_FOLDER))
     if max((int(match[1]) for match in listed if match), default=-1) < erased:
         table.checkpoint()
 
 
 def _log(table: Table) -> int:
     table.refresh()
-    live = {file.path for file in live_files(table)}
+    live = {file.path for file in list_live_files(table)}
     return widen_bounds(table.files, live, version=table.handle.version())

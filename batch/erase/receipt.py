@@ -8,10 +8,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from redact.signing import Signer, canonical, is_signed, with_signature
+from redact.crypto.signing import Signer, add_signature, signing_bytes, verify_signature
 from schemas.errors import UsageError
 
-FORMAT: Final = 1
+RECEIPT_FORMAT: Final = 1
 OUT_OF_REACH: Final = (
     "the topics in Kafka: records and label events stay there until the topic's retention removes "
     "them; they are kept out of the lake when they are read again",
@@ -21,7 +21,7 @@ OUT_OF_REACH: Final = (
 )
 
 
-def document(  # noqa: PLR0913 - one argument a part of the receipt
+def build_receipt(  # noqa: PLR0913 - one argument a part of the receipt
     *,
     erasures: Sequence[int],
     until_us: int,
@@ -47,7 +47,7 @@ def document(  # noqa: PLR0913 - one argument a part of the receipt
         for partition, offsets in said.get("places", {}).items():
             one["records"].setdefault(partition, []).append(offsets)
     return {
-        "format": FORMAT,
+        "format": RECEIPT_FORMAT,
         "erasures": list(erasures),
         "until_us": until_us,
         "made_at_us": made_at_us,
@@ -60,12 +60,12 @@ def document(  # noqa: PLR0913 - one argument a part of the receipt
     }
 
 
-def signed(body: Mapping[str, Any], signer: Signer) -> bytes:
+def sign_receipt(body: Mapping[str, Any], signer: Signer) -> bytes:
     """Return a receipt as it is kept: the same document and key give the same bytes."""
-    return (json.dumps(with_signature(body, signer), indent=1, sort_keys=True) + "\n").encode()
+    return (json.dumps(add_signature(body, signer), indent=1, sort_keys=True) + "\n").encode()
 
 
-def read(data: bytes, where: str) -> tuple[dict[str, Any], str | None]:
+def read_receipt(data: bytes, where: str) -> tuple[dict[str, Any], str | None]:
     """Return what a receipt says, and the public key whose holder signed it, None if nobody did.
 
     Raises UsageError, naming ``where``, if it is no receipt.
@@ -73,8 +73,8 @@ def read(data: bytes, where: str) -> tuple[dict[str, Any], str | None]:
     try:
         whole = json.loads(data)
         key, signature = str(whole.pop("signed_by")), str(whole.pop("signature"))
-        if whole["format"] > FORMAT:
+        if whole["format"] > RECEIPT_FORMAT:
             raise UsageError(f"{where} is a receipt of a newer goldpan: use that one")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UsageError(f"{where} is no receipt of an erasure") from None
-    return whole, key if is_signed(key, canonical(whole), signature) else None
+    return whole, key if verify_signature(key, signing_bytes(whole), signature) else None

@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
 
-from batch.retention.due import Due
+from batch.retention.expiring import ExpiringDay
 from batch.retention.run import RUN_KEY
-from lake.retention import RETENTION_KEY
-from lake.stored import live_files
+from lake.live_files import list_live_files
+from lake.retention_horizon import RETENTION_KEY
 from lake.tables import Table
 
-LAST: Final = 5
+RUNS_COMPARED: Final = 5
 """So many runs are looked back at."""
-FAR_MORE: Final = 3
+EXCESS_FACTOR: Final = 3
 """A run that takes so many times what the last ones did is no longer like them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Excess:
+class RetentionExcess:
     """What a run would take of a table: ``rows`` of its rows, ``of`` in all, of one part.
 
     ``usual`` is what the last runs took.
@@ -53,7 +53,9 @@ class Excess:
         }
 
 
-def excesses(table: Table, found: Iterable[Due], at_most: float) -> list[Excess]:
+def find_table_excesses(
+    table: Table, found: Iterable[ExpiringDay], at_most: float
+) -> list[RetentionExcess]:
     """Return what of ``found`` is more of a table than ``at_most`` (a share), and not usual.
 
     As of the table's last refresh. Raises RetryableError if the lake does not answer.
@@ -64,16 +66,18 @@ def excesses(table: Table, found: Iterable[Due], at_most: float) -> list[Excess]
             wanted[part] += amount.rows
     if not wanted:
         return []
-    rows = sum(file.rows for file in live_files(table))
-    usual = taken_before(table.said(RETENTION_KEY))
+    rows = sum(file.rows for file in list_live_files(table))
+    usual = median_rows_taken(table.said(RETENTION_KEY))
     all_of_it = [
-        Excess(table.name, part, count, rows, usual.get(part, 0))
+        RetentionExcess(table.name, part, count, rows, usual.get(part, 0))
         for part, count in sorted(wanted.items())
     ]
-    return [one for one in all_of_it if one.share > at_most and one.rows > FAR_MORE * one.usual]
+    return [
+        one for one in all_of_it if one.share > at_most and one.rows > EXCESS_FACTOR * one.usual
+    ]
 
 
-def taken_before(said: Sequence[tuple[int, str]]) -> Mapping[str, int]:
+def median_rows_taken(said: Sequence[tuple[int, str]]) -> Mapping[str, int]:
     """Return how many rows the last runs usually took (the median), by part.
 
     ``said`` is what their commits say, oldest first. A run that took nothing of a part does not
@@ -86,4 +90,6 @@ def taken_before(said: Sequence[tuple[int, str]]) -> Mapping[str, int]:
         for part, amount in told["parts"].items():
             runs = by_run[part]
             runs[run] = runs.get(run, 0) + int(amount["rows"])
-    return {part: int(median(list(runs.values())[-LAST:])) for part, runs in by_run.items()}
+    return {
+        part: int(median(list(runs.values())[-RUNS_COMPARED:])) for part, runs in by_run.items()
+    }

@@ -9,17 +9,17 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lake.retention import PARTS, ROWS
+from lake.retention_horizon import RETENTION_PARTS, ROWS_PART
 from schemas.arrow import PRIMARY_TABLES
-from schemas.documents import Part, checked, read_mapping
 from schemas.errors import UsageError
-from schemas.own_files import read_text
+from schemas.text_files import read_text_file
+from schemas.yaml_documents import DocumentPart, read_yaml_mapping, validate_document
 
 TableName = Literal["traces", "feedback", "labels", "quarantine", "redactions", "reviews"]
 Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
-class Rule(Part):
+class RetentionRule(DocumentPart):
     """For how many days after its own a day is kept: its rows, or some of the values in them."""
 
     rows: Days | None = None
@@ -34,27 +34,27 @@ class Rule(Part):
 
     def until(self, today: date) -> dict[str, date]:
         """Return the first day (UTC) that is kept of each part that expires at all."""
-        given = {part: self.days(part) for part in PARTS}
+        given = {part: self.days(part) for part in RETENTION_PARTS}
         return {p: today - timedelta(days=days) for p, days in given.items() if days is not None}
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        for part in PARTS:
+        for part in RETENTION_PARTS:
             days = self.days(part)
-            if part != ROWS and days and self.rows and days > self.rows:
+            if part != ROWS_PART and days and self.rows and days > self.rows:
                 raise ValueError(f"{part}: is kept for longer than the rows it stands in")
         return self
 
 
-class Plan(Part):
+class RetentionPlan(DocumentPart):
     """A plan, complete and checked."""
 
-    tables: dict[TableName, Rule] = Field(min_length=1)
+    tables: dict[TableName, RetentionRule] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         for name, rule in self.tables.items():
-            given = [part for part in PARTS if rule.days(part) is not None]
+            given = [part for part in RETENTION_PARTS if rule.days(part) is not None]
             if not given:
                 raise ValueError(f"tables.{name}: says nothing: give days for {_allowed(name)}")
             for part in given:
@@ -69,7 +69,7 @@ class Plan(Part):
         """Raise UsageError if workers might find less than the window of their join, in days."""
         for name in PRIMARY_TABLES:  # workers rebuild their join from these
             rule = self.tables.get(name)
-            for part in PARTS if rule else ():
+            for part in RETENTION_PARTS if rule else ():
                 kept = rule.days(part) if rule else None
                 if kept is not None and kept < days:
                     raise UsageError(
@@ -94,12 +94,12 @@ def _allowed(name: str) -> str:
     return ", ".join(MAY_EXPIRE[name])
 
 
-def load_plan(path: Path) -> Plan:
+def read_retention_plan(path: Path) -> RetentionPlan:
     """Read a plan from a file; UsageError with the line and the reason."""
-    return parse_plan(read_text(path, f"The plan {path}"), str(path))
+    return parse_retention_plan(read_text_file(path, f"The plan {path}"), str(path))
 
 
-def parse_plan(text: str, name: str) -> Plan:
+def parse_retention_plan(text: str, name: str) -> RetentionPlan:
     """Parse a plan; ``name`` stands for it in messages. UsageError with the line and the reason."""
-    tree, document = read_mapping(text, name)
-    return checked(Plan, document, tree, name)
+    tree, document = read_yaml_mapping(text, name)
+    return validate_document(RetentionPlan, document, tree, name)

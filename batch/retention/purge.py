@@ -5,10 +5,10 @@ A reader may hold a version of the table from before; files that left it less lo
 
 from lake.retry import Retry
 from lake.tables import Table
-from lake.upkeep import vacuum
+from lake.vacuum import vacuum_table
 
 
-def purge(table: Table, *, keep_hours: int, retry: Retry) -> list[str]:
+def purge_table(table: Table, *, keep_hours: int, retry: Retry) -> list[str]:
     """Remove files that left a table, or never got into it, longer ago than ``keep_hours``.
 
     Where a bucket keeps versions, those of files that were removed earlier go as well. Returns the
@@ -16,7 +16,7 @@ def purge(table: Table, *, keep_hours: int, retry: Retry) -> list[str]:
     FatalError or RetryableError if the lake does not answer.
     """
     what = f"purging table {table.name}"
-    gone = retry.call(what, lambda: vacuum(table, keep_hours=keep_hours, dry_run=True))
+    gone = retry.call(what, lambda: vacuum_table(table, keep_hours=keep_hours, dry_run=True))
     for path in gone:
         retry.call(what, lambda path=path: table.files.purge(path))  # type: ignore[misc]
     for hidden in retry.call(what, lambda: list(table.files.hidden("event_date="))):

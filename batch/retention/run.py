@@ -1,8 +1,8 @@
 """Runs a plan of retention over one table.
 
-1. The table's log is told from which day on rows and values are whole (`lake.retention`): who reads
+1. The table's log is told from which day on rows and values are whole (`lake.retention_horizon`): who reads
    earlier days knows from then on that something of them may be gone.
-2. Where rows go, others must not be moving them (`batch.retention.crossing`).
+2. Where rows go, others must not be moving them (`batch.retention.in_flight_guard`).
 3. Day by day, the oldest first: files whose rows are over leave the table; files that hold values
    that are over are written again without these, one file in memory at a time. One commit a day.
 4. It looks again, until nothing is due: late rows, or another program's files, may have come.
@@ -21,27 +21,27 @@ from datetime import date
 from functools import partial
 from typing import Any, Final
 
-from batch.retention.crossing import Crossing
-from batch.retention.due import Due, due
-from batch.retention.values import cleared
-from batch.sequence import Means
-from lake.commit import Guard, Move, Watch, commit
-from lake.ledger import Entry, EntryKind, SourceRange
-from lake.retention import RETENTION_KEY, day_number, retention_app
-from lake.rewrite import Replacement, replace
-from lake.stored import LiveFile, NewFile, StoredRows, read_rows, write_again
+from batch.numbered_rows import JobContext
+from batch.retention.expiring import ExpiringDay, find_expiring
+from batch.retention.in_flight_guard import InFlightGuard
+from batch.retention.values import clear_values
+from lake.commit import CommitWatch, Guard, Move, commit
+from lake.ledger import EntryKind, LedgerEntry, SourceRange
+from lake.live_files import LiveFile, StoredRows, UploadedFile, read_file_rows, rewrite_rows
+from lake.retention_horizon import RETENTION_KEY, day_number, retention_app
+from lake.rewrite import FileReplacement, replace_files
 from lake.tables import Lake, Table
-from schemas.arrow import PRIMARY_TABLES, QUARANTINE
+from schemas.arrow import PRIMARY_TABLES, QUARANTINE_TABLE
 from schemas.errors import FatalError, FencedError
 
 RUN_KEY: Final = "run"
 """Names, in what such a commit says, the run that it was a part of."""
 
-ROUNDS: Final = 20
+MAX_ROUNDS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RetentionRun:
     """One run over one table; ``until`` is the first day that is kept, by part.
 
     ``waiting`` are days that were left in the end, since rows of theirs are on their way elsewhere.
@@ -50,33 +50,35 @@ class Run:
 
     table: Table
     until: Mapping[str, date]
-    means: Means
-    crossing: Crossing | None = None
-    waiting: list[Due] = field(default_factory=list)
+    means: JobContext
+    crossing: InFlightGuard | None = None
+    waiting: list[ExpiringDay] = field(default_factory=list)
     number: int = 0
 
     @classmethod
-    def of(cls, lake: Lake, name: str, until: Mapping[str, date], means: Means) -> "Run":
+    def of(
+        cls, lake: Lake, name: str, until: Mapping[str, date], means: JobContext
+    ) -> "RetentionRun":
         """Return a run over a table of a lake."""
-        table, quarantine = lake.table(name), lake.table(QUARANTINE)
+        table, quarantine = lake.table(name), lake.table(QUARANTINE_TABLE)
         primaries = [lake.table(primary) for primary in PRIMARY_TABLES]
-        crosses = name == QUARANTINE or name in PRIMARY_TABLES
-        crossing = Crossing(table, primaries, quarantine, means) if crosses else None
+        crosses = name == QUARANTINE_TABLE or name in PRIMARY_TABLES
+        crossing = InFlightGuard(table, primaries, quarantine, means) if crosses else None
         return cls(table, until, means, crossing, number=means.new_token())
 
-    def look(self) -> list[Due]:
+    def look(self) -> list[ExpiringDay]:
         """Return what is due; nothing is changed."""
         what = f"reading table {self.table.name}"
-        return self.means.retry.call(what, lambda: due(self.table, self.until))
+        return self.means.retry.call(what, lambda: find_expiring(self.table, self.until))
 
-    def carry_out(self) -> Iterator[Due]:
+    def carry_out(self) -> Iterator[ExpiringDay]:
         """Do what is due, and yield each day when it is done.
 
         Raises FatalError if the lake does not answer in time, or if others change the table all
         the time; RetryableError if told to stop.
         """
         done = False
-        for _ in range(ROUNDS):
+        for _ in range(MAX_ROUNDS):
             found = self.look()
             if not found:
                 break
@@ -99,7 +101,7 @@ class Run:
         if done:
             self.means.retry.call(f"checkpointing table {self.table.name}", self._checkpoint)
 
-    def _told(self, found: list[Due]) -> bool:
+    def _told(self, found: list[ExpiringDay]) -> bool:
         """Put down in the log what is about to go; False if another run did meanwhile."""
         moves = []
         for part in sorted({part for one in found for part in one.parts}):
@@ -124,13 +126,13 @@ class Run:
             files=[],
             moves=moves,
             token=self.means.new_token(),
-            entry=Entry(EntryKind.RETENTION, []),
+            entry=LedgerEntry(EntryKind.RETENTION, []),
             retry=self.means.retry,
-            watch=Watch(),
+            watch=CommitWatch(),
             now_ms=self._now_ms,
         )
 
-    def _on_its_way(self, one: Due) -> bool:
+    def _on_its_way(self, one: ExpiringDay) -> bool:
         """Tell whether somebody has not come to the end of moving rows that are due."""
         if self.crossing is None or not one.whole:
             return False
@@ -138,36 +140,40 @@ class Run:
         crossing = self.crossing
         return self.means.retry.call(what, lambda: crossing.on_their_way(one))
 
-    def _expired(self, one: Due) -> bool:
+    def _expired(self, one: ExpiringDay) -> bool:
         """Commit one day; False if another has changed one of its files meanwhile."""
         new = [] if one.whole else [self._without_values(one, file) for file in one.files]
-        wanted = Replacement(
+        wanted = FileReplacement(
             old=one.files,
             new=new,
-            entry=Entry(EntryKind.RETENTION, _ranges(one)),
+            entry=LedgerEntry(EntryKind.RETENTION, _ranges(one)),
             token=self.means.new_token(),
             guards=self._guards(one),
             metadata={RETENTION_KEY: self._metadata(one)},
         )
         try:
-            replace(self.table, wanted, retry=self.means.retry, now_ms=self._now_ms)
+            replace_files(self.table, wanted, retry=self.means.retry, now_ms=self._now_ms)
         except FencedError:
             return False
         return True
 
-    def _metadata(self, one: Due) -> str:
-        return json.dumps(to_json(one) | {RUN_KEY: str(self.number)}, separators=(",", ":"))
+    def _metadata(self, one: ExpiringDay) -> str:
+        return json.dumps(
+            expiring_to_json(one) | {RUN_KEY: str(self.number)}, separators=(",", ":")
+        )
 
-    def _guards(self, one: Due) -> list[Guard]:
-        if self.crossing is None or self.table.name != QUARANTINE:
+    def _guards(self, one: ExpiringDay) -> list[Guard]:
+        if self.crossing is None or self.table.name != QUARANTINE_TABLE:
             return []
         return self.crossing.guards({source.topic for source in one.counts})
 
-    def _without_values(self, one: Due, file: LiveFile) -> NewFile:
+    def _without_values(self, one: ExpiringDay, file: LiveFile) -> UploadedFile:
         retry = self.means.retry
-        rows = retry.call(f"reading table {self.table.name}", lambda: read_rows(self.table, file))
-        left = cleared(rows.rows, one.table, one.parts.keys())
-        return write_again(
+        rows = retry.call(
+            f"reading table {self.table.name}", lambda: read_file_rows(self.table, file)
+        )
+        left = clear_values(rows.rows, one.table, one.parts.keys())
+        return rewrite_rows(
             self.table, StoredRows(one.table, one.day, left), instead_of=[file], retry=retry
         )
 
@@ -179,7 +185,7 @@ class Run:
         return self.means.now_us() // 1000
 
 
-def to_json(one: Due) -> dict[str, Any]:
+def expiring_to_json(one: ExpiringDay) -> dict[str, Any]:
     """Return what is due of a day as the command prints it and the commit keeps it."""
     return {
         "table": one.table,
@@ -192,7 +198,7 @@ def to_json(one: Due) -> dict[str, Any]:
     }
 
 
-def _ranges(one: Due) -> list[SourceRange]:
+def _ranges(one: ExpiringDay) -> list[SourceRange]:
     return [
         SourceRange(*source, 0, 0, stored=count) for source, count in sorted(one.counts.items())
     ]

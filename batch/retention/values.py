@@ -14,14 +14,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.retention import PSEUDONYMS, SEALED, TEXT
+from lake.retention_horizon import PSEUDONYMS_PART, SEALED_PART, TEXT_PART
 from schemas.arrow import TABLES, arrow_field, arrow_type
-from schemas.contract import CONTRACTS, Field, FieldType, Pii
+from schemas.contract import CONTRACTS, ContractField, FieldType, Pii
 
 _CLASS: Final = {
-    Pii.REDACT: TEXT,
-    Pii.REDACT_JSON: TEXT,
-    Pii.PSEUDONYMIZE: PSEUDONYMS,
+    Pii.REDACT: TEXT_PART,
+    Pii.REDACT_JSON: TEXT_PART,
+    Pii.PSEUDONYMIZE: PSEUDONYMS_PART,
 }
 _SEALED: Final = frozenset({"sealed_payload", "sealed_key_id"})
 _ENTRIES: Final = pa.list_(
@@ -29,28 +29,28 @@ _ENTRIES: Final = pa.list_(
 )
 
 
-class Held(NamedTuple):
+class ValueFlags(NamedTuple):
     """Which rows have values (one flag a row), and how many bytes these are, uncompressed."""
 
     rows: npt.NDArray[np.bool_]
     bytes: int
 
 
-def fields(table: str, part: str) -> list[Field]:
+def fields_of_class(table: str, part: str) -> list[ContractField]:
     """Return the fields of a table that values of a class are in, or below."""
     return [f for f in CONTRACTS[TABLES[table].record].fields if _below(f, part)]
 
 
-def held(rows: pa.RecordBatch | pa.Table, table: str, part: str) -> Held:
-    """Tell which rows have values of a class; ``rows`` has at least the columns of `fields`."""
+def find_values(rows: pa.RecordBatch | pa.Table, table: str, part: str) -> ValueFlags:
+    """Tell which rows have values of a class; ``rows`` has at least the columns of `fields_of_class`."""
     flags, size = np.zeros(rows.num_rows, np.bool_), 0
-    for field in fields(table, part):
+    for field in fields_of_class(table, part):
         one = _held(_array(rows.column(field.name)), field, part)
         flags, size = flags | one.rows, size + one.bytes
-    return Held(flags, size)
+    return ValueFlags(flags, size)
 
 
-def cleared(rows: pa.Table, table: str, parts: Collection[str]) -> pa.Table:
+def clear_values(rows: pa.Table, table: str, parts: Collection[str]) -> pa.Table:
     """Return the rows without the values of these classes, everything else as it is."""
     for field in CONTRACTS[TABLES[table].record].fields:
         if any(_below(field, part) for part in parts):
@@ -60,12 +60,12 @@ def cleared(rows: pa.Table, table: str, parts: Collection[str]) -> pa.Table:
     return rows
 
 
-def _class(field: Field) -> str | None:
+def _class(field: ContractField) -> str | None:
     """Return the class that a field which holds values belongs to, None for what stays."""
-    return SEALED if field.path in _SEALED else _CLASS.get(field.pii)
+    return SEALED_PART if field.path in _SEALED else _CLASS.get(field.pii)
 
 
-def _below(field: Field, part: str) -> bool:
+def _below(field: ContractField, part: str) -> bool:
     if field.type is FieldType.RECORDS:
         return any(_below(child, part) for child in field.fields)
     return _class(field) == part
@@ -75,7 +75,7 @@ def _array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _held(array: Any, field: Field, part: str) -> Held:
+def _held(array: Any, field: ContractField, part: str) -> ValueFlags:
     if field.type is FieldType.RECORDS:
         parents = np.asarray(pc.list_parent_indices(array))
         flags, size = np.zeros(len(array), np.bool_), 0
@@ -84,26 +84,26 @@ def _held(array: Any, field: Field, part: str) -> Held:
                 one = _held(values, child, part)
                 flags[parents[one.rows]] = True
                 size += one.bytes
-        return Held(flags, size)
+        return ValueFlags(flags, size)
     if field.type is FieldType.MAP:
         entries = array.cast(_ENTRIES)
         flags = np.asarray(pc.fill_null(pc.list_value_length(entries), 0)) > 0
         sizes = [int(_lengths(one).sum()) for one in entries.flatten().flatten()]
-        return Held(flags, sum(sizes))
+        return ValueFlags(flags, sum(sizes))
     lengths = _lengths(array)
-    return Held(lengths > 0, int(lengths.sum()))
+    return ValueFlags(lengths > 0, int(lengths.sum()))
 
 
 def _lengths(array: Any) -> npt.NDArray[np.int64]:
     return np.asarray(pc.fill_null(pc.binary_length(array), 0)).astype(np.int64)
 
 
-def _children(array: Any, field: Field) -> Iterator[tuple[Field, Any]]:
+def _children(array: Any, field: ContractField) -> Iterator[tuple[ContractField, Any]]:
     """Yield the fields of the records in a list, each with its values laid end to end."""
     return zip(field.fields, array.flatten().flatten(), strict=True)
 
 
-def _cleared(array: Any, field: Field, parts: Collection[str]) -> Any:
+def _cleared(array: Any, field: ContractField, parts: Collection[str]) -> Any:
     if field.type is FieldType.RECORDS:
         children = [_cleared(values, child, parts) for child, values in _children(array, field)]
         structs = pa.StructArray.from_arrays(children, fields=[*map(arrow_field, field.fields)])

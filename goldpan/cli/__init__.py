@@ -1,8 +1,8 @@
 """The command line. Each command is a module here, loaded only when it is called."""
 
-from goldpan.packages import refuse_strangers
+from goldpan.package_guard import refuse_foreign_packages
 
-refuse_strangers()  # at the front door, before anything that could be somebody else's is loaded
+refuse_foreign_packages()  # at the front door, before anything that could be somebody else's is loaded
 
 from goldpan.cli.main import main  # noqa: E402
 

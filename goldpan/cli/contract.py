@@ -7,14 +7,14 @@ from typing import Any, Final
 import click
 from rich.console import Console
 
-from goldpan import contracts
-from goldpan.cli.call import Call, with_call
-from goldpan.cli.figures import count_text
-from goldpan.cli.main import NO
-from goldpan.cli.progress import lines_of
-from goldpan.contracts import Misfit
+from goldpan import contract_check
+from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.formatting import format_count
+from goldpan.cli.main import EXIT_NO
+from goldpan.cli.progress import open_line_file
+from goldpan.contract_check import ContractViolation
 from schemas.errors import UsageError
-from schemas.provenance import RecordKind
+from schemas.record_batches import RecordKind
 
 _SHOWN: Final = 20
 
@@ -30,9 +30,9 @@ _SHOWN: Final = 20
     show_default=True,
     help="What the files hold.",
 )
-@with_call
+@with_cli_context
 @click.pass_context
-def check(ctx: click.Context, call: Call, *, files: tuple[Path, ...], record: str) -> None:
+def check(ctx: click.Context, call: CliContext, *, files: tuple[Path, ...], record: str) -> None:
     """Tell which records the worker would set aside, and why, without their values.
 
     What is named is a field that the contract does not know: these files are the producer's own.
@@ -59,24 +59,26 @@ def check(ctx: click.Context, call: Call, *, files: tuple[Path, ...], record: st
     data = {"ok": not misfits, "fit": fits, "misfits": [_json(*one) for one in misfits]}
     call.answer(data, lambda console: _show(console, fits, misfits))
     if misfits:
-        ctx.exit(NO)
+        ctx.exit(EXIT_NO)
 
 
-def _checked(call: Call, file: Path, kind: RecordKind) -> Iterator[tuple[int, list[Misfit]]]:
+def _checked(
+    call: CliContext, file: Path, kind: RecordKind
+) -> Iterator[tuple[int, list[ContractViolation]]]:
     if file.suffix == ".avsc":
         try:
-            misfit = contracts.check_avro(kind, file.read_bytes())
+            misfit = contract_check.check_avro_schema(kind, file.read_bytes())
         except UsageError as error:
             raise UsageError(f"{file}: {error}") from None
         yield (0, [misfit]) if misfit else (1, [])
         return
     limit = call.settings.stream.max_record_bytes
-    with lines_of(file, watched=call.watched) as lines:
-        yield from contracts.check_lines(kind, lines, max_record_bytes=limit)
+    with open_line_file(file, watched=call.watched) as lines:
+        yield from contract_check.check_lines(kind, lines, max_record_bytes=limit)
 
 
-def _check_own(ctx: click.Context, call: Call) -> None:
-    found = contracts.own_problems()
+def _check_own(ctx: click.Context, call: CliContext) -> None:
+    found = contract_check.find_incompatibilities()
 
     def show(console: Console) -> None:
         for problem in found or ["this version reads everything that released versions did"]:
@@ -84,30 +86,30 @@ def _check_own(ctx: click.Context, call: Call) -> None:
 
     call.answer({"ok": not found, "problems": found}, show)
     if found:
-        ctx.exit(NO)
+        ctx.exit(EXIT_NO)
 
 
-def _json(file: Path, one: Misfit) -> dict[str, Any]:
+def _json(file: Path, one: ContractViolation) -> dict[str, Any]:
     told = {"line": one.line, "reason": one.reason, "field": one.field, "detail": one.detail}
     return {"file": str(file)} | told | {"unknown": list(one.unknown)}
 
 
-def _show(console: Console, fits: int, misfits: list[tuple[Path, Misfit]]) -> None:
-    console.print(f"{count_text(fits)} fit the contract, {count_text(len(misfits))} do not")
+def _show(console: Console, fits: int, misfits: list[tuple[Path, ContractViolation]]) -> None:
+    console.print(f"{format_count(fits)} fit the contract, {format_count(len(misfits))} do not")
     for file, one in misfits[:_SHOWN]:
         where = str(file) if one.line is None else f"{file}:{one.line}"
         # A line each, whatever the width: editors jump to what looks like this.
         names = f": {', '.join(one.unknown)}" if one.unknown else ""
         console.print(f"{where}: {one.detail} ({one.reason}{names})", soft_wrap=True)
     if len(misfits) > _SHOWN:
-        console.print(f"and {count_text(len(misfits) - _SHOWN)} more: see --json")
+        console.print(f"and {format_count(len(misfits) - _SHOWN)} more: see --json")
 
 
 @click.command()
 @click.option(
     "--format",
     "form",
-    type=click.Choice(list(contracts.FORMATS)),
+    type=click.Choice(list(contract_check.CONTRACT_FORMATS)),
     default="avro",
     show_default=True,
     help="avro and json-schema for producers, odcs for who reads the tables.",
@@ -118,15 +120,15 @@ def _show(console: Console, fits: int, misfits: list[tuple[Path, Misfit]]) -> No
     required=True,
     help="The folder to write to; files of the same names are written over.",
 )
-@with_call
-def export(call: Call, *, form: str, out: Path) -> None:
+@with_cli_context
+def export(call: CliContext, *, form: str, out: Path) -> None:
     """Write the contract as Avro schemas, JSON Schema, or ODCS.
 
     \b
     Example:
       goldpan contract export --format json-schema --out ./contract
     """
-    files = contracts.FORMATS[form]()
+    files = contract_check.CONTRACT_FORMATS[form]()
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():

@@ -13,15 +13,15 @@ from typing import Final
 import click
 from rich.console import Console
 
-from goldpan import children
-from goldpan.cli.call import Call, with_call
-from goldpan.cli.main import NO
-from goldpan.cli.progress import progress
-from goldpan.demo.outcome import look
-from goldpan.demo.run import Stage, play
-from goldpan.demo.script import script
-from goldpan.demo.show import as_json, show
-from goldpan.demo.traffic import shipped_conversations
+from goldpan import child_process
+from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.main import EXIT_NO
+from goldpan.cli.progress import show_progress
+from goldpan.demo.outcome import read_outcome
+from goldpan.demo.output import outcome_json, show_outcome
+from goldpan.demo.run import DemoFolder, run_demo
+from goldpan.demo.script import write_script
+from goldpan.demo.traffic import load_shipped_conversations
 
 TRAFFIC_SECONDS: Final = 6.0
 SEED: Final = 7
@@ -34,9 +34,9 @@ SEED: Final = 7
     metavar="DIR",
     help="Keep the lake in this folder (made if missing), to look around in it.",
 )
-@with_call
+@with_cli_context
 @click.pass_context
-def demo(ctx: click.Context, call: Call, *, keep: Path | None) -> None:
+def demo(ctx: click.Context, call: CliContext, *, keep: Path | None) -> None:
     """Show the whole way: an embedded Kafka broker, real conversations, the real worker, a lake.
 
     Needs no Kafka, no Docker and no network. Some records are broken on purpose.
@@ -46,22 +46,24 @@ def demo(ctx: click.Context, call: Call, *, keep: Path | None) -> None:
       goldpan demo --keep ./goldpan-demo
     """
     started = time.monotonic()
-    with _folder(keep) as folder, progress(call) as report:
-        stage = Stage(folder.resolve())
-        sent = play(
-            stage, script(shipped_conversations(), seconds=TRAFFIC_SECONDS, seed=SEED), report
+    with _folder(keep) as folder, show_progress(call) as report:
+        stage = DemoFolder(folder.resolve())
+        sent = run_demo(
+            stage,
+            write_script(load_shipped_conversations(), seconds=TRAFFIC_SECONDS, seed=SEED),
+            report,
         )
         report("reading the lake", 0, 0)
-        outcome = look(stage.lake_uri, sent)
+        outcome = read_outcome(stage.lake_uri, sent)
     seconds = time.monotonic() - started
 
     def tell(console: Console) -> None:
-        show(console, outcome)
+        show_outcome(console, outcome)
         _next(console, keep)
 
-    call.answer(as_json(outcome, seconds=seconds, kept=str(keep) if keep else None), tell)
+    call.answer(outcome_json(outcome, seconds=seconds, kept=str(keep) if keep else None), tell)
     if not outcome.report.ok:
-        ctx.exit(NO)
+        ctx.exit(EXIT_NO)
 
 
 @contextmanager
@@ -91,7 +93,7 @@ def _program() -> str:
         return "goldpan"
     script = Path(sys.executable).parent / "goldpan"
     if not script.exists():
-        return shlex.join(children.interpreter())
+        return shlex.join(child_process.interpreter_command())
     here = Path.cwd()
     near = script.relative_to(here) if script.is_relative_to(here) else script
     return shlex.quote(str(near))

@@ -12,17 +12,17 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
 
-from batch.erase.erasure import Ended, Erasure
-from batch.erase.look import Found
+from batch.erase.erasure import ErasureOutcome, LakeErasure
 from batch.erase.receipt import OUT_OF_REACH
-from batch.release.version import parse_key
-from goldpan import erasures, requests
-from goldpan.cli.call import Call, with_call
-from goldpan.cli.figures import count_text
-from goldpan.cli.main import NO
-from goldpan.cli.progress import progress
-from goldpan.cli.shown import marked
-from lake.copies import receipt_name
+from batch.erase.scanner import ErasureScan
+from batch.release.format.version import parse_key
+from goldpan import erasure_setup, subject_ids
+from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.formatting import format_count
+from goldpan.cli.main import EXIT_NO
+from goldpan.cli.plain_console import styled
+from goldpan.cli.progress import show_progress
+from lake.erasure_copies import receipt_name
 from schemas.errors import UsageError
 
 _IDS = click.File("rb")
@@ -60,11 +60,11 @@ without_key = click.option(
 @without_key
 @click.option("--reference", metavar="TEXT", help="The number of the request, for the receipt.")
 @click.option("--yes", is_flag=True, help="Do not ask; where nobody watches, nobody is asked.")
-@with_call
+@with_cli_context
 @click.pass_context
 def run(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: Call,
+    call: CliContext,
     *,
     given: tuple[str, ...],
     listed: Any,
@@ -91,18 +91,18 @@ def run(  # noqa: PLR0913 - one argument an option
       goldpan erase --subject u-1042 --subject ann@example.com --reference TICKET-7
     """
     named = None if listed is None else listed.name
-    ids = requests.subjects(given, named, None if listed is None else listed.read())
-    about = requests.reference(reference, ids)
-    asked = erasures.Asked(ids, unopened, frozenset(lost), about)
+    ids = subject_ids.read_subject_ids(given, named, None if listed is None else listed.read())
+    about = subject_ids.check_reference(reference, ids)
+    asked = erasure_setup.ErasureRequest(ids, unopened, frozenset(lost), about)
     if dry_run:
         _show_what(call, asked)
         return
     if call.watched and not yes and not _confirmed(call, asked):
         _show_unchanged(call.console)
-        ctx.exit(NO)
-    with progress(call) as report:
-        ended = erasures.erasure(call.settings, asked, report).run()
-        erasures.keep(call.settings)
+        ctx.exit(EXIT_NO)
+    with show_progress(call) as report:
+        ended = erasure_setup.set_up_erasure(call.settings, asked, report).run()
+        erasure_setup.copy_erasures(call.settings)
     said = json.loads(ended.receipt)
     purged = {name: getattr(ended.purged, name) for name in ended.purged.__slots__}
     missed = None if ended.named is None else _missed(asked, ended.named)
@@ -119,10 +119,10 @@ def run(  # noqa: PLR0913 - one argument an option
     call.answer(data, lambda console: _show_ended(console, call, ended, data))
 
 
-def _show_what(call: Call, asked: erasures.Asked) -> None:
+def _show_what(call: CliContext, asked: erasure_setup.ErasureRequest) -> None:
     """Show what would go."""
-    with progress(call) as report:
-        would = _looked(erasures.erasure(call.settings, asked, report), asked)
+    with show_progress(call) as report:
+        would = _looked(erasure_setup.set_up_erasure(call.settings, asked, report), asked)
 
     def show(console: Console) -> None:
         _show_found(console, would)
@@ -131,12 +131,12 @@ def _show_what(call: Call, asked: erasures.Asked) -> None:
     call.answer(would, show)
 
 
-def _confirmed(call: Call, asked: erasures.Asked) -> bool:
+def _confirmed(call: CliContext, asked: erasure_setup.ErasureRequest) -> bool:
     """Show what would go and ask; where all is done already, there is nothing to ask."""
     if not sys.stdin.isatty():
         raise UsageError("erasing needs --yes where nobody can be asked: standard input is taken")
-    with progress(call) as report:
-        erasure = erasures.erasure(call.settings, asked, report)
+    with show_progress(call) as report:
+        erasure = erasure_setup.set_up_erasure(call.settings, asked, report)
         would = _looked(erasure, asked)
     if erasure.has_receipt and not would["found"]:
         return True
@@ -144,7 +144,7 @@ def _confirmed(call: Call, asked: erasures.Asked) -> bool:
     return click.confirm("Erase this for good?")
 
 
-def _looked(erasure: Erasure, asked: erasures.Asked) -> dict[str, Any]:
+def _looked(erasure: LakeErasure, asked: erasure_setup.ErasureRequest) -> dict[str, Any]:
     """Return what would go; nothing is changed."""
     found, released = erasure.look()
     return {
@@ -157,12 +157,12 @@ def _looked(erasure: Erasure, asked: erasures.Asked) -> dict[str, Any]:
     }
 
 
-def _missed(asked: erasures.Asked, named: Collection[str]) -> list[str]:
+def _missed(asked: erasure_setup.ErasureRequest, named: Collection[str]) -> list[str]:
     """Return where the ids were named of which no table held anything; not the ids."""
     return [where for one, where in asked.ids.items() if one not in named]
 
 
-def _would(found: Found, released: list[dict[str, Any]]) -> dict[str, Any]:
+def _would(found: ErasureScan, released: list[dict[str, Any]]) -> dict[str, Any]:
     tables = {
         one.place.path_of(one.table.name): {
             "own": sum(one.own.values()),
@@ -184,7 +184,7 @@ def _show_found(console: Console, data: dict[str, Any]) -> None:
     show_unseen(console, data["not_looked_into"])
     for text, count in data["by_case_only"].items():
         console.print(
-            f"{count_text(count)} times, with other capitals, so another id that stays: {text}",
+            f"{format_count(count)} times, with other capitals, so another id that stays: {text}",
             soft_wrap=True,
             markup=False,
         )
@@ -199,7 +199,7 @@ def _show_missed(console: Console, data: dict[str, Any]) -> None:
     """Say of whom nothing was found."""
     if not data["found"]:
         rest = ": no row is of, or names, whom you named"
-        console.print(marked("yellow", "found nobody", rest))
+        console.print(styled("yellow", "found nobody", rest))
     elif data["found_nothing_of"]:
         missed = data["found_nothing_of"]
         console.print(
@@ -212,7 +212,9 @@ def _show_missed(console: Console, data: dict[str, Any]) -> None:
         )
 
 
-def _show_ended(console: Console, call: Call, ended: Ended, data: dict[str, Any]) -> None:
+def _show_ended(
+    console: Console, call: CliContext, ended: ErasureOutcome, data: dict[str, Any]
+) -> None:
     said = data["receipt"]
     if ended.again:
         console.print("erased already, and nothing of it has come back", soft_wrap=True)
@@ -236,7 +238,7 @@ def show_tables(console: Console, tables: dict[str, Any], last: str) -> None:
         column.justify = "right"
     for name, one in tables.items():
         number = one[last] if isinstance(one[last], int) else len(one[last])
-        grid.add_row(name, *map(count_text, (one["own"], one["mentions"], number)))
+        grid.add_row(name, *map(format_count, (one["own"], one["mentions"], number)))
     console.print(grid)
 
 
@@ -244,7 +246,7 @@ def show_releases(console: Console, releases: list[dict[str, Any]]) -> None:
     """Print how many rows of each release, and its successor."""
     for one in releases:
         then = f", now {one['successor']}" if one.get("successor") else ""
-        rows = f"{count_text(one['rows'])} own rows, {count_text(one['mentions'])} mentions"
+        rows = f"{format_count(one['rows'])} own rows, {format_count(one['mentions'])} mentions"
         console.print(f"release {one['name']}@{one['version']}: {rows}{then}", soft_wrap=True)
 
 
@@ -253,12 +255,12 @@ def show_unseen(console: Console, aside: dict[str, Any]) -> None:
     if aside.get("redaction_keys"):
         lost = f"rows under lost redaction keys ({', '.join(aside['redaction_keys'])})"
         rest = ": nobody can tell who stands in them"
-        console.print(marked("yellow", lost, rest), soft_wrap=True)
+        console.print(styled("yellow", lost, rest), soft_wrap=True)
     if aside["sealed_payloads"]:
         console.print(
-            marked(
+            styled(
                 "yellow",
-                f"{count_text(aside['sealed_payloads'])} sealed payloads in quarantine could not "
+                f"{format_count(aside['sealed_payloads'])} sealed payloads in quarantine could not "
                 "be opened",
                 ": nobody looked into them (--unopened)",
             ),
@@ -266,22 +268,25 @@ def show_unseen(console: Console, aside: dict[str, Any]) -> None:
         )
     if aside["quarantined_without_payload"]:
         console.print(
-            f"{count_text(aside['quarantined_without_payload'])} records in quarantine have no "
+            f"{format_count(aside['quarantined_without_payload'])} records in quarantine have no "
             "payload: of whom they are cannot be told, and nothing that they said is there",
             soft_wrap=True,
         )
 
 
 @click.command("list")
-@with_call
-def list_(call: Call) -> None:
+@with_cli_context
+def list_(call: CliContext) -> None:
     """List the erasures of this lake.
 
     \b
     Example:
       goldpan erase list --json
     """
-    found, unfinished = erasures.kept(call.settings), erasures.open_numbers(call.settings)
+    found, unfinished = (
+        erasure_setup.read_receipts(call.settings),
+        erasure_setup.list_unfinished(call.settings),
+    )
     data = {
         "erasures": [
             {
@@ -304,13 +309,13 @@ def list_(call: Call) -> None:
             about = one.said.get("reference")
             console.print(
                 f"{one.number}: {moment_text(one.said['made_at_us'])}, "
-                f"{count_text(_rows(one.said))} rows" + (f", {about}" if about else ""),
+                f"{format_count(_rows(one.said))} rows" + (f", {about}" if about else ""),
                 soft_wrap=True,
                 markup=False,
             )
         for number in unfinished:
             console.print(
-                marked("yellow", f"{number}: not finished", ", run it again"), soft_wrap=True
+                styled("yellow", f"{number}: not finished", ", run it again"), soft_wrap=True
             )
 
     call.answer(data, show)
@@ -328,9 +333,9 @@ def _rows(said: dict[str, Any]) -> int:
 @click.command()
 @click.argument("receipt", type=click.Path(path_type=Path, dir_okay=False), metavar="RECEIPT")
 @click.option("--signed-by", metavar="KEY", help="The public key that must have signed it.")
-@with_call
+@with_cli_context
 @click.pass_context
-def verify(ctx: click.Context, call: Call, *, receipt: Path, signed_by: str | None) -> None:
+def verify(ctx: click.Context, call: CliContext, *, receipt: Path, signed_by: str | None) -> None:
     """Tell whether a receipt is as it was signed, and by whom. Exit code 1 if it is not.
 
     Whose key that is, the redaction key tells; who does not hold it names the public key that was
@@ -342,7 +347,7 @@ def verify(ctx: click.Context, call: Call, *, receipt: Path, signed_by: str | No
       goldpan erase verify 2.receipt.json --signed-by 1f0c…     # needs no key of the lake
     """
     key = None if signed_by is None else parse_key(signed_by)
-    said, signer, ours = erasures.check(call.settings, receipt, key)
+    said, signer, ours = erasure_setup.verify_receipt(call.settings, receipt, key)
     data = {
         "ok": signer is not None and ours is not False,
         "signed_by": signer,
@@ -353,14 +358,14 @@ def verify(ctx: click.Context, call: Call, *, receipt: Path, signed_by: str | No
 
     def show(console: Console) -> None:
         if signer is None:
-            console.print(marked("red", "changed", ": the signature does not hold"))
+            console.print(styled("red", "changed", ": the signature does not hold"))
         else:
             console.print(f"unchanged, signed by {signer}{_whose(data)}", soft_wrap=True)
             show_tables(console, said["tables"], "versions")
 
     call.answer(data, show)
     if not data["ok"]:
-        ctx.exit(NO)
+        ctx.exit(EXIT_NO)
 
 
 def _whose(data: dict[str, Any]) -> str:

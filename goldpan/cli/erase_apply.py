@@ -5,13 +5,13 @@ import json
 import click
 from rich.console import Console
 
-from batch.erase.erasure import Ended
-from goldpan import erasures
-from goldpan.cli.call import Call, with_call
+from batch.erase.erasure import ErasureOutcome
+from goldpan import erasure_setup
+from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.erase import show_releases, show_tables, without_key
-from goldpan.cli.progress import progress
-from goldpan.cli.shown import marked
-from lake.copies import receipt_name
+from goldpan.cli.plain_console import styled
+from goldpan.cli.progress import show_progress
+from lake.erasure_copies import receipt_name
 
 
 @click.command()
@@ -22,8 +22,8 @@ from lake.copies import receipt_name
     help="Where tombstones and receipts were kept, if not at GOLDPAN_LAKE__ERASURES_COPY.",
 )
 @without_key
-@with_call
-def apply(call: Call, *, folder: str | None, lost: tuple[str, ...]) -> None:
+@with_cli_context
+def apply(call: CliContext, *, folder: str | None, lost: tuple[str, ...]) -> None:
     """Erase again what was erased since this lake was backed up.
 
     After a lake was put back from a copy, and before anybody reads it. The persons' ids are not
@@ -34,15 +34,17 @@ def apply(call: Call, *, folder: str | None, lost: tuple[str, ...]) -> None:
     Example:
       goldpan erase apply --from /backup/erasures
     """
-    missed = erasures.missed(call.settings, folder)
-    ended: Ended | None = None
+    missed = erasure_setup.read_missed_erasures(call.settings, folder)
+    ended: ErasureOutcome | None = None
     if missed.tombs:
-        asked = erasures.Asked({}, "keep", frozenset(lost), _reference(missed.numbers))
-        with progress(call) as report:
-            settings = erasures.unguarded(call.settings)
-            erasure = erasures.erasure(settings, asked, report, missed)
+        asked = erasure_setup.ErasureRequest(
+            {}, "keep", frozenset(lost), _reference(missed.numbers)
+        )
+        with show_progress(call) as report:
+            settings = erasure_setup.without_erasures_copy(call.settings)
+            erasure = erasure_setup.set_up_erasure(settings, asked, report, missed)
             ended = erasure.run() if missed.done else None
-    erasures.keep(call.settings)
+    erasure_setup.copy_erasures(call.settings)
     said = json.loads(ended.receipt) if ended else None
     data = {
         "applied": missed.numbers,
@@ -57,7 +59,7 @@ def apply(call: Call, *, folder: str | None, lost: tuple[str, ...]) -> None:
             show_releases(console, said["releases"])
         for number in missed.open:
             rest = " of the copies was never finished: run `goldpan erase` for its request"
-            console.print(marked("yellow", f"{number}", rest), soft_wrap=True)
+            console.print(styled("yellow", f"{number}", rest), soft_wrap=True)
         if ended is None:
             console.print("no erasure is newer than this lake", soft_wrap=True)
             return

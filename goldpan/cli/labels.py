@@ -8,48 +8,48 @@ from typing import Any, ParamSpec
 import click
 from rich.console import Console
 
-from batch.labels import calibrations
-from batch.labels.calibrate import summary
-from batch.labels.reconcile import Outcome, Request
-from batch.labels.scan import Extent
+from batch.labels import calibration_store
+from batch.labels.calibrator import calibration_summary
+from batch.labels.reconciler import ReconcileReport, ReconcileRequest
+from batch.labels.trace_buckets import ScanExtent
 from goldpan import jobs, wiring
-from goldpan.cli.call import Call, with_call
-from goldpan.cli.figures import count_text
-from goldpan.cli.plain_numbers import Whole
-from goldpan.cli.progress import progress
-from goldpan.cli.shown import marked
+from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.formatting import format_count
+from goldpan.cli.number_options import IntegerParam
+from goldpan.cli.plain_console import styled
+from goldpan.cli.progress import show_progress
 from labels.calibration import Calibration
-from schemas.days import shifted
+from schemas.times import shift_day
 
 P = ParamSpec("P")
 
 
 def with_extent(function: Callable[P, None]) -> Callable[P, None]:
-    """Give a command the option that says which part of the lake it looks at, as an `Extent`."""
+    """Give a command the option that says which part of the lake it looks at, as an `ScanExtent`."""
 
     @click.option(
         "--days",
-        type=Whole(1, 36_600),
+        type=IntegerParam(1, 36_600),
         help="Only traces that began within so many days; all if not given.",
     )
     @wraps(function)
     def command(*args: P.args, **kwargs: P.kwargs) -> None:
         days = kwargs.pop("days")
-        kwargs["extent"] = Extent(_days_ago(days) if isinstance(days, int) else None)
+        kwargs["extent"] = ScanExtent(_days_ago(days) if isinstance(days, int) else None)
         function(*args, **kwargs)
 
     return command
 
 
 def _days_ago(days: int) -> date:
-    return shifted(wiring.now().date(), -days)
+    return shift_day(wiring.utc_now().date(), -days)
 
 
 @click.command()
 @with_extent
 @click.option("--dry-run", is_flag=True, help="Only tell what would be added.")
-@with_call
-def reconcile(call: Call, *, extent: Extent, dry_run: bool) -> None:
+@with_cli_context
+def reconcile(call: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
     """Add the label events that the worker could not decide.
 
     That is: feedback later than the window, records that met in the lake only, silence, the end of
@@ -60,14 +60,17 @@ def reconcile(call: Call, *, extent: Extent, dry_run: bool) -> None:
     Example:
       goldpan labels reconcile --days 60
     """
-    _run(call, Request(extent=extent, dry_run=dry_run, window=jobs.window(call.settings)))
+    _run(
+        call,
+        ReconcileRequest(extent=extent, dry_run=dry_run, window=jobs.join_window(call.settings)),
+    )
 
 
 @click.command()
 @with_extent
 @click.option("--dry-run", is_flag=True, help="Only tell what would be added.")
-@with_call
-def rebuild(call: Call, *, extent: Extent, dry_run: bool) -> None:
+@with_cli_context
+def rebuild(call: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
     """Decide all labels anew, under a new policy version or calibration, as new revisions.
 
     What was decided before stays in the table, outranked. A policy that was changed under its old
@@ -77,40 +80,47 @@ def rebuild(call: Call, *, extent: Extent, dry_run: bool) -> None:
     Example:
       GOLDPAN_LABELS__CALIBRATION=2 goldpan labels rebuild
     """
-    window = jobs.window(call.settings)
-    _run(call, Request(rebuild=True, extent=extent, dry_run=dry_run, window=window))
+    window = jobs.join_window(call.settings)
+    _run(call, ReconcileRequest(rebuild=True, extent=extent, dry_run=dry_run, window=window))
 
 
-def _run(call: Call, request: Request) -> None:
-    job = jobs.reconciler(call.settings)
-    with progress(call) as report:
+def _run(call: CliContext, request: ReconcileRequest) -> None:
+    job = jobs.set_up_reconciler(call.settings)
+    with show_progress(call) as report:
         outcome = job.run(request, report)
     data = {"dry_run": request.dry_run, **outcome.to_json()}
     call.answer(data, lambda console: _show(console, request, outcome, data))
 
 
-def _show(console: Console, request: Request, outcome: Outcome, numbers: Mapping[str, Any]) -> None:
+def _show(
+    console: Console,
+    request: ReconcileRequest,
+    outcome: ReconcileReport,
+    numbers: Mapping[str, Any],
+) -> None:
     would = "would be added" if request.dry_run else "added"
-    kinds = ", ".join(f"{count_text(n)} {label}" for label, n in sorted(outcome.added.items()))
+    kinds = ", ".join(f"{format_count(n)} {label}" for label, n in sorted(outcome.added.items()))
     read = f", the topics read up to {_time(outcome.as_of)}" if outcome.as_of else ""
     console.print(
-        f"{outcome.policy_version}: {count_text(outcome.traces)} traces{read}", soft_wrap=True
+        f"{outcome.policy_version}: {format_count(outcome.traces)} traces{read}", soft_wrap=True
     )
-    console.print(f"{count_text(numbers['added'])} labels {would}{f' ({kinds})' if kinds else ''}")
-    console.print(f"{count_text(numbers['there'])} were right already")
+    console.print(
+        f"{format_count(numbers['added'])} labels {would}{f' ({kinds})' if kinds else ''}"
+    )
+    console.print(f"{format_count(numbers['there'])} were right already")
     if numbers["older"]:
         console.print(
-            f"{count_text(numbers['older'])} were decided under an older policy or calibration: "
+            f"{format_count(numbers['older'])} were decided under an older policy or calibration: "
             "`goldpan labels rebuild` decides them anew"
         )
     if numbers["expired"]:
         console.print(
-            f"{count_text(numbers['expired'])} rest on feedback or reviews of which something has "
+            f"{format_count(numbers['expired'])} rest on feedback or reviews of which something has "
             "expired: left as they are"
         )
     if numbers["outranked"]:
         console.print(
-            f"{count_text(numbers['outranked'])} rest on more than the lake holds now, or on a "
+            f"{format_count(numbers['outranked'])} rest on more than the lake holds now, or on a "
             "clock that ran ahead: left as they are"
         )
 
@@ -122,8 +132,8 @@ def _time(us: int) -> str:
 @click.command()
 @with_extent
 @click.option("--dry-run", is_flag=True, help="Learn and tell, but write no version.")
-@with_call
-def calibrate(call: Call, *, extent: Extent, dry_run: bool) -> None:
+@with_cli_context
+def calibrate(call: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
     """Learn from the reviews how far each signal can be believed, as a new calibration.
 
     Writes `calibrations/<version>.json` and a picture (SVG) into the lake. Nothing uses it until
@@ -133,17 +143,17 @@ def calibrate(call: Call, *, extent: Extent, dry_run: bool) -> None:
     Example:
       goldpan labels calibrate
     """
-    job = jobs.calibrator(call.settings)
-    with progress(call) as report:
-        learnt = job.learn(extent, window=jobs.window(call.settings), progress=report)
+    job = jobs.set_up_calibrator(call.settings)
+    with show_progress(call) as report:
+        learnt = job.learn(extent, window=jobs.join_window(call.settings), progress=report)
     if not dry_run:
         job.publish(learnt)
     uri = call.settings.lake.uri.rstrip("/")
-    picture = f"{uri}/{calibrations.FOLDER}/{calibrations.picture_path(learnt.version)}"
+    picture = f"{uri}/{calibration_store.CALIBRATION_FOLDER}/{calibration_store.chart_path(learnt.version)}"
     setting = f"GOLDPAN_LABELS__CALIBRATION={learnt.version}"
     data = {
         "dry_run": dry_run,
-        **summary(learnt),
+        **calibration_summary(learnt),
         "setting": None if dry_run else setting,
         "picture": None if dry_run else picture,
     }
@@ -154,7 +164,7 @@ def _show_learnt(console: Console, learnt: Calibration, data: Mapping[str, Any])
     told = learnt.diagnostics
     console.print(
         f"calibration {learnt.version}: {told['reviews']} reviews, {told['audited']} of them of "
-        f"the audit; {count_text(told['traces'])} traces"
+        f"the audit; {format_count(told['traces'])} traces"
     )
     rate = told["failure_rate"]
     if rate is not None:
@@ -177,7 +187,7 @@ def _show_learnt(console: Console, learnt: Calibration, data: Mapping[str, Any])
     if told["points_the_wrong_way"]:
         names = ", ".join(told["points_the_wrong_way"])
         what = f": {names}: mend the policy"
-        console.print(marked("yellow", "points the wrong way", what), soft_wrap=True)
+        console.print(styled("yellow", "points the wrong way", what), soft_wrap=True)
     if data["setting"]:
         console.print(f"picture: {data['picture']}", soft_wrap=True)
         console.print(f"to use it: {data['setting']}", soft_wrap=True)

@@ -9,23 +9,23 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from goldpan import erasures, keys, wiring
-from goldpan.cli.call import Call, with_call
-from goldpan.cli.figures import bytes_text, count_text
-from lake.keys import REDACTION, SEALING
-from lake.tables import LAYOUTS, Lake, TableFacts
-from lake.upgrade import upgrade as upgrade_lake
+from goldpan import erasure_setup, key_check, wiring
+from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.formatting import format_bytes, format_count
+from lake.key_checks import REDACTION_PURPOSE, SEALING_PURPOSE
+from lake.tables import TABLE_LAYOUTS, Lake, TableFacts
+from lake.upgrade import upgrade_lake
 
 
 @click.command()
 @click.option(
     "--lost",
-    type=click.Choice(tuple(LAYOUTS)),
+    type=click.Choice(tuple(TABLE_LAYOUTS)),
     multiple=True,
     help="Make this table though others show that it was there: what it held is given up.",
 )
-@with_call
-def init(call: Call, *, lost: tuple[str, ...]) -> None:
+@with_cli_context
+def init(call: CliContext, *, lost: tuple[str, ...]) -> None:
     """Make the tables that are missing.
 
     Safe to run at any time, also by many at once: what exists is checked and left as it is. A table
@@ -37,7 +37,7 @@ def init(call: Call, *, lost: tuple[str, ...]) -> None:
     Example:
       GOLDPAN_LAKE__URI=s3://bucket/lake goldpan lake init
     """
-    erasures.begin_copies(call.settings)
+    erasure_setup.create_erasures_copy(call.settings)
     lake = Lake(call.settings.lake)
     made = lake.init(lost=lost)
     uri = call.settings.lake.uri
@@ -51,8 +51,8 @@ def init(call: Call, *, lost: tuple[str, ...]) -> None:
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only tell what would be added.")
-@with_call
-def upgrade(call: Call, *, dry_run: bool) -> None:
+@with_cli_context
+def upgrade(call: CliContext, *, dry_run: bool) -> None:
     """Add the columns that tables of an older version lack, empty.
 
     Safe beside workers of either version, and to run again. Before the first worker of a version
@@ -62,7 +62,7 @@ def upgrade(call: Call, *, dry_run: bool) -> None:
     Example:
       goldpan lake upgrade --dry-run
     """
-    added = upgrade_lake(Lake(call.settings.lake), wiring.retry(), dry_run=dry_run)
+    added = upgrade_lake(Lake(call.settings.lake), wiring.make_retry(), dry_run=dry_run)
 
     def show(console: Console) -> None:
         for one in added:
@@ -79,13 +79,13 @@ def upgrade(call: Call, *, dry_run: bool) -> None:
 @click.argument("key_id", metavar="KEY_ID")
 @click.option(
     "--purpose",
-    type=click.Choice([SEALING, REDACTION]),
-    default=SEALING,
+    type=click.Choice([SEALING_PURPOSE, REDACTION_PURPOSE]),
+    default=SEALING_PURPOSE,
     show_default=True,
     help="What the key was for.",
 )
-@with_call
-def refuse_key(call: Call, *, key_id: str, purpose: str) -> None:
+@with_cli_context
+def refuse_key(call: CliContext, *, key_id: str, purpose: str) -> None:
     """Refuse a key for good: it was destroyed, and must not come back with a backup of keys.
 
     What is kept is the check value of the key, which tells nothing of it; no command of this lake
@@ -95,8 +95,8 @@ def refuse_key(call: Call, *, key_id: str, purpose: str) -> None:
     Example:
       goldpan lake refuse-key s1
     """
-    step = partial(keys.refuse_for_good, call.settings, Lake(call.settings.lake), purpose, key_id)
-    wiring.retry().call("putting down that a key was destroyed", step)
+    step = partial(key_check.revoke_key, call.settings, Lake(call.settings.lake), purpose, key_id)
+    wiring.make_retry().call("putting down that a key was destroyed", step)
     call.answer(
         {"purpose": purpose, "key_id": key_id},
         lambda console: console.print(f"the {purpose} key {key_id} is refused from now on"),
@@ -104,8 +104,8 @@ def refuse_key(call: Call, *, key_id: str, purpose: str) -> None:
 
 
 @click.command()
-@with_call
-def tables(call: Call) -> None:
+@with_cli_context
+def tables(call: CliContext) -> None:
     """Describe the tables: rows, files, bytes, days, last commit.
 
     \b
@@ -130,6 +130,6 @@ def _facts_table(facts: list[TableFacts]) -> Table:
     for one in facts:
         days = "-" if one.days is None else " to ".join(dict.fromkeys(one.days))
         last = "-" if one.last_commit is None else one.last_commit.strftime("%Y-%m-%d %H:%M:%S Z")
-        numbers = (str(one.version), count_text(one.rows), count_text(one.files))
-        table.add_row(one.name, *numbers, bytes_text(one.bytes), days, last)
+        numbers = (str(one.version), format_count(one.rows), format_count(one.files))
+        table.add_row(one.name, *numbers, format_bytes(one.bytes), days, last)
     return table

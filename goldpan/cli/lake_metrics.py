@@ -9,18 +9,18 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from batch.gauges import Values, as_prometheus, state
-from goldpan import releases, wiring
-from goldpan.cli.call import Call, with_call
-from goldpan.cli.textfile import told_as_metrics, with_textfile
+from batch.lake_metrics import GaugeValues, measure_lake, render_lake_metrics
+from goldpan import release_setup, wiring
+from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.metrics_file import with_textfile, write_metrics
 from lake.tables import Lake
 
 
 @click.command()
 @click.option("--prometheus", is_flag=True, help="As metrics, in the text format of Prometheus.")
 @with_textfile
-@with_call
-def metrics(call: Call, *, prometheus: bool, textfile: Path | None) -> None:
+@with_cli_context
+def metrics(call: CliContext, *, prometheus: bool, textfile: Path | None) -> None:
     """Tell how large the tables are, how old releases are, and what has drifted.
 
     What workers do is in their own metrics; see docs/metrics.md. Drift is that of the newest
@@ -30,15 +30,17 @@ def metrics(call: Call, *, prometheus: bool, textfile: Path | None) -> None:
     Example:
       goldpan lake metrics --textfile /var/lib/node_exporter/goldpan-lake.prom
     """
-    now = wiring.now()
-    lake, shelf = Lake(call.settings.lake), releases.shelf(call.settings)
-    found = releases.patience().call("looking at the lake", lambda: state(lake, shelf, now))
-    make = partial(as_prometheus, found)
-    if not told_as_metrics(call, make, prometheus=prometheus, textfile=textfile):
+    now = wiring.utc_now()
+    lake, shelf = Lake(call.settings.lake), release_setup.open_releases(call.settings)
+    found = release_setup.release_retry().call(
+        "looking at the lake", lambda: measure_lake(lake, shelf, now)
+    )
+    make = partial(render_lake_metrics, found)
+    if not write_metrics(call, make, prometheus=prometheus, textfile=textfile):
         call.answer(found, lambda console: _show(console, found))
 
 
-def _show(console: Console, found: Mapping[str, Values]) -> None:
+def _show(console: Console, found: Mapping[str, GaugeValues]) -> None:
     table = Table("metric", "of", "value", box=box.SIMPLE_HEAD)
     table.columns[2].justify = "right"
     for name, values in found.items():

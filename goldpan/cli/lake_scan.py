@@ -11,21 +11,21 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from batch.lake_scan import Asked, Report, Scanner, Tally, Where
-from batch.lake_scan_rows import TABLES_WITH_TEXT
-from goldpan import releases, wiring
-from goldpan.cli.call import Call, with_call
-from goldpan.cli.figures import count_text
-from goldpan.cli.main import NO
-from goldpan.cli.plain_numbers import Whole
-from goldpan.cli.progress import progress
-from goldpan.cli.shown import marked
+from batch.lake_scan import LakeScanner, LakeScanReport, ScanCounts, ScanLocation, ScanRequest
+from batch.lake_scan_records import TABLES_WITH_TEXT
+from goldpan import release_setup, wiring
+from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.formatting import format_count
+from goldpan.cli.main import EXIT_NO
+from goldpan.cli.number_options import IntegerParam
+from goldpan.cli.plain_console import styled
+from goldpan.cli.progress import show_progress
 from lake.tables import Lake
-from redact.config import RedactSettings
-from redact.keys import KEY_BYTES, Keys, load_known_keys
-from redact.leftovers import LeftoverFinder
-from redact.policy import load_policy
-from schemas.arrow import LABELS, REVIEWS
+from redact.crypto.keys import KEY_BYTES, Keys, load_all_keys
+from redact.policies.policy import load_policy
+from redact.policies.settings import RedactSettings
+from redact.reports.leftovers import LeftoverFinder
+from schemas.arrow import LABELS_TABLE, REVIEWS_TABLE
 from schemas.errors import UsageError
 
 RELEASES: Final = "releases"
@@ -39,13 +39,13 @@ _PLACES: Final = (*TABLES_WITH_TEXT, RELEASES)
     "chosen",
     type=click.Choice(_PLACES),
     multiple=True,
-    help="Look through this one only (may be given again); `releases` are all releases.",
+    help="Look through this one only (may be given again); `release_setup` are all releases.",
 )
 @click.option("--from", "first", type=_DAY, metavar="YYYY-MM-DD", help="First day (UTC).")
 @click.option("--to", "last", type=_DAY, metavar="YYYY-MM-DD", help="Last day (UTC), included.")
 @click.option(
     "--sample",
-    type=Whole(1),
+    type=IntegerParam(1),
     metavar="ROWS",
     help="About so many rows of each table and release, evenly spread, instead of all.",
 )
@@ -55,11 +55,11 @@ _PLACES: Final = (*TABLES_WITH_TEXT, RELEASES)
 @click.option(
     "--policy", help="Policy to look with, a preset or a file; else that of the settings."
 )
-@with_call
+@with_cli_context
 @click.pass_context
 def scan(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: Call,
+    call: CliContext,
     *,
     chosen: tuple[str, ...],
     first: datetime | None,
@@ -81,14 +81,14 @@ def scan(  # noqa: PLR0913 - one argument an option
     """
     asked = _asked(chosen, first, last, sample, older=older)
     finder = _finder(call.settings.redact, policy)
-    lake, shelf = Lake(call.settings.lake), releases.shelf(call.settings)
+    lake, shelf = Lake(call.settings.lake), release_setup.open_releases(call.settings)
     wiring.refuse_other_keys(call.settings, lake)
-    with progress(call) as shown:
-        retry = releases.patience()
-        report = Scanner(lake, shelf, finder, retry=retry, progress=shown).run(asked)
+    with show_progress(call) as shown:
+        retry = release_setup.release_retry()
+        report = LakeScanner(lake, shelf, finder, retry=retry, progress=shown).run(asked)
     call.answer(report_json(report, policy), lambda console: _show(console, report, policy))
     if not report.ok:
-        ctx.exit(NO)
+        ctx.exit(EXIT_NO)
 
 
 def _asked(
@@ -98,22 +98,22 @@ def _asked(
     sample: int | None,
     *,
     older: bool,
-) -> Asked:
+) -> ScanRequest:
     days = (first.date() if first else date.min, last.date() if last else date.max)
     if days[0] > days[1]:
         raise UsageError("The last day (--to) is before the first (--from).")
     names = chosen or _PLACES
     tables = [name for name in TABLES_WITH_TEXT if name in names]
-    return Asked(tables, RELEASES in names, *days, sample=sample, older=older)
+    return ScanRequest(tables, RELEASES in names, *days, sample=sample, older=older)
 
 
 def _finder(settings: RedactSettings, policy: str | None) -> LeftoverFinder:
     """Return what looks; without a key, stand-ins are known by their form alone."""
-    known = load_known_keys(settings) or (Keys.derive(os.urandom(KEY_BYTES), "scan"),)
+    known = load_all_keys(settings) or (Keys.derive(os.urandom(KEY_BYTES), "scan"),)
     return LeftoverFinder(load_policy(policy or settings.policy), known)
 
 
-def report_json(report: Report, policy: str | None) -> dict[str, Any]:
+def report_json(report: LakeScanReport, policy: str | None) -> dict[str, Any]:
     """Return a report as JSON has it."""
     return {
         "ok": report.ok,
@@ -122,12 +122,12 @@ def report_json(report: Report, policy: str | None) -> dict[str, Any]:
         "passed_over": report.passed_over,
         "types": dict(sorted(report.types().items())),
         "found": [_place_json(where, tally) for where, tally in report.found()],
-        "commands": commands(report, policy),
-        "hints": hints(report),
+        "commands": fix_commands(report, policy),
+        "hints": fix_hints(report),
     }
 
 
-def _place_json(where: Where, tally: Tally) -> dict[str, Any]:
+def _place_json(where: ScanLocation, tally: ScanCounts) -> dict[str, Any]:
     return {
         **where._asdict(),
         "rows": tally.rows,
@@ -137,7 +137,7 @@ def _place_json(where: Where, tally: Tally) -> dict[str, Any]:
     }
 
 
-def commands(report: Report, policy: str | None) -> list[str]:
+def fix_commands(report: LakeScanReport, policy: str | None) -> list[str]:
     """Return the commands that bring what was found under today's policy, in order."""
     found: list[str] = []
     for (table, topic), extent in sorted(report.topics.items()):
@@ -157,7 +157,7 @@ def commands(report: Report, policy: str | None) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def hints(report: Report) -> list[str]:
+def fix_hints(report: LakeScanReport) -> list[str]:
     """Return what has to be known beside the commands."""
     told = []
     if report.topics:
@@ -165,12 +165,12 @@ def hints(report: Report) -> list[str]:
             "Start the workers with today's policy first. Where Kafka has forgotten the records, "
             "add --from-lake to the replay."
         )
-    if LABELS in report.tables():
+    if LABELS_TABLE in report.tables():
         told.append(
             "labels repeat what feedback and reviews say: promoting the replay of the feedback "
             "decides them anew."
         )
-    if REVIEWS in report.tables():
+    if REVIEWS_TABLE in report.tables():
         told.append(
             "reviews are not replayed: their reviewers hand them in again, or they expire with "
             "goldpan retention run."
@@ -183,29 +183,29 @@ def hints(report: Report) -> list[str]:
     return told
 
 
-def _show(console: Console, report: Report, policy: str | None) -> None:
+def _show(console: Console, report: LakeScanReport, policy: str | None) -> None:
     if report.found():
         console.print(_table(report))
-    looked = f"{count_text(report.rows)} rows looked at with policy {report.policy}"
+    looked = f"{format_count(report.rows)} rows looked at with policy {report.policy}"
     if report.passed_over:
-        looked += f", {count_text(report.passed_over)} passed over"
+        looked += f", {format_count(report.passed_over)} passed over"
     console.print(looked, soft_wrap=True)
     if report.ok:
-        console.print(marked("green", "ok", ": today's policy would change nothing in them"))
+        console.print(styled("green", "ok", ": today's policy would change nothing in them"))
         return
     found = _types_text(report.types()) or "rows to set aside"
-    console.print(marked("red", "found", f": {found}"))
-    for hint in hints(report):
+    console.print(styled("red", "found", f": {found}"))
+    for hint in fix_hints(report):
         console.print(hint, soft_wrap=True, markup=False)
-    for command in commands(report, policy):
+    for command in fix_commands(report, policy):
         console.print(f"  {command}", soft_wrap=True, markup=False)
 
 
-def _table(report: Report) -> Table:
+def _table(report: LakeScanReport) -> Table:
     table = Table("where", "day", "policy", "rows", "found", box=box.SIMPLE_HEAD)
     table.columns[3].justify = "right"
     for where, tally in report.found():
-        rows = f"{count_text(tally.found_in)} of {count_text(tally.rows)}"
+        rows = f"{format_count(tally.found_in)} of {format_count(tally.rows)}"
         refused = {f"({reason})": many for reason, many in tally.refused.items()}
         found = _types_text({**tally.types, **refused})
         table.add_row(where.release or where.table, where.day, where.policy[:8], rows, found)
@@ -214,4 +214,4 @@ def _table(report: Report) -> Table:
 
 def _types_text(types: Mapping[str, int]) -> str:
     ordered = sorted(types.items(), key=lambda one: (-one[1], one[0]))
-    return ", ".join(f"{kind} {count_text(many)}" for kind, many in ordered)
+    return ", ".join(f"{kind} {format_count(many)}" for kind, many in ordered)

@@ -12,21 +12,20 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from goldpan import heads, held, keys, proofs, wiring
-from goldpan.cli.call import Call, with_call
-from goldpan.cli.figures import count_text
-from goldpan.cli.main import NO
-from goldpan.cli.moments import Moment
-from goldpan.cli.plain_numbers import Whole
-from goldpan.cli.progress import progress
-from goldpan.cli.shown import marked
-from goldpan.held import Topics
-from lake.deep import Deep
-from lake.range_proofs import PartitionProof
+from goldpan import audit_rules, head_files, key_check, topic_check, wiring
+from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.formatting import format_count
+from goldpan.cli.main import EXIT_NO
+from goldpan.cli.number_options import IntegerParam
+from goldpan.cli.plain_console import styled
+from goldpan.cli.progress import show_progress
+from goldpan.cli.time_options import TimeParam
+from goldpan.topic_check import TopicCheck
 from lake.tables import Lake
-from lake.verify import Report
-from lake.verify import verify as verify_lake
-from redact.keys import load_known_keys
+from lake.verify import VerifyReport, verify_lake
+from lake.verify_files import DeepOptions
+from lake.verify_ranges import PartitionProof
+from redact.crypto.keys import load_all_keys
 from schemas.arrow import PRIMARY_TABLES
 from schemas.errors import FatalError, UsageError
 
@@ -39,13 +38,13 @@ _EPOCHS: Final = 4  # of a partition, the newest ones; --json has all
 @click.option("--deep", is_flag=True, help="Hash the files and read their rows as well.")
 @click.option(
     "--since",
-    type=Moment(),
+    type=TimeParam(),
     metavar="TIME",
     help="With --deep: hash files of commits from then on (UTC; 2026-11-30T08:00:00Z or a day).",
 )
 @click.option(
     "--sample",
-    type=Whole(1),
+    type=IntegerParam(1),
     metavar="FILES",
     help="With --deep: hash no more files than these, drawn by chance.",
 )
@@ -68,11 +67,11 @@ _EPOCHS: Final = 4  # of a partition, the newest ones; --json has all
     metavar="FILE",
     help="Write the head to a file, if all is well: keep it outside of the lake.",
 )
-@with_call
+@with_cli_context
 @click.pass_context
 def verify(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: Call,
+    call: CliContext,
     *,
     deep: bool,
     since: datetime | None,
@@ -100,25 +99,25 @@ def verify(  # noqa: PLR0913 - one argument an option
       goldpan lake verify --head head.json
     """
     _check_parts(since, sample, deep=deep)
-    lake, known = Lake(call.settings.lake), load_known_keys(call.settings.redact)
+    lake, known = Lake(call.settings.lake), load_all_keys(call.settings.redact)
     wiring.refuse_older_lake(call.settings)
     if kept is not None and lake.location.is_within(kept):
         raise UsageError(
             f"--write-head {kept} lies in the lake: who can change its tables could change the "
             "head too. Keep it elsewhere."
         )
-    was = heads.read(before, known) if before else None
-    asked = held.ask(call.settings) if kafka else None
-    with progress(call) as shown:
-        how = Deep(
+    was = head_files.read_head(before, known) if before else None
+    asked = topic_check.begin_topic_check(call.settings) if kafka else None
+    with show_progress(call) as shown:
+        how = DeepOptions(
             since_ms=int(since.timestamp() * 1000) if since else 0,
             sample=sample,
             seed=secrets.randbits(64),
-            audit=proofs.audit_rules(lake, known) if deep else None,
+            audit=audit_rules.load_audit_rules(lake, known) if deep else None,
             progress=shown,
         )
         report = verify_lake(
-            lake, deep=deep, how=how, since=was.head if was else None, retry=wiring.retry()
+            lake, deep=deep, how=how, since=was.head if was else None, retry=wiring.make_retry()
         )
     if report.unfinished is not None and not (report.problems or report.partitions):
         raise FatalError(report.unfinished)  # nothing was found that could be shown
@@ -126,10 +125,10 @@ def verify(  # noqa: PLR0913 - one argument an option
     needed = _needed(call, lake, report, count=deep)
     topics = asked(lake, report) if asked and set(PRIMARY_TABLES) <= set(report.versions) else None
     report = _with_problems(report, topics.problems if topics else ())
-    head = heads.document(report.head, known) if report.head and report.ok else None
+    head = head_files.sign_head(report.head, known) if report.head and report.ok else None
     continued = was if report.ok else None
     if kept is not None and head is not None:
-        heads.write(kept, head)
+        head_files.write_head(kept, head)
 
     def show(console: Console) -> None:
         show_report(console, report, topics)
@@ -150,7 +149,7 @@ def verify(  # noqa: PLR0913 - one argument an option
     if report.unfinished is not None:
         raise FatalError(report.unfinished)
     if not report.ok:
-        ctx.exit(NO)
+        ctx.exit(EXIT_NO)
 
 
 def _check_parts(since: datetime | None, sample: int | None, *, deep: bool) -> None:
@@ -161,11 +160,11 @@ def _check_parts(since: datetime | None, sample: int | None, *, deep: bool) -> N
         raise UsageError("--since lies in the future: no file would be hashed. Times are in UTC.")
 
 
-def _signed_text(head: heads.Kept) -> str:
+def _signed_text(head: head_files.SignedHead) -> str:
     return f"signed by {head.signed_by}" if head.signed_by else "not signed"
 
 
-def _continued_json(head: heads.Kept | None) -> dict[str, Any]:
+def _continued_json(head: head_files.SignedHead | None) -> dict[str, Any]:
     """Return what the tables continue, and who signed it."""
     if head is None:
         return {}
@@ -173,21 +172,25 @@ def _continued_json(head: heads.Kept | None) -> dict[str, Any]:
     return {"continues": {"tables": tables, "signed_by": head.signed_by}}
 
 
-def _with_problems(report: Report, more: Sequence[str]) -> Report:
+def _with_problems(report: VerifyReport, more: Sequence[str]) -> VerifyReport:
     return replace(report, problems=[*report.problems, *more])
 
 
-def _needed(call: Call, lake: Lake, report: Report, *, count: bool) -> list[keys.Needed]:
+def _needed(
+    call: CliContext, lake: Lake, report: VerifyReport, *, count: bool
+) -> list[key_check.RequiredKey]:
     """Return the keys of a lake that is well: what is damaged might not let itself be read."""
     if not report.ok:
         return []
     wiring.refuse_other_keys(call.settings, lake)
-    return wiring.retry().call("looking at keys", lambda: keys.needed(lake, count=count))
+    return wiring.make_retry().call(
+        "looking at keys", lambda: key_check.list_required_keys(lake, count=count)
+    )
 
 
-def _key_text(one: keys.Needed) -> str:
+def _key_text(one: key_check.RequiredKey) -> str:
     """Return what is known of a key, for a person."""
-    places = "" if one.rows is None else f", stands in {count_text(one.rows)} places"
+    places = "" if one.rows is None else f", stands in {format_count(one.rows)} places"
     known = "" if one.known else "; the lake has no check value of it"
     return f"key {one.key_id} ({one.purpose}){places}{known}"
 
@@ -197,7 +200,7 @@ _RARE: Final = ("dropped", "expired", "erased", "skipped")
 """Columns that are shown where one of them is not 0."""
 
 
-def show_report(console: Console, report: Report, topics: Topics | None = None) -> None:
+def show_report(console: Console, report: VerifyReport, topics: TopicCheck | None = None) -> None:
     """Print the proof of each partition, what the topics hold, and then what is wrong."""
     proofs = [(f"{one.topic}/{one.partition}", one.to_json()) for one in report.partitions]
     rare = [name for name in _RARE if any(said[name] for _, said in proofs)]
@@ -205,7 +208,7 @@ def show_report(console: Console, report: Report, topics: Topics | None = None) 
     for column in table.columns[1:]:
         column.justify = "right"
     for name, said in proofs:
-        table.add_row(name, *(count_text(int(said[key])) for key in (*_USUAL, *rare)))
+        table.add_row(name, *(format_count(int(said[key])) for key in (*_USUAL, *rare)))
     console.print(table)
     for line in _epochs_text(report.partitions):
         console.print(line, markup=False, soft_wrap=True)
@@ -217,9 +220,9 @@ def show_report(console: Console, report: Report, topics: Topics | None = None) 
     for line in _files_text(report):
         console.print(line, markup=False, soft_wrap=True)
     for problem in report.problems:
-        console.print(marked("red", "wrong", f": {problem}"), soft_wrap=True)
+        console.print(styled("red", "wrong", f": {problem}"), soft_wrap=True)
     if report.ok:
-        console.print(marked("green", "ok", f": {_claim(report, topics)}"), soft_wrap=True)
+        console.print(styled("green", "ok", f": {_claim(report, topics)}"), soft_wrap=True)
         if any(proof.expired or proof.erased for proof in report.partitions):
             console.print("but for those that have expired or were erased, which count as dropped")
 
@@ -229,33 +232,33 @@ def _epochs_text(proofs: Sequence[PartitionProof]) -> list[str]:
     changed = [proof for proof in proofs if len(proof.epochs) > 1]
     lines = []
     for proof in changed[:_SHOWN]:
-        told = [f"{epoch} up to {count_text(end)}" for epoch, end in proof.epochs[-_EPOCHS:]]
+        told = [f"{epoch} up to {format_count(end)}" for epoch, end in proof.epochs[-_EPOCHS:]]
         more = ["…"] if len(proof.epochs) > _EPOCHS else []
         lines.append(f"{proof.topic}/{proof.partition}: leader epochs {', '.join([*more, *told])}")
     if len(changed) > _SHOWN:
-        left = count_text(len(changed) - _SHOWN)
+        left = format_count(len(changed) - _SHOWN)
         lines.append(f"and {left} more partitions with several leader epochs: see --json")
     return lines
 
 
-def _files_text(report: Report) -> list[str]:
+def _files_text(report: VerifyReport) -> list[str]:
     """Say of how many files the bytes are proved, and which ones are not."""
     files = report.files
     if files is None:
         return []
-    told = [f"{count_text(files.hashed)} files are, to the byte, what was committed"]
+    told = [f"{format_count(files.hashed)} files are, to the byte, what was committed"]
     if files.unproved:
         some = ", ".join(files.unproved[:_SHOWN])
         told.append(
-            f"{count_text(len(files.unproved))} files are unproved, since their commits are from "
+            f"{format_count(len(files.unproved))} files are unproved, since their commits are from "
             f"before hashes were kept (--json names all), such as {some}"
         )
     if files.passed:
-        told.append(f"{count_text(files.passed)} files were not chosen to be hashed")
+        told.append(f"{format_count(files.passed)} files were not chosen to be hashed")
     return told
 
 
-def _claim(report: Report, topics: Topics | None) -> str:
+def _claim(report: VerifyReport, topics: TopicCheck | None) -> str:
     """Say what is proved, and up to where."""
     proved = "every record up to the end (to) of each partition is in the lake exactly once"
     if not report.partitions:
@@ -265,19 +268,19 @@ def _claim(report: Report, topics: Topics | None) -> str:
     behind = [one for one in topics.partitions if one.behind]
     if not behind:
         return f"{proved}; the topics hold nothing beyond that"
-    offsets = count_text(sum(one.behind for one in behind))
+    offsets = format_count(sum(one.behind for one in behind))
     return f"{proved}; {offsets} offsets of {len(behind)} partitions are still to be read"
 
 
-def _topics_table(topics: Topics) -> Table:
+def _topics_table(topics: TopicCheck) -> Table:
     table = Table("in Kafka", "from", "to", "position", box=box.SIMPLE_HEAD)
     for name in ("behind", "before", "lost"):
         table.add_column(name)
     for column in table.columns[1:]:
         column.justify = "right"
     for one in topics.partitions:
-        position = "-" if one.position is None else count_text(one.position)
-        numbers = (count_text(n) for n in (one.behind, one.before, one.lost))
+        position = "-" if one.position is None else format_count(one.position)
+        numbers = (format_count(n) for n in (one.behind, one.before, one.lost))
         where = f"{one.source.topic}/{one.source.partition}"
-        table.add_row(where, count_text(one.low), count_text(one.high), position, *numbers)
+        table.add_row(where, format_count(one.low), format_count(one.high), position, *numbers)
     return table

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from goldpan.cli.commands import Command, Group
+from goldpan.cli.commands import CommandEntry, GroupEntry
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -17,7 +17,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 class LazyGroup(click.Group):
     """A group that is described by an entry of `goldpan.cli.commands`."""
 
-    def __init__(self, name: str, entry: Group, **attributes: Any) -> None:
+    def __init__(self, name: str, entry: GroupEntry, **attributes: Any) -> None:
         super().__init__(name=name, help=entry.summary, context_settings=CONTEXT, **attributes)
         self._entry = entry
 
@@ -48,8 +48,8 @@ class LazyGroup(click.Group):
         """Load one command; None if there is no such name."""
         del ctx
         member = self._entry.members.get(cmd_name)
-        if isinstance(member, Command):
-            return load(member, cmd_name)
+        if isinstance(member, CommandEntry):
+            return load_command(member, cmd_name)
         return None if member is None else LazyGroup(cmd_name, member)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -59,7 +59,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, m.summary) for name, m in self._entry.members.items()])
 
 
-def load(entry: Command, name: str) -> click.Command:
+def load_command(entry: CommandEntry, name: str) -> click.Command:
     """Import the module of a command and return the command, under the name of the list."""
     module, _, attribute = entry.target.partition(":")
     command: click.Command = getattr(importlib.import_module(module), attribute)

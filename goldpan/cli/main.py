@@ -16,20 +16,20 @@ from typing import Final, NoReturn
 
 import click
 
-from goldpan import children
+from goldpan import child_process
 from goldpan.cli.commands import COMMANDS
 from goldpan.cli.lazy import LazyGroup
-from goldpan.origin import place
+from goldpan.error_location import locate_error
 from schemas.errors import GoldpanError, UsageError
 
-NO: Final = 1
-USED_WRONGLY: Final = 2
-FAILED: Final = 3
-INTERRUPTED: Final = 130
+EXIT_NO: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_FAILED: Final = 3
+EXIT_INTERRUPTED: Final = 130
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG})
 
-READING: Final = ["stream", "run"]
+WORKER_COMMAND: Final = ["stream", "run"]
 _WITH_POOLS: Final = frozenset({"deltalake", "pyarrow"})
 
 root = click.version_option(version("goldpan"), message="%(prog)s %(version)s")(
@@ -40,49 +40,49 @@ root = click.version_option(version("goldpan"), message="%(prog)s %(version)s")(
 def main() -> NoReturn:
     """Run the command line of this process, and end it."""
     arguments = sys.argv[1:]
-    if arguments[:2] == READING:
+    if arguments[:2] == WORKER_COMMAND:
         signal.signal(signal.SIGTERM, _nothing_read)
     _open_what_is_closed()
-    children.keep_safe()
-    code = run(arguments)
+    child_process.set_safe_path()
+    code = run_command(arguments)
     code = _flush(code)
     if _left_behind():
         os._exit(code)
     sys.exit(code)
 
 
-def run(arguments: Sequence[str]) -> int:
+def run_command(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; what went wrong is on standard error."""
     try:
         result = root.main(list(arguments), prog_name="goldpan", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
-        return USED_WRONGLY
+        return EXIT_USAGE
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the last line of defence
-        sentence, code = verdict(error)
+        sentence, code = describe_failure(error)
         click.echo(f"goldpan: {' '.join(sentence.split())}", err=True)
         return code
     return result if isinstance(result, int) else 0
 
 
-def verdict(error: BaseException) -> tuple[str, int]:
+def describe_failure(error: BaseException) -> tuple[str, int]:
     """Return the sentence and the exit code for what a command raised.
 
     The text of an exception that is not ours is left out: it may hold the content of a record.
     """
     match error:
         case click.UsageError(ctx=click.Context() as context):
-            return f"{error.format_message()} ({context.command_path} --help)", USED_WRONGLY
+            return f"{error.format_message()} ({context.command_path} --help)", EXIT_USAGE
         case click.ClickException():
-            return error.format_message(), USED_WRONGLY
+            return error.format_message(), EXIT_USAGE
         case UsageError():
-            return str(error), USED_WRONGLY
+            return str(error), EXIT_USAGE
         case GoldpanError():
-            return str(error), FAILED
+            return str(error), EXIT_FAILED
         case click.Abort() | KeyboardInterrupt():
-            return "interrupted", INTERRUPTED
+            return "interrupted", EXIT_INTERRUPTED
         case _:
-            return _unforeseen(error), FAILED
+            return _unforeseen(error), EXIT_FAILED
 
 
 def _unforeseen(error: BaseException) -> str:
@@ -90,7 +90,7 @@ def _unforeseen(error: BaseException) -> str:
         return _not_written(error)
     return (
         f"something went wrong that goldpan did not foresee: {type(error).__name__} at "
-        f"{place(error)}; please report it"
+        f"{locate_error(error)}; please report it"
     )
 
 
@@ -143,7 +143,7 @@ def _flush(code: int) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
             click.echo(f"goldpan: {_not_written(error)}", err=True)
-            code = code or FAILED
+            code = code or EXIT_FAILED
     with contextlib.suppress(OSError):
         sys.stderr.flush()
     return code

@@ -9,10 +9,10 @@ from typing import Final
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 
-from goldpan.cli.call import Call
-from goldpan.cli.shown import PlainConsole, visible
+from goldpan.cli.context import CliContext
+from goldpan.cli.plain_console import PlainConsole, escape_controls
 
-Report = Callable[[str, int, int], None]
+ProgressReporter = Callable[[str, int, int], None]
 """Told what is done, how much of it is, and of how much (0: nobody knows)."""
 
 
@@ -21,7 +21,7 @@ STDIN: Final = Path("-")
 
 
 @contextmanager
-def lines_of(file: Path, *, watched: bool) -> Iterator[Iterator[bytes]]:
+def open_line_file(file: Path, *, watched: bool) -> Iterator[Iterator[bytes]]:
     """Open a file of lines, with a bar of how far it has been read if a person watches.
 
     A byte order mark at its beginning is no part of the first line.
@@ -34,7 +34,7 @@ def lines_of(file: Path, *, watched: bool) -> Iterator[Iterator[bytes]]:
         Progress(
             *columns, console=PlainConsole(stderr=True), transient=True, disable=not watched
         ) as bar,
-        bar.open(file, "rb", description=visible(file.name)) as lines,
+        bar.open(file, "rb", description=escape_controls(file.name)) as lines,
     ):
         yield _without_mark(lines)
 
@@ -45,7 +45,7 @@ def _without_mark(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 @contextmanager
-def progress(call: Call) -> Iterator[Report]:
+def show_progress(call: CliContext) -> Iterator[ProgressReporter]:
     """Yield what a command reports its progress to; shown only if a person watches."""
     columns = (
         SpinnerColumn(),

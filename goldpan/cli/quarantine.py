@@ -13,31 +13,31 @@ from rich.console import Console
 from rich.table import Table
 
 from goldpan import wiring
-from goldpan.cli.call import Call, with_call
-from goldpan.cli.figures import bytes_text, count_text
-from goldpan.cli.plain_numbers import Whole
-from lake.quarantine import Filter, rows, summary
+from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.formatting import format_bytes, format_count
+from goldpan.cli.number_options import IntegerParam
+from lake.quarantine import QuarantineFilter, read_quarantined, summarize_quarantined
 from lake.tables import Lake
-from schemas.arrow import QUARANTINE
-from stream.fetch import Fetcher
-from stream.redrive import Redriven
+from schemas.arrow import QUARANTINE_TABLE
+from stream.record_fetcher import RecordFetcher
+from stream.redrive import RedriveResult
 
 P = ParamSpec("P")
 
 
 def with_filter(function: Callable[P, None]) -> Callable[P, None]:
-    """Give a command the options that say which records are meant, as one `Filter`."""
+    """Give a command the options that say which records are meant, as one `QuarantineFilter`."""
 
     @click.option("--topic", help="Only records of this topic.")
     @click.option("--reason", help="Only records with this reason, such as not_json.")
-    @click.option("--partition", type=Whole(0), help="Only this partition.")
-    @click.option("--offset", type=Whole(0), help="Only this offset.")
+    @click.option("--partition", type=IntegerParam(0), help="Only this partition.")
+    @click.option("--offset", type=IntegerParam(0), help="Only this offset.")
     @wraps(function)
     def command(*args: P.args, **kwargs: P.kwargs) -> None:
         chosen: dict[str, Any] = {
             name: kwargs.pop(name) for name in ("topic", "reason", "partition", "offset")
         }
-        kwargs["which"] = Filter(**chosen)
+        kwargs["which"] = QuarantineFilter(**chosen)
         function(*args, **kwargs)
 
     return command
@@ -45,15 +45,17 @@ def with_filter(function: Callable[P, None]) -> Callable[P, None]:
 
 @click.command()
 @with_filter
-@with_call
-def list_(call: Call, *, which: Filter) -> None:
+@with_cli_context
+def list_(call: CliContext, *, which: QuarantineFilter) -> None:
     """Count what was set aside, by topic, reason and field.
 
     \b
     Example:
       goldpan quarantine list --topic llm.traces
     """
-    groups = summary(rows(Lake(call.settings.lake).table(QUARANTINE), which))
+    groups = summarize_quarantined(
+        read_quarantined(Lake(call.settings.lake).table(QUARANTINE_TABLE), which)
+    )
     data = [
         {
             "topic": group["_topic"],
@@ -75,7 +77,7 @@ def show_groups(console: Console, groups: list[dict[str, Any]]) -> None:
         return
     table = Table("topic", "reason", "field", "records", "last", box=box.SIMPLE_HEAD)
     for group in groups:
-        number = count_text(group["records"])
+        number = format_count(group["records"])
         field = group["field"] or "-"
         last = datetime.fromisoformat(group["last"]).astimezone(UTC)
         when = last.strftime("%Y-%m-%d %H:%M:%S Z")
@@ -85,16 +87,18 @@ def show_groups(console: Console, groups: list[dict[str, Any]]) -> None:
 
 @click.command()
 @with_filter
-@click.option("--limit", type=Whole(1), default=20, show_default=True, help="At most so many.")
-@with_call
-def show(call: Call, *, which: Filter, limit: int) -> None:
+@click.option(
+    "--limit", type=IntegerParam(1), default=20, show_default=True, help="At most so many."
+)
+@with_cli_context
+def show(call: CliContext, *, which: QuarantineFilter, limit: int) -> None:
     """Show records that were set aside: where they are in Kafka, why, and nothing of their content.
 
     \b
     Example:
       goldpan quarantine show --reason unknown_field --limit 5
     """
-    found = rows(Lake(call.settings.lake).table(QUARANTINE), which)
+    found = read_quarantined(Lake(call.settings.lake).table(QUARANTINE_TABLE), which)
     data = [_record_json(row) for row in found.slice(0, limit).to_pylist()]
     more = max(0, len(found) - limit)
     call.answer({"records": data, "more": more}, lambda console: _show_records(console, data, more))
@@ -125,18 +129,18 @@ def _show_records(console: Console, records: list[dict[str, Any]], more: int) ->
     for record in records:
         where = f"{record['topic']}/{record['partition']} @ {record['offset']}"
         sealed = "yes" if record["sealed"] else "no"
-        size = bytes_text(record["size_bytes"])
+        size = format_bytes(record["size_bytes"])
         table.add_row(where, record["reason"], record["detail"], size, sealed)
     console.print(table)
     if more:
-        console.print(f"and {count_text(more)} more: --limit shows them")
+        console.print(f"and {format_count(more)} more: --limit shows them")
 
 
 @click.command()
 @with_filter
 @click.option("--dry-run", is_flag=True, help="Only tell what would become of them.")
-@with_call
-def redrive(call: Call, *, which: Filter, dry_run: bool) -> None:
+@with_cli_context
+def redrive(call: CliContext, *, which: QuarantineFilter, dry_run: bool) -> None:
     """Try records again, under the schemas and the policy of today.
 
     Those that pass now go to their table, exactly once, and leave quarantine; the others stay, but
@@ -147,12 +151,12 @@ def redrive(call: Call, *, which: Filter, dry_run: bool) -> None:
     Example:
       goldpan quarantine redrive --reason unknown_schema --dry-run
     """
-    topics = [which.topic] if which.topic else list(wiring.topics(call.settings.kafka))
-    results: dict[str, Redriven] = {}
-    with closing(Fetcher(call.settings.kafka, monotonic=time.monotonic)) as fetcher:
+    topics = [which.topic] if which.topic else list(wiring.tables_by_topic(call.settings.kafka))
+    results: dict[str, RedriveResult] = {}
+    with closing(RecordFetcher(call.settings.kafka, monotonic=time.monotonic)) as fetcher:
         for topic in topics:
-            mine = Filter(topic, which.reason, which.partition, which.offset)
-            step = wiring.redrive(call.settings, topic, fetcher)
+            mine = QuarantineFilter(topic, which.reason, which.partition, which.offset)
+            step = wiring.set_up_redrive(call.settings, topic, fetcher)
             results[topic] = step.run(mine, dry_run=dry_run)
     data = [_redriven_json(topic, result) for topic, result in results.items()]
     call.answer(
@@ -161,7 +165,7 @@ def redrive(call: Call, *, which: Filter, dry_run: bool) -> None:
     )
 
 
-def _redriven_json(topic: str, result: Redriven) -> dict[str, Any]:
+def _redriven_json(topic: str, result: RedriveResult) -> dict[str, Any]:
     return {
         "topic": topic,
         "tried": result.tried,
@@ -173,19 +177,21 @@ def _redriven_json(topic: str, result: Redriven) -> dict[str, Any]:
     }
 
 
-def _show_redriven(console: Console, results: Mapping[str, Redriven], *, dry_run: bool) -> None:
+def _show_redriven(
+    console: Console, results: Mapping[str, RedriveResult], *, dry_run: bool
+) -> None:
     would = "would be stored" if dry_run else "stored"
     for topic, result in results.items():
         console.print(
-            f"{topic}: {count_text(result.tried)} tried, {count_text(result.stored)} {would}, "
-            f"{count_text(sum(result.still.values()))} fail as before, "
-            f"{count_text(result.gone)} no longer in Kafka, "
-            f"{count_text(result.erased)} of erased persons",
+            f"{topic}: {format_count(result.tried)} tried, {format_count(result.stored)} {would}, "
+            f"{format_count(sum(result.still.values()))} fail as before, "
+            f"{format_count(result.gone)} no longer in Kafka, "
+            f"{format_count(result.erased)} of erased persons",
             soft_wrap=True,
         )
         if result.waiting:
             console.print(
-                f"{topic}: {count_text(result.waiting)} not tried: a worker is still to pass them "
+                f"{topic}: {format_count(result.waiting)} not tried: a worker is still to pass them "
                 "in their table; run this again then",
                 soft_wrap=True,
             )

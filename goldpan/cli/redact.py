@@ -12,19 +12,19 @@ from typing import Any, Final, NamedTuple
 import click
 
 from goldpan import wiring
-from goldpan.cli.call import Call, with_call
-from goldpan.cli.main import NO
-from goldpan.cli.plain_numbers import Whole
-from goldpan.cli.progress import STDIN, lines_of
-from goldpan.redact_lines import SCHEMAS, Lines, Numbered, open_lines
+from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.main import EXIT_NO
+from goldpan.cli.number_options import IntegerParam
+from goldpan.cli.progress import STDIN, open_line_file
+from goldpan.line_redaction import LINE_SCHEMAS, LineEngine, LineResult, open_line_engine
 from goldpan.settings import Settings
-from redact.policy import load_policy
-from redact.report import Tally, report_page
-from schemas.json_lines import one_line
+from redact.policies.policy import load_policy
+from redact.reports.redaction_report import RedactionTally, render_report
+from schemas.json_lines import escape_line_ends
 
 BATCH_LINES: Final = 500
 AHEAD: Final = 4  # batches that wait for each process
-_here: dict[str, Lines] = {}  # in a process of the pool: what redacts its lines
+_here: dict[str, LineEngine] = {}  # in a process of the pool: what redacts its lines
 
 
 @click.command()
@@ -33,23 +33,25 @@ _here: dict[str, Lines] = {}  # in a process of the pool: what redacts its lines
 )
 @click.option(
     "--schema",
-    type=click.Choice(SCHEMAS),
-    default=SCHEMAS[0],
+    type=click.Choice(LINE_SCHEMAS),
+    default=LINE_SCHEMAS[0],
     show_default=True,
     help='What the lines are; text is {"id", "text"}, and findings come with it.',
 )
-@click.option("--workers", type=Whole(1, 256), default=1, show_default=True, help="Processes.")
+@click.option(
+    "--workers", type=IntegerParam(1, 256), default=1, show_default=True, help="Processes."
+)
 @click.option(
     "--report",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
     metavar="FILE.html",
     help="Write a page that tells what was replaced and what was kept, without a value.",
 )
-@with_call
+@with_cli_context
 @click.pass_context
 def redact(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: Call,
+    call: CliContext,
     *,
     files: tuple[Path, ...],
     schema: str,
@@ -70,25 +72,25 @@ def redact(  # noqa: PLR0913 - one argument an option
     """
     task = _Task(call.settings, schema, report is not None)
     engine = task.open()
-    tally, refused, done = Tally(), [], 0
+    tally, refused, done = RedactionTally(), [], 0
     watched = sys.stderr.isatty() and not sys.stdout.isatty()  # the output goes elsewhere
     for file in files or (STDIN,):
-        with lines_of(file, watched=watched) as lines:
+        with open_line_file(file, watched=watched) as lines:
             for batch in _redacted(task, engine, lines, workers):
                 for one in batch:
                     tally.add(one.line)
                 good = [one.line.output for one in batch if one.line.output is not None]
-                call.write_lines(one_line(output).decode() for output in good)
+                call.write_lines(escape_line_ends(output).decode() for output in good)
                 done += len(good)
                 refused += [_refusal(file, one) for one in batch if one.line.problem]
     if report is not None:
         policy = load_policy(call.settings.redact.policy)
-        made_at = wiring.now().strftime("%Y-%m-%d %H:%M UTC")
-        page = report_page(tally, policy, policy_hash=engine.policy_hash, made_at=made_at)
+        made_at = wiring.utc_now().strftime("%Y-%m-%d %H:%M UTC")
+        page = render_report(tally, policy, policy_hash=engine.policy_hash, made_at=made_at)
         report.write_text(page, encoding="utf-8")
     _tell(call, tally, done, refused)
     if refused:
-        ctx.exit(NO)
+        ctx.exit(EXIT_NO)
 
 
 class _Task(NamedTuple):
@@ -98,14 +100,14 @@ class _Task(NamedTuple):
     schema: str
     report: bool
 
-    def open(self) -> Lines:
+    def open(self) -> LineEngine:
         """Return what redacts lines."""
-        return open_lines(self.settings, self.schema, report=self.report)
+        return open_line_engine(self.settings, self.schema, report=self.report)
 
 
 def _redacted(
-    task: _Task, engine: Lines, lines: Iterable[bytes], workers: int
-) -> Iterator[list[Numbered]]:
+    task: _Task, engine: LineEngine, lines: Iterable[bytes], workers: int
+) -> Iterator[list[LineResult]]:
     """Yield what came of the lines, some at a time and in order."""
     if workers == 1:
         for first, batch in _batches(lines):
@@ -127,7 +129,7 @@ def _open_here(task: _Task) -> None:
     _here["lines"] = task.open()
 
 
-def _run_here(first: int, lines: list[bytes]) -> list[Numbered]:
+def _run_here(first: int, lines: list[bytes]) -> list[LineResult]:
     return _here["lines"].run(first, lines)
 
 
@@ -139,7 +141,7 @@ def _batches(lines: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
         number += len(batch)
 
 
-def _refusal(file: Path, one: Numbered) -> dict[str, Any]:
+def _refusal(file: Path, one: LineResult) -> dict[str, Any]:
     return {
         "file": str(file),
         "line": one.number,
@@ -149,7 +151,9 @@ def _refusal(file: Path, one: Numbered) -> dict[str, Any]:
     }
 
 
-def _tell(call: Call, tally: Tally, done: int, refused: list[dict[str, Any]]) -> None:
+def _tell(
+    call: CliContext, tally: RedactionTally, done: int, refused: list[dict[str, Any]]
+) -> None:
     if call.machine:
         told = {"redacted": done, "refused": refused}
         counts = {"replaced": dict(tally.replaced), "kept": dict(tally.kept)}

@@ -14,29 +14,29 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from goldpan.cli.call import Call, with_call
-from goldpan.cli.figures import count_text
-from goldpan.cli.main import NO
-from goldpan.cli.progress import STDIN, lines_of
-from goldpan.cli.shown import marked
-from redact.config import RedactSettings
-from redact.findings import Finding
-from redact.keys import KEY_BYTES, load_keys
-from redact.kinds import TYPES
-from redact.labelled import Labelled, LabelReader, NotLabelledError
-from redact.policy import Policy, load_policy
-from redact.quality import OVERALL, Score, Scores
-from redact.text import Line, LineRedactor
+from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.formatting import format_count
+from goldpan.cli.main import EXIT_NO
+from goldpan.cli.plain_console import styled
+from goldpan.cli.progress import STDIN, open_line_file
+from redact.crypto.keys import KEY_BYTES, load_keys
+from redact.lexical.findings import PiiFinding
+from redact.pipeline.jsonl import LineRedactor, RedactedLine
+from redact.policies.data_types import DATA_TYPES
+from redact.policies.policy import RedactionPolicy, load_policy
+from redact.policies.settings import RedactSettings
+from redact.reports.labelled_lines import LabelledLineReader, LabelledText, NotLabelledError
+from redact.reports.quality import OVERALL, DetectionScore, DetectionScores
 from schemas.errors import UsageError
 
 BLOCK: Final = 256
 
 
 @dataclass(slots=True)
-class Checked:
+class RedactionCheck:
     """What came of all lines. ``unknown`` counts names of types that are not known."""
 
-    scores: Scores
+    scores: DetectionScores
     policy_hash: str
     lines: int = 0
     refused: int = 0
@@ -79,11 +79,11 @@ class Checked:
     multiple=True,
     help="The same for the share of values that are gone, as whatever type.",
 )
-@with_call
+@with_cli_context
 @click.pass_context
 def check(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: Call,
+    call: CliContext,
     *,
     files: tuple[Path, ...],
     policy: str | None,
@@ -104,7 +104,7 @@ def check(  # noqa: PLR0913 - one argument an option
     Example:
       goldpan redact check labelled.jsonl --least-recall 0.95 --least-recall PERSON=0.9
     """
-    reader = LabelReader(_mapping(types))
+    reader = LabelledLineReader(_mapping(types))
     goals = {
         "recall": _goals("--least-recall", least_recall),
         "precision": _goals("--least-precision", least_precision),
@@ -117,20 +117,23 @@ def check(  # noqa: PLR0913 - one argument an option
     checked.missed = _missed(checked.scores, goals)
     call.answer(_json(checked), lambda console: _show(console, checked, loaded))
     if not checked.ok:
-        ctx.exit(NO)
+        ctx.exit(EXIT_NO)
 
 
 def _checked(
-    policy: Policy, settings: RedactSettings, reader: LabelReader, files: Iterable[Path]
-) -> Checked:
+    policy: RedactionPolicy,
+    settings: RedactSettings,
+    reader: LabelledLineReader,
+    files: Iterable[Path],
+) -> RedactionCheck:
     # What is found does not depend on the key, so one that is of no use later will do.
     keys = load_keys(settings, default_secret=bytes(KEY_BYTES))
     if policy.off:
         raise UsageError("The policy `off` finds nothing: name another with --policy.")
     redactor = LineRedactor(policy, keys, "text")
-    checked = Checked(Scores(policy.replaced()), redactor.policy_hash)
+    checked = RedactionCheck(DetectionScores(policy.replaced()), redactor.policy_hash)
     for file in files:
-        with lines_of(file, watched=sys.stderr.isatty()) as lines:
+        with open_line_file(file, watched=sys.stderr.isatty()) as lines:
             numbered = enumerate(lines, 1)
             while some := list(islice(numbered, BLOCK)):
                 _block(checked, redactor, reader, file, some)
@@ -138,14 +141,14 @@ def _checked(
 
 
 def _block(
-    checked: Checked,
+    checked: RedactionCheck,
     redactor: LineRedactor,
-    reader: LabelReader,
+    reader: LabelledLineReader,
     file: Path,
     lines: Iterable[tuple[int, bytes]],
 ) -> None:
     """Count some lines of a file."""
-    read: list[Labelled] = []
+    read: list[LabelledText] = []
     for number, line in lines:
         if line.strip():
             try:
@@ -163,17 +166,17 @@ def _block(
             checked.scores.add(one.text, one.labels, _findings(done))
 
 
-def _findings(done: Line) -> list[Finding]:
+def _findings(done: RedactedLine) -> list[PiiFinding]:
     document: dict[str, Any] = json.loads(done.output or b"{}")
-    return [Finding(f["type"], f["start"], f["end"], f["score"]) for f in document["findings"]]
+    return [PiiFinding(f["type"], f["start"], f["end"], f["score"]) for f in document["findings"]]
 
 
 def _mapping(types: Iterable[str]) -> dict[str, str]:
     found = {}
     for one in types:
         name, _, kind = one.partition("=")
-        if not name or kind not in TYPES:
-            raise UsageError(f"--type {one}: must be NAME=TYPE; types are {', '.join(TYPES)}.")
+        if not name or kind not in DATA_TYPES:
+            raise UsageError(f"--type {one}: must be NAME=TYPE; types are {', '.join(DATA_TYPES)}.")
         found[name] = kind
     return found
 
@@ -187,17 +190,17 @@ def _goals(option: str, given: Iterable[str]) -> dict[str, float]:
             found[kind or OVERALL] = float(share)
         except ValueError:
             found[kind or OVERALL] = -1.0
-        if not 0 <= found[kind or OVERALL] <= 1 or (sign and kind not in TYPES):
+        if not 0 <= found[kind or OVERALL] <= 1 or (sign and kind not in DATA_TYPES):
             raise UsageError(f"{option} {one}: must be a share such as 0.95, or PERSON=0.95.")
     return found
 
 
-def _missed(scores: Scores, goals: Mapping[str, Mapping[str, float]]) -> list[str]:
+def _missed(scores: DetectionScores, goals: Mapping[str, Mapping[str, float]]) -> list[str]:
     """Return in a sentence each goal that was not reached; one without any value is not."""
     missed = []
     for what, by_type in goals.items():
         for kind, least in by_type.items():
-            score = scores.overall if kind == OVERALL else scores.types.get(kind, Score())
+            score = scores.overall if kind == OVERALL else scores.types.get(kind, DetectionScore())
             reached: float | None = getattr(score, what)
             if reached is None:
                 missed.append(f"{what} of {kind} cannot be measured: there is no such value")
@@ -206,7 +209,7 @@ def _missed(scores: Scores, goals: Mapping[str, Mapping[str, float]]) -> list[st
     return missed
 
 
-def _json(checked: Checked) -> dict[str, Any]:
+def _json(checked: RedactionCheck) -> dict[str, Any]:
     return {
         "ok": checked.ok,
         "policy": checked.policy_hash,
@@ -223,11 +226,11 @@ def _json(checked: Checked) -> dict[str, Any]:
     }
 
 
-def _show(console: Console, checked: Checked, policy: Policy) -> None:
+def _show(console: Console, checked: RedactionCheck, policy: RedactionPolicy) -> None:
     console.print(_table(checked.scores))
-    told = f"{count_text(checked.lines)} lines, policy {policy.name} ({checked.policy_hash})"
+    told = f"{format_count(checked.lines)} lines, policy {policy.name} ({checked.policy_hash})"
     if checked.refused:
-        told += f"; {count_text(checked.refused)} refused: nothing of them passes"
+        told += f"; {format_count(checked.refused)} refused: nothing of them passes"
     console.print(told, soft_wrap=True, markup=False)
     if checked.unknown:
         names = ", ".join(f"{name} {many}" for name, many in sorted(checked.unknown.items()))
@@ -239,10 +242,10 @@ def _show(console: Console, checked: Checked, policy: Policy) -> None:
     for file, number, detail in checked.problems:
         console.print(f"{file}:{number}: {detail}", soft_wrap=True, markup=False)
     for one in checked.missed:
-        console.print(marked("red", "missed", f": {one}"), soft_wrap=True)
+        console.print(styled("red", "missed", f": {one}"), soft_wrap=True)
 
 
-def _table(scores: Scores) -> Table:
+def _table(scores: DetectionScores) -> Table:
     table = Table("type", "values", "gone", "prec.", "recall", "F2", "found", box=box.SIMPLE_HEAD)
     for column in table.columns[1:]:
         column.justify = "right"
@@ -254,7 +257,7 @@ def _table(scores: Scores) -> Table:
     return table
 
 
-def _cells(score: Score) -> list[str]:
+def _cells(score: DetectionScore) -> list[str]:
     shares = (score.coverage, score.precision, score.recall, score.f2)
     written = ["-" if share is None else f"{share:.3f}" for share in shares]
-    return [count_text(score.labels), *written, count_text(score.findings)]
+    return [format_count(score.labels), *written, format_count(score.findings)]

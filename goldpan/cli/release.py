@@ -11,27 +11,28 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
-from batch.release.build import Built, Progress, draft, publish
-from batch.release.diff import difference
-from batch.release.erased import erased_of
-from batch.release.exports import FORMATS, remarks
-from batch.release.files import DATA, MANIFEST, SHEET, WITHDRAWN
-from batch.release.manifest import MIXED, read_manifest
-from batch.release.publisher import sign as put_signature
-from batch.release.reading import read_rows
-from batch.release.rows import json_rows
-from batch.release.shelf import Shelf, Standing, TakenError
-from batch.release.sides import DEVELOPMENT, HOLDOUT
-from batch.release.spec import load_spec
-from batch.release.verify import Verdict, withdrawal
-from batch.release.verify import verify as verify_folder
-from batch.release.version import Reference, parse_key, parse_pin, parse_reference
-from goldpan import releases, synthetic
-from goldpan.cli.call import Call, with_call
-from goldpan.cli.figures import count_text
-from goldpan.cli.main import NO
-from goldpan.cli.plain_numbers import Whole
-from goldpan.cli.release_show import (
+from batch.release.export.formats import EXPORT_FORMATS, export_remarks
+from batch.release.format.erasure_note import load_erasure_note
+from batch.release.format.files import DATA, DATASHEET, MANIFEST, WITHDRAWAL
+from batch.release.format.manifest import MIXED_POLICIES, read_manifest
+from batch.release.format.reader import read_release_rows
+from batch.release.format.rows import json_rows
+from batch.release.format.version import ReleaseReference, parse_key, parse_pin, parse_reference
+from batch.release.publish.build import BuildResult, Progress, draft_release, publish_draft
+from batch.release.publish.diff import diff_releases
+from batch.release.publish.repository import ReleaseClaimError, ReleaseRepository, ReleaseVersion
+from batch.release.publish.signatures import sign_version as put_signature
+from batch.release.publish.verify import ReleaseVerification, withdrawal_mark
+from batch.release.publish.verify import verify_release as verify_folder
+from batch.release.sampling.holdout_split import DEVELOPMENT, HOLDOUT
+from batch.release.sampling.spec import load_spec
+from goldpan import release_setup, synthetic_rows
+from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.formatting import format_count
+from goldpan.cli.main import EXIT_NO
+from goldpan.cli.number_options import IntegerParam
+from goldpan.cli.plain_console import PlainConsole, escape_controls, styled
+from goldpan.cli.release_output import (
     DIGITS,
     built_json,
     difference_json,
@@ -41,12 +42,11 @@ from goldpan.cli.release_show import (
     show_difference,
     show_population,
     show_verdict,
-    standing_json,
     strata_table,
+    version_json,
 )
-from goldpan.cli.shown import PlainConsole, marked, visible
 from lake.objects import FolderStore
-from lake.snapshot import snapshot
+from lake.snapshot import open_snapshot
 from lake.tables import Lake
 from schemas.errors import UsageError
 
@@ -55,16 +55,16 @@ _SHOWN: Final = 10
 
 @click.command()
 @click.argument("spec", type=click.Path(path_type=Path, dir_okay=False), metavar="SPEC.yaml")
-@click.option("--traces-version", type=Whole(0), help="Version of table traces to read.")
-@click.option("--labels-version", type=Whole(0), help="Version of table labels to read.")
-@click.option("--memory-mib", type=Whole(128), default=1024, show_default=True)
+@click.option("--traces-version", type=IntegerParam(0), help="Version of table traces to read.")
+@click.option("--labels-version", type=IntegerParam(0), help="Version of table labels to read.")
+@click.option("--memory-mib", type=IntegerParam(128), default=1024, show_default=True)
 @click.option("--take-over", is_flag=True, help="Abandon a version that a dead builder left open.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be in it.")
-@with_call
+@with_cli_context
 @click.pass_context
 def build(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: Call,
+    call: CliContext,
     *,
     spec: Path,
     traces_version: int | None,
@@ -81,28 +81,28 @@ def build(  # noqa: PLR0913 - one argument an option
     Example:
       goldpan release build support.yaml
     """
-    publisher = releases.publisher(call.settings)
+    publisher = release_setup.load_publisher(call.settings)
     described = load_spec(spec)
-    offered = synthetic.offered(call.settings, described, spec.parent)
-    shelf = releases.shelf(call.settings)
+    offered = synthetic_rows.read_synthetic_rows(call.settings, described, spec.parent)
+    shelf = release_setup.open_releases(call.settings)
     if publisher is not None and not dry_run:
-        releases.refuse_other_publisher(call.settings, shelf, publisher)
+        release_setup.refuse_other_publisher(call.settings, shelf, publisher)
     lake = Lake(call.settings.lake)
     with _progress(call) as progress:
-        means = releases.means(call.settings, memory_mib, progress)
-        traces = snapshot(lake, "traces", traces_version)
-        labels = snapshot(lake, "labels", labels_version)
-        made = draft(described, traces, labels, means, offered)
+        means = release_setup.make_build_context(call.settings, memory_mib, progress)
+        traces = open_snapshot(lake, "traces", traces_version)
+        labels = open_snapshot(lake, "labels", labels_version)
+        made = draft_release(described, traces, labels, means, offered)
         if dry_run:
             _tell_draft(call, made.true)
             return
         progress("publishing")
         try:
-            built = publish(made, shelf, take_over=take_over)
-        except TakenError as error:
+            built = publish_draft(made, shelf, take_over=take_over)
+        except ReleaseClaimError as error:
             told = str(error)
             call.answer({"ok": False, "reason": told}, lambda c: c.print(told, markup=False))
-            ctx.exit(NO)
+            ctx.exit(EXIT_NO)
     if publisher is not None:
         put_signature(shelf, _of(shelf, built), publisher)
     signed_by = publisher.public if publisher else None
@@ -112,12 +112,12 @@ def build(  # noqa: PLR0913 - one argument an option
     )
 
 
-def _of(shelf: Shelf, built: Built) -> Standing:
-    return shelf.find(Reference(built.name, str(built.version)))
+def _of(shelf: ReleaseRepository, built: BuildResult) -> ReleaseVersion:
+    return shelf.find(ReleaseReference(built.name, str(built.version)))
 
 
 @contextmanager
-def _progress(call: Call) -> Iterator[Progress]:
+def _progress(call: CliContext) -> Iterator[Progress]:
     """Yield what the steps of a build are told to; shown only if a person watches."""
     console = PlainConsole(stderr=True)
     if not call.watched:
@@ -127,7 +127,7 @@ def _progress(call: Call) -> Iterator[Progress]:
         yield status.update
 
 
-def _tell_draft(call: Call, true: Mapping[str, Any]) -> None:
+def _tell_draft(call: CliContext, true: Mapping[str, Any]) -> None:
     kept = {key: value for key, value in true.items() if key not in {"rows", "spec"}}
 
     def show(console: Console) -> None:
@@ -140,18 +140,18 @@ def _tell_draft(call: Call, true: Mapping[str, Any]) -> None:
 
 @click.command(name="list")
 @click.argument("name", required=False)
-@with_call
-def list_(call: Call, *, name: str | None) -> None:
+@with_cli_context
+def list_(call: CliContext, *, name: str | None) -> None:
     """List releases, all or those of one name, with their versions and digests.
 
     \b
     Example:
       goldpan release list
     """
-    shelf = releases.shelf(call.settings)
+    shelf = release_setup.open_releases(call.settings)
     names = shelf.names() if name is None else [name]
     found = [one for each in names for one in shelf.standing(each)]
-    data = [standing_json(one) for one in found]
+    data = [version_json(one) for one in found]
 
     def show(console: Console) -> None:
         if not found:
@@ -169,36 +169,36 @@ def list_(call: Call, *, name: str | None) -> None:
 @click.command()
 @click.argument("release", metavar="NAME[@VERSION]")
 @click.option("--sheet", is_flag=True, help="The whole datasheet.")
-@with_call
-def show(call: Call, *, release: str, sheet: bool) -> None:
+@with_cli_context
+def show(call: CliContext, *, release: str, sheet: bool) -> None:
     """Show what a release is: rows, strata, where it came from.
 
     \b
     Example:
       goldpan release show support@3 --sheet
     """
-    shelf = releases.shelf(call.settings)
+    shelf = release_setup.open_releases(call.settings)
     one = shelf.find(parse_reference(release))
     manifest = read_manifest(shelf.read(one, MANIFEST))
-    gone = len(erased_of(shelf, one).rows)
+    gone = len(load_erasure_note(shelf, one).rows)
     kept = {key: value for key, value in manifest.items() if key not in {"rows", "starter_rows"}}
 
     def tell(console: Console) -> None:
         if one.withdrawn:
-            console.print(marked("red", "withdrawn", ": do not use it"))
+            console.print(styled("red", "withdrawn", ": do not use it"))
         if gone:
             console.print(
-                marked(
-                    "yellow", f"{count_text(gone)} of its rows were erased", "; below is as built"
+                styled(
+                    "yellow", f"{format_count(gone)} of its rows were erased", "; below is as built"
                 )
             )
         if sheet:
-            console.print(Markdown(visible(shelf.read(one, SHEET).decode())))
+            console.print(Markdown(escape_controls(shelf.read(one, DATASHEET).decode())))
             return
         console.print(f"{one.name}@{one.version}: {rows_text(manifest)}")
         console.print(f"digest sha256:{one.digest}", soft_wrap=True)
-        if MIXED in manifest:
-            console.print(policies_text(manifest[MIXED]), soft_wrap=True)
+        if MIXED_POLICIES in manifest:
+            console.print(policies_text(manifest[MIXED_POLICIES]), soft_wrap=True)
         show_population(console, manifest["population"])
         console.print(strata_table(manifest))
 
@@ -212,11 +212,11 @@ def show(call: Call, *, release: str, sheet: bool) -> None:
 @click.option("--signed-by", metavar="KEY", help="The public key of the publisher.")
 @click.option("--erased-by", metavar="KEY", help="The public key that erasures are signed with.")
 @click.option("--allow-withdrawn", is_flag=True, help="A version that was withdrawn passes too.")
-@with_call
+@with_cli_context
 @click.pass_context
 def verify(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: Call,
+    call: CliContext,
     *,
     release: str,
     expect: str | None,
@@ -240,21 +240,23 @@ def verify(  # noqa: PLR0913 - one argument an option
     if Path(release).is_dir():
         verdict = verify_folder(FolderStore(Path(release)), "", expected, *keys)
     else:
-        shelf = releases.shelf(call.settings)
-        verdict = releases.verified(shelf, shelf.find(parse_reference(release)), expected, *keys)
+        shelf = release_setup.open_releases(call.settings)
+        verdict = release_setup.verify_version(
+            shelf, shelf.find(parse_reference(release)), expected, *keys
+        )
     passes = verdict.passes(allow_withdrawn=allow_withdrawn)
     call.answer(
         verdict.to_json(allow_withdrawn=allow_withdrawn),
         lambda console: show_verdict(console, verdict, passes=passes),
     )
     if not passes:
-        ctx.exit(NO)
+        ctx.exit(EXIT_NO)
 
 
 @click.command()
 @click.argument("release", metavar="NAME[@VERSION]")
-@with_call
-def sign(call: Call, *, release: str) -> None:
+@with_cli_context
+def sign(call: CliContext, *, release: str) -> None:
     """Sign a version that is there already, as its publisher, after proving it.
 
     `goldpan release build` signs by itself what it publishes while a signing key is set.
@@ -264,21 +266,21 @@ def sign(call: Call, *, release: str) -> None:
       export GOLDPAN_RELEASE__SIGNING_KEY=$(openssl rand -base64 32)   # keep it
       goldpan release sign support@3.1.0
     """
-    publisher = releases.publisher(call.settings)
+    publisher = release_setup.load_publisher(call.settings)
     if publisher is None:
         raise UsageError(
             "No signing key is set: put 32 random bytes in base64 (for example from "
             "`openssl rand -base64 32`) into GOLDPAN_RELEASE__SIGNING_KEY, or name a file in "
             "GOLDPAN_RELEASE__SIGNING_KEY_FILE."
         )
-    shelf = releases.shelf(call.settings)
+    shelf = release_setup.open_releases(call.settings)
     one = shelf.find(parse_reference(release))
     _proved(shelf, one)
-    releases.refuse_other_publisher(call.settings, shelf, publisher)
+    release_setup.refuse_other_publisher(call.settings, shelf, publisher)
     put_signature(shelf, one, publisher)
     public = publisher.public
     call.answer(
-        standing_json(one) | {"signed_by": public},
+        version_json(one) | {"signed_by": public},
         lambda console: console.print(
             f"{one.name}@{one.version} is signed by {public}", soft_wrap=True
         ),
@@ -288,9 +290,9 @@ def sign(call: Call, *, release: str) -> None:
 @click.command()
 @click.argument("before", metavar="NAME@VERSION")
 @click.argument("after", metavar="NAME@VERSION")
-@with_call
+@with_cli_context
 @click.pass_context
-def diff(ctx: click.Context, call: Call, *, before: str, after: str) -> None:
+def diff(ctx: click.Context, call: CliContext, *, before: str, after: str) -> None:
     """Tell how two versions differ: rows added, removed, relabelled, and what that does to strata.
 
     Exit code 1 if they differ.
@@ -299,21 +301,21 @@ def diff(ctx: click.Context, call: Call, *, before: str, after: str) -> None:
     Example:
       goldpan release diff support@3.0.0 support@latest
     """
-    shelf = releases.shelf(call.settings)
+    shelf = release_setup.open_releases(call.settings)
     old, new = (shelf.find(parse_reference(text)) for text in (before, after))
     if old.name != new.name:
         raise UsageError("Two versions of one release can be compared, not two releases.")
-    rows = [json_rows(read_rows(shelf.read(one, DATA))) for one in (old, new)]
-    gone = erased_of(shelf, old).contents(read_manifest(shelf.read(old, MANIFEST)))
-    found = difference(rows[0], rows[1], gone)
+    rows = [json_rows(read_release_rows(shelf.read(one, DATA))) for one in (old, new)]
+    gone = load_erasure_note(shelf, old).contents(read_manifest(shelf.read(old, MANIFEST)))
+    found = diff_releases(rows[0], rows[1], gone)
     call.answer(difference_json(old, new, found), lambda console: show_difference(console, found))
     if not found.same:
-        ctx.exit(NO)
+        ctx.exit(EXIT_NO)
 
 
 @click.command()
 @click.argument("release", metavar="NAME[@VERSION]")
-@click.option("--to", "target", type=click.Choice(list(FORMATS)), required=True)
+@click.option("--to", "target", type=click.Choice(list(EXPORT_FORMATS)), required=True)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -327,45 +329,45 @@ def diff(ctx: click.Context, call: Call, *, before: str, after: str) -> None:
     show_default=True,
     help="Only the rows of one side of the holdout line.",
 )
-@with_call
-def export(call: Call, *, release: str, target: str, out: Path, side: str) -> None:
+@with_cli_context
+def export(call: CliContext, *, release: str, target: str, out: Path, side: str) -> None:
     """Write a release in the format of another tool, after proving it.
 
     \b
     Example:
       goldpan release export support@3 --to langsmith --side development --out ./export
     """
-    shelf = releases.shelf(call.settings)
+    shelf = release_setup.open_releases(call.settings)
     one = shelf.find(parse_reference(release))
     verdict = _proved(shelf, one)
-    rows = json_rows(read_rows(shelf.read(one, DATA)))
+    rows = json_rows(read_release_rows(shelf.read(one, DATA)))
     chosen = [row for row in rows if side in {"all", row["split"]}]
     if rows and not chosen:
         raise UsageError(
             f"{one.name}@{one.version} has no row on the side {side}: its spec has no "
             "`holdout`, or one too small for its rows. Leave --side out for all rows."
         )
-    files = FORMATS[target](chosen, one.name, str(one.version))
+    files = EXPORT_FORMATS[target](chosen, one.name, str(one.version))
     store = FolderStore(out)
     for path, data in files.items():
         store.put(path, data)
     written = sorted(str(out / path) for path in files)
-    noted = remarks(target, chosen)
+    noted = export_remarks(target, chosen)
 
     def show(console: Console) -> None:
-        console.print(f"{count_text(len(chosen))} rows in {', '.join(written)}", soft_wrap=True)
+        console.print(f"{format_count(len(chosen))} rows in {', '.join(written)}", soft_wrap=True)
         for one in noted[:_SHOWN]:
             console.print(one, soft_wrap=True)
         if len(noted) > _SHOWN:
-            console.print(f"and {count_text(len(noted) - _SHOWN)} more such cells: see --json")
+            console.print(f"and {format_count(len(noted) - _SHOWN)} more such cells: see --json")
 
     told = {"rows": len(chosen), "erased": verdict.erased, "files": written, "remarks": noted}
     call.answer(told, show)
 
 
-def _proved(shelf: Shelf, one: Standing) -> Verdict:
+def _proved(shelf: ReleaseRepository, one: ReleaseVersion) -> ReleaseVerification:
     """Return the verdict on a version; UsageError if it is not whole, or was withdrawn."""
-    verdict = releases.verified(shelf, one)
+    verdict = release_setup.verify_version(shelf, one)
     if not verdict.ok:
         raise UsageError(
             f"{one.name}@{one.version} is not as it was published: {verdict.problems[0]} "
@@ -379,22 +381,22 @@ def _proved(shelf: Shelf, one: Standing) -> Verdict:
 @click.command()
 @click.argument("release", metavar="NAME@VERSION")
 @click.option("--reason", required=True, help="Why, for those who pinned it.")
-@with_call
-def withdraw(call: Call, *, release: str, reason: str) -> None:
+@with_cli_context
+def withdraw(call: CliContext, *, release: str, reason: str) -> None:
     """Withdraw a version: it stays as it is, bears the reason, and is no longer the latest.
 
     \b
     Example:
       goldpan release withdraw support@3.1.0 --reason "labels of 3 November were wrong"
     """
-    shelf = releases.shelf(call.settings)
+    shelf = release_setup.open_releases(call.settings)
     asked = parse_reference(release)
     if asked.which.count(".") != 2 and not asked.which.startswith("sha256:"):
         raise UsageError("Name the version to withdraw in full, as in name@3.1.0.")
     one = shelf.find(asked)
-    if not shelf.put_new(f"{one.folder}/{WITHDRAWN}", withdrawal(one.digest, reason)):
+    if not shelf.put_new(f"{one.folder}/{WITHDRAWAL}", withdrawal_mark(one.digest, reason)):
         raise UsageError(f"{one.name}@{one.version} has been withdrawn before, for another reason.")
     call.answer(
-        standing_json(one) | {"state": "withdrawn", "reason": reason},
+        version_json(one) | {"state": "withdrawn", "reason": reason},
         lambda console: console.print(f"withdrawn: {one.name}@{one.version}"),
     )

@@ -6,14 +6,14 @@ from typing import Final
 import click
 from rich.console import Console
 
-from batch.release.files import MANIFEST, sha256
-from batch.release.shelf import Standing
-from batch.release.verify import verify
-from batch.release.version import parse_key, parse_reference
-from goldpan import releases
-from goldpan.cli.call import Call, with_call
-from goldpan.cli.main import NO
-from goldpan.cli.release_show import show_verdict
+from batch.release.format.files import MANIFEST, sha256
+from batch.release.format.version import parse_key, parse_reference
+from batch.release.publish.repository import ReleaseVersion
+from batch.release.publish.verify import verify_release
+from goldpan import release_setup
+from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.main import EXIT_NO
+from goldpan.cli.release_output import show_verdict
 from lake.objects import FolderStore, ObjectStore
 from schemas.errors import UsageError
 
@@ -25,11 +25,11 @@ _WHOLE: Final = len("sha256:") + 64
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--signed-by", metavar="KEY", help="The public key of the publisher.")
 @click.option("--allow-withdrawn", is_flag=True, help="A version that was withdrawn passes too.")
-@with_call
+@with_cli_context
 @click.pass_context
 def pull(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: Call,
+    call: CliContext,
     *,
     release: str,
     folder: Path,
@@ -49,17 +49,17 @@ def pull(  # noqa: PLR0913 - one argument an option
     """
     publisher = None if signed_by is None else parse_key(signed_by)
     asked = parse_reference(release)
-    shelf = releases.shelf(call.settings)
+    shelf = release_setup.open_releases(call.settings)
     one = shelf.find(asked)
     pinned = len(asked.which) == _WHOLE
-    verdict = releases.verified(shelf, one, None, None, publisher)
+    verdict = release_setup.verify_version(shelf, one, None, None, publisher)
     if passes := verdict.passes(allow_withdrawn=allow_withdrawn):
         store = FolderStore(folder)
         _refuse_other_folder(folder, one)
-        releases.patience().call(
+        release_setup.release_retry().call(
             f"copying {one.name}@{one.version}", lambda: _copy(shelf.files, one, store)
         )
-        verdict = verify(store, "", one.digest, None, publisher)
+        verdict = verify_release(store, "", one.digest, None, publisher)
         passes = verdict.passes(allow_withdrawn=allow_withdrawn)
 
     def show(console: Console) -> None:
@@ -72,10 +72,10 @@ def pull(  # noqa: PLR0913 - one argument an option
     told = verdict.to_json(allow_withdrawn=allow_withdrawn)
     call.answer(told | {"folder": str(folder), "pinned": pinned}, show)
     if not passes:
-        ctx.exit(NO)
+        ctx.exit(EXIT_NO)
 
 
-def _refuse_other_folder(folder: Path, one: Standing) -> None:
+def _refuse_other_folder(folder: Path, one: ReleaseVersion) -> None:
     """Raise UsageError for a folder that holds anything but this release."""
     if not folder.is_dir() or not any(folder.iterdir()):
         return
@@ -86,7 +86,7 @@ def _refuse_other_folder(folder: Path, one: Standing) -> None:
         )
 
 
-def _copy(files: ObjectStore, one: Standing, store: FolderStore) -> None:
+def _copy(files: ObjectStore, one: ReleaseVersion, store: FolderStore) -> None:
     """Make a folder the same as that of a version: what is not there any more goes."""
     prefix = f"{one.folder}/"
     found = {path.removeprefix(prefix): path for path, _ in files.walk(prefix)}

@@ -6,13 +6,13 @@ import click
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
-from goldpan import replays
-from goldpan.cli.call import Call, with_call
-from goldpan.cli.figures import count_text
-from goldpan.cli.main import NO
-from goldpan.cli.plain_numbers import Number, Whole
-from goldpan.cli.progress import progress
-from goldpan.cli.replay_show import (
+from goldpan import replay_setup
+from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.formatting import format_count
+from goldpan.cli.main import EXIT_NO
+from goldpan.cli.number_options import IntegerParam, NumberParam
+from goldpan.cli.progress import show_progress
+from goldpan.cli.replay_output import (
     diff_json,
     labels_json,
     plan_json,
@@ -23,14 +23,14 @@ from goldpan.cli.replay_show import (
     show_list,
     show_replayed,
 )
-from goldpan.replays import Task, Workshop
+from goldpan.replay_setup import ReplayFactory, ReplayTask
 from goldpan.settings import Settings
 from schemas.errors import UsageError
-from stream.config import Size
-from stream.replay.bounds import Asked, asked, parse_bound, parse_days
+from stream.config import ByteSize
 from stream.replay.metrics import ReplayObserver
-from stream.replay.plan import Plan, check_name
-from stream.replay.staging import State
+from stream.replay.plan import ReplayPlan, check_replay_name
+from stream.replay.replay_range import ReplayRange, make_replay_range, parse_bound, parse_days
+from stream.replay.repository import ReplayState
 
 
 @click.command()
@@ -48,7 +48,7 @@ from stream.replay.staging import State
     help="Only decide the labels of the range anew, from stored rows; times are those of events.",
 )
 @click.option("--name", help="What to call the replay; without it, a name made of the task.")
-@click.option("--records-per-second", type=Number(0, min_open=True), help="Read no faster.")
+@click.option("--records-per-second", type=NumberParam(0, min_open=True), help="Read no faster.")
 @click.option("--memory", metavar="SIZE", help="Ceiling for this process, such as 1GiB.")
 @click.option(
     "--from-lake",
@@ -56,9 +56,9 @@ from stream.replay.staging import State
     help="Redact stored rows again, where Kafka has forgotten the records: for a stricter policy "
     "only, since what was taken out does not come back. The range is given as offsets.",
 )
-@with_call
+@with_cli_context
 def run(  # noqa: PLR0913 - each is an option
-    call: Call,
+    call: CliContext,
     *,
     topic: str,
     start: str | None,
@@ -85,19 +85,22 @@ def run(  # noqa: PLR0913 - each is an option
       goldpan replay diff NAME
       goldpan replay promote NAME
     """
-    settings = replays.with_policy(call.settings, policy)
-    labels = replays.label_rules(settings, label_policy)
-    wanted, chosen = _asked(start, end, days), None if name is None else check_name(name)
-    with progress(call) as shown, replays.observed(settings, topic, shown) as observer:
+    settings = replay_setup.with_redaction_policy(call.settings, policy)
+    labels = replay_setup.load_replay_label_rules(settings, label_policy)
+    wanted, chosen = _asked(start, end, days), None if name is None else check_replay_name(name)
+    with (
+        show_progress(call) as shown,
+        replay_setup.observe_replay(settings, topic, shown) as observer,
+    ):
         if labels_only:
             if (policy, records_per_second, memory) != (None, None, None) or from_lake:
                 raise UsageError(
                     "With --labels-only no record is read again: leave out --policy, --from-lake, "
                     "--records-per-second and --memory."
                 )
-            plan = replays.only_labels(settings, topic, wanted, chosen, labels)
+            plan = replay_setup.begin_labels_only(settings, topic, wanted, chosen, labels)
         else:
-            task = Task(
+            task = ReplayTask(
                 topic=topic,
                 asked=wanted,
                 name=chosen,
@@ -108,57 +111,59 @@ def run(  # noqa: PLR0913 - each is an option
             )
             plan = _replay(settings, task, observer)
         if plan.labels is not None:
-            replays.labels_of(settings, plan).stage(observer.told)
+            replay_setup.open_replay_labels(settings, plan).stage(observer.told)
     call.answer(plan_json(plan), lambda console: show_replayed(console, plan))
 
 
-def _replay(settings: Settings, task: Task, observer: ReplayObserver) -> Plan:
-    workshop = Workshop.open(settings, task)
+def _replay(settings: Settings, task: ReplayTask, observer: ReplayObserver) -> ReplayPlan:
+    workshop = ReplayFactory.open(settings, task)
     with closing(workshop.reader):
         plan = workshop.plan()
         workshop.replay(plan, observer).run()
     return plan
 
 
-def _asked(start: str | None, end: str | None, days: str | None) -> Asked:
+def _asked(start: str | None, end: str | None, days: str | None) -> ReplayRange:
     if days is not None:
         if start is not None or end is not None:
             raise UsageError("Give --days, or --from and --to.")
         return parse_days(days)
     if start is None:
         raise UsageError("Say where to begin: --from TIME or OFFSET, or --days.")
-    return asked(parse_bound(start), None if end is None else parse_bound(end))
+    return make_replay_range(parse_bound(start), None if end is None else parse_bound(end))
 
 
 def _memory(text: str | None, default: int) -> int:
     if text is None:
         return default
     try:
-        return TypeAdapter(Size).validate_python(text)
+        return TypeAdapter(ByteSize).validate_python(text)
     except ValidationError:
         raise UsageError(f"--memory {text}: must be a size such as 1GiB.") from None
 
 
 @click.command()
-@with_call
-def list_(call: Call) -> None:
+@with_cli_context
+def list_(call: CliContext) -> None:
     """List the replays of the lake: what each is about, and how far it has come.
 
     \b
     Example:
       goldpan replay list
     """
-    found = replays.staging(call.settings).all()
+    found = replay_setup.open_staging(call.settings).all()
     data = [progress_json(name, progress) for name, progress in found]
     call.answer({"replays": data}, lambda console: show_list(console, data))
 
 
 @click.command()
 @click.argument("name")
-@click.option("--samples", type=Whole(0), default=3, show_default=True, help="Rows to show of.")
-@with_call
+@click.option(
+    "--samples", type=IntegerParam(0), default=3, show_default=True, help="Rows to show of."
+)
+@with_cli_context
 @click.pass_context
-def diff(ctx: click.Context, call: Call, *, name: str, samples: int) -> None:
+def diff(ctx: click.Context, call: CliContext, *, name: str, samples: int) -> None:
     """Tell what promoting a replay would change: rows, columns, findings by type, and labels.
 
     Of values that change only what stands in both is shown, and placeholders. Exit code 1 if
@@ -168,14 +173,14 @@ def diff(ctx: click.Context, call: Call, *, name: str, samples: int) -> None:
     Example:
       goldpan replay diff NAME --samples 5
     """
-    staged = replays.staging(call.settings).progress(check_name(name))
+    staged = replay_setup.open_staging(call.settings).progress(check_replay_name(name))
     plan = staged.plan
-    with progress(call) as report:
-        rows, labels = replays.differences(call.settings, plan, report, samples=samples)
+    with show_progress(call) as report:
+        rows, labels = replay_setup.compare_replay(call.settings, plan, report, samples=samples)
 
     def show(console: Console) -> None:
-        if staged.state is State.UNFINISHED:
-            read, of = count_text(staged.read), count_text(plan.offsets)
+        if staged.state is ReplayState.UNFINISHED:
+            read, of = format_count(staged.read), format_count(plan.offsets)
             console.print(f"not complete: {read} of {of} offsets are staged", soft_wrap=True)
         if plan.labels is not None and labels is None:
             console.print("labels are not decided yet: run its `goldpan stream replay` again")
@@ -193,13 +198,13 @@ def diff(ctx: click.Context, call: Call, *, name: str, samples: int) -> None:
     }
     call.answer(data, show)
     if differs:
-        ctx.exit(NO)
+        ctx.exit(EXIT_NO)
 
 
 @click.command()
 @click.argument("name")
-@with_call
-def promote(call: Call, *, name: str) -> None:
+@with_cli_context
+def promote(call: CliContext, *, name: str) -> None:
     """Put a replay in the place of the live rows of its range.
 
     One commit a table, and one more to quarantine, to take out what has moved to the table; then
@@ -212,8 +217,8 @@ def promote(call: Call, *, name: str) -> None:
     Example:
       goldpan replay promote NAME
     """
-    with progress(call) as report:
-        plan = replays.promotion(call.settings, check_name(name), report).run()
+    with show_progress(call) as report:
+        plan = replay_setup.set_up_promotion(call.settings, check_replay_name(name), report).run()
     call.answer(
         {"ok": True, **plan_json(plan)},
         lambda console: console.print(f"promoted {name}: {policies_of(plan)}", soft_wrap=True),
@@ -222,13 +227,13 @@ def promote(call: Call, *, name: str) -> None:
 
 @click.command()
 @click.argument("name")
-@with_call
-def abandon(call: Call, *, name: str) -> None:
+@with_cli_context
+def abandon(call: CliContext, *, name: str) -> None:
     """Remove a replay; nothing is left of it. Of one that was promoted, only the record of it goes.
 
     \b
     Example:
       goldpan replay abandon NAME
     """
-    replays.abandon(call.settings, check_name(name))
+    replay_setup.abandon_replay(call.settings, check_replay_name(name))
     call.answer({"ok": True, "name": name}, lambda console: console.print(f"removed {name}"))

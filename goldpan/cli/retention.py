@@ -10,17 +10,17 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
 
-from batch.retention.due import Amount, Due
-from batch.retention.limit import Excess
-from batch.retention.purge import purge
-from batch.retention.run import Run, to_json
-from goldpan import jobs, retention
-from goldpan.cli.call import Call, with_call
-from goldpan.cli.figures import bytes_text, count_text
-from goldpan.cli.main import NO
-from goldpan.cli.plain_numbers import Number, Whole
-from goldpan.cli.progress import Report, progress
-from goldpan.cli.shown import marked
+from batch.retention.expiring import ExpiringAmount, ExpiringDay
+from batch.retention.limit import RetentionExcess
+from batch.retention.purge import purge_table
+from batch.retention.run import RetentionRun, expiring_to_json
+from goldpan import jobs, retention_setup
+from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.formatting import format_bytes, format_count
+from goldpan.cli.main import EXIT_NO
+from goldpan.cli.number_options import IntegerParam, NumberParam
+from goldpan.cli.plain_console import styled
+from goldpan.cli.progress import ProgressReporter, show_progress
 
 KEEP_HOURS = 24
 
@@ -52,7 +52,7 @@ def _is_number(
 )
 @click.option(
     "--keep-hours",
-    type=Whole(1),
+    type=IntegerParam(1),
     default=KEEP_HOURS,
     show_default=True,
     help="What --purge leaves: files that left a table less long ago. Readers of an older version "
@@ -60,18 +60,18 @@ def _is_number(
 )
 @click.option(
     "--at-most",
-    type=Number(0, 1, min_open=True),
+    type=NumberParam(0, 1, min_open=True),
     callback=_is_number,
     metavar="SHARE",
     help="The share of a table that this run may take, above 0 and up to 1; without it, that of "
     "GOLDPAN_RETENTION__AT_MOST.",
 )
 @click.option("--yes", is_flag=True, help="Take it, however much it is.")
-@with_call
+@with_cli_context
 @click.pass_context
 def run(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: Call,
+    call: CliContext,
     *,
     path: Path | None,
     dry_run: bool,
@@ -93,22 +93,22 @@ def run(  # noqa: PLR0913 - one argument an option
     Example:
       goldpan retention run --plan retention.yaml --dry-run
     """
-    plan = retention.plan(call.settings, path)
-    day = retention.today(call.settings)
-    runs = retention.runs(call.settings, plan, day)
+    plan = retention_setup.open_retention_plan(call.settings, path)
+    day = retention_setup.store_today(call.settings)
+    runs = retention_setup.set_up_runs(call.settings, plan, day)
     if not (dry_run or yes or _confirmed(call, day, runs, at_most)):
-        ctx.exit(NO)
-    with progress(call) as report:
+        ctx.exit(EXIT_NO)
+    with show_progress(call) as report:
         found = _found(runs, report, dry_run=dry_run)
         gone = {} if dry_run or not purges else _purged(runs, keep_hours, report)
     until = {one.table.name: one.until for one in runs}
-    staged = list(retention.staged_replays(call.settings, until))
+    staged = list(retention_setup.find_expired_replay_rows(call.settings, until))
     data = {
         "dry_run": dry_run,
         "today": day.isoformat(),
         "until": {t: {p: d.isoformat() for p, d in parts.items()} for t, parts in until.items()},
-        "expired": [to_json(one) for one in found],
-        "waiting": [to_json(one) for run in runs for one in run.waiting],
+        "expired": [expiring_to_json(one) for one in found],
+        "waiting": [expiring_to_json(one) for run in runs for one in run.waiting],
         "purged": {name: len(files) for name, files in gone.items()} if purges else None,
         "staged_replays": [{"name": one.name, "rows": one.rows} for one in staged],
     }
@@ -121,9 +121,11 @@ def run(  # noqa: PLR0913 - one argument an option
     call.answer(data, show)
 
 
-def _confirmed(call: Call, day: date, runs: Sequence[Run], at_most: float | None) -> bool:
+def _confirmed(
+    call: CliContext, day: date, runs: Sequence[RetentionRun], at_most: float | None
+) -> bool:
     """Tell whether a run may begin: it takes no more than it may, or somebody says yes."""
-    found = retention.excesses(call.settings, runs, at_most)
+    found = retention_setup.list_excesses(call.settings, runs, at_most)
     if not found:
         return True
     data = {
@@ -138,11 +140,11 @@ def _confirmed(call: Call, day: date, runs: Sequence[Run], at_most: float | None
     return click.confirm("Take it all the same?")
 
 
-def _show_excess(console: Console, day: date, found: Sequence[Excess]) -> None:
+def _show_excess(console: Console, day: date, found: Sequence[RetentionExcess]) -> None:
     for one in found:
         console.print(
-            f"{one.table}: {one.part} of {count_text(one.rows)} of {count_text(one.of)} rows would "
-            f"expire ({one.share:.0%}); the last runs took {count_text(one.usual)}",
+            f"{one.table}: {one.part} of {format_count(one.rows)} of {format_count(one.of)} rows would "
+            f"expire ({one.share:.0%}); the last runs took {format_count(one.usual)}",
             soft_wrap=True,
         )
     console.print(
@@ -157,7 +159,7 @@ def _show_files(
 ) -> None:
     """Print what was purged and, if something was ``told`` to have expired, what will purge it."""
     for name, files in gone.items():
-        console.print(f"{name}: {count_text(len(files))} files purged")
+        console.print(f"{name}: {format_count(len(files))} files purged")
     if told:
         console.print(
             "The files that held what has expired now are still there: once they have been out of "
@@ -169,12 +171,14 @@ def _show_files(
 
 
 def _show_waiting(
-    console: Console, waiting: Sequence[Due], staged: Sequence[retention.StagedReplay]
+    console: Console,
+    waiting: Sequence[ExpiringDay],
+    staged: Sequence[retention_setup.ExpiredReplayRows],
 ) -> None:
     """Print what a person has to bring to its end."""
     for one in waiting:
         console.print(
-            marked(
+            styled(
                 "yellow",
                 f"{one.table}, {one.day}",
                 " waits: a flush, or a re-drive, of rows of that day has not come to its end; "
@@ -184,18 +188,20 @@ def _show_waiting(
         )
     for replay in staged:
         console.print(
-            marked(
+            styled(
                 "yellow",
                 f"replay {replay.name}",
-                f" holds {count_text(replay.rows)} staged rows of days that are over: "
+                f" holds {format_count(replay.rows)} staged rows of days that are over: "
                 f"`goldpan replay promote {replay.name}`, or `abandon` it",
             ),
             soft_wrap=True,
         )
 
 
-def _found(runs: Sequence[Run], report: Report, *, dry_run: bool) -> list[Due]:
-    found: list[Due] = []
+def _found(
+    runs: Sequence[RetentionRun], report: ProgressReporter, *, dry_run: bool
+) -> list[ExpiringDay]:
+    found: list[ExpiringDay] = []
     for number, one in enumerate(runs):
         report(f"table {one.table.name}", number, len(runs))
         for due in one.look() if dry_run else one.carry_out():
@@ -204,18 +210,20 @@ def _found(runs: Sequence[Run], report: Report, *, dry_run: bool) -> list[Due]:
     return found
 
 
-def _purged(runs: Sequence[Run], keep_hours: int, report: Report) -> dict[str, list[str]]:
+def _purged(
+    runs: Sequence[RetentionRun], keep_hours: int, report: ProgressReporter
+) -> dict[str, list[str]]:
     gone: dict[str, list[str]] = {}
     for number, one in enumerate(runs):
         report(f"purging table {one.table.name}", number, len(runs))
-        retry = jobs.means().retry
-        gone[one.table.name] = purge(one.table, keep_hours=keep_hours, retry=retry)
+        retry = jobs.job_context().retry
+        gone[one.table.name] = purge_table(one.table, keep_hours=keep_hours, retry=retry)
     return gone
 
 
 def _show(
     console: Console,
-    found: Sequence[Due],
+    found: Sequence[ExpiringDay],
     until: Mapping[str, Mapping[str, date]],
     *,
     dry_run: bool,
@@ -229,13 +237,15 @@ def _show(
     grid = Grid("table", "day", "what", "rows", "size", box=box.SIMPLE_HEAD)
     for column in grid.columns[3:]:
         column.justify = "right"
-    totals: dict[str, Amount] = {}
+    totals: dict[str, ExpiringAmount] = {}
     for one in found:
         for part, amount in sorted(one.parts.items()):
-            totals[part] = totals.get(part, Amount()) + amount
-            size = bytes_text(amount.bytes)
-            grid.add_row(one.table, str(one.day), part, count_text(amount.rows), size)
+            totals[part] = totals.get(part, ExpiringAmount()) + amount
+            size = format_bytes(amount.bytes)
+            grid.add_row(one.table, str(one.day), part, format_count(amount.rows), size)
     console.print(grid)
     would = "would expire" if dry_run else "expired"
     for part, amount in sorted(totals.items()):
-        console.print(f"{part}: {count_text(amount.rows)} rows, {bytes_text(amount.bytes)} {would}")
+        console.print(
+            f"{part}: {format_count(amount.rows)} rows, {format_bytes(amount.bytes)} {would}"
+        )

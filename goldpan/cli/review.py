@@ -12,25 +12,25 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from batch.reviews import numbers
-from batch.reviews.export import WITHDRAW, lines
-from batch.reviews.sight import look
+from batch.reviews import stats_export
+from batch.reviews.review_context import read_review_contexts
+from batch.reviews.review_export import WITHDRAW_VERDICT, export_reviews
 from goldpan import jobs, wiring
-from goldpan.cli.call import Call, with_call
-from goldpan.cli.figures import count_text, seconds_text
-from goldpan.cli.main import NO
-from goldpan.cli.plain_numbers import Whole
-from goldpan.cli.review_show import item_json, show_item
-from goldpan.cli.textfile import told_as_metrics, with_textfile
-from goldpan.submissions import read_lines, refuse_one
-from goldpan.submissions import submit as hand_in
-from labels.queue import Queue
+from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.formatting import format_count, format_duration
+from goldpan.cli.main import EXIT_NO
+from goldpan.cli.metrics_file import with_textfile, write_metrics
+from goldpan.cli.number_options import IntegerParam
+from goldpan.cli.review_output import item_json, show_item
+from goldpan.review_submissions import raise_if_refused, read_reviews
+from goldpan.review_submissions import submit_reviews as hand_in
+from labels.review_queue import ReviewQueue
 from lake.tables import Lake
 from schemas.errors import UsageError
-from schemas.json_lines import one_line
+from schemas.json_lines import escape_line_ends
 
 P = ParamSpec("P")
-VERDICTS: Final = ("pass", "fail", "unknown", WITHDRAW)
+VERDICTS: Final = ("pass", "fail", "unknown", WITHDRAW_VERDICT)
 
 
 def with_reviewer(function: Callable[P, None]) -> Callable[P, None]:
@@ -62,12 +62,14 @@ def _login() -> str:
 
 @click.command("next")
 @with_reviewer
-@click.option("--count", type=Whole(1, 100), default=1, show_default=True, help="So many items.")
+@click.option(
+    "--count", type=IntegerParam(1, 100), default=1, show_default=True, help="So many items."
+)
 @click.option(
     "--blind", is_flag=True, help="Without the signals and what people said: nothing to lean on."
 )
-@with_call
-def next_(call: Call, *, reviewer: str, count: int, blind: bool) -> None:
+@with_cli_context
+def next_(call: CliContext, *, reviewer: str, count: int, blind: bool) -> None:
     """Claim the next items and show them.
 
     Nobody else gets them until the lease ends (a rule of the label policy), unless it asks for
@@ -78,12 +80,12 @@ def next_(call: Call, *, reviewer: str, count: int, blind: bool) -> None:
       goldpan review next --reviewer ann --count 5 --json
     """
     lake = Lake(call.settings.lake)
-    who = jobs.pseudonym(call.settings.redact, reviewer)
-    handed = jobs.desk(call.settings, lake).hand_out(who, count)
+    who = jobs.pseudonymize_reviewer(call.settings.redact, reviewer)
+    handed = jobs.open_review_queue(call.settings, lake).hand_out(who, count)
     tables = [lake.table(name) for name in ("labels", "traces", "feedback")]
     for table in tables:
-        wiring.retry().call(f"reading table {table.name}", table.refresh)
-    sights = look([one.item for one in handed], *tables) if handed else {}
+        wiring.make_retry().call(f"reading table {table.name}", table.refresh)
+    sights = read_review_contexts([one.item for one in handed], *tables) if handed else {}
     items = [item_json(one, sights.get(one.item.trace_id), blind=blind) for one in handed]
 
     def show(console: Console) -> None:
@@ -117,11 +119,11 @@ def next_(call: Call, *, reviewer: str, count: int, blind: bool) -> None:
     "expected_response, submission_id. `-` is standard input.",
 )
 @with_reviewer
-@with_call
+@with_cli_context
 @click.pass_context
 def submit(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: Call,
+    call: CliContext,
     *,
     trace_id: str | None,
     verdict: str | None,
@@ -152,15 +154,15 @@ def submit(  # noqa: PLR0913 - one argument an option
     if file is None:
         one = {"trace_id": trace_id, "verdict": verdict, "comment": comment}
         given = {**one, "expected_response": answer, "submission_id": submission_id}
-        found, refused = read_lines([json.dumps(given).encode()])
+        found, refused = read_reviews([json.dumps(given).encode()])
     else:
         with click.open_file(str(file), "rb") as stream:
-            found, refused = read_lines(stream)
-    desk = jobs.desk(call.settings, Lake(call.settings.lake))
+            found, refused = read_reviews(stream)
+    desk = jobs.open_review_queue(call.settings, Lake(call.settings.lake))
     taken = hand_in(call.settings, desk, found, reviewer=reviewer, now=wiring.now_us())
     taken.refused.update(refused)
     if file is None:
-        refuse_one(taken)
+        raise_if_refused(taken)
     data = {
         "added": len(taken.added),
         "known": len(taken.known),
@@ -168,19 +170,19 @@ def submit(  # noqa: PLR0913 - one argument an option
     }
     call.answer(data, lambda console: _show_taken(console, data))
     if taken.refused:
-        ctx.exit(NO)
+        ctx.exit(EXIT_NO)
 
 
 def _show_taken(console: Console, data: Mapping[str, Any]) -> None:
-    known = f", {count_text(data['known'])} were there already" if data["known"] else ""
-    console.print(f"{count_text(data['added'])} reviews added{known}")
+    known = f", {format_count(data['known'])} were there already" if data["known"] else ""
+    console.print(f"{format_count(data['added'])} reviews added{known}")
     for one in data["refused"]:
         console.print(f"line {one['line']}: {one['reason']}", markup=False, soft_wrap=True)
 
 
 @click.command()
-@with_call
-def export(call: Call) -> None:
+@with_cli_context
+def export(call: CliContext) -> None:
     """Write all reviews as lines of JSON, each with what the reviewers decided together.
 
     \b
@@ -188,17 +190,18 @@ def export(call: Call) -> None:
       goldpan review export > reviews.jsonl
     """
     table = Lake(call.settings.lake).table("reviews")
-    wiring.retry().call("reading table reviews", table.refresh)
+    wiring.make_retry().call("reading table reviews", table.refresh)
     call.write_lines(
-        one_line(json.dumps(line, ensure_ascii=False).encode()).decode() for line in lines(table)
+        escape_line_ends(json.dumps(line, ensure_ascii=False).encode()).decode()
+        for line in export_reviews(table)
     )
 
 
 @click.command()
 @click.option("--prometheus", is_flag=True, help="As metrics, in the text format of Prometheus.")
 @with_textfile
-@with_call
-def stats(call: Call, *, prometheus: bool, textfile: Path | None) -> None:
+@with_cli_context
+def stats(call: CliContext, *, prometheus: bool, textfile: Path | None) -> None:
     """Tell how long the queue is, what is late, and how far reviewers agree.
 
     \b
@@ -206,31 +209,34 @@ def stats(call: Call, *, prometheus: bool, textfile: Path | None) -> None:
       goldpan review stats --textfile /var/lib/node_exporter/goldpan.prom
     """
     now = wiring.now_us()
-    queue = jobs.desk(call.settings, Lake(call.settings.lake)).queue()
+    queue = jobs.open_review_queue(call.settings, Lake(call.settings.lake)).queue()
 
     def metrics() -> bytes:
-        return numbers.as_prometheus(queue.stats(now))
+        return stats_export.queue_stats_prometheus(queue.stats(now))
 
-    if not told_as_metrics(call, metrics, prometheus=prometheus, textfile=textfile):
-        call.answer(numbers.as_json(queue, now), lambda console: _show_stats(console, queue, now))
+    if not write_metrics(call, metrics, prometheus=prometheus, textfile=textfile):
+        call.answer(
+            stats_export.queue_stats_json(queue, now),
+            lambda console: _show_stats(console, queue, now),
+        )
 
 
-def _show_stats(console: Console, queue: Queue, now: int) -> None:
-    state = numbers.as_json(queue, now)
-    arms = ", ".join(f"{count_text(n)} {arm}" for arm, n in sorted(state["open_by_arm"].items()))
-    console.print(f"{count_text(state['open'])} open{f' ({arms})' if arms else ''}")
+def _show_stats(console: Console, queue: ReviewQueue, now: int) -> None:
+    state = stats_export.queue_stats_json(queue, now)
+    arms = ", ".join(f"{format_count(n)} {arm}" for arm, n in sorted(state["open_by_arm"].items()))
+    console.print(f"{format_count(state['open'])} open{f' ({arms})' if arms else ''}")
     console.print(
-        f"oldest {seconds_text(state['oldest_seconds'])}, {count_text(state['breached'])} past "
-        f"their deadline, {count_text(state['claimed'])} in the hands of a reviewer"
+        f"oldest {format_duration(state['oldest_seconds'])}, {format_count(state['breached'])} past "
+        f"their deadline, {format_count(state['claimed'])} in the hands of a reviewer"
     )
     alpha = "not defined yet" if state["alpha"] is None else f"{state['alpha']:.2f}"
     console.print(
-        f"{count_text(state['reviewed'])} traces reviewed, {count_text(state['reviewed_late'])} of "
-        f"them late, {count_text(state['disputed'])} disputed; Krippendorff's alpha {alpha}"
+        f"{format_count(state['reviewed'])} traces reviewed, {format_count(state['reviewed_late'])} of "
+        f"them late, {format_count(state['disputed'])} disputed; Krippendorff's alpha {alpha}"
     )
     if state["without_trace"]:
         console.print(
-            f"{count_text(state['without_trace'])} more have feedback and no trace yet: they are "
+            f"{format_count(state['without_trace'])} more have feedback and no trace yet: they are "
             "handed out when it has come",
             soft_wrap=True,
         )
@@ -244,7 +250,7 @@ def _reviewers(state: Mapping[str, Any]) -> Table:
     table = Table("reviewer", "reviews", "fail", "shared", "as the others", box=box.SIMPLE_HEAD)
     for one in state["reviewers"]:
         agreed = "-" if one["agreed"] is None else f"{one['agreed']:.0%}"
-        counts = (count_text(one[name]) for name in ("reviews", "failed", "shared"))
+        counts = (format_count(one[name]) for name in ("reviews", "failed", "shared"))
         table.add_row(one["reviewer"], *counts, agreed)
     return table
 
@@ -253,6 +259,6 @@ def _segments(state: Mapping[str, Any]) -> Table:
     table = Table("segment", "open", "late", "reviewed", "fail", box=box.SIMPLE_HEAD)
     for one in state["segments"]:
         name = ", ".join(f"{k}={v}" for k, v in one["segment"].items() if v is not None) or "-"
-        counts = (count_text(one[n]) for n in ("open", "breached", "reviewed", "failed"))
+        counts = (format_count(one[n]) for n in ("open", "breached", "reviewed", "failed"))
         table.add_row(name, *counts)
     return table

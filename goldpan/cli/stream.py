@@ -14,17 +14,17 @@ from types import FrameType
 import click
 from rich.console import Console
 
-from goldpan import children, logs, wiring
-from goldpan.cli.call import Call, with_call
-from goldpan.cli.plain_numbers import Whole
-from goldpan.setting_names import variable
+from goldpan import child_process, logs, wiring
+from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.number_options import IntegerParam
+from goldpan.setting_names import variable_name
 from goldpan.settings import Settings
 from schemas.errors import GoldpanError, UsageError
-from stream.adopt import Adopted
-from stream.catch_up import TimeLimit
-from stream.run import run_worker
-from stream.starting import check_outside, stopped_in_order
-from stream.supervisor import Child, Supervisor
+from stream.adoption import AdoptedPartition
+from stream.bootstrap import run_worker
+from stream.catch_up import CatchUpLimit
+from stream.startup import check_dependencies, stop_gracefully
+from stream.supervisor import Supervisor, WorkerCommand
 
 PARENT_SECONDS = 1.0
 _SPARE_SECONDS = 10.0
@@ -46,7 +46,7 @@ _SPARE_SECONDS = 10.0
 )
 @click.option(
     "--workers",
-    type=Whole(1, 256),
+    type=IntegerParam(1, 256),
     default=1,
     show_default=True,
     help="Processes on this machine; each has the memory budget of the settings, and its own "
@@ -55,11 +55,11 @@ _SPARE_SECONDS = 10.0
 @click.option("--number", type=int, default=0, hidden=True, help="Which of several this is.")
 @click.option("--parent", type=int, hidden=True, help="Stop when this process is gone.")
 @click.option("--deadline", type=float, hidden=True, help="When SECONDS end: monotonic clock.")
-@with_call
+@with_cli_context
 @click.pass_context
 def run(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: Call,
+    call: CliContext,
     *,
     until_caught_up: bool,
     within: int | None,
@@ -82,7 +82,7 @@ def run(  # noqa: PLR0913 - one argument an option
     stop = _stop_on_signals()
     until = _until(until_caught_up=until_caught_up, within=within, deadline=deadline)
     if workers == 1:
-        logs.configure(call.settings.log, worker=f"{socket.gethostname()}/{number}")
+        logs.configure_logging(call.settings.log, worker=f"{socket.gethostname()}/{number}")
         if parent is not None:
             threading.Thread(target=_follow, args=(parent, stop), daemon=True).start()
         _work(call.settings, stop, until)
@@ -96,7 +96,7 @@ class _Until:
     """When a worker ends by itself."""
 
     caught_up: bool
-    limit: TimeLimit | None
+    limit: CatchUpLimit | None
 
     def options(self) -> list[str]:
         """Return the options that say the same to another process of this machine."""
@@ -113,12 +113,12 @@ def _until(*, until_caught_up: bool, within: int | None, deadline: float | None)
         return _Until(until_caught_up, None)
     if not until_caught_up:
         raise UsageError("--within is the time limit of --until-caught-up: give both.")
-    return _Until(until_caught_up, TimeLimit(within, deadline or time.monotonic() + within))
+    return _Until(until_caught_up, CatchUpLimit(within, deadline or time.monotonic() + within))
 
 
 def _work(settings: Settings, stop: threading.Event, until: _Until) -> None:
     with _telling_failure():
-        setup = wiring.worker(settings, stop)
+        setup = wiring.set_up_worker(settings, stop)
         run_worker(setup, until_caught_up=until.caught_up, limit=until.limit)
 
 
@@ -128,7 +128,7 @@ def _telling_failure() -> Iterator[None]:
     try:
         yield
     except GoldpanError as error:
-        wiring.logger().error("worker_failed", exc_info=error)
+        wiring.get_logger().error("worker_failed", exc_info=error)
         raise
 
 
@@ -152,17 +152,21 @@ def _follow(parent: int, stop: threading.Event) -> None:
     stop.set()
 
 
-def _supervise(call: Call, workers: int, stop: threading.Event, until: _Until) -> int:
+def _supervise(call: CliContext, workers: int, stop: threading.Event, until: _Until) -> int:
     # What is wrong with the settings is told once, here, and not by each worker.
     settings = call.settings
-    wiring.check(settings)
-    with _telling_failure(), stopped_in_order(stop, wiring.logger()):
-        check_outside(settings.kafka, settings.stream, settings.lake, stop, wiring.logger())
+    wiring.check_worker_settings(settings)
+    with _telling_failure(), stop_gracefully(stop, wiring.get_logger()):
+        check_dependencies(
+            settings.kafka, settings.stream, settings.lake, stop, wiring.get_logger()
+        )
     if stop.is_set():
         return 0
-    command = children.command("stream", "run", f"--parent={os.getpid()}", *until.options())
+    command = child_process.child_command(
+        "stream", "run", f"--parent={os.getpid()}", *until.options()
+    )
     started = [
-        Child(
+        WorkerCommand(
             _with_config([*command, f"--number={number}"], call.config),
             _environment(call.settings, number),
         )
@@ -171,7 +175,7 @@ def _supervise(call: Call, workers: int, stop: threading.Event, until: _Until) -
     return Supervisor(
         children=started,
         stop_requested=stop.is_set,
-        log=wiring.logger(),
+        log=wiring.get_logger(),
         stop_seconds=call.settings.stream.drain_seconds + _SPARE_SECONDS,
     ).run()
 
@@ -182,7 +186,10 @@ def _with_config(command: list[str], config: Path | None) -> list[str]:
 
 def _environment(settings: Settings, number: int) -> dict[str, str]:
     port = settings.metrics.port and settings.metrics.port + number
-    return {**children.environment(os.environ), variable(("metrics", "port")): str(port)}
+    return {
+        **child_process.child_environment(os.environ),
+        variable_name(("metrics", "port")): str(port),
+    }
 
 
 @click.command()
@@ -196,8 +203,8 @@ def _environment(settings: Settings, number: int) -> dict[str, str]:
     help="Go on with what the topic holds now, or only with what comes.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@with_call
-def adopt(call: Call, *, topic: str, start: str, yes: bool) -> None:
+@with_cli_context
+def adopt(call: CliContext, *, topic: str, start: str, yes: bool) -> None:
     """Go on with a topic that was deleted and made again, truncated, or mirrored.
 
     The worker stops at such a topic, since the offsets it remembers belong to another one. This
@@ -208,8 +215,8 @@ def adopt(call: Call, *, topic: str, start: str, yes: bool) -> None:
     Example:
       goldpan stream adopt --topic llm.traces --from earliest
     """
-    adoption = wiring.adoption(call.settings, topic)
-    ends = wiring.topic_ends(call.settings.kafka)
+    adoption = wiring.set_up_adoption(call.settings, topic)
+    ends = wiring.open_topic_ends(call.settings.kafka)
     marks = ends.watermarks(topic)
     starts = {s: low if start == "earliest" else high for s, (low, high) in marks.items()}
     _ask(topic, len(starts), yes=yes, watched=call.watched)
@@ -230,7 +237,7 @@ def _ask(topic: str, partitions: int, *, yes: bool, watched: bool) -> None:
     click.confirm(f"Move the positions of {partitions} partitions of {topic}?", abort=True)
 
 
-def _moved_json(moved: Adopted) -> dict[str, object]:
+def _moved_json(moved: AdoptedPartition) -> dict[str, object]:
     source = moved.source
     return {
         "topic": source.topic,

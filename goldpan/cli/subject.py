@@ -8,13 +8,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
 
-from batch.erase.holding import Holding, holdings
-from goldpan import erasures, jobs, requests
-from goldpan.cli.call import Call, with_call
+from batch.erase.holdings import Holding, collect_holdings
+from goldpan import erasure_setup, jobs, subject_ids
+from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.erase import moment_text, show_releases, show_unseen, without_key
-from goldpan.cli.figures import count_text
-from goldpan.cli.progress import progress
-from goldpan.cli.shown import marked
+from goldpan.cli.formatting import format_count
+from goldpan.cli.plain_console import styled
+from goldpan.cli.progress import show_progress
 
 
 @click.command()
@@ -28,9 +28,9 @@ from goldpan.cli.shown import marked
 )
 @click.option("--content", is_flag=True, help="Show the person's own rows too, as they are stored.")
 @without_key
-@with_call
+@with_cli_context
 def show(
-    call: Call, *, given: tuple[str, ...], listed: Any, content: bool, lost: tuple[str, ...]
+    call: CliContext, *, given: tuple[str, ...], listed: Any, content: bool, lost: tuple[str, ...]
 ) -> None:
     """Show what is held of a person: how many rows, in which table, of which day, and where.
 
@@ -44,13 +44,15 @@ def show(
       goldpan subject show u-1042 --content --json
     """
     named = None if listed is None else listed.name
-    ids = requests.subjects(given, named, None if listed is None else listed.read(), called="ID")
-    asked = erasures.Asked(ids, "keep", frozenset(lost))
-    with progress(call) as report:
-        erasure = erasures.erasure(call.settings, asked, report)
+    ids = subject_ids.read_subject_ids(
+        given, named, None if listed is None else listed.read(), called="ID"
+    )
+    asked = erasure_setup.ErasureRequest(ids, "keep", frozenset(lost))
+    with show_progress(call) as report:
+        erasure = erasure_setup.set_up_erasure(call.settings, asked, report)
         found, released = erasure.look()
-        retry = jobs.means().retry
-        held = holdings(found, erasure.searcher, retry, content=content)
+        retry = jobs.job_context().retry
+        held = collect_holdings(found, erasure.searcher, retry, content=content)
         erased = erasure.tombs.of(erasure.persons)
     until = max((one.until_us for one in erased), default=None)
     data: dict[str, Any] = {
@@ -80,7 +82,7 @@ def show(
             row = json.dumps(one["row"], ensure_ascii=False, default=str)
             console.print(f"{one['table']} {one['day']}: {row}", soft_wrap=True)
         if not data["found"]:
-            console.print(marked("yellow", "found nothing", " of this person"))
+            console.print(styled("yellow", "found nothing", " of this person"))
         elif data["found_nothing_of"]:
             missed = ", ".join(data["found_nothing_of"])
             console.print(f"found nothing of: {missed}", style="yellow", soft_wrap=True)
@@ -96,9 +98,9 @@ def _grid(held: list[Holding]) -> Grid:
         said = one.to_json()
         grid.add_row(
             f"{one.table} {said['day']}",
-            count_text(one.own),
-            count_text(one.mentions),
-            ", ".join(f"{name} {count_text(n)}" for name, n in said["columns"].items()),
+            format_count(one.own),
+            format_count(one.mentions),
+            ", ".join(f"{name} {format_count(n)}" for name, n in said["columns"].items()),
             "; ".join(f"{where}: {offsets}" for where, offsets in said["records"].items()),
         )
     return grid

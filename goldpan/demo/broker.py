@@ -17,7 +17,7 @@ OnDelivered = Callable[[int, int], None]
 """Is told partition and offset of a record that the broker has taken."""
 
 
-class Broker:
+class EmbeddedBroker:
     """A running broker, and the client that sends to it. ``address`` is its bootstrap address."""
 
     def __init__(self) -> None:

@@ -10,22 +10,22 @@ from typing import Any, Final
 import numpy as np
 from deltalake import DeltaTable
 
-from goldpan.demo.run import TABLES, Sent
-from goldpan.demo.traffic import Record
+from goldpan.demo.run import TABLES, SentRecord
+from goldpan.demo.traffic import TrafficRecord
 from lake.config import LakeSettings
-from lake.ledger import Source, read_ledger
-from lake.quarantine import Filter, rows
+from lake.ledger import SourcePartition, read_ledger
+from lake.quarantine import QuarantineFilter, read_quarantined
 from lake.tables import Lake, TableFacts
-from lake.verify import Report, verify
-from redact.pseudonyms import PLACEHOLDER
-from schemas.arrow import QUARANTINE
-from schemas.provenance import RecordKind
+from lake.verify import VerifyReport, verify_lake
+from redact.crypto.pseudonyms import PLACEHOLDER
+from schemas.arrow import QUARANTINE_TABLE
+from schemas.record_batches import RecordKind
 
 _TOKEN: Final = re.compile(r"[a-z2-7]{12}")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PlaceholderCount:
     """Placeholders of one type in what was stored: how often, and for how many values."""
 
     type: str
@@ -34,7 +34,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class BrokenRecord:
     """A broken record: what was wrong with it, and what quarantine says about it."""
 
     broken: str
@@ -43,7 +43,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class RedactionExample:
     """Some fields of one trace, as it was sent and as it is stored."""
 
     before: Mapping[str, Any]
@@ -51,7 +51,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class LabelGroup:
     """The traces with the same evidence, and what they are taken to be worth.
 
     ``signals`` are the kinds of evidence, empty for traces that were only drawn for the audit.
@@ -65,21 +65,21 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DemoOutcome:
     """Everything that the demo shows. ``seconds`` maps a percentile to seconds until queryable."""
 
     sent: Mapping[str, int]
     formats: Mapping[str, int]
     tables: Sequence[TableFacts]
-    refused: Sequence[Refused]
-    found: Sequence[Found]
-    judged: Sequence[Judged]
+    refused: Sequence[BrokenRecord]
+    found: Sequence[PlaceholderCount]
+    judged: Sequence[LabelGroup]
     seconds: Mapping[str, float]
-    report: Report
-    example: Example | None
+    report: VerifyReport
+    example: RedactionExample | None
 
 
-def look(uri: str, sent: Sequence[Sent]) -> Outcome:
+def read_outcome(uri: str, sent: Sequence[SentRecord]) -> DemoOutcome:
     """Read the lake and set it against what was sent."""
     lake = Lake(LakeSettings(uri=uri))
     tables = lake.tables()
@@ -88,9 +88,9 @@ def look(uri: str, sent: Sequence[Sent]) -> Outcome:
     stored = {
         table.name: table.handle.to_pyarrow_table().to_pylist()
         for table in tables
-        if table.name != QUARANTINE
+        if table.name != QUARANTINE_TABLE
     }
-    return Outcome(
+    return DemoOutcome(
         sent=Counter(one.source.topic for one in sent if one.source),
         formats=Counter(one.line.format for one in sent if one.line.format),
         tables=[table.facts() for table in tables],
@@ -98,24 +98,24 @@ def look(uri: str, sent: Sequence[Sent]) -> Outcome:
         found=_found(row for name in TABLES.values() for row in stored[name]),
         judged=_judged(stored["labels"]),
         seconds=_seconds(lake, sent),
-        report=verify(lake),
+        report=verify_lake(lake),
         example=_example(sent, stored["traces"]),
     )
 
 
-def _refused(lake: Lake, sent: Sequence[Sent]) -> list[Refused]:
+def _refused(lake: Lake, sent: Sequence[SentRecord]) -> list[BrokenRecord]:
     names = {(*one.source, one.offset): one.line.broken for one in sent if one.source}
     return [
-        Refused(
+        BrokenRecord(
             names.get((row["_topic"], row["_partition"], row["_offset"])) or "a good record",
             row["reason"],
             row["detail"],
         )
-        for row in rows(lake.table(QUARANTINE), Filter()).to_pylist()
+        for row in read_quarantined(lake.table(QUARANTINE_TABLE), QuarantineFilter()).to_pylist()
     ]
 
 
-def _found(stored: Iterable[Mapping[str, Any]]) -> list[Found]:
+def _found(stored: Iterable[Mapping[str, Any]]) -> list[PlaceholderCount]:
     """Count placeholders and pseudonyms, most frequent first."""
     occurrences: Counter[str] = Counter()
     values: dict[str, set[str]] = {}
@@ -127,10 +127,13 @@ def _found(stored: Iterable[Mapping[str, Any]]) -> list[Found]:
         for kind, token in hits:
             occurrences[kind] += 1
             values.setdefault(kind, set()).add(token)
-    return [Found(kind, count, len(values[kind])) for kind, count in occurrences.most_common()]
+    return [
+        PlaceholderCount(kind, count, len(values[kind]))
+        for kind, count in occurrences.most_common()
+    ]
 
 
-def _judged(events: Iterable[Mapping[str, Any]]) -> list[Judged]:
+def _judged(events: Iterable[Mapping[str, Any]]) -> list[LabelGroup]:
     """Group the labels in force by what they rest on, the most frequent first."""
     in_force = {event["trace_id"]: event for event in sorted(events, key=lambda e: e["revision"])}
     groups = Counter(
@@ -142,10 +145,10 @@ def _judged(events: Iterable[Mapping[str, Any]]) -> list[Judged]:
         )
         for event in in_force.values()
     )
-    return [Judged(*group, count) for group, count in groups.most_common()]
+    return [LabelGroup(*group, count) for group, count in groups.most_common()]
 
 
-def _seconds(lake: Lake, sent: Sequence[Sent]) -> dict[str, float]:
+def _seconds(lake: Lake, sent: Sequence[SentRecord]) -> dict[str, float]:
     """Return percentiles of the seconds from sending a record to the commit that holds it."""
     waits: list[float] = []
     for topic, name in TABLES.items():
@@ -164,7 +167,7 @@ def _seconds(lake: Lake, sent: Sequence[Sent]) -> dict[str, float]:
     return dict(zip(("p50", "p95", "max"), (round(float(p), 2) for p in percentiles), strict=True))
 
 
-def _commits(handle: DeltaTable) -> list[tuple[Source, int, int, int]]:
+def _commits(handle: DeltaTable) -> list[tuple[SourcePartition, int, int, int]]:
     """Return (source, first offset, one after the last, microseconds since 1970) of all commits."""
     history = handle.history()
     moments = {commit["version"]: int(commit["timestamp"]) * 1000 for commit in history}
@@ -175,7 +178,9 @@ def _commits(handle: DeltaTable) -> list[tuple[Source, int, int, int]]:
     ]
 
 
-def _example(sent: Sequence[Sent], stored: Sequence[Mapping[str, Any]]) -> Example | None:
+def _example(
+    sent: Sequence[SentRecord], stored: Sequence[Mapping[str, Any]]
+) -> RedactionExample | None:
     """Return the trace in which a customer's profile is looked up, if there is one."""
     by_id = {row["trace_id"]: row for row in stored}
     candidates = (
@@ -186,10 +191,10 @@ def _example(sent: Sequence[Sent], stored: Sequence[Mapping[str, Any]]) -> Examp
     before = next((record for record in candidates if record["trace_id"] in by_id), None)
     if before is None:
         return None
-    return Example(_excerpt(before), _excerpt(by_id[before["trace_id"]]))
+    return RedactionExample(_excerpt(before), _excerpt(by_id[before["trace_id"]]))
 
 
-def _looks_up_profile(record: Record) -> bool:
+def _looks_up_profile(record: TrafficRecord) -> bool:
     return any(
         call["name"] == "get_user_details" and call["result"] for call in record["tool_calls"]
     )

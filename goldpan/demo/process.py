@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from goldpan import children
+from goldpan import child_process
 from goldpan.setting_names import PREFIX
 from schemas.errors import FatalError
 
@@ -22,8 +22,8 @@ class WorkerProcess:
         self._log = log
         with log.open("wb") as out:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
-                children.command("stream", "run"),
-                env={**children.environment(inherited), **environment},
+                child_process.child_command("stream", "run"),
+                env={**child_process.child_environment(inherited), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=out,

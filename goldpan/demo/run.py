@@ -15,16 +15,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from goldpan.demo.broker import Broker
-from goldpan.demo.framing import schema_files
+from goldpan.demo.broker import EmbeddedBroker
 from goldpan.demo.process import WorkerProcess
-from goldpan.demo.script import Line
-from goldpan.demo.traffic import Record
+from goldpan.demo.script import ScriptedRecord
+from goldpan.demo.traffic import TrafficRecord
+from goldpan.demo.wire_formats import schema_files
 from lake.config import LakeSettings
-from lake.ledger import Source
+from lake.ledger import SourcePartition
 from lake.tables import Lake
 from schemas.errors import FatalError, UsageError
-from schemas.provenance import RecordKind
+from schemas.record_batches import RecordKind
 
 TOPICS: Final = {RecordKind.TRACE: "llm.traces", RecordKind.FEEDBACK: "llm.feedback"}
 TABLES: Final = {"llm.traces": "traces", "llm.feedback": "feedback"}
@@ -33,25 +33,25 @@ FLUSH_SECONDS: Final = 2
 START_SECONDS: Final = 60.0
 ARRIVE_SECONDS: Final = 90.0
 STOP_SECONDS: Final = 40.0
-LOOK_SECONDS: Final = 0.25
+POLL_SECONDS: Final = 0.25
 
-Report = Callable[[str, int, int], None]
+ReportDemoProgress = Callable[[str, int, int], None]
 """Is told what is going on, and how much of how much of it is done (0 of 0: not known)."""
 
 
 @dataclass(slots=True)
-class Sent:
+class SentRecord:
     """A record that the broker has taken, and when (microseconds since 1970, UTC)."""
 
-    line: Line
-    record: Record | None
+    line: ScriptedRecord
+    record: TrafficRecord | None
     moment: int
-    source: Source | None = None
+    source: SourcePartition | None = None
     offset: int = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class DemoFolder:
     """Where the demo lives: a folder with the lake, the schemas and the worker's log in it."""
 
     folder: Path
@@ -91,11 +91,13 @@ class Stage:
         environment.write_text("".join(lines))
 
 
-def play(stage: Stage, lines: Sequence[Line], report: Report) -> list[Sent]:
+def run_demo(
+    stage: DemoFolder, lines: Sequence[ScriptedRecord], report: ReportDemoProgress
+) -> list[SentRecord]:
     """Run the demo; return what was sent. Raises FatalError if it does not go as it should."""
     stage.prepare()
     report("starting an embedded broker and the worker", 0, 0)
-    broker = Broker()
+    broker = EmbeddedBroker()
     for topic in TOPICS.values():
         broker.make_topic(topic)
     log = stage.folder / "worker.log"
@@ -117,36 +119,38 @@ def play(stage: Stage, lines: Sequence[Line], report: Report) -> list[Sent]:
     return sent
 
 
-def _send(broker: Broker, lines: Sequence[Line], report: Report) -> list[Sent]:
-    sent: list[Sent] = []
+def _send(
+    broker: EmbeddedBroker, lines: Sequence[ScriptedRecord], report: ReportDemoProgress
+) -> list[SentRecord]:
+    sent: list[SentRecord] = []
     start = time.monotonic()
     for number, line in enumerate(lines):
         report("sending conversations and feedback", number, len(lines))
         time.sleep(max(0.0, start + line.second - time.monotonic()))
         moment = time.time_ns() // 1000
         record, value = line.sent_at(moment)
-        one = Sent(line, record, moment)
+        one = SentRecord(line, record, moment)
         sent.append(one)
         broker.send(TOPICS[line.kind], line.key, value, _note(one))
     broker.flush()
     return sent
 
 
-def _note(one: Sent) -> Callable[[int, int], None]:
+def _note(one: SentRecord) -> Callable[[int, int], None]:
     def delivered(partition: int, offset: int) -> None:
-        one.source, one.offset = Source(TOPICS[one.line.kind], partition), offset
+        one.source, one.offset = SourcePartition(TOPICS[one.line.kind], partition), offset
 
     return delivered
 
 
-def _missing(lake: Lake, sent: Sequence[Sent]) -> int:
+def _missing(lake: Lake, sent: Sequence[SentRecord]) -> int:
     """Return how many records lie at or after their table's position."""
-    positions: dict[Source, int] = {}
+    positions: dict[SourcePartition, int] = {}
     for topic, name in TABLES.items():
         table = lake.table(name)
         table.refresh()
         sources = {one.source for one in sent if one.source and one.source.topic == topic}
-        found: Mapping[Source, int | None] = table.positions(list(sources))
+        found: Mapping[SourcePartition, int | None] = table.positions(list(sources))
         positions |= {source: position or 0 for source, position in found.items()}
     return sum(one.source is None or one.offset >= positions[one.source] for one in sent)
 
@@ -156,5 +160,5 @@ def _until(seconds: float, otherwise: str) -> Iterator[None]:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         yield
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
     raise FatalError(f"{otherwise} after {seconds:g} s")

@@ -9,25 +9,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from goldpan.demo.broken import broken_traces
-from goldpan.demo.framing import as_framed_avro, as_json, as_single_object_avro
-from goldpan.demo.traffic import Conversation, Record, feedback_of, traces_of
-from schemas.provenance import RecordKind
+from goldpan.demo.broken_records import make_broken_traces
+from goldpan.demo.traffic import Conversation, TrafficRecord, make_feedback, make_traces
+from goldpan.demo.wire_formats import encode_framed_avro, encode_json, encode_single_object_avro
+from schemas.record_batches import RecordKind
 
 START: Final = 1_750_000_000_000_000  # any moment: `sent_at` moves it
 STAGGER_SECONDS: Final = 90.0
 
-Encode = Callable[[RecordKind, Mapping[str, Any]], bytes]
+EncodeRecord = Callable[[RecordKind, Mapping[str, Any]], bytes]
 
-FORMATS: Final[Mapping[str, Encode]] = {
-    "JSON": lambda _kind, record: as_json(record),
-    "framed Avro": as_framed_avro,
-    "single-object Avro": as_single_object_avro,
+WIRE_FORMATS: Final[Mapping[str, EncodeRecord]] = {
+    "JSON": lambda _kind, record: encode_json(record),
+    "framed Avro": encode_framed_avro,
+    "single-object Avro": encode_single_object_avro,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ScriptedRecord:
     """One record of the script.
 
     ``second`` counts from the beginning of the demo. A good record has its ``record`` and the name
@@ -37,12 +37,12 @@ class Line:
     second: float
     kind: RecordKind
     key: str
-    record: Record | None = None
+    record: TrafficRecord | None = None
     format: str = ""
     broken: str = ""
     value: bytes | None = None
 
-    def sent_at(self, moment: int) -> tuple[Record | None, bytes | None]:
+    def sent_at(self, moment: int) -> tuple[TrafficRecord | None, bytes | None]:
         """Return the record, as of ``moment`` (microseconds), and the bytes to send."""
         if self.record is None:
             return None, self.value
@@ -51,10 +51,12 @@ class Line:
         else:
             times = {"occurred_at": moment}
         record = {**self.record, **times}
-        return record, FORMATS[self.format](self.kind, record)
+        return record, WIRE_FORMATS[self.format](self.kind, record)
 
 
-def script(conversations: Sequence[Conversation], *, seconds: float, seed: int) -> list[Line]:
+def write_script(
+    conversations: Sequence[Conversation], *, seconds: float, seed: int
+) -> list[ScriptedRecord]:
     """Return all records in the order in which they are sent, within ``seconds``.
 
     Of three good records, one is sent in each wire format; the broken ones are spread in between.
@@ -63,9 +65,11 @@ def script(conversations: Sequence[Conversation], *, seconds: float, seed: int) 
     timed = sorted(_events(conversations, seed, rng), key=lambda event: event[0])
     first, last = timed[0][0], timed[-1][0]
     speed = seconds / max(1, last - first)
-    names = list(FORMATS)
+    names = list(WIRE_FORMATS)
     lines = [
-        Line((at - first) * speed, kind, record["trace_id"], record, names[number % len(names)])
+        ScriptedRecord(
+            (at - first) * speed, kind, record["trace_id"], record, names[number % len(names)]
+        )
         for number, (at, kind, record) in enumerate(timed)
     ]
     lines += _broken(lines, seconds, rng)
@@ -74,21 +78,25 @@ def script(conversations: Sequence[Conversation], *, seconds: float, seed: int) 
 
 def _events(
     conversations: Iterable[Conversation], seed: int, rng: random.Random
-) -> Iterable[tuple[int, RecordKind, Record]]:
+) -> Iterable[tuple[int, RecordKind, TrafficRecord]]:
     """Yield each event with the time when it is over and would be reported."""
     for conversation in conversations:
         start = START + int(rng.uniform(0, STAGGER_SECONDS) * 1e6)
-        traces = traces_of(conversation, started_at=start, seed=seed)
+        traces = make_traces(conversation, started_at=start, seed=seed)
         for trace in traces:
             ended = trace["started_at"] + int(trace["latency_ms"] * 1000)
             yield ended, RecordKind.TRACE, trace
-        for feedback in feedback_of(conversation, traces, seed=seed):
+        for feedback in make_feedback(conversation, traces, seed=seed):
             yield feedback["occurred_at"], RecordKind.FEEDBACK, feedback
 
 
-def _broken(lines: Sequence[Line], seconds: float, rng: random.Random) -> list[Line]:
+def _broken(
+    lines: Sequence[ScriptedRecord], seconds: float, rng: random.Random
+) -> list[ScriptedRecord]:
     good = next(line.record for line in lines if line.kind is RecordKind.TRACE and line.record)
     return [
-        Line(rng.uniform(0, seconds), RecordKind.TRACE, f"broken-{n}", broken=what, value=value)
-        for n, (what, value) in enumerate(broken_traces(good))
+        ScriptedRecord(
+            rng.uniform(0, seconds), RecordKind.TRACE, f"broken-{n}", broken=what, value=value
+        )
+        for n, (what, value) in enumerate(make_broken_traces(good))
     ]

@@ -16,7 +16,7 @@ from importlib import resources
 from itertools import accumulate, takewhile
 from typing import Any, Final
 
-Record = dict[str, Any]
+TrafficRecord = dict[str, Any]
 
 CHARACTERS_PER_TOKEN: Final = 4  # a rule of thumb for English; only to fill the token counts
 PRICES: Final = (2.5e-6, 1e-5)  # dollars for a token in and out, list price of gpt-4o in 2024
@@ -37,14 +37,14 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class TrafficPace:
     """How much time passes between calls, and until somebody reacts. Seconds."""
 
     between_calls: float = 12.0
     until_feedback: float = 20.0
 
 
-def shipped_conversations() -> list[Conversation]:
+def load_shipped_conversations() -> list[Conversation]:
     """Return the conversations that come with the package."""
     file = resources.files("goldpan.demo") / "data" / "conversations.jsonl"
     return list(read_conversations(file.read_text(encoding="utf-8").splitlines()))
@@ -64,13 +64,13 @@ def read_conversations(lines: Iterable[str]) -> Iterator[Conversation]:
         )
 
 
-def traces_of(
+def make_traces(
     conversation: Conversation,
     *,
     started_at: int,
     seed: int = 0,
-    pace: Pace = Pace(),
-) -> list[Record]:
+    pace: TrafficPace = TrafficPace(),
+) -> list[TrafficRecord]:
     """Return one trace for each call of the model, in order.
 
     ``started_at`` is the time of the first call. Another ``seed`` gives other ids, latencies and
@@ -96,13 +96,13 @@ def traces_of(
     ]
 
 
-def feedback_of(
+def make_feedback(
     conversation: Conversation,
     traces: Sequence[Mapping[str, Any]],
     *,
     seed: int = 0,
-    pace: Pace = Pace(),
-) -> list[Record]:
+    pace: TrafficPace = TrafficPace(),
+) -> list[TrafficRecord]:
     """Return what users, agents and systems did about a conversation's answers.
 
     The process, by what became of the task (reward 1 or 0), with its probabilities:
@@ -120,7 +120,7 @@ def feedback_of(
     if not spoken:
         return []
     last, middle = spoken[-1], spoken[len(spoken) // 2]
-    events: list[tuple[Mapping[str, Any], str, str, Record]] = []
+    events: list[tuple[Mapping[str, Any], str, str, TrafficRecord]] = []
     if rng.random() < 0.60:
         right = rng.random() < 0.85
         events.append((last, "thumbs", "end_user", {"value": 1.0 if done == right else -1.0}))
@@ -144,7 +144,7 @@ def feedback_of(
     ]
 
 
-def _content(conversation: Conversation, index: int, rng: random.Random) -> Record:
+def _content(conversation: Conversation, index: int, rng: random.Random) -> TrafficRecord:
     """Return what a trace says about the call that gave the message at ``index``."""
     message = conversation.messages[index]
     history = [_message(m) for m in conversation.messages[:index]]
@@ -172,7 +172,7 @@ def _content(conversation: Conversation, index: int, rng: random.Random) -> Reco
     }
 
 
-def _message(message: Mapping[str, Any]) -> Record:
+def _message(message: Mapping[str, Any]) -> TrafficRecord:
     """Bring a chat message into the contract's form: the function's fields stand in the call."""
     return {
         "role": message["role"],
@@ -188,7 +188,7 @@ def _message(message: Mapping[str, Any]) -> Record:
 
 def _tool_calls(
     message: Mapping[str, Any], later: Sequence[Mapping[str, Any]], rng: random.Random
-) -> list[Record]:
+) -> list[TrafficRecord]:
     # Ids of calls repeat within a conversation: only what comes before the next answer counts.
     answers = takewhile(lambda m: m["role"] != "assistant", later)
     results = {m["tool_call_id"]: m["content"] for m in answers if m["role"] == "tool"}
@@ -207,7 +207,7 @@ def _tool_calls(
     return calls
 
 
-def _feedback(trace: Mapping[str, Any], number: int) -> Record:
+def _feedback(trace: Mapping[str, Any], number: int) -> TrafficRecord:
     return {
         "feedback_id": _digest(trace["trace_id"], "feedback", number),
         "trace_id": trace["trace_id"],

@@ -23,14 +23,14 @@ _BORDERS = (
 )
 
 
-class Chunk(NamedTuple):
+class TextChunk(NamedTuple):
     """The characters ``start`` up to ``end`` of a text."""
 
     start: int
     end: int
 
 
-def chunks(text: str, limit: int) -> Iterator[Chunk]:
+def cut_chunks(text: str, limit: int) -> Iterator[TextChunk]:
     """Yield the pieces of ``text`` in order, none longer than ``limit`` characters.
 
     They cover all of the text that may hold a name. A piece ends at the last best border of its
@@ -46,11 +46,11 @@ def chunks(text: str, limit: int) -> Iterator[Chunk]:
     yield from _pieces(text, start, len(text), limit)
 
 
-def _pieces(text: str, start: int, end: int, limit: int) -> Iterator[Chunk]:
+def _pieces(text: str, start: int, end: int, limit: int) -> Iterator[TextChunk]:
     while start < end:
         cut = end if end - start <= limit else _border(text, start + limit // 2, start + limit)
         if _LETTER_OR_DIGIT.search(text, start, cut):
-            yield Chunk(start, cut)
+            yield TextChunk(start, cut)
         start = cut
 
 

@@ -2,7 +2,7 @@
 
 from types import MappingProxyType
 
-TYPES = MappingProxyType(
+LABEL_TYPES = MappingProxyType(
     {
         "PERSON": "PERSON",
         "PER": "PERSON",

@@ -15,8 +15,8 @@ from spacy.util import is_package
 from thinc.api import NumpyOps
 from threadpoolctl import threadpool_limits
 
-from redact.ner.pipeline import PipelineReader
-from redact.ner.reader import Reader
+from redact.ner.pipeline import SpacyReader
+from redact.ner.reader import NameReader
 from redact.ner.tagger import NUMBERS, SETTINGS, VOCABULARY, Tagger, TaggerReader
 from schemas.errors import UsageError
 
@@ -30,7 +30,7 @@ FILES = (SETTINGS, NUMBERS, VOCABULARY)
 _COMPONENT = "ner"
 
 
-def load_reader(name: str) -> tuple[Reader, str]:
+def load_reader(name: str) -> tuple[NameReader, str]:
     """Return what reads texts with a model, and an identity that changes when the model does.
 
     ``name`` is ``shipped``, the folder of a model, or the name of an installed spaCy package.
@@ -45,10 +45,10 @@ def load_reader(name: str) -> tuple[Reader, str]:
     if (folder / SETTINGS).is_file():
         return _tagger(name, folder)
     nlp, identity = _spacy(name, folder)
-    return PipelineReader(nlp), identity
+    return SpacyReader(nlp), identity
 
 
-def _tagger(name: str, folder: Path) -> tuple[Reader, str]:
+def _tagger(name: str, folder: Path) -> tuple[NameReader, str]:
     try:
         tagger = Tagger.of(folder)
     except (OSError, ValueError, KeyError, BadZipFile) as error:

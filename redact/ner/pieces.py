@@ -13,7 +13,7 @@ _LONGEST = 100
 """Letters of a word that is split at all; a longer one is unknown."""
 
 
-class Pieces:
+class WordPieces:
     """The pieces of words, as rows of ``vocabulary``, which must hold ``[UNK]``."""
 
     def __init__(self, vocabulary: Sequence[str]) -> None:

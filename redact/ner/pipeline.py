@@ -4,21 +4,21 @@ from collections.abc import Sequence
 
 from spacy.language import Language
 
-from redact.ner.reader import Named
+from redact.ner.reader import NamedSpan
 
 _TEXTS = 64
 
 
-class PipelineReader:
+class SpacyReader:
     """Lets spaCy run the pipeline. What it remembers of words is freed after each call."""
 
     def __init__(self, nlp: Language) -> None:
         self._nlp = nlp
 
-    def names(self, texts: Sequence[str]) -> list[list[Named]]:
+    def names(self, texts: Sequence[str]) -> list[list[NamedSpan]]:
         """Return the names in each text; see :class:`Reader`."""
         with self._nlp.memory_zone():
             return [
-                [Named(span.label_, span.start_char, span.end_char) for span in doc.ents]
+                [NamedSpan(span.label_, span.start_char, span.end_char) for span in doc.ents]
                 for doc in self._nlp.pipe(texts, batch_size=_TEXTS)
             ]

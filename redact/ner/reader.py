@@ -7,7 +7,7 @@ _CHARACTERS = 5_000
 """About as many together make matrices that stay close to the processor."""
 
 
-class Named(NamedTuple):
+class NamedSpan(NamedTuple):
     """The characters ``start`` up to ``end`` of a text are a name of the sort ``label``."""
 
     label: str
@@ -15,14 +15,14 @@ class Named(NamedTuple):
     end: int
 
 
-class Reader(Protocol):
+class NameReader(Protocol):
     """Anything that finds names in texts."""
 
-    def names(self, texts: Sequence[str]) -> list[list[Named]]:
+    def names(self, texts: Sequence[str]) -> list[list[NamedSpan]]:
         """Return the names in each text, in the order of their places."""
 
 
-def together(texts: Sequence[str]) -> Iterator[list[str]]:
+def group_texts(texts: Sequence[str]) -> Iterator[list[str]]:
     """Yield the texts in groups of so many characters, or of one text that is longer."""
     group: list[str] = []
     many = 0

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from redact.findings import Finding, TextTimeoutError
-from redact.ner.chunks import chunks
-from redact.ner.labels import TYPES
+from redact.lexical.findings import PiiFinding, TextTimeoutError
+from redact.ner.chunks import cut_chunks
+from redact.ner.labels import LABEL_TYPES
 from redact.ner.model_files import SHIPPED, load_reader
-from redact.ner.reader import Named
+from redact.ner.reader import NamedSpan
 from schemas.errors import GoldpanError
 
 PERSON = "PERSON"
@@ -39,7 +39,7 @@ _BETWEEN = re.compile(r"(?:(?<=\b\w)\.|(?<=\b\w\.))?[ \u00a0-]?")
 _POSSESSIVE = re.compile(r"(?<=\w)['\u2019]s\Z")
 
 
-class NamesError(GoldpanError):
+class NerError(GoldpanError):
     """The model failed on text ``index`` of a call. Nothing of the text is told."""
 
     def __init__(self, index: int, cause: str) -> None:
@@ -55,8 +55,8 @@ class _Piece(NamedTuple):
     text: str
 
 
-class SpacyNames:
-    """A stage of names (:class:`redact.findings.NamesStage`) that runs a model.
+class NerStage:
+    """A stage of names (:class:`redact.lexical.findings.NamesStage`) that runs a model.
 
     ``model`` is ``shipped``, the folder of a model, or the name of an installed one, as
     ``en_core_web_lg``. ``labels`` says which type of finding each label of the model is; one that
@@ -74,7 +74,7 @@ class SpacyNames:
         self,
         model: str = SHIPPED,
         *,
-        labels: Mapping[str, str] = TYPES,
+        labels: Mapping[str, str] = LABEL_TYPES,
         chunk_characters: int = CHUNK_CHARACTERS,
         seconds: float | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -85,7 +85,7 @@ class SpacyNames:
         self._seconds = seconds
         self._clock = clock
 
-    def find(self, texts: Sequence[str]) -> list[list[Finding]]:
+    def find(self, texts: Sequence[str]) -> list[list[PiiFinding]]:
         """Return the names in each text, in the order of ``texts`` and of their place there.
 
         Offsets count Unicode characters of the text, as Python does. Findings do not overlap.
@@ -94,12 +94,13 @@ class SpacyNames:
             NamesError: the model failed on one of the texts.
             TextTimeoutError: one of them took longer than its time.
         """
-        found: list[list[Finding]] = [[] for _ in texts]
+        found: list[list[PiiFinding]] = [[] for _ in texts]
         short: list[_Piece] = []
         for owner, text in enumerate(texts):
             whole = _LONE_SURROGATE.sub("\ufffd", text)
             pieces = (
-                _Piece(owner, c.start, whole[c.start : c.end]) for c in chunks(whole, self._chunk)
+                _Piece(owner, c.start, whole[c.start : c.end])
+                for c in cut_chunks(whole, self._chunk)
             )
             first = list(islice(pieces, 2))
             if len(first) < 2:
@@ -111,10 +112,10 @@ class SpacyNames:
                 found[piece.owner] = findings
         return found
 
-    def _long(self, pieces: Sequence[_Piece]) -> list[Finding]:
+    def _long(self, pieces: Sequence[_Piece]) -> list[PiiFinding]:
         """The names in a text of several pieces, unless its time is over first."""
         end = None if self._seconds is None else self._clock() + self._seconds
-        found: list[Finding] = []
+        found: list[PiiFinding] = []
         for block in _blocks(pieces, _LONG_BLOCK):
             if end is not None and self._clock() > end:
                 raise TextTimeoutError
@@ -122,15 +123,15 @@ class SpacyNames:
                 found += findings
         return found
 
-    def _block(self, block: Sequence[_Piece]) -> list[list[Finding]]:
+    def _block(self, block: Sequence[_Piece]) -> list[list[PiiFinding]]:
         try:
             return self._run(block)
         except Exception as error:  # noqa: BLE001  # what a model may raise is not known
             failure = type(error).__name__
         # Outside of the handler, so that the error, which may quote a text, is not chained.
-        raise NamesError(self._culprit(block), failure)
+        raise NerError(self._culprit(block), failure)
 
-    def _run(self, block: Sequence[_Piece]) -> list[list[Finding]]:
+    def _run(self, block: Sequence[_Piece]) -> list[list[PiiFinding]]:
         named = self._reader.names([piece.text for piece in block])
         return [self._findings(piece, names) for piece, names in zip(block, named, strict=True)]
 
@@ -143,13 +144,13 @@ class SpacyNames:
                 return piece.owner
         return block[0].owner
 
-    def _findings(self, piece: _Piece, names: Sequence[Named]) -> list[Finding]:
+    def _findings(self, piece: _Piece, names: Sequence[NamedSpan]) -> list[PiiFinding]:
         found = []
         for one in _whole(piece.text, names):
             type_, edges = self._labels.get(one.label), _edges(piece.text, one)
             if type_ and edges:
                 start, end = edges
-                found.append(Finding(type_, piece.start + start, piece.start + end, SCORE))
+                found.append(PiiFinding(type_, piece.start + start, piece.start + end, SCORE))
         return found
 
 
@@ -159,9 +160,9 @@ def _blocks(pieces: Iterable[_Piece], size: int) -> Iterator[list[_Piece]]:
         yield block
 
 
-def _whole(text: str, names: Sequence[Named]) -> list[Named]:
+def _whole(text: str, names: Sequence[NamedSpan]) -> list[NamedSpan]:
     """Return the names with those of one person in one: `Ada` and `Lovelace`, `J.` and `Doe`."""
-    whole: list[Named] = []
+    whole: list[NamedSpan] = []
     for name in names:
         before = whole[-1] if whole else None
         if (
@@ -169,13 +170,13 @@ def _whole(text: str, names: Sequence[Named]) -> list[Named]:
             and before.label == name.label == PERSON
             and _BETWEEN.fullmatch(text, before.end, name.start)
         ):
-            whole[-1] = Named(name.label, before.start, name.end)
+            whole[-1] = NamedSpan(name.label, before.start, name.end)
         else:
             whole.append(name)
     return whole
 
 
-def _edges(text: str, name: Named) -> tuple[int, int] | None:
+def _edges(text: str, name: NamedSpan) -> tuple[int, int] | None:
     """Return start and end without what only stands beside the name; None if no letter is in it."""
     stretch = _STRETCH.search(text, name.start, name.end)
     if stretch is None:

@@ -13,10 +13,10 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from redact.ner.pieces import Pieces
-from redact.ner.reader import Named, together
-from redact.ner.windows import Windows
-from redact.ner.words import Floats, Laid, Word, Words, places
+from redact.ner.pieces import WordPieces
+from redact.ner.reader import NamedSpan, group_texts
+from redact.ner.windows import WindowCache
+from redact.ner.words import Floats, LaidOutTexts, TextWord, WordRows, word_spans
 
 NUMBERS, VOCABULARY, SETTINGS = "numbers.npz", "vocabulary.txt", "tagger.json"
 """The files of a model."""
@@ -70,7 +70,7 @@ class Tagger:
         self.outside: float = told.get("outside", 0.5)
         self.margin = max(self._steps)
         self.reach = sum(self._steps) + 1
-        self._pieces = Pieces(vocabulary)
+        self._pieces = WordPieces(vocabulary)
         self._table, self._scale = arrays["table"], arrays["table.scale"].astype(np.float32)
         self._word = _maxout(arrays, "word")
         self._shapes = arrays["shapes"].astype(np.float32) + self._word.bias
@@ -96,7 +96,7 @@ class Tagger:
             words = (folder / VOCABULARY).read_text(encoding="utf-8").splitlines()
             return cls(words, dict(arrays), settings)
 
-    def vectors(self, words: Sequence[Word]) -> Floats:
+    def vectors(self, words: Sequence[TextWord]) -> Floats:
         """Return a row for each word, which depends on the word and the gap before it alone."""
         pieces = [self._pieces.of(word.text.lower()) for word in words]
         counts = np.array([len(some) for some in pieces])
@@ -109,7 +109,7 @@ class Tagger:
         room = _room(len(words))
         return self._word.of(_padded(wide, room), _padded(added, room))[: len(words)]
 
-    def chances(self, laid: Laid) -> Floats:
+    def chances(self, laid: LaidOutTexts) -> Floats:
         """Return for each word of some texts how likely each tag is."""
         width, many = self.width, len(laid.vectors)
         state = _padded(laid.vectors, _room(many))
@@ -132,15 +132,15 @@ class TaggerReader:
 
     def __init__(self, tagger: Tagger) -> None:
         self._tagger = tagger
-        self._words = Words(tagger.vectors, tagger.width)
-        self._windows = Windows(tagger.reach, tagger.tags)
+        self._words = WordRows(tagger.vectors, tagger.width)
+        self._windows = WindowCache(tagger.reach, tagger.tags)
         self._cleared = self._words.cleared
 
-    def names(self, texts: Sequence[str]) -> list[list[Named]]:
+    def names(self, texts: Sequence[str]) -> list[list[NamedSpan]]:
         """Return the names in each text, in order; see :class:`redact.ner.reader.Reader`."""
-        return [found for some in together(texts) for found in self._some(some)]
+        return [found for some in group_texts(texts) for found in self._some(some)]
 
-    def _some(self, texts: Sequence[str]) -> Iterator[list[Named]]:
+    def _some(self, texts: Sequence[str]) -> Iterator[list[NamedSpan]]:
         numbers = self._words.numbers(texts)
         if self._words.cleared != self._cleared:
             self._windows.clear()
@@ -154,12 +154,12 @@ class TaggerReader:
         chances = self._tagger.chances(laid)
         return [chances[first : first + many] for first, many in laid.texts]
 
-    def _names(self, text: str, chances: Floats, named: npt.NDArray[np.bool_]) -> list[Named]:
+    def _names(self, text: str, chances: Floats, named: npt.NDArray[np.bool_]) -> list[NamedSpan]:
         begin, inside = chances[:, 1::2], chances[:, 2::2]
         begins = (begin.sum(axis=1) >= inside.sum(axis=1)).tolist()
         types = begin + inside
-        where = places(text)
-        found: list[Named] = []
+        where = word_spans(text)
+        found: list[NamedSpan] = []
         rows = np.flatnonzero(named).tolist()
         start = 0
         for at, row in enumerate(rows):
@@ -167,7 +167,7 @@ class TaggerReader:
             if last or rows[at + 1] != row + 1 or begins[rows[at + 1]]:
                 some = rows[start : at + 1]
                 label = self._tagger.labels[int(types[some].sum(axis=0).argmax())]
-                name = Named(label, where[some[0]][0], where[some[-1]][1])
+                name = NamedSpan(label, where[some[0]][0], where[some[-1]][1])
                 if not _is_code(text, name):
                     found.append(name)
                 start = at + 1
@@ -179,7 +179,7 @@ def _maxout(arrays: dict[str, Floats], name: str) -> _Maxout:
     return _Maxout(*(np.ascontiguousarray(part) for part in parts))
 
 
-def _is_code(text: str, name: Named) -> bool:
+def _is_code(text: str, name: NamedSpan) -> bool:
     short = name.end - name.start <= _CODE
     return short and name.label == "PERSON" and text[name.start : name.end].isupper()
 

@@ -12,11 +12,11 @@ import numpy as np
 from redact.ner.words import Floats
 
 _MOST_WINDOWS = 32_768
-Read = Callable[[Sequence[Sequence[int]]], Sequence[Floats]]
+ReadRows = Callable[[Sequence[Sequence[int]]], Sequence[Floats]]
 """Reads stretches of words, each by itself, and returns a row for each of their words."""
 
 
-class Windows:
+class WindowCache:
     """Rows of ``width`` numbers for words that ``reach`` words on either side decide.
 
     Words are numbers above 0, which mean the same until :meth:`clear` is called.
@@ -31,7 +31,7 @@ class Windows:
         """Forget all."""
         self._known.clear()
 
-    def rows(self, texts: Sequence[Sequence[int]], read: Read) -> list[Floats]:
+    def rows(self, texts: Sequence[Sequence[int]], read: ReadRows) -> list[Floats]:
         """Return the rows of the words of each text; ``read`` is asked for what is new."""
         keys = [self._keys(text) for text in texts]
         known = self._known

@@ -34,7 +34,7 @@ _NO_CASE = 14
 _BEYOND_ASCII = {_SMALL: 15, _TITLE: 16, _MIXED: 17}
 
 
-class Word(NamedTuple):
+class TextWord(NamedTuple):
     """A word of a stretch: where it begins and ends there, its shape, and the gap before it."""
 
     start: int
@@ -44,7 +44,7 @@ class Word(NamedTuple):
     gap: int
 
 
-class Laid(NamedTuple):
+class LaidOutTexts(NamedTuple):
     """The words of some texts, one below the other, with empty rows before, between and behind.
 
     ``vectors`` has a row for each; ``rows`` are the places of the words among them; ``texts`` are
@@ -56,7 +56,7 @@ class Laid(NamedTuple):
     texts: list[tuple[int, int]]
 
 
-def stretches(text: str) -> list[tuple[int, str]]:
+def split_stretches(text: str) -> list[tuple[int, str]]:
     """Return the stretches of a text without white space, each with the gap before it."""
     found = _STRETCH.findall(text)
     gaps = [_gap(space) for space, _ in found]
@@ -65,17 +65,21 @@ def stretches(text: str) -> list[tuple[int, str]]:
     return list(zip(gaps, (stretch for _, stretch in found), strict=True))
 
 
-def split(gap: int, stretch: str) -> list[Word]:
+def split_words(gap: int, stretch: str) -> list[TextWord]:
     """Return the words of a stretch that stands behind a gap."""
     return [
-        Word(
-            match.start(), match.end(), match[0], shape(match[0]), NO_GAP if match.start() else gap
+        TextWord(
+            match.start(),
+            match.end(),
+            match[0],
+            word_shape(match[0]),
+            NO_GAP if match.start() else gap,
         )
         for match in _WORD.finditer(stretch)
     ]
 
 
-def shape(word: str) -> int:
+def word_shape(word: str) -> int:
     """Return which of the ``SHAPES`` a word has."""
     if word.isdecimal():
         return min(len(word), _DIGITS - 1)
@@ -104,13 +108,13 @@ def _gap(space: str) -> int:
     return (WIDE, LINE, BLANK_LINE)[min(breaks, 2)]
 
 
-class Words:
+class WordRows:
     """Lays texts out as rows of vectors; ``vectors`` gives those of some words.
 
     ``cleared`` counts how often the words were forgotten.
     """
 
-    def __init__(self, vectors: Callable[[Sequence[Word]], Floats], width: int) -> None:
+    def __init__(self, vectors: Callable[[Sequence[TextWord]], Floats], width: int) -> None:
         self._vectors = vectors
         self._width = width
         self.cleared = -1
@@ -121,12 +125,12 @@ class Words:
 
         A number means the same word behind the same gap as long as ``cleared`` stays as it is.
         """
-        cut = [stretches(text) for text in texts]
+        cut = [split_stretches(text) for text in texts]
         self._learn({stretch for text in cut for stretch in text})
         known = self._known
         return [[number for stretch in text for number in known[stretch]] for text in cut]
 
-    def rows(self, texts: Sequence[Sequence[int]], margin: int) -> Laid:
+    def rows(self, texts: Sequence[Sequence[int]], margin: int) -> LaidOutTexts:
         """Return words by their numbers with ``margin`` empty rows between the texts."""
         empty = [0] * margin
         rows = [*empty]
@@ -136,7 +140,7 @@ class Words:
             rows += text
             rows += empty
         taken = np.array(rows, np.intp)
-        return Laid(self._table[taken], np.flatnonzero(taken), places)
+        return LaidOutTexts(self._table[taken], np.flatnonzero(taken), places)
 
     def _clear(self, room: int) -> None:
         """Forget all, and make room for so many words; the first row stays empty."""
@@ -149,9 +153,9 @@ class Words:
         new = wanted - self._known.keys()
         if not new:
             return
-        words = {stretch: split(*stretch) for stretch in sorted(new)}
+        words = {stretch: split_words(*stretch) for stretch in sorted(new)}
         if self._used + sum(map(len, words.values())) > len(self._table):
-            words = {stretch: split(*stretch) for stretch in sorted(wanted)}
+            words = {stretch: split_words(*stretch) for stretch in sorted(wanted)}
             self._clear(sum(map(len, words.values())))
         for stretch, some in words.items():
             self._known[stretch] = list(range(self._used, self._used + len(some)))
@@ -160,6 +164,6 @@ class Words:
         self._table[self._used - len(together) : self._used] = self._vectors(together)
 
 
-def places(text: str) -> list[tuple[int, int]]:
+def word_spans(text: str) -> list[tuple[int, int]]:
     """Return where each word of a text begins and ends."""
     return [match.span() for match in _WORD_OF_TEXT.finditer(text)]

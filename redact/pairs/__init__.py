@@ -1,7 +1,15 @@
 """Keys with their values in any text that is not one JSON document: one tolerant reader."""
 
-from redact.pairs.apart import apart, may_stand_apart
-from redact.pairs.pair import MAX_DEPTH, MAX_PAIRS, Form, Pair
-from redact.pairs.reader import pairs
+from redact.pairs.pair import MAX_DEPTH, MAX_PAIRS, KeyValuePair, ValueForm
+from redact.pairs.reader import read_pairs
+from redact.pairs.split_tables import may_hold_split_table, read_split_tables
 
-__all__ = ["MAX_DEPTH", "MAX_PAIRS", "Form", "Pair", "apart", "may_stand_apart", "pairs"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_PAIRS",
+    "KeyValuePair",
+    "ValueForm",
+    "may_hold_split_table",
+    "read_pairs",
+    "read_split_tables",
+]

@@ -6,13 +6,13 @@ A value reaches to the next key or to what ends a value of its kind.
 import re
 from collections.abc import Iterator, Sequence
 
-from redact.pairs.below import BLOCK, block_below, lines_below
-from redact.pairs.escapes import read
-from redact.pairs.extents import extent, trimmed
-from redact.pairs.literals import item_of
-from redact.pairs.marks import SIGN, Mark, Marks
-from redact.pairs.pair import MAX_VALUE, Form, Item
-from redact.pairs.values import Literal, call_at, list_at, string_at
+from redact.pairs.escapes import read_value
+from redact.pairs.extents import trim_extent, value_extent
+from redact.pairs.key_signs import SIGN_PATTERN, KeySign, KeySignReader
+from redact.pairs.literals import ValueLiteral, read_call, read_list, read_string
+from redact.pairs.pair import MAX_VALUE, UnownedPair, ValueForm
+from redact.pairs.quoted_keys import pair_of_literal
+from redact.pairs.values_below import BLOCK, read_block_below, read_lines_below
 
 _SPACE = re.compile(r"[ \t\u3000]*+[*_`~]{0,3}+[ \t\u3000]*+")
 _AFTER_STRING = re.compile(r"[\s,;|)}\]&<>.]|\Z|\\[nrt\"']|['\"]")
@@ -30,16 +30,16 @@ _NOT_FLAT = re.compile(r"[\n{(\[\"'=:]")
 _YAML_TAG = re.compile(r"(?:!{1,2}[\w:/.-]{0,40}+|&[\w-]{1,40}+)[ \t]+")
 
 
-def assignments(text: str, taken: Sequence[tuple[int, int]]) -> Iterator[Item]:
+def read_assignments(text: str, taken: Sequence[tuple[int, int]]) -> Iterator[UnownedPair]:
     """Yield the values of keys without quotation marks, and headings, in order.
 
     ``taken`` are places, in order, where other readers found values: no key is read there.
     """
-    marks = Marks(text)
-    before: Mark | None = None
+    marks = KeySignReader(text)
+    before: KeySign | None = None
     skip = floor = number = 0
     count = len(taken)
-    for found in SIGN.finditer(text):
+    for found in SIGN_PATTERN.finditer(text):
         place = found.start()
         if place < skip:
             continue
@@ -63,16 +63,16 @@ def assignments(text: str, taken: Sequence[tuple[int, int]]) -> Iterator[Item]:
         yield from _bare(text, before, None)
 
 
-def _is_print(text: str, mark: Mark) -> bool:
+def _is_print(text: str, mark: KeySign) -> bool:
     """Say whether an arrow is one of PHP's ``print_r``, ``[key] => value``."""
     return text[mark.at - 1 : mark.at] == "[" or text[mark.after + 1 : mark.after + 2].isdigit()
 
 
-def _literals(text: str, mark: Mark) -> tuple[list[Item], int]:
+def _literals(text: str, mark: KeySign) -> tuple[list[UnownedPair], int]:
     """Return the word after a mark, the strings or the constructor, and where the text goes on."""
     word = _WORD[mark.sign].match(text, mark.after) if mark.sign in _WORD else None
     if word is not None and text[mark.at - 1 : mark.at] not in _OF_FORMS:
-        item = Item(mark.key, mark.at, word.start(1), word.end(), word[1], "bare")
+        item = UnownedPair(mark.key, mark.at, word.start(1), word.end(), word[1], "bare")
         return [item], word.end()
     gap = _SPACE.match(text, mark.after)
     place = gap.end() if gap else mark.after
@@ -82,29 +82,29 @@ def _literals(text: str, mark: Mark) -> tuple[list[Item], int]:
         place = tag.end() if tag else place
         head = text[place : place + 3]
     if '"' in head or "'" in head or "\\" in head:
-        literal = string_at(text, place)
+        literal = read_string(text, place)
         if literal is not None and _is_whole(text, literal):
-            return [item_of(mark.key, mark.at, literal)], literal.after
+            return [pair_of_literal(mark.key, mark.at, literal)], literal.after
     quote = "'" if mark.sign == "=" else '"'
     if head[:1] == "[":
-        found = list_at(text, place, quote) or _bare_list(text, place)
-        items = [item_of(mark.key, mark.at, one, more=n > 0) for n, one in enumerate(found)]
+        found = read_list(text, place, quote) or _bare_list(text, place)
+        items = [pair_of_literal(mark.key, mark.at, one, more=n > 0) for n, one in enumerate(found)]
         return items, found[-1].after if found else 0
     if head[:1].isalpha() or head[:1] == "<":
-        call = call_at(text, place, quote)
+        call = read_call(text, place, quote)
         if call is not None:
-            return [item_of(mark.key, mark.at, call)], call.after
+            return [pair_of_literal(mark.key, mark.at, call)], call.after
     return [], 0
 
 
-def _is_whole(text: str, literal: Literal) -> bool:
+def _is_whole(text: str, literal: ValueLiteral) -> bool:
     """Say whether a string is a whole value, or at least the beginning of one that is cut off."""
     if literal.closed:
         return _AFTER_STRING.match(text, literal.after) is not None
     return literal.mark == '"'
 
 
-def _bare(text: str, mark: Mark, after: Mark | None) -> list[Item]:
+def _bare(text: str, mark: KeySign, after: KeySign | None) -> list[UnownedPair]:
     """Return the value without quotation marks between a mark and the next one."""
     gap = _SPACE.match(text, mark.after)
     start = gap.end() if gap else mark.after
@@ -127,39 +127,41 @@ def _bare(text: str, mark: Mark, after: Mark | None) -> list[Item]:
         if mark.sign == "=" and start > mark.after and text[mark.place - 1] not in " \t":
             return [_heading(mark)]  # `address= took=12ms`
         word = _GLUED.match(text, start)
-        start, end = trimmed(text, start, word.end() if word else limit)
-        form: Form = "bare"
+        start, end = trim_extent(text, start, word.end() if word else limit)
+        form: ValueForm = "bare"
     else:
         ends = last or (after is not None and after.sign != mark.sign)
-        start, end, form = extent(text, mark, start, limit, last=ends)
+        start, end, form = value_extent(text, mark, start, limit, last=ends)
     raw = text[start:end]
     if raw[-1:] == ")" and (wrapped := _WRAPPED.fullmatch(raw)) is not None:
         start, end, raw = start + wrapped.start(1), end - 1, wrapped[1]
     if raw[-1:] in ("(", "[", "{") or not any(map(str.isalnum, raw)):
         return [_heading(mark)]
-    key = read(mark.key, "percent") if form == "percent" else mark.key
-    return [Item(key, mark.at, start, end, read(raw, form), form)]
+    key = read_value(mark.key, "percent") if form == "percent" else mark.key
+    return [UnownedPair(key, mark.at, start, end, read_value(raw, form), form)]
 
 
-def _below(text: str, mark: Mark, line_end: int, after: Mark | None, *, block: bool) -> list[Item]:
+def _below(
+    text: str, mark: KeySign, line_end: int, after: KeySign | None, *, block: bool
+) -> list[UnownedPair]:
     if block:
-        found = block_below(text, mark, line_end + 1)
+        found = read_block_below(text, mark, line_end + 1)
         if after is not None and found and after.at < found[0].end:
             found = [_heading(mark)] if after.at < found[0].start else found
     else:
         stop = after.at if after is not None else len(text)
-        found = lines_below(text, mark, line_end + 1, stop)
+        found = read_lines_below(text, mark, line_end + 1, stop)
     return found or [_heading(mark)]
 
 
-def _heading(mark: Mark) -> Item:
-    return Item(mark.key, mark.at, -1, -1, "", "bare")
+def _heading(mark: KeySign) -> UnownedPair:
+    return UnownedPair(mark.key, mark.at, -1, -1, "", "bare")
 
 
-def _bare_list(text: str, place: int) -> list[Literal]:
+def _bare_list(text: str, place: int) -> list[ValueLiteral]:
     """Return the words of a list as YAML writes it, ``[a, b]``."""
     end = text.find("]", place, place + 500)
-    found: list[Literal] = []
+    found: list[ValueLiteral] = []
     if end < 0 or _NOT_FLAT.search(text, place + 1, end) is not None:
         return found
     at = place + 1
@@ -167,6 +169,6 @@ def _bare_list(text: str, place: int) -> list[Literal]:
         value = part.strip()
         if value:
             start = at + len(part) - len(part.lstrip())
-            found.append(Literal(start, start + len(value), value, "bare", start + len(value)))
+            found.append(ValueLiteral(start, start + len(value), value, "bare", start + len(value)))
         at += len(part) + 1
     return found

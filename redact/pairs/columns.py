@@ -5,10 +5,10 @@ and the options of a command, ``--email x``.
 import re
 from collections.abc import Iterator
 
-from redact.pairs.fields import is_field
-from redact.pairs.literals import item_of
-from redact.pairs.pair import Item
-from redact.pairs.values import string_at
+from redact.pairs.field_words import is_field_name
+from redact.pairs.literals import read_string
+from redact.pairs.pair import UnownedPair
+from redact.pairs.quoted_keys import pair_of_literal
 
 _LINE = re.compile(
     r"^[ \t>]{0,40}+(?:[-*+\u2022][ \t]{1,4}+)?[*_`]{0,3}+"
@@ -31,29 +31,29 @@ def has_columns(text: str) -> bool:
     return any([gap in text for gap in _GAPS])  # noqa: C419  # faster so
 
 
-def columns(text: str) -> Iterator[Item]:
+def read_columns(text: str) -> Iterator[UnownedPair]:
     """Yield the value of each line that is a key, a gap and a value."""
     for line in _LINE.finditer(text):
         start = line.start(3)
         value = line[3].strip(_TRIM)
-        if line[3][0] in ":=" or (line[2].isspace() and value.islower() and is_field(value)):
+        if line[3][0] in ":=" or (line[2].isspace() and value.islower() and is_field_name(value)):
             continue  # a sign of its own, or headings
         if value and any(map(str.isalnum, value)):
             start += len(line[3]) - len(line[3].lstrip(_TRIM))
-            yield Item(line[1], line.start(1), start, start + len(value), value, "bare")
+            yield UnownedPair(line[1], line.start(1), start, start + len(value), value, "bare")
 
 
-def options(text: str) -> Iterator[Item]:
+def read_options(text: str) -> Iterator[UnownedPair]:
     """Yield the values of the options of a command, quoted or a word."""
     for found in _OPTION.finditer(text):
         key, at, place = found[1], found.start(1), found.end()
         if key in _TESTS:
             continue
-        literal = string_at(text, place)
+        literal = read_string(text, place)
         if literal is not None:
             if literal.closed:
-                yield item_of(key, at, literal)
+                yield pair_of_literal(key, at, literal)
             continue
         word = _WORD.match(text, place)
         if word is not None:
-            yield Item(key, at, place, word.end(), word[0], "bare")
+            yield UnownedPair(key, at, place, word.end(), word[0], "bare")

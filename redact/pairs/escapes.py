@@ -5,7 +5,7 @@ import re
 from itertools import chain
 from urllib.parse import unquote
 
-from redact.pairs.pair import Form
+from redact.pairs.pair import ValueForm
 
 _BACKSLASH = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -19,7 +19,7 @@ _SIMPLE = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "0": "\0", "\n
 _REPLACEMENT = "\ufffd"
 
 
-def read(raw: str, form: Form, times: int = 1) -> str:
+def read_value(raw: str, form: ValueForm, times: int = 1) -> str:
     """Return what a raw value reads as; ``times`` is how often backslashes are undone."""
     if form in _STRINGS:
         for _ in range(times):
@@ -34,7 +34,7 @@ def read(raw: str, form: Form, times: int = 1) -> str:
     return raw.replace('""', '"') if form == "cell" and '""' in raw else raw
 
 
-def places(raw: str, form: Form, times: int = 1) -> tuple[str, list[int]]:
+def locate_characters(raw: str, form: ValueForm, times: int = 1) -> tuple[str, list[int]]:
     """Return what a raw value reads as, with the place in ``raw`` of each of its characters and,
     last, the length of ``raw``.
     """
@@ -62,7 +62,7 @@ def places(raw: str, form: Form, times: int = 1) -> tuple[str, list[int]]:
     return raw, list(range(len(raw) + 1))
 
 
-def quoted(mark: str, form: Form, times: int) -> str:
+def quotation_mark(mark: str, form: ValueForm, times: int) -> str:
     """Return a quotation mark as it is written within a value of a form."""
     if form in _STRINGS:
         for _ in range(times):

@@ -2,8 +2,8 @@
 
 import re
 
-from redact.pairs.marks import Mark
-from redact.pairs.pair import Form
+from redact.pairs.key_signs import KeySign
+from redact.pairs.pair import ValueForm
 
 _STOP = re.compile(r"[&;,|\t\"`)\]}<>\uff0c\uff1b\u3001]|(?<!\w)'|'(?!\w)")
 _TRIM_END = " \t\r,;|*_`~\u3000\uff0c\uff1b\u3001\u00b7\u2022\\"
@@ -27,7 +27,9 @@ _CAPITALISED = re.compile(r"\S+(?:[ ][^\W\d_a-z][^\W\d_]*+(?=\s|\Z)){1,2}")
 _LONGEST_WORDS = 8
 
 
-def extent(text: str, mark: Mark, start: int, limit: int, *, last: bool) -> tuple[int, int, Form]:
+def value_extent(
+    text: str, mark: KeySign, start: int, limit: int, *, last: bool
+) -> tuple[int, int, ValueForm]:
     """Return start, end and form of the value after a mark.
 
     ``limit`` is the place of the next key, or the end of the line where the key is the ``last``
@@ -42,7 +44,9 @@ def extent(text: str, mark: Mark, start: int, limit: int, *, last: bool) -> tupl
     return (*_colon(text, mark, start, limit, last=last), "bare")
 
 
-def _equals(text: str, mark: Mark, start: int, limit: int, *, last: bool) -> tuple[int, int, Form]:
+def _equals(
+    text: str, mark: KeySign, start: int, limit: int, *, last: bool
+) -> tuple[int, int, ValueForm]:
     """Return the value after ``=``: a word, or words up to the next key or the end of the line."""
     url = _URL.match(text, start)
     if url is not None:
@@ -50,7 +54,7 @@ def _equals(text: str, mark: Mark, start: int, limit: int, *, last: bool) -> tup
     spaced = text[mark.place - 1] in " \t" or text[mark.after : mark.after + 1] in (" ", "\t")
     if mark.first and last and (spaced or mark.key.isupper()):
         comment = _COMMENT.search(text, start, limit)
-        return (*trimmed(text, start, comment.start() if comment else limit), "bare")
+        return (*trim_extent(text, start, comment.start() if comment else limit), "bare")
     stop = _STOP.search(text, start, limit)
     end = stop.start() if stop else limit
     words = text[start:end].split(None, _LONGEST_WORDS)
@@ -58,17 +62,17 @@ def _equals(text: str, mark: Mark, start: int, limit: int, *, last: bool) -> tup
     if len(words) > 1 and (ends or "@" in words[0]):
         capitals = _CAPITALISED.match(text, start, end) if words[0][:1].isupper() else None
         end = capitals.end() if capitals else start + len(words[0])
-    form: Form = "bare"
+    form: ValueForm = "bare"
     if (
         text[mark.at - 1 : mark.at] in ("&", "?")
         or text[end : end + 1] == "&"
         or ("+" not in text[start:end] and _PERCENT.search(text, start, end))
     ):
         form = "percent"
-    return (*trimmed(text, start, end), form)
+    return (*trim_extent(text, start, end), form)
 
 
-def _colon(text: str, mark: Mark, start: int, end: int, *, last: bool) -> tuple[int, int]:
+def _colon(text: str, mark: KeySign, start: int, end: int, *, last: bool) -> tuple[int, int]:
     """Return the value after a colon: up to the next key or the end of the line."""
     comment = _COMMENT.search(text, start, end) if "#" in text[start:end] else None
     if comment is not None and comment[0].strip() == "#":
@@ -84,10 +88,10 @@ def _colon(text: str, mark: Mark, start: int, end: int, *, last: bool) -> tuple[
     elif not mark.first and last:
         stop = _SENTENCE_END.search(text, start, end)
         end = stop.start() if stop else end
-    return trimmed(text, start, end)
+    return trim_extent(text, start, end)
 
 
-def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+def trim_extent(text: str, start: int, end: int) -> tuple[int, int]:
     """Return the place of a value without the separators, brackets and tags around it."""
     if _SIMPLE.fullmatch(text, start, end) is not None:
         return start, end

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from redact.pairs.escapes import read
-from redact.pairs.pair import Pair
-from redact.pairs.terms import Terms, value_pair
+from redact.pairs.escapes import read_value
+from redact.pairs.pair import KeyValuePair
+from redact.pairs.terms import HtmlTerms, pair_of_stretch
 
 _MAX_OPEN = 100
 _TAG = re.compile(
@@ -44,7 +44,7 @@ _VOID = frozenset(
 _COMMENT = {"<![CDATA[": "]]>", "<?": "?>"}
 
 
-class Element(msgspec.Struct, gc=False):
+class OpenElement(msgspec.Struct, gc=False):
     """An open element: its name, the key that its text has, and where its text begins."""
 
     name: str
@@ -54,7 +54,7 @@ class Element(msgspec.Struct, gc=False):
     has_elements: bool = False
 
 
-def markup(text: str, first: int) -> tuple[list[Pair], list[tuple[int, int]], int]:
+def read_markup(text: str, first: int) -> tuple[list[KeyValuePair], list[tuple[int, int]], int]:
     """Return the values of elements and attributes, the places of all tags, and the next owner.
 
     An attribute belongs to its element, the text of an element to the element around it.
@@ -66,13 +66,13 @@ def markup(text: str, first: int) -> tuple[list[Pair], list[tuple[int, int]], in
 class _Reader:
     def __init__(self, text: str, first: int) -> None:
         self._text = text
-        self._stack: list[Element] = []
+        self._stack: list[OpenElement] = []
         self._names: dict[str, int] = {}
-        self._terms = Terms(text)
+        self._terms = HtmlTerms(text)
         self._root = self.owner = first
         self.tags: list[tuple[int, int]] = []
 
-    def pairs(self) -> Iterator[Pair]:
+    def pairs(self) -> Iterator[KeyValuePair]:
         """Yield the pairs in the order in which their elements end."""
         text, place = self._text, 0
         while True:
@@ -93,7 +93,7 @@ class _Reader:
         yield from self._cut(place)
         yield from self._terms.end()
 
-    def _cut(self, place: int) -> Iterator[Pair]:
+    def _cut(self, place: int) -> Iterator[KeyValuePair]:
         """Yield the text of an element whose end is missing because the text is cut off."""
         top = self._stack[-1] if self._stack else None
         if top is None or top.start != place or not top.key:
@@ -106,7 +106,7 @@ class _Reader:
     def _parent(self, depth: int) -> int:
         return self._stack[-1 - depth].owner if len(self._stack) > depth else self._root
 
-    def _open(self, tag: re.Match[str]) -> Iterator[Pair]:
+    def _open(self, tag: re.Match[str]) -> Iterator[KeyValuePair]:
         name = tag[2].rpartition(":")[2]
         low = name.lower()
         if self._stack:
@@ -125,7 +125,7 @@ class _Reader:
                     yield from self._value(given.rpartition(":")[2], start, end, self.owner)
         yield from self._terms.open(low, self.owner)
         if not tag[4] and low not in _VOID and len(self._stack) < _MAX_OPEN:
-            self._stack.append(Element(low, key, tag.end(), self.owner))
+            self._stack.append(OpenElement(low, key, tag.end(), self.owner))
             self._names[low] = self._names.get(low, 0) + 1
 
     def _attributes(self, tag: re.Match[str]) -> dict[str, tuple[int, int]]:
@@ -135,9 +135,9 @@ class _Reader:
         return found
 
     def _read(self, span: tuple[int, int]) -> str:
-        return read(self._text[span[0] : span[1]], "xml").strip()
+        return read_value(self._text[span[0] : span[1]], "xml").strip()
 
-    def _close(self, name: str, end: int, after: int) -> Iterator[Pair]:
+    def _close(self, name: str, end: int, after: int) -> Iterator[KeyValuePair]:
         low = name.rpartition(":")[2].lower()
         if not self._names.get(low):
             return
@@ -149,12 +149,12 @@ class _Reader:
             yield from self._value(element.key, element.start, end, owner)
         yield from self._terms.close(low, (element.start, end), after, owner)
 
-    def _pop(self) -> Element:
+    def _pop(self) -> OpenElement:
         element = self._stack.pop()
         self._names[element.name] -= 1
         return element
 
-    def _value(self, key: str, start: int, end: int, owner: int) -> Iterator[Pair]:
-        pair = value_pair(self._text, key, start, end, owner)
+    def _value(self, key: str, start: int, end: int, owner: int) -> Iterator[KeyValuePair]:
+        pair = pair_of_stretch(self._text, key, start, end, owner)
         if pair is not None:
             yield pair

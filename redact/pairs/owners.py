@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from redact.pairs.pair import Item, Pair
+from redact.pairs.pair import KeyValuePair, UnownedPair
 
 _BRACKET = re.compile(r"[{}()\[\]]")
 _OPENS = {"}": "{", ")": "(", "]": "["}
@@ -24,7 +24,9 @@ class _Block(msgspec.Struct):
     bulleted: bool
 
 
-def owned(text: str, items: Sequence[Item], first: int) -> tuple[list[Pair], int]:
+def assign_owners(
+    text: str, items: Sequence[UnownedPair], first: int
+) -> tuple[list[KeyValuePair], int]:
     """Return the pairs of items, which stand in order of their keys, and the next free owner."""
     walk = _Brackets(text, first + 1)
     inner = [walk.at(item.at) for item in items]
@@ -32,7 +34,7 @@ def owned(text: str, items: Sequence[Item], first: int) -> tuple[list[Pair], int
     alone = _alone(text, items, inner)
     keys: dict[int, set[str]] = {}
     renamed: dict[int, int] = {}
-    pairs: list[Pair] = []
+    pairs: list[KeyValuePair] = []
     for number, item in enumerate(items):
         scope, bracket = inner[number]
         if not scope:
@@ -51,17 +53,17 @@ def owned(text: str, items: Sequence[Item], first: int) -> tuple[list[Pair], int
     return pairs, lines.last + 1
 
 
-def _pair(text: str, item: Item, owner: int, bracket: str) -> Pair:
+def _pair(text: str, item: UnownedPair, owner: int, bracket: str) -> KeyValuePair:
     form, quote = item.form, item.quote
     if form == "bare" and bracket and _NUMBER.match(item.value):
         if bracket == "(" and "=" in text[item.at + len(item.key) : item.start]:
             form, quote = "python_number", "'"
         elif bracket == "{":
             form, quote = "json_number", '"'
-    return Pair(item.key, item.start, item.end, item.value, owner, form, quote)
+    return KeyValuePair(item.key, item.start, item.end, item.value, owner, form, quote)
 
 
-def _alone(text: str, items: Sequence[Item], inner: Sequence[tuple[int, str]]) -> list[bool]:
+def _alone(text: str, items: Sequence[UnownedPair], inner: Sequence[tuple[int, str]]) -> list[bool]:
     """Say of each item whether no other one outside of brackets has its key in the same line."""
     result = [True] * len(items)
     before = -1
@@ -139,7 +141,7 @@ class _Lines:
         self._column = -1
         self.last = first
 
-    def owner(self, item: Item, *, alone: bool) -> int:
+    def owner(self, item: UnownedPair, *, alone: bool) -> int:
         """Return the owner of an item outside of all brackets."""
         text = self._text
         if item.more and self._line_owner:
@@ -155,7 +157,7 @@ class _Lines:
             self._blocks.clear()
         return self._in_block(item, text[line : item.at])
 
-    def _in_block(self, item: Item, lead: str) -> int:
+    def _in_block(self, item: UnownedPair, lead: str) -> int:
         indent = len(lead.rstrip("*_`~\"'")) if lead[-1:] in _EMPHASIS else len(lead)
         bulleted = lead.strip(" \t\"'`_")[:1] in _BULLETS
         blocks = self._blocks

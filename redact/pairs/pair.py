@@ -11,7 +11,7 @@ MAX_DEPTH = 3
 MAX_VALUE = 2_000
 """Characters of a value without quotation marks: a longer one is prose."""
 
-Form = Literal[
+ValueForm = Literal[
     "json_string",
     "json_number",
     "python_string",
@@ -27,7 +27,7 @@ Form = Literal[
 value reads as the date in ISO 8601; ``cell`` is a field of a table."""
 
 
-class Pair(msgspec.Struct, frozen=True, gc=False):
+class KeyValuePair(msgspec.Struct, frozen=True, gc=False):
     """A key and the place of its value in the text.
 
     ``text[start:end]`` is the value without quotation marks and tags, ``value`` what it reads as.
@@ -41,11 +41,11 @@ class Pair(msgspec.Struct, frozen=True, gc=False):
     end: int
     value: str
     owner: int
-    form: Form
+    form: ValueForm
     quote: str = ""
 
 
-class Item(msgspec.Struct, gc=False):
+class UnownedPair(msgspec.Struct, gc=False):
     """What a reader found, before it is known who owns it.
 
     ``at`` is the place of the key. A heading has no value: its ``start`` is -1. ``more`` items are
@@ -57,6 +57,6 @@ class Item(msgspec.Struct, gc=False):
     start: int
     end: int
     value: str
-    form: Form
+    form: ValueForm
     quote: str = ""
     more: bool = False

@@ -5,18 +5,18 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
-from redact.pairs.apart import apart, may_stand_apart
-from redact.pairs.assignments import assignments
-from redact.pairs.columns import columns, has_columns, options
-from redact.pairs.escapes import places, quoted
-from redact.pairs.literals import quoted_keys
-from redact.pairs.markup import markup
-from redact.pairs.owners import owned
-from redact.pairs.pair import MAX_DEPTH, MAX_PAIRS, Item, Pair
-from redact.pairs.passed import passed
-from redact.pairs.printed import printed
-from redact.pairs.rows import aligned, inserted
-from redact.pairs.tables import tables
+from redact.pairs.assignments import read_assignments
+from redact.pairs.columns import has_columns, read_columns, read_options
+from redact.pairs.escapes import locate_characters, quotation_mark
+from redact.pairs.markup import read_markup
+from redact.pairs.owners import assign_owners
+from redact.pairs.pair import MAX_DEPTH, MAX_PAIRS, KeyValuePair, UnownedPair
+from redact.pairs.passed_arguments import read_passed_arguments
+from redact.pairs.printed_values import read_printed_values
+from redact.pairs.quoted_keys import read_quoted_keys
+from redact.pairs.rows import read_aligned_tables, read_inserts
+from redact.pairs.split_tables import may_hold_split_table, read_split_tables
+from redact.pairs.tables import read_tables
 
 _WORDED = r"\([\"']|(?:define|ENV|[Ee]nv|_header|_param|LIKE|like|entry|\[1\])[ ]"
 _ALWAYS = r"[=<\t\uff1a]|[ ]{2}|[ ][-\u2013\u2014\u2192]|--|\.{3}|:(?![0-9])|(?<![0-9]):|" + _WORDED
@@ -30,7 +30,7 @@ _MIN_INNER = 6
 _NO_TEXT = ("json_number", "python_number", "python_call", "bare")
 
 
-def pairs(text: str) -> list[Pair]:
+def read_pairs(text: str) -> list[KeyValuePair]:
     """Return the keys with values of a text that is not one JSON document, by place.
 
     Two pairs are disjoint, or one stands within the other (a string that holds keys itself), or
@@ -41,16 +41,16 @@ def pairs(text: str) -> list[Pair]:
     return found
 
 
-def _pairs(text: str, first: int, depth: int, most: int) -> tuple[list[Pair], int]:
+def _pairs(text: str, first: int, depth: int, most: int) -> tuple[list[KeyValuePair], int]:
     if not _may_hold(text):
         return [], first
-    found: list[Pair] = []
+    found: list[KeyValuePair] = []
     tags: list[tuple[int, int]] = []
     if "<" in text:
-        found, tags, first = markup(text, first)
+        found, tags, first = read_markup(text, first)
     heads: list[tuple[int, int]] = []
     if "\n" in text:
-        rows, heads, first = tables(text, first)
+        rows, heads, first = read_tables(text, first)
         found += rows
     for reader in _of_rows(text):
         rows, first = reader(text, first)
@@ -59,7 +59,7 @@ def _pairs(text: str, first: int, depth: int, most: int) -> tuple[list[Pair], in
     if not items and not found:
         return [], first
     items.sort(key=lambda item: item.at)
-    more, first = owned(text, items, first)
+    more, first = assign_owners(text, items, first)
     kept = _resolved(found, most)
     kept = _resolved([*kept, *_fitting(more, kept)], most) if kept else _resolved(more, most)
     if depth > 1:
@@ -80,41 +80,41 @@ def _may_insert(text: str) -> bool:
     return _INSERT.search(text) is not None
 
 
-def _of_rows(text: str) -> Iterator[Callable[[str, int], tuple[list[Pair], int]]]:
+def _of_rows(text: str) -> Iterator[Callable[[str, int], tuple[list[KeyValuePair], int]]]:
     """Yield the readers of rows of values that could find one in a text."""
     if "\n" in text and "  " in text:
-        yield aligned
-    if may_stand_apart(text):
-        yield apart
+        yield read_aligned_tables
+    if may_hold_split_table(text):
+        yield read_split_tables
     if _may_insert(text):
-        yield inserted
+        yield read_inserts
 
 
 def _items(
     text: str, tags: Sequence[tuple[int, int]], heads: Sequence[tuple[int, int]]
-) -> Iterator[Item]:
+) -> Iterator[UnownedPair]:
     """Yield what stands under keys that are no headings of a row; ``heads`` are those of tables."""
     taken: list[tuple[int, int]] = list(tags)
     if ("'" in text or '"' in text) and _QUOTED_COLON.search(text) is not None:
-        for item in quoted_keys(text):
+        for item in read_quoted_keys(text):
             taken.append((item.start, item.end))
             yield item
         if tags:
             taken.sort()
     if ":" in text or "=" in text or "\uff1a" in text:
-        yield from assignments(text, taken)
+        yield from read_assignments(text, taken)
     if has_columns(text):
-        found = columns(text)
+        found = read_columns(text)
         yield from (
             [one for one in found if not any(a <= one.at < b for a, b in heads)] if heads else found
         )
     if " -" in text:
-        yield from options(text)
-    yield from passed(text)
-    yield from printed(text)
+        yield from read_options(text)
+    yield from read_passed_arguments(text)
+    yield from read_printed_values(text)
 
 
-def _fitting(pairs: Sequence[Pair], kept: Sequence[Pair]) -> Iterator[Pair]:
+def _fitting(pairs: Sequence[KeyValuePair], kept: Sequence[KeyValuePair]) -> Iterator[KeyValuePair]:
     """Yield the pairs that overlap none of the kept ones, which stand in order, in part."""
     starts = [pair.start for pair in kept]
     for pair in pairs:
@@ -127,9 +127,9 @@ def _fitting(pairs: Sequence[Pair], kept: Sequence[Pair]) -> Iterator[Pair]:
         yield pair
 
 
-def _resolved(found: Iterable[Pair], most: int) -> list[Pair]:
+def _resolved(found: Iterable[KeyValuePair], most: int) -> list[KeyValuePair]:
     """Return the pairs in order, without those that overlap another one in part or repeat it."""
-    kept: list[Pair] = []
+    kept: list[KeyValuePair] = []
     ends: list[int] = []
     here, keys = (-1, -1), set[str]()
     for pair in sorted(found, key=lambda pair: (pair.start, -pair.end)):
@@ -152,8 +152,8 @@ def _resolved(found: Iterable[Pair], most: int) -> list[Pair]:
 
 
 def _with_inner(
-    text: str, kept: Sequence[Pair], first: int, depth: int, most: int
-) -> tuple[list[Pair], int]:
+    text: str, kept: Sequence[KeyValuePair], first: int, depth: int, most: int
+) -> tuple[list[KeyValuePair], int]:
     """Return the pairs with those that stand within the strings among them."""
     found = list(kept)
     covered = -1
@@ -169,13 +169,13 @@ def _with_inner(
         if not inner:
             continue
         times = _times(text, pair)
-        value, origin = places(text[pair.start : pair.end], pair.form, times)
+        value, origin = locate_characters(text[pair.start : pair.end], pair.form, times)
         if value == pair.value:
             found += [_outer(one, pair, origin, times) for one in inner]
     return (_resolved(found, most) if len(found) > len(kept) else found), first
 
 
-def _times(text: str, pair: Pair) -> int:
+def _times(text: str, pair: KeyValuePair) -> int:
     """Return how often backslashes are undone in a string, by those before its quotation mark."""
     if pair.form not in ("json_string", "python_string"):
         return 1
@@ -185,8 +185,10 @@ def _times(text: str, pair: Pair) -> int:
     return (pair.start - place).bit_length()
 
 
-def _outer(inner: Pair, outer: Pair, origin: Sequence[int], times: int) -> Pair:
+def _outer(
+    inner: KeyValuePair, outer: KeyValuePair, origin: Sequence[int], times: int
+) -> KeyValuePair:
     start = outer.start + origin[inner.start]
     end = outer.start + origin[inner.end]
-    quote = quoted(inner.quote, outer.form, times) if inner.quote else ""
-    return Pair(inner.key, start, end, inner.value, inner.owner, inner.form, quote)
+    quote = quotation_mark(inner.quote, outer.form, times) if inner.quote else ""
+    return KeyValuePair(inner.key, start, end, inner.value, inner.owner, inner.form, quote)

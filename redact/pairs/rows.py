@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from redact.pairs.fields import is_field
-from redact.pairs.pair import Form, Pair
+from redact.pairs.field_words import is_field_name
+from redact.pairs.pair import KeyValuePair, ValueForm
 
 _INSERT = re.compile(
     r"\binto\s{1,20}+[\w.\"`\[\]]{1,100}+\s{0,20}+\(([^()]{1,3000}+)\)\s{0,20}+values\s{0,20}+",
@@ -24,9 +24,9 @@ _RULE = re.compile(r"[ \t]*[-=\u2500][-=\u2500 \t]*$", re.MULTILINE)
 _NUMBER = re.compile(r"-?[0-9.]+\Z")
 
 
-def inserted(text: str, first: int) -> tuple[list[Pair], int]:
+def read_inserts(text: str, first: int) -> tuple[list[KeyValuePair], int]:
     """Return the values of ``INSERT INTO t (a, b) VALUES (..), (..)``, and the next free owner."""
-    pairs: list[Pair] = []
+    pairs: list[KeyValuePair] = []
     for statement in _INSERT.finditer(text):
         names = [name.strip(" \t\r\n\"`[]'") for name in statement[1].split(",")]
         place = statement.end()
@@ -49,38 +49,40 @@ def inserted(text: str, first: int) -> tuple[list[Pair], int]:
     return pairs, first + 1
 
 
-def _sql_pair(name: str, value: re.Match[str], owner: int) -> Pair:
+def _sql_pair(name: str, value: re.Match[str], owner: int) -> KeyValuePair:
     start, end = next(value.span(n) for n in (1, 2, 3) if value[n] is not None)
     raw = value.string[start:end]
     if value[1] is not None:
-        return Pair(name, start, end, raw.replace("''", "'"), owner, "python_string")
+        return KeyValuePair(name, start, end, raw.replace("''", "'"), owner, "python_string")
     if value[2] is not None:
-        return Pair(name, start, end, raw, owner, "json_string")
+        return KeyValuePair(name, start, end, raw, owner, "json_string")
     bare = raw.rstrip()
-    form: Form = "python_number" if _NUMBER.match(bare) else "bare"
-    return Pair(name, start, start + len(bare), bare, owner, form, "'")
+    form: ValueForm = "python_number" if _NUMBER.match(bare) else "bare"
+    return KeyValuePair(name, start, start + len(bare), bare, owner, form, "'")
 
 
-def aligned(text: str, first: int) -> tuple[list[Pair], int]:
+def read_aligned_tables(text: str, first: int) -> tuple[list[KeyValuePair], int]:
     """Return the cells of tables whose columns are made of spaces, and the next free owner.
 
     The headings are known by the word of a field. A first column without a heading is an index.
     """
-    pairs: list[Pair] = []
+    pairs: list[KeyValuePair] = []
     place = 0
     while True:
         header = _HEADER.search(text, place)
         if header is None:
             return pairs, first
         place = header.end()
-        if "  " not in header[0].strip() or not any(map(is_field, header[0].split())):
+        if "  " not in header[0].strip() or not any(map(is_field_name, header[0].split())):
             continue
         found, place, first = _aligned_rows(text, header, first)
         pairs += found
 
 
-def _aligned_rows(text: str, header: re.Match[str], first: int) -> tuple[list[Pair], int, int]:
-    pairs: list[Pair] = []
+def _aligned_rows(
+    text: str, header: re.Match[str], first: int
+) -> tuple[list[KeyValuePair], int, int]:
+    pairs: list[KeyValuePair] = []
     place = header.end() + 1
     names = {pattern: pattern.findall(header[0]) for pattern in (_WIDE, _WORDS)}
     while place < len(text):
@@ -94,7 +96,7 @@ def _aligned_rows(text: str, header: re.Match[str], first: int) -> tuple[list[Pa
         if cells is None:
             break
         first += 1
-        pairs += [Pair(name, m.start(), m.end(), m[0], first, "cell") for name, m in cells]
+        pairs += [KeyValuePair(name, m.start(), m.end(), m[0], first, "cell") for name, m in cells]
         place = end + 1
     return pairs, min(max(place - 1, header.end()), len(text)), first + 1
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from redact.pairs.escapes import read
-from redact.pairs.fields import is_field, is_keys
-from redact.pairs.pair import Form, Pair
+from redact.pairs.escapes import read_value
+from redact.pairs.field_words import are_field_names, is_field_name
+from redact.pairs.pair import KeyValuePair, ValueForm
 
 _MAX_COLUMNS = 200
 _MAX_CELL = 4_000
@@ -51,22 +51,22 @@ _SPLIT = {
 }
 
 
-class Cell(msgspec.Struct, gc=False):
+class TableCell(msgspec.Struct, gc=False):
     """A field of a row: the place of its value, and what it reads as."""
 
     start: int
     end: int
     value: str
-    form: Form
+    form: ValueForm
 
 
-def tables(text: str, first: int) -> tuple[list[Pair], list[tuple[int, int]], int]:
+def read_tables(text: str, first: int) -> tuple[list[KeyValuePair], list[tuple[int, int]], int]:
     """Return the cells of all tables, each under its heading, the places of the lines of headings,
     and the next free owner.
 
     The owner of a cell is its row.
     """
-    found: list[Pair] = []
+    found: list[KeyValuePair] = []
     heads: list[tuple[int, int]] = []
     every = [table for separator in _SEPARATORS for table in _tables(text, separator)]
     end = 0
@@ -122,7 +122,7 @@ class _Table:
             return len(cells) > 1
         return len(cells) == len(self._heads) or (bool(cells) and self._is_cut(self.body))
 
-    def pairs(self, first: int) -> Iterator[Pair]:
+    def pairs(self, first: int) -> Iterator[KeyValuePair]:
         """Yield the pairs of all rows; owners are counted from ``first``."""
         rows = self.rows
         if self._has_keys_first():
@@ -133,9 +133,9 @@ class _Table:
             for name, cell in zip(self._names, cells, strict=False):
                 if name and cell.value:
                     owner = first + number
-                    yield Pair(name, cell.start, cell.end, cell.value, owner, cell.form)
+                    yield KeyValuePair(name, cell.start, cell.end, cell.value, owner, cell.form)
 
-    def _rows(self) -> Iterator[list[Cell]]:
+    def _rows(self) -> Iterator[list[TableCell]]:
         place, size, columns = self.body, len(self._text), len(self._heads)
         pipes = self._separator == "|"
         while place < size:
@@ -157,12 +157,12 @@ class _Table:
     def _has_keys_first(self) -> bool:
         """Say whether the first column holds the keys of the others."""
         first, second = self._names[0].lower(), self._names[1].lower()
-        keys = is_keys([cells[0].value for cells in self.rows[:20]])
-        alone = len(self._names) == 2 and not is_field(first)
+        keys = are_field_names([cells[0].value for cells in self.rows[:20]])
+        alone = len(self._names) == 2 and not is_field_name(first)
         if first in _PLAIN_HEADS or (second in _VALUE_HEADS and (keys or alone)):
             return True
         if not first or len(self._names) == 2:
-            return keys and not (first and is_field(second))
+            return keys and not (first and is_field_name(second))
         return False
 
     def _is_cut(self, place: int) -> bool:
@@ -174,10 +174,10 @@ class _Table:
             return place, False
         return border.end() + 1, True
 
-    def _row(self, place: int) -> tuple[list[Cell], int]:
+    def _row(self, place: int) -> tuple[list[TableCell], int]:
         """Return the cells of the row that begins at a place, and where the next one begins."""
         text, size = self._text, len(self._text)
-        cells: list[Cell] = []
+        cells: list[TableCell] = []
         if self._separator == "|":
             edge = _EDGE.match(text, place)
             place = edge.end() if edge else place
@@ -185,7 +185,7 @@ class _Table:
             quoted = _QUOTED.match(text, place, min(size, place + _MAX_CELL))
             if quoted is not None:
                 start, end = quoted.span(1)
-                cells.append(Cell(start, end, read(quoted[1], "cell"), "cell"))
+                cells.append(TableCell(start, end, read_value(quoted[1], "cell"), "cell"))
                 place = quoted.end()
             else:
                 found = _SPLIT[self._separator].match(text, place)
@@ -200,25 +200,25 @@ class _Table:
         end = text.find("\n", place)
         return cells, size if end < 0 else end + 1
 
-    def _bare(self, start: int, end: int) -> Cell:
+    def _bare(self, start: int, end: int) -> TableCell:
         raw = self._text[start:end]
         value = raw.lstrip(_MARKS)
         start += len(raw) - len(value)
         value = value.rstrip(_MARKS)
         if len(value) > 1 and value[0] == value[-1] == "'":
             start, value = start + 1, value[1:-1]
-        return Cell(start, start + len(value), value, "cell")
+        return TableCell(start, start + len(value), value, "cell")
 
 
 _MOST_DIGITS = 4
 """Digits of a key; one with more is a code."""
 
 
-def _by_first(cells: list[Cell], first: int) -> Iterator[Pair]:
+def _by_first(cells: list[TableCell], first: int) -> Iterator[KeyValuePair]:
     """Yield the cells of a row under its first one; the owner of a cell is its column."""
     key = cells[0].value.rstrip(": ")
     if not key[:1].isalpha() or len(key) > 60 or sum(map(str.isdigit, key)) > _MOST_DIGITS:
         return
     for number, cell in enumerate(cells[1:]):
         if cell.value:
-            yield Pair(key, cell.start, cell.end, cell.value, first + number, cell.form)
+            yield KeyValuePair(key, cell.start, cell.end, cell.value, first + number, cell.form)

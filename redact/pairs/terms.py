@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from redact.pairs.escapes import read
-from redact.pairs.fields import is_field
-from redact.pairs.pair import Pair
+from redact.pairs.escapes import read_value
+from redact.pairs.field_words import is_field_name
+from redact.pairs.pair import KeyValuePair
 
 _CDATA = "<![CDATA["
 _TAGS = re.compile(r"<[^<>]{0,300}>")
@@ -43,7 +43,7 @@ class _Table(msgspec.Struct):
     row_owner: int
 
 
-class Terms:
+class HtmlTerms:
     """Remembers the last term, and the headings and the row of each open table."""
 
     def __init__(self, text: str) -> None:
@@ -51,7 +51,7 @@ class Terms:
         self._tables: list[_Table] = []
         self._term = ""
 
-    def open(self, name: str, owner: int) -> Iterator[Pair]:
+    def open(self, name: str, owner: int) -> Iterator[KeyValuePair]:
         """Note that an element opens, by its name in small letters."""
         if name == "table":
             self._tables.append(_Table(owner, [], [], owner))
@@ -61,7 +61,9 @@ class Terms:
                 self._tables.append(_Table(owner, [], [], owner))
             self._tables[-1].row_owner = owner
 
-    def close(self, name: str, inner: tuple[int, int], after: int, owner: int) -> Iterator[Pair]:
+    def close(
+        self, name: str, inner: tuple[int, int], after: int, owner: int
+    ) -> Iterator[KeyValuePair]:
         """Yield what the end of an element completes. ``inner`` is the place of what is in it,
         ``after`` that behind its end, ``owner`` the element around it.
         """
@@ -74,13 +76,15 @@ class Terms:
         elif name in _LABELS or name in _ANSWERS or name in _TERMS:
             yield from self._word(name, inner, after, owner)
 
-    def end(self) -> Iterator[Pair]:
+    def end(self) -> Iterator[KeyValuePair]:
         """Yield the row that the end of the text leaves open."""
         yield from self._row()
 
-    def _word(self, name: str, inner: tuple[int, int], after: int, owner: int) -> Iterator[Pair]:
+    def _word(
+        self, name: str, inner: tuple[int, int], after: int, owner: int
+    ) -> Iterator[KeyValuePair]:
         start, end = inner
-        words = words_of(self._text[start:end]) if end - start < 3 * _LONGEST else ""
+        words = html_text(self._text[start:end]) if end - start < 3 * _LONGEST else ""
         announces = words[-1:] in (":", "\uff1a") or self._text[after : after + 1] == ":"
         if name in _ANSWERS and self._term and not announces:
             yield from _found(self._text, self._term, start, end, owner)
@@ -95,10 +99,10 @@ class Terms:
 
     def _cell(self, head: bool, start: int, end: int) -> None:  # noqa: FBT001
         if self._tables and len(self._tables[-1].row) < _MAX_CELLS:
-            words = words_of(self._text[start:end]) if end - start < 400 else ""
+            words = html_text(self._text[start:end]) if end - start < 400 else ""
             self._tables[-1].row.append(_Cell(head, words, start, end))
 
-    def _row(self) -> Iterator[Pair]:
+    def _row(self) -> Iterator[KeyValuePair]:
         """Yield the pairs of the row that ends, and start another one."""
         table = self._tables[-1] if self._tables else None
         if table is None or not table.row:
@@ -113,7 +117,7 @@ class Terms:
         else:
             yield from self._beside(row, table)
 
-    def _beside(self, row: list[_Cell], table: _Table) -> Iterator[Pair]:
+    def _beside(self, row: list[_Cell], table: _Table) -> Iterator[KeyValuePair]:
         """Yield the cells of a row that a cell before them names."""
         key = ""
         for cell in row:
@@ -125,27 +129,27 @@ class Terms:
 
 
 def _are_heads(row: list[_Cell]) -> bool:
-    return len(row) > 1 and all(is_field(cell.words) for cell in row)
+    return len(row) > 1 and all(is_field_name(cell.words) for cell in row)
 
 
-def words_of(raw: str) -> str:
+def html_text(raw: str) -> str:
     """Return what a stretch of HTML reads as, without tags and in one line."""
     plain = _TAGS.sub(" ", raw) if "<" in raw else raw
-    return _SPACES.sub(" ", read(plain, "xml")).strip()
+    return _SPACES.sub(" ", read_value(plain, "xml")).strip()
 
 
-def _found(text: str, key: str, start: int, end: int, owner: int) -> Iterator[Pair]:
+def _found(text: str, key: str, start: int, end: int, owner: int) -> Iterator[KeyValuePair]:
     if text.find("<", start, end) >= 0 and not text.startswith(_CDATA, start):
         inner = _INNER.fullmatch(text, start, end)
         if inner is None:
             return
         start, end = inner.span(1)
-    pair = value_pair(text, key[:_LONGEST], start, end, owner)
+    pair = pair_of_stretch(text, key[:_LONGEST], start, end, owner)
     if pair is not None:
         yield pair
 
 
-def value_pair(text: str, key: str, start: int, end: int, owner: int) -> Pair | None:
+def pair_of_stretch(text: str, key: str, start: int, end: int, owner: int) -> KeyValuePair | None:
     """Return the pair of a stretch of text without the white space and CDATA around it."""
     raw = text[start:end]
     bare = raw.strip()
@@ -153,5 +157,5 @@ def value_pair(text: str, key: str, start: int, end: int, owner: int) -> Pair | 
     if not bare or not key:
         return None
     if bare.startswith(_CDATA) and bare.endswith("]]>"):
-        return Pair(key, start + 9, start + len(bare) - 3, bare[9:-3], owner, "bare")
-    return Pair(key, start, start + len(bare), read(bare, "xml"), owner, "xml")
+        return KeyValuePair(key, start + 9, start + len(bare) - 3, bare[9:-3], owner, "bare")
+    return KeyValuePair(key, start, start + len(bare), read_value(bare, "xml"), owner, "xml")

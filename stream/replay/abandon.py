@@ -10,12 +10,12 @@ from functools import partial
 
 from lake.retry import Retry
 from schemas.errors import UsageError
-from stream.replay.staging import Fate, Staging, State
+from stream.replay.repository import ReplayFate, ReplayRepository, ReplayState
 from stream.replay.steps import ReplayStep
 
 
-def abandon(
-    staging: Staging, name: str, *, retry: Retry, reached: Callable[[ReplayStep], None]
+def abandon_replay(
+    staging: ReplayRepository, name: str, *, retry: Retry, reached: Callable[[ReplayStep], None]
 ) -> None:
     """Remove a replay.
 
@@ -24,8 +24,8 @@ def abandon(
     """
     if name not in staging.names():
         raise UsageError(f"There is no replay {name}: `goldpan replay list` tells which there are.")
-    to_be_promoted = staging.decide(name, Fate.ABANDON) is Fate.PROMOTE
-    if to_be_promoted and staging.progress(name).state is not State.PROMOTED:
+    to_be_promoted = staging.decide(name, ReplayFate.ABANDON) is ReplayFate.PROMOTE
+    if to_be_promoted and staging.progress(name).state is not ReplayState.PROMOTED:
         raise UsageError(
             f"The promotion of {name} has begun: run `goldpan replay promote {name}` again, it "
             "finishes what was begun."

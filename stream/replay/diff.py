@@ -16,32 +16,32 @@ import pyarrow.compute as pc
 from lake.quarantine import ingested_since
 from lake.tables import Table
 from schemas.arrow import EVENT_DATE, TABLES
-from stream.replay.bounds import Span
-from stream.replay.marks import Marks
-from stream.replay.plan import Plan
-from stream.replay.promote import Pair, replaced
-from stream.replay.samples import Changed, changed_values
+from stream.replay.offset_set import OffsetSet
+from stream.replay.plan import ReplayPlan
+from stream.replay.promotion import TablePair, select_replaced
+from stream.replay.replay_range import ReplaySpan
+from stream.replay.samples import ChangedValue, find_changed_values
 
-WINDOW = 4_096
+COMPARED_OFFSETS = 4_096
 """Offsets that are compared at once: a few ten megabytes of rows."""
 _UNCOMPARED = frozenset({"_topic", "_partition", "_offset", "_ingested_at", "_policy", EVENT_DATE})
-KEPT = "keep"
+KEEP_OPERATOR = "keep"
 """The operator of findings that the policy leaves as they are: they change nothing."""
 
 _FINDINGS = ("_offset", "_policy", "_ingested_at", "counts")
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ChangedRow:
     """A row that changes, and what of it; see `stream.replay.samples` for what is shown."""
 
     partition: int
     offset: int
-    values: Sequence[Changed]
+    values: Sequence[ChangedValue]
 
 
 @dataclass(slots=True)
-class Difference:
+class ReplayDifference:
     """Numbers of rows.
 
     ``added`` come out of quarantine to the table, ``gone`` leave it for quarantine, ``changed`` and
@@ -63,7 +63,7 @@ class Difference:
     before: Counter[str] = field(default_factory=Counter)
     after: Counter[str] = field(default_factory=Counter)
     untold: int = 0
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[ChangedRow] = field(default_factory=list)
 
     @property
     def differs(self) -> bool:
@@ -72,23 +72,23 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ReplayComparison:
     """Compares one replay with the live tables. The audits are None where none is kept."""
 
-    plan: Plan
-    live: Pair
-    stage: Pair
+    plan: ReplayPlan
+    live: TablePair
+    stage: TablePair
     live_audit: Table | None
     staged_audit: Table | None
     report: Callable[[str, int, int], None]
 
-    def run(self, *, samples: int) -> Difference:
+    def run(self, *, samples: int) -> ReplayDifference:
         """Compare; keep at most so many samples. RetryableError if the lake does not answer."""
         seen = self.live.look(self.plan)
         staged = self.stage.look(self.plan, seen.whole)
-        swapped = replaced(seen, staged)
+        swapped = select_replaced(seen, staged)
         live, new = seen.primary.there, staged.primary.there
-        found = Difference(
+        found = ReplayDifference(
             added=len((swapped & new) - live),
             gone=len((swapped & live) - new),
             aside=len(swapped - live - new),
@@ -105,7 +105,9 @@ class Comparison:
             done += window.offsets
         return found
 
-    def _compare(self, window: Span, both: Marks, found: Difference, samples: int) -> None:
+    def _compare(
+        self, window: ReplaySpan, both: OffsetSet, found: ReplayDifference, samples: int
+    ) -> None:
         before, after = (
             self._rows(table, window, both) for table in (self.live.primary, self.stage.primary)
         )
@@ -130,7 +132,7 @@ class Comparison:
         self._count_findings(window, before, after, found)
 
     def _count_findings(
-        self, window: Span, before: pa.Table, after: pa.Table, found: Difference
+        self, window: ReplaySpan, before: pa.Table, after: pa.Table, found: ReplayDifference
     ) -> None:
         told = self._findings(self.live_audit, window)
         for offset, policy in _pairs(before):
@@ -142,7 +144,7 @@ class Comparison:
             found.after.update(told.get(pair, {}))
 
     def _findings(
-        self, audit: Table | None, window: Span
+        self, audit: Table | None, window: ReplaySpan
     ) -> dict[tuple[int, str], Mapping[str, int]]:
         """Return the findings of rows by offset and policy; of several the last counts."""
         if audit is None:
@@ -153,12 +155,12 @@ class Comparison:
             (row["_offset"], row["_policy"]): _by_type(row["counts"]) for row in rows.to_pylist()
         }
 
-    def _rows(self, table: Table, window: Span, both: Marks) -> pa.Table:
+    def _rows(self, table: Table, window: ReplaySpan, both: OffsetSet) -> pa.Table:
         columns = [name for name in TABLES[table.name].arrow.names if name != EVENT_DATE]
         rows = table.read(columns, self._within(window), texts={"_topic": self.plan.topic})
         return rows.filter(pa.array(both.mask(rows))).sort_by("_offset")
 
-    def _within(self, window: Span) -> pc.Expression:
+    def _within(self, window: ReplaySpan) -> pc.Expression:
         return (
             ingested_since(self.plan.adopted or 0)
             & (pc.field("_partition") == window.partition)
@@ -167,10 +169,10 @@ class Comparison:
         )
 
 
-def _windows(spans: Sequence[Span]) -> Iterator[Span]:
+def _windows(spans: Sequence[ReplaySpan]) -> Iterator[ReplaySpan]:
     for span in spans:
-        for start in range(span.start, span.end, WINDOW):
-            yield Span(span.partition, start, min(start + WINDOW, span.end))
+        for start in range(span.start, span.end, COMPARED_OFFSETS):
+            yield ReplaySpan(span.partition, start, min(start + COMPARED_OFFSETS, span.end))
 
 
 def _differs(before: pa.ChunkedArray, after: pa.ChunkedArray) -> pa.Array:
@@ -183,15 +185,15 @@ def _differs(before: pa.ChunkedArray, after: pa.ChunkedArray) -> pa.Array:
     return found.combine_chunks()
 
 
-def _sample(partition: int, before: pa.Table, after: pa.Table, at: int) -> Sample:
+def _sample(partition: int, before: pa.Table, after: pa.Table, at: int) -> ChangedRow:
     old, new = (rows.slice(at, 1).to_pylist()[0] for rows in (before, after))
     values = [
         value
         for column in old
         if column not in _UNCOMPARED
-        for value in changed_values(column, old[column], new[column])
+        for value in find_changed_values(column, old[column], new[column])
     ]
-    return Sample(partition, old["_offset"], values)
+    return ChangedRow(partition, old["_offset"], values)
 
 
 def _pairs(rows: pa.Table) -> Iterator[tuple[int, str]]:
@@ -201,7 +203,7 @@ def _pairs(rows: pa.Table) -> Iterator[tuple[int, str]]:
 def _by_type(counts: Sequence[Mapping[str, Any]]) -> Counter[str]:
     found: Counter[str] = Counter()
     for one in counts:
-        if one["operator"] == KEPT:
+        if one["operator"] == KEEP_OPERATOR:
             continue
         found[one["type"]] += one["count"]
     return found

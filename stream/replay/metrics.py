@@ -6,44 +6,44 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from lake.ledger import SourceRange
-from stream.metrics import Kind, Metrics, Spec
+from stream.metrics import MetricKind, Metrics, MetricSpec
 
-WINDOW_SECONDS: Final = 60.0
-SPECS: Sequence[Spec] = (
-    Spec(
+RATE_WINDOW_SECONDS: Final = 60.0
+REPLAY_METRICS: Sequence[MetricSpec] = (
+    MetricSpec(
         "goldpan_replay_records_total",
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Records of a replay, by outcome: read; staged in its table (stored) or in its quarantine.",
         ("topic", "outcome"),
     ),
-    Spec(
+    MetricSpec(
         "goldpan_replay_offsets",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Offsets of the range: those that have been read (done), and all.",
         ("topic", "of"),
     ),
-    Spec(
+    MetricSpec(
         "goldpan_replay_traces",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Traces of the range: those whose labels have been decided (done), and all.",
         ("topic", "of"),
     ),
-    Spec(
+    MetricSpec(
         "goldpan_replay_offsets_per_second",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "How fast the range is read, over the last minute.",
         ("topic",),
     ),
-    Spec(
+    MetricSpec(
         "goldpan_replay_seconds_left",
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "How long reading the rest of the range takes at that rate; 0 when it is read.",
         ("topic",),
     ),
 )
-READING: Final = "replaying"
-LABELLING: Final = "deciding labels"
-_GAUGES: Final = {READING: "replay_offsets", LABELLING: "replay_traces"}
+READING_RANGE: Final = "replaying"
+DECIDING_LABELS: Final = "deciding labels"
+_GAUGES: Final = {READING_RANGE: "replay_offsets", DECIDING_LABELS: "replay_traces"}
 
 
 @dataclass(slots=True)
@@ -80,13 +80,13 @@ class ReplayObserver:
         if what in _GAUGES:
             self.metrics.set(_GAUGES[what], done, self.topic, "done")
             self.metrics.set(_GAUGES[what], of, self.topic, "all")
-        if what == READING:
+        if what == READING_RANGE:
             self._judge(done, of)
 
     def _judge(self, done: int, of: int) -> None:
         now = self.monotonic()
         self._past.append((now, done))
-        while now - self._past[0][0] > WINDOW_SECONDS and len(self._past) > 2:
+        while now - self._past[0][0] > RATE_WINDOW_SECONDS and len(self._past) > 2:
             self._past.popleft()
         began, before = self._past[0]
         rate = (done - before) / (now - began) if now > began else 0.0

@@ -5,42 +5,42 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from labels.textset import TextSet
+from labels.digest_set import DigestSet
 from lake.tables import Table
-from stream.replay.marks import meant, within
-from stream.replay.plan import Plan
-from stream.replay.promote import Pair, replaced
+from stream.replay.offset_set import build_range_filter, match_rows
+from stream.replay.plan import ReplayPlan
+from stream.replay.promotion import TablePair, select_replaced
 
 _WHERE = ("_topic", "_partition", "_offset", "_ingested_at")
 
 
 @dataclass(frozen=True, slots=True)
-class Overlay:
+class ReplayOverlay:
     """The pairs of tables of one plan."""
 
-    plan: Plan
-    live: Pair
-    stage: Pair
+    plan: ReplayPlan
+    live: TablePair
+    stage: TablePair
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield columns of all rows that there would be; RetryableError as `lake.tables`."""
         seen = self.live.look(self.plan)
         staged = self.stage.look(self.plan, seen.whole)
-        swapped = replaced(seen, staged)
+        swapped = select_replaced(seen, staged)
         read = list(dict.fromkeys([*columns, *_WHERE]))
         for batch in self.live.primary.batches(read):
-            stays = ~meant(batch, self.plan, swapped)
+            stays = ~match_rows(batch, self.plan, swapped)
             yield batch.filter(pa.array(stays)).select(columns)
-        for batch in self.stage.primary.batches(read, within(self.plan)):
+        for batch in self.stage.primary.batches(read, build_range_filter(self.plan)):
             yield batch.filter(pa.array(swapped.mask(batch))).select(columns)
 
 
-def traces_of(table: Table, plan: Plan) -> TextSet:
+def read_trace_ids(table: Table, plan: ReplayPlan) -> DigestSet:
     """Return the traces that the rows of a plan's range are about, as of the last refresh."""
     seed = str(plan.number)
     parts = []
-    for batch in table.batches(("trace_id", "_topic"), within(plan)):
+    for batch in table.batches(("trace_id", "_topic"), build_range_filter(plan)):
         topics, ids = (batch.column(name).to_pylist() for name in ("_topic", "trace_id"))
         mine = [one for topic, one in zip(topics, ids, strict=True) if topic == plan.topic]
-        parts.append(TextSet.of(mine, seed))
-    return TextSet.joined(parts, seed)
+        parts.append(DigestSet.of(mine, seed))
+    return DigestSet.joined(parts, seed)

@@ -10,24 +10,24 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from lake.ledger import Incarnation, Source
-from schemas.arrow import AUDIT, LABELS, QUARANTINE
+from lake.ledger import Incarnation, SourcePartition
+from schemas.arrow import AUDIT_TABLE, LABELS_TABLE, QUARANTINE_TABLE
 from schemas.errors import FatalError, UsageError
-from stream.replay.bounds import Asked, Span
+from stream.replay.replay_range import ReplayRange, ReplaySpan
 
-VERSION = 2
+PLAN_VERSION = 2
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReplayPlan:
     """A replay. ``number`` (random, in [0, 2**63)) tells it from all others, also of its name.
 
     ``table`` is the primary table of the topic, ``policy`` the hash of the redaction policy,
     ``asked`` the range in words, ``adopted`` when the topic was last adopted (as in the ledger),
     ``created_ms`` when the plan was made (milliseconds since 1970); ``from_lake`` says that stored
     rows are read instead of Kafka's records. ``labels`` is by which label policy and calibration
-    the traces of the range are decided anew (`labels.pinned`), None if labels stay as they are;
+    the traces of the range are decided anew (`labels.scorer_snapshot`), None if labels stay as they are;
     ``labels_only`` says that nothing else is done: no record is read again. ``unread`` is how many
     offsets were asked for that the worker had yet to store: they are not a part of the replay.
     """
@@ -41,7 +41,7 @@ class Plan:
     asked: str
     incarnation: Incarnation
     adopted: int | None
-    spans: Sequence[Span]
+    spans: Sequence[ReplaySpan]
     created_ms: int
     from_lake: bool = False
     labels: Mapping[str, Any] | None = None
@@ -56,27 +56,27 @@ class Plan:
     @property
     def tables(self) -> Sequence[str]:
         """Return the tables that are staged; where the last is, the others are."""
-        labels = [LABELS] if self.labels is not None else []
+        labels = [LABELS_TABLE] if self.labels is not None else []
         if self.labels_only:
             return labels
-        return [QUARANTINE, *([AUDIT] if self.audited else []), *labels, self.table]
+        return [QUARANTINE_TABLE, *([AUDIT_TABLE] if self.audited else []), *labels, self.table]
 
     @property
-    def ends(self) -> dict[Source, int]:
+    def ends(self) -> dict[SourcePartition, int]:
         """Return where each partition's range ends."""
-        return {Source(self.topic, span.partition): span.end for span in self.spans}
+        return {SourcePartition(self.topic, span.partition): span.end for span in self.spans}
 
     @property
-    def starts(self) -> dict[Source, int]:
+    def starts(self) -> dict[SourcePartition, int]:
         """Return where each partition's range begins."""
-        return {Source(self.topic, span.partition): span.start for span in self.spans}
+        return {SourcePartition(self.topic, span.partition): span.start for span in self.spans}
 
     @property
     def offsets(self) -> int:
         """Return how many offsets there are to be read."""
         return sum(span.offsets for span in self.spans)
 
-    def same_task(self, other: "Plan") -> bool:
+    def same_task(self, other: "ReplayPlan") -> bool:
         """Tell whether another plan asks for the same."""
         return self._task == other._task
 
@@ -88,7 +88,7 @@ class Plan:
     def to_bytes(self) -> bytes:
         """Return the plan as JSON."""
         body: dict[str, Any] = {
-            "v": VERSION,
+            "v": PLAN_VERSION,
             "name": self.name,
             "number": self.number,
             "topic": self.topic,
@@ -109,20 +109,20 @@ class Plan:
         return json.dumps(body).encode()
 
 
-def parse_plan(data: bytes, where: str) -> Plan:
+def parse_plan(data: bytes, where: str) -> ReplayPlan:
     """Read a plan; FatalError, naming ``where``, if it is damaged or of a newer version."""
     try:
         body = json.loads(data)
-        if body.pop("v") != VERSION:
+        if body.pop("v") != PLAN_VERSION:
             raise FatalError(f"{where}: this replay was begun by another version of goldpan")
         body["incarnation"] = Incarnation(*body["incarnation"])
-        body["spans"] = [Span(*span) for span in body["spans"]]
-        return Plan(**body)
+        body["spans"] = [ReplaySpan(*span) for span in body["spans"]]
+        return ReplayPlan(**body)
     except (ValueError, KeyError, TypeError) as error:
         raise FatalError(f"{where} cannot be read ({type(error).__name__})") from None
 
 
-def name_for(table: str, topic: str, asked: Asked, *task: object) -> str:
+def make_replay_name(table: str, topic: str, asked: ReplayRange, *task: object) -> str:
     """Return the name of a replay that was given none: the same task, the same name.
 
     ``task`` is what else tells one from others: policies, and whence rows are read.
@@ -131,7 +131,7 @@ def name_for(table: str, topic: str, asked: Asked, *task: object) -> str:
     return f"{table}-{blake2b(body, digest_size=4).hexdigest()}"
 
 
-def check_name(name: str) -> str:
+def check_replay_name(name: str) -> str:
     """Return a name that can be a folder's; UsageError otherwise."""
     if not _NAME.fullmatch(name):
         raise UsageError(

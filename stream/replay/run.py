@@ -11,43 +11,43 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from lake.erasures import fence
-from lake.ledger import Source
+from lake.ledger import SourcePartition
 from lake.retry import Retry
+from lake.tombstones import raise_erasure_fence
 from schemas.errors import FatalError, FencedError, RetryableError
-from schemas.provenance import Raw
-from stream.assignment import TakeOver
-from stream.beginning import Beginning
+from schemas.record_batches import RawRecord
+from stream.adaptive_batch import AdaptiveBatch
+from stream.applied_tombstones import AppliedTombstones
 from stream.buffer import TopicBuffer
-from stream.erasures import Erasures
-from stream.flusher import FlushSteps, another_topic
-from stream.flushes import Due
+from stream.flush_scheduler import FlushThresholds
+from stream.flusher import RecordFlushRunner, describe_changed_topic
+from stream.initial_positions import InitialPositions
 from stream.intake import Intake
-from stream.owned import Assignment
-from stream.pace import Pace
-from stream.replay.metrics import READING, ReplayObserver
-from stream.replay.plan import Plan
-from stream.replay.rate import Rate
-from stream.replay.reader import Batch, gone, unanswered
+from stream.owned_partition import Assignment
+from stream.replay.kafka_reader import ReplayBatch, describe_deleted_records, make_silence_error
+from stream.replay.metrics import READING_RANGE, ReplayObserver
+from stream.replay.plan import ReplayPlan
+from stream.replay.rate_limiter import RateLimiter
+from stream.take_over import TakeOver
 
 
-class Reads(Protocol):
-    """Where records come from; see `stream.replay.reader` and `stream.replay.stored`."""
+class ReplayReader(Protocol):
+    """Where records come from; see `stream.replay.kafka_reader` and `stream.replay.lake_reader`."""
 
-    def assign(self, starts: Mapping[Source, int]) -> None:
+    def assign(self, starts: Mapping[SourcePartition, int]) -> None:
         """Read these partitions from these offsets on."""
 
-    def drop(self, source: Source) -> None:
+    def drop(self, source: SourcePartition) -> None:
         """Read a partition no further."""
 
-    def watermarks(self, source: Source) -> tuple[int, int]:
+    def watermarks(self, source: SourcePartition) -> tuple[int, int]:
         """Return the first offset that can be read and the one after the last."""
 
-    def read(self, most: int) -> Batch:
+    def read(self, most: int) -> ReplayBatch:
         """Return what comes next."""
 
 
-Report = Callable[[str, int, int], None]
+ReportProgress = Callable[[str, int, int], None]
 """Told what is done, how much of it is, and of how much."""
 
 
@@ -55,21 +55,21 @@ Report = Callable[[str, int, int], None]
 class Replay:
     """Reads what is left of a plan. ``patience`` is how long Kafka may say nothing, in seconds."""
 
-    plan: Plan
-    reader: Reads
+    plan: ReplayPlan
+    reader: ReplayReader
     take_over: TakeOver
-    beginning: Beginning
+    beginning: InitialPositions
     intake: Intake
-    steps: FlushSteps
-    due: Due
-    pace: Pace
-    rate: Rate
+    steps: RecordFlushRunner
+    due: FlushThresholds
+    pace: AdaptiveBatch
+    rate: RateLimiter
     retry: Retry
     patience: float
     monotonic: Callable[[], float]
     now_ms: Callable[[], int]
     new_token: Callable[[], int]
-    erasures: Erasures
+    erasures: AppliedTombstones
     observer: ReplayObserver
     assignment: Assignment = field(default_factory=Assignment)
     _buffer: TopicBuffer = field(init=False)
@@ -110,13 +110,13 @@ class Replay:
         """Let the staged tables say which tombstones what they hold was held against, or later."""
         tables = [*self.take_over.primary.values(), self.take_over.quarantine, self.take_over.audit]
         for table in filter(None, tables if self.erasures.number else []):
-            fence(table, self.erasures.number, retry=self.retry, now_ms=self.now_ms)
+            raise_erasure_fence(table, self.erasures.number, retry=self.retry, now_ms=self.now_ms)
 
     def _take_over(self) -> None:
         """Take the partitions of which something is left, from where the staged tables are."""
         found = self.retry.call("taking positions", lambda: self.take_over.check([self._topic]))
         if found[self._topic] != self.plan.incarnation:
-            raise FatalError(another_topic(self._topic))
+            raise FatalError(describe_changed_topic(self._topic))
         new = {s: start for s, start in self.plan.starts.items() if self._staged(s) is None}
         if new:
             self.beginning.write(new, found)
@@ -130,14 +130,14 @@ class Replay:
         taken, _ = self.retry.call("taking positions", lambda: self.take_over.take(list(left)))
         self.assignment.add(taken)
 
-    def _staged(self, source: Source) -> int | None:
+    def _staged(self, source: SourcePartition) -> int | None:
         return self.take_over.primary[self._topic].positions([source])[source]
 
-    def _check_kept(self, starts: Mapping[Source, int]) -> None:
+    def _check_kept(self, starts: Mapping[SourcePartition, int]) -> None:
         for source, start in starts.items():
             low, _ = self.retry.call("asking Kafka", partial(self.reader.watermarks, source))
             if low > start:
-                raise FatalError(gone(self._topic))
+                raise FatalError(describe_deleted_records(self._topic))
 
     def _read(self) -> None:
         left = set(self.assignment.owned)
@@ -155,7 +155,7 @@ class Replay:
             if not batch.empty:
                 heard, trouble = self.monotonic(), None
             elif self.monotonic() - heard > self.patience:
-                raise unanswered(trouble, self.patience)
+                raise make_silence_error(trouble, self.patience)
             for source in [s for s in left if self._done(s)]:
                 left.remove(source)
                 self.reader.drop(source)
@@ -164,19 +164,21 @@ class Replay:
                 heard = self.monotonic()
         self._tell()
 
-    def _take(self, raws: Sequence[Raw]) -> None:
+    def _take(self, raws: Sequence[RawRecord]) -> None:
         """Take in what belongs to the range; who reads beyond its end has read all of it."""
         began, ends = self.monotonic(), self.plan.ends
-        mine = [raw for raw in raws if raw.offset < ends[Source(self._topic, raw.partition)]]
+        mine = [
+            raw for raw in raws if raw.offset < ends[SourcePartition(self._topic, raw.partition)]
+        ]
         self.retry.call(
             "decoding", lambda: self.intake.take(mine, self.assignment, self._buffer, began)
         )
         size = sum(len(raw.value) for raw in mine if raw.value)
         self.pace.took(len(mine), size, self.monotonic() - began)
-        beyond = {Source(self._topic, raw.partition): raw.offset for raw in raws}
+        beyond = {SourcePartition(self._topic, raw.partition): raw.offset for raw in raws}
         self._pass({source: last for source, last in beyond.items() if last >= ends[source]})
 
-    def _pass(self, reached: Mapping[Source, int]) -> None:
+    def _pass(self, reached: Mapping[SourcePartition, int]) -> None:
         """Pass over offsets without a record, up to where the client says that it is."""
         for source, offset in reached.items():
             item = self.assignment.owned[source]
@@ -184,7 +186,7 @@ class Replay:
             if item.range.moved:
                 self._buffer.touch(self.monotonic())
 
-    def _done(self, source: Source) -> bool:
+    def _done(self, source: SourcePartition) -> bool:
         return self.assignment.owned[source].range.next >= self.plan.ends[source]
 
     def _is_due(self) -> bool:
@@ -208,7 +210,7 @@ class Replay:
             self.plan.ends[source] - item.range.next
             for source, item in self.assignment.owned.items()
         )
-        self.observer.told(READING, self.plan.offsets - left, self.plan.offsets)
+        self.observer.told(READING_RANGE, self.plan.offsets - left, self.plan.offsets)
 
     @property
     def _topic(self) -> str:

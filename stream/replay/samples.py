@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from redact.pseudonyms import PLACEHOLDER
+from redact.crypto.pseudonyms import PLACEHOLDER
 
-CONTEXT = 24
-LONGEST = 6_000
+CONTEXT_CHARACTERS = 24
+MAX_ALIGNED_CHARACTERS = 6_000
 """Characters of a text beyond which only its length is told: aligning is slow."""
 _TOKEN = re.compile(rf"{PLACEHOLDER.pattern}|<[A-Z][A-Z_]{{1,39}}>|\w+|\s+|[^\w\s]")
 _TYPED = re.compile(rf"{PLACEHOLDER.pattern}|<[A-Z][A-Z_]{{1,39}}>")
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ChangedValue:
     """One value that differs: its path (`messages.2.content`), and both texts as they are shown."""
 
     path: str
@@ -29,25 +29,25 @@ class Changed:
     after: str
 
 
-def changed_values(path: str, before: Any, after: Any) -> Iterator[Changed]:
+def find_changed_values(path: str, before: Any, after: Any) -> Iterator[ChangedValue]:
     """Yield the values that differ, of two values of one column as Python has them."""
     if before == after:
         return
     if isinstance(before, dict) and isinstance(after, dict):
         for key in before:
-            yield from changed_values(f"{path}.{key}", before[key], after.get(key))
+            yield from find_changed_values(f"{path}.{key}", before[key], after.get(key))
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for number, pair in enumerate(zip(before, after, strict=True)):
-            yield from changed_values(f"{path}.{number}", *pair)
+            yield from find_changed_values(f"{path}.{number}", *pair)
     elif isinstance(before, str) and isinstance(after, str):
-        yield Changed(path, *shown(before, after))
+        yield ChangedValue(path, *mask_differences(before, after))
     else:
-        yield Changed(path, _length(before), _length(after))
+        yield ChangedValue(path, _length(before), _length(after))
 
 
-def shown(before: str, after: str) -> tuple[str, str]:
+def mask_differences(before: str, after: str) -> tuple[str, str]:
     """Return two texts with what differs as placeholders or lengths, and a little around it."""
-    if max(len(before), len(after)) > LONGEST:
+    if max(len(before), len(after)) > MAX_ALIGNED_CHARACTERS:
         return _length(before), _length(after)
     left, right = _tokens(before), _tokens(after)
     pieces: tuple[list[str], list[str]] = ([], [])
@@ -69,10 +69,10 @@ def _tokens(text: str) -> list[str]:
 
 
 def _short(text: str, *, first: bool, last: bool) -> str:
-    if len(text) <= 2 * CONTEXT:
+    if len(text) <= 2 * CONTEXT_CHARACTERS:
         return text
-    head = "" if first else text[:CONTEXT]
-    tail = "" if last else text[-CONTEXT:]
+    head = "" if first else text[:CONTEXT_CHARACTERS]
+    tail = "" if last else text[-CONTEXT_CHARACTERS:]
     return f"{head}…{tail}"
 
 

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class LabelStep(StrEnum):
+class ReplayLabelStep(StrEnum):
     """The steps of staging labels. Each name says what has just happened."""
 
     TRACES_NOTED = "replay_traces_noted"

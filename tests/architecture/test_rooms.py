@@ -91,7 +91,7 @@ def test_only_redaction_fills_a_redacted_box() -> None:
     ]
     assert elsewhere == []
     inside = [file for file, tree in trees() if redacted_made_in(tree)]
-    assert Path("redact/engine.py") in inside
+    assert Path("redact/pipeline/policy_redactor.py") in inside
 
 
 @pytest.mark.parametrize(

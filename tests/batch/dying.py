@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from deltalake import DeltaTable
 
-import batch.labels.reconcile
-from batch.labels.calibrations import publish
-from batch.retention.purge import purge
+import batch.labels.reconciler
+from batch.labels.calibration_store import publish_calibration
+from batch.retention.purge import purge_table
 from labels.calibration import Calibration, prior_calibration
 from lake.objects import FolderStore
 from tests.batch.kit import POLICY, desk, judge, open_lake, reconciled
@@ -34,7 +34,7 @@ def calibration() -> Calibration:
 
 def reconcile_all(folder: Path) -> None:
     """Add labels, sixteen a commit."""
-    batch.labels.reconcile.COMMIT_EVENTS = 16  # type: ignore[misc]
+    batch.labels.reconciler.COMMIT_EVENTS = 16  # type: ignore[misc]
     reconciled(open_lake(folder))
 
 
@@ -47,7 +47,7 @@ def review_one(folder: Path) -> None:
 
 def publish_one(folder: Path) -> None:
     """Publish a calibration."""
-    publish(open_lake(folder).location.files("calibrations"), calibration())
+    publish_calibration(open_lake(folder).location.files("calibrations"), calibration())
 
 
 def expire_traces(folder: Path) -> None:
@@ -61,7 +61,7 @@ def expire_and_purge(folder: Path) -> None:
     table = open_lake(folder).table("traces")
     for path in folder.rglob("*.parquet"):
         os.utime(path, (0, 0))
-    purge(table, keep_hours=1, retry=patience())
+    purge_table(table, keep_hours=1, retry=patience())
 
 
 JOBS: Final = {

@@ -8,24 +8,24 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from batch.labels.reconcile import Outcome, Reconciler, Request
-from batch.reviews.desk import Desk, Submission
-from batch.sequence import Means
-from labels.decide import in_force
-from labels.evidence import Scales
-from labels.join import COLUMNS, Join
-from labels.policy import Policy
-from lake.commit import Move, Watch, commit
+from batch.labels.reconciler import Reconciler, ReconcileReport, ReconcileRequest
+from batch.numbered_rows import JobContext
+from batch.reviews.queue_service import ReviewQueueService, ReviewSubmission
+from labels.decision import events_in_force
+from labels.join import JOIN_COLUMNS, LabelJoin
+from labels.policy import LabelPolicy
+from labels.scorer import LabelScorer
+from lake.commit import CommitWatch, Move, commit
 from lake.config import LakeSettings
-from lake.ledger import Entry, EntryKind, Source, SourceRange, position_app
-from lake.parquet import encode
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, position_app
+from lake.parquet import encode_files
 from lake.retry import Retry
-from lake.tables import LAYOUTS, Lake
-from lake.verify import verify
-from redact.derived import derived
+from lake.tables import TABLE_LAYOUTS, Lake
+from lake.verify import verify_lake
+from redact.pipeline.derived_rows import box_derived_rows
 from schemas.arrow import TABLES
-from schemas.columns import TABLE_OF, record_arrays
-from schemas.provenance import RecordKind
+from schemas.columns import TABLE_OF_KIND, record_arrays
+from schemas.record_batches import RecordKind
 from schemas.records import Feedback, Label, LabelEvent, Trace
 from schemas.redacted import Redacted
 from tests.labels.kit import NOW, kind_of, policy, rows
@@ -34,7 +34,7 @@ from tests.lake.kit import HERE, patience
 TOPICS = {RecordKind.TRACE: "llm.traces", RecordKind.FEEDBACK: "llm.feedback"}
 POLICY = policy()
 _SCHEMA = TABLES["labels"].arrow
-SCALES = Scales(POLICY)
+SCALES = LabelScorer(POLICY)
 
 
 class Clock:
@@ -48,10 +48,12 @@ class Clock:
         return self.now
 
 
-def means(clock: Clock | None = None, *, first_token: int = 1, retry: Retry | None = None) -> Means:
+def means(
+    clock: Clock | None = None, *, first_token: int = 1, retry: Retry | None = None
+) -> JobContext:
     """Return a clock, tokens that count up, and patience without waiting."""
     tokens = itertools.count(first_token)
-    return Means(retry or patience(), clock or Clock(), lambda: next(tokens))
+    return JobContext(retry or patience(), clock or Clock(), lambda: next(tokens))
 
 
 def open_lake(uri: Path | str, s3_endpoint_url: str | None = None) -> Lake:
@@ -74,8 +76,8 @@ def put(
     for kind in RecordKind:
         batch = [record for record in records if kind_of(record) is kind]
         if batch:
-            table = lake.table(TABLE_OF[kind])
-            source = Source(TOPICS[kind], partition)
+            table = lake.table(TABLE_OF_KIND[kind])
+            source = SourcePartition(TOPICS[kind], partition)
             table.refresh()
             start = table.positions([source])[source] or 0
             arrow = rows(batch, partition=partition, start=start, ingested=ingested)
@@ -87,14 +89,14 @@ def put(
 
 
 def append(
-    lake: Lake, name: str, batch: Redacted[pa.RecordBatch], source: Source, start: int
+    lake: Lake, name: str, batch: Redacted[pa.RecordBatch], source: SourcePartition, start: int
 ) -> None:
     """Append rows to a table and move the position of their source."""
     table, count = lake.table(name), batch.value.num_rows
     span = SourceRange(
         *source, start, start + count, start, start + count - 1, consumed=count, stored=count
     )
-    files = encode([batch], ranges=[span], layout=LAYOUTS[name])
+    files = encode_files([batch], ranges=[span], layout=TABLE_LAYOUTS[name])
     for file in files:
         table.files.put(file.path, file.data)
     commit(
@@ -103,20 +105,20 @@ def append(
         files=files,
         moves=[Move(position_app(source), start or None, start + count)],
         token=start + 1,
-        entry=Entry(EntryKind.FLUSH, [span], {source.topic: HERE}),
+        entry=LedgerEntry(EntryKind.FLUSH, [span], {source.topic: HERE}),
         retry=patience(),
-        watch=Watch(),
+        watch=CommitWatch(),
         now_ms=lambda: 0,
     )
 
 
-def worked(lake: Lake, scales: Scales, *, now: int = NOW, window: int | None = None) -> None:
+def worked(lake: Lake, scales: LabelScorer, *, now: int = NOW, window: int | None = None) -> None:
     """Write the labels that a worker writes who reads the whole lake once."""
-    join = Join(scales, window=window)
+    join = LabelJoin(scales, window=window)
     for kind in RecordKind:
-        table = lake.table(TABLE_OF[kind])
+        table = lake.table(TABLE_OF_KIND[kind])
         table.refresh()
-        for batch in table.batches(COLUMNS[kind]):
+        for batch in table.batches(JOIN_COLUMNS[kind]):
             join.add(kind, batch)
     add_labels(lake, [decided.event for decided in join.take(now=now).decided])
 
@@ -125,7 +127,7 @@ def add_labels(lake: Lake, events: Sequence[LabelEvent]) -> None:
     """Append label events as a worker does."""
     if not events:
         return
-    table, source = lake.table("labels"), Source("llm.traces", 0)
+    table, source = lake.table("labels"), SourcePartition("llm.traces", 0)
     table.refresh()
     start = table.positions([source])[source] or 0
     columns = record_arrays("label_event", events)
@@ -144,21 +146,21 @@ def add_labels(lake: Lake, events: Sequence[LabelEvent]) -> None:
         ],
         schema=_SCHEMA,
     )
-    boxed = derived(batch, "label_event", known=known, policy="p")
+    boxed = box_derived_rows(batch, "label_event", known=known, policy="p")
     append(lake, "labels", boxed, source, start)
 
 
 def reconciled(
     lake: Lake,
-    scales: Scales = SCALES,
+    scales: LabelScorer = SCALES,
     *,
     clock: Clock | None = None,
     each: int = 1_000,
     **more: Any,
-) -> Outcome:
+) -> ReconcileReport:
     """Run the job once, with a bucket for every so many traces."""
     job = Reconciler(lake, scales, means(clock), bucket_traces=each)
-    return job.run(Request(**more))
+    return job.run(ReconcileRequest(**more))
 
 
 def events(lake: Lake) -> list[LabelEvent]:
@@ -177,24 +179,30 @@ def events(lake: Lake) -> list[LabelEvent]:
 
 def labels_of(lake: Lake) -> Mapping[str, LabelEvent]:
     """Return the label events in force."""
-    return in_force(events(lake))
+    return events_in_force(events(lake))
 
 
 def desk(
-    lake: Lake, rules: Policy = POLICY, clock: Clock | None = None, *, made_of: Means | None = None
-) -> Desk:
+    lake: Lake,
+    rules: LabelPolicy = POLICY,
+    clock: Clock | None = None,
+    *,
+    made_of: JobContext | None = None,
+) -> ReviewQueueService:
     """Return the desk of a lake's review queue."""
-    return Desk(lake, rules, made_of or means(clock))
+    return ReviewQueueService(lake, rules, made_of or means(clock))
 
 
-def judge(desk: Desk, trace_id: str, reviewer: str, verdict: Label = "fail", **more: Any) -> Any:
+def judge(
+    desk: ReviewQueueService, trace_id: str, reviewer: str, verdict: Label = "fail", **more: Any
+) -> Any:
     """Hand in one review; return what became of it."""
-    sent = Submission(0, trace_id, reviewer, verdict, **more)
+    sent = ReviewSubmission(0, trace_id, reviewer, verdict, **more)
     return desk.take([sent])
 
 
 def complaints(lake: Lake) -> list[str]:
     """Return what `lake verify` has to say about the tables that batch writes to."""
     about = ("labels", "reviews", "#")
-    problems = verify(lake, deep=True).problems
+    problems = verify_lake(lake, deep=True).problems
     return [problem for problem in problems if any(word in problem for word in about)]

@@ -10,11 +10,11 @@ import sys
 import time
 from typing import Any, Final
 
-import batch.labels.reconcile
-from batch.labels.calibrations import publish
-from batch.labels.reconcile import Reconciler, Request
-from batch.sequence import Means
-from labels.policy import Policy
+import batch.labels.reconciler
+from batch.labels.calibration_store import publish_calibration
+from batch.labels.reconciler import Reconciler, ReconcileRequest
+from batch.numbered_rows import JobContext
+from labels.policy import LabelPolicy
 from lake.retry import Retry
 from lake.tables import Lake
 from schemas.errors import FatalError
@@ -33,21 +33,21 @@ PATIENCE: Final = Retry(
 )
 
 
-def several(reviewers: int) -> Policy:
+def several(reviewers: int) -> LabelPolicy:
     """Return the policy, with so many reviewers for each item."""
     rules = POLICY.review.model_copy(update={"reviewers": reviewers})
     return POLICY.model_copy(update={"review": rules})
 
 
-def means() -> Means:
+def means() -> JobContext:
     """Return what it takes to race: real waiting, and tokens nobody else has."""
-    return Means(PATIENCE, lambda: NOW, lambda: random.getrandbits(63))
+    return JobContext(PATIENCE, lambda: NOW, lambda: random.getrandbits(63))
 
 
 def reconcile(lake: Lake, name: str) -> Any:
     """Add labels, five a commit; return how many this process added."""
-    batch.labels.reconcile.COMMIT_EVENTS = 5  # type: ignore[misc]
-    outcome = Reconciler(lake, SCALES, means(), bucket_traces=20).run(Request())
+    batch.labels.reconciler.COMMIT_EVENTS = 5  # type: ignore[misc]
+    outcome = Reconciler(lake, SCALES, means(), bucket_traces=20).run(ReconcileRequest())
     return sum(outcome.added.values())
 
 
@@ -67,7 +67,7 @@ def publish_one(lake: Lake, name: str) -> Any:
     mine = calibration().model_copy(update={"diagnostics": {"by": name}})
     store = lake.location.files("calibrations")
     try:
-        PATIENCE.call("publishing", lambda: publish(store, mine))
+        PATIENCE.call("publishing", lambda: publish_calibration(store, mine))
     except FatalError:
         return False
     return True

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from batch.compact import Batch, Done, compact, plan
-from batch.release.build import publish as publish_draft
+from batch.compaction import CompactedBatch, CompactionBatch, compact_batches, plan_compaction
+from batch.release.publish.build import publish_draft
 from lake.config import LakeSettings
-from lake.stored import live_files
+from lake.live_files import list_live_files
 from lake.tables import Lake, Table
-from lake.upkeep import vacuum
-from lake.verify import verify
+from lake.vacuum import vacuum_table
+from lake.verify import verify_lake
 from schemas.errors import UsageError
 from tests.architecture.source import ROOT
 from tests.batch.release.kit import contents, drafted, shelf
@@ -49,11 +49,13 @@ def rows_of(lake: Lake, name: str = "traces") -> list[dict[str, Any]]:
     return list(found.sort_by(order).to_pylist())
 
 
-def run(table: Table, batches: list[Batch]) -> list[Done]:
+def run(table: Table, batches: list[CompactionBatch]) -> list[CompactedBatch]:
     """Compact and return what was done."""
     tokens = iter(range(1, 1000))
     return list(
-        compact(table, batches, token=lambda: next(tokens), retry=patience(), now_ms=lambda: 0)
+        compact_batches(
+            table, batches, token=lambda: next(tokens), retry=patience(), now_ms=lambda: 0
+        )
     )
 
 
@@ -61,7 +63,7 @@ def files_by_day(lake: Lake) -> dict[date, int]:
     """Return how many files each day of traces has."""
     table = again(lake).table("traces")
     counts: dict[date, int] = {}
-    for file in live_files(table):
+    for file in list_live_files(table):
         counts[file.day] = counts.get(file.day, 0) + 1
     return counts
 
@@ -71,21 +73,21 @@ def test_the_rows_stay_the_same_and_the_files_get_few(lake: Lake) -> None:
     before, labels = rows_of(lake), rows_of(lake, "labels")
     for name in ("traces", "labels"):
         table = lake.table(name)
-        assert all(one.bytes for one in run(table, plan(table, before=AFTER)))
+        assert all(one.bytes for one in run(table, plan_compaction(table, before=AFTER)))
     assert set(files_by_day(lake).values()) == {1}
     assert rows_of(lake) == before
     assert rows_of(lake, "labels") == labels
-    report = verify(again(lake), deep=True)
+    report = verify_lake(again(lake), deep=True)
     assert report.problems == []
-    assert plan(lake.table("traces"), before=AFTER) == []
+    assert plan_compaction(lake.table("traces"), before=AFTER) == []
 
 
 def test_compacted_rows_are_sorted(lake: Lake) -> None:
     """In a compacted file traces are in the order of time, so that a window skips row groups."""
     table = lake.table("traces")
-    run(table, plan(table, before=AFTER))
+    run(table, plan_compaction(table, before=AFTER))
     table.refresh()
-    for file in live_files(table):
+    for file in list_live_files(table):
         data = pq.read_table(pa.BufferReader(table.files.get(file.path)), columns=["started_at"])
         times = data["started_at"].to_pylist()
         assert times == sorted(times)
@@ -94,7 +96,7 @@ def test_compacted_rows_are_sorted(lake: Lake) -> None:
 def test_open_days_are_left_alone(lake: Lake) -> None:
     """Days from the given one on are not in the plan."""
     third = date(2026, 11, 3)
-    assert {batch.day for batch in plan(lake.table("traces"), before=third)} == {
+    assert {batch.day for batch in plan_compaction(lake.table("traces"), before=third)} == {
         date(2026, 11, 1),
         date(2026, 11, 2),
     }
@@ -104,35 +106,35 @@ def test_files_go_together_up_to_the_target(lake: Lake) -> None:
     """A portion is no larger than the target, and large files are left as they are."""
     table = lake.table("traces")
     table.refresh()
-    sizes = [file.bytes for file in live_files(table)]
+    sizes = [file.bytes for file in list_live_files(table)]
     target = int(2.5 * max(sizes))
-    batches = plan(table, before=AFTER, target_bytes=target)
+    batches = plan_compaction(table, before=AFTER, target_bytes=target)
     assert batches
     assert all(batch.bytes <= target for batch in batches)
-    assert plan(table, before=AFTER, target_bytes=min(sizes)) == []
+    assert plan_compaction(table, before=AFTER, target_bytes=min(sizes)) == []
 
 
 def test_two_at_once_both_end_well(lake: Lake) -> None:
     """Of two compactions with the same plan one does the work, and the rows stay the same."""
     before = rows_of(lake)
     one, two = lake.table("traces"), again(lake).table("traces")
-    plans = plan(one, before=AFTER), plan(two, before=AFTER)
+    plans = plan_compaction(one, before=AFTER), plan_compaction(two, before=AFTER)
     first, second = run(one, plans[0]), run(two, plans[1])
     assert all(done.bytes for done in first)
     assert not any(done.bytes for done in second)
     assert rows_of(lake) == before
-    assert verify(again(lake), deep=True).problems == []
+    assert verify_lake(again(lake), deep=True).problems == []
 
 
 def test_a_worker_that_appends_meanwhile_is_not_disturbed(lake: Lake) -> None:
     """Rows that are committed between the plan and its execution are there, once."""
     table = lake.table("traces")
-    batches = plan(table, before=AFTER)
+    batches = plan_compaction(table, before=AFTER)
     more = [{**t, "trace_id": f"late-{i}"} for i, t in enumerate(conversations(1)[:50])]
     add(again(lake), "traces", more)
     run(table, batches)
     assert len([r for r in rows_of(lake) if r["trace_id"].startswith("late-")]) == 50
-    assert verify(again(lake), deep=True).problems == []
+    assert verify_lake(again(lake), deep=True).problems == []
 
 
 def test_a_release_is_the_same_after_compaction(lake: Lake, tmp_path: Path) -> None:
@@ -141,7 +143,7 @@ def test_a_release_is_the_same_after_compaction(lake: Lake, tmp_path: Path) -> N
     publish_draft(made, shelf(tmp_path / "before"))
     for name in ("traces", "labels"):
         table = lake.table(name)
-        run(table, plan(table, before=AFTER))
+        run(table, plan_compaction(table, before=AFTER))
     publish_draft(drafted(again(lake), size=16), shelf(tmp_path / "after"))
     assert contents(tmp_path / "before") == contents(tmp_path / "after")
 
@@ -193,35 +195,35 @@ def test_killed_at_a_step_and_run_again(lake: Lake, step: str) -> None:
     assert killed.returncode == -9, killed.stderr
     assert rows_of(lake) == before
     table = again(lake).table("traces")
-    run(table, plan(table, before=AFTER))
+    run(table, plan_compaction(table, before=AFTER))
     assert set(files_by_day(lake).values()) == {1}
     assert rows_of(lake) == before
-    assert verify(again(lake), deep=True).problems == []
+    assert verify_lake(again(lake), deep=True).problems == []
 
 
 def test_vacuum_removes_what_left_the_table_and_nothing_else(lake: Lake) -> None:
     """Old files of compacted days go once they are old enough; every row stays readable."""
     before = rows_of(lake)
     table = lake.table("traces")
-    old = {file.path for batch in plan(table, before=AFTER) for file in batch.files}
-    run(table, plan(table, before=AFTER))  # says that it happened in 1970
+    old = {file.path for batch in plan_compaction(table, before=AFTER) for file in batch.files}
+    run(table, plan_compaction(table, before=AFTER))  # says that it happened in 1970
     folder = Path(lake.location.uri) / "traces"
     for path in old:
         os.utime(folder / path, (0, 0))
     young = folder / "event_date=2026-11-01" / "upload-under-way.parquet"
     young.write_bytes(b"x")
-    told = vacuum(table, keep_hours=1, dry_run=True)
+    told = vacuum_table(table, keep_hours=1, dry_run=True)
     assert set(told) == old
     assert all((folder / path).exists() for path in old)
-    assert set(vacuum(table, keep_hours=1, dry_run=False)) == old
+    assert set(vacuum_table(table, keep_hours=1, dry_run=False)) == old
     assert not any((folder / path).exists() for path in old)
     assert young.exists()
-    assert vacuum(again(lake).table("traces"), keep_hours=1, dry_run=False) == []
+    assert vacuum_table(again(lake).table("traces"), keep_hours=1, dry_run=False) == []
     assert rows_of(lake) == before
-    assert verify(again(lake), deep=True).problems == []
+    assert verify_lake(again(lake), deep=True).problems == []
 
 
 def test_vacuum_refuses_to_touch_what_may_be_in_use(lake: Lake) -> None:
     """Files that are younger than an hour may belong to a flush that is under way."""
     with pytest.raises(UsageError, match="may be in use"):
-        vacuum(lake.table("traces"), keep_hours=0, dry_run=True)
+        vacuum_table(lake.table("traces"), keep_hours=0, dry_run=True)

@@ -8,21 +8,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from batch.labels.calibrate import judgements
-from batch.reviews.desk import Submission
-from batch.reviews.export import lines
-from batch.reviews.log import read_log
-from goldpan.cli.main import run
+from batch.labels.calibrator import adjudicate_traces
+from batch.reviews.queue_service import ReviewSubmission
+from batch.reviews.review_export import export_reviews
+from batch.reviews.review_table import read_review_log
+from goldpan.cli.main import run_command
 from goldpan.cli.review import submit
-from goldpan.cli.review_show import answering
-from goldpan.submissions import read_lines
-from labels.policy import Policy
-from labels.tallies import by_reviewer
-from lake.erasures import fence
-from lake.ledger import Entry, EntryKind
-from lake.rewrite import Replacement, replace
-from lake.stored import live_files
+from goldpan.cli.review_output import submit_command
+from goldpan.review_submissions import read_reviews
+from labels.policy import LabelPolicy
+from labels.queue_stats import reviewer_stats
+from lake.ledger import EntryKind, LedgerEntry
+from lake.live_files import list_live_files
+from lake.rewrite import FileReplacement, replace_files
 from lake.tables import Lake
+from lake.tombstones import raise_erasure_fence
 from schemas.errors import FatalError, UsageError
 from schemas.records import Message
 from tests.batch.kit import (
@@ -53,7 +53,7 @@ def queued(folder: Path) -> Lake:
     return lake
 
 
-def several(reviewers: int) -> Policy:
+def several(reviewers: int) -> LabelPolicy:
     """Return the policy with so many reviewers an item."""
     return POLICY.model_copy(
         update={"review": POLICY.review.model_copy(update={"reviewers": reviewers})}
@@ -93,7 +93,7 @@ def test_late_work_is_taken_and_counts_once(tmp_path: Path) -> None:
     assert judge(mine, item, "ann", sent_as="1").known == [0]
     assert judge(mine, item, "ann").known == [0]
     assert "no label event" in judge(mine, "nowhere", "ann").refused[0]
-    assert len(read_log(lake.table("reviews")).log.reviews) == 1
+    assert len(read_review_log(lake.table("reviews")).log.reviews) == 1
     assert complaints(lake) == []
 
 
@@ -108,14 +108,14 @@ def test_an_id_of_a_submission_belongs_to_one_review(tmp_path: Path) -> None:
     assert "another verdict" in judge(mine, first, "ann", "pass", sent_as="batch-7").refused[0]
     assert judge(mine, first, "ann", sent_as="batch-7").known == [0]
     assert judge(mine, second, "ann", sent_as="8").added == [0]
-    assert len(read_log(lake.table("reviews")).log.reviews) == 2
+    assert len(read_review_log(lake.table("reviews")).log.reviews) == 2
 
 
 def said(lake: Lake, item: str) -> list[tuple[str, bool, str | None]]:
     """Return verdict, whether it was replaced, and outcome, of each review of a trace."""
     table = lake.table("reviews")
     table.refresh()
-    mine = [line for line in lines(table) if line["trace_id"] == item]
+    mine = [line for line in export_reviews(table) if line["trace_id"] == item]
     return [(line["verdict"], line["replaced"], line["outcome"]) for line in mine]
 
 
@@ -127,22 +127,22 @@ def test_the_last_word_of_a_reviewer_counts(tmp_path: Path) -> None:
     for number, verdict in enumerate(("unknown", "fail", "fail")):
         assert judge(mine, item, "ann", verdict).known == ([0] if number == 2 else [])
     assert said(lake, item) == [("unknown", True, "fail"), ("fail", False, "fail")]
-    (tally,) = by_reviewer(mine.queue())
+    (tally,) = reviewer_stats(mine.queue())
     assert (tally.reviews, tally.failed) == (1, 1)
-    more = Submission(0, item, "ann", "fail", expected_response="It comes tomorrow.")
+    more = ReviewSubmission(0, item, "ann", "fail", expected_response="It comes tomorrow.")
     assert mine.take([more]).added == [0]
     assert mine.take([more]).known == [0]
     reconciled(lake)
     assert labels_of(lake)[item].expected_response == "It comes tomorrow."
     judge(mine, item, "ann", "pass")
-    remark = Submission(0, item, "ann", "pass", comment="After all.")
+    remark = ReviewSubmission(0, item, "ann", "pass", comment="After all.")
     assert (mine.take([remark]).added, mine.take([remark]).known) == ([0], [0])
     reconciled(lake)
     after = labels_of(lake)[item]
     judged = [one.kind for one in after.evidence if one.weight and one.kind.startswith("review")]
     assert (judged, after.expected_response) == (["review_pass"], None)
-    assert judgements(read_log(lake.table("reviews")).log).failed == {item: False}
-    both = [Submission(n, other, "ann", v) for n, v in ((1, "fail"), (2, "pass"))]
+    assert adjudicate_traces(read_review_log(lake.table("reviews")).log).failed == {item: False}
+    both = [ReviewSubmission(n, other, "ann", v) for n, v in ((1, "fail"), (2, "pass"))]
     assert mine.take(both).added == [1, 2]  # two lines of one file
     assert said(lake, other)[-1] == ("pass", False, "pass")
     assert complaints(lake) == []
@@ -154,11 +154,11 @@ def test_a_review_that_is_taken_back_counts_for_nothing(tmp_path: Path) -> None:
     mine = desk(lake)
     (item,) = traces_of(mine.hand_out("ann", 1))
     before = labels_of(lake)[item]
-    assert "to take back" in mine.take([Submission(0, item, "ann", None)]).refused[0]
+    assert "to take back" in mine.take([ReviewSubmission(0, item, "ann", None)]).refused[0]
     judge(mine, item, "ann", "fail")
     reconciled(lake)
     assert item not in traces_of(mine.hand_out("ben", 100))
-    assert mine.take([Submission(0, item, "ann", None)]).added == [0]
+    assert mine.take([ReviewSubmission(0, item, "ann", None)]).added == [0]
     assert said(lake, item) == [("fail", True, None), ("withdraw", False, None)]
     reconciled(lake)
     after = labels_of(lake)[item]
@@ -208,8 +208,8 @@ def test_an_id_that_stands_twice_in_a_batch_is_refused(tmp_path: Path) -> None:
     mine = desk(lake)
     first, second = traces_of(mine.hand_out("ann", 2))
     both = [
-        Submission(1, first, "ann", "pass", sent_as="s1"),
-        Submission(2, second, "ann", "fail", sent_as="s1"),
+        ReviewSubmission(1, first, "ann", "pass", sent_as="s1"),
+        ReviewSubmission(2, second, "ann", "fail", sent_as="s1"),
     ]
     taken = mine.take(both)
     assert (taken.added, taken.known, [*taken.refused]) == ([1], [], [2])
@@ -225,7 +225,7 @@ def test_a_clock_outside_all_times_claims_and_judges_nothing(tmp_path: Path) -> 
         broken.hand_out("ann", 1)
     with pytest.raises(FatalError, match="clock"):
         judge(broken, "t0", "ann")
-    assert read_log(lake.table("reviews")).log.claims == ()
+    assert read_review_log(lake.table("reviews")).log.claims == ()
 
 
 def test_two_who_disagree_call_for_a_third(tmp_path: Path) -> None:
@@ -273,13 +273,13 @@ def test_a_verdict_becomes_a_label_with_the_answer_that_was_given(tmp_path: Path
 def test_a_file_of_another_tool_is_named(data: bytes, told: str) -> None:
     """CSV, an array and UTF-16 are refused as what they are, and not line by line."""
     with pytest.raises(UsageError, match=told):
-        read_lines(data.splitlines(keepends=True))
+        read_reviews(data.splitlines(keepends=True))
 
 
 def test_a_mark_in_front_is_no_content() -> None:
     """A file of reviews may begin with a byte order mark."""
     line = b'\xef\xbb\xbf{"trace_id": "tr", "verdict": "pass"}\n'
-    found, refused = read_lines([line])
+    found, refused = read_reviews([line])
     assert (len(found), refused) == (1, {})
 
 
@@ -297,14 +297,14 @@ def test_a_mark_in_front_is_no_content() -> None:
 )
 def test_a_line_that_is_no_review_is_told_what_it_should_be(line: bytes, told: str) -> None:
     """Each rule is said as one, with the name of the field."""
-    _, refused = read_lines([b"", line])
+    _, refused = read_reviews([b"", line])
     assert told in refused[2]
 
 
 def test_half_a_surrogate_pair_in_a_review_is_read_as_in_a_record() -> None:
     """An editor that cuts a comment leaves one: it is JSON, and becomes U+FFFD."""
     line = b'{"trace_id": "tr", "verdict": "fail", "comment": "cut \\ud83d", "reviewer": "\\ude00"}'
-    ((_, sent),), refused = read_lines([line])
+    ((_, sent),), refused = read_reviews([line])
     assert (sent.comment, sent.reviewer, refused) == ("cut \ufffd", "\ufffd", {})
 
 
@@ -313,7 +313,7 @@ def test_half_a_surrogate_pair_in_a_review_is_read_as_in_a_record() -> None:
 )
 def test_the_command_that_answers_names_one_trace(trace_id: str) -> None:
     """A shell runs nothing of an id, and the command takes none for an option."""
-    words = shlex.split(answering(trace_id).replace("pass|fail", "pass"))
+    words = shlex.split(submit_command(trace_id).replace("pass|fail", "pass"))
     assert words[:3] == ["goldpan", "review", "submit"]
     parsed = submit.make_context("submit", words[3:], resilient_parsing=True).params
     assert (parsed["trace_id"], parsed["verdict"]) == (trace_id, "pass")
@@ -332,9 +332,14 @@ class Meddling(Clock):
         if self._asked == 2:
             retry, labels = means().retry, self._lake.table("labels")
             labels.refresh()
-            entry = Entry(EntryKind.ERASE, [])
-            replace(labels, Replacement(live_files(labels), [], entry, 1), retry=retry, now_ms=int)
-            fence(self._lake.table("reviews"), 1, retry=retry, now_ms=int)
+            entry = LedgerEntry(EntryKind.ERASE, [])
+            replace_files(
+                labels,
+                FileReplacement(list_live_files(labels), [], entry, 1),
+                retry=retry,
+                now_ms=int,
+            )
+            raise_erasure_fence(self._lake.table("reviews"), 1, retry=retry, now_ms=int)
         return super().__call__()
 
 
@@ -354,7 +359,7 @@ def test_nothing_is_handed_out_that_is_erased_meanwhile(tmp_path: Path) -> None:
     lake, other = (open_lake(tmp_path) for _ in range(2))
 
     assert desk(lake, clock=Meddling(other)).hand_out("ann", 3) == []
-    assert read_log(lake.table("reviews")).log.claims == ()
+    assert read_review_log(lake.table("reviews")).log.claims == ()
 
 
 class TestCommands:
@@ -375,7 +380,7 @@ class TestCommands:
     def answer(self, capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> Any:
         """Run a command and return its JSON."""
         capsys.readouterr()
-        assert run([*words, "--json"]) == code
+        assert run_command([*words, "--json"]) == code
         return json.loads(capsys.readouterr().out)
 
     def lake(self, tmp_path: Path) -> Lake:
@@ -391,7 +396,7 @@ class TestCommands:
         told = {"response": "Booked flight 7.", "segments": {"plan": "pro"}}
         judged = trace("tr", messages=msgspec.convert(talk, list[Message]), **told)
         lake = new_lake(tmp_path / "lake", [judged, asked, trace("other")])
-        assert run(["labels", "reconcile"]) == 0
+        assert run_command(["labels", "reconcile"]) == 0
         return lake
 
     def test_an_item_is_shown_so_that_a_person_can_judge(
@@ -400,7 +405,7 @@ class TestCommands:
         """The conversation, what was said of it, the signals, and the question."""
         self.lake(tmp_path)
         capsys.readouterr()
-        assert run(["review", "next", "--reviewer", "ann", "--count", "9"]) == 0
+        assert run_command(["review", "next", "--reviewer", "ann", "--count", "9"]) == 0
         shown = capsys.readouterr().out
         for text in ("Book me the [early] flight.", "assistant calls book", "Booked flight 7."):
             assert text in shown
@@ -431,7 +436,7 @@ class TestCommands:
         told = self.answer(capsys, *sent)
         assert (told["added"], told["known"], told["refused"]) == (1, 1, [])
         capsys.readouterr()
-        assert run(["review", "export"]) == 0
+        assert run_command(["review", "export"]) == 0
         (line,) = capsys.readouterr().out.splitlines()
         exported = json.loads(line)
         assert exported["reviewer"] == first["reviewer"] != "ann@example.com"
@@ -484,7 +489,7 @@ class TestCommands:
     ) -> None:
         """Exit code 2, and what would be right."""
         self.lake(tmp_path)
-        assert run(["review", "submit", *words]) == 2
+        assert run_command(["review", "submit", *words]) == 2
         assert told in capsys.readouterr().err
 
     def test_the_queue_is_told_to_people_and_to_machines(
@@ -497,12 +502,12 @@ class TestCommands:
         assert stats["open"] == sum(stats["open_by_arm"].values()) > 0
         assert (stats["breached"], stats["alpha"]) == (0, None)
         file = tmp_path / "goldpan.prom"
-        assert run(["review", "stats", "--textfile", str(file)]) == 0
+        assert run_command(["review", "stats", "--textfile", str(file)]) == 0
         text = file.read_text()
         assert f'goldpan_review_open{{arm="audit"}} {float(stats["open_by_arm"]["audit"])}' in text
         assert "goldpan_review_breached 0.0" in text
         assert list(tmp_path.glob(".goldpan.prom*")) == []
-        assert run(["review", "stats"]) == 0
+        assert run_command(["review", "stats"]) == 0
         assert "past their deadline" in capsys.readouterr().out
 
     @pytest.mark.parametrize("app", ["[/]", "[beta]", "[red]x[/red]", ":warning:", "a\x1b[2Jb"])
@@ -513,8 +518,8 @@ class TestCommands:
         lake = self.lake(tmp_path)
         said = [feedback("o1", "odd"), feedback("o2", "odd", value=1.0)]
         put(lake, [trace("odd", app=app), *said])
-        assert run(["labels", "reconcile"]) == 0
-        assert run(["review", "stats"]) == 0
+        assert run_command(["labels", "reconcile"]) == 0
+        assert run_command(["review", "stats"]) == 0
         shown = app.replace("\x1b", "\\x1b")
         assert f"app={shown}" in capsys.readouterr().out
 
@@ -540,7 +545,7 @@ class TestCommands:
         file.write_text(policy)
         monkeypatch.setenv("GOLDPAN_LABELS__POLICY", "off" if policy == "off" else str(file))
         for command in (["labels", "reconcile"], ["labels", "calibrate"], ["review", "next"]):
-            assert run(command) == 2
+            assert run_command(command) == 2
             assert told in capsys.readouterr().err
         assert labels_of(open_lake(tmp_path / "lake")) == {}
 
@@ -549,6 +554,6 @@ class TestCommands:
     ) -> None:
         """And no file is written; a calibration that is not there is told too."""
         self.lake(tmp_path)
-        assert run(["labels", "calibrate"]) == 2
+        assert run_command(["labels", "calibrate"]) == 2
         assert "random audit" in capsys.readouterr().err
         assert not (tmp_path / "lake" / "calibrations").exists()

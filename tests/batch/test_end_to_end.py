@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from batch.reviews.log import read_log
-from goldpan.cli.main import run
+from batch.reviews.review_table import read_review_log
+from goldpan.cli.main import run_command
+from labels.batch_join import LakeRows, reconcile
 from labels.calibration import parse_calibration
-from labels.decide import in_force
-from labels.evidence import Scales
-from labels.policy import Policy, load_policy
-from labels.reconcile import LakeRows, reconcile
+from labels.decision import events_in_force
+from labels.policy import LabelPolicy, load_label_policy
+from labels.scorer import LabelScorer
 from schemas.records import Feedback, Trace
 from tests.batch.kit import complaints, labels_of, new_lake, open_lake, worked
 from tests.labels.kit import NOW, rows, told
@@ -83,7 +83,7 @@ def records() -> tuple[list[Trace], list[Feedback], dict[str, bool]]:
 
 def goldpan(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> Any:
     """Run a command; return its answer."""
-    assert run([*arguments, "--json"]) == code, capsys.readouterr().err
+    assert run_command([*arguments, "--json"]) == code, capsys.readouterr().err
     return json.loads(capsys.readouterr().out)
 
 
@@ -109,12 +109,12 @@ def review_until(count: int, truth: Mapping[str, bool], capsys: Any, folder: Pat
 
 
 def pure(
-    traces: list[Trace], feedback: list[Feedback], folder: Path, scales: Scales
+    traces: list[Trace], feedback: list[Feedback], folder: Path, scales: LabelScorer
 ) -> dict[str, tuple[Any, ...]]:
     """Return the labels that the pure function gives for the records and the reviews."""
-    verdicts = read_log(open_lake(folder).table("reviews")).log.verdicts()
+    verdicts = read_review_log(open_lake(folder).table("reviews")).log.verdicts()
     lake = LakeRows([rows(traces)], [rows(feedback)], verdicts)
-    return told(in_force(reconcile(lake, scales, as_of=NOW, now=NOW)))
+    return told(events_in_force(reconcile(lake, scales, as_of=NOW, now=NOW)))
 
 
 def test_reviews_teach_a_calibration_and_history_is_decided_anew(
@@ -125,17 +125,17 @@ def test_reviews_teach_a_calibration_and_history_is_decided_anew(
 ) -> None:
     """Worker, review, calibrate, rebuild, reconcile: the labels are the pure function's."""
     traces, feedback, truth = records()
-    rules: Policy = load_policy(str(policy_file))
+    rules: LabelPolicy = load_label_policy(str(policy_file))
     folder = tmp_path / "lake"
     lake = new_lake(folder, [*traces, *feedback])
-    worked(lake, Scales(rules))
+    worked(lake, LabelScorer(rules))
     assert goldpan(capsys, "labels", "reconcile")["added"] == 0
 
     review_until(90, truth, capsys, tmp_path)
     stats = goldpan(capsys, "review", "stats")
     assert (stats["reviewed"], len(stats["reviewers"])) == (90, 3)
     assert goldpan(capsys, "labels", "reconcile")["added"] == 90
-    assert told(labels_of(lake)) == pure(traces, feedback, folder, Scales(rules))
+    assert told(labels_of(lake)) == pure(traces, feedback, folder, LabelScorer(rules))
 
     learnt = goldpan(capsys, "labels", "calibrate")
     assert (learnt["version"], learnt["diagnostics"]["reviews"]) == (1, 90)
@@ -145,7 +145,7 @@ def test_reviews_teach_a_calibration_and_history_is_decided_anew(
     monkeypatch.setenv(name, value)
 
     text = (folder / "calibrations" / "1.json").read_text()
-    scales = Scales(rules, parse_calibration(text, "1.json"))
+    scales = LabelScorer(rules, parse_calibration(text, "1.json"))
     assert goldpan(capsys, "labels", "rebuild", "--dry-run")["added"] > 90
     rebuilt = goldpan(capsys, "labels", "rebuild")
     assert rebuilt["added"] == len(labels_of(lake))

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from batch.labels.calibrations import load_calibration, publish, versions
-from batch.reviews.log import read_log
+from batch.labels.calibration_store import list_calibrations, load_calibration, publish_calibration
+from batch.reviews.review_table import read_review_log
 from lake.tables import Lake
 from tests.batch.dying import REVIEWER, SUBMISSION, calibration
 from tests.batch.kit import (
@@ -81,7 +81,7 @@ def test_a_review_that_dies_at_any_step_can_be_sent_again(tmp_path: Path) -> Non
     reconciled(new_lake(tmp_path / "lake", world(12)))
     for copy in dead_at_each_step("review", tmp_path / "lake", tmp_path):
         lake = open_lake(copy)
-        before = read_log(lake.table("reviews")).log
+        before = read_review_log(lake.table("reviews")).log
         mine = desk(lake)
         if before.reviews:
             trace_id = before.reviews[0].trace_id
@@ -91,7 +91,7 @@ def test_a_review_that_dies_at_any_step_can_be_sent_again(tmp_path: Path) -> Non
             assert {claim.trace_id for claim in before.claims} <= {trace_id}
         taken = judge(mine, trace_id, REVIEWER, sent_as=SUBMISSION)
         assert (len(taken.added), len(taken.known)) == ((0, 1) if before.reviews else (1, 0))
-        assert len(read_log(lake.table("reviews")).log.reviews) == 1
+        assert len(read_review_log(lake.table("reviews")).log.reviews) == 1
         assert complaints(lake) == []
 
 
@@ -100,8 +100,8 @@ def test_a_calibration_whose_run_died_is_there_whole_or_not_at_all(tmp_path: Pat
     new_lake(tmp_path / "lake")
     for copy in dead_at_each_step("publish", tmp_path / "lake", tmp_path):
         store = open_lake(copy).location.files("calibrations")
-        assert versions(store) in ([], [1])
-        publish(store, calibration())
+        assert list_calibrations(store) in ([], [1])
+        publish_calibration(store, calibration())
         assert load_calibration(store, 1, POLICY) == calibration()
         assert store.size("1.svg")
 
@@ -121,10 +121,10 @@ def race_everything(lake: Lake, uri: str, env: Mapping[str, str], *, traces: int
     assert max(Counter(event.label_event_id for event in found).values()) == 1
     assert_fair(lake, done, each=1)
     reconciled(lake)  # a slow process may have seen reviews of a fast one, or not
-    verdicts = read_log(lake.table("reviews")).log.verdicts()
+    verdicts = read_review_log(lake.table("reviews")).log.verdicts()
     assert told(labels_of(lake)) == pure(world(traces), verdicts=verdicts)
     assert Counter(first) == {True: 1, False: AT_ONCE - 1}
-    assert versions(lake.location.files("calibrations")) == [1]
+    assert list_calibrations(lake.location.files("calibrations")) == [1]
     assert complaints(lake) == []
 
 

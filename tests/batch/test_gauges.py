@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from batch.gauges import SPECS
-from goldpan.cli.main import run
+from batch.lake_metrics import LAKE_GAUGES
+from goldpan.cli.main import run_command
 from tests.architecture.source import ROOT
 from tests.batch.drift.world import DAYS, LAST, TRACES, five_weeks
 from tests.servers.worker import TEST_KEY
@@ -37,9 +37,9 @@ def test_a_new_lake_has_tables_and_nothing_else(
     at: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No release and no report of drift are no values, not zeros."""
-    assert run(["lake", "init"]) == 0
+    assert run_command(["lake", "init"]) == 0
     capsys.readouterr()
-    assert run(["lake", "metrics", "--prometheus"]) == 0
+    assert run_command(["lake", "metrics", "--prometheus"]) == 0
     found = told(capsys.readouterr().out)
     assert set(found["goldpan_table_rows"].values()) == {0.0}
     assert found["goldpan_release_age_seconds"] == found["goldpan_drift_found"] == {}
@@ -51,11 +51,11 @@ def test_every_gauge_has_a_value(at: Path, capsys: pytest.CaptureFixture[str]) -
     """After a release and a report of drift; ages are those of the lake and of the window."""
     five_weeks(at / "lake", errors=0.3)
     (at / "spec.yaml").write_text(json.dumps(SPEC | {"redaction_policies": "any"}))
-    assert run(["release", "build", "spec.yaml"]) == 0
-    assert run(["drift", "--until", str(LAST), "--keep"]) == 1
-    assert run(["lake", "metrics", "--textfile", "lake.prom"]) == 0
+    assert run_command(["release", "build", "spec.yaml"]) == 0
+    assert run_command(["drift", "--until", str(LAST), "--keep"]) == 1
+    assert run_command(["lake", "metrics", "--textfile", "lake.prom"]) == 0
     found = told((at / "lake.prom").read_text())
-    assert set(found) == {spec.name for spec in SPECS}
+    assert set(found) == {spec.name for spec in LAKE_GAUGES}
     assert found["goldpan_table_rows"]["traces"] == DAYS * TRACES
     assert found["goldpan_drift_found"]["status"] == 1
     assert found["goldpan_drift_found"]["app"] == 0
@@ -65,7 +65,7 @@ def test_every_gauge_has_a_value(at: Path, capsys: pytest.CaptureFixture[str]) -
     assert after - timedelta(days=1, minutes=5) < window <= after - timedelta(days=1)
     assert "all" in found["goldpan_release_age_seconds"]
     capsys.readouterr()
-    assert run(["lake", "metrics"]) == 0
+    assert run_command(["lake", "metrics"]) == 0
     assert "goldpan_release_age_seconds" in capsys.readouterr().out
 
 
@@ -73,16 +73,16 @@ def test_a_withdrawn_release_has_no_age(at: Path, capsys: pytest.CaptureFixture[
     """It is nobody's golden set any more."""
     five_weeks(at / "lake")
     (at / "spec.yaml").write_text(json.dumps(SPEC | {"redaction_policies": "any"}))
-    assert run(["release", "build", "spec.yaml"]) == 0
-    assert run(["release", "withdraw", "all@1.0.0", "--reason", "wrong"]) == 0
+    assert run_command(["release", "build", "spec.yaml"]) == 0
+    assert run_command(["release", "withdraw", "all@1.0.0", "--reason", "wrong"]) == 0
     capsys.readouterr()
-    assert run(["lake", "metrics", "--json"]) == 0
+    assert run_command(["lake", "metrics", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["goldpan_release_age_seconds"] == {}
 
 
 def test_the_page_lists_every_gauge() -> None:
     """`docs/deploy.md` says what each means, in the words of the code."""
     page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
-    for spec in SPECS:
+    for spec in LAKE_GAUGES:
         label = f"`{spec.label}`" if spec.label else "none"
         assert f"| `{spec.name}` | {label} | {spec.meaning} |" in page

@@ -9,17 +9,17 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from batch.lake_scan import Asked, Report, Scanner
-from batch.lake_scan_rows import TABLES_WITH_TEXT
-from goldpan.cli.lake_scan import commands, hints, report_json
-from lake.ledger import Source
+from batch.lake_scan import LakeScanner, LakeScanReport, ScanRequest
+from batch.lake_scan_records import TABLES_WITH_TEXT
+from goldpan.cli.lake_scan import fix_commands, fix_hints, report_json
+from lake.ledger import SourcePartition
 from lake.tables import Lake
-from redact.engine import PolicyRedactor
-from redact.keys import Keys
-from redact.leftovers import LeftoverFinder
-from redact.policy import load_policy, parse_policy
+from redact.crypto.keys import Keys
+from redact.pipeline.policy_redactor import PolicyRedactor
+from redact.policies.policy import load_policy, parse_policy
+from redact.reports.leftovers import LeftoverFinder
 from schemas.arrow import TABLES
-from schemas.provenance import RecordKind
+from schemas.record_batches import RecordKind
 from schemas.records import Feedback, Trace
 from schemas.redacted import Redacted
 from tests.batch.kit import append, new_lake
@@ -42,10 +42,10 @@ def finder() -> LeftoverFinder:
     return LeftoverFinder(STRICT, (KEYS, FORMER))
 
 
-def scanned(lake: Lake, folder: Path, finder: LeftoverFinder, **asked: Any) -> Report:
+def scanned(lake: Lake, folder: Path, finder: LeftoverFinder, **asked: Any) -> LakeScanReport:
     """Scan a lake and the releases in a folder."""
-    wanted = Asked(**{"tables": TABLES_WITH_TEXT, **asked})
-    return Scanner(lake, shelf(folder), finder, retry=patience()).run(wanted)
+    wanted = ScanRequest(**{"tables": TABLES_WITH_TEXT, **asked})
+    return LakeScanner(lake, shelf(folder), finder, retry=patience()).run(wanted)
 
 
 def said(trace_id: str, text: str, at: float = 0, **more: Any) -> Trace:
@@ -60,7 +60,7 @@ def put_row(lake: Lake, table: str, **fields: Any) -> None:
     row = {name: _filled(schema.field(name).type) for name in schema.names} | common | fields
     empty = {name: None for name in schema.names if schema.field(name).nullable}
     batch = pa.RecordBatch.from_pylist([{**row, **empty, **fields}], schema=schema)
-    append(lake, table, Redacted(batch, "old"), Source("#x", 0), 0)
+    append(lake, table, Redacted(batch, "old"), SourcePartition("#x", 0), 0)
 
 
 def _filled(kind: pa.DataType) -> Any:
@@ -126,8 +126,8 @@ def test_labels_reviews_and_their_writers(tmp_path: Path, finder: LeftoverFinder
         "labels": {"EMAIL_ADDRESS": 1},
         "reviews": {"EMAIL_ADDRESS": 1, "USER_ID": 1},
     }
-    assert commands(report, None) == []
-    assert len(hints(report)) == 2
+    assert fix_commands(report, None) == []
+    assert len(fix_hints(report)) == 2
 
 
 OPERATORS = {
@@ -179,7 +179,7 @@ def test_rows_of_todays_policy_can_be_passed_over(tmp_path: Path, finder: Leftov
     batch = rows([said("b", MAIL)], start=1)
     at = batch.schema.get_field_index("_policy")
     batch = batch.set_column(at, batch.schema.field(at), pa.array([finder.policy_hash]))
-    append(lake, "traces", Redacted(batch, "x"), Source("llm.traces", 0), 1)
+    append(lake, "traces", Redacted(batch, "x"), SourcePartition("llm.traces", 0), 1)
     report = scanned(lake, tmp_path / "releases", finder, older=True)
     assert (report.rows, report.passed_over) == (1, 1)
 
@@ -204,7 +204,7 @@ def test_releases_are_looked_through(tmp_path: Path, finder: LeftoverFinder) -> 
     report = scanned(lake, tmp_path / "r", finder, tables=())
     assert report.releases() == ["support@1.0.0"]
     assert report.types()["EMAIL_ADDRESS"] == report.rows
-    assert commands(report, None) == [
+    assert fix_commands(report, None) == [
         "goldpan release build SPEC.yaml",
         'goldpan release withdraw support@1.0.0 --reason "holds personal data"',
     ]
@@ -217,7 +217,7 @@ def test_the_replay_that_is_named_covers_what_was_found(
     texts = ["fine", MAIL, "fine", MAIL, "fine"]
     lake = new_lake(tmp_path / "lake", [said(str(i), text) for i, text in enumerate(texts)])
     report = scanned(lake, tmp_path / "r", finder)
-    assert commands(report, "hipaa")[0] == (
+    assert fix_commands(report, "hipaa")[0] == (
         "goldpan stream replay --topic llm.traces --from 1 --to 4 --policy hipaa "
         f"--name scan-traces-{report.policy[:8]}"
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from goldpan.cli.main import run
+from goldpan.cli.main import run_command
 from lake.tables import Lake
 from tests.architecture.source import ROOT
 from tests.batch.kit import complaints, new_lake
@@ -33,14 +33,14 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
         "REDACT__KEY": TEST_KEY,
     }.items():
         monkeypatch.setenv(f"GOLDPAN_{name}", value)
-    assert run(["labels", "reconcile"]) == 0
+    assert run_command(["labels", "reconcile"]) == 0
     return lake
 
 
 def taught(capsys: pytest.CaptureFixture[str]) -> None:
     """Review all that waits, as the pages say: items to a file, a file of reviews back."""
     capsys.readouterr()
-    assert run(["review", "next", "--reviewer", "ann", "--count", "50", "--json"]) == 0
+    assert run_command(["review", "next", "--reviewer", "ann", "--count", "50", "--json"]) == 0
     items = json.loads(capsys.readouterr().out)["items"]
     lines = [
         json.dumps({"trace_id": item["trace_id"], "verdict": ("pass", "fail")[number % 2]})
@@ -62,7 +62,7 @@ def test_the_commands_of_the_pages_run(
                 taught(capsys)
             here = [word.replace(NODE_EXPORTER, str(tmp_path)) for word in arguments]
             if len(here) > 2 or here[0] == "labels":
-                assert run(here) == 0, arguments
+                assert run_command(here) == 0, arguments
                 done.append(" ".join(here[:2]))
     assert {"review next", "review submit", "labels reconcile", "labels rebuild"} <= set(done)
     assert (tmp_path / "lake" / "calibrations" / "1.json").exists()

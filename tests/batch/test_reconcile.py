@@ -12,12 +12,12 @@ import pytest
 from deltalake import DeltaTable
 from hypothesis import HealthCheck, given, settings
 
-from batch.labels import reconcile as reconcile_job
-from batch.labels.scan import Extent
-from labels.decide import in_force
-from labels.evidence import Scales
-from labels.policy import Policy, parse_policy
-from labels.reconcile import LakeRows, reconcile
+from batch.labels import reconciler as reconcile_job
+from batch.labels.trace_buckets import ScanExtent
+from labels.batch_join import LakeRows, reconcile
+from labels.decision import events_in_force
+from labels.policy import LabelPolicy, parse_label_policy
+from labels.scorer import LabelScorer
 from lake.tables import Table
 from schemas.errors import FatalError, RetryableError, UsageError
 from schemas.records import Feedback, Trace
@@ -45,12 +45,14 @@ exposure: {everywhere: true}
 """
 
 
-def pure(given: Records, scales: Scales = SCALES, **more: object) -> dict[str, tuple[object, ...]]:
+def pure(
+    given: Records, scales: LabelScorer = SCALES, **more: object
+) -> dict[str, tuple[object, ...]]:
     """Return what the pure room decides from the same records, with nothing to read from."""
     by_kind = {kind: [r for r in given if isinstance(r, kind)] for kind in (Trace, Feedback)}
     batches = {kind: [rows(found)] if found else [] for kind, found in by_kind.items()}
     lake = LakeRows(batches[Trace], batches[Feedback], **more)  # type: ignore[arg-type]
-    return told(in_force(reconcile(lake, scales, as_of=NOW, now=NOW)))
+    return told(events_in_force(reconcile(lake, scales, as_of=NOW, now=NOW)))
 
 
 def world(count: int = 40) -> list[Trace | Feedback]:
@@ -158,7 +160,7 @@ def test_feedback_that_points_at_nothing_is_no_less_a_label_and_goes_with_its_tr
 
 def test_silence_counts_only_up_to_what_has_been_read(tmp_path: Path) -> None:
     """The newest row of the slower topic says how far the worker is, not the clock of this job."""
-    silent = Scales(policy(ABSENCE))
+    silent = LabelScorer(policy(ABSENCE))
     made = [trace("a", status="error"), trace("b", at=15 * 86_400)]
     lake = new_lake(tmp_path, made)
     put(lake, [feedback("f", "b", at=16 * 86_400)], ingested=START + DAY)
@@ -174,7 +176,7 @@ def test_days_of_the_lake_that_are_not_asked_for_are_not_read(tmp_path: Path) ->
     """A part of the lake is decided alone, and feedback on the other part makes no labels."""
     made = [trace("old"), feedback("f", "old", at=19.5 * 86_400), trace("new", at=20 * 86_400)]
     lake = new_lake(tmp_path, [*made, feedback("g", "new", at=20 * 86_400 + 9)])
-    since = Extent(date(2026, 11, 21))
+    since = ScanExtent(date(2026, 11, 21))
     outcome = reconciled(lake, extent=since)
     assert (outcome.traces, set(labels_of(lake))) == (1, {"new"})
 
@@ -207,7 +209,7 @@ class TestPolicies:
         lake = new_lake(tmp_path, world())
         reconciled(lake)
         count = len(events(lake))
-        changed = Scales(_policy(1, "thresholds: {fail_at_least: 0.7}\n"))
+        changed = LabelScorer(_policy(1, "thresholds: {fail_at_least: 0.7}\n"))
         for more in ({}, {"rebuild": True}, {"dry_run": True}):
             with pytest.raises(UsageError, match=r"raise `version`.*rebuild"):
                 reconciled(lake, changed, **more)
@@ -218,7 +220,7 @@ class TestPolicies:
         lake = new_lake(tmp_path, world())
         reconciled(lake)
         first = labels_of(lake)
-        second = Scales(_policy(2, "thresholds: {fail_at_least: 0.95}\n"))
+        second = LabelScorer(_policy(2, "thresholds: {fail_at_least: 0.95}\n"))
         kept = reconciled(lake, second)
         assert (sum(kept.added.values()), kept.findings["older"]) == (0, len(first))
         rebuilt = reconciled(lake, second, rebuild=True)
@@ -238,7 +240,7 @@ class TestPolicies:
         """It is revised to what is known under the new policy, and bothers no reviewer."""
         lake = new_lake(tmp_path, [trace("a"), feedback("f", "a")])
         reconciled(lake)
-        deaf = Scales(_policy(2, "high_signal: {weight: 20}\n"))
+        deaf = LabelScorer(_policy(2, "high_signal: {weight: 20}\n"))
         reconciled(lake, deaf, rebuild=True)
         label = labels_of(lake)["a"]
         assert (label.revision // 2**20, label.route) == (1024, "auto")
@@ -249,17 +251,17 @@ class TestPolicies:
         lake = new_lake(tmp_path, [trace("a"), feedback("f", "a")])
         reconciled(lake)
         put(lake, [feedback("g", "a", at=99, kind="regenerate", value=None)])
-        assert sum(reconciled(lake, Scales(_policy(2))).added.values()) == 1
+        assert sum(reconciled(lake, LabelScorer(_policy(2))).added.values()) == 1
 
     def test_going_back_to_an_older_version_is_refused(self, tmp_path: Path) -> None:
         """Its labels would never be in force."""
         lake = new_lake(tmp_path, world())
-        reconciled(lake, Scales(_policy(2)))
+        reconciled(lake, LabelScorer(_policy(2)))
         with pytest.raises(UsageError, match="later policy or calibration"):
             reconciled(lake)
 
 
-def _policy(version: int, more: str = "") -> Policy:
+def _policy(version: int, more: str = "") -> LabelPolicy:
     base = policy(f"version: {version}\n{more}")
     assert base.version == version
     return base
@@ -277,7 +279,7 @@ def test_feedback_that_says_nothing_that_can_be_read_makes_no_label_and_stays(
     ]
     made = [trace(f"t{i}") for i in range(5)] + odd + [feedback("f", "t4")]
     lake = new_lake(tmp_path, made)
-    quiet = Scales(parse_policy("extends: agent\naudit: {rate: 0}\n", "quiet"))
+    quiet = LabelScorer(parse_label_policy("extends: agent\naudit: {rate: 0}\n", "quiet"))
     reconciled(lake, quiet)
     assert set(labels_of(lake)) == {"t4"}
     assert len(lake.table("feedback").read(["feedback_id"])) == 5

@@ -12,20 +12,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batch.labels.anew import Anew, Known
-from batch.labels.proposed import Proposal
-from batch.labels.replacing import Replacing
-from batch.labels.whole import Whole
-from batch.reviews.log import read_log
-from batch.sequence import NumberedRows
-from labels.decide import in_force, rank_of
-from labels.evidence import Scales
-from labels.textset import TextSet
-from lake import erasures, relabelled
-from lake.commit import Move, Watch, commit
-from lake.ledger import Entry, EntryKind
-from lake.rewrite import Replacement, replace
-from lake.stored import StoredRows, live_files, read_rows, write_again
+from batch.labels.completeness import EvidenceCompleteness
+from batch.labels.label_replacement import LabelReplacement
+from batch.labels.recompute import EvidenceReaders, LabelRecomputer
+from batch.labels.staged_labels import StagedLabels
+from batch.numbered_rows import NumberedRows
+from batch.reviews.review_table import read_review_log
+from labels.decision import event_rank, events_in_force
+from labels.digest_set import DigestSet
+from labels.scorer import LabelScorer
+from lake import relabelled, tombstones
+from lake.commit import CommitWatch, Move, commit
+from lake.ledger import EntryKind, LedgerEntry
+from lake.live_files import StoredRows, list_live_files, read_file_rows, rewrite_rows
+from lake.rewrite import FileReplacement, replace_files
 from lake.tables import Lake
 from schemas.errors import FencedError
 from schemas.records import Feedback, Trace
@@ -50,10 +50,10 @@ from tests.labels.worlds import records
 
 RAW, CLEAN = "Ask Jane about it.", "Ask <PERSON:abc> about it."
 EDIT = {"kind": "edit", "actor": "agent", "value": None, "corrected_response": RAW}
-NEXT = Scales(policy().model_copy(update={"version": 2}))
+NEXT = LabelScorer(policy().model_copy(update={"version": 2}))
 SEED = "7"
 TOKENS = count(1_000)
-LEFT: list[TextSet] = []
+LEFT: list[DigestSet] = []
 MARK = Move("#replay/1", None, 2)
 
 
@@ -73,32 +73,32 @@ def lake(tmp_path: Path) -> Lake:
     return lake
 
 
-def ids(*names: str) -> TextSet:
+def ids(*names: str) -> DigestSet:
     """Return a set of trace ids."""
-    return TextSet.of(names, SEED)
+    return DigestSet.of(names, SEED)
 
 
 EVERY = ids("t0", "t1", "t2", "t3")
 
 
-def anew(lake: Lake, scales: Scales = SCALES, now: int = NOW + 9) -> Anew:
+def anew(lake: Lake, scales: LabelScorer = SCALES, now: int = NOW + 9) -> LabelRecomputer:
     """Return what decides from the tables as they are."""
     tables = {name: lake.table(name) for name in ("traces", "feedback", "reviews")}
     for table in tables.values():
         table.refresh()
     lake.table("labels").refresh()
-    whole = Whole.of(*tables.values(), lake.table("labels"))
-    written = read_log(tables["reviews"])
-    known = Known(
+    whole = EvidenceCompleteness.of(*tables.values(), lake.table("labels"))
+    written = read_review_log(tables["reviews"])
+    known = EvidenceReaders(
         tables["traces"].batches, tables["feedback"].batches, written.log.verdicts(), written.texts
     )
-    return Anew(known, whole, scales, None, NOW, now)
+    return LabelRecomputer(known, whole, scales, None, NOW, now)
 
 
-def replacing(lake: Lake, scales: Scales = SCALES, *, judge: bool = True) -> Replacing:
+def replacing(lake: Lake, scales: LabelScorer = SCALES, *, judge: bool = True) -> LabelReplacement:
     """Return what replaces labels in a lake."""
     made_of = means(Clock(NOW + 9), first_token=next(TOKENS) * 100)
-    return Replacing(lake.table("labels"), lambda: anew(lake, scales), MARK, judge, made_of)
+    return LabelReplacement(lake.table("labels"), lambda: anew(lake, scales), MARK, judge, made_of)
 
 
 def never() -> None:
@@ -109,16 +109,16 @@ def exchange(lake: Lake, change: Callable[[pa.Table], pa.Table], name: str = "fe
     """Put other rows in the place of those of a table, as a replay does."""
     table = lake.table(name)
     table.refresh()
-    old = live_files(table)
-    made = (read_rows(table, file) for file in old)
+    old = list_live_files(table)
+    made = (read_file_rows(table, file) for file in old)
     rows = [StoredRows(one.name, one.day, change(one.rows)) for one in made]
     new = [
-        write_again(table, one, instead_of=[file], retry=means().retry)
+        rewrite_rows(table, one, instead_of=[file], retry=means().retry)
         for one, file in zip(rows, old, strict=True)
         if len(one)
     ]
-    wanted = Replacement(old, new, Entry(EntryKind.REPLAY, []), next(TOKENS))
-    replace(table, wanted, retry=means().retry, now_ms=lambda: 0)
+    wanted = FileReplacement(old, new, LedgerEntry(EntryKind.REPLAY, []), next(TOKENS))
+    replace_files(table, wanted, retry=means().retry, now_ms=lambda: 0)
 
 
 def cleaned(rows: pa.Table) -> pa.Table:
@@ -152,10 +152,10 @@ def test_old_texts_go_and_each_trace_has_its_one_label(lake: Lake) -> None:
 def test_the_rows_that_no_label_changes_of_are_left_in_their_files(lake: Lake) -> None:
     """Deciding anew what stands as it should writes nothing but the mark."""
     table = lake.table("labels")
-    files = [file.path for file in live_files(table)]
+    files = [file.path for file in list_live_files(table)]
     replacing(lake).run(EVERY, never)
     table.refresh()
-    assert [file.path for file in live_files(table)] == files
+    assert [file.path for file in list_live_files(table)] == files
     assert complaints(lake) == []
 
 
@@ -251,7 +251,7 @@ def test_a_job_that_had_read_the_old_rows_does_not_bring_their_texts_back(
             replacing(lake).run(ids("t1"), never)
         real(rows, *args, **more)
 
-    monkeypatch.setattr("batch.sequence.NumberedRows.append", append)
+    monkeypatch.setattr("batch.numbered_rows.NumberedRows.append", append)
     reconciled(job, clock=Clock(NOW + 20))
     assert labels_of(lake)["t0"].expected_response == CLEAN
     assert "more" in {item.feedback_id for item in labels_of(lake)["t0"].evidence}
@@ -284,7 +284,7 @@ def test_an_erasure_that_falls_between_look_and_commit_makes_it_look_again(lake:
     def meanwhile() -> None:
         looks.append(1)
         if len(looks) == 1:
-            erasures.fence(table, 1, retry=means().retry, now_ms=lambda: 0)
+            tombstones.raise_erasure_fence(table, 1, retry=means().retry, now_ms=lambda: 0)
 
     mine.run(EVERY, meanwhile)
     assert len(looks) == 2
@@ -302,11 +302,11 @@ def test_what_a_reviewer_wrote_stays(lake: Lake) -> None:
     assert complaints(lake) == []
 
 
-def proposal(folder: Path) -> Proposal:
+def proposal(folder: Path) -> StagedLabels:
     """Return the proposals of a replay, in a table of its own."""
     stage = open_lake(folder / "stage")
     stage.init(["labels"])
-    return Proposal(stage.table("labels"), "#replay/1", LEFT.append, means(Clock(NOW + 9)))
+    return StagedLabels(stage.table("labels"), "#replay/1", LEFT.append, means(Clock(NOW + 9)))
 
 
 def deciding(lake: Lake) -> Iterable[str]:
@@ -336,7 +336,7 @@ def test_a_proposal_says_what_will_be_and_touches_nothing(lake: Lake, tmp_path: 
 def test_what_rests_on_expired_evidence_is_left_alone(lake: Lake, tmp_path: Path) -> None:
     """Proposed for none of them, told as unchanged, and not replaced while no text changes."""
     everything = anew(lake, NEXT)
-    part = replace_fields(everything, whole=Whole(None, feedback=NOW, reviews=0))
+    part = replace_fields(everything, whole=EvidenceCompleteness(None, feedback=NOW, reviews=0))
     LEFT.clear()
     mine = proposal(tmp_path)
     mine.make(EVERY, part, lambda *_told: None)
@@ -354,7 +354,7 @@ def test_a_proposal_that_was_killed_goes_on(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each event is in it once; it is complete only when all are there."""
-    monkeypatch.setattr("batch.labels.proposed.COMMIT_EVENTS", 1)
+    monkeypatch.setattr("batch.labels.staged_labels.COMMIT_EVENTS", 1)
     mine, real, left = proposal(tmp_path), NumberedRows.append, [2]
 
     def append(rows: Any, *args: Any, **more: Any) -> None:
@@ -363,7 +363,7 @@ def test_a_proposal_that_was_killed_goes_on(
             raise CrashError
         real(rows, *args, **more)
 
-    monkeypatch.setattr("batch.sequence.NumberedRows.append", append)
+    monkeypatch.setattr("batch.numbered_rows.NumberedRows.append", append)
     with pytest.raises(CrashError):
         mine.make(EVERY, anew(lake), lambda *_told: None)
     left[0] = 99
@@ -380,10 +380,10 @@ def test_a_proposal_that_was_killed_goes_on(
 def test_in_force_means_the_same_everywhere(lake: Lake) -> None:
     """The table of labels after a replacement has one greatest rank for each trace."""
     replacing(lake, NEXT).run(EVERY, never)
-    for trace_id, label in in_force(events(lake)).items():
-        ranks = [rank_of(one) for one in events(lake) if one.trace_id == trace_id]
+    for trace_id, label in events_in_force(events(lake)).items():
+        ranks = [event_rank(one) for one in events(lake) if one.trace_id == trace_id]
         assert ranks.count(max(ranks)) == 1
-        assert rank_of(label) == max(ranks)
+        assert event_rank(label) == max(ranks)
 
 
 def hidden(rows: pa.Table) -> pa.Table:
@@ -436,11 +436,11 @@ def test_fenced_workers_commit_nothing(lake: Lake) -> None:
 
     table = lake.table("labels")
     table.refresh()
-    seen = relabelled.number_of(table)
+    seen = relabelled.relabelled_count(table)
     replacing(open_lake(lake.location.uri)).fence()
     with pytest.raises(FencedError):
         commit(
             table.handle, table="labels", files=[], moves=[Move("x", None, 1)], token=5,
-            entry=Entry(EntryKind.FLUSH, []), retry=means().retry, watch=Watch(),
-            now_ms=lambda: 0, guards=[relabelled.guard(seen)],
+            entry=LedgerEntry(EntryKind.FLUSH, []), retry=means().retry, watch=CommitWatch(),
+            now_ms=lambda: 0, guards=[relabelled.relabelled_guard(seen)],
         )  # fmt: skip

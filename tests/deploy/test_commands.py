@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 import pytest
 
-from batch.release.spec import parse_spec
-from batch.retention.plan import parse_plan
+from batch.release.sampling.spec import parse_spec
+from batch.retention.plan import parse_retention_plan
 from goldpan import wiring
 from goldpan.cli.commands import COMMANDS
 from goldpan.cli.lazy import LazyGroup
-from goldpan.settings import Settings, load
+from goldpan.settings import Settings, load_settings
 from tests.deploy.kustomize import (
     OVERLAYS,
     Manifest,
@@ -86,7 +86,7 @@ def _loaded(
         else:
             (folder / Path(value).name).write_text(file)
             monkeypatch.setenv(variable, str(folder / Path(value).name))
-    return load()
+    return load_settings()
 
 
 @each_overlay
@@ -98,7 +98,7 @@ def test_goldpan_accepts_the_settings_of_every_container(
         with monkeypatch.context() as patch:
             settings = _loaded(overlay, container, tmp_path, patch)
             if "stream" in container.get("args", []):
-                wiring.check(settings)
+                wiring.check_worker_settings(settings)
 
 
 @each_overlay
@@ -119,7 +119,7 @@ def test_the_example_of_a_release_is_a_spec() -> None:
 
 def test_the_example_of_retention_is_a_plan() -> None:
     """goldpan reads the plan that the job is given; it takes no row away by itself."""
-    plan = parse_plan(_file_of("retention"), "retention.yaml")
+    plan = parse_retention_plan(_file_of("retention"), "retention.yaml")
     expiring = {part for rule in plan.tables.values() for part in rule.until(date(2026, 11, 1))}
     assert expiring == {"sealed"}
 

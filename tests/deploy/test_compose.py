@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from goldpan import wiring
-from goldpan.settings import load
+from goldpan.settings import load_settings
 from tests.architecture.source import ROOT
 from tests.deploy.kustomize import containers
 from tests.deploy.prometheus import promtool
@@ -80,7 +80,7 @@ def test_goldpan_accepts_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     for name, value in SERVICES["worker"]["environment"].items():
         monkeypatch.setenv(name, TEST_KEY if value.startswith("${") else value)
-    wiring.check(load())
+    wiring.check_worker_settings(load_settings())
 
 
 def test_the_bucket_is_made_by_code_that_compiles() -> None:

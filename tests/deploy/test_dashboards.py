@@ -9,7 +9,7 @@ import pytest
 from deploy.observability.dashboards import DASHBOARDS
 from deploy.observability.generate import FOLDER, files
 from deploy.observability.grafana import WIDTH, Dashboard
-from stream.metrics import SPECS, Kind
+from stream.metrics import WORKER_METRICS, MetricKind
 from tests.deploy.kustomize import named
 from tests.deploy.promql import matched_labels, metrics
 from tests.deploy.test_rules import RECORDED, known_metrics
@@ -44,7 +44,7 @@ def test_no_dashboard_is_left_over() -> None:
 def test_no_panel_asks_for_what_is_not_there(dashboard: Dashboard) -> None:
     """Each metric and label is the worker's or recorded; rates are of counters only."""
     known = known_metrics()
-    counted = {spec.name for spec in SPECS if spec.kind is Kind.COUNTER}
+    counted = {spec.name for spec in WORKER_METRICS if spec.kind is MetricKind.COUNTER}
     counted |= {name for name in known if name.endswith(("_bucket", "_count", "_sum"))}
     for title, expression in queries(dashboard):
         for name in metrics(expression):

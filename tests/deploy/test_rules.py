@@ -9,10 +9,10 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from batch.gauges import SPECS as GAUGES
-from batch.reviews.numbers import as_prometheus
-from labels.queue import Stats
-from stream.metrics import SPECS, Kind
+from batch.lake_metrics import LAKE_GAUGES as GAUGES
+from batch.reviews.stats_export import queue_stats_prometheus
+from labels.review_queue import QueueStats
+from stream.metrics import WORKER_METRICS, MetricKind
 from tests.architecture.source import ROOT
 from tests.deploy.kustomize import of_kind
 from tests.deploy.prometheus import promtool
@@ -41,9 +41,9 @@ TARGET_LABELS = {"namespace", "pod", "instance", "job"}
 def known_metrics() -> dict[str, set[str]]:
     """Return every series of a worker, the queue and the lake by name, with its labels."""
     found = {}
-    for spec in SPECS:
+    for spec in WORKER_METRICS:
         labels = set(spec.labels) | TARGET_LABELS
-        if spec.kind is Kind.HISTOGRAM:
+        if spec.kind is MetricKind.HISTOGRAM:
             found[f"{spec.name}_bucket"] = labels | {"le"}
             found |= {f"{spec.name}_{part}": labels for part in ("count", "sum")}
         else:
@@ -55,8 +55,8 @@ def known_metrics() -> dict[str, set[str]]:
 
 def _metrics_of_the_queue() -> dict[str, set[str]]:
     """What `goldpan review stats` writes."""
-    numbers = dict.fromkeys(Stats._fields, 1) | {"open_by_arm": {}, "alpha": 1.0}
-    text = as_prometheus(Stats(**numbers)).decode()
+    numbers = dict.fromkeys(QueueStats._fields, 1) | {"open_by_arm": {}, "alpha": 1.0}
+    text = queue_stats_prometheus(QueueStats(**numbers)).decode()
     found = {}
     for family in text_string_to_metric_families(text):
         labels = {label for sample in family.samples for label in sample.labels}

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from goldpan.setting_names import variable
+from goldpan.setting_names import variable_name
 from goldpan.settings import Settings
 from stream.config import parse_size
 from tests.architecture.source import ROOT
@@ -112,7 +112,7 @@ def test_no_secret_is_in_the_repository(overlay: str) -> None:
 
 def _secret_settings() -> set[str]:
     return {
-        variable((group, name))
+        variable_name((group, name))
         for group, outer in Settings.model_fields.items()
         if isinstance(outer.annotation, type) and issubclass(outer.annotation, BaseModel)
         for name, field in outer.annotation.model_fields.items()

@@ -13,7 +13,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.contract import CONTRACTS, Avsc
-from schemas.provenance import RecordKind
+from schemas.record_batches import RecordKind
 from tests.faults.scene import Scene
 from tests.make.records import encode_json, feedback, person, trace
 from tests.make.wire import framed, single_object

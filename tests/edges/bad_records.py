@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
-from schemas.contract import CONTRACTS, Field, FieldType
-from schemas.provenance import RecordKind
-from schemas.reasons import Reason
+from schemas.contract import CONTRACTS, ContractField, FieldType
+from schemas.reasons import QuarantineReason
+from schemas.record_batches import RecordKind
 from tests.make.records import encode_json, feedback, trace
 from tests.make.wire import framed, single_object, zigzag
 from tests.servers.topic_io import Record
@@ -43,7 +43,7 @@ class Bad:
 
     name: str
     value: bytes | None
-    reasons: tuple[Reason, ...]
+    reasons: tuple[QuarantineReason, ...]
     field: Any = ...
     key: bytes | None = None
 
@@ -87,25 +87,36 @@ def _marked(kind: RecordKind, /, **changes: Any) -> dict[str, Any]:
 
 
 def _nothing() -> Iterator[Bad]:
-    yield Bad("null", None, (Reason.TOMBSTONE,), None)
-    yield Bad("no bytes", b"", (Reason.EMPTY,), None)
-    yield Bad("white space", b" \r\n\t ", (Reason.EMPTY,), None)
-    yield Bad("only a byte order mark", b"\xef\xbb\xbf", (Reason.EMPTY,), None)
+    yield Bad("null", None, (QuarantineReason.TOMBSTONE,), None)
+    yield Bad("no bytes", b"", (QuarantineReason.EMPTY,), None)
+    yield Bad("white space", b" \r\n\t ", (QuarantineReason.EMPTY,), None)
+    yield Bad("only a byte order mark", b"\xef\xbb\xbf", (QuarantineReason.EMPTY,), None)
 
 
 def _no_record() -> Iterator[Bad]:
     word = mark()
     megabyte = (mark() + "x" * LIMIT)[:LIMIT].encode()
-    yield Bad("a megabyte of x", megabyte, (Reason.NOT_JSON,), None)
-    yield Bad("a byte more than a megabyte", megabyte + b"x", (Reason.TOO_LARGE,), None)
-    yield Bad("text", f"{word} was here".encode(), (Reason.NOT_JSON,), None)
-    yield Bad("XML", f"<a>{mark()}</a>".encode(), (Reason.NOT_JSON,), None)
-    yield Bad("single quotes", f"{{'trace_id': '{mark()}'}}".encode(), (Reason.NOT_JSON,), None)
-    yield Bad("gzip", gzip.compress(mark().encode() * 9), (Reason.UNKNOWN_FORMAT,), None)
-    yield Bad("UTF-16", f'{{"a":"{mark()}"}}'.encode("utf-16"), (Reason.UNKNOWN_FORMAT,), None)
+    yield Bad("a megabyte of x", megabyte, (QuarantineReason.NOT_JSON,), None)
+    yield Bad("a byte more than a megabyte", megabyte + b"x", (QuarantineReason.TOO_LARGE,), None)
+    yield Bad("text", f"{word} was here".encode(), (QuarantineReason.NOT_JSON,), None)
+    yield Bad("XML", f"<a>{mark()}</a>".encode(), (QuarantineReason.NOT_JSON,), None)
+    yield Bad(
+        "single quotes", f"{{'trace_id': '{mark()}'}}".encode(), (QuarantineReason.NOT_JSON,), None
+    )
+    yield Bad("gzip", gzip.compress(mark().encode() * 9), (QuarantineReason.UNKNOWN_FORMAT,), None)
+    yield Bad(
+        "UTF-16", f'{{"a":"{mark()}"}}'.encode("utf-16"), (QuarantineReason.UNKNOWN_FORMAT,), None
+    )
     protobuf = b"\x0a\x0c" + mark().encode() + b"\x10\x96\x01"
-    yield Bad("protobuf", protobuf, (Reason.NOT_JSON, Reason.UNKNOWN_FORMAT, Reason.EMPTY), None)
-    yield Bad("random bytes", b"\x91\xfe\x03" + mark().encode(), (Reason.UNKNOWN_FORMAT,), None)
+    yield Bad(
+        "protobuf",
+        protobuf,
+        (QuarantineReason.NOT_JSON, QuarantineReason.UNKNOWN_FORMAT, QuarantineReason.EMPTY),
+        None,
+    )
+    yield Bad(
+        "random bytes", b"\x91\xfe\x03" + mark().encode(), (QuarantineReason.UNKNOWN_FORMAT,), None
+    )
 
 
 def _shapes(kind: RecordKind) -> Iterator[Bad]:
@@ -117,17 +128,19 @@ def _shapes(kind: RecordKind) -> Iterator[Bad]:
         "true": True,
         "list of records": [_marked(kind)],
     }.items():
-        yield Bad(f"JSON {name}", json.dumps(document).encode(), (Reason.NOT_AN_OBJECT,), None)
+        yield Bad(
+            f"JSON {name}", json.dumps(document).encode(), (QuarantineReason.NOT_AN_OBJECT,), None
+        )
     whole = encode_json(_marked(kind))
-    yield Bad("half of the JSON", whole[: len(whole) // 2], (Reason.TRUNCATED,), None)
-    yield Bad("two in one", whole + whole, (Reason.TRAILING_BYTES,), None)
-    yield Bad("a word behind", whole + mark().encode(), (Reason.TRAILING_BYTES,), None)
-    yield Bad("empty object", b"{}", (Reason.MISSING_FIELD,))
+    yield Bad("half of the JSON", whole[: len(whole) // 2], (QuarantineReason.TRUNCATED,), None)
+    yield Bad("two in one", whole + whole, (QuarantineReason.TRAILING_BYTES,), None)
+    yield Bad("a word behind", whole + mark().encode(), (QuarantineReason.TRAILING_BYTES,), None)
+    yield Bad("empty object", b"{}", (QuarantineReason.MISSING_FIELD,))
     other = json.dumps({mark(): {mark(): mark()}}).encode()
-    yield Bad("another event", other, (Reason.UNKNOWN_FIELD,), None)
+    yield Bad("another event", other, (QuarantineReason.UNKNOWN_FIELD,), None)
     if kind is RecordKind.TRACE:
         large = encode_json(_marked(kind, response=mark() + "y" * LIMIT))
-        yield Bad("a response of a megabyte", large, (Reason.TOO_LARGE,), None)
+        yield Bad("a response of a megabyte", large, (QuarantineReason.TOO_LARGE,), None)
 
 
 def _types(kind: RecordKind) -> Iterator[Bad]:
@@ -140,13 +153,16 @@ def _types(kind: RecordKind) -> Iterator[Bad]:
             yield Bad(
                 f"{field.path}: {name}",
                 json.dumps(record).encode(),
-                (Reason.WRONG_TYPE, Reason.OUT_OF_RANGE),
+                (QuarantineReason.WRONG_TYPE, QuarantineReason.OUT_OF_RANGE),
                 field.path,
             )
         if not field.has_default:
             record = _planted(kind, field.path, ...)
             yield Bad(
-                f"{field.path}: left out", encode_json(record), (Reason.MISSING_FIELD,), field.path
+                f"{field.path}: left out",
+                encode_json(record),
+                (QuarantineReason.MISSING_FIELD,),
+                field.path,
             )
 
 
@@ -154,7 +170,7 @@ _THEIRS = {("messages[].content", "list"), ("messages[].tool_calls", "null")}
 """What is no type of the contract's, and is taken as of OpenAI's shape."""
 
 
-def _wrong_values(field: Field) -> Iterator[tuple[str, Any]]:
+def _wrong_values(field: ContractField) -> Iterator[tuple[str, Any]]:
     number = NUMBER * 1000 + 1
     values: dict[str, Any] = {
         "text": mark(),
@@ -196,14 +212,14 @@ def _planted(kind: RecordKind, path: str, value: Any) -> dict[str, Any]:
 
 
 def _unknown_fields(kind: RecordKind) -> Iterator[Bad]:
-    reasons = (Reason.UNKNOWN_FIELD,)
+    reasons = (QuarantineReason.UNKNOWN_FIELD,)
     yield Bad("unknown field", encode_json(_marked(kind, **{mark(): mark()})), reasons, None)
     yield Bad("unknown field, null", encode_json(_marked(kind, **{mark(): None})), reasons, None)
     sly = f"{mark()}` - at `$.{mark()}"
     yield Bad(
         "unknown field like a path",
         encode_json(_marked(kind, **{sly: 1})),
-        (*reasons, Reason.WRONG_TYPE),
+        (*reasons, QuarantineReason.WRONG_TYPE),
         None,
     )
     if kind is RecordKind.TRACE:
@@ -216,31 +232,36 @@ def _unknown_fields(kind: RecordKind) -> Iterator[Bad]:
 def _numbers(kind: RecordKind) -> Iterator[Bad]:
     field = "cost_usd" if kind is RecordKind.TRACE else "value"
     words = {
-        "NaN": (Reason.NOT_FINITE,),
-        "Infinity": (Reason.NOT_FINITE,),
-        "-Infinity": (Reason.NOT_FINITE,),
-        "1e999": (Reason.OUT_OF_RANGE,),
-        "-1e999": (Reason.OUT_OF_RANGE,),
-        str(NUMBER) * 100: (Reason.OUT_OF_RANGE,),
-        "9" * 100_000: (Reason.OUT_OF_RANGE,),
+        "NaN": (QuarantineReason.NOT_FINITE,),
+        "Infinity": (QuarantineReason.NOT_FINITE,),
+        "-Infinity": (QuarantineReason.NOT_FINITE,),
+        "1e999": (QuarantineReason.OUT_OF_RANGE,),
+        "-1e999": (QuarantineReason.OUT_OF_RANGE,),
+        str(NUMBER) * 100: (QuarantineReason.OUT_OF_RANGE,),
+        "9" * 100_000: (QuarantineReason.OUT_OF_RANGE,),
     }
     for word, reasons in words.items():
         value = json.dumps(_marked(kind, **{field: 0.0})).replace(
             f'"{field}": 0.0', f'"{field}": {word}'
         )
         yield Bad(f"{word[:12]} for {field}", value.encode(), reasons, field)
-    yield Bad("NaN alone", b"NaN", (Reason.NOT_JSON,), None)
+    yield Bad("NaN alone", b"NaN", (QuarantineReason.NOT_JSON,), None)
     if kind is RecordKind.TRACE:
         for tokens in (-1, 2**63, 2**64, -(2**63) - 1, 10**400):
             value = encode_json(_marked(kind, input_tokens=tokens))
-            yield Bad(f"tokens {len(str(tokens))}", value, (Reason.OUT_OF_RANGE,), "input_tokens")
+            yield Bad(
+                f"tokens {len(str(tokens))}",
+                value,
+                (QuarantineReason.OUT_OF_RANGE,),
+                "input_tokens",
+            )
 
 
 def _texts(kind: RecordKind) -> Iterator[Bad]:
-    reasons = (Reason.BAD_TEXT,)
+    reasons = (QuarantineReason.BAD_TEXT,)
     field = "response" if kind is RecordKind.TRACE else "comment"
     name = json.dumps(_marked(kind, **{f"{mark()}\ud800": mark()})).encode()
-    yield Bad("lone surrogate in a name", name, (*reasons, Reason.UNKNOWN_FIELD), None)
+    yield Bad("lone surrogate in a name", name, (*reasons, QuarantineReason.UNKNOWN_FIELD), None)
     word = mark().encode()
     whole = encode_json(_marked(kind, **{field: word.decode()}))
     for what in (b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xc0\xaf"):
@@ -250,8 +271,8 @@ def _texts(kind: RecordKind) -> Iterator[Bad]:
 
 def _times(kind: RecordKind) -> Iterator[Bad]:
     field = "started_at" if kind is RecordKind.TRACE else "occurred_at"
-    wrong = (Reason.WRONG_TYPE,)
-    beyond = (Reason.OUT_OF_RANGE,)
+    wrong = (QuarantineReason.WRONG_TYPE,)
+    beyond = (QuarantineReason.OUT_OF_RANGE,)
     for written, reasons in {
         "0000-01-01T00:00:00Z": wrong,
         "0001-01-01T00:00:00+14:00": beyond,
@@ -277,14 +298,23 @@ def _deep(kind: RecordKind) -> Iterator[Bad]:
     brackets = b"[" * 100_000 + b"]" * 100_000
     word = mark().encode()
     objects = b'{"' + word + b'":' + b'{"a":' * 5_000 + b"1" + b"}" * 5_001
-    yield Bad("100,000 brackets", brackets, (Reason.NOT_AN_OBJECT, Reason.TOO_DEEP), None)
-    reasons = (Reason.UNKNOWN_FIELD, Reason.TOO_DEEP)
+    yield Bad(
+        "100,000 brackets",
+        brackets,
+        (QuarantineReason.NOT_AN_OBJECT, QuarantineReason.TOO_DEEP),
+        None,
+    )
+    reasons = (QuarantineReason.UNKNOWN_FIELD, QuarantineReason.TOO_DEEP)
     yield Bad("5,000 objects", objects, reasons, None)
-    yield Bad("100,000 opened", b'{"a":' * 100_000, (*reasons, Reason.TRUNCATED), None)
+    yield Bad("100,000 opened", b'{"a":' * 100_000, (*reasons, QuarantineReason.TRUNCATED), None)
     inside = encode_json(_marked(kind, attributes="@")).replace(b'"@"', objects)
-    yield Bad("5,000 objects in a map", inside, (Reason.WRONG_TYPE, Reason.TOO_DEEP))
+    yield Bad(
+        "5,000 objects in a map", inside, (QuarantineReason.WRONG_TYPE, QuarantineReason.TOO_DEEP)
+    )
     text = encode_json(_marked(kind, session_id="@")).replace(b'"@"', brackets)
-    yield Bad("100,000 brackets for text", text, (Reason.WRONG_TYPE, Reason.TOO_DEEP))
+    yield Bad(
+        "100,000 brackets for text", text, (QuarantineReason.WRONG_TYPE, QuarantineReason.TOO_DEEP)
+    )
 
 
 def _identities(kind: RecordKind) -> Iterator[Bad]:
@@ -292,11 +322,11 @@ def _identities(kind: RecordKind) -> Iterator[Bad]:
     for name in ("trace_id", "session_id"):
         for what, value in {"empty": "", "long": long, "one too long": long[:513]}.items():
             encoded = encode_json(_marked(kind, **{name: value}))
-            yield Bad(f"{what} {name}", encoded, (Reason.OUT_OF_RANGE,), name)
+            yield Bad(f"{what} {name}", encoded, (QuarantineReason.OUT_OF_RANGE,), name)
 
 
 def _feedback_values() -> Iterator[Bad]:
-    kind, reasons = RecordKind.FEEDBACK, (Reason.OUT_OF_RANGE,)
+    kind, reasons = RecordKind.FEEDBACK, (QuarantineReason.OUT_OF_RANGE,)
     for sort, value in (("thumbs", 7), ("thumbs", 0.5), ("rating", 1.5), ("rating", -0.1)):
         encoded = encode_json(_marked(kind, kind=sort, value=value))
         yield Bad(f"{sort} of {value}", encoded, reasons, "value")
@@ -309,7 +339,7 @@ def _avro(kind: RecordKind) -> Iterator[Bad]:
     first = "trace_id" if kind is RecordKind.TRACE else "feedback_id"
     record = _marked(kind, **{first: mark()})
     whole = framed(record, avsc, known)
-    unknown = (Reason.UNKNOWN_SCHEMA,)
+    unknown = (QuarantineReason.UNKNOWN_SCHEMA,)
     yield Bad("unknown id", framed(record, avsc, 4711), unknown, None)
     yield Bad("id of four letters", b"\x00" + mark().encode(), unknown, None)
     lone = single_object(record, avsc)
@@ -318,13 +348,15 @@ def _avro(kind: RecordKind) -> Iterator[Bad]:
     yield Bad(
         "schema of the other kind",
         single_object(good(other, 1), CONTRACTS[other].avro),
-        (Reason.INCOMPATIBLE_SCHEMA, Reason.UNKNOWN_FIELD),
+        (QuarantineReason.INCOMPATIBLE_SCHEMA, QuarantineReason.UNKNOWN_FIELD),
     )
-    cut = (Reason.TRUNCATED, Reason.MALFORMED)
+    cut = (QuarantineReason.TRUNCATED, QuarantineReason.MALFORMED)
     for at in _positions(len(whole)):
         yield Bad(f"framed, cut at {at}", whole[:at], cut, None)
-        yield Bad(f"single object, cut at {at}", lone[:at], (*cut, Reason.UNKNOWN_FORMAT), None)
-    yield Bad("bytes behind", whole + mark().encode(), (Reason.TRAILING_BYTES,), None)
+        yield Bad(
+            f"single object, cut at {at}", lone[:at], (*cut, QuarantineReason.UNKNOWN_FORMAT), None
+        )
+    yield Bad("bytes behind", whole + mark().encode(), (QuarantineReason.TRAILING_BYTES,), None)
     header = whole[:5]
     for length in (2**62, 2**31, 10**6, -1, -(2**62)):
         value = header + zigzag(length) + mark().encode()
@@ -333,15 +365,15 @@ def _avro(kind: RecordKind) -> Iterator[Bad]:
     yield Bad(
         "no UTF-8 in Avro",
         header + zigzag(3) + b"\xff\xfe\xfd" + whole[5:],
-        (Reason.BAD_TEXT, *cut),
+        (QuarantineReason.BAD_TEXT, *cut),
     )
     for name, value in {"empty": "", "long": mark() * 100}.items():
         encoded = framed({**record, first: value}, avsc, known)
-        yield Bad(f"Avro, {name} id", encoded, (Reason.OUT_OF_RANGE,), first)
+        yield Bad(f"Avro, {name} id", encoded, (QuarantineReason.OUT_OF_RANGE,), first)
     number = "cost_usd" if kind is RecordKind.TRACE else "value"
     for value in (float("nan"), float("inf")):
         encoded = framed({**record, number: value}, avsc, known)
-        yield Bad(f"Avro, {value}", encoded, (Reason.NOT_FINITE,), number)
+        yield Bad(f"Avro, {value}", encoded, (QuarantineReason.NOT_FINITE,), number)
 
 
 def _positions(length: int) -> Sequence[int]:

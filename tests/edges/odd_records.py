@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from schemas.contract import CONTRACTS
-from schemas.provenance import RecordKind
+from schemas.record_batches import RecordKind
 from tests.edges.bad_records import LIMIT, SCHEMA_IDS, good, mark
 from tests.make.records import encode_json
 from tests.make.wire import framed, single_object

@@ -17,11 +17,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from redact.keys import SealKey
-from redact.quarantine import Sealer
+from redact.crypto.keys import SealKey
+from redact.crypto.sealing import Sealer
 from schemas.contract import CONTRACTS
-from schemas.provenance import RecordKind
-from schemas.reasons import Reason
+from schemas.reasons import QuarantineReason
+from schemas.record_batches import RecordKind
 from tests.edges.bad_records import SCHEMA_IDS, Bad, bad_records, good, mark
 from tests.edges.odd_records import odd_records
 from tests.edges.search import marks_in, marks_in_folder
@@ -213,7 +213,7 @@ class BadInput:
             assert (row["fingerprint"] is None) == (bad.value is None), bad.name
             assert row["record_timestamp"] is not None
             assert row["event_date"] == row["record_timestamp"].date()
-            assert row["reason"] in set(Reason)
+            assert row["reason"] in set(QuarantineReason)
 
     def test_nothing_of_a_bad_record_is_said(self, run: Outcome) -> None:
         """No value, key, header, unknown name or number of one is in logs, output or metrics."""

@@ -4,19 +4,19 @@ from collections.abc import Callable
 
 import pytest
 
-from batch.erase.receipt import read as read_receipt
-from batch.release.erased import read_note
-from batch.release.manifest import read_manifest
-from goldpan.contracts import check_avro
+from batch.erase.receipt import read_receipt
+from batch.release.format.erasure_note import read_erasure_note
+from batch.release.format.manifest import read_manifest
+from goldpan.contract_check import check_avro_schema
 from schemas.errors import FatalError, UsageError
-from schemas.provenance import RecordKind
+from schemas.record_batches import RecordKind
 
 DEEP = b"[" * 100_000
 READERS: list[tuple[Callable[[], object], type[Exception]]] = [
     (lambda: read_receipt(DEEP, "a file"), UsageError),
     (lambda: read_manifest(DEEP), FatalError),
-    (lambda: read_note(DEEP), ValueError),
-    (lambda: check_avro(RecordKind.TRACE, DEEP), UsageError),
+    (lambda: read_erasure_note(DEEP), ValueError),
+    (lambda: check_avro_schema(RecordKind.TRACE, DEEP), UsageError),
 ]
 
 

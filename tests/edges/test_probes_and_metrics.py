@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.provenance import RecordKind
-from stream.metrics import SPECS, Kind, Spec
+from schemas.record_batches import RecordKind
+from stream.metrics import WORKER_METRICS, MetricKind, MetricSpec
 from tests.edges.bad_records import good
 from tests.make.records import encode_json
 from tests.servers.fixtures import StartWorker
@@ -79,9 +79,9 @@ def port() -> Port:
     return Port(free_port())
 
 
-def _begins_at_0(spec: Spec) -> bool:
+def _begins_at_0(spec: MetricSpec) -> bool:
     """Return whether all label values of a counter are known, so that it is there at once."""
-    return spec.kind is Kind.COUNTER and {"topic", "table", *spec.known} >= set(spec.labels)
+    return spec.kind is MetricKind.COUNTER and {"topic", "table", *spec.known} >= set(spec.labels)
 
 
 def test_ready_when_positions_are_taken(
@@ -114,11 +114,13 @@ def test_ready_when_positions_are_taken(
     shown = port.get("/metrics")[1]
     without_reason = {"goldpan_lost_offsets_total", "goldpan_retries_total", "goldpan_paused"}
     without_reason |= {"goldpan_findings_total"}  # none is found in these
-    without_reason |= {spec.name for spec in SPECS if spec.name.startswith("goldpan_commits_")}
-    without_reason -= {spec.name for spec in SPECS if _begins_at_0(spec)}
-    for spec in SPECS:
+    without_reason |= {
+        spec.name for spec in WORKER_METRICS if spec.name.startswith("goldpan_commits_")
+    }
+    without_reason -= {spec.name for spec in WORKER_METRICS if _begins_at_0(spec)}
+    for spec in WORKER_METRICS:
         assert f"# TYPE {spec.name} {spec.kind}" in shown, spec.name
-        first = f"{spec.name}_count" if spec.kind is Kind.HISTOGRAM else spec.name
+        first = f"{spec.name}_count" if spec.kind is MetricKind.HISTOGRAM else spec.name
         there = re.search(rf"^{first}(\{{| )", shown, re.MULTILINE) is not None
         assert there != (spec.name in without_reason), spec.name
     worker.sigterm()

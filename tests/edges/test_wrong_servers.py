@@ -13,7 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from schemas.provenance import RecordKind
+from schemas.record_batches import RecordKind
 from tests.edges.bad_records import good
 from tests.edges.refusals import FAILED, Refusals, Wrong
 from tests.make.records import encode_json, trace

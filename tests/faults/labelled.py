@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 from confluent_kafka import Consumer, TopicPartition
 
-from labels.decide import in_force
-from labels.evidence import Scales
-from labels.policy import load_policy
+from labels.decision import events_in_force
+from labels.policy import load_label_policy
+from labels.scorer import LabelScorer
 from schemas.records import Feedback, LabelEvent, Trace
-from stream.labelling.flush import events_of
+from stream.label_driver.label_flush import parse_label_events
 from tests.faults.scene import Scene
 from tests.labels.kit import feedback, labels, told, trace
 from tests.servers.kafka import unique
@@ -20,7 +20,7 @@ from tests.servers.topic_io import Record, produce
 from tests.servers.worker import run_goldpan
 
 PRESET = "chat_support"
-SCALES = Scales(load_policy(PRESET))
+SCALES = LabelScorer(load_label_policy(PRESET))
 
 
 @dataclass
@@ -61,7 +61,7 @@ class LabelScene(Scene):
 
     def written(self) -> list[LabelEvent]:
         """Return every label event that is in the table."""
-        return events_of(self.witness.rows("labels"))
+        return parse_label_events(self.witness.rows("labels"))
 
     def expected(self) -> dict[str, Any]:
         """Return the label in force of each trace, by a worker in memory that nothing befalls."""
@@ -71,7 +71,7 @@ class LabelScene(Scene):
         """Each trace has the label that it must have; no event is there twice; all are produced."""
         self.assert_exactly_once()
         events = self.written()
-        assert told(in_force(events)) == self.expected()
+        assert told(events_in_force(events)) == self.expected()
         self.assert_told_once(events)
 
     def assert_told_once(self, events: list[LabelEvent]) -> None:
@@ -85,7 +85,7 @@ class LabelScene(Scene):
         done = run_goldpan(self.env(), "labels", "reconcile", "--json")
         assert done.returncode == 0, done.stderr
         assert self.witness.problems() == []
-        return in_force(self.written())
+        return events_in_force(self.written())
 
     def produced(self) -> list[str]:
         """Return the ids of the label events on their topic, in order."""

@@ -4,16 +4,16 @@ import signal
 
 import pytest
 
-from redact.audit import chained
-from stream.failpoints import Step
+from redact.pipeline.audit import chain_hash
+from stream.failpoints import FlushStep
 from tests.faults.scene import Scene
 
-COMMITS = (Step.QUARANTINE_COMMITTED, Step.AUDIT_COMMITTED, Step.PRIMARY_COMMITTED)
+COMMITS = (FlushStep.QUARANTINE_COMMITTED, FlushStep.AUDIT_COMMITTED, FlushStep.PRIMARY_COMMITTED)
 OUTSIDE_THE_CHAIN = {"previous", "chain", "event_date", "_schema"}
 
 
 @pytest.mark.parametrize("step", COMMITS)
-def test_killed_between_commits(scene: Scene, step: Step) -> None:
+def test_killed_between_commits(scene: Scene, step: FlushStep) -> None:
     """No row of the audit is missing or doubled after a crash, and its chain holds."""
     scene.more = {"redact__policy": "strict"}
     scene.produce(60)
@@ -37,4 +37,4 @@ def _assert_chained(rows: list[dict[str, object]]) -> None:
     for row in rows:
         told = {k: v for k, v in row.items() if k not in OUTSIDE_THE_CHAIN}
         micros = round(told["_ingested_at"].timestamp() * 1_000_000)  # type: ignore[attr-defined]
-        assert chained({**told, "_ingested_at": micros}, str(row["previous"])) == row["chain"]
+        assert chain_hash({**told, "_ingested_at": micros}, str(row["previous"])) == row["chain"]

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from goldpan.cli.main import run as run_command
-from goldpan.demo.broker import Broker
-from lake.verify import verify
-from redact.keys import Keys
-from redact.pseudonyms import Pseudonyms
+from goldpan.cli.main import run_command
+from goldpan.demo.broker import EmbeddedBroker
+from lake.verify import verify_lake
+from redact.crypto.keys import Keys
+from redact.crypto.pseudonyms import Pseudonyms
 from tests.architecture.source import ROOT
 from tests.batch.kit import open_lake
 from tests.edges.search import marks_in_folder
@@ -77,7 +77,7 @@ def others(first: int, count: int) -> list[tuple[str, dict[str, Any]]]:
     return [("llm.traces", one) for one in traces] + [("llm.feedback", one) for one in said]
 
 
-def send(broker: Broker, records: list[tuple[str, dict[str, Any]]]) -> None:
+def send(broker: EmbeddedBroker, records: list[tuple[str, dict[str, Any]]]) -> None:
     """Put records on their topics."""
     for topic, record in records:
         broker.send(topic, record["trace_id"], json.dumps(record).encode(), lambda _p, _o: None)
@@ -85,12 +85,12 @@ def send(broker: Broker, records: list[tuple[str, dict[str, Any]]]) -> None:
 
 
 @pytest.fixture
-def env(tmp_path: Path) -> Callable[[Broker], dict[str, str]]:
+def env(tmp_path: Path) -> Callable[[EmbeddedBroker], dict[str, str]]:
     """Settings with a light policy that gives placeholders, and sealed payloads."""
     (tmp_path / "policy.yaml").write_text(POLICY)
     (tmp_path / "spec.yaml").write_text(SPEC)
 
-    def made(broker: Broker) -> dict[str, str]:
+    def made(broker: EmbeddedBroker) -> dict[str, str]:
         return settings(
             broker.address,
             tmp_path / "lake",
@@ -130,12 +130,12 @@ def called(
 
 def test_erased_beside_a_running_worker_and_kept_out(
     tmp_path: Path,
-    env: Callable[[Broker], dict[str, str]],
+    env: Callable[[EmbeddedBroker], dict[str, str]],
     called: Callable[..., str],
     start_worker: StartWorker,
 ) -> None:
     """From tables, quarantine, labels and releases; the topic read again brings nobody back."""
-    broker, lake = Broker(), tmp_path / "lake"
+    broker, lake = EmbeddedBroker(), tmp_path / "lake"
     here = env(broker)
     send(broker, [*others(0, 20), *persons_records()])
     called(here, "stream", "run", "--until-caught-up")
@@ -159,7 +159,7 @@ def test_erased_beside_a_running_worker_and_kept_out(
     worker.finish()
     called({**here, "GOLDPAN_KAFKA__GROUP_ID": "next"}, "stream", "run", "--until-caught-up")
     assert marks_in_folder(lake, WORDS) == []
-    report = verify(open_lake(lake), deep=True)
+    report = verify_lake(open_lake(lake), deep=True)
     assert report.problems == []
     assert sum(one.erased for one in report.partitions) == 8
     assert sum(one.dropped for one in report.partitions) >= 7
@@ -171,7 +171,7 @@ def test_erased_beside_a_running_worker_and_kept_out(
     )
     called(here, "replay", "promote", staged["name"])
     assert marks_in_folder(lake, WORDS) == []
-    assert verify(open_lake(lake), deep=True).problems == []
+    assert verify_lake(open_lake(lake), deep=True).problems == []
     del broker
 
 
@@ -191,10 +191,10 @@ def commands_of_the_page(env: dict[str, str], folder: Path, called: Callable[...
 
 @pytest.mark.chaos
 def test_a_replay_that_was_staged_before_can_be_promoted(
-    tmp_path: Path, env: Callable[[Broker], dict[str, str]], called: Callable[..., str]
+    tmp_path: Path, env: Callable[[EmbeddedBroker], dict[str, str]], called: Callable[..., str]
 ) -> None:
     """The erasure has been in its tables as well; what is promoted is of others."""
-    broker, lake = Broker(), tmp_path / "lake"
+    broker, lake = EmbeddedBroker(), tmp_path / "lake"
     here = env(broker)
     send(broker, [*others(0, 20), *persons_records()])
     called(here, "stream", "run", "--until-caught-up")
@@ -205,6 +205,6 @@ def test_a_replay_that_was_staged_before_can_be_promoted(
     assert marks_in_folder(lake, WORDS) == []
     called(here, "replay", "promote", staged["name"])
     assert marks_in_folder(lake, WORDS) == []
-    assert verify(open_lake(lake), deep=True).problems == []
+    assert verify_lake(open_lake(lake), deep=True).problems == []
     assert json.loads(called(here, "erase", "--subject", PERSON, "--json"))["again"]
     del broker

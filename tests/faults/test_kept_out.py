@@ -16,11 +16,17 @@ import pytest
 from deltalake import DeltaTable
 
 from lake.config import LakeSettings
-from lake.erasures import Tombstone, fence, newest, open_store, put
-from lake.tables import LAYOUTS, Lake
-from redact.keys import KEY_BYTES, Keys
-from redact.subjects import Subject
-from stream.failpoints import Step
+from lake.tables import TABLE_LAYOUTS, Lake
+from lake.tombstones import (
+    Tombstone,
+    newest_tombstone,
+    open_tombstones,
+    put_tombstone,
+    raise_erasure_fence,
+)
+from redact.crypto.keys import KEY_BYTES, Keys
+from redact.crypto.subjects import DataSubject
+from stream.failpoints import FlushStep
 from tests.faults.labelled import LabelScene
 from tests.faults.scene import Scene
 from tests.labels.kit import feedback as a_word
@@ -34,13 +40,13 @@ from tests.servers.worker import run_goldpan
 
 SUBJECT = "mia_okafor_4711"
 KEYS = Keys.derive(bytes(range(KEY_BYTES)))
-MINE = frozenset(Subject(SUBJECT, [KEYS]).identifiers())
+MINE = frozenset(DataSubject(SUBJECT, [KEYS]).identifiers())
 DAY = 86_400_000_000
 POLICY = "name: lax\nentities:\n  EMAIL_ADDRESS: {}\n  USER_ID: {}\nnames: {model: none}\n"
 RECORDS = ("traces", "feedback")
 EARLY = ["traces", "quarantine"]
 """The tables that an erasure had fenced when it was killed."""
-LATE = [name for name in LAYOUTS if name not in EARLY]
+LATE = [name for name in TABLE_LAYOUTS if name not in EARLY]
 
 
 def is_mine(i: int) -> bool:
@@ -78,15 +84,15 @@ class ErasureScene(Scene):
 
     def tombstone(self) -> None:
         """Put a tombstone, as the first step of an erasure."""
-        until, store = STARTED_AT + DAY, open_store(self.opened().location)
-        put(store, lambda n: Tombstone(n, until, Subject(SUBJECT, [KEYS]).marks()))
+        until, store = STARTED_AT + DAY, open_tombstones(self.opened().location)
+        put_tombstone(store, lambda n: Tombstone(n, until, DataSubject(SUBJECT, [KEYS]).marks()))
 
     def fence(self, tables: list[str]) -> dict[str, int]:
         """Fence tables; return the versions from which on nothing of the subject may come."""
         lake = self.opened()
-        number = newest(open_store(lake.location))
+        number = newest_tombstone(open_tombstones(lake.location))
         for name in tables:
-            fence(lake.table(name), number, retry=patience(), now_ms=lambda: 0)
+            raise_erasure_fence(lake.table(name), number, retry=patience(), now_ms=lambda: 0)
         return {name: lake.table(name).handle.version() for name in tables}
 
     def opened(self) -> Lake:
@@ -145,7 +151,7 @@ def test_erased_under_a_live_worker(scene: ErasureScene) -> None:
     worker.wait_until(scene.all_in, what="done with the first records")
     scene.produce(400)
     scene.tombstone()
-    fenced = scene.fence(list(LAYOUTS))
+    fenced = scene.fence(list(TABLE_LAYOUTS))
     scene.produce(100)
     worker.wait_until(scene.all_in, what="done with all")
     worker.sigterm()
@@ -159,19 +165,19 @@ def test_erased_under_a_live_worker(scene: ErasureScene) -> None:
 @pytest.mark.parametrize(
     "step",
     [
-        Step.PRIMARY_WRITTEN,
-        pytest.param(Step.SEALED, marks=pytest.mark.chaos),
-        pytest.param(Step.QUARANTINE_COMMITTED, marks=pytest.mark.chaos),
+        FlushStep.PRIMARY_WRITTEN,
+        pytest.param(FlushStep.SEALED, marks=pytest.mark.chaos),
+        pytest.param(FlushStep.QUARANTINE_COMMITTED, marks=pytest.mark.chaos),
     ],
 )
-def test_worker_that_slept_through_the_fence(scene: ErasureScene, step: Step) -> None:
+def test_worker_that_slept_through_the_fence(scene: ErasureScene, step: FlushStep) -> None:
     """A worker that is stopped in mid-flush with the subject's records cannot write them."""
     scene.produce(60)
     worker = scene.start(stream__fail_at=f"{step}=stop")
     stopped = psutil.Process(worker.pid)
     worker.wait_until(lambda: stopped.status() == psutil.STATUS_STOPPED, what="stopped")
     scene.tombstone()
-    fenced = scene.fence(list(LAYOUTS))
+    fenced = scene.fence(list(TABLE_LAYOUTS))
     worker.sigcont()
     worker.wait_until(scene.all_in, what="done with all")
     worker.sigterm()
@@ -240,7 +246,7 @@ def test_worker_without_the_key_does_not_start(scene: ErasureScene) -> None:
     scene.produce(20)
     scene.catch_up()
     scene.tombstone()
-    scene.fence(list(LAYOUTS))
+    scene.fence(list(TABLE_LAYOUTS))
     before = scene.env()["GOLDPAN_REDACT__KEY"]
     new = {"redact__key": before.swapcase(), "redact__key_id": "k2"}
     scene.produce(20)

@@ -4,20 +4,20 @@ import signal
 
 import pytest
 
-from stream.failpoints import Step
+from stream.failpoints import FlushStep
 from tests.faults.scene import Scene
 from tests.faults.traffic import SHORT_LIMIT
 
 LIMITS = {"stricter": (1_000_000, SHORT_LIMIT), "laxer": (SHORT_LIMIT, 1_000_000)}
-LABELS = {Step.LABELS_WRITTEN, Step.LABELS_COMMITTED, Step.LABELS_PRODUCED}
-RARE = {Step.CLAIMED, Step.AUDIT_COMMITTED, *LABELS}
+LABELS = {FlushStep.LABELS_WRITTEN, FlushStep.LABELS_COMMITTED, FlushStep.LABELS_PRODUCED}
+RARE = {FlushStep.CLAIMED, FlushStep.AUDIT_COMMITTED, *LABELS}
 """Steps that not every flush takes; tests below, in ``test_audit`` and ``test_labels`` do."""
-BETWEEN = (Step.QUARANTINE_COMMITTED, Step.PRIMARY_COMMITTED)
+BETWEEN = (FlushStep.QUARANTINE_COMMITTED, FlushStep.PRIMARY_COMMITTED)
 
 
 @pytest.mark.parametrize("flush", [1, pytest.param(3, marks=pytest.mark.chaos)])
-@pytest.mark.parametrize("step", [step for step in Step if step not in RARE])
-def test_killed_at_a_step(scene: Scene, step: Step, flush: int) -> None:
+@pytest.mark.parametrize("step", [step for step in FlushStep if step not in RARE])
+def test_killed_at_a_step(scene: Scene, step: FlushStep, flush: int) -> None:
     """The next worker finds in the tables where to go on, whichever step was the last."""
     scene.produce(150)
     worker = scene.start(stream__fail_at=f"{step}:{flush}")
@@ -32,7 +32,7 @@ def test_killed_at_a_step(scene: Scene, step: Step, flush: int) -> None:
 
 @pytest.mark.parametrize("change", list(LIMITS))
 @pytest.mark.parametrize("step", BETWEEN)
-def test_the_next_worker_decides_otherwise(scene: Scene, step: Step, change: str) -> None:
+def test_the_next_worker_decides_otherwise(scene: Scene, step: FlushStep, change: str) -> None:
     """Killed at the commits and started with another limit, each record still is in one place."""
     before, after = LIMITS[change]
     scene.produce(150)
@@ -52,9 +52,11 @@ def test_killed_while_it_claims(scene: Scene) -> None:
     to set aside than quarantine holds, claims the partitions for that, and dies in its turn.
     """
     scene.produce(150)
-    first = scene.start(stream__fail_at=str(Step.QUARANTINE_COMMITTED))
+    first = scene.start(stream__fail_at=str(FlushStep.QUARANTINE_COMMITTED))
     assert first.wait() == -signal.SIGKILL, first.tail()
-    second = scene.start(stream__fail_at=str(Step.CLAIMED), stream__max_record_bytes=SHORT_LIMIT)
+    second = scene.start(
+        stream__fail_at=str(FlushStep.CLAIMED), stream__max_record_bytes=SHORT_LIMIT
+    )
     assert second.wait() == -signal.SIGKILL, second.tail()
     scene.produce(50)
     scene.catch_up(stream__max_record_bytes=SHORT_LIMIT)

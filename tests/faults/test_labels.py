@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.failpoints import Step
+from stream.failpoints import FlushStep
 from tests.faults.labelled import LabelScene
 from tests.faults.scene import protocol_settings
 from tests.labels.kit import feedback, told, trace
@@ -16,8 +16,10 @@ from tests.servers.kafka import Kafka
 from tests.servers.s3 import S3
 from tests.servers.s3_faults import Fault, FaultyS3, Rule
 
-LABEL_STEPS = (Step.LABELS_WRITTEN, Step.LABELS_COMMITTED, Step.LABELS_PRODUCED)
-BEFORE = tuple(s for s in Step if s not in {*LABEL_STEPS, Step.CLAIMED, Step.AUDIT_COMMITTED})
+LABEL_STEPS = (FlushStep.LABELS_WRITTEN, FlushStep.LABELS_COMMITTED, FlushStep.LABELS_PRODUCED)
+BEFORE = tuple(
+    s for s in FlushStep if s not in {*LABEL_STEPS, FlushStep.CLAIMED, FlushStep.AUDIT_COMMITTED}
+)
 LABEL_PUTS = (r"/labels/.*\.parquet", r"/labels/_delta_log/")
 CLASSIC = protocol_settings("classic")
 
@@ -30,12 +32,12 @@ def label_scene(kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> Labe
 
 @pytest.mark.parametrize(
     ("step", "flush"),
-    [(Step.LABELS_COMMITTED, 1), (Step.LABELS_PRODUCED, 1)]
-    + [pytest.param(Step.LABELS_WRITTEN, 1, marks=pytest.mark.chaos)]
+    [(FlushStep.LABELS_COMMITTED, 1), (FlushStep.LABELS_PRODUCED, 1)]
+    + [pytest.param(FlushStep.LABELS_WRITTEN, 1, marks=pytest.mark.chaos)]
     + [pytest.param(step, 3, marks=pytest.mark.chaos) for step in LABEL_STEPS]
     + [pytest.param(step, 3, marks=pytest.mark.chaos) for step in BEFORE],
 )
-def test_killed_at_a_step(label_scene: LabelScene, step: Step, flush: int) -> None:
+def test_killed_at_a_step(label_scene: LabelScene, step: FlushStep, flush: int) -> None:
     """Whichever step was the last, the next worker decides and produces exactly what is missing."""
     label_scene.produce(100)
     worker = label_scene.start(stream__fail_at=f"{step}:{flush}")

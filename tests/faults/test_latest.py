@@ -2,7 +2,7 @@
 
 import signal
 
-from stream.failpoints import Step
+from stream.failpoints import FlushStep
 from tests.faults.scene import Scene
 from tests.faults.traffic import traces
 from tests.servers.topic_io import Record, produce
@@ -18,7 +18,7 @@ def test_the_next_worker_begins_where_the_first_one_did(scene: Scene) -> None:
     scene.produce(50)
     scene.traces, scene.feedback = [], []
     scene.more = {"stream__start": "latest"}
-    worker = scene.start(stream__fail_at=str(Step.SEALED))
+    worker = scene.start(stream__fail_at=str(FlushStep.SEALED))
     worker.wait_until(
         lambda: sum(len(one["positions"]) for one in worker.logs("partitions_assigned")) == 3
     )

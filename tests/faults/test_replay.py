@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stream.failpoints import Step
+from stream.failpoints import FlushStep
 from stream.replay.steps import ReplayStep
 from tests.faults.scene import Scene
 from tests.faults.traffic import SHORT_LIMIT
@@ -23,11 +23,11 @@ SPAN = range(5, 40)
 STRICTER = {"stream__max_record_bytes": SHORT_LIMIT}
 """Sets long records aside that the live workers had stored."""
 FLUSH_STEPS = (
-    Step.QUARANTINE_WRITTEN,
-    Step.PRIMARY_WRITTEN,
-    Step.QUARANTINE_COMMITTED,
-    Step.AUDIT_COMMITTED,
-    Step.PRIMARY_COMMITTED,
+    FlushStep.QUARANTINE_WRITTEN,
+    FlushStep.PRIMARY_WRITTEN,
+    FlushStep.QUARANTINE_COMMITTED,
+    FlushStep.AUDIT_COMMITTED,
+    FlushStep.PRIMARY_COMMITTED,
 )
 Place = tuple[int, int]
 
@@ -106,7 +106,7 @@ def test_beside_live_workers_on_s3(
     s3: S3,
     start_worker: StartWorker,
     policies: tuple[Path, Path],
-    lives: tuple[int, Sequence[Step], Sequence[ReplayStep]],
+    lives: tuple[int, Sequence[FlushStep], Sequence[ReplayStep]],
 ) -> None:
     """Staged, compared, promoted in several lives; the workers never stop.
 
@@ -158,7 +158,7 @@ def test_beside_live_workers_on_s3(
 @pytest.mark.chaos
 @pytest.mark.parametrize("step", FLUSH_STEPS)
 def test_a_replay_that_is_killed_goes_on(
-    scene: Scene, policies: tuple[Path, Path], step: Step
+    scene: Scene, policies: tuple[Path, Path], step: FlushStep
 ) -> None:
     """At each step of its flushes; in the end it promotes what one that lived would have."""
     scene.produce(120)

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from labels.decide import in_force
+from labels.decision import events_in_force
 from schemas.records import LabelEvent
-from stream.replay.steps import LabelStep, ReplayStep
+from stream.replay.steps import ReplayLabelStep, ReplayStep
 from tests.faults.labelled import LabelScene
 from tests.labels.kit import feedback, trace
 from tests.make.records import person
@@ -67,7 +67,7 @@ def talk(scene: LabelScene, numbers: Sequence[int]) -> None:
 
 def labelled(scene: LabelScene, numbers: Sequence[int]) -> bool:
     """Whether each of the traces that were talked about has a label that rests on all of it."""
-    found = in_force(scene.written())
+    found = events_in_force(scene.written())
     mine = [found.get(f"trace-{i}") for i in numbers[::2]]
     return all(one is not None and len(one.evidence) >= 2 for one in mine)
 
@@ -106,15 +106,15 @@ def events_of(found: Sequence[LabelEvent], numbers: Sequence[int]) -> set[str]:
 @pytest.mark.parametrize(
     ("staging", "crashes"),
     [
-        ([LabelStep.LABELS_STAGED], [ReplayStep.LABELS_FENCED]),
-        pytest.param([*LabelStep], [*ReplayStep], marks=pytest.mark.chaos),
+        ([ReplayLabelStep.LABELS_STAGED], [ReplayStep.LABELS_FENCED]),
+        pytest.param([*ReplayLabelStep], [*ReplayStep], marks=pytest.mark.chaos),
     ],
     ids=["short", "long"],
 )
 def test_beside_live_workers(
     scene: LabelScene,
     rules: dict[str, Path],
-    staging: Sequence[LabelStep],
+    staging: Sequence[ReplayLabelStep],
     crashes: Sequence[ReplayStep],
 ) -> None:
     """Staged, compared and promoted in several lives; people go on talking about the past."""
@@ -159,7 +159,7 @@ def test_beside_live_workers(
     found = scene.written()
     for i in PAST[::2]:
         mine = [event for event in found if event.trace_id == f"trace-{i}"]
-        first = in_force(mine)[f"trace-{i}"]
+        first = events_in_force(mine)[f"trace-{i}"]
         assert first.policy_version == labels["label_policy"]
         assert "<PHONE_NUMBER:" in (first.expected_response or "")
     assert events_of(found, LATER) == events_of(before, LATER)
@@ -181,7 +181,7 @@ def test_what_is_abandoned_leaves_nothing(scene: LabelScene, rules: dict[str, Pa
     before = {file for file in lake.rglob("*") if file.is_file()}
     env = scene.env()
     replay = ("stream", "replay", f"--topic={scene.traces_topic}", "--from=0", "--labels-only")
-    for step in LabelStep:
+    for step in ReplayLabelStep:
         killed(env, step, *replay, f"--label-policy={rules['two']}", "--name=past")
     run(env, *replay, f"--label-policy={rules['two']}", "--name=past")
     run(env, "replay", "diff", "past", code=1)
@@ -193,6 +193,6 @@ def test_what_is_abandoned_leaves_nothing(scene: LabelScene, rules: dict[str, Pa
     for step in (ReplayStep.TRACES_NOTED, *OF_LABELS, ReplayStep.FILES_REMOVED):
         killed(env, step, "replay", "promote", "past")
     run(env, "replay", "promote", "past")
-    versions = {event.policy_version for event in in_force(scene.written()).values()}
+    versions = {event.policy_version for event in events_in_force(scene.written()).values()}
     assert {version[:7] for version in versions} == {"test/2-"}
     scene.assert_exactly_once()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from stream.failpoints import Step
+from stream.failpoints import FlushStep
 from tests.faults.scene import Scene, protocol_settings
 from tests.servers.fixtures import StartWorker
 from tests.servers.kafka import Kafka
@@ -102,7 +102,7 @@ class Soak:
     def join_and_fail(self) -> None:
         """One more, which will die, or stop, at some step of some flush."""
         if len(self.here) < MOST:
-            step, action = self.random.choice(list(Step)), self.random.choice(("kill", "stop"))
+            step, action = self.random.choice(list(FlushStep)), self.random.choice(("kill", "stop"))
             fail_at = f"{step}:{self.random.randint(1, 5)}={action}"
             worker = self.scene.start(stream__fail_at=fail_at)
             (self.here if action == "kill" else self.frozen).append(worker)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from goldpan.proofs import audit_rules
-from lake.deep import Deep
-from lake.verify import verify
+from goldpan.audit_rules import load_audit_rules
+from lake.verify import verify_lake
+from lake.verify_files import DeepOptions
 from tests.faults.labelled import LabelScene
 from tests.lake.kit import patience
 from tests.servers.fixtures import StartWorker
@@ -55,8 +55,8 @@ def test_no_false_alarm(kafka: Kafka, tmp_path: Path, start_worker: StartWorker)
             if number >= RUNS and len(set(versions)) > RUNS // 10:
                 break
             lake = open_lake(tmp_path / "lake")
-            how = Deep(audit=audit_rules(lake, ()))
-            report = verify(lake, deep=number % 2 == 0, how=how, retry=patience())
+            how = DeepOptions(audit=load_audit_rules(lake, ()))
+            report = verify_lake(lake, deep=number % 2 == 0, how=how, retry=patience())
             assert report.problems == [], f"run {number}"
             assert report.unfinished is None
             versions.append(report.versions["traces"])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from stream.failpoints import Step
+from stream.failpoints import FlushStep
 from tests.faults.scene import QUIET, Scene
 from tests.faults.traffic import SHORT_LIMIT
 from tests.servers.fixtures import StartWorker
@@ -25,15 +25,19 @@ GIVEN_UP = {"flush_fenced", "flush_abandoned", "partitions_abandoned"}
 class Stop(NamedTuple):
     """Where a worker stops, and the ``max_record_bytes`` of it and of the one that takes over."""
 
-    step: Step
+    step: FlushStep
     first: int = LAX
     second: int = LAX
 
 
-ALIKE = [Stop(Step.SEALED), Stop(Step.PRIMARY_WRITTEN), Stop(Step.QUARANTINE_COMMITTED)]
+ALIKE = [
+    Stop(FlushStep.SEALED),
+    Stop(FlushStep.PRIMARY_WRITTEN),
+    Stop(FlushStep.QUARANTINE_COMMITTED),
+]
 AT_ODDS = [
     Stop(step, *limits)
-    for step in (Step.PRIMARY_WRITTEN, Step.QUARANTINE_COMMITTED)
+    for step in (FlushStep.PRIMARY_WRITTEN, FlushStep.QUARANTINE_COMMITTED)
     for limits in ((LAX, SHORT_LIMIT), (SHORT_LIMIT, LAX))
 ]
 

@@ -4,11 +4,11 @@ import json
 import subprocess
 from collections.abc import Mapping
 
-from goldpan.proofs import audit_rules
+from goldpan.audit_rules import load_audit_rules
 from lake.config import LakeSettings
-from lake.deep import Deep
 from lake.tables import Lake
-from lake.verify import verify
+from lake.verify import verify_lake
+from lake.verify_files import DeepOptions
 from tests.servers.lake_reader import LakeReader
 from tests.servers.worker import run_goldpan
 
@@ -29,7 +29,7 @@ class Witness(LakeReader):
         if "://" in self.uri:
             return run_goldpan(self.env, "lake", "verify", "--deep", "--json")
         lake = Lake(LakeSettings(uri=self.uri))
-        report = verify(lake, deep=True, how=Deep(audit=audit_rules(lake, ())))
+        report = verify_lake(lake, deep=True, how=DeepOptions(audit=load_audit_rules(lake, ())))
         said = json.dumps(report.to_json())
         return subprocess.CompletedProcess([], 0 if report.ok else 1, said, "")
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from goldpan import wiring
-from redact.config import RedactSettings
+from redact.policies.settings import RedactSettings
 from stream.replay.diff import _by_type
 from tests.servers.worker import TEST_KEY
 
@@ -31,7 +31,7 @@ def test_kept_types_are_looked_for_only_where_the_audit_wants_them(
         return SimpleNamespace(policy_hash="p")
 
     monkeypatch.setattr(wiring, "build_redactor", build)
-    wiring.redaction(RedactSettings.model_validate({"key": TEST_KEY, **settings}))
+    wiring.load_redaction(RedactSettings.model_validate({"key": TEST_KEY, **settings}))
     assert asked["report"] is report
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from goldpan import keys
-from goldpan.cli.main import run
-from goldpan.settings import load
+from goldpan import key_check
+from goldpan.cli.main import run_command
+from goldpan.settings import load_settings
 from tests.architecture.source import ROOT
 from tests.batch.erase.world import PERSON, SEAL, WORDS, new_world
 from tests.batch.kit import open_lake
@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
     monkeypatch.setenv("GOLDPAN_LAKE__ERASURES_COPY", "kept")
     monkeypatch.setenv("GOLDPAN_REDACT__KEY", TEST_KEY)
-    assert run(["lake", "init"]) == 0
+    assert run_command(["lake", "init"]) == 0
     return tmp_path
 
 
@@ -50,28 +50,28 @@ def test_the_page_from_backup_to_keys(folder: Path, monkeypatch: pytest.MonkeyPa
     (verify,) = re.findall(r"^GOLDPAN_LAKE__URI=backup/lake goldpan (.*)$", backup, re.MULTILINE)
     with monkeypatch.context() as there:
         there.setenv("GOLDPAN_LAKE__URI", "backup/lake")
-        assert run(verify.split()) == 0
-    assert run(["erase", "--subject", PERSON, "--unopened", "remove"]) == 0
+        assert run_command(verify.split()) == 0
+    assert run_command(["erase", "--subject", PERSON, "--unopened", "remove"]) == 0
     assert "mv lake lost && cp -a backup/lake lake" in restore
     shutil.move("lake", "lost")
     shutil.copytree("backup/lake", "lake")
     steps = [one for one in calls(restore) if "--kafka" not in one and one[0] != "stream"]
     assert len(steps) == 2
-    assert run(steps[1]) == 3
+    assert run_command(steps[1]) == 3
     for command in steps:
-        assert run(command) == 0
+        assert run_command(command) == 0
     assert marks_in_folder(folder / "lake", WORDS) == []
     with monkeypatch.context() as before:
         for name, value in SECRETS.items():
             before.setenv(f"GOLDPAN_REDACT__{name}", value)
-        keys.refuse_others(load(None), open_lake(folder / "lake"), remember=True)
+        key_check.refuse_wrong_keys(load_settings(None), open_lake(folder / "lake"), remember=True)
     for command in calls(destroyed):
-        assert run(command) == 0
+        assert run_command(command) == 0
     for name, value in SECRETS.items():
         with monkeypatch.context() as back:
             back.setenv(f"GOLDPAN_REDACT__{name}", value)
-            assert run(["erase", "--subject", "somebody-else"]) == 2
-    assert run(["erase", "apply"]) == 0
+            assert run_command(["erase", "--subject", "somebody-else"]) == 2
+    assert run_command(["erase", "apply"]) == 0
 
 
 def test_the_commands_that_show_what_is_held(folder: Path) -> None:
@@ -81,4 +81,4 @@ def test_the_commands_that_show_what_is_held(folder: Path) -> None:
     found = [one for one in calls(page) if one[:2] == ["subject", "show"]]
     assert len(found) >= 3
     for command in found:
-        assert run(command) == 0
+        assert run_command(command) == 0

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 import pytest
 
-from goldpan.cli.commands import COMMANDS, Command, Group
-from goldpan.cli.lazy import load
-from goldpan.cli.main import run, verdict
+from goldpan.cli.commands import COMMANDS, CommandEntry, GroupEntry
+from goldpan.cli.lazy import load_command
+from goldpan.cli.main import describe_failure, run_command
 from schemas.errors import FatalError, RetryableError, UsageError
 from tests.servers.worker import TEST_KEY, environment, run_goldpan
 
@@ -20,10 +20,10 @@ HEAVY = {"pyarrow", "deltalake", "boto3", "spacy", "presidio_analyzer", "conflue
 
 
 def _commands(
-    group: Group, path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], Command]]:
+    group: GroupEntry, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], CommandEntry]]:
     for name, member in group.members.items():
-        if isinstance(member, Command):
+        if isinstance(member, CommandEntry):
             yield (*path, name), member
         else:
             yield from _commands(member, (*path, name))
@@ -56,9 +56,9 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(("path", "entry"), ALL, ids=[" ".join(path) for path, _ in ALL])
-def test_every_command_explains_itself(path: tuple[str, ...], entry: Command) -> None:
+def test_every_command_explains_itself(path: tuple[str, ...], entry: CommandEntry) -> None:
     """Each has a help with its summary's words, an example that calls it, and ``--json``."""
-    command = load(entry, path[-1])
+    command = load_command(entry, path[-1])
     text = command.get_help(click.Context(command, info_name=" ".join(("goldpan", *path))))
     assert "Example:" in text
     assert f"goldpan {' '.join(path)}" in text.partition("Example:")[2]
@@ -82,7 +82,7 @@ def test_wrong_use_gives_one_sentence(
     arguments: list[str], code: int, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What is wrong with the command line is told on standard error, with exit code 2."""
-    assert run(arguments) == code
+    assert run_command(arguments) == code
     assert told in capsys.readouterr().err
 
 
@@ -97,7 +97,7 @@ def test_wrong_use_gives_one_sentence(
 )
 def test_exit_code_follows_the_kind_of_error(error: BaseException, code: int) -> None:
     """2 is for wrong use and 3 for failure, whatever command it was."""
-    assert verdict(error)[1] == code
+    assert describe_failure(error)[1] == code
 
 
 def test_unforeseen_error_keeps_its_text_to_itself() -> None:
@@ -105,7 +105,7 @@ def test_unforeseen_error_keeps_its_text_to_itself() -> None:
     try:
         int("mia.li@example.com")
     except ValueError as error:
-        sentence, code = verdict(error)
+        sentence, code = describe_failure(error)
     assert code == 3
     assert "mia.li" not in sentence
     assert "ValueError at goldpan/test_command_line.py:" in sentence

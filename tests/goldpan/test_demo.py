@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
 
-from goldpan.cli.shown import PlainConsole
-from goldpan.demo.broken import broken_traces
-from goldpan.demo.outcome import Example, Refused, look
-from goldpan.demo.show import show
-from goldpan.demo.traffic import shipped_conversations, traces_of
+from goldpan.cli.plain_console import PlainConsole
+from goldpan.demo.broken_records import make_broken_traces
+from goldpan.demo.outcome import BrokenRecord, RedactionExample, read_outcome
+from goldpan.demo.output import show_outcome
+from goldpan.demo.traffic import load_shipped_conversations, make_traces
 from tests.servers.worker import run_goldpan
 
 SECONDS = 120.0
@@ -41,8 +41,8 @@ def shown(kept: Path) -> dict[str, Any]:
 
 def test_every_record_is_accounted_for(shown: dict[str, Any]) -> None:
     """What was sent is stored or in quarantine, and the proof holds."""
-    calls = sum(len(traces_of(c, started_at=0)) for c in shipped_conversations())
-    broken = len(broken_traces(traces_of(shipped_conversations()[0], started_at=0)[0]))
+    calls = sum(len(make_traces(c, started_at=0)) for c in load_shipped_conversations())
+    broken = len(make_broken_traces(make_traces(load_shipped_conversations()[0], started_at=0)[0]))
     rows = {name: table["rows"] for name, table in shown["tables"].items()}
     assert rows["traces"] == calls
     assert rows["quarantine"] == broken
@@ -64,8 +64,10 @@ def test_thumbs_and_edits_become_labels(shown: dict[str, Any]) -> None:
 
 def test_each_broken_record_has_its_reason(shown: dict[str, Any]) -> None:
     """Quarantine says of each what was done to it on purpose."""
-    good = traces_of(shipped_conversations()[0], started_at=0)[0]
-    assert {one["broken"] for one in shown["quarantined"]} == {w for w, _ in broken_traces(good)}
+    good = make_traces(load_shipped_conversations()[0], started_at=0)[0]
+    assert {one["broken"] for one in shown["quarantined"]} == {
+        w for w, _ in make_broken_traces(good)
+    }
     reasons = {one["broken"]: one["reason"] for one in shown["quarantined"]}
     assert reasons["not JSON"] == "not_json"
     assert reasons["an unknown field"] == "unknown_field"
@@ -87,7 +89,7 @@ def test_personal_data_is_found_and_replaced(shown: dict[str, Any]) -> None:
 def test_nothing_personal_is_in_any_file(shown: dict[str, Any], kept: Path) -> None:
     """Neither data nor logs nor the worker's own log hold an e-mail address or a user id."""
     assert shown["kept"] == str(kept)
-    users = {c.user_id.encode() for c in shipped_conversations()}
+    users = {c.user_id.encode() for c in load_shipped_conversations()}
     for file in kept.rglob("*"):
         if file.is_file():
             content = file.read_bytes()
@@ -134,15 +136,15 @@ def test_a_lake_is_not_overwritten(shown: dict[str, Any], kept: Path) -> None:
 def test_it_shows_before_it_proves_and_fits_a_terminal(shown: dict[str, Any], kept: Path) -> None:
     """First a trace and labels, then counts, last the proof; broken records are one sentence."""
     outcome = replace(
-        look(str(kept / "lake"), []),
+        read_outcome(str(kept / "lake"), []),
         sent=shown["sent"],
         formats=shown["formats"],
-        refused=[Refused(**one) for one in shown["quarantined"]],
+        refused=[BrokenRecord(**one) for one in shown["quarantined"]],
         seconds=shown["seconds_to_queryable"],
-        example=Example(**shown["example"]),
+        example=RedactionExample(**shown["example"]),
     )
     out = StringIO()
-    show(PlainConsole(file=out, width=80), outcome)
+    show_outcome(PlainConsole(file=out, width=80), outcome)
     lines = out.getvalue().splitlines()
     titles = ("One trace", "What the answers", "Personal data", "From Kafka", "What was set", "The")
     places = [next(i for i, line in enumerate(lines) if line.startswith(t)) for t in titles]

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import click
 import pytest
 
-from goldpan.cli.commands import COMMANDS, Command, Group
+from goldpan.cli.commands import COMMANDS, CommandEntry, GroupEntry
 from goldpan.cli.lazy import LazyGroup
-from goldpan.setting_names import leaves
+from goldpan.setting_names import list_settings
 from goldpan.settings import Settings
 from tests.architecture.source import ROOT, tracked_files
 
@@ -22,10 +22,10 @@ INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
-def _summaries(group: Group, path: str = "goldpan") -> dict[str, str]:
+def _summaries(group: GroupEntry, path: str = "goldpan") -> dict[str, str]:
     found: dict[str, str] = {}
     for name, member in group.members.items():
-        if isinstance(member, Command):
+        if isinstance(member, CommandEntry):
             found[f"{path} {name}"] = member.summary
         else:
             found |= _summaries(member, f"{path} {name}")
@@ -67,7 +67,7 @@ def test_commands_on_a_page_exist_with_their_options(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_settings_on_a_page_exist(page: Path) -> None:
     """Every GOLDPAN_ variable on a page is a setting."""
-    known = {leaf.variable for leaf in leaves(Settings)} | {"GOLDPAN_CONFIG"}
+    known = {leaf.variable for leaf in list_settings(Settings)} | {"GOLDPAN_CONFIG"}
     named = set(re.findall(r"GOLDPAN_[A-Z0-9_]*[A-Z0-9]", (ROOT / page).read_text("utf-8")))
     assert named <= known
 

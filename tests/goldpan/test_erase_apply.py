@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from batch.release.build import publish
-from goldpan import keys
-from goldpan.settings import load
-from lake import erasures
-from lake.erasures import Tombstone
+from batch.release.publish.build import publish_draft
+from goldpan import key_check
+from goldpan.settings import load_settings
+from lake import tombstones
+from lake.tombstones import Tombstone
 from tests.batch.erase.world import PERSON, SEAL, WORDS, new_world, person, rows_of
 from tests.batch.kit import open_lake
 from tests.batch.release.kit import drafted, shelf
@@ -37,7 +37,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("world") / "lake"
     lake = new_world(made)
     draft = drafted(lake, window={"from": "2026-11-01", "to": "2027-01-01"}, **WHOLE)
-    publish(draft, shelf(made / "releases"))
+    publish_draft(draft, shelf(made / "releases"))
     return made
 
 
@@ -123,11 +123,11 @@ def test_whoever_comes_back_later_is_kept_out_no_longer_than_before(
 ) -> None:
     """Tombstones of the second run do not move the time up to which a person is kept out."""
     assert run("erase", "--subject", PERSON).returncode == 0
-    store = erasures.open_store(open_lake(tmp_path / "lake").location)
-    until = max(one.until_us for one in erasures.read(store))
+    store = tombstones.open_tombstones(open_lake(tmp_path / "lake").location)
+    until = max(one.until_us for one in tombstones.read_tombstones(store))
     put_back(tmp_path)
     assert run("erase", "apply").returncode == 0
-    found = erasures.read(store)
+    found = tombstones.read_tombstones(store)
     assert len(found) > 3
     assert max(one.until_us for one in found) == until
 
@@ -176,8 +176,8 @@ def test_a_new_lake_in_the_place_of_a_lost_one_keeps_them_out(run: Run, tmp_path
 def test_an_erasure_that_was_not_finished_is_not_made_out_to_be(run: Run, tmp_path: Path) -> None:
     """Its person is kept out, and the erasure stays one to go on with."""
     assert run("erase", "--subject", PERSON).returncode == 0
-    store = erasures.open_store(open_lake(tmp_path / "lake").location)
-    erasures.put(store, lambda number: Tombstone(number, 1, {_name(store): ["0"]}))
+    store = tombstones.open_tombstones(open_lake(tmp_path / "lake").location)
+    tombstones.put_tombstone(store, lambda number: Tombstone(number, 1, {_name(store): ["0"]}))
     assert run("erase", "--subject", "nobody-at-all").returncode == 0
     put_back(tmp_path)
     assert json.loads(run("erase", "apply", "--json").stdout)["unfinished"] == [4]
@@ -186,7 +186,7 @@ def test_an_erasure_that_was_not_finished_is_not_made_out_to_be(run: Run, tmp_pa
 
 def _name(store: object) -> str:
     """The name of the key that tombstones are made with."""
-    return next(iter(erasures.read(store)[0].subjects))  # type: ignore[arg-type]
+    return next(iter(tombstones.read_tombstones(store)[0].subjects))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("what", ["changed_receipt", "other_key", "used_before"])
@@ -240,7 +240,7 @@ def test_a_destroyed_key_stays_destroyed(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It comes back with the settings of before the backup, under its name or another: refused."""
-    keys.refuse_others(load(None), open_lake(tmp_path / "lake"), remember=True)
+    key_check.refuse_wrong_keys(load_settings(None), open_lake(tmp_path / "lake"), remember=True)
     shutil.copytree(tmp_path / "lake", tmp_path / "backup", dirs_exist_ok=True)
     told = run("lake", "refuse-key", "s1")
     assert (told.returncode, "take it out" in told.stderr) == (2, True)

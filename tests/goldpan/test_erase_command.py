@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from cryptography.exceptions import InvalidSignature
 
-from goldpan.cli.call import Call
-from goldpan.requests import reference, subjects
-from lake import erasures
-from lake.erasures import Tombstone
-from redact.pseudonyms import Pseudonyms
+from goldpan.cli.context import CliContext
+from goldpan.subject_ids import check_reference, read_subject_ids
+from lake import tombstones
+from lake.tombstones import Tombstone
+from redact.crypto.pseudonyms import Pseudonyms
 from schemas.errors import UsageError
-from schemas.provenance import Raw, Rejected
+from schemas.record_batches import RawRecord, RejectedRecord
 from tests.architecture.source import ROOT
 from tests.batch.erase.world import (
     OTHER_KEYS,
@@ -88,8 +88,8 @@ def test_a_receipt_that_was_changed_or_is_anothers(
 def test_the_list_tells_what_is_not_finished(run: Run, tmp_path: Path) -> None:
     """A tombstone without a receipt is an erasure to go on with."""
     assert run("erase", "--subject", PERSON).returncode == 0
-    store = erasures.open_store(open_lake(tmp_path / "lake").location)
-    erasures.put(store, lambda number: Tombstone(number, 1, {"k1.x": ["0"]}))
+    store = tombstones.open_tombstones(open_lake(tmp_path / "lake").location)
+    tombstones.put_tombstone(store, lambda number: Tombstone(number, 1, {"k1.x": ["0"]}))
     listed = json.loads(run("erase", "list", "--json").stdout)
     assert [one["number"] for one in listed["erasures"]] == [3]
     assert listed["unfinished"] == [4]
@@ -150,7 +150,7 @@ def test_who_watches_is_asked_first(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What would go is shown; `no` changes nothing (1), `yes` erases; --yes asks nobody."""
-    monkeypatch.setattr(Call, "watched", True)
+    monkeypatch.setattr(CliContext, "watched", True)
     monkeypatch.setattr("sys.stdin", Terminal("n\n"))
     told = run("erase", "--subject", PERSON)
     assert (told.returncode, "own rows" in told.stdout) == (1, True)
@@ -208,7 +208,7 @@ def test_of_a_list_is_said_of_which_lines_nothing_was_found(run: Run, tmp_path: 
 def test_a_list_of_any_encoding_names_the_same_persons(encoding: str) -> None:
     """The mark of its byte order is no part of the first id."""
     data = "u1@example.org\r\n\r\n u-2\u00e9 \n".encode(encoding)
-    assert list(subjects((), "ids", data)) == ["u1@example.org", "u-2\u00e9"]
+    assert list(read_subject_ids((), "ids", data)) == ["u1@example.org", "u-2\u00e9"]
 
 
 @pytest.mark.parametrize(
@@ -229,26 +229,26 @@ def test_a_list_of_any_encoding_names_the_same_persons(encoding: str) -> None:
 def test_a_list_of_another_kind_is_refused(data: bytes, says: str) -> None:
     """With the line, but not its content: nobody would be found by it."""
     with pytest.raises(UsageError, match=says) as told:
-        subjects((), "ids", data)
+        read_subject_ids((), "ids", data)
     assert "u-1" not in str(told.value)
 
 
 def test_an_id_by_itself_may_hold_what_a_list_may_not() -> None:
     """Commas and quotes are letters of ids like others; an empty one is none."""
-    assert list(subjects(('o"neil, x', " u-1 "), None, None)) == ['o"neil, x', "u-1"]
+    assert list(read_subject_ids(('o"neil, x', " u-1 "), None, None)) == ['o"neil, x', "u-1"]
     with pytest.raises(UsageError, match="number 2 names nobody"):
-        subjects(("u-1", ""), None, None)
+        read_subject_ids(("u-1", ""), None, None)
     with pytest.raises(UsageError, match="number of a request"):
-        reference("a\nb", ())
+        check_reference("a\nb", ())
 
 
 def test_what_differs_by_case_only_stays_and_is_listed(run: Run, tmp_path: Path) -> None:
     """In the dry run, so that somebody can look whether it is the same person."""
     lake = open_lake(tmp_path / "lake")
     flush(lake, [trace("shouted", messages=say(f"I am {PERSON.upper()}, you know {PERSON}2."))])
-    raw = Raw(partition=0, offset=29, timestamp_ms=1, key=None, value=PERSON.title().encode())
+    raw = RawRecord(partition=0, offset=29, timestamp_ms=1, key=None, value=PERSON.title().encode())
     about: dict[str, Any] = {"reason": "not_json", "field": None, "detail": "d", "schema_id": None}
-    set_aside(lake, [Rejected(topic="llm.traces", raw=raw, **about)])
+    set_aside(lake, [RejectedRecord(topic="llm.traces", raw=raw, **about)])
     would = json.loads(run("erase", "--subject", PERSON, "--dry-run", "--json").stdout)
     assert would["by_case_only"] == {PERSON.upper(): 1, PERSON.title(): 1}
     assert PERSON.upper() in run("erase", "--subject", PERSON, "--dry-run").stdout

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from goldpan.cli.commands import COMMANDS, Command, Member
-from goldpan.demo.framing import as_json
-from goldpan.demo.traffic import shipped_conversations, traces_of
-from goldpan.packages import refuse_strangers
+from goldpan.cli.commands import COMMANDS, CatalogEntry, CommandEntry
+from goldpan.demo.traffic import load_shipped_conversations, make_traces
+from goldpan.demo.wire_formats import encode_json
+from goldpan.package_guard import refuse_foreign_packages
 from tests.architecture.source import ROOT, trees
 from tests.architecture.test_packaging import copy_of_the_source
 from tests.servers.mock_kafka import MockKafka
@@ -80,8 +80,8 @@ def _commands(wheel: Path) -> dict[str, tuple[list[str], Mapping[str, str]]]:
     }
 
 
-def _leaves(member: Member, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    if isinstance(member, Command):
+def _leaves(member: CatalogEntry, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if isinstance(member, CommandEntry):
         yield path
         return
     for name, inner in member.members.items():
@@ -173,15 +173,15 @@ def test_the_processes_of_a_command_do_not_run_the_folder_either(
     """Workers, and processes that redact, are goldpan as well: nothing of the folder is run."""
     folder = _trap(tmp_path / "here")
     command, more = _commands(wheel)[way]
-    traces = traces_of(shipped_conversations()[0], started_at=1_790_000_000_000_000)
+    traces = make_traces(load_shipped_conversations()[0], started_at=1_790_000_000_000_000)
     kafka = MockKafka()
-    kafka.produce("llm.traces", [(trace["trace_id"], as_json(trace)) for trace in traces])
+    kafka.produce("llm.traces", [(trace["trace_id"], encode_json(trace)) for trace in traces])
     kafka.produce("llm.feedback", [])
     env = {**settings(kafka, "./lake", labels__policy="off"), **more}
     code, said = _two_workers(command, folder, env)
     kafka.close()
     assert (code, _ran(folder)) == (0, ""), said
-    (folder / "traces.jsonl").write_bytes(b"".join(as_json(t) + b"\n" for t in traces))
+    (folder / "traces.jsonl").write_bytes(b"".join(encode_json(t) + b"\n" for t in traces))
     redacted = _run(command, ["redact", "--workers", "2", "traces.jsonl"], folder, env)
     assert (redacted.returncode, _ran(folder)) == (0, ""), redacted.stderr
     assert len(redacted.stdout.splitlines()) == len(traces)
@@ -215,7 +215,7 @@ def test_a_folder_without_a_file_can_hide_a_package(
         return find_spec(name) if name != "lake" else None if missing else spec
 
     with pytest.raises(SystemExit) as ended:
-        refuse_strangers(find)
+        refuse_foreign_packages(find)
     said = "the package `lake` is missing" if missing else f"`lake` would be {tmp_path / 'lake'},"
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith(f"goldpan: {said}")
@@ -246,11 +246,11 @@ def test_a_checkout_that_is_not_installed_starts_workers_of_its_own(tmp_path: Pa
 
 
 def test_one_module_names_the_python_that_runs() -> None:
-    """Whatever starts a process of goldpan does it through `goldpan.children`."""
+    """Whatever starts a process of goldpan does it through `goldpan.child_process`."""
     naming = {
         file.as_posix()
         for file, tree in trees()
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr == "executable"
     }
-    assert naming == {"goldpan/children.py", "goldpan/cli/demo.py"}
+    assert naming == {"goldpan/child_process.py", "goldpan/cli/demo.py"}

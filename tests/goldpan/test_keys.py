@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from goldpan import keys
-from goldpan.demo.framing import as_json
-from goldpan.demo.traffic import shipped_conversations, traces_of
-from goldpan.settings import load
-from lake.keys import KeyCheck, fits, put
+from goldpan import key_check
+from goldpan.demo.traffic import load_shipped_conversations, make_traces
+from goldpan.demo.wire_formats import encode_json
+from goldpan.settings import load_settings
+from lake.key_checks import KeyCheck, matches_key_check, put_key_check
 from lake.objects import FolderStore
-from redact.keys import Keys, SealKey
+from redact.crypto.keys import Keys, SealKey
 from schemas.errors import FatalError, UsageError
 from tests.batch.erase.world import PERSON, SEAL, new_world
 from tests.batch.kit import open_lake
@@ -49,7 +49,7 @@ def test_every_command_refuses_another_key_of_the_same_name(
 ) -> None:
     """From its check value, or, in a lake that has none, from what rows were made with it."""
     if known:
-        keys.refuse_others(load(), open_lake("lake"), remember=True)
+        key_check.refuse_wrong_keys(load_settings(), open_lake("lake"), remember=True)
     (tmp_path / "spec.yaml").write_text(
         "name: a\nwindow: {from: 2026-01-01, to: 2027-01-01}\nsize: 1\nseed: 1\n"
         "redaction_policies: any\n"
@@ -71,7 +71,7 @@ def test_every_command_refuses_another_key_of_the_same_name(
 def test_the_key_of_the_lake_goes_on_working(run: Run) -> None:
     """Nothing is refused that fits, whether its check value is there or not."""
     assert run("erase", "run", "--subject", PERSON, "--dry-run").returncode == 0
-    keys.refuse_others(load(), open_lake("lake"), remember=True)
+    key_check.refuse_wrong_keys(load_settings(), open_lake("lake"), remember=True)
     for _ in range(2):
         assert run("erase", "run", "--subject", PERSON, "--dry-run").returncode == 0
 
@@ -79,20 +79,20 @@ def test_the_key_of_the_lake_goes_on_working(run: Run) -> None:
 @pytest.mark.usefixtures("run")
 def test_a_former_key_that_is_another_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a rotation the key of before has its name still; a mixed-up one would find nobody."""
-    keys.refuse_others(load(), open_lake("lake"), remember=True)
+    key_check.refuse_wrong_keys(load_settings(), open_lake("lake"), remember=True)
     monkeypatch.setenv("GOLDPAN_REDACT__KEY", OTHER)
     monkeypatch.setenv("GOLDPAN_REDACT__KEY_ID", "k2")
     monkeypatch.setenv("GOLDPAN_REDACT__FORMER_KEYS", json.dumps({"k1": TEST_KEY}))
-    keys.refuse_others(load(), open_lake("lake"), remember=True)
+    key_check.refuse_wrong_keys(load_settings(), open_lake("lake"), remember=True)
     monkeypatch.setenv("GOLDPAN_REDACT__FORMER_KEYS", json.dumps({"k1": OTHER}))
     with pytest.raises(UsageError, match="GOLDPAN_REDACT__FORMER_KEYS is another key"):
-        keys.refuse_others(load(), open_lake("lake"))
+        key_check.refuse_wrong_keys(load_settings(), open_lake("lake"))
 
 
 def test_verify_says_which_keys_the_rows_need(run: Run) -> None:
     """By purpose and name; those that only rows speak of too, with how often they stand there."""
     assert "keys" not in json.loads(run("lake", "verify", "--json").stdout)
-    keys.refuse_others(load(), open_lake("lake"), remember=True)
+    key_check.refuse_wrong_keys(load_settings(), open_lake("lake"), remember=True)
     (plain, deep) = (
         json.loads(run("lake", "verify", *more, "--json").stdout)["keys"]
         for more in ((), ("--deep",))
@@ -113,23 +113,23 @@ def test_a_check_value_is_put_down_once(tmp_path: Path) -> None:
     """Of two that are the first to use a name, one has it; the other is told."""
     files = FolderStore(tmp_path)
     one, two = (KeyCheck("redaction", "k1", digits * 32) for digits in "ab")
-    assert fits(files, one) is None
-    assert put(files, one)
-    assert put(files, one)
-    assert not put(files, two)
-    assert (fits(files, one), fits(files, two)) == (True, False)
+    assert matches_key_check(files, one) is None
+    assert put_key_check(files, one)
+    assert put_key_check(files, one)
+    assert not put_key_check(files, two)
+    assert (matches_key_check(files, one), matches_key_check(files, two)) == (True, False)
     for damaged in (b"", b"{}", b"[1]", two.to_json().replace(b"k1", b"k2")):
         (tmp_path / one.file).write_bytes(damaged)
         with pytest.raises(FatalError):
-            fits(files, one)
+            matches_key_check(files, one)
 
 
 def test_a_check_value_is_of_the_secret_and_gives_nothing_of_it() -> None:
     """Another secret or another purpose has another one; none holds a derived key."""
     secrets = [bytes(range(32)), bytes(32)]
     made = [Keys.derive(secret) for secret in secrets]
-    checks = [keys.check_of(one).check for one in made]
-    checks += [keys.check_of_seal(SealKey("k1", secret)).check for secret in secrets]
+    checks = [key_check.make_key_check(one).check for one in made]
+    checks += [key_check.make_seal_key_check(SealKey("k1", secret)).check for secret in secrets]
     assert len(set(checks)) == 4
     held = {value.hex() for one in made for value in (one.pseudonym, one.erasure, one.receipt)}
     assert not any(check in value for check in checks for value in held)
@@ -139,15 +139,15 @@ def test_a_worker_with_another_secret_stops_before_it_reads(
     mock_kafka: MockKafka, tmp_path: Path
 ) -> None:
     """The first worker puts its key down; a pod with another one under the same name is refused."""
-    traces = traces_of(shipped_conversations()[0], started_at=1_790_000_000_000_000)[:3]
-    mock_kafka.produce("llm.traces", [(one["trace_id"], as_json(one)) for one in traces])
+    traces = make_traces(load_shipped_conversations()[0], started_at=1_790_000_000_000_000)[:3]
+    mock_kafka.produce("llm.traces", [(one["trace_id"], encode_json(one)) for one in traces])
     mock_kafka.produce("llm.feedback", [])
     env = settings(mock_kafka, tmp_path / "lake", labels__policy="off")
     worker = ("stream", "run", "--until-caught-up")
     done = run_goldpan(env, *worker)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "lake" / "keys" / "redaction.k1.json").exists()
-    mock_kafka.produce("llm.traces", [(one["trace_id"], as_json(one)) for one in traces])
+    mock_kafka.produce("llm.traces", [(one["trace_id"], encode_json(one)) for one in traces])
     other = run_goldpan({**env, "GOLDPAN_REDACT__KEY": OTHER}, *worker)
     assert other.returncode == 2
     assert "GOLDPAN_REDACT__KEY is another key than the one that this lake has" in other.stderr

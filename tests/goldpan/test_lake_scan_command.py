@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from goldpan.cli.main import run
+from goldpan.cli.main import run_command
 from tests.batch.kit import new_lake
 from tests.labels.kit import trace
 from tests.servers.worker import TEST_KEY
@@ -30,14 +30,14 @@ def test_what_is_found_is_counted_with_the_way_out(
 ) -> None:
     """Exit code 1, a table within 80 columns, the replay that removes it, and no value."""
     new_lake(folder / "lake", [trace("a", response=f"mail {MAIL}"), trace("b", response="fine")])
-    assert run(["lake", "scan"]) == 1
+    assert run_command(["lake", "scan"]) == 1
     told = capsys.readouterr().out
     assert "EMAIL_ADDRESS 1" in told
     assert "goldpan stream replay --topic llm.traces --from 0 --to 1" in told
     assert "ann" not in told
     table = told.partition("looked at")[0].splitlines()[:-1]
     assert max(map(len, table)) <= 80
-    assert run(["lake", "scan", "--json"]) == 1
+    assert run_command(["lake", "scan", "--json"]) == 1
     data = json.loads(capsys.readouterr().out)
     assert (data["ok"], data["rows"], data["types"]) == (False, 2, {"EMAIL_ADDRESS": 1})
     assert data["found"][0] | {"policy": "", "day": ""} == {
@@ -55,7 +55,7 @@ def test_what_is_found_is_counted_with_the_way_out(
 def test_a_clean_lake_gives_0(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing found is said in a sentence, with how much was looked at."""
     new_lake(folder / "lake", [trace("a", response="fine")])
-    assert run(["lake", "scan", "--sample", "100", "--older"]) == 0
+    assert run_command(["lake", "scan", "--sample", "100", "--older"]) == 0
     assert "would change nothing" in capsys.readouterr().out
 
 
@@ -72,10 +72,10 @@ def test_a_clean_lake_gives_0(folder: Path, capsys: pytest.CaptureFixture[str]) 
 def test_wrong_use_gives_2(folder: Path, arguments: list[str]) -> None:
     """A policy that replaces nothing, days the wrong way round, a table without texts."""
     new_lake(folder / "lake")
-    assert run(["lake", "scan", *arguments]) == 2
+    assert run_command(["lake", "scan", *arguments]) == 2
 
 
 def test_no_lake_gives_3(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A lake that is not there is no clean lake."""
-    assert run(["lake", "scan"]) == 3
+    assert run_command(["lake", "scan"]) == 3
     assert "there is no table" in capsys.readouterr().err

@@ -25,7 +25,7 @@ def out() -> Iterator[io.StringIO]:
     root, hooks = logging.getLogger(), (sys.excepthook, threading.excepthook)
     handlers, level = list(root.handlers), root.level
     stream = io.StringIO()
-    logs.configure(LogSettings(format="json"), stream)
+    logs.configure_logging(LogSettings(format="json"), stream)
     yield stream
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -48,7 +48,7 @@ def test_an_event_has_name_level_and_time(out: io.StringIO) -> None:
 
 def test_less_important_events_are_left_out(out: io.StringIO) -> None:
     """The level of the settings holds."""
-    logs.configure(LogSettings(level="warning", format="json"), out)
+    logs.configure_logging(LogSettings(level="warning", format="json"), out)
     structlog.get_logger().info("flush_committed")
     structlog.get_logger().warning("step_retried")
     assert [entry["event"] for entry in _entries(out)] == ["step_retried"]

@@ -9,8 +9,8 @@ import pytest
 from rich import box
 from rich.table import Table
 
+from goldpan.cli.plain_console import PlainConsole
 from goldpan.cli.quarantine import show_groups
-from goldpan.cli.shown import PlainConsole
 from tests.servers.worker import environment
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from goldpan.cli.main import root, run
+from goldpan.cli.main import root, run_command
 
 Path = tuple[str, ...]
 
@@ -33,5 +33,5 @@ def test_every_number_is_plain(value: str, capsys: pytest.CaptureFixture[str]) -
     found = [*_numbers(root, ())]
     assert {("drift",), ("stream", "replay")} <= {path for path, _ in found}
     for path, option in found:
-        assert run([*path, option, value]) == 2, (path, option)
+        assert run_command([*path, option, value]) == 2, (path, option)
         assert option in capsys.readouterr().err, (path, option)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from goldpan.cli.main import run
-from redact.kinds import TYPES
-from redact.labelled import FOREIGN, LabelReader, NotLabelledError
-from redact.policy import parse_policy
-from redact.text import LineRedactor
+from goldpan.cli.main import run_command
+from redact.pipeline.jsonl import LineRedactor
+from redact.policies.data_types import DATA_TYPES
+from redact.policies.policy import parse_policy
+from redact.reports.labelled_lines import FOREIGN_TYPES, LabelledLineReader, NotLabelledError
 from tests.redact.kit import KEYS
 
 POLICY = "extends: strict\nname: plain\nnames: {model: none}\n"
@@ -52,7 +52,7 @@ def labelled(text: str, value: str, kind: str, key: str = "type") -> dict[str, A
 def checked(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
     """Run the command with --json; return its exit code and its answer."""
     capsys.readouterr()
-    code = run(["redact", "check", "--json", *arguments])
+    code = run_command(["redact", "check", "--json", *arguments])
     return code, json.loads(capsys.readouterr().out)
 
 
@@ -91,7 +91,7 @@ def test_goals_are_a_gate(tmp_path: Path, capsys: Any) -> None:
     assert checked(capsys, file, "--least-recall", "EMAIL_ADDRESS=1")[0] == 0
     assert checked(capsys, file, "--least-recall", "IBAN_CODE=0.1")[0] == 1
     for wrong in ("2", "PERSON", "NOBODY=0.5"):
-        assert run(["redact", "check", file, "--least-recall", wrong]) == 2
+        assert run_command(["redact", "check", file, "--least-recall", wrong]) == 2
 
 
 def test_unknown_types_are_told_and_can_be_mapped(tmp_path: Path, capsys: Any) -> None:
@@ -101,7 +101,7 @@ def test_unknown_types_are_told_and_can_be_mapped(tmp_path: Path, capsys: Any) -
     assert (code, found["unknown_types"]) == (0, {"E_POST": 1})
     code, found = checked(capsys, file, "--type", "e-post=EMAIL_ADDRESS")
     assert found["types"]["EMAIL_ADDRESS"]["recall"] == 1
-    assert run(["redact", "check", file, "--type", "e-post=MAIL"]) == 2
+    assert run_command(["redact", "check", file, "--type", "e-post=MAIL"]) == 2
 
 
 def test_bad_lines_are_named_without_their_content(tmp_path: Path, capsys: Any) -> None:
@@ -123,7 +123,7 @@ def test_a_person_reads_a_table_of_80_columns(tmp_path: Path, capsys: Any) -> No
         labelled(f"write to {MAIL}", MAIL, "EMAIL"),
         labelled("see https://example.com/a", "https://example.com/a", "URL"),
     )
-    assert run(["redact", "check", file]) == 0
+    assert run_command(["redact", "check", file]) == 0
     told = capsys.readouterr().out
     assert "URL (kept)" in told
     assert max(map(len, told.splitlines())) <= 80
@@ -133,7 +133,7 @@ def test_a_person_reads_a_table_of_80_columns(tmp_path: Path, capsys: Any) -> No
 
 def test_nothing_to_check_is_wrong_use(tmp_path: Path) -> None:
     """An empty file proves nothing, so it does not pass."""
-    assert run(["redact", "check", lines(tmp_path)]) == 2
+    assert run_command(["redact", "check", lines(tmp_path)]) == 2
 
 
 def test_redact_alone_still_means_to_redact(
@@ -145,10 +145,10 @@ def test_redact_alone_still_means_to_redact(
     monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "off")
     monkeypatch.setenv("GOLDPAN_REDACT__KEY", "")
     for arguments in (["--schema", "text", str(file)], ["run", str(file), "--schema", "text"]):
-        assert run(["redact", *arguments]) == 2  # no key: it was the command that redacts
+        assert run_command(["redact", *arguments]) == 2  # no key: it was the command that redacts
     assert b"GOLDPAN_REDACT__KEY" in capfdbinary.readouterr().err
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
-    assert run(["redact"]) == 2
+    assert run_command(["redact"]) == 2
     assert b"GOLDPAN_REDACT__KEY" in capfdbinary.readouterr().err
 
 
@@ -158,17 +158,17 @@ def test_redact_alone_still_means_to_redact(
 def test_anything_else_is_no_labelled_line(line: bytes) -> None:
     """The reader raises its own error, whatever stands in a line."""
     with pytest.raises(NotLabelledError):
-        LabelReader({}).read(line)
+        LabelledLineReader({}).read(line)
 
 
 def test_other_tools_spans_are_read() -> None:
     """Places as triples too, and a byte order mark before the first line."""
     line = b'\xef\xbb\xbf{"text": "Ann here", "label": [[0, 3, "PER"]]}'
-    (found,) = LabelReader({}).read(line).labels
+    (found,) = LabelledLineReader({}).read(line).labels
     assert (found.type, found.start, found.end) == ("PERSON", 0, 3)
 
 
 def test_foreign_names_lead_to_types_there_are() -> None:
     """No name is mapped to a type that is unknown, or is the name of a type itself."""
-    assert set(FOREIGN.values()) <= set(TYPES)
-    assert not set(FOREIGN) & set(TYPES)
+    assert set(FOREIGN_TYPES.values()) <= set(DATA_TYPES)
+    assert not set(FOREIGN_TYPES) & set(DATA_TYPES)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from goldpan.demo.framing import as_json
-from goldpan.demo.traffic import feedback_of, shipped_conversations, traces_of
+from goldpan.demo.traffic import load_shipped_conversations, make_feedback, make_traces
+from goldpan.demo.wire_formats import encode_json
 from tests.servers.worker import TEST_KEY, run_goldpan
 
 ENV = {"GOLDPAN_REDACT__KEY": TEST_KEY}
-CONVERSATION = shipped_conversations()[0]
-TRACES = traces_of(CONVERSATION, started_at=1_790_000_000_000_000)[:4]
+CONVERSATION = load_shipped_conversations()[0]
+TRACES = make_traces(CONVERSATION, started_at=1_790_000_000_000_000)[:4]
 
 
 Done = subprocess.CompletedProcess[str]
@@ -22,7 +22,7 @@ Done = subprocess.CompletedProcess[str]
 def traces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four traces, and three lines that are none."""
     tmp_path = tmp_path_factory.mktemp("redact")
-    lines = [as_json(trace) for trace in TRACES]
+    lines = [encode_json(trace) for trace in TRACES]
     lines[1:1] = [b"not json mia.li@example.com", b"", b'{"trace_id": "mia_li_3668"}']
     file = tmp_path / "traces.jsonl"
     file.write_bytes(b"\n".join(lines) + b"\n")
@@ -76,11 +76,11 @@ def test_feedback_has_a_schema_of_its_own(tmp_path: Path) -> None:
     """``--schema feedback`` reads the other kind of record."""
     events = [
         event
-        for conversation in shipped_conversations()
-        for event in feedback_of(conversation, traces_of(conversation, started_at=10**15 * 2))
+        for conversation in load_shipped_conversations()
+        for event in make_feedback(conversation, make_traces(conversation, started_at=10**15 * 2))
     ]
     file = tmp_path / "feedback.jsonl"
-    file.write_bytes(b"\n".join(as_json(event) for event in events))
+    file.write_bytes(b"\n".join(encode_json(event) for event in events))
     done = run_goldpan(ENV, "redact", "--schema", "feedback", str(file))
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == len(events)

@@ -8,17 +8,17 @@ from typing import Any
 import pyarrow.compute as pc
 import pytest
 
-from goldpan import replays
+from goldpan import replay_setup
 from goldpan.settings import Settings
-from labels.evidence import Scales
-from labels.policy import load_policy
+from labels.policy import load_label_policy
+from labels.scorer import LabelScorer
 from lake.tables import Lake
-from lake.verify import verify
+from lake.verify import verify_lake
 from schemas.errors import UsageError
-from stream.replay.bounds import asked
-from stream.replay.promote import Means, Promotion
-from stream.replay.staging import State
-from stream.replay.steps import LabelStep, ReplayStep
+from stream.replay.promotion import Promotion, PromotionContext
+from stream.replay.replay_range import make_replay_range
+from stream.replay.repository import ReplayState
+from stream.replay.steps import ReplayLabelStep, ReplayStep
 from tests.batch.kit import labels_of, new_lake, open_lake, worked
 from tests.batch.test_replacing import exchange
 from tests.labels.kit import feedback, trace
@@ -48,7 +48,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     made: list[Any] = [trace(f"t{i}", at=i) for i in range(6)]
     made += [feedback(f"f{i}", f"t{i}", at=60 + i) for i in range(6)]
     lake = new_lake(tmp_path / "lake", made)
-    worked(lake, Scales(load_policy("chat_support")))
+    worked(lake, LabelScorer(load_label_policy("chat_support")))
     (tmp_path / "two.yaml").write_text("extends: chat_support\nname: mine\nversion: 2\n")
     return lake
 
@@ -66,17 +66,17 @@ def crashing(at: StrEnum | None) -> Callable[[StrEnum], None]:
 def staged(tmp_path: Path) -> Any:
     """Stage the labels of the first three traces under another policy; return the plan."""
     chosen = Settings()
-    rules = replays.label_rules(chosen, str(tmp_path / "two.yaml"))
-    plan = replays.only_labels(chosen, TOPIC, asked(0, 3), "r1", rules)
-    replays.labels_of(chosen, plan).stage(lambda *_told: None)
+    rules = replay_setup.load_replay_label_rules(chosen, str(tmp_path / "two.yaml"))
+    plan = replay_setup.begin_labels_only(chosen, TOPIC, make_replay_range(0, 3), "r1", rules)
+    replay_setup.open_replay_labels(chosen, plan).stage(lambda *_told: None)
     return plan
 
 
 def promote(at: StrEnum | None = None) -> None:
     """Promote, and die at a step if one is given."""
     chosen = Settings()
-    made = replays.promotion(chosen, "r1", lambda *_told: None)
-    means = Means(
+    made = replay_setup.set_up_promotion(chosen, "r1", lambda *_told: None)
+    means = PromotionContext(
         made.means.retry, made.means.now_us, made.means.new_token, crashing(at), made.means.report
     )
     Promotion(made.staging, "r1", means, made.relabels).run()
@@ -96,30 +96,30 @@ def test_a_promotion_that_is_killed_goes_on(lake: Lake, tmp_path: Path, step: Re
     after = labels_of(open_lake(tmp_path / "lake"))
     assert {event.policy_version for t, event in after.items() if t < "t3"} == {plan.label_policy}
     assert {t: after[t] for t in ("t3", "t4", "t5")} == {t: before[t] for t in ("t3", "t4", "t5")}
-    assert replays.staging(Settings()).progress("r1").state is State.PROMOTED
-    problems = verify(open_lake(tmp_path / "lake"), deep=True).problems
+    assert replay_setup.open_staging(Settings()).progress("r1").state is ReplayState.PROMOTED
+    problems = verify_lake(open_lake(tmp_path / "lake"), deep=True).problems
     assert [problem for problem in problems if "label" in problem] == []
 
 
-@pytest.mark.parametrize("step", list(LabelStep))
+@pytest.mark.parametrize("step", list(ReplayLabelStep))
 def test_staging_that_is_killed_goes_on(
-    lake: Lake, tmp_path: Path, step: LabelStep, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, tmp_path: Path, step: ReplayLabelStep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not complete, and cannot be promoted, before its labels are staged."""
     with monkeypatch.context() as dying:
         dying.setattr("goldpan.replay_labels.parse", lambda *_: crashing(step))
         with pytest.raises(CrashError):
             staged(tmp_path)
-    state = replays.staging(Settings()).progress("r1").state
-    assert (state is State.STAGED) == (step is LabelStep.LABELS_STAGED)
-    plan = replays.staging(Settings()).plan("r1")
-    found = replays.differences(Settings(), plan, lambda *_told: None, samples=9)
-    assert (found[1] is None) == (step is LabelStep.TRACES_NOTED)
-    if step is LabelStep.TRACES_NOTED:
+    state = replay_setup.open_staging(Settings()).progress("r1").state
+    assert (state is ReplayState.STAGED) == (step is ReplayLabelStep.LABELS_STAGED)
+    plan = replay_setup.open_staging(Settings()).plan("r1")
+    found = replay_setup.compare_replay(Settings(), plan, lambda *_told: None, samples=9)
+    assert (found[1] is None) == (step is ReplayLabelStep.TRACES_NOTED)
+    if step is ReplayLabelStep.TRACES_NOTED:
         with pytest.raises(UsageError, match="labels are not decided"):
             promote()
     assert staged(tmp_path) == plan
-    found = replays.differences(Settings(), plan, lambda *_told: None, samples=9)
+    found = replay_setup.compare_replay(Settings(), plan, lambda *_told: None, samples=9)
     assert found[0] is None
     assert found[1] is not None
     assert (found[1].changed, found[1].policy) == (3, 3)
@@ -130,7 +130,7 @@ def test_abandoning_leaves_nothing(lake: Lake, tmp_path: Path) -> None:
     before = {file for file in (tmp_path / "lake").rglob("*") if file.is_file()}
     staged(tmp_path)
     assert not (tmp_path / "lake" / "policies").exists()
-    replays.abandon(Settings(), "r1")
+    replay_setup.abandon_replay(Settings(), "r1")
     assert {file for file in (tmp_path / "lake").rglob("*") if file.is_file()} == before
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from goldpan.cli.main import run as run_here
+from goldpan.cli.main import run_command as run_here
 from lake.config import LakeSettings
 from lake.tables import Lake
-from lake.verify import verify
+from lake.verify import verify_lake
 from tests.architecture.source import ROOT
 from tests.goldpan.test_replay_page import filled_broker
 from tests.servers.ports import free_port
@@ -70,7 +70,7 @@ def test_a_past_range_is_labelled_anew(stored: tuple[dict[str, str], Path]) -> N
     assert set(after.values()) == {said["label_policy"]}
     fresh = Lake(LakeSettings(uri=env["GOLDPAN_LAKE__URI"]))
     assert {name: fresh.table(name).handle.version() for name in versions} == versions
-    assert verify(fresh, deep=True).problems == []
+    assert verify_lake(fresh, deep=True).problems == []
     assert run(env, "replay", "list")["replays"][0]["state"] == "promoted"
     # The version stands for this policy from now on.
     policy.write_text(POLICY.replace("0.01", "0.02"))

@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from goldpan.demo.broker import Broker
-from goldpan.demo.framing import as_json
-from goldpan.demo.traffic import feedback_of, shipped_conversations, traces_of
+from goldpan.demo.broker import EmbeddedBroker
+from goldpan.demo.traffic import load_shipped_conversations, make_feedback, make_traces
+from goldpan.demo.wire_formats import encode_json
 from lake.config import LakeSettings
 from lake.tables import Lake
 from tests.architecture.source import ROOT
@@ -19,16 +19,18 @@ COLUMNS = ("_partition", "_offset", "trace_id", "_schema", "_policy", "started_a
 START = 1_790_000_000_000_000
 
 
-def filled_broker() -> Broker:
+def filled_broker() -> EmbeddedBroker:
     """Return a broker with some conversations and the feedback on them."""
-    broker = Broker()
-    for conversation in shipped_conversations()[:3]:
-        traces = traces_of(conversation, started_at=START)
+    broker = EmbeddedBroker()
+    for conversation in load_shipped_conversations()[:3]:
+        traces = make_traces(conversation, started_at=START)
         for record in traces:
-            value = as_json(record)
+            value = encode_json(record)
             broker.send("llm.traces", record["trace_id"], value, lambda _p, _o: None)
-        for record in feedback_of(conversation, traces):
-            broker.send("llm.feedback", record["trace_id"], as_json(record), lambda _p, _o: None)
+        for record in make_feedback(conversation, traces):
+            broker.send(
+                "llm.feedback", record["trace_id"], encode_json(record), lambda _p, _o: None
+            )
     broker.flush()
     return broker
 

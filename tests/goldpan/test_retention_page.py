@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from batch.retention.limit import taken_before
+from batch.retention.limit import median_rows_taken
 from goldpan import wiring
-from goldpan.cli.main import run
-from goldpan.settings import load
+from goldpan.cli.main import run_command
+from goldpan.settings import load_settings
 from goldpan.wiring import now_us
 from tests.architecture.source import ROOT
 from tests.batch.retention.kit import new_lake, open_lake, said, table_rows, versions
@@ -31,7 +31,7 @@ def _lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     new_lake(tmp_path / "lake")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
-    monkeypatch.setattr("goldpan.retention.today", lambda _settings: DAY)
+    monkeypatch.setattr("goldpan.retention_setup.store_today", lambda _settings: DAY)
 
 
 @pytest.mark.usefixtures("_lake")
@@ -41,9 +41,9 @@ def test_the_commands_of_the_page_run(capsys: pytest.CaptureFixture[str]) -> Non
     wanted = [a for a in calls(PAGE) if a[:2] == ["retention", "run"] and "--plan" in a[:4]]
     assert len(wanted) >= 3
     for number, arguments in enumerate(wanted):
-        assert run(arguments) == 0
+        assert run_command(arguments) == 0
         assert (versions(open_lake("lake")) == before) == (number == 0)
-    assert run(["lake", "verify", "--deep"]) == 0
+    assert run_command(["lake", "verify", "--deep"]) == 0
     assert "wrong" not in capsys.readouterr().out
 
 
@@ -53,7 +53,7 @@ def test_the_report_for_machines(
 ) -> None:
     """By table, day and part; the plan may be a setting; a second run has nothing to report."""
     monkeypatch.setenv("GOLDPAN_RETENTION__PLAN", "retention.yaml")
-    assert run(["retention", "run", "--json", "--yes"]) == 0
+    assert run_command(["retention", "run", "--json", "--yes"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["until"]["traces"] == {
         "rows": "2025-10-30",
@@ -63,7 +63,7 @@ def test_the_report_for_machines(
     traces = [one for one in told["expired"] if one["table"] == "traces"]
     assert [one["day"] for one in traces] == ["2026-11-01", "2026-11-02", "2026-11-03"]
     assert {one["parts"]["text"]["rows"] for one in traces} == {3}
-    assert run(["retention", "run", "--json"]) == 0
+    assert run_command(["retention", "run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["expired"] == []
     assert {r["user_id"] for r in table_rows(open_lake("lake"), "traces")} >= {said(0, "user")}
 
@@ -90,7 +90,7 @@ def test_a_plan_that_cannot_be_meant_is_refused(
     """With the line and the reason, and exit code 2, before the lake is looked at."""
     monkeypatch.chdir(tmp_path)
     Path("retention.yaml").write_text(plan)
-    assert run(["retention", "run", "--plan", "retention.yaml"]) == 2
+    assert run_command(["retention", "run", "--plan", "retention.yaml"]) == 2
     assert told in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["retention.yaml"]
 
@@ -104,19 +104,19 @@ def test_a_replay_that_was_forgotten_is_told(
     staging(tmp_path)._files.put_new("begun/replay.json", begun.to_bytes())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
-    monkeypatch.setattr("goldpan.retention.today", lambda _settings: DAY)
+    monkeypatch.setattr("goldpan.retention_setup.store_today", lambda _settings: DAY)
     Path("plan.yaml").write_text("tables: {feedback: {rows: 30}}")
-    assert run(["retention", "run", "--plan", "plan.yaml", "--yes"]) == 0
+    assert run_command(["retention", "run", "--plan", "plan.yaml", "--yes"]) == 0
     assert "replay r1 holds 4 staged rows" in " ".join(capsys.readouterr().out.split())
-    assert run(["replay", "abandon", "r1"]) == 0
+    assert run_command(["replay", "abandon", "r1"]) == 0
     capsys.readouterr()
-    assert run(["retention", "run", "--plan", "plan.yaml", "--json"]) == 0
+    assert run_command(["retention", "run", "--plan", "plan.yaml", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["staged_replays"] == []
 
 
 def test_without_a_plan_nothing_expires(capsys: pytest.CaptureFixture[str]) -> None:
     """And the sentence says which setting is missing."""
-    assert run(["retention", "run"]) == 2
+    assert run_command(["retention", "run"]) == 2
     assert "GOLDPAN_RETENTION__PLAN" in capsys.readouterr().err
 
 
@@ -148,7 +148,7 @@ def test_a_machine_whose_clock_is_wrong_deletes_nothing(
         ["lake", "vacuum", "--keep-hours", "1"],
         ["erase", "run", "--subject", "somebody"],
     ):
-        assert run(command) == 3, command
+        assert run_command(command) == 3, command
         said = capsys.readouterr().err
         assert said.startswith("goldpan: the clock of this machine says ")
         assert "nothing was changed" in said
@@ -161,8 +161,8 @@ def test_a_clock_that_differs_by_seconds_is_as_good_as_any(monkeypatch: pytest.M
     """And the day is the store's."""
     there = now_us()
     monkeypatch.setattr(wiring, "now_us", lambda: there + 200 * 1_000_000)
-    assert run(["lake", "vacuum", "--keep-hours", "1"]) == 0
-    assert abs(wiring.store_now(load()) - there) < 100 * 1_000_000
+    assert run_command(["lake", "vacuum", "--keep-hours", "1"]) == 0
+    assert abs(wiring.store_now_us(load_settings()) - there) < 100 * 1_000_000
 
 
 def test_asking_for_the_time_makes_no_lake(
@@ -171,7 +171,7 @@ def test_asking_for_the_time_makes_no_lake(
     """An address that is wrong stays an address at which nothing is."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
-    assert run(["lake", "vacuum"]) == 3
+    assert run_command(["lake", "vacuum"]) == 3
     assert "there is no table" in capsys.readouterr().err
     assert not Path("lake").exists()
 
@@ -183,9 +183,11 @@ def test_a_run_that_would_take_far_more_than_the_last_ones_stops(
     """Figures, exit code 1, and nothing is changed, until somebody says that it is meant."""
 
     def on(day: int, *more: str) -> tuple[int, dict[str, Any]]:
-        monkeypatch.setattr("goldpan.retention.today", lambda _settings: date(2026, 11, day))
+        monkeypatch.setattr(
+            "goldpan.retention_setup.store_today", lambda _settings: date(2026, 11, day)
+        )
         capsys.readouterr()
-        code = run(["retention", "run", "--plan", "plan.yaml", "--json", *more])
+        code = run_command(["retention", "run", "--plan", "plan.yaml", "--json", *more])
         told: dict[str, Any] = json.loads(capsys.readouterr().out)
         return code, told
 
@@ -213,10 +215,10 @@ def test_a_share_that_limits_nothing_is_refused(
     share: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On the command line and in the settings alike."""
-    assert run(["retention", "run", "--plan", "plan.yaml", "--at-most", share]) == 2
+    assert run_command(["retention", "run", "--plan", "plan.yaml", "--at-most", share]) == 2
     if share:  # an empty variable is one that is not set
         monkeypatch.setenv("GOLDPAN_RETENTION__AT_MOST", share)
-        assert run(["retention", "run", "--plan", "plan.yaml"]) == 2
+        assert run_command(["retention", "run", "--plan", "plan.yaml"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -234,4 +236,4 @@ def test_what_the_last_runs_took(runs: list[tuple[str | None, int]], usual: dict
         (version, json.dumps({"parts": {"rows": {"rows": rows}}} | ({"run": run} if run else {})))
         for version, (run, rows) in enumerate(runs)
     ]
-    assert taken_before(said) == usual
+    assert median_rows_taken(said) == usual

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from goldpan.settings import load
-from goldpan.settings_docs import render
+from goldpan.settings import load_settings
+from goldpan.settings_docs import render_settings_page
 from schemas.errors import UsageError
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -31,7 +31,7 @@ def test_environment_wins_over_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """A variable changes one setting and leaves its neighbours in the file as they are."""
     file = _toml(tmp_path, '[kafka]\ngroup_id = "file"\ntraces_topic = "t"\n[lake]\nuri = "l"\n')
     monkeypatch.setenv("GOLDPAN_KAFKA__GROUP_ID", "environment")
-    settings = load(file)
+    settings = load_settings(file)
     assert (settings.kafka.group_id, settings.kafka.traces_topic) == ("environment", "t")
     assert settings.lake.uri == "l"
 
@@ -43,13 +43,13 @@ def test_environment_wins_over_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_sizes_have_units(monkeypatch: pytest.MonkeyPatch, text: str, size: int) -> None:
     """A size is a number of bytes or a number with a unit."""
     monkeypatch.setenv("GOLDPAN_STREAM__FLUSH_BYTES", text)
-    assert load().stream.flush_bytes == size
+    assert load_settings().stream.flush_bytes == size
 
 
 def test_kafka_properties_are_a_json_object(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any librdkafka property goes through one variable."""
     monkeypatch.setenv("GOLDPAN_KAFKA__PROPERTIES", '{"security.protocol": "SSL", "retries": 3}')
-    assert load().kafka.properties == {"security.protocol": "SSL", "retries": 3}
+    assert load_settings().kafka.properties == {"security.protocol": "SSL", "retries": 3}
 
 
 def test_secrets_come_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +60,7 @@ def test_secrets_come_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("GOLDPAN_KAFKA__SCHEMA_REGISTRY_PASSWORD_FILE", str(tmp_path / "password"))
     monkeypatch.setenv("GOLDPAN_KAFKA__PROPERTIES_FILE", str(tmp_path / "properties"))
     monkeypatch.setenv("GOLDPAN_KAFKA__PROPERTIES", '{"client.id": "environment"}')
-    kafka = load().kafka
+    kafka = load_settings().kafka
     assert kafka.schema_registry_password is not None
     assert kafka.schema_registry_password.get_secret_value() == "hunter2"
     assert kafka.properties == {"sasl.password": "p", "client.id": "environment"}
@@ -69,7 +69,7 @@ def test_secrets_come_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compose files pass empty variables on; they mean the default."""
     monkeypatch.setenv("GOLDPAN_LAKE__S3_ENDPOINT_URL", "")
-    assert load().lake.s3_endpoint_url is None
+    assert load_settings().lake.s3_endpoint_url is None
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_service_links_of_kubernetes_are_no_settings(
 ) -> None:
     """A service called goldpan in the same namespace does not stop the worker from starting."""
     monkeypatch.setenv(name, "tcp://10.0.0.1:9108")
-    load()
+    load_settings()
 
 
 WRONG = [
@@ -130,7 +130,7 @@ def test_wrong_variable_is_named(
     """One sentence names the variable as it was written and says what would be right."""
     monkeypatch.setenv(name, value)
     with pytest.raises(UsageError) as error:
-        load()
+        load_settings()
     sentence = str(error.value)
     assert sentence.startswith(name)
     assert told in sentence
@@ -157,7 +157,7 @@ def test_wrong_key_in_file_is_named(tmp_path: Path, text: str, told: str) -> Non
     """What is wrong in the file is told with the file's name."""
     file = _toml(tmp_path, text)
     with pytest.raises(UsageError) as error:
-        load(file)
+        load_settings(file)
     assert str(error.value).startswith(told.format(file=file))
 
 
@@ -168,7 +168,7 @@ def test_variable_is_blamed_where_it_hides_the_file(
     file = _toml(tmp_path, "[stream]\nflush_seconds = 3")
     monkeypatch.setenv("GOLDPAN_STREAM__FLUSH_SECONDS", "x")
     with pytest.raises(UsageError, match=r"^GOLDPAN_STREAM__FLUSH_SECONDS must"):
-        load(file)
+        load_settings(file)
 
 
 _A, _B = (base64.b64encode(letter * 32).decode() for letter in (b"a", b"b"))
@@ -189,7 +189,7 @@ def test_the_environment_wins_under_either_name(
     monkeypatch.setenv(
         f"{variable}_FILE" if by_file else variable, f"{tmp_path}/b" if by_file else _B
     )
-    read = getattr(load(toml), group)
+    read = getattr(load_settings(toml), group)
     found, file = getattr(read, name), getattr(read, f"{name}_file")
     assert (file.read_text() if found is None else found.get_secret_value()) == _B
     assert (found is None) != (file is None)
@@ -208,7 +208,7 @@ def test_the_password_of_the_environment_wins(
     )
     monkeypatch.setenv("GOLDPAN_KAFKA__SCHEMA_REGISTRY_PASSWORD_FILE", f"{tmp_path}/password")
     monkeypatch.setenv("GOLDPAN_KAFKA__PROPERTIES_FILE", f"{tmp_path}/properties")
-    kafka = load(toml).kafka
+    kafka = load_settings(toml).kafka
     assert kafka.schema_registry_password is not None
     assert kafka.schema_registry_password.get_secret_value() == "environment"
     assert kafka.properties == {"client.id": "environment", "retries": 1, "linger.ms": 2}
@@ -225,9 +225,9 @@ def test_two_values_of_one_setting_are_refused(
     monkeypatch.setenv(f"GOLDPAN_{variable}", _A)
     monkeypatch.setenv(f"GOLDPAN_{variable}_FILE", f"{tmp_path}/b")
     with pytest.raises(UsageError, match=f"^GOLDPAN_{variable} and .*_FILE are both set, and diff"):
-        load()
+        load_settings()
     monkeypatch.setenv(f"GOLDPAN_{variable}", _B)
-    load()
+    load_settings()
 
 
 def test_a_variable_in_two_spellings_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,24 +235,24 @@ def test_a_variable_in_two_spellings_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("GOLDPAN_LAKE__URI", "one")
     monkeypatch.setenv("goldpan_lake__uri", "two")
     with pytest.raises(UsageError, match="are one setting, and differ"):
-        load()
+        load_settings()
 
 
 def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     """Editors put a mark in front of UTF-8; UTF-16 is named."""
     file = tmp_path / "goldpan.toml"
     file.write_bytes(b"\xef\xbb\xbf[lake]\nuri = 'l'\n")
-    assert load(file).lake.uri == "l"
+    assert load_settings(file).lake.uri == "l"
     file.write_bytes("[lake]\nuri = 'l'\n".encode("utf-16"))
     with pytest.raises(UsageError, match="it is UTF-16; save it as UTF-8"):
-        load(file)
+        load_settings(file)
 
 
 def test_settings_that_do_not_fit_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two topics that are one would mix two kinds of record."""
     monkeypatch.setenv("GOLDPAN_KAFKA__TRACES_TOPIC", "llm.feedback")
     with pytest.raises(UsageError, match=r"GOLDPAN_KAFKA__.*two topics"):
-        load()
+        load_settings()
 
 
 SECRET = "kFq0-not-for-anybody"
@@ -273,7 +273,7 @@ def test_no_value_is_ever_repeated(monkeypatch: pytest.MonkeyPatch, name: str, v
     """A value that is refused may be a secret, and errors end up in logs."""
     monkeypatch.setenv(name, value)
     with pytest.raises(UsageError) as error:
-        load()
+        load_settings()
     assert SECRET not in str(error.value)
     assert error.value.__cause__ is None
 
@@ -282,9 +282,9 @@ def test_representation_holds_no_secrets(monkeypatch: pytest.MonkeyPatch) -> Non
     """Printing the settings shows neither keys nor Kafka's properties."""
     monkeypatch.setenv("GOLDPAN_REDACT__KEY", SECRET)
     monkeypatch.setenv("GOLDPAN_KAFKA__PROPERTIES", json.dumps({"sasl.password": SECRET}))
-    assert SECRET not in repr(load())
+    assert SECRET not in repr(load_settings())
 
 
 def test_page_of_settings_is_up_to_date() -> None:
     """docs/settings.md is what ``python -m goldpan.settings_docs docs/settings.md`` writes."""
-    assert PAGE.read_text(encoding="utf-8") == render()
+    assert PAGE.read_text(encoding="utf-8") == render_settings_page()

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.table import Table
 
-from goldpan.cli.main import run
-from goldpan.cli.shown import PlainConsole, marked, visible
+from goldpan.cli.main import run_command
+from goldpan.cli.plain_console import PlainConsole, escape_controls, styled
 
 CLI = Path(__file__).parents[2] / "goldpan" / "cli"
 ODD = st.text(st.sampled_from(list("[]/\\:#ab\x1b\x07\x9b\u202e\n")) | st.characters(), max_size=12)
@@ -30,8 +30,8 @@ def test_any_text_is_shown_and_commands_nothing(text: str) -> None:
     """Whatever a text holds, it is printed in full and without a character that acts."""
     table = Table("h")
     table.add_row(f"<{text}>")
-    for printed in (_printed(f"<{text}>"), _printed(marked("red", "<", f"{text}>"))):
-        assert printed == f"<{visible(text)}>\n".expandtabs(8)
+    for printed in (_printed(f"<{text}>"), _printed(styled("red", "<", f"{text}>"))):
+        assert printed == f"<{escape_controls(text)}>\n".expandtabs(8)
     assert not set("\x1b\x07\x9b\u202e") & set(_printed(table))
 
 
@@ -60,8 +60,8 @@ def test_a_folder_may_be_called_anything(
 ) -> None:
     """The name of a lake's folder is no markup either; one with brackets is refused by its name."""
     monkeypatch.setenv("GOLDPAN_LAKE__URI", str(tmp_path / "lake[/]"))
-    assert run(["lake", "init"]) == 2
+    assert run_command(["lake", "init"]) == 2
     assert "lake[/]" in capsys.readouterr().err
     monkeypatch.setenv("GOLDPAN_LAKE__URI", str(tmp_path / ":smile: {b}"))
-    assert run(["lake", "init"]) == 0
+    assert run_command(["lake", "init"]) == 0
     assert ":smile: {b}" in capsys.readouterr().out

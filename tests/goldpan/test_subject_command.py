@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lake import erasures
+from lake import tombstones
 from tests.batch.erase.world import (
     NICKNAME,
     OWN,
@@ -71,7 +71,7 @@ def test_it_shows_what_an_erasure_would_take_and_nothing_of_its_content(run: Run
     for shown in (told.stdout, run("subject", "show", PERSON).stdout):
         assert marks_in(shown, WORDS) == []
     assert said["erased_until"] is None
-    assert not erasures.newest(erasures.open_store(open_lake("lake").location))
+    assert not tombstones.newest_tombstone(tombstones.open_tombstones(open_lake("lake").location))
 
 
 def test_content_is_the_persons_own_and_commands_no_terminal(run: Run) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from goldpan.cli.main import run
+from goldpan.cli.main import run_command
 from tests.architecture.source import ROOT
 from tests.batch.release.kit import DOCUMENT
 from tests.batch.release.world import conversations, labels_for, make_lake
@@ -57,12 +57,12 @@ def offer(*lines: Any) -> None:
 def test_rows_without_personal_data_come_in(capsys: pytest.CaptureFixture[str]) -> None:
     """Users become pseudonyms, as in production; `show` tells synthetic rows apart."""
     offer(*(line(n, user_id=f"somebody-{n}") for n in range(3)))
-    assert run(["release", "build", "spec.yaml"]) == 0
+    assert run_command(["release", "build", "spec.yaml"]) == 0
     capsys.readouterr()
-    assert run(["release", "show", "support"]) == 0
+    assert run_command(["release", "show", "support"]) == 0
     assert "3 of them synthetic" in capsys.readouterr().out
-    assert run(["release", "verify", "support@1.0.0"]) == 0
-    assert run(["release", "export", "support", "--to", "jsonl", "--out", "out"]) == 0
+    assert run_command(["release", "verify", "support@1.0.0"]) == 0
+    assert run_command(["release", "export", "support", "--to", "jsonl", "--out", "out"]) == 0
     rows = [json.loads(text) for text in Path("out/support.jsonl").read_text().splitlines()]
     made = [row for row in rows if row["generator"] == "paraphraser-2"]
     assert len(made) == 3
@@ -72,7 +72,7 @@ def test_rows_without_personal_data_come_in(capsys: pytest.CaptureFixture[str]) 
     ]
     assert {len(row["_policy"]) for row in made} == {16}
     offer(*(line(n, user_id=f"somebody-{n}") for n in range(3)))
-    assert run(["release", "build", "spec.yaml", "--json"]) == 0
+    assert run_command(["release", "build", "spec.yaml", "--json"]) == 0
     assert '"published": false' in capsys.readouterr().out
 
 
@@ -99,7 +99,7 @@ def test_a_line_that_cannot_be_taken_is_told_without_its_content(
 ) -> None:
     """File, line and field; nothing is built."""
     offer(line(0), line(1, **change), line(2))
-    assert run(["release", "build", "spec.yaml"]) == 2
+    assert run_command(["release", "build", "spec.yaml"]) == 2
     error = capsys.readouterr().err
     assert "rows.jsonl, line 2: " in error
     assert told in error
@@ -114,7 +114,7 @@ def test_a_line_that_cannot_be_taken_is_told_without_its_content(
 def test_a_line_that_is_no_row(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A sentence with the line, whatever stands there."""
     offer(line(0), text)
-    assert run(["release", "build", "spec.yaml"]) == 2
+    assert run_command(["release", "build", "spec.yaml"]) == 2
     assert "rows.jsonl, line 2: " in capsys.readouterr().err
 
 
@@ -124,7 +124,7 @@ def test_a_policy_that_the_spec_does_not_accept(capsys: pytest.CaptureFixture[st
     offer(line(0))
     spec = yaml.safe_load(Path("spec.yaml").read_text())
     Path("spec.yaml").write_text(yaml.safe_dump(spec | {"redaction_policies": ["policy-a"]}))
-    assert run(["release", "build", "spec.yaml"]) == 2
+    assert run_command(["release", "build", "spec.yaml"]) == 2
     assert "`redaction_policies` does not accept" in capsys.readouterr().err
 
 
@@ -134,13 +134,13 @@ def test_the_line_of_the_page_is_taken() -> None:
     page = (ROOT / "docs" / "releases.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"```json\n(.*?)\n```", page, re.DOTALL)
     offer(shown)
-    assert run(["release", "build", "spec.yaml", "--dry-run"]) == 0
+    assert run_command(["release", "build", "spec.yaml", "--dry-run"]) == 0
 
 
 @pytest.mark.usefixtures("_place")
 def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     """Is told by its name."""
-    assert run(["release", "build", "spec.yaml"]) == 2
+    assert run_command(["release", "build", "spec.yaml"]) == 2
     assert "synthetic.file: rows.jsonl cannot be read" in capsys.readouterr().err
 
 
@@ -150,12 +150,12 @@ def test_who_was_erased_does_not_come_back_with_the_file(
 ) -> None:
     """Erasure takes the row out of the release; the next build refuses the line."""
     offer(*(line(n, user_id=f"somebody-{n}") for n in range(3)))
-    assert run(["release", "build", "spec.yaml"]) == 0
-    assert run(["erase", "run", "--subject", "somebody-1"]) == 0
-    assert run(["release", "verify", "support@2.0.0"]) == 0
-    assert run(["release", "export", "support", "--to", "jsonl", "--out", "out"]) == 0
+    assert run_command(["release", "build", "spec.yaml"]) == 0
+    assert run_command(["erase", "run", "--subject", "somebody-1"]) == 0
+    assert run_command(["release", "verify", "support@2.0.0"]) == 0
+    assert run_command(["release", "export", "support", "--to", "jsonl", "--out", "out"]) == 0
     rows = [json.loads(text) for text in Path("out/support.jsonl").read_text().splitlines()]
     assert {row["trace_id"] for row in rows if row["generator"]} == {"made-0", "made-2"}
     capsys.readouterr()
-    assert run(["release", "build", "spec.yaml"]) == 2
+    assert run_command(["release", "build", "spec.yaml"]) == 2
     assert "rows.jsonl, line 2: `user_id` or `trace_id`" in capsys.readouterr().err

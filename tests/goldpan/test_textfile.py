@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from goldpan.cli.textfile import write_whole
+from goldpan.cli.metrics_file import write_atomically
 from schemas.errors import UsageError
 
 DATA = b"goldpan_x 1\n"
@@ -21,7 +21,7 @@ def test_a_file_is_replaced_whole_and_keeps_who_may_read_it(tmp_path: Path) -> N
     file.write_bytes(b"old")
     file.chmod(0o640)
     before = file.stat().st_ino
-    write_whole(file, DATA)
+    write_atomically(file, DATA)
     assert file.read_bytes() == DATA
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
     assert file.stat().st_ino != before
@@ -35,7 +35,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     real.write_bytes(b"old")
     link.symlink_to(Path("real") / "a.prom")
     second.symlink_to(link)
-    write_whole(second, DATA)
+    write_atomically(second, DATA)
     assert (link.is_symlink(), second.is_symlink()) == (True, True)
     assert real.read_bytes() == DATA
 
@@ -43,7 +43,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 def test_a_link_to_nothing_yet_is_filled(tmp_path: Path) -> None:
     """A link whose file is not there yet gets its file."""
     (tmp_path / "b.prom").symlink_to(tmp_path / "a.prom")
-    write_whole(tmp_path / "b.prom", DATA)
+    write_atomically(tmp_path / "b.prom", DATA)
     assert (tmp_path / "a.prom").read_bytes() == DATA
 
 
@@ -53,7 +53,7 @@ def test_a_pipe_is_written_to(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
     reader.start()
-    write_whole(pipe, DATA)
+    write_atomically(pipe, DATA)
     reader.join(60)
     assert got == [DATA]
     assert stat.S_ISFIFO(pipe.stat().st_mode)
@@ -64,7 +64,7 @@ def test_a_pipe_is_written_to(tmp_path: Path) -> None:
 def test_the_standard_output_is_written_to(tmp_path: Path, name: str, into_file: bool) -> None:
     """Devices stay devices; a log that standard output goes to keeps what stood in it."""
     words = (
-        "import sys; from pathlib import Path; from goldpan.cli.textfile import write_whole; "
+        "import sys; from pathlib import Path; from goldpan.cli.metrics_file import write_whole; "
         f"write_whole(Path({name!r}), {DATA!r})"
     )
     log = tmp_path / "log"
@@ -83,4 +83,4 @@ def test_a_circle_of_links_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     with pytest.raises(UsageError, match=r"^--textfile .* cannot be written"):
-        write_whole(tmp_path / "a", DATA)
+        write_atomically(tmp_path / "a", DATA)

@@ -7,23 +7,33 @@ from typing import Any
 
 import pytest
 
-from goldpan.demo.broken import broken_traces
-from goldpan.demo.framing import as_framed_avro, as_json, as_single_object_avro, schema_files
-from goldpan.demo.script import FORMATS, script
-from goldpan.demo.traffic import Conversation, feedback_of, shipped_conversations, traces_of
+from decode.decoder import Decoder
+from decode.schema_sources import FolderSource
+from goldpan.demo.broken_records import make_broken_traces
+from goldpan.demo.script import WIRE_FORMATS, write_script
+from goldpan.demo.traffic import (
+    Conversation,
+    load_shipped_conversations,
+    make_feedback,
+    make_traces,
+)
+from goldpan.demo.wire_formats import (
+    encode_framed_avro,
+    encode_json,
+    encode_single_object_avro,
+    schema_files,
+)
 from schemas.contract import CONTRACTS
-from schemas.provenance import Raw, RecordKind
-from stream.decode.decoder import Decoder
-from stream.decode.sources import FolderSource
+from schemas.record_batches import RawRecord, RecordKind
 
-CONVERSATIONS = shipped_conversations()
+CONVERSATIONS = load_shipped_conversations()
 START = 1_790_000_000_000_000
 
 
 def _all(seed: int = 0) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    traces = [traces_of(c, started_at=START, seed=seed) for c in CONVERSATIONS]
+    traces = [make_traces(c, started_at=START, seed=seed) for c in CONVERSATIONS]
     feedback = [
-        feedback_of(c, own, seed=seed) for c, own in zip(CONVERSATIONS, traces, strict=True)
+        make_feedback(c, own, seed=seed) for c, own in zip(CONVERSATIONS, traces, strict=True)
     ]
     return list(itertools.chain(*traces)), list(itertools.chain(*feedback))
 
@@ -42,16 +52,16 @@ def schemas(tmp_path_factory: pytest.TempPathFactory) -> FolderSource:
 
 def _decode(kind: RecordKind, schemas: FolderSource, values: list[bytes | None]) -> Any:
     decoder = Decoder(kind, schemas, max_record_bytes=1_000_000)
-    return decoder.decode("t", [Raw(0, i, -1, None, value) for i, value in enumerate(values)])
+    return decoder.decode("t", [RawRecord(0, i, -1, None, value) for i, value in enumerate(values)])
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", WIRE_FORMATS)
 def test_all_records_are_valid_in_every_format(name: str, schemas: FolderSource) -> None:
     """Whatever the wire format, the decoder of the worker takes every record, as the same one."""
     for kind, records in ((RecordKind.TRACE, TRACES), (RecordKind.FEEDBACK, FEEDBACK)):
-        encoded = [FORMATS[name](kind, record) for record in records]
+        encoded = [WIRE_FORMATS[name](kind, record) for record in records]
         decoded, rejected = _decode(kind, schemas, encoded)
-        plain, _ = _decode(kind, schemas, [as_json(record) for record in records])
+        plain, _ = _decode(kind, schemas, [encode_json(record) for record in records])
         assert rejected == []
         assert list(decoded.records) == list(plain.records)
 
@@ -60,7 +70,7 @@ def test_a_trace_is_one_call_of_the_model() -> None:
     """Its input is what was said before, its response the assistant's message."""
     conversation = CONVERSATIONS[0]
     said = [m for m in conversation.messages if m["role"] == "assistant"]
-    traces = traces_of(conversation, started_at=START)
+    traces = make_traces(conversation, started_at=START)
     assert [t["response"] for t in traces] == [m.get("content") for m in said]
     lengths = [len(t["messages"]) for t in traces]
     assert lengths == [i for i, m in enumerate(conversation.messages) if m["role"] == "assistant"]
@@ -76,7 +86,7 @@ def test_tool_calls_carry_their_results() -> None:
     """
     for conversation in CONVERSATIONS:
         given = [m["content"] for m in conversation.messages if m["role"] == "tool"]
-        traces = traces_of(conversation, started_at=START)
+        traces = make_traces(conversation, started_at=START)
         calls = [call for trace in traces for call in trace["tool_calls"]]
         assert [call["error"] or call["result"] for call in calls] == given
 
@@ -104,8 +114,8 @@ def test_thumbs_follow_the_outcome_as_often_as_stated() -> None:
     trials = 400
     for seed in range(trials // len(CONVERSATIONS) + 1):
         for conversation in CONVERSATIONS:
-            traces = traces_of(conversation, started_at=START, seed=seed)
-            for event in feedback_of(conversation, traces, seed=seed):
+            traces = make_traces(conversation, started_at=START, seed=seed)
+            for event in make_feedback(conversation, traces, seed=seed):
                 if event["kind"] == "thumbs":
                     given += 1
                     right += (event["value"] > 0) == (conversation.outcome_reward >= 1)
@@ -116,7 +126,7 @@ def test_thumbs_follow_the_outcome_as_often_as_stated() -> None:
 
 def test_every_broken_record_is_refused_with_a_reason_of_its_own(schemas: FolderSource) -> None:
     """None is taken for a good one, and the reasons tell a person what was wrong."""
-    ways = broken_traces(TRACES[3])
+    ways = make_broken_traces(TRACES[3])
     decoded, rejected = _decode(RecordKind.TRACE, schemas, [value for _, value in ways])
     assert len(decoded) == 0
     assert len({(r.reason, r.field) for r in rejected}) >= len(ways) - 1
@@ -125,14 +135,14 @@ def test_every_broken_record_is_refused_with_a_reason_of_its_own(schemas: Folder
 
 def test_the_script_fills_its_time_and_mixes_the_formats() -> None:
     """All records of the conversations are sent within the time given, a third in each format."""
-    lines = script(CONVERSATIONS, seconds=6, seed=7)
+    lines = write_script(CONVERSATIONS, seconds=6, seed=7)
     seconds = [line.second for line in lines]
     assert seconds == sorted(seconds)
     assert 0 <= seconds[0] <= seconds[-1] <= 6.001
     formats = Counter(line.format for line in lines if line.record)
     assert max(formats.values()) - min(formats.values()) <= 1
     assert sum(formats.values()) == len(TRACES) + len(_scripted_feedback(lines))
-    assert sum(bool(line.broken) for line in lines) == len(broken_traces(TRACES[0]))
+    assert sum(bool(line.broken) for line in lines) == len(make_broken_traces(TRACES[0]))
 
 
 def _scripted_feedback(lines: list[Any]) -> list[Any]:
@@ -141,7 +151,7 @@ def _scripted_feedback(lines: list[Any]) -> list[Any]:
 
 def test_a_record_gets_the_moment_of_its_sending() -> None:
     """A trace ends, and feedback happens, when it is sent: seconds to the lake are real."""
-    for line in script(CONVERSATIONS, seconds=6, seed=7):
+    for line in write_script(CONVERSATIONS, seconds=6, seed=7):
         record, value = line.sent_at(START)
         if record is None:
             continue
@@ -154,16 +164,16 @@ def test_a_record_gets_the_moment_of_its_sending() -> None:
 
 def test_framings_have_their_headers() -> None:
     """The two Avro formats begin as their specifications say."""
-    framed = as_framed_avro(RecordKind.TRACE, TRACES[0])
-    single = as_single_object_avro(RecordKind.TRACE, TRACES[0])
+    framed = encode_framed_avro(RecordKind.TRACE, TRACES[0])
+    single = encode_single_object_avro(RecordKind.TRACE, TRACES[0])
     assert framed[:5] == b"\x00\x00\x00\x00\x01"
     assert single[:2] == b"\xc3\x01"
     assert single[2:10].hex() == CONTRACTS["trace"].fingerprint
-    assert json.loads(as_json(TRACES[0])) == TRACES[0]
+    assert json.loads(encode_json(TRACES[0])) == TRACES[0]
 
 
 def test_a_conversation_without_an_answer_gives_no_feedback() -> None:
     """There is nothing to react to."""
     silent = Conversation("c", "m", "a", "mia_li_1", 1.0, [{"role": "user", "content": "hi"}])
-    assert traces_of(silent, started_at=START) == []
-    assert feedback_of(silent, []) == []
+    assert make_traces(silent, started_at=START) == []
+    assert make_feedback(silent, []) == []

@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from goldpan.cli.lake_verify import show_report
-from goldpan.cli.main import run
-from lake.range_proofs import PartitionProof
-from lake.verify import Report
+from goldpan.cli.main import run_command
+from lake.verify import VerifyReport
+from lake.verify_ranges import PartitionProof
 from tests.goldpan.test_docs import calls
 from tests.tampering.scene import TRACES, Scene, make
 from tests.tampering.ways import WAYS, table
@@ -37,7 +37,7 @@ def verify(folder: Path, capsys: pytest.CaptureFixture[str]) -> Command:
 
     def call(*arguments: str) -> tuple[int, dict[str, Any]]:
         capsys.readouterr()
-        code = run(["lake", "verify", "--json", *arguments])
+        code = run_command(["lake", "verify", "--json", *arguments])
         out = capsys.readouterr().out
         return code, json.loads(out) if out else {}
 
@@ -47,7 +47,7 @@ def verify(folder: Path, capsys: pytest.CaptureFixture[str]) -> Command:
 def test_versions_head_and_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A person sees as of what it holds, and how much of it was proved to the byte."""
     del folder
-    assert run(["lake", "verify", "--deep", "--sample", "10"]) == 0
+    assert run_command(["lake", "verify", "--deep", "--sample", "10"]) == 0
     out = capsys.readouterr().out
     assert "as of the versions traces 3, feedback 2, labels 2, quarantine 5" in out
     assert "10 files are, to the byte, what was committed" in out
@@ -86,7 +86,7 @@ def test_a_head_that_is_kept(
         code, now = verify("--head", str(path))
         assert (code, now["continues"]["signed_by"]) == (0, by)
         assert now["continues"]["tables"] == json.loads(path.read_text())["tables"]
-    assert run(["lake", "verify", "--head", str(bare)]) == 0
+    assert run_command(["lake", "verify", "--head", str(bare)]) == 0
     assert f"continue the head {bare} (not signed)" in capsys.readouterr().out
 
     changed = json.loads(signed.read_text())
@@ -166,10 +166,10 @@ def test_a_lost_table_is_given_up_by_name_only(
 ) -> None:
     """`lake init` refuses, and says how; the proof goes on saying what is gone."""
     WAYS["the table `labels` gone"](folder)
-    assert run(["lake", "init"]) == 3
+    assert run_command(["lake", "init"]) == 3
     assert "goldpan lake init --lost labels" in capsys.readouterr().err
-    assert run(["lake", "init", "--lost", "labels"]) == 0
-    assert run(["lake", "verify"]) == 1
+    assert run_command(["lake", "init", "--lost", "labels"]) == 0
+    assert run_command(["lake", "verify"]) == 1
     assert "the table was made again" in capsys.readouterr().out
 
 
@@ -196,7 +196,7 @@ def test_files_without_a_log_are_no_new_lake(
     code, said = verify()
     assert code == 1
     assert any("its log, the folder _delta_log, is gone" in one for one in said["problems"])
-    assert run(["lake", "init"]) == 3
+    assert run_command(["lake", "init"]) == 3
     assert "put it back from a copy" in capsys.readouterr().err
     assert not [*folder.glob(f"{names}/_delta_log")]
 
@@ -210,7 +210,7 @@ def test_the_commands_of_the_page(
     page = (Path(__file__).parents[2] / "docs/proofs.md").read_text(encoding="utf-8")
     wanted = [one for one in calls(page) if one[:2] == ["lake", "verify"]]
     assert len(wanted) >= 3
-    assert [run(one) for one in wanted] == [0] * len(wanted)
+    assert [run_command(one) for one in wanted] == [0] * len(wanted)
 
 
 def test_leaders_that_changed_are_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -218,7 +218,7 @@ def test_leaders_that_changed_are_named(capsys: pytest.CaptureFixture[str]) -> N
     one = PartitionProof("t", 0, 0, 9, epochs=((3, 9),))
     two = PartitionProof("t", 1, 0, 15, epochs=((3, 9), (4, 15)))
     many = PartitionProof("t", 2, 0, 9, epochs=tuple((n, n + 1) for n in range(7)))
-    show_report(Console(width=200), Report([one, two, many], []))
+    show_report(Console(width=200), VerifyReport([one, two, many], []))
     told = capsys.readouterr().out
     assert "t/1: leader epochs 3 up to 9, 4 up to 15" in told
     assert "t/2: leader epochs …, 3 up to 4, 4 up to 5, 5 up to 6, 6 up to 7" in told

@@ -10,10 +10,10 @@ from typing import Any
 import psutil
 import pytest
 
-from goldpan.demo.broker import Broker
-from goldpan.demo.framing import as_framed_avro, as_json, schema_files
-from goldpan.demo.traffic import feedback_of, shipped_conversations, traces_of
-from schemas.provenance import RecordKind
+from goldpan.demo.broker import EmbeddedBroker
+from goldpan.demo.traffic import load_shipped_conversations, make_feedback, make_traces
+from goldpan.demo.wire_formats import encode_framed_avro, encode_json, schema_files
+from schemas.record_batches import RecordKind
 from tests.servers.worker import Worker, run_goldpan, settings
 
 TRACES, FEEDBACK = "llm.traces", "llm.feedback"
@@ -26,16 +26,16 @@ NOBODY = {"quarantine": 0, "redactions": 0, "reviews": 0}
 """Rows of the tables that records without fault, and without redaction, leave empty."""
 
 
-def _broker(encode: Callable[[RecordKind, Any], bytes]) -> tuple[Broker, int, int]:
+def _broker(encode: Callable[[RecordKind, Any], bytes]) -> tuple[EmbeddedBroker, int, int]:
     """Return a broker with the shipped conversations in it: traces and feedback, and how many."""
-    broker = Broker()
+    broker = EmbeddedBroker()
     counts = [0, 0]
-    for conversation in shipped_conversations():
-        traces = traces_of(conversation, started_at=START)
+    for conversation in load_shipped_conversations():
+        traces = make_traces(conversation, started_at=START)
         for number, (topic, kind, records) in enumerate(
             (
                 (TRACES, RecordKind.TRACE, traces),
-                (FEEDBACK, RecordKind.FEEDBACK, feedback_of(conversation, traces)),
+                (FEEDBACK, RecordKind.FEEDBACK, make_feedback(conversation, traces)),
             )
         ):
             for record in records:
@@ -61,7 +61,7 @@ def _verified(env: Env) -> list[dict[str, Any]]:
 @pytest.fixture
 def plain(tmp_path: Path) -> Iterator[tuple[Env, int, int]]:
     """Settings for a broker full of JSON, and how many traces and feedback events it holds."""
-    broker, traces, feedback = _broker(lambda _kind, record: as_json(record))
+    broker, traces, feedback = _broker(lambda _kind, record: encode_json(record))
     yield settings(broker.address, tmp_path / "lake"), traces, feedback
     del broker
 
@@ -94,7 +94,7 @@ def test_workers_end_when_their_supervisor_is_killed(
 
 def test_what_lacked_a_schema_is_redriven_once_it_is_there(tmp_path: Path) -> None:
     """Records without a known schema are set aside, and reach their tables exactly once later."""
-    broker, traces, feedback = _broker(as_framed_avro)
+    broker, traces, feedback = _broker(encode_framed_avro)
     env = settings(broker.address, tmp_path / "lake")
     assert run_goldpan(env, *CATCH_UP).returncode == 0
     assert _rows(env) == {"traces": 0, "feedback": 0, **NOBODY, "quarantine": traces + feedback}
@@ -127,7 +127,7 @@ def test_another_cluster_is_adopted_only_when_told(
     """Offsets of another cluster mean something else: the worker stops until a person decides."""
     env, traces, feedback = plain
     assert run_goldpan(env, *CATCH_UP).returncode == 0
-    other, _, _ = _broker(lambda _kind, record: as_json(record))
+    other, _, _ = _broker(lambda _kind, record: encode_json(record))
     moved = settings(other.address, tmp_path / "lake")
 
     stopped = run_goldpan(moved, *CATCH_UP)

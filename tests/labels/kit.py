@@ -9,12 +9,12 @@ from zlib import crc32
 import msgspec
 import pyarrow as pa
 
-from labels.decide import in_force
-from labels.evidence import Scales
-from labels.join import Decided, Join
-from labels.policy import Policy, parse_policy
+from labels.decision import events_in_force
+from labels.join import DecidedLabel, LabelJoin
+from labels.policy import LabelPolicy, parse_label_policy
+from labels.scorer import LabelScorer
 from schemas.columns import record_batch
-from schemas.provenance import Decoded, RecordKind
+from schemas.record_batches import DecodedBatch, RecordKind
 from schemas.records import Feedback, LabelEvent, Trace
 
 START = 1_793_491_200_000_000  # 2026-11-01T00:00:00Z
@@ -40,9 +40,9 @@ signals:
 """
 
 
-def policy(more: str = "") -> Policy:
+def policy(more: str = "") -> LabelPolicy:
     """Return the policy of these tests, with more lines of YAML at its end."""
-    return parse_policy(POLICY + more, "a test")
+    return parse_label_policy(POLICY + more, "a test")
 
 
 def trace(trace_id: str, at: float = 0, **more: Any) -> Trace:
@@ -68,7 +68,7 @@ def rows(
 ) -> pa.RecordBatch:
     """Return records of one kind as rows of their table, at offsets from ``start`` on."""
     kind = TRACE if isinstance(records[0], Trace) else FEEDBACK
-    decoded = Decoded(
+    decoded = DecodedBatch(
         kind=kind,
         topic=f"llm.{kind}",
         records=[msgspec.structs.replace(record) for record in records],
@@ -86,7 +86,7 @@ def kind_of(record: Trace | Feedback) -> RecordKind:
 
 
 def labels(
-    records: Iterable[Trace | Feedback], scales: Scales, *, now: int = NOW
+    records: Iterable[Trace | Feedback], scales: LabelScorer, *, now: int = NOW
 ) -> dict[str, LabelEvent]:
     """Return the labels in force after a worker without any mishap."""
     worker = Worker(scales, records)
@@ -129,7 +129,7 @@ class Worker:
     ``labelled``. The two move apart when the worker dies between two commits.
     """
 
-    scales: Scales
+    scales: LabelScorer
     records: Iterable[Trace | Feedback]
     partitions: int = 2
     logs: dict[Log, list[Trace | Feedback]] = field(default_factory=lambda: defaultdict(list))
@@ -142,7 +142,7 @@ class Worker:
     def __post_init__(self) -> None:
         for record in self.records:
             self.logs[kind_of(record), partition_of(record, self.partitions)].append(record)
-        self.join = Join(self.scales, window=self.window)
+        self.join = LabelJoin(self.scales, window=self.window)
 
     def poll(self, log: Log, count: int) -> None:
         """Read so many records of one partition of one topic."""
@@ -179,7 +179,7 @@ class Worker:
         elif after == "labels":
             self._write(self.join.take(now=now).decided)
             self.labelled = dict(self.read)
-        self.join = Join(self.scales, window=self.window)
+        self.join = LabelJoin(self.scales, window=self.window)
         self.read = defaultdict(int, self.stored)
         for partition in range(self.partitions):
             self.join.rebuild(
@@ -196,9 +196,9 @@ class Worker:
 
     def final(self) -> dict[str, LabelEvent]:
         """Return the labels in force."""
-        return in_force(self.table)
+        return events_in_force(self.table)
 
-    def _write(self, decided: Sequence[Decided]) -> None:
+    def _write(self, decided: Sequence[DecidedLabel]) -> None:
         self.table += [item.event for item in decided]
 
     def _add(self, log: Log, batch: Sequence[Trace | Feedback], start: int) -> None:

@@ -20,13 +20,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from labels.decide import label_of
-from labels.evidence import Scales
-from labels.learn import Pattern, Reviewed, predicted
-from labels.policy import Policy
+from labels.calibration_learning import ReviewedTrace, SignalPattern, predict_failure
+from labels.decision import apply_thresholds
+from labels.fit_prior import learnable_signals
+from labels.policy import LabelPolicy
+from labels.probability_interval import ProbabilityInterval
+from labels.scorer import LabelScorer
 from labels.signals import Signal
-from labels.start import learnable
-from labels.sureness import Range
 
 Array = npt.NDArray[Any]
 Rates = Mapping[str, tuple[float, float]]
@@ -43,12 +43,12 @@ _BINS: Final = 10
 _REVIEWERS: Final = 5
 
 
-def world(name: str, policy: Policy) -> Rates:
+def world(name: str, policy: LabelPolicy) -> Rates:
     """Return how often the signals of a policy fire in a world of this name."""
     if name == "few":
         return _FEW
     found = {}
-    for signal in learnable(policy):
+    for signal in learnable_signals(policy):
         rule = policy.signals[signal]
         right, wrong = rule.sensitivity.mean, 1 - rule.specificity.mean
         if name == "noisy":
@@ -72,7 +72,7 @@ class Drawn:
     bad: Array
     audited: Array
     pattern: Array
-    patterns: Sequence[Pattern]
+    patterns: Sequence[SignalPattern]
     truth: Array
     audit_rate: float
 
@@ -110,12 +110,12 @@ def draw(rates: Rates, bad_share: float, traces: int, seed: int, *, audit: float
     )
 
 
-def said(drawn: Drawn, scales: Scales) -> Array:
+def said(drawn: Drawn, scales: LabelScorer) -> Array:
     """Return the probability of fail that labels say of each pattern."""
-    return np.array([predicted(scales, pattern) for pattern in drawn.patterns])
+    return np.array([predict_failure(scales, pattern) for pattern in drawn.patterns])
 
 
-def at_their_word(drawn: Drawn, policy: Policy) -> Array:
+def at_their_word(drawn: Drawn, policy: LabelPolicy) -> Array:
     """Return what the signals themselves say: 1 for fail, 0 for pass, a half where they differ."""
     sides = [
         sum(1 if policy.signals[name].points_to == "fail" else -1 for name in pattern)
@@ -131,14 +131,14 @@ def brier(probabilities: Array, drawn: Drawn) -> float:
     return float(weight @ off / weight.sum())
 
 
-def chosen(drawn: Drawn, scales: Scales, reviews: int, seed: int) -> Array:
+def chosen(drawn: Drawn, scales: LabelScorer, reviews: int, seed: int) -> Array:
     """Return the places of the traces that are reviewed: those of the audit and the most uncertain.
 
-    As the queue does it (`labels.queue`): the audit has ``review.audit_share`` of all reviews.
+    As the queue does it (`labels.review_queue`): the audit has ``review.audit_share`` of all reviews.
     """
     p = said(drawn, scales)
     opened = np.array([bool(pattern & scales.opening) for pattern in drawn.patterns])
-    unknown = np.array([label_of(each, scales) == "unknown" for each in p]) & opened
+    unknown = np.array([apply_thresholds(each, scales) == "unknown" for each in p]) & opened
     uncertain = np.flatnonzero(unknown[drawn.pattern] & ~drawn.audited)
     order = np.random.default_rng(seed).permutation(len(uncertain))
     uncertain = uncertain[order][np.argsort(-(p * (1 - p))[drawn.pattern[uncertain[order]]])]
@@ -148,7 +148,7 @@ def chosen(drawn: Drawn, scales: Scales, reviews: int, seed: int) -> Array:
     return np.concatenate([audit[: reviews - len(first)], first])
 
 
-def reviewed(drawn: Drawn, places: Array, seed: int) -> list[Reviewed]:
+def reviewed(drawn: Drawn, places: Array, seed: int) -> list[ReviewedTrace]:
     """Review these traces; each of five reviewers has a sensitivity of .93 to 1, and a specificity
     of .95 to 1.
     """
@@ -158,7 +158,7 @@ def reviewed(drawn: Drawn, places: Array, seed: int) -> list[Reviewed]:
     chance = rng.random(len(places))
     fails = np.where(drawn.bad[places], chance < sensitivity[by], chance >= specificity[by])
     return [
-        Reviewed(
+        ReviewedTrace(
             f"t-{place}",
             bool(fail),
             drawn.patterns[drawn.pattern[place]],
@@ -168,7 +168,7 @@ def reviewed(drawn: Drawn, places: Array, seed: int) -> list[Reviewed]:
     ]
 
 
-def population(drawn: Drawn) -> Mapping[Pattern, int]:
+def population(drawn: Drawn) -> Mapping[SignalPattern, int]:
     """Return how many traces each set of signals has."""
     return dict(zip(drawn.patterns, drawn.counts.tolist(), strict=True))
 
@@ -185,7 +185,7 @@ def error(probabilities: Array, drawn: Drawn, weight: Array) -> float:
     return float(np.abs(gaps).sum() / weight.sum())
 
 
-def covered(drawn: Drawn, scales: Scales, weight: Array) -> tuple[float, float]:
+def covered(drawn: Drawn, scales: LabelScorer, weight: Array) -> tuple[float, float]:
     """Return for how many traces the interval holds the truth, and how wide it is in the mean."""
     ranges = [interval(scales, pattern) for pattern in drawn.patterns]
     low, high = np.array(ranges).T
@@ -193,7 +193,7 @@ def covered(drawn: Drawn, scales: Scales, weight: Array) -> tuple[float, float]:
     return float(weight @ holds / weight.sum()), float(weight @ (high - low) / weight.sum())
 
 
-def interval(scales: Scales, pattern: Pattern) -> Range:
+def interval(scales: LabelScorer, pattern: SignalPattern) -> ProbabilityInterval:
     """Return the interval of a label with these signals."""
     signals = [Signal(name, name, None, 0, name, counts=True) for name in sorted(pattern)]
     found = scales.weigh(signals).range

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import msgspec
 
-from labels.decide import decide
-from labels.diagnostics import Judged
-from labels.evidence import Scales
-from labels.facts import Knowledge, Said, Seen
-from labels.learn import Pattern, Reviewed, pattern_of
+from labels.calibration_learning import ReviewedTrace, SignalPattern, pattern_of
+from labels.decision import decide_label
+from labels.diagnostics import JudgedPrediction
+from labels.facts import FeedbackFacts, TraceFacts, TraceKnowledge
+from labels.scorer import LabelScorer
 from schemas.records import LabelEvent
 
 OUTCOMES = Path(__file__).parents[1] / "data" / "outcomes" / "airline.jsonl"
@@ -36,7 +36,7 @@ NOW = START + 86_400_000_000
 class Played:
     """One playing of a conversation: what is known of its last trace, and the truth."""
 
-    known: Knowledge
+    known: TraceKnowledge
     failed: bool
 
 
@@ -62,30 +62,34 @@ def play(failed: list[bool], times: int, seed: int, name: str) -> list[Played]:
     for time in range(times):
         for number, bad in enumerate(failed):
             trace_id = f"{name}-{seed}-{time}-{number}"
-            known = Knowledge(trace_id, Seen(START, app="airline"), _said(trace_id, rng, bad=bad))
+            known = TraceKnowledge(
+                trace_id, TraceFacts(START, app="airline"), _said(trace_id, rng, bad=bad)
+            )
             found.append(Played(known, bad))
     return found
 
 
-def _said(trace_id: str, rng: random.Random, *, bad: bool) -> list[Said]:
+def _said(trace_id: str, rng: random.Random, *, bad: bool) -> list[FeedbackFacts]:
     said = []
     if rng.random() < (0.075 if bad else 0.025):
         right = rng.random() < 0.85
         value = -1.0 if bad == right else 1.0
-        said.append(Said(f"{trace_id}-t", "thumbs", "end_user", START + 1, value))
+        said.append(FeedbackFacts(f"{trace_id}-t", "thumbs", "end_user", START + 1, value))
     if rng.random() < (0.25 if bad else 0.03):
-        said.append(Said(f"{trace_id}-e", "edit", "agent", START + 2, correction="Like this."))
+        said.append(
+            FeedbackFacts(f"{trace_id}-e", "edit", "agent", START + 2, correction="Like this.")
+        )
     if rng.random() < (0.35 if bad else 0.06):
-        said.append(Said(f"{trace_id}-x", "escalation", "system", START + 3))
+        said.append(FeedbackFacts(f"{trace_id}-x", "escalation", "system", START + 3))
     return said
 
 
-def decided(played: list[Played], scales: Scales) -> list[LabelEvent | None]:
+def decided(played: list[Played], scales: LabelScorer) -> list[LabelEvent | None]:
     """Return the label event of each playing."""
-    return [decide(item.known, scales, decided_at=NOW) for item in played]
+    return [decide_label(item.known, scales, decided_at=NOW) for item in played]
 
 
-def population(events: list[LabelEvent | None], scales: Scales) -> Counter[Pattern]:
+def population(events: list[LabelEvent | None], scales: LabelScorer) -> Counter[SignalPattern]:
     """Count the traces by their signals."""
     return Counter(
         pattern_of(event, scales.policy) if event else frozenset[str]() for event in events
@@ -93,8 +97,8 @@ def population(events: list[LabelEvent | None], scales: Scales) -> Counter[Patte
 
 
 def reviews(
-    played: list[Played], events: list[LabelEvent | None], scales: Scales, count: int
-) -> list[Reviewed]:
+    played: list[Played], events: list[LabelEvent | None], scales: LabelScorer, count: int
+) -> list[ReviewedTrace]:
     """Review so many: half the most uncertain, if there are so many, the rest of the audit arm."""
     audit = [i for i, e in enumerate(events) if e is not None and e.route == "audit"]
     uncertain = sorted(
@@ -107,16 +111,18 @@ def reviews(
     return [_reviewed(played[i], events[i], scales) for i in chosen]
 
 
-def _reviewed(item: Played, event: LabelEvent | None, scales: Scales) -> Reviewed:
+def _reviewed(item: Played, event: LabelEvent | None, scales: LabelScorer) -> ReviewedTrace:
     assert event is not None
     pattern = pattern_of(event, scales.policy)
-    return Reviewed(event.trace_id, item.failed, pattern, event.audit_probability)
+    return ReviewedTrace(event.trace_id, item.failed, pattern, event.audit_probability)
 
 
-def judged(played: list[Played], events: list[LabelEvent | None], scales: Scales) -> list[Judged]:
+def judged(
+    played: list[Played], events: list[LabelEvent | None], scales: LabelScorer
+) -> list[JudgedPrediction]:
     """Hold what is said of each trace against the truth; without an event, the base rate is."""
     nothing = scales.weigh([]).p_fail
     return [
-        Judged(event.p_fail if event else nothing, item.failed)
+        JudgedPrediction(event.p_fail if event else nothing, item.failed)
         for item, event in zip(played, events, strict=True)
     ]

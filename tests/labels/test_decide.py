@@ -8,36 +8,40 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labels.calibration import prior_calibration
-from labels.decide import checked_clock, decide, in_force
-from labels.evidence import Scales
-from labels.facts import Knowledge, Said, Seen, Verdict
-from labels.identity import draws, identities, is_drawn
+from labels.decision import check_clock, decide_label, events_in_force
+from labels.digests import audit_draws, digest_ids, is_drawn_for_audit
+from labels.facts import FeedbackFacts, ReviewVerdict, TraceFacts, TraceKnowledge
+from labels.scorer import LabelScorer
 from schemas.errors import FatalError
 from schemas.records import LabelEvent
 from tests.labels.kit import NOW, START, policy
 
-SCALES = Scales(policy())
-QUIET = Scales(policy().model_copy(update={"audit": policy().audit.model_copy(update={"rate": 0})}))
-SEEN = Seen(START, app="shop")
+SCALES = LabelScorer(policy())
+QUIET = LabelScorer(
+    policy().model_copy(update={"audit": policy().audit.model_copy(update={"rate": 0})})
+)
+SEEN = TraceFacts(START, app="shop")
 
 
-def said(number: int, kind: str = "thumbs", value: float | None = -1.0, **more: Any) -> Said:
+def said(
+    number: int, kind: str = "thumbs", value: float | None = -1.0, **more: Any
+) -> FeedbackFacts:
     """Return a feedback event, a thumbs down of a nameless user unless told otherwise."""
     actor = more.pop("actor", "end_user")
-    return Said(f"f{number}", kind, actor, START + more.pop("at", number), value, **more)
+    return FeedbackFacts(f"f{number}", kind, actor, START + more.pop("at", number), value, **more)
 
 
-def decision(*items: Said, scales: Scales = QUIET, **more: Any) -> LabelEvent:
+def decision(*items: FeedbackFacts, scales: LabelScorer = QUIET, **more: Any) -> LabelEvent:
     """Return the label event of a trace on which these things were said."""
-    known = Knowledge("t", more.pop("seen", SEEN), items, **more)
-    event = decide(known, scales, decided_at=NOW)
+    known = TraceKnowledge("t", more.pop("seen", SEEN), items, **more)
+    event = decide_label(known, scales, decided_at=NOW)
     assert event is not None
     return event
 
 
-def _events() -> st.SearchStrategy[Said]:
+def _events() -> st.SearchStrategy[FeedbackFacts]:
     return st.builds(
-        Said,
+        FeedbackFacts,
         feedback_id=st.sampled_from(["a", "b", "c", "d"]),
         kind=st.sampled_from(["thumbs", "rating", "edit", "escalation", "comment"]),
         actor=st.sampled_from(["end_user", "agent"]),
@@ -50,22 +54,24 @@ def _events() -> st.SearchStrategy[Said]:
 
 @settings(deadline=None)
 @given(st.lists(_events(), max_size=8), st.randoms(use_true_random=False))
-def test_order_and_repetition_mean_nothing(events: list[Said], rng: Any) -> None:
+def test_order_and_repetition_mean_nothing(events: list[FeedbackFacts], rng: Any) -> None:
     """The same things said, in any order and any number of times, are the same label event."""
     shuffled = events + events[: len(events) // 2]
     rng.shuffle(shuffled)
-    one = decide(Knowledge("t", SEEN, events), SCALES, decided_at=NOW)
-    other = decide(Knowledge("t", SEEN, shuffled), SCALES, decided_at=NOW)
+    one = decide_label(TraceKnowledge("t", SEEN, events), SCALES, decided_at=NOW)
+    other = decide_label(TraceKnowledge("t", SEEN, shuffled), SCALES, decided_at=NOW)
     assert one == other
 
 
 @settings(deadline=None)
 @given(st.lists(_events(), max_size=8), _events(), st.booleans())
-def test_more_knowledge_ranks_higher(events: list[Said], more: Said, failed: bool) -> None:
+def test_more_knowledge_ranks_higher(
+    events: list[FeedbackFacts], more: FeedbackFacts, failed: bool
+) -> None:
     """One more thing that counts gives another id and a higher revision; never a lower one."""
-    seen = Seen(START, failed=failed)
-    less = decide(Knowledge("t", seen, events), SCALES, decided_at=NOW)
-    after = decide(Knowledge("t", seen, [*events, more]), SCALES, decided_at=NOW)
+    seen = TraceFacts(START, failed=failed)
+    less = decide_label(TraceKnowledge("t", seen, events), SCALES, decided_at=NOW)
+    after = decide_label(TraceKnowledge("t", seen, [*events, more]), SCALES, decided_at=NOW)
     if less is None:
         return
     assert after is not None, "a label event cannot become none"
@@ -75,9 +81,9 @@ def test_more_knowledge_ranks_higher(events: list[Said], more: Said, failed: boo
 
 @settings(deadline=None)
 @given(st.lists(_events(), max_size=8))
-def test_weights_add_up_to_the_probability(events: list[Said]) -> None:
+def test_weights_add_up_to_the_probability(events: list[FeedbackFacts]) -> None:
     """The evidence in an event accounts for its probability, capped groups included."""
-    event = decide(Knowledge("t", SEEN, events), SCALES, decided_at=NOW)
+    event = decide_label(TraceKnowledge("t", SEEN, events), SCALES, decided_at=NOW)
     if event is None:
         return
     log_odds = SCALES.base + sum(item.weight for item in event.evidence)
@@ -124,7 +130,7 @@ def test_the_word_of_an_agent_can_weigh_more() -> None:
 def test_what_counts_for_nothing_makes_no_label() -> None:
     """No feedback, a comment, or an unreadable value is no evidence, and no negative either."""
     for items in ([], [said(1, "comment", None)], [said(1, value=0.5)], [said(1, "custom", 3.0)]):
-        assert decide(Knowledge("t", SEEN, items), QUIET, decided_at=NOW) is None
+        assert decide_label(TraceKnowledge("t", SEEN, items), QUIET, decided_at=NOW) is None
 
 
 def test_silence_counts_where_it_could_be_broken_and_nowhere_else() -> None:
@@ -135,15 +141,17 @@ exposure: {apps: [shop], silence_is_labelled: true}
 audit: {rate: 0.0}
 """
     text = policy(silence.replace("audit: {rate: 0.0}", ""))
-    scales = Scales(text.model_copy(update={"audit": QUIET.policy.audit}))
-    exposed, elsewhere = Seen(START, app="shop"), Seen(START, app="batch")
-    event = decide(Knowledge("t", exposed, closed=True), scales, decided_at=NOW)
+    scales = LabelScorer(text.model_copy(update={"audit": QUIET.policy.audit}))
+    exposed, elsewhere = TraceFacts(START, app="shop"), TraceFacts(START, app="batch")
+    event = decide_label(TraceKnowledge("t", exposed, closed=True), scales, decided_at=NOW)
     assert event is not None
     assert [item.kind for item in event.evidence][-1] == "silence"
     assert event.p_fail < scales.weigh([]).p_fail
-    assert decide(Knowledge("t", exposed), scales, decided_at=NOW) is None
-    assert decide(Knowledge("t", elsewhere, closed=True), scales, decided_at=NOW) is None
-    broken = decide(Knowledge("t", exposed, [said(1)], closed=True), scales, decided_at=NOW)
+    assert decide_label(TraceKnowledge("t", exposed), scales, decided_at=NOW) is None
+    assert decide_label(TraceKnowledge("t", elsewhere, closed=True), scales, decided_at=NOW) is None
+    broken = decide_label(
+        TraceKnowledge("t", exposed, [said(1)], closed=True), scales, decided_at=NOW
+    )
     assert broken is not None
     assert broken.revision > event.revision
     assert "silence" not in [item.kind for item in broken.evidence]
@@ -160,8 +168,8 @@ def test_a_session_that_goes_on_takes_abandonment_back() -> None:
 def test_the_trace_itself_is_evidence() -> None:
     """A failed call, a cut answer and a call made again count without any feedback."""
     for seen, retried, kind in (
-        (Seen(START, failed=True), False, "error"),
-        (Seen(START, truncated=True), False, "truncated"),
+        (TraceFacts(START, failed=True), False, "error"),
+        (TraceFacts(START, truncated=True), False, "truncated"),
         (SEEN, True, "retry"),
     ):
         event = decision(seen=seen, retried=retried)
@@ -171,7 +179,7 @@ def test_the_trace_itself_is_evidence() -> None:
 
 def test_reviews_outrank_what_the_worker_knows() -> None:
     """A label without the reviews that another rests on does not come into force."""
-    verdict = Verdict("r1", "ann", "pass", START, "As it should be.")
+    verdict = ReviewVerdict("r1", "ann", "pass", START, "As it should be.")
     reviewed = decision(said(1), verdicts=(verdict,))
     assert reviewed.expected_response == "As it should be."
     assert reviewed.p_fail < decision(said(1)).p_fail
@@ -186,7 +194,7 @@ def test_the_expected_response_is_the_best_correction() -> None:
     assert decision(*users, *agents).expected_response == "agent 5"
     assert decision(*users).expected_response == "user 9"
     edits = QUIET.policy.edits.model_copy(update={"becomes": "nothing"})
-    nothing = Scales(QUIET.policy.model_copy(update={"edits": edits}))
+    nothing = LabelScorer(QUIET.policy.model_copy(update={"edits": edits}))
     assert decision(*users, scales=nothing).expected_response is None
 
 
@@ -205,14 +213,14 @@ def test_labels_follow_the_thresholds_and_routes_the_labels() -> None:
 def test_the_audit_draws_its_share_whatever_is_known() -> None:
     """The draw depends on the trace id alone and hits the rate; the event tells the probability."""
     rate, ids = SCALES.policy.audit.rate, [f"trace-{i}" for i in range(4_000)]
-    drawn = [i for i in ids if decide(Knowledge(i, SEEN), SCALES, decided_at=NOW)]
+    drawn = [i for i in ids if decide_label(TraceKnowledge(i, SEEN), SCALES, decided_at=NOW)]
     assert abs(len(drawn) / len(ids) - rate) < 4 * math.sqrt(rate * (1 - rate) / len(ids))
     seed = SCALES.policy.audit.seed
-    assert drawn == [i for i in ids if is_drawn(i, seed, rate)]
-    many = draws(identities(ids, seed)) < rate
+    assert drawn == [i for i in ids if is_drawn_for_audit(i, seed, rate)]
+    many = audit_draws(digest_ids(ids, seed)) < rate
     assert drawn == [i for i, is_in in zip(ids, many, strict=True) if is_in]
     for items in ([], [said(1)], [said(1), said(2, "edit", None)]):
-        event = decide(Knowledge(drawn[0], SEEN, items), SCALES, decided_at=NOW)
+        event = decide_label(TraceKnowledge(drawn[0], SEEN, items), SCALES, decided_at=NOW)
         assert event is not None
         assert (event.route, event.audit_probability) == ("audit", rate)
     assert decision(said(1)).audit_probability is None
@@ -220,7 +228,7 @@ def test_the_audit_draws_its_share_whatever_is_known() -> None:
 
 def test_a_trace_that_has_not_come_is_decided_when_its_window_has_passed() -> None:
     """Feedback alone waits; at last it is labelled, and the trace itself would rank higher."""
-    assert decide(Knowledge("t", None, [said(1)]), QUIET, decided_at=NOW) is None
+    assert decide_label(TraceKnowledge("t", None, [said(1)]), QUIET, decided_at=NOW) is None
     orphan = decision(said(1), seen=None, closed=True)
     assert (orphan.trace_started_at, orphan.turnaround_ms, orphan.app) == (None, None, None)
     assert decision(said(1)).revision > orphan.revision
@@ -232,23 +240,23 @@ def test_a_new_policy_or_calibration_makes_new_revisions() -> None:
     newer = QUIET.policy.model_copy(update={"version": 2})
     calibration = prior_calibration(QUIET.policy).model_copy(update={"version": 1})
     before = decision(*[said(i, voice=i + 1) for i in range(20)])
-    recalibrated = decision(said(0, voice=1), scales=Scales(QUIET.policy, calibration))
-    reversioned = decision(said(0, voice=1), scales=Scales(newer))
+    recalibrated = decision(said(0, voice=1), scales=LabelScorer(QUIET.policy, calibration))
+    reversioned = decision(said(0, voice=1), scales=LabelScorer(newer))
     assert before.revision < recalibrated.revision < reversioned.revision
     assert len({e.policy_version for e in (before, recalibrated, reversioned)}) == 3
     events = [reversioned, before, recalibrated]
-    assert in_force(events) == {"t": reversioned}
+    assert events_in_force(events) == {"t": reversioned}
 
 
 @pytest.mark.parametrize("now", [0, 10**18])
 def test_a_clock_out_of_all_bounds_stops_the_decision(now: int) -> None:
     """A clock that cannot be right writes nothing."""
     with pytest.raises(FatalError, match="clock"):
-        checked_clock(now)
+        check_clock(now)
 
 
 def test_time_that_runs_backwards_has_no_turnaround() -> None:
     """A decision before the trace began has no turnaround rather than a negative one."""
-    event = decide(Knowledge("t", SEEN, [said(1)]), QUIET, decided_at=START - 1)
+    event = decide_label(TraceKnowledge("t", SEEN, [said(1)]), QUIET, decided_at=START - 1)
     assert event is not None
     assert event.turnaround_ms is None

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labels.decide import decide
-from labels.evidence import Scales
-from labels.facts import Knowledge, Said, Seen
-from labels.identity import identities
-from labels.index import Index
-from labels.join import Join
-from labels.reconcile import LakeRows, reconcile
+from labels.batch_join import LakeRows, reconcile
+from labels.decision import decide_label
+from labels.digests import digest_ids
+from labels.facts import FeedbackFacts, TraceFacts, TraceKnowledge
+from labels.hash_index import HashIndex
+from labels.join import LabelJoin
+from labels.scorer import LabelScorer
 from schemas.errors import FatalError
-from schemas.provenance import RecordKind
+from schemas.record_batches import RecordKind
 from schemas.records import Feedback, LabelEvent, Trace
 from tests.labels.kit import (
     DAY,
@@ -36,7 +36,7 @@ from tests.labels.kit import (
 )
 from tests.labels.worlds import happenings, records
 
-SCALES = Scales(policy())
+SCALES = LabelScorer(policy())
 World = list[Trace | Feedback]
 
 
@@ -167,9 +167,9 @@ def by_hand(world: World) -> dict[str, LabelEvent]:
     events = [record for record in world if isinstance(record, Feedback)]
     found = {}
     for trace_id, one in kept.items():
-        known = Knowledge(
+        known = TraceKnowledge(
             trace_id=trace_id,
-            seen=Seen(
+            seen=TraceFacts(
                 started_at=one.started_at,
                 failed=one.status == "error",
                 truncated=one.finish_reason == "length",
@@ -179,15 +179,15 @@ def by_hand(world: World) -> dict[str, LabelEvent]:
             said=[_said(event) for event in events if event.trace_id == trace_id],
             retried=any(_repeats(one, other) for other in kept.values()),
         )
-        event = decide(known, SCALES, decided_at=NOW)
+        event = decide_label(known, SCALES, decided_at=NOW)
         if event is not None:
             found[trace_id] = event
     return found
 
 
-def _said(event: Feedback) -> Said:
+def _said(event: Feedback) -> FeedbackFacts:
     voice = 0 if event.user_id is None else 1 + ["u1", "u2"].index(event.user_id)
-    return Said(
+    return FeedbackFacts(
         feedback_id=event.feedback_id,
         kind=event.kind,
         actor=event.actor,
@@ -207,7 +207,7 @@ def _repeats(one: Trace, other: Trace) -> bool:
 
 def test_feedback_waits_for_its_trace() -> None:
     """Feedback first and trace first end alike; until the trace comes there is no label."""
-    join = Join(SCALES)
+    join = LabelJoin(SCALES)
     join.add(FEEDBACK, rows([feedback("f", "t")]))
     assert join.take(now=NOW).decided == []
     assert (join.size().traces, join.size().waiting) == (0, 1)
@@ -220,7 +220,7 @@ def test_feedback_waits_for_its_trace() -> None:
 
 def test_the_cause_is_the_record_that_called_for_the_label() -> None:
     """Each label event comes with the coordinates and the time of the newest record behind it."""
-    join = Join(SCALES)
+    join = LabelJoin(SCALES)
     join.add(TRACE, rows([trace("t")], partition=3, start=10))
     join.add(FEEDBACK, rows([feedback("f", "t", 60)], partition=3, start=77))
     decided = join.take(now=NOW).decided[-1]
@@ -244,7 +244,7 @@ def test_late_records_are_told_apart_and_left_to_the_batch_job() -> None:
 
 def test_feedback_whose_trace_never_comes_gets_its_label_from_the_batch_job() -> None:
     """The worker lets it go after the window; the batch job labels it exactly once."""
-    join = Join(SCALES, window=100 * SECOND)
+    join = LabelJoin(SCALES, window=100 * SECOND)
     join.add(FEEDBACK, rows([feedback("f", "never", 10)]))
     join.add(TRACE, rows([trace("now", 1_000)]))
     taken = join.take(now=NOW)
@@ -261,7 +261,7 @@ def test_feedback_whose_trace_never_comes_gets_its_label_from_the_batch_job() ->
 
 def test_the_window_bounds_the_state_and_what_stays_still_joins() -> None:
     """Traces that leave the window free their memory; those in it keep their feedback."""
-    join = Join(SCALES, window=1_000 * SECOND)
+    join = LabelJoin(SCALES, window=1_000 * SECOND)
     for block in range(20):
         made = [trace(f"t{block}-{i}", block * 500 + i) for i in range(400)]
         said = [feedback(f"f{m.trace_id}", m.trace_id, block * 500 + 400) for m in made[::9]]
@@ -278,7 +278,7 @@ def test_the_window_bounds_the_state_and_what_stays_still_joins() -> None:
 
 def test_a_producer_whose_clock_is_wrong_does_not_close_the_window() -> None:
     """One trace from the year 2090 must not make everything else late."""
-    join = Join(SCALES, window=DAY)
+    join = LabelJoin(SCALES, window=DAY)
     join.add(TRACE, rows([trace("future", 60 * 365 * 86_400), trace("t", 0)], ingested=START))
     join.add(FEEDBACK, rows([feedback("f", "t")]))
     taken = join.take(now=NOW)
@@ -288,7 +288,7 @@ def test_a_producer_whose_clock_is_wrong_does_not_close_the_window() -> None:
 
 def test_a_clock_that_jumps_stops_before_anything_is_taken() -> None:
     """With an impossible clock nothing is written, and nothing is lost."""
-    join = Join(SCALES)
+    join = LabelJoin(SCALES)
     join.add(TRACE, rows([trace("t", status="error")]))
     with pytest.raises(FatalError, match="clock"):
         join.take(now=5)
@@ -304,7 +304,7 @@ def test_what_a_newer_contract_says_is_left_alone() -> None:
     strange = strange.set_column(column, "actor", actors)
     column = batch.schema.get_field_index("value")
     strange = strange.set_column(column, "value", pa.array([-1.0, -1.0, -7.0, float("nan")]))
-    join = Join(SCALES)
+    join = LabelJoin(SCALES)
     join.add(TRACE, rows([trace("t")]))
     join.add(FEEDBACK, strange)
     events = [item.event for item in join.take(now=NOW).decided]
@@ -313,7 +313,7 @@ def test_what_a_newer_contract_says_is_left_alone() -> None:
 
 def test_a_dropped_partition_leaves_nothing_behind() -> None:
     """After a revocation neither its state nor its pending labels are there."""
-    join = Join(SCALES)
+    join = LabelJoin(SCALES)
     join.add(TRACE, rows([trace("a", status="error")], partition=0))
     join.add(TRACE, rows([trace("b", status="error")], partition=1))
     join.drop([0])
@@ -324,7 +324,7 @@ def test_a_dropped_partition_leaves_nothing_behind() -> None:
 def test_calls_that_repeat_all_day_are_retries_all_day() -> None:
     """A health check that sends the same prompt over and over is found out every time."""
     made = [trace(f"t{i}", i, session_id="s", input_tokens=7) for i in range(3_000)]
-    join = Join(SCALES)
+    join = LabelJoin(SCALES)
     join.add(TRACE, rows(made))
     decided = {item.event.trace_id for item in join.take(now=NOW).decided}
     assert {f"t{i}" for i in range(2_999)} <= decided
@@ -335,16 +335,16 @@ def test_calls_that_repeat_all_day_are_retries_all_day() -> None:
 def test_the_index_is_a_dictionary(texts: list[str], data: st.DataObject) -> None:
     """Whatever is added, in whatever portions, is found at its row, and nothing else is."""
     unique = list(dict.fromkeys(texts))
-    store = identities(unique, "s")
+    store = digest_ids(unique, "s")
     # All of one slot, as the worst case of a hash: only the second half tells the keys apart.
     if data.draw(st.booleans()):
         store = store.copy()
         store[:, 0] = 1
-    index, at = Index(), 0
+    index, at = HashIndex(), 0
     while at < len(unique):
         size = data.draw(st.integers(1, 100))
         index.add(np.arange(at, min(at + size, len(unique)), dtype=np.int32), store)
         at += size
     assert index.find(store, store).tolist() == list(range(len(unique)))
-    absent = identities(["never"], "s")
+    absent = digest_ids(["never"], "s")
     assert index.find(absent, store).tolist() == [-1]

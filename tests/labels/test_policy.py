@@ -3,8 +3,8 @@
 import pytest
 
 from labels.calibration import parse_calibration, prior_calibration
-from labels.evidence import Scales
-from labels.policy import PRESETS, load_policy, parse_policy
+from labels.policy import PRESETS, load_label_policy, parse_label_policy
+from labels.scorer import LabelScorer
 from schemas.errors import UsageError
 
 GOOD = """
@@ -23,15 +23,15 @@ thresholds: {pass_at_most: 0.1, fail_at_least: 0.7}
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_valid_and_distinct(name: str) -> None:
     """Every preset loads, and no two have the same hash."""
-    assert load_policy(name).name == name
-    assert len({load_policy(preset).hash for preset in PRESETS}) == len(PRESETS)
+    assert load_label_policy(name).name == name
+    assert len({load_label_policy(preset).hash for preset in PRESETS}) == len(PRESETS)
 
 
 def test_the_hash_names_what_the_policy_says() -> None:
     """Another order of keys or another description is the same policy; another number is not."""
-    policy = parse_policy(GOOD, "p")
-    assert parse_policy(GOOD + "description: of no consequence\n", "p").hash == policy.hash
-    assert parse_policy(GOOD.replace("0.99", "0.98"), "p").hash != policy.hash
+    policy = parse_label_policy(GOOD, "p")
+    assert parse_label_policy(GOOD + "description: of no consequence\n", "p").hash == policy.hash
+    assert parse_label_policy(GOOD.replace("0.99", "0.98"), "p").hash != policy.hash
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_the_hash_names_what_the_policy_says() -> None:
 def test_a_mistake_is_told_with_its_line(old: str, new: str, line: int, said: str) -> None:
     """What is wrong or contradictory is refused, with the line and the reason."""
     with pytest.raises(UsageError) as caught:
-        parse_policy(GOOD.replace(old, new, 1), "mine.yaml")
+        parse_label_policy(GOOD.replace(old, new, 1), "mine.yaml")
     message = str(caught.value)
     assert said in message
     assert message.startswith(f"mine.yaml, line {line}:")
@@ -73,7 +73,7 @@ def test_a_mistake_is_told_with_its_line(old: str, new: str, line: int, said: st
 def test_rules_that_contradict_each_other_are_refused(more: str, said: str) -> None:
     """Rules that cannot both hold, or point at nothing, are a mistake and no surprise later."""
     with pytest.raises(UsageError, match=said):
-        parse_policy(GOOD + more, "mine.yaml")
+        parse_label_policy(GOOD + more, "mine.yaml")
 
 
 def test_two_signals_of_one_reading_need_different_actors() -> None:
@@ -86,9 +86,9 @@ def test_two_signals_of_one_reading_need_different_actors() -> None:
     specificity: {mean: 0.9}
 """
     with pytest.raises(UsageError, match="thumbs_down is the same reading"):
-        parse_policy(GOOD.replace("thresholds:", twice + "thresholds:", 1), "p")
+        parse_label_policy(GOOD.replace("thresholds:", twice + "thresholds:", 1), "p")
     told_apart = twice.replace("points_to", "actors: [agent]\n    points_to")
-    policy = parse_policy(GOOD.replace("thresholds:", told_apart + "thresholds:", 1), "p")
+    policy = parse_label_policy(GOOD.replace("thresholds:", told_apart + "thresholds:", 1), "p")
     assert policy.signal_for("thumbs_down", "agent") == "again"
     assert policy.signal_for("thumbs_down", "end_user") == "thumbs_down"
 
@@ -98,26 +98,26 @@ def test_silence_needs_a_place_where_it_means_something() -> None:
     silence = "{points_to: pass, sensitivity: {mean: 0.97}, specificity: {mean: 0.15}}"
     text = GOOD.replace("thresholds:", f"  silence: {silence}\nthresholds:", 1)
     with pytest.raises(UsageError, match="exposure names no place"):
-        parse_policy(text, "p")
-    assert parse_policy(text + "exposure: {apps: [shop]}\n", "p").exposure.holds("shop", {})
+        parse_label_policy(text, "p")
+    assert parse_label_policy(text + "exposure: {apps: [shop]}\n", "p").exposure.holds("shop", {})
 
 
 def test_a_file_that_is_not_there_is_told() -> None:
     """Neither a preset nor a file: the message lists the presets."""
     with pytest.raises(UsageError, match="chat_support, rag, agent"):
-        load_policy("/no/such/policy.yaml")
+        load_label_policy("/no/such/policy.yaml")
 
 
 def test_a_calibration_of_another_policy_is_refused() -> None:
     """Estimates made for one policy are never used for another."""
-    other = prior_calibration(load_policy("rag"))
+    other = prior_calibration(load_label_policy("rag"))
     with pytest.raises(UsageError, match="was made for the policy"):
-        Scales(load_policy("agent"), other)
+        LabelScorer(load_label_policy("agent"), other)
 
 
 def test_a_calibration_survives_its_file() -> None:
     """What is written as JSON reads back as the same calibration; garbage is refused."""
-    calibration = prior_calibration(load_policy("rag"))
+    calibration = prior_calibration(load_label_policy("rag"))
     again = parse_calibration(calibration.model_dump_json(), "c.json")
     assert again.hash == calibration.hash
     for broken in ("{", "[]", '{"version": -1}'):

@@ -4,21 +4,23 @@ from pathlib import Path
 
 import pytest
 
-from batch.labels.policies import FOLDER, register
-from batch.labels.scales import open_policy
+from batch.labels.policy_registry import POLICY_FOLDER, register_policy
+from batch.labels.scorer_loader import load_configured_policy
 from labels.config import LabelSettings
-from labels.decide import decide
-from labels.evidence import Scales
-from labels.facts import Knowledge, Said, Seen
-from labels.policy import load_policies, load_policy, parse_policy
+from labels.decision import decide_label
+from labels.facts import FeedbackFacts, TraceFacts, TraceKnowledge
+from labels.policy import load_label_policies, load_label_policy, parse_label_policy
+from labels.scorer import LabelScorer
 from lake.config import LakeSettings
-from lake.location import Location
+from lake.location import LakeLocation
 from lake.tables import Lake
 from schemas.errors import UsageError
 
 START = 1_793_491_200_000_000
-DOWN = Knowledge(
-    "tr-1", Seen(START, app="shop"), [Said("f-1", "thumbs", "end_user", START + 1, -1.0)]
+DOWN = TraceKnowledge(
+    "tr-1",
+    TraceFacts(START, app="shop"),
+    [FeedbackFacts("f-1", "thumbs", "end_user", START + 1, -1.0)],
 )
 MINE = "extends: agent\nname: mine\nversion: 7\naudit: {rate: 0.03}\n"
 
@@ -35,17 +37,17 @@ def test_label_events_of_the_first_version_keep_their_ids(
     preset: str, named: str, event_id: str, p_fail: float
 ) -> None:
     """And their probabilities, and the hash of the policy; so nothing is labelled twice."""
-    policy = load_policy(f"{preset}@1")
-    event = decide(DOWN, Scales(policy), decided_at=START + 9)
+    policy = load_label_policy(f"{preset}@1")
+    event = decide_label(DOWN, LabelScorer(policy), decided_at=START + 9)
     assert event is not None
     assert (policy.hash, event.label_event_id, event.p_fail) == (named, event_id, p_fail)
-    assert (policy.version, load_policy(preset).version) == (1, 2)
-    assert load_policy(preset).hash == load_policy(f"{preset}@2").hash
+    assert (policy.version, load_label_policy(preset).version) == (1, 2)
+    assert load_label_policy(preset).hash == load_label_policy(f"{preset}@2").hash
 
 
 def test_an_event_carries_its_interval() -> None:
     """Around its probability."""
-    event = decide(DOWN, Scales(load_policy("agent")), decided_at=START + 9)
+    event = decide_label(DOWN, LabelScorer(load_label_policy("agent")), decided_at=START + 9)
     assert event is not None
     assert event.p_fail_low is not None
     assert event.p_fail_high is not None
@@ -56,13 +58,13 @@ def test_a_lake_stays_with_the_version_it_was_labelled_by(tmp_path: Path) -> Non
     """Until the settings name another one; a new lake begins with the newest."""
     preset = LabelSettings(policy="agent")
     lake = _location(tmp_path)
-    assert open_policy(preset, lake).hash == load_policy("agent@2").hash
-    register(lake.files(FOLDER), load_policy("agent@1"))
-    assert open_policy(preset, lake).hash == load_policy("agent@1").hash
+    assert load_configured_policy(preset, lake).hash == load_label_policy("agent@2").hash
+    register_policy(lake.files(POLICY_FOLDER), load_label_policy("agent@1"))
+    assert load_configured_policy(preset, lake).hash == load_label_policy("agent@1").hash
     chosen = LabelSettings(policy="agent@2")
-    assert open_policy(chosen, lake).hash == load_policy("agent@2").hash
-    register(lake.files(FOLDER), open_policy(chosen, lake))
-    assert open_policy(preset, lake).hash == load_policy("agent@2").hash
+    assert load_configured_policy(chosen, lake).hash == load_label_policy("agent@2").hash
+    register_policy(lake.files(POLICY_FOLDER), load_configured_policy(chosen, lake))
+    assert load_configured_policy(preset, lake).hash == load_label_policy("agent@2").hash
 
 
 def test_a_file_that_extends_a_preset_stays_with_its_version_too(tmp_path: Path) -> None:
@@ -70,20 +72,23 @@ def test_a_file_that_extends_a_preset_stays_with_its_version_too(tmp_path: Path)
     file = tmp_path / "mine.yaml"
     file.write_text(MINE)
     settings, lake = LabelSettings(policy=str(file)), _location(tmp_path / "lake")
-    old, new = parse_policy(MINE.replace("agent", "agent@1"), "old"), parse_policy(MINE, "new")
-    assert old.hash != new.hash == open_policy(settings, lake).hash
-    register(lake.files(FOLDER), old)
-    assert open_policy(settings, lake).hash == old.hash
+    old, new = (
+        parse_label_policy(MINE.replace("agent", "agent@1"), "old"),
+        parse_label_policy(MINE, "new"),
+    )
+    assert old.hash != new.hash == load_configured_policy(settings, lake).hash
+    register_policy(lake.files(POLICY_FOLDER), old)
+    assert load_configured_policy(settings, lake).hash == old.hash
 
 
 def test_versions_that_are_not_there_are_refused() -> None:
     """With those that are."""
     for wrong in ("agent@3", "agent@0", "agent@"):
         with pytest.raises(UsageError, match="must be one of chat_support"):
-            load_policy(wrong if wrong != "agent@" else "agent@x")
-    assert len(load_policies("agent")) == 2
-    assert len(load_policies("agent@2")) == 1
+            load_label_policy(wrong if wrong != "agent@" else "agent@x")
+    assert len(load_label_policies("agent")) == 2
+    assert len(load_label_policies("agent@2")) == 1
 
 
-def _location(folder: Path) -> Location:
+def _location(folder: Path) -> LakeLocation:
     return Lake(LakeSettings(uri=str(folder))).location

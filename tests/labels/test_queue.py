@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labels.policy import Policy
-from labels.queue import MICROS_PER_MINUTE, Queue, queue_of
-from labels.reviews import Claim, Log, Review, review_id_of
+from labels.policy import LabelPolicy
+from labels.review_log import Review, ReviewClaim, ReviewLog, review_id_of
+from labels.review_queue import MICROS_PER_MINUTE, ReviewQueue, build_queue
 from schemas.errors import UsageError
 from schemas.records import Label, LabelEvent
 from tests.labels.kit import NOW, policy
@@ -16,7 +16,7 @@ from tests.labels.kit import NOW, policy
 MINUTE = MICROS_PER_MINUTE
 
 
-def rules(**more: Any) -> Policy:
+def rules(**more: Any) -> LabelPolicy:
     """Return the policy with other rules for reviews."""
     base = policy()
     return base.model_copy(update={"review": base.review.model_copy(update=more)})
@@ -44,28 +44,28 @@ def review(trace_id: str, reviewer: str, label: Label = "fail", at: int = NOW) -
 def test_the_most_uncertain_come_first_and_a_rare_segment_before_a_common_one() -> None:
     """Order is by expected value: uncertainty, and shortage of reviews in the segment."""
     events = [event(1, p_fail=0.2), event(2, p_fail=0.5), event(3, p_fail=0.35)]
-    order = queue_of(events, Log(), rules()).ranked(NOW)
+    order = build_queue(events, ReviewLog(), rules()).ranked(NOW)
     assert [item.trace_id for item in order] == ["t2", "t3", "t1"]
     seen = [event(i, app="common", p_fail=0.5) for i in range(4)]
     rare = event(9, app="rare", p_fail=0.4)
-    log = Log(reviews=(review("t0", "ann"), review("t1", "ann")))
-    assert queue_of([*seen, rare], log, rules()).ranked(NOW)[0].trace_id == "t9"
+    log = ReviewLog(reviews=(review("t0", "ann"), review("t1", "ann")))
+    assert build_queue([*seen, rare], log, rules()).ranked(NOW)[0].trace_id == "t9"
 
 
 def test_the_audit_gets_its_share_in_the_order_of_the_draw() -> None:
     """Half of what is handed out is audit, whatever the evidence; its order is the same for all."""
     audits = [event(i, "audit", p_fail=0.01) for i in range(10)]
     others = [event(100 + i, p_fail=0.5) for i in range(10)]
-    order = queue_of([*others, *audits], Log(), rules(audit_share=0.5)).ranked(NOW)
+    order = build_queue([*others, *audits], ReviewLog(), rules(audit_share=0.5)).ranked(NOW)
     assert sum(item.arm == "audit" for item in order[:10]) == 5
-    alone = queue_of(audits[::-1], Log(), rules()).ranked(NOW)
+    alone = build_queue(audits[::-1], ReviewLog(), rules()).ranked(NOW)
     assert [i.trace_id for i in alone] == [i.trace_id for i in order if i.arm == "audit"]
 
 
 def test_what_is_past_its_deadline_comes_first_and_is_counted() -> None:
     """A breach shows in the numbers and moves up among the uncertain."""
     events = [event(1, p_fail=0.5), event(2, p_fail=0.2, decided_at=NOW - 90 * 60 * MINUTE)]
-    queue = queue_of(events, Log(), rules(deadline_hours=72, audit_share=0))
+    queue = build_queue(events, ReviewLog(), rules(deadline_hours=72, audit_share=0))
     assert [item.trace_id for item in queue.ranked(NOW)] == ["t2", "t1"]
     stats = queue.stats(NOW)
     assert (stats.open, stats.breached, stats.oldest_seconds) == (2, 1, 90 * 3600)
@@ -74,20 +74,22 @@ def test_what_is_past_its_deadline_comes_first_and_is_counted() -> None:
 def test_a_revision_keeps_the_deadline_and_certainty_closes_the_item() -> None:
     """Later evidence does not give an item more time; a sure label needs no reviewer."""
     first, second = event(1), event(1, revision=4, decided_at=NOW + MINUTE, label_event_id="x")
-    (item,) = queue_of([second, first], Log(), rules()).items
+    (item,) = build_queue([second, first], ReviewLog(), rules()).items
     assert (item.label_event_id, item.opened_at) == ("x", NOW)
     sure = event(1, "auto", revision=6, label="fail")
-    assert queue_of([first, second, sure], Log(), rules()).items == []
-    begun = Log(reviews=(review("t1", "ann"),))
-    assert len(queue_of([first, sure], begun, rules(reviewers=2)).items) == 1
+    assert build_queue([first, second, sure], ReviewLog(), rules()).items == []
+    begun = ReviewLog(reviews=(review("t1", "ann"),))
+    assert len(build_queue([first, sure], begun, rules(reviewers=2)).items) == 1
 
 
 def test_asking_again_gives_the_same_item_until_the_lease_ends() -> None:
     """A claim is kept for its reviewer, kept from others, and free again after the lease."""
     events, kept = [event(1)], rules(lease_minutes=30)
-    item, taken = queue_of(events, Log(), kept).claim("ann", NOW) or pytest.fail("nothing open")
-    assert taken == Claim("t1", "ann", NOW + 30 * MINUTE)
-    queue = queue_of(events, Log(claims=(taken,)), kept)
+    item, taken = build_queue(events, ReviewLog(), kept).claim("ann", NOW) or pytest.fail(
+        "nothing open"
+    )
+    assert taken == ReviewClaim("t1", "ann", NOW + 30 * MINUTE)
+    queue = build_queue(events, ReviewLog(claims=(taken,)), kept)
     again = queue.claim("ann", NOW + MINUTE)
     assert again is not None
     assert again[0] == item
@@ -99,28 +101,28 @@ def test_two_reviewers_who_disagree_call_for_a_third() -> None:
     """With two asked for, a dispute opens the item for one more, and a majority closes it."""
     kept = rules(reviewers=2)
     disputed = (review("t1", "ann", "fail"), review("t1", "bob", "pass"))
-    queue = queue_of([event(1)], Log(reviews=disputed), kept)
+    queue = build_queue([event(1)], ReviewLog(reviews=disputed), kept)
     assert queue.items[0].needed == 1
     assert queue.claim("ann", NOW) is None
     assert queue.stats(NOW).disputed == 1
-    settled = Log(reviews=(*disputed, review("t1", "cyd", "fail")))
-    assert queue_of([event(1)], settled, kept).items == []
+    settled = ReviewLog(reviews=(*disputed, review("t1", "cyd", "fail")))
+    assert build_queue([event(1)], settled, kept).items == []
     assert settled.outcomes() == {"t1": "fail"}
     assert len(settled.verdicts()["t1"]) == 3
 
 
 def test_sending_a_review_twice_is_sending_it_once() -> None:
     """The same review again changes nothing; another judgement replaces it and is the later one."""
-    queue = queue_of([event(1, "audit")], Log(), rules())
+    queue = build_queue([event(1, "audit")], ReviewLog(), rules())
     row = queue.submit(review("t1", "ann"))
     assert row is not None
     assert row.audit_probability == 0.1
-    after = queue_of([event(1, "audit")], Log(reviews=(row,)), rules())
+    after = build_queue([event(1, "audit")], ReviewLog(reviews=(row,)), rules())
     assert after.submit(review("t1", "ann", at=NOW + 5)) is None
     other = after.submit(review("t1", "ann", "pass"))
     assert other is not None
     assert other.reviewed_at > row.reviewed_at
-    assert Log(reviews=(other, row)).outcomes() == {"t1": "pass"}
+    assert ReviewLog(reviews=(other, row)).outcomes() == {"t1": "pass"}
     with pytest.raises(UsageError, match="no review of this trace to take back"):
         after.submit(review("t1", "bob")._replace(label=None))
     with pytest.raises(UsageError, match="no label event"):
@@ -142,21 +144,21 @@ def test_no_item_is_judged_more_often_than_needed(
     """Many reviewers at once: none gets an item twice, and none is held by more than it needs."""
     kept = rules(reviewers=asked)
     events = [event(i, "audit" if i % 2 else "review") for i in range(5)]
-    log, in_hand = Log(), dict[str, str]()
+    log, in_hand = ReviewLog(), dict[str, str]()
     for number, (reviewer, is_sent, label) in enumerate(steps):
         now = NOW + number * 1_000
-        queue = queue_of(events, log, kept)
+        queue = build_queue(events, log, kept)
         if is_sent and reviewer in in_hand:
             row = queue.submit(review(in_hand.pop(reviewer), reviewer, label, now))
             assert row is not None, "an item was given to one who had judged it"
-            log = Log(log.claims, (*log.reviews, row))
+            log = ReviewLog(log.claims, (*log.reviews, row))
         elif (claimed := queue.claim(reviewer, now)) is not None:
-            log = Log((*log.claims, claimed[1]), log.reviews)
+            log = ReviewLog((*log.claims, claimed[1]), log.reviews)
             in_hand[reviewer] = claimed[0].trace_id
-        _check(queue_of(events, log, kept), now)
+        _check(build_queue(events, log, kept), now)
 
 
-def _check(queue: Queue, now: int) -> None:
+def _check(queue: ReviewQueue, now: int) -> None:
     by_trace = queue.log.by_trace()
     for item in queue.items:
         done = {r.reviewer for r in by_trace.get(item.trace_id, [])}

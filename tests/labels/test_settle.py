@@ -6,10 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labels.decide import GENERATION, Rank, in_force, rank_of
-from labels.difference import Both, band_of, difference
-from labels.settle import Held, settle
-from labels.textset import TextSet
+from labels.decision import REVISIONS_PER_GENERATION, EventRank, event_rank, events_in_force
+from labels.difference import EventPair, compare_labels, probability_band
+from labels.digest_set import DigestSet
+from labels.replacement_plan import ExistingEvent, plan_replacement
 from schemas.records import LabelEvent
 
 TEXTS = (None, "old", "new")
@@ -28,15 +28,15 @@ events = st.builds(
     # The text is among what an id is a hash of.
     lambda name, revision, at, text: event(f"{name}-{text}", revision, at, text),
     st.sampled_from("abcdef"),
-    st.sampled_from([2, 4, GENERATION + 2, 2 * GENERATION + 2]),
+    st.sampled_from([2, 4, REVISIONS_PER_GENERATION + 2, 2 * REVISIONS_PER_GENERATION + 2]),
     st.integers(0, 5),
     st.sampled_from(TEXTS),
 )
 
 
-def held(found: Sequence[LabelEvent]) -> list[Held]:
+def held(found: Sequence[LabelEvent]) -> list[ExistingEvent]:
     """Return events as a table holds them."""
-    return [Held(rank_of(one), one.expected_response) for one in found]
+    return [ExistingEvent(event_rank(one), one.expected_response) for one in found]
 
 
 @given(st.lists(events, max_size=5), st.none() | events)
@@ -45,15 +45,15 @@ def test_afterwards_the_decision_is_in_force_and_no_unknown_text_is_left(
 ) -> None:
     """Whatever was there: one event is in force, and it is the decision or of a later policy."""
     known = {text for text in ("new", decided and decided.expected_response) if text}
-    goes, comes = settle(held(there), decided, known)
+    goes, comes = plan_replacement(held(there), decided, known)
     gone = {one.rank for one in goes}
-    after = [one for one in there if rank_of(one) not in gone] + ([comes] if comes else [])
+    after = [one for one in there if event_rank(one) not in gone] + ([comes] if comes else [])
     assert {one.expected_response for one in after} <= {None, *known}
     if decided is None:
         assert after == []
         return
-    first = in_force(after)["t"]
-    later = rank_of(first).generation > rank_of(decided).generation
+    first = events_in_force(after)["t"]
+    later = event_rank(first).generation > event_rank(decided).generation
     assert first.label_event_id == decided.label_event_id or later
     assert comes in (None, decided)
 
@@ -61,47 +61,52 @@ def test_afterwards_the_decision_is_in_force_and_no_unknown_text_is_left(
 def test_what_is_decided_already_is_left_alone() -> None:
     """Nothing goes and nothing comes: no file needs to be written for such a trace."""
     there = [event("a", 2), event("b", 4, text="known")]
-    assert settle(held(there), event("b", 4, at=9, text="known"), {"known"}) == ([], None)
+    assert plan_replacement(held(there), event("b", 4, at=9, text="known"), {"known"}) == ([], None)
 
 
 def test_a_text_that_the_new_policy_did_not_let_through_goes_even_if_outranked() -> None:
     """What stood before the event in force is history, and history is in the table as well."""
     there = [event("a", 2, text="raw"), event("b", 4)]
-    goes, comes = settle(held(there), event("b", 4), set())
+    goes, comes = plan_replacement(held(there), event("b", 4), set())
     assert ([one.expected_response for one in goes], comes) == (["raw"], None)
 
 
 def test_a_later_policy_with_an_unknown_text_gives_way() -> None:
     """The privacy of the text comes before the rank of the label, where texts are judged."""
-    there = [event("a", 5 * GENERATION, text="raw")]
+    there = [event("a", 5 * REVISIONS_PER_GENERATION, text="raw")]
     decided = event("b", 4, text="clean")
-    assert settle(held(there), decided, {"clean"}) == (held(there), decided)
-    assert settle(held(there), decided, None) == ([], None)
+    assert plan_replacement(held(there), decided, {"clean"}) == (held(there), decided)
+    assert plan_replacement(held(there), decided, None) == ([], None)
 
 
 def test_what_rests_on_expired_evidence_stays_as_long_as_its_text_is_known() -> None:
     """From what is left of the evidence another label could come; an old text goes all the same."""
     there = [event("a", 4, text="kept")]
     for decided in (None, event("b", 2)):
-        assert settle(held(there), decided, {"kept"}, whole=False) == ([], None)
-        assert settle(held(there), decided, set(), whole=False) == (held(there), decided)
+        assert plan_replacement(held(there), decided, {"kept"}, whole=False) == ([], None)
+        assert plan_replacement(held(there), decided, set(), whole=False) == (held(there), decided)
 
 
 def test_rank_decides_and_not_the_text() -> None:
     """Two rows of one rank, one with and one without a text, can be told apart all the same."""
-    rank = Rank(2, 0, "a")
-    assert settle([Held(rank, None), Held(rank, "raw")], event("b"), set()).comes is not None
+    rank = EventRank(2, 0, "a")
+    assert (
+        plan_replacement(
+            [ExistingEvent(rank, None), ExistingEvent(rank, "raw")], event("b"), set()
+        ).comes
+        is not None
+    )
 
 
 def test_a_difference_counts_what_changes() -> None:
     """Label, band, text and policy each by themselves; the table of confusion holds every trace."""
     same, other = event("a"), event("b", label="pass", p_fail=0.05, text="x", policy_version="p/2")
-    found = difference(
+    found = compare_labels(
         [
-            Both("1", same, same),
-            Both("2", same, other),
-            Both("3", None, other),
-            Both("4", same, None),
+            EventPair("1", same, same),
+            EventPair("2", same, other),
+            EventPair("3", None, other),
+            EventPair("4", same, None),
         ],
         samples=2,
     )
@@ -117,12 +122,12 @@ def test_a_difference_counts_what_changes() -> None:
     }
     assert [both.trace_id for both in found.samples] == ["2", "3"]
     assert found.differs
-    assert not difference([Both("1", same, same)], samples=2).differs
+    assert not compare_labels([EventPair("1", same, same)], samples=2).differs
 
 
 def test_bands_hold_their_ends() -> None:
     """1 is in the last band, and a bound in the band above it."""
-    assert [band_of(p) for p in (0.0, 0.1, 0.95, 1.0)] == [
+    assert [probability_band(p) for p in (0.0, 0.1, 0.95, 1.0)] == [
         "0.0-0.1",
         "0.1-0.2",
         "0.9-1.0",
@@ -135,10 +140,10 @@ def test_a_set_of_texts_knows_its_own_and_comes_back_from_its_bytes(
     mine: list[str], others: list[str]
 ) -> None:
     """Eight bytes each; joined sets know what either did; the texts themselves are not in it."""
-    found = TextSet.of(mine, "key")
-    again = TextSet.from_bytes(found.to_bytes(), "key")
+    found = DigestSet.of(mine, "key")
+    again = DigestSet.from_bytes(found.to_bytes(), "key")
     assert len(found.to_bytes()) == 8 * len(set(mine))
     for text in mine + others:
         assert (text in again) == (text in mine)
-        assert text in (found | TextSet.of(others, "key"))
+        assert text in (found | DigestSet.of(others, "key"))
     assert again.mask([]).tolist() == []

@@ -9,26 +9,26 @@ from typing import NamedTuple
 
 import pytest
 
+from labels.binomial_interval import beta_cdf, clopper_pearson
 from labels.calibration import Calibration
+from labels.calibration_learning import ReviewedTrace, learn_calibration
 from labels.diagnostics import (
-    Judged,
+    JudgedPrediction,
     LabelScore,
-    brier,
+    brier_score,
     calibration_error,
-    reliability,
+    reliability_bins,
     score_labels,
 )
-from labels.estimates import Audited, failure_rate, kish
-from labels.evidence import Scales
-from labels.identity import is_drawn
-from labels.intervals import beta_cdf, clopper_pearson
-from labels.learn import Reviewed, learn
-from labels.picture import reliability_svg
-from labels.policy import Policy, parse_policy
+from labels.digests import is_drawn_for_audit
+from labels.failure_rate import AuditedTrace, effective_sample_size, estimate_failure_rate
+from labels.policy import LabelPolicy, parse_label_policy
+from labels.reliability_chart import draw_reliability_chart
+from labels.scorer import LabelScorer
 from schemas.errors import UsageError
 from tests.labels.simulation import decided, judged, play, population, reviews, truths
 
-POLICY = parse_policy("extends: agent@1\nname: simulated\naudit: {rate: 0.08}\n", "simulated")
+POLICY = parse_label_policy("extends: agent@1\nname: simulated\naudit: {rate: 0.08}\n", "simulated")
 SEEDS = 20
 REVIEWS = 200
 
@@ -51,23 +51,25 @@ def runs() -> list[Run]:
     return [_run(seed, POLICY) for seed in range(SEEDS)]
 
 
-def _run(seed: int, policy: Policy) -> Run:
+def _run(seed: int, policy: LabelPolicy) -> Run:
     to_learn, to_test = truths()
-    priors = Scales(policy)
+    priors = LabelScorer(policy)
     past = play(to_learn, 3_000 // len(to_learn), seed, "past")
     events = decided(past, priors)
     found = reviews(past, events, priors, REVIEWS)
-    calibration = learn(policy, found, population(events, priors), version=1)
-    scales = Scales(policy, calibration)
+    calibration = learn_calibration(policy, found, population(events, priors), version=1)
+    scales = LabelScorer(policy, calibration)
     test = play(to_test, 3_000 // len(to_test), seed, "test")
     labels = decided(test, scales)
     failed = [item.failed for item in test]
     down = [any(s.kind == "thumbs" and s.value == -1 for s in item.known.said) for item in test]
     said = judged(test, labels, scales)
     return Run(
-        thumbs_brier=brier([Judged(float(d), bad) for d, bad in zip(down, failed, strict=True)]),
-        brier=brier(said),
-        priors_brier=brier(judged(test, decided(test, priors), priors)),
+        thumbs_brier=brier_score(
+            [JudgedPrediction(float(d), bad) for d, bad in zip(down, failed, strict=True)]
+        ),
+        brier=brier_score(said),
+        priors_brier=brier_score(judged(test, decided(test, priors), priors)),
         error=calibration_error(said),
         thumbs=score_labels(["fail" if d else "pass" for d in down], failed),
         labels=score_labels([e.label if e is not None else "unknown" for e in labels], failed),
@@ -104,7 +106,9 @@ def test_diagnostics_tell_the_interval_and_the_drawing() -> None:
     assert told["reviews"] == REVIEWS
     assert told["failure_rate"]["low"] < told["failure_rate"]["hajek"]
     assert told["calibration_error"] >= 0
-    svg = reliability_svg(reliability([Judged(0.2, False), Judged(0.9, True)]), "a < b & c")
+    svg = draw_reliability_chart(
+        reliability_bins([JudgedPrediction(0.2, False), JudgedPrediction(0.9, True)]), "a < b & c"
+    )
     drawn = ET.fromstring(svg)  # noqa: S314 - made here
     assert len(drawn.findall(".//{http://www.w3.org/2000/svg}circle")) == 2
 
@@ -115,7 +119,7 @@ def test_uncertain_first_reviews_do_not_bias_what_is_learnt() -> None:
     truth = sum(to_learn) / len(to_learn)
     rates, naive = [], []
     for seed in range(10):
-        priors = Scales(POLICY)
+        priors = LabelScorer(POLICY)
         played = play(to_learn, 3_000 // len(to_learn), seed, "bias")
         events = decided(played, priors)
         # Reviewers see every trace with evidence, and the audit: the evidence is of the unhappy.
@@ -125,12 +129,12 @@ def test_uncertain_first_reviews_do_not_bias_what_is_learnt() -> None:
             if r.audit_probability is not None or r.pattern
         ]
         extra = [
-            Reviewed(e.trace_id, p.failed, frozenset(i.kind for i in e.evidence))
+            ReviewedTrace(e.trace_id, p.failed, frozenset(i.kind for i in e.evidence))
             for p, e in zip(played, events, strict=True)
             if e is not None and e.route == "auto"
         ]
         everything = found + extra
-        learnt = learn(POLICY, everything, population(events, priors), version=1)
+        learnt = learn_calibration(POLICY, everything, population(events, priors), version=1)
         rates.append(learnt.base_rate.mean)
         naive.append(sum(r.failed for r in everything) / len(everything))
     assert abs(statistics.mean(naive) - truth) > 0.15
@@ -156,9 +160,9 @@ def _covers(failed: list[bool], truth: float, rates: tuple[float, float], seed: 
     audited = []
     for number, bad in enumerate(failed):
         rate = rates[rng.random() < (0.7 if bad else 0.3)]
-        if is_drawn(f"trace-{number}", f"seed-{seed}", rate):
-            audited.append(Audited(bad, rate))
-    estimate = failure_rate(audited)
+        if is_drawn_for_audit(f"trace-{number}", f"seed-{seed}", rate):
+            audited.append(AuditedTrace(bad, rate))
+    estimate = estimate_failure_rate(audited)
     return estimate is not None and estimate.low <= truth <= estimate.high
 
 
@@ -167,8 +171,8 @@ def test_rare_failures_are_covered_too() -> None:
     rng = random.Random(1)  # noqa: S311
     covered = 0
     for _ in range(300):
-        sample = [Audited(rng.random() < 0.01, 0.05) for _ in range(150)]
-        estimate = failure_rate(sample)
+        sample = [AuditedTrace(rng.random() < 0.01, 0.05) for _ in range(150)]
+        estimate = estimate_failure_rate(sample)
         assert estimate is not None
         covered += estimate.low <= 0.01 <= estimate.high
     assert covered / 300 >= 0.93
@@ -184,28 +188,32 @@ def test_intervals_match_published_values() -> None:
 
 def test_the_estimate_weighs_by_the_draw() -> None:
     """A trace that was drawn with a tenth of the probability stands for ten times as many."""
-    estimate = failure_rate([Audited(True, 0.01), Audited(False, 0.1)], population=110)
+    estimate = estimate_failure_rate(
+        [AuditedTrace(True, 0.01), AuditedTrace(False, 0.1)], population=110
+    )
     assert estimate is not None
     assert estimate.hajek == pytest.approx(100 / 110)
     assert estimate.horvitz_thompson == pytest.approx(100 / 110)
-    assert failure_rate([]) is None
-    assert math.isclose(kish([2.0, 2.0, 2.0]), 3)
+    assert estimate_failure_rate([]) is None
+    assert math.isclose(effective_sample_size([2.0, 2.0, 2.0]), 3)
     with pytest.raises(ValueError, match="audit probability"):
-        failure_rate([Audited(True, 0.0)])
+        estimate_failure_rate([AuditedTrace(True, 0.0)])
 
 
 def test_reviews_of_uncertain_answers_alone_teach_nothing() -> None:
     """Without any of the audit there is no calibration."""
-    reviewed = [Reviewed("t", i % 2 == 0, frozenset(), None) for i in range(30)]
+    reviewed = [ReviewedTrace("t", i % 2 == 0, frozenset(), None) for i in range(30)]
     with pytest.raises(UsageError, match="random audit"):
-        learn(POLICY, reviewed, {frozenset(): 100}, version=1)
+        learn_calibration(POLICY, reviewed, {frozenset(): 100}, version=1)
 
 
 def test_measures_of_probabilities() -> None:
     """Brier and calibration error by hand."""
-    perfect = [Judged(1.0, True), Judged(0.0, False)]
-    assert (brier(perfect), calibration_error(perfect)) == (0.0, 0.0)
-    coin = [Judged(0.5, True), Judged(0.5, False)]
-    assert (brier(coin), calibration_error(coin)) == (0.25, 0.0)
-    assert calibration_error([Judged(0.9, False), Judged(0.1, False, 3.0)]) == pytest.approx(0.3)
-    assert brier([]) == calibration_error([]) == 0.0
+    perfect = [JudgedPrediction(1.0, True), JudgedPrediction(0.0, False)]
+    assert (brier_score(perfect), calibration_error(perfect)) == (0.0, 0.0)
+    coin = [JudgedPrediction(0.5, True), JudgedPrediction(0.5, False)]
+    assert (brier_score(coin), calibration_error(coin)) == (0.25, 0.0)
+    assert calibration_error(
+        [JudgedPrediction(0.9, False), JudgedPrediction(0.1, False, 3.0)]
+    ) == pytest.approx(0.3)
+    assert brier_score([]) == calibration_error([]) == 0.0

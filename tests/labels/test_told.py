@@ -2,38 +2,38 @@
 
 import pytest
 
-from labels.evidence import Scales
-from labels.join import Join, Told
-from labels.state import Cause
-from labels.told import NOTHING, is_news, mark_of
+from labels.join import LabelJoin, WrittenEvent
+from labels.join_partition import TriggerRecord
+from labels.scorer import LabelScorer
+from labels.written_marks import NOT_WRITTEN, is_unwritten, written_mark
 from schemas.records import LabelEvent
 from tests.labels.kit import DAY, FEEDBACK, NOW, SECOND, TRACE, feedback, policy, rows, trace
 
-SCALES = Scales(policy())
+SCALES = LabelScorer(policy())
 
 
 @pytest.fixture
-def join() -> Join:
+def join() -> LabelJoin:
     """A join of one trace with one thumb down, taken."""
-    join = Join(SCALES)
+    join = LabelJoin(SCALES)
     join.add(TRACE, rows([trace("t")]))
     join.add(FEEDBACK, rows([feedback("f", "t")]))
     return join
 
 
-def once_more(join: Join, event: LabelEvent) -> bool:
+def once_more(join: LabelJoin, event: LabelEvent) -> bool:
     """Have a trace decided again; return whether that gives an event."""
     state = join._states[0]
-    state.touch_again(event.trace_id, Cause(FEEDBACK, 0, NOW))
+    state.touch_again(event.trace_id, TriggerRecord(FEEDBACK, 0, NOW))
     return bool(join.take(now=NOW).decided)
 
 
-def told_of(event: LabelEvent, *, more: int = 0) -> Told:
+def told_of(event: LabelEvent, *, more: int = 0) -> WrittenEvent:
     """Return what says that an event is written, with its revision moved."""
-    return Told(event.trace_id, event.label_event_id, event.revision + more)
+    return WrittenEvent(event.trace_id, event.label_event_id, event.revision + more)
 
 
-def test_what_is_written_is_not_given_again(join: Join) -> None:
+def test_what_is_written_is_not_given_again(join: LabelJoin) -> None:
     """Before it is written it is, as often as it is asked for."""
     [(event, _, _)] = join.take(now=NOW).decided
     assert once_more(join, event)
@@ -41,14 +41,14 @@ def test_what_is_written_is_not_given_again(join: Join) -> None:
     assert not once_more(join, event)
 
 
-def test_what_is_outranked_is_not_given(join: Join) -> None:
+def test_what_is_outranked_is_not_given(join: LabelJoin) -> None:
     """A label that rests on a review, say, is not followed by one that does not know of it."""
     [(event, _, _)] = join.take(now=NOW).decided
-    join.told([Told("t", "of a review", event.revision + 1022)])
+    join.told([WrittenEvent("t", "of a review", event.revision + 1022)])
     assert not once_more(join, event)
 
 
-def test_what_was_written_under_another_policy_says_nothing(join: Join) -> None:
+def test_what_was_written_under_another_policy_says_nothing(join: LabelJoin) -> None:
     """Its revisions cannot be compared."""
     [(event, _, _)] = join.take(now=NOW).decided
     join.told([told_of(event, more=2**20)])
@@ -57,18 +57,18 @@ def test_what_was_written_under_another_policy_says_nothing(join: Join) -> None:
 
 def test_equal_revisions_are_told_apart_by_their_ids() -> None:
     """Whatever is not below and not the same is news."""
-    mark = mark_of("a", 7)
-    assert is_news(mark, NOTHING)
-    assert not is_news(mark, mark)
-    assert is_news(mark_of("b", 7), mark)
-    assert is_news(mark_of("b", 8), mark)
-    assert not is_news(mark_of("b", 6), mark)
+    mark = written_mark("a", 7)
+    assert is_unwritten(mark, NOT_WRITTEN)
+    assert not is_unwritten(mark, mark)
+    assert is_unwritten(written_mark("b", 7), mark)
+    assert is_unwritten(written_mark("b", 8), mark)
+    assert not is_unwritten(written_mark("b", 6), mark)
     assert 0 < mark < 2**64
 
 
 def test_a_trace_that_lies_in_another_partition_is_found() -> None:
     """As happens where the two topics are not co-partitioned."""
-    join = Join(SCALES)
+    join = LabelJoin(SCALES)
     join.add(TRACE, rows([trace("t")], partition=0))
     join.add(FEEDBACK, rows([feedback("f", "t")], partition=1))
     assert join.elsewhere(["t", "u"], 1) == 1
@@ -78,7 +78,7 @@ def test_a_trace_that_lies_in_another_partition_is_found() -> None:
 
 def test_a_shorter_window_lets_go_what_is_older() -> None:
     """And takes less memory from then on."""
-    join = Join(SCALES, window=8 * DAY)
+    join = LabelJoin(SCALES, window=8 * DAY)
     join.add(TRACE, rows([trace(f"t{i}", at=i * DAY / SECOND / 100) for i in range(700)]))
     join.take(now=NOW)
     before = join.size()

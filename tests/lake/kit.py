@@ -7,18 +7,25 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from lake.commit import Guard, Move, Watch, commit
+from lake.commit import CommitWatch, Guard, Move, commit
 from lake.config import LakeSettings
-from lake.ledger import Entry, EntryKind, Incarnation, Source, SourceRange, position_app
-from lake.parquet import DataFile, encode
+from lake.ledger import (
+    EntryKind,
+    Incarnation,
+    LedgerEntry,
+    SourcePartition,
+    SourceRange,
+    position_app,
+)
+from lake.parquet import DataFile, encode_files
 from lake.retry import Retry
-from lake.tables import LAYOUTS, Lake, Table
+from lake.tables import TABLE_LAYOUTS, Lake, Table
 from schemas.arrow import TABLES
 from schemas.redacted import Redacted
 
 TOPIC = "llm.feedback"
-SOURCE = Source(TOPIC, 0)
-OTHER = Source(TOPIC, 1)
+SOURCE = SourcePartition(TOPIC, 0)
+OTHER = SourcePartition(TOPIC, 1)
 HERE = Incarnation("cluster", "topic-1")
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 """The time of the event at offset 0."""
@@ -112,7 +119,7 @@ def _filled(table: str, at: datetime) -> dict[str, Any]:
 
 
 def span(
-    start: int, end: int, *, quarantined: int = 0, source: Source = SOURCE, **more: Any
+    start: int, end: int, *, quarantined: int = 0, source: SourcePartition = SOURCE, **more: Any
 ) -> SourceRange:
     """Return a range in which each offset is a record."""
     body: dict[str, Any] = {
@@ -128,7 +135,7 @@ def span(
 
 def put(table: Table, batches: Sequence[Redacted[pa.RecordBatch]], item: SourceRange) -> list[Any]:
     """Encode and upload rows; return the files."""
-    files: list[DataFile] = encode(batches, ranges=[item], layout=LAYOUTS[table.name])
+    files: list[DataFile] = encode_files(batches, ranges=[item], layout=TABLE_LAYOUTS[table.name])
     for file in files:
         table.files.put(file.path, file.data)
     return files
@@ -139,14 +146,14 @@ def append(
     start: int | None,
     end: int,
     *,
-    source: Source = SOURCE,
+    source: SourcePartition = SOURCE,
     token: int = 1,
     handle: Any = None,
     guards: Sequence[Guard] = (),
     kind: EntryKind = EntryKind.FLUSH,
     quarantined: Iterable[int] = (),
     retry: Retry | None = None,
-    watch: Watch | None = None,
+    watch: CommitWatch | None = None,
     incarnations: Mapping[str, Incarnation] | None = None,
     ingested_at: datetime = START,
 ) -> bool:
@@ -162,9 +169,11 @@ def append(
         moves=[Move(position_app(source), start, end)],
         guards=guards,
         token=token,
-        entry=Entry(kind, [item], incarnations if incarnations is not None else {TOPIC: HERE}),
+        entry=LedgerEntry(
+            kind, [item], incarnations if incarnations is not None else {TOPIC: HERE}
+        ),
         retry=retry or patience(),
-        watch=watch or Watch(),
+        watch=watch or CommitWatch(),
         now_ms=lambda: 0,
     )
 
@@ -175,7 +184,7 @@ def set_aside(
     end: int,
     bad: Iterable[int],
     *,
-    source: Source = SOURCE,
+    source: SourcePartition = SOURCE,
     token: int = 1,
     incarnation: Incarnation = HERE,
     ingested_at: datetime = START,
@@ -191,17 +200,19 @@ def set_aside(
         files=put(table, [rows(found, table=table.name, ingested_at=ingested_at)], item),
         moves=[Move(position_app(source), start, end)],
         token=token,
-        entry=Entry(EntryKind.FLUSH, [item], {TOPIC: incarnation}),
+        entry=LedgerEntry(EntryKind.FLUSH, [item], {TOPIC: incarnation}),
         retry=patience(),
-        watch=Watch(),
+        watch=CommitWatch(),
         now_ms=lambda: 0,
     )
 
 
-def offsets(table: Table, source: Source = SOURCE) -> list[int]:
+def offsets(table: Table, source: SourcePartition = SOURCE) -> list[int]:
     """Return the offsets of a partition that a table holds, in order, as often as it does."""
     table.refresh()
     found = table.read(["_topic", "_partition", "_offset"]).to_pylist()
     return sorted(
-        row["_offset"] for row in found if Source(row["_topic"], row["_partition"]) == source
+        row["_offset"]
+        for row in found
+        if SourcePartition(row["_topic"], row["_partition"]) == source
     )

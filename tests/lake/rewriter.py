@@ -5,12 +5,12 @@ import secrets
 import sys
 import time
 
-from lake.commit import Watch
+from lake.commit import CommitWatch
 from lake.config import LakeSettings
-from lake.ledger import Entry, EntryKind
+from lake.ledger import EntryKind, LedgerEntry
+from lake.live_files import concat_rows, list_live_files, read_file_rows, rewrite_rows
 from lake.retry import Retry
-from lake.rewrite import ReplacedError, Replacement, replace
-from lake.stored import live_files, read_rows, together, write_again
+from lake.rewrite import FileReplacedError, FileReplacement, replace_files
 from lake.tables import Lake, Table
 from tests.ending import end
 from tests.lake.kit import SOURCE
@@ -18,17 +18,17 @@ from tests.lake.kit import SOURCE
 RETRY = Retry(60, time.monotonic, lambda s: time.sleep(s / 10) is not None, lambda _low, high: high)
 
 
-def compact(table: Table, watch: Watch | None = None) -> bool:
+def compact(table: Table, watch: CommitWatch | None = None) -> bool:
     """Put all files of a table into one; return False if there is nothing to put together."""
     table.refresh()
-    old = live_files(table)
+    old = list_live_files(table)
     if len(old) < 2:
         return False
-    rows = together([read_rows(table, file) for file in old]).sorted_by("_offset")
-    new = write_again(table, rows, instead_of=old, retry=RETRY)
-    entry = Entry(EntryKind.REDRIVE, [])
-    wanted = Replacement(old, [new], entry, secrets.randbits(63), same_rows=True)
-    replace(table, wanted, retry=RETRY, now_ms=lambda: time.time_ns() // 10**6, watch=watch)
+    rows = concat_rows([read_file_rows(table, file) for file in old]).sorted_by("_offset")
+    new = rewrite_rows(table, rows, instead_of=old, retry=RETRY)
+    entry = LedgerEntry(EntryKind.REDRIVE, [])
+    wanted = FileReplacement(old, [new], entry, secrets.randbits(63), same_rows=True)
+    replace_files(table, wanted, retry=RETRY, now_ms=lambda: time.time_ns() // 10**6, watch=watch)
     return True
 
 
@@ -48,8 +48,8 @@ def main(uri: str, end: int) -> None:
         table.refresh()
         last = (table.positions([SOURCE])[SOURCE] or 0) >= end
         try:
-            won += compact(table, Watch(unknown=note))
-        except ReplacedError:
+            won += compact(table, CommitWatch(unknown=note))
+        except FileReplacedError:
             lost += 1
     sys.stdout.write(f"{won} {lost} {unknown}\n")
     sys.stdout.flush()

@@ -8,14 +8,14 @@ import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
 
-from lake.bounds import widen_bounds
-from lake.commit import Move, Watch, commit
-from lake.ledger import Entry, EntryKind, position_app
-from lake.log import actions
-from lake.rewrite import Replacement, replace
-from lake.stored import live_files, read_rows, together, write_again
+from lake.commit import CommitWatch, Move, commit
+from lake.delta_log import read_actions
+from lake.ledger import EntryKind, LedgerEntry, position_app
+from lake.live_files import concat_rows, list_live_files, read_file_rows, rewrite_rows
+from lake.rewrite import FileReplacement, replace_files
+from lake.stats_bounds import widen_bounds
 from lake.tables import Lake, Table
-from lake.verify import verify
+from lake.verify import verify_lake
 from tests.lake.kit import (
     HERE,
     SOURCE,
@@ -42,13 +42,16 @@ def lake(tmp_path: Path) -> Lake:
         flush(lake, start, f"{GONE}-{start}-" + "x" * 40 * (start > 0))
     table.refresh()
     table.checkpoint()
-    old = live_files(table)
-    new = write_again(
-        table, together([read_rows(table, file) for file in old]), instead_of=old, retry=patience()
+    old = list_live_files(table)
+    new = rewrite_rows(
+        table,
+        concat_rows([read_file_rows(table, file) for file in old]),
+        instead_of=old,
+        retry=patience(),
     )
-    kept = Entry(EntryKind.COMPACT, [])
-    wanted = Replacement(old, [new], kept, token=5, same_rows=True)
-    replace(table, wanted, retry=patience(), now_ms=lambda: 0)
+    kept = LedgerEntry(EntryKind.COMPACT, [])
+    wanted = FileReplacement(old, [new], kept, token=5, same_rows=True)
+    replace_files(table, wanted, retry=patience(), now_ms=lambda: 0)
     flush(lake, 6, "other")
     return lake
 
@@ -64,9 +67,9 @@ def flush(lake: Lake, start: int, trace_id: str) -> None:
         files=put(table, [found], item),
         moves=[Move(position_app(SOURCE), start or None, start + 2)],
         token=start + 1,
-        entry=Entry(EntryKind.FLUSH, [item], {TOPIC: HERE}),
+        entry=LedgerEntry(EntryKind.FLUSH, [item], {TOPIC: HERE}),
         retry=patience(),
-        watch=Watch(),
+        watch=CommitWatch(),
         now_ms=lambda: 0,
     )
 
@@ -74,7 +77,7 @@ def flush(lake: Lake, start: int, trace_id: str) -> None:
 def scrubbed(table: Table) -> int:
     """Widen the bounds of what is gone."""
     table.refresh()
-    live = {file.path for file in live_files(table)}
+    live = {file.path for file in list_live_files(table)}
     return widen_bounds(table.files, live, version=table.handle.version())
 
 
@@ -117,7 +120,7 @@ def test_every_reader_reads_the_same(lake: Lake, tmp_path: Path) -> None:
     assert [by_id for _, by_id, _ in before] == [0, 2, 2, 2, 2, 2]
     scrubbed(lake.table("feedback"))
     assert told() == before
-    assert verify(open_lake(tmp_path), deep=True).problems == []
+    assert verify_lake(open_lake(tmp_path), deep=True).problems == []
     again = open_lake(tmp_path).table("feedback")
     assert again.positions([SOURCE]) == {SOURCE: 8}
 
@@ -127,7 +130,7 @@ def test_two_who_widen_at_once_keep_each_others_work(lake: Lake) -> None:
     table = lake.table("feedback")
     first, second = (f"_delta_log/{version:020}.json" for version in (1, 2))
     table.files.put(first, table.files.get(first) + table.files.get(second))
-    paths = [add["path"] for add in actions(table.files, 1, "add") or []]
+    paths = [add["path"] for add in read_actions(table.files, 1, "add") or []]
     find = table.files.find
 
     def late(path: str) -> bytes | None:

@@ -9,7 +9,7 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from lake.causes import cause
+from lake.causes import describe_cause
 from lake.config import LakeSettings
 from lake.tables import Lake
 from schemas.errors import FatalError, RetryableError
@@ -90,7 +90,7 @@ def test_deletion_vectors(tmp_path: Path) -> None:
 )
 def test_only_what_helps_is_picked_out(error: Exception, says: str) -> None:
     """A text that is not known is not passed on."""
-    assert cause(error) == says
+    assert describe_cause(error) == says
 
 
 def test_a_file_that_is_missing_or_cut_is_named(tmp_path: Path) -> None:

@@ -7,8 +7,15 @@ from typing import Any
 import pytest
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from lake.commit import Guard, Move, Watch, commit
-from lake.ledger import Entry, EntryKind, Incarnation, claim_app, incarnation_app, position_app
+from lake.commit import CommitWatch, Guard, Move, commit
+from lake.ledger import (
+    EntryKind,
+    Incarnation,
+    LedgerEntry,
+    claim_app,
+    incarnation_app,
+    position_app,
+)
 from lake.tables import Table
 from schemas.errors import FatalError, FencedError, RetryableError
 from tests.lake.kit import (
@@ -91,7 +98,7 @@ def test_a_lost_reply_does_not_double_the_rows(table: Table, error: Exception) -
     handle = Meddled(table.handle, after=raising(error))
     unknown: list[str] = []
     settled: list[str] = []
-    watch = Watch(lambda name, _error: unknown.append(name), settled.append)
+    watch = CommitWatch(lambda name, _error: unknown.append(name), settled.append)
     assert append(table, None, 3, handle=handle, watch=watch) is False
     assert (handle.sent, unknown, settled) == (1, ["feedback"], ["feedback"])
     assert offsets(table) == [0, 1, 2]
@@ -192,9 +199,9 @@ def claim(table: Table, position: int, token: int) -> None:
         moves=[Move(claim_app(SOURCE), table.number(claim_app(SOURCE)), token)],
         guards=[Guard(position_app(SOURCE), position)],
         token=token,
-        entry=Entry(EntryKind.CLAIM, [], {TOPIC: HERE}),
+        entry=LedgerEntry(EntryKind.CLAIM, [], {TOPIC: HERE}),
         retry=patience(),
-        watch=Watch(),
+        watch=CommitWatch(),
         now_ms=lambda: 0,
     )
 

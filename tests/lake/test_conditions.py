@@ -9,10 +9,10 @@ from typing import Any
 import boto3
 import pytest
 
-from lake.conditions import PROBE, check_conditions
+from lake.conditional_put_probe import PROBE_FILE, probe_conditional_put
 from lake.config import LakeSettings
 from lake.objects import FolderStore
-from lake.tables import LAYOUTS, Lake
+from lake.tables import TABLE_LAYOUTS, Lake
 from schemas.errors import FatalError
 from tests.servers.http_forward import forward, request_body, send_back
 from tests.servers.s3 import S3
@@ -57,7 +57,7 @@ def test_a_server_that_ignores_conditions_is_refused(s3: S3, careless: str) -> N
         assert "Traceback" not in done.stderr
     bucket = lake.removeprefix("s3://").partition("/")[0]
     found = s3.client().list_objects_v2(Bucket=bucket)["Contents"]
-    assert [item["Key"] for item in found] == [f"lake/{PROBE}"]
+    assert [item["Key"] for item in found] == [f"lake/{PROBE_FILE}"]
 
 
 def test_a_server_that_keeps_to_them_is_used(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,9 +66,9 @@ def test_a_server_that_keeps_to_them_is_used(s3: S3, monkeypatch: pytest.MonkeyP
     for name, value in s3.env().items():
         monkeypatch.setenv(name, value)
     lake = Lake(LakeSettings(uri=s3.new_lake(), s3_endpoint_url=s3.endpoint))
-    assert set(lake.init()) == set(LAYOUTS)
+    assert set(lake.init()) == set(TABLE_LAYOUTS)
     assert lake.init() == []
-    assert [path for path, _ in lake.location.files("").walk(".")] == [PROBE]
+    assert [path for path, _ in lake.location.files("").walk(".")] == [PROBE_FILE]
 
 
 class _Careless(FolderStore):
@@ -79,9 +79,9 @@ class _Careless(FolderStore):
 
 def test_the_question_has_both_answers(tmp_path: Path) -> None:
     """A folder keeps to conditions; one that does not is found at the first and any later look."""
-    check_conditions(FolderStore(tmp_path / "good"))
-    check_conditions(FolderStore(tmp_path / "good"))
+    probe_conditional_put(FolderStore(tmp_path / "good"))
+    probe_conditional_put(FolderStore(tmp_path / "good"))
     for _ in range(2):
         with pytest.raises(FatalError, match="If-None-Match"):
-            check_conditions(_Careless(tmp_path / "bad"))
-    check_conditions(FolderStore(tmp_path / "bad"))  # mended
+            probe_conditional_put(_Careless(tmp_path / "bad"))
+    probe_conditional_put(FolderStore(tmp_path / "bad"))  # mended

@@ -11,7 +11,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from lake import datasets
-from lake.datasets import dataset_of
+from lake.datasets import open_dataset
 
 ROWS = 20
 
@@ -31,7 +31,7 @@ def test_duckdb_reads_what_arrow_reads(
     handle = _table(tmp_path / "a lake")
     if far:
         monkeypatch.setattr(datasets, "urlsplit", lambda _: _Elsewhere())
-    dataset = dataset_of(handle)
+    dataset = open_dataset(handle)
     assert dataset.to_table(columns=["n"], filter=pc.field("n") > 9).num_rows == 10
     assert sum(batch.num_rows for batch in dataset.to_batches()) == ROWS
     connection = duckdb.connect()
@@ -50,7 +50,7 @@ def test_a_scan_begins_while_files_are_opened_by_way_of_python(
     """Many scans at once end: none holds Python's lock while another needs it to open a file."""
     handle = _table(tmp_path / quote("lake"))
     monkeypatch.setattr(datasets, "urlsplit", lambda _: _Elsewhere())
-    dataset = dataset_of(handle)
+    dataset = open_dataset(handle)
     counted: list[int] = []
 
     def read() -> None:

@@ -8,14 +8,23 @@ from typing import Any
 import pytest
 from deltalake.exceptions import CommitFailedError
 
-from lake.commit import Watch
-from lake.erasures import ERASURES_APP, Tombstone, fence, guard, newest, open_store, put, read
-from lake.ledger import Entry, EntryKind
-from lake.location import Location
+from lake.commit import CommitWatch
+from lake.ledger import EntryKind, LedgerEntry
+from lake.live_files import list_live_files
+from lake.location import LakeLocation
 from lake.objects import FolderStore, ObjectStore
-from lake.rewrite import Replacement, replace
-from lake.stored import live_files
+from lake.rewrite import FileReplacement, replace_files
 from lake.tables import Table
+from lake.tombstones import (
+    ERASURES_APP,
+    Tombstone,
+    erasure_guard,
+    newest_tombstone,
+    open_tombstones,
+    put_tombstone,
+    raise_erasure_fence,
+    read_tombstones,
+)
 from schemas.errors import FatalError, FencedError
 from tests.lake.kit import OTHER, append, make_lake, offsets, open_lake, patience, span
 
@@ -28,17 +37,17 @@ def _tombstone(number: int) -> Tombstone:
 
 def _put(folder: Path, times: int, until_us: int) -> None:
     for _ in range(times):
-        put(FolderStore(folder), lambda number: Tombstone(number, until_us))
+        put_tombstone(FolderStore(folder), lambda number: Tombstone(number, until_us))
 
 
 def _fence(table: Table, number: int) -> bool:
-    return fence(table, number, retry=patience(), now_ms=lambda: 0)
+    return raise_erasure_fence(table, number, retry=patience(), now_ms=lambda: 0)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> ObjectStore:
     """Return the tombstones of an empty lake."""
-    return open_store(Location(str(tmp_path / "lake")))
+    return open_tombstones(LakeLocation(str(tmp_path / "lake")))
 
 
 class Meddled:
@@ -59,14 +68,14 @@ class Meddled:
 
 def test_tombstones_are_read_as_they_were_put(store: ObjectStore) -> None:
     """A tombstone comes back as it was written; only newer ones are read if so asked."""
-    assert (newest(store), read(store)) == (0, [])
+    assert (newest_tombstone(store), read_tombstones(store)) == (0, [])
 
-    first, second = put(store, _tombstone), put(store, _tombstone)
+    first, second = put_tombstone(store, _tombstone), put_tombstone(store, _tombstone)
     store.put("1.receipt.json", b"{}")
 
-    assert (first.number, second.number, newest(store)) == (1, 2, 2)
-    assert read(store) == [_tombstone(1), _tombstone(2)]
-    assert read(store, after=1) == [_tombstone(2)]
+    assert (first.number, second.number, newest_tombstone(store)) == (1, 2, 2)
+    assert read_tombstones(store) == [_tombstone(1), _tombstone(2)]
+    assert read_tombstones(store, after=1) == [_tombstone(2)]
 
 
 def test_same_tombstone_is_the_same_bytes() -> None:
@@ -86,7 +95,7 @@ def test_two_processes_get_numbers_of_their_own(tmp_path: Path) -> None:
     for process in both:
         process.join()
 
-    found = read(FolderStore(folder))
+    found = read_tombstones(FolderStore(folder))
     assert [t.number for t in found] == list(range(1, 21))
     assert sorted(t.until_us for t in found) == [1] * 10 + [2] * 10
 
@@ -94,11 +103,11 @@ def test_two_processes_get_numbers_of_their_own(tmp_path: Path) -> None:
 def test_missing_tombstone_is_an_error(store: ObjectStore) -> None:
     """A tombstone that was removed would bring somebody back: nothing is read without it."""
     for _ in range(3):
-        put(store, _tombstone)
+        put_tombstone(store, _tombstone)
     store.remove("2.json")
 
     with pytest.raises(FatalError, match=r"erasures/2\.json is missing"):
-        read(store)
+        read_tombstones(store)
 
 
 @pytest.mark.parametrize(
@@ -116,21 +125,21 @@ def test_damaged_tombstone_is_an_error(store: ObjectStore, content: bytes, told:
     store.put("1.json", content)
 
     with pytest.raises(FatalError, match=told):
-        read(store)
+        read_tombstones(store)
 
 
 def test_behind_the_fence_only_who_knows_may_commit(tmp_path: Path) -> None:
     """A commit is made by one who has read the tombstone, and refused to one who has not."""
     lake = make_lake(tmp_path)
     table = lake.table("feedback")
-    append(table, None, 2, guards=[guard(0)])
+    append(table, None, 2, guards=[erasure_guard(0)])
 
     assert _fence(table, 1)
 
     with pytest.raises(FencedError, match="rows that this rests on went"):
-        append(table, 2, 4, guards=[guard(0)], token=2)
-    append(table, 2, 4, guards=[guard(1)], token=3)
-    append(table, 4, 6, guards=[guard(7)], token=4)
+        append(table, 2, 4, guards=[erasure_guard(0)], token=2)
+    append(table, 2, 4, guards=[erasure_guard(1)], token=3)
+    append(table, 4, 6, guards=[erasure_guard(7)], token=4)
     assert offsets(table) == [0, 1, 2, 3, 4, 5]
 
 
@@ -147,10 +156,10 @@ def test_fence_between_comparing_and_sending(tmp_path: Path) -> None:
             ours,
             2,
             4,
-            guards=[guard(0)],
+            guards=[erasure_guard(0)],
             token=2,
             handle=Meddled(ours.handle, lambda: _fence(theirs, 1)),
-            watch=Watch(unknown=lambda _table, error: told.append(error)),
+            watch=CommitWatch(unknown=lambda _table, error: told.append(error)),
         )
 
     assert [type(error) for error in told] == [CommitFailedError]
@@ -164,12 +173,16 @@ def test_fence_between_comparing_and_replacing(tmp_path: Path) -> None:
     append(ours, None, 2)
     _fence(theirs, 1)
     ours.refresh()
-    wanted = Replacement(
-        live_files(ours), [], Entry(EntryKind.REDRIVE, [span(0, 2)]), 1, guards=[guard(0)]
+    wanted = FileReplacement(
+        list_live_files(ours),
+        [],
+        LedgerEntry(EntryKind.REDRIVE, [span(0, 2)]),
+        1,
+        guards=[erasure_guard(0)],
     )
 
     with pytest.raises(FencedError, match="rows that this rests on went"):
-        replace(ours, wanted, retry=patience(), now_ms=lambda: 0)
+        replace_files(ours, wanted, retry=patience(), now_ms=lambda: 0)
     assert offsets(ours) == [0, 1]
 
 
@@ -206,16 +219,16 @@ def test_owners_do_not_hinder_each_other(tmp_path: Path) -> None:
     told: list[BaseException] = []
 
     def other() -> None:
-        append(theirs, None, 2, guards=[guard(1)], source=OTHER, incarnations={})
+        append(theirs, None, 2, guards=[erasure_guard(1)], source=OTHER, incarnations={})
 
     append(
         ours,
         None,
         2,
-        guards=[guard(1)],
+        guards=[erasure_guard(1)],
         handle=Meddled(ours.handle, other),
         incarnations={},
-        watch=Watch(unknown=lambda _table, error: told.append(error)),
+        watch=CommitWatch(unknown=lambda _table, error: told.append(error)),
     )
 
     assert told == []

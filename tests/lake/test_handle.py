@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lake import handle as module
+from lake.delta_log import commit_path
 from lake.handle import LAST_CHECKPOINT, TableHandle
-from lake.log import commit_path
 from lake.objects import FolderStore
 from schemas.errors import RetryableError
 from tests.lake.kit import SOURCE, append, make_lake, offsets, open_lake

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lake.ledger import (
-    METADATA_KEY,
-    Entry,
+    LEDGER_KEY,
     EntryKind,
     Incarnation,
+    LedgerEntry,
     SourceRange,
-    parse_entry,
+    parse_ledger_entry,
     read_ledger,
 )
 from schemas.errors import FatalError
@@ -37,7 +37,7 @@ RANGES = st.builds(
     skipped=RULES,
 )
 ENTRIES = st.builds(
-    Entry,
+    LedgerEntry,
     kind=st.sampled_from(EntryKind),
     ranges=st.lists(RANGES, max_size=4),
     incarnations=st.dictionaries(TEXT, st.builds(Incarnation, TEXT, TEXT), max_size=2),
@@ -45,22 +45,22 @@ ENTRIES = st.builds(
 
 
 @given(ENTRIES)
-def test_an_entry_comes_back_as_it_was(entry: Entry) -> None:
+def test_an_entry_comes_back_as_it_was(entry: LedgerEntry) -> None:
     """Nothing is lost on the way through a commit's metadata."""
-    assert parse_entry(entry.to_metadata()[METADATA_KEY], where="here") == entry
+    assert parse_ledger_entry(entry.to_metadata()[LEDGER_KEY], where="here") == entry
 
 
 def valid() -> dict[str, Any]:
     """Return the JSON of an entry."""
-    entry = Entry(EntryKind.FLUSH, [SourceRange("t", 0, 0, 1, consumed=1, stored=1)])
-    body: dict[str, Any] = json.loads(entry.to_metadata()[METADATA_KEY])
+    entry = LedgerEntry(EntryKind.FLUSH, [SourceRange("t", 0, 0, 1, consumed=1, stored=1)])
+    body: dict[str, Any] = json.loads(entry.to_metadata()[LEDGER_KEY])
     return body
 
 
 def test_an_entry_of_a_newer_version_is_not_guessed_at() -> None:
     """The message says which commit it is and what to do."""
     with pytest.raises(FatalError, match=r"table t, version 5: .* version 2.*newer"):
-        parse_entry(json.dumps(valid() | {"v": 2}), where="table t, version 5")
+        parse_ledger_entry(json.dumps(valid() | {"v": 2}), where="table t, version 5")
 
 
 @pytest.mark.parametrize("missing", ["v", "kind", "ranges", "incarnations"])
@@ -69,7 +69,7 @@ def test_an_entry_that_lacks_something_is_damaged(missing: str) -> None:
     body = valid()
     del body[missing]
     with pytest.raises(FatalError, match="here: the ledger entry cannot be read"):
-        parse_entry(json.dumps(body), where="here")
+        parse_ledger_entry(json.dumps(body), where="here")
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,12 @@ def test_an_entry_that_lacks_something_is_damaged(missing: str) -> None:
 def test_what_is_no_entry_is_damaged(text: str) -> None:
     """Whatever stands there, the error is one that a person can act on."""
     with pytest.raises(FatalError, match="here: the ledger entry cannot be read"):
-        parse_entry(text, where="here")
+        parse_ledger_entry(text, where="here")
 
 
 def test_commits_of_others_are_passed_over() -> None:
     """Maintenance writes no entries; what is left comes oldest first."""
-    mine = Entry(EntryKind.FLUSH, []).to_metadata()
+    mine = LedgerEntry(EntryKind.FLUSH, []).to_metadata()
     history = [{"version": 3, **mine}, {"version": 2}, {"version": 1, **mine}]
     assert [logged.table_version for logged in read_ledger(history, table="t")] == [1, 3]
 

@@ -7,7 +7,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from lake.config import LakeSettings
-from lake.location import Location
+from lake.location import LakeLocation
 from lake.tables import Lake
 from schemas.errors import UsageError
 from tests.servers.s3 import S3
@@ -22,21 +22,21 @@ READ_IN_ONE = (" ", "%", "%zz", "+", "=", "@", "&", "~", "'", "ü", "日", "{}",
 def test_what_is_read_in_two_ways_is_refused(root: str, text: str) -> None:
     """With the characters, before anything is written anywhere."""
     with pytest.raises(UsageError, match="GOLDPAN_LAKE__URI"):
-        Location(f"{root}a{text}b/lake")
+        LakeLocation(f"{root}a{text}b/lake")
 
 
 @pytest.mark.parametrize("text", ON_S3_TOO)
 def test_keys_are_no_paths(text: str) -> None:
     """What a URL resolves, S3 takes by the letter."""
     with pytest.raises(UsageError, match="GOLDPAN_LAKE__URI"):
-        Location(f"s3://bucket/a{text}b/lake")
+        LakeLocation(f"s3://bucket/a{text}b/lake")
 
 
 @pytest.mark.parametrize("uri", ["file:///data/x#y/lake", "file:///data/x?y", "file:///a/b%2541"])
 def test_files_may_have_addresses(uri: str) -> None:
     """A part that a URL cuts off is none of a folder's name, and no second decoding is done."""
     with pytest.raises(UsageError, match="GOLDPAN_LAKE__URI"):
-        Location(uri)
+        LakeLocation(uri)
 
 
 def test_the_folder_that_a_relative_address_lies_in_counts(
@@ -53,7 +53,7 @@ def test_the_folder_that_a_relative_address_lies_in_counts(
 @pytest.mark.parametrize("text", READ_IN_ONE)
 def test_what_is_accepted_is_one_place_in_a_folder(tmp_path: Path, text: str) -> None:
     """delta-rs and goldpan find each other's files, and the history of the table."""
-    location = Location(str(tmp_path / f"a{text}b" / "lake"))
+    location = LakeLocation(str(tmp_path / f"a{text}b" / "lake"))
     uri = location.table_uri("t")
     Path(uri).mkdir(parents=True)
     write_deltalake(uri, pa.table({"a": [1]}))
@@ -67,7 +67,7 @@ def test_what_is_accepted_is_one_place_in_a_bucket(s3: S3, monkeypatch: pytest.M
         monkeypatch.setenv(name, value)
     bucket, found = s3.create_bucket(), {}
     for number, text in enumerate(READ_IN_ONE):
-        location = Location(f"s3://{bucket}/{number}/a{text}b/lake", s3.endpoint)
+        location = LakeLocation(f"s3://{bucket}/{number}/a{text}b/lake", s3.endpoint)
         uri, options = location.table_uri("t"), location.table_options()
         write_deltalake(uri, pa.table({"a": [1]}), storage_options=options)
         log = location.files("t").find("_delta_log/00000000000000000000.json")

@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 from botocore.stub import Stubber
 
-from lake.bucket import S3Store
 from lake.objects import FolderStore
+from lake.s3_store import S3Store
 from schemas.errors import FatalError, RetryableError
 
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import boto3
 import pytest
 
-from lake.bucket import S3Store
+from lake.s3_store import S3Store
 from tests.lake.kit import patience
 from tests.servers.s3 import S3
 

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lake.ledger import Source
-from lake.parquet import DataFile, coverage, encode, partition_values
-from lake.tables import LAYOUTS, Lake
+from lake.ledger import SourcePartition
+from lake.parquet import DataFile, coverage_name, encode_files, partition_values
+from lake.tables import TABLE_LAYOUTS, Lake
 from schemas.redacted import Redacted
 from tests.lake.kit import OTHER, SOURCE, START, At, append, make_lake, open_lake, rows, span
 
-LAYOUT = LAYOUTS["feedback"]
+LAYOUT = TABLE_LAYOUTS["feedback"]
 RANGE = span(0, 4)
 LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 TIMES = st.datetimes(
@@ -29,7 +29,7 @@ TIMES = st.datetimes(
 
 def encoded(*batches: Redacted[pa.RecordBatch], table: str = "feedback") -> list[DataFile]:
     """Encode batches under one range."""
-    return encode(batches, ranges=[RANGE], layout=LAYOUTS[table])
+    return encode_files(batches, ranges=[RANGE], layout=TABLE_LAYOUTS[table])
 
 
 def stats(file: DataFile) -> dict[str, Any]:
@@ -71,15 +71,15 @@ def test_other_rows_or_ranges_give_another_name() -> None:
     """A worker that was stopped cannot write over a file that is in the table."""
     mine = encoded(rows([(0, 0)]))[0].path
     theirs = encoded(rows([(0, 0)], ingested_at=START + timedelta(seconds=1)))[0].path
-    other = encode([rows([(0, 0)])], ranges=[span(0, 5)], layout=LAYOUT)[0].path
+    other = encode_files([rows([(0, 0)])], ranges=[span(0, 5)], layout=LAYOUT)[0].path
     assert len({mine, theirs, other}) == 3
 
 
 def test_ranges_have_one_name_in_any_order() -> None:
     """The order in which partitions were assigned does not matter."""
     one, two = span(0, 4), span(3, 9, source=OTHER)
-    assert coverage([one, two]) == coverage([two, one]) != coverage([one])
-    assert coverage([span(0, 4, source=Source("a/1", 2))]) != coverage([one])
+    assert coverage_name([one, two]) == coverage_name([two, one]) != coverage_name([one])
+    assert coverage_name([span(0, 4, source=SourcePartition("a/1", 2))]) != coverage_name([one])
 
 
 @given(st.lists(TIMES, min_size=1, max_size=5))
@@ -113,11 +113,11 @@ def test_bounds_of_texts_hold_and_are_short(texts: list[str]) -> None:
 
 def test_every_column_that_is_worth_it_has_statistics() -> None:
     """One that lacks them is taken for a column of nulls by readers that prune."""
-    for table in LAYOUTS:
+    for table in TABLE_LAYOUTS:
         if table in ("traces", "feedback", "quarantine"):
             found = stats(encoded(rows([(0, 0), (0, 1)], table=table), table=table)[0])
             assert found["numRecords"] == 2
-            assert found["nullCount"] == dict.fromkeys(LAYOUTS[table].statistics, 0)
+            assert found["nullCount"] == dict.fromkeys(TABLE_LAYOUTS[table].statistics, 0)
             assert set(found["minValues"]) == set(found["maxValues"]) == set(found["nullCount"])
 
 

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 
-from lake.audit_proofs import AuditRules
-from lake.chains import CHAIN_KEY
-from lake.deep import Deep
-from lake.hashes import FILES_KEY
-from lake.head import from_json
+from lake.audit_chains import AUDIT_CHAINS_KEY
+from lake.cross_references import CROSS_REFERENCES_KEY
+from lake.file_hashes import FILE_HASHES_KEY
+from lake.head import parse_head
+from lake.live_files import list_live_files
 from lake.objects import FolderStore
-from lake.others import OTHERS_KEY
-from lake.stored import live_files
-from lake.tables import LAYOUTS, Lake
-from lake.verify import Report, verify
-from redact.audit import chained
+from lake.tables import TABLE_LAYOUTS, Lake
+from lake.verify import VerifyReport, verify_lake
+from lake.verify_audit import AuditRules
+from lake.verify_files import DeepOptions
+from redact.pipeline.audit import chain_hash
 from schemas.errors import FatalError, RetryableError, UsageError
 from tests.batch.retention.kit import carried_out
 from tests.lake.kit import patience
@@ -40,10 +40,10 @@ def forget(folder: Path, *keys: str) -> None:
     """Take what commits say of hashes, chains and other tables out of the logs."""
 
     def change(line: dict[str, Any]) -> None:
-        for key in keys or (FILES_KEY, CHAIN_KEY, OTHERS_KEY):
+        for key in keys or (FILE_HASHES_KEY, AUDIT_CHAINS_KEY, CROSS_REFERENCES_KEY):
             line.get("commitInfo", {}).pop(key, None)
 
-    for name in LAYOUTS:
+    for name in TABLE_LAYOUTS:
         opened = table(folder, name)
         for number in range(len(opened.commits())):
             opened.edit(change, number)
@@ -54,9 +54,9 @@ def test_all_is_hashed_and_the_versions_are_named(folder: Path) -> None:
     report = proved(folder, deep=True)
     assert report.problems == []
     assert report.files is not None
-    files = sum(len(table(folder, name).files()) for name in LAYOUTS)
+    files = sum(len(table(folder, name).files()) for name in TABLE_LAYOUTS)
     assert (report.files.hashed, report.files.unproved) == (files, [])
-    newest = {name: DeltaTable(str(folder / name)).version() for name in LAYOUTS}
+    newest = {name: DeltaTable(str(folder / name)).version() for name in TABLE_LAYOUTS}
     assert report.to_json()["versions"] == newest
 
 
@@ -66,7 +66,7 @@ def test_a_lake_of_before_verifies_and_says_what_is_unproved(folder: Path) -> No
     report = proved(folder, deep=True)
     assert report.problems == []
     assert report.files is not None
-    files = sum(len(table(folder, name).files()) for name in LAYOUTS)
+    files = sum(len(table(folder, name).files()) for name in TABLE_LAYOUTS)
     assert (report.files.hashed, len(report.files.unproved)) == (0, files)
     assert all((folder / path).exists() for path in report.files.unproved)
 
@@ -107,7 +107,7 @@ def test_damage_is_found_at_once_and_all_of_it(folder: Path) -> None:
         file.unlink() if file.is_file() else file.rmdir()
     waited: list[float] = []
     retry = patience(sleep=lambda wait: bool(waited.append(wait)))
-    report = verify(open_lake(folder), deep=True, how=HOW, retry=retry)
+    report = verify_lake(open_lake(folder), deep=True, how=HOW, retry=retry)
     assert report.unfinished is None
     assert waited == []
     text = "\n".join(report.problems)
@@ -141,7 +141,7 @@ def test_a_store_that_stops_answering_keeps_what_was_found(
     table(folder, "feedback").files()[0].unlink()
     last = table(folder, "labels").files()[-1].name
     lake = failing(folder, monkeypatch, lambda path: path.endswith(last))
-    report = verify(lake, deep=True, how=HOW, retry=patience())
+    report = verify_lake(lake, deep=True, how=HOW, retry=patience())
     assert any("is gone" in one for one in report.problems)
     assert report.unfinished is not None
     assert "does not answer" in report.unfinished
@@ -156,29 +156,29 @@ def test_a_log_out_of_reach_is_no_damage(folder: Path, monkeypatch: pytest.Monke
         return "_delta_log/00000000000000000001" in path
 
     with pytest.raises(FatalError, match=r"still failing .* does not answer"):
-        verify(failing(folder, monkeypatch, refused), retry=patience())
+        verify_lake(failing(folder, monkeypatch, refused), retry=patience())
     with pytest.raises(RetryableError):
-        verify(failing(folder, monkeypatch, refused))
+        verify_lake(failing(folder, monkeypatch, refused))
 
 
 def test_part_of_the_files(folder: Path) -> None:
     """By time, or by chance: others are not hashed, but their rows are read all the same."""
-    assert _hashed(folder, Deep(sample=3, seed=5)) == (3, 13)
-    assert _hashed(folder, Deep(since_ms=2**52)) == (0, 16)
+    assert _hashed(folder, DeepOptions(sample=3, seed=5)) == (3, 13)
+    assert _hashed(folder, DeepOptions(since_ms=2**52)) == (0, 16)
     times = sorted(
         json.loads(path.read_text().splitlines()[0])["commitInfo"]["timestamp"]
-        for name in LAYOUTS
+        for name in TABLE_LAYOUTS
         for path in table(folder, name).commits()[1:]
     )
-    hashed, _ = _hashed(folder, Deep(since_ms=times[-1]))
+    hashed, _ = _hashed(folder, DeepOptions(since_ms=times[-1]))
     assert 0 < hashed < 16
     table(folder, "feedback").rewrite(one_changed("_offset", 3))
-    problems = verify(open_lake(folder), deep=True, how=Deep(since_ms=2**52)).problems
+    problems = verify_lake(open_lake(folder), deep=True, how=DeepOptions(since_ms=2**52)).problems
     assert any("more than once" in one for one in problems)
 
 
-def _hashed(folder: Path, how: Deep) -> tuple[int, int]:
-    report = verify(open_lake(folder), deep=True, how=how)
+def _hashed(folder: Path, how: DeepOptions) -> tuple[int, int]:
+    report = verify_lake(open_lake(folder), deep=True, how=how)
     assert report.problems == []
     assert report.files is not None
     return report.files.hashed, report.files.passed
@@ -186,7 +186,7 @@ def _hashed(folder: Path, how: Deep) -> tuple[int, int]:
 
 def test_a_log_without_its_beginning(folder: Path) -> None:
     """It says from where on ranges are proved, and calls nothing wrong that it cannot know."""
-    for name in LAYOUTS:
+    for name in TABLE_LAYOUTS:
         DeltaTable(str(folder / name)).create_checkpoint()
     for name in ("traces", "quarantine", "redactions"):
         for path in table(folder, name).commits()[:2]:
@@ -205,7 +205,7 @@ def test_a_later_state_continues_a_head(folder: Path, tmp_path: Path) -> None:
     assert head is not None
     Scene(folder, {TRACES: 14}).flush("traces", TRACES, 16)
     DeltaTable(str(folder / "traces")).create_checkpoint()
-    again = from_json(json.loads(json.dumps(head.to_json())), where="here")
+    again = parse_head(json.loads(json.dumps(head.to_json())), where="here")
     assert again == head
     assert proved(folder, since=again).problems == []
     later = proved(folder).head
@@ -231,10 +231,10 @@ def test_a_later_state_continues_a_head(folder: Path, tmp_path: Path) -> None:
 def test_what_is_no_head(body: Any) -> None:
     """An empty or shortened head would fit any lake."""
     with pytest.raises(UsageError):
-        from_json(body, where="here")
+        parse_head(body, where="here")
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", TABLE_LAYOUTS)
 def test_a_table_that_is_gone_is_not_made_in_passing(folder: Path, name: str) -> None:
     """Not by a worker and not by `lake init`; only whoever gives it up gets it empty."""
     (folder / name).rename(folder.parent / "aside")
@@ -262,7 +262,7 @@ def blanked(folder: Path) -> None:
         return rows
 
     table(folder, "redactions").rewrite(change)
-    forget(folder, FILES_KEY)
+    forget(folder, FILE_HASHES_KEY)
 
 
 @pytest.mark.parametrize(
@@ -273,8 +273,8 @@ def test_a_row_that_says_nothing_needs_a_receipt(
 ) -> None:
     """That lists exactly it."""
     blanked(folder)
-    rules = AuditRules(chained, lambda: {FEEDBACK: frozenset(offsets)})
-    problems = verify(open_lake(folder), deep=True, how=Deep(audit=rules)).problems
+    rules = AuditRules(chain_hash, lambda: {FEEDBACK: frozenset(offsets)})
+    problems = verify_lake(open_lake(folder), deep=True, how=DeepOptions(audit=rules)).problems
     assert (problems == []) is right
     assert right or "no receipt accounts for them" in problems[0]
 
@@ -285,7 +285,7 @@ def test_a_file_that_left_its_table_meanwhile_is_no_damage(
     """Compaction and an erasure's purge take it away between the cut and the look: another cut."""
     lake = open_lake(folder)
     lake.table("feedback").refresh()
-    old = live_files(lake.table("feedback"))
+    old = list_live_files(lake.table("feedback"))
     done: list[int] = []
 
     def rewritten(path: str) -> bool:
@@ -296,7 +296,9 @@ def test_a_file_that_left_its_table_meanwhile_is_no_damage(
                 (folder / "feedback" / file.path).unlink()
         return False
 
-    report = verify(failing(folder, monkeypatch, rewritten), deep=True, how=HOW, retry=patience())
+    report = verify_lake(
+        failing(folder, monkeypatch, rewritten), deep=True, how=HOW, retry=patience()
+    )
     assert done
     assert report.problems == []
 
@@ -332,7 +334,7 @@ def busy(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_proof_beside_writers_is_of_one_cut(busy: Path) -> None:
     """However the tables move on as they are read, nothing is wrong where nothing is."""
-    reports: list[Report] = []
+    reports: list[VerifyReport] = []
     for number in range(12):
         reports.append(proved(busy, deep=number % 3 == 0))
         assert reports[-1].problems == []
@@ -365,7 +367,7 @@ def test_audit_rows_that_have_expired(tmp_path: Path, *, before: bool) -> None:
     assert carried_out(open_lake(folder), PLAN, today=date(2026, 11, 21))
     assert proved(folder, deep=True).problems == []
     table(folder, "redactions").rewrite(lambda rows: rows.slice(1))
-    forget(folder, FILES_KEY)
+    forget(folder, FILE_HASHES_KEY)
     problems = proved(folder, deep=True).problems
     assert any("log says" in one for one in problems)
     assert before or any("first or the last rows of chains" in one for one in problems)

@@ -8,11 +8,16 @@ import pyarrow.compute as pc
 import pytest
 from deltalake.exceptions import DeltaError
 
-from lake.ledger import Entry, EntryKind
-from lake.quarantine import COLUMNS, Filter, summary, take_out
-from lake.quarantine import rows as found_rows
-from lake.rewrite import Replacement, replace
-from lake.stored import live_files, read_rows, together, write_again
+from lake.ledger import EntryKind, LedgerEntry
+from lake.live_files import concat_rows, list_live_files, read_file_rows, rewrite_rows
+from lake.quarantine import (
+    QUARANTINE_COLUMNS,
+    QuarantineFilter,
+    remove_quarantined,
+    summarize_quarantined,
+)
+from lake.quarantine import read_quarantined as found_rows
+from lake.rewrite import FileReplacement, replace_files
 from lake.tables import Table
 from schemas.errors import FencedError
 from tests.lake.kit import OTHER, append, make_lake, offsets, open_lake, patience, rows
@@ -37,16 +42,16 @@ def numbers(found: Any) -> list[tuple[int, int]]:
 @pytest.mark.parametrize(
     ("which", "expected"),
     [
-        (Filter(), [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]),
-        (Filter(topic="llm.feedback", partition=1), [(1, 0), (1, 1)]),
-        (Filter(offset=1), [(0, 1), (1, 1)]),
-        (Filter(reason="not_json", partition=0, offset=2), [(0, 2)]),
-        (Filter(reason="other"), []),
-        (Filter(topic="other"), []),
+        (QuarantineFilter(), [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]),
+        (QuarantineFilter(topic="llm.feedback", partition=1), [(1, 0), (1, 1)]),
+        (QuarantineFilter(offset=1), [(0, 1), (1, 1)]),
+        (QuarantineFilter(reason="not_json", partition=0, offset=2), [(0, 2)]),
+        (QuarantineFilter(reason="other"), []),
+        (QuarantineFilter(topic="other"), []),
     ],
 )
 def test_a_filter_finds_what_it_says(
-    table: Table, which: Filter, expected: list[tuple[int, int]]
+    table: Table, which: QuarantineFilter, expected: list[tuple[int, int]]
 ) -> None:
     """In order of their coordinates."""
     assert numbers(found_rows(table, which)) == expected
@@ -54,9 +59,9 @@ def test_a_filter_finds_what_it_says(
 
 def test_the_payload_is_shown_to_nobody_who_does_not_ask(table: Table) -> None:
     """A list shows where and why, never what."""
-    assert tuple(found_rows(table, Filter()).column_names) == COLUMNS
-    assert "sealed_payload" not in COLUMNS
-    assert "sealed_payload" in found_rows(table, Filter(), payload=True).column_names
+    assert tuple(found_rows(table, QuarantineFilter()).column_names) == QUARANTINE_COLUMNS
+    assert "sealed_payload" not in QUARANTINE_COLUMNS
+    assert "sealed_payload" in found_rows(table, QuarantineFilter(), payload=True).column_names
 
 
 def test_a_summary_counts_by_reason() -> None:
@@ -65,22 +70,28 @@ def test_a_summary_counts_by_reason() -> None:
         rows([(0, 3)], table="quarantine", reason="too_large").value,
         rows([(0, 4), (1, 5)], table="quarantine").value,
     ]
-    groups = summary(pa.Table.from_batches(batches))
+    groups = summarize_quarantined(pa.Table.from_batches(batches))
     assert [(group["reason"], group["count_all"]) for group in groups] == [
         ("not_json", 2),
         ("too_large", 1),
     ]
-    assert summary(pa.Table.from_batches(batches).slice(0, 0)) == []
+    assert summarize_quarantined(pa.Table.from_batches(batches).slice(0, 0)) == []
 
 
 def test_records_are_taken_out_once(table: Table) -> None:
     """Those that are not there any more are not counted again, and no commit is made for none."""
     wanted = [(0, 1), (1, 0), (1, 9)]
-    assert take_out(table, "llm.feedback", wanted, retry=patience(), token=1, now_ms=int) == 2
+    assert (
+        remove_quarantined(table, "llm.feedback", wanted, retry=patience(), token=1, now_ms=int)
+        == 2
+    )
     assert (offsets(table), offsets(table, OTHER)) == ([0, 2], [1])
     version = table.handle.version()
-    assert take_out(table, "llm.feedback", wanted, retry=patience(), token=2, now_ms=int) == 0
-    assert take_out(table, TOPIC, wanted, retry=patience(), token=3, now_ms=int) == 0
+    assert (
+        remove_quarantined(table, "llm.feedback", wanted, retry=patience(), token=2, now_ms=int)
+        == 0
+    )
+    assert remove_quarantined(table, TOPIC, wanted, retry=patience(), token=3, now_ms=int) == 0
     table.refresh()
     assert table.handle.version() == version
 
@@ -111,7 +122,10 @@ def test_a_lost_reply_is_settled_by_the_token(table: Table) -> None:
     """The records are counted as taken out, once."""
     handle = LostReply(table.handle)
     table.handle = handle  # type: ignore[assignment]
-    assert take_out(table, "llm.feedback", [(0, 1)], retry=patience(), token=1, now_ms=int) == 1
+    assert (
+        remove_quarantined(table, "llm.feedback", [(0, 1)], retry=patience(), token=1, now_ms=int)
+        == 1
+    )
     assert handle.sent == 1
     table.refresh()
     redriven = [one.entry for one in table.ledger() if one.entry.kind == "redrive"]
@@ -123,11 +137,18 @@ def test_another_re_drive_at_the_same_time_is_fenced(table: Table, tmp_path: Pat
     other = open_lake(tmp_path).table("quarantine")
 
     def overtake() -> None:
-        assert take_out(other, "llm.feedback", [(0, 1)], retry=patience(), token=2, now_ms=int) == 1
+        assert (
+            remove_quarantined(
+                other, "llm.feedback", [(0, 1)], retry=patience(), token=2, now_ms=int
+            )
+            == 1
+        )
 
     table.handle = LostReply(table.handle, overtake)  # type: ignore[assignment]
     with pytest.raises(FencedError):
-        take_out(table, "llm.feedback", [(0, 1), (0, 2)], retry=patience(), token=1, now_ms=int)
+        remove_quarantined(
+            table, "llm.feedback", [(0, 1), (0, 2)], retry=patience(), token=1, now_ms=int
+        )
     assert offsets(other) == [0, 2]
 
 
@@ -139,13 +160,16 @@ def test_a_file_that_was_compacted_meanwhile_is_looked_at_again(
     handle = LostReply(table.handle, lambda: rewrite_all(other))
     handle.sent = 1  # no reply is lost here
     table.handle = handle  # type: ignore[assignment]
-    assert take_out(table, "llm.feedback", [(0, 1)], retry=patience(), token=1, now_ms=int) == 1
+    assert (
+        remove_quarantined(table, "llm.feedback", [(0, 1)], retry=patience(), token=1, now_ms=int)
+        == 1
+    )
     assert 1 not in offsets(other)
 
 
 def test_the_file_that_is_left_holds_text_as_any_reader_expects_it(table: Table) -> None:
     """A condition on text finds its rows without their being read first."""
-    take_out(table, "llm.feedback", [(0, 1)], retry=patience(), token=1, now_ms=int)
+    remove_quarantined(table, "llm.feedback", [(0, 1)], retry=patience(), token=1, now_ms=int)
     table.refresh()
     dataset = table.handle.to_pyarrow_dataset()
     assert dataset.count_rows(filter=pc.field("reason") == "not_json") > 0
@@ -154,8 +178,10 @@ def test_the_file_that_is_left_holds_text_as_any_reader_expects_it(table: Table)
 def rewrite_all(table: Table) -> None:
     """Put all rows of a table into one file."""
     table.refresh()
-    old = live_files(table)
-    rows = together([read_rows(table, file) for file in old])
-    new = write_again(table, rows, instead_of=old, retry=patience())
-    wanted = Replacement(old, [new], Entry(EntryKind.REDRIVE, []), token=77, same_rows=True)
-    replace(table, wanted, retry=patience(), now_ms=int)
+    old = list_live_files(table)
+    rows = concat_rows([read_file_rows(table, file) for file in old])
+    new = rewrite_rows(table, rows, instead_of=old, retry=patience())
+    wanted = FileReplacement(
+        old, [new], LedgerEntry(EntryKind.REDRIVE, []), token=77, same_rows=True
+    )
+    replace_files(table, wanted, retry=patience(), now_ms=int)

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from subprocess import PIPE, Popen
 
-from lake.verify import verify
+from lake.verify import verify_lake
 from tests.lake.kit import make_lake, offsets, set_aside
 from tests.lake.racer import ROUNDS
 
@@ -20,6 +20,6 @@ def test_two_processes_on_one_partition(tmp_path: Path) -> None:
     assert sum(won) == ROUNDS
     assert offsets(lake.table("feedback")) == list(range(3 * ROUNDS))
     set_aside(lake, None, 3 * ROUNDS, set())
-    report = verify(lake, deep=True)
+    report = verify_lake(lake, deep=True)
     assert report.problems == []
     assert len(lake.table("feedback").ledger()) == ROUNDS

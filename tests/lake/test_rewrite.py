@@ -11,17 +11,17 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from lake.commit import Move, Watch
-from lake.ledger import Entry, EntryKind
-from lake.log import actions, commit_path
-from lake.rewrite import ReplacedError, Replacement, replace
-from lake.stored import LiveFile, live_files, read_rows, together, write_again
+from lake.commit import CommitWatch, Move
+from lake.delta_log import commit_path, read_actions
+from lake.ledger import EntryKind, LedgerEntry
+from lake.live_files import LiveFile, concat_rows, list_live_files, read_file_rows, rewrite_rows
+from lake.rewrite import FileReplacedError, FileReplacement, replace_files
 from lake.tables import Lake, Table
 from schemas.errors import FatalError, FencedError, RetryableError
 from tests.lake.kit import OTHER, SOURCE, append, make_lake, offsets, open_lake, patience
 from tests.lake.test_commit import Meddled, raising
 
-ENTRY = Entry(EntryKind.REDRIVE, [])
+ENTRY = LedgerEntry(EntryKind.REDRIVE, [])
 TOKENS = count(1)
 
 
@@ -44,28 +44,28 @@ def others(tmp_path: Path, table: Table) -> Table:
 def files(table: Table) -> list[LiveFile]:
     """Return the files of a table as they are now."""
     table.refresh()
-    return live_files(table)
+    return list_live_files(table)
 
 
-def compacted(table: Table, old: Sequence[LiveFile], **more: Any) -> Replacement:
+def compacted(table: Table, old: Sequence[LiveFile], **more: Any) -> FileReplacement:
     """Return the replacement of files by one with the same rows."""
-    rows = together([read_rows(table, file) for file in old]).sorted_by("_offset")
-    new = write_again(table, rows, instead_of=old, retry=patience())
+    rows = concat_rows([read_file_rows(table, file) for file in old]).sorted_by("_offset")
+    new = rewrite_rows(table, rows, instead_of=old, retry=patience())
     given = {"entry": ENTRY, "token": next(TOKENS), "same_rows": True} | more
-    return Replacement(old, [new], **given)
+    return FileReplacement(old, [new], **given)
 
 
-def without(table: Table, old: LiveFile, offset: int) -> Replacement:
+def without(table: Table, old: LiveFile, offset: int) -> FileReplacement:
     """Return the replacement of a file by one that lacks a row."""
-    rows = read_rows(table, old)
+    rows = read_file_rows(table, old)
     left = rows.where(pc.not_equal(rows.rows["_offset"], offset))
-    new = [write_again(table, left, instead_of=[old], retry=patience())] if len(left) else []
-    return Replacement([old], new, ENTRY, next(TOKENS))
+    new = [rewrite_rows(table, left, instead_of=[old], retry=patience())] if len(left) else []
+    return FileReplacement([old], new, ENTRY, next(TOKENS))
 
 
-def make(table: Table, wanted: Replacement, **more: Any) -> None:
+def make(table: Table, wanted: FileReplacement, **more: Any) -> None:
     """Replace, without waiting."""
-    replace(table, wanted, **{"retry": patience(), "now_ms": lambda: 0} | more)
+    replace_files(table, wanted, **{"retry": patience(), "now_ms": lambda: 0} | more)
 
 
 def meddled(table: Table, **hooks: Callable[[], None]) -> Meddled:
@@ -78,7 +78,7 @@ def meddled(table: Table, **hooks: Callable[[], None]) -> Meddled:
 def holding(table: Table, offset: int) -> LiveFile:
     """Return the file that holds a row."""
     return next(
-        f for f in files(table) if offset in read_rows(table, f).rows["_offset"].to_pylist()
+        f for f in files(table) if offset in read_file_rows(table, f).rows["_offset"].to_pylist()
     )
 
 
@@ -87,7 +87,7 @@ def test_many_files_become_one(table: Table) -> None:
     make(table, compacted(table, files(table)))
     assert offsets(table) == list(range(8))
     assert [file.rows for file in files(table)] == [8]
-    said = actions(table.files, table.handle.version(), "remove")
+    said = read_actions(table.files, table.handle.version(), "remove")
     assert said is not None
     assert [action["dataChange"] for action in said] == [False] * 3
 
@@ -116,7 +116,7 @@ def test_text_is_stored_as_text(table: Table) -> None:
 def test_a_file_can_go_altogether(table: Table) -> None:
     """Retention drops files without putting others in their place."""
     old = holding(table, 7)
-    make(table, Replacement([old], [], ENTRY, 1))
+    make(table, FileReplacement([old], [], ENTRY, 1))
     assert offsets(table) == list(range(6))
 
 
@@ -124,7 +124,7 @@ def test_of_two_who_replace_a_file_one_wins(table: Table, others: Table) -> None
     """The second finds the file gone: what it made of it is void."""
     mine, theirs = without(table, holding(table, 4), 4), without(others, holding(others, 4), 5)
     make(others, theirs)
-    with pytest.raises(ReplacedError, match="1 of 1 files were replaced by another"):
+    with pytest.raises(FileReplacedError, match="1 of 1 files were replaced by another"):
         make(table, mine)
     assert offsets(table) == [0, 1, 2, 3, 4, 6, 7]
 
@@ -133,13 +133,13 @@ def test_what_came_too_late_is_removed(table: Table, others: Table) -> None:
     """Somebody may have been erased meanwhile: no file that nobody can commit stays behind."""
     mine, theirs = without(table, holding(table, 4), 4), without(others, holding(others, 4), 5)
     make(others, theirs)
-    with pytest.raises(ReplacedError):
+    with pytest.raises(FileReplacedError):
         make(table, mine)
     assert table.files.size(mine.new[0].path) is None
     same = compacted(table, files(table)[:2]), compacted(others, files(others)[:2])
     assert same[0].new[0].path == same[1].new[0].path
     make(others, same[1])
-    with pytest.raises(ReplacedError):
+    with pytest.raises(FileReplacedError):
         make(table, same[0])
     assert offsets(table) == [0, 1, 2, 3, 4, 6, 7]
 
@@ -156,7 +156,7 @@ def test_one_who_comes_between_compare_and_commit_wins(
     mine = compacted(table, files(table)[:2], same_rows=same_rows)
     theirs = compacted(others, files(others)[:2], same_rows=theirs_same_rows)
     handle = meddled(table, before=lambda: make(others, theirs))
-    with pytest.raises(ReplacedError):
+    with pytest.raises(FileReplacedError):
         make(table, mine)
     assert handle.sent == 1
     assert offsets(table) == list(range(8))
@@ -166,7 +166,7 @@ def test_another_program_that_compacts_in_between_wins(table: Table, others: Tab
     """One that knows nothing of goldpan's positions and tokens."""
     others.refresh()
     meddled(table, before=lambda: bool(others.handle.optimize.compact()))
-    with pytest.raises(ReplacedError):
+    with pytest.raises(FileReplacedError):
         make(table, without(table, holding(table, 4), 4))
     assert offsets(table) == list(range(8))
 
@@ -203,7 +203,7 @@ def test_a_lost_reply_is_settled_by_the_log(table: Table, error: Exception) -> N
     """The commit landed: its token is found, and nothing is sent again."""
     settled: list[str] = []
     handle = meddled(table, after=raising(error))
-    make(table, without(table, holding(table, 4), 4), watch=Watch(settled=settled.append))
+    make(table, without(table, holding(table, 4), 4), watch=CommitWatch(settled=settled.append))
     assert (handle.sent, settled) == (1, ["feedback"])
     assert offsets(table) == [0, 1, 2, 3, 5, 6, 7]
 
@@ -258,14 +258,14 @@ def test_positions_move_with_the_files(table: Table) -> None:
     """One commit for both, and a position that is elsewhere lets nothing through."""
     old = holding(table, 4)
     wanted = without(table, old, 4)
-    moving = Replacement(
+    moving = FileReplacement(
         old=[old], new=wanted.new, entry=ENTRY, token=5, moves=[Move("g", None, 1)]
     )
     make(table, moving)
     table.refresh()
     assert table.number("g") == 1
     again = without(table, holding(table, 5), 5)
-    stale = Replacement(again.old, again.new, ENTRY, 6, moves=[Move("g", None, 1)])
+    stale = FileReplacement(again.old, again.new, ENTRY, 6, moves=[Move("g", None, 1)])
     with pytest.raises(FencedError, match="g is at 1, not None"):
         make(table, stale)
 
@@ -274,13 +274,13 @@ def test_the_same_rows_are_held_to(table: Table) -> None:
     """Who promises that no row changes cannot lose one by mistake."""
     old = holding(table, 4)
     with pytest.raises(ValueError, match="3 go and 2 come"):
-        Replacement([old], without(table, old, 4).new, ENTRY, 1, same_rows=True)
+        FileReplacement([old], without(table, old, 4).new, ENTRY, 1, same_rows=True)
 
 
 def test_nothing_is_replaced_by_nothing(table: Table) -> None:
     """Without a file that goes there is nothing to compare with."""
     with pytest.raises(ValueError, match="needs files that go"):
-        Replacement([], [], ENTRY, 1)
+        FileReplacement([], [], ENTRY, 1)
 
 
 def test_rows_of_different_days_or_tables_do_not_mix(tmp_path: Path) -> None:
@@ -289,11 +289,11 @@ def test_rows_of_different_days_or_tables_do_not_mix(tmp_path: Path) -> None:
     rows = []
     for name in ("feedback", "traces"):
         append(lake.table(name), None, 2)
-        rows.append(read_rows(lake.table(name), files(lake.table(name))[0]))
+        rows.append(read_file_rows(lake.table(name), files(lake.table(name))[0]))
     with pytest.raises(ValueError, match="one table and one day"):
-        together(rows)
+        concat_rows(rows)
     with pytest.raises(ValueError, match="do not go into table"):
-        write_again(lake.table("traces"), rows[0], instead_of=[], retry=patience())
+        rewrite_rows(lake.table("traces"), rows[0], instead_of=[], retry=patience())
 
 
 def test_old_versions_can_still_be_read(table: Table) -> None:

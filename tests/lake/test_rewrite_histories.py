@@ -11,15 +11,15 @@ from deltalake.exceptions import CommitFailedError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lake.ledger import Entry, EntryKind
-from lake.rewrite import Replacement, replace
-from lake.stored import live_files, read_rows, together, write_again
+from lake.ledger import EntryKind, LedgerEntry
+from lake.live_files import concat_rows, list_live_files, read_file_rows, rewrite_rows
+from lake.rewrite import FileReplacement, replace_files
 from lake.tables import Table
 from schemas.errors import FencedError
 from tests.lake.kit import SOURCE, append, make_lake, offsets, open_lake, patience
 from tests.lake.test_commit import Meddled
 
-ENTRY = Entry(EntryKind.COMPACT, [])
+ENTRY = LedgerEntry(EntryKind.COMPACT, [])
 
 
 @dataclass(frozen=True)
@@ -91,25 +91,29 @@ class World:
         self.expected |= set(range(position or 0, end))
 
     def _compact(self, table: Table, number: int) -> None:
-        old = live_files(table)[: 2 + number]
+        old = list_live_files(table)[: 2 + number]
         if old:
-            rows = together([read_rows(table, file) for file in old])
-            new = write_again(table, rows, instead_of=old, retry=patience())
-            self._replace(table, Replacement(old, [new], ENTRY, next(self.tokens), same_rows=True))
+            rows = concat_rows([read_file_rows(table, file) for file in old])
+            new = rewrite_rows(table, rows, instead_of=old, retry=patience())
+            self._replace(
+                table, FileReplacement(old, [new], ENTRY, next(self.tokens), same_rows=True)
+            )
 
     def _take(self, table: Table, offset: int) -> None:
-        for file in live_files(table):
-            rows = read_rows(table, file)
+        for file in list_live_files(table):
+            rows = read_file_rows(table, file)
             left = rows.where(pc.not_equal(rows.rows["_offset"], offset))
             if len(left) < len(rows):
-                new = [write_again(table, left, instead_of=[file], retry=patience())]
-                entry, token = Entry(EntryKind.REDRIVE, []), next(self.tokens)
-                self._replace(table, Replacement([file], new if len(left) else [], entry, token))
+                new = [rewrite_rows(table, left, instead_of=[file], retry=patience())]
+                entry, token = LedgerEntry(EntryKind.REDRIVE, []), next(self.tokens)
+                self._replace(
+                    table, FileReplacement([file], new if len(left) else [], entry, token)
+                )
                 self.expected.discard(offset)
                 return
 
-    def _replace(self, table: Table, wanted: Replacement) -> None:
-        replace(table, wanted, retry=patience(), now_ms=lambda: 0)
+    def _replace(self, table: Table, wanted: FileReplacement) -> None:
+        replace_files(table, wanted, retry=patience(), now_ms=lambda: 0)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from lake.config import LakeSettings
-from lake.quarantine import take_out
+from lake.quarantine import remove_quarantined
 from lake.tables import Lake
 from tests.lake.kit import TOPIC, append, make_lake, offsets, patience
 from tests.lake.racer import ROUNDS
@@ -65,7 +65,9 @@ def test_records_are_taken_out_of_a_quarantine_on_s3(lake_on_s3: Lake) -> None:
     table = lake_on_s3.table("quarantine")
     append(table, None, 3)
     append(table, 3, 6, token=2)
-    taken = take_out(table, TOPIC, [(0, 1), (0, 9)], retry=patience(), token=1, now_ms=int)
+    taken = remove_quarantined(
+        table, TOPIC, [(0, 1), (0, 9)], retry=patience(), token=1, now_ms=int
+    )
     assert taken == 1
     assert offsets(table) == [0, 2, 3, 4, 5]
 

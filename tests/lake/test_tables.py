@@ -11,10 +11,10 @@ import pytest
 from deltalake import DeltaTable
 
 from lake.config import LakeSettings
-from lake.fit import check_schema
-from lake.ledger import METADATA_KEY
-from lake.location import Location
-from lake.tables import LAYOUTS, Lake
+from lake.ledger import LEDGER_KEY
+from lake.location import LakeLocation
+from lake.schema_check import check_schema
+from lake.tables import TABLE_LAYOUTS, Lake
 from schemas.arrow import TABLES
 from schemas.errors import FatalError, UsageError
 from tests.lake.kit import append, make_lake, offsets, open_lake
@@ -31,7 +31,7 @@ Lake(LakeSettings(uri=sys.argv[1])).init()
 def test_tables_are_made_once(tmp_path: Path) -> None:
     """The second time there is nothing to make, and nothing is lost."""
     lake = open_lake(tmp_path)
-    assert set(lake.init()) == set(LAYOUTS)
+    assert set(lake.init()) == set(TABLE_LAYOUTS)
     append(lake.table("feedback"), None, 3)
     assert open_lake(tmp_path).init() == []
     assert open_lake(tmp_path).table("feedback").facts().rows == 3
@@ -60,7 +60,7 @@ def test_who_comes_second_finds_the_tables_made(tmp_path: Path, _round: int) -> 
 
     with ThreadPoolExecutor(4) as pool:
         made = [started.result() for started in [pool.submit(make) for _ in range(4)]]
-    assert {name for names in made for name in names} == set(LAYOUTS)
+    assert {name for names in made for name in names} == set(TABLE_LAYOUTS)
     append(open_lake(tmp_path).table("feedback"), None, 3)
     assert open_lake(tmp_path).init() == []
     assert offsets(open_lake(tmp_path).table("feedback")) == [0, 1, 2]
@@ -129,21 +129,21 @@ def test_a_checkpoint_keeps_positions_and_proof(tmp_path: Path) -> None:
 )
 def test_where_a_table_lies(uri: str, table: str) -> None:
     """Below the root, in a folder or in a bucket."""
-    assert Location(uri).table_uri("traces") == table
+    assert LakeLocation(uri).table_uri("traces") == table
 
 
 def test_other_places_are_refused() -> None:
     """The message names the setting and what it may be."""
     with pytest.raises(UsageError, match="GOLDPAN_LAKE__URI: gs:// is not supported"):
-        Location("gs://bucket/lake").table_uri("traces")
+        LakeLocation("gs://bucket/lake").table_uri("traces")
 
 
 def test_an_s3_server_without_tls_has_to_be_named_so() -> None:
     """Only an http:// endpoint switches plain HTTP on."""
-    plain = Location("s3://b/l", "http://minio:9000").table_options()
+    plain = LakeLocation("s3://b/l", "http://minio:9000").table_options()
     assert (plain["aws_endpoint"], plain["aws_allow_http"]) == ("http://minio:9000", "true")
-    assert "aws_allow_http" not in Location("s3://b/l", "https://minio:9000").table_options()
-    assert Location("/var/lake").table_options() == {}
+    assert "aws_allow_http" not in LakeLocation("s3://b/l", "https://minio:9000").table_options()
+    assert LakeLocation("/var/lake").table_options() == {}
 
 
 def test_a_lake_takes_settings(tmp_path: Path) -> None:
@@ -159,8 +159,8 @@ def test_what_commits_say_is_read_as_far_back_as_asked(
     for number, start in enumerate([None, 2, 4, 6, 8]):
         append(table, start, (start or 0) + 2, token=number)
     table.refresh()
-    every = table.said(METADATA_KEY)
+    every = table.said(LEDGER_KEY)
     monkeypatch.setattr("lake.tables._HISTORY", 2)
-    assert table.said(METADATA_KEY) == every
+    assert table.said(LEDGER_KEY) == every
     assert [version for version, _ in every] == [1, 2, 3, 4, 5]
-    assert [version for version, _ in table.said(METADATA_KEY, since_ms=2**62)] == [4, 5]
+    assert [version for version, _ in table.said(LEDGER_KEY, since_ms=2**62)] == [4, 5]

@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from goldpan.cli.main import run
+from goldpan.cli.main import run_command
 from lake.config import LakeSettings
-from lake.fit import lacking
-from lake.stored import live_files, read_rows, write_again
-from lake.tables import LAYOUTS, Lake
-from lake.upgrade import Added, upgrade
+from lake.live_files import list_live_files, read_file_rows, rewrite_rows
+from lake.schema_check import missing_columns
+from lake.tables import TABLE_LAYOUTS, Lake
+from lake.upgrade import AddedColumns, upgrade_lake
 from schemas.arrow import TABLES
 from schemas.errors import FatalError
 from tests.batch.kit import put
@@ -55,7 +55,7 @@ def test_columns_are_added_once(
         ([], "table traces has got app_version, cost_usd"),
         ([], "all tables have the columns of this version"),
     ):
-        assert run(["lake", "upgrade", *options]) == 0
+        assert run_command(["lake", "upgrade", *options]) == 0
         assert told in capsys.readouterr().out
     lake = Lake(LakeSettings(uri=str(tmp_path)))
     put(lake, [trace("t-1")])
@@ -70,13 +70,13 @@ def test_many_upgrades_at_once_are_one(tmp_path: Path) -> None:
     """Each column is there once, whoever won."""
     older(tmp_path)
 
-    def one(_: int) -> list[Added]:
-        return upgrade(Lake(LakeSettings(uri=str(tmp_path))), patience())
+    def one(_: int) -> list[AddedColumns]:
+        return upgrade_lake(Lake(LakeSettings(uri=str(tmp_path))), patience())
 
     with ThreadPoolExecutor(4) as pool:
         assert len(list(pool.map(one, range(4)))) == 4
     lake = Lake(LakeSettings(uri=str(tmp_path)))
-    for name in LAYOUTS:
+    for name in TABLE_LAYOUTS:
         names = [field.name for field in lake.handle(name).schema().fields]
         assert sorted(names) == sorted(TABLES[name].arrow.names)
 
@@ -88,16 +88,16 @@ def test_rows_of_before_are_read_and_written_again(tmp_path: Path) -> None:
     put(lake, [trace("t-1"), trace("t-2")])
     table = lake.table("traces")
     table.refresh()
-    (file,) = live_files(table)
-    old = read_rows(table, file)
+    (file,) = list_live_files(table)
+    old = read_file_rows(table, file)
     schema = old.rows.schema
     bare = old.rows.drop_columns(["app_version", "cost_usd"])
     path = tmp_path / "traces" / file.path
     pq.write_table(bare, path)
-    rows = read_rows(table, file)
+    rows = read_file_rows(table, file)
     assert rows.rows.schema == schema
     assert rows.rows["app_version"].null_count == 2
-    assert write_again(table, rows, instead_of=[file], retry=patience()).rows == 2
+    assert rewrite_rows(table, rows, instead_of=[file], retry=patience()).rows == 2
 
 
 @pytest.mark.parametrize(
@@ -118,5 +118,5 @@ def test_what_cannot_be_added_changes_nothing(tmp_path: Path, change: object, sa
         file.unlink() if file.is_file() else file.rmdir()
     DeltaTable.create(str(tmp_path / "lake" / "traces"), schema, partition_by=["event_date"])
     with pytest.raises(FatalError, match=says):
-        upgrade(lake, patience())
-    assert lacking(lake.handle("feedback"), TABLES["feedback"].arrow)
+        upgrade_lake(lake, patience())
+    assert missing_columns(lake.handle("feedback"), TABLES["feedback"].arrow)

@@ -6,10 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from lake.commit import Move, Watch, commit
-from lake.ledger import Entry, EntryKind, Incarnation, SourceRange, adopted_app, position_app
-from lake.tables import LAYOUTS, Lake, Table
-from lake.verify import verify
+from lake.commit import CommitWatch, Move, commit
+from lake.ledger import (
+    EntryKind,
+    Incarnation,
+    LedgerEntry,
+    SourceRange,
+    adopted_app,
+    position_app,
+)
+from lake.tables import TABLE_LAYOUTS, Lake, Table
+from lake.verify import verify_lake
 from tests.lake.kit import (
     HERE,
     OTHER,
@@ -58,9 +65,9 @@ def write(
         files=put(table, [rows(found, table=table.name)], item) if stored else [],
         moves=[Move(position_app(item.source), start, item.end if to is None else to)],
         token=77,
-        entry=Entry(kind, [item], {TOPIC: HERE}),
+        entry=LedgerEntry(kind, [item], {TOPIC: HERE}),
         retry=patience(),
-        watch=Watch(),
+        watch=CommitWatch(),
         now_ms=lambda: 0,
     )
 
@@ -76,7 +83,7 @@ def lake(tmp_path: Path) -> Lake:
 
 def test_a_sound_lake(lake: Lake) -> None:
     """Every partition is listed with where its records went."""
-    report = verify(lake, deep=True)
+    report = verify_lake(lake, deep=True)
     assert report.ok
     assert [proof.to_json() for proof in report.partitions] == [
         {
@@ -98,11 +105,11 @@ def test_a_sound_lake(lake: Lake) -> None:
 
 def test_an_empty_lake(tmp_path: Path) -> None:
     """Nothing is wrong where nothing is."""
-    assert verify(make_lake(tmp_path), deep=True).to_json() == {
+    assert verify_lake(make_lake(tmp_path), deep=True).to_json() == {
         "ok": True,
         "partitions": [],
         "problems": [],
-        "versions": dict.fromkeys(LAYOUTS, 0),
+        "versions": dict.fromkeys(TABLE_LAYOUTS, 0),
         "files": {"hashed": 0, "unproved": 0, "unproved_paths": [], "not_chosen": 0},
     }
 
@@ -110,7 +117,7 @@ def test_an_empty_lake(tmp_path: Path) -> None:
 def test_quarantine_one_flush_ahead(lake: Lake) -> None:
     """A worker is between its two commits, or died there: that is no loss."""
     set_aside(lake, 10, 15, {11, 12})
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
 
 
 def test_offsets_that_kafka_skips(lake: Lake) -> None:
@@ -118,7 +125,7 @@ def test_offsets_that_kafka_skips(lake: Lake) -> None:
     set_aside(lake, 10, 20, set())
     item = span(10, 20, consumed=8, stored=8, skipped={"absent": 2})
     write(lake.table("feedback"), 10, item, list(range(10, 18)))
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
 
 
 def gap(lake: Lake) -> None:
@@ -185,9 +192,9 @@ def half_redriven(lake: Lake) -> None:
         files=put(table, [rows([At(0, 4)])], item),
         moves=[Move(f"{TOPIC}#redrive", None, 1)],
         token=5,
-        entry=Entry(EntryKind.REDRIVE, [item]),
+        entry=LedgerEntry(EntryKind.REDRIVE, [item]),
         retry=patience(),
-        watch=Watch(),
+        watch=CommitWatch(),
         now_ms=lambda: 0,
     )
 
@@ -213,7 +220,7 @@ def half_redriven(lake: Lake) -> None:
 def test_damage_is_found_in_the_log(lake: Lake, damage: Break, says: str) -> None:
     """Each kind of damage is named, without a row being read."""
     damage(lake)
-    report = verify(lake)
+    report = verify_lake(lake)
     assert not report.ok
     assert any(says in problem for problem in report.problems), report.problems
 
@@ -254,8 +261,8 @@ def exchanged(lake: Lake) -> None:
 def test_damage_that_only_the_rows_show(lake: Lake, damage: Break, says: str) -> None:
     """The sums are right, the coordinates are not: that is what `--deep` is for."""
     damage(lake)
-    assert verify(lake).problems == []
-    assert any(says in problem for problem in verify(lake, deep=True).problems)
+    assert verify_lake(lake).problems == []
+    assert any(says in problem for problem in verify_lake(lake, deep=True).problems)
 
 
 def test_another_incarnation_begins_a_new_chain(lake: Lake) -> None:
@@ -270,12 +277,12 @@ def test_another_incarnation_begins_a_new_chain(lake: Lake) -> None:
             files=[],
             moves=[Move(position_app(SOURCE), 10, 2), Move(adopted_app(TOPIC), None, 1)],
             token=3,
-            entry=Entry(EntryKind.ADOPT, [SourceRange(TOPIC, 0, 2, 2)], {TOPIC: anew}),
+            entry=LedgerEntry(EntryKind.ADOPT, [SourceRange(TOPIC, 0, 2, 2)], {TOPIC: anew}),
             retry=patience(),
-            watch=Watch(),
+            watch=CommitWatch(),
             now_ms=lambda: 0,
         )
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
     set_aside(lake, 2, 5, {2, 4}, incarnation=anew, ingested_at=later)
     append(
         lake.table("feedback"),
@@ -285,7 +292,7 @@ def test_another_incarnation_begins_a_new_chain(lake: Lake) -> None:
         incarnations={TOPIC: anew},
         ingested_at=later,
     )
-    report = verify(lake, deep=True)
+    report = verify_lake(lake, deep=True)
     assert report.problems == []
     assert [(proof.end, proof.stored, proof.quarantined) for proof in report.partitions] == [
         (5, 8, 5)
@@ -297,6 +304,6 @@ def test_partitions_are_told_apart(lake: Lake) -> None:
     set_aside(lake, None, 4, set(), source=OTHER)
     append(lake.table("feedback"), None, 4, source=OTHER)
     gap(lake)
-    problems = verify(lake, deep=True).problems
+    problems = verify_lake(lake, deep=True).problems
     assert problems
     assert all(f"{TOPIC}/0" in problem for problem in problems)

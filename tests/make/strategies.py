@@ -5,8 +5,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from schemas.contract import CONTRACTS, Field, FieldType
-from schemas.provenance import RecordKind
+from schemas.contract import CONTRACTS, ContractField, FieldType
+from schemas.record_batches import RecordKind
 from schemas.records import INT64_MAX
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -20,19 +20,19 @@ def records(name: str) -> st.SearchStrategy[dict[str, Any]]:
     return plain.map(_fit_value) if name == RecordKind.FEEDBACK else plain
 
 
-def _record(fields: tuple[Field, ...]) -> st.SearchStrategy[dict[str, Any]]:
+def _record(fields: tuple[ContractField, ...]) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
         {field.name: _value(field) for field in fields if not field.has_default},
         optional={field.name: _value(field) for field in fields if field.has_default},
     )
 
 
-def _value(field: Field) -> st.SearchStrategy[Any]:
+def _value(field: ContractField) -> st.SearchStrategy[Any]:
     value = _present(field)
     return st.none() | value if field.nullable else value
 
 
-def _present(field: Field) -> st.SearchStrategy[Any]:
+def _present(field: ContractField) -> st.SearchStrategy[Any]:
     match field.type:
         case FieldType.STRING:
             least, most = field.limits.min_length or 0, field.limits.max_length or 40
@@ -49,7 +49,7 @@ def _present(field: Field) -> st.SearchStrategy[Any]:
             return st.binary(max_size=20)
 
 
-def _number(field: Field) -> st.SearchStrategy[Any]:
+def _number(field: ContractField) -> st.SearchStrategy[Any]:
     limits = field.limits
     if field.type is FieldType.DOUBLE:
         largest = sys.float_info.max

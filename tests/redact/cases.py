@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from redact.text import Schema
+from redact.pipeline.jsonl import LineSchema
 from tests.redact.lines import outputs
 
 FOLDER = Path(__file__).parents[1] / "data" / "redaction_cases"
@@ -37,7 +37,7 @@ class Part(NamedTuple):
     """One line that a case puts in: the schema it has, and the document."""
 
     case: int
-    schema: Schema
+    schema: LineSchema
     document: dict[str, Any]
 
 
@@ -119,7 +119,7 @@ def _differing(texts: Sequence[Any], kind: str) -> str:
 
 def _parts(case: Case, shorter: int) -> Iterator[Part]:
     given = case["input"]
-    schema: Schema = "trace" if case["schema"] == "trace" else "text"
+    schema: LineSchema = "trace" if case["schema"] == "trace" else "text"
     for number, value in enumerate(given if isinstance(given, list) else [given]):
         if schema == "text":
             yield Part(case["id"], schema, {"id": number, "text": value})

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from redact.build import build_redactor
-from redact.keys import Keys
-from redact.policy import load_policy
-from redact.redactor import Outcome, Redactor
-from schemas.provenance import Decoded, Raw, RecordKind
+from redact.crypto.keys import Keys
+from redact.pipeline.factory import build_redactor
+from redact.pipeline.redactor import RedactionOutcome, Redactor
+from redact.policies.policy import load_policy
+from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
 from schemas.records import Feedback, Trace
 
 NOW = 1_793_491_200_000_000
@@ -26,17 +26,17 @@ def redactor(policy: str = "strict") -> Redactor:
 
 def decoded(
     records: Sequence[Mapping[str, Any]], kind: RecordKind = RecordKind.TRACE
-) -> Decoded[Any]:
+) -> DecodedBatch[Any]:
     """Return a batch of records, as the decoder would have made it."""
     rows = range(len(records))
-    return Decoded(
+    return DecodedBatch(
         kind=kind,
         topic=f"llm.{kind.value}",
         records=[msgspec.convert(record, _TYPES[kind]) for record in records],
         partitions=[0 for _ in rows],
         offsets=list(rows),
         schema_ids=["0" * 16 for _ in rows],
-        raws=[Raw(0, i, -1, None, msgspec.json.encode(records[i])) for i in rows],
+        raws=[RawRecord(0, i, -1, None, msgspec.json.encode(records[i])) for i in rows],
     )
 
 
@@ -44,12 +44,12 @@ def redacted(
     records: Sequence[Mapping[str, Any]],
     kind: RecordKind = RecordKind.TRACE,
     policy: str = "strict",
-) -> Outcome:
+) -> RedactionOutcome:
     """Redact records under a preset."""
     return redactor(policy).redact(decoded(records, kind), ingested_at=NOW)
 
 
-def rows(outcome: Outcome) -> list[dict[str, Any]]:
+def rows(outcome: RedactionOutcome) -> list[dict[str, Any]]:
     """Return the rows of an outcome."""
     return list(outcome.rows.value.to_pylist())
 
@@ -70,6 +70,6 @@ def said(text: str, role: str = "user") -> dict[str, Any]:
     return minimal(messages=[{"role": role, "content": text}])
 
 
-def content(outcome: Outcome) -> str:
+def content(outcome: RedactionOutcome) -> str:
     """Return what the first message of the first row says after redaction."""
     return str(rows(outcome)[0]["messages"][0]["content"])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from redact.engine import PolicyRedactor
+from redact.pipeline.policy_redactor import PolicyRedactor
 from tests.redact.kit import NOW, decoded
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "agent_conversations"

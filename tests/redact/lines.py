@@ -7,15 +7,15 @@ from typing import Any, cast
 
 import msgspec
 
-from redact.engine import PolicyRedactor
-from redact.policy import load_policy
-from redact.text import LineRedactor, Schema
-from schemas.provenance import RecordKind
+from redact.pipeline.jsonl import LineRedactor, LineSchema
+from redact.pipeline.policy_redactor import PolicyRedactor
+from redact.policies.policy import load_policy
+from schemas.record_batches import RecordKind
 from tests.redact.kit import KEYS, decoded, redactor
 
 
 def outputs(
-    documents: Sequence[Mapping[str, Any]], schema: Schema, policy: str = "strict"
+    documents: Sequence[Mapping[str, Any]], schema: LineSchema, policy: str = "strict"
 ) -> list[dict[str, Any] | None]:
     """Return the documents after redaction under a preset or a policy file; None if refused.
 

@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import pytest
 
-from redact.detect import PolicyDetector
-from redact.policy import load_policy
+from redact.policies.policy import load_policy
+from redact.recognition.policy_detector import PolicyDetector
 
 MIXED = ("hunter2!x", "Tr0ub4dor&3", "solnce-2211", "p4ss_word9", "Xk29#abc", "9f8E7d6c5B")
 WORDS = ("sunflower", "Himmelblau", "girasol", "slonecznik", "zonnebloem")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from redact.canonical import canonical, former_canonicals
-from redact.pseudonyms import Pseudonyms
+from redact.crypto.canonical import canonical_form, former_canonical_forms
+from redact.crypto.pseudonyms import Pseudonyms
 from tests.redact.kit import KEYS
 
 SPELLINGS = {
@@ -44,7 +44,7 @@ def test_all_spellings_have_one_stand_in(kind: str) -> None:
 )
 def test_disguises_are_undone(kind: str, one: str, other: str) -> None:
     """What a disguise hides is compared."""
-    assert canonical(kind, one) == canonical(kind, other)
+    assert canonical_form(kind, one) == canonical_form(kind, other)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_disguises_are_undone(kind: str, one: str, other: str) -> None:
 )
 def test_what_may_be_two_values_is_not_made_one(kind: str, one: str, other: str) -> None:
     """A date that can be read in two ways is neither; words in an address are a part of it."""
-    assert canonical(kind, one) != canonical(kind, other)
+    assert canonical_form(kind, one) != canonical_form(kind, other)
 
 
 @pytest.mark.parametrize("kind", SPELLINGS)
@@ -66,4 +66,4 @@ def test_erasure_finds_what_earlier_versions_made(kind: str) -> None:
     """They compared these types in small letters only."""
     for one in SPELLINGS[kind]:
         small = " ".join(one.split()).casefold()
-        assert small == canonical(kind, one) or small in former_canonicals(kind, one)
+        assert small == canonical_form(kind, one) or small in former_canonical_forms(kind, one)

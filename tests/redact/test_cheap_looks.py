@@ -5,9 +5,13 @@ from random import Random
 import pytest
 import regex
 
-from redact.dialled import GluedPhoneRecogniser, is_dialled, most_dialled
-from redact.pairs import pairs, reader
-from redact.persons import PresentedRecogniser
+from redact.pairs import read_pairs, reader
+from redact.recognition.contacts.dialled_phones import (
+    GluedPhoneRecogniser,
+    is_dialled,
+    max_dialled_digits,
+)
+from redact.recognition.persons.person_phrases import GreetedNameRecogniser
 
 _NUMBERS = (
     "2024-05-11T", "2024-05-11", "T06:00", "212", "555", "0187", "(212) ", "+1 ", "+49", ".", " ",
@@ -32,9 +36,11 @@ def _mixed(random: Random, parts: tuple[str, ...], most: int = 9) -> str:
     return "".join(pieces)
 
 
-@pytest.mark.parametrize("recogniser", [GluedPhoneRecogniser(("US", "DE")), PresentedRecogniser()])
+@pytest.mark.parametrize(
+    "recogniser", [GluedPhoneRecogniser(("US", "DE")), GreetedNameRecogniser()]
+)
 def test_a_recogniser_finds_nothing_where_it_says_that_nothing_stands(
-    recogniser: GluedPhoneRecogniser | PresentedRecogniser,
+    recogniser: GluedPhoneRecogniser | GreetedNameRecogniser,
 ) -> None:
     """Numbers that touch a letter, and names after `I'm` and the like."""
     random = Random(3)  # noqa: S311  # not for secrets
@@ -59,15 +65,15 @@ def test_no_part_of_a_number_that_one_dials_has_more_digits_than_said() -> None:
     random = Random(4)  # noqa: S311  # not for secrets
     for _ in range(1_500):
         text = "".join(random.choice("01234567890019 -./") for _ in range(random.randrange(1, 17)))
-        most = most_dialled(text)
+        most = max_dialled_digits(text)
         for start in range(len(text)):
             for end in range(start + 1, len(text) + 1):
                 digits = sum(map(str.isdigit, text[start:end]))
                 if digits > most and text[start].isdigit() and text[end - 1].isdigit():
                     assert not is_dialled(text, start, end), (text, text[start:end])
-    assert most_dialled("3473") == 0
-    assert most_dialled("024-1-17") == 3
-    assert most_dialled("(212) 555 0187") == len("(212) 555 0187")
+    assert max_dialled_digits("3473") == 0
+    assert max_dialled_digits("024-1-17") == 3
+    assert max_dialled_digits("(212) 555 0187") == len("(212) 555 0187")
 
 
 def test_keys_are_found_alike_without_the_look_before(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,8 +81,8 @@ def test_keys_are_found_alike_without_the_look_before(monkeypatch: pytest.Monkey
     random = Random(6)  # noqa: S311  # not for secrets
     texts = [_mixed(random, _PAIRS, 14) for _ in range(3_000)]
     texts.append("insert into t (email) values ('a@b.de')")
-    found = [pairs(text) for text in texts]
+    found = [read_pairs(text) for text in texts]
     monkeypatch.setattr(reader, "_may_hold", lambda _: True)
-    assert found == [pairs(text) for text in texts]
+    assert found == [read_pairs(text) for text in texts]
     assert sum(map(bool, found)) > 100
-    assert not pairs("2026-05-11T08:00:00")
+    assert not read_pairs("2026-05-11T08:00:00")

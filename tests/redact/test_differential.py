@@ -1,7 +1,7 @@
 """The accelerated detector finds exactly what Presidio's own engine finds with the same list.
 
-The list is that of ``redact.recognisers``: where its recognisers differ from Presidio's of the same
-name stands in ``redact.kinds.DEPARTURES``.
+The list is that of ``redact.recognition.catalogue``: where its recognisers differ from Presidio's of the same
+name stands in ``redact.policies.data_types.PRESIDIO_DIFFERENCES``.
 """
 
 import json
@@ -14,12 +14,12 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redact.accelerated import AcceleratedDetector
-from redact.loosen import Dialect, loosened
-from redact.policy import load_policy
-from redact.prefilter import Prefilter
-from redact.recognisers import build_recognisers
-from redact.reference import ReferenceDetector
+from redact.policies.policy import load_policy
+from redact.recognition.accelerated_detector import AcceleratedDetector
+from redact.recognition.catalogue import build_recognisers
+from redact.recognition.matching.regex_relaxation import TextDialect, relax_regex
+from redact.recognition.prefilter import Prefilter
+from redact.recognition.reference_detector import ReferenceDetector
 
 DATA = Path(__file__).parents[1] / "data" / "presidio_research" / "sentences.jsonl"
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -151,8 +151,8 @@ def test_prefilter_never_misses(number: int, text: str) -> None:
 
 def test_loosened_expressions_match_more() -> None:
     """Assertions are dropped, long repeats opened, letters beyond ASCII stand for any."""
-    assert loosened(r"(?<!\w)\d{2}(?=x)", Dialect.ASCII) == r"\d{2}(?:x)"
-    assert loosened(r"[^\W\d_]{1,30}\b", Dialect.SHADOW) == r"[A-Za-z\xff]{1,}"
+    assert relax_regex(r"(?<!\w)\d{2}(?=x)", TextDialect.ASCII) == r"\d{2}(?:x)"
+    assert relax_regex(r"[^\W\d_]{1,30}\b", TextDialect.SHADOW) == r"[A-Za-z\xff]{1,}"
     with pytest.raises(ValueError, match="no looser form"):
-        loosened(r"[\W]", Dialect.SHADOW)
+        relax_regex(r"[\W]", TextDialect.SHADOW)
     assert Prefilter([(r"[\W]x", 0), ("y", 0)]).always == {0}

@@ -7,10 +7,10 @@ import re
 import pytest
 import regex
 
-from redact.edges import standing_alone, with_edges
-from redact.kinds import BY_PATTERN, HOW_FOUND, TYPES
-from redact.policy import load_policy
-from redact.recognisers import build_recognisers
+from redact.policies.data_types import BY_PATTERN, DATA_TYPES, DETECTION_NOTES
+from redact.policies.policy import load_policy
+from redact.recognition.catalogue import build_recognisers
+from redact.recognition.matching.edges import add_edges, standalone_expression
 
 
 @pytest.mark.parametrize(
@@ -26,14 +26,14 @@ def test_a_listed_word_inside_of_a_longer_one_is_not_it(
     word: str, found: list[str], kept: list[str]
 ) -> None:
     """Letters of the same script make a longer word; other scripts and underscores do not."""
-    pattern = re.compile(standing_alone(word), re.IGNORECASE)
+    pattern = re.compile(standalone_expression(word), re.IGNORECASE)
     assert [text for text in found if not pattern.search(text)] == []
     assert [text for text in kept if pattern.search(text)] == []
 
 
 def test_stock_edges_become_edges_of_ascii() -> None:
     """Boundaries of words and look-arounds for word characters are rewritten, all else is not."""
-    edged = with_edges(r"(?i)(\b[A-Z][0-9]{7}\b)|(?<!\w)x(?![\w:])")
+    edged = add_edges(r"(?i)(\b[A-Z][0-9]{7}\b)|(?<!\w)x(?![\w:])")
     assert r"\b" not in edged
     assert r"\w" not in edged
     for text in ("S1234567", "\u756a\u53f7S1234567\u3067\u3059", "_S1234567_"):
@@ -43,6 +43,6 @@ def test_stock_edges_become_edges_of_ascii() -> None:
 
 def test_each_type_says_how_it_is_found() -> None:
     """The page on what is found tells of every type, and a recogniser stands behind each claim."""
-    assert set(HOW_FOUND) == set(TYPES)
+    assert set(DETECTION_NOTES) == set(DATA_TYPES)
     built = {r.supported_entities[0] for r in build_recognisers(load_policy("strict"))}
     assert built == BY_PATTERN - {"FILE"}, "files are found by the reader of content parts"

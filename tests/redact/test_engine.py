@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from redact.build import build_redactor
-from redact.engine import PolicyRedactor
-from redact.policy import load_policy
+from redact.pipeline.factory import build_redactor
+from redact.pipeline.policy_redactor import PolicyRedactor
+from redact.policies.policy import load_policy
 from schemas.arrow import TABLES
-from schemas.provenance import RecordKind
+from schemas.record_batches import RecordKind
 from schemas.records import Trace
 from tests.make.records import feedback, person, trace
 from tests.redact.kit import KEYS, NOW, content, decoded, minimal, redacted, redactor, rows, said

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from redact.erased import NOBODY, Erased
-from redact.keys import Keys
-from redact.subjects import Subject, marks_of_feedback, marks_of_traces
+from redact.crypto.erasure_filter import NO_ERASURES, ErasureFilter
+from redact.crypto.keys import Keys
+from redact.crypto.subjects import DataSubject, marks_of_feedback, marks_of_traces
 from schemas.errors import FatalError
-from schemas.provenance import Decoded, Raw, RecordKind
+from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
 from tests.redact.kit import KEYS, NOW, decoded, minimal, redacted, rows
 
 OLD = Keys.derive(b"o" * 32, "k0")
@@ -21,7 +21,7 @@ class Stone:
 
     def __init__(self, number: int, until_us: int, keys: tuple[Keys, ...], **who: Any) -> None:
         self.number, self.until_us = number, until_us
-        users = [Subject(user, keys).marks() for user in who.get("users", ())]
+        users = [DataSubject(user, keys).marks() for user in who.get("users", ())]
         self.subjects = {k.name: [m for marks in users for m in marks[k.name]] for k in keys}
         self.traces = marks_of_traces(keys, who.get("traces", ()))
         self.feedback = marks_of_feedback(keys, who.get("feedback", ()))
@@ -33,7 +33,7 @@ def feedback(**fields: Any) -> dict[str, Any]:
     return {**told, "occurred_at": NOW, **fields}
 
 
-def left(erased: Erased, batch: Decoded[Any]) -> list[int]:
+def left(erased: ErasureFilter, batch: DecodedBatch[Any]) -> list[int]:
     """Return the offsets of the records that are not kept out."""
     kept, gone = erased.without(batch)
     assert len(kept) == len(kept.records) == len(kept.raws) == len(kept.partitions)
@@ -43,7 +43,7 @@ def left(erased: Erased, batch: Decoded[Any]) -> list[int]:
 
 def test_records_of_the_person_are_kept_out() -> None:
     """Traces and feedback of the person go, however the id is spelt; others stay."""
-    erased = Erased([Stone(1, NOW + SECOND, (KEYS,), users=["ann_7"])], [KEYS])
+    erased = ErasureFilter([Stone(1, NOW + SECOND, (KEYS,), users=["ann_7"])], [KEYS])
     users = ["ann_7", "ANN_7 ", "ann_8", None]
 
     assert left(erased, decoded([minimal(user_id=u) for u in users])) == [2, 3]
@@ -53,10 +53,10 @@ def test_records_of_the_person_are_kept_out() -> None:
 
 def test_what_came_after_the_erasure_is_new() -> None:
     """Only a record both of whose times are at or after the erasure is let in."""
-    erased = Erased([Stone(1, NOW, (KEYS,), users=["ann_7"])], [KEYS])
+    erased = ErasureFilter([Stone(1, NOW, (KEYS,), users=["ann_7"])], [KEYS])
     batch = decoded([minimal(user_id="ann_7", started_at=NOW + d) for d in (-1, 0, 0, 0)])
     stamps = [-1, -1, NOW // 1000 - 1, NOW // 1000]
-    batch.raws = [Raw(0, n, stamp, None, b"") for n, stamp in enumerate(stamps)]
+    batch.raws = [RawRecord(0, n, stamp, None, b"") for n, stamp in enumerate(stamps)]
 
     assert left(erased, batch) == [1, 3]
 
@@ -66,12 +66,12 @@ def test_the_latest_erasure_of_a_person_counts() -> None:
     stones = [Stone(n, NOW + d, (KEYS,), users=["ann_7"]) for n, d in ((1, 9), (2, 5))]
     batch = decoded([minimal(user_id="ann_7", started_at=NOW + d) for d in (5, 8, 9)])
 
-    assert left(Erased(stones, [KEYS]), batch) == [2]
+    assert left(ErasureFilter(stones, [KEYS]), batch) == [2]
 
 
 def test_traces_and_feedback_are_kept_out_for_good() -> None:
     """An erased trace id goes with all feedback on it, at any time; so does erased feedback."""
-    erased = Erased([Stone(1, 0, (KEYS,), traces=["t1"], feedback=["f1"])], [KEYS])
+    erased = ErasureFilter([Stone(1, 0, (KEYS,), traces=["t1"], feedback=["f1"])], [KEYS])
     said = [feedback(trace_id=t, feedback_id=f) for t, f in (("t1", "f"), ("t", "f1"), ("t", "f"))]
 
     assert left(erased, decoded([minimal(trace_id=t) for t in ("t1", "t2", "f1")])) == [1, 2]
@@ -81,7 +81,7 @@ def test_traces_and_feedback_are_kept_out_for_good() -> None:
 def test_pseudonyms_of_the_person_are_kept_out() -> None:
     """A record that bears the pseudonym already, such as a stored one, is told as well."""
     (row,) = rows(redacted([minimal(user_id="ann_7")]))
-    erased = Erased([Stone(1, NOW + SECOND, (KEYS,), users=["ann_7"])], [KEYS])
+    erased = ErasureFilter([Stone(1, NOW + SECOND, (KEYS,), users=["ann_7"])], [KEYS])
 
     assert left(erased, decoded([minimal(user_id=row["user_id"])])) == []
 
@@ -94,10 +94,10 @@ def test_former_keys_are_enough() -> None:
         for keys in ((OLD,), (OLD, KEYS))
     )
 
-    assert left(Erased([old], [KEYS, OLD]), batch) == [2]
-    assert left(Erased([both], [KEYS]), batch) == [2]
-    assert left(Erased([both], [OLD]), batch) == [2]
-    assert left(Erased([old, both], [KEYS, OLD]), batch) == [2]
+    assert left(ErasureFilter([old], [KEYS, OLD]), batch) == [2]
+    assert left(ErasureFilter([both], [KEYS]), batch) == [2]
+    assert left(ErasureFilter([both], [OLD]), batch) == [2]
+    assert left(ErasureFilter([old, both], [KEYS, OLD]), batch) == [2]
 
 
 @pytest.mark.parametrize("keys", [(), (OLD,), (SAME_ID,)])
@@ -106,11 +106,11 @@ def test_unknown_key_is_an_error(keys: tuple[Keys, ...]) -> None:
     stone = Stone(3, NOW, (KEYS,), users=["ann_7"])
 
     with pytest.raises(FatalError, match=r"tombstone 3 .* key k1\..*GOLDPAN_REDACT__FORMER_KEYS"):
-        Erased([stone], keys)
+        ErasureFilter([stone], keys)
 
 
 def test_without_marks_no_key_is_needed() -> None:
     """A tombstone that names nobody keeps nobody out."""
-    assert not Erased([Stone(1, NOW, ())], [])
-    assert not NOBODY
-    assert Erased([Stone(1, NOW, (KEYS,), traces=["t"])], [KEYS])
+    assert not ErasureFilter([Stone(1, NOW, ())], [])
+    assert not NO_ERASURES
+    assert ErasureFilter([Stone(1, NOW, (KEYS,), traces=["t"])], [KEYS])

@@ -5,10 +5,10 @@ from functools import lru_cache
 
 import pytest
 
-from redact.accelerated import AcceleratedDetector
-from redact.findings import TextTimeoutError
-from redact.policy import load_policy
-from redact.recognisers import build_recognisers
+from redact.lexical.findings import TextTimeoutError
+from redact.policies.policy import load_policy
+from redact.recognition.accelerated_detector import AcceleratedDetector
+from redact.recognition.catalogue import build_recognisers
 from tests.redact.kit import NOW, decoded, minimal, rows
 from tests.redact.test_leaks import engine
 

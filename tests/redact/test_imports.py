@@ -5,15 +5,15 @@ import sys
 
 HEAVY = ("presidio_analyzer", "spacy", "thinc", "hyperscan", "phonenumbers", "tldextract", "regex")
 PLAIN = (
-    "redact.audit",
-    "redact.build",
-    "redact.config",
-    "redact.keys",
-    "redact.open_door",
-    "redact.policy",
-    "redact.pseudonyms",
-    "redact.quarantine",
-    "redact.redactor",
+    "redact.pipeline.audit",
+    "redact.pipeline.factory",
+    "redact.policies.settings",
+    "redact.crypto.keys",
+    "redact.pipeline.passthrough",
+    "redact.policies.policy",
+    "redact.crypto.pseudonyms",
+    "redact.crypto.sealing",
+    "redact.pipeline.redactor",
     "schemas.redacted",
 )
 """What a worker needs whatever its policy is."""
@@ -23,9 +23,9 @@ import sys
 from importlib import import_module
 for name in {plain!r}:
     import_module(name)
-policy = import_module("redact.policy").load_policy({policy!r})
-keys = import_module("redact.keys").Keys.derive(bytes(32))
-import_module("redact.build").build_redactor(policy, keys, audit=True)
+policy = import_module("redact.policies.policy").load_policy({policy!r})
+keys = import_module("redact.crypto.keys").Keys.derive(bytes(32))
+import_module("redact.pipeline.factory").build_redactor(policy, keys, audit=True)
 print(*[name for name in {heavy!r} if name in sys.modules])
 """
 

@@ -3,11 +3,11 @@
 import random
 from collections.abc import Callable
 
-from redact.key_reading import HARMLESS
-from redact.key_rules import Key, KeyBook, shown_by
-from redact.key_words import Cat, words
-from redact.kinds import TYPES
-from redact.policy import KeyRules
+from redact.field_keys.key_book import FieldKey, KeyBook, classify_owner
+from redact.field_keys.key_meaning import HARMLESS
+from redact.field_keys.key_words import WordCategory, load_key_words
+from redact.policies.data_types import DATA_TYPES
+from redact.policies.policy import KeyRules
 
 BOOK = KeyBook(KeyRules())
 
@@ -270,7 +270,7 @@ def test_any_text_is_a_key() -> None:
     for _ in range(2_000):
         key = "".join(seed.choices(signs, k=seed.randrange(200)))
         known = BOOK.named(key)
-        assert known.rule is None or known.rule == HARMLESS or known.rule in TYPES
+        assert known.rule is None or known.rule == HARMLESS or known.rule in DATA_TYPES
 
 
 def test_rules_of_a_policy_win_over_words() -> None:
@@ -326,7 +326,7 @@ def test_neighbours_show_a_person_or_a_thing() -> None:
     """A name beside a price is a thing's, beside an e-mail address a person's."""
 
     def shown(*names: str) -> str:
-        return shown_by(map(BOOK.key, names))
+        return classify_owner(map(BOOK.key, names))
 
     assert shown("name", "price", "sku") == "thing"
     assert shown("name", "email") == "person"
@@ -336,13 +336,13 @@ def test_neighbours_show_a_person_or_a_thing() -> None:
 
 def test_the_list_of_words_is_sound() -> None:
     """Types exist, and no telling word is also one that turns a datum into a fact."""
-    for phrase, word in words().by_words.items():
-        assert not word.type or word.type in TYPES, phrase
-        assert not (word.type and word.cat & (Cat.ABOUT | Cat.ASKS)), phrase
+    for phrase, word in load_key_words().by_words.items():
+        assert not word.type or word.type in DATA_TYPES, phrase
+        assert not (word.type and word.cat & (WordCategory.ABOUT | WordCategory.ASKS)), phrase
 
 
 def test_an_answer_is_remembered() -> None:
     """The same key costs no second reading."""
     known = BOOK.key("remembered_email")
-    assert isinstance(known, Key)
+    assert isinstance(known, FieldKey)
     assert BOOK.key("remembered_email") is known

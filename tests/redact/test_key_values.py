@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from redact.key_rules import KeyBook
-from redact.key_values import fits
-from redact.policy import KeyRules
-from redact.segments import _keyed_value
-from redact.structure import leaves
+from redact.analysis.json_leaves import read_leaves
+from redact.analysis.segments import _keyed_value
+from redact.field_keys.key_book import KeyBook
+from redact.field_keys.value_types import type_of_value
+from redact.policies.policy import KeyRules
 
 DATA = {
     "PERSON": (
@@ -210,14 +210,16 @@ NO_DATA = {
 @pytest.mark.parametrize("kind", DATA)
 def test_data_under_a_certain_key_go(kind: str) -> None:
     """Whatever their script and spelling."""
-    assert [value for value in DATA[kind] if fits(kind, value) != kind] == []
+    assert [value for value in DATA[kind] if type_of_value(kind, value) != kind] == []
 
 
 @pytest.mark.parametrize("kind", NO_DATA)
 def test_values_that_are_no_data_stay(kind: str) -> None:
     """States, types, templates and patterns are nobody's, under certain and vague keys."""
     values = (*NO_DATA[kind], *NO_DATA_OF_ANY_TYPE)
-    assert [v for v in values if fits(kind, v) or fits(kind, v, certain=False)] == []
+    assert [
+        v for v in values if type_of_value(kind, v) or type_of_value(kind, v, certain=False)
+    ] == []
 
 
 @pytest.mark.parametrize(
@@ -255,7 +257,7 @@ def test_values_that_are_no_data_stay(kind: str) -> None:
 )
 def test_under_a_vague_key_the_value_decides(rule: str, value: str, kind: str | None) -> None:
     """`address`, `user`, `token` are keys of many things: the value says of which."""
-    assert fits(rule, value, certain=False) == kind
+    assert type_of_value(rule, value, certain=False) == kind
 
 
 @pytest.mark.parametrize(
@@ -279,12 +281,12 @@ def test_under_a_vague_key_the_value_decides(rule: str, value: str, kind: str | 
 )
 def test_numbers_of_json(rule: str, number: str, kind: str | None) -> None:
     """A number is a datum if it has the digits of one."""
-    assert fits(rule, number, is_number=True) == kind
+    assert type_of_value(rule, number, is_number=True) == kind
 
 
 def taken(document: object) -> dict[str, str]:
     """Return the values of a document that the rules on keys take, each with its type."""
-    found = leaves(json.dumps(document), KeyBook(KeyRules()))
+    found = read_leaves(json.dumps(document), KeyBook(KeyRules()))
     kinds = {leaf.text: value and value.type for leaf in found for value in [_keyed_value(leaf)]}
     return {text: kind for text, kind in kinds.items() if kind}
 
@@ -292,7 +294,8 @@ def taken(document: object) -> dict[str, str]:
 def test_a_text_below_a_harmless_key_is_still_looked_through() -> None:
     """`ticket` may hold a number, or what somebody wrote."""
     found = {
-        leaf.key: leaf.rule for leaf in leaves('{"ticket": {"text": "x"}}', KeyBook(KeyRules()))
+        leaf.key: leaf.rule
+        for leaf in read_leaves('{"ticket": {"text": "x"}}', KeyBook(KeyRules()))
     }
     assert found == {"text": None}
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from redact.build import build_redactor
-from redact.engine import PolicyRedactor
-from redact.policy import Policy, load_policy, parse_policy
-from redact.quarantine import Sealer
-from schemas.provenance import RecordKind
+from redact.crypto.sealing import Sealer
+from redact.pipeline.factory import build_redactor
+from redact.pipeline.policy_redactor import PolicyRedactor
+from redact.policies.policy import RedactionPolicy, load_policy, parse_policy
+from schemas.record_batches import RecordKind
 from tests.redact.canaries import (
     CANARIES,
     DISGUISES,
@@ -79,7 +79,7 @@ def test_base64_is_read_when_the_policy_asks() -> None:
     assert hidden not in json.dumps(rows(outcome), default=str)
 
 
-def _without_model(policy: Policy) -> Policy:
+def _without_model(policy: RedactionPolicy) -> RedactionPolicy:
     names = policy.names.model_copy(update={"model": "none"})
     return policy.model_copy(update={"names": names})
 

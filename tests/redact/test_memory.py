@@ -1,7 +1,7 @@
 """What is remembered stays bounded, however long a worker runs and whatever comes again."""
 
-from redact.cache import SegmentCache
-from redact.context import ContextWords
+from redact.analysis.segment_cache import SegmentCache
+from redact.recognition.context_words import ContextWords
 from tests.redact.kit import NOW, decoded, minimal
 from tests.redact.test_leaks import engine
 

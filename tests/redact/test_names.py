@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from redact.findings import disjoint
-from redact.gate import worth_a_model
-from redact.learn import Learnt, learnt_from_user
-from redact.names import found_in, names_of
+from redact.identities.extraction import IdentityValue, identities_from_user_id
+from redact.identities.identity_search import find_identities, identities_of
+from redact.lexical.findings import merge_overlaps
+from redact.screening.ner_gate import needs_ner
 from tests.redact.kit import NOW, decoded, minimal, rows
 from tests.redact.test_leaks import engine
 
@@ -51,37 +51,40 @@ def test_never_across_subjects() -> None:
 
 def test_ordinary_words_count_as_names_only_with_a_capital() -> None:
     """Mr Brown is a name, a brown bag is none."""
-    finders = names_of(frozenset({Learnt("PERSON", "Will Brown")})).finders
+    finders = identities_of(frozenset({IdentityValue("PERSON", "Will Brown")})).finders
     text = "Brown has put the brown bag here, and so Will knows."
-    assert sorted(text[f.start : f.end] for f in found_in(text, finders)) == ["Brown", "Will"]
-    assert found_in("brownie, willing, Browning", finders) == []
+    assert sorted(text[f.start : f.end] for f in find_identities(text, finders)) == [
+        "Brown",
+        "Will",
+    ]
+    assert find_identities("brownie, willing, Browning", finders) == []
 
 
 def test_a_user_id_gives_the_name_it_is_made_of() -> None:
     """mia_li_3668 is Mia Li; an opaque id is only itself."""
-    assert Learnt("PERSON", "Mia Li") in learnt_from_user("mia_li_3668")
-    assert learnt_from_user("u-83461") == {Learnt("USER_ID", "u-83461")}
+    assert IdentityValue("PERSON", "Mia Li") in identities_from_user_id("mia_li_3668")
+    assert identities_from_user_id("u-83461") == {IdentityValue("USER_ID", "u-83461")}
 
 
 def test_marks_on_letters_may_be_missing() -> None:
     """A name is found as it is spelt, and without its accents."""
-    finders = names_of(frozenset({Learnt("PERSON", "J\u00fcrgen M\u00fcller")})).finders
+    finders = identities_of(frozenset({IdentityValue("PERSON", "J\u00fcrgen M\u00fcller")})).finders
     for text in ("J\u00fcrgen M\u00fcller", "Jurgen Muller", "M\u00fcllers"):
-        assert [(f.start, f.end) for f in disjoint(found_in(text, finders), text)] == [
+        assert [(f.start, f.end) for f in merge_overlaps(find_identities(text, finders), text)] == [
             (0, len(text))
         ]
 
 
 def test_the_model_is_asked_where_a_name_may_stand() -> None:
     """Everyday language needs no model, an unexplained capital does."""
-    assert not worth_a_model("Hi, I want to fly from JFK to Boston on Monday. Thanks!", [])
-    assert worth_a_model("I spoke with Margaret about it.", [])
-    assert worth_a_model("the parcel for olga went to the neighbour", [])
-    assert worth_a_model("She moved in with olga last week.", [])
-    assert worth_a_model("mrs krylova has called about the order", [])
-    assert worth_a_model("I am 34 years old and would like a refund.", [])
-    assert not worth_a_model("please cancel the order and send me the money", [])
-    assert not worth_a_model("Please rebook it, the itinerary is wrong.", [])
+    assert not needs_ner("Hi, I want to fly from JFK to Boston on Monday. Thanks!", [])
+    assert needs_ner("I spoke with Margaret about it.", [])
+    assert needs_ner("the parcel for olga went to the neighbour", [])
+    assert needs_ner("She moved in with olga last week.", [])
+    assert needs_ner("mrs krylova has called about the order", [])
+    assert needs_ner("I am 34 years old and would like a refund.", [])
+    assert not needs_ner("please cancel the order and send me the money", [])
+    assert not needs_ner("Please rebook it, the itinerary is wrong.", [])
 
 
 def test_numeric_accounts_are_found_as_numbers_too() -> None:

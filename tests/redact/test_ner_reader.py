@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from goldpan.demo.traffic import shipped_conversations
+from goldpan.demo.traffic import load_shipped_conversations
 from redact.ner import windows, words
 from redact.ner.model_files import FOLDER
-from redact.ner.pieces import Pieces
+from redact.ner.pieces import WordPieces
 from redact.ner.tagger import Tagger, TaggerReader
 from tests.redact.test_ner_stage import PERSONS
 
@@ -38,7 +38,7 @@ def reader(tagger: Tagger) -> TaggerReader:
 def _messages() -> list[str]:
     texts = [
         str(message["content"])[:4_000]
-        for conversation in shipped_conversations()
+        for conversation in load_shipped_conversations()
         for message in conversation.messages
         if message.get("content") and message["role"] in ("user", "assistant")
     ]
@@ -65,7 +65,7 @@ def test_chances_are_the_same_to_the_last_bit_in_any_company(tagger: Tagger) -> 
     texts = [text for text, _ in PERSONS]
 
     def chances(some: list[str]) -> list[np.ndarray]:
-        known = words.Words(tagger.vectors, tagger.width)
+        known = words.WordRows(tagger.vectors, tagger.width)
         laid = known.rows(known.numbers(some), tagger.margin)
         rows = tagger.chances(laid)
         return [rows[first : first + many] for first, many in laid.texts]
@@ -91,13 +91,13 @@ def test_any_text_is_read_and_names_lie_in_it_in_order(
 def test_every_sign_belongs_to_one_word(text: str) -> None:
     """Nothing but white space lies between words, and no word holds any."""
     end, many = 0, 0
-    for start, stop in words.places(text):
+    for start, stop in words.word_spans(text):
         assert not text[end:start].strip()
         assert start < stop
         assert not any(sign.isspace() for sign in text[start:stop])
         end, many = stop, many + 1
     assert not text[end:].strip()
-    assert many == sum(len(words.split(gap, s)) for gap, s in words.stretches(text))
+    assert many == sum(len(words.split_words(gap, s)) for gap, s in words.split_stretches(text))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_every_sign_belongs_to_one_word(text: str) -> None:
 )
 def test_words_have_a_shape(text: str, parts: list[str], shapes: list[int]) -> None:
     """Letters, digits and signs part; capitals and the number of digits are seen."""
-    found = words.split(words.SPACE, text)
+    found = words.split_words(words.SPACE, text)
     assert [word.text for word in found] == parts
     assert [word.shape for word in found] == shapes
     assert [word.gap for word in found] == [words.SPACE] + [words.NO_GAP] * (len(parts) - 1)
@@ -122,7 +122,7 @@ def test_words_have_a_shape(text: str, parts: list[str], shapes: list[int]) -> N
 
 def test_gaps_tell_lines_from_spaces() -> None:
     """Signatures and addresses are known by their line breaks."""
-    gaps = [gap for gap, _ in words.stretches(" a b\tc\nd\n\ne\r\nf")]
+    gaps = [gap for gap, _ in words.split_stretches(" a b\tc\nd\n\ne\r\nf")]
     assert gaps == [
         words.START, words.SPACE, words.WIDE, words.LINE, words.BLANK_LINE, words.LINE
     ]  # fmt: skip
@@ -130,7 +130,7 @@ def test_gaps_tell_lines_from_spaces() -> None:
 
 def test_a_word_falls_into_the_longest_known_pieces() -> None:
     """Accents and capitals do not matter; a sign that no piece holds is unknown."""
-    pieces = Pieces(["[UNK]", "mu", "##ll", "##ller", "##l", "##e", "muller", "\u5f20", "un"])
+    pieces = WordPieces(["[UNK]", "mu", "##ll", "##ller", "##l", "##e", "muller", "\u5f20", "un"])
     assert pieces.of("M\u00fcller") == [6]
     assert pieces.of("mulle") == [1, 2, 5]
     assert pieces.of("\u5f20\u5f20") == [7, 7]

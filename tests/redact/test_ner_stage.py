@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from spacy.training import Example
 
 from benchmarks import ner_coverage
-from redact.findings import Finding, NamesStage, TextTimeoutError
+from redact.lexical.findings import NamesStage, PiiFinding, TextTimeoutError
 from redact.ner import stage
 from redact.ner.model_files import FOLDER
-from redact.ner.pipeline import PipelineReader
-from redact.ner.reader import Named
-from redact.ner.stage import NamesError, SpacyNames
+from redact.ner.pipeline import SpacyReader
+from redact.ner.reader import NamedSpan
+from redact.ner.stage import NerError, NerStage
 from schemas.errors import UsageError
 
 DATA = Path(__file__).parents[1] / "data" / "ner"
@@ -75,10 +75,10 @@ SPACY_TEXT = "I am Beatrice Holloway."
 class _Said:
     """A reader that says the same places of every text."""
 
-    def __init__(self, *named: Named) -> None:
+    def __init__(self, *named: NamedSpan) -> None:
         self._named = list(named)
 
-    def names(self, texts: Sequence[str]) -> list[list[Named]]:
+    def names(self, texts: Sequence[str]) -> list[list[NamedSpan]]:
         return [self._named for _ in texts]
 
 
@@ -97,9 +97,9 @@ def test_a_person_is_one_finding_without_what_stands_beside_it(
     text: str, named: list[tuple[int, int]], found: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a model takes apart is put together; commas, lines and full stops keep persons apart."""
-    reader = _Said(*(Named("PERSON", start, end) for start, end in named))
+    reader = _Said(*(NamedSpan("PERSON", start, end) for start, end in named))
     monkeypatch.setattr(stage, "load_reader", lambda _: (reader, "a model"))
-    findings = SpacyNames("any").find([text])[0]
+    findings = NerStage("any").find([text])[0]
     assert [text[one.start : one.end] for one in findings] == found
 
 
@@ -118,17 +118,17 @@ def spacy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def names() -> SpacyNames:
+def names() -> NerStage:
     """The stage with the shipped model, made once."""
-    return SpacyNames()
+    return NerStage()
 
 
-def of(type_: str, text: str, findings: list[Finding]) -> list[str]:
+def of(type_: str, text: str, findings: list[PiiFinding]) -> list[str]:
     """What was found of one type."""
     return [text[f.start : f.end] for f in findings if f.type == type_]
 
 
-def test_names_of_many_cultures_are_found_whole(names: SpacyNames) -> None:
+def test_names_of_many_cultures_are_found_whole(names: NerStage) -> None:
     """In forty plain sentences at most four persons are missed or found in part.
 
     A small model errs now and then; which sentence it is differs from one training to the next.
@@ -154,7 +154,7 @@ def test_names_of_many_cultures_are_found_whole(names: SpacyNames) -> None:
         ("I was born on 14 March 1987.", "DATE_TIME", "14 March 1987"),
     ],
 )
-def test_other_types_are_found(names: SpacyNames, text: str, type_: str, value: str) -> None:
+def test_other_types_are_found(names: NerStage, text: str, type_: str, value: str) -> None:
     """Places, organisations, addresses and the like have types of their own."""
     assert of(type_, text, names.find([text])[0]) == [value]
 
@@ -168,31 +168,31 @@ def test_other_types_are_found(names: SpacyNames, text: str, type_: str, value: 
         "The total for two blue jackets, size M, is 84.50.",
     ],
 )
-def test_order_and_flight_numbers_are_not_taken_for_persons(names: SpacyNames, text: str) -> None:
+def test_order_and_flight_numbers_are_not_taken_for_persons(names: NerStage, text: str) -> None:
     """What a trace needs to stay useful is left alone."""
     findings = names.find([text])[0]
     assert not of("PERSON", text, findings)
     assert not of("STREET_ADDRESS", text, findings)
 
 
-def test_offsets_count_characters_beyond_the_basic_plane(names: SpacyNames) -> None:
+def test_offsets_count_characters_beyond_the_basic_plane(names: NerStage) -> None:
     """An emoji before a name is one character, as in Python's strings."""
     text = "\U0001f600\U0001f468\u200d\U0001f469\u200d\U0001f467 my name is Gabriela Moreira"
     (finding,) = (f for f in names.find([text])[0] if f.type == "PERSON")
     assert text[finding.start : finding.end] == "Gabriela Moreira"
 
 
-def test_half_a_character_does_not_stop_the_model(names: SpacyNames) -> None:
+def test_half_a_character_does_not_stop_the_model(names: NerStage) -> None:
     """JSON can hold a lone surrogate, which no UTF-8 can; the name behind it is still found."""
     text = "\ud83d broken, my name is Gabriela Moreira \ude00"
     assert of("PERSON", text, names.find([text])[0]) == ["Gabriela Moreira"]
 
 
-def test_offsets_hold_in_every_piece_of_a_long_text(names: SpacyNames) -> None:
+def test_offsets_hold_in_every_piece_of_a_long_text(names: NerStage) -> None:
     """Names behind the first cut are where the finding says."""
     sentence = "My friend Charlotte Lindqvist called about the parcel. "
     text = sentence * 40
-    small = SpacyNames(chunk_characters=200)
+    small = NerStage(chunk_characters=200)
     starts = [m.start() for m in re.finditer("Charlotte Lindqvist", text)]
     for one in (names, small):
         found = [f for f in one.find([text])[0] if f.type == "PERSON"]
@@ -201,7 +201,7 @@ def test_offsets_hold_in_every_piece_of_a_long_text(names: SpacyNames) -> None:
 
 
 def test_findings_come_back_with_their_texts_and_do_not_depend_on_the_company(
-    names: SpacyNames,
+    names: NerStage,
 ) -> None:
     """Many texts at once give what each gives alone, and empty texts give nothing."""
     texts = ["", "I am Rosalind Hathaway.", "   ", "call Tomasz Wiśniewski", "\n"] * 70
@@ -211,7 +211,7 @@ def test_findings_come_back_with_their_texts_and_do_not_depend_on_the_company(
     assert names.find([]) == []
 
 
-def test_ordinary_text_is_left_alone(names: SpacyNames) -> None:
+def test_ordinary_text_is_left_alone(names: NerStage) -> None:
     """Log lines and policies, full of capitals, lose little: 3 words in 200 at most."""
     for file in ("logs.txt", "policies.txt"):
         texts = (DATA / "ordinary" / file).read_text(encoding="utf-8").splitlines()
@@ -227,7 +227,7 @@ def test_ordinary_text_is_left_alone(names: SpacyNames) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "de", "fr", "es", "pt", "it", "nl", "pl"])
-def test_persons_in_chats_of_eight_languages_are_gone(names: SpacyNames, language: str) -> None:
+def test_persons_in_chats_of_eight_languages_are_gone(names: NerStage, language: str) -> None:
     """Nine tenths of the letters of a name are covered: most persons, in English nearly all."""
     chats = [chat for chat in ner_coverage.chats(DATA / "chats.txt") if chat.language == language]
     texts = [chat.text for chat in chats]
@@ -237,15 +237,15 @@ def test_persons_in_chats_of_eight_languages_are_gone(names: SpacyNames, languag
     assert share.recall >= (0.85 if language == "en" else 0.5)
 
 
-def test_the_same_texts_give_the_same_findings(names: SpacyNames) -> None:
+def test_the_same_texts_give_the_same_findings(names: NerStage) -> None:
     """A second run and a second load of the model change nothing."""
     texts = [f"Dear Mr. {name}, we moved to {name}stadt." for name in ("Abel", "Vogt", "Zrinski")]
-    assert names.find(texts) == names.find(texts) == SpacyNames().find(texts)
+    assert names.find(texts) == names.find(texts) == NerStage().find(texts)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(max_size=300), max_size=4))
-def test_any_text_gives_findings_inside_it(names: SpacyNames, texts: list[str]) -> None:
+def test_any_text_gives_findings_inside_it(names: NerStage, texts: list[str]) -> None:
     """Whatever the text, findings are ordered, disjoint, and hold more than white space."""
     found = names.find(texts)
     assert len(found) == len(texts)
@@ -260,8 +260,8 @@ def test_any_text_gives_findings_inside_it(names: SpacyNames, texts: list[str]) 
 
 def test_words_of_passing_texts_are_not_kept_by_spacy(spacy_model: Path) -> None:
     """Its store of strings is as large after a thousand new words as before."""
-    stage = SpacyNames(str(spacy_model))
-    assert isinstance(stage._reader, PipelineReader)
+    stage = NerStage(str(spacy_model))
+    assert isinstance(stage._reader, SpacyReader)
     strings = stage._reader._nlp.vocab.strings
     stage.find(["A first text warms the model up."])
     before = len(strings)
@@ -270,7 +270,7 @@ def test_words_of_passing_texts_are_not_kept_by_spacy(spacy_model: Path) -> None
 
 
 def test_an_error_tells_which_text_and_nothing_of_it(
-    names: SpacyNames, monkeypatch: pytest.MonkeyPatch
+    names: NerStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A model that fails on a text does not carry the text into logs through its exception."""
     run = names._run
@@ -281,7 +281,7 @@ def test_an_error_tells_which_text_and_nothing_of_it(
         return run(block)
 
     monkeypatch.setattr(names, "_run", fails)
-    with pytest.raises(NamesError, match=r"text 2 of the call \(ValueError\)") as caught:
+    with pytest.raises(NerError, match=r"text 2 of the call \(ValueError\)") as caught:
         names.find(["one", "two", "a secret of Ada Lovelace", "four"])
     assert caught.value.index == 2
     assert "secret" not in str(caught.value)
@@ -292,7 +292,7 @@ def test_an_error_tells_which_text_and_nothing_of_it(
 def test_a_long_text_is_given_up_when_its_time_is_over() -> None:
     """The clock is looked at between pieces; short texts are not affected."""
     seconds = iter(range(1000))
-    stage = SpacyNames(chunk_characters=50, seconds=2.5, clock=lambda: float(next(seconds)))
+    stage = NerStage(chunk_characters=50, seconds=2.5, clock=lambda: float(next(seconds)))
     assert stage.find(["I am Rosalind Hathaway."])[0]
     with pytest.raises(TextTimeoutError) as caught:
         stage.find(["I am Rosalind Hathaway. " * 200])
@@ -302,19 +302,19 @@ def test_a_long_text_is_given_up_when_its_time_is_over() -> None:
 def test_a_model_that_is_not_there_is_refused_with_what_to_do() -> None:
     """The message names the model and how to get one."""
     with pytest.raises(UsageError, match=r"no_such_model.*spacy download"):
-        SpacyNames("no_such_model")
+        NerStage("no_such_model")
 
 
 def test_a_model_that_finds_no_names_is_refused(tmp_path: Path) -> None:
     """A pipeline without the component for names would let every name through in silence."""
     spacy.blank("en").to_disk(tmp_path / "blank")
     with pytest.raises(UsageError, match="finds no names"):
-        SpacyNames(str(tmp_path / "blank"))
+        NerStage(str(tmp_path / "blank"))
 
 
-def test_a_folder_can_take_the_place_of_the_shipped_model(names: SpacyNames) -> None:
+def test_a_folder_can_take_the_place_of_the_shipped_model(names: NerStage) -> None:
     """The same files under another name are the same model, with the same identity."""
-    other = SpacyNames(str(FOLDER))
+    other = NerStage(str(FOLDER))
     text = "I am Beatrice Holloway."
     assert other.identity == names.identity
     assert other.find([text]) == names.find([text])
@@ -326,10 +326,10 @@ def test_a_model_that_is_not_whole_is_refused(tmp_path: Path) -> None:
     numbers = tmp_path / "model" / "numbers.npz"
     numbers.write_bytes(numbers.read_bytes()[:1000])
     with pytest.raises(UsageError, match="cannot be loaded"):
-        SpacyNames(str(tmp_path / "model"))
+        NerStage(str(tmp_path / "model"))
     numbers.unlink()
     with pytest.raises(UsageError, match="cannot be loaded"):
-        SpacyNames(str(tmp_path / "model"))
+        NerStage(str(tmp_path / "model"))
 
 
 def test_an_installed_spacy_model_is_loaded_by_its_name(
@@ -351,10 +351,10 @@ def test_an_installed_spacy_model_is_loaded_by_its_name(
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: en_tiny_names\nVersion: 1\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    stage = SpacyNames("en_tiny_names")
+    stage = NerStage("en_tiny_names")
     assert stage.identity == f"en_tiny_names-{meta['version']}"
     found = stage.find([SPACY_TEXT])
-    assert found == SpacyNames(str(spacy_model)).find([SPACY_TEXT]) != [[]]
+    assert found == NerStage(str(spacy_model)).find([SPACY_TEXT]) != [[]]
 
 
 def test_two_trainings_of_a_spacy_model_are_two_identities(
@@ -363,24 +363,24 @@ def test_two_trainings_of_a_spacy_model_are_two_identities(
     """The identity of a folder holds a hash of its weights."""
     other = tmp_path / "other"
     shutil.copytree(spacy_model, other)
-    same = SpacyNames(str(other)).identity
-    assert same == SpacyNames(str(spacy_model)).identity
+    same = NerStage(str(other)).identity
+    assert same == NerStage(str(spacy_model)).identity
     weights = spacy.load(other)
     weights.get_pipe("ner").model.layers[-1].get_param("b")[:] += 1  # type: ignore[attr-defined]
     shutil.rmtree(other)
     weights.to_disk(other)
-    assert SpacyNames(str(other)).identity != same
+    assert NerStage(str(other)).identity != same
 
 
 def test_labels_decide_which_findings_there_are() -> None:
     """A policy that wants persons only gets persons only, under the type it names."""
     text = "Henrietta Blackwood moved to Lisbon."
-    (finding,) = SpacyNames(labels={"PERSON": "NAME"}).find([text])[0]
+    (finding,) = NerStage(labels={"PERSON": "NAME"}).find([text])[0]
     assert finding.type == "NAME"
     assert text[finding.start : finding.end] == "Henrietta Blackwood"
 
 
-def test_the_stage_is_what_the_engine_expects(names: SpacyNames) -> None:
+def test_the_stage_is_what_the_engine_expects(names: NerStage) -> None:
     """It has the engine's interface, and an identity for the policy hash."""
     stage: NamesStage = names
     assert re.fullmatch(r"goldpan_names-[0-9a-f]{12}", stage.identity)

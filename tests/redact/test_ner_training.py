@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redact.ner.pieces import Pieces
-from redact.ner.stage import SpacyNames
+from redact.ner.pieces import WordPieces
+from redact.ner.stage import NerStage
 from training.ner import base, conll
 from training.ner.corpus import TYPES, epoch, load
 from training.ner.export import save
@@ -51,7 +51,7 @@ def test_a_short_run_makes_a_model_that_the_stage_loads(tmp_path: Path) -> None:
     for folder in folders:
         weights = train(load(DATA), VOCABULARY, known(), SMALL)
         save(folder, VOCABULARY, known(), weights, TYPES, SMALL.sizes)
-    one, two = (SpacyNames(str(folder)) for folder in folders)
+    one, two = (NerStage(str(folder)) for folder in folders)
     assert one.identity == two.identity
     texts = ["Sun Kwon of Seoul wrote to the University of Leeds."]
     assert one.find(texts) == two.find(texts)
@@ -65,7 +65,7 @@ def test_what_is_shown_often_is_learnt(tmp_path: Path) -> None:
         Labelled("the Order is late", ()),
     ]
     sizes = Sizes(table=16, width=24, pieces=2, steps=(1, 2))
-    tagger, lexicon = Tagger(known(), 1 + 2 * len(TYPES), sizes, 3), Lexicon(Pieces(VOCABULARY))
+    tagger, lexicon = Tagger(known(), 1 + 2 * len(TYPES), sizes, 3), Lexicon(WordPieces(VOCABULARY))
     moves = optimiser(tagger)
     some = batch([rows(item, lexicon, tag_numbers()) for item in items], tagger.margin)
     for _ in range(60):
@@ -73,7 +73,7 @@ def test_what_is_shown_often_is_learnt(tmp_path: Path) -> None:
         moves.step(slopes, 0.01)
     assert loss < 0.1
     save(tmp_path / "model", VOCABULARY, known(), tagger.weights, TYPES, sizes)
-    found = SpacyNames(str(tmp_path / "model")).find([item.text for item in items])
+    found = NerStage(str(tmp_path / "model")).find([item.text for item in items])
     assert [[(f.start, f.end, f.type) for f in each] for each in found] == [
         [(m.start, m.end, m.label) for m in item.marks] for item in items
     ]
@@ -82,7 +82,7 @@ def test_what_is_shown_often_is_learnt(tmp_path: Path) -> None:
 def test_slopes_are_those_of_the_loss() -> None:
     """Moving a weight a little changes the loss as its slope says."""
     sizes = Sizes(table=5, width=4, pieces=2, steps=(1, 2))
-    tagger, lexicon = Tagger(known(), 1 + 2 * len(TYPES), sizes, 3), Lexicon(Pieces(VOCABULARY))
+    tagger, lexicon = Tagger(known(), 1 + 2 * len(TYPES), sizes, 3), Lexicon(WordPieces(VOCABULARY))
     tagger.words_hidden = 0.0
     tagger.weights = {name: array.astype(np.float64) for name, array in tagger.weights.items()}
     text = Labelled(
@@ -173,7 +173,7 @@ def test_marks_fall_on_words_of_the_corpus() -> None:
 
 def test_dates_of_the_corpus_are_unknown_rather_than_no_names() -> None:
     """WikiGold marks no dates: the model must not learn that there are none."""
-    lexicon = Lexicon(Pieces(VOCABULARY))
+    lexicon = Lexicon(WordPieces(VOCABULARY))
     found = rows(Labelled("Born in 1950 .", (), ((8, 12),)), lexicon, tag_numbers())
     assert found.tags == [0, 0, UNKNOWN, 0]
 
@@ -182,7 +182,7 @@ def test_names_of_several_words_begin_once() -> None:
     """Two names side by side stay two; signs inside a name are part of it."""
     text = Labelled("Dr. Ann O'Shea", (Mark(0, 3, "TITLE"), Mark(4, 14, "PERSON")))
     tags = tag_numbers()
-    found = rows(text, Lexicon(Pieces(VOCABULARY)), tags)
+    found = rows(text, Lexicon(WordPieces(VOCABULARY)), tags)
     title, person = tags["TITLE"], tags["PERSON"]
     assert found.tags == [title, title + 1, person] + [person + 1] * 3
 

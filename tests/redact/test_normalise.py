@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redact.normalise import normalise
+from redact.lexical.normalisation import normalise
 
 MAIL = "ann@example.com"
 

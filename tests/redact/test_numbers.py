@@ -13,9 +13,9 @@ from functools import lru_cache
 
 import pytest
 
-from redact.cards import luhn
-from redact.detect import PolicyDetector
-from redact.policy import Rule, load_policy
+from redact.policies.policy import RedactionRule, load_policy
+from redact.recognition.numbers.cards import passes_luhn
+from redact.recognition.policy_detector import PolicyDetector
 
 SEED = 20261130
 DRAWN = 1_500
@@ -30,7 +30,7 @@ def detector(policy: str = "strict") -> PolicyDetector:
 
 
 @lru_cache
-def rules(policy: str = "strict") -> Mapping[str, Rule]:
+def rules(policy: str = "strict") -> Mapping[str, RedactionRule]:
     """Return the rules of a preset."""
     return load_policy(policy).rules("redact")
 
@@ -64,7 +64,7 @@ def card(rng: Random) -> str:
     """Return the number of a card that passes Luhn's check."""
     first, length = rng.choice([("4", 16), ("52", 16), ("37", 15), ("6011", 16), ("2221", 16)])
     start = digits(rng, length - 1, first)
-    return next(start + d for d in "0123456789" if luhn(start + d))
+    return next(start + d for d in "0123456789" if passes_luhn(start + d))
 
 
 def grouped(rng: Random, number: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from redact.pairs import MAX_PAIRS, Pair, pairs
+from redact.pairs import MAX_PAIRS, KeyValuePair, read_pairs
 
 Record = dict[str, str]
 
@@ -318,7 +318,7 @@ def records(rng: random.Random, keys: tuple[str, ...], values: tuple[str, ...]) 
 def check(written: Written, before: str, after: str) -> None:
     """Assert that each value is found under its key at its place, with its record's owner."""
     text = before + written.text + after
-    found = pairs(text)
+    found = read_pairs(text)
     place = len(before)
     owners: list[int] = []
     for record in written.fields:
@@ -332,7 +332,9 @@ def check(written: Written, before: str, after: str) -> None:
     assert len(set(owners)) == len(owners), (text, found)
 
 
-def next_pair(text: str, found: list[Pair], place: int, key: str, raw: str) -> tuple[int, Pair]:
+def next_pair(
+    text: str, found: list[KeyValuePair], place: int, key: str, raw: str
+) -> tuple[int, KeyValuePair]:
     """Return the next pair of a key from a place on, which must be written as ``raw``."""
     for pair in found:
         if pair.start >= place and pair.key == key and text[pair.start : pair.end] == raw:
@@ -372,7 +374,7 @@ def test_a_stand_in_for_a_number_keeps_json_valid_at_any_depth() -> None:
     text = 'x {"a": {"ssn": 743286015, "b": [1, 2.5]}} y'
     deep = json.dumps({"c": json.dumps({"d": '{"ssn": 743286015}'})})
     for given, depth in ((text, 0), (f"log: {deep}", 2)):
-        pair = next(pair for pair in pairs(given) if pair.key == "ssn")
+        pair = next(pair for pair in read_pairs(given) if pair.key == "ssn")
         out = given[: pair.start] + f"{pair.quote}<X>{pair.quote}" + given[pair.end :]
         value: Any = json.loads(out[out.index("{") : out.rindex("}") + 1])
         if depth:
@@ -391,7 +393,7 @@ HARMLESS = (
 @pytest.mark.parametrize("text", HARMLESS)
 def test_clocks_addresses_paths_and_comparisons_are_no_pairs(text: str) -> None:
     """A colon or an equals sign alone makes no key."""
-    assert [pair for pair in pairs(text) if pair.key not in "ef"] == []
+    assert [pair for pair in read_pairs(text) if pair.key not in "ef"] == []
 
 
 ALPHABET = (
@@ -422,8 +424,8 @@ def test_any_text_is_read_without_an_error_and_pairs_nest() -> None:
     rng = random.Random(5)  # noqa: S311  # not for secrets
     for _ in range(3_000):
         text = "".join(rng.choices(ALPHABET, k=rng.randint(1, 60)))
-        found = pairs(text)
-        assert found == pairs(text)
+        found = read_pairs(text)
+        assert found == read_pairs(text)
         ends: list[int] = []
         last = (0, 0)
         for pair in found:
@@ -443,4 +445,4 @@ PIECES = ("a=b ", '{"a": "b"}\n', "a: b\n", "<a>b</a>", "a,b\n", "=", ':"', "|\n
 @pytest.mark.parametrize("piece", PIECES)
 def test_a_long_text_gives_a_bounded_number_of_pairs(piece: str) -> None:
     """All of it is read, and what is over the bound is left out."""
-    assert len(pairs(piece * (120_000 // len(piece)))) <= MAX_PAIRS
+    assert len(read_pairs(piece * (120_000 // len(piece)))) <= MAX_PAIRS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from redact.pairs import pairs
+from redact.pairs import read_pairs
 
 MAIL = "ana@example.com"
 NAME, SSN = ("Name", "Ana Ruiz"), ("SSN", "743-28-6015")
@@ -154,5 +154,5 @@ FORMS: dict[str, tuple[str, list[tuple[str, str]]]] = {
 def test_a_form_is_read(form: str) -> None:
     """The keys stand in order with the values that a reader sees, none with a part of another."""
     text, expected = FORMS[form]
-    found = [(pair.key, pair.value) for pair in pairs(text)]
+    found = [(pair.key, pair.value) for pair in read_pairs(text)]
     assert [pair for pair in found if pair in expected] == expected

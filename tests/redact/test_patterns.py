@@ -1,8 +1,8 @@
 """Patterns are compiled when they are first needed: all of them can be, and hold a score."""
 
-from redact.accelerated import AcceleratedDetector
-from redact.policy import load_policy
-from redact.recognisers import build_recognisers
+from redact.policies.policy import load_policy
+from redact.recognition.accelerated_detector import AcceleratedDetector
+from redact.recognition.catalogue import build_recognisers
 
 
 def test_each_pattern_of_the_widest_policy_compiles_and_none_runs_on_every_text() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from redact.policy import PRESETS, load_policy, parse_policy
+from redact.policies.policy import PRESETS, load_policy, parse_policy
 from schemas.errors import UsageError
 
 SMALL = "name: mine\nentities:\n  PERSON: {operator: mask}\n"

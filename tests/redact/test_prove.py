@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from redact.audit import audit_rows, chained
-from redact.engine import PolicyRedactor
-from redact.key_rules import KeyBook
-from redact.learn import Learnt
-from redact.policy import load_policy
-from redact.prove import Prover
-from redact.redactor import FOUND_BY_PROOF
-from redact.report import Tally, report_page
-from redact.text import LineRedactor
+from redact.field_keys.key_book import KeyBook
+from redact.identities.extraction import IdentityValue
+from redact.pipeline.audit import build_audit_rows, chain_hash
+from redact.pipeline.jsonl import LineRedactor
+from redact.pipeline.policy_redactor import PolicyRedactor
+from redact.pipeline.redactor import FOUND_BY_PROOF
+from redact.policies.policy import load_policy
+from redact.rendering.residual_scan import ResidualScanner
+from redact.reports.redaction_report import RedactionTally, render_report
 from schemas.arrow import TABLES
 from tests.redact.canaries import CANARIES
 from tests.redact.kit import KEYS, NOW, content, decoded, minimal, rows, said
@@ -110,8 +110,8 @@ def test_a_record_that_is_named_by_something_personal_is_refused() -> None:
 def test_learnt_values_may_not_be_left() -> None:
     """A full name or an account that the record itself gave away is looked for in the output."""
     policy = load_policy("strict")
-    prover = Prover(policy, KEYS.cache, KeyBook(policy.keys))
-    learnt = [Learnt("PERSON", "Zora Quill"), Learnt("USER_ID", "zora_quill_1")]
+    prover = ResidualScanner(policy, KEYS.cache, KeyBook(policy.keys))
+    learnt = [IdentityValue("PERSON", "Zora Quill"), IdentityValue("USER_ID", "zora_quill_1")]
     rules = policy.rules("redact")
     assert prover.left(["hello ZORA QUILL"], learnt, rules) == {learnt[0]}
     assert prover.left(["id zora_quill_1."], learnt, rules) == {learnt[1]}
@@ -123,7 +123,7 @@ def test_audit_rows_tell_what_was_done_and_hold_no_value() -> None:
     redactor = PolicyRedactor(_policy(), KEYS, audit=True)
     text = "Mail ann@example.com or 212-555-0187."
     outcome = redactor.redact(decoded([said(text), said("nothing")]), ingested_at=NOW)
-    boxed, last = audit_rows(
+    boxed, last = build_audit_rows(
         outcome.audit, policy=redactor.policy_hash, ingested_at=NOW, previous=""
     )
     assert boxed.value.schema == TABLES["redactions"].arrow
@@ -143,18 +143,18 @@ def test_audit_rows_tell_what_was_done_and_hold_no_value() -> None:
 def test_a_changed_audit_row_breaks_the_chain() -> None:
     """The hash covers all that a row says and the row before."""
     row: dict[str, object] = {"_offset": 1, "counts": [["PERSON/mask", 1]]}
-    assert chained(row, "a") != chained(row, "b")
-    assert chained(row, "a") != chained(row | {"_offset": 2}, "a")
+    assert chain_hash(row, "a") != chain_hash(row, "b")
+    assert chain_hash(row, "a") != chain_hash(row | {"_offset": 2}, "a")
 
 
 def test_the_report_counts_and_shows_no_value() -> None:
     """A page with what was replaced, kept and refused."""
     redactor = LineRedactor(_policy(), KEYS, "text")
     lines = ['{"id": 1, "text": "ann@example.com on 2024-05-01"}', "broken ann@example.com"]
-    tally = Tally()
+    tally = RedactionTally()
     for line in redactor.lines(lines):
         tally.add(line)
-    page = report_page(tally, _policy(), policy_hash=redactor.policy_hash, made_at="today")
+    page = render_report(tally, _policy(), policy_hash=redactor.policy_hash, made_at="today")
     assert "<td>EMAIL_ADDRESS</td><td>placeholder</td><td>1</td>" in page
     assert "<td>DATE_TIME</td><td>1</td>" in page
     assert "not a JSON object" in page

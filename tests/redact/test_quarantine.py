@@ -2,20 +2,24 @@
 
 import pytest
 
-from redact.keys import KEY_BYTES, SealKey
-from redact.quarantine import Sealer
+from redact.crypto.keys import KEY_BYTES, SealKey
+from redact.crypto.sealing import Sealer
 from schemas.arrow import TABLES
 from schemas.errors import UsageError
-from schemas.provenance import Raw, Rejected
+from schemas.record_batches import RawRecord, RejectedRecord
 from tests.redact.kit import KEYS, NOW
 
 VALUE = b'{"trace_id": "1", "response": "ann@example.com"'
 KEY = SealKey("s1", b"s" * KEY_BYTES)
 
 
-def rejected(value: bytes | None = VALUE, *, offset: int = 7, timestamp_ms: int = -1) -> Rejected:
+def rejected(
+    value: bytes | None = VALUE, *, offset: int = 7, timestamp_ms: int = -1
+) -> RejectedRecord:
     """Return a rejected record."""
-    return Rejected("llm.traces", "not_json", "No JSON.", Raw(3, offset, timestamp_ms, b"k", value))
+    return RejectedRecord(
+        "llm.traces", "not_json", "No JSON.", RawRecord(3, offset, timestamp_ms, b"k", value)
+    )
 
 
 def sealer(key: SealKey | None = KEY) -> Sealer:

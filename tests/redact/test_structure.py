@@ -7,9 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redact.key_rules import KeyBook
-from redact.segments import Segment
-from redact.structure import is_json, leaves, literal, origins, unescape
+from redact.analysis.json_leaves import (
+    character_origins,
+    is_json_document,
+    json_literal,
+    read_leaves,
+    unescape_json,
+)
+from redact.analysis.segments import TextSegment
+from redact.field_keys.key_book import KeyBook
 from tests.redact.test_leaks import engine
 
 KEYS = ("name", "email", "item_id", "deep", "\u00e9", "a b", "x@y.example.com", "phone", "note")
@@ -24,7 +30,7 @@ JSON = st.recursive(
 
 def redacted(text: str) -> str:
     """Redact a text by itself."""
-    result = engine().texts([Segment(text, json=True, free=False)])[0]
+    result = engine().texts([TextSegment(text, json=True, free=False)])[0]
     assert not hasattr(result, "reason")
     return str(result.text)  # type: ignore[union-attr]
 
@@ -41,7 +47,7 @@ def shape(value: Any) -> Any:
 def test_json_stays_json_of_the_same_shape(value: Any, indent: int | None, escape: bool) -> None:
     """Whatever the document, its layout and its escapes."""
     text = json.dumps(value, indent=indent, ensure_ascii=escape)
-    if not is_json(text):
+    if not is_json_document(text):
         return  # a number alone is a text like any other
     out = redacted(text)
     assert shape(json.loads(out)) == shape(value)
@@ -54,9 +60,9 @@ def test_json_stays_json_of_the_same_shape(value: Any, indent: int | None, escap
 def test_leaves_are_where_they_say(value: Any) -> None:
     """Each leaf's place holds a literal of its value."""
     text = json.dumps(value)
-    if not is_json(text):
+    if not is_json_document(text):
         return
-    for leaf in leaves(text, engine()._segmenter._analyser._book):
+    for leaf in read_leaves(text, engine()._segmenter._analyser._book):
         assert str(json.loads(text[leaf.start : leaf.end])) == str(
             leaf.text if leaf.kind != "number" else json.loads(leaf.text)
         )
@@ -66,9 +72,9 @@ def test_leaves_are_where_they_say(value: Any) -> None:
 @given(st.text(max_size=30), st.booleans())
 def test_origins_follow_escapes(text: str, ascii_only: bool) -> None:
     """There is one origin for each character of the value, in order, and one behind the last."""
-    raw = literal(text, ascii_only=ascii_only)[1:-1]
-    assert unescape(raw) == text
-    places = origins(raw)
+    raw = json_literal(text, ascii_only=ascii_only)[1:-1]
+    assert unescape_json(raw) == text
+    places = character_origins(raw)
     assert len(places) == len(text) + 1
     assert places == sorted(set(places))
 

@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from redact.config import RedactSettings
-from redact.keys import Keys, load_known_keys
-from redact.pseudonyms import Pseudonyms
-from redact.subjects import (
-    Subject,
+from redact.crypto.keys import Keys, load_all_keys
+from redact.crypto.pseudonyms import Pseudonyms
+from redact.crypto.subjects import (
+    DataSubject,
     feedback_mark,
     marks_of_feedback,
     marks_of_traces,
     trace_mark,
     user_mark,
 )
+from redact.policies.settings import RedactSettings
 from schemas.errors import UsageError
 from tests.redact.kit import KEYS, content, minimal, redacted, rows, said
 
@@ -36,14 +36,14 @@ def test_columns_hold_an_identifier_of_the_subject() -> None:
     """What redaction makes of a user id is among the subject's identifiers."""
     (row,) = rows(redacted([minimal(user_id=USER)]))
 
-    assert row["user_id"] in Subject(USER, [OTHER, KEYS]).identifiers()
+    assert row["user_id"] in DataSubject(USER, [OTHER, KEYS]).identifiers()
 
 
 def test_text_holds_a_placeholder_of_the_subject() -> None:
     """What redaction puts in the place of a user id in a text is among the placeholders."""
     found = content(redacted([said(f"it is user_id {USER} again") | {"user_id": USER}]))
 
-    assert any(form in found for form in Subject(USER, [KEYS]).placeholders())
+    assert any(form in found for form in DataSubject(USER, [KEYS]).placeholders())
 
 
 @pytest.mark.parametrize("user", ["mia.li@mail.example.com", "+1 212 555 0187"])
@@ -51,21 +51,21 @@ def test_ids_that_are_addresses_are_found_in_text(user: str) -> None:
     """A user id that is an e-mail address or a telephone number is found as such in text."""
     found = content(redacted([said(f"write to {user} please")]))
 
-    assert any(form in found for form in Subject(user, [KEYS]).placeholders())
+    assert any(form in found for form in DataSubject(user, [KEYS]).placeholders())
 
 
 def test_scopes_have_identifiers_of_their_own() -> None:
     """With an app as the scope, its pseudonym is among the identifiers."""
     inside = Pseudonyms(KEYS).identifier("USER_ID", USER, "shop")
 
-    assert inside not in Subject(USER, [KEYS]).identifiers()
-    assert inside in Subject(USER, [KEYS]).identifiers(["shop"])
+    assert inside not in DataSubject(USER, [KEYS]).identifiers()
+    assert inside in DataSubject(USER, [KEYS]).identifiers(["shop"])
 
 
 @given(st.text(min_size=1, max_size=40), st.sampled_from(["", "shop"]))
 def test_every_form_of_an_id_is_marked(user: str, scope: str) -> None:
     """The raw id, other spellings and its pseudonyms all have a mark that the tombstone holds."""
-    marks = Subject(user, [OTHER, KEYS]).marks(["shop"])
+    marks = DataSubject(user, [OTHER, KEYS]).marks(["shop"])
 
     for keys in (OTHER, KEYS):
         pseudonym = Pseudonyms(KEYS).identifier("USER_ID", user, scope)
@@ -86,7 +86,7 @@ def test_marks_depend_on_the_key_and_the_kind() -> None:
 
 def test_marks_hold_nothing_of_the_id() -> None:
     """Neither marks nor the subject's representation hold the id or its pseudonyms."""
-    subject = Subject(USER, [KEYS])
+    subject = DataSubject(USER, [KEYS])
     told = f"{subject!r} {dict(subject.marks())}"
 
     assert not [form for form in subject.identifiers() if form in told]
@@ -106,9 +106,9 @@ def test_known_keys_are_the_current_one_and_the_former(tmp_path: Path) -> None:
     settings = RedactSettings(key=SecretStr(_encoded(b"k")), former_keys=SecretStr(former))
     from_file = RedactSettings(former_keys_file=tmp_path / "former")
 
-    assert load_known_keys(settings) == (KEYS, OTHER, Keys.derive(b"p" * 32, "k-1"))
-    assert load_known_keys(from_file) == load_known_keys(settings)[1:]
-    assert load_known_keys(RedactSettings()) == ()
+    assert load_all_keys(settings) == (KEYS, OTHER, Keys.derive(b"p" * 32, "k-1"))
+    assert load_all_keys(from_file) == load_all_keys(settings)[1:]
+    assert load_all_keys(RedactSettings()) == ()
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_known_keys_are_the_current_one_and_the_former(tmp_path: Path) -> None:
 def test_former_keys_that_cannot_be_used(value: str) -> None:
     """What is wrong with former keys is told by the name of the setting, never by their value."""
     with pytest.raises(UsageError, match="GOLDPAN_REDACT__FORMER_KEYS") as refused:
-        load_known_keys(RedactSettings(former_keys=SecretStr(value)))
+        load_all_keys(RedactSettings(former_keys=SecretStr(value)))
 
     assert "SECRET" not in str(refused.value)
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from redact.build import build_redactor
-from redact.engine import PolicyRedactor
-from redact.policy import load_policy
-from redact.text import Line, LineRedactor, redact_jsonl
+from redact.pipeline.factory import build_redactor
+from redact.pipeline.jsonl import LineRedactor, RedactedLine, redact_jsonl
+from redact.pipeline.policy_redactor import PolicyRedactor
+from redact.policies.policy import load_policy
 from tests.make.records import feedback, person, trace
 from tests.redact.kit import KEYS, NOW, decoded, said
 
@@ -20,12 +20,12 @@ def texts() -> LineRedactor:
     return LineRedactor(load_policy("strict"), KEYS, "text")
 
 
-def run(redactor: LineRedactor, *documents: Any) -> list[Line]:
+def run(redactor: LineRedactor, *documents: Any) -> list[RedactedLine]:
     """Redact documents."""
     return list(redact_jsonl([json.dumps(d) for d in documents], redactor, block=2))
 
 
-def output(line: Line) -> dict[str, Any]:
+def output(line: RedactedLine) -> dict[str, Any]:
     """Return the document of a line that passed."""
     assert line.problem is None
     assert line.output is not None

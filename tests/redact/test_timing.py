@@ -2,12 +2,12 @@
 
 import pytest
 
-from redact.engine import PolicyRedactor
-from redact.findings import TextTimeoutError
-from redact.keys import Keys
-from redact.policy import load_policy
-from redact.segments import Analysis
-from redact.timing import ATTEMPTS, StalledError, Watchdog
+from redact.analysis.segments import SegmentAnalysis
+from redact.crypto.keys import Keys
+from redact.lexical.findings import TextTimeoutError
+from redact.pipeline.policy_redactor import PolicyRedactor
+from redact.pipeline.watchdog import ATTEMPTS, StalledError, Watchdog
+from redact.policies.policy import load_policy
 from schemas.errors import RetryableError
 from tests.redact.kit import NOW, decoded, minimal
 
@@ -31,7 +31,7 @@ class Slow:
         self.seconds = seconds
         self.attempts = 0
 
-    def analyse(self, text: str, **_: object) -> Analysis:
+    def analyse(self, text: str, **_: object) -> SegmentAnalysis:
         """Return nothing found, late or never."""
         del text
         self.attempts += 1
@@ -39,7 +39,7 @@ class Slow:
         self.clock.now += min(self.seconds, left)
         if self.seconds > left:
             raise TextTimeoutError
-        return Analysis()
+        return SegmentAnalysis()
 
 
 def slow_engine(monkeypatch: pytest.MonkeyPatch, seconds: float) -> tuple[PolicyRedactor, Slow]:

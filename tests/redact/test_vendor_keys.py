@@ -9,12 +9,12 @@ from importlib import resources
 import pytest
 import regex
 
-from redact.accelerated import AcceleratedDetector
-from redact.detect import PolicyDetector
-from redact.loosen import Dialect
-from redact.policy import load_policy
-from redact.prefilter import Prefilter
-from redact.vendor_keys import (
+from redact.policies.policy import load_policy
+from redact.recognition.accelerated_detector import AcceleratedDetector
+from redact.recognition.matching.regex_relaxation import TextDialect
+from redact.recognition.policy_detector import PolicyDetector
+from redact.recognition.prefilter import Prefilter
+from redact.recognition.secrets.vendor_keys import (
     VendorContextRecogniser,
     VendorKey,
     VendorKeyRecogniser,
@@ -163,14 +163,14 @@ def test_where_the_list_comes_from() -> None:
     assert len({rule["id"] for rule in document["rules"]}) > 200
 
 
-@pytest.mark.parametrize("dialect", Dialect)
-def test_the_prefilter_never_misses_a_rule(dialect: Dialect) -> None:
+@pytest.mark.parametrize("dialect", TextDialect)
+def test_the_prefilter_never_misses_a_rule(dialect: TextDialect) -> None:
     """Each rule has a looser form for hyperscan, and finds its own samples with it."""
     patterns = VendorKeyRecogniser(RULES).patterns
     expressions = [(pattern.regex, 0) for pattern in patterns]
     prefilter = Prefilter(expressions)
     assert prefilter.always == frozenset()
-    mark = "" if dialect is Dialect.ASCII else "\u00e9 "
+    mark = "" if dialect is TextDialect.ASCII else "\u00e9 "
     for number, rule in enumerate(FREE):
         for value in values(rule, 1):
             text = f"{mark}see {value} there"

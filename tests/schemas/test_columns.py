@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.arrow import MICROS, PROVENANCE, TABLES, record_schema
-from schemas.columns import TABLE_OF, record_arrays, record_batch
+from schemas.arrow import PROVENANCE, TABLES, TIMESTAMP_US, record_schema
+from schemas.columns import TABLE_OF_KIND, record_arrays, record_batch
 from schemas.contract import CONTRACTS
-from schemas.provenance import Decoded, RecordKind
+from schemas.record_batches import DecodedBatch, RecordKind
 from schemas.records import Feedback, LabelEvent, Trace
 from tests.make.records import LARGE, STARTED_AT, feedback, trace
 from tests.make.strategies import records
@@ -22,9 +22,9 @@ TYPES = {"trace": Trace, "feedback": Feedback, "label_event": LabelEvent}
 NOW = STARTED_AT + 5
 
 
-def _decoded(kind: RecordKind, dicts: Sequence[dict[str, Any]]) -> Decoded[Any]:
+def _decoded(kind: RecordKind, dicts: Sequence[dict[str, Any]]) -> DecodedBatch[Any]:
     rows = range(len(dicts))
-    return Decoded(
+    return DecodedBatch(
         kind=kind,
         topic="a.topic",
         records=[msgspec.convert(record, TYPES[kind]) for record in dicts],
@@ -75,7 +75,7 @@ def test_a_batch_has_exactly_the_columns_of_its_table(kind: RecordKind, rows: in
     decoded = _decoded(kind, [make(i) for i in range(rows)])
     batch = record_batch(kind, decoded, ingested_at=NOW, policy="p1")
     batch.validate(full=True)
-    assert batch.schema.equals(TABLES[TABLE_OF[kind]].arrow, check_metadata=True)
+    assert batch.schema.equals(TABLES[TABLE_OF_KIND[kind]].arrow, check_metadata=True)
     assert batch.num_rows == rows
 
 
@@ -92,7 +92,7 @@ def test_rows_say_where_they_came_from() -> None:
         "_topic": "a.topic",
         "_partition": 2,
         "_offset": 102,
-        "_ingested_at": pa.scalar(NOW, MICROS).as_py(),
+        "_ingested_at": pa.scalar(NOW, TIMESTAMP_US).as_py(),
         "_schema": "0000000000000002",
         "_policy": "p1",
     }
@@ -109,7 +109,7 @@ def test_rows_say_where_they_came_from() -> None:
 )
 def test_a_row_belongs_to_the_utc_day_of_its_event(moment: datetime, day: date) -> None:
     """The day is taken from the event time, to the microsecond, and not from the clock."""
-    micros = pa.scalar(moment, MICROS).value
+    micros = pa.scalar(moment, TIMESTAMP_US).value
     for kind, record in (
         (RecordKind.TRACE, trace(1, started_at=micros)),
         (RecordKind.FEEDBACK, feedback(1, occurred_at=micros)),

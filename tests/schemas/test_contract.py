@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from schemas.contract import (
+    CONTRACT_NAMES,
     CONTRACTS,
-    NAMES,
     Avsc,
     ContractError,
     FieldType,
     Pii,
-    load,
-    parse,
+    load_contract,
+    parse_contract,
     schema_fingerprint,
 )
 
@@ -58,13 +58,13 @@ def _changed(change: Callable[[Any, Any], object]) -> Avsc:
 
 def test_a_sound_schema_is_read() -> None:
     """Paths, types and classes come out as they stand in the file."""
-    fields = list(parse("r", AVSC).walk())
+    fields = list(parse_contract("r", AVSC).walk())
     assert [(field.path, field.type, field.nullable, field.pii) for field in fields] == [
         ("a", FieldType.STRING, False, Pii.KEEP),
         ("items", FieldType.RECORDS, False, Pii.REDACT),
         ("items[].b", FieldType.STRING, True, Pii.REDACT),
     ]
-    assert [field.path for field in parse("r", AVSC).leaves()] == ["a", "items[].b"]
+    assert [field.path for field in parse_contract("r", AVSC).leaves()] == ["a", "items[].b"]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_field_that_is_not_sound_stops_the_loading(
 ) -> None:
     """Without a known class, with a property nobody has defined, or with no column for it."""
     with pytest.raises(ContractError, match=r"r\.avsc") as raised:
-        parse("r", _changed(change))
+        parse_contract("r", _changed(change))
     assert field in str(raised.value)
 
 
@@ -98,20 +98,20 @@ def test_a_list_is_not_kept_whole_if_something_in_it_is_personal() -> None:
     avsc = copy.deepcopy(AVSC)
     avsc["fields"][1]["pii"] = "keep"
     with pytest.raises(ContractError, match="cannot be `keep`"):
-        parse("r", avsc)
+        parse_contract("r", avsc)
 
 
 @pytest.mark.parametrize("avsc", [{}, {"type": "record"}, {"type": "enum"}, {"type": "nope"}])
 def test_what_is_no_record_schema_is_refused(avsc: Avsc) -> None:
     """A file that is no Avro record is a contract error, not a crash."""
     with pytest.raises(ContractError):
-        parse("r", avsc)
+        parse_contract("r", avsc)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CONTRACT_NAMES)
 def test_every_contract_of_the_package_loads(name: str) -> None:
     """Each file passes the strict reading, and has a released version."""
-    contract = load(name)
+    contract = load_contract(name)
     assert contract == CONTRACTS[name]
     assert contract.released
 

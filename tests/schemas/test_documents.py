@@ -2,13 +2,13 @@
 
 import pytest
 
-from batch.release.spec import parse_spec
-from batch.retention.plan import parse_plan
+from batch.release.sampling.spec import parse_spec
+from batch.retention.plan import parse_retention_plan
 from labels.calibration import parse_calibration
-from labels.policy import parse_policy as parse_label_policy
-from redact.policy import parse_policy
-from schemas.documents import read_mapping
+from labels.policy import parse_label_policy
+from redact.policies.policy import parse_policy
 from schemas.errors import UsageError
+from schemas.yaml_documents import read_yaml_mapping
 
 SPEC = """\
 name: support
@@ -24,13 +24,13 @@ redaction_policies: any
 def test_only_plain_numbers_are_days(days: str) -> None:
     """Words, truth values, texts, octal and base 60 are no number of days; the line is told."""
     with pytest.raises(UsageError) as refused:
-        parse_plan(f"tables:\n  reviews: {{rows: {days}}}\n", "plan.yaml")
+        parse_retention_plan(f"tables:\n  reviews: {{rows: {days}}}\n", "plan.yaml")
     assert str(refused.value).startswith("plan.yaml, line 2: tables.reviews.rows: must be a whole")
 
 
 def test_plain_numbers_are_days() -> None:
     """What is written as a number is that number."""
-    rule = parse_plan("tables:\n  reviews: {rows: 400}\n", "plan.yaml").tables["reviews"]
+    rule = parse_retention_plan("tables:\n  reviews: {rows: 400}\n", "plan.yaml").tables["reviews"]
     assert rule.rows == 400
 
 
@@ -122,10 +122,10 @@ def test_label_policies_take_no_other_types() -> None:
 def test_names_are_texts(key: str) -> None:
     """A name of a field that is a number or nothing is refused, with its line."""
     with pytest.raises(UsageError, match=r"d\.yaml, line 2: .*a name must be a text"):
-        read_mapping(f"a: 1\n? {key}\n: 2\n", "d.yaml")
+        read_yaml_mapping(f"a: 1\n? {key}\n: 2\n", "d.yaml")
 
 
 def test_a_document_that_holds_itself_is_refused() -> None:
     """An anchor within itself is wrong usage, not a crash."""
     with pytest.raises(UsageError, match="holds itself"):
-        read_mapping("a: &x\n  b: *x\n", "d.yaml")
+        read_yaml_mapping("a: &x\n  b: *x\n", "d.yaml")

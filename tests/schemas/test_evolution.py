@@ -11,19 +11,19 @@ from fastavro.schema import parse_schema
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.contract import CONTRACTS, NAMES, parse
-from schemas.evolution import breaks, problems
+from schemas.contract import CONTRACT_NAMES, CONTRACTS, parse_contract
+from schemas.evolution import find_breaking_changes, find_evolution_problems
 from tests.make.strategies import records
 from tests.make.wire import avro_body, without_logical_types
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CONTRACT_NAMES)
 def test_the_contract_reads_every_released_version(name: str) -> None:
     """BACKWARD_TRANSITIVE against all that was ever released."""
-    assert problems(CONTRACTS[name]) == []
+    assert find_evolution_problems(CONTRACTS[name]) == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CONTRACT_NAMES)
 def test_the_latest_release_is_the_contract(name: str) -> None:
     """A change of the contract comes with a released copy, so that it is checked from then on."""
     contract = CONTRACTS[name]
@@ -34,7 +34,7 @@ def test_the_latest_release_is_the_contract(name: str) -> None:
 @given(
     st.one_of(
         st.tuples(st.just(name), st.just(version), records(name))
-        for name in NAMES
+        for name in CONTRACT_NAMES
         for version in CONTRACTS[name].released
     )
 )
@@ -127,8 +127,8 @@ def test_an_incompatible_change_is_found(change: str) -> None:
     apply, expected = CHANGES[change]
     avsc = _trace()
     apply(avsc)
-    contract = parse("trace", avsc, CONTRACTS["trace"].released)
-    found = problems(contract)
+    contract = parse_contract("trace", avsc, CONTRACTS["trace"].released)
+    found = find_evolution_problems(contract)
     assert any(expected in problem for problem in found)
     assert all(problem.startswith("version 1: ") for problem in found)
 
@@ -151,7 +151,7 @@ def test_a_compatible_change_passes(apply: Callable[[Any], object]) -> None:
     """What only adds or widens breaks no replay."""
     avsc = _trace()
     apply(avsc)
-    assert problems(parse("trace", avsc, CONTRACTS["trace"].released)) == []
+    assert find_evolution_problems(parse_contract("trace", avsc, CONTRACTS["trace"].released)) == []
 
 
 def test_every_released_version_counts() -> None:
@@ -159,6 +159,6 @@ def test_every_released_version_counts() -> None:
     oldest = _trace()
     _field(oldest, "status")["type"]["symbols"].append("cancelled")
     current = CONTRACTS["trace"].avro
-    contract = parse("trace", current, {1: oldest, 2: current})
-    assert problems(contract) == ["version 1: `status` has lost cancelled"]
-    assert breaks(contract, contract) == []
+    contract = parse_contract("trace", current, {1: oldest, 2: current})
+    assert find_evolution_problems(contract) == ["version 1: `status` has lost cancelled"]
+    assert find_breaking_changes(contract, contract) == []

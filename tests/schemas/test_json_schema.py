@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from decode.decoder import Decoder
+from decode.schema_sources import FolderSource
 from schemas.contract import CONTRACTS
 from schemas.json_schema import json_schema
-from schemas.provenance import Raw, RecordKind
-from stream.decode.decoder import Decoder
-from stream.decode.sources import FolderSource
+from schemas.record_batches import RawRecord, RecordKind
 from tests.make.strategies import records
 
 KINDS = list(RecordKind)
@@ -25,7 +25,7 @@ DECODERS = {kind: Decoder(kind, FolderSource(), max_record_bytes=2**20) for kind
 
 def decoded(kind: RecordKind, record: Any) -> bool:
     """Whether the worker would take a record."""
-    rows, _ = DECODERS[kind].decode("", [Raw(0, 0, -1, None, json.dumps(record).encode())])
+    rows, _ = DECODERS[kind].decode("", [RawRecord(0, 0, -1, None, json.dumps(record).encode())])
     return len(rows) == 1
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from batch.release.spec import load_spec, parse_spec
-from schemas.days import shifted
+from batch.release.sampling.spec import load_spec, parse_spec
 from schemas.errors import UsageError
-from schemas.lists import ids_of
+from schemas.id_lists import parse_id_list
+from schemas.times import shift_day
 from tests.schemas.test_documents import SPEC
 
 
@@ -24,7 +24,7 @@ from tests.schemas.test_documents import SPEC
 )
 def test_ids_are_read(text: str, ids: list[str]) -> None:
     """A mark in front, ends of lines of any system, blanks around and empty lines are no ids."""
-    assert ids_of(text) == ids
+    assert parse_id_list(text) == ids
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_ids_are_read(text: str, ids: list[str]) -> None:
 def test_rows_of_tables_are_no_ids(line: str) -> None:
     """Quotes, separators, JSON and what cannot be seen are refused by their line."""
     with pytest.raises(ValueError, match=r"^line 2 "):
-        ids_of(f"good\n{line}\n")
+        parse_id_list(f"good\n{line}\n")
 
 
 def test_a_list_of_a_spec_is_read_so(tmp_path: Path) -> None:
@@ -55,4 +55,4 @@ def test_days_end_at_the_ends_of_the_calendar() -> None:
     """From the beginning, less two days, is the beginning."""
     spec = SPEC.replace("2026-11-01", "0001-01-01")
     first, _ = parse_spec(spec, "s.yaml").window.days
-    assert shifted(first, -2) == first
+    assert shift_day(first, -2) == first

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.contract import CONTRACTS, Field, FieldType
+from schemas.contract import CONTRACTS, ContractField, FieldType
 from schemas.records import (
     INT64_MAX,
     Feedback,
@@ -31,7 +31,7 @@ def _branches(kind: shape.Type) -> tuple[list[shape.Type], bool]:
     return present, len(present) < len(types)
 
 
-def _assert_same(fields: tuple[Field, ...], struct: type[msgspec.Struct]) -> None:
+def _assert_same(fields: tuple[ContractField, ...], struct: type[msgspec.Struct]) -> None:
     info = shape.type_info(struct)
     assert isinstance(info, shape.StructType)
     assert info.forbid_unknown_fields
@@ -43,7 +43,7 @@ def _assert_same(fields: tuple[Field, ...], struct: type[msgspec.Struct]) -> Non
         _assert_type(present, field)
 
 
-def _assert_type(present: list[shape.Type], field: Field) -> None:
+def _assert_type(present: list[shape.Type], field: ContractField) -> None:
     limits = field.limits
     match field.type, present:
         case FieldType.STRING, [shape.StrType() as text]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from schemas.contract import CONTRACTS, ContractError
-from schemas.contract_docs import render
+from schemas.contract_docs import render_contract_page
 from schemas.topics import TOPICS, parse_topic
 
 GOOD = """\
@@ -59,4 +59,4 @@ def test_a_topic_that_is_not_sound_is_refused(old: str, new: str) -> None:
 
 def test_the_page_of_the_contract_is_up_to_date() -> None:
     """docs/contract.md is what ``python -m schemas.contract_docs docs/contract.md`` writes."""
-    assert PAGE.read_text(encoding="utf-8") == render()
+    assert PAGE.read_text(encoding="utf-8") == render_contract_page()

@@ -7,7 +7,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from goldpan.cli.main import run as run_command
+from goldpan.cli.main import run_command
 from tests.batch.erase.world import SEAL
 from tests.servers.worker import TEST_KEY
 

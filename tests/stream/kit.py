@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lake.ledger import Incarnation, Source
+from lake.ledger import Incarnation, SourcePartition
 from lake.tables import Lake
-from stream.assignment import TakeOver
+from stream.take_over import TakeOver
 from tests.lake.kit import HERE, TOPIC
 
 
@@ -34,7 +34,7 @@ def take_over(
     watermarks: tuple[int, int] = (0, 100),
     start: str = "earliest",
     on_lost_offsets: str = "fail",
-    lost: list[tuple[Source, int, int]] | None = None,
+    lost: list[tuple[SourcePartition, int, int]] | None = None,
 ) -> TakeOver:
     """Return what takes partitions of the feedback topic over."""
     return TakeOver(

@@ -13,25 +13,25 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from labels.join import Join
-from lake.commit import Move, Watch
-from lake.cut import read_log
-from lake.label_proofs import label_problems, row_problems
-from lake.ledger import Incarnation, Source, SourceRange, position_app
-from lake.writer import Part, TableWriter
+from labels.join import LabelJoin
+from lake.commit import CommitWatch, Move
+from lake.cut import read_table_cut
+from lake.ledger import Incarnation, SourcePartition, SourceRange, position_app
+from lake.table_writer import FlushPart, TableWriter
+from lake.verify_labels import find_label_problems, find_label_row_problems
 from schemas.errors import FencedError
-from schemas.provenance import RecordKind
+from schemas.record_batches import RecordKind
 from schemas.records import Feedback, LabelEvent, Trace
 from schemas.redacted import Redacted
 from stream.buffer import Flush
-from stream.failpoints import Step, never
-from stream.labelling.flush import EVENT_COLUMNS, LabelFlush, events_of
-from stream.labelling.join import Labelling
-from stream.labelling.observer import LabelObserver
-from stream.labelling.steps import LabelSteps
-from stream.labelling.tables import LabelTables
+from stream.failpoints import FlushStep, ignore_step
+from stream.label_driver.driver import LabelDriver
+from stream.label_driver.flush_steps import LabelFlushSteps
+from stream.label_driver.join_tables import JoinTables
+from stream.label_driver.label_flush import EVENT_COLUMNS, LabelFlush, parse_label_events
+from stream.label_driver.observer import LabelObserver
 from stream.metrics import Metrics
-from stream.owned import Assignment, Owned
+from stream.owned_partition import Assignment, OwnedPartition
 from stream.ranges import OpenRange
 from tests.labels.kit import NOW, kind_of, partition_of, rows
 from tests.lake.kit import patience
@@ -66,12 +66,14 @@ class World:
         self.scales, self.random = scales, random
         self.store: dict[str, Any] = {}
         self.sent = Sent()
-        self.logs: dict[Source, list[Trace | Feedback]] = defaultdict(list)
-        self.ghosts: list[tuple[LabelSteps, LabelFlush]] = []
+        self.logs: dict[SourcePartition, list[Trace | Feedback]] = defaultdict(list)
+        self.ghosts: list[tuple[LabelFlushSteps, LabelFlush]] = []
         self._numbers = iter(range(1, 10**9))
         for record in records:
             kind = kind_of(record)
-            self.logs[Source(TOPICS[kind], partition_of(record, PARTITIONS))].append(record)
+            self.logs[SourcePartition(TOPICS[kind], partition_of(record, PARTITIONS))].append(
+                record
+            )
 
     def number(self) -> int:
         """Return a number that nobody has had."""
@@ -79,19 +81,21 @@ class World:
 
     def events(self) -> list[LabelEvent]:
         """Return all rows of the table of labels."""
-        return events_of(self._table("labels").read(EVENT_COLUMNS))
+        return parse_label_events(self._table("labels").read(EVENT_COLUMNS))
 
     def problems(self) -> list[str]:
         """Return what is wrong with the table of labels."""
-        labels = read_log(self._table("labels"))
-        sources = [Source(topic, n) for topic in TOPICS.values() for n in range(PARTITIONS)]
-        ends: dict[Source, int] = {}
+        labels = read_table_cut(self._table("labels"))
+        sources = [
+            SourcePartition(topic, n) for topic in TOPICS.values() for n in range(PARTITIONS)
+        ]
+        ends: dict[SourcePartition, int] = {}
         for kind, name in TABLES.items():
             mine = [source for source in sources if source.topic == TOPICS[kind]]
             found = self._table(name).positions(mine)
             ends |= {source: position or 0 for source, position in found.items()}
         rows = labels.table.read(["label_event_id", "decided_at", "_topic", "_partition"])
-        return [*label_problems(labels, ends), *row_problems(labels, rows)]
+        return [*find_label_problems(labels, ends), *find_label_row_problems(labels, rows)]
 
     def _table(self, name: str) -> Any:
         table = SimulatedLake(self.store).table(name)
@@ -100,23 +104,25 @@ class World:
 
 
 class Worker:
-    """One process. ``more`` goes to `Labelling`."""
+    """One process. ``more`` goes to `LabelDriver`."""
 
     def __init__(self, world: World, **more: Any) -> None:
         self.world = world
         self.lake, writing = SimulatedLake(world.store), SimulatedLake(world.store)
         self.writers = {
             name: TableWriter(
-                writing.table(name), retry=patience(), watch=Watch(), now_ms=lambda: 0
+                writing.table(name), retry=patience(), watch=CommitWatch(), now_ms=lambda: 0
             )
             for name in (*TABLES.values(), "labels")
         }
         self.assignment = Assignment()
         self.log = Recorder()
-        self.steps = LabelSteps(self.writers["labels"], world.sent, patience(), never, _ignore)
+        self.steps = LabelFlushSteps(
+            self.writers["labels"], world.sent, patience(), ignore_step, _ignore
+        )
         settings: dict[str, Any] = {
-            "join": Join(world.scales),
-            "tables": LabelTables(
+            "join": LabelJoin(world.scales),
+            "tables": JoinTables(
                 TOPICS,
                 {kind: self.lake.table(name) for kind, name in TABLES.items()},
                 self.lake.table("labels"),
@@ -133,18 +139,18 @@ class Worker:
             "now_us": lambda: NOW + world.number(),
             "new_token": world.number,
         }
-        self.labelling = Labelling(**{**settings, **more})
+        self.labelling = LabelDriver(**{**settings, **more})
 
     def take(self, numbers: Sequence[int]) -> None:
         """Take partitions of both topics over, as the tables stand."""
-        sources = [Source(topic, n) for topic in TOPICS.values() for n in numbers]
+        sources = [SourcePartition(topic, n) for topic in TOPICS.values() for n in numbers]
         for kind, name in TABLES.items():
             table = self.lake.table(name)
             table.refresh()
             mine = [source for source in sources if source.topic == TOPICS[kind]]
             for source, position in table.positions(mine).items():
                 reading = OpenRange(source, position or 0, position or 0)
-                self.assignment.add([Owned(reading, position, None, None)])
+                self.assignment.add([OwnedPartition(reading, position, None, None)])
         self.labelling.forget(sources)
 
     def turn(self) -> None:
@@ -168,8 +174,8 @@ class Worker:
         if not moves:
             return
         flush = Flush(
-            TOPICS[kind], self.world.number(), HERE[TOPICS[kind]], found, Part(moves, (), ranges),
-            (), Part(), Part(), (), Part(), 0,
+            TOPICS[kind], self.world.number(), HERE[TOPICS[kind]], found, FlushPart(moves, (), ranges),
+            (), FlushPart(), FlushPart(), (), FlushPart(), 0,
         )  # fmt: skip
         writer = self.writers[TABLES[kind]]
         try:
@@ -231,8 +237,8 @@ def finish(world: World) -> None:
     last.label()
 
 
-def _die_once_committed(step: Step) -> None:
-    if step is Step.LABELS_COMMITTED:
+def _die_once_committed(step: FlushStep) -> None:
+    if step is FlushStep.LABELS_COMMITTED:
         raise DeadError
 
 

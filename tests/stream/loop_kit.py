@@ -8,23 +8,23 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, TopicPartition
 
-from lake.commit import Watch
-from lake.erasures import open_store
-from lake.ledger import Source
+from lake.commit import CommitWatch
+from lake.ledger import SourcePartition
+from lake.table_writer import TableWriter
 from lake.tables import Lake
-from lake.writer import TableWriter
+from lake.tombstones import open_tombstones
 from schemas.errors import FatalError, FencedError, RetryableError
+from stream.adaptive_batch import AdaptiveBatch
+from stream.applied_tombstones import AppliedTombstones
+from stream.backoff import WaitLimits
 from stream.buffer import Flush, TopicBuffer
 from stream.catch_up import CatchUp
 from stream.client_errors import ClientErrors
-from stream.erasures import Erasures
-from stream.flusher import Flushed, FlushSteps, NotFlushed, Outcome
-from stream.flushes import Due, Flushes
-from stream.hold import Limits
+from stream.flush_scheduler import FlushScheduler, FlushThresholds
+from stream.flusher import CommittedFlush, FailedFlush, FlushOutcome, RecordFlushRunner
 from stream.intake import Intake
-from stream.labelling.none import NoLabels
-from stream.memory import Budget, Gate
-from stream.pace import Pace
+from stream.label_driver.no_labels import NoLabels
+from stream.memory import MemoryBudget, MemoryGate
 from stream.worker import Worker
 from tests.lake.kit import HERE, TOPIC, patience
 from tests.redact.kit import KEYS
@@ -83,10 +83,10 @@ class Client:
     """Stands for the consumer: ``at`` is from where it fetches, ``batches`` what it hands out."""
 
     batches: list[list[Message]] = field(default_factory=list)
-    at: dict[Source, int] = field(default_factory=dict)
-    epochs: dict[Source, int | None] = field(default_factory=dict)
+    at: dict[SourcePartition, int] = field(default_factory=dict)
+    epochs: dict[SourcePartition, int | None] = field(default_factory=dict)
     paused: bool = False
-    committed: dict[Source, int] = field(default_factory=dict)
+    committed: dict[SourcePartition, int] = field(default_factory=dict)
 
     def consume(self, _number: int, _timeout: float) -> list[Message]:
         """Return the next batch."""
@@ -94,8 +94,8 @@ class Client:
 
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
         """Fetch from these offsets."""
-        self.at = {Source(p.topic, p.partition): p.offset for p in partitions}
-        self.epochs = {Source(p.topic, p.partition): p.leader_epoch for p in partitions}
+        self.at = {SourcePartition(p.topic, p.partition): p.offset for p in partitions}
+        self.epochs = {SourcePartition(p.topic, p.partition): p.leader_epoch for p in partitions}
 
     def unassign(self) -> None:
         """Fetch nothing."""
@@ -112,33 +112,33 @@ class Client:
     def commit(self, *, offsets: Sequence[TopicPartition], asynchronous: bool) -> None:
         """Take note of the group's offsets."""
         assert asynchronous
-        self.committed |= {Source(p.topic, p.partition): p.offset for p in offsets}
+        self.committed |= {SourcePartition(p.topic, p.partition): p.offset for p in offsets}
 
 
 @dataclass
 class AtOnce:
     """A flusher without a thread: ``fails`` says what to raise instead of a flush."""
 
-    steps: FlushSteps
+    steps: RecordFlushRunner
     fails: list[BaseException] = field(default_factory=list)
     hanging: bool = False
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[FlushOutcome] = field(default_factory=list)
 
     def submit(self, flush: Flush) -> None:
         """Carry a flush out, unless it is to fail or to hang."""
         if self.hanging:
             return
         if self.fails:
-            self.outcomes.append(NotFlushed(flush, self.fails.pop(0)))
+            self.outcomes.append(FailedFlush(flush, self.fails.pop(0)))
             return
         try:
-            done: Outcome = self.steps.run(flush)
+            done: FlushOutcome = self.steps.run(flush)
         except (FencedError, FatalError) as error:
-            done = NotFlushed(flush, error)
-        assert isinstance(done, Flushed | NotFlushed)
+            done = FailedFlush(flush, error)
+        assert isinstance(done, CommittedFlush | FailedFlush)
         self.outcomes.append(done)
 
-    def outcome(self, _seconds: float = 0.0) -> Outcome | None:
+    def outcome(self, _seconds: float = 0.0) -> FlushOutcome | None:
         """Return the next outcome."""
         return self.outcomes.pop(0) if self.outcomes else None
 
@@ -182,16 +182,16 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.patch.setattr("stream.worker.monotonic", lambda: self.now)
-        self.erasures = Erasures(open_store(self.lake.location), [KEYS])
+        self.erasures = AppliedTombstones(open_tombstones(self.lake.location), [KEYS])
         tokens, verdict = count(1), Verdict(self._fails)
         writers = {
             name: TableWriter(
-                self.lake.table(name), retry=patience(), watch=Watch(), now_ms=lambda: 0
+                self.lake.table(name), retry=patience(), watch=CommitWatch(), now_ms=lambda: 0
             )
             for name in ("feedback", "quarantine")
         }
         self.flusher = AtOnce(
-            FlushSteps(
+            RecordFlushRunner(
                 primary=writers["feedback"],
                 quarantine=writers["quarantine"],
                 audit=None,
@@ -200,8 +200,8 @@ class Loop:
                 on_checkpoint_error=lambda _table, _error: None,
             )
         )
-        budget = Budget.plan(2**30, 0)
-        self.gate = Gate(budget, lambda: self.resident, lambda: None, lambda: self.now)
+        budget = MemoryBudget.plan(2**30, 0)
+        self.gate = MemoryGate(budget, lambda: self.resident, lambda: None, lambda: self.now)
         parts: dict[str, Any] = {
             "consumer": self.client,
             "cluster": self.cluster,
@@ -223,17 +223,19 @@ class Loop:
                     lambda: self.erasures.kept_out,
                 )
             },
-            flushes=Flushes(
+            flushes=FlushScheduler(
                 flusher=flusher,
-                due=Due(2**20, 5.0),
+                due=FlushThresholds(2**20, 5.0),
                 reached=lambda _step: None,
                 new_token=lambda: next(tokens),
                 buffers={TOPIC: TopicBuffer(TOPIC)},
                 erasures=lambda: self.erasures.number,
             ),
             gate=self.gate,
-            pace=Pace(budget.batch),
-            limits=Limits(drain_seconds=1.0, revoke_seconds=1.0, retry_seconds=self.retry_seconds),
+            pace=AdaptiveBatch(budget.batch),
+            limits=WaitLimits(
+                drain_seconds=1.0, revoke_seconds=1.0, retry_seconds=self.retry_seconds
+            ),
             retry=patience(),
             labelling=NoLabels(),
             erasures=self.erasures,
@@ -262,10 +264,10 @@ class Loop:
         self.client.batches.append(list(batch))
         self.worker._turn()
 
-    def goal(self, ends: Mapping[Source, int]) -> CatchUp:
+    def goal(self, ends: Mapping[SourcePartition, int]) -> CatchUp:
         """Return what the worker is to catch up with; ask the tables as often as it likes."""
 
-        def positions(sources: Sequence[Source]) -> Mapping[Source, int | None]:
+        def positions(sources: Sequence[SourcePartition]) -> Mapping[SourcePartition, int | None]:
             table = self.lake.table("feedback")
             table.refresh()
             return table.positions(sources)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from lake.config import LakeSettings
 from lake.tables import Lake
-from stream.replay.bounds import Span
-from stream.replay.plan import Plan
-from stream.replay.staging import Staging
+from stream.replay.plan import ReplayPlan
+from stream.replay.replay_range import ReplaySpan
+from stream.replay.repository import ReplayRepository
 from tests.lake.kit import (
     HERE,
     OTHER,
@@ -43,9 +43,9 @@ def filled_lake(folder: Path) -> Lake:
     return lake
 
 
-def staging(folder: Path) -> Staging:
+def staging(folder: Path) -> ReplayRepository:
     """Return the replays of the lake, with handles of its own."""
-    return Staging(LakeSettings(uri=str(folder / "lake")), open_lake(folder))
+    return ReplayRepository(LakeSettings(uri=str(folder / "lake")), open_lake(folder))
 
 
 def stage(
@@ -55,10 +55,10 @@ def stage(
     upto: int | None = None,
     absent: Iterable[int] = (),
     now_bad: Collection[int] = frozenset(NOW_BAD),
-) -> Plan:
+) -> ReplayPlan:
     """Stage a replay of offsets 3 to 8 of partition 0; ``absent`` are gone from Kafka."""
-    spans = [Span(SOURCE.partition, RANGE.start, RANGE.stop)]
-    plan = Plan(name, next(TOKENS), TOPIC, "feedback", "p2", False, "x", HERE, None, spans, 0)
+    spans = [ReplaySpan(SOURCE.partition, RANGE.start, RANGE.stop)]
+    plan = ReplayPlan(name, next(TOKENS), TOPIC, "feedback", "p2", False, "x", HERE, None, spans, 0)
     plan = staging(folder).begin(plan)
     tables, end = staging(folder).lake(name), upto or RANGE.stop
     gone, bad = set(absent), set(now_bad) & set(RANGE)

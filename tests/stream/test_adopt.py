@@ -7,9 +7,9 @@ import pytest
 
 from lake.ledger import Incarnation
 from lake.tables import Lake
-from lake.verify import verify
+from lake.verify import verify_lake
 from schemas.errors import FencedError
-from stream.adopt import Adopted, Adoption
+from stream.adoption import AdoptedPartition, Adoption
 from tests.lake.kit import OTHER, SOURCE, TOPIC, append, make_lake, patience, set_aside
 from tests.stream.kit import take_over
 
@@ -45,7 +45,7 @@ def adoption(lake: Lake, *, now_us: int = NOW) -> Adoption:
 def test_every_table_goes_on_where_the_new_topic_begins(lake: Lake) -> None:
     """A worker then takes the new topic over, and nothing of the old one is held."""
     moved = adoption(lake).run(ANEW, {SOURCE: 2, OTHER: 0})
-    assert moved == [Adopted(SOURCE, 10, 2), Adopted(OTHER, None, 0)]
+    assert moved == [AdoptedPartition(SOURCE, 10, 2), AdoptedPartition(OTHER, None, 0)]
     for name in TABLES:
         table = lake.table(name)
         table.refresh()
@@ -53,7 +53,7 @@ def test_every_table_goes_on_where_the_new_topic_begins(lake: Lake) -> None:
         assert table.incarnation_version(TOPIC) == ANEW.version()
     taken, _ = take_over(lake, incarnation=ANEW).take([SOURCE])
     assert (taken[0].range.next, taken[0].held) == (2, frozenset())
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
 
 
 def test_a_stopped_worker_of_the_old_topic_cannot_write(lake: Lake) -> None:
@@ -72,11 +72,11 @@ def test_half_an_adoption_stops_workers_until_it_is_run_again(lake: Lake) -> Non
             take_over(lake, incarnation=incarnation).check([TOPIC])
     adoption(lake, now_us=NOW + 1).run(ANEW, {SOURCE: 0})
     assert take_over(lake, incarnation=ANEW).check([TOPIC]) == {TOPIC: ANEW}
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
 
 
 def test_adopting_twice_changes_nothing_but_the_time(lake: Lake) -> None:
     """The second time all positions are where they should be."""
     adoption(lake).run(ANEW, {SOURCE: 0})
-    assert adoption(lake, now_us=NOW + 1).run(ANEW, {SOURCE: 0}) == [Adopted(SOURCE, 0, 0)]
-    assert verify(lake, deep=True).problems == []
+    assert adoption(lake, now_us=NOW + 1).run(ANEW, {SOURCE: 0}) == [AdoptedPartition(SOURCE, 0, 0)]
+    assert verify_lake(lake, deep=True).problems == []

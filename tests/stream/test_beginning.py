@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from lake.ledger import Source
+from lake.ledger import SourcePartition
 from lake.tables import Lake
-from lake.verify import verify
+from lake.verify import verify_lake
 from schemas.errors import FatalError
-from stream.assignment import TakeOver
-from stream.beginning import Beginning
+from stream.initial_positions import InitialPositions
+from stream.take_over import TakeOver
 from tests.lake.kit import (
     HERE,
     OTHER,
@@ -38,7 +38,7 @@ def lake(tmp_path: Path) -> Lake:
 
 def worker(lake: Lake, **more: Any) -> TakeOver:
     """Return what a worker takes partitions over with."""
-    beginning = Beginning(
+    beginning = InitialPositions(
         primary={TOPIC: lake.table("feedback")},
         quarantine=lake.table("quarantine"),
         retry=patience(),
@@ -81,12 +81,12 @@ def test_it_is_written_once(lake: Lake) -> None:
 def test_verify_knows_what_it_means(lake: Lake) -> None:
     """A beginning is a range of nothing, and what is flushed next follows it."""
     starts(worker(lake, start="latest", watermarks=(0, 50)))
-    report = verify(lake, deep=True)
+    report = verify_lake(lake, deep=True)
     assert report.problems == []
     assert [(p.start, p.end, p.consumed) for p in report.partitions] == [(50, 50, 0)] * 2
     set_aside(lake, 50, 60, {52})
     append(lake.table("feedback"), 50, 60, quarantined={52})
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
 
 
 def test_of_two_at_once_the_first_word_holds(lake: Lake, tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_of_two_at_once_the_first_word_holds(lake: Lake, tmp_path: Path) -> None
             table.handle, before=lambda faster=faster: starts(faster)
         )
         assert starts(worker(mine, start="latest", watermarks=(0, 60))) == [50, 50]
-        assert verify(mine, deep=True).problems == []
+        assert verify_lake(mine, deep=True).problems == []
 
 
 def test_one_that_died_half_way_is_gone_on_from(lake: Lake) -> None:
@@ -119,7 +119,7 @@ def test_one_that_died_half_way_is_gone_on_from(lake: Lake) -> None:
         starts(worker(lake, start="latest", watermarks=(0, 50)))
     table.handle = real
     assert starts(worker(lake, start="latest", watermarks=(0, 60))) == [60, 60]
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
 
 
 def test_only_partitions_without_a_position_get_one(lake: Lake) -> None:
@@ -127,7 +127,7 @@ def test_only_partitions_without_a_position_get_one(lake: Lake) -> None:
     set_aside(lake, None, 10, {3})
     append(lake.table("feedback"), None, 10, quarantined={3})
     assert starts(worker(lake, start="latest", watermarks=(0, 50))) == [10, 0]
-    assert Source(TOPIC, 0) == SOURCE
+    assert SourcePartition(TOPIC, 0) == SOURCE
     assert lake.table("feedback").incarnation_version(TOPIC) == HERE.version()
 
 
@@ -147,6 +147,6 @@ def test_a_topic_is_begun_as_a_whole(lake: Lake, tmp_path: Path) -> None:
 def test_a_young_partition_that_lost_its_first_records_is_no_secret(lake: Lake) -> None:
     """It was added and retention was faster: that is a loss, not where the partition begins."""
     starts(worker(lake, start="latest", watermarks=(0, 50)))
-    young = Source(TOPIC, 2)
+    young = SourcePartition(TOPIC, 2)
     with pytest.raises(FatalError, match="from offset 0 to 6 were deleted"):
         worker(lake, start="latest", watermarks=(7, 50)).take([young])

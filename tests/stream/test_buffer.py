@@ -3,11 +3,11 @@
 from collections import Counter
 
 from lake.commit import Guard, Move
-from lake.erasures import guard
 from lake.ledger import claim_app, late_app, position_app
+from lake.tombstones import erasure_guard
 from stream.buffer import Flush, TopicBuffer
-from stream.lag import Lag, lag
-from stream.owned import Owned
+from stream.lag import PartitionLag, compute_lag
+from stream.owned_partition import OwnedPartition
 from stream.ranges import OpenRange
 from tests.lake.kit import HERE, OTHER, SOURCE, TOPIC, rows
 
@@ -15,13 +15,15 @@ HERE_IS = position_app(SOURCE)
 TOKEN = 77
 
 
-def owned(position: int | None, quarantine: int | None, *, late: int | None = None) -> Owned:
+def owned(
+    position: int | None, quarantine: int | None, *, late: int | None = None
+) -> OwnedPartition:
     """Return a partition as it was taken over."""
     start = position or 0
-    return Owned(OpenRange(SOURCE, start, start), position, quarantine, late, claim=5)
+    return OwnedPartition(OpenRange(SOURCE, start, start), position, quarantine, late, claim=5)
 
 
-def sealed(item: Owned, end: int, bad: set[int] = frozenset()) -> Flush:  # type: ignore[assignment]
+def sealed(item: OwnedPartition, end: int, bad: set[int] = frozenset()) -> Flush:  # type: ignore[assignment]
     """Read up to ``end`` and seal."""
     buffer = TopicBuffer(TOPIC)
     offsets = list(range(item.range.next, end))
@@ -43,7 +45,7 @@ def test_both_positions_move_in_step() -> None:
     flush = sealed(owned(10, 10), 15)
     assert flush.quarantine.moves == [Move(HERE_IS, 10, 15)]
     assert flush.primary.moves == [Move(HERE_IS, 10, 15)]
-    assert flush.primary.guards == [guard(0), Guard(claim_app(SOURCE), 5)]
+    assert flush.primary.guards == [erasure_guard(0), Guard(claim_app(SOURCE), 5)]
     assert flush.claim.moves == []
 
 
@@ -76,8 +78,8 @@ def test_late_rows_are_claimed_first() -> None:
     """The claim holds the position still, and the primary table then needs that very claim."""
     flush = sealed(owned(10, 20), 15, {12})
     assert flush.claim.moves == [Move(claim_app(SOURCE), 5, TOKEN)]
-    assert flush.claim.guards == [guard(0), Guard(HERE_IS, 10)]
-    assert flush.primary.guards == [guard(0), Guard(claim_app(SOURCE), TOKEN)]
+    assert flush.claim.guards == [erasure_guard(0), Guard(HERE_IS, 10)]
+    assert flush.primary.guards == [erasure_guard(0), Guard(claim_app(SOURCE), TOKEN)]
 
 
 def test_a_claim_without_a_position_makes_one() -> None:
@@ -98,7 +100,7 @@ def test_nothing_read_is_no_flush() -> None:
 
 def test_only_partitions_that_have_moved_are_in_a_flush() -> None:
     """A quiet partition's owner is in nobody's way."""
-    quiet = Owned(OpenRange(OTHER, 4, 4), 4, 4, None)
+    quiet = OwnedPartition(OpenRange(OTHER, 4, 4), 4, 4, None)
     busy = owned(10, 10)
     busy.range.read([10])
     busy.range.stored += 1
@@ -110,10 +112,10 @@ def test_only_partitions_that_have_moved_are_in_a_flush() -> None:
 def test_lag_is_what_is_not_in_the_table() -> None:
     """Also what is in a flush that has not landed; its age is that of the oldest such record."""
     item = owned(10, 10)
-    assert lag(item, high=10, now_ms=9_000, committed=10) == Lag(0, 0.0)
+    assert compute_lag(item, high=10, now_ms=9_000, committed=10) == PartitionLag(0, 0.0)
     item.range.read([10, 11])
     item.oldest_open_ms, item.newest_read_ms = 4_000, 6_000
-    assert lag(item, high=15, now_ms=9_000, committed=10) == Lag(5, 5.0)
-    assert lag(item, high=15, now_ms=3_000, committed=10).seconds == 0.0
+    assert compute_lag(item, high=15, now_ms=9_000, committed=10) == PartitionLag(5, 5.0)
+    assert compute_lag(item, high=15, now_ms=3_000, committed=10).seconds == 0.0
     item.oldest_open_ms = -1
-    assert lag(item, high=15, now_ms=9_000, committed=10) == Lag(5, 0.0)
+    assert compute_lag(item, high=15, now_ms=9_000, committed=10) == PartitionLag(5, 0.0)

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from lake.ledger import Source
+from lake.ledger import SourcePartition
 from schemas.errors import FatalError, RetryableError
-from stream.catch_up import SAY_SECONDS, CatchUp, TimeLimit
+from stream.catch_up import LOG_INTERVAL_SECONDS, CatchUp, CatchUpLimit
 from tests.stream.kit import Recorder
 
-MINE, THEIRS = Source("t", 0), Source("t", 1)
+MINE, THEIRS = SourcePartition("t", 0), SourcePartition("t", 1)
 WAITING = "waiting_for_partitions"
 
 
@@ -18,9 +18,9 @@ WAITING = "waiting_for_partitions"
 class World:
     """Tables, a topic and a clock that do as they are told."""
 
-    limit: TimeLimit | None = None
-    at: dict[Source, int | None] = field(default_factory=lambda: {MINE: 10, THEIRS: None})
-    ends_now: dict[Source, int] = field(default_factory=lambda: {MINE: 10, THEIRS: 20})
+    limit: CatchUpLimit | None = None
+    at: dict[SourcePartition, int | None] = field(default_factory=lambda: {MINE: 10, THEIRS: None})
+    ends_now: dict[SourcePartition, int] = field(default_factory=lambda: {MINE: 10, THEIRS: 20})
     away: bool = False
     now: float = 1000.0
 
@@ -38,12 +38,14 @@ class World:
             limit=self.limit,
         )
 
-    def _positions(self, sources: Sequence[Source]) -> Mapping[Source, int | None]:
+    def _positions(
+        self, sources: Sequence[SourcePartition]
+    ) -> Mapping[SourcePartition, int | None]:
         if self.away:
             raise RetryableError("the lake does not answer")
         return {source: self.at[source] for source in sources}
 
-    def ask(self, seconds: float, *at_end: Source) -> bool:
+    def ask(self, seconds: float, *at_end: SourcePartition) -> bool:
         """Let time pass, second by second, and return the last answer."""
         answer = False
         for _ in range(int(seconds)):
@@ -69,14 +71,14 @@ def test_waiting_is_told_with_the_partitions_and_not_all_the_time() -> None:
     world = World()
     world.ask(2)
     assert world.log.names == []
-    world.ask(3 * SAY_SECONDS)
+    world.ask(3 * LOG_INTERVAL_SECONDS)
     assert world.log.names == [WAITING] * 3
     assert world.log.events[0][1]["positions"] == {"t/1": "- of 20"}
 
 
 def test_time_limit_names_what_is_behind() -> None:
     """A script that asks for a limit learns which partitions are missing, and how much of them."""
-    world = World(limit=TimeLimit(30, 1030.0))
+    world = World(limit=CatchUpLimit(30, 1030.0))
     world.at[THEIRS] = 7
     assert not world.ask(29)
     assert not world.goal.overdue()
@@ -88,7 +90,7 @@ def test_time_limit_names_what_is_behind() -> None:
 
 def test_what_arrives_at_the_last_moment_counts() -> None:
     """The tables are asked once more when the time is over."""
-    world = World(limit=TimeLimit(30, 1030.0))
+    world = World(limit=CatchUpLimit(30, 1030.0))
     world.ask(30)
     world.at[THEIRS] = 20
     world.goal.conclude()

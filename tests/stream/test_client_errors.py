@@ -8,15 +8,15 @@ from confluent_kafka import KafkaError, KafkaException
 from prometheus_client import CollectorRegistry
 
 from schemas.errors import FatalError, RetryableError
-from stream.client_errors import ClientErrors, is_refusal
+from stream.client_errors import ClientErrors, is_access_denied
 from stream.cluster import Cluster
 from stream.config import KafkaSettings
-from stream.fetch import Fetcher
-from stream.labelling.topic import LabelTopic
-from stream.memory import Budget
+from stream.label_driver.label_producer import LabelProducer
+from stream.memory import MemoryBudget
 from stream.metrics import Metrics
-from stream.observer import KAFKA_ERROR_SECONDS, Observer
-from stream.replay.reader import Reader
+from stream.observer import KAFKA_ERROR_SECONDS, WorkerObserver
+from stream.record_fetcher import RecordFetcher
+from stream.replay.kafka_reader import KafkaReader
 from tests.lake.kit import make_lake
 from tests.servers.mock_kafka import MockKafka
 from tests.stream.kit import Recorder
@@ -108,9 +108,9 @@ def test_whoever_waits_for_a_client_asks_whether_it_has_ended(mock_kafka: MockKa
     """Single records, a replay, label events and questions to the brokers."""
     mock_kafka.produce("t", [(b"k", b"v", 0)])
     settings = KafkaSettings(bootstrap_servers=mock_kafka.bootstrap)
-    fetcher = Fetcher(settings, monotonic=lambda: 0.0)
-    reader = Reader(settings, "t", fetch_queue=2**20)
-    topic = LabelTopic(settings, "labels")
+    fetcher = RecordFetcher(settings, monotonic=lambda: 0.0)
+    reader = KafkaReader(settings, "t", fetch_queue=2**20)
+    topic = LabelProducer(settings, "labels")
     cluster = Cluster(
         {"bootstrap.servers": mock_kafka.bootstrap}, bootstrap_servers=mock_kafka.bootstrap
     )
@@ -143,7 +143,7 @@ def test_whoever_waits_for_a_client_asks_whether_it_has_ended(mock_kafka: MockKa
 )
 def test_only_a_broker_can_refuse(error: KafkaError, refused: bool) -> None:
     """A connection that breaks off while logging in is what a broker that goes down looks like."""
-    assert is_refusal(error) is refused
+    assert is_access_denied(error) is refused
     cluster = Cluster({"bootstrap.servers": "b:1", "log_level": 0}, bootstrap_servers="b:1")
     assert type(cluster.translated(error, "t")) is (FatalError if refused else RetryableError)
 
@@ -164,10 +164,10 @@ def test_a_refusal_of_long_ago_is_no_answer_to_a_question_of_now() -> None:
 def test_the_same_trouble_is_logged_now_and_then() -> None:
     """Each kind once, and again after a while with how often it was left out."""
     log, now = Recorder(), [0.0]
-    observer = Observer(
+    observer = WorkerObserver(
         metrics=Metrics(CollectorRegistry()),
         log=log,
-        budget=Budget.plan(2**30, 0),
+        budget=MemoryBudget.plan(2**30, 0),
         event_times={},
         redaction=dict,
         now_ms=lambda: 0,

@@ -4,11 +4,17 @@ from zlib import crc32
 
 import pytest
 
-from schemas.provenance import RecordKind
-from stream.copartition import ASTRAY, ENOUGH, PARTITIONERS, Copartition, murmur2
+from schemas.record_batches import RecordKind
+from stream.copartition import (
+    MISPLACED_TRACES_LIMIT,
+    PARTITIONERS,
+    TRACE_IDS_COMPARED,
+    CopartitionCheck,
+    murmur2,
+)
 
 TRACE, FEEDBACK = RecordKind.TRACE, RecordKind.FEEDBACK
-IDS = [f"trace-{i}" for i in range(4 * ENOUGH)]
+IDS = [f"trace-{i}" for i in range(4 * TRACE_IDS_COMPARED)]
 
 
 def placed(by: str, ids: list[str], partitions: int) -> list[int]:
@@ -37,7 +43,7 @@ def test_murmur2_is_that_of_kafka(key: bytes, expected: int) -> None:
 @pytest.mark.parametrize("partitions", [1, 2, 12])
 def test_partitioners_are_told_apart(one: str, other: str, partitions: int) -> None:
     """Where both topics use the same all is well; with one partition nothing can be wrong."""
-    check = Copartition(partitions)
+    check = CopartitionCheck(partitions)
     check.look(TRACE, IDS, placed(one, IDS, partitions))
     assert not check.broken
     check.look(FEEDBACK, IDS, placed(other, IDS, partitions))
@@ -46,7 +52,7 @@ def test_partitioners_are_told_apart(one: str, other: str, partitions: int) -> N
 
 def test_keys_that_are_no_trace_ids_are_noticed_in_one_topic() -> None:
     """Feedback keyed by its session lies elsewhere than the traces that are keyed by trace id."""
-    check = Copartition(4)
+    check = CopartitionCheck(4)
     check.look(TRACE, IDS, placed("murmur2", IDS, 4))
     check.look(FEEDBACK, IDS, [crc32(one[:-1].encode()[::-1]) % 4 for one in IDS])
     assert check.broken
@@ -54,11 +60,11 @@ def test_keys_that_are_no_trace_ids_are_noticed_in_one_topic() -> None:
 
 def test_a_partitioner_that_is_not_known_is_no_fault() -> None:
     """Both topics may use one of their own; only records that lie astray then tell."""
-    check = Copartition(4)
+    check = CopartitionCheck(4)
     for kind in (TRACE, FEEDBACK):
         check.look(kind, IDS, [len(one) % 4 for one in IDS])
     assert not check.broken
-    check.astray(ASTRAY - 1)
+    check.astray(MISPLACED_TRACES_LIMIT - 1)
     assert not check.broken
     check.astray(1)
     assert check.broken
@@ -67,7 +73,7 @@ def test_a_partitioner_that_is_not_known_is_no_fault() -> None:
 def test_one_trace_id_many_times_says_little() -> None:
     """Where both partitioners put it into the same partition, it tells nothing of either."""
     [first, *_] = [i for i in IDS if placed("crc32", [i], 2) == placed("murmur2", [i], 2)]
-    check = Copartition(2)
+    check = CopartitionCheck(2)
     check.look(TRACE, [first] * 100, placed("crc32", [first], 2) * 100)
     check.look(FEEDBACK, IDS, placed("murmur2", IDS, 2))
     assert not check.broken

@@ -8,15 +8,15 @@ import pytest
 from confluent_kafka import KafkaError
 from prometheus_client import CollectorRegistry
 
-from lake.ledger import NO_EPOCH, Source, epoch_app, epoch_at_app
+from lake.ledger import NO_EPOCH, SourcePartition, epoch_app, epoch_at_app
 from lake.tables import Lake
-from lake.verify import verify
+from lake.verify import verify_lake
 from schemas.errors import FatalError
-from stream.adopt import Adoption
-from stream.memory import Budget
+from stream.adoption import Adoption
+from stream.memory import MemoryBudget
 from stream.metrics import Metrics
-from stream.observer import Observer
-from stream.owned import Owned
+from stream.observer import WorkerObserver
+from stream.owned_partition import OwnedPartition
 from stream.ranges import OpenRange
 from tests.lake.kit import HERE, OTHER, SOURCE, TOPIC, append, make_lake, open_lake, patience
 from tests.stream.kit import Recorder, take_over
@@ -48,7 +48,7 @@ def flush(loop: Loop) -> None:
     loop.turn()
 
 
-def kept(lake: Lake, source: Source = SOURCE) -> tuple[int | None, int | None]:
+def kept(lake: Lake, source: SourcePartition = SOURCE) -> tuple[int | None, int | None]:
     """Return what the primary table has of the epoch, and of which position."""
     table = lake.table("feedback")
     table.refresh()
@@ -158,18 +158,18 @@ def test_another_reset_is_gone_on_from(loop: Loop) -> None:
 def test_positions_without_an_epoch_are_said_once() -> None:
     """They are those of earlier versions."""
     log = Recorder()
-    observer = Observer(
+    observer = WorkerObserver(
         metrics=Metrics(CollectorRegistry()),
         log=log,
-        budget=Budget.plan(2**30, 0),
+        budget=MemoryBudget.plan(2**30, 0),
         event_times={},
         redaction=dict,
         now_ms=lambda: 0,
         monotonic=lambda: 0.0,
     )
-    young = Owned(OpenRange(OTHER, 0, 0), 0, 0, None)
-    known = Owned(OpenRange(SOURCE, 5, 5, epoch=0), 5, 5, None)
-    bare = Owned(OpenRange(SOURCE, 5, 5), 5, 5, None)
+    young = OwnedPartition(OpenRange(OTHER, 0, 0), 0, 0, None)
+    known = OwnedPartition(OpenRange(SOURCE, 5, 5, epoch=0), 5, 5, None)
+    bare = OwnedPartition(OpenRange(SOURCE, 5, 5), 5, 5, None)
     observer.assigned([young, known])
     assert "positions_without_epoch" not in log.names
     for _ in range(3):
@@ -182,6 +182,6 @@ def test_verify_says_which_ranges_are_of_which_epoch(loop: Loop) -> None:
     for offset, epoch in ((0, 4), (1, 4), (2, None), (3, 7)):
         loop.turn(batch(offset, epoch=epoch))
         flush(loop)
-    (proof,) = verify(loop.lake, deep=True).partitions
+    (proof,) = verify_lake(loop.lake, deep=True).partitions
     assert proof.epochs == ((4, 2), (7, 4))
     assert proof.to_json()["epochs"] == [[4, 2], [7, 4]]

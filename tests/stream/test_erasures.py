@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from lake.erasures import Tombstone, fence, newest, put
-from lake.verify import verify
-from redact.keys import Keys
-from redact.subjects import feedback_mark
+from lake.tombstones import Tombstone, newest_tombstone, put_tombstone, raise_erasure_fence
+from lake.verify import verify_lake
+from redact.crypto.keys import Keys
+from redact.crypto.subjects import feedback_mark
 from schemas.errors import FatalError
 from tests.lake.kit import make_lake, offsets, open_lake, patience
 from tests.redact.kit import KEYS
@@ -31,10 +31,12 @@ def erase(folder: Path, tables: Sequence[str], keys: Keys = KEYS) -> None:
     lake = open_lake(folder)
     store = lake.location.files("erasures")
     marks = {keys.name: [feedback_mark(keys, ERASED)]}
-    if not newest(store):
-        put(store, lambda number: Tombstone(number, 0, feedback=marks))
+    if not newest_tombstone(store):
+        put_tombstone(store, lambda number: Tombstone(number, 0, feedback=marks))
     for name in tables:
-        fence(lake.table(name), newest(store), retry=patience(), now_ms=lambda: 0)
+        raise_erasure_fence(
+            lake.table(name), newest_tombstone(store), retry=patience(), now_ms=lambda: 0
+        )
 
 
 def settle(loop: Loop) -> None:
@@ -56,7 +58,7 @@ def test_what_was_buffered_before_the_fence_is_read_again(
     settle(loop)
 
     assert offsets(loop.lake.table("feedback")) == [0, 2, 3, 4, 5]
-    report = verify(open_lake(tmp_path), deep=True)
+    report = verify_lake(open_lake(tmp_path), deep=True)
     assert report.ok, report.problems
     (proof,) = report.partitions
     assert (proof.consumed, proof.stored, proof.dropped) == (6, 5, 1)

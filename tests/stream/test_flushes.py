@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from lake.ledger import Source
+from lake.ledger import SourcePartition
 from stream.buffer import Flush, TopicBuffer
-from stream.failpoints import Step
-from stream.flusher import Flushed, NotFlushed, Outcome
-from stream.flushes import Due, Flushes
-from stream.owned import Assignment, Owned
+from stream.failpoints import FlushStep
+from stream.flush_scheduler import FlushScheduler, FlushThresholds
+from stream.flusher import CommittedFlush, FailedFlush, FlushOutcome
+from stream.owned_partition import Assignment, OwnedPartition
 from stream.ranges import OpenRange
 from tests.lake.kit import HERE, rows
 
@@ -22,19 +22,19 @@ class Inbox:
 
     def __init__(self) -> None:
         self.given: list[Flush] = []
-        self.said: list[Outcome] = []
+        self.said: list[FlushOutcome] = []
 
     def submit(self, flush: Flush) -> None:
         """Take a flush."""
         self.given.append(flush)
 
-    def outcome(self, _seconds: float = 0.0) -> Outcome | None:
+    def outcome(self, _seconds: float = 0.0) -> FlushOutcome | None:
         """Return the next outcome."""
         return self.said.pop(0) if self.said else None
 
     def done(self, flush: Flush) -> None:
         """Say that a flush is in the lake."""
-        self.said.append(Flushed(flush, seconds=0.1, files=1, bytes=1))
+        self.said.append(CommittedFlush(flush, seconds=0.1, files=1, bytes=1))
 
 
 class Desk:
@@ -42,12 +42,12 @@ class Desk:
 
     def __init__(self) -> None:
         self.inbox = Inbox()
-        self.steps: list[Step] = []
+        self.steps: list[FlushStep] = []
         tokens = count(1)
         flusher: Any = self.inbox
-        self.flushes = Flushes(
+        self.flushes = FlushScheduler(
             flusher=flusher,
-            due=Due(bytes=10_000, seconds=30),
+            due=FlushThresholds(bytes=10_000, seconds=30),
             reached=self.steps.append,
             new_token=lambda: next(tokens),
             buffers={topic: TopicBuffer(topic) for topic in TOPICS},
@@ -55,12 +55,12 @@ class Desk:
         )
         self.assignment = Assignment()
         for topic in TOPICS:
-            reading = OpenRange(Source(topic, 0), 0, 0)
-            self.assignment.add([Owned(reading, None, None, None)])
+            reading = OpenRange(SourcePartition(topic, 0), 0, 0)
+            self.assignment.add([OwnedPartition(reading, None, None, None)])
 
     def read(self, topic: str, number: int = 1, now: float = 0.0) -> None:
         """Read records of a topic."""
-        owned = self.assignment.owned[Source(topic, 0)]
+        owned = self.assignment.owned[SourcePartition(topic, 0)]
         first = owned.range.next
         at = range(first, first + number)
         owned.range.read(at)
@@ -92,7 +92,7 @@ def test_age_makes_it_due(desk: Desk) -> None:
     assert desk.start(29.9) == []
     assert desk.start(30) == ["a"]
     assert desk.start(40) == ["b"]
-    assert desk.steps == [Step.SEALED] * 2
+    assert desk.steps == [FlushStep.SEALED] * 2
 
 
 def test_size_makes_it_due(desk: Desk) -> None:
@@ -148,7 +148,7 @@ def test_the_outcome_of_a_flush_that_was_given_up_is_not_that_of_the_next(desk: 
     desk.read("a")
     desk.start(everything=True)
     first, second = desk.inbox.given
-    desk.inbox.said.append(NotFlushed(first, ValueError()))
+    desk.inbox.said.append(FailedFlush(first, ValueError()))
     desk.inbox.done(second)
     finished = desk.flushes.finished()
     assert finished is not None

@@ -2,16 +2,16 @@
 
 import pytest
 
-from lake.ledger import Source
-from lake.range_proofs import PartitionProof
-from stream.held import Held, compare
+from lake.ledger import SourcePartition
+from lake.verify_ranges import PartitionProof
+from stream.coverage import PartitionCoverage, compare_coverage
 
-SOURCE, OTHER = Source("t", 0), Source("t", 1)
+SOURCE, OTHER = SourcePartition("t", 0), SourcePartition("t", 1)
 
 
-def held(low: int, high: int, begun: int | None, position: int | None) -> Held:
+def held(low: int, high: int, begun: int | None, position: int | None) -> PartitionCoverage:
     """Return a partition that Kafka holds from ``low`` to ``high``."""
-    return Held(SOURCE, low, high, begun, position)
+    return PartitionCoverage(SOURCE, low, high, begun, position)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def held(low: int, high: int, begun: int | None, position: int | None) -> Held:
         (held(100, 100, None, None), 0, 0, 0),
     ],
 )
-def test_figures(one: Held, behind: int, before: int, lost: int) -> None:
+def test_figures(one: PartitionCoverage, behind: int, before: int, lost: int) -> None:
     """Behind is what is still there, lost what is not; where nothing was begun nothing is lost."""
     assert (one.behind, one.before, one.lost) == (behind, before, lost)
     assert bool(one.problems) == bool(lost)
@@ -43,13 +43,16 @@ def test_partitions_are_those_of_kafka() -> None:
     """One that was never begun is listed; offsets of another incarnation compare with nothing."""
     proof = PartitionProof("t", 0, 0, 10, begun=4)
     lows, highs = {SOURCE: 2}, {OTHER: 7, SOURCE: 20}
-    young = Held(OTHER, 0, 7, young=True)
-    assert compare([proof], lows, highs) == [held(2, 20, 4, 10), young]
-    assert compare([proof], lows, highs, ["t"]) == [held(2, 20, None, None), Held(OTHER, 0, 7)]
+    young = PartitionCoverage(OTHER, 0, 7, young=True)
+    assert compare_coverage([proof], lows, highs) == [held(2, 20, 4, 10), young]
+    assert compare_coverage([proof], lows, highs, ["t"]) == [
+        held(2, 20, None, None),
+        PartitionCoverage(OTHER, 0, 7),
+    ]
 
 
 def test_a_young_partition_whose_first_records_are_gone_has_lost_them() -> None:
     """It was added after the lake had begun with its topic, and nobody has read it."""
-    (one,) = compare([PartitionProof("t", 0, 0, 10)], {OTHER: 5}, {OTHER: 7})
+    (one,) = compare_coverage([PartitionProof("t", 0, 0, 10)], {OTHER: 5}, {OTHER: 7})
     assert (one.behind, one.before, one.lost) == (2, 0, 5)
     assert "t/1: the records from offset 0 to 4 were deleted" in one.problems[0]

@@ -10,9 +10,9 @@ from schemas.errors import FatalError, RetryableError, UsageError
 from stream.client_errors import ClientErrors
 from stream.cluster import Cluster
 from stream.config import KafkaSettings
-from stream.fetch import Fetcher
 from stream.kafka_client import admin_properties, consumer_properties, make_consumer
-from stream.labelling.topic import LabelTopic
+from stream.label_driver.label_producer import LabelProducer
+from stream.record_fetcher import RecordFetcher
 from tests.servers.mock_kafka import MockKafka
 
 PROMISES = {
@@ -84,7 +84,7 @@ def test_what_the_client_cannot_use_is_told_also_if_it_is_no_error_of_kafka() ->
     with pytest.raises(UsageError, match=r"GOLDPAN_KAFKA__PROPERTIES.*oauth_cb"):
         Cluster(admin_properties(settings), bootstrap_servers="b:1")
     with pytest.raises(UsageError, match=r"GOLDPAN_KAFKA__PROPERTIES.*oauth_cb"):
-        LabelTopic(settings, "labels")
+        LabelProducer(settings, "labels")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_single_records_are_fetched_by_their_coordinates() -> None:
     values = [f"value {number}".encode() for number in range(6)]
     broker.produce("t", [(b"key", value, number % 2) for number, value in enumerate(values)])
     settings = KafkaSettings(bootstrap_servers=broker.bootstrap)
-    fetcher = Fetcher(settings, monotonic=time.monotonic)
+    fetcher = RecordFetcher(settings, monotonic=time.monotonic)
     try:
         found = fetcher.fetch("t", [(0, 0), (0, 2), (1, 1), (1, 99), (3, 0)])
     finally:

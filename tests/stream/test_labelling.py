@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labels.decide import in_force
-from labels.evidence import Scales
-from lake.erasures import fence
-from lake.ledger import Source
+from labels.decision import events_in_force
+from labels.scorer import LabelScorer
+from lake.ledger import SourcePartition
+from lake.tombstones import raise_erasure_fence
 from schemas.arrow import TABLES
 from schemas.errors import FatalError, RetryableError
-from schemas.provenance import RecordKind
+from schemas.record_batches import RecordKind
 from schemas.records import Feedback, LabelEvent, Trace
 from tests.labels.kit import feedback, labels, partition_of, policy, told, trace
 from tests.labels.worlds import records
@@ -26,7 +26,7 @@ from tests.lake.kit import patience
 from tests.stream.label_world import PARTITIONS, TOPICS, Worker, World, finish, haunt
 from tests.stream.protocol.simulated import SimulatedLake
 
-SCALES = Scales(policy())
+SCALES = LabelScorer(policy())
 FATES = ["lands", "lands", "lands", "dies before", "dies after", "late"]
 
 
@@ -83,7 +83,7 @@ def play(world_records: Sequence[Trace | Feedback], seed: int, *, moves: int) ->
     finish(world)
     assert world.problems() == []
     events = world.events()
-    assert told(in_force(events)) == told(labels(list(world_records), SCALES))
+    assert told(events_in_force(events)) == told(labels(list(world_records), SCALES))
     assert {event.label_event_id for event in world.sent.events} == {
         event.label_event_id for event in events
     }
@@ -112,10 +112,10 @@ def test_a_label_waits_for_its_records() -> None:
     world, worker = made(trace("t"), THUMB)
     worker.flush(RecordKind.TRACE, 10)
     worker.label()
-    assert "t" not in in_force(world.events()) or world.events()[0].evidence == []
+    assert "t" not in events_in_force(world.events()) or world.events()[0].evidence == []
     worker.flush(RecordKind.FEEDBACK, 10)
     worker.label()
-    assert [e.feedback_id for e in in_force(world.events())["t"].evidence] == ["f"]
+    assert [e.feedback_id for e in events_in_force(world.events())["t"].evidence] == ["f"]
 
 
 def test_a_record_that_changes_nothing_writes_nothing() -> None:
@@ -149,7 +149,7 @@ def test_two_owners_each_ahead_in_one_topic_do_not_decide_from_half() -> None:
     first.label()
     assert "labels_fenced" in first.log.names
     finish(world)
-    assert [e.feedback_id for e in in_force(world.events())["t"].evidence] == ["f"]
+    assert [e.feedback_id for e in events_in_force(world.events())["t"].evidence] == ["f"]
 
 
 def test_labels_that_were_off_are_decided_when_they_are_turned_on() -> None:
@@ -158,7 +158,7 @@ def test_labels_that_were_off_are_decided_when_they_are_turned_on() -> None:
     flush_all(off)
     del off
     finish(world)
-    assert "t" in in_force(world.events())
+    assert "t" in events_in_force(world.events())
 
 
 def test_positions_follow_where_nothing_is_decided() -> None:
@@ -195,7 +195,7 @@ def test_unequal_topics_are_left_to_the_batch_job(counts: tuple[int, int]) -> No
     worker.label()
     worker.turn()
     alike = counts[0] == counts[1]
-    assert ("t" in in_force(world.events())) == alike
+    assert ("t" in events_in_force(world.events())) == alike
     assert worker.log.names.count("labels_left_to_batch") == (not alike)
 
 
@@ -215,8 +215,8 @@ def test_reading_on_goes_on_beside_a_rebuild(monkeypatch: pytest.MonkeyPatch) ->
     world, worker = made(*[trace(f"t{i}", at=i) for i in range(20)])
     flush_all(worker)
     worker.label()
-    monkeypatch.setattr("stream.labelling.tables.ROWS", 1)
-    monkeypatch.setattr("stream.labelling.join.STEP_SECONDS", -1.0)
+    monkeypatch.setattr("stream.label_driver.join_tables.READ_ROWS", 1)
+    monkeypatch.setattr("stream.label_driver.driver.REBUILD_STEP_SECONDS", -1.0)
     other = Worker(world)
     other.take(range(PARTITIONS))
     for _ in range(5):
@@ -224,16 +224,18 @@ def test_reading_on_goes_on_beside_a_rebuild(monkeypatch: pytest.MonkeyPatch) ->
     assert other.labelling.rebuilding
     words = [feedback(f"f{i}", f"t{i}") for i in range(20)]
     for word in words:
-        world.logs[Source(TOPICS[RecordKind.FEEDBACK], partition_of(word, PARTITIONS))].append(word)
+        world.logs[
+            SourcePartition(TOPICS[RecordKind.FEEDBACK], partition_of(word, PARTITIONS))
+        ].append(word)
     other.flush(RecordKind.FEEDBACK, 1000)
     other.turn()
     other.label()
-    assert {f"t{i}" for i in range(20)} <= in_force(world.events()).keys()
+    assert {f"t{i}" for i in range(20)} <= events_in_force(world.events()).keys()
 
 
 def test_a_lake_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading back from the lake begins anew; after too long the worker stops."""
-    monkeypatch.setattr("stream.labelling.join.HOLD_SECONDS", 0.0)
+    monkeypatch.setattr("stream.label_driver.driver.REBUILD_RETRY_SECONDS", 0.0)
     world, worker = made(trace("t"), THUMB)
     flush_all(worker)
     other = Worker(world, retry_seconds=0.0)
@@ -252,7 +254,7 @@ def test_a_lake_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPa
     other.labelling.turn(other.assignment)
     other.turn()
     other.label()
-    assert "t" in in_force(world.events())
+    assert "t" in events_in_force(world.events())
 
 
 def test_a_text_that_a_replay_has_redacted_is_not_brought_back() -> None:
@@ -282,8 +284,8 @@ def test_a_text_that_a_replay_has_redacted_is_not_brought_back() -> None:
     assert "labels_fenced" in worker.log.names
     worker.turn()
     worker.label()
-    assert in_force(world.events())["a"].expected_response == clean
-    assert len(in_force(world.events())["a"].evidence) == 2
+    assert events_in_force(world.events())["a"].expected_response == clean
+    assert len(events_in_force(world.events())["a"].evidence) == 2
     assert world.problems() == []
 
 
@@ -305,7 +307,7 @@ def test_what_was_erased_is_forgotten_by_the_join() -> None:
         found = log.rows(path, TABLES["feedback"].arrow)
         log.tables[path] = found.filter(pc.not_equal(found["feedback_id"], "erased"))
     labels_of = SimulatedLake(world.store).table("labels")
-    fence(labels_of, 1, retry=patience(), now_ms=lambda: 0)
+    raise_erasure_fence(labels_of, 1, retry=patience(), now_ms=lambda: 0)
     worker.flush(RecordKind.FEEDBACK, 1)
     worker.label()
     assert "labels_fenced" in worker.log.names

@@ -13,30 +13,30 @@ from hypothesis import strategies as st
 
 from schemas.errors import UsageError
 from stream.memory import (
-    ADVISED,
-    FIRST_USE,
-    SMALLEST_ROOM,
-    Budget,
-    Gate,
-    container_bytes,
-    in_mib,
+    FIRST_USE_BYTES,
+    MIN_HEADROOM_BYTES,
+    RECOMMENDED_BYTES,
+    MemoryBudget,
+    MemoryGate,
+    describe_memory_shortage,
+    format_mib,
+    read_container_limit,
+    read_resident_bytes,
     release_unused,
-    resident_bytes,
-    short_of_memory,
 )
 from tests.architecture.source import ROOT
 
 MIB = 2**20
-BUDGET = Budget.plan(768 * MIB, 200 * MIB)
+BUDGET = MemoryBudget.plan(768 * MIB, 200 * MIB)
 
 
 @given(st.integers(0, 2**34), st.integers(0, 2**34))
 def test_the_parts_fit_into_the_ceiling(ceiling: int, baseline: int) -> None:
     """Rows twice (they are encoded), what is fetched ahead, a batch: below the ceiling."""
     try:
-        budget = Budget.plan(ceiling, baseline)
+        budget = MemoryBudget.plan(ceiling, baseline)
     except UsageError:
-        assert ceiling < baseline + FIRST_USE + SMALLEST_ROOM
+        assert ceiling < baseline + FIRST_USE_BYTES + MIN_HEADROOM_BYTES
         return
     taken = baseline + 2 * budget.buffers + budget.fetch_queue + 3 * budget.batch
     assert taken <= ceiling
@@ -46,15 +46,15 @@ def test_the_parts_fit_into_the_ceiling(ceiling: int, baseline: int) -> None:
 def test_too_little_is_refused_with_what_would_do() -> None:
     """In one unit: the least that is accepted, and what the page on capacity advises."""
     with pytest.raises(UsageError, match="MEMORY_BYTES") as refused:
-        Budget.plan(10 * MIB, 200 * MIB)
+        MemoryBudget.plan(10 * MIB, 200 * MIB)
     assert "10MiB is too little" in str(refused.value)
     least = int(str(refused.value).split("the least is ")[1].split("MiB")[0])
-    Budget.plan(least * MIB, 200 * MIB)
+    MemoryBudget.plan(least * MIB, 200 * MIB)
     with pytest.raises(UsageError):
-        Budget.plan((least - 1) * MIB, 200 * MIB)
+        MemoryBudget.plan((least - 1) * MIB, 200 * MIB)
     page = (ROOT / "docs" / "capacity.md").read_text()
-    assert f"{in_mib(ADVISED)} or more" in page
-    assert f"set {in_mib(ADVISED)} or more" in str(refused.value)
+    assert f"{format_mib(RECOMMENDED_BYTES)} or more" in page
+    assert f"set {format_mib(RECOMMENDED_BYTES)} or more" in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_limits_that_are_too_low_are_reported(
 ) -> None:
     """That of the container, in which the kernel would end the worker, and the worker's own."""
     limit = None if container is None else container * MIB
-    said = short_of_memory(ceiling * MIB, limit)
+    said = describe_memory_shortage(ceiling * MIB, limit)
     assert said is None if told is None else told in (said or "")
 
 
@@ -93,7 +93,7 @@ def test_the_limit_of_the_container_is_read(
     """As both versions of cgroups write it; none is no limit."""
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text(text)
-    assert container_bytes(tmp_path) == limit
+    assert read_container_limit(tmp_path) == limit
 
 
 @given(st.integers(1, 2**40))
@@ -122,9 +122,9 @@ class Process:
         self.kept -= self.releasable
         self.releasable = 0
 
-    def gate(self) -> Gate:
+    def gate(self) -> MemoryGate:
         """Return the gate of this process."""
-        return Gate(BUDGET, self.resident, self.release, lambda: self.now)
+        return MemoryGate(BUDGET, self.resident, self.release, lambda: self.now)
 
 
 def test_it_closes_when_the_buffers_are_full_and_opens_well_below() -> None:
@@ -170,7 +170,7 @@ def test_tidying_up_is_not_done_at_every_turn() -> None:
     assert process.released == 3
 
 
-@pytest.mark.parametrize("call", [release_unused, lambda: resident_bytes() >= 0])
+@pytest.mark.parametrize("call", [release_unused, lambda: read_resident_bytes() >= 0])
 def test_the_system_is_asked_in_a_way_that_it_knows(call: Callable[[], object]) -> None:
     """Neither raises, wherever this runs."""
     call()

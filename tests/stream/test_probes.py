@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from stream import probes
-from stream.probes import MOST_CONNECTIONS, Probes
+from stream.probes import MAX_CONNECTIONS, ProbeServer
 
 HALF = b"GET /livez HTTP/1.1\r\n"
 
@@ -18,7 +18,7 @@ HALF = b"GET /livez HTTP/1.1\r\n"
 @pytest.fixture
 def port() -> Iterator[int]:
     """Return the port of probes that are well."""
-    served = Probes("127.0.0.1", 0, registry=CollectorRegistry(), live=_well, ready=_well)
+    served = ProbeServer("127.0.0.1", 0, registry=CollectorRegistry(), live=_well, ready=_well)
     yield served.port
     served.close()
 
@@ -41,14 +41,14 @@ def test_half_open_clients_do_not_crowd_out_a_probe(port: int, said: bytes) -> N
     """However many connections say half a request, a probe is answered and threads stay few."""
     before = threading.active_count()
     with contextlib.ExitStack() as stack:
-        clients = [_connected(stack, port) for _ in range(4 * MOST_CONNECTIONS)]
+        clients = [_connected(stack, port) for _ in range(4 * MAX_CONNECTIONS)]
         for client in clients:
             with contextlib.suppress(OSError):  # it may have been ended already
                 client.sendall(said)
         assert _live(port) == 200
-        for client in clients[: 2 * MOST_CONNECTIONS]:
+        for client in clients[: 2 * MAX_CONNECTIONS]:
             assert _rest(client) == b""
-        assert threading.active_count() - before <= 2 * MOST_CONNECTIONS
+        assert threading.active_count() - before <= 2 * MAX_CONNECTIONS
 
 
 def _rest(client: socket.socket) -> bytes:
@@ -70,7 +70,7 @@ def test_a_silent_client_is_not_waited_for(port: int, monkeypatch: pytest.Monkey
 
 def test_a_client_that_never_ends_is_ended(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A header a moment, for ever, is not silent; it is closed all the same."""
-    monkeypatch.setattr(probes, "WHOLE_SECONDS", 0.5)
+    monkeypatch.setattr(probes, "MAX_REQUEST_SECONDS", 0.5)
     with contextlib.ExitStack() as stack:
         client = _connected(stack, port)
         client.sendall(HALF)

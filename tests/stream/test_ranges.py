@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lake.ledger import Source
+from lake.ledger import SourcePartition
 from stream.ranges import OpenRange
 
-SOURCE = Source("t", 0)
+SOURCE = SourcePartition("t", 0)
 OFFSETS = st.sets(st.integers(0, 60), max_size=40)
 
 

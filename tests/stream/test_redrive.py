@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from lake.erasures import Tombstone, fence, open_store, put
 from lake.ledger import Incarnation
-from lake.quarantine import Filter
+from lake.quarantine import QuarantineFilter
 from lake.tables import Lake
-from lake.verify import verify
-from redact.subjects import feedback_mark
+from lake.tombstones import Tombstone, open_tombstones, put_tombstone, raise_erasure_fence
+from lake.verify import verify_lake
+from redact.crypto.subjects import feedback_mark
 from schemas.errors import FatalError, FencedError
-from schemas.provenance import Raw
-from stream.adopt import Adoption
-from stream.erasures import Erasures
-from stream.redrive import Redrive, Redriven
+from schemas.record_batches import RawRecord
+from stream.adoption import Adoption
+from stream.applied_tombstones import AppliedTombstones
+from stream.redrive import Redrive, RedriveResult
 from tests.lake.kit import (
     HERE,
     OTHER,
@@ -54,9 +54,9 @@ def lake(tmp_path: Path) -> Lake:
     return lake
 
 
-def kafka(_topic: str, wanted: Sequence[Coordinates]) -> Mapping[Coordinates, Raw]:
+def kafka(_topic: str, wanted: Sequence[Coordinates]) -> Mapping[Coordinates, RawRecord]:
     """Return records that Kafka still has: all but those at offset 7."""
-    return {(p, o): Raw(p, o, 0, None, b"") for p, o in wanted if o != 7}
+    return {(p, o): RawRecord(p, o, 0, None, b"") for p, o in wanted if o != 7}
 
 
 def redrive(
@@ -65,7 +65,7 @@ def redrive(
     bad: Callable[[int, int], bool] = lambda _partition, _offset: False,
     reached: Callable[[str], None] = lambda _step: None,
     incarnation: Incarnation = HERE,
-    fetch: Callable[[str, Sequence[Coordinates]], Mapping[Coordinates, Raw]] = kafka,
+    fetch: Callable[[str, Sequence[Coordinates]], Mapping[Coordinates, RawRecord]] = kafka,
 ) -> Redrive:
     """Return a re-drive of the topic, with a verdict of its own."""
     verdict = Verdict(bad)
@@ -82,7 +82,7 @@ def redrive(
         now_us=lambda: NOW,
         new_token=lambda: next(TOKENS),
         reached=reached,
-        erasures=Erasures(open_store(lake.location), [KEYS]),
+        erasures=AppliedTombstones(open_tombstones(lake.location), [KEYS]),
     )
 
 
@@ -94,31 +94,33 @@ def aside(lake: Lake) -> tuple[list[int], list[int]]:
 
 def test_what_passes_now_moves_to_its_table(lake: Lake) -> None:
     """What still fails stays, what nobody has any more stays; the laws hold."""
-    done = redrive(lake, bad=lambda _partition, offset: offset == 5).run(Filter(TOPIC))
-    assert done == Redriven(tried=4, stored=2, already=0, gone=1, still={"not_json": 1})
+    done = redrive(lake, bad=lambda _partition, offset: offset == 5).run(QuarantineFilter(TOPIC))
+    assert done == RedriveResult(tried=4, stored=2, already=0, gone=1, still={"not_json": 1})
     assert aside(lake) == ([5, 7], [])
     assert offsets(lake.table("feedback")) == [0, 1, 2, 3, 4, 6, 8, 9]
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
 
 
 def test_a_filter_says_which(lake: Lake) -> None:
     """Only the records that match are tried."""
-    assert redrive(lake).run(Filter(TOPIC, partition=0, offset=2)).stored == 1
+    assert redrive(lake).run(QuarantineFilter(TOPIC, partition=0, offset=2)).stored == 1
     assert aside(lake) == ([5, 7], [2])
 
 
 def test_a_dry_run_changes_nothing(lake: Lake) -> None:
     """It only tells what would become of the records."""
-    assert redrive(lake).run(Filter(TOPIC), dry_run=True).stored == 3
+    assert redrive(lake).run(QuarantineFilter(TOPIC), dry_run=True).stored == 3
     assert aside(lake) == ([2, 5, 7], [2])
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
 
 
 def test_twice_is_once(lake: Lake) -> None:
     """The second run finds nothing that could be brought in."""
-    redrive(lake).run(Filter(TOPIC))
-    assert redrive(lake).run(Filter(TOPIC)) == Redriven(tried=1, stored=0, already=0, gone=1)
-    assert verify(lake, deep=True).problems == []
+    redrive(lake).run(QuarantineFilter(TOPIC))
+    assert redrive(lake).run(QuarantineFilter(TOPIC)) == RedriveResult(
+        tried=1, stored=0, already=0, gone=1
+    )
+    assert verify_lake(lake, deep=True).problems == []
 
 
 def test_a_crash_between_its_two_commits_is_mended_by_the_next_run(lake: Lake) -> None:
@@ -128,32 +130,32 @@ def test_a_crash_between_its_two_commits_is_mended_by_the_next_run(lake: Lake) -
         raise CrashError
 
     with pytest.raises(CrashError):
-        redrive(lake, reached=crash).run(Filter(TOPIC))
-    assert any("redrive` again" in problem for problem in verify(lake).problems)
-    done = redrive(lake).run(Filter(TOPIC))
+        redrive(lake, reached=crash).run(QuarantineFilter(TOPIC))
+    assert any("redrive` again" in problem for problem in verify_lake(lake).problems)
+    done = redrive(lake).run(QuarantineFilter(TOPIC))
     assert (done.stored, done.already) == (3, 3)
     assert aside(lake) == ([7], [])
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
 
 
 def test_of_two_at_once_one_is_fenced(lake: Lake, tmp_path: Path) -> None:
     """The other run has committed first; nothing is doubled."""
     other = open_lake(tmp_path)
 
-    def meanwhile(topic: str, wanted: Sequence[Coordinates]) -> Mapping[Coordinates, Raw]:
-        redrive(other).run(Filter(TOPIC))
+    def meanwhile(topic: str, wanted: Sequence[Coordinates]) -> Mapping[Coordinates, RawRecord]:
+        redrive(other).run(QuarantineFilter(TOPIC))
         return kafka(topic, wanted)
 
     with pytest.raises(FencedError):
-        redrive(lake, fetch=meanwhile).run(Filter(TOPIC))
+        redrive(lake, fetch=meanwhile).run(QuarantineFilter(TOPIC))
     assert aside(lake) == ([7], [])
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
 
 
 def test_what_a_worker_is_busy_with_is_left_alone(lake: Lake) -> None:
     """Quarantine is ahead of the primary table: a worker reads these records just now."""
     set_aside(lake, 10, 20, {15})
-    done = redrive(lake).run(Filter(TOPIC))
+    done = redrive(lake).run(QuarantineFilter(TOPIC))
     assert (done.tried, done.waiting) == (4, 1)
     assert aside(lake)[0] == [7, 15]
 
@@ -161,7 +163,7 @@ def test_what_a_worker_is_busy_with_is_left_alone(lake: Lake) -> None:
 def test_records_of_another_topic_of_the_same_name_are_not_fetched(lake: Lake) -> None:
     """Kafka would give other records at the same coordinates."""
     with pytest.raises(FatalError, match="adopt"):
-        redrive(lake, incarnation=ANEW).run(Filter(TOPIC))
+        redrive(lake, incarnation=ANEW).run(QuarantineFilter(TOPIC))
 
 
 def test_after_an_adoption_the_old_records_stay_where_they_are(lake: Lake) -> None:
@@ -178,12 +180,12 @@ def test_after_an_adoption_the_old_records_stay_where_they_are(lake: Lake) -> No
         ingested_at=later,
         incarnations={TOPIC: ANEW},
     )
-    assert verify(lake, deep=True).problems == []
-    done = redrive(lake, incarnation=ANEW).run(Filter(TOPIC))
+    assert verify_lake(lake, deep=True).problems == []
+    done = redrive(lake, incarnation=ANEW).run(QuarantineFilter(TOPIC))
     assert (done.stored, done.already) == (1, 0)
     assert aside(lake) == ([2, 5, 7], [2])
     assert offsets(lake.table("feedback")).count(5) == 1
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
 
 
 def adopt(lake: Lake) -> None:
@@ -202,39 +204,39 @@ def adopt(lake: Lake) -> None:
 def erase(lake: Lake, offset: int, *, fenced: bool = True) -> None:
     """Put a tombstone of the feedback at an offset, and fence both tables."""
     marks = {KEYS.name: [feedback_mark(KEYS, f"f-0-{offset}")]}
-    store = open_store(lake.location)
-    number = put(store, lambda n: Tombstone(n, 0, feedback=marks)).number
+    store = open_tombstones(lake.location)
+    number = put_tombstone(store, lambda n: Tombstone(n, 0, feedback=marks)).number
     for name in ("feedback", "quarantine") if fenced else ():
-        fence(lake.table(name), number, retry=patience(), now_ms=lambda: 0)
+        raise_erasure_fence(lake.table(name), number, retry=patience(), now_ms=lambda: 0)
 
 
 def test_erased_persons_leave_quarantine_for_nowhere(lake: Lake) -> None:
     """A record that was sealed when its person was erased is told when it is opened, and goes."""
     erase(lake, 5)
-    found = redrive(lake).run(Filter(topic=TOPIC))
+    found = redrive(lake).run(QuarantineFilter(topic=TOPIC))
 
     assert (found.tried, found.stored, found.erased, found.gone) == (4, 2, 1, 1)
     assert offsets(lake.table("feedback")) == [0, 1, 2, 3, 4, 6, 8, 9]
     assert offsets(lake.table("quarantine")) == [7]
-    report = verify(lake, deep=True)
+    report = verify_lake(lake, deep=True)
     assert report.ok, report.problems
     assert sum(proof.erased for proof in report.partitions) == 1
-    assert redrive(lake).run(Filter(topic=TOPIC)).erased == 0
+    assert redrive(lake).run(QuarantineFilter(topic=TOPIC)).erased == 0
 
 
 def test_erasure_in_the_middle_of_a_redrive(lake: Lake, tmp_path: Path) -> None:
     """A re-drive that had opened a record before its person was erased is fenced, begins anew."""
     other, erased = open_lake(tmp_path), [5]
 
-    def fetch(topic: str, wanted: Sequence[Coordinates]) -> Mapping[Coordinates, Raw]:
+    def fetch(topic: str, wanted: Sequence[Coordinates]) -> Mapping[Coordinates, RawRecord]:
         found = kafka(topic, wanted)
         while erased:
             erase(other, erased.pop())
         return found
 
-    found = redrive(lake, fetch=fetch).run(Filter(topic=TOPIC))
+    found = redrive(lake, fetch=fetch).run(QuarantineFilter(topic=TOPIC))
 
     assert (found.stored, found.erased) == (2, 1)
     assert 5 not in offsets(lake.table("feedback"))
     assert offsets(lake.table("quarantine")) == [7]
-    assert verify(lake, deep=True).ok
+    assert verify_lake(lake, deep=True).ok

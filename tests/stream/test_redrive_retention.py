@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from batch.retention.run import Run
-from batch.sequence import Means
-from lake.quarantine import Filter
+from batch.numbered_rows import JobContext
+from batch.retention.run import RetentionRun
+from lake.quarantine import QuarantineFilter
 from lake.tables import Lake
-from lake.verify import verify
+from lake.verify import verify_lake
 from schemas.errors import FatalError, FencedError
-from schemas.provenance import Raw
+from schemas.record_batches import RawRecord
 from stream.replay.steps import ReplayStep
 from tests.lake.kit import TOPIC, append, offsets, open_lake, patience, set_aside
 from tests.stream.replays import TOKENS, filled_lake, stage
@@ -23,13 +23,13 @@ AFTER = date(2026, 11, 2)
 Coordinates = tuple[int, int]
 
 
-def expiry(folder: Path, table: str) -> Run:
+def expiry(folder: Path, table: str) -> RetentionRun:
     """Return a run that lets all rows of a table expire."""
-    means = Means(patience(), lambda: NOW, lambda: next(TOKENS))
-    return Run.of(open_lake(folder), table, {"rows": AFTER}, means)
+    means = JobContext(patience(), lambda: NOW, lambda: next(TOKENS))
+    return RetentionRun.of(open_lake(folder), table, {"rows": AFTER}, means)
 
 
-def expire(folder: Path, table: str) -> Run:
+def expire(folder: Path, table: str) -> RetentionRun:
     """Let all rows of a table expire; return the run."""
     run = expiry(folder, table)
     list(run.carry_out())
@@ -45,37 +45,37 @@ def crash(_step: str) -> None:
 def test_what_a_re_drive_died_over_waits(lake: Lake, tmp_path: Path, table: str) -> None:  # noqa: F811
     """Its day is told to wait; when the re-drive has been finished, it goes, and is counted."""
     with pytest.raises(CrashError):
-        redrive(lake, reached=crash).run(Filter(TOPIC))
+        redrive(lake, reached=crash).run(QuarantineFilter(TOPIC))
     assert expire(tmp_path, table).waiting
-    assert all("redrive` again" in problem for problem in verify(open_lake(tmp_path)).problems)
-    redrive(open_lake(tmp_path)).run(Filter(TOPIC))
+    assert all("redrive` again" in problem for problem in verify_lake(open_lake(tmp_path)).problems)
+    redrive(open_lake(tmp_path)).run(QuarantineFilter(TOPIC))
     assert not expire(tmp_path, table).waiting
     assert offsets(open_lake(tmp_path).table(table)) == []
-    assert verify(open_lake(tmp_path), deep=True).problems == []
+    assert verify_lake(open_lake(tmp_path), deep=True).problems == []
 
 
 def test_a_re_drive_that_looked_before_is_fenced(lake: Lake, tmp_path: Path) -> None:  # noqa: F811
     """What it was about to bring in has expired meanwhile; the next one finds nothing to bring."""
 
-    def meanwhile(topic: str, wanted: Sequence[Coordinates]) -> Mapping[Coordinates, Raw]:
+    def meanwhile(topic: str, wanted: Sequence[Coordinates]) -> Mapping[Coordinates, RawRecord]:
         expire(tmp_path, "quarantine")
         return kafka(topic, wanted)
 
     with pytest.raises(FencedError):
-        redrive(lake, fetch=meanwhile).run(Filter(TOPIC))
-    assert verify(open_lake(tmp_path), deep=True).problems == []
+        redrive(lake, fetch=meanwhile).run(QuarantineFilter(TOPIC))
+    assert verify_lake(open_lake(tmp_path), deep=True).problems == []
     assert aside(open_lake(tmp_path)) == ([], [])
-    assert redrive(open_lake(tmp_path)).run(Filter(TOPIC)).stored == 0
+    assert redrive(open_lake(tmp_path)).run(QuarantineFilter(TOPIC)).stored == 0
 
 
 def test_a_re_drive_leaves_what_is_over(lake: Lake, tmp_path: Path) -> None:  # noqa: F811
     """Between the mark in the log and the commit that takes the rows, it brings none of them in."""
     run = expiry(tmp_path, "quarantine")
     assert run._told(run.look())  # killed after this step
-    done = redrive(lake).run(Filter(TOPIC))
+    done = redrive(lake).run(QuarantineFilter(TOPIC))
     assert (done.stored, done.gone) == (0, 4)
     expire(tmp_path, "quarantine")
-    assert verify(open_lake(tmp_path), deep=True).problems == []
+    assert verify_lake(open_lake(tmp_path), deep=True).problems == []
 
 
 @pytest.mark.parametrize("table", ["quarantine", "feedback"])
@@ -93,9 +93,9 @@ def test_nothing_expires_while_a_replay_is_promoted(
                 expire(tmp_path, table)
 
     promotion(tmp_path, meanwhile).run()
-    assert verify(open_lake(tmp_path), deep=True).problems == []
+    assert verify_lake(open_lake(tmp_path), deep=True).problems == []
     assert not expire(tmp_path, table).waiting
-    assert verify(open_lake(tmp_path), deep=True).problems == []
+    assert verify_lake(open_lake(tmp_path), deep=True).problems == []
 
 
 @pytest.mark.parametrize("table", ["quarantine", "feedback"])
@@ -118,18 +118,18 @@ def test_rows_that_expire_before_a_promotion_begins_stay_away(
     # A row of the table that the new policy sets aside comes to quarantine, as a late one does.
     comes = [6] if table == "quarantine" else []
     assert offsets(open_lake(tmp_path).table(table)) == comes
-    assert verify(open_lake(tmp_path), deep=True).problems == []
+    assert verify_lake(open_lake(tmp_path), deep=True).problems == []
     expire(tmp_path, table)
     assert offsets(open_lake(tmp_path).table(table)) == []
-    assert verify(open_lake(tmp_path), deep=True).problems == []
+    assert verify_lake(open_lake(tmp_path), deep=True).problems == []
 
 
 def test_what_a_worker_has_just_set_aside_waits(lake: Lake, tmp_path: Path) -> None:  # noqa: F811
     """It commits to quarantine first: until its table follows, nothing of that flush expires."""
     set_aside(lake, 10, 12, {11}, token=12)
     assert expire(tmp_path, "quarantine").waiting
-    assert verify(open_lake(tmp_path), deep=True).problems == []
+    assert verify_lake(open_lake(tmp_path), deep=True).problems == []
     append(lake.table("feedback"), 10, 12, quarantined={11}, token=12)
     assert not expire(tmp_path, "quarantine").waiting
     assert aside(open_lake(tmp_path)) == ([], [])
-    assert verify(open_lake(tmp_path), deep=True).problems == []
+    assert verify_lake(open_lake(tmp_path), deep=True).problems == []

@@ -4,31 +4,51 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lake.ledger import Source
+from lake.ledger import SourcePartition
 from schemas.errors import UsageError
-from stream.replay.bounds import Known, Span, asked, parse_bound, parse_days, spans, unread
-from stream.replay.rate import Rate
+from stream.replay.rate_limiter import RateLimiter
+from stream.replay.replay_range import (
+    PartitionBounds,
+    ReplaySpan,
+    count_unread,
+    make_replay_range,
+    parse_bound,
+    parse_days,
+    resolve_spans,
+)
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
-KNOWN = {Source("t", 0): Known(10, 100, 80), Source("t", 1): Known(0, 50, 50)}
+KNOWN = {
+    SourcePartition("t", 0): PartitionBounds(10, 100, 80),
+    SourcePartition("t", 1): PartitionBounds(0, 50, 50),
+}
 
 
-def at(source: Source, moment: datetime) -> int | None:
+def at(source: SourcePartition, moment: datetime) -> int | None:
     """Return offset 30 for noon and before, and nothing later."""
     return 30 if moment <= NOON else None
 
 
 def test_offsets_are_bounded_by_kafka_and_by_what_is_stored() -> None:
     """What Kafka has forgotten is counted; what is not stored yet is for the worker."""
-    assert spans(asked(5, 90), KNOWN, at) == [Span(0, 10, 80, 5), Span(1, 5, 50)]
-    assert spans(asked(85, 90), KNOWN, at) == []
-    assert spans(asked(20, None), KNOWN, at) == [Span(0, 20, 80), Span(1, 20, 50)]
+    assert resolve_spans(make_replay_range(5, 90), KNOWN, at) == [
+        ReplaySpan(0, 10, 80, 5),
+        ReplaySpan(1, 5, 50),
+    ]
+    assert resolve_spans(make_replay_range(85, 90), KNOWN, at) == []
+    assert resolve_spans(make_replay_range(20, None), KNOWN, at) == [
+        ReplaySpan(0, 20, 80),
+        ReplaySpan(1, 20, 50),
+    ]
 
 
 def test_times_are_asked_of_kafka() -> None:
     """A time later than all records stands for the end."""
-    assert spans(parse_days("2026-10-01"), KNOWN, at) == [Span(0, 30, 80), Span(1, 30, 50)]
-    assert spans(parse_days("2026-10-02"), KNOWN, at) == []
+    assert resolve_spans(parse_days("2026-10-01"), KNOWN, at) == [
+        ReplaySpan(0, 30, 80),
+        ReplaySpan(1, 30, 50),
+    ]
+    assert resolve_spans(parse_days("2026-10-02"), KNOWN, at) == []
 
 
 @pytest.mark.parametrize("text", ["-1", "yesterday", "1.5", ""])
@@ -41,7 +61,7 @@ def test_what_is_neither_offset_nor_time_is_refused(text: str) -> None:
 def test_a_range_that_ends_before_it_begins_is_refused() -> None:
     """Both as offsets and as times."""
     with pytest.raises(UsageError, match="before it begins"):
-        asked(5, 5)
+        make_replay_range(5, 5)
     with pytest.raises(UsageError, match="before it begins"):
         parse_days("2026-10-02..2026-10-01")
     with pytest.raises(UsageError, match="--days"):
@@ -59,7 +79,7 @@ def test_no_more_records_a_second_than_told() -> None:
     The clock moves only by what is slept.
     """
     now = [0.0]
-    rate = Rate(100.0, lambda: now[0], lambda wait: now.__setitem__(0, now[0] + wait))
+    rate = RateLimiter(100.0, lambda: now[0], lambda wait: now.__setitem__(0, now[0] + wait))
     taken = 0
     for _ in range(50):
         most = rate.most(4_000)
@@ -75,11 +95,11 @@ def test_no_more_records_a_second_than_told() -> None:
 
 def test_what_is_not_stored_yet_is_counted() -> None:
     """Offsets that were asked for, are in Kafka and not in the table are told, and only these."""
-    assert unread(asked(5, None), KNOWN, at) == 0
-    assert unread(asked(5, 80), KNOWN, at) == 0
-    assert unread(asked(5, 90), KNOWN, at) == 10
-    assert unread(asked(85, 1000), KNOWN, at) == 15
-    assert unread(parse_days("2026-10-01"), KNOWN, at) == 20
+    assert count_unread(make_replay_range(5, None), KNOWN, at) == 0
+    assert count_unread(make_replay_range(5, 80), KNOWN, at) == 0
+    assert count_unread(make_replay_range(5, 90), KNOWN, at) == 10
+    assert count_unread(make_replay_range(85, 1000), KNOWN, at) == 15
+    assert count_unread(parse_days("2026-10-01"), KNOWN, at) == 20
 
 
 @pytest.mark.parametrize("text", ["0001-01-01", "0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z"])

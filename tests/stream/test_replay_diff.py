@@ -6,9 +6,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.replay.diff import Comparison
-from stream.replay.promote import Pair
-from stream.replay.samples import changed_values, shown
+from stream.replay.diff import ReplayComparison
+from stream.replay.promotion import TablePair
+from stream.replay.samples import find_changed_values, mask_differences
 from tests.stream.replays import filled_lake, stage, staging
 
 HOLDER = "<PERSON:abcdefghijkl>"
@@ -16,7 +16,7 @@ HOLDER = "<PERSON:abcdefghijkl>"
 
 def test_what_differs_is_shown_as_placeholders_and_lengths() -> None:
     """A name that only the new policy has found stands on no screen."""
-    before, after = shown("Dear Mia Rossi, call me", f"Dear {HOLDER}, call me")
+    before, after = mask_differences("Dear Mia Rossi, call me", f"Dear {HOLDER}, call me")
     assert before == "Dear [9 characters], call me"
     assert after == f"Dear {HOLDER}, call me"
 
@@ -25,7 +25,7 @@ def test_the_path_of_a_change_is_told() -> None:
     """In lists and records too; what is not text is not shown."""
     old = [{"role": "user", "content": "Mia"}, {"role": "user", "content": None}]
     new = [{"role": "user", "content": HOLDER}, {"role": "user", "content": "x"}]
-    found = [(v.path, v.before, v.after) for v in changed_values("messages", old, new)]
+    found = [(v.path, v.before, v.after) for v in find_changed_values("messages", old, new)]
     assert found == [
         ("messages.0.content", "[3 characters]", HOLDER),
         ("messages.1.content", "nothing", "[1 characters]"),
@@ -42,21 +42,21 @@ def test_nothing_is_shown_that_the_new_text_does_not_hold(
     """Whatever is taken out: what is shown of the old text is in the new one, or is a length."""
     hidden = data.draw(st.sets(st.sampled_from(words)))
     after = " ".join(HOLDER if word in hidden else word for word in words)
-    for text in shown(" ".join(words), after):
+    for text in mask_differences(" ".join(words), after):
         told = text.replace(HOLDER, " ").replace("characters", " ")
         for word in hidden:
             assert word not in told.split() or word in after.split()
 
 
-def compare(folder: Path) -> Comparison:
+def compare(folder: Path) -> ReplayComparison:
     """Return what compares the replay r1."""
     room = staging(folder)
     plan = room.plan("r1")
     live, tables = room.live, room.lake("r1")
-    return Comparison(
+    return ReplayComparison(
         plan,
-        Pair(live.table("feedback"), live.table("quarantine")),
-        Pair(tables.table("feedback"), tables.table("quarantine")),
+        TablePair(live.table("feedback"), live.table("quarantine")),
+        TablePair(tables.table("feedback"), tables.table("quarantine")),
         live.table("redactions"),
         None,
         lambda *_told: None,

@@ -6,24 +6,26 @@ from pathlib import Path
 
 import pytest
 
-from labels.textset import TextSet
+from labels.digest_set import DigestSet
 from lake.tables import Lake
-from stream.replay.bounds import Span
-from stream.replay.overlay import Overlay, traces_of
-from stream.replay.plan import Plan
-from stream.replay.promote import Pair
-from stream.replay.staging import LEFT, TOUCHED
+from stream.replay.overlay import ReplayOverlay, read_trace_ids
+from stream.replay.plan import ReplayPlan
+from stream.replay.promotion import TablePair
+from stream.replay.replay_range import ReplaySpan
+from stream.replay.repository import TOUCHED_TRACES, UNCHANGED_TRACES
 from tests.stream.replays import filled_lake, stage, staging
 from tests.stream.test_replay_promote import promotion
 
 COLUMNS = ("trace_id", "_partition", "_offset", "_ingested_at")
 
 
-def overlay(lake: Lake, folder: Path, plan: Plan) -> Overlay:
+def overlay(lake: Lake, folder: Path, plan: ReplayPlan) -> ReplayOverlay:
     """Return the overlay of a replay of feedback."""
     stage_lake = staging(folder).lake(plan.name)
-    pairs = [Pair(one.table("feedback"), one.table("quarantine")) for one in (lake, stage_lake)]
-    return Overlay(plan, *pairs)
+    pairs = [
+        TablePair(one.table("feedback"), one.table("quarantine")) for one in (lake, stage_lake)
+    ]
+    return ReplayOverlay(plan, *pairs)
 
 
 def told(batches: Iterable[object]) -> list[tuple[object, ...]]:
@@ -52,13 +54,16 @@ def test_the_traces_of_the_range_and_no_others_are_meant(tmp_path: Path) -> None
     plan = stage(tmp_path)
     table = lake.table("feedback")
     table.refresh()
-    found = traces_of(table, plan)
+    found = read_trace_ids(table, plan)
     assert (len(found), "t" in found) == (1, True)
-    elsewhere = replace(plan, spans=[Span(7, 0, 100)])
-    assert len(traces_of(table, elsewhere)) == 0
-    assert len(traces_of(table, replace(plan, topic="another"))) == 0
+    elsewhere = replace(plan, spans=[ReplaySpan(7, 0, 100)])
+    assert len(read_trace_ids(table, elsewhere)) == 0
+    assert len(read_trace_ids(table, replace(plan, topic="another"))) == 0
     room = staging(tmp_path)
-    for noted in (found, TextSet.of(["a-trace-id"], str(plan.number))):
-        room.note(plan, TOUCHED, noted)
-    assert (len(room.noted(plan, TOUCHED)), len(room.noted(plan, LEFT))) == (2, 0)
+    for noted in (found, DigestSet.of(["a-trace-id"], str(plan.number))):
+        room.note(plan, TOUCHED_TRACES, noted)
+    assert (len(room.noted(plan, TOUCHED_TRACES)), len(room.noted(plan, UNCHANGED_TRACES))) == (
+        2,
+        0,
+    )
     assert b"a-trace-id" not in (tmp_path / "lake/replays/r1/touched").read_bytes()

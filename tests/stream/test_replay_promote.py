@@ -9,19 +9,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from lake.commit import Move, Watch, commit
-from lake.erasures import Tombstone, fence, open_store
-from lake.erasures import put as storing
-from lake.ledger import Entry, EntryKind, SourceRange, position_app
-from lake.quarantine import Filter
-from lake.rewrite import Replacement, replace
-from lake.stored import live_files, read_rows, together, write_again
+from lake.commit import CommitWatch, Move, commit
+from lake.ledger import EntryKind, LedgerEntry, SourceRange, position_app
+from lake.live_files import concat_rows, list_live_files, read_file_rows, rewrite_rows
+from lake.quarantine import QuarantineFilter
+from lake.rewrite import FileReplacement, replace_files
 from lake.tables import Lake
-from lake.verify import verify
+from lake.tombstones import Tombstone, open_tombstones, raise_erasure_fence
+from lake.tombstones import put_tombstone as storing
+from lake.verify import verify_lake
 from schemas.errors import FatalError, FencedError, UsageError
-from stream.replay.abandon import abandon
-from stream.replay.promote import Means, Promotion
-from stream.replay.staging import State
+from stream.replay.abandon import abandon_replay
+from stream.replay.promotion import Promotion, PromotionContext
+from stream.replay.repository import ReplayState
 from stream.replay.steps import ReplayStep
 from tests.lake.kit import (
     HERE,
@@ -64,7 +64,9 @@ def promotion(
     folder: Path, reached: Callable[[ReplayStep], None] = lambda _step: None, name: str = "r1"
 ) -> Promotion:
     """Return what promotes the replay."""
-    means = Means(patience(), lambda: NOW, lambda: next(TOKENS), reached, lambda *_told: None)
+    means = PromotionContext(
+        patience(), lambda: NOW, lambda: next(TOKENS), reached, lambda *_told: None
+    )
     return Promotion(staging(folder), name, means)
 
 
@@ -85,17 +87,17 @@ def assert_promoted(lake: Lake) -> None:
     assert {o for p, o in stored if p == 1} == {0, 1, 3, 4}
     new = {at for at, when in {**stored, **aside}.items() if when == LATER}
     assert new == {(0, offset) for offset in RANGE}
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
 
 
 def test_the_range_is_swapped_in(lake: Lake, tmp_path: Path) -> None:
     """Rows change, come out of quarantine, and go there; nothing else is touched."""
     stage(tmp_path)
-    assert staging(tmp_path).progress("r1").state is State.STAGED
+    assert staging(tmp_path).progress("r1").state is ReplayState.STAGED
     promotion(tmp_path).run()
     assert_promoted(lake)
-    assert staging(tmp_path).progress("r1").state is State.PROMOTED
-    report = {p.partition: p for p in verify(lake).partitions}
+    assert staging(tmp_path).progress("r1").state is ReplayState.PROMOTED
+    report = {p.partition: p for p in verify_lake(lake).partitions}
     assert (report[0].stored, report[0].quarantined) == (9, 3)
 
 
@@ -130,23 +132,23 @@ def test_what_kafka_had_lost_stays_as_it_is(lake: Lake, tmp_path: Path) -> None:
     stored, aside = ingested(lake, "feedback"), ingested(lake, "quarantine")
     assert stored[0, 4] == aside[0, 5] == aside[0, 7] == START
     assert stored[0, 3] == aside[0, 6] == LATER
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
 
 
 def rewrite(lake: Lake, name: str, keep: Callable[[pa.Table], Any]) -> None:
     """Replace all files of a table by one that holds the rows to keep, as another program would."""
     table = lake.table(name)
     table.refresh()
-    old = live_files(table)
+    old = list_live_files(table)
     if not old:
         return
-    rows = together([read_rows(table, file) for file in old])
+    rows = concat_rows([read_file_rows(table, file) for file in old])
     left = rows.where(keep(rows.rows))
-    new = [write_again(table, left, instead_of=old, retry=patience())]
+    new = [rewrite_rows(table, left, instead_of=old, retry=patience())]
     same = len(left) == len(rows)
-    entry = Entry(EntryKind.REPLAY, [])
-    wanted = Replacement(old, new, entry, next(TOKENS), same_rows=same)
-    replace(table, wanted, retry=patience(), now_ms=lambda: 0)
+    entry = LedgerEntry(EntryKind.REPLAY, [])
+    wanted = FileReplacement(old, new, entry, next(TOKENS), same_rows=same)
+    replace_files(table, wanted, retry=patience(), now_ms=lambda: 0)
 
 
 def compact(lake: Lake, table: str) -> None:
@@ -220,7 +222,7 @@ def test_a_re_drive_keeps_off(lake: Lake, tmp_path: Path, step: ReplayStep) -> N
             tried.append("tried")
             try:
                 redrive(open_lake(tmp_path), bad=lambda _p, offset: offset in NOW_BAD).run(
-                    Filter(TOPIC)
+                    QuarantineFilter(TOPIC)
                 )
             except FatalError as error:
                 tried.append(str(error))
@@ -230,7 +232,7 @@ def test_a_re_drive_keeps_off(lake: Lake, tmp_path: Path, step: ReplayStep) -> N
     in_the_midst = {ReplayStep.BROUGHT_IN, ReplayStep.PRIMARY_WRITTEN, ReplayStep.SWAPPED}
     assert (len(tried) == 2) == (step in in_the_midst)
     lake.table("quarantine").refresh()
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
     everywhere = {**ingested(lake, "feedback"), **ingested(lake, "quarantine")}
     assert len(everywhere) == 17
     assert {at for at, when in everywhere.items() if when == LATER} >= {(0, o) for o in RANGE} - {
@@ -247,7 +249,7 @@ def test_a_re_drive_that_began_before_is_fenced(lake: Lake, tmp_path: Path) -> N
         return kafka(topic, wanted)
 
     with pytest.raises(FencedError):
-        redrive(lake, fetch=meanwhile).run(Filter(TOPIC, partition=0, offset=5))
+        redrive(lake, fetch=meanwhile).run(QuarantineFilter(TOPIC, partition=0, offset=5))
     assert_promoted(lake)
 
 
@@ -266,7 +268,7 @@ def test_a_re_drive_between_whose_commits_a_promotion_falls(lake: Lake, tmp_path
 
     step = redrive(lake, fetch=begin, reached=lambda _step: promotion(tmp_path).run() and None)
     with pytest.raises(FencedError):
-        step.run(Filter(TOPIC, partition=0, offset=5))
+        step.run(QuarantineFilter(TOPIC, partition=0, offset=5))
     assert_promoted(lake)
 
 
@@ -278,7 +280,7 @@ def test_a_re_drive_that_died_must_end_first(lake: Lake, tmp_path: Path) -> None
         raise CrashError
 
     with pytest.raises(CrashError):
-        redrive(lake, reached=crash).run(Filter(TOPIC, partition=0, offset=5))
+        redrive(lake, reached=crash).run(QuarantineFilter(TOPIC, partition=0, offset=5))
     with pytest.raises(FatalError, match="redrive"):
         promotion(tmp_path).run()
 
@@ -321,11 +323,11 @@ def test_abandoning_leaves_nothing(lake: Lake, tmp_path: Path, step: ReplayStep 
 
     if step is not None:
         with pytest.raises(CrashError):
-            abandon(staging(tmp_path), "r1", retry=patience(), reached=crash)
+            abandon_replay(staging(tmp_path), "r1", retry=patience(), reached=crash)
         assert staging(tmp_path).all() == [("r1", None)]
         with pytest.raises(UsageError, match="abandoned"):
             promotion(tmp_path).run()
-    abandon(staging(tmp_path), "r1", retry=patience(), reached=lambda _step: None)
+    abandon_replay(staging(tmp_path), "r1", retry=patience(), reached=lambda _step: None)
     assert set((tmp_path / "lake").rglob("*")) == before
     assert staging(tmp_path).all() == []
     assert offsets(lake.table("feedback")) == [0, 1, 3, 4, 6, 8, 9, 10, 11]
@@ -341,11 +343,11 @@ def test_what_is_half_promoted_cannot_be_abandoned(lake: Lake, tmp_path: Path) -
 
     with pytest.raises(CrashError):
         promotion(tmp_path, crash).run()
-    assert any("replay promote" in problem for problem in verify(lake).problems)
+    assert any("replay promote" in problem for problem in verify_lake(lake).problems)
     with pytest.raises(UsageError, match="promotion of r1 has begun"):
-        abandon(staging(tmp_path), "r1", retry=patience(), reached=lambda _step: None)
+        abandon_replay(staging(tmp_path), "r1", retry=patience(), reached=lambda _step: None)
     promotion(tmp_path).run()
-    abandon(staging(tmp_path), "r1", retry=patience(), reached=lambda _step: None)
+    abandon_replay(staging(tmp_path), "r1", retry=patience(), reached=lambda _step: None)
     assert staging(tmp_path).all() == []
     assert_promoted(lake)
 
@@ -367,9 +369,9 @@ def test_a_sealed_payload_is_not_given_for_a_row_without_one(tmp_path: Path) -> 
         files=put(table, [sealed], item),
         moves=[Move(position_app(SOURCE), None, 12)],
         token=1,
-        entry=Entry(EntryKind.FLUSH, [item], {TOPIC: HERE}),
+        entry=LedgerEntry(EntryKind.FLUSH, [item], {TOPIC: HERE}),
         retry=patience(),
-        watch=Watch(),
+        watch=CommitWatch(),
         now_ms=lambda: 0,
     )
     append(lake.table("feedback"), None, 12, quarantined=bad)
@@ -378,19 +380,19 @@ def test_a_sealed_payload_is_not_given_for_a_row_without_one(tmp_path: Path) -> 
     stored, aside = ingested(lake, "feedback"), ingested(lake, "quarantine")
     assert aside == {(0, 4): LATER, (0, 5): START}
     assert stored[0, 6] == LATER
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
 
 
 def erase(folder: Path, offset: int, *places: Lake) -> None:
     """Put a tombstone, fence tables, and take the row at an offset out of them."""
-    store = open_store(open_lake(folder).location)
+    store = open_tombstones(open_lake(folder).location)
     number = storing(store, lambda n: Tombstone(n, NOW)).number
     for place in places:
         for name in ("feedback", "quarantine"):
             table = place.table(name)
-            fence(table, number, retry=patience(), now_ms=lambda: 0)
-            for file in live_files(table):
-                rows_of = read_rows(table, file)
+            raise_erasure_fence(table, number, retry=patience(), now_ms=lambda: 0)
+            for file in list_live_files(table):
+                rows_of = read_file_rows(table, file)
                 mine = pc.and_(
                     pc.equal(rows_of.rows["_partition"], 0),
                     pc.equal(rows_of.rows["_offset"], offset),
@@ -399,10 +401,10 @@ def erase(folder: Path, offset: int, *places: Lake) -> None:
                 if len(left) == file.rows:
                     continue
                 gone = SourceRange(TOPIC, 0, 0, 0, stored=file.rows - len(left))
-                new = [write_again(table, left, instead_of=[file], retry=patience())]
-                entry = Entry(EntryKind.ERASE, [gone])
-                wanted = Replacement([file], new if len(left) else [], entry, next(TOKENS))
-                replace(table, wanted, retry=patience(), now_ms=lambda: 0)
+                new = [rewrite_rows(table, left, instead_of=[file], retry=patience())]
+                entry = LedgerEntry(EntryKind.ERASE, [gone])
+                wanted = FileReplacement([file], new if len(left) else [], entry, next(TOKENS))
+                replace_files(table, wanted, retry=patience(), now_ms=lambda: 0)
 
 
 def test_nobody_comes_back_by_what_was_staged_before(lake: Lake, tmp_path: Path) -> None:
@@ -413,7 +415,7 @@ def test_nobody_comes_back_by_what_was_staged_before(lake: Lake, tmp_path: Path)
 
     assert 4 not in offsets(lake.table("feedback"))
     assert 4 not in offsets(lake.table("quarantine"))
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
 
 
 def test_staged_tables_that_an_erasure_missed_are_not_promoted(lake: Lake, tmp_path: Path) -> None:
@@ -444,4 +446,4 @@ def test_erasure_at_each_step_of_a_promotion(lake: Lake, tmp_path: Path, step: R
 
     assert set(offsets(lake.table("feedback"))) == set(range(12)) - {2, 4} - NOW_BAD
     assert 4 not in offsets(lake.table("quarantine"))
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []

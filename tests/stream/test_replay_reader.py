@@ -4,12 +4,18 @@ from contextlib import closing
 
 import pytest
 
-from lake.ledger import Source
+from lake.ledger import SourcePartition
 from schemas.errors import FatalError
-from schemas.provenance import Raw
+from schemas.record_batches import RawRecord
 from stream.config import KafkaSettings
-from stream.replay.bounds import Span, asked, parse_bound, parse_days, spans
-from stream.replay.reader import Reader
+from stream.replay.kafka_reader import KafkaReader
+from stream.replay.replay_range import (
+    ReplaySpan,
+    make_replay_range,
+    parse_bound,
+    parse_days,
+    resolve_spans,
+)
 from tests.servers.kafka import Kafka
 from tests.servers.topic_io import Record, produce, produce_transaction
 
@@ -18,14 +24,14 @@ OCTOBER_MS = 1_790_812_800_000
 """2026-10-01T00:00:00Z."""
 
 
-def opened(kafka: Kafka, topic: str) -> Reader:
+def opened(kafka: Kafka, topic: str) -> KafkaReader:
     """Return a reader of a topic; close it."""
-    return Reader(KafkaSettings(bootstrap_servers=kafka.bootstrap), topic, fetch_queue=2**20)
+    return KafkaReader(KafkaSettings(bootstrap_servers=kafka.bootstrap), topic, fetch_queue=2**20)
 
 
-def read_to(reader: Reader, ends: dict[Source, int]) -> list[Raw]:
+def read_to(reader: KafkaReader, ends: dict[SourcePartition, int]) -> list[RawRecord]:
     """Read until the reader is at these offsets."""
-    found: list[Raw] = []
+    found: list[RawRecord] = []
     left = dict(ends)
     while left:
         batch = reader.read(100)
@@ -47,17 +53,23 @@ def test_times_are_those_of_the_records(kafka: Kafka) -> None:
         known = reader.known(lambda sources: dict.fromkeys(sources, 7))
         assert [(k.low, k.high) for _, k in sorted(known.items())] == [(0, 8), (0, 3)]
         second = parse_days("2026-10-02")
-        assert spans(second, known, reader.offset_at) == [Span(0, 2, 4), Span(1, 1, 2)]
+        assert resolve_spans(second, known, reader.offset_at) == [
+            ReplaySpan(0, 2, 4),
+            ReplaySpan(1, 1, 2),
+        ]
         third = parse_days("2026-10-03")
-        assert spans(third, known, reader.offset_at) == [Span(0, 4, 6)]
-        late = asked(parse_bound("2026-10-04T00:00:01Z"), None)
-        assert spans(late, known, reader.offset_at) == [Span(0, 6, 7), Span(1, 2, 7)]
+        assert resolve_spans(third, known, reader.offset_at) == [ReplaySpan(0, 4, 6)]
+        late = make_replay_range(parse_bound("2026-10-04T00:00:01Z"), None)
+        assert resolve_spans(late, known, reader.offset_at) == [
+            ReplaySpan(0, 6, 7),
+            ReplaySpan(1, 2, 7),
+        ]
 
 
 def test_records_are_read_without_a_group(kafka: Kafka) -> None:
     """From the offset that is asked for, aborted ones left out, up to the end and its markers."""
     topic = kafka.new_topic("replayed", 1)
-    source = Source(topic, 0)
+    source = SourcePartition(topic, 0)
     produce(kafka.bootstrap, topic, [Record(None, b"%d" % i) for i in range(5)])
     produce_transaction(kafka.bootstrap, topic, [Record(None, b"no")] * 2, commit=False)
     with closing(opened(kafka, topic)) as reader:
@@ -70,7 +82,7 @@ def test_records_are_read_without_a_group(kafka: Kafka) -> None:
 def test_what_kafka_has_deleted_ends_a_replay(kafka: Kafka) -> None:
     """It is not passed over: the live rows of it would go with nothing in their place."""
     topic = kafka.new_topic("replayed", 1)
-    source = Source(topic, 0)
+    source = SourcePartition(topic, 0)
     produce(kafka.bootstrap, topic, [Record(None, b"%d" % i) for i in range(5)])
     kafka.delete_records(topic, 0, 3)
     with closing(opened(kafka, topic)) as reader:

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from batch.retention.run import Run
-from batch.sequence import Means as JobMeans
+from batch.numbered_rows import JobContext as JobMeans
+from batch.retention.run import RetentionRun
 from lake.tables import Lake
-from lake.verify import verify
+from lake.verify import verify_lake
 from schemas.errors import UsageError
-from stream.replay.bounds import Span
-from stream.replay.diff import Comparison
-from stream.replay.promote import Pair
+from stream.replay.diff import ReplayComparison
+from stream.replay.lake_reader import refuse_expired
+from stream.replay.promotion import TablePair
+from stream.replay.replay_range import ReplaySpan
 from stream.replay.steps import ReplayStep
-from stream.replay.stored import refuse_expired
 from tests.lake import kit
 from tests.lake.kit import TOPIC, open_lake, patience
 from tests.stream.replays import RANGE, TOKENS, filled_lake, stage, staging
@@ -42,7 +42,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
 def expire(folder: Path) -> list[Any]:
     """Let the texts of all feedback expire; return what was done."""
     means = JobMeans(patience(), lambda: NOW, lambda: next(TOKENS))
-    return list(Run.of(open_lake(folder), "feedback", {"text": AFTER}, means).carry_out())
+    return list(RetentionRun.of(open_lake(folder), "feedback", {"text": AFTER}, means).carry_out())
 
 
 def texts(folder: Path) -> set[str | None]:
@@ -57,10 +57,10 @@ def test_rows_whose_texts_have_expired_stay_as_they_are(lake: Lake, tmp_path: Pa
     before = ingested(lake, "feedback")
     plan = staging(tmp_path).plan("r1")
     live, staged = open_lake(tmp_path), staging(tmp_path).lake("r1")
-    found = Comparison(
+    found = ReplayComparison(
         plan,
-        Pair(live.table("feedback"), live.table("quarantine")),
-        Pair(staged.table("feedback"), staged.table("quarantine")),
+        TablePair(live.table("feedback"), live.table("quarantine")),
+        TablePair(staged.table("feedback"), staged.table("quarantine")),
         None,
         None,
         lambda *_told: None,
@@ -70,7 +70,7 @@ def test_rows_whose_texts_have_expired_stay_as_they_are(lake: Lake, tmp_path: Pa
     promotion(tmp_path).run()
     assert texts(tmp_path) == {None}
     assert ingested(lake, "feedback") == before
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -90,13 +90,13 @@ def test_texts_that_expire_while_a_replay_is_promoted(
     assert sorted(everywhere) == [*((0, o) for o in range(12)), *((1, o) for o in range(5))]
     expire(tmp_path)  # what came in the same moment goes with the next run
     assert texts(tmp_path) == {None}
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
 
 
 def test_stored_rows_without_their_texts_are_not_read_again(lake: Lake, tmp_path: Path) -> None:
     """A replay from the lake refuses them, and says which offsets they have."""
     table = lake.table("feedback")
-    wanted = [Span(0, 3, 9)]
+    wanted = [ReplaySpan(0, 3, 9)]
     table.refresh()
     refuse_expired(table, TOPIC, None, wanted)
     expire(tmp_path)

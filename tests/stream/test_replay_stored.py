@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from lake.commit import Move, Watch, commit
-from lake.ledger import Entry, EntryKind, Source, position_app
+from decode.decoder import Decoder
+from decode.schema_sources import FolderSource
+from lake.commit import CommitWatch, Move, commit
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, position_app
 from lake.tables import Lake
 from schemas.errors import UsageError
-from schemas.provenance import Raw, RecordKind
-from stream.decode.decoder import Decoder
-from stream.decode.sources import FolderSource
-from stream.replay.bounds import Known
-from stream.replay.stored import WINDOW, StoredReader, no_times, stored_extent
+from schemas.record_batches import RawRecord, RecordKind
+from stream.replay.lake_reader import OFFSETS_READ, LakeReader, read_stored_bounds, refuse_time
+from stream.replay.replay_range import PartitionBounds
 from tests.lake.kit import HERE, OTHER, SOURCE, START, TOPIC, make_lake, patience, put, rows, span
 
-END = WINDOW + 10
-GAP = {3, WINDOW - 1, WINDOW}
+END = OFFSETS_READ + 10
+GAP = {3, OFFSETS_READ - 1, OFFSETS_READ}
 """Offsets without a row: in quarantine, or a marker."""
 
 
@@ -42,27 +42,27 @@ def lake(tmp_path: Path) -> Lake:
             files=put(table, [batch], item),
             moves=[Move(position_app(source), None, END)],
             token=1,
-            entry=Entry(EntryKind.FLUSH, [item], {TOPIC: HERE}),
+            entry=LedgerEntry(EntryKind.FLUSH, [item], {TOPIC: HERE}),
             retry=patience(),
-            watch=Watch(),
+            watch=CommitWatch(),
             now_ms=lambda: 0,
         )
     return lake
 
 
-def reader(lake: Lake) -> StoredReader:
+def reader(lake: Lake) -> LakeReader:
     """Return a reader of the feedback of the lake."""
     decoder = Decoder(RecordKind.FEEDBACK, FolderSource(None), max_record_bytes=10**9)
-    return StoredReader(lake.table("feedback"), TOPIC, RecordKind.FEEDBACK, decoder, None)
+    return LakeReader(lake.table("feedback"), TOPIC, RecordKind.FEEDBACK, decoder, None)
 
 
-@pytest.mark.parametrize("most", [1, 7, 100, WINDOW, 10 * WINDOW])
+@pytest.mark.parametrize("most", [1, 7, 100, OFFSETS_READ, 10 * OFFSETS_READ])
 def test_every_row_is_read_once(lake: Lake, most: int) -> None:
     """Whatever is taken at once; and the reader says how far it is, also over a gap."""
     source = reader(lake)
     source.assign({SOURCE: 0, OTHER: 5})
-    found: list[Raw] = []
-    ends: dict[Source, int] = {}
+    found: list[RawRecord] = []
+    ends: dict[SourcePartition, int] = {}
     for at in (SOURCE, OTHER):
         while ends.get(at, 0) < END:
             batch = source.read(most)
@@ -91,9 +91,9 @@ def test_a_row_is_the_record_it_came_from(lake: Lake) -> None:
 def test_the_range_is_bounded_by_the_rows(lake: Lake) -> None:
     """By offsets: when Kafka had a record is not stored."""
     lake.table("feedback").refresh()
-    assert stored_extent(lake.table("feedback"), TOPIC, None) == {
-        SOURCE: Known(0, END, END),
-        OTHER: Known(5, END, END),
+    assert read_stored_bounds(lake.table("feedback"), TOPIC, None) == {
+        SOURCE: PartitionBounds(0, END, END),
+        OTHER: PartitionBounds(5, END, END),
     }
     with pytest.raises(UsageError, match="offsets"):
-        no_times(SOURCE, datetime(2026, 10, 1, tzinfo=UTC))
+        refuse_time(SOURCE, datetime(2026, 10, 1, tzinfo=UTC))

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from lake.quarantine import Filter
+from lake.quarantine import QuarantineFilter
 from lake.tables import Lake
-from lake.verify import verify
+from lake.verify import verify_lake
 from schemas.errors import FatalError, FencedError
-from stream.failpoints import never
-from stream.replay.promote import Means, Promotion
-from stream.replay.staging import State
+from stream.failpoints import ignore_step
+from stream.replay.promotion import Promotion, PromotionContext
+from stream.replay.repository import ReplayState
 from stream.replay.steps import ReplayStep
 from tests.lake.kit import TOPIC, append, make_lake, offsets, open_lake, patience, set_aside
 from tests.stream.replays import TOKENS, stage, staging
@@ -45,7 +45,7 @@ def disturb(rng: random.Random, folder: Path) -> None:
 
     step = redrive(open_lake(folder), bad=lambda _p, o: o in bad, reached=reached)
     try:
-        step.run(Filter(TOPIC))
+        step.run(QuarantineFilter(TOPIC))
     except (FatalError, FencedError, CrashError):
         return
 
@@ -60,7 +60,9 @@ def promote(rng: random.Random, folder: Path, name: str) -> bool:
         if rng.random() < 0.15:
             disturb(rng, folder)
 
-    means = Means(patience(), lambda: NOW, lambda: next(TOKENS), reached, lambda *_told: None)
+    means = PromotionContext(
+        patience(), lambda: NOW, lambda: next(TOKENS), reached, lambda *_told: None
+    )
     try:
         Promotion(staging(folder), name, means).run()
     except (CrashError, FatalError):
@@ -96,17 +98,19 @@ def test_whatever_comes(tmp_path: Path, seed: int) -> None:
     finish(tmp_path, names)
     found = [*offsets(lake.table("feedback")), *offsets(lake.table("quarantine"))]
     assert sorted(found) == list(ALL)
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
 
 
 def finish(folder: Path, names: list[str]) -> None:
     """Run again what was begun, in whichever order it is let, until all has come to its end."""
     for _ in range(3):
         with suppress(FatalError):
-            redrive(open_lake(folder), bad=lambda _p, _o: True).run(Filter(TOPIC))
+            redrive(open_lake(folder), bad=lambda _p, _o: True).run(QuarantineFilter(TOPIC))
         for name in names:
-            means = Means(patience(), lambda: NOW, lambda: next(TOKENS), never, lambda *_told: None)
+            means = PromotionContext(
+                patience(), lambda: NOW, lambda: next(TOKENS), ignore_step, lambda *_told: None
+            )
             with suppress(FatalError):
                 Promotion(staging(folder), name, means).run()
     states = [staging(folder).progress(name).state for name in names]
-    assert states == [State.PROMOTED] * 2
+    assert states == [ReplayState.PROMOTED] * 2

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 
 from schemas.errors import FatalError, UsageError
-from stream.events import EVENTS
-from stream.failpoints import FailPoint, Step, never, parse
-from stream.metrics import FRESHNESS_BUCKETS, BulkHistogram, Kind, Spec
-from stream.probes import Probes
+from stream.events import WORKER_EVENTS
+from stream.failpoints import FailPoint, FlushStep, ignore_step, parse_failpoint
+from stream.metrics import FRESHNESS_BUCKETS, BulkHistogram, MetricKind, MetricSpec
+from stream.probes import ProbeServer
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,7 +51,7 @@ def test_every_event_in_the_code_is_in_the_list() -> None:
     """The list is what operators read; nothing is logged beside it."""
     names = logged_names()
     assert len(names) > 10
-    assert {name: place for name, place in names.items() if name not in EVENTS} == {}
+    assert {name: place for name, place in names.items() if name not in WORKER_EVENTS} == {}
 
 
 SECONDS = st.lists(
@@ -63,7 +63,7 @@ SECONDS = st.lists(
 @given(batches=st.lists(SECONDS, min_size=1, max_size=4))
 def test_a_bulk_histogram_is_a_histogram(batches: list[list[float]]) -> None:
     """The same values give the same text as one by one through Prometheus' own."""
-    spec = Spec("x_seconds", Kind.HISTOGRAM, "m", ("topic",), FRESHNESS_BUCKETS)
+    spec = MetricSpec("x_seconds", MetricKind.HISTOGRAM, "m", ("topic",), FRESHNESS_BUCKETS)
     bulk, single = CollectorRegistry(), CollectorRegistry()
     mine = BulkHistogram(spec)
     bulk.register(mine)
@@ -97,7 +97,9 @@ def test_probes_say_how_it_is_now() -> None:
     registry = CollectorRegistry()
     Gauge("goldpan_x", "m", registry=registry).set(7)
     trouble: list[str | None] = [None]
-    probes = Probes("127.0.0.1", 0, registry=registry, live=lambda: None, ready=lambda: trouble[0])
+    probes = ProbeServer(
+        "127.0.0.1", 0, registry=registry, live=lambda: None, ready=lambda: trouble[0]
+    )
     try:
         assert get(probes.port, "/readyz") == (200, "ok\n")
         trouble[0] = "the lake does not answer"
@@ -106,7 +108,7 @@ def test_probes_say_how_it_is_now() -> None:
         assert "goldpan_x 7.0" in get(probes.port, "/metrics")[1]
         assert get(probes.port, "/other")[0] == 404
         with pytest.raises(FatalError, match="GOLDPAN_METRICS__PORT"):
-            Probes(
+            ProbeServer(
                 "127.0.0.1",
                 probes.port,
                 registry=registry,
@@ -117,23 +119,23 @@ def test_probes_say_how_it_is_now() -> None:
         probes.close()
 
 
-@pytest.mark.parametrize("step", Step)
-def test_a_fail_point_sends_its_signal_once(step: Step) -> None:
+@pytest.mark.parametrize("step", FlushStep)
+def test_a_fail_point_sends_its_signal_once(step: FlushStep) -> None:
     """At the n-th time that its step is reached, and at no other."""
-    point = parse(f"{step}:2=stop")
+    point = parse_failpoint(f"{step}:2=stop")
     assert isinstance(point, FailPoint)
     sent: list[int] = []
     point.send = lambda _pid, number: sent.append(number)
     for _ in range(3):
-        for reached in Step:
+        for reached in FlushStep:
             point(reached)
     assert sent == [signal.SIGSTOP]
 
 
 def test_without_a_fail_point_nothing_happens() -> None:
     """The setting is empty but in tests."""
-    assert parse(None) is never
-    assert parse("sealed") == FailPoint(Step.SEALED, signal.SIGKILL, 1)
+    assert parse_failpoint(None) is ignore_step
+    assert parse_failpoint("sealed") == FailPoint(FlushStep.SEALED, signal.SIGKILL, 1)
 
 
 @pytest.mark.parametrize(
@@ -142,4 +144,4 @@ def test_without_a_fail_point_nothing_happens() -> None:
 def test_a_fail_point_that_does_not_exist_is_told(text: str) -> None:
     """With the list of those that do."""
     with pytest.raises(UsageError, match=r"GOLDPAN_STREAM__FAIL_AT.*quarantine_committed"):
-        parse(text)
+        parse_failpoint(text)

@@ -6,13 +6,13 @@ import pytest
 from confluent_kafka import KafkaException
 from prometheus_client import CollectorRegistry, generate_latest
 
+from decode.schema_sources import RegistryError
 from schemas.errors import RetryableError
-from stream.answers import SILENT_SECONDS, Answers
-from stream.decode.sources import RegistryError
-from stream.memory import Budget
+from stream.broker_heartbeat import SILENT_SECONDS, BrokerHeartbeat
+from stream.memory import MemoryBudget
 from stream.metrics import Metrics
-from stream.observer import DECODING, Observer
-from stream.owned import Assignment, Owned
+from stream.observer import DECODING, WorkerObserver
+from stream.owned_partition import Assignment, OwnedPartition
 from stream.ranges import OpenRange
 from tests.lake.kit import SOURCE, TOPIC
 from tests.stream.kit import Recorder
@@ -34,10 +34,10 @@ class Shown:
     def __init__(self) -> None:
         self.silent = 0.0
         self.registry = CollectorRegistry()
-        self.observer = Observer(
+        self.observer = WorkerObserver(
             metrics=Metrics(self.registry),
             log=Recorder(),
-            budget=Budget.plan(2**30, 0),
+            budget=MemoryBudget.plan(2**30, 0),
             event_times={TOPIC: "occurred_at"},
             redaction=dict,
             now_ms=lambda: 0,
@@ -48,7 +48,7 @@ class Shown:
 
     def take(self) -> None:
         """Own a partition that is read to its end."""
-        owned = Owned(OpenRange(SOURCE, 10, 10), 10, 10, None)
+        owned = OwnedPartition(OpenRange(SOURCE, 10, 10), 10, 10, None)
         self.assignment.add([owned])
         self.observer.assigned([owned])
 
@@ -101,7 +101,7 @@ def test_silence_is_counted_from_the_last_answer(answers: tuple[bool, bool], sil
     """A question that is not answered says nothing new."""
     now = [0.0]
     said = iter(answers)
-    watch = Answers(lambda: next(said), lambda: now[0])
+    watch = BrokerHeartbeat(lambda: next(said), lambda: now[0])
     for _ in answers:
         now[0] += 5.0
         watch.look()

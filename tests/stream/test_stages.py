@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from goldpan import wiring
 from goldpan.settings import TracingSettings
 from schemas.errors import UsageError
-from stream.stages import Stages
+from stream.tracing import Tracing
 from tests.make.records import encode_json, feedback, person, trace
 from tests.servers.fixtures import StartWorker
 from tests.servers.kafka import unique
@@ -119,7 +119,7 @@ def test_a_collector_that_is_gone_keeps_nobody_waiting(
 def test_nothing_is_paid_where_no_spans_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stages are those that were given, and OpenTelemetry is not even looked for."""
     monkeypatch.setattr("goldpan.wiring.importlib.import_module", pytest.fail)
-    stages = Stages(wiring.spans(TracingSettings()))
+    stages = Tracing(wiring.connect_spans(TracingSettings()))
     thing: Any = object()
     for give in (stages.consumer, stages.decoder, stages.redactor, stages.steps):
         assert give(thing) is thing
@@ -133,4 +133,4 @@ def test_a_missing_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("goldpan.wiring.importlib.import_module", gone)
     with pytest.raises(UsageError, match=r"install goldpan\[tracing\]"):
-        wiring.spans(TracingSettings(endpoint="http://collector:4318/v1/traces"))
+        wiring.connect_spans(TracingSettings(endpoint="http://collector:4318/v1/traces"))

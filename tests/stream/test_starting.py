@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from lake.config import LakeSettings
-from lake.tables import LAYOUTS, Lake
+from lake.tables import TABLE_LAYOUTS, Lake
 from schemas.errors import FatalError
-from stream.starting import make_tables, tell_made
+from stream.startup import create_missing_tables, log_created_tables
 from tests.servers.mock_kafka import MockKafka
 from tests.servers.worker import run_goldpan, settings
 from tests.tampering.scene import make
@@ -41,14 +41,17 @@ class Said:
 def made(folder: Path, create: str) -> tuple[list[str], list[tuple[str, str]]]:
     """Return which tables a worker makes there, and what it logs of it."""
     where, said = LakeSettings.model_validate({"uri": str(folder), "create": create}), Said()
-    tables = make_tables(Lake(where), where)
-    tell_made(tables, where, said)
+    tables = create_missing_tables(Lake(where), where)
+    log_created_tables(tables, where, said)
     return tables, said.events
 
 
 def test_a_new_lake_is_made_where_that_is_set_and_said_loudly(tmp_path: Path) -> None:
     """As a warning, once; a table that was missing is another thing than a lake that was."""
-    assert made(tmp_path / "lake", "if_missing") == (list(LAYOUTS), [("warning", "lake_made")])
+    assert made(tmp_path / "lake", "if_missing") == (
+        list(TABLE_LAYOUTS),
+        [("warning", "lake_made")],
+    )
     assert made(tmp_path / "lake", "if_missing") == ([], [])
     shutil.rmtree(tmp_path / "lake" / "reviews")
     assert made(tmp_path / "lake", "if_missing") == (["reviews"], [("warning", "tables_made")])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.supervisor import RESTARTS, Child, Supervisor
+from stream.supervisor import MAX_RESTARTS, Supervisor, WorkerCommand
 from tests.stream.kit import Recorder
 
 FOREVER = """
@@ -40,7 +40,9 @@ def supervisor(
         waits.append(seconds)
         time.sleep(min(seconds, 0.05))
 
-    children = [Child([sys.executable, "-c", s, argument], dict(os.environ)) for s in scripts]
+    children = [
+        WorkerCommand([sys.executable, "-c", s, argument], dict(os.environ)) for s in scripts
+    ]
     return Supervisor(children, stop, log, stop_seconds, sleep=sleep), log, waits
 
 
@@ -70,8 +72,8 @@ def test_one_that_is_killed_again_and_again_is_given_up() -> None:
     """The waits double, and there is an end."""
     watched, log, waits = supervisor("import os\nos.kill(os.getpid(), 9)")
     assert watched.run() == 3
-    assert [wait for wait in waits if wait >= 1] == [2.0**n for n in range(RESTARTS)]
-    assert log.names == ["child_restarted"] * RESTARTS + ["worker_failed"]
+    assert [wait for wait in waits if wait >= 1] == [2.0**n for n in range(MAX_RESTARTS)]
+    assert log.names == ["child_restarted"] * MAX_RESTARTS + ["worker_failed"]
 
 
 def test_told_to_stop_it_passes_that_on(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lake.ledger import Incarnation, Source
+from lake.ledger import Incarnation, SourcePartition
 from lake.tables import Lake
 from schemas.errors import FatalError
 from tests.lake.kit import OTHER, SOURCE, TOPIC, append, make_lake
@@ -93,7 +93,7 @@ def test_lost_records_are_skipped_if_the_setting_says_so(lake: Lake) -> None:
     """The gap is told to whoever watches, and counted under its rule."""
     append(lake.table("quarantine"), None, 10)
     append(lake.table("feedback"), None, 10)
-    lost: list[tuple[Source, int, int]] = []
+    lost: list[tuple[SourcePartition, int, int]] = []
     took = take_over(lake, watermarks=(20, 90), on_lost_offsets="skip", lost=lost)
     taken, _ = took.take([SOURCE])
     assert lost == [(SOURCE, 10, 20)]

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError
 
 from lake.tables import Lake
 from schemas.errors import FatalError, FencedError, RetryableError
-from stream.hold import HOLD_SECONDS
+from stream.backoff import BACKOFF_SECONDS
 from tests.lake.kit import OTHER, SOURCE, append, make_lake, offsets, open_lake, set_aside
 from tests.stream.loop_kit import Loop, Message, records
 
@@ -116,7 +116,7 @@ def test_what_cannot_be_decided_is_read_again_later(loop: Loop, lake: Lake) -> N
     assert (loop.next_offsets(), loop.client.at) == ({0: 3}, {SOURCE: 3})
     assert loop.client.paused
     registry.silent = False
-    loop.turn(seconds=HOLD_SECONDS)
+    loop.turn(seconds=BACKOFF_SECONDS)
     assert not loop.client.paused
     loop.turn(records(3, 4))
     loop.turn(seconds=5)
@@ -141,7 +141,7 @@ def test_the_end_of_a_partition_waits_for_what_comes_before_it(loop: Loop) -> No
     loop.turn([*records(3), end])
     assert not loop.worker.assignment.owned[SOURCE].at_end
     registry.silent = False
-    loop.turn([*records(3), end], seconds=HOLD_SECONDS)
+    loop.turn([*records(3), end], seconds=BACKOFF_SECONDS)
     assert loop.worker.assignment.owned[SOURCE].at_end
 
 

@@ -5,28 +5,28 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from lake.audit_proofs import AuditRules
-from lake.deep import Deep
-from lake.head import Head
-from lake.verify import Report, verify
-from redact.audit import chained
+from lake.head import LakeHead
+from lake.verify import VerifyReport, verify_lake
+from lake.verify_audit import AuditRules
+from lake.verify_files import DeepOptions
+from redact.pipeline.audit import chain_hash
 from tests.lake.kit import patience
 from tests.tampering.scene import make, open_lake
 from tests.tampering.ways import WAYS
 
 BEGIN: Final = "<!-- python -m tests.tampering docs/proofs.md -->\n"
 END: Final = "<!-- end -->\n"
-HOW: Final = Deep(audit=AuditRules(chained))
+HOW: Final = DeepOptions(audit=AuditRules(chain_hash))
 NOTHING: Final = "nothing"
 
 
-def proved(folder: Path, *, deep: bool = False, since: Head | None = None) -> Report:
+def proved(folder: Path, *, deep: bool = False, since: LakeHead | None = None) -> VerifyReport:
     """Verify a lake, with patience that never waits."""
-    return verify(open_lake(folder), deep=deep, how=HOW, since=since, retry=patience())
+    return verify_lake(open_lake(folder), deep=deep, how=HOW, since=since, retry=patience())
 
 
-def seen(folder: Path, work: Path, head: Head, names: Iterable[str]) -> Mapping[str, str]:
-    """Return what is the first to see some ways: ``verify``, ``--deep``, or ``--head``."""
+def seen(folder: Path, work: Path, head: LakeHead, names: Iterable[str]) -> Mapping[str, str]:
+    """Return what is the first to see some ways: ``verify_lake``, ``--deep``, or ``--head``."""
     found: dict[str, str] = {}
     for name in names:
         copy = work / str(len(found))
@@ -37,9 +37,9 @@ def seen(folder: Path, work: Path, head: Head, names: Iterable[str]) -> Mapping[
     return found
 
 
-def _first(folder: Path, head: Head) -> str:
+def _first(folder: Path, head: LakeHead) -> str:
     if proved(folder).problems:
-        return "`verify`"
+        return "`verify_lake`"
     if proved(folder, deep=True).problems:
         return "`--deep`"
     return "`--head`" if proved(folder, since=head).problems else NOTHING

@@ -9,22 +9,22 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from lake.commit import Move, Watch
+from lake.commit import CommitWatch, Move
 from lake.config import LakeSettings
-from lake.ledger import Source, SourceRange, position_app
+from lake.ledger import SourcePartition, SourceRange, position_app
+from lake.table_writer import FlushPart, TableWriter
 from lake.tables import Lake
-from lake.writer import Part, TableWriter
-from redact.audit import AuditEntry, Replacement, audit_rows, beginning
+from redact.pipeline.audit import AuditEntry, AuditReplacement, build_audit_rows, chain_start
 from schemas.arrow import TABLES
 from schemas.redacted import Redacted
 from stream.buffer import Flush
-from stream.flusher import FlushSteps
+from stream.flusher import RecordFlushRunner
 from tests.lake.kit import HERE, patience
 
 Rows = Redacted[pa.RecordBatch]
 
-TRACES: Final = Source("llm.traces", 0)
-FEEDBACK: Final = Source("llm.feedback", 0)
+TRACES: Final = SourcePartition("llm.traces", 0)
+FEEDBACK: Final = SourcePartition("llm.feedback", 0)
 BEGUN: Final = datetime(2026, 11, 1, 12, tzinfo=UTC)
 _POLICY: Final = "p"
 _EMPTY: Final[Mapping[str, Any]] = {
@@ -40,7 +40,7 @@ def open_lake(folder: Path) -> Lake:
     return Lake(LakeSettings(uri=str(folder)))
 
 
-def rows(table: str, source: Source, offset: int, **fields: Any) -> Rows:
+def rows(table: str, source: SourcePartition, offset: int, **fields: Any) -> Rows:
     """Return one row of a table; columns that are not given hold something of their type."""
     row: dict[str, Any] = {
         field.name: _EMPTY.get(str(field.type), [])
@@ -56,7 +56,7 @@ class Scene:
     """Writes what a worker writes, by its own steps."""
 
     def __init__(
-        self, folder: Path, positions: Mapping[Source, int] = MappingProxyType({})
+        self, folder: Path, positions: Mapping[SourcePartition, int] = MappingProxyType({})
     ) -> None:
         """Begin a lake, or go on with one whose positions are those."""
         self.lake = open_lake(folder)
@@ -71,7 +71,7 @@ class Scene:
         self.lake = open_lake(Path(self.lake.location.uri))
         self._writers = {
             table.name: TableWriter(
-                table, retry=patience(), watch=Watch(), now_ms=lambda: 1_762_000_000_000
+                table, retry=patience(), watch=CommitWatch(), now_ms=lambda: 1_762_000_000_000
             )
             for table in self.lake.tables()
         }
@@ -79,7 +79,7 @@ class Scene:
     def flush(
         self,
         table: str,
-        source: Source,
+        source: SourcePartition,
         end: int,
         bad: Sequence[int] = (),
         days: Sequence[int] = (0,),
@@ -91,7 +91,7 @@ class Scene:
         start = self._positions.get((table, source), 0)
         good = [offset for offset in range(start, end) if offset not in bad]
         told = _audited(source, start, good, days)
-        FlushSteps(
+        RecordFlushRunner(
             primary=self._writers[table],
             quarantine=self._writers["quarantine"],
             audit=self._writers["redactions"],
@@ -108,14 +108,14 @@ class Scene:
                 primary=self._part(table, source, end, good, bad),
                 set_aside=[rows("quarantine", source, offset, reason="not_json") for offset in bad],
                 quarantine=self._part("quarantine", source, end, [], bad),
-                claim=Part(),
+                claim=FlushPart(),
                 audit_rows=told,
                 audit=self._part("redactions", source, end, good, []),
                 bytes=1,
             )
         )
 
-    def add(self, table: str, source: Source, end: int, **fields: Any) -> None:
+    def add(self, table: str, source: SourcePartition, end: int, **fields: Any) -> None:
         """Bring rows up to a number into a table that follows others."""
         start = self._positions.get((table, source), 0)
         some = range(start, end)
@@ -126,8 +126,8 @@ class Scene:
         writer.commit(prepared, part, token=next(self._tokens), incarnations={})
 
     def _part(
-        self, table: str, source: Source, end: int, good: Sequence[int], bad: Sequence[int]
-    ) -> Part:
+        self, table: str, source: SourcePartition, end: int, good: Sequence[int], bad: Sequence[int]
+    ) -> FlushPart:
         start = self._positions.get((table, source))
         self._positions[table, source] = end
         span = SourceRange(
@@ -138,27 +138,31 @@ class Scene:
             stored=len(good),
             quarantined=len(bad),
         )
-        return Part(moves=[Move(position_app(source), start, end)], ranges=[span])
+        return FlushPart(moves=[Move(position_app(source), start, end)], ranges=[span])
 
 
-def _record(table: str, source: Source, offset: int) -> Rows:
+def _record(table: str, source: SourcePartition, offset: int) -> Rows:
     text = {"response": f"answer {offset}"} if table == "traces" else {"comment": f"word {offset}"}
     who = {"trace_id": f"t-{offset}", "user_id": f"k1:user-{offset}"}
     at = BEGUN + timedelta(days=offset // 6)  # two days
     return rows(table, source, offset, event_date=at.date(), **who, **text)
 
 
-def _audited(source: Source, start: int, offsets: Sequence[int], days: Sequence[int]) -> list[Rows]:
-    done = (Replacement("response", "PERSON", "mask", 0, 3),)
+def _audited(
+    source: SourcePartition, start: int, offsets: Sequence[int], days: Sequence[int]
+) -> list[Rows]:
+    done = (AuditReplacement("response", "PERSON", "mask", 0, 3),)
     entries = [AuditEntry(*source, offset, f"{offset:032x}", 10, done) for offset in offsets]
     many = -(-len(entries) // len(days))
-    previous = beginning(source.topic, {source.partition: start})
+    previous = chain_start(source.topic, {source.partition: start})
     told = []
     for number, day in enumerate(days):
         some = entries[number * many : (number + 1) * many]
         at = int((BEGUN + timedelta(days=day)).timestamp() * 1_000_000)
         if some:
-            batch, previous = audit_rows(some, policy=_POLICY, ingested_at=at, previous=previous)
+            batch, previous = build_audit_rows(
+                some, policy=_POLICY, ingested_at=at, previous=previous
+            )
             told.append(batch)
     return told
 
@@ -169,7 +173,7 @@ def make(folder: Path) -> Lake:
     scene.flush("traces", TRACES, 6, [2])
     scene.flush("feedback", FEEDBACK, 4)
     scene.add("labels", TRACES, 4, label_event_id="event", label="pass")
-    scene.add("reviews", Source("#reviews", 0), 2, review_id="review", verdict="fail")
+    scene.add("reviews", SourcePartition("#reviews", 0), 2, review_id="review", verdict="fail")
     scene.flush("traces", TRACES, 9)
     scene.restart()
     scene.flush("traces", TRACES, 14, [10, 12])

@@ -5,8 +5,8 @@ import re
 from datetime import date
 from pathlib import Path
 
-from batch.compact import compact, plan
-from lake.tables import LAYOUTS
+from batch.compaction import compact_batches, plan_compaction
+from lake.tables import TABLE_LAYOUTS
 from tests.batch.kit import POLICY, desk, judge, means, new_lake, reconciled
 from tests.batch.retention.kit import add_day, carried_out
 from tests.batch.retention.kit import new_lake as aged_lake
@@ -42,7 +42,7 @@ def test_retention_that_clears_values(tmp_path: Path) -> None:
     """Files that are written again without texts."""
     aged_lake(tmp_path)
     carried_out(open_lake(tmp_path))
-    assert_hashed(tmp_path, set(LAYOUTS))
+    assert_hashed(tmp_path, set(TABLE_LAYOUTS))
 
 
 def test_compaction(tmp_path: Path) -> None:
@@ -51,12 +51,12 @@ def test_compaction(tmp_path: Path) -> None:
     for day in range(6):
         add_day(lake, day)
     table, given = lake.table("traces"), means()
-    batches = plan(table, before=date(2030, 1, 1))
-    done = compact(
+    batches = plan_compaction(table, before=date(2030, 1, 1))
+    done = compact_batches(
         table, batches, token=given.new_token, retry=given.retry, now_ms=lambda: 1_762_000_000_000
     )
     assert list(done)
-    assert_hashed(tmp_path, set(LAYOUTS))
+    assert_hashed(tmp_path, set(TABLE_LAYOUTS))
 
 
 def assert_hashed(folder: Path, tables: set[str]) -> None:
@@ -65,5 +65,5 @@ def assert_hashed(folder: Path, tables: set[str]) -> None:
     assert report.files is not None
     assert (report.files.unproved, report.files.hashed > 0) == ([], True)
     assert not [one for one in report.problems if "SHA-256" in one]
-    adds = {name for name in LAYOUTS for path in (folder / name).rglob("*.parquet")}
+    adds = {name for name in TABLE_LAYOUTS for path in (folder / name).rglob("*.parquet")}
     assert tables <= adds, json.dumps(sorted(adds))

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, write_deltalake
 
-from lake.hashes import FILES_KEY
-from lake.ledger import METADATA_KEY
-from redact.audit import chained
+from lake.file_hashes import FILE_HASHES_KEY
+from lake.ledger import LEDGER_KEY
+from redact.pipeline.audit import chain_hash
 from tests.tampering.scene import open_lake
 
 Act = Callable[[Path], None]
@@ -88,9 +88,9 @@ class Opened:
 
         def act(line: dict[str, Any]) -> None:
             if "commitInfo" in line:
-                body = json.loads(line["commitInfo"][METADATA_KEY])
+                body = json.loads(line["commitInfo"][LEDGER_KEY])
                 change(body)
-                line["commitInfo"][METADATA_KEY] = json.dumps(body)
+                line["commitInfo"][LEDGER_KEY] = json.dumps(body)
 
         self.edit(act, commit)
 
@@ -191,7 +191,7 @@ def _rechained(folder: Path) -> None:
         changed[-1]["characters_scanned"] += 1
         told = {k: v for k, v in changed[-1].items() if k not in {"previous", "chain", "_schema"}}
         told["_ingested_at"] = pa.scalar(told["_ingested_at"]).value
-        changed[-1]["chain"] = chained(told, changed[-1]["previous"])
+        changed[-1]["chain"] = chain_hash(told, changed[-1]["previous"])
         return pa.Table.from_pylist(changed, schema=rows.schema)
 
     newest = sorted(opened.files(), key=lambda p: p.stat().st_mtime_ns)[-1]
@@ -335,7 +335,7 @@ def _emptied(folder: Path) -> None:
 def _entry(folder: Path) -> None:
     def change(line: dict[str, Any]) -> None:
         if "commitInfo" in line:
-            line["commitInfo"][METADATA_KEY] = "{}"
+            line["commitInfo"][LEDGER_KEY] = "{}"
 
     table(folder, "traces").edit(change)
 
@@ -343,7 +343,7 @@ def _entry(folder: Path) -> None:
 @way("the hashes of a commit taken out of the log")
 def _no_hashes(folder: Path) -> None:
     def change(line: dict[str, Any]) -> None:
-        line.get("commitInfo", {}).pop(FILES_KEY, None)
+        line.get("commitInfo", {}).pop(FILE_HASHES_KEY, None)
 
     table(folder, "traces").edit(change)
 
@@ -351,10 +351,10 @@ def _no_hashes(folder: Path) -> None:
 @way("a hash of a file taken out of what its commit says")
 def _one_hash(folder: Path) -> None:
     def change(line: dict[str, Any]) -> None:
-        if FILES_KEY in line.get("commitInfo", {}):
-            said = json.loads(line["commitInfo"][FILES_KEY])
+        if FILE_HASHES_KEY in line.get("commitInfo", {}):
+            said = json.loads(line["commitInfo"][FILE_HASHES_KEY])
             said.pop(next(iter(said)))
-            line["commitInfo"][FILES_KEY] = json.dumps(said)
+            line["commitInfo"][FILE_HASHES_KEY] = json.dumps(said)
 
     table(folder, "traces").edit(change)
 
@@ -450,9 +450,9 @@ def _counted(opened: Opened, path: Path, change: Callable[[int], int]) -> None:
 
 def _hashed_again(opened: Opened, path: Path) -> None:
     for line, info in _adds(opened, path):
-        said = json.loads(info[FILES_KEY])
+        said = json.loads(info[FILE_HASHES_KEY])
         said[line["path"]] = hashlib.sha256(path.read_bytes()).hexdigest()
-        info[FILES_KEY] = json.dumps(said)
+        info[FILE_HASHES_KEY] = json.dumps(said)
         line["size"] = path.stat().st_size
 
 

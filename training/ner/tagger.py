@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from redact.ner.pieces import Pieces
-from redact.ner.words import GAPS, SHAPES, split, stretches
+from redact.ner.pieces import WordPieces
+from redact.ner.words import GAPS, SHAPES, split_stretches, split_words
 from training.ner.labelled import Labelled
 from training.ner.layers import (
     Adam,
@@ -54,7 +54,7 @@ class Rows(NamedTuple):
 class Lexicon:
     """Numbers the words that occur, and knows the pieces of each."""
 
-    def __init__(self, pieces: Pieces) -> None:
+    def __init__(self, pieces: WordPieces) -> None:
         self._pieces = pieces
         self._numbers: dict[str, int] = {}
         self.pieces: list[list[int]] = []
@@ -74,10 +74,10 @@ def rows(item: Labelled, lexicon: Lexicon, tags: dict[str, int]) -> Rows:
     marks += [(start, end, UNKNOWN) for start, end in item.unknown]
     marks.sort()
     at, place, inside = 0, 0, -1
-    for gap, stretch in stretches(item.text):
+    for gap, stretch in split_stretches(item.text):
         start = item.text.index(stretch, place)
         place = start + len(stretch)
-        for word in split(gap, stretch):
+        for word in split_words(gap, stretch):
             while at < len(marks) and marks[at][1] <= start + word.start:
                 at += 1
             tag = 0

@@ -14,7 +14,7 @@ from random import Random
 import click
 import numpy as np
 
-from redact.ner.pieces import Pieces
+from redact.ner.pieces import WordPieces
 from redact.ner.tagger import Tagger as Runner
 from redact.ner.tagger import TaggerReader
 from training.ner import base
@@ -50,7 +50,7 @@ def tag_numbers() -> dict[str, int]:
 def train(corpus: Corpus, vocabulary: Sequence[str], known: Floats, recipe: Recipe) -> Weights:
     """Return the average of the weights over the last part of the run."""
     random = Random(recipe.seed)  # noqa: S311  not for secrets
-    lexicon = Lexicon(Pieces(vocabulary))
+    lexicon = Lexicon(WordPieces(vocabulary))
     tagger = Tagger(known, 1 + 2 * len(TYPES), recipe.sizes, recipe.seed)
     moves = optimiser(tagger)
     started, steps = time.process_time(), 0

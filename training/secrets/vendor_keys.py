@@ -29,7 +29,7 @@ _GENERIC = frozenset(
         "private-key",
     }
 )
-"""Rules that tell an announcement, not a vendor's key: `redact/announced.py` is about those."""
+"""Rules that tell an announcement, not a vendor's key: `redact/recognition/secrets/assigned_secrets.py` is about those."""
 
 _PUBLIC = frozenset({"asana-client-id", "discord-client-id", "pkcs12-file"})
 """Rules for public numbers or for names of files."""

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from batch.drift import kept
-from batch.drift.detect import Asked, against_days
-from batch.drift.report import Report
-from batch.drift.statistics import jensen_shannon
-from goldpan.cli.main import run
+from batch.drift import report_store
+from batch.drift.detection import DriftRequest, compare_with_days
+from batch.drift.report import DriftReport
+from batch.drift.statistics import jensen_shannon_distance
+from goldpan.cli.main import run_command
 from lake.objects import FolderStore
 from tests.architecture.source import ROOT
 from tests.batch.drift.world import DAYS, FIRST, LAST, TRACES, WINDOW, five_weeks
 from tests.goldpan.test_docs import calls
 from tests.servers.worker import TEST_KEY
 
-ASKED = Asked(
+ASKED = DriftRequest(
     today=LAST + timedelta(days=2),
     days=WINDOW,
     against_days=DAYS - WINDOW,
@@ -30,9 +30,9 @@ ASKED = Asked(
 )
 
 
-def compared(folder: Path, **changed: Any) -> Report:
+def compared(folder: Path, **changed: Any) -> DriftReport:
     """The comparison of the last week of a lake with the four before."""
-    return against_days(five_weeks(folder, **changed), ASKED)
+    return compare_with_days(five_weeks(folder, **changed), ASKED)
 
 
 def test_quiet_weeks_are_quiet(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_labels_are_as_old_on_each_day(tmp_path: Path) -> None:
     lake = five_weeks(tmp_path)
     eager = {name: getattr(ASKED, name) for name in ASKED.__slots__}
     eager |= {"settled_days": 0, "today": LAST + timedelta(days=1)}
-    found = {one.feature: one for one in against_days(lake, Asked(**eager)).findings}
+    found = {one.feature: one for one in compare_with_days(lake, DriftRequest(**eager)).findings}
     rows = found["p_fail"].rows
     # Labels came an hour after their trace; those of the last hour of a day are after its end.
     assert rows[0] / (DAYS - WINDOW) == pytest.approx(rows[1] / WINDOW, rel=0.05)
@@ -102,30 +102,35 @@ def test_the_command_says_no(at: Path, capsys: pytest.CaptureFixture[str]) -> No
     """Exit code 1 and what drifted, for people and machines; the report is kept if asked."""
     five_weeks(at / "lake", errors=0.2, slow=1.6)
     options = ["drift", "--until", str(LAST)]
-    assert run(options) == 1
+    assert run_command(options) == 1
     shown = capsys.readouterr().out
     assert "drifted: " in shown
     assert '"error": 4.7% to 19.4%' in shown
     assert "median" in shown
-    assert run([*options, "--json", "--keep"]) == 1
+    assert run_command([*options, "--json", "--keep"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert set(told["drifted"]) == {"status", "error_type", "latency_ms"}
-    assert run([*options, "--json", "--no-fail"]) == 0  # for a job whose report is looked at
+    assert (
+        run_command([*options, "--json", "--no-fail"]) == 0
+    )  # for a job whose report is looked at
     assert json.loads(capsys.readouterr().out) == told
-    found = kept.newest(FolderStore(at / "lake" / kept.FOLDER))
+    found = report_store.load_newest_report(FolderStore(at / "lake" / report_store.DRIFT_FOLDER))
     assert found == (LAST, told)
 
 
 def test_the_command_says_yes(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 0; with too few days, or none, it says that nothing could be compared."""
     five_weeks(at / "lake")
-    assert run(["drift", "--until", str(LAST)]) == 0
+    assert run_command(["drift", "--until", str(LAST)]) == 0
     assert "nothing has drifted" in capsys.readouterr().out
-    assert run(["drift", "--until", str(FIRST + timedelta(days=2)), "--days", "1", "--json"]) == 1
+    assert (
+        run_command(["drift", "--until", str(FIRST + timedelta(days=2)), "--days", "1", "--json"])
+        == 1
+    )
     told = json.loads(capsys.readouterr().out)
     assert told["findings"] == []
     assert "too few days" in told["passed_over"]["status"]
-    assert run(["drift", "--until", "2020-01-31"]) == 1
+    assert run_command(["drift", "--until", "2020-01-31"]) == 1
     assert "nothing could be compared" in capsys.readouterr().out
 
 
@@ -144,18 +149,18 @@ def test_a_release_is_a_reference(at: Path, capsys: pytest.CaptureFixture[str]) 
     (at / "spec.yaml").write_text(json.dumps(spec))
     asked = ["drift", "--until", str(LAST), "--release", "quiet", "--json"]
     five_weeks(at / "lake", errors=0.3, model=0.6)
-    assert run(["release", "build", "spec.yaml"]) == 0
+    assert run_command(["release", "build", "spec.yaml"]) == 0
     capsys.readouterr()
-    assert run(asked) == 1
+    assert run_command(asked) == 1
     told = json.loads(capsys.readouterr().out)
     assert set(told["drifted"]) == {"status", "error_type", "model_version"}
     (status,) = (one for one in told["findings"] if one["feature"] == "status")
     errors = {share["value"]: share["before"] for share in status["shares"]}["error"]
     assert errors == pytest.approx(0.05, abs=0.02)  # weighted back: the release holds far more
-    assert run([*asked, "--days", "3"]) == 2
+    assert run_command([*asked, "--days", "3"]) == 2
     (at / "spec.yaml").write_text(json.dumps(spec | {"name": "gold", "labels": {}}))
-    assert run(["release", "build", "spec.yaml"]) == 0
-    assert run(["drift", "--until", str(LAST), "--release", "gold"]) == 2
+    assert run_command(["release", "build", "spec.yaml"]) == 0
+    assert run_command(["drift", "--until", str(LAST), "--release", "gold"]) == 2
     assert "speaks for traces labelled pass or fail" in capsys.readouterr().err
 
 
@@ -164,7 +169,7 @@ def test_days_out_of_the_calendar_are_refused(
     at: Path, capsys: pytest.CaptureFixture[str], until: str
 ) -> None:
     """The first and the last day there are lead out of it: used wrongly, in one sentence."""
-    assert run(["drift", "--until", until]) == 2
+    assert run_command(["drift", "--until", until]) == 2
     assert "out of the calendar" in capsys.readouterr().err
 
 
@@ -174,7 +179,7 @@ def test_a_release_may_ask_from_the_beginning(at: Path) -> None:
     Path("far.yaml").write_text(
         "name: far\nwindow: {from: 0001-01-01, to: 9999-12-31}\nsize: 10\nredaction_policies: any\n"
     )
-    assert run(["release", "build", "far.yaml", "--dry-run"]) == 0
+    assert run_command(["release", "build", "far.yaml", "--dry-run"]) == 0
 
 
 def test_the_commands_of_the_page_run(at: Path) -> None:
@@ -184,17 +189,17 @@ def test_the_commands_of_the_page_run(at: Path) -> None:
     for arguments in calls(page):
         if arguments[0] == "drift" and "--release" not in arguments:
             # Without --until it depends on the day of the test whether there is something.
-            assert run(arguments) in ({0} if "--until" in arguments else {0, 1}), arguments
+            assert run_command(arguments) in ({0} if "--until" in arguments else {0, 1}), arguments
     for shares, told in (((0.98, 0.96), 0.05), ((0.98, 0.94), 0.09), ((1.0, 0.95), 0.16)):
         p, q = (np.array([share, 1 - share]) for share in shares)
-        assert jensen_shannon(p, q) == pytest.approx(told, abs=0.005)
+        assert jensen_shannon_distance(p, q) == pytest.approx(told, abs=0.005)
         assert str(told) in page
 
 
 def test_the_newest_report_counts(tmp_path: Path) -> None:
     """Of several that are kept, that of the latest day; none where none is."""
     store = FolderStore(tmp_path)
-    assert kept.newest(store) is None
+    assert report_store.load_newest_report(store) is None
     for day in ("2026-11-02", "2026-10-30"):
         store.put(f"{day}.json", b'{"drifted": []}')
-    assert kept.newest(store) == (date(2026, 11, 2), {"drifted": []})
+    assert report_store.load_newest_report(store) == (date(2026, 11, 2), {"drifted": []})

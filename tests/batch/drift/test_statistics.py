@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.drift.statistics import Counts, Sides, compare, f_above, holm, jensen_shannon, kolmogorov
+from batch.drift.statistics import (
+    ComparedCounts,
+    Counts,
+    adjust_holm,
+    f_survival,
+    jensen_shannon_distance,
+    kolmogorov_distance,
+    run_f_test,
+)
 
 MIXES = {
     "status": (0.98, 0.02),
@@ -47,8 +55,8 @@ def found(rng: np.random.Generator, window_days: int, changed: dict[str, tuple[f
         window = quiet[28:]
         if name in changed:
             window = days(rng, np.array(changed[name]), window_days, 20_000)
-        tests.append(compare(Sides(quiet[:28], window)).p)
-    return {name for name, p in zip(MIXES, holm(tests), strict=True) if p < ALPHA}
+        tests.append(run_f_test(ComparedCounts(quiet[:28], window)).p)
+    return {name for name, p in zip(MIXES, adjust_holm(tests), strict=True) if p < ALPHA}
 
 
 @pytest.mark.parametrize("window_days", [1, 7])
@@ -67,8 +75,8 @@ def test_a_test_that_takes_traces_for_independent_does() -> None:
     rng, alarms = np.random.default_rng(0), 0
     for _ in range(50):
         quiet = days(rng, np.array(MIXES["app"]), 29, 20_000)
-        of_one = Sides(quiet[:28].sum(axis=0, keepdims=True), quiet[28:], weighed=True)
-        assert compare(of_one).p == 1.0  # one day on each side tells nothing of days
+        of_one = ComparedCounts(quiet[:28].sum(axis=0, keepdims=True), quiet[28:], weighed=True)
+        assert run_f_test(of_one).p == 1.0  # one day on each side tells nothing of days
         rows = np.vstack([quiet[:28].sum(axis=0), quiet[28]])
         expected = np.outer(rows.sum(axis=1), rows.sum(axis=0)) / rows.sum()
         alarms += ((rows - expected) ** 2 / expected).sum() > 16.27  # 0.001 of chi-square(3)
@@ -95,8 +103,8 @@ def test_a_weighed_reference_counts_for_as_much_as_it_is_worth() -> None:
     """The same shares, known from 50 rows or from 5000: only the latter shows the difference."""
     rng = np.random.default_rng(3)
     window = days(rng, np.array((0.9, 0.1)), 7, 20_000)
-    few = compare(Sides(np.array([[49.0, 1.0]]), window, weighed=True))
-    many = compare(Sides(np.array([[4900.0, 100.0]]), window, weighed=True))
+    few = run_f_test(ComparedCounts(np.array([[49.0, 1.0]]), window, weighed=True))
+    many = run_f_test(ComparedCounts(np.array([[4900.0, 100.0]]), window, weighed=True))
     assert few.p > 0.05
     assert many.p < 0.001
 
@@ -110,30 +118,32 @@ def test_distances_are_distances(values: list[float], random: object) -> None:
     del random
     p = np.array(values) / sum(values)
     q = p[::-1]
-    for distance in (jensen_shannon, kolmogorov):
+    for distance in (jensen_shannon_distance, kolmogorov_distance):
         assert distance(p, p) == pytest.approx(0, abs=1e-7)
         assert distance(p, q) == pytest.approx(distance(q, p))
         assert 0 <= distance(p, q) <= 1 + 1e-12
     apart = np.concatenate([p, np.zeros(len(p))]), np.concatenate([np.zeros(len(p)), p])
-    assert jensen_shannon(*apart) == pytest.approx(1)
-    assert kolmogorov(*apart) == pytest.approx(1)
+    assert jensen_shannon_distance(*apart) == pytest.approx(1)
+    assert kolmogorov_distance(*apart) == pytest.approx(1)
 
 
 def test_a_shift_of_numbers_is_its_share() -> None:
     """Where a tenth of the values moves up, Kolmogorov's distance is a tenth."""
-    assert kolmogorov(np.array([0.5, 0.5, 0.0]), np.array([0.4, 0.5, 0.1])) == pytest.approx(0.1)
+    assert kolmogorov_distance(
+        np.array([0.5, 0.5, 0.0]), np.array([0.4, 0.5, 0.1])
+    ) == pytest.approx(0.1)
 
 
 def test_the_f_distribution_is_that_of_the_books() -> None:
     """Critical values from tables of the F distribution (5 % and 1 %)."""
     for f, first, second, p in ((4.965, 1, 10, 0.05), (2.711, 5, 20, 0.05), (4.103, 5, 20, 0.01)):
-        assert f_above(f, first, second) == pytest.approx(p, rel=2e-3)
+        assert f_survival(f, first, second) == pytest.approx(p, rel=2e-3)
 
 
 def test_many_tests_are_as_careful_as_one() -> None:
     """Holm's own steps: the smallest counts for all, the next for one less, never in disorder."""
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([]) == []
+    assert adjust_holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert adjust_holm([]) == []
 
 
 def test_what_is_rare_is_tested_together() -> None:
@@ -142,4 +152,4 @@ def test_what_is_rare_is_tested_together() -> None:
     window = np.zeros((3, 100))
     window[:, 0] = 100
     window[np.arange(3), 50 + np.arange(3)] = 1
-    assert compare(Sides(reference, window)).p > 0.5
+    assert run_f_test(ComparedCounts(reference, window)).p > 0.5

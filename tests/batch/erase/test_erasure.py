@@ -10,28 +10,28 @@ from typing import Any
 
 import pytest
 
-from batch.compact import compact, plan
-from batch.erase.place import Place
-from batch.erase.receipt import read
-from batch.erase.rows import event_marks_of, events_of
-from batch.erase.wanted import Marks
-from goldpan.proofs import audit_rules
-from lake import erasures
-from lake.audit_proofs import AuditRules
-from lake.commit import Move, Watch, commit
+from batch.compaction import compact_batches, plan_compaction
+from batch.erase.receipt import read_receipt
+from batch.erase.removal import event_marks_in_notes, label_events_in_notes
+from batch.erase.scope import TombstoneMarks
+from batch.erase.table_set import TableSet
+from goldpan.audit_rules import load_audit_rules
+from lake import tombstones
+from lake.commit import CommitWatch, Move, commit
 from lake.config import LakeSettings
-from lake.deep import Deep
-from lake.ledger import Entry, EntryKind, Source, SourceRange
-from lake.rewrite import Replacement, replace
-from lake.stored import live_files, read_rows, write_again
-from lake.tables import LAYOUTS, Lake
-from lake.verify import verify
-from redact.audit import chained
-from redact.keys import Keys, SealKey
-from redact.pseudonyms import Pseudonyms
-from redact.quarantine import Sealer
-from redact.signing import Signer
-from redact.subjects import marks_of_events, trace_mark, user_mark
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
+from lake.live_files import list_live_files, read_file_rows, rewrite_rows
+from lake.rewrite import FileReplacement, replace_files
+from lake.tables import TABLE_LAYOUTS, Lake
+from lake.verify import verify_lake
+from lake.verify_audit import AuditRules
+from lake.verify_files import DeepOptions
+from redact.crypto.keys import Keys, SealKey
+from redact.crypto.pseudonyms import Pseudonyms
+from redact.crypto.sealing import Sealer
+from redact.crypto.signing import Signer
+from redact.crypto.subjects import marks_of_events, trace_mark, user_mark
+from redact.pipeline.audit import chain_hash
 from schemas.errors import UsageError
 from tests.batch.erase.world import (
     KEYS,
@@ -85,12 +85,12 @@ def again(lake: Lake) -> Lake:
 
 def problems(lake: Lake) -> list[str]:
     """What `lake verify --deep` says."""
-    return list(verify(again(lake), deep=True).problems)
+    return list(verify_lake(again(lake), deep=True).problems)
 
 
 def versions(lake: Lake) -> dict[str, int]:
     """The version of each table."""
-    return {name: again(lake).table(name).handle.version() for name in LAYOUTS}
+    return {name: again(lake).table(name).handle.version() for name in TABLE_LAYOUTS}
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -167,10 +167,12 @@ def test_traces_of_others_are_decided_again_from_what_is_left(lake: Lake, tmp_pa
 def test_the_chain_of_the_audit_still_holds(lake: Lake) -> None:
     """No row is gone; those of the person say nothing, each row after one still names it."""
     before = rows_of(lake, "redactions")
-    head = verify(again(lake)).head
+    head = verify_lake(again(lake)).head
     erasure(lake).run()
     after = rows_of(lake, "redactions")
-    assert verify(again(lake), since=head).problems == []  # though bounds in old commits are wide
+    assert (
+        verify_lake(again(lake), since=head).problems == []
+    )  # though bounds in old commits are wide
     assert [(row["previous"], row["chain"]) for row in after] == [
         (row["previous"], row["chain"]) for row in before
     ]
@@ -182,15 +184,15 @@ def test_the_chain_of_the_audit_still_holds(lake: Lake) -> None:
         if row["fingerprint"] is not None:
             assert row in before
             assert row["chain"] == _hashed(row)
-    assert _walked(lake, audit_rules(again(lake), [KEYS])) == []
-    for rules in (AuditRules(chained), audit_rules(again(lake), [Keys.derive(b"x" * 32)])):
+    assert _walked(lake, load_audit_rules(again(lake), [KEYS])) == []
+    for rules in (AuditRules(chain_hash), load_audit_rules(again(lake), [Keys.derive(b"x" * 32)])):
         [said] = _walked(lake, rules)
         assert said.startswith("table redactions: 11 rows say nothing any more, and no receipt")
 
 
 def _walked(lake: Lake, rules: AuditRules) -> list[str]:
     """What a proof says that walks the audit; all files have hashes, those written again too."""
-    report = verify(again(lake), deep=True, how=Deep(audit=rules))
+    report = verify_lake(again(lake), deep=True, how=DeepOptions(audit=rules))
     assert report.files is not None
     assert report.files.unproved == []
     return list(report.problems)
@@ -200,7 +202,7 @@ def _hashed(row: Mapping[str, Any]) -> str:
     outside = {"previous", "chain", "event_date", "_schema"}
     told = {name: value for name, value in row.items() if name not in outside}
     micros = round(row["_ingested_at"].timestamp() * 1_000_000)
-    return chained({**told, "_ingested_at": micros}, row["previous"])
+    return chain_hash({**told, "_ingested_at": micros}, row["previous"])
 
 
 def test_twice_changes_nothing(lake: Lake, tmp_path: Path) -> None:
@@ -227,12 +229,12 @@ def test_a_look_changes_nothing_and_tells_what_would_go(lake: Lake, tmp_path: Pa
 
 def test_only_files_that_hold_the_person_are_written_again(lake: Lake) -> None:
     """All other files of all tables stay where they are."""
-    before = {name: live_files(again(lake).table(name)) for name in LAYOUTS}
+    before = {name: list_live_files(again(lake).table(name)) for name in TABLE_LAYOUTS}
     found, _ = erasure(lake).look()
     touched = {one.table.name: set(one.files) for one in found.tables}
     erasure(lake).run()
     for name, files in before.items():
-        kept = {file.path for file in live_files(again(lake).table(name))}
+        kept = {file.path for file in list_live_files(again(lake).table(name))}
         assert {file.path for file in files} - kept == touched[name]
     assert any({file.path for file in before[name]} - touched[name] for name in before)
 
@@ -253,18 +255,18 @@ def test_what_compaction_left_behind_goes_too(lake: Lake, tmp_path: Path) -> Non
 
 def compacted(lake: Lake) -> None:
     """Compact all tables of a lake."""
-    for name in LAYOUTS:
+    for name in TABLE_LAYOUTS:
         table = lake.table(name)
-        batches = plan(table, before=AFTER)
+        batches = plan_compaction(table, before=AFTER)
         tokens = itertools.count(1).__next__
-        list(compact(table, batches, token=tokens, retry=patience(), now_ms=lambda: 0))
+        list(compact_batches(table, batches, token=tokens, retry=patience(), now_ms=lambda: 0))
 
 
 def test_files_that_a_worker_has_not_committed_yet_stay(lake: Lake, tmp_path: Path) -> None:
     """Unless they hold the person: then nobody can commit them any more."""
     table = lake.table("traces")
     table.refresh()
-    files = live_files(table)
+    files = list_live_files(table)
     persons = {*OWN, *MENTIONS}
     one = next(file for file in files if persons & {*ids(table, file)})
     other = next(file for file in files if not persons & {*ids(table, file)})
@@ -281,14 +283,14 @@ def test_files_that_a_worker_has_not_committed_yet_stay(lake: Lake, tmp_path: Pa
 
 def ids(table: Any, file: Any) -> list[str]:
     """The trace ids in a file."""
-    found: list[str] = read_rows(table, file).rows["trace_id"].to_pylist()
+    found: list[str] = read_file_rows(table, file).rows["trace_id"].to_pylist()
     return found
 
 
 def test_other_versions_can_be_read_as_far_as_their_files_are_there(lake: Lake) -> None:
     """The erasure leaves a log that reads, and a checkpoint without the person."""
     erasure(lake).run()
-    for name in LAYOUTS:
+    for name in TABLE_LAYOUTS:
         table = again(lake).table(name)
         assert table.handle.to_pyarrow_dataset().count_rows() == len(rows_of(lake, name))
         hint = table.files.find("_delta_log/_last_checkpoint")
@@ -307,7 +309,7 @@ def test_a_person_who_comes_back_is_new_data_and_can_go_again(lake: Lake, tmp_pa
     assert said["traces"]["own"] == 1
     assert marks_in_folder(tmp_path, [*WORDS, "mias-new-trace"]) == []
     assert problems(lake) == []
-    store = erasures.open_store(lake.location)
+    store = tombstones.open_tombstones(lake.location)
     assert store.find(f"{first.number}.receipt.json") == first.receipt
 
 
@@ -354,7 +356,10 @@ def test_who_comes_to_a_request_that_was_done_is_not_passed_over(lake: Lake) -> 
     second = erasure(again(lake), ids=both).run()
     assert (second.again, second.number > first.number) == (False, True)
     assert second.named == frozenset()
-    known = [one.subjects[KEYS.name] for one in erasures.read(erasures.open_store(lake.location))]
+    known = [
+        one.subjects[KEYS.name]
+        for one in tombstones.read_tombstones(tombstones.open_tombstones(lake.location))
+    ]
     assert user_mark(KEYS, "nobody-99") in {mark for marks in known for mark in marks}
     third = erasure(again(lake), ids=both).run()
     assert (third.again, third.receipt) == (True, second.receipt)
@@ -380,8 +385,8 @@ def test_ids_of_events_that_earlier_versions_put_down_are_still_read() -> None:
         {"event_marks": marks_of_events([KEYS], ["c"])},
         {},
     ]
-    assert events_of(said) == {"a", "b"}
-    marks = Marks([KEYS], events=event_marks_of(said))
+    assert label_events_in_notes(said) == {"a", "b"}
+    marks = TombstoneMarks([KEYS], events=event_marks_in_notes(said))
     assert marks.events_among(["a", "b", "c", "d"]) == {"c"}
 
 
@@ -416,7 +421,7 @@ def test_staged_replays_are_searched_as_well(lake: Lake, tmp_path: Path) -> None
     staged.init(names)
     for name in names:
         copy_rows(lake, staged, name)
-    place = Place("replays/r1", {name: staged.table(name) for name in names})
+    place = TableSet("replays/r1", {name: staged.table(name) for name in names})
     ended = erasure(lake, staged=[place]).run()
     assert marks_in_folder(tmp_path, WORDS) == []
     said = json.loads(ended.receipt)["tables"]
@@ -430,8 +435,8 @@ def copy_rows(lake: Lake, staged: Lake, name: str) -> None:
     """Bring the rows of a table into that of another lake."""
     table, target = again(lake).table(name), staged.table(name)
     files = [
-        write_again(target, read_rows(table, file), instead_of=[file], retry=patience())
-        for file in live_files(table)
+        rewrite_rows(target, read_file_rows(table, file), instead_of=[file], retry=patience())
+        for file in list_live_files(table)
     ]
     commit(
         target.handle,
@@ -439,9 +444,9 @@ def copy_rows(lake: Lake, staged: Lake, name: str) -> None:
         files=files,
         moves=[Move("#copied", None, 1)],
         token=1,
-        entry=Entry(EntryKind.REPLAY, []),
+        entry=LedgerEntry(EntryKind.REPLAY, []),
         retry=patience(),
-        watch=Watch(),
+        watch=CommitWatch(),
         now_ms=lambda: 0,
     )
 
@@ -449,20 +454,20 @@ def copy_rows(lake: Lake, staged: Lake, name: str) -> None:
 def test_a_receipt_is_signed_and_names_nobody(lake: Lake) -> None:
     """By the key of the redaction secret; a changed letter breaks it."""
     ended = erasure(lake).run()
-    said, signed_by = read(ended.receipt, "here")
+    said, signed_by = read_receipt(ended.receipt, "here")
     assert signed_by == Signer(KEYS.receipt).public
     assert not any(word.encode() in ended.receipt for word in WORDS)
     changed = ended.receipt.replace(b'"own": 4', b'"own": 3', 1)
-    assert read(changed, "here")[1] is None
+    assert read_receipt(changed, "here")[1] is None
     with pytest.raises(UsageError, match="is no receipt"):
-        read(b"{}", "here")
+        read_receipt(b"{}", "here")
     assert said["erasures"] == [1, 2, 3]
 
 
 def test_the_tombstone_names_every_trace_by_its_mark(lake: Lake) -> None:
     """So that all of them are kept out when old topics are read again."""
     erasure(lake).run()
-    tombs = erasures.read(erasures.open_store(lake.location))
+    tombs = tombstones.read_tombstones(tombstones.open_tombstones(lake.location))
     for keys in (KEYS, OTHER_KEYS):
         marks = {mark for tomb in tombs for mark in tomb.traces.get(keys.name, ())}
         assert marks == {trace_mark(keys, one) for one in [*OWN, *MENTIONS]}
@@ -470,13 +475,15 @@ def test_the_tombstone_names_every_trace_by_its_mark(lake: Lake) -> None:
 
 def test_an_unfinished_move_comes_first(lake: Lake) -> None:
     """A record that is in quarantine and in its table would be missing in one count for ever."""
-    source = Source("llm.traces", 0)
+    source = SourcePartition("llm.traces", 0)
     table = lake.table("traces")
     table.refresh()
-    file = live_files(table)[0]
-    rows = read_rows(table, file)
-    new = write_again(table, rows, instead_of=[file, file], retry=patience())
-    entry = Entry(EntryKind.REDRIVE, [SourceRange(*source, 0, 0, stored=1, quarantined=1)])
-    replace(table, Replacement([file], [new], entry, 1), retry=patience(), now_ms=lambda: 0)
+    file = list_live_files(table)[0]
+    rows = read_file_rows(table, file)
+    new = rewrite_rows(table, rows, instead_of=[file, file], retry=patience())
+    entry = LedgerEntry(EntryKind.REDRIVE, [SourceRange(*source, 0, 0, stored=1, quarantined=1)])
+    replace_files(
+        table, FileReplacement([file], [new], entry, 1), retry=patience(), now_ms=lambda: 0
+    )
     with pytest.raises(UsageError, match=r"llm.traces/0 .*quarantine redrive"):
         erasure(lake).run()

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from batch.erase.released import OnShelf
-from batch.release.build import publish
-from batch.release.files import DATA
-from batch.release.reading import read_rows
+from batch.erase.releases import ReleaseEraser
+from batch.release.format.files import DATA
+from batch.release.format.reader import read_release_rows
+from batch.release.publish.build import publish_draft
 from lake.tables import Lake
-from lake.verify import verify
-from redact.signing import Signer
-from schemas.provenance import Raw, Rejected
+from lake.verify import verify_lake
+from redact.crypto.signing import Signer
+from schemas.record_batches import RawRecord, RejectedRecord
 from schemas.records import Feedback, Message, MessageToolCall, Retrieved, ToolCall, Trace
 from tests.batch.erase.test_erasure import opened
 from tests.batch.erase.world import (
@@ -82,7 +82,7 @@ def records() -> Iterator[tuple[str, Trace | Feedback]]:
         del way
 
 
-def rejected(start: int) -> Iterator[Rejected]:
+def rejected(start: int) -> Iterator[RejectedRecord]:
     """Yield records that are set aside: every id in every way in JSON, CSV, or an address."""
     frames = ('{{"comment": "{}", "n": "{}"}}', "t,1,{},{}\r\n", "POST /x?u={}&n={}")
     number = count(start)
@@ -90,7 +90,7 @@ def rejected(start: int) -> Iterator[Rejected]:
         for one in (*IDS, *PHONES, *(one.replace("4711", "4712") for one in IDS[:4])):
             name = "stays" if "4712" in one else "gone"
             text = frames[next(number) % 3].format(WRITERS[way](one), f"{name}-payload")
-            raw = Raw(
+            raw = RawRecord(
                 partition=0,
                 offset=start,
                 timestamp_ms=NOW // 1000,
@@ -98,7 +98,7 @@ def rejected(start: int) -> Iterator[Rejected]:
                 value=text.encode(),
             )
             start += 1
-            yield Rejected(
+            yield RejectedRecord(
                 topic="llm.traces",
                 raw=raw,
                 reason="not_json",
@@ -131,7 +131,7 @@ def world(folder: Path) -> Lake:
         )
     reconciled(lake, SCALES, clock=Clock(NOW + DAY))
     draft = drafted(lake, window={"from": "2026-11-01", "to": "2027-01-01"}, **WHOLE)
-    publish(draft, shelf(folder / "releases"))
+    publish_draft(draft, shelf(folder / "releases"))
     return lake
 
 
@@ -143,7 +143,7 @@ def erased(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, dict[str, An
     lake = open_lake(folder)
     before = {row["label_event_id"] for row in rows_of(lake, "labels")}
     assert marks_in_folder(folder, ["gone-"])
-    on_shelf = OnShelf(shelf(folder / "releases"), Signer(KEYS.receipt), lambda *_: None)
+    on_shelf = ReleaseEraser(shelf(folder / "releases"), Signer(KEYS.receipt), lambda *_: None)
     ended = erasure(open_lake(folder), ids=frozenset((*IDS, PHONE)), releases=on_shelf).run()
     assert ended.named == frozenset((*IDS, PHONE))
     gone = sorted(before - {row["label_event_id"] for row in rows_of(lake, "labels")})
@@ -174,10 +174,10 @@ def test_all_of_others_is_there(erased: tuple[Lake, dict[str, Any], list[str]]) 
     assert len(opened(lake)) == 4 * len(WRITERS)
     on_shelf = shelf(Path(lake.location.uri) / "releases")
     for one in on_shelf.standing("support"):
-        released = read_rows(on_shelf.find_file(one, DATA) or b"")["trace_id"].to_pylist()
+        released = read_release_rows(on_shelf.find_file(one, DATA) or b"")["trace_id"].to_pylist()
         # The label of a base rested on what one of them had said.
         assert {n for n in there if n.startswith("stays")} <= set(released) <= there
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
 
 
 def test_label_events_that_went_are_in_no_log(

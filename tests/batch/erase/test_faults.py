@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lake.tables import Lake
-from lake.verify import verify
+from lake.verify import verify_lake
 from tests.architecture.source import ROOT
 from tests.batch.erase.world import WORDS, erasure, new_world, tables
 from tests.batch.kit import open_lake
@@ -62,7 +62,7 @@ def assert_same_end(folder: Path, steps: range) -> None:
             ended = erasure(lake).run()
             assert outcome(lake, ended.receipt) == wanted, step
             assert marks_in_folder(copy, WORDS) == [], step
-            assert verify(open_lake(copy), deep=True).problems == [], step
+            assert verify_lake(open_lake(copy), deep=True).problems == [], step
             again = erasure(open_lake(copy)).run()
             assert (again.again, again.receipt) == (True, ended.receipt), step
             shutil.rmtree(copy)

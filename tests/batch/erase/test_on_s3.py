@@ -6,7 +6,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from lake.verify import verify
+from lake.verify import verify_lake
 from tests.batch.erase.world import LOST, WORDS, erasure, new_world
 from tests.batch.kit import open_lake
 from tests.edges.search import marks_in_folder
@@ -65,4 +65,4 @@ def test_no_version_of_an_object_holds_the_person(s3: S3, bucket: str, tmp_path:
     assert not list(after.glob("*x.parquet"))
     again = erasure(open_lake(uri, s3.endpoint)).run()
     assert (again.again, again.receipt) == (True, ended.receipt)
-    assert verify(open_lake(uri, s3.endpoint), deep=True).problems == []
+    assert verify_lake(open_lake(uri, s3.endpoint), deep=True).problems == []

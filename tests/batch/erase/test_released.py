@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from batch.erase.released import OnShelf
-from batch.release.build import draft as make_draft
-from batch.release.build import publish
-from lake.snapshot import snapshot
-from redact.signing import Signer
+from batch.erase.releases import ReleaseEraser
+from batch.release.publish.build import draft_release as make_draft
+from batch.release.publish.build import publish_draft
+from lake.snapshot import open_snapshot
+from redact.crypto.signing import Signer
 from schemas.errors import UsageError
 from tests.batch.erase.world import KEYS, WORDS, NoReleases, erasure, new_world
 from tests.batch.kit import open_lake
@@ -34,12 +34,12 @@ def test_releases_lose_the_person(tmp_path: Path, died: bool) -> None:
     lake = new_world(tmp_path / "lake")
     there = shelf(tmp_path / "lake" / "releases")
     draft = drafted(lake, window={"from": "2026-11-01", "to": "2027-01-01"}, **WHOLE)
-    publish(draft, there)
+    publish_draft(draft, there)
     assert marks_in_folder(tmp_path / "lake" / "releases", WORDS)
     if died:
         with pytest.raises(KeyboardInterrupt):
             erasure(open_lake(tmp_path / "lake"), releases=Dies()).run()
-    on_shelf = OnShelf(there, Signer(KEYS.receipt), lambda _what, _done, _of: None)
+    on_shelf = ReleaseEraser(there, Signer(KEYS.receipt), lambda _what, _done, _of: None)
     ended = erasure(open_lake(tmp_path / "lake"), releases=on_shelf).run()
     assert marks_in_folder(tmp_path / "lake", WORDS) == []
     (told,) = json.loads(ended.receipt)["releases"]
@@ -52,10 +52,10 @@ def test_releases_lose_the_person(tmp_path: Path, died: bool) -> None:
 def test_a_version_of_before_is_refused_in_a_sentence(tmp_path: Path) -> None:
     """Its files are gone; the newest version can be drawn from."""
     lake = new_world(tmp_path / "lake")
-    before = snapshot(lake, "traces")
+    before = open_snapshot(lake, "traces")
     erasure(open_lake(tmp_path / "lake")).run()
     asked = spec(window={"from": "2026-11-01", "to": "2027-01-01"}, **WHOLE)
-    labels = snapshot(open_lake(tmp_path / "lake"), "labels")
+    labels = open_snapshot(open_lake(tmp_path / "lake"), "labels")
     with pytest.raises(UsageError, match="files that are gone"):
         make_draft(asked, before, labels, MEANS)
-    assert make_draft(asked, snapshot(open_lake(tmp_path / "lake"), "traces"), labels, MEANS)
+    assert make_draft(asked, open_snapshot(open_lake(tmp_path / "lake"), "traces"), labels, MEANS)

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.erase.rows import offsets_of, spans
-from batch.erase.search import Texts
-from batch.erase.wanted import Marks, Persons, Wanted, free_columns
+from batch.erase.removal import format_spans, parse_spans
+from batch.erase.scope import ErasureScope, Persons, TombstoneMarks, list_free_text_columns
+from batch.erase.text_search import TextSearch
 from schemas.arrow import TABLES
 from tests.batch.erase.world import KEYS, PERSON, PLACEHOLDER, TOKEN, USER, records
 from tests.labels.kit import rows, trace
 
 SCHEMA = TABLES["traces"].arrow
-COLUMNS = free_columns("traces")
+COLUMNS = list_free_text_columns("traces")
 PERSONS = Persons.of([PERSON], [KEYS], [])
-WANTED = Wanted(PERSONS, Marks([KEYS]))
+WANTED = ErasureScope(PERSONS, TombstoneMarks([KEYS]))
 
 
 def everything(value: Any) -> list[str]:
@@ -50,7 +50,7 @@ def test_a_text_in_any_column_at_any_depth(found: list[Any], skipped: int) -> No
     names = ("messages", "attributes", "segments")
     schema = pa.schema([SCHEMA.field(name) for name in names])
     table = pa.Table.from_pylist(made, schema=schema).slice(min(skipped, len(made)))
-    sought = Texts.of([], ["ann"])
+    sought = TextSearch.of([], ["ann"])
     hits = sought.in_rows(table, names)
     assert hits.tolist() == [
         any(word in {"ann", "x-ann.", "(ann)"} for word in everything(row))
@@ -80,7 +80,7 @@ def test_what_names_the_person(text: str, hit: bool) -> None:
 
 def test_short_ids_are_looked_for_in_columns_of_ids_only() -> None:
     """One of two letters would be found in every other text."""
-    short = Wanted(Persons.of(["me"], [KEYS], []), Marks([KEYS]))
+    short = ErasureScope(Persons.of(["me"], [KEYS], []), TombstoneMarks([KEYS]))
     table = pa.Table.from_batches(
         [rows([trace("t", error_message="tell me"), trace("u", user_id="me")])]
     )
@@ -101,14 +101,14 @@ def test_short_ids_are_looked_for_in_columns_of_ids_only() -> None:
 )
 def test_ids_in_payloads_of_any_format(payload: bytes, hit: bool) -> None:
     """Of JSON, escaped or not, and Avro; a short id with what stands around it."""
-    wanted = Wanted(Persons.of(["mía", PERSON], [KEYS], []), Marks([KEYS]))
+    wanted = ErasureScope(Persons.of(["mía", PERSON], [KEYS], []), TombstoneMarks([KEYS]))
     assert any(form in payload for form in wanted.payload_forms) is hit
 
 
 @given(st.frozensets(st.integers(0, 60)))
 def test_offsets_survive_being_written_down(offsets: frozenset[int]) -> None:
     """Runs of offsets are written as such and read back the same."""
-    assert offsets_of(spans(offsets)) == offsets
+    assert parse_spans(format_spans(offsets)) == offsets
 
 
 def test_nothing_of_others_is_chosen() -> None:

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from lake.verify import verify
+from lake.verify import verify_lake
 from tests.batch.erase.test_erasure import compacted
 from tests.batch.erase.test_faults import outcome, started
 from tests.batch.erase.world import WORDS, erasure, new_world
@@ -27,4 +27,4 @@ def test_several_at_once_and_a_compaction(tmp_path: Path) -> None:
     assert ended.again
     assert outcome(lake, ended.receipt)["rows"] == wanted["rows"]
     assert marks_in_folder(tmp_path / "lake", WORDS) == []
-    assert verify(open_lake(tmp_path / "lake"), deep=True).problems == []
+    assert verify_lake(open_lake(tmp_path / "lake"), deep=True).problems == []

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from batch.erase.sealed import _search
-from batch.erase.wanted import Marks, Persons, Wanted
-from batch.erase.written import levels
+from batch.erase.escapes import unescape_levels
+from batch.erase.scope import ErasureScope, Persons, TombstoneMarks
+from batch.erase.sealed_payloads import _search
 from tests.batch.erase.world import KEYS
 from tests.batch.erase.writers import AROUND, IDS, SEED, WRITERS
 from tests.labels.kit import rows, trace
@@ -26,19 +26,19 @@ def drawn(count: int) -> list[tuple[str, str, str]]:
     ]
 
 
-def wanted_of(ids: Sequence[str]) -> Wanted:
+def wanted_of(ids: Sequence[str]) -> ErasureScope:
     """What an erasure looks for."""
-    return Wanted(Persons.of(ids, [KEYS], []), Marks([KEYS]))
+    return ErasureScope(Persons.of(ids, [KEYS], []), TombstoneMarks([KEYS]))
 
 
-def mentioned(wanted: Wanted, texts: Sequence[str]) -> list[bool]:
+def mentioned(wanted: ErasureScope, texts: Sequence[str]) -> list[bool]:
     """Which texts of others go."""
     made = [trace(f"t{n}", error_message=text) for n, text in enumerate(texts)]
     found = wanted.chosen("traces", pa.Table.from_batches([rows(made)]))
     return [bool(flag) for flag in found.mention]
 
 
-def in_payloads(wanted: Wanted, payloads: Sequence[bytes]) -> list[bool]:
+def in_payloads(wanted: ErasureScope, payloads: Sequence[bytes]) -> list[bool]:
     """Which payloads go."""
     goes = np.zeros(len(payloads), np.bool_)
     _search(dict(enumerate(payloads)), wanted, goes)
@@ -122,4 +122,4 @@ def test_no_text_is_too_odd_to_be_read() -> None:
     parts = ["\\", "u", "0", "41", "%", "&", "#", "x", ";", '"', "'", "\ud83d", "é", "\n", "{", "}"]
     for _ in range(3000):
         text = "".join(chance.choices(parts, k=chance.randrange(40)))
-        assert len(levels(text)) <= 16
+        assert len(unescape_levels(text)) <= 16

@@ -9,20 +9,20 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from batch.erase.erasure import Erasure
-from batch.erase.look import Searcher
-from batch.erase.place import Place
-from batch.erase.wanted import Wanted
-from batch.sequence import Means
-from lake.commit import Move, Watch, commit
-from lake.ledger import Entry, EntryKind, Source, SourceRange, position_app
-from lake.parquet import encode
-from lake.tables import LAYOUTS, Lake
-from redact.audit import AuditEntry, Replacement, audit_rows, beginning
-from redact.keys import Keys, SealKey
-from redact.pseudonyms import Pseudonyms
-from redact.quarantine import Sealer
-from schemas.provenance import Raw, Rejected
+from batch.erase.erasure import LakeErasure
+from batch.erase.scanner import ErasureScanner
+from batch.erase.scope import ErasureScope
+from batch.erase.table_set import TableSet
+from batch.numbered_rows import JobContext
+from lake.commit import CommitWatch, Move, commit
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, position_app
+from lake.parquet import encode_files
+from lake.tables import TABLE_LAYOUTS, Lake
+from redact.crypto.keys import Keys, SealKey
+from redact.crypto.pseudonyms import Pseudonyms
+from redact.crypto.sealing import Sealer
+from redact.pipeline.audit import AuditEntry, AuditReplacement, build_audit_rows, chain_start
+from schemas.record_batches import RawRecord, RejectedRecord
 from schemas.records import Feedback, Message, Trace
 from schemas.redacted import Redacted
 from tests.batch.kit import SCALES, TOPICS, Clock, desk, judge, open_lake, put, reconciled
@@ -127,22 +127,22 @@ def new_world(uri: Path | str, **more: Any) -> Lake:
 def flush(lake: Lake, some: Sequence[Trace] | Sequence[Feedback]) -> None:
     """Bring records into the lake as a worker does: quarantine's position, the audit, the rows."""
     kind = kind_of(some[0])
-    source = Source(TOPICS[kind], 0)
+    source = SourcePartition(TOPICS[kind], 0)
     table = lake.table("redactions")
     start = _position(lake, f"{kind}s" if kind == "trace" else "feedback", source)
     span = SourceRange(*source, start, start + len(some))
     _commit(lake, "quarantine", [], span)
     entries = [_entry(source.topic, start + n, one) for n, one in enumerate(some)]
-    audit, _ = audit_rows(
-        entries, policy="p", ingested_at=NOW, previous=beginning(source.topic, {0: start})
+    audit, _ = build_audit_rows(
+        entries, policy="p", ingested_at=NOW, previous=chain_start(source.topic, {0: start})
     )
     _commit(lake, table.name, [audit], span, stored=len(some))
     put(lake, some)
 
 
-def set_aside(lake: Lake, rejected: Sequence[Rejected], key: SealKey | None = SEAL) -> None:
+def set_aside(lake: Lake, rejected: Sequence[RejectedRecord], key: SealKey | None = SEAL) -> None:
     """Put records into quarantine, as a flush does that stores nothing."""
-    source = Source(TOPICS[kind_of(trace("x"))], 0)
+    source = SourcePartition(TOPICS[kind_of(trace("x"))], 0)
     start = _position(lake, "traces", source)
     sealer = Sealer(KEYS.fingerprint, "p", key)
     count = len(rejected)
@@ -153,7 +153,7 @@ def set_aside(lake: Lake, rejected: Sequence[Rejected], key: SealKey | None = SE
     _commit(lake, "traces", [], span, quarantined=count)
 
 
-def quarantined(start: int = 24) -> list[Rejected]:
+def quarantined(start: int = 24) -> list[RejectedRecord]:
     """Return records that are set aside: of the person, of another, and without a payload."""
     payloads = [
         {"trace_id": LOST, "user_id": PERSON, "comment": NICKNAME},
@@ -161,9 +161,9 @@ def quarantined(start: int = 24) -> list[Rejected]:
         {"trace_id": OWN[0], "comment": NICKNAME},
     ]
     return [
-        Rejected(
+        RejectedRecord(
             topic="llm.traces",
-            raw=Raw(
+            raw=RawRecord(
                 partition=0,
                 offset=start + n,
                 timestamp_ms=NOW // 1000,
@@ -190,17 +190,20 @@ def review(lake: Lake) -> None:
 
 def erasure(
     lake: Lake, *, seal: SealKey | None = SEAL, unopened: str = "refuse", **more: Any
-) -> Erasure:
+) -> LakeErasure:
     """Return an erasure of the person, whose releases are none."""
-    places = [Place("", {name: lake.table(name) for name in LAYOUTS}), *more.pop("staged", [])]
-    means = Means(
+    places = [
+        TableSet("", {name: lake.table(name) for name in TABLE_LAYOUTS}),
+        *more.pop("staged", []),
+    ]
+    means = JobContext(
         patience(),
         more.pop("clock", Clock(NOW + 2 * DAY)),
         itertools.count(os.getpid() * 1000).__next__,
     )
     sealer = Sealer(KEYS.fingerprint, "p", seal)
-    searcher = Searcher(places, sealer, retry=means.retry, closed_too=unopened == "remove")
-    return Erasure(
+    searcher = ErasureScanner(places, sealer, retry=means.retry, closed_too=unopened == "remove")
+    return LakeErasure(
         lake=lake,
         places=places,
         ids=more.pop("ids", frozenset({PERSON})),
@@ -217,7 +220,7 @@ def erasure(
 class NoReleases:
     """A shelf with nothing on it."""
 
-    def find(self, wanted: Wanted, events: frozenset[str]) -> list[dict[str, Any]]:
+    def find(self, wanted: ErasureScope, events: frozenset[str]) -> list[dict[str, Any]]:
         """Return nothing."""
         del wanted, events
         return []
@@ -238,17 +241,17 @@ def rows_of(lake: Lake, name: str) -> list[dict[str, Any]]:
 
 def tables(lake: Lake) -> Mapping[str, list[dict[str, Any]]]:
     """Return all rows of all tables."""
-    return {name: rows_of(lake, name) for name in LAYOUTS}
+    return {name: rows_of(lake, name) for name in TABLE_LAYOUTS}
 
 
 def _entry(topic: str, offset: int, one: Trace | Feedback) -> AuditEntry:
     mine = one.user_id == USER
     mark = f"{FINGERPRINT if mine else 'e0'}{offset:026x}"[:32]
-    where = Replacement("messages.content", "PERSON", "placeholder", 5, 9)
+    where = AuditReplacement("messages.content", "PERSON", "placeholder", 5, 9)
     return AuditEntry(topic, 0, offset, mark, 40, (where,) * (1 + offset % 2))
 
 
-def _position(lake: Lake, name: str, source: Source) -> int:
+def _position(lake: Lake, name: str, source: SourcePartition) -> int:
     table = lake.table(name)
     table.refresh()
     return table.positions([source])[source] or 0
@@ -265,7 +268,7 @@ def _commit(
     item = SourceRange(
         span.topic, span.partition, span.start, span.end, consumed=sum(counts.values()), **counts
     )
-    files = encode(batches, ranges=[item], layout=LAYOUTS[name])
+    files = encode_files(batches, ranges=[item], layout=TABLE_LAYOUTS[name])
     for file in files:
         table.files.put(file.path, file.data)
     commit(
@@ -274,8 +277,8 @@ def _commit(
         files=files,
         moves=[Move(position_app(span.source), span.start or None, span.end)],
         token=span.start + 1,
-        entry=Entry(EntryKind.FLUSH, [item], {span.topic: HERE}),
+        entry=LedgerEntry(EntryKind.FLUSH, [item], {span.topic: HERE}),
         retry=patience(),
-        watch=Watch(),
+        watch=CommitWatch(),
         now_ms=lambda: 0,
     )

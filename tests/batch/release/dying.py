@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from batch.release.build import publish
-from batch.release.shelf import Shelf
+from batch.release.publish.build import publish_draft
+from batch.release.publish.repository import ReleaseRepository
 from lake.objects import FolderStore
 from tests.ending import end
 from tests.lake.kit import patience
@@ -51,7 +51,7 @@ def attempt(draft: Any, folder: Path, steps: int, moment: str) -> bool:
     """Publish in a process of its own; tell whether it lived."""
     child = os.fork()
     if child == 0:
-        publish(draft, Shelf(DyingStore(folder, steps, moment), patience()))
+        publish_draft(draft, ReleaseRepository(DyingStore(folder, steps, moment), patience()))
         os._exit(0)
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):

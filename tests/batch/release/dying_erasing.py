@@ -9,8 +9,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from batch.release.erase import erase
-from batch.release.shelf import Shelf
+from batch.release.erasure.erase import erase_from_releases
+from batch.release.publish.repository import ReleaseRepository
 from tests.batch.release.dying import MOMENTS
 from tests.batch.release.interrupted import DyingStore
 from tests.batch.release.people import order, wanted
@@ -22,7 +22,9 @@ def lives(folder: Path, step: int, moment: str) -> bool:
     """Erase in a process of its own; tell whether it lived."""
     child = os.fork()
     if child == 0:
-        erase(Shelf(DyingStore(folder, step, moment), patience()), wanted(), order(1))
+        erase_from_releases(
+            ReleaseRepository(DyingStore(folder, step, moment), patience()), wanted(), order(1)
+        )
         os._exit(0)
     _, status = os.waitpid(child, 0)
     if not os.WIFSIGNALED(status) and os.WEXITSTATUS(status) != 0:

@@ -6,18 +6,24 @@ from typing import Any
 
 import yaml
 
-from batch.release.build import Built, Draft, Means, draft, publish
-from batch.release.engine import Engine
-from batch.release.selection import Selection, select
-from batch.release.shelf import Shelf
-from batch.release.spec import Spec, parse_spec
-from batch.release.synthetic import Offered
+from batch.release.publish.build import (
+    BuildOptions,
+    BuildResult,
+    ReleaseDraft,
+    draft_release,
+    publish_draft,
+)
+from batch.release.publish.repository import ReleaseRepository
+from batch.release.sampling.engine import SelectionEngine
+from batch.release.sampling.selection import Selection, select_rows
+from batch.release.sampling.spec import ReleaseSpec, parse_spec
+from batch.release.sampling.synthetic_rows import SyntheticOffer
 from lake.objects import FolderStore
-from lake.snapshot import snapshot
+from lake.snapshot import open_snapshot
 from lake.tables import Lake
 from tests.lake.kit import patience
 
-MEANS = Means(key=b"k" * 32, memory_bytes=2**30, code={"goldpan": "test"})
+MEANS = BuildOptions(key=b"k" * 32, memory_bytes=2**30, code={"goldpan": "test"})
 DOCUMENT: dict[str, Any] = {
     "name": "support",
     "description": "Questions to the airline's support.",
@@ -33,36 +39,36 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
-def spec(**changes: Any) -> Spec:
+def spec(**changes: Any) -> ReleaseSpec:
     """Return the spec of the tests with some keys changed; None takes one out, or is null."""
     return parse_spec(yaml.safe_dump({**DOCUMENT, **changes}), "spec.yaml")
 
 
-def drafted(lake: Lake, *, offered: Offered | None = None, **changes: Any) -> Draft:
+def drafted(lake: Lake, *, offered: SyntheticOffer | None = None, **changes: Any) -> ReleaseDraft:
     """Return the draft of a release from the newest versions of a lake."""
-    traces, labels = snapshot(lake, "traces"), snapshot(lake, "labels")
-    return draft(spec(**changes), traces, labels, MEANS, offered)
+    traces, labels = open_snapshot(lake, "traces"), open_snapshot(lake, "labels")
+    return draft_release(spec(**changes), traces, labels, MEANS, offered)
 
 
 def selected(lake: Lake, **changes: Any) -> Selection:
     """Return what a spec selects from the newest versions of a lake."""
     asked = spec(**changes)
-    traces, labels = snapshot(lake, "traces"), snapshot(lake, "labels")
+    traces, labels = open_snapshot(lake, "traces"), open_snapshot(lake, "labels")
     with (
         tempfile.TemporaryDirectory() as folder,
-        Engine(asked, traces, labels, folder=Path(folder), memory_bytes=2**30) as engine,
+        SelectionEngine(asked, traces, labels, folder=Path(folder), memory_bytes=2**30) as engine,
     ):
-        return select(asked, traces, engine, lambda _what: None)
+        return select_rows(asked, traces, engine, lambda _what: None)
 
 
-def shelf(folder: Path) -> Shelf:
+def shelf(folder: Path) -> ReleaseRepository:
     """Return the shelf in a folder."""
-    return Shelf(FolderStore(folder), patience())
+    return ReleaseRepository(FolderStore(folder), patience())
 
 
-def built(lake: Lake, folder: Path, **changes: Any) -> Built:
+def built(lake: Lake, folder: Path, **changes: Any) -> BuildResult:
     """Build and publish a release into a folder."""
-    return publish(drafted(lake, **changes), shelf(folder))
+    return publish_draft(drafted(lake, **changes), shelf(folder))
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -8,15 +8,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batch.release.erase import Erased, erase
-from batch.release.files import DATA
-from batch.release.reading import read_rows
-from batch.release.rows import SALT, json_rows
-from batch.release.settle import Order
-from batch.release.shelf import Shelf
-from batch.release.wanted import Wanted
+from batch.release.erasure.criteria import ErasureCriteria
+from batch.release.erasure.erase import ErasedVersion, erase_from_releases
+from batch.release.erasure.rewrite_version import ErasureOrder
+from batch.release.format.files import DATA
+from batch.release.format.reader import read_release_rows
+from batch.release.format.rows import SALT, json_rows
+from batch.release.publish.repository import ReleaseRepository
 from lake.tables import Lake
-from redact.signing import Signer
+from redact.crypto.signing import Signer
 from tests.batch.release.world import conversations, labels_for, make_lake
 
 PLANTED = "the violet umbrella of gate 77"
@@ -46,24 +46,26 @@ def populated(folder: Path) -> Lake:
     return make_lake(folder, traces, labels_for(traces))
 
 
-def wanted() -> Wanted:
+def wanted() -> ErasureCriteria:
     """Return what makes a row one of the person's, or one that names her."""
-    return Wanted(user_ids=frozenset({PERSON}), marks=frozenset({MARK}))
+    return ErasureCriteria(user_ids=frozenset({PERSON}), marks=frozenset({MARK}))
 
 
-def order(number: int, tables: dict[str, int] | None = None) -> Order:
+def order(number: int, tables: dict[str, int] | None = None) -> ErasureOrder:
     """Return the erasure of a number."""
-    return Order(number, AT_US + number, SIGNER, tables or {})
+    return ErasureOrder(number, AT_US + number, SIGNER, tables or {})
 
 
-def erased(shelf: Shelf, trace_ids: Iterable[str], number: int) -> list[Erased]:
+def erased(shelf: ReleaseRepository, trace_ids: Iterable[str], number: int) -> list[ErasedVersion]:
     """Erase the rows of these traces from all releases."""
-    return erase(shelf, Wanted(trace_ids=frozenset(trace_ids)), order(number))
+    return erase_from_releases(
+        shelf, ErasureCriteria(trace_ids=frozenset(trace_ids)), order(number)
+    )
 
 
 def rows_of(folder: Path) -> list[dict[str, Any]]:
     """Return the rows of the release in a folder."""
-    return json_rows(read_rows((folder / DATA).read_bytes()))
+    return json_rows(read_release_rows((folder / DATA).read_bytes()))
 
 
 def values_of(rows: Iterable[dict[str, Any]]) -> set[str]:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.release.allocation import Stratum, allocate
-from batch.release.spec import Allocation
+from batch.release.sampling.allocation import Stratum, allocate_rows
+from batch.release.sampling.spec import AllocationRule
 from schemas.errors import UsageError
 
 
@@ -35,13 +35,13 @@ def test_sum_floor_and_ceiling_hold(
 ) -> None:
     """The sum is the size, or all there is; nobody is below its floor or above its cells."""
     found = strata(*sizes)
-    rule = Allocation.model_validate({"by": by, "floor": floor})
+    rule = AllocationRule.model_validate({"by": by, "floor": floor})
     lows = {s.text: min(floor, s.cells) for s in found}
     if sum(lows.values()) > size:
         with pytest.raises(UsageError, match="raise `size`"):
-            allocate(found, size, rule)
+            allocate_rows(found, size, rule)
         return
-    counts = allocate(found, size, rule)
+    counts = allocate_rows(found, size, rule)
     assert sum(counts.values()) == min(size, sum(s.cells for s in found))
     assert all(lows[s.text] <= counts[s.text] <= s.cells for s in found)
 
@@ -49,13 +49,13 @@ def test_sum_floor_and_ceiling_hold(
 def test_shares_follow_the_rule() -> None:
     """Proportional follows production, equal is even, error_biased counts errors several times."""
     found = strata((9000, 900), (1000, 900))
-    assert allocate(found, 100, Allocation()) == {"s0": 90, "s1": 10}
-    assert allocate(found, 100, Allocation(by="equal")) == {"s0": 50, "s1": 50}
-    biased = allocate(found, 100, Allocation(by="error_biased", error_factor=9))
+    assert allocate_rows(found, 100, AllocationRule()) == {"s0": 90, "s1": 10}
+    assert allocate_rows(found, 100, AllocationRule(by="equal")) == {"s0": 50, "s1": 50}
+    biased = allocate_rows(found, 100, AllocationRule(by="error_biased", error_factor=9))
     assert biased == {"s0": 50, "s1": 50}
 
 
 def test_what_a_small_stratum_cannot_give_goes_to_the_others() -> None:
     """A stratum with fewer cells than its share gives all, and the size is still reached."""
     found = strata((5000, 3), (5000, 900))
-    assert allocate(found, 100, Allocation()) == {"s0": 3, "s1": 97}
+    assert allocate_rows(found, 100, AllocationRule()) == {"s0": 3, "s1": 97}

@@ -9,9 +9,9 @@ from typing import Any
 import ibis
 import pytest
 
-from batch.release import query
-from batch.release.engine import Engine, cells_expression
-from lake.snapshot import snapshot
+from batch.release.sampling import selection_query
+from batch.release.sampling.engine import SelectionEngine, cells_expression
+from lake.snapshot import open_snapshot
 from lake.tables import Lake
 from tests.batch.release.kit import spec
 from tests.partners.environment import Partners
@@ -35,10 +35,10 @@ WAREHOUSES = ("snowflake", "postgres", "trino", "databricks")
 
 
 def _cells_on_duckdb(lake: Lake, asked: Any) -> list[tuple[Any, ...]]:
-    traces, labels = snapshot(lake, "traces"), snapshot(lake, "labels")
+    traces, labels = open_snapshot(lake, "traces"), open_snapshot(lake, "labels")
     with (
         tempfile.TemporaryDirectory() as folder,
-        Engine(asked, traces, labels, folder=Path(folder), memory_bytes=2**30) as engine,
+        SelectionEngine(asked, traces, labels, folder=Path(folder), memory_bytes=2**30) as engine,
     ):
         every = {row["stratum"]: None for row in engine.strata()}
         return sorted(tuple(row[key] for key in KEYS) for row in engine.first_cells(every))
@@ -51,7 +51,7 @@ def test_spark_selects_the_same_cells(lake: Lake, partners: Partners, tmp_path: 
     views = {
         name: {
             "base": lake.location.table_uri(name),
-            "files": snapshot(lake, name).handle.file_uris(),
+            "files": open_snapshot(lake, name).handle.file_uris(),
         }
         for name in ("traces", "labels")
     }
@@ -81,7 +81,7 @@ def test_a_limit_holds_about_what_was_asked_for(lake: Lake) -> None:
     asked = spec(strata=["status"], one_per="trace")
     every = _cells_on_duckdb(lake, asked)
     ok = sorted(row[-1] for row in every if row[0] == "=ok")
-    limit = query.limit_for(50, len(ok))
+    limit = selection_query.hash_limit(50, len(ok))
     assert limit is not None
     assert 50 <= sum(draw < limit for draw in ok) <= 200
-    assert query.limit_for(len(ok), len(ok)) is None
+    assert selection_query.hash_limit(len(ok), len(ok)) is None

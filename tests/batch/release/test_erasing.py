@@ -8,13 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.release.build import publish
-from batch.release.erase import Erased, Found, erase, find
-from batch.release.erased import read_note
-from batch.release.files import CHECKSUMS, DATA, ERASED, MANIFEST, STARTER, WITHDRAWN
-from batch.release.verify import UNDER_WAY, verify, withdrawal
-from batch.release.version import parse_reference
-from batch.release.wanted import Wanted
+from batch.release.erasure.criteria import ErasureCriteria
+from batch.release.erasure.erase import (
+    AffectedVersion,
+    ErasedVersion,
+    erase_from_releases,
+    find_affected_versions,
+)
+from batch.release.format.erasure_note import read_erasure_note
+from batch.release.format.files import CHECKSUMS, DATA, ERASURE_NOTE, MANIFEST, STARTER, WITHDRAWAL
+from batch.release.format.version import parse_reference
+from batch.release.publish.build import publish_draft
+from batch.release.publish.verify import ERASURE_UNDER_WAY, verify_release, withdrawal_mark
 from lake.objects import FolderStore
 from lake.tables import Lake
 from tests.batch.release.kit import built, contents, drafted, shelf
@@ -54,15 +59,15 @@ def test_nothing_of_an_erased_person_is_left(out: Path) -> None:
     going = [row for row in rows if wanted().why(row)]
     assert len(going) > 2
     assert values_of(going) & set(_found_in(out, values_of(going)))
-    told = erase(shelf(out), wanted(), order(1))
+    told = erase_from_releases(shelf(out), wanted(), order(1))
     assert _found_in(out, values_of(going)) == []
     own = len(going) - 1
     assert told == [
-        Erased("support", "1.0.0", "published", own, 1, None),
-        Erased("support", "1.0.1", "published", own, 1, "2.0.0"),
+        ErasedVersion("support", "1.0.0", "published", own, 1, None),
+        ErasedVersion("support", "1.0.1", "published", own, 1, "2.0.0"),
     ]
     for version in ("1.0.0", "1.0.1", "2.0.0"):
-        verdict = verify(FolderStore(out / "support" / version), signer=SIGNER.public)
+        verdict = verify_release(FolderStore(out / "support" / version), signer=SIGNER.public)
         gone = len(going) if version != "2.0.0" else 0
         assert (verdict.ok, verdict.erased, verdict.problems) == (True, gone, [])
         assert verdict.rows == len(rows) - len(going)
@@ -77,7 +82,7 @@ def _found_in(out: Path, values: set[str]) -> list[str]:
 
 def test_a_pinned_digest_still_names_the_same_version(original: Path, out: Path) -> None:
     """The manifest is untouched, byte by byte; only the files with rows and their note change."""
-    erase(shelf(out), wanted(), order(1))
+    erase_from_releases(shelf(out), wanted(), order(1))
     before, after = contents(original), contents(out)
     changed = {path for path in before if before[path] != after[path]}
     names = (DATA, STARTER, CHECKSUMS)
@@ -89,16 +94,16 @@ def test_a_pinned_digest_still_names_the_same_version(original: Path, out: Path)
 
 def test_erased_twice_nothing_changes(out: Path) -> None:
     """The same call finds nothing to do, and tells the same; a look finds nobody."""
-    before = find(shelf(out), wanted())
+    before = find_affected_versions(shelf(out), wanted())
     assert [(f.version, f.state, f.mentions) for f in before] == [
         ("1.0.0", "published", 1),
         ("1.0.1", "published", 1),
     ]
-    assert isinstance(before[0], Found)
-    told = erase(shelf(out), wanted(), order(1))
+    assert isinstance(before[0], AffectedVersion)
+    told = erase_from_releases(shelf(out), wanted(), order(1))
     once = contents(out)
-    assert find(shelf(out), wanted()) == []
-    assert erase(shelf(out), wanted(), order(1)) == told
+    assert find_affected_versions(shelf(out), wanted()) == []
+    assert erase_from_releases(shelf(out), wanted(), order(1)) == told
     assert contents(out) == once
 
 
@@ -125,14 +130,14 @@ def test_in_whatever_order_rows_are_erased_the_end_is_the_same(
         for number, step in enumerate(steps, 1):
             erased(shelf(out / name), step, number)
     for version in ("1.0.0", "1.0.1"):
-        verdict = verify(FolderStore(out / "parts" / "support" / version))
+        verdict = verify_release(FolderStore(out / "parts" / "support" / version))
         assert (verdict.ok, verdict.erased) == (True, len(gone))
         for file in (DATA, STARTER):
             one, other = (out / n / "support" / version / file for n in ("parts", "whole"))
             assert one.read_bytes() == other.read_bytes()
     newest = [max((out / n / "support").glob("[0-9]*")) for n in ("parts", "whole")]
     assert rows_of(newest[0]) == rows_of(newest[1])
-    assert verify(FolderStore(newest[0])).erased == 0
+    assert verify_release(FolderStore(newest[0])).erased == 0
 
 
 def test_a_row_that_is_missing_without_being_told_is_found(out: Path) -> None:
@@ -144,17 +149,17 @@ def test_a_row_that_is_missing_without_being_told_is_found(out: Path) -> None:
     few = contents(folder)
     erased(shelf(out), ids[3:4], 2)
     fewer = contents(folder)
-    assert verify(FolderStore(folder)).ok
-    for name in (DATA, STARTER, ERASED, CHECKSUMS):
+    assert verify_release(FolderStore(folder)).ok
+    for name in (DATA, STARTER, ERASURE_NOTE, CHECKSUMS):
         (folder / name).write_bytes(few[name])
-        assert not verify(FolderStore(folder)).ok, name
+        assert not verify_release(FolderStore(folder)).ok, name
         (folder / name).write_bytes(fewer[name])
-    for files in (whole | {DATA: few[DATA], STARTER: few[STARTER]}, fewer | {ERASED: b"{}"}):
+    for files in (whole | {DATA: few[DATA], STARTER: few[STARTER]}, fewer | {ERASURE_NOTE: b"{}"}):
         for name, content in files.items():
             (folder / name).write_bytes(content)
-        verdict = verify(FolderStore(folder))
+        verdict = verify_release(FolderStore(folder))
         assert not verdict.ok
-        assert UNDER_WAY not in verdict.problems
+        assert ERASURE_UNDER_WAY not in verdict.problems
 
 
 @settings(max_examples=30, deadline=None)
@@ -172,17 +177,17 @@ def test_any_changed_byte_of_an_erased_release_is_found(
     new[place] ^= data.draw(st.integers(1, 255))
     try:
         (folder / name).write_bytes(new)
-        assert not verify(FolderStore(folder)).ok
+        assert not verify_release(FolderStore(folder)).ok
     finally:
         (folder / name).write_bytes(old)
-    assert verify(FolderStore(folder)).ok
+    assert verify_release(FolderStore(folder)).ok
 
 
 def _erased_once(original: Path, factory: pytest.TempPathFactory) -> Path:
     out = factory.getbasetemp() / "erased-once"
     if not out.exists():
         shutil.copytree(original, out)
-        erase(shelf(out), wanted(), order(1))
+        erase_from_releases(shelf(out), wanted(), order(1))
     return out / "support" / "1.0.0"
 
 
@@ -191,20 +196,20 @@ def test_who_deletes_rows_himself_is_told_as_who_did_not_sign(out: Path) -> None
     folder = out / "support" / "1.0.0"
     ids = [row["trace_id"] for row in rows_of(folder)]
     erased(shelf(out), ids[:1], 1)
-    verdict = verify(FolderStore(folder), signer="00" * 32)
+    verdict = verify_release(FolderStore(folder), signer="00" * 32)
     assert (verdict.ok, verdict.erased) == (False, 1)
     assert "another key" in verdict.problems[0]
-    told = json.loads((folder / ERASED).read_bytes())
-    (folder / ERASED).write_text(json.dumps(told | {"signature": "00" * 64}, indent=1) + "\n")
-    assert any("signature" in problem for problem in verify(FolderStore(folder)).problems)
+    told = json.loads((folder / ERASURE_NOTE).read_bytes())
+    (folder / ERASURE_NOTE).write_text(json.dumps(told | {"signature": "00" * 64}, indent=1) + "\n")
+    assert any("signature" in problem for problem in verify_release(FolderStore(folder)).problems)
 
 
 def test_withdrawn_versions_lose_the_rows_and_get_no_successor(out: Path) -> None:
     """What was withdrawn is erased as well; the version in force is the one that is followed."""
     here = shelf(out)
     newest = here.find(parse_reference("support"))
-    here.put_new(f"{newest.folder}/{WITHDRAWN}", withdrawal(newest.digest, "wrong"))
-    told = erase(here, wanted(), order(1))
+    here.put_new(f"{newest.folder}/{WITHDRAWAL}", withdrawal_mark(newest.digest, "wrong"))
+    told = erase_from_releases(here, wanted(), order(1))
     assert [(t.version, t.state, t.successor) for t in told] == [
         ("1.0.0", "published", "2.0.0"),
         ("1.0.1", "withdrawn", None),
@@ -212,17 +217,17 @@ def test_withdrawn_versions_lose_the_rows_and_get_no_successor(out: Path) -> Non
     manifest = json.loads(here.read(here.find(parse_reference("support")), MANIFEST))
     assert manifest["previous"]["version"] == "1.0.0"
     assert manifest["previous"]["changes"]["erased"] == told[0].rows + told[0].mentions
-    assert verify(FolderStore(out / "support" / "1.0.1")).withdrawn == "wrong"
+    assert verify_release(FolderStore(out / "support" / "1.0.1")).withdrawn == "wrong"
 
 
 def test_a_successor_that_was_withdrawn_is_not_made_again(out: Path) -> None:
     """Whoever withdrew it had a reason."""
     here = shelf(out)
-    erase(here, wanted(), order(1))
+    erase_from_releases(here, wanted(), order(1))
     successor = here.find(parse_reference("support"))
-    here.put_new(f"{successor.folder}/{WITHDRAWN}", withdrawal(successor.digest, "wrong"))
+    here.put_new(f"{successor.folder}/{WITHDRAWAL}", withdrawal_mark(successor.digest, "wrong"))
     before = contents(out)
-    erase(here, wanted(), order(1))
+    erase_from_releases(here, wanted(), order(1))
     assert contents(out) == before
 
 
@@ -231,13 +236,13 @@ def test_a_release_of_which_no_row_is_left_has_no_successor(out: Path) -> None:
     ids = [row["trace_id"] for row in rows_of(out / "support" / "1.0.0")]
     told = erased(shelf(out), ids, 1)
     assert [t.successor for t in told] == [None, None]
-    verdict = verify(FolderStore(out / "support" / "1.0.1"))
+    verdict = verify_release(FolderStore(out / "support" / "1.0.1"))
     assert (verdict.ok, verdict.rows, verdict.erased) == (True, 0, len(ids))
 
 
 def test_the_successor_says_what_happened_and_keeps_the_weights(out: Path) -> None:
     """Its rows are those left, commitments and all; the design and the pages tell the erasure."""
-    erase(shelf(out), wanted(), order(7))
+    erase_from_releases(shelf(out), wanted(), order(7))
     old, new = (
         json.loads((out / "support" / v / MANIFEST).read_bytes()) for v in ("1.0.1", "2.0.0")
     )
@@ -248,19 +253,19 @@ def test_the_successor_says_what_happened_and_keeps_the_weights(out: Path) -> No
     assert sum(s["rows"] for s in new["design"]["strata"]) == new["row_count"]
     sheet = (out / "support" / "2.0.0" / "datasheet.md").read_text()
     assert f"{gone} rows were erased" in sheet
-    note = read_note((out / "support" / "1.0.1" / ERASED).read_bytes()).note
+    note = read_erasure_note((out / "support" / "1.0.1" / ERASURE_NOTE).read_bytes()).note
     assert len(note.rows) == gone
 
 
 def test_traces_that_a_spec_names_are_not_quoted(tmp_path: Path) -> None:
     """Must-include ids stand in no file but those with rows, so erasing takes them everywhere."""
     lake: Lake = populated(tmp_path / "lake")
-    first = publish(drafted(lake, **WHOLE), shelf(tmp_path / "probe"))
+    first = publish_draft(drafted(lake, **WHOLE), shelf(tmp_path / "probe"))
     rows = rows_of(tmp_path / "probe" / "support" / str(first.version))
     going = [row for row in rows if wanted().why(row)]
     named = [row["trace_id"] for row in going]
     built(lake, tmp_path / "out", **{**WHOLE, "must_include": named, "size": 20})
-    told = erase(shelf(tmp_path / "out"), wanted(), order(1))
+    told = erase_from_releases(shelf(tmp_path / "out"), wanted(), order(1))
     assert told[0].rows + told[0].mentions == len(going)
     assert _found_in(tmp_path / "out", values_of(going)) == []
 
@@ -268,8 +273,8 @@ def test_traces_that_a_spec_names_are_not_quoted(tmp_path: Path) -> None:
 def test_only_what_bears_a_whole_mark_is_a_mention() -> None:
     """Marks are found wherever they stand, also in JSON within JSON; ids are compared whole."""
     row = {"trace_id": "t10", "user_id": None, "label_event_id": "e", "response": 'say "<A:b>"'}
-    assert Wanted(trace_ids=frozenset({"t1"})).why(row) is None
-    assert Wanted(marks=frozenset({'"<A:b>"'})).why(row) == "mention"
-    assert Wanted(label_events=frozenset({"e"})).why(row) == "mention"
+    assert ErasureCriteria(trace_ids=frozenset({"t1"})).why(row) is None
+    assert ErasureCriteria(marks=frozenset({'"<A:b>"'})).why(row) == "mention"
+    assert ErasureCriteria(label_events=frozenset({"e"})).why(row) == "mention"
     nested = {**row, "response": json.dumps({"a": 'ü"<A:b>"'})}
-    assert Wanted(marks=frozenset({'ü"<A:b>"'})).why(nested) == "mention"
+    assert ErasureCriteria(marks=frozenset({'ü"<A:b>"'})).why(nested) == "mention"

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from batch.release.build import Draft, assemble, publish
-from batch.release.erase import erase, find
-from batch.release.files import CHECKSUMS, DATA, STARTER
-from batch.release.rows import json_rows
-from batch.release.shelf import Shelf, TakenError
-from batch.release.verify import UNDER_WAY, verify
-from batch.release.version import FIRST, Version
-from lake.bucket import S3Store
+from batch.release.erasure.erase import erase_from_releases, find_affected_versions
+from batch.release.format.files import CHECKSUMS, DATA, STARTER
+from batch.release.format.rows import json_rows
+from batch.release.format.version import FIRST_VERSION, SemanticVersion
+from batch.release.publish.build import ReleaseDraft, assemble_files, publish_draft
+from batch.release.publish.repository import ReleaseClaimError, ReleaseRepository
+from batch.release.publish.verify import ERASURE_UNDER_WAY, verify_release
 from lake.objects import FolderStore
+from lake.s3_store import S3Store
 from lake.tables import Lake
 from schemas.errors import FatalError
 from tests.architecture.source import ROOT
@@ -47,7 +47,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 
 @pytest.fixture(scope="module")
-def draft(lake: Lake) -> Draft:
+def draft(lake: Lake) -> ReleaseDraft:
     """A draft with rows of the person and of others."""
     made = drafted(lake, **SMALL)
     assert 0 < sum(1 for row in made.rows.column("user_id").to_pylist() if row) < 500
@@ -55,10 +55,10 @@ def draft(lake: Lake) -> Draft:
 
 
 @pytest.fixture(scope="module")
-def original(draft: Draft, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def original(draft: ReleaseDraft, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A shelf with that release."""
     folder = tmp_path_factory.mktemp("original")
-    publish(draft, shelf(folder))
+    publish_draft(draft, shelf(folder))
     return folder
 
 
@@ -88,10 +88,10 @@ def _killed(original: Path, folder: Path, *moment: str) -> None:
     *cut, whole = sorted(folder.iterdir())
     states = set()
     for one in cut:
-        verdict = verify(FolderStore(one / "support" / "1.0.0"))
-        assert verdict.ok or verdict.problems == [UNDER_WAY]
+        verdict = verify_release(FolderStore(one / "support" / "1.0.0"))
+        assert verdict.ok or verdict.problems == [ERASURE_UNDER_WAY]
         states.add((verdict.ok, verdict.erased))
-        erase(shelf(one), wanted(), order(1))
+        erase_from_releases(shelf(one), wanted(), order(1))
         assert contents(one) == contents(whole)
     assert states == {(True, 0), (False, len(going)), (True, len(going))}
     texts = [texts_in(path) for path in whole.rglob("*") if path.is_file()]
@@ -110,11 +110,11 @@ def test_killed_at_each_moment_of_each_step(original: Path, tmp_path: Path, mome
     _killed(original, tmp_path, moment)
 
 
-def _steps(original: Path, folder: Path, act: Callable[[Shelf], object]) -> int:
+def _steps(original: Path, folder: Path, act: Callable[[ReleaseRepository], object]) -> int:
     """Return how many writes an act on a copy of a shelf takes."""
     shutil.copytree(original, folder)
     store = InterruptedStore(folder, 0, MOMENTS[0], lambda: None)
-    act(Shelf(store, patience()))
+    act(ReleaseRepository(store, patience()))
     return store.writes
 
 
@@ -123,8 +123,8 @@ def test_two_erasers_at_once_take_what_both_want(original: Path, tmp_path: Path)
     rows = rows_of(original / "support" / "1.0.0")
     others = [row["trace_id"] for row in rows if not wanted().why(row)][:2]
 
-    def one(here: Shelf) -> object:
-        return erase(here, wanted(), order(1))
+    def one(here: ReleaseRepository) -> object:
+        return erase_from_releases(here, wanted(), order(1))
 
     for step in range(1, _steps(original, tmp_path / "alone", one) + 1):
         out = tmp_path / str(step)
@@ -132,11 +132,11 @@ def test_two_erasers_at_once_take_what_both_want(original: Path, tmp_path: Path)
         store = InterruptedStore(
             out, step, MOMENTS[0], lambda out=out: erased(shelf(out), others, 2)
         )
-        one(Shelf(store, patience()))
+        one(ReleaseRepository(store, patience()))
         left = [row for row in rows if not wanted().why(row) and row["trace_id"] not in others]
         for folder in (out / "support").glob("[0-9]*"):
             if (folder / CHECKSUMS).stat().st_size:
-                assert verify(FolderStore(folder)).ok
+                assert verify_release(FolderStore(folder)).ok
                 assert rows_of(folder) == left
             else:
                 assert (folder / DATA).read_bytes() == b""
@@ -144,7 +144,7 @@ def test_two_erasers_at_once_take_what_both_want(original: Path, tmp_path: Path)
         assert (newest.state, newest.erased) == ("published", False)
 
 
-def _nothing_of_the_person(draft: Draft, folder: Path) -> bool:
+def _nothing_of_the_person(draft: ReleaseDraft, folder: Path) -> bool:
     values = values_of(row for row in json_rows(draft.rows) if wanted().why(row))
     texts = [texts_in(path) for path in folder.rglob("*") if path.is_file()]
     return not any(value in text for value in values for text in texts)
@@ -152,7 +152,7 @@ def _nothing_of_the_person(draft: Draft, folder: Path) -> bool:
 
 @pytest.mark.parametrize("moment", [MOMENTS[0], MOMENTS[2]])
 def test_a_builder_at_work_publishes_nobody_who_is_erased_meanwhile(
-    draft: Draft, tmp_path: Path, moment: str
+    draft: ReleaseDraft, tmp_path: Path, moment: str
 ) -> None:
     """Whenever the erasure comes, nothing of the person is left; the builder may begin anew."""
     newer = {table: pinned["version"] + 1 for table, pinned in draft.true["lake"].items()}
@@ -160,65 +160,72 @@ def test_a_builder_at_work_publishes_nobody_who_is_erased_meanwhile(
     for step in range(1, 10):
         out = tmp_path / str(step)
         store = InterruptedStore(
-            out, step, moment, lambda out=out: erase(shelf(out), wanted(), order(1, newer))
+            out,
+            step,
+            moment,
+            lambda out=out: erase_from_releases(shelf(out), wanted(), order(1, newer)),
         )
-        with suppress(TakenError):
-            publish(draft, Shelf(store, patience()))
+        with suppress(ReleaseClaimError):
+            publish_draft(draft, ReleaseRepository(store, patience()))
         assert store.writes >= step
         assert _nothing_of_the_person(draft, out), step
-        with pytest.raises(TakenError, match="rows of table traces were erased since version"):
-            publish(draft, shelf(out))
+        with pytest.raises(
+            ReleaseClaimError, match="rows of table traces were erased since version"
+        ):
+            publish_draft(draft, shelf(out))
 
 
-def _published(draft: Draft, folder: Path) -> Path:
-    publish(draft, shelf(folder))
+def _published(draft: ReleaseDraft, folder: Path) -> Path:
+    publish_draft(draft, shelf(folder))
     return folder
 
 
-def test_what_was_begun_and_what_was_abandoned_is_emptied(draft: Draft, tmp_path: Path) -> None:
+def test_what_was_begun_and_what_was_abandoned_is_emptied(
+    draft: ReleaseDraft, tmp_path: Path
+) -> None:
     """Rows of a version that never came to be go too, and a late builder cannot bring them back."""
-    files = assemble(draft, FIRST, None)
+    files = assemble_files(draft, FIRST_VERSION, None)
     here = shelf(tmp_path)
-    begun = here.claim("support", 1, FIRST, files)
+    begun = here.claim("support", 1, FIRST_VERSION, files)
     here.put_new(f"{begun.folder}/{DATA}", files[DATA])
     here.abandon(begun)
-    late = here.claim("support", 2, Version(2, 0, 0), files)
+    late = here.claim("support", 2, SemanticVersion(2, 0, 0), files)
     here.put_new(f"{late.folder}/{DATA}", files[DATA])
-    states = [(one.version, one.state) for one in find(here, wanted())]
+    states = [(one.version, one.state) for one in find_affected_versions(here, wanted())]
     assert states == [("1.0.0", "abandoned"), ("2.0.0", "begun")]
-    told = erase(here, wanted(), order(1))
+    told = erase_from_releases(here, wanted(), order(1))
     assert [(one.version, one.state) for one in told] == [
         ("1.0.0", "abandoned"),
         ("2.0.0", "abandoned"),
     ]
-    with pytest.raises(TakenError, match="abandoned"):
+    with pytest.raises(ReleaseClaimError, match="abandoned"):
         here.fill(late, files)
     assert _nothing_of_the_person(draft, tmp_path)
-    assert find(here, wanted()) == []
+    assert find_affected_versions(here, wanted()) == []
 
 
-def test_a_builder_whose_rows_stay_is_left_alone(draft: Draft, tmp_path: Path) -> None:
+def test_a_builder_whose_rows_stay_is_left_alone(draft: ReleaseDraft, tmp_path: Path) -> None:
     """An erasure of somebody who is not in it does not disturb what was begun."""
-    files = assemble(draft, FIRST, None)
+    files = assemble_files(draft, FIRST_VERSION, None)
     here = shelf(tmp_path)
-    begun = here.claim("support", 1, FIRST, files)
+    begun = here.claim("support", 1, FIRST_VERSION, files)
     here.put_new(f"{begun.folder}/{DATA}", files[DATA])
     assert erased(here, ["nobody"], 1) == []
     here.fill(begun, files)
-    assert verify(FolderStore(tmp_path / begun.folder)).ok
+    assert verify_release(FolderStore(tmp_path / begun.folder)).ok
 
 
 def test_a_build_after_an_erasure_makes_the_next_version(lake: Lake, tmp_path: Path) -> None:
     """It compares with what is left, is major where rows had been erased, and may be built on."""
-    publish(drafted(lake, **SMALL), shelf(tmp_path))
+    publish_draft(drafted(lake, **SMALL), shelf(tmp_path))
     store = InterruptedStore(tmp_path, 6, MOMENTS[0], _stop)
     with pytest.raises(KeyboardInterrupt):  # before the successor
-        erase(Shelf(store, patience()), wanted(), order(1))
-    made = publish(drafted(lake, **{**SMALL, "seed": 5}), shelf(tmp_path))
+        erase_from_releases(ReleaseRepository(store, patience()), wanted(), order(1))
+    made = publish_draft(drafted(lake, **{**SMALL, "seed": 5}), shelf(tmp_path))
     assert (str(made.version), made.level, made.changes.erased > 0) == ("2.0.0", "major", True)
-    told = erase(shelf(tmp_path), wanted(), order(1))
+    told = erase_from_releases(shelf(tmp_path), wanted(), order(1))
     assert told[0].successor is None
-    assert verify(FolderStore(tmp_path / "support" / "2.0.0")).ok
+    assert verify_release(FolderStore(tmp_path / "support" / "2.0.0")).ok
 
 
 def _stop() -> None:
@@ -233,27 +240,29 @@ def test_what_cannot_be_read_is_told(original: Path, tmp_path: Path) -> None:
     (tmp_path / "out" / "damaged" / "1.0.0" / DATA).write_bytes(b"PAR1")
     told = r"damaged/1\.0\.0: data\.parquet cannot be read"
     with pytest.raises(FatalError, match=told):
-        find(here, wanted())
+        find_affected_versions(here, wanted())
     with pytest.raises(FatalError, match=told):
-        erase(here, wanted(), order(1))
-    assert verify(FolderStore(tmp_path / "out" / "support" / "1.0.0")).erased > 0
+        erase_from_releases(here, wanted(), order(1))
+    assert verify_release(FolderStore(tmp_path / "out" / "support" / "1.0.0")).erased > 0
     shutil.rmtree(tmp_path / "out" / "damaged" / "1.0.0")
-    assert erase(here, wanted(), order(1))[0].successor == "2.0.0"
+    assert erase_from_releases(here, wanted(), order(1))[0].successor == "2.0.0"
 
 
 def test_on_s3_older_versions_go_too(
-    s3: S3, draft: Draft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    s3: S3, draft: ReleaseDraft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a bucket that keeps versions nothing of the person is left in any of them."""
     for name, value in s3.env().items():
         monkeypatch.setenv(name, value)
     bucket, client = s3.create_bucket(), s3.client()
     client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    here = Shelf(S3Store(bucket, "releases", endpoint_url=s3.endpoint), patience())
-    publish(draft, here)
+    here = ReleaseRepository(S3Store(bucket, "releases", endpoint_url=s3.endpoint), patience())
+    publish_draft(draft, here)
     client.delete_object(Bucket=bucket, Key="releases/support/1.0.0/starter.jsonl")
-    here.files.put("support/1.0.0/starter.jsonl", assemble(draft, FIRST, None)[STARTER])
-    told = erase(here, wanted(), order(1))
+    here.files.put(
+        "support/1.0.0/starter.jsonl", assemble_files(draft, FIRST_VERSION, None)[STARTER]
+    )
+    told = erase_from_releases(here, wanted(), order(1))
     assert told[0].successor == "2.0.0"
     for number, one in enumerate(client.list_object_versions(Bucket=bucket)["Versions"]):
         kept = client.get_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])
@@ -261,5 +270,5 @@ def test_on_s3_older_versions_go_too(
         file.parent.mkdir()
         file.write_bytes(kept["Body"].read())
     assert _nothing_of_the_person(draft, tmp_path)
-    assert verify(here.files, "support/1.0.0/").erased == told[0].rows + told[0].mentions
-    assert erase(here, wanted(), order(1)) == told
+    assert verify_release(here.files, "support/1.0.0/").erased == told[0].rows + told[0].mentions
+    assert erase_from_releases(here, wanted(), order(1)) == told

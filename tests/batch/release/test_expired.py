@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from batch.release.build import publish
-from batch.release.datasheet import datasheet
-from batch.release.document import markdown
-from batch.release.rows import json_rows
-from batch.release.version import FIRST
-from batch.retention.run import Run
+from batch.release.format.rows import json_rows
+from batch.release.format.version import FIRST_VERSION
+from batch.release.pages.datasheet import datasheet_blocks
+from batch.release.pages.markup import render_markdown
+from batch.release.publish.build import publish_draft
+from batch.retention.run import RetentionRun
 from lake.tables import Lake
 from schemas.errors import UsageError
 from tests.batch.release.kit import drafted, shelf
@@ -31,7 +31,7 @@ def lake(tmp_path: Path) -> Lake:
 
 def expire(lake: Lake, table: str = "traces", **until: date) -> None:
     """Let parts of a table expire."""
-    assert list(Run.of(lake, table, until, means()).carry_out())
+    assert list(RetentionRun.of(lake, table, until, means()).carry_out())
 
 
 def days(made: Any) -> set[date]:
@@ -61,7 +61,9 @@ def test_days_are_left_out_where_the_spec_says_so(lake: Lake) -> None:
     gone = made.true["expired"]
     assert gone["whole_from"] == "2026-11-04"
     assert gone["traces_left_out"] > 0
-    page = markdown(datasheet(made.true, str(FIRST), None, json_rows(made.rows)))
+    page = render_markdown(
+        datasheet_blocks(made.true, str(FIRST_VERSION), None, json_rows(made.rows))
+    )
     assert "Only days from 2026-11-04 on" in page
     assert "expired" not in narrow.true
 
@@ -98,7 +100,7 @@ def test_nothing_is_drawn_from_a_window_that_is_gone(lake: Lake) -> None:
 
 def test_a_release_outlives_the_texts_it_was_made_of(lake: Lake, tmp_path: Path) -> None:
     """What was published stays as it is, and is proved as before."""
-    publish(drafted(lake), shelf(tmp_path / "shelf"))
+    publish_draft(drafted(lake), shelf(tmp_path / "shelf"))
     before = {p: p.read_bytes() for p in (tmp_path / "shelf").rglob("*") if p.is_file()}
     expire(lake, rows=WHOLE)
     assert {p: p.read_bytes() for p in (tmp_path / "shelf").rglob("*") if p.is_file()} == before

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from batch.release.exports import FORMATS, remarks
-from batch.release.files import DATA
-from batch.release.reading import read_rows
-from batch.release.rows import json_rows
+from batch.release.export.formats import EXPORT_FORMATS, export_remarks
+from batch.release.format.files import DATA
+from batch.release.format.reader import read_release_rows
+from batch.release.format.rows import json_rows
 from tests.partners.environment import Partners
 from tests.partners.promptfoo import Promptfoo
 
@@ -28,7 +28,7 @@ def rows(published: Path) -> Rows:
     Some texts hold what readers of lines take for the end of one.
     """
     data = (published / "support" / "1.0.0" / DATA).read_bytes()
-    found = json_rows(read_rows(data))
+    found = json_rows(read_release_rows(data))
     found[0]["expected_response"] = "=so"
     asked = [found[0]["messages"][0] | {"role": "user", "content": f"hello{LINE_ENDS}again"}]
     found[0] |= {"messages": asked, "label": "pass", "response": f"Good{LINE_ENDS}morning"}
@@ -43,7 +43,7 @@ def labels(told: Iterable[tuple[str, str]], rows: Rows) -> bool:
 
 def lines(rows: Rows, target: str) -> Rows:
     """Return what an export of one file of JSON lines holds."""
-    files = FORMATS[target](rows, "support", "1.0.0")
+    files = EXPORT_FORMATS[target](rows, "support", "1.0.0")
     (data,) = files.values()
     return [json.loads(line) for line in data.splitlines()]
 
@@ -51,7 +51,7 @@ def lines(rows: Rows, target: str) -> Rows:
 @pytest.mark.parametrize("target", ["jsonl", "mlflow", "langfuse", "langsmith", "promptfoo"])
 def test_every_reader_of_lines_finds_as_many(rows: Rows, target: str) -> None:
     """Nothing in a text is taken for the end of a line, and each text is what it was."""
-    (data,) = FORMATS[target](rows, "support", "1.0.0").values()
+    (data,) = EXPORT_FORMATS[target](rows, "support", "1.0.0").values()
     assert len(data.decode().splitlines()) == data.count(b"\n") == len(rows)
     assert [json.loads(line) for line in data.decode().splitlines()] == lines(rows, target)
 
@@ -63,7 +63,7 @@ def test_jsonl_holds_all_but_the_salt(rows: Rows) -> None:
 
 def test_csv_is_read_back_and_runs_nothing(rows: Rows) -> None:
     """Texts that a spreadsheet would run get a quote before; nested values are JSON."""
-    (data,) = FORMATS["csv"](rows, "support", "1.0.0").values()
+    (data,) = EXPORT_FORMATS["csv"](rows, "support", "1.0.0").values()
     assert data.startswith(codecs.BOM_UTF8)
     found = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
     assert [row["trace_id"] for row in found] == [row["trace_id"] for row in rows]
@@ -87,7 +87,7 @@ def test_csv_is_read_back_and_runs_nothing(rows: Rows) -> None:
 )
 def test_no_cell_begins_as_a_formula(rows: Rows, text: str) -> None:
     """White space, characters without width and full-width signs hide no formula."""
-    (data,) = FORMATS["csv"]([rows[0] | {"response": text}], "support", "1.0.0").values()
+    (data,) = EXPORT_FORMATS["csv"]([rows[0] | {"response": text}], "support", "1.0.0").values()
     (found,) = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
     assert found["response"] == f"'{text}".replace("\0", "\ufffd")
 
@@ -95,9 +95,9 @@ def test_no_cell_begins_as_a_formula(rows: Rows, text: str) -> None:
 def test_cells_that_a_spreadsheet_cuts_are_named(rows: Rows) -> None:
     """What does not fit into a cell is said by row and column; other formats hold any text."""
     wide = [rows[0], rows[1] | {"response": "x" * 42_000}]
-    (remark,) = remarks("csv", wide)
+    (remark,) = export_remarks("csv", wide)
     assert remark.startswith("row 3, column response: 42,000 characters")
-    assert not remarks("mlflow", wide)
+    assert not export_remarks("mlflow", wide)
 
 
 @pytest.mark.parametrize("target", ["csv", "mlflow", "langfuse", "langsmith", "promptfoo"])
@@ -105,27 +105,27 @@ def test_no_text_ends_at_a_null_or_stops_an_import(rows: Rows, target: str) -> N
     """Databases of other tools refuse U+0000, and readers of cells stop there; it is said."""
     said = [{"role": "user", "content": "cut\0here"}]
     holding = [rows[0] | {"response": "a\0b", "messages": said}, *rows[1:]]
-    (data,) = FORMATS[target](holding, "support", "1.0.0").values()
+    (data,) = EXPORT_FORMATS[target](holding, "support", "1.0.0").values()
     assert b"\0" not in data
     if target != "csv":  # where nested values are JSON in a cell, and stay as they are
         assert b"u0000" not in data
     assert "cut" in data.decode()
-    assert any("U+0000" in one for one in remarks(target, holding))
-    assert not any("U+0000" in one for one in remarks(target, rows))
+    assert any("U+0000" in one for one in export_remarks(target, holding))
+    assert not any("U+0000" in one for one in export_remarks(target, rows))
 
 
 @pytest.mark.parametrize("target", ["jsonl", "huggingface"])
 def test_formats_of_our_own_keep_each_character(rows: Rows, target: str) -> None:
     """Where nothing has to be replaced, nothing is said."""
     holding = [rows[0] | {"response": "a\0b"}]
-    assert remarks(target, holding) == []
+    assert export_remarks(target, holding) == []
     if target == "jsonl":
         assert lines(holding, target)[0]["response"] == "a\0b"
 
 
 def written(rows: Rows, target: str, folder: Path) -> Path:
     """Write an export into a folder; return its one file, or the folder where it has several."""
-    files = FORMATS[target](rows, "support", "1.0.0")
+    files = EXPORT_FORMATS[target](rows, "support", "1.0.0")
     for path, data in files.items():
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_bytes(data)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from batch.release.files import MANIFEST, SHEET
-from goldpan.cli.main import run
+from batch.release.format.files import DATASHEET, MANIFEST
+from goldpan.cli.main import run_command
 from lake.tables import Lake
 from tests.batch.release.kit import built
 from tests.batch.release.world import POLICY, add, conversations, make_lake
@@ -34,12 +34,12 @@ def test_manifest_datasheet_and_show_count_the_rows_by_policy(
     folder = tmp_path / "lake" / "releases" / "support" / "1.0.0"
     assert json.loads((folder / MANIFEST).read_text())["redaction_policies"] == made.policies
     assert sum(made.policies.values()) == made.rows
-    assert "under 2 redaction policies" in (folder / SHEET).read_text()
+    assert "under 2 redaction policies" in (folder / DATASHEET).read_text()
     monkeypatch.setenv("GOLDPAN_LAKE__URI", str(tmp_path / "lake"))
     monkeypatch.setenv("GOLDPAN_REDACT__KEY", TEST_KEY)
-    assert run(["release", "show", "support"]) == 0
+    assert run_command(["release", "show", "support"]) == 0
     assert "rows of 2 redaction policies" in capsys.readouterr().out
-    assert run(["release", "verify", "support"]) == 0
+    assert run_command(["release", "verify", "support"]) == 0
 
 
 def test_rows_of_one_policy_are_not_remarked_upon(tmp_path: Path) -> None:
@@ -49,4 +49,4 @@ def test_rows_of_one_policy_are_not_remarked_upon(tmp_path: Path) -> None:
     assert made.policies == {}
     folder = tmp_path / "r" / "support" / "1.0.0"
     assert "redaction_policies" not in json.loads((folder / MANIFEST).read_text())
-    assert "redaction policies:" not in (folder / SHEET).read_text()
+    assert "redaction policies:" not in (folder / DATASHEET).read_text()

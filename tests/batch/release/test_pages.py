@@ -8,11 +8,11 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from batch.release.document import Grid, Heading, Text, html, markdown
-from batch.release.files import DATA, MANIFEST, PAGE, SHEET, STARTER
-from batch.release.picture import Group, Pair, shares_svg
-from batch.release.reading import read_rows
-from batch.release.rows import SCHEMA, json_rows
+from batch.release.format.files import DATA, DATASHEET, DATASHEET_HTML, MANIFEST, STARTER
+from batch.release.format.reader import read_release_rows
+from batch.release.format.rows import SCHEMA, json_rows
+from batch.release.pages.chart import ShareGroup, SharePair, draw_shares
+from batch.release.pages.markup import Grid, Heading, Text, render_html, render_markdown
 from tests.partners.environment import Partners
 
 
@@ -24,7 +24,7 @@ def folder(published: Path) -> Path:
 
 def test_the_datasheet_says_what_matters(folder: Path) -> None:
     """Content, choice, labels, segments, power, personal data, gaps and origin, on both pages."""
-    sheet, page = ((folder / name).read_text() for name in (SHEET, PAGE))
+    sheet, page = ((folder / name).read_text() for name in (DATASHEET, DATASHEET_HTML))
     for heading in (
         "What is in it",
         "How it was chosen",
@@ -44,8 +44,8 @@ def test_the_datasheet_says_what_matters(folder: Path) -> None:
 
 def test_the_numbers_of_the_datasheet_are_those_of_the_rows(folder: Path) -> None:
     """Rows by label and stratum in the datasheet are what the data holds."""
-    rows = json_rows(read_rows((folder / DATA).read_bytes()))
-    sheet = (folder / SHEET).read_text()
+    rows = json_rows(read_release_rows((folder / DATA).read_bytes()))
+    sheet = (folder / DATASHEET).read_text()
     for label in ("pass", "fail"):
         count = sum(row["label"] == label for row in rows)
         assert re.search(rf"^\| {label} \| {count} \|", sheet, re.MULTILINE)
@@ -58,14 +58,14 @@ def test_the_starter_is_of_the_development_side_and_of_every_stratum(folder: Pat
     rows = [json.loads(line) for line in (folder / STARTER).read_text().splitlines()]
     assert rows
     assert {row["split"] for row in rows} == {"development"}
-    every = json_rows(read_rows((folder / DATA).read_bytes()))
+    every = json_rows(read_release_rows((folder / DATA).read_bytes()))
     strata = {row["stratum"] for row in every if row["split"] == "development"}
     assert {row["stratum"] for row in rows} == strata
 
 
 def test_the_picture_is_drawn_to_scale_and_escapes() -> None:
     """Bars are as long as the shares say, and a value cannot break out of the picture."""
-    svg = shares_svg([Group("plan", [Pair("<script>", 0.5, 0.25)])], "t & t")
+    svg = draw_shares([ShareGroup("plan", [SharePair("<script>", 0.5, 0.25)])], "t & t")
     tree = ET.fromstring(svg)  # noqa: S314 - our own
     bars = [float(r.get("width", "0")) for r in tree.iter("{http://www.w3.org/2000/svg}rect")]
     assert bars[-2] == pytest.approx(2 * bars[-1], abs=0.2)
@@ -75,7 +75,7 @@ def test_the_picture_is_drawn_to_scale_and_escapes() -> None:
 def test_pages_escape_what_they_quote() -> None:
     """Names of segments come from production: they cannot add marks, cells or scripts."""
     blocks = [Heading("h"), Text("`a<b` <i>x</i>"), Grid(("a", "b"), [("x|y", "<b>1</b>")])]
-    page, sheet = html("t<", blocks), markdown(blocks)
+    page, sheet = render_html("t<", blocks), render_markdown(blocks)
     assert "<i>" not in page
     assert "<b>1" not in page
     assert "<code>a&lt;b</code>" in page

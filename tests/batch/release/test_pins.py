@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from batch.release.files import MANIFEST, sha256
-from batch.release.verify import verify
+from batch.release.format.files import MANIFEST, sha256
+from batch.release.publish.verify import verify_release
 from lake.objects import FolderStore
-from redact.signing import Signer
+from redact.crypto.signing import Signer
 from tests.batch.release.kit import shelf
 from tests.batch.release.people import erased, rows_of
 from tests.batch.release.world import conversations, labels_for, make_lake
@@ -91,7 +91,7 @@ def test_a_part_of_a_digest_picks_a_version_and_proves_nothing(run: Run, place: 
     assert run("release", "verify", f"part@{digest[:19]}").returncode == 0
     assert run("release", "verify", f"part@{digest[:18]}").returncode == 2
     for short in ("", digest.removeprefix("sha256:")[:63]):
-        assert not verify(FolderStore(folder_of(place, "part")), expected=short).ok
+        assert not verify_release(FolderStore(folder_of(place, "part")), expected=short).ok
 
 
 def test_what_is_printed_can_be_pinned(run: Run, place: Path) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from batch.release.build import Draft, publish
-from batch.release.files import MANIFEST, SHEET
-from batch.release.verify import verify
-from batch.release.version import Level
-from labels.estimates import Audited, failure_rate
+from batch.release.format.files import DATASHEET, MANIFEST
+from batch.release.format.version import ChangeLevel
+from batch.release.publish.build import ReleaseDraft, publish_draft
+from batch.release.publish.verify import verify_release
+from labels.failure_rate import AuditedTrace, estimate_failure_rate
 from lake.objects import FolderStore
 from lake.tables import Lake
 from schemas.errors import UsageError
@@ -25,7 +25,9 @@ WHOLE: dict[str, Any] = {"one_per": "trace", "size": 400, "allocation": {}, "str
 
 def sheet(folder: Path, version: str) -> str:
     """Return the datasheet of a version as one line."""
-    return " ".join((folder / "support" / version / SHEET).read_text().split()).replace("\\", "")
+    return " ".join((folder / "support" / version / DATASHEET).read_text().split()).replace(
+        "\\", ""
+    )
 
 
 def manifest(folder: Path, version: str) -> dict[str, Any]:
@@ -65,11 +67,11 @@ def test_other_labels_are_a_major_version_that_says_why(
     """Also where no row is gone: the rows stand for other traces."""
     built(lake, tmp_path, **WHOLE, labels=first)
     made = built(lake, tmp_path, **WHOLE, labels=second)
-    assert (str(made.version), made.level, list(made.why)) == ("2.0.0", Level.MAJOR, [why])
+    assert (str(made.version), made.level, list(made.why)) == ("2.0.0", ChangeLevel.MAJOR, [why])
     assert manifest(tmp_path, "2.0.0")["previous"]["why"] == [why]
     assert f"Since {why}." in sheet(tmp_path, "2.0.0")
     again = built(lake, tmp_path, **WHOLE, labels=second)
-    assert (again.level, again.digest) == (Level.NONE, made.digest)
+    assert (again.level, again.digest) == (ChangeLevel.NONE, made.digest)
 
 
 def test_other_changes_of_the_spec_say_why_too(lake: Lake, tmp_path: Path) -> None:
@@ -89,16 +91,16 @@ def test_a_release_of_before_still_verifies_and_is_followed(lake: Lake, tmp_path
     before = replace(
         made, true={**made.true, "population": {**old, "refused_by_redaction_policy": 0}}
     )
-    assert isinstance(before, Draft)
-    publish(before, shelf(tmp_path))
+    assert isinstance(before, ReleaseDraft)
+    publish_draft(before, shelf(tmp_path))
     folder = tmp_path / "support" / "1.0.0"
     digest = manifest(tmp_path, "1.0.0")
-    assert verify(FolderStore(folder)).ok
+    assert verify_release(FolderStore(folder)).ok
     assert "failure rate" not in sheet(tmp_path, "1.0.0")
     erased(shelf(tmp_path), [rows_of(folder)[0]["trace_id"]], 1)
     assert manifest(tmp_path, "1.0.0") == digest
-    assert verify(FolderStore(tmp_path / "support" / "2.0.0")).ok
-    assert built(lake, tmp_path, labels={}).level is Level.MAJOR
+    assert verify_release(FolderStore(tmp_path / "support" / "2.0.0")).ok
+    assert built(lake, tmp_path, labels={}).level is ChangeLevel.MAJOR
 
 
 def audited(traces: list[Row], verdicts: list[str | None]) -> list[Row]:
@@ -123,8 +125,8 @@ def test_the_datasheet_has_the_audit_s_rate_and_no_other(tmp_path: Path) -> None
     events += [label(trace, 0.9) for trace in traces[40:60]]
     lake = make_lake(tmp_path / "lake", traces, events)
     built(lake, tmp_path / "r", labels={})
-    expected = failure_rate(
-        [Audited(v == "review_fail", 0.1 if n % 2 else 0.2) for n, v in enumerate(judged)]
+    expected = estimate_failure_rate(
+        [AuditedTrace(v == "review_fail", 0.1 if n % 2 else 0.2) for n, v in enumerate(judged)]
     )
     assert expected is not None
     counts = manifest(tmp_path / "r", "1.0.0")["population"]

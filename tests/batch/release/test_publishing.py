@@ -13,14 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.release.build import Draft, assemble, publish
-from batch.release.files import CHECKSUMS, MANIFEST, WITHDRAWN, sha256
-from batch.release.shelf import Shelf, TakenError
-from batch.release.verify import verify, withdrawal
-from batch.release.version import FIRST, Level, Version, parse_reference
-from lake.bucket import S3Store
+from batch.release.format.files import CHECKSUMS, MANIFEST, WITHDRAWAL, sha256
+from batch.release.format.version import (
+    FIRST_VERSION,
+    ChangeLevel,
+    SemanticVersion,
+    parse_reference,
+)
+from batch.release.publish.build import ReleaseDraft, assemble_files, publish_draft
+from batch.release.publish.repository import ReleaseClaimError, ReleaseRepository
+from batch.release.publish.verify import verify_release, withdrawal_mark
 from lake.config import LakeSettings
 from lake.objects import FolderStore
+from lake.s3_store import S3Store
 from lake.tables import Lake
 from schemas.errors import UsageError
 from tests.architecture.source import ROOT
@@ -31,7 +36,7 @@ from tests.servers.s3 import S3
 
 
 @pytest.fixture(scope="module")
-def draft(lake: Lake) -> Draft:
+def draft(lake: Lake) -> ReleaseDraft:
     """The draft of a small release."""
     return drafted(lake, size=16)
 
@@ -56,7 +61,7 @@ def test_the_folder_holds_what_the_design_says(published: Path) -> None:
         "manifest.json",
         "starter.jsonl",
     }
-    verdict = verify(FolderStore(folder))
+    verdict = verify_release(FolderStore(folder))
     assert (verdict.ok, verdict.rows, verdict.name, verdict.version) == (
         True,
         40,
@@ -85,10 +90,10 @@ def test_any_changed_byte_is_found(published: Path, data: st.DataObject) -> None
         return
     try:
         (folder / name).write_bytes(new)
-        assert not verify(FolderStore(folder)).ok
+        assert not verify_release(FolderStore(folder)).ok
     finally:
         (folder / name).write_bytes(old)
-    assert verify(FolderStore(folder)).ok
+    assert verify_release(FolderStore(folder)).ok
 
 
 def test_a_time_that_there_cannot_be_is_found(published: Path, tmp_path: Path) -> None:
@@ -101,7 +106,7 @@ def test_a_time_that_there_cannot_be_is_found(published: Path, tmp_path: Path) -
     wide = pa.int32() if pa.types.is_date32(field.type) else pa.int64()
     beyond = pa.array([2**31 - 1 if wide == pa.int32() else 2**62] * len(table), wide)
     pq.write_table(table.set_column(at, field, beyond.view(field.type)), folder / "data.parquet")
-    problems = verify(FolderStore(folder)).problems
+    problems = verify_release(FolderStore(folder)).problems
     assert "data.parquet was changed" in problems
     assert any("no row has had" in one for one in problems)
 
@@ -111,10 +116,10 @@ def test_a_file_too_many_or_too_few_is_found(published: Path, tmp_path: Path) ->
     folder = tmp_path / "copy"
     shutil.copytree(published / "support" / "1.0.0", folder)
     (folder / "notes.txt").write_text("x")
-    assert "notes.txt does not belong here" in verify(FolderStore(folder)).problems
+    assert "notes.txt does not belong here" in verify_release(FolderStore(folder)).problems
     (folder / "notes.txt").unlink()
     (folder / "data.parquet").unlink()
-    assert "data.parquet is missing" in verify(FolderStore(folder)).problems
+    assert "data.parquet is missing" in verify_release(FolderStore(folder)).problems
 
 
 def test_a_release_that_was_made_anew_has_another_digest(lake: Lake, tmp_path: Path) -> None:
@@ -122,11 +127,13 @@ def test_a_release_that_was_made_anew_has_another_digest(lake: Lake, tmp_path: P
     first = built(lake, tmp_path / "a", size=16)
     built(lake, tmp_path / "b", size=16, seed=9)
     folder = FolderStore(tmp_path / "b" / "support" / "1.0.0")
-    assert verify(folder).ok
-    assert not verify(folder, expected=first.digest).ok
+    assert verify_release(folder).ok
+    assert not verify_release(folder, expected=first.digest).ok
 
 
-def test_killed_at_each_step_it_is_finished_by_the_next(draft: Draft, tmp_path: Path) -> None:
+def test_killed_at_each_step_it_is_finished_by_the_next(
+    draft: ReleaseDraft, tmp_path: Path
+) -> None:
     """SIGKILL before, in and after each write: nothing half there, and building again completes."""
     (tmp_path / "draft").write_bytes(pickle.dumps(draft))
     done = subprocess.run(
@@ -138,33 +145,33 @@ def test_killed_at_each_step_it_is_finished_by_the_next(draft: Draft, tmp_path: 
         check=True,
     )
     assert int(done.stdout) == 9  # the claim, seven files, the checksums
-    publish(draft, shelf(tmp_path / "whole"))
+    publish_draft(draft, shelf(tmp_path / "whole"))
     whole = contents(tmp_path / "whole")
     for folder in sorted((tmp_path / "shelves").iterdir()):
         there = shelf(folder).standing("support")
         assert len(there) <= 1
         if there and there[0].published:
-            assert verify(FolderStore(folder / "support" / "1.0.0")).ok
+            assert verify_release(FolderStore(folder / "support" / "1.0.0")).ok
         else:
             with pytest.raises(UsageError, match="no release named support"):
                 shelf(folder).find(parse_reference("support"))
-        publish(draft, shelf(folder))
+        publish_draft(draft, shelf(folder))
         kept = {n: d for n, d in contents(folder).items() if ".writing-" not in n}
         assert kept == whole
-        assert verify(FolderStore(folder / "support" / "1.0.0")).ok
+        assert verify_release(FolderStore(folder / "support" / "1.0.0")).ok
 
 
 def test_of_two_builders_one_wins_and_the_other_is_told(lake: Lake, tmp_path: Path) -> None:
     """While one is at it, the other writes nothing; when it is done, the other follows it."""
     one, two = drafted(lake, size=16), drafted(lake, size=16, seed=8)
-    files = assemble(one, FIRST, None)
+    files = assemble_files(one, FIRST_VERSION, None)
     shelf(tmp_path).put_new("support/claims/000001", _claim(files))
     before = contents(tmp_path)
-    with pytest.raises(TakenError, match=r"another builder has begun support 1\.0\.0"):
-        publish(two, shelf(tmp_path))
+    with pytest.raises(ReleaseClaimError, match=r"another builder has begun support 1\.0\.0"):
+        publish_draft(two, shelf(tmp_path))
     assert contents(tmp_path) == before
-    assert publish(one, shelf(tmp_path)).version == FIRST
-    assert publish(two, shelf(tmp_path)).version == Version(2, 0, 0)
+    assert publish_draft(one, shelf(tmp_path)).version == FIRST_VERSION
+    assert publish_draft(two, shelf(tmp_path)).version == SemanticVersion(2, 0, 0)
 
 
 def _claim(files: dict[str, bytes]) -> bytes:
@@ -174,14 +181,14 @@ def _claim(files: dict[str, bytes]) -> bytes:
 def test_what_a_dead_builder_left_can_be_taken_over(lake: Lake, tmp_path: Path) -> None:
     """Its number is burnt; should it come back to life, it is told that it lost."""
     one, two = drafted(lake, size=16), drafted(lake, size=16, seed=8)
-    files = assemble(one, FIRST, None)
+    files = assemble_files(one, FIRST_VERSION, None)
     shelf(tmp_path).put_new("support/claims/000001", _claim(files))
-    made = publish(two, shelf(tmp_path), take_over=True)
-    assert made.version == Version(2, 0, 0)
-    with pytest.raises(TakenError, match="was abandoned"):
-        shelf(tmp_path).fill(shelf(tmp_path).claim("support", 1, FIRST, files), files)
+    made = publish_draft(two, shelf(tmp_path), take_over=True)
+    assert made.version == SemanticVersion(2, 0, 0)
+    with pytest.raises(ReleaseClaimError, match="was abandoned"):
+        shelf(tmp_path).fill(shelf(tmp_path).claim("support", 1, FIRST_VERSION, files), files)
     states = [(s.version, s.published, s.abandoned) for s in shelf(tmp_path).standing("support")]
-    assert states == [(FIRST, False, True), (Version(2, 0, 0), True, False)]
+    assert states == [(FIRST_VERSION, False, True), (SemanticVersion(2, 0, 0), True, False)]
 
 
 def test_versions_follow_from_what_changed(tmp_path: Path) -> None:
@@ -191,22 +198,22 @@ def test_versions_follow_from_what_changed(tmp_path: Path) -> None:
     lake = make_lake(tmp_path / "lake", traces, events)
     out = tmp_path / "out"
 
-    def build(**changes: object) -> tuple[str, Level]:
+    def build(**changes: object) -> tuple[str, ChangeLevel]:
         asked: dict[str, object] = {"strata": [], "allocation": {}, "size": 10, **changes}
         made = built(lake, out, **asked)
         return str(made.version), made.level
 
-    assert build() == ("1.0.0", Level.MAJOR)
-    assert build() == ("1.0.0", Level.NONE)
-    assert build(size=14) == ("1.1.0", Level.MINOR)
-    assert build(size=14, description="other words") == ("1.1.1", Level.PATCH)
-    assert build(size=9) == ("2.0.0", Level.MAJOR)
+    assert build() == ("1.0.0", ChangeLevel.MAJOR)
+    assert build() == ("1.0.0", ChangeLevel.NONE)
+    assert build(size=14) == ("1.1.0", ChangeLevel.MINOR)
+    assert build(size=14, description="other words") == ("1.1.1", ChangeLevel.PATCH)
+    assert build(size=9) == ("2.0.0", ChangeLevel.MAJOR)
     kept = shelf(out).find(parse_reference("support"))
     manifest = json.loads(shelf(out).read(kept, MANIFEST))
     assert manifest["previous"]["version"] == "1.1.1"
     assert manifest["previous"]["changes"]["removed"] == 5
     add(lake, "labels", [label(t, 0.99, revision=9) for t in traces])
-    assert build(size=9) == ("3.0.0", Level.MAJOR)
+    assert build(size=9) == ("3.0.0", ChangeLevel.MAJOR)
     kept = shelf(out).find(parse_reference("support"))
     changed = json.loads(shelf(out).read(kept, MANIFEST))["previous"]["changes"]
     assert changed["relabelled"] > 0
@@ -227,12 +234,12 @@ def test_references_resolve(tmp_path: Path, lake: Lake) -> None:
     assert found("support") == found("support@latest") == found("support@3") == "3.0.0"
     assert found("support@2.0") == found("support@2.0.0") == "2.0.0"
     assert found(f"support@sha256:{digests['1.0.0'][:12]}") == "1.0.0"
-    assert here.put_new(f"support/3.0.0/{WITHDRAWN}", withdrawal(digests["3.0.0"], "wrong"))
+    assert here.put_new(f"support/3.0.0/{WITHDRAWAL}", withdrawal_mark(digests["3.0.0"], "wrong"))
     assert found("support@latest") == "2.0.0"
     assert found("support@3.0.0") == "3.0.0"
     with pytest.raises(UsageError, match=r"no version 3; there are: 1\.0\.0, 2\.0\.0"):
         found("support@3")
-    verdict = verify(FolderStore(tmp_path / "support" / "3.0.0"))
+    verdict = verify_release(FolderStore(tmp_path / "support" / "3.0.0"))
     assert (verdict.ok, verdict.withdrawn) == (True, "wrong")
 
 
@@ -252,36 +259,40 @@ die()
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_killed_while_withdrawing(lake: Lake, draft: Draft, tmp_path: Path, moment: str) -> None:
+def test_killed_while_withdrawing(
+    lake: Lake, draft: ReleaseDraft, tmp_path: Path, moment: str
+) -> None:
     """After SIGKILL the release is withdrawn or it is not, and whole either way; again is fine."""
-    made = publish(draft, shelf(tmp_path))
+    made = publish_draft(draft, shelf(tmp_path))
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path), made.digest, moment], cwd=ROOT, check=False
     )
     assert killed.returncode == -9
     (one,) = shelf(tmp_path).standing("support")
     assert one.withdrawn == (moment == "after")
-    verdict = verify(FolderStore(tmp_path / "support" / "1.0.0"), expected=made.digest)
+    verdict = verify_release(FolderStore(tmp_path / "support" / "1.0.0"), expected=made.digest)
     assert (verdict.ok, verdict.withdrawn) == (True, "wrong" if one.withdrawn else None)
-    assert shelf(tmp_path).put_new("support/1.0.0/WITHDRAWN.json", withdrawal(made.digest, "wrong"))
+    assert shelf(tmp_path).put_new(
+        "support/1.0.0/WITHDRAWN.json", withdrawal_mark(made.digest, "wrong")
+    )
     assert shelf(tmp_path).standing("support")[0].withdrawn
 
 
 def test_on_s3_the_same_bytes_and_one_winner(
-    s3: S3, draft: Draft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    s3: S3, draft: ReleaseDraft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a real S3 server a release is published, found and verified; two cannot have one place."""
     for name, value in s3.env().items():
         monkeypatch.setenv(name, value)
     bucket = s3.create_bucket()
     store = S3Store(bucket, "releases", endpoint_url=s3.endpoint)
-    on_s3 = Shelf(store, patience())
-    files = assemble(draft, FIRST, None)
+    on_s3 = ReleaseRepository(store, patience())
+    files = assemble_files(draft, FIRST_VERSION, None)
     on_s3.put_new("support/claims/000001", b"1.0.0 sha256:other\n")
-    with pytest.raises(TakenError):
-        publish(draft, on_s3)
-    made = publish(draft, on_s3, take_over=True)
-    assert made.version == Version(2, 0, 0)
-    publish(draft, shelf(tmp_path))
-    assert verify(store, "support/2.0.0/", made.digest).ok
+    with pytest.raises(ReleaseClaimError):
+        publish_draft(draft, on_s3)
+    made = publish_draft(draft, on_s3, take_over=True)
+    assert made.version == SemanticVersion(2, 0, 0)
+    publish_draft(draft, shelf(tmp_path))
+    assert verify_release(store, "support/2.0.0/", made.digest).ok
     assert store.get("support/2.0.0/data.parquet") == files["data.parquet"]

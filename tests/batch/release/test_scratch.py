@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.scratch import PREFIX, scratch, sweep
+from batch.temp_dirs import TEMP_DIR_PREFIX, remove_stale_temp_dirs, temp_dir
 from lake.tables import Lake
 from tests.architecture.source import ROOT
 from tests.batch.release.kit import drafted
@@ -32,7 +32,7 @@ drafted(Lake(LakeSettings(uri=sys.argv[1])))
 
 
 def _folders(parent: Path) -> list[Path]:
-    return list(parent.glob(f"{PREFIX}*"))
+    return list(parent.glob(f"{TEMP_DIR_PREFIX}*"))
 
 
 def test_what_a_killed_selection_spilled_is_removed_by_the_next(
@@ -57,13 +57,13 @@ def test_what_a_killed_selection_spilled_is_removed_by_the_next(
 def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
     """Nobody sweeps what another process, or another user's link, holds."""
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / f"{PREFIX}link").symlink_to(tmp_path / "elsewhere")
-    with scratch(tmp_path) as folder:
+    (tmp_path / f"{TEMP_DIR_PREFIX}link").symlink_to(tmp_path / "elsewhere")
+    with temp_dir(tmp_path) as folder:
         (folder / "spilled").write_bytes(b"x")
-        assert sweep(tmp_path) == 0
+        assert remove_stale_temp_dirs(tmp_path) == 0
         assert (folder / "spilled").exists()
     assert not folder.exists()
     assert (tmp_path / "elsewhere").is_dir()
-    (tmp_path / f"{PREFIX}dead").mkdir()
-    assert sweep(tmp_path) == 1
-    assert [path.name for path in _folders(tmp_path)] == [f"{PREFIX}link"]
+    (tmp_path / f"{TEMP_DIR_PREFIX}dead").mkdir()
+    assert remove_stale_temp_dirs(tmp_path) == 1
+    assert [path.name for path in _folders(tmp_path)] == [f"{TEMP_DIR_PREFIX}link"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from batch.release.rows import json_rows
+from batch.release.format.rows import json_rows
 from lake.tables import Lake
 from schemas.errors import UsageError
 from tests.batch.release.kit import selected

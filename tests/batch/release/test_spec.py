@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.release.spec import Range, load_spec, parse_spec
+from batch.release.sampling.spec import NumberRange, load_spec, parse_spec
 from schemas.errors import UsageError
 from tests.batch.release.kit import spec
 
@@ -26,7 +26,7 @@ def test_a_good_spec_is_read() -> None:
     read = parse_spec(GOOD, "s.yaml")
     assert read.window.start.isoformat() == "2026-11-01T00:00:00+00:00"
     assert read.window.end.isoformat() == "2026-12-01T10:00:00+00:00"
-    assert read.where == {"app": ["airline"], "latency_ms": Range(min=3.0)}
+    assert read.where == {"app": ["airline"], "latency_ms": NumberRange(min=3.0)}
     assert read.one_per == "conversation"
 
 

@@ -15,13 +15,25 @@ from typing import Any
 
 import pytest
 
-from batch.release.allocation import Stratum, allocate
-from batch.release.choose import Cell, Member, Share, draw, weigh
-from batch.release.estimate import Weighed, estimate
-from batch.release.near import Compared, compared, jaccard, shingles, unlike
-from batch.release.power import detectable
-from batch.release.spec import Allocation, NearDuplicates
-from goldpan.demo.traffic import shipped_conversations, traces_of
+from batch.release.pages.power import detectable_difference
+from batch.release.pages.weighted_mean import WeightedValue, estimate_mean
+from batch.release.sampling.allocation import Stratum, allocate_rows
+from batch.release.sampling.near_duplicates import (
+    ComparedTexts,
+    compared_texts,
+    drop_near_duplicates,
+    jaccard,
+    shingles,
+)
+from batch.release.sampling.spec import AllocationRule, NearDuplicateRule
+from batch.release.sampling.stratified_draw import (
+    CellSize,
+    SamplingCell,
+    StratumDraw,
+    assign_weights,
+    draw_strata,
+)
+from goldpan.demo.traffic import load_shipped_conversations, make_traces
 
 SEEDS = range(500)
 SIZE = 100
@@ -36,10 +48,10 @@ def population() -> tuple[Trace, ...]:
     rng = random.Random(7)  # noqa: S311 - repeatable, not secret
     found = []
     for copy in range(COPIES):
-        for conversation in shipped_conversations():
+        for conversation in load_shipped_conversations():
             plan = rng.choice(("free", "free", "free", "gold"))
             mood = rng.gauss(0, 0.6)  # conversations differ, which is why they are the clusters
-            for number, trace in enumerate(traces_of(conversation, started_at=0, seed=copy)):
+            for number, trace in enumerate(make_traces(conversation, started_at=0, seed=copy)):
                 risk = conversation.outcome_reward - 0.05 * number + mood + (plan == "gold")
                 found.append(
                     {
@@ -69,12 +81,12 @@ def _traces() -> dict[tuple[str, str], tuple[str, ...]]:
     return {(t["stratum"], t["trace_id"]): (t["trace_id"],) for t in population()}
 
 
-def _cell(seed: int, stratum: str, cluster: str, order: str, ids: tuple[str, ...]) -> Cell:
+def _cell(seed: int, stratum: str, cluster: str, order: str, ids: tuple[str, ...]) -> SamplingCell:
     picked = min(ids, key=lambda trace_id: _hash(seed, "trace", trace_id))
-    return Cell(stratum, cluster, len(ids), picked, None, None, "t", 0, 0, order)
+    return SamplingCell(stratum, cluster, len(ids), picked, None, None, "t", 0, 0, order)
 
 
-def drawn(seed: int, *, per_trace: bool) -> list[Share]:
+def drawn(seed: int, *, per_trace: bool) -> list[StratumDraw]:
     """Return what a seed draws, with weights."""
     of_cells = _traces() if per_trace else _cells()
     hashed: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -91,16 +103,16 @@ def drawn(seed: int, *, per_trace: bool) -> list[Share]:
         Stratum(text, {}, sum(len(of_cells[text, c]) for _, c in some), len(some))
         for text, some in hashed.items()
     ]
-    shares = draw(
+    shares = draw_strata(
         strata,
-        allocate(strata, SIZE, Allocation(by="equal")),
+        allocate_rows(strata, SIZE, AllocationRule(by="equal")),
         cells,
         set(),
         lambda: lambda _id: None,
     )
     drawn_from = {one.cell.cluster for share in shares for one in share.drawn}
-    members = [Member(s, c, len(ids)) for (s, c), ids in of_cells.items() if c in drawn_from]
-    weigh(shares, members, set())
+    members = [CellSize(s, c, len(ids)) for (s, c), ids in of_cells.items() if c in drawn_from]
+    assign_weights(shares, members, set())
     return shares
 
 
@@ -110,19 +122,19 @@ def good() -> dict[str, bool]:
     return {t["trace_id"]: t["good"] for t in population()}
 
 
-def totals(shares: list[Share]) -> tuple[float, float]:
+def totals(shares: list[StratumDraw]) -> tuple[float, float]:
     """Return the Horvitz-Thompson estimates of the number of traces, and of good ones."""
     weights = [(one.weight, good()[one.cell.trace_id]) for s in shares for one in s.drawn]
     return sum(w for w, _ in weights), sum(w for w, is_good in weights if is_good)
 
 
-def weighed(shares: list[Share]) -> list[Weighed]:
+def weighed(shares: list[StratumDraw]) -> list[WeightedValue]:
     """Return the rows as a release weighs them: scaled to what is known of each stratum."""
     rows = []
     for share in shares:
         total = sum(one.weight for one in share.drawn)
         rows += [
-            Weighed(
+            WeightedValue(
                 share.stratum.text,
                 one.weight * share.stratum.traces / total,
                 one.probability,
@@ -134,13 +146,13 @@ def weighed(shares: list[Share]) -> list[Weighed]:
 
 
 @pytest.fixture(scope="module", params=["trace", "conversation"])
-def draws(request: pytest.FixtureRequest) -> list[list[Share]]:
+def draws(request: pytest.FixtureRequest) -> list[list[StratumDraw]]:
     """What 500 seeds draw, one per trace or one per conversation."""
     per_trace = request.param == "trace"
     return [drawn(seed, per_trace=per_trace) for seed in SEEDS]
 
 
-def test_horvitz_thompson_totals_are_unbiased(draws: list[list[Share]]) -> None:
+def test_horvitz_thompson_totals_are_unbiased(draws: list[list[StratumDraw]]) -> None:
     """Over 500 seeds the mean of the estimated totals is within three standard errors of truth."""
     truth = (len(population()), sum(good().values()))
     for estimates, true in zip(zip(*map(totals, draws), strict=True), truth, strict=True):
@@ -149,10 +161,10 @@ def test_horvitz_thompson_totals_are_unbiased(draws: list[list[Share]]) -> None:
         assert abs(mean - true) <= 3 * spread / math.sqrt(len(estimates)) + 1e-6
 
 
-def test_intervals_cover_as_often_as_they_say(draws: list[list[Share]]) -> None:
+def test_intervals_cover_as_often_as_they_say(draws: list[list[StratumDraw]]) -> None:
     """The 95 % interval for the share of good answers covers the truth in 93 to 97 % of seeds."""
     truth = sum(good().values()) / len(population())
-    found = [estimate(weighed(shares)) for shares in draws]
+    found = [estimate_mean(weighed(shares)) for shares in draws]
     covered = sum(e is not None and e.low <= truth <= e.high for e in found) / len(found)
     bias = sum(e.mean for e in found if e) / len(found) - truth
     print(f"\ncoverage {covered:.1%}, mean error {bias:+.4f}")
@@ -162,7 +174,7 @@ def test_intervals_cover_as_often_as_they_say(draws: list[list[Share]]) -> None:
 
 @pytest.mark.parametrize(("share", "least"), [(0.002, 0.93), (0.05, 0.93), (0.2, 0.92)])
 def test_what_an_erasure_leaves_estimates_what_is_left(
-    draws: list[list[Share]], share: float, least: float
+    draws: list[list[StratumDraw]], share: float, least: float
 ) -> None:
     """Conversations leave population and sample, rows keep their weights: intervals cover still.
 
@@ -181,7 +193,7 @@ def test_what_an_erasure_leaves_estimates_what_is_left(
             for row, trace_id in zip(weighed(shares), drawn_traces, strict=True)
             if of_trace[trace_id] not in gone
         ]
-        found = estimate(rows)
+        found = estimate_mean(rows)
         assert found is not None
         covered += found.low <= truth <= found.high
         missed.append(found.mean - truth)
@@ -194,7 +206,7 @@ def test_what_an_erasure_leaves_estimates_what_is_left(
     assert abs(mean) <= 3 * spread / math.sqrt(len(draws)) + 1e-6
 
 
-def test_no_stratum_is_empty_and_no_conversation_gives_two(draws: list[list[Share]]) -> None:
+def test_no_stratum_is_empty_and_no_conversation_gives_two(draws: list[list[StratumDraw]]) -> None:
     """In every draw each stratum has rows, and each cluster at most one."""
     for shares in draws:
         assert all(share.rows >= 1 for share in shares)
@@ -206,14 +218,17 @@ def test_a_rare_stratum_that_is_taken_whole_leaves_others_out_of_reach() -> None
     """Its conversations cannot give a row to others: counted, and their totals stay right."""
     strata = [Stratum("rare", {}, 4, 2), Stratum("common", {}, 40, 10)]
     cells = {
-        "rare": [Cell("rare", f"c{i}", 2, f"r{i}", None, None, "t", 0, i, f"{i}") for i in (0, 1)],
+        "rare": [
+            SamplingCell("rare", f"c{i}", 2, f"r{i}", None, None, "t", 0, i, f"{i}") for i in (0, 1)
+        ],
         "common": [
-            Cell("common", f"c{i}", 4, f"t{i}", None, None, "t", 0, i, f"{i}") for i in range(10)
+            SamplingCell("common", f"c{i}", 4, f"t{i}", None, None, "t", 0, i, f"{i}")
+            for i in range(10)
         ],
     }
-    shares = draw(strata, {"rare": 2, "common": 4}, cells, set(), lambda: lambda _id: None)
-    members = [Member(c.stratum, c.cluster, c.traces) for some in cells.values() for c in some]
-    assert weigh(shares, members, set()) == {"common": 8}
+    shares = draw_strata(strata, {"rare": 2, "common": 4}, cells, set(), lambda: lambda _id: None)
+    members = [CellSize(c.stratum, c.cluster, c.traces) for some in cells.values() for c in some]
+    assert assign_weights(shares, members, set()) == {"common": 8}
     assert [(s.free, len(s.drawn)) for s in shares] == [(2, 2), (8, 4)]
     assert sum(one.weight for one in shares[1].drawn) == pytest.approx(32)
 
@@ -224,16 +239,19 @@ def test_weights_are_the_same_in_whatever_order_an_engine_answers() -> None:
     sizes = {text: 9 + 2 * i for i, text in enumerate(strata)}
     cells = {
         text: [
-            Cell(text, f"c{i}", 1, f"{text}{i}", None, None, "t", 0, i, f"{i:02}") for i in range(n)
+            SamplingCell(text, f"c{i}", 1, f"{text}{i}", None, None, "t", 0, i, f"{i:02}")
+            for i in range(n)
         ]
         for text, n in sizes.items()
     }
-    members = [Member(c.stratum, c.cluster, c.traces) for some in cells.values() for c in some]
+    members = [CellSize(c.stratum, c.cluster, c.traces) for some in cells.values() for c in some]
     known = [Stratum(text, {}, n, n) for text, n in sizes.items()]
     found = set()
     for seed in range(30):
-        shares = draw(known, dict.fromkeys(strata, 1), cells, set(), lambda: lambda _id: None)
-        weigh(shares, random.Random(seed).sample(members, len(members)), set())  # noqa: S311
+        shares = draw_strata(
+            known, dict.fromkeys(strata, 1), cells, set(), lambda: lambda _id: None
+        )
+        assign_weights(shares, random.Random(seed).sample(members, len(members)), set())  # noqa: S311
         found.add(tuple(one.weight for share in shares for one in share.drawn))
     assert len(found) == 1
 
@@ -242,10 +260,13 @@ def test_two_strata_that_share_their_conversations_both_get_a_row() -> None:
     """A stratum from which the others would take everything is drawn from before them."""
     strata = [Stratum(text, {}, 2, 2) for text in ("a", "b")]
     cells = {
-        text: [Cell(text, f"c{i}", 1, f"{text}{i}", None, None, "t", 0, i, f"{i}") for i in (0, 1)]
+        text: [
+            SamplingCell(text, f"c{i}", 1, f"{text}{i}", None, None, "t", 0, i, f"{i}")
+            for i in (0, 1)
+        ]
         for text in ("a", "b")
     }
-    shares = draw(strata, {"a": 2, "b": 2}, cells, set(), lambda: lambda _id: None)
+    shares = draw_strata(strata, {"a": 2, "b": 2}, cells, set(), lambda: lambda _id: None)
     assert {share.stratum.text: share.rows for share in shares} == {"a": 1, "b": 1}
 
 
@@ -261,7 +282,7 @@ def test_two_strata_that_share_their_conversations_both_get_a_row() -> None:
 def test_power_is_that_of_the_exact_test(rows: int, expected: tuple[float | None, ...]) -> None:
     """The smallest detectable differences are those known for the exact McNemar test."""
     for flips, known in zip((0.1, 0.2, 0.3), expected, strict=True):
-        found = detectable(rows, flips)
+        found = detectable_difference(rows, flips)
         assert found is None if known is None else found == pytest.approx(known, abs=0.0006)
 
 
@@ -271,11 +292,11 @@ def test_near_duplicates_have_full_precision_and_high_recall() -> None:
     Texts are real answers, and copies of them with some words changed.
     """
     rng = random.Random(5)  # noqa: S311
-    rule = NearDuplicates()
+    rule = NearDuplicateRule()
     answers = [
-        "\n".join(compared({"messages": t["messages"], "response": t["response"]}).texts)
-        for c in shipped_conversations()
-        for t in traces_of(c, started_at=0)[::3]
+        "\n".join(compared_texts({"messages": t["messages"], "response": t["response"]}).texts)
+        for c in load_shipped_conversations()
+        for t in make_traces(c, started_at=0)[::3]
     ]
     texts = []
     for text in answers:
@@ -284,7 +305,7 @@ def test_near_duplicates_have_full_precision_and_high_recall() -> None:
         for changes in (0.002, 0.01, 0.03, 0.1):
             changed = [w if rng.random() > changes else f"other{rng.randrange(99)}" for w in words]
             texts.append(" ".join(changed))
-    stays = set(unlike([Compared((text,)) for text in texts], rule))
+    stays = set(drop_near_duplicates([ComparedTexts((text,)) for text in texts], rule))
     found = [shingles([text], rule.shingle) for text in texts]
     kept: list[frozenset[str]] = []
     expected = []
@@ -301,11 +322,11 @@ def test_near_duplicates_have_full_precision_and_high_recall() -> None:
     assert recall >= 0.99
 
 
-def said(user: str, answer: str | None, *tools: tuple[str, str]) -> Compared:
+def said(user: str, answer: str | None, *tools: tuple[str, str]) -> ComparedTexts:
     """Return what is compared of a trace with one message, an answer and calls of tools."""
     calls = [{"name": name, "arguments": arguments} for name, arguments in tools]
     message = {"role": "user", "content": user, "tool_calls": []}
-    return compared({"messages": [message], "response": answer, "tool_calls": calls})
+    return compared_texts({"messages": [message], "response": answer, "tool_calls": calls})
 
 
 ZH = "我想知道明天下午从这里坐火车到市中心的博物馆大概需要多长时间"
@@ -347,6 +368,8 @@ LONG = "please look after the table that i booked for the evening of the day aft
         ),
     ],
 )
-def test_what_counts_as_nearly_the_same(one: Compared, other: Compared, *, alike: bool) -> None:
+def test_what_counts_as_nearly_the_same(
+    one: ComparedTexts, other: ComparedTexts, *, alike: bool
+) -> None:
     """Signs, calls and scripts without spaces are compared; case and encoding are not."""
-    assert unlike([one, other], NearDuplicates()) == ([0] if alike else [0, 1])
+    assert drop_near_duplicates([one, other], NearDuplicateRule()) == ([0] if alike else [0, 1])

@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.release.build import assemble, publish
-from batch.release.datasheet import datasheet
-from batch.release.diff import difference
-from batch.release.document import markdown
-from batch.release.exports import FORMATS
-from batch.release.files import DATA, MANIFEST, STARTER
-from batch.release.manifest import read_manifest
-from batch.release.reading import read_lines, read_rows
-from batch.release.rows import GENERATOR, commitment, json_rows
-from batch.release.sides import sides, tied
-from batch.release.spec import Holdout
-from batch.release.synthetic import SYNTHETIC, Offered
-from batch.release.verify import verify
-from batch.release.version import FIRST, Level
+from batch.release.export.formats import EXPORT_FORMATS
+from batch.release.format.files import DATA, MANIFEST, STARTER
+from batch.release.format.manifest import read_manifest
+from batch.release.format.reader import read_release_rows, read_starter_rows
+from batch.release.format.rows import GENERATOR, json_rows, row_commitment
+from batch.release.format.version import FIRST_VERSION, ChangeLevel
+from batch.release.pages.datasheet import datasheet_blocks
+from batch.release.pages.markup import render_markdown
+from batch.release.publish.build import assemble_files, publish_draft
+from batch.release.publish.diff import diff_releases
+from batch.release.publish.verify import verify_release
+from batch.release.sampling.holdout_split import assign_splits, find_tied_rows
+from batch.release.sampling.spec import HoldoutRule
+from batch.release.sampling.synthetic_rows import SYNTHETIC, SyntheticOffer
 from lake.objects import FolderStore
 from lake.tables import Lake
 from schemas.errors import UsageError
@@ -76,9 +76,9 @@ def row(number: int, **more: Any) -> Row:
     return {**dict.fromkeys(columns), **plain, **more}
 
 
-def offered(rows: Sequence[Row]) -> Offered:
+def offered(rows: Sequence[Row]) -> SyntheticOffer:
     """Return rows as a file offers them."""
-    return Offered(GENERATOR_NAME, "0" * 64, rows)
+    return SyntheticOffer(GENERATOR_NAME, "0" * 64, rows)
 
 
 def made(lake: Lake, rows: Sequence[Row], **changes: Any) -> Any:
@@ -180,13 +180,13 @@ def test_no_group_is_on_both_sides(production: Any, more: Any) -> None:
             for n, (user, session) in enumerate(keys)
         ]
 
-    rule = Holdout(share=0.5)
+    rule = HoldoutRule(share=0.5)
     drawn = named("p", production)
-    before = sides(drawn, rule)
+    before = assign_splits(drawn, rule)
     drawn = [{**one, "split": side} for one, side in zip(drawn, before, strict=True)]
-    across = tied(drawn, named("s", more))
+    across = find_tied_rows(drawn, named("s", more))
     joined = [one for one in named("s", more) if one["trace_id"] not in across]
-    after = sides([*drawn, *joined], rule, known=before)
+    after = assign_splits([*drawn, *joined], rule, known=before)
     assert after[: len(drawn)] == before
     for key in ("user_id", "session_id"):
         seen: dict[str, set[str]] = {}
@@ -200,7 +200,8 @@ def test_the_pages_count_them_apart(lake: Lake) -> None:
     """Every number of the datasheet is that of a release without them, but for their own part."""
     draft, plain = made(lake, [row(n) for n in range(9)]), drafted(lake)
     pages = [
-        markdown(datasheet(d.true, str(FIRST), None, json_rows(d.rows))) for d in (draft, plain)
+        render_markdown(datasheet_blocks(d.true, str(FIRST_VERSION), None, json_rows(d.rows)))
+        for d in (draft, plain)
     ]
     assert f"{len(synthetic(draft))} more rows are not of production" in pages[0]
     assert GENERATOR_NAME in pages[0]
@@ -214,23 +215,23 @@ def test_a_release_with_them_is_proved_exported_and_compared(lake: Lake, tmp_pat
     """Same bytes from the same file; adding them is minor; every export says who made them."""
     plain, draft = drafted(lake), made(lake, [row(n) for n in range(9)])
     place = shelf(tmp_path / "shelf")
-    assert publish(plain, place).level is Level.MAJOR
-    built = publish(draft, place)
-    assert (str(built.version), built.level) == ("1.1.0", Level.MINOR)
+    assert publish_draft(plain, place).level is ChangeLevel.MAJOR
+    built = publish_draft(draft, place)
+    assert (str(built.version), built.level) == ("1.1.0", ChangeLevel.MINOR)
     again = made(lake, [row(n) for n in reversed(range(9))])
-    assert assemble(again, FIRST, None) == assemble(draft, FIRST, None)
+    assert assemble_files(again, FIRST_VERSION, None) == assemble_files(draft, FIRST_VERSION, None)
     store = FolderStore(tmp_path / "shelf")
-    verdict = verify(store, "support/1.1.0/")
+    verdict = verify_release(store, "support/1.1.0/")
     assert verdict.ok, verdict.problems
     files = contents(tmp_path / "shelf" / "support" / "1.1.0")
     assert read_manifest(files[MANIFEST])["synthetic"]["generator"] == GENERATOR_NAME
-    assert not any(one[GENERATOR] for one in read_lines(files[STARTER]))
-    rows = json_rows(read_rows(files[DATA]))
-    for name, export in FORMATS.items():
+    assert not any(one[GENERATOR] for one in read_starter_rows(files[STARTER]))
+    rows = json_rows(read_release_rows(files[DATA]))
+    for name, export in EXPORT_FORMATS.items():
         text = b"".join(export(rows, "support", "1.1.0").values())
         assert GENERATOR_NAME.encode() in text, name
-    before = json_rows(read_rows(contents(tmp_path / "shelf" / "support" / "1.0.0")[DATA]))
-    found = difference(before, rows)
+    before = json_rows(read_release_rows(contents(tmp_path / "shelf" / "support" / "1.0.0")[DATA]))
+    found = diff_releases(before, rows)
     assert len(found.changes.added) == len(synthetic(draft))
     assert not found.changes.removed
 
@@ -238,21 +239,21 @@ def test_a_release_with_them_is_proved_exported_and_compared(lake: Lake, tmp_pat
 def test_a_synthetic_row_cannot_be_passed_off_as_production(lake: Lake, tmp_path: Path) -> None:
     """Who takes the mark off a row is found out, since the commitment is over the mark too."""
     draft = made(lake, [row(n) for n in range(9)])
-    publish(draft, shelf(tmp_path / "shelf"))
+    publish_draft(draft, shelf(tmp_path / "shelf"))
     (one,) = [r for r in json_rows(draft.rows) if r["trace_id"] == synthetic(draft)[0]["trace_id"]]
-    assert commitment({**one, "generator": None}) != commitment(one)
-    assert commitment({**one, "drawn": "sample"}) != commitment(one)
+    assert row_commitment({**one, "generator": None}) != row_commitment(one)
+    assert row_commitment({**one, "drawn": "sample"}) != row_commitment(one)
 
 
 def test_a_synthetic_row_can_be_erased(lake: Lake, tmp_path: Path) -> None:
     """Its text may name a person; the successor counts it apart, as its predecessor did."""
     draft = made(lake, [row(n) for n in range(9)])
-    publish(draft, shelf(tmp_path))
+    publish_draft(draft, shelf(tmp_path))
     gone = synthetic(draft)[0]
     erased(shelf(tmp_path), [gone["trace_id"]], 1)
     store = FolderStore(tmp_path)
-    assert verify(store, "support/1.0.0/").ok
-    assert verify(store, "support/2.0.0/").ok
+    assert verify_release(store, "support/1.0.0/").ok
+    assert verify_release(store, "support/2.0.0/").ok
     told = read_manifest(contents(tmp_path)["support/2.0.0/manifest.json"])
     assert told["synthetic"]["rows"] == draft.true["synthetic"]["rows"] - 1
     before = {one["name"]: one["rows"] for one in draft.true["design"]["strata"]}

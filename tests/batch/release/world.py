@@ -9,11 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from goldpan.demo.traffic import shipped_conversations, traces_of
-from lake.commit import Move, Watch, commit
+from goldpan.demo.traffic import load_shipped_conversations, make_traces
+from lake.commit import CommitWatch, Move, commit
 from lake.config import LakeSettings
-from lake.ledger import Entry, EntryKind, SourceRange, position_app
-from lake.parquet import DataFile, encode
+from lake.ledger import EntryKind, LedgerEntry, SourceRange, position_app
+from lake.parquet import DataFile, encode_files
 from lake.tables import Lake
 from schemas.arrow import TABLES
 from schemas.redacted import Redacted
@@ -30,10 +30,10 @@ def conversations(copies: int, *, days: int = 6, seed: int = 0) -> list[Row]:
     rng = random.Random(seed)  # noqa: S311
     rows = []
     for copy in range(copies):
-        for conversation in shipped_conversations():
+        for conversation in load_shipped_conversations():
             at = START + timedelta(minutes=rng.randrange(days * 1440 - 60))
             plan = rng.choice(PLANS)
-            found = traces_of(conversation, started_at=_micros(at), seed=copy + 1)
+            found = make_traces(conversation, started_at=_micros(at), seed=copy + 1)
             for number, trace in enumerate(found):
                 more = {"user_id": f"{conversation.user_id}-{copy}", "segments": {"plan": plan}}
                 status = {"status": "error"} if rng.random() < 0.02 else {}
@@ -97,7 +97,7 @@ def add(lake: Lake, table: str, rows: Sequence[Row], *, policy: str = POLICY) ->
         _commit(lake, "quarantine", [], SourceRange(topic, 0, start, end))
     batch = Redacted(_batch(table, rows, topic, start, policy), policy)
     item = SourceRange(topic, 0, start, end, start, end - 1, len(rows), len(rows))
-    files = encode([batch], ranges=[item], layout=opened.layout)
+    files = encode_files([batch], ranges=[item], layout=opened.layout)
     for file in files:
         opened.files.put(file.path, file.data)
     _commit(lake, table, files, item)
@@ -111,9 +111,9 @@ def _commit(lake: Lake, table: str, files: Sequence[DataFile], item: SourceRange
         files=files,
         moves=[Move(position_app(item.source), item.start or None, item.end)],
         token=item.start + 1,
-        entry=Entry(EntryKind.FLUSH, [item], {}),
+        entry=LedgerEntry(EntryKind.FLUSH, [item], {}),
         retry=patience(),
-        watch=Watch(),
+        watch=CommitWatch(),
         now_ms=lambda: _micros(START) // 1000,
     )
 

@@ -11,17 +11,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batch.retention.due import Due
-from batch.retention.plan import Plan, parse_plan
-from batch.retention.run import Run
-from batch.sequence import Means
-from lake.commit import Move, Watch, commit
+from batch.numbered_rows import JobContext
+from batch.retention.expiring import ExpiringDay
+from batch.retention.plan import RetentionPlan, parse_retention_plan
+from batch.retention.run import RetentionRun
+from lake.commit import CommitWatch, Move, commit
 from lake.config import LakeSettings
-from lake.ledger import Entry, EntryKind, Source, SourceRange, position_app
-from lake.parquet import encode
-from lake.tables import LAYOUTS, Lake
-from redact.audit import beginning, chained
-from schemas.arrow import AUDIT, MICROS, TABLES
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, position_app
+from lake.parquet import encode_files
+from lake.tables import TABLE_LAYOUTS, Lake
+from redact.pipeline.audit import chain_hash, chain_start
+from schemas.arrow import AUDIT_TABLE, TABLES, TIMESTAMP_US
 from schemas.redacted import Redacted
 from tests.lake.kit import patience
 
@@ -42,9 +42,9 @@ tables:
 and from the 4th on everything is."""
 
 
-def plan(text: str = PLAN) -> Plan:
+def plan(text: str = PLAN) -> RetentionPlan:
     """Return a plan."""
-    return parse_plan(text, "plan.yaml")
+    return parse_retention_plan(text, "plan.yaml")
 
 
 def said(day: int, what: str) -> str:
@@ -151,7 +151,10 @@ def open_lake(folder: Path | str, *, s3_endpoint_url: str | None = None) -> Lake
 
 def add_day(lake: Lake, day: int) -> None:
     """Add rows of a day to every table, as workers and reviewers do; one record is set aside."""
-    traces_here, feedback_here = Source("llm.traces", 0), Source("llm.feedback", 0)
+    traces_here, feedback_here = (
+        SourcePartition("llm.traces", 0),
+        SourcePartition("llm.feedback", 0),
+    )
     at = FIRST + timedelta(days=day)
     sealed = {"reason": "not_json", "detail": "d", "size_bytes": 9, "record_timestamp": at}
     sealed |= {"sealed_payload": said(day, "sealed").encode(), "sealed_key_id": "k"}
@@ -169,7 +172,7 @@ def add_day(lake: Lake, day: int) -> None:
     counted = {"_ingested_at": at, "characters_scanned": 1, "previous": "", "chain": ""}
     for table, source, rows in (
         ("labels", traces_here, labels(day, _next(lake, "labels", traces_here, 1)[0])),
-        ("reviews", Source("#reviews", 0), [review | commented]),
+        ("reviews", SourcePartition("#reviews", 0), [review | commented]),
         ("redactions", traces_here, [counted]),
     ):
         start, end = _next(lake, table, source, len(rows))
@@ -177,7 +180,7 @@ def add_day(lake: Lake, day: int) -> None:
         commit_rows(lake, table, rows, span, start)
 
 
-def _next(lake: Lake, table: str, source: Source, count: int) -> tuple[int, int]:
+def _next(lake: Lake, table: str, source: SourcePartition, count: int) -> tuple[int, int]:
     lake.table(table).refresh()
     start = lake.table(table).number(position_app(source)) or 0
     return start, start + count
@@ -186,15 +189,15 @@ def _next(lake: Lake, table: str, source: Source, count: int) -> tuple[int, int]
 def _linked(rows: Sequence[dict[str, Any]], span: SourceRange) -> list[dict[str, Any]]:
     """Return rows of the audit with their links, as redaction writes them."""
     linked = []
-    previous = beginning(span.topic, {span.partition: span.start})
+    previous = chain_start(span.topic, {span.partition: span.start})
     outside = ("previous", "chain", "event_date", "_schema")
     for row in rows:
         body = {name: value for name, value in row.items() if name not in outside}
-        body["_ingested_at"] = pa.scalar(row["_ingested_at"], MICROS).value
-        for name in TABLES[AUDIT].arrow.names:
+        body["_ingested_at"] = pa.scalar(row["_ingested_at"], TIMESTAMP_US).value
+        for name in TABLES[AUDIT_TABLE].arrow.names:
             if name not in outside:
                 body.setdefault(name, None)
-        chain = chained(body, previous)
+        chain = chain_hash(body, previous)
         linked.append({**row, "previous": previous, "chain": chain})
         previous = chain
     return linked
@@ -218,11 +221,11 @@ def commit_rows(
         for number, row in enumerate(rows)
     ]
     for row in full:
-        row["event_date"] = pa.scalar(row[schema.event_time], MICROS).as_py().date()
-    if name == AUDIT:
+        row["event_date"] = pa.scalar(row[schema.event_time], TIMESTAMP_US).as_py().date()
+    if name == AUDIT_TABLE:
         full = _linked(full, span)
     batch = Redacted(pa.RecordBatch.from_pylist(full, schema=schema.arrow), "p")
-    files = encode([batch], ranges=[span], layout=table.layout)
+    files = encode_files([batch], ranges=[span], layout=table.layout)
     for file in files:
         table.files.put(file.path, file.data)
     commit(
@@ -231,26 +234,26 @@ def commit_rows(
         files=files,
         moves=[Move(position_app(span.source), span.start or None, span.end)],
         token=span.start + 1,
-        entry=Entry(EntryKind.FLUSH, [span], {}),
+        entry=LedgerEntry(EntryKind.FLUSH, [span], {}),
         retry=patience(),
-        watch=Watch(),
+        watch=CommitWatch(),
         now_ms=lambda: 0,
     )
 
 
-def means() -> Means:
+def means() -> JobContext:
     """Return a clock that has not begun (what leaves a table is old then), and tokens."""
     tokens = itertools.count(1_000_000)
-    return Means(patience(), lambda: 0, lambda: next(tokens))
+    return JobContext(patience(), lambda: 0, lambda: next(tokens))
 
 
-def runs(lake: Lake, text: str = PLAN, *, today: date = TODAY) -> list[Run]:
+def runs(lake: Lake, text: str = PLAN, *, today: date = TODAY) -> list[RetentionRun]:
     """Return a run for each table of a plan."""
     tables = plan(text).tables
-    return [Run.of(lake, name, tables[name].until(today), means()) for name in tables]
+    return [RetentionRun.of(lake, name, tables[name].until(today), means()) for name in tables]
 
 
-def carried_out(lake: Lake, text: str = PLAN, *, today: date = TODAY) -> list[Due]:
+def carried_out(lake: Lake, text: str = PLAN, *, today: date = TODAY) -> list[ExpiringDay]:
     """Carry out a plan; return what was done."""
     return [done for one in runs(lake, text, today=today) for done in one.carry_out()]
 
@@ -266,7 +269,7 @@ def table_rows(lake: Lake, name: str) -> list[dict[str, Any]]:
 
 def everything(lake: Lake) -> dict[str, list[dict[str, Any]]]:
     """Return all rows of all tables."""
-    return {name: table_rows(lake, name) for name in LAYOUTS}
+    return {name: table_rows(lake, name) for name in TABLE_LAYOUTS}
 
 
 def versions(lake: Lake) -> dict[str, int]:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from batch.retention.purge import purge
-from lake.retention import TEXT, whole_from
-from lake.stored import live_files
-from lake.verify import verify
+from batch.retention.purge import purge_table
+from lake.live_files import list_live_files
+from lake.retention_horizon import TEXT_PART, complete_from
+from lake.verify import verify_lake
 from tests.batch.dying import expire_and_purge, expire_traces
 from tests.batch.retention.kit import (
     add_day,
@@ -33,14 +33,14 @@ def test_killed_at_each_step_and_run_again(tmp_path: Path, every: int) -> None:
     wanted = table_rows(open_lake(alive), "traces")
     for copy in dead_at_each_step("purge", tmp_path / "lake", tmp_path, every=every):
         dead = open_lake(copy)
-        assert verify(dead, deep=True).problems == [], copy.name
-        whole = whole_from(dead.table("traces"), TEXT)
+        assert verify_lake(dead, deep=True).problems == [], copy.name
+        whole = complete_from(dead.table("traces"), TEXT_PART)
         for row in table_rows(dead, "traces"):
             old = before[row["trace_id"]]
             assert row == old or (whole is not None and row["event_date"] < whole)
         expire_and_purge(copy)
         assert table_rows(open_lake(copy), "traces") == wanted
-        assert verify(open_lake(copy), deep=True).problems == []
+        assert verify_lake(open_lake(copy), deep=True).problems == []
         assert texts_on_disk(copy / "traces") == texts_on_disk(alive / "traces")
 
 
@@ -56,19 +56,19 @@ def test_on_a_bucket_with_versions_nothing_is_left(s3: S3, monkeypatch: pytest.M
     lake = new_lake(uri, s3_endpoint_url=s3.endpoint)
     table = lake.table("traces")
     table.refresh()
-    first = {file.path for file in live_files(table)}
+    first = {file.path for file in list_live_files(table)}
     carried_out(lake)
     table.refresh()
-    left = first - {file.path for file in live_files(table)}
+    left = first - {file.path for file in list_live_files(table)}
     vacuumed, *others = sorted(left)
     table.files.remove(vacuumed)  # as a vacuum does, which leaves the version
     # What is old is decided by the store's clock, which a test cannot turn.
     monkeypatch.setattr("batch.retention.purge.vacuum", lambda *_a, **_k: others)
-    assert purge(table, keep_hours=1, retry=patience()) == others
+    assert purge_table(table, keep_hours=1, retry=patience()) == others
     reply = s3.client().list_object_versions(Bucket=bucket, Prefix=f"{prefix}/traces/event_date")
     versions = [*reply.get("Versions", []), *reply.get("DeleteMarkers", [])]
     table.refresh()
-    live = {file.path for file in live_files(table)}
+    live = {file.path for file in list_live_files(table)}
     assert {item["Key"].split("/traces/")[1] for item in versions} == live
 
 
@@ -83,4 +83,4 @@ def test_three_at_once_beside_a_worker(tmp_path: Path) -> None:
     found = table_rows(open_lake(tmp_path / "lake"), "traces")
     assert [row["event_date"].day for row in found if row["response"]] == [4] * 6
     assert len([row for row in found if row["event_date"].day in (2, 3)]) == 12
-    assert verify(open_lake(tmp_path / "lake"), deep=True).problems == []
+    assert verify_lake(open_lake(tmp_path / "lake"), deep=True).problems == []

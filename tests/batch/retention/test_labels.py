@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from batch.labels.calibrate import Calibrator
-from batch.labels.scan import Extent
-from batch.retention.run import Run
-from labels.evidence import Scales
+from batch.labels.calibrator import Calibrator
+from batch.labels.trace_buckets import ScanExtent
+from batch.retention.run import RetentionRun
+from labels.scorer import LabelScorer
 from lake.tables import Lake
 from schemas.errors import UsageError
 from schemas.records import Feedback, Trace
@@ -31,7 +31,7 @@ from tests.labels.kit import DAY, NOW, feedback, policy, told, trace
 
 SECONDS = 86_400
 FIRST = date(2026, 11, 1)
-LATER = Scales(policy("version: 2\n"))
+LATER = LabelScorer(policy("version: 2\n"))
 
 
 def day(number: int) -> date:
@@ -68,7 +68,7 @@ def lake(tmp_path: Path) -> Lake:
 
 def expire(lake: Lake, table: str, **until: date) -> None:
     """Let parts of a table expire."""
-    assert list(Run.of(lake, table, until, means()).carry_out())
+    assert list(RetentionRun.of(lake, table, until, means()).carry_out())
 
 
 def again(lake: Lake, **more: Any) -> Any:
@@ -147,7 +147,7 @@ def test_calibration_learns_from_what_is_whole(lake: Lake) -> None:
     expire(lake, "feedback", pseudonyms=day(20))
     job = Calibrator(open_lake(lake.location.uri), POLICY, job_means())
     with pytest.raises(UsageError):
-        job.learn(Extent())
+        job.learn(ScanExtent())
 
 
 def test_items_without_their_texts_are_handed_to_nobody(tmp_path: Path) -> None:

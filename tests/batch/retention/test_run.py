@@ -6,12 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from batch.compact import compact
-from batch.compact import plan as compaction
-from batch.retention.purge import purge
-from lake.retention import PSEUDONYMS, RETENTION_KEY, ROWS, SEALED, TEXT, whole_from
-from lake.tables import LAYOUTS, Lake
-from lake.verify import verify
+from batch.compaction import compact_batches
+from batch.compaction import plan_compaction as compaction
+from batch.retention.purge import purge_table
+from lake.retention_horizon import (
+    PSEUDONYMS_PART,
+    RETENTION_KEY,
+    ROWS_PART,
+    SEALED_PART,
+    TEXT_PART,
+    complete_from,
+)
+from lake.tables import TABLE_LAYOUTS, Lake
+from lake.verify import verify_lake
 from tests.batch.retention.kit import (
     TODAY,
     add_day,
@@ -47,7 +54,7 @@ def aged(lake: Lake) -> None:
 def purged(lake: Lake) -> int:
     """Purge every table, a day after; return how many files went."""
     aged(lake)
-    return sum(len(purge(table, keep_hours=1, retry=patience())) for table in lake.tables())
+    return sum(len(purge_table(table, keep_hours=1, retry=patience())) for table in lake.tables())
 
 
 def test_what_is_over_goes_and_the_rest_stays(lake: Lake) -> None:
@@ -55,7 +62,7 @@ def test_what_is_over_goes_and_the_rest_stays(lake: Lake) -> None:
     before = everything(lake)
     carried_out(lake)
     after = everything(open_lake(lake.location.uri))
-    for name in LAYOUTS:
+    for name in TABLE_LAYOUTS:
         days = {row["event_date"].day for row in after[name]}
         assert days == {2, 3, 4, 5, 6}, name
         kept = [row for row in before[name] if row["event_date"] >= date(2026, 11, 4)]
@@ -89,13 +96,13 @@ def test_no_text_is_left_in_any_byte(lake: Lake, tmp_path: Path) -> None:
     assert purged(lake) > 0
     assert texts_on_disk(tmp_path) == LEFT
     assert purged(lake) == 0
-    assert verify(open_lake(lake.location.uri), deep=True).problems == []
+    assert verify_lake(open_lake(lake.location.uri), deep=True).problems == []
 
 
 def test_every_law_holds_and_verify_says_where_rows_went(lake: Lake) -> None:
     """What was consumed is stored, in quarantine, or expired; the numbers are those of the rows."""
     carried_out(lake)
-    report = verify(open_lake(lake.location.uri), deep=True)
+    report = verify_lake(open_lake(lake.location.uri), deep=True)
     assert report.problems == []
     told = {one.topic: one for one in report.partitions}
     traces, feedback = told["llm.traces"], told["llm.feedback"]
@@ -114,13 +121,13 @@ def test_a_second_run_changes_nothing(lake: Lake) -> None:
 
 def test_the_days_that_are_whole_are_in_the_log(lake: Lake) -> None:
     """Each table says from which day on; one where nothing has expired says nothing."""
-    assert whole_from(lake.table("traces"), ROWS, TEXT) is None
+    assert complete_from(lake.table("traces"), ROWS_PART, TEXT_PART) is None
     carried_out(lake, "tables: {traces: {text: 17}, quarantine: {sealed: 18}}")
     traces, quarantine = (lake.table(name) for name in ("traces", "quarantine"))
-    assert whole_from(traces, ROWS, PSEUDONYMS) is None
-    assert whole_from(traces, TEXT) == date(2026, 11, 4)
-    assert whole_from(quarantine, SEALED) == date(2026, 11, 3)
-    assert whole_from(lake.table("feedback"), ROWS, TEXT) is None
+    assert complete_from(traces, ROWS_PART, PSEUDONYMS_PART) is None
+    assert complete_from(traces, TEXT_PART) == date(2026, 11, 4)
+    assert complete_from(quarantine, SEALED_PART) == date(2026, 11, 3)
+    assert complete_from(lake.table("feedback"), ROWS_PART, TEXT_PART) is None
 
 
 def test_a_dry_run_says_what_a_run_does(lake: Lake) -> None:
@@ -132,7 +139,9 @@ def test_a_dry_run_says_what_a_run_does(lake: Lake) -> None:
     assert [(d.table, d.day, dict(d.parts)) for d in did] == [
         (d.table, d.day, dict(d.parts)) for d in would
     ]
-    texts = {d.day.day: d.parts[TEXT] for d in would if d.table == "traces" and TEXT in d.parts}
+    texts = {
+        d.day.day: d.parts[TEXT_PART] for d in would if d.table == "traces" and TEXT_PART in d.parts
+    }
     assert {day: amount.rows for day, amount in texts.items()} == {2: 3, 3: 3}
     # Thirteen texts a trace: the error, two of a message, two arguments, ... and two of a map.
     assert texts[2].bytes == 3 * 11 * len(said(1, "text"))
@@ -148,7 +157,7 @@ def test_late_rows_go_with_the_next_run(lake: Lake) -> None:
     assert all(
         r["response"] is None for r in table_rows(lake, "traces") if r["event_date"].day == 2
     )
-    assert verify(lake, deep=True).problems == []
+    assert verify_lake(lake, deep=True).problems == []
 
 
 def test_compaction_before_and_after(lake: Lake, tmp_path: Path) -> None:
@@ -157,7 +166,9 @@ def test_compaction_before_and_after(lake: Lake, tmp_path: Path) -> None:
     def compacted() -> None:
         for table in lake.tables():
             batches = compaction(table, before=TODAY)
-            list(compact(table, batches, token=lambda: 7, retry=patience(), now_ms=lambda: 0))
+            list(
+                compact_batches(table, batches, token=lambda: 7, retry=patience(), now_ms=lambda: 0)
+            )
 
     add_day(lake, 1)
     compacted()
@@ -167,7 +178,7 @@ def test_compaction_before_and_after(lake: Lake, tmp_path: Path) -> None:
     carried_out(lake)
     purged(lake)
     assert texts_on_disk(tmp_path) == LEFT
-    assert verify(open_lake(lake.location.uri), deep=True).problems == []
+    assert verify_lake(open_lake(lake.location.uri), deep=True).problems == []
     assert carried_out(lake) == []
 
 
@@ -180,7 +191,7 @@ def test_a_run_beside_another_and_beside_a_compaction(lake: Lake, tmp_path: Path
     add_day(other, 1)
     table = other.table("traces")
     list(
-        compact(
+        compact_batches(
             table,
             compaction(table, before=TODAY),
             token=lambda: 8,
@@ -191,7 +202,7 @@ def test_a_run_beside_another_and_beside_a_compaction(lake: Lake, tmp_path: Path
     carried_out(open_lake(lake.location.uri))
     list(steps)
     carried_out(lake)
-    assert verify(open_lake(lake.location.uri), deep=True).problems == []
+    assert verify_lake(open_lake(lake.location.uri), deep=True).problems == []
     purged(lake)
     assert texts_on_disk(tmp_path) == LEFT
 
@@ -207,7 +218,7 @@ def test_a_run_that_was_fenced_does_the_rest(lake: Lake) -> None:
     done += [*first, *second]
     expired = [d for d in done if d.whole]
     assert len(expired) == 1
-    assert verify(lake, deep=True).partitions[0].expired == 2
+    assert verify_lake(lake, deep=True).partitions[0].expired == 2
 
 
 def test_the_commits_say_what_they_took(lake: Lake) -> None:
@@ -224,7 +235,7 @@ def test_a_table_that_the_plan_does_not_name_is_left_alone(lake: Lake) -> None:
     before = everything(lake)
     carried_out(lake, "tables: {traces: {pseudonyms: 1}}")
     after = everything(lake)
-    for name in set(LAYOUTS) - {"traces"}:
+    for name in set(TABLE_LAYOUTS) - {"traces"}:
         assert after[name] == before[name]
     assert [{**r, "user_id": None} for r in before["traces"]] == after["traces"]
 
@@ -236,4 +247,4 @@ def test_files_that_went_after_the_look_are_looked_at_again(lake: Lake) -> None:
     carried_out(open_lake(lake.location.uri))
     lake.table("feedback").refresh()
     assert not any(run._on_its_way(one) or run._expired(one) for one in found)
-    assert verify(open_lake(lake.location.uri), deep=True).problems == []
+    assert verify_lake(open_lake(lake.location.uri), deep=True).problems == []

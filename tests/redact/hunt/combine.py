@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from redact.text import Schema
+from redact.pipeline.jsonl import LineSchema
 from tests.redact.hunt import contacts, credentials, health, national, numbers, phones
 from tests.redact.hunt.containers import PAIRS, PROSE, Container, Pair
 from tests.redact.hunt.disguises import DISGUISES
@@ -84,7 +84,7 @@ class Combination:
     record: Record
 
     @property
-    def schema(self) -> Schema:
+    def schema(self) -> LineSchema:
         """Return the schema of the record."""
         return schema_of(self.shape.field)
 

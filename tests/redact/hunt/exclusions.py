@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from redact.given_names import is_given_name
+from redact.lexical.given_names import is_given_name
 from tests.redact.hunt.value import Value
 
 if TYPE_CHECKING:

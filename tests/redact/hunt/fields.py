@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from redact.text import Schema
+from redact.pipeline.jsonl import LineSchema
 from tests.redact.kit import NOW, minimal
 
 Record: TypeAlias = dict[str, Any]
@@ -73,7 +73,7 @@ def field_names() -> list[str]:
     return [TEXT, *TRACE_FIELDS, *FEEDBACK_FIELDS]
 
 
-def schema_of(field: str) -> Schema:
+def schema_of(field: str) -> LineSchema:
     """Return the schema of the record that a place belongs to."""
     if field == TEXT:
         return "text"

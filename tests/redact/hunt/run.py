@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
-from redact.text import Schema
+from redact.pipeline.jsonl import LineSchema
 from tests.redact.hunt.combine import Combination, draw
 from tests.redact.hunt.judge import left
 from tests.redact.lines import outputs
@@ -43,7 +43,7 @@ def verdict(combination: Combination) -> Verdict:
     return next(verdicts([combination]))
 
 
-def _group(combination: Combination) -> tuple[str, Schema]:
+def _group(combination: Combination) -> tuple[str, LineSchema]:
     return combination.value.policy, combination.schema
 
 

@@ -9,14 +9,14 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from decode.avro_compiler import UncommonEncodingError, compile_schema
+from decode.avro_reader import PreparedSchema, prepare_schema
 from schemas.contract import CONTRACTS
-from schemas.provenance import RecordKind
-from stream.decode.avro_code import UnusualError, compiled
-from stream.decode.avro_reader import WriterSchema, prepare
+from schemas.record_batches import RecordKind
 from tests.make.records import feedback, trace
 from tests.make.wire import avro_body
 
-UNUSUAL = (UnusualError, IndexError, UnicodeDecodeError, struct.error)
+UNUSUAL = (UncommonEncodingError, IndexError, UnicodeDecodeError, struct.error)
 SCHEMA = {
     "type": "record",
     "name": "everything",
@@ -76,7 +76,7 @@ VALUES = st.fixed_dictionaries(
     }
 )
 PARSED = parse_schema(SCHEMA)
-READ = compiled(SCHEMA)
+READ = compile_schema(SCHEMA)
 LEAD = b"\x00\x00\x00\x00\x01"
 
 
@@ -143,8 +143,8 @@ def agrees(body: bytes) -> None:
 def test_the_records_of_the_contract_take_the_short_way(kind: RecordKind, make: Any) -> None:
     """Nothing of a usual record is unusual."""
     contract = CONTRACTS[kind]
-    schema = prepare(contract, contract.avro)
-    assert isinstance(schema, WriterSchema)
+    schema = prepare_schema(contract, contract.avro)
+    assert isinstance(schema, PreparedSchema)
     body = LEAD + avro_body(make(3), contract.avro)
     document, end = schema.usual(body, len(LEAD))
     assert end == len(body)
@@ -156,12 +156,12 @@ def test_a_name_is_no_way_into_the_code() -> None:
     name = "'}; raise SystemExit  # \\\n\""
     enum = {"type": "enum", "name": "e", "symbols": [name]}
     fields = [{"name": name, "type": enum}, {"name": "{v}", "type": "long"}]
-    read = compiled({"type": "record", "name": "r", "fields": fields})
+    read = compile_schema({"type": "record", "name": "r", "fields": fields})
     assert read(b"\x00\x02", 0) == ({name: name, "{v}": 1}, 2)
 
 
 def test_a_count_that_is_not_true_takes_no_memory() -> None:
     """A block of 2^60 items ends where the bytes do."""
-    read = compiled({"type": "record", "name": "r", "fields": [SCHEMA["fields"][10]]})  # type: ignore[index]
+    read = compile_schema({"type": "record", "name": "r", "fields": [SCHEMA["fields"][10]]})  # type: ignore[index]
     with pytest.raises(IndexError):
         read(b"\xfe" * 8 + b"\x7f", 0)

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from schemas.contract import CONTRACTS, Avsc, parse, schema_fingerprint
-from schemas.provenance import RecordKind
-from schemas.reasons import Reason
+from decode.avro_reader import AvroReader, PreparedSchema, prepare_schema
+from decode.refusal import Refusal
+from decode.schema_sources import MissingSchema
+from schemas.contract import CONTRACTS, Avsc, parse_contract, schema_fingerprint
+from schemas.reasons import QuarantineReason
+from schemas.record_batches import RecordKind
 from schemas.records import Trace
-from stream.decode.avro_reader import AvroReader, WriterSchema, prepare
-from stream.decode.refusal import Refusal
-from stream.decode.sources import Missing
 from tests.make.records import trace
 from tests.make.wire import avro_body, framed, zigzag
 
@@ -24,16 +24,16 @@ HEADER = b"\x00\x00\x00\x00\x07"
 class OneSchema:
     """A source that answers with one schema, whatever it is asked for."""
 
-    def __init__(self, answer: Avsc | Missing) -> None:
+    def __init__(self, answer: Avsc | MissingSchema) -> None:
         self.answer = answer
         self.asked = 0
 
-    def by_id(self, schema_id: int) -> Avsc | Missing:  # noqa: ARG002
+    def by_id(self, schema_id: int) -> Avsc | MissingSchema:  # noqa: ARG002
         """Return the schema."""
         self.asked += 1
         return self.answer
 
-    def by_fingerprint(self, fingerprint: str) -> Avsc | Missing:  # noqa: ARG002
+    def by_fingerprint(self, fingerprint: str) -> Avsc | MissingSchema:  # noqa: ARG002
         """Return the schema."""
         return self.by_id(0)
 
@@ -47,7 +47,7 @@ def _read(value: bytes, avsc: Avsc, contract: Any = CONTRACT) -> Trace | Refusal
     return record
 
 
-def _refused(value: bytes, avsc: Avsc = CONTRACT.avro) -> tuple[Reason, str | None]:
+def _refused(value: bytes, avsc: Avsc = CONTRACT.avro) -> tuple[QuarantineReason, str | None]:
     answer = _read(value, avsc)
     assert isinstance(answer, Refusal)
     return answer.reason, answer.field
@@ -163,86 +163,93 @@ def test_an_alias_of_the_contract_is_read_under_its_name() -> None:
     """A producer may call a field as an alias of the contract does."""
     current = copy.deepcopy(CONTRACT.avro)
     _field(current, "app")["aliases"] = ["application"]
-    contract = parse("trace", current)
+    contract = parse_contract("trace", current)
     avsc = _writer(lambda avsc: _field(avsc, "app").update(name="application"))
     record = trace(1, app=..., application="billing")
     made = _read(framed(record, avsc, 7), avsc, contract)
     assert isinstance(made, Trace)
     assert made.app == "billing"
-    assert _refused(framed(record, avsc, 7), avsc) == (Reason.UNKNOWN_FIELD, "application")
+    assert _refused(framed(record, avsc, 7), avsc) == (
+        QuarantineReason.UNKNOWN_FIELD,
+        "application",
+    )
 
 
-UNREADABLE: dict[str, tuple[Callable[[Any], object], Reason, str | None]] = {
+UNREADABLE: dict[str, tuple[Callable[[Any], object], QuarantineReason, str | None]] = {
     "unknown field": (
         lambda avsc: avsc["fields"].append({"name": "email", "type": "string"}),
-        Reason.UNKNOWN_FIELD,
+        QuarantineReason.UNKNOWN_FIELD,
         "email",
     ),
     "unknown field in a list": (
         lambda avsc: _message(avsc)["fields"].append({"name": "email", "type": "string"}),
-        Reason.UNKNOWN_FIELD,
+        QuarantineReason.UNKNOWN_FIELD,
         "messages[].email",
     ),
     "required field left out": (
         lambda avsc: _remove(avsc, "app"),
-        Reason.INCOMPATIBLE_SCHEMA,
+        QuarantineReason.INCOMPATIBLE_SCHEMA,
         "app",
     ),
     "required field of a list left out": (
         lambda avsc: _remove(_message(avsc), "role"),
-        Reason.INCOMPATIBLE_SCHEMA,
+        QuarantineReason.INCOMPATIBLE_SCHEMA,
         "messages[].role",
     ),
     "milliseconds": (
         lambda avsc: _field(avsc, "started_at")["type"].update(logicalType="timestamp-millis"),
-        Reason.INCOMPATIBLE_SCHEMA,
+        QuarantineReason.INCOMPATIBLE_SCHEMA,
         "started_at",
     ),
     "local time": (
         lambda avsc: _field(avsc, "started_at")["type"].update(
             logicalType="local-timestamp-micros"
         ),
-        Reason.INCOMPATIBLE_SCHEMA,
+        QuarantineReason.INCOMPATIBLE_SCHEMA,
         "started_at",
     ),
     "text for a number": (
         lambda avsc: _retype(avsc, "latency_ms", "string"),
-        Reason.INCOMPATIBLE_SCHEMA,
+        QuarantineReason.INCOMPATIBLE_SCHEMA,
         "latency_ms",
     ),
     "a list of nothing": (
         lambda avsc: _field(avsc, "messages").update(type={"type": "array", "items": "null"}),
-        Reason.INCOMPATIBLE_SCHEMA,
+        QuarantineReason.INCOMPATIBLE_SCHEMA,
         "messages",
     ),
     "a list of nothing beside text": (
         lambda avsc: _field(avsc, "response").update(
             type=["string", {"type": "array", "items": "null"}]
         ),
-        Reason.INCOMPATIBLE_SCHEMA,
+        QuarantineReason.INCOMPATIBLE_SCHEMA,
         "response",
     ),
     "a map of numbers": (
         lambda avsc: _field(avsc, "segments").update(type={"type": "map", "values": "long"}),
-        Reason.INCOMPATIBLE_SCHEMA,
+        QuarantineReason.INCOMPATIBLE_SCHEMA,
         "segments",
     ),
     "a type that is not defined": (
         lambda avsc: _field(avsc, "app").update(type="Nowhere"),
-        Reason.INCOMPATIBLE_SCHEMA,
+        QuarantineReason.INCOMPATIBLE_SCHEMA,
         "app",
     ),
     "fields that are no list": (
         lambda avsc: avsc.update(fields={}),
-        Reason.INCOMPATIBLE_SCHEMA,
+        QuarantineReason.INCOMPATIBLE_SCHEMA,
         None,
     ),
     "symbols that are none": (
         lambda avsc: _field(avsc, "status")["type"].update(symbols=[1, {}]),
-        Reason.INCOMPATIBLE_SCHEMA,
+        QuarantineReason.INCOMPATIBLE_SCHEMA,
         None,
     ),
-    "no record": (lambda avsc: avsc.update(type="enum"), Reason.INCOMPATIBLE_SCHEMA, None),
+    "no record": (
+        lambda avsc: avsc.update(type="enum"),
+        QuarantineReason.INCOMPATIBLE_SCHEMA,
+        None,
+    ),
 }
 
 
@@ -250,7 +257,7 @@ UNREADABLE: dict[str, tuple[Callable[[Any], object], Reason, str | None]] = {
 def test_a_schema_that_does_not_fit_is_refused_before_reading(name: str) -> None:
     """Field and rule come out of the schema alone; no byte of the record is looked at."""
     change, reason, field = UNREADABLE[name]
-    answer = prepare(CONTRACT, _writer(change))
+    answer = prepare_schema(CONTRACT, _writer(change))
     assert isinstance(answer, Refusal)
     assert (answer.reason, answer.field) == (reason, field), answer.detail
     assert field is None or f"`{field}`" in answer.detail
@@ -310,9 +317,9 @@ def test_a_record_that_refers_to_itself_is_refused() -> None:
             type={"type": "array", "items": "Message"}
         )
     )
-    answer = prepare(CONTRACT, avsc)
+    answer = prepare_schema(CONTRACT, avsc)
     assert isinstance(answer, Refusal)
-    assert answer.reason is Reason.UNKNOWN_FIELD
+    assert answer.reason is QuarantineReason.UNKNOWN_FIELD
 
 
 @pytest.mark.parametrize(
@@ -320,21 +327,24 @@ def test_a_record_that_refers_to_itself_is_refused() -> None:
 )
 def test_what_is_no_schema_is_refused(avsc: Any) -> None:
     """Whatever a registry gives out, the answer is a refusal."""
-    assert isinstance(prepare(CONTRACT, avsc), Refusal)
+    assert isinstance(prepare_schema(CONTRACT, avsc), Refusal)
 
 
 def test_a_union_that_is_too_wide_costs_only_the_records_that_use_it() -> None:
     """With null allowed for a required field, the record with null names the field."""
     avsc = _writer(lambda avsc: _field(avsc, "app").update(type=["null", "string"]))
     assert isinstance(_read(framed(trace(1), avsc, 7), avsc), Trace)
-    assert _refused(framed(trace(1, app=None), avsc, 7), avsc) == (Reason.WRONG_TYPE, "app")
+    assert _refused(framed(trace(1, app=None), avsc, 7), avsc) == (
+        QuarantineReason.WRONG_TYPE,
+        "app",
+    )
 
 
 def test_a_value_that_an_enumeration_does_not_have() -> None:
     """A value of the writer's enumeration that the contract lacks names the field only."""
     avsc = _writer(lambda avsc: _field(avsc, "status")["type"]["symbols"].append("cancelled"))
     assert _refused(framed(trace(1, status="cancelled"), avsc, 7), avsc) == (
-        Reason.OUT_OF_RANGE,
+        QuarantineReason.OUT_OF_RANGE,
         "status",
     )
 
@@ -348,7 +358,7 @@ def test_numbers_that_are_not_finite_are_refused(value: float) -> None:
         (trace(1, latency_ms=value), "latency_ms"),
         (trace(1, retrieved=found), "retrieved[].score"),
     ):
-        assert _refused(framed(record, CONTRACT.avro, 7)) == (Reason.NOT_FINITE, field)
+        assert _refused(framed(record, CONTRACT.avro, 7)) == (QuarantineReason.NOT_FINITE, field)
 
 
 def test_every_cut_is_noticed() -> None:
@@ -356,21 +366,21 @@ def test_every_cut_is_noticed() -> None:
     whole = framed(trace(1, size=900), CONTRACT.avro, 7)
     for end in range(len(HEADER), len(whole)):
         reason, _ = _refused(whole[:end])
-        assert reason is Reason.TRUNCATED, end
+        assert reason is QuarantineReason.TRUNCATED, end
 
 
 def test_bytes_after_the_record_are_noticed() -> None:
     """Nothing may follow, or two records would be taken for one."""
     whole = framed(trace(1), CONTRACT.avro, 7)
-    assert _refused(whole + b"\x00") == (Reason.TRAILING_BYTES, None)
-    assert _refused(whole * 2) == (Reason.TRAILING_BYTES, None)
+    assert _refused(whole + b"\x00") == (QuarantineReason.TRAILING_BYTES, None)
+    assert _refused(whole * 2) == (QuarantineReason.TRAILING_BYTES, None)
 
 
 def test_text_that_is_not_unicode_is_refused() -> None:
     """Broken UTF-8 and halves of surrogate pairs do not get through Avro either."""
     whole = framed(trace(1, app="lone"), CONTRACT.avro, 7)
     for broken in (b"\x08\xff\xfe\xfd\xfc", b"\x08a\xed\xa0\x80"):
-        assert _refused(whole.replace(b"\x08lone", broken)) == (Reason.BAD_TEXT, None)
+        assert _refused(whole.replace(b"\x08lone", broken)) == (QuarantineReason.BAD_TEXT, None)
 
 
 MESSAGES_ONLY: Any = {
@@ -427,18 +437,18 @@ def test_declared_lengths_are_not_believed(rest: bytes) -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert reason in {Reason.TRUNCATED, Reason.MALFORMED}
+    assert reason in {QuarantineReason.TRUNCATED, QuarantineReason.MALFORMED}
     assert peak < 20_000_000
 
 
 def test_a_schema_is_looked_up_once_unless_it_is_missing() -> None:
     """What was found is kept; what was not may have been registered in the meantime."""
-    source = OneSchema(Missing.UNKNOWN)
+    source = OneSchema(MissingSchema.UNKNOWN)
     reader = AvroReader(CONTRACT, Trace, source)
     value = framed(trace(1), CONTRACT.avro, 7)
     refusal = reader.read_framed(value)
     assert isinstance(refusal, Refusal)
-    assert refusal.reason is Reason.UNKNOWN_SCHEMA
+    assert refusal.reason is QuarantineReason.UNKNOWN_SCHEMA
     assert "7" in refusal.detail
     source.answer = CONTRACT.avro
     for _ in range(3):
@@ -448,13 +458,15 @@ def test_a_schema_is_looked_up_once_unless_it_is_missing() -> None:
 
 def test_a_schema_of_another_kind_is_refused() -> None:
     """A registry may hold JSON Schema or Protobuf under an id: those records are set aside."""
-    refusal = AvroReader(CONTRACT, Trace, OneSchema(Missing.NOT_AVRO)).read_framed(HEADER + b"{}")
+    refusal = AvroReader(CONTRACT, Trace, OneSchema(MissingSchema.NOT_AVRO)).read_framed(
+        HEADER + b"{}"
+    )
     assert isinstance(refusal, Refusal)
-    assert refusal.reason is Reason.INCOMPATIBLE_SCHEMA
+    assert refusal.reason is QuarantineReason.INCOMPATIBLE_SCHEMA
 
 
 def test_a_schema_that_fits_is_prepared() -> None:
     """The fingerprint is that of the schema as the producer has it."""
-    ready = prepare(CONTRACT, CONTRACT.avro)
-    assert isinstance(ready, WriterSchema)
+    ready = prepare_schema(CONTRACT, CONTRACT.avro)
+    assert isinstance(ready, PreparedSchema)
     assert ready.fingerprint == CONTRACT.fingerprint

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from decode.decoder import Decoder
+from decode.schema_sources import FolderSource
 from schemas.contract import CONTRACTS
-from schemas.provenance import Decoded, Raw, RecordKind, Rejected
-from schemas.reasons import Reason
+from schemas.reasons import QuarantineReason
+from schemas.record_batches import DecodedBatch, RawRecord, RecordKind, RejectedRecord
 from schemas.records import Feedback, Trace
-from stream.decode.decoder import Decoder
-from stream.decode.sources import FolderSource
 from tests.make.records import LARGE, STARTED_AT, encode_json, feedback, trace
 from tests.make.strategies import records
 from tests.make.wire import framed, single_object
@@ -40,12 +40,12 @@ DECODERS = {kind: Decoder(kind, IdSource(), max_record_bytes=LIMIT) for kind in 
 
 def _decode(
     *values: bytes | None, kind: RecordKind = RecordKind.TRACE
-) -> tuple[Decoded[Any], list[Rejected]]:
-    raws = [Raw(i % 2, 10 + i, -1, b"key", value) for i, value in enumerate(values)]
+) -> tuple[DecodedBatch[Any], list[RejectedRecord]]:
+    raws = [RawRecord(i % 2, 10 + i, -1, b"key", value) for i, value in enumerate(values)]
     return DECODERS[kind].decode("a.topic", raws)
 
 
-def _reject(value: bytes | None, kind: RecordKind = RecordKind.TRACE) -> Rejected:
+def _reject(value: bytes | None, kind: RecordKind = RecordKind.TRACE) -> RejectedRecord:
     decoded, rejected = _decode(value, kind=kind)
     assert len(decoded) == 0
     assert len(rejected) == 1
@@ -123,77 +123,93 @@ def test_rows_stay_aligned_and_in_order(good: list[bool]) -> None:
     assert all(one.topic == "a.topic" for one in rejected)
 
 
-BAD_VALUES: dict[str, tuple[bytes | None, Reason, str | None]] = {
-    "null": (None, Reason.TOMBSTONE, None),
-    "no bytes": (b"", Reason.EMPTY, None),
-    "white space": (b" \n ", Reason.EMPTY, None),
-    "only a byte order mark": (b"\xef\xbb\xbf", Reason.EMPTY, None),
-    "too large": (b"{" + b" " * LIMIT, Reason.TOO_LARGE, None),
-    "text": (b"hello there", Reason.NOT_JSON, None),
-    "text in another script": ("Привет".encode(), Reason.NOT_JSON, None),
-    "compressed": (b"\x1f\x8b\x08\x00abc", Reason.UNKNOWN_FORMAT, None),
-    "UTF-16": ('{"a":1}'.encode("utf-16"), Reason.UNKNOWN_FORMAT, None),
-    "JSON list": (b"[1, 2]", Reason.NOT_AN_OBJECT, None),
-    "JSON text": (b'"text"', Reason.NOT_AN_OBJECT, None),
-    "JSON null": (b"null", Reason.NOT_AN_OBJECT, None),
-    "JSON number": (b"17", Reason.NOT_AN_OBJECT, None),
-    "NaN alone": (b"NaN", Reason.NOT_JSON, None),
-    "single quotes": (b"{'trace_id': 'x'}", Reason.NOT_JSON, None),
-    "comment": (b'{"trace_id": "x", // why\n}', Reason.NOT_JSON, None),
-    "control character": (b'{"trace_id": "a\nb"}', Reason.NOT_JSON, None),
-    "JSON cut short": (encode_json(trace(1))[:-9], Reason.TRUNCATED, None),
-    "two objects": (encode_json(trace(1)) * 2, Reason.TRAILING_BYTES, None),
-    "empty object": (b"{}", Reason.MISSING_FIELD, "trace_id"),
-    "another shape": (b'{"event": "login"}', Reason.UNKNOWN_FIELD, None),
-    "deep list": (_nested(400_000), Reason.NOT_AN_OBJECT, None),
-    "deep field": (b'{"messages":' + _nested(100_000) + b"}", Reason.WRONG_TYPE, "messages"),
-    "deep text": (b'{"app":' + _nested(100_000) + b"}", Reason.WRONG_TYPE, "app"),
-    "deep map": (b'{"attributes":' + b'{"a":' * 100_000, Reason.WRONG_TYPE, "attributes"),
-    "deep and never closed": (b'{"nan": NaN, "a":' + b"[" * 100_000, Reason.UNKNOWN_FIELD, None),
+BAD_VALUES: dict[str, tuple[bytes | None, QuarantineReason, str | None]] = {
+    "null": (None, QuarantineReason.TOMBSTONE, None),
+    "no bytes": (b"", QuarantineReason.EMPTY, None),
+    "white space": (b" \n ", QuarantineReason.EMPTY, None),
+    "only a byte order mark": (b"\xef\xbb\xbf", QuarantineReason.EMPTY, None),
+    "too large": (b"{" + b" " * LIMIT, QuarantineReason.TOO_LARGE, None),
+    "text": (b"hello there", QuarantineReason.NOT_JSON, None),
+    "text in another script": ("Привет".encode(), QuarantineReason.NOT_JSON, None),
+    "compressed": (b"\x1f\x8b\x08\x00abc", QuarantineReason.UNKNOWN_FORMAT, None),
+    "UTF-16": ('{"a":1}'.encode("utf-16"), QuarantineReason.UNKNOWN_FORMAT, None),
+    "JSON list": (b"[1, 2]", QuarantineReason.NOT_AN_OBJECT, None),
+    "JSON text": (b'"text"', QuarantineReason.NOT_AN_OBJECT, None),
+    "JSON null": (b"null", QuarantineReason.NOT_AN_OBJECT, None),
+    "JSON number": (b"17", QuarantineReason.NOT_AN_OBJECT, None),
+    "NaN alone": (b"NaN", QuarantineReason.NOT_JSON, None),
+    "single quotes": (b"{'trace_id': 'x'}", QuarantineReason.NOT_JSON, None),
+    "comment": (b'{"trace_id": "x", // why\n}', QuarantineReason.NOT_JSON, None),
+    "control character": (b'{"trace_id": "a\nb"}', QuarantineReason.NOT_JSON, None),
+    "JSON cut short": (encode_json(trace(1))[:-9], QuarantineReason.TRUNCATED, None),
+    "two objects": (encode_json(trace(1)) * 2, QuarantineReason.TRAILING_BYTES, None),
+    "empty object": (b"{}", QuarantineReason.MISSING_FIELD, "trace_id"),
+    "another shape": (b'{"event": "login"}', QuarantineReason.UNKNOWN_FIELD, None),
+    "deep list": (_nested(400_000), QuarantineReason.NOT_AN_OBJECT, None),
+    "deep field": (
+        b'{"messages":' + _nested(100_000) + b"}",
+        QuarantineReason.WRONG_TYPE,
+        "messages",
+    ),
+    "deep text": (b'{"app":' + _nested(100_000) + b"}", QuarantineReason.WRONG_TYPE, "app"),
+    "deep map": (b'{"attributes":' + b'{"a":' * 100_000, QuarantineReason.WRONG_TYPE, "attributes"),
+    "deep and never closed": (
+        b'{"nan": NaN, "a":' + b"[" * 100_000,
+        QuarantineReason.UNKNOWN_FIELD,
+        None,
+    ),
     "deep behind a broken text": (
         b'{"app": "\xed\xa0\x80", "b":' + _nested(100_000) + b"}",
-        Reason.TOO_DEEP,
+        QuarantineReason.TOO_DEEP,
         None,
     ),
     "broken UTF-8": (
         encode_json(trace(1)).replace(b"airline-support", b"air\xffline"),
-        Reason.BAD_TEXT,
+        QuarantineReason.BAD_TEXT,
         "app",
     ),
-    "broken UTF-8 and broken JSON": (b'{"app": "\xff', Reason.BAD_TEXT, None),
+    "broken UTF-8 and broken JSON": (b'{"app": "\xff', QuarantineReason.BAD_TEXT, None),
     "surrogate as UTF-8": (
         encode_json(trace(1)).replace(b"airline-support", b"\xed\xa0\x80"),
-        Reason.BAD_TEXT,
+        QuarantineReason.BAD_TEXT,
         "app",
     ),
-    "NaN": (_dumps(trace(1, cost_usd=float("nan"))), Reason.NOT_FINITE, "cost_usd"),
-    "minus infinity": (_dumps(trace(1, cost_usd=float("-inf"))), Reason.NOT_FINITE, "cost_usd"),
+    "NaN": (_dumps(trace(1, cost_usd=float("nan"))), QuarantineReason.NOT_FINITE, "cost_usd"),
+    "minus infinity": (
+        _dumps(trace(1, cost_usd=float("-inf"))),
+        QuarantineReason.NOT_FINITE,
+        "cost_usd",
+    ),
     "NaN in a list": (
         _dumps(trace(1, retrieved=[{"document_id": "d", "score": float("nan")}])),
-        Reason.NOT_FINITE,
+        QuarantineReason.NOT_FINITE,
         "retrieved[].score",
     ),
     "number too large": (
         encode_json(trace(1, cost_usd=...))[:-1] + b',"cost_usd":1e999}',
-        Reason.OUT_OF_RANGE,
+        QuarantineReason.OUT_OF_RANGE,
         "cost_usd",
     ),
     "number too large for a text": (
         b'{"app":1e999}',
-        Reason.WRONG_TYPE,
+        QuarantineReason.WRONG_TYPE,
         "app",
     ),
-    "number too large for an object": (b'{"messages":[1e999]}', Reason.WRONG_TYPE, "messages"),
-    "number too large for a record": (b"1e999", Reason.NOT_AN_OBJECT, None),
+    "number too large for an object": (
+        b'{"messages":[1e999]}',
+        QuarantineReason.WRONG_TYPE,
+        "messages",
+    ),
+    "number too large for a record": (b"1e999", QuarantineReason.NOT_AN_OBJECT, None),
     "a million digits": (
         encode_json(trace(1, cost_usd=...))[:-1] + b',"cost_usd":' + b"9" * 900_000 + b"}",
-        Reason.OUT_OF_RANGE,
+        QuarantineReason.OUT_OF_RANGE,
         "cost_usd",
     ),
-    "frame of three bytes": (b"\x00\x00\x01", Reason.TRUNCATED, None),
-    "header of nine bytes": (b"\xc3\x01" + b"\x00" * 7, Reason.TRUNCATED, None),
-    "unknown id": (b"\x00\x00\x00\x03\xe7abc", Reason.UNKNOWN_SCHEMA, None),
-    "unknown fingerprint": (b"\xc3\x01" + b"\x07" * 8, Reason.UNKNOWN_SCHEMA, None),
+    "frame of three bytes": (b"\x00\x00\x01", QuarantineReason.TRUNCATED, None),
+    "header of nine bytes": (b"\xc3\x01" + b"\x00" * 7, QuarantineReason.TRUNCATED, None),
+    "unknown id": (b"\x00\x00\x00\x03\xe7abc", QuarantineReason.UNKNOWN_SCHEMA, None),
+    "unknown fingerprint": (b"\xc3\x01" + b"\x07" * 8, QuarantineReason.UNKNOWN_SCHEMA, None),
 }
 
 
@@ -207,55 +223,75 @@ def test_a_bad_value_has_its_reason(name: str) -> None:
     assert rejected.raw.value is value
 
 
-BAD_TRACES: dict[str, tuple[dict[str, Any], Reason, str | None]] = {
-    "text for a number": ({"latency_ms": "5"}, Reason.WRONG_TYPE, "latency_ms"),
-    "fraction for a count": ({"input_tokens": 1.5}, Reason.WRONG_TYPE, "input_tokens"),
-    "number for text": ({"app": 5}, Reason.WRONG_TYPE, "app"),
-    "null for text": ({"app": None}, Reason.WRONG_TYPE, "app"),
-    "null for a list": ({"messages": None}, Reason.WRONG_TYPE, "messages"),
-    "object for a list": ({"messages": {}}, Reason.WRONG_TYPE, "messages"),
-    "text for an object": ({"messages": ["hi"]}, Reason.WRONG_TYPE, "messages"),
+BAD_TRACES: dict[str, tuple[dict[str, Any], QuarantineReason, str | None]] = {
+    "text for a number": ({"latency_ms": "5"}, QuarantineReason.WRONG_TYPE, "latency_ms"),
+    "fraction for a count": ({"input_tokens": 1.5}, QuarantineReason.WRONG_TYPE, "input_tokens"),
+    "number for text": ({"app": 5}, QuarantineReason.WRONG_TYPE, "app"),
+    "null for text": ({"app": None}, QuarantineReason.WRONG_TYPE, "app"),
+    "null for a list": ({"messages": None}, QuarantineReason.WRONG_TYPE, "messages"),
+    "object for a list": ({"messages": {}}, QuarantineReason.WRONG_TYPE, "messages"),
+    "text for an object": ({"messages": ["hi"]}, QuarantineReason.WRONG_TYPE, "messages"),
     "parts for text": (
         {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
-        Reason.WRONG_TYPE,
+        QuarantineReason.WRONG_TYPE,
         "messages[].content",
     ),
     "object for text in a call": (
         {"messages": [{"role": "a", "tool_calls": [{"id": "1", "name": "n", "arguments": {}}]}]},
-        Reason.WRONG_TYPE,
+        QuarantineReason.WRONG_TYPE,
         "messages[].tool_calls[].arguments",
     ),
-    "number in a map": ({"segments": {"a": 1}}, Reason.WRONG_TYPE, "segments"),
-    "list for a map": ({"segments": []}, Reason.WRONG_TYPE, "segments"),
-    "missing": ({"app": ...}, Reason.MISSING_FIELD, "app"),
-    "missing in a list": ({"messages": [{}]}, Reason.MISSING_FIELD, "messages[].role"),
-    "unknown": ({"e_mail": "x"}, Reason.UNKNOWN_FIELD, None),
-    "unknown in a list": ({"messages": [{"role": "a", "x": 1}]}, Reason.UNKNOWN_FIELD, "messages"),
-    "unknown value": ({"status": "OK"}, Reason.OUT_OF_RANGE, "status"),
-    "negative time": ({"latency_ms": -0.5}, Reason.OUT_OF_RANGE, "latency_ms"),
-    "negative tokens": ({"output_tokens": -1}, Reason.OUT_OF_RANGE, "output_tokens"),
-    "tokens of 64 bits": ({"output_tokens": 2**63}, Reason.OUT_OF_RANGE, "output_tokens"),
-    "negative cost": ({"cost_usd": -1e-9}, Reason.OUT_OF_RANGE, "cost_usd"),
-    "empty id": ({"trace_id": ""}, Reason.OUT_OF_RANGE, "trace_id"),
-    "long id": ({"session_id": "x" * 513}, Reason.OUT_OF_RANGE, "session_id"),
-    "seconds for microseconds": ({"started_at": 1_793_491_200}, Reason.OUT_OF_RANGE, "started_at"),
-    "before 2000": ({"started_at": "1999-12-31T23:59:59Z"}, Reason.OUT_OF_RANGE, "started_at"),
-    "2100": ({"started_at": "2100-01-01T00:00:00Z"}, Reason.OUT_OF_RANGE, "started_at"),
+    "number in a map": ({"segments": {"a": 1}}, QuarantineReason.WRONG_TYPE, "segments"),
+    "list for a map": ({"segments": []}, QuarantineReason.WRONG_TYPE, "segments"),
+    "missing": ({"app": ...}, QuarantineReason.MISSING_FIELD, "app"),
+    "missing in a list": ({"messages": [{}]}, QuarantineReason.MISSING_FIELD, "messages[].role"),
+    "unknown": ({"e_mail": "x"}, QuarantineReason.UNKNOWN_FIELD, None),
+    "unknown in a list": (
+        {"messages": [{"role": "a", "x": 1}]},
+        QuarantineReason.UNKNOWN_FIELD,
+        "messages",
+    ),
+    "unknown value": ({"status": "OK"}, QuarantineReason.OUT_OF_RANGE, "status"),
+    "negative time": ({"latency_ms": -0.5}, QuarantineReason.OUT_OF_RANGE, "latency_ms"),
+    "negative tokens": ({"output_tokens": -1}, QuarantineReason.OUT_OF_RANGE, "output_tokens"),
+    "tokens of 64 bits": ({"output_tokens": 2**63}, QuarantineReason.OUT_OF_RANGE, "output_tokens"),
+    "negative cost": ({"cost_usd": -1e-9}, QuarantineReason.OUT_OF_RANGE, "cost_usd"),
+    "empty id": ({"trace_id": ""}, QuarantineReason.OUT_OF_RANGE, "trace_id"),
+    "long id": ({"session_id": "x" * 513}, QuarantineReason.OUT_OF_RANGE, "session_id"),
+    "seconds for microseconds": (
+        {"started_at": 1_793_491_200},
+        QuarantineReason.OUT_OF_RANGE,
+        "started_at",
+    ),
+    "before 2000": (
+        {"started_at": "1999-12-31T23:59:59Z"},
+        QuarantineReason.OUT_OF_RANGE,
+        "started_at",
+    ),
+    "2100": ({"started_at": "2100-01-01T00:00:00Z"}, QuarantineReason.OUT_OF_RANGE, "started_at"),
     "year 1, east": (
         {"started_at": "0001-01-01T00:00:00+14:00"},
-        Reason.OUT_OF_RANGE,
+        QuarantineReason.OUT_OF_RANGE,
         "started_at",
     ),
     "year 9999, west": (
         {"started_at": "9999-12-31T23:59:59-14:00"},
-        Reason.OUT_OF_RANGE,
+        QuarantineReason.OUT_OF_RANGE,
         "started_at",
     ),
-    "time without zone": ({"started_at": "2026-11-01T00:00:00"}, Reason.WRONG_TYPE, "started_at"),
-    "no such day": ({"started_at": "2026-02-30T00:00:00Z"}, Reason.WRONG_TYPE, "started_at"),
-    "date": ({"started_at": "2026-11-01"}, Reason.WRONG_TYPE, "started_at"),
-    "time as fraction": ({"started_at": 1.5e15}, Reason.WRONG_TYPE, "started_at"),
-    "time as true": ({"started_at": True}, Reason.WRONG_TYPE, "started_at"),
+    "time without zone": (
+        {"started_at": "2026-11-01T00:00:00"},
+        QuarantineReason.WRONG_TYPE,
+        "started_at",
+    ),
+    "no such day": (
+        {"started_at": "2026-02-30T00:00:00Z"},
+        QuarantineReason.WRONG_TYPE,
+        "started_at",
+    ),
+    "date": ({"started_at": "2026-11-01"}, QuarantineReason.WRONG_TYPE, "started_at"),
+    "time as fraction": ({"started_at": 1.5e15}, QuarantineReason.WRONG_TYPE, "started_at"),
+    "time as true": ({"started_at": True}, QuarantineReason.WRONG_TYPE, "started_at"),
 }
 
 
@@ -285,7 +321,7 @@ def test_a_trace_that_breaks_the_contract_names_field_and_rule(name: str) -> Non
 def test_feedback_that_breaks_the_contract(change: dict[str, Any], field: str) -> None:
     """The value of thumbs is -1, 0 or +1, that of a rating from 0 to 1; the rest as for traces."""
     rejected = _reject(encode_json(feedback(1, **change)), RecordKind.FEEDBACK)
-    assert (rejected.reason, rejected.field) == (Reason.OUT_OF_RANGE, field)
+    assert (rejected.reason, rejected.field) == (QuarantineReason.OUT_OF_RANGE, field)
 
 
 @pytest.mark.parametrize(
@@ -305,12 +341,12 @@ def test_feedback_values_that_are_allowed(change: dict[str, Any]) -> None:
     assert (len(decoded), rejected) == (1, [])
 
 
-def _shown(rejected: Rejected) -> str:
+def _shown(rejected: RejectedRecord) -> str:
     """Everything of a rejection that is stored or logged."""
     return f"{rejected!r} {rejected.detail} {rejected.field} {rejected.schema_id}"
 
 
-def _assert_silent(rejected: Rejected, secret: str = SECRET) -> None:
+def _assert_silent(rejected: RejectedRecord, secret: str = SECRET) -> None:
     shown = _shown(rejected)
     for start in range(len(secret) - 5):
         assert secret[start : start + 6] not in shown
@@ -396,7 +432,7 @@ def test_any_bytes_are_decoded_or_set_aside(kind: RecordKind, values: list[bytes
     assert len(decoded) + len(rejected) == len(values)
     answered = [*decoded.offsets, *(one.raw.offset for one in rejected)]
     assert sorted(answered) == [10 + i for i in range(len(values))]
-    assert {one.reason for one in rejected} <= set(Reason)
+    assert {one.reason for one in rejected} <= set(QuarantineReason)
 
 
 @given(

@@ -2,12 +2,12 @@
 
 import pytest
 
+from decode.explainer import ErrorExplainer
 from schemas.contract import CONTRACTS
-from schemas.reasons import Reason
-from stream.decode.explain import Explainer
+from schemas.reasons import QuarantineReason
 
 SECRET = "Zq7XwKp9Rv"
-EXPLAINER = Explainer(CONTRACTS["trace"])
+EXPLAINER = ErrorExplainer(CONTRACTS["trace"])
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_no_message_gets_through_as_it_is(message: str) -> None:
     refusal = EXPLAINER.explain(message)
     assert SECRET not in f"{refusal.detail} {refusal.field}"
     assert refusal.detail.endswith(".")
-    assert isinstance(refusal.reason, Reason)
+    assert isinstance(refusal.reason, QuarantineReason)
 
 
 @pytest.mark.parametrize(

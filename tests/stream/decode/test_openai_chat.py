@@ -9,14 +9,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from decode.decoder import Decoder
+from decode.openai_chat import map_to_contract
+from decode.schema_sources import FolderSource
+from decode.unknown_fields import find_unknown_fields
 from schemas.contract import CONTRACTS
-from schemas.provenance import Raw, RecordKind, Rejected
-from schemas.reasons import Reason
+from schemas.reasons import QuarantineReason
+from schemas.record_batches import RawRecord, RecordKind, RejectedRecord
 from schemas.records import Trace
-from stream.decode.decoder import Decoder
-from stream.decode.openai_chat import as_contract
-from stream.decode.sources import FolderSource
-from stream.decode.strangers import unknown_fields
 
 FINGERPRINT = CONTRACTS["trace"].fingerprint
 ENVELOPE = {"trace_id": "t1", "app": "shop", "started_at": "2026-03-14T10:16:00Z", "status": "ok"}
@@ -79,7 +79,9 @@ NAMES = [
 
 def decoded(document: Any) -> tuple[Trace, str]:
     """Return the trace of a document, and what its `_schema` says."""
-    found, rejected = DECODER.decode("t", [Raw(0, 0, -1, None, json.dumps(document).encode())])
+    found, rejected = DECODER.decode(
+        "t", [RawRecord(0, 0, -1, None, json.dumps(document).encode())]
+    )
     assert rejected == []
     (record,) = found.records
     assert isinstance(record, Trace)
@@ -92,9 +94,9 @@ def answered(**more: Any) -> dict[str, Any]:
     return {**COMPLETION, "choices": [{"message": message, "finish_reason": "stop"}]}
 
 
-def refused(document: Any) -> Rejected:
+def refused(document: Any) -> RejectedRecord:
     """Return why a document is no trace."""
-    (one,) = DECODER.decode("t", [Raw(0, 0, -1, None, json.dumps(document).encode())])[1]
+    (one,) = DECODER.decode("t", [RawRecord(0, 0, -1, None, json.dumps(document).encode())])[1]
     return one
 
 
@@ -182,34 +184,50 @@ def test_pictures_and_sounds_are_not_stored() -> None:
 @pytest.mark.parametrize(
     ("change", "reason", "names"),
     [
-        ({"zq7xw": 1}, Reason.UNKNOWN_FIELD, ["zq7xw"]),
-        ({"request": {"zq7xw": 1}}, Reason.UNKNOWN_FIELD, ["request.zq7xw"]),
-        ({"response": COMPLETION | {"zq7xw": 1}}, Reason.UNKNOWN_FIELD, ["response.zq7xw"]),
-        ({"messages": [{"role": "user", "content": [], "zq7xw": 1}]}, Reason.UNKNOWN_FIELD, None),
-        ({"messages": [{"role": "user", "content": [{"type": "zq7xw"}]}]}, Reason.WRONG_TYPE, []),
-        ({"request": {"messages": [{"role": "u"}]}, "messages": []}, Reason.UNKNOWN_FIELD, None),
-        ({"response": {"choices": [{"message": "zq7xw"}]}}, Reason.WRONG_TYPE, []),
+        ({"zq7xw": 1}, QuarantineReason.UNKNOWN_FIELD, ["zq7xw"]),
+        ({"request": {"zq7xw": 1}}, QuarantineReason.UNKNOWN_FIELD, ["request.zq7xw"]),
+        (
+            {"response": COMPLETION | {"zq7xw": 1}},
+            QuarantineReason.UNKNOWN_FIELD,
+            ["response.zq7xw"],
+        ),
+        (
+            {"messages": [{"role": "user", "content": [], "zq7xw": 1}]},
+            QuarantineReason.UNKNOWN_FIELD,
+            None,
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "zq7xw"}]}]},
+            QuarantineReason.WRONG_TYPE,
+            [],
+        ),
+        (
+            {"request": {"messages": [{"role": "u"}]}, "messages": []},
+            QuarantineReason.UNKNOWN_FIELD,
+            None,
+        ),
+        ({"response": {"choices": [{"message": "zq7xw"}]}}, QuarantineReason.WRONG_TYPE, []),
         (
             {"response": answered(zq7xw="lost")},
-            Reason.UNKNOWN_FIELD,
+            QuarantineReason.UNKNOWN_FIELD,
             ["response.choices[0].message.zq7xw"],
         ),
         (
             {"choices": [{"message": {"role": "assistant"}, "zq7xw": 1}]},
-            Reason.UNKNOWN_FIELD,
+            QuarantineReason.UNKNOWN_FIELD,
             ["choices[0].zq7xw"],
         ),
         (
             {"response": {"role": "assistant", "content": "y", "zq7xw": 1}},
-            Reason.UNKNOWN_FIELD,
+            QuarantineReason.UNKNOWN_FIELD,
             ["response.zq7xw"],
         ),
-        ({"messages": [{"role": "u", "function_call": "zq7xw"}]}, Reason.WRONG_TYPE, []),
-        ({"app": None, "model": "m"}, Reason.MISSING_FIELD, []),
+        ({"messages": [{"role": "u", "function_call": "zq7xw"}]}, QuarantineReason.WRONG_TYPE, []),
+        ({"app": None, "model": "m"}, QuarantineReason.MISSING_FIELD, []),
     ],
 )
 def test_what_neither_knows_is_refused_and_not_said(
-    change: dict[str, Any], reason: Reason, names: list[str] | None
+    change: dict[str, Any], reason: QuarantineReason, names: list[str] | None
 ) -> None:
     """Nothing is dropped unsaid; the stored reason has no name of an unknown field."""
     document = {**ENVELOPE, "model": "gpt-x", **change}
@@ -218,7 +236,11 @@ def test_what_neither_knows_is_refused_and_not_said(
     assert "zq7xw" not in f"{found.detail} {found.field} {found!r}"
     if names is not None:
         value = json.dumps(document).encode()
-        told = unknown_fields(RecordKind.TRACE, value) if reason is Reason.UNKNOWN_FIELD else []
+        told = (
+            find_unknown_fields(RecordKind.TRACE, value)
+            if reason is QuarantineReason.UNKNOWN_FIELD
+            else []
+        )
         assert told == names
 
 
@@ -243,7 +265,7 @@ def test_a_known_name_that_holds_something_else(
     """It is named as the producer wrote it, and not called unknown."""
     sent = COMPLETION | change
     found = refused({"app": "shop", "response": sent} if below else {"app": "shop", **sent})
-    assert found.reason is Reason.WRONG_TYPE
+    assert found.reason is QuarantineReason.WRONG_TYPE
     assert found.field == (field if below else field.removeprefix("response."))
     assert told in found.detail
 
@@ -273,13 +295,19 @@ def test_a_completion_that_was_kept_repeats_what_was_asked() -> None:
 
 @pytest.mark.parametrize(
     ("written", "reason"),
-    [("NaN", Reason.NOT_FINITE), ("1,", Reason.NOT_JSON), ("", Reason.NOT_JSON)],
+    [
+        ("NaN", QuarantineReason.NOT_FINITE),
+        ("1,", QuarantineReason.NOT_JSON),
+        ("", QuarantineReason.NOT_JSON),
+    ],
 )
 @pytest.mark.parametrize("sent", [{"app": "shop", **COMPLETION}, {**ENVELOPE, "zq7xw": 1}])
-def test_what_is_no_json_is_called_so(sent: dict[str, Any], written: str, reason: Reason) -> None:
+def test_what_is_no_json_is_called_so(
+    sent: dict[str, Any], written: str, reason: QuarantineReason
+) -> None:
     """A fault behind the first name that the contract lacks is the one that is reported."""
     value = f'{json.dumps(sent)[:-1]}, "latency_ms": {written}}}'.encode()
-    (found,) = DECODER.decode("t", [Raw(0, 0, -1, None, value)])[1]
+    (found,) = DECODER.decode("t", [RawRecord(0, 0, -1, None, value)])[1]
     assert found.reason is reason
 
 
@@ -287,7 +315,7 @@ def test_what_is_no_json_is_called_so(sent: dict[str, Any], written: str, reason
 def test_names_are_found_beside_half_a_surrogate_pair(half: str) -> None:
     """What the worker can read, the check can."""
     value = f'{json.dumps(ENVELOPE)[:-1]}, "zq7xw": "{half}"}}'.encode()
-    assert unknown_fields(RecordKind.TRACE, value) == ["zq7xw"]
+    assert find_unknown_fields(RecordKind.TRACE, value) == ["zq7xw"]
 
 
 def test_two_names_of_the_same_in_one_record() -> None:
@@ -307,7 +335,7 @@ def test_mapping_leaves_the_document_as_it_was() -> None:
     """It is a function: the record that goes to quarantine is the one that came."""
     document = {"app": "shop", "request": REQUEST, "response": COMPLETION}
     before = deepcopy(document)
-    as_contract(document)
+    map_to_contract(document)
     assert document == before
 
 
@@ -316,9 +344,11 @@ def test_feedback_and_traces_of_ours_are_read_as_before() -> None:
     assert decoded(ENVELOPE)[1] == FINGERPRINT
     feedback = Decoder(RecordKind.FEEDBACK, FolderSource(), max_record_bytes=10_000)
     sent = {"feedback_id": "f", "trace_id": "t", "kind": "copy", "actor": "end_user", "model": "m"}
-    raw = Raw(0, 0, -1, None, json.dumps(sent | {"occurred_at": 1_773_483_300_000_000}).encode())
+    raw = RawRecord(
+        0, 0, -1, None, json.dumps(sent | {"occurred_at": 1_773_483_300_000_000}).encode()
+    )
     ((one,),) = (feedback.decode("t", [raw])[1],)
-    assert one.reason is Reason.UNKNOWN_FIELD
+    assert one.reason is QuarantineReason.UNKNOWN_FIELD
 
 
 @pytest.mark.parametrize(
@@ -335,7 +365,7 @@ def test_feedback_and_traces_of_ours_are_read_as_before() -> None:
 def test_half_a_surrogate_pair_is_no_reason_to_refuse(written: str, read: str) -> None:
     """A stream that was cut leaves one; whole pairs and what only looks like one stay."""
     text = json.dumps(ENVELOPE)[:-1] + f', "response": {written}}}'
-    found, rejected = DECODER.decode("t", [Raw(0, 0, -1, None, text.encode())])
+    found, rejected = DECODER.decode("t", [RawRecord(0, 0, -1, None, text.encode())])
     assert rejected == []
     assert found.records[0].response == read  # type: ignore[union-attr]
 
@@ -356,17 +386,17 @@ _JSON = st.recursive(
 def test_whatever_stands_there_is_taken_or_refused(document: dict[str, Any]) -> None:
     """No record stops the others, whatever its parts are."""
     value = json.dumps({**ENVELOPE, **document}).encode()
-    found, rejected = DECODER.decode("t", [Raw(0, 0, -1, None, value)])
+    found, rejected = DECODER.decode("t", [RawRecord(0, 0, -1, None, value)])
     assert len(found) + len(rejected) == 1
-    unknown_fields(RecordKind.TRACE, value)
+    find_unknown_fields(RecordKind.TRACE, value)
 
 
 def test_arguments_nested_without_end_are_refused() -> None:
     """Set aside, and no error of the worker."""
     deep = "[" * 50_000 + "]" * 50_000
     text = json.dumps(ENVELOPE)[:-1] + f', "model": "m", "response": {deep}}}'
-    found, (one,) = DECODER.decode("t", [Raw(0, 0, -1, None, text.encode())])
-    assert (len(found), one.reason) == (0, Reason.UNKNOWN_FIELD)
+    found, (one,) = DECODER.decode("t", [RawRecord(0, 0, -1, None, text.encode())])
+    assert (len(found), one.reason) == (0, QuarantineReason.UNKNOWN_FIELD)
 
 
 @pytest.mark.parametrize(

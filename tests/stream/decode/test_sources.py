@@ -11,19 +11,19 @@ from typing import Any
 import pytest
 from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient
 
-from schemas.contract import CONTRACTS, schema_fingerprint
-from schemas.errors import FatalError, RetryableError, UsageError
-from schemas.provenance import Raw, RecordKind
-from schemas.reasons import Reason
-from stream.decode.decoder import Decoder
-from stream.decode.sources import (
+from decode.decoder import Decoder
+from decode.schema_sources import (
     FolderSource,
-    Missing,
+    MissingSchema,
     RegistryError,
     RegistrySource,
     SchemaSource,
-    open_source,
+    open_schema_source,
 )
+from schemas.contract import CONTRACTS, schema_fingerprint
+from schemas.errors import FatalError, RetryableError, UsageError
+from schemas.reasons import QuarantineReason
+from schemas.record_batches import RawRecord, RecordKind
 from tests.make.records import encode_json, trace
 from tests.make.wire import framed, single_object
 from tests.servers.ports import free_port
@@ -92,8 +92,8 @@ def test_the_package_knows_all_its_versions(name: str) -> None:
     contract = CONTRACTS[name]
     for avsc in (contract.avro, *contract.released.values()):
         assert source.by_fingerprint(schema_fingerprint(avsc)) == avsc
-    assert source.by_id(1) is Missing.UNKNOWN
-    assert source.by_fingerprint("0" * 16) is Missing.UNKNOWN
+    assert source.by_id(1) is MissingSchema.UNKNOWN
+    assert source.by_fingerprint("0" * 16) is MissingSchema.UNKNOWN
 
 
 def test_a_folder_gives_ids_and_fingerprints(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_folder_gives_ids_and_fingerprints(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no schema")
     source = FolderSource(tmp_path)
     assert source.by_id(42) == TRACE
-    assert source.by_id(43) is Missing.UNKNOWN
+    assert source.by_id(43) is MissingSchema.UNKNOWN
     assert source.by_fingerprint(schema_fingerprint(OTHER)) == OTHER
 
 
@@ -138,18 +138,18 @@ def test_a_miss_is_believed_for_a_while(stub: StubRegistry) -> None:
     source = _source(stub.url, clock)
     stub.status, stub.body = 404, {"error_code": 40403, "message": "Schema not found"}
     for _ in range(10):
-        assert source.by_id(5) is Missing.UNKNOWN
+        assert source.by_id(5) is MissingSchema.UNKNOWN
     assert len(stub.asked) == 1
     stub.status, stub.body = 200, {"schema": json.dumps(TRACE)}
     clock.now += RegistrySource.MISS_SECONDS - 0.1
-    assert source.by_id(5) is Missing.UNKNOWN
+    assert source.by_id(5) is MissingSchema.UNKNOWN
     clock.now += 0.1
     assert source.by_id(5) == TRACE
 
 
 def test_an_id_that_no_registry_can_have_is_not_asked_for(stub: StubRegistry) -> None:
     """Registry ids are positive 32 bit numbers; a larger one comes from bytes that are no frame."""
-    assert _source(stub.url).by_id(0xFFFFFFFF) is Missing.UNKNOWN
+    assert _source(stub.url).by_id(0xFFFFFFFF) is MissingSchema.UNKNOWN
     assert stub.asked == []
 
 
@@ -214,23 +214,23 @@ def test_a_registry_that_refuses_us_is_fatal(stub: StubRegistry, status: int) ->
 def test_a_schema_of_another_kind_is_told_apart(stub: StubRegistry, kind: str) -> None:
     """JSON Schema and Protobuf have ids in the same registry."""
     stub.body = {"schema": "{}", "schemaType": kind}
-    assert _source(stub.url).by_id(5) is Missing.NOT_AVRO
+    assert _source(stub.url).by_id(5) is MissingSchema.NOT_AVRO
 
 
 def test_the_folder_comes_before_the_registry(stub: StubRegistry, tmp_path: Path) -> None:
     """A schema in the folder needs no registry; one that is not there does."""
     (tmp_path / "1.avsc").write_text(json.dumps(OTHER))
-    source = open_source(tmp_path, stub.url, clock=Clock())
+    source = open_schema_source(tmp_path, stub.url, clock=Clock())
     assert source.by_id(1) == OTHER
     assert stub.asked == []
     assert source.by_id(2) == TRACE
     assert source.by_fingerprint(schema_fingerprint(TRACE)) == TRACE
-    assert source.by_fingerprint("0" * 16) is Missing.UNKNOWN
+    assert source.by_fingerprint("0" * 16) is MissingSchema.UNKNOWN
 
 
 def test_user_and_password_are_sent(stub: StubRegistry) -> None:
     """The settings reach the registry; the password stands in no error."""
-    source = open_source(None, stub.url, user="u", password="hush", clock=Clock())
+    source = open_schema_source(None, stub.url, user="u", password="hush", clock=Clock())
     stub.status, stub.body = 403, {"error_code": 403, "message": "hush"}
     with pytest.raises(FatalError) as raised:
         source.by_id(5)
@@ -241,12 +241,12 @@ def test_user_and_password_are_sent(stub: StubRegistry) -> None:
 def test_a_url_that_is_none_is_a_usage_error(url: str) -> None:
     """The message says what a URL looks like."""
     with pytest.raises(UsageError, match="http://"):
-        open_source(None, url, clock=Clock())
+        open_schema_source(None, url, clock=Clock())
 
 
 def _decode(source: SchemaSource, value: bytes) -> tuple[int, list[str]]:
     decoder = Decoder(RecordKind.TRACE, source, max_record_bytes=1_000_000)
-    decoded, rejected = decoder.decode("t", [Raw(0, 0, -1, None, value)])
+    decoded, rejected = decoder.decode("t", [RawRecord(0, 0, -1, None, value)])
     return len(decoded), [one.reason for one in rejected]
 
 
@@ -254,7 +254,7 @@ def test_a_registry_that_is_down_stops_the_batch_and_loses_nothing(stub: StubReg
     """The decoder gives no half of a batch: the error comes out, and later all are decoded."""
     decoder = Decoder(RecordKind.TRACE, _source(stub.url), max_record_bytes=1_000_000)
     values = [encode_json(trace(0)), framed(trace(1), TRACE, 5), b"?"]
-    raws = [Raw(0, i, -1, None, value) for i, value in enumerate(values)]
+    raws = [RawRecord(0, i, -1, None, value) for i, value in enumerate(values)]
     stub.status, stub.body = 503, {}
     with pytest.raises(RetryableError):
         decoder.decode("t", raws)
@@ -270,7 +270,7 @@ def test_a_folder_is_enough_for_every_avro_format(tmp_path: Path) -> None:
     source = FolderSource(tmp_path)
     assert _decode(source, framed(trace(1), avsc, 9)) == (1, [])
     assert _decode(source, single_object(trace(1), avsc)) == (1, [])
-    assert _decode(source, framed(trace(1), avsc, 8)) == (0, [Reason.UNKNOWN_SCHEMA])
+    assert _decode(source, framed(trace(1), avsc, 8)) == (0, [QuarantineReason.UNKNOWN_SCHEMA])
 
 
 @pytest.fixture
@@ -283,9 +283,12 @@ def test_a_real_registry_gives_the_schema(registry: SchemaRegistry, subject: str
     """A registered contract is found by its id, another id is a miss."""
     client = SchemaRegistryClient({"url": registry.url})
     schema_id = client.register_schema(subject, Schema(json.dumps(TRACE), "AVRO"))
-    source = open_source(None, registry.url, clock=Clock())
+    source = open_schema_source(None, registry.url, clock=Clock())
     assert _decode(source, framed(trace(1), TRACE, schema_id)) == (1, [])
-    assert _decode(source, framed(trace(1), TRACE, 2**31 - 1)) == (0, [Reason.UNKNOWN_SCHEMA])
+    assert _decode(source, framed(trace(1), TRACE, 2**31 - 1)) == (
+        0,
+        [QuarantineReason.UNKNOWN_SCHEMA],
+    )
 
 
 @pytest.mark.parametrize("path", ["/apis/ccompat/v77", "/apis", "/health/no"])
@@ -306,7 +309,7 @@ def test_a_schema_with_references_is_put_together(registry: SchemaRegistry, subj
     client.register_schema(f"{subject}-message", Schema(json.dumps(message), "AVRO"))
     reference = SchemaReference("goldpan.Message", f"{subject}-message", 1)
     schema_id = client.register_schema(subject, Schema(json.dumps(whole), "AVRO", [reference]))
-    source = open_source(None, registry.url, clock=Clock())
+    source = open_schema_source(None, registry.url, clock=Clock())
     assert _decode(source, framed(trace(1), TRACE, schema_id)) == (1, [])
 
 
@@ -334,7 +337,7 @@ def test_references_of_references_are_put_together(registry: SchemaRegistry, sub
     register("call", call, to_text)
     register("message", message, to_text, (f"x.{call['name']}", "call"))
     schema_id = register("trace", whole, (f"x.{message['name']}", "message"))
-    source = open_source(None, registry.url, clock=Clock())
+    source = open_schema_source(None, registry.url, clock=Clock())
     found = source.by_id(schema_id)
     record = trace(1)
     record["messages"] = [
@@ -346,5 +349,5 @@ def test_references_of_references_are_put_together(registry: SchemaRegistry, sub
             "tool_calls": [{"id": "1", "name": "a", "arguments": "{}"}],
         }
     ]
-    assert not isinstance(found, Missing)
+    assert not isinstance(found, MissingSchema)
     assert _decode(source, framed(record, found, schema_id)) == (1, [])

@@ -12,24 +12,24 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from lake.commit import Watch
-from lake.erasures import Tombstone, fence, newest, put
-from lake.ledger import Incarnation, Source
+from lake.commit import CommitWatch
+from lake.ledger import Incarnation, SourcePartition
+from lake.table_writer import TableWriter
 from lake.tables import Table
-from lake.verify import verify
-from lake.writer import TableWriter
-from redact.audit import AuditEntry
-from redact.subjects import feedback_mark
+from lake.tombstones import Tombstone, newest_tombstone, put_tombstone, raise_erasure_fence
+from lake.verify import verify_lake
+from redact.crypto.subjects import feedback_mark
+from redact.pipeline.audit import AuditEntry
 from schemas.errors import FencedError
-from schemas.provenance import Decoded, Raw, RecordKind, Rejected
+from schemas.record_batches import DecodedBatch, RawRecord, RecordKind, RejectedRecord
 from schemas.records import Feedback
-from stream.assignment import TakeOver
-from stream.beginning import Beginning
+from stream.applied_tombstones import AppliedTombstones
 from stream.buffer import Flush, TopicBuffer
-from stream.erasures import Erasures
-from stream.flusher import FlushSteps
+from stream.flusher import RecordFlushRunner
+from stream.initial_positions import InitialPositions
 from stream.intake import Intake
-from stream.owned import Assignment
+from stream.owned_partition import Assignment
+from stream.take_over import TakeOver
 from tests.lake.kit import At, patience, rows
 from tests.redact.kit import KEYS
 from tests.stream.protocol.actors import Actor, PausingHandle, Stage
@@ -71,11 +71,13 @@ class Verdict:
 
     bad: Callable[[int, int], bool]
 
-    def decode(self, topic: str, messages: Sequence[Raw]) -> tuple[Decoded[Any], list[Rejected]]:
+    def decode(
+        self, topic: str, messages: Sequence[RawRecord]
+    ) -> tuple[DecodedBatch[Any], list[RejectedRecord]]:
         """Tell records that pass from others."""
         passed = [raw for raw in messages if not self.bad(raw.partition, raw.offset)]
         failed = [raw for raw in messages if self.bad(raw.partition, raw.offset)]
-        decoded: Decoded[Any] = Decoded(
+        decoded: DecodedBatch[Any] = DecodedBatch(
             kind=RecordKind.FEEDBACK,
             topic=topic,
             records=[said(raw) for raw in passed],
@@ -84,9 +86,9 @@ class Verdict:
             schema_ids=[""] * len(passed),
             raws=passed,
         )
-        return decoded, [Rejected(topic, "not_json", "d", raw) for raw in failed]
+        return decoded, [RejectedRecord(topic, "not_json", "d", raw) for raw in failed]
 
-    def redact(self, decoded: Decoded[Any], *, ingested_at: int) -> "Passed":
+    def redact(self, decoded: DecodedBatch[Any], *, ingested_at: int) -> "Passed":
         """Make rows."""
         found = [At(raw.partition, raw.offset) for raw in decoded.raws]
         told = [AuditEntry(decoded.topic, at.partition, at.offset, None, 0, ()) for at in found]
@@ -96,14 +98,14 @@ class Verdict:
         """Return nothing."""
         return {}
 
-    def seal(self, rejected: Sequence[Rejected], *, ingested_at: int) -> Any:
+    def seal(self, rejected: Sequence[RejectedRecord], *, ingested_at: int) -> Any:
         """Make rows of quarantine."""
         found = [At(item.raw.partition, item.raw.offset) for item in rejected]
         topic = rejected[0].topic
         return rows(found, table=QUARANTINE, topic=topic, ingested_at=when(ingested_at))
 
 
-def said(raw: Raw) -> Feedback:
+def said(raw: RawRecord) -> Feedback:
     """Return feedback that is named by its offset."""
     return Feedback(
         feedback_id=f"f-{raw.partition}-{raw.offset}",
@@ -119,7 +121,7 @@ class Passed:
     """What redaction gives."""
 
     rows: Any
-    rejected: Sequence[Rejected] = ()
+    rejected: Sequence[RejectedRecord] = ()
     audit: Sequence[Any] = ()
 
 
@@ -138,9 +140,9 @@ class Worker:
 
     world: "World"
     verdict: Verdict
-    steps: FlushSteps
+    steps: RecordFlushRunner
     take_over: TakeOver
-    erasures: Erasures
+    erasures: AppliedTombstones
     assignment: Assignment = field(default_factory=Assignment)
     buffer: TopicBuffer = field(default_factory=lambda: TopicBuffer(TOPIC))
     incarnation: Incarnation | None = None
@@ -152,17 +154,17 @@ class Worker:
     def take(self, partitions: Sequence[int]) -> None:
         """Begin to take partitions over, dropping everything that is not in the lake."""
         if self.taking is None:
-            sources = [Source(TOPIC, partition) for partition in partitions]
+            sources = [SourcePartition(TOPIC, partition) for partition in partitions]
             self._drop()
             self.taking = self.world.stage.start(lambda: self.take_over.take(sources))
 
     def read(self, records: int) -> None:
         """Take in the next records of every partition that this worker owns."""
-        batch: list[Raw] = []
+        batch: list[RawRecord] = []
         for source, item in self.assignment.owned.items():
             log = self.world.logs[source.partition]
             left = [o for o in log.offsets if o >= max(item.range.next, log.low)]
-            batch += [Raw(source.partition, o, 0, None, b"") for o in left[:records]]
+            batch += [RawRecord(source.partition, o, 0, None, b"") for o in left[:records]]
         intake = self.world.intake(self.verdict, self.erasures)
         intake.take(batch, self.assignment, self.buffer, 0.0)
         for source, item in self.assignment.owned.items():
@@ -274,12 +276,12 @@ class World:
             name: TableWriter(
                 self._pausing(committing.table(name)),
                 retry=patience(1e9),
-                watch=Watch(),
+                watch=CommitWatch(),
                 now_ms=lambda: 0,
             )
             for name in (PRIMARY, QUARANTINE, AUDIT)
         }
-        steps = FlushSteps(
+        steps = RecordFlushRunner(
             primary=writers[PRIMARY],
             quarantine=writers[QUARANTINE],
             audit=writers[AUDIT],
@@ -300,7 +302,7 @@ class World:
             start="earliest",
             on_lost_offsets="skip",
             on_lost=lambda _source, _start, _end: None,
-            beginning=Beginning(
+            beginning=InitialPositions(
                 primary={TOPIC: tables[PRIMARY]},
                 quarantine=tables[QUARANTINE],
                 retry=patience(1e9),
@@ -310,16 +312,16 @@ class World:
         )
         return Worker(self, Verdict(bad), steps, take_over, self.tombstones())
 
-    def tombstones(self) -> Erasures:
+    def tombstones(self) -> AppliedTombstones:
         """Return those of now."""
-        found = Erasures(self.shelf, [KEYS])
+        found = AppliedTombstones(self.shelf, [KEYS])
         found.reload()
         return found
 
     def erase(self, at: At, tables: Sequence[str]) -> None:
         """Put a tombstone for a record, which may not be there yet; fence tables after it."""
         marks = {KEYS.name: [feedback_mark(KEYS, f"f-{at.partition}-{at.offset}")]}
-        put(self.shelf, lambda number: Tombstone(number, 0, feedback=marks))
+        put_tombstone(self.shelf, lambda number: Tombstone(number, 0, feedback=marks))
         self.erased.add(at)
         self.unfenced = list(tables)
 
@@ -328,7 +330,9 @@ class World:
         if not self.unfenced:
             return
         table = self._lake.table(self.unfenced.pop(0))
-        fence(table, newest(self.shelf), retry=patience(1e9), now_ms=lambda: 0)
+        raise_erasure_fence(
+            table, newest_tombstone(self.shelf), retry=patience(1e9), now_ms=lambda: 0
+        )
         table.refresh()
         there = _coordinates(table)
         for at in self.erased if table.name in self.fenced else ():
@@ -343,11 +347,11 @@ class World:
 
     def position(self, partition: int) -> int:
         """Return the position of the primary table."""
-        table, source = self._lake.table(PRIMARY), Source(TOPIC, partition)
+        table, source = self._lake.table(PRIMARY), SourcePartition(TOPIC, partition)
         table.refresh()
         return table.positions([source])[source] or 0
 
-    def intake(self, verdict: Verdict, erasures: Erasures) -> Intake:
+    def intake(self, verdict: Verdict, erasures: AppliedTombstones) -> Intake:
         """Return the intake of a worker."""
         kept_out = erasures.kept_out
         return Intake(
@@ -359,7 +363,7 @@ class World:
         primary, aside = self._lake.table(PRIMARY), self._lake.table(QUARANTINE)
         primary.refresh()
         aside.refresh()
-        found = list(verify(self._lake, deep=True).problems)
+        found = list(verify_lake(self._lake, deep=True).problems)
         audit = self._lake.table(AUDIT)
         audit.refresh()
         stored, held, told = _coordinates(primary), _coordinates(aside), _coordinates(audit)
@@ -369,7 +373,7 @@ class World:
             late = [at for at, was in self.fenced[name].items() if rows_of[at] and not was]
             found += [f"{at}: came into {name} behind the fence" for at in late]
         for partition, log in enumerate(self.logs):
-            source = Source(TOPIC, partition)
+            source = SourcePartition(TOPIC, partition)
             position = primary.positions([source])[source] or 0
             if everything and position < log.end:
                 found.append(f"{source}: the position is {position} of {log.end}")

@@ -1,0 +1,98 @@
+r"""The ways in which programs and people write one text: escapes, doubled quotes, entities, folds.
+
+A JSON writer may put ``\u002b`` or ``\/``, an URL ``%2B``, a page ``&#43;``, a table ``""``, and
+each may stand inside of another. A text is read level by level, all that is escaped on a level at
+once, until nothing changes; a person may also have put other dashes, quotes, widths, or invisible
+characters.
+"""
+
+import html
+import re
+import unicodedata
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+_INVISIBLE: Final = "\u00ad\u200b-\u200f\u2060-\u2064\ufeff"
+_WIDE: Final = "\uff01-\uff5e\u3000\u00a0"
+_DASHES: Final = "\u2010-\u2013\u2212\ufe58\ufe63"
+_QUOTES: Final = "\u2018\u2019\u201c\u201d\u02bc"
+ESCAPE_HINT: Final = (
+    r"\\[^\n]|%[0-9A-Fa-fu]|&#|&[A-Za-z]{2,31};"
+    f"|[{_INVISIBLE}{_WIDE}{_DASHES}{_QUOTES}]"
+    "|\"\"|''"
+)
+"""Matches where a text may be other than it reads (for RE2 as well as for `re`)."""
+
+_DEPTH: Final = 8
+"""Levels that are undone: enough for JSON in JSON in JSON, whose backslashes are eight."""
+
+_ESCAPE: Final = re.compile(
+    r"(?P<units>(?:\\u[0-9A-Fa-f]{4})+)"
+    r"|\\(?:U(?P<wide>[0-9A-Fa-f]{8})|u\{(?P<braced>[0-9A-Fa-f]{1,6})\})"
+    r"|(?P<bytes>(?:\\x[0-9A-Fa-f]{2})+|(?:\\[0-3][0-7]{2})+)"
+    r"|\\(?P<white>[nrtbfv])"
+    r"|\\(?P<plain>[^A-Za-z0-9])"
+    r"|(?P<old>(?:%u[0-9A-Fa-f]{4})+)"
+    r"|(?P<percent>(?:%[0-9A-Fa-f]{2})+)"
+    r"|(?P<entity>&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,31});?)"
+    "|(?P<twice>\"\"|'')",
+    re.DOTALL,
+)
+_WHITE: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v"}
+_HEX: Final = re.compile(r"[0-9A-Fa-f]{4}")
+_FOLDED: Final = str.maketrans(
+    {
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\ufe58\ufe63", "-"),
+        **dict.fromkeys("\u2018\u2019\u02bc", "'"),
+        **dict.fromkeys("\u201c\u201d", '"'),
+    }
+)
+
+
+def unescape_levels(text: str) -> list[str]:
+    """Return what a text reads as, from the outermost level of escapes inwards; not the text."""
+    found: list[str] = []
+    now = text
+    for _ in range(_DEPTH):
+        for form in (now, fold_text(now)):
+            if form != text and form not in found:
+                found.append(form)
+        then = _ESCAPE.sub(_read, now)
+        if then == now:
+            break
+        now = then
+    return found
+
+
+def fold_text(text: str) -> str:
+    """Return a text in the widths, dashes and quotes of ASCII, composed, without the invisible."""
+    if text.isascii():
+        return text
+    # Before and after, since the forms of compatibility hold some of the signs.
+    plain = unicodedata.normalize("NFKC", text.translate(_FOLDED)).translate(_FOLDED)
+    return "".join(c for c in plain if c.isascii() or unicodedata.category(c) != "Cf")
+
+
+def _read(match: re.Match[str]) -> str:
+    kind, text = str(match.lastgroup), match[str(match.lastgroup)]
+    if kind in {"units", "old"}:
+        units = b"".join(int(unit, 16).to_bytes(2, "big") for unit in _HEX.findall(text))
+        return units.decode("utf-16-be", "replace")
+    if kind in {"wide", "braced"}:
+        number = int(text, 16)
+        return chr(number) if number < 0x110000 and not 0xD800 <= number < 0xE000 else "\ufffd"
+    if kind == "bytes":
+        base = 16 if text[1] == "x" else 8
+        return _decoded(bytes(int(part.lstrip("x"), base) for part in text.split("\\")[1:]))
+    if kind == "percent":
+        return _decoded(unquote_to_bytes(text))
+    if kind == "entity":
+        return html.unescape(text)
+    return _WHITE[text] if kind == "white" else text[0]
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")

@@ -1,0 +1,44 @@
+"""Where rows can lie: the tables of the lake, and those of each staged replay."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lake.live_files import LiveFile, list_live_files
+from lake.tables import Table
+from schemas.arrow import LABELS_TABLE, REVIEWS_TABLE
+
+DERIVED_TABLES: Final = (LABELS_TABLE, REVIEWS_TABLE)
+
+
+@dataclass(frozen=True)
+class TableSet:
+    """Tables that lie together. ``path`` is where, relative to the lake: empty for the lake's own.
+
+    ``tables`` are by name; a staged replay has only some.
+    """
+
+    path: str
+    tables: Mapping[str, Table]
+
+    def named(self, names: Sequence[str]) -> list[Table]:
+        """Return those of some tables that are here."""
+        return [self.tables[name] for name in names if name in self.tables]
+
+    def path_of(self, table: str) -> str:
+        """Return where a table lies, relative to the lake."""
+        return f"{self.path}/{table}" if self.path else table
+
+
+def refresh_files(table: Table) -> list[LiveFile]:
+    """Refresh a table and return its files; errors as `lake.tables`."""
+    table.refresh()
+    return list_live_files(table)
+
+
+def read_file_columns(table: Table, file: LiveFile, columns: Sequence[str]) -> pa.Table:
+    """Read some columns of a file of a table; RetryableError if the store does not answer."""
+    return pq.read_table(pa.BufferReader(table.files.get(file.path)), columns=list(columns))

@@ -1,0 +1,100 @@
+"""Adds label events that a batch job decided, each of them once, whoever else adds at the time."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import pyarrow as pa
+
+from batch.numbered_rows import NumberedRows
+from labels.decision import EventRank
+from labels.reconcile_status import ReconcileStatus, reconcile_status_of
+from lake import relabelled, tombstones
+from lake.commit import Condition
+from lake.tables import Table
+from redact.pipeline.derived_rows import box_derived_rows
+from schemas.columns import record_arrays
+from schemas.errors import FencedError
+from schemas.records import LabelEvent
+from schemas.redacted import Redacted
+
+RECONCILE_SEQUENCE: Final = "#reconcile"
+"""The sequence that rows of ``labels`` are numbered in which batch jobs add."""
+
+NO_TEXT_POLICY: Final = "derived"
+"""What stands for the redaction policy of a label that has no text of its own."""
+
+
+class LabelWriter:
+    """Adds events of some traces, and knows which are in force among those.
+
+    ``read`` returns the ranks of the events in force, as of the table's last refresh. ``guards``
+    hold as long as what the events are decided from is in the lake.
+    """
+
+    def __init__(
+        self,
+        rows: NumberedRows,
+        read: Callable[[], Mapping[str, EventRank]],
+        *,
+        rebuild: bool,
+        guards: Sequence[Condition] = (),
+    ) -> None:
+        self._rows, self._read, self._rebuild, self._guards = rows, read, rebuild, guards
+        self._at, self.there = 0, dict[str, EventRank]()
+        self._look()
+
+    def find(self, event: LabelEvent) -> ReconcileStatus:
+        """Compare a decision with the event in force."""
+        return reconcile_status_of(event, self.there.get(event.trace_id), rebuild=self._rebuild)
+
+    def add(self, events: Sequence[LabelEvent], texts: Mapping[str, str]) -> list[LabelEvent]:
+        """Add events in one commit; return those that were still missing then.
+
+        ``texts`` are texts of redacted rows, with the hash of the redaction policy of each. Raises
+        FencedError if the guards hold no more: then all must be read and decided again.
+        """
+        while events:
+            try:
+                batch = number_label_rows(self._rows, events, texts, at=self._at)
+                self._rows.append(batch, at=self._at, guards=self._guards)
+            except FencedError:  # another job has added some; the position tells, once for each
+                self._look()
+                if not self._rows.holds(self._guards):
+                    raise
+                events = [event for event in events if self.find(event) is ReconcileStatus.MISSING]
+            else:
+                self._at += len(events)
+                break
+        return list(events)
+
+    def _look(self) -> None:
+        self._at = self._rows.look()
+        self.there = dict(self._read())
+
+
+def label_guards(labels: Table) -> list[Condition]:
+    """Return what must hold for events that are decided from rows read after the last refresh.
+
+    No such row has been put in the place of others, nor was anybody erased.
+    """
+    tombstone = labels.number(tombstones.ERASURES_APP) or 0
+    return [
+        relabelled.relabelled_guard(relabelled.relabelled_count(labels)),
+        tombstones.erasure_guard(tombstone),
+    ]
+
+
+def number_label_rows(
+    rows: NumberedRows, events: Sequence[LabelEvent], texts: Mapping[str, str], *, at: int
+) -> Redacted[pa.RecordBatch]:
+    """Return events as rows of ``labels``, numbered from ``at`` on.
+
+    ``texts`` as in `LabelWriter.add`. Raises FatalError if an event repeats a text that is none of them.
+    """
+    answers = [event.expected_response for event in events]
+    policies = [
+        NO_TEXT_POLICY if text is None else texts.get(text, NO_TEXT_POLICY) for text in answers
+    ]
+    columns = record_arrays("label_event", events)
+    batch = rows.numbered(columns, policies, at=at)
+    return box_derived_rows(batch, "label_event", known=texts.keys(), policy=NO_TEXT_POLICY)

@@ -1,0 +1,118 @@
+"""Rows that batch jobs and reviewers add to a table: numbered in sequence, each of them once.
+
+A sequence is to a table what a partition of a topic is: a source with a position. Its name begins
+with ``#``, as no topic's can. Each commit moves the position from n to n + k, with a token, through
+`lake.commit`: of two who saw the same position one is fenced and looks again, and ``goldpan lake
+verify`` counts these rows by the same laws.
+"""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from lake.commit import CommitWatch, Condition, Move, commit
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, position_app
+from lake.retry import Retry
+from lake.table_writer import TableWriter
+from lake.tables import Table
+from schemas.arrow import TABLES, TIMESTAMP_US
+from schemas.contract import CONTRACTS
+from schemas.errors import RetryableError
+from schemas.redacted import Redacted
+
+
+class JobContext(NamedTuple):
+    """Clock, randomness and patience, given from outside.
+
+    ``now_us`` is the time in microseconds since 1970 (UTC), ``new_token`` a random number in
+    [0, 2**63).
+    """
+
+    retry: Retry
+    now_us: Callable[[], int]
+    new_token: Callable[[], int]
+
+
+class NumberedRows:
+    """Adds rows to one table under one sequence."""
+
+    def __init__(
+        self,
+        table: Table,
+        name: str,
+        kind: EntryKind,
+        means: JobContext,
+        watch: CommitWatch | None = None,
+    ) -> None:
+        """``name`` begins with ``#``; ``kind`` is what the ledger calls the commits."""
+        self.table = table
+        self._source, self._kind, self._means = SourcePartition(name, 0), kind, means
+        self._watch = watch or CommitWatch()
+        self._writer = TableWriter(
+            table, retry=means.retry, watch=self._watch, now_ms=lambda: means.now_us() // 1000
+        )
+
+    def holds(self, guards: Sequence[Condition]) -> bool:
+        """Return whether conditions hold as of the table's last refresh."""
+        return all(guard.holds(self.table.number(guard.app)) for guard in guards)
+
+    def look(self) -> int:
+        """Bring the table to its newest version and return the position there: the next number."""
+
+        def step() -> int:
+            self.table.refresh()
+            return self.table.number(position_app(self._source)) or 0
+
+        return self._means.retry.call(f"reading table {self.table.name}", step)
+
+    def numbered(
+        self, columns: Sequence[pa.Array], policies: Sequence[str], *, at: int
+    ) -> pa.RecordBatch:
+        """Return rows of the table, numbered from ``at`` on.
+
+        ``columns`` are those of the table's contract in its order, ``policies`` the hash of the
+        redaction policy that each row's texts have been through.
+        """
+        schema = TABLES[self.table.name]
+        rows, now = len(policies), self._means.now_us()
+        day = columns[schema.arrow.get_field_index(schema.event_time)].cast(pa.date32())
+        provenance = [
+            pa.repeat(pa.scalar(self._source.topic, pa.string()), rows),
+            pa.repeat(pa.scalar(self._source.partition, pa.int32()), rows),
+            pa.array(range(at, at + rows), pa.int64()),
+            pa.repeat(pa.scalar(now, TIMESTAMP_US), rows),
+            pa.repeat(pa.scalar(CONTRACTS[schema.record].fingerprint, pa.string()), rows),
+            pa.array(policies, pa.string()),
+        ]
+        return pa.RecordBatch.from_arrays([*columns, *provenance, day], schema=schema.arrow)
+
+    def append(
+        self, rows: Redacted[pa.RecordBatch], *, at: int, guards: Sequence[Condition] = ()
+    ) -> None:
+        """Commit rows that are numbered from ``at`` on.
+
+        Raises FencedError if the position is no longer ``at``: look again, and number them anew. Or
+        if one of ``guards`` does not hold any more: what the rows were made of is to be read again.
+        Otherwise as `lake.commit.commit`.
+        """
+        count = rows.value.num_rows
+        to = at + count
+        span = SourceRange(*self._source, at, to, at, to - 1, consumed=count, stored=count)
+        self._writer.check_ceilings(guards)
+        prepared = self._writer.prepare([rows], [span])
+        commit(
+            self.table.handle,
+            table=self.table.name,
+            files=prepared.files,
+            moves=[Move(position_app(self._source), at or None, to)],
+            guards=guards,
+            token=self._means.new_token(),
+            entry=LedgerEntry(self._kind, [span]),
+            retry=self._means.retry,
+            watch=self._watch,
+            now_ms=lambda: self._means.now_us() // 1000,
+        )
+        with contextlib.suppress(RetryableError):  # the next one will do
+            self._writer.checkpoint_if_due()

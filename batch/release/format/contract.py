@@ -1,0 +1,55 @@
+"""The data contract of a release, in the Open Data Contract Standard (ODCS 3.1.0)."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+import pyarrow as pa
+
+from batch.release.format.files import DATA
+from batch.release.format.rows import COLUMN_DESCRIPTIONS, SCHEMA
+from schemas import odcs
+from schemas.contract import CONTRACTS, ContractField
+
+RELEASE_NAMESPACE: Final = UUID("5f1c4d4e-0f63-5a0e-9d2b-7a4f6d6f3c10")
+"""The namespace of the identifiers that goldpan makes for releases (RFC 9562, version 5)."""
+_FIELDS: Final[Mapping[str, ContractField]] = {
+    field.name: field for field in CONTRACTS["trace"].fields
+}
+
+
+def release_contract(name: str, version: str, description: str) -> bytes:
+    """Return the contract as YAML: the columns of the data, their types and classes."""
+    return odcs.odcs_document(
+        identity=str(uuid5(RELEASE_NAMESPACE, name)),
+        name=name,
+        version=version,
+        description={
+            "purpose": description or "A golden set: labelled traces to test the next change with.",
+            "usage": "Estimates of the traces that the datasheet names need the column weight; "
+            "comparisons do not.",
+        },
+        objects=[
+            {
+                "name": "rows",
+                "physicalName": DATA,
+                "physicalType": "parquet",
+                "logicalType": "object",
+                "properties": [_property(field) for field in SCHEMA],
+            }
+        ],
+        promises=[{"property": "retention", "value": "until withdrawn"}],
+    )
+
+
+def _property(column: pa.Field) -> dict[str, Any]:
+    field = _FIELDS.get(column.name)
+    known = odcs.odcs_column(column, field)
+    if field is not None:
+        return known
+    told = COLUMN_DESCRIPTIONS.get(column.name)
+    return (
+        known
+        | ({"description": told} if told else {})
+        | ({"primaryKey": True, "unique": True} if column.name == "trace_id" else {})
+    )

@@ -1,0 +1,44 @@
+"""Reads the rows of a release back, with exactly the columns that they were written with."""
+
+import json
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from batch.release.format.files import DATA, STARTER
+from batch.release.format.rows import GENERATOR, SCHEMA
+from schemas.errors import FatalError
+
+
+def read_release_rows(data: bytes) -> pa.Table:
+    """Return the rows of a release from the bytes of its Parquet file.
+
+    Raises FatalError if that is no Parquet file with those columns.
+    """
+    try:
+        table = pq.read_table(pa.BufferReader(data))
+    except (pa.ArrowException, OSError) as error:
+        raise FatalError(f"{DATA} cannot be read ({type(error).__name__})") from None
+    if GENERATOR not in table.schema.names:  # as it was before there were synthetic rows
+        at = SCHEMA.get_field_index(GENERATOR)
+        table = table.add_column(at, SCHEMA.field(at), pa.nulls(len(table), pa.string()))
+    if table.schema.names != SCHEMA.names:
+        raise FatalError(f"{DATA} has other columns than a release of this format")
+    try:
+        return table.cast(SCHEMA)
+    except pa.ArrowException as error:
+        raise FatalError(f"{DATA} has other types ({type(error).__name__})") from None
+
+
+def read_starter_rows(data: bytes) -> list[dict[str, Any]]:
+    """Return the rows of the starter set as JSON values; FatalError if one is no row."""
+    try:
+        rows = [json.loads(line) for line in data.splitlines()]
+    except ValueError:
+        raise FatalError(f"{STARTER} cannot be read") from None
+    if not all(
+        isinstance(row, dict) and row.keys() | {GENERATOR} == set(SCHEMA.names) for row in rows
+    ):
+        raise FatalError(f"{STARTER} has other columns than a release of this format")
+    return rows

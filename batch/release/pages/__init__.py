@@ -1,0 +1,1 @@
+"""The pages of a release that people read, with their charts and estimates."""

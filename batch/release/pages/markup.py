@@ -1,0 +1,126 @@
+"""A page as a list of blocks, written as Markdown and as HTML, so that both say the same."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TypeAlias
+
+_CODE = re.compile(r"`([^`]+)`")
+_MARKED = re.compile(r"([\\|*_<>\[\]#])")
+
+STYLE = """
+body{font:16px/1.5 system-ui,sans-serif;color:#1d2329}
+body{max-width:52rem;margin:2.5rem auto;padding:0 1rem}
+h1{font-size:1.7rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin:2rem 0 .5rem}
+table{border-collapse:collapse;margin:.6rem 0;font-size:.9rem;display:block;overflow-x:auto}
+th,td{padding:.25rem .7rem;border-bottom:1px solid #dde3e8;text-align:left;white-space:nowrap}
+td:first-child{white-space:normal}
+th{color:#59636e;font-weight:600}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
+code{background:#f2f4f6;padding:.1em .3em;border-radius:3px;font-size:.88em;overflow-wrap:anywhere}
+.note{background:#fff6e0;border-left:3px solid #d29a00;padding:.5rem .8rem;margin:.5rem 0}
+svg{max-width:100%;height:auto}
+""".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A title; ``level`` 1 is that of the page."""
+
+    text: str
+    level: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A paragraph; what stands in backquotes is code. ``note`` sets it apart."""
+
+    text: str
+    note: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table. Columns from ``numbers_from`` on are numbers."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numbers_from: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A drawing, which only HTML shows; ``instead`` says in Markdown where to look."""
+
+    svg: str
+    instead: str
+
+
+Block: TypeAlias = Heading | Text | Grid | Figure
+
+
+def render_markdown(blocks: Sequence[Block]) -> str:
+    """Return a page as Markdown."""
+    return "\n\n".join(_as_markdown(block) for block in blocks) + "\n"
+
+
+def render_html(title: str, blocks: Sequence[Block]) -> str:
+    """Return a page as HTML that needs nothing else: no script, no font, no network."""
+    body = "\n".join(_as_html(block) for block in blocks)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n"
+        "</body>\n</html>\n"
+    )
+
+
+def _as_markdown(block: Block) -> str:
+    match block:
+        case Heading(text, level):
+            return f"{'#' * level} {_plain(text)}"
+        case Text(text, note):
+            return f"> {_plain(text)}" if note else _plain(text)
+        case Figure(_, instead):
+            return _plain(instead)
+        case Grid(head, rows, numbers_from):
+            line = ["---" if i < numbers_from else "--:" for i in range(len(head))]
+            cells = [head, line, *([_plain(cell) for cell in row] for row in rows)]
+            return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+
+
+def _plain(text: str) -> str:
+    """Escape what Markdown would take as a mark, but for code."""
+    parts = _CODE.split(text.replace("\n", " "))
+    return "".join(
+        f"`{part}`" if i % 2 else _MARKED.sub(r"\\\1", part) for i, part in enumerate(parts)
+    )
+
+
+def _as_html(block: Block) -> str:
+    match block:
+        case Heading(text, level):
+            return f"<h{level}>{_marked(text)}</h{level}>"
+        case Text(text, note):
+            return f'<p class="note">{_marked(text)}</p>' if note else f"<p>{_marked(text)}</p>"
+        case Figure(svg, _):
+            return svg
+        case Grid(head, rows, numbers_from):
+            lines = [_line("th", head, numbers_from)]
+            lines += [_line("td", row, numbers_from) for row in rows]
+            return "<table>\n" + "\n".join(lines) + "\n</table>"
+
+
+def _line(tag: str, cells: Sequence[str], numbers_from: int) -> str:
+    done = [
+        f"<{tag}{' class=n' if i >= numbers_from else ''}>{_marked(cell)}</{tag}>"
+        for i, cell in enumerate(cells)
+    ]
+    return f"<tr>{''.join(done)}</tr>"
+
+
+def _marked(text: str) -> str:
+    parts = _CODE.split(text)
+    return "".join(
+        f"<code>{escape(part)}</code>" if i % 2 else escape(part) for i, part in enumerate(parts)
+    )

@@ -1,0 +1,1 @@
+"""Builds, publishes, verifies and compares the versions of releases."""

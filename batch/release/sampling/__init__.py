@@ -1,0 +1,1 @@
+"""Draws the rows of a release: strata, allocation, near duplicates and the holdout."""

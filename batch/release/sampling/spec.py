@@ -1,0 +1,298 @@
+"""The spec of a release: which traces may be in it, how many of which kind, and how they are drawn.
+
+A YAML file. Every mistake is told with its line; what is not said has the default written here, and
+the whole, defaults too, is kept in the manifest.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
+
+from batch.release.sampling.columns import NO_LABEL, NUMBER_COLUMNS, TEXT_COLUMNS, is_spec_column
+from schemas.errors import UsageError
+from schemas.id_lists import parse_id_list
+from schemas.text_files import decode_text, read_text_file
+from schemas.times import to_utc
+from schemas.yaml_documents import DocumentPart, read_yaml_mapping, validate_document
+
+ReleaseName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+SpecText = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+_DAY = re.compile(r"\d{4}-\d\d-\d\d(?:$|[Tt ]\d\d:)")
+_MUST = "must be a day, as in 2026-11-01, or a time, as in 2026-11-01T12:00:00Z"
+_ZONE = re.compile(r"\s+(Z|[+-]\d\d(?::?\d\d)?)$")  # YAML allows a space before the zone
+SamplingUnit = Literal["trace", "conversation", "user"]
+LabelName = Literal["pass", "fail", "unknown", "none"]
+
+
+def _moment(value: Any) -> datetime:
+    """Take a day as its first moment, and a time without a zone as UTC; refuse all else.
+
+    A number would be seconds since 1970 to some, and a year to others.
+    """
+    if isinstance(value, str) and _DAY.match(value):
+        try:
+            value = datetime.fromisoformat(_ZONE.sub(r"\1", value))
+        except ValueError:
+            raise ValueError("there is no such day or time") from None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    if not isinstance(value, datetime):
+        raise ValueError(_MUST)  # noqa: TRY004 - the error that pydantic turns into a sentence
+    try:
+        return to_utc(value)
+    except OverflowError:
+        raise ValueError("is before the first day of the calendar, or after the last") from None
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+
+
+def _texts(value: Any) -> Any:
+    """Take a single value as a list of one; a number or a word without quotes is no text."""
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list):
+        raise ValueError("takes texts: put it in quotes")  # noqa: TRY004 - as in `_moment`
+    return value
+
+
+def _flat(value: Any) -> Any:
+    """Refuse segments as a mapping of their own, which would look like a range of numbers."""
+    if isinstance(value, dict) and isinstance(value.get("segments"), dict):
+        first = next(iter(value["segments"]), "plan")
+        raise ValueError(f"name each segment in one: `segments.{first}`")  # noqa: TRY004 - as above
+    return value
+
+
+def _policies(value: Any) -> Any:
+    """Refuse the word that takes every policy where it would be the hash of one, which none has."""
+    if isinstance(value, list) and "any" in value:
+        raise ValueError("any stands alone: write it without a list")
+    return value
+
+
+class SpecWindow(DocumentPart):
+    """The traces that began in ``[start, end)``, UTC."""
+
+    start: Moment = Field(alias="from")
+    end: Moment = Field(alias="to")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.start >= self.end:
+            raise ValueError("`from` must be before `to`")
+        return self
+
+    @property
+    def days(self) -> tuple[date, date]:
+        """Return the first and the last day that hold such traces."""
+        return self.start.date(), (self.end - timedelta(microseconds=1)).date()
+
+
+class NumberRange(DocumentPart):
+    """Numbers from ``min`` to ``max``, both included."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("give `min`, `max` or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("`min` must not be above `max`")
+        return self
+
+
+SpecValues = Annotated[list[SpecText], BeforeValidator(_texts), Field(min_length=1)]
+WhereCondition = Annotated[
+    Annotated[SpecValues, Tag("values")] | Annotated[NumberRange, Tag("range")],
+    Discriminator(lambda wanted: "range" if isinstance(wanted, dict | NumberRange) else "values"),
+]
+
+
+class LabelRequirements(DocumentPart):
+    """What the label event in force must say: by default that the answer was good, or bad.
+
+    ``min_confidence`` is of max(p_fail, 1 - p_fail).
+
+    ``policies`` names the label policies (``policy_version``) that count; all if empty.
+    """
+
+    accept: list[LabelName] = Field(default=["pass", "fail"], min_length=1)
+    min_confidence: float = Field(default=0.0, ge=0, le=1)
+    policies: list[SpecText] = Field(default=[])
+    expected_response: Literal["required", "optional"] = "optional"
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.demands and set(self.accept) == {NO_LABEL}:
+            raise ValueError("a trace without a label event cannot meet the other demands")
+        return self
+
+    @property
+    def demands(self) -> bool:
+        """Tell whether a trace must have a label event."""
+        return bool(
+            self.min_confidence > 0 or self.policies or self.expected_response == "required"
+        )
+
+
+class NearDuplicateRule(DocumentPart):
+    """Texts are near-duplicates from this Jaccard similarity of their word ``shingle`` s on."""
+
+    threshold: float = Field(default=0.85, gt=0.5, le=1)
+    shingle: int = Field(default=3, ge=1, le=10)
+    permutations: int = Field(default=128, ge=64, le=512)
+
+
+class HoldoutRule(DocumentPart):
+    """The share of users that is kept apart; all rows of a user, and of a conversation, together.
+
+    ``seed`` is one of its own, so that another draw leaves everybody on their side.
+    """
+
+    share: float = Field(gt=0, lt=1)
+    seed: int = Field(default=0, ge=0)
+
+
+class SyntheticRows(DocumentPart):
+    """Rows that ``generator`` made, from a file of JSON lines: a trace, its ``label`` and, where
+    there is one, its ``expected_response``. They are at most ``max_share`` of each stratum's rows.
+    """
+
+    file: SpecText
+    generator: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$")]
+    max_share: float = Field(default=0.2, gt=0, lt=1)
+
+
+class AllocationRule(DocumentPart):
+    """How the rows are shared out among strata.
+
+    Each has at least ``floor`` (or all it has); the rest goes by share in production
+    (``proportional``), evenly (``equal``), or with the share of failed answers and errors taken
+    ``error_factor`` times (``error_biased``).
+    """
+
+    by: Literal["proportional", "equal", "error_biased"] = "proportional"
+    floor: int = Field(default=1, ge=1)
+    error_factor: float = Field(default=4.0, gt=1, le=1000)
+
+
+class ReleaseSpec(DocumentPart):
+    """A spec, complete and checked."""
+
+    name: ReleaseName
+    description: Annotated[str, StringConstraints(max_length=2000)] = ""
+    seed: int = Field(default=0, ge=0)
+    window: SpecWindow
+    where: Annotated[dict[str, WhereCondition], BeforeValidator(_flat)] = Field(default={})
+    one_per: SamplingUnit = "conversation"
+    size: int = Field(ge=1, le=1_000_000)
+    strata: list[str] = Field(default=[], max_length=8)
+    bands: dict[str, list[float]] = Field(default={})
+    allocation: AllocationRule = AllocationRule()
+    labels: LabelRequirements = LabelRequirements()
+    redaction_policies: Annotated[list[SpecText] | Literal["any"], BeforeValidator(_policies)]
+    near_duplicates: NearDuplicateRule | None = NearDuplicateRule()
+    must_include: list[SpecText] = Field(default=[])
+    adversarial: list[SpecText] = Field(default=[])
+    holdout: HoldoutRule | None = None
+    synthetic: SyntheticRows | None = None
+    expired: Literal["refuse", "leave_out"] = "refuse"
+    starter: int = Field(default=30, ge=1)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for place, columns in (("where", [*self.where]), ("strata", self.strata)):
+            for column in columns:
+                if not is_spec_column(column):
+                    raise ValueError(
+                        f"{place}.{column}: no such column; there are {', '.join(TEXT_COLUMNS)}, "
+                        f"{', '.join(NUMBER_COLUMNS)} and segments.…"
+                    )
+        self._check_kinds()
+        if len(set(self.strata)) < len(self.strata):
+            raise ValueError("strata: a column stands there twice")
+        if self.redaction_policies == []:
+            raise ValueError("redaction_policies: name at least one, or say any")
+        if both := set(self.must_include) & set(self.adversarial):
+            raise ValueError(f"adversarial: {len(both)} of its traces are in must_include too")
+        if self.allocation.by == "error_biased" and not {"label", "status"} & set(self.strata):
+            raise ValueError("allocation.by: error_biased needs label or status among the strata")
+        return self
+
+    def _check_kinds(self) -> None:
+        for column, wanted in self.where.items():
+            if isinstance(wanted, NumberRange) != (column in NUMBER_COLUMNS):
+                kind = "min and max" if column in NUMBER_COLUMNS else "a list of values"
+                raise ValueError(f"where.{column}: takes {kind}")
+        for column, limits in self.bands.items():
+            if column not in NUMBER_COLUMNS or not limits or limits != sorted(set(limits)):
+                raise ValueError(f"bands.{column}: takes a column of numbers and growing limits")
+        for column in self.strata:
+            if column in NUMBER_COLUMNS and column not in self.bands:
+                raise ValueError(f"strata.{column}: has many values: give limits in `bands`")
+
+    @property
+    def columns(self) -> list[str]:
+        """Return every column that the selection looks at."""
+        return list(dict.fromkeys([*self.where, *self.strata]))
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Return the traces that are in whatever is drawn: trace id to the set that names it."""
+        return dict.fromkeys(self.must_include, "must_include") | dict.fromkeys(
+            self.adversarial, "adversarial"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the whole spec, defaults too, as values of JSON."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def load_spec(path: Path) -> ReleaseSpec:
+    """Read a spec from a file; ``must_include`` and ``adversarial`` may name files beside it.
+
+    Raises UsageError with the line and the reason.
+    """
+    text = read_text_file(path, f"The spec {path}")
+
+    def beside(name: str) -> bytes:
+        return (path.parent / name).read_bytes()
+
+    return parse_spec(text, str(path), beside)
+
+
+def parse_spec(text: str, name: str, beside: Callable[[str], bytes] | None = None) -> ReleaseSpec:
+    """Parse a spec; ``name`` stands for it in messages, ``beside`` reads a file it names.
+
+    Raises UsageError with the line and the reason.
+    """
+    tree, document = read_yaml_mapping(text, name)
+    for key in ("must_include", "adversarial"):
+        listed = document.get(key)
+        if isinstance(listed, dict) and set(listed) == {"file"} and beside is not None:
+            document[key] = _lines(str(listed["file"]), f"{name}: {key}.file", beside)
+    return validate_document(ReleaseSpec, document, tree, name)
+
+
+def _lines(file: str, where: str, beside: Callable[[str], bytes]) -> list[str]:
+    try:
+        return parse_id_list(decode_text(beside(file)))
+    except OSError as error:
+        reason = error.strerror
+    except ValueError as error:
+        reason = str(error)
+    raise UsageError(f"{where}: the file {file} cannot be read: {reason}.")

@@ -1,0 +1,276 @@
+"""Saying in a sentence which rule of the contract a record breaks.
+
+The typed decoder (msgspec) reports errors as text in which names and values of the record may
+stand. Only its known sentences are recognised here, only names of the contract are taken over, and
+the rule is worded from the contract; whatever is not recognised gets a general sentence.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from decode.refusal import Refusal
+from schemas.contract import Contract, ContractField, FieldLimits, FieldType
+from schemas.reasons import QuarantineReason
+from schemas.record_rules import TIME_RULE
+
+
+class RecordPath(NamedTuple):
+    """Where in a record: ``path`` as the contract has it, ``shown`` with the number of each item.
+
+    ``field`` is None for the record itself. ``item`` says that it is not the field as a whole but
+    one object of a list (then ``field`` is None too) or one value of a map.
+    """
+
+    path: str
+    shown: str
+    field: ContractField | None
+    item: bool = False
+
+    @property
+    def named(self) -> str | None:
+        """The path of the field that it is or lies in, None for the record itself."""
+        return self.path.removesuffix("[]") or None
+
+    @property
+    def subject(self) -> str:
+        """How a sentence calls it."""
+        return f"`{self.shown}`" if self.shown else "The record"
+
+
+class ErrorExplainer:
+    """Explains the errors of the typed decoder for one kind of record."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._fields = {field.path: field for field in contract.walk()}
+
+    def explain(self, message: str, document: Any = None) -> Refusal:
+        """Return the refusal for a message of ``msgspec.ValidationError``.
+
+        ``document`` is what was read, where it is at hand; it is looked at only to tell a number
+        that is not finite from one that is out of range.
+        """
+        rule, place = self._split(message)
+        if place is None:
+            return _UNEXPLAINED
+        if place.field is not None and _is_not_finite(document, place):
+            return refuse_not_finite(place)
+        for pattern, answer in _ANSWERS:
+            if found := pattern.fullmatch(rule):
+                return answer(self, place, found)
+        return _UNEXPLAINED
+
+    def place(self, steps: list[str | int]) -> RecordPath:
+        """Return the place that keys and item numbers lead to, as far as the contract knows it."""
+        place = _ROOT
+        for step in steps:
+            further = self._step(place, step)
+            if further is None:
+                break
+            place = further
+        return place
+
+    def child(self, place: RecordPath, name: str) -> RecordPath | None:
+        """Return the field ``name`` of the record at ``place``."""
+        return self._step(place, name)
+
+    def _split(self, message: str) -> tuple[str, RecordPath | None]:
+        """Split a message into its rule and its place. A place the contract lacks is None."""
+        rule, found, location = message.rpartition(" - at `")
+        if not found:
+            return message, _ROOT
+        steps = _STEP.findall(location)
+        if "".join(f".{name}" if name else index for name, index in steps) + "`" != location[1:]:
+            return message, None
+        place: RecordPath | None = _ROOT
+        for name, index in steps:
+            if place is None:
+                break
+            if index == "[...]":
+                return rule, place._replace(item=True)
+            place = self._step(place, name or int(index[1:-1]))
+        return rule, place
+
+    def _step(self, place: RecordPath, step: str | int) -> RecordPath | None:
+        if isinstance(step, int):
+            return _item(place, step)
+        if place.field is not None:
+            return None
+        prefix = f"{place.path}." if place.path else ""
+        shown = f"{place.shown}." if place.shown else ""
+        field = self._fields.get(prefix + step)
+        return RecordPath(field.path, shown + field.name, field) if field else None
+
+
+def refuse_not_finite(place: RecordPath) -> Refusal:
+    """Return the refusal of a number that is NaN or infinite."""
+    return Refusal(
+        QuarantineReason.NOT_FINITE, f"{place.subject} must be a finite number.", place.named
+    )
+
+
+def refuse_bad_text(place: RecordPath) -> Refusal:
+    """Return the refusal of text that is no valid Unicode."""
+    return Refusal(
+        QuarantineReason.BAD_TEXT,
+        f"{place.subject} holds text that is not valid Unicode.",
+        place.named,
+    )
+
+
+def describe_type(field: ContractField) -> str:
+    """Return in words what a field must be."""
+    if field.type is FieldType.ENUM:
+        return f"one of {', '.join(field.symbols)}"
+    return _SHAPES[field.type]
+
+
+def _item(place: RecordPath, index: int) -> RecordPath | None:
+    if place.field is None or place.field.type is not FieldType.RECORDS:
+        return None
+    return RecordPath(f"{place.path}[]", f"{place.shown}[{index}]", None, item=True)
+
+
+def _is_not_finite(document: Any, place: RecordPath) -> bool:
+    value = document
+    for name, index in _STEP.findall(f".{place.shown}"):
+        try:
+            value = value[name] if name else value[int(index[1:-1])]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _missing(explainer: ErrorExplainer, place: RecordPath, found: re.Match[str]) -> Refusal:
+    field = explainer.child(place, found["name"])
+    if field is None:
+        return _UNEXPLAINED
+    return Refusal(
+        QuarantineReason.MISSING_FIELD,
+        f"{place.subject} lacks `{found['name']}`, which the contract requires.",
+        field.path,
+    )
+
+
+def _unknown(_: ErrorExplainer, place: RecordPath, __: re.Match[str]) -> Refusal:
+    return Refusal(
+        QuarantineReason.UNKNOWN_FIELD,
+        f"{place.subject} has a field that the contract does not know.",
+        place.named,
+    )
+
+
+def _type(_: ErrorExplainer, place: RecordPath, found: re.Match[str]) -> Refusal:
+    return _wrong_type(place, _TYPE_WORDS.get(found["got"]))
+
+
+def _huge_number(explainer: ErrorExplainer, place: RecordPath, found: re.Match[str]) -> Refusal:
+    """Answer for a number no double can hold, which may stand where no number belongs."""
+    if place.field is not None and place.field.type in _NUMBERS:
+        return _range(explainer, place, found)
+    return _wrong_type(place, "a number")
+
+
+def _wrong_type(place: RecordPath, got: str | None) -> Refusal:
+    but = f", but is {got}" if got else ""
+    if place == _ROOT:
+        return Refusal(QuarantineReason.NOT_AN_OBJECT, f"The record must be a JSON object{but}.")
+    if place.field is None:
+        rule = f"{place.subject} must be an object"
+    elif place.item:
+        rule = f"Each value of {place.subject} must be text"
+        but = f", but one is {got}" if got else ""
+    else:
+        rule = f"{place.subject} must be {describe_type(place.field)}"
+    return Refusal(QuarantineReason.WRONG_TYPE, f"{rule}{but}.", place.named)
+
+
+def _range(_: ErrorExplainer, place: RecordPath, __: re.Match[str]) -> Refusal:
+    if place.field is None:
+        return _UNEXPLAINED
+    return Refusal(
+        QuarantineReason.OUT_OF_RANGE, f"{place.subject} {_limit_rule(place.field)}.", place.named
+    )
+
+
+def _time(_: ErrorExplainer, place: RecordPath, __: re.Match[str]) -> Refusal:
+    return Refusal(
+        QuarantineReason.WRONG_TYPE,
+        f"{place.subject} must be {_SHAPES[FieldType.TIMESTAMP]}.",
+        place.named,
+    )
+
+
+def _enum(_: ErrorExplainer, place: RecordPath, __: re.Match[str]) -> Refusal:
+    if place.field is None:
+        return _UNEXPLAINED
+    return Refusal(
+        QuarantineReason.OUT_OF_RANGE,
+        f"{place.subject} must be {describe_type(place.field)}.",
+        place.named,
+    )
+
+
+def _limit_rule(field: ContractField) -> str:
+    limits = field.limits
+    if field.type is FieldType.TIMESTAMP:
+        return TIME_RULE
+    if limits.max_length is not None:
+        return f"must have {limits.min_length or 0} to {limits.max_length} characters"
+    if field.type is FieldType.LONG:
+        return f"must be a whole number {_between(limits)}that fits 64 bits"
+    return f"must be a number {_between(limits)}that a double can hold"
+
+
+def _between(limits: FieldLimits) -> str:
+    if limits.minimum is not None and limits.maximum is not None:
+        return f"from {limits.minimum:g} to {limits.maximum:g} "
+    if limits.minimum is not None:
+        return f"of at least {limits.minimum:g} "
+    return ""
+
+
+_ROOT: Final = RecordPath("", "", None)
+
+_UNEXPLAINED: Final = Refusal(
+    QuarantineReason.WRONG_TYPE, "The record does not have the shape that the contract asks for."
+)
+
+_STEP: Final = re.compile(r"\.([A-Za-z_]\w*)|(\[(?:\d+|\.\.\.)\])")
+
+_SHAPES: Final[Mapping[FieldType, str]] = {
+    FieldType.STRING: "text",
+    FieldType.LONG: "a whole number",
+    FieldType.DOUBLE: "a number",
+    FieldType.BYTES: "bytes",
+    FieldType.TIMESTAMP: "a time: RFC 3339 with its zone, or whole microseconds since 1970 (UTC)",
+    FieldType.MAP: "an object whose values are text",
+    FieldType.RECORDS: "a list of objects",
+}
+
+_NUMBERS: Final = (FieldType.LONG, FieldType.DOUBLE, FieldType.TIMESTAMP)
+
+_TYPE_WORDS: Final[Mapping[str, str]] = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number with a fraction",
+    "bool": "true or false",
+    "null": "null",
+    "array": "a list",
+    "object": "an object",
+    "bytes": "bytes",
+}
+
+_Answer = Callable[[ErrorExplainer, RecordPath, re.Match[str]], Refusal]
+
+_ANSWERS: Final[tuple[tuple[re.Pattern[str], _Answer], ...]] = (
+    (re.compile(r"Object missing required field `(?P<name>\w+)`"), _missing),
+    (re.compile(r"Object contains unknown field `.*`", re.DOTALL), _unknown),
+    (re.compile(r"Expected `[\w |]+`, got `(?P<got>\w+)`"), _type),
+    (re.compile(r"Expected `\w+` (of length )?[<>]=? \S+"), _range),
+    (re.compile(r"(Number|Integer value) out of range"), _huge_number),
+    (re.compile(r"Invalid enum value .*", re.DOTALL), _enum),
+    (re.compile(r"Invalid RFC3339 encoded datetime"), _time),
+    (re.compile(r"Expected `datetime` with a timezone component"), _time),
+)

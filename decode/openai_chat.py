@@ -1,0 +1,368 @@
+"""Records of the shape that OpenAI's chat completions have, as records of the contract.
+
+Producers log what they send and get: ``messages`` whose content is a list of parts, ``tool_calls``
+with a ``function``, and the completion with its ``choices``, at the top or as ``request`` and
+``response``. Names of the contract stand as they are beside those. What is mapped where is in
+docs/contract.md; a name that neither knows stays, so that the contract refuses it.
+
+Source: the OpenAI API reference, "Chat Completions".
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+OPENAI_CHAT: Final = "openai-chat"
+
+_Object = dict[str, Any]
+
+
+class UnmappableRecordError(Exception):
+    """A part of a record has no place in the contract.
+
+    ``detail`` is a sentence that holds nothing of the record, ``field`` the path that it is about.
+    """
+
+    def __init__(self, detail: str, field: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+
+
+def is_openai_chat(document: Any) -> bool:
+    """Tell whether a JSON document looks like a chat completion, or the request for one."""
+    if not isinstance(document, dict):
+        return False
+    for name, signs in (("response", _OF_A_COMPLETION), ("request", _OF_A_REQUEST)):
+        if isinstance(document.get(name), dict) and signs & document[name].keys():
+            return True
+    if "choices" in document or "model" in document:
+        return True
+    calls = _objects(document.get("tool_calls"))
+    return any(map(_is_call_of_theirs, calls)) or any(
+        map(_is_message_of_theirs, _objects(document.get("messages")))
+    )
+
+
+def map_to_contract(document: Mapping[str, Any]) -> _Object:
+    """Return a record with the names of the contract, which win over those of a completion.
+
+    What neither knows keeps its name. Raises OtherShapeError where a part has no place in the
+    contract.
+    """
+    record: _Object = {}
+    rest = dict(document)
+    request = dict(_taken(rest, "request", dict) or {})
+    response = dict(_taken(rest, "response", dict) or {})
+    if "choices" in rest and not response:
+        _fill(record, "model_version", rest.pop("model", None))
+    for part, name in ((rest, ""), (request, "request.")):
+        _request(part, record, name)
+    _settings(response, record, "response.")
+    answered = _completion(response or rest, record, "response." if response else "")
+    for part, name in ((request, "request"), (response, "response")):
+        record |= {f"{name}.{key}": value for key, value in part.items()}  # not known
+    record |= rest
+    for name, ours in (("messages", _message), ("tool_calls", _call)):
+        if isinstance(record.get(name), list):
+            record[name] = [ours(one) for one in record[name]]
+    _fill(record, "trace_id", record.get("request_id"))
+    if answered or isinstance(record.get("response"), str):
+        _fill(record, "status", "ok")
+    return record
+
+
+def _request(part: _Object, record: _Object, where: str) -> None:
+    """Take what asks for a completion."""
+    if part.get("safety_identifier") is not None and part.get("user") is not None:
+        del part["user"]  # the older name of the same, which may hold a key of a cache by now
+    for theirs, ours in _ASKED:
+        if part.get(theirs) is not None and part[theirs] == record.setdefault(ours, part[theirs]):
+            del part[theirs]
+    _settings(part, record, where)
+
+
+def _settings(part: _Object, record: _Object, where: str) -> None:
+    """Take what an answer was asked with, as attributes; a completion that was kept repeats it."""
+    asked = {f"openai.{name}": _plain(part.pop(name)) for name in sorted(_SETTINGS & part.keys())}
+    found: _Object = {name: value for name, value in asked.items() if value is not None}
+    for name in ("metadata", "attributes"):
+        if isinstance(part.get(name), dict):
+            said = {key: _plain(value) for key, value in part.pop(name).items()}
+            found |= {key: value for key, value in said.items() if value is not None}
+        elif name == "metadata" and part.get(name) is not None:
+            raise _wrong(f"{where}metadata", "an object")
+    if found:
+        record["attributes"] = found | record.get("attributes", {})
+    _leave_out(part)
+
+
+def _leave_out(part: _Object) -> None:
+    for name in [name for name, value in part.items() if name in _LEFT_OUT or value is None]:
+        del part[name]
+
+
+def _completion(part: _Object, record: _Object, where: str) -> bool:
+    """Take what a completion says, of several choices the first; tell whether there is one."""
+    _fill(record, "model_version", part.pop("model", None))
+    _fill(record, "request_id", part.pop("id", None))
+    _created(part.pop("created", None), record, where)
+    usage = part.pop("usage", None)
+    if isinstance(usage, dict):
+        for name, ours in _USAGE:
+            _fill(record, ours, usage.get(name))
+    elif usage is not None:
+        raise _wrong(f"{where}usage", "an object")
+    _failure(part, record, where)
+    _leave_out(part)
+    choices = part.pop("choices", None)
+    if choices is not None and not isinstance(choices, list):
+        raise _wrong(f"{where}choices", "a list")
+    if choices:
+        _choice(choices[0], record, part, f"{where}choices")
+    elif part.get("role") == "assistant":  # the message alone
+        _answer({name: part.pop(name) for name in _OF_AN_ANSWER & part.keys()}, record)
+        return True
+    return bool(choices)
+
+
+def _choice(choice: Any, record: _Object, part: _Object, where: str) -> None:
+    """Take the answer of a choice; what is not known of it stays in ``part``, with its path."""
+    if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+        raise _no_message(choice, where)
+    _fill(record, "finish_reason", choice.get("finish_reason"))
+    message = dict(choice["message"])
+    _answer({name: message.pop(name) for name in _OF_AN_ANSWER & message.keys()}, record)
+    more = {name: value for name, value in choice.items() if name not in _OF_A_CHOICE}
+    for found, path in ((more, "choices[0]"), (message, "choices[0].message")):
+        part |= {f"{path}.{name}": value for name, value in found.items() if value is not None}
+
+
+def _created(created: Any, record: _Object, where: str) -> None:
+    if created is None:
+        return
+    if isinstance(created, bool) or not isinstance(created, int | float):
+        raise _wrong(f"{where}created", "seconds since 1970")
+    if not 0 <= created < 2**33:
+        raise _wrong(f"{where}created", "seconds since 1970, and no smaller parts of them")
+    _fill(record, "started_at", datetime.fromtimestamp(created, UTC).isoformat())
+
+
+def _failure(part: _Object, record: _Object, where: str) -> None:
+    error = part.pop("error", None)
+    if error is None:
+        return
+    if not isinstance(error, dict | str):
+        raise _wrong(f"{where}error", "an object or text")
+    found = error if isinstance(error, dict) else {"message": error}
+    record["status"] = "error"
+    kind = found.get("type") or found.get("code")
+    _fill(record, "error_type", _plain(kind) if isinstance(kind, int) else kind)
+    _fill(record, "error_message", found.get("message"))
+
+
+def _answer(message: _Object, record: _Object) -> None:
+    ours = _message(message)
+    _fill(record, "response", ours.get("content"))
+    if ours.get("tool_calls"):
+        _fill(record, "tool_calls", ours["tool_calls"])
+
+
+def _message(message: Any) -> Any:
+    """Return a message of theirs as one of the contract; of another kind as it is."""
+    if not isinstance(message, dict):
+        return message
+    ours = {key: value for key, value in message.items() if key not in _NOT_SAID}
+    if isinstance(ours.get("content"), list):
+        ours["content"] = _content(ours["content"])
+    refusal = message.get("refusal")
+    if not ours.get("content") and isinstance(refusal, str):
+        ours["content"] = refusal
+    calls = ours.get("tool_calls")
+    if isinstance(calls, list):
+        ours["tool_calls"] = [_call(one) for one in calls]
+    elif "tool_calls" in ours and calls is None:
+        del ours["tool_calls"]
+    function = ours.pop("function_call", None)  # before there were tools
+    if isinstance(function, dict):
+        call = _call({"id": "function_call", "function": function})
+        ours["tool_calls"] = [*(ours.get("tool_calls") or []), call]
+    elif function is not None:
+        raise _wrong("messages[].function_call", "an object")
+    return ours
+
+
+def _call(call: Any) -> Any:
+    if not isinstance(call, dict):
+        return call
+    function = call.get("function") or call.get("custom")
+    if not isinstance(function, dict):
+        return call
+    arguments = function.get("arguments", function.get("input", ""))
+    plain = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    ours = {key: value for key, value in call.items() if key not in _OF_A_CALL}
+    more = {key: value for key, value in function.items() if key not in _OF_A_FUNCTION}
+    return {**ours, **more, "name": function.get("name"), "arguments": plain}
+
+
+def _content(parts: list[Any]) -> str:
+    """Return the parts of a message as text, or as JSON if some are no text.
+
+    Files, images and sounds that stand there as data are left out: they cannot be redacted.
+    """
+    found = [_part(one) for one in parts]
+    texts = [one["text"] for one in found if one.keys() == {"type", "text"}]
+    if len(texts) == len(found):
+        return "\n".join(texts)
+    return json.dumps(found, ensure_ascii=False)
+
+
+def _part(part: Any) -> _Object:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    kind = part.get("type") if isinstance(part, dict) else None
+    if not isinstance(kind, str) or kind not in _PARTS:
+        raise _strange_part()
+    if kind in {"text", "input_text", "output_text", "refusal"}:
+        text = part.get("text", part.get("refusal"))
+        if not isinstance(text, str):
+            raise _strange_part()
+        return {"type": "text", "text": text}
+    where = part.get("image_url")
+    where = where.get("url") if isinstance(where, dict) else where
+    if isinstance(where, str) and where.startswith(("http://", "https://")):
+        return {"type": kind, "url": where}
+    return {"type": kind, "left_out": "data"}
+
+
+def _wrong(field: str, kind: str) -> UnmappableRecordError:
+    return UnmappableRecordError(f"`{field}` must be {kind}.", field)
+
+
+def _no_message(choice: Any, where: str) -> UnmappableRecordError:
+    """Return why a choice has no message: it may be of another shape of theirs."""
+    why = ""
+    if isinstance(choice, dict) and "delta" in choice:
+        why = ": this is a part of a stream, so send the answer as a whole"
+    elif isinstance(choice, dict) and "text" in choice:
+        why = ": this is a completion without a chat, so send its text as `response`"
+    return UnmappableRecordError(f"The first of `{where}` must have a `message`{why}.", where)
+
+
+def _strange_part() -> UnmappableRecordError:
+    return UnmappableRecordError(
+        "`messages[].content` has a part that is neither text, picture, sound nor file.",
+        "messages[].content",
+    )
+
+
+def _is_message_of_theirs(message: _Object) -> bool:
+    if isinstance(message.get("content"), list) or _NOT_SAID & message.keys():
+        return True
+    if "function_call" in message or message.get("tool_calls", ...) is None:
+        return True
+    return any(map(_is_call_of_theirs, _objects(message.get("tool_calls"))))
+
+
+def _is_call_of_theirs(call: _Object) -> bool:
+    return "function" in call or "custom" in call or "type" in call
+
+
+def _objects(value: Any) -> list[_Object]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _taken(part: _Object, name: str, kind: type) -> Any:
+    """Take a value of a kind out of an object; None, and it stays, if it is of another."""
+    return part.pop(name) if isinstance(part.get(name), kind) else None
+
+
+def _fill(record: _Object, name: str, value: Any) -> None:
+    if value is not None:
+        record.setdefault(name, value)
+
+
+def _plain(value: Any) -> str | None:
+    if isinstance(value, bool | int | float | str):
+        return value if isinstance(value, str) else json.dumps(value)
+    return None if value is None else json.dumps(value, ensure_ascii=False)
+
+
+_ASKED: Final = (
+    ("messages", "messages"),
+    ("model", "model_requested"),
+    ("safety_identifier", "user_id"),
+    ("user", "user_id"),
+)
+_USAGE: Final = (
+    ("prompt_tokens", "input_tokens"),
+    ("input_tokens", "input_tokens"),
+    ("completion_tokens", "output_tokens"),
+    ("output_tokens", "output_tokens"),
+)
+_SETTINGS: Final = frozenset(
+    [
+        "temperature",
+        "top_p",
+        "n",
+        "stop",
+        "seed",
+        "max_tokens",
+        "max_completion_tokens",
+        "presence_penalty",
+        "frequency_penalty",
+        "reasoning_effort",
+        "tool_choice",
+        "parallel_tool_calls",
+        "verbosity",
+    ]
+)
+"""What a request asks for beside the answer: kept as attributes, as text."""
+_LEFT_OUT: Final = frozenset(
+    [
+        "object",
+        "system_fingerprint",
+        "service_tier",
+        "tools",
+        "functions",
+        "function_call",
+        "response_format",
+        "logprobs",
+        "top_logprobs",
+        "logit_bias",
+        "stream",
+        "stream_options",
+        "store",
+        "modalities",
+        "audio",
+        "prediction",
+        "prompt_cache_key",
+        "prompt_filter_results",
+    ]
+)
+"""What says nothing of this answer, or repeats the application's own code."""
+_OF_A_COMPLETION: Final = frozenset({"choices", "role", "object", "usage", "error"})
+_OF_A_CHOICE: Final = frozenset(
+    ["index", "message", "finish_reason", "logprobs", "content_filter_results"]
+)
+_OF_A_REQUEST: Final = frozenset({"messages", "model"})
+_NOT_SAID: Final = frozenset(
+    ["refusal", "annotations", "audio", "reasoning", "reasoning_content", "reasoning_details"]
+)
+_OF_AN_ANSWER: Final = frozenset({"role", "content", "tool_calls", "function_call"}) | _NOT_SAID
+_OF_A_CALL: Final = frozenset({"type", "function", "custom", "index"})
+_OF_A_FUNCTION: Final = frozenset({"name", "arguments", "input"})
+_PARTS: Final = frozenset(
+    [
+        "text",
+        "input_text",
+        "output_text",
+        "refusal",
+        "image_url",
+        "input_image",
+        "input_audio",
+        "file",
+        "input_file",
+    ]
+)

@@ -1,0 +1,104 @@
+"""Writing out what a schema refers to in others, so that it can be read by itself.
+
+Avro defines a type where it is first met and names it afterwards; so does what is made here, at any
+depth, whatever refers to what. Names are written in full: they mean the same wherever they stand.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from schemas.contract import Avsc
+
+_NAMED: Final = frozenset({"record", "error", "enum", "fixed"})
+_SIMPLE: Final = frozenset(
+    {"null", "boolean", "int", "long", "float", "double", "bytes", "string", "array", "map"}
+)
+
+
+def inline_references(schema: Avsc, others: Iterable[Any]) -> Avsc:
+    """Return ``schema`` with the types that ``others`` define and it, or they, refer to.
+
+    A name that nobody defines stays a name.
+    """
+    known: dict[str, tuple[Mapping[str, Any], str]] = {}
+    for other in others:
+        _collect(other, "", known)
+    found: Avsc = _Writer(known).node(schema, "")
+    return found
+
+
+def _collect(node: Any, space: str, known: dict[str, tuple[Mapping[str, Any], str]]) -> None:
+    """Note each named type within a schema, with the namespace that it stands in."""
+    if isinstance(node, list):
+        for branch in node:
+            _collect(branch, space, known)
+    elif isinstance(node, Mapping):
+        if node.get("type") in _NAMED:
+            full = _full_name(node, space)
+            known.setdefault(full, (node, space))
+            space = full.rpartition(".")[0]
+            for field in _fields(node):
+                _collect(field.get("type"), space, known)
+        for part in ("type", "items", "values"):
+            if not isinstance(node.get(part), str):
+                _collect(node.get(part), space, known)
+
+
+class _Writer:
+    """Copies a schema once; remembers which types it has defined."""
+
+    def __init__(self, known: Mapping[str, tuple[Mapping[str, Any], str]]) -> None:
+        self._known = known
+        self._defined: set[str] = set()
+
+    def node(self, node: Any, space: str) -> Any:
+        """Return a type as it is written out within a namespace."""
+        if isinstance(node, str):
+            return self._name(node, space)
+        if isinstance(node, list):
+            return [self.node(branch, space) for branch in node]
+        if not isinstance(node, Mapping):
+            return node
+        if node.get("type") in _NAMED:
+            return self._definition(node, space)
+        parts = (part for part in ("type", "items", "values") if part in node)
+        return {**node, **{part: self.node(node[part], space) for part in parts}}
+
+    def _name(self, name: str, space: str) -> Any:
+        if name in _SIMPLE:
+            return name
+        for full in (f"{space}.{name}" if space and "." not in name else name, name):
+            if full in self._defined:
+                return full
+            if full in self._known:
+                return self._definition(*self._known[full])
+        return name
+
+    def _definition(self, node: Mapping[str, Any], space: str) -> Any:
+        full = _full_name(node, space)
+        if full in self._defined:
+            return full
+        self._defined.add(full)
+        own, _, short = full.rpartition(".")
+        written = {**node, "name": short, "namespace": own}
+        if isinstance(node.get("fields"), list):
+            written["fields"] = [
+                {**field, "type": self.node(field["type"], own)}
+                if isinstance(field, Mapping) and "type" in field
+                else field
+                for field in node["fields"]
+            ]
+        return written
+
+
+def _full_name(node: Mapping[str, Any], space: str) -> str:
+    name = str(node.get("name", ""))
+    if "." in name:
+        return name
+    own = str(node.get("namespace", space) or "")
+    return f"{own}.{name}" if own else name
+
+
+def _fields(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    fields = node.get("fields")
+    return [f for f in fields if isinstance(f, Mapping)] if isinstance(fields, list) else []

@@ -1,0 +1,44 @@
+"""What a deep proof of a lake needs beside the lake: how the audit is hashed, and the receipts."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from batch.erase import receipt
+from batch.erase.removal import coordinates_in_receipts
+from goldpan import wiring
+from lake.erasure_copies import ERASURES_FOLDER, RECEIPT_SUFFIX
+from lake.tables import Lake
+from lake.tombstones import open_tombstones
+from lake.verify_audit import AuditRules
+from redact.crypto.keys import Keys
+from redact.crypto.signing import public_keys
+from redact.pipeline.audit import chain_hash
+from schemas.arrow import AUDIT_TABLE
+from schemas.errors import UsageError
+
+
+def load_audit_rules(lake: Lake, keys: Sequence[Keys]) -> AuditRules:
+    """Return how the audit is walked; the receipts that count are those that hold.
+
+    Where redaction keys are known, one of them must have signed a receipt. Reading them raises
+    FatalError if the store does not answer.
+    """
+    ours = public_keys(one.receipt for one in keys)
+    return AuditRules(
+        chain_hash, lambda: coordinates_in_receipts(_receipts(lake, ours), AUDIT_TABLE)
+    )
+
+
+def _receipts(lake: Lake, ours: set[str]) -> Iterator[dict[str, Any]]:
+    """Yield the receipts of a lake that are signed, by one of ours if there are any."""
+    store, retry = open_tombstones(lake.location), wiring.make_retry()
+    listed = retry.call("listing receipts", lambda: sorted(path for path, _ in store.walk("")))
+    for path in (path for path in listed if path.endswith(RECEIPT_SUFFIX)):
+        data = retry.call(f"reading {ERASURES_FOLDER}/{path}", partial(store.get, path))
+        try:
+            said, signed_by = receipt.read_receipt(data, f"{ERASURES_FOLDER}/{path}")
+        except UsageError:
+            continue
+        if signed_by is not None and (not ours or signed_by in ours):
+            yield said

@@ -1,0 +1,94 @@
+"""What every command gets: the settings, and a way to answer a person or a machine."""
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Concatenate, Final, ParamSpec
+
+import click
+from rich.console import Console
+
+from goldpan import logs
+from goldpan.cli.plain_console import PlainConsole
+from goldpan.setting_names import CONFIG_VARIABLE
+from goldpan.settings import Settings, load_settings
+
+P = ParamSpec("P")
+
+DEFAULT_WIDTH: Final = 120
+MIN_WIDTH: Final = 20
+
+
+class _Console(PlainConsole):
+    """A console that says no more, and raises nothing, once its reader (`head`, say) has gone."""
+
+    def on_broken_pipe(self) -> None:
+        """Write the rest to nowhere."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _width() -> int:
+    """Return how wide to write: as wide as the terminal, and wide enough where there is none."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isascii() and said.isdigit() and int(said) >= MIN_WIDTH:
+        return int(said)
+    if not sys.stdout.isatty():
+        return DEFAULT_WIDTH
+    return max(MIN_WIDTH, os.get_terminal_size(sys.stdout.fileno()).columns or DEFAULT_WIDTH)
+
+
+@dataclass(frozen=True, slots=True)
+class CliContext:
+    """One call of a command. ``machine`` says that the answer is to be JSON on standard output."""
+
+    settings: Settings
+    machine: bool
+    config: Path | None
+    console: Console = field(default_factory=lambda: _Console(width=_width()))
+
+    def answer(self, data: Any, show: Callable[[Console], None]) -> None:
+        """Print ``data`` as JSON, or let ``show`` print the same for a person."""
+        if self.machine:
+            self.console.out(json.dumps(data, default=str), highlight=False)
+        else:
+            show(self.console)
+
+    def write_lines(self, lines: Iterable[str]) -> None:
+        """Write lines of text as UTF-8; end the command quietly if nobody reads them any more."""
+        try:
+            sys.stdout.buffer.writelines(f"{line}\n".encode() for line in lines)
+        except BrokenPipeError:
+            raise click.exceptions.Exit from None
+
+    @property
+    def watched(self) -> bool:
+        """Return whether a person watches, so that progress may be shown."""
+        return not self.machine and sys.stdout.isatty() and sys.stderr.isatty()
+
+
+def with_cli_context(function: Callable[Concatenate[CliContext, P], None]) -> Callable[P, None]:
+    """Give a command the options ``--config`` and ``--json``, and a `CliContext` as first argument."""
+
+    @click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        envvar=CONFIG_VARIABLE,
+        metavar="FILE.toml",
+        help="Settings from a file; GOLDPAN_… variables win over it.",
+    )
+    @click.option("--json", "machine", is_flag=True, help="Answer in JSON, for machines.")
+    @functools.wraps(function)
+    def command(*args: P.args, **kwargs: P.kwargs) -> None:
+        config = kwargs.pop("config")
+        machine = kwargs.pop("machine")
+        path = config if isinstance(config, Path) else None
+        settings = load_settings(path)
+        logs.configure_logging(settings.log)
+        function(CliContext(settings, bool(machine), path), *args, **kwargs)
+
+    return command

@@ -1,0 +1,74 @@
+"""Metrics of a command in a file, whole or not at all, for a textfile collector or a web server."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from goldpan.cli.context import CliContext
+from schemas.errors import UsageError
+
+_MOST_LINKS: Final = 40
+
+with_textfile: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+    "--textfile",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    metavar="FILE.prom",
+    help="Write the metrics to a file, whole or not at all, for a textfile collector.",
+)
+"""Gives a command the option ``--textfile``."""
+
+
+def write_metrics(
+    call: CliContext, make: Callable[[], bytes], *, prometheus: bool, textfile: Path | None
+) -> bool:
+    """Write metrics to a file, to standard output, or to both; return whether either was asked."""
+    if not prometheus and textfile is None:
+        return False
+    data = make()
+    if textfile is not None:
+        write_atomically(textfile, data)
+    if prometheus:
+        call.write_lines(data.decode().splitlines())
+    return True
+
+
+def write_atomically(file: Path, data: bytes) -> None:
+    """Write a file beside its place, then put it there; UsageError if that cannot be done.
+
+    A link stays one: what it names is replaced. A device, a pipe or an open file (``/dev/stdout``)
+    is no place for a file: it is written to.
+    """
+    try:
+        if _is_a_stream(file):
+            with file.open("ab") as stream:
+                stream.write(data)
+        else:
+            _replace(file.resolve(), data)
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or "its links go in a circle"
+        raise UsageError(f"--textfile {file} cannot be written: {reason}.") from None
+
+
+def _is_a_stream(file: Path) -> bool:
+    """Tell whether a path names something that is no regular file of a folder."""
+    if file.exists() and not file.is_file():
+        return True
+    steps = [file.absolute()]
+    while steps[-1].is_symlink() and len(steps) < _MOST_LINKS:
+        steps.append(steps[-1].parent / steps[-1].readlink())
+    return any(step.parts[1:2] in {("dev",), ("proc",)} for step in steps)
+
+
+def _replace(file: Path, data: bytes) -> None:
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(data)
+        if file.exists():
+            beside.chmod(file.stat().st_mode & 0o777)
+        beside.replace(file)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise

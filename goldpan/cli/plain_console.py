@@ -1,0 +1,68 @@
+"""Text on a person's terminal: what is stored is shown as it is, and commands nothing there.
+
+Consoles of goldpan take no markup, so a stored `[/]` or `[beta]` is text; colours come from
+`styled`.
+Characters that would move the cursor, or change the order of letters, are shown by their code.
+"""
+
+import re
+from typing import Any, Final
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+_HIDDEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
+)
+
+_WIDEST: Final = 100_000
+_FOLDED: Final = 8  # characters that a column keeps which is folded
+_BETWEEN: Final = 3
+
+
+def escape_controls(text: str) -> str:
+    """Return a text with the code in place of each control character but tab and line feed."""
+    return _HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def styled(style: str, words: str, rest: str = "") -> Text:
+    """Return words in a style, and what follows them without one."""
+    return Text.assemble((escape_controls(words), style), escape_controls(rest))
+
+
+def _keep_whole(console: Console, table: Table) -> None:
+    """Let the first column, which names the row, and numbers stand in one line; fold the others."""
+    wide = console.options.update(width=_WIDEST, max_width=_WIDEST)
+    for number, column in enumerate(table.columns):
+        if number == 0 or column.justify == "right":
+            cells = [column.header, *column.cells]
+            column.no_wrap = True
+            column.min_width = max(Measurement.get(console, wide, cell).maximum for cell in cells)
+        else:
+            column.overflow = "fold"
+
+
+class PlainConsole(Console):
+    """A console on which every text is only text."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **more)
+
+    def print(self, *objects: Any, **more: Any) -> None:
+        """Print; a table is as wide as it must be, so that nothing that identifies a row is cut."""
+        width = self.width
+        for one in objects:
+            if isinstance(one, Table):
+                _keep_whole(self, one)
+                wanted = sum((column.min_width or _FOLDED) + _BETWEEN for column in one.columns)
+                self.width = max(self.width, wanted)
+        try:
+            super().print(*objects, **more)
+        finally:
+            self.width = width
+
+    def render_str(self, text: str, **more: Any) -> Text:
+        """Return what a text looks like: itself, with control characters shown by their code."""
+        return super().render_str(escape_controls(text), **more)

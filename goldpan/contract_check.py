@@ -1,0 +1,152 @@
+"""Whether what a producer sends fits the contract, and the contract in the formats of others."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from decode.avro_reader import prepare_schema
+from decode.decoder import Decoder
+from decode.refusal import Refusal
+from decode.schema_sources import FolderSource
+from decode.unknown_fields import find_unknown_fields
+from schemas import odcs
+from schemas.arrow import EVENT_DATE, TABLES, TableSchema
+from schemas.contract import CONTRACTS
+from schemas.errors import UsageError
+from schemas.evolution import find_evolution_problems
+from schemas.json_schema import json_schema
+from schemas.reasons import QuarantineReason
+from schemas.record_batches import RawRecord, RecordKind
+
+_SPACE: Final = UUID("0b6a1f0e-5b0f-5d0c-8f3e-6a1d2c9e7f55")
+_ROWS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ContractViolation:
+    """Something that would be set aside: ``line`` (from 1) of its file, None for a whole file.
+
+    ``unknown`` has the paths of fields that the contract does not know, each with the field that
+    may be meant, if one is near. They are for whoever has the file: a worker never says them, since
+    the name of a field may be personal too.
+    """
+
+    line: int | None
+    reason: str
+    detail: str
+    field: str | None
+    unknown: Sequence[str] = ()
+
+
+def check_lines(
+    kind: RecordKind, lines: Iterable[bytes], *, max_record_bytes: int
+) -> Iterator[tuple[int, list[ContractViolation]]]:
+    """Yield, some lines at a time, how many fit and which do not; blank lines are passed over."""
+    decoder = Decoder(kind, FolderSource(), max_record_bytes=max_record_bytes)
+    batch: list[RawRecord] = []
+    for number, line in enumerate(lines, 1):
+        if text := line.strip():
+            batch.append(RawRecord(0, number, -1, None, text))
+        if len(batch) == _ROWS:
+            yield _checked(decoder, batch)
+            batch = []
+    yield _checked(decoder, batch)
+
+
+def _checked(decoder: Decoder, batch: list[RawRecord]) -> tuple[int, list[ContractViolation]]:
+    decoded, rejected = decoder.decode("", batch)
+    misfits = [
+        ContractViolation(
+            one.raw.offset,
+            str(one.reason),
+            one.detail,
+            one.field,
+            find_unknown_fields(decoder.kind, one.raw.value or b"")
+            if one.reason is QuarantineReason.UNKNOWN_FIELD
+            else (),
+        )
+        for one in rejected
+    ]
+    return len(decoded), misfits
+
+
+def check_avro_schema(kind: RecordKind, text: bytes) -> ContractViolation | None:
+    """Say why records written with an Avro schema (its JSON) cannot be read; None if they can."""
+    try:
+        avsc = json.loads(text)
+    except (ValueError, RecursionError):
+        raise UsageError("an Avro schema is JSON, and this file is none") from None
+    found = prepare_schema(CONTRACTS[kind], avsc)
+    if isinstance(found, Refusal):
+        return ContractViolation(None, str(found.reason), found.detail, found.field)
+    return None
+
+
+def find_incompatibilities() -> list[str]:
+    """Return what this version of the contract cannot read of what released versions could."""
+    return [
+        f"{name}: {told}"
+        for name, one in CONTRACTS.items()
+        for told in find_evolution_problems(one)
+    ]
+
+
+def export_avro() -> dict[str, bytes]:
+    """Return the Avro schema of each record that travels on a topic."""
+    return {f"{name}.avsc": _pretty(CONTRACTS[name].avro) for name in _TRAVELLING}
+
+
+def export_json_schema() -> dict[str, bytes]:
+    """Return the JSON Schema of each record that producers send."""
+    return {
+        f"{kind.value}.schema.json": _pretty(json_schema(CONTRACTS[kind])) for kind in RecordKind
+    }
+
+
+def export_odcs() -> dict[str, bytes]:
+    """Return the data contract of the tables."""
+    text = odcs.odcs_document(
+        identity=str(uuid5(_SPACE, "lake")),
+        name="goldpan lake",
+        version=version("goldpan"),
+        description={
+            "purpose": "What LLM applications did, what users said of it, and what it was worth.",
+            "usage": "Read the Delta tables, not the files in their folders: replaced files stay "
+            "there until they are vacuumed.",
+        },
+        objects=[_table(table) for table in TABLES.values()],
+    )
+    return {"lake.odcs.yaml": text}
+
+
+def _table(table: TableSchema) -> dict[str, Any]:
+    contract = CONTRACTS[table.record]
+    fields = {field.name: field for field in contract.fields}
+    columns = [odcs.odcs_column(column, fields.get(column.name)) for column in table.arrow]
+    for column in columns:
+        if column["name"] == EVENT_DATE:
+            column |= {"partitioned": True, "partitionKeyPosition": 1}
+    return {
+        "name": table.name,
+        "physicalName": table.name,
+        "physicalType": "delta table",
+        "logicalType": "object",
+        "description": contract.doc,
+        "properties": columns,
+    }
+
+
+def _pretty(document: Any) -> bytes:
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+_TRAVELLING: Final = (*(kind.value for kind in RecordKind), "label_event")
+CONTRACT_FORMATS: Final = {
+    "avro": export_avro,
+    "json-schema": export_json_schema,
+    "odcs": export_odcs,
+}
+"""The formats that the contract is exported in; each gives files by name."""

@@ -1,0 +1,73 @@
+"""Heads of a lake as files: written, signed under the redaction key where one is set, and read.
+
+The signature is Ed25519 over the head as JSON (names in order, no white space), under the key that
+signs receipts of erasures. A head without one proves as much, if it is kept where those who write
+to the lake cannot reach it.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from lake.head import LakeHead, parse_head
+from redact.crypto.keys import Keys
+from redact.crypto.signing import (
+    Signer,
+    add_signature,
+    public_keys,
+    signing_bytes,
+    verify_signature,
+)
+from schemas.errors import UsageError
+
+_LARGEST: Final = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class SignedHead:
+    """A head as it was kept; ``problems`` say why its signature is not to be trusted."""
+
+    head: LakeHead
+    signed_by: str | None
+    problems: Sequence[str] = ()
+
+
+def sign_head(head: LakeHead, keys: Sequence[Keys]) -> dict[str, Any]:
+    """Return a head as it is kept, signed under the first of the keys, if there is any."""
+    body = head.to_json()
+    return add_signature(body, Signer(keys[0].receipt)) if keys else body
+
+
+def write_head(path: Path, body: dict[str, Any]) -> None:
+    """Write a head; UsageError if the file cannot be written."""
+    try:
+        path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def read_head(path: Path, keys: Sequence[Keys]) -> SignedHead:
+    """Read a head that was kept; UsageError if it is none.
+
+    Where keys are known, one of them must have signed what is signed.
+    """
+    try:
+        with path.open("rb") as file:
+            body = json.loads(file.read(_LARGEST))
+        signed_by, signature = body.pop("signed_by", None), body.pop("signature", None)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise UsageError(f"{path} is no head of a lake, as --write-head writes it") from None
+    head = parse_head(body, where=str(path))
+    if signed_by is None and signature is None:
+        return SignedHead(head, None)
+    if not verify_signature(str(signed_by), signing_bytes(head.to_json()), str(signature)):
+        return SignedHead(head, None, [f"the head {path} is not as it was signed"])
+    if keys and signed_by not in public_keys(one.receipt for one in keys):
+        return SignedHead(
+            head, signed_by, [f"the head {path} was signed under another key: {signed_by}"]
+        )
+    return SignedHead(head, str(signed_by))

@@ -1,0 +1,102 @@
+"""Puts together what the commands about releases need out of the settings."""
+
+from importlib.metadata import version
+
+from batch.release.publish.build import BuildOptions, Progress
+from batch.release.publish.repository import ReleaseRepository, ReleaseVersion
+from batch.release.publish.signatures import signer_from_key
+from batch.release.publish.verify import ReleaseVerification, verify_release
+from goldpan import wiring
+from goldpan.setting_names import variable_name
+from goldpan.settings import Settings
+from lake.key_checks import SIGNING_PURPOSE, KeyCheck, put_key_check
+from lake.location import LakeLocation
+from lake.retry import Retry
+from lake.tables import Lake
+from redact.crypto.keys import load_keys
+from redact.crypto.signing import Signer
+from schemas.errors import UsageError
+from schemas.text_files import read_text_file
+
+PUBLISHER_KEYS = ".keys/"
+"""The folder beside the releases that says which key signs under which name."""
+
+PATIENCE_SECONDS = 60.0
+"""How long a step that a person waits for is tried again."""
+
+
+def release_retry() -> Retry:
+    """Return how a step that fails in passing is tried again."""
+    return wiring.make_retry(PATIENCE_SECONDS)
+
+
+def open_releases(settings: Settings) -> ReleaseRepository:
+    """Return the shelf of releases: beside the tables, unless it is set elsewhere.
+
+    Raises FatalError if the lake is older than erasures that were made (`lake.erasure_copies`).
+    """
+    lake = settings.lake
+    wiring.refuse_older_lake(settings)
+    if lake.releases_uri is None:
+        files = LakeLocation(lake.uri, lake.s3_endpoint_url).files("releases")
+    else:
+        files = LakeLocation(lake.releases_uri, lake.s3_endpoint_url).files("")
+    return ReleaseRepository(files, release_retry())
+
+
+def make_build_context(settings: Settings, memory_mib: int, progress: Progress) -> BuildOptions:
+    """Return what a build needs; UsageError without the redaction key of the lake."""
+    key = load_keys(settings.redact).release
+    wiring.refuse_other_keys(settings, Lake(settings.lake))
+    return BuildOptions(
+        key=key,
+        memory_bytes=memory_mib * 2**20,
+        code={"goldpan": version("goldpan")},
+        progress=progress,
+    )
+
+
+def load_publisher(settings: Settings) -> Signer | None:
+    """Return who signs what is published, None if nobody; UsageError for a key that is none."""
+    name, release = variable_name(("release", "signing_key")), settings.release
+    if release.signing_key is not None:
+        return signer_from_key(name, release.signing_key.get_secret_value())
+    if release.signing_key_file is None:
+        return None
+    file = release.signing_key_file
+    text = read_text_file(file, f"The file {file} of {name}_FILE")
+    return signer_from_key(f"The key in the file {file} of {name}_FILE", text)
+
+
+def refuse_other_publisher(settings: Settings, shelf: ReleaseRepository, publisher: Signer) -> None:
+    """Raise UsageError if another key has signed releases under the same name."""
+    name = settings.release.signing_key_id
+    one = KeyCheck(SIGNING_PURPOSE, name, publisher.public)
+    if not release_retry().call(
+        "looking at the publishers' keys", lambda: put_key_check(shelf.files, one, PUBLISHER_KEYS)
+    ):
+        variable_of_key = variable_name(("release", "signing_key"))
+        raise UsageError(
+            f"{variable_of_key} is another key than the one that these releases have of the name "
+            f"{name}: set the right one, or, if it is new, give it a name of its own with "
+            f"{variable_of_key}_ID."
+        )
+
+
+def verify_version(
+    shelf: ReleaseRepository,
+    one: ReleaseVersion,
+    expected: str | None = None,
+    signer: str | None = None,
+    publisher: str | None = None,
+) -> ReleaseVerification:
+    """Return the verdict on a version on the shelf, by its own digest or the one that was pinned.
+
+    ``signer_from_key`` and ``load_publisher`` are the public keys that erasures and the release must be signed
+    with, if any.
+    """
+    pinned = one.digest if expected is None else expected
+    return release_retry().call(
+        f"verifying {one.name}@{one.version}",
+        lambda: verify_release(shelf.files, f"{one.folder}/", pinned, signer, publisher),
+    )

@@ -1,0 +1,128 @@
+"""The feedback of one partition: events in columns, chained to the trace that they are about."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from labels.batches import ACTORS, BoolArray, FeedbackRows, IntArray
+from labels.digests import DigestPairs
+from labels.facts import FeedbackFacts
+from labels.growable_columns import ColumnLayout, GrowableColumns, GrowableTexts
+from labels.hash_index import NO_ROW, HashIndex, RowNumbers
+from labels.policy import LabelPolicy
+
+_COLUMNS: Final[ColumnLayout] = {
+    "key": (np.uint64, 2),
+    "trace": (np.int32, 1),
+    "next": (np.int32, 1),
+    "occurred": (np.int64, 1),
+    "value": (np.float64, 1),
+    "voice": (np.uint64, 1),
+    "kind": (np.uint8, 1),
+    "actor": (np.uint8, 1),
+}
+_ENTRY_BYTES: Final = 150  # of a dict, its key and the header of the bytes
+
+
+class FeedbackTable:
+    """Feedback events by number. Which trace one is about, the caller says by its row number."""
+
+    def __init__(self, policy: LabelPolicy) -> None:
+        self._kinds = policy.kinds_in_order
+        self._columns, self._ids, self._index = (
+            GrowableColumns(_COLUMNS),
+            GrowableTexts(),
+            HashIndex(),
+        )
+        self._corrections: dict[int, bytes] = {}
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes of memory it takes."""
+        texts = sum(len(text) + _ENTRY_BYTES for text in self._corrections.values())
+        return self._columns.nbytes + self._ids.nbytes + self._index.nbytes + texts
+
+    def unknown(self, keys: DigestPairs) -> BoolArray:
+        """Tell which keys are of events that are not here yet."""
+        return np.equal(self._index.find(keys, self._columns["key"]), NO_ROW)
+
+    def append(
+        self, rows: FeedbackRows, which: IntArray, traces: RowNumbers, heads: RowNumbers
+    ) -> None:
+        """Add events, and chain each before the others of its trace: ``heads`` is changed."""
+        where = self._columns.append(len(which))
+        self._ids.append(rows.ids[i] for i in which)
+        columns = {
+            "key": rows.keys,
+            "occurred": rows.occurred,
+            "value": rows.value,
+            "voice": rows.voice,
+            "kind": rows.kind,
+            "actor": rows.actor,
+        }
+        for name, column in columns.items():
+            self._columns[name][where] = column[which]
+        self._columns["trace"][where] = traces
+        numbers: RowNumbers = np.arange(where.start, where.stop, dtype=np.int32)
+        self._index.add(numbers, self._columns["key"])
+        self._chain(numbers, traces, heads)
+        for number, i in zip(numbers.tolist(), which.tolist(), strict=True):
+            if correction := rows.corrections[i]:
+                self._corrections[number] = correction.encode("utf-8", "surrogatepass")
+
+    def chain(self, head: int) -> list[FeedbackFacts]:
+        """Return the events of a trace, from its head on."""
+        following = self._columns["next"]
+        found = []
+        while head != NO_ROW:
+            found.append(self._event(head))
+            head = int(following[head])
+        return found
+
+    def keep(self, traces: npt.NDArray[np.bool_], numbers: RowNumbers, heads: RowNumbers) -> None:
+        """Keep the events of these traces, which have new ``numbers``; ``heads`` is changed."""
+        stays = traces[self._columns["trace"]]
+        renumbered = renumber_rows(stays)
+        self._columns.keep(stays)
+        self._ids.keep(stays)
+        # Events go with their trace, so a chain stays or goes as a whole.
+        heads[:] = renumbered[heads]
+        self._columns["next"][:] = renumbered[self._columns["next"]]
+        self._columns["trace"][:] = numbers[self._columns["trace"]]
+        corrections = self._corrections.items()
+        self._corrections = {int(renumbered[i]): text for i, text in corrections if stays[i]}
+        self._index.rebuild(np.arange(len(self), dtype=np.int32), self._columns["key"])
+
+    def _chain(self, numbers: RowNumbers, traces: RowNumbers, heads: RowNumbers) -> None:
+        order = np.argsort(traces, kind="stable")
+        numbers, traces = numbers[order], traces[order]
+        same = traces[1:] == traces[:-1]
+        following = heads[traces]
+        following[1:][same] = numbers[:-1][same]
+        self._columns["next"][numbers] = following
+        last = np.append(~same, np.ones(min(len(traces), 1), bool))
+        heads[traces[last]] = numbers[last]
+
+    def _event(self, number: int) -> FeedbackFacts:
+        columns = self._columns
+        value = float(columns["value"][number])
+        correction = self._corrections.get(number)
+        return FeedbackFacts(
+            feedback_id=self._ids[number],
+            kind=self._kinds[int(columns["kind"][number])],
+            actor=ACTORS[int(columns["actor"][number])],
+            occurred_at=int(columns["occurred"][number]),
+            value=None if np.isnan(value) else value,
+            voice=int(columns["voice"][number]),
+            correction=correction.decode("utf-8", "surrogatepass") if correction else None,
+        )
+
+
+def renumber_rows(stays: npt.NDArray[np.bool_]) -> RowNumbers:
+    """Return the new number of each row, -1 for one that goes; -1 stays -1."""
+    numbers = np.where(stays, np.cumsum(stays) - 1, NO_ROW)
+    return np.append(numbers, NO_ROW).astype(np.int32)

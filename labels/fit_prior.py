@@ -1,0 +1,42 @@
+"""What is believed of a policy's signals before any review, as the fit starts from it."""
+
+from labels.calibration import prior_calibration
+from labels.fit import FitPrior, ReviewerPrior, SignalFit, fit_signals, log_odds_spread
+from labels.odds import logit
+from labels.policy import LabelPolicy
+from labels.readings import REVIEW_FAIL, REVIEW_READINGS
+
+
+def learnable_signals(policy: LabelPolicy) -> list[str]:
+    """Return the signals whose weights reviews can teach, in the order of the fit."""
+    return sorted(n for n in policy.signals if policy.reading_of(n) not in REVIEW_READINGS)
+
+
+def fit_prior_of(policy: LabelPolicy) -> FitPrior:
+    """Return the priors of a policy."""
+    weights, rate = prior_calibration(policy).weights(policy), policy.base_rate
+    return FitPrior(
+        base=logit(rate.mean),
+        spread=log_odds_spread(rate.mean, rate.strength),
+        weights={name: weights[name] for name in learnable_signals(policy)},
+        reviewers=_reviewers(policy),
+    )
+
+
+def fit_without_reviews(policy: LabelPolicy) -> SignalFit:
+    """Return what is believed of base and weights before any review."""
+    return fit_signals(fit_prior_of(policy), [])
+
+
+def _reviewers(policy: LabelPolicy) -> ReviewerPrior | None:
+    """Return how far the policy believes its reviewers; None if it says nothing of it."""
+    for name, rule in policy.signals.items():
+        if policy.reading_of(name) == REVIEW_FAIL:
+            fires, silent = rule.sensitivity, rule.specificity
+            return ReviewerPrior(
+                logit(fires.mean),
+                log_odds_spread(fires.mean, fires.strength),
+                logit(silent.mean),
+                log_odds_spread(silent.mean, silent.strength),
+            )
+    return None

@@ -1,0 +1,127 @@
+"""Evidence: from signals to the log-odds of fail, each group of correlated signals capped.
+
+Weights add up as in naive Bayes. Signals of one group tend to come together (a user who presses
+thumbs down also gives a low rating), so their sum is cut to the group's cap; within the cut each
+keeps its share, so that the weights in a label event always add up to its probability. A signal
+without a group is a group of its own: five times the same says no more than once.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from labels.calibration import Calibration, prior_calibration, require_matching_policy
+from labels.odds import expit
+from labels.policy import LabelPolicy
+from labels.probability_interval import IntervalEstimator, ProbabilityInterval
+from labels.readings import ABSENCE_READINGS, SILENCE
+from labels.signals import Signal
+from schemas.records import Evidence
+
+_DIGITS = 9
+"""Weights are rounded to so many digits: another machine's logarithm may end differently."""
+
+
+MAX_LISTED_SIGNALS = 256
+"""A crowd of ten thousand must not make label events of a megabyte, one at each flush."""
+OTHER_SIGNALS = "others"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredEvidence:
+    """What the evidence comes to: ``p_fail`` is 1 / (1 + exp(-(base + sum of the weights))).
+
+    ``range`` is the interval that it lies in, None where the calibration says nothing of it.
+    """
+
+    base: float
+    items: tuple[Evidence, ...]
+    p_fail: float
+    range: ProbabilityInterval | None
+
+
+class LabelScorer:
+    """Weighs signals under one policy and one calibration. Immutable after it is made."""
+
+    def __init__(self, policy: LabelPolicy, calibration: Calibration | None = None) -> None:
+        """Raise UsageError if the calibration belongs to another policy."""
+        self.policy = policy
+        self.calibration = calibration or prior_calibration(policy)
+        require_matching_policy(policy, self.calibration)
+        self.weights: Mapping[str, float] = self.calibration.weights(policy)
+        rate = self.calibration.base_rate.mean
+        slope, intercept = self.calibration.slope, self.calibration.intercept
+        self.base = round(intercept + slope * math.log(rate / (1 - rate)), _DIGITS)
+        self._slope = slope
+        self._sureness = IntervalEstimator(policy, self.calibration)
+        self._caps = {
+            name: policy.groups[rule.group].cap if rule.group else abs(self.weights[name])
+            for name, rule in policy.signals.items()
+        }
+        self.opening = frozenset(name for name in policy.signals if self._opens(name))
+
+    def weigh(self, signals: Sequence[Signal]) -> ScoredEvidence:
+        """Return the evidence in the order of the signals, and the probability of fail.
+
+        Where there are more than ``MAX_LISTED_SIGNALS``, the weightiest are listed and the rest is summed.
+        """
+        sums: dict[str, float] = defaultdict(float)
+        for signal in signals:
+            if signal.counts and signal.name is not None:
+                sums[self._group(signal.name)] += self.weights[signal.name]
+        items = _listed([self._item(signal, sums) for signal in signals])
+        total = math.fsum([self.base, *(item.weight for item in items)])
+        within = self._sureness.range(total, self._shares(signals, sums))
+        return ScoredEvidence(self.base, items, round(expit(total), _DIGITS), within)
+
+    def opens(self, signals: Sequence[Signal]) -> bool:
+        """Tell whether one of the signals is enough for a label event, taken back or not."""
+        return any(signal.name in self.opening for signal in signals)
+
+    def _item(self, signal: Signal, sums: Mapping[str, float]) -> Evidence:
+        return Evidence(
+            feedback_id=signal.source_id,
+            kind=signal.name or signal.kind,
+            weight=self._share(signal, sums),
+        )
+
+    def _share(self, signal: Signal, sums: Mapping[str, float]) -> float:
+        if not signal.counts or signal.name is None:
+            return 0.0
+        return round(
+            self._slope * self._cut(signal.name, sums) * self.weights[signal.name], _DIGITS
+        )
+
+    def _shares(self, signals: Sequence[Signal], sums: Mapping[str, float]) -> Mapping[str, float]:
+        """Return how much of the weight of each signal counts."""
+        shares: dict[str, float] = defaultdict(float)
+        for signal in signals:
+            if signal.counts and signal.name is not None:
+                shares[signal.name] += self._cut(signal.name, sums)
+        return shares
+
+    def _cut(self, name: str, sums: Mapping[str, float]) -> float:
+        total, cap = abs(sums[self._group(name)]), self._caps[name]
+        return cap / total if total > cap else 1.0
+
+    def _group(self, name: str) -> str:
+        return self.policy.signals[name].group or f"={name}"
+
+    def _opens(self, name: str) -> bool:
+        policy = self.policy
+        if policy.reading_of(name) == SILENCE:
+            return policy.exposure.silence_is_labelled
+        if name in policy.high_signal.never or policy.reading_of(name) in ABSENCE_READINGS:
+            return False
+        strong = abs(self.weights[name]) >= policy.high_signal.weight
+        return strong or name in policy.high_signal.always
+
+
+def _listed(items: list[Evidence]) -> tuple[Evidence, ...]:
+    if len(items) <= MAX_LISTED_SIGNALS:
+        return tuple(items)
+    by_weight = sorted(range(len(items)), key=lambda i: (-abs(items[i].weight), i))
+    kept, rest = sorted(by_weight[: MAX_LISTED_SIGNALS - 1]), by_weight[MAX_LISTED_SIGNALS - 1 :]
+    others = round(math.fsum(items[i].weight for i in rest), _DIGITS)
+    return (*(items[i] for i in kept), Evidence(kind=OTHER_SIGNALS, weight=others))

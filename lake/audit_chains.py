@@ -1,0 +1,60 @@
+"""Where each chain of the audit begins and ends, as the commit that brought its rows says.
+
+Rows of a flush are one chain: each names the hash of the row before, the first one a hash of where
+its flush begins (`redact.pipeline.audit`). The chain alone cannot show that it was cut at its end; the
+commit says what the last hash was, and the table's log is held by its head (`lake.head`).
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+from lake.delta_log import unreadable_metadata_error
+from lake.parquet import PARTITION_COLUMN
+from schemas.redacted import Redacted
+
+AUDIT_CHAINS_KEY: Final = "goldpan.chains"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditChain:
+    """The hash before the first row, the one of the last, and the days (ISO) of these two rows."""
+
+    before: str
+    last: str
+    first_day: str
+    last_day: str
+
+
+def audit_chains_of(batches: Sequence[Redacted[pa.RecordBatch]]) -> list[AuditChain]:
+    """Return the chain that rows of a flush are, as a list of one; empty if there are none."""
+    rows = [one.value for one in batches if one.value.num_rows]
+    if not rows:
+        return []
+    first, last = rows[0], rows[-1]
+    days = (first.column(PARTITION_COLUMN)[0], last.column(PARTITION_COLUMN)[-1])
+    ends = (first.column("previous")[0], last.column("chain")[-1])
+    return [AuditChain(*(one.as_py() for one in ends), *(str(day.as_py()) for day in days))]
+
+
+def audit_chain_metadata(chains: Iterable[AuditChain]) -> dict[str, str]:
+    """Return what a commit says of its chains; nothing if it has none."""
+    body = [[one.before, one.last, one.first_day, one.last_day] for one in chains]
+    return {AUDIT_CHAINS_KEY: json.dumps(body, separators=(",", ":"))} if body else {}
+
+
+def read_audit_chains(said: Iterable[tuple[int, str]], *, table: str) -> list[AuditChain]:
+    """Return the chains that commits speak of, given as (version, text).
+
+    Raises DamagedLogError if one cannot be read.
+    """
+    found: list[AuditChain] = []
+    for version, text in said:
+        try:
+            found += [AuditChain(*map(str, one)) for one in json.loads(text)]
+        except (ValueError, TypeError):
+            raise unreadable_metadata_error(table, version, "what it says of its chains") from None
+    return found

@@ -1,0 +1,87 @@
+"""What each commit of a primary table says of the other tables, so that none can go unnoticed.
+
+It names the rows of the audit that were committed with it, by range, and the versions that the
+other tables had by then. (How many of its records are in quarantine stands in the ledger.) A table
+that is gone, was made again, or has lost its newest commits cannot keep what was said of it.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from lake.cut import TableCut
+from lake.delta_log import unreadable_metadata_error
+from lake.ledger import EntryKind, SourcePartition, SourceRange
+from lake.tables import Table
+from schemas.arrow import AUDIT_TABLE
+
+CROSS_REFERENCES_KEY: Final = "goldpan.others"
+
+
+def cross_reference_metadata(
+    others: Iterable[Table], audited: Iterable[SourceRange]
+) -> dict[str, str]:
+    """Return what a commit says: the versions of others now, and the audit's ranges beside it."""
+    body = {
+        "versions": {table.name: table.handle.version() for table in others},
+        AUDIT_TABLE: [[*item.source, item.start, item.end, item.stored] for item in audited],
+    }
+    return {CROSS_REFERENCES_KEY: json.dumps(body, separators=(",", ":"))}
+
+
+def referenced_versions(primaries: Iterable[TableCut]) -> dict[str, tuple[int, str]]:
+    """Return the newest version that commits speak of, by table, and which commit does."""
+    found: dict[str, tuple[int, str]] = {}
+    for seen in primaries:
+        for version, said in _said(seen):
+            for name, promised in said.versions.items():
+                if promised > found.get(name, (-1, ""))[0]:
+                    found[name] = (promised, f"table {seen.name}, version {version}")
+    return found
+
+
+def find_missing_audit_commits(primaries: Iterable[TableCut], audit: TableCut) -> list[str]:
+    """Return one sentence for each commit whose rows of the audit were never committed."""
+    if not audit.whole:
+        return []
+    there = Counter(
+        (*item.source, item.start, item.end, item.stored)
+        for logged in audit.ledger
+        if logged.entry.kind is EntryKind.FLUSH
+        for item in logged.entry.ranges
+    )
+    problems = []
+    for seen in primaries:
+        for version, said in _said(seen):
+            for topic, partition, start, end, rows in said.audited:
+                there[topic, partition, start, end, rows] -= 1
+                if there[topic, partition, start, end, rows] < 0:
+                    problems.append(
+                        f"{SourcePartition(topic, partition)}: the {rows} rows of table {AUDIT_TABLE} for "
+                        f"[{start}, {end}) were committed before table {seen.name}, version "
+                        f"{version}, and their commit is gone"
+                    )
+    return problems
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    versions: Mapping[str, int]
+    audited: Sequence[tuple[str, int, int, int, int]]
+
+
+def _said(seen: TableCut) -> Iterator[tuple[int, _Said]]:
+    for version, text in seen.said(CROSS_REFERENCES_KEY):
+        try:
+            body = json.loads(text)
+            versions = {str(name): int(one) for name, one in body["versions"].items()}
+            audited = [
+                (str(t), int(p), int(s), int(e), int(n)) for t, p, s, e, n in body[AUDIT_TABLE]
+            ]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise unreadable_metadata_error(
+                seen.name, version, "what it says of other tables"
+            ) from None
+        yield version, _Said(versions, audited)

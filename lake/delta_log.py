@@ -1,0 +1,150 @@
+"""A table's log, one commit at a time, as the Delta protocol lays it out: `_delta_log/<version>`.
+
+A commit that is there never changes. One that is older than a checkpoint may have been tidied away.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Final
+
+from lake.objects import ObjectStore
+from schemas.errors import FatalError
+
+_AT_ONCE: Final = 64
+_THREADS: Final = 8
+_FEW: Final = 8  # commits that are read one after the other
+_OF_FILES: Final = ("add", "remove")
+_STATISTICS: Final = ("stats", "stats_parsed")
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedCommit:
+    """One commit of a table, as its file in the log has it.
+
+    ``info`` is what the writer put beside it, ``added`` the paths of the files that it brought.
+    ``digest`` is the SHA-256 of what the commit says, but for the bounds in the statistics of
+    files, which an erasure widens afterwards (`lake.stats_bounds`).
+    """
+
+    version: int
+    info: Mapping[str, Any]
+    added: Sequence[str]
+    digest: bytes
+
+    @property
+    def time_ms(self) -> int:
+        """Return when it was made, by the clock of its writer (0: it does not say)."""
+        return int(self.info.get("timestamp") or 0)
+
+
+def commit_path(version: int) -> str:
+    """Return the path of a commit, relative to its table."""
+    return f"_delta_log/{version:020}.json"
+
+
+def read_actions(files: ObjectStore, version: int, name: str) -> list[Mapping[str, Any]] | None:
+    """Return the actions of one kind (``txn``, ``commitInfo``, …) of a commit, in order.
+
+    None if the commit is not there (any more). Raises RetryableError or FatalError if the store
+    does not answer.
+    """
+    text = files.find(commit_path(version))
+    return None if text is None else list(_named(text, name))
+
+
+def _named(text: bytes, name: str) -> Iterator[Mapping[str, Any]]:
+    key = f'"{name}"'.encode()
+    for line in text.splitlines():
+        # Most lines are of files, and long: only one that could be meant is parsed.
+        if key in line:
+            action = json.loads(line)
+            if name in action:
+                yield action[name]
+
+
+def read_commits(files: ObjectStore, newest: int, *, table: str) -> list[LoggedCommit]:
+    """Return the commits of a table up to ``newest``, oldest first, in one piece.
+
+    It begins at version 0, or after the last commit that is not there any more. Raises FatalError
+    if one cannot be understood, otherwise as the store does.
+    """
+    if newest < _FEW:
+        return _in_one_piece(map(files.find, _paths(newest, -1)), newest, table)
+    found: list[LoggedCommit] = []
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for end in range(newest, -1, -_AT_ONCE):
+            first = max(end - _AT_ONCE, -1)
+            texts = pool.map(files.find, _paths(end, first))
+            some = _in_one_piece(texts, end, table)
+            found = some + found
+            if len(some) < end - first:
+                break
+    return found
+
+
+def _paths(newest: int, before: int) -> Iterator[str]:
+    """Yield the paths of commits down to the one after ``before``."""
+    return map(commit_path, range(newest, before, -1))
+
+
+def _in_one_piece(texts: Iterable[bytes | None], newest: int, table: str) -> list[LoggedCommit]:
+    """Return commits that are given newest first, oldest first, as far as none is missing."""
+    found = []
+    for version, text in zip(count(newest, -1), texts, strict=False):
+        if text is None:
+            break
+        found.append(_commit(text, version, table))
+    return found[::-1]
+
+
+def _commit(text: bytes, version: int, table: str) -> LoggedCommit:
+    info: dict[str, Any] = {}
+    added: list[str] = []
+    whole = hashlib.sha256()
+    try:
+        for line in filter(None, text.splitlines()):
+            action = json.loads(line)
+            info.update(action.get("commitInfo") or {})
+            if action.get("add"):
+                added.append(action["add"]["path"])
+            whole.update(_lasting(line, action) + b"\n")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise _damaged(table, version, "cannot be read as JSON") from None
+    if not text.strip():  # which delta-rs passes over, as if nothing had been committed
+        raise _damaged(table, version, "is empty")
+    return LoggedCommit(version, info, added, whole.digest())
+
+
+class DamagedLogError(FatalError):
+    """What a log holds cannot be what was written: trying again does not help."""
+
+
+def unreadable_metadata_error(table: str, version: int, what: str) -> DamagedLogError:
+    """Return the error for something that a commit says and that cannot be read."""
+    return DamagedLogError(
+        f"table {table}, version {version}: {what} cannot be read: put its log back from a copy of "
+        "the lake"
+    )
+
+
+def _damaged(table: str, version: int, state: str) -> DamagedLogError:
+    return DamagedLogError(
+        f"table {table}: version {version} of its log {state}: put the file "
+        f"{commit_path(version)} back from a copy of the lake"
+    )
+
+
+def _lasting(line: bytes, action: Mapping[str, Any]) -> bytes:
+    """Return what a line says for good: all of it, but for the bounds of a file's statistics."""
+    named = next((name for name in _OF_FILES if action.get(name)), None)
+    if named is None:
+        return line
+    said = dict(action[named])
+    rows = json.loads(said.get("stats") or "{}").get("numRecords")
+    for name in _STATISTICS:
+        said.pop(name, None)
+    return json.dumps({named: said, "rows": rows}, sort_keys=True).encode()

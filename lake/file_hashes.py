@@ -1,0 +1,79 @@
+"""The SHA-256 of each data file, kept beside the ledger in the commit that adds the file.
+
+Delta has no place for it in what it says of a file, so it stands in the commit's metadata, by path.
+Whoever adds files has their bytes in hand; all go through `lake.commit.send`. Files of commits from
+before that was done have none, and what they hold is not proved.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from lake.delta_log import LoggedCommit, unreadable_metadata_error
+
+FILE_HASHES_KEY: Final = "goldpan.files"
+_DIGITS: Final = 64
+
+
+class HashedFile(Protocol):
+    """A file whose bytes are known."""
+
+    @property
+    def path(self) -> str:
+        """Return the path, relative to the table."""
+
+    @property
+    def sha256(self) -> str:
+        """Return the SHA-256 of its bytes, as hex digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedFile:
+    """What the log says of a file: its hash (None: it says none), and when its commit was made."""
+
+    sha256: str | None
+    time_ms: int
+
+
+def file_hash_metadata(files: Sequence[HashedFile]) -> dict[str, str]:
+    """Return what a commit that adds files says of their bytes; nothing if it adds none."""
+    if not files:
+        return {}
+    body = {file.path: file.sha256 for file in files}
+    return {FILE_HASHES_KEY: json.dumps(body, separators=(",", ":"))}
+
+
+def read_recorded_files(
+    commits: Iterable[LoggedCommit], *, table: str
+) -> tuple[dict[str, RecordedFile], list[str]]:
+    """Return what the log says of each file that ever came, by path; and what is wrong with that.
+
+    A commit that says anything says it of exactly the files that it adds.
+    """
+    found: dict[str, RecordedFile] = {}
+    problems: list[str] = []
+    for commit in commits:
+        said = _said(commit, table)
+        added = set(commit.added)
+        if said is not None and said.keys() != added:
+            other = sorted(said.keys() ^ added)
+            problems.append(
+                f"table {table}, version {commit.version}: the files that it adds are not those "
+                f"whose hashes it bears ({len(other)} differ, such as {other[0]})"
+            )
+        for path in added:
+            found[path] = RecordedFile((said or {}).get(path), commit.time_ms)
+    return found, problems
+
+
+def _said(commit: LoggedCommit, table: str) -> Mapping[str, str] | None:
+    if FILE_HASHES_KEY not in commit.info:
+        return None
+    try:
+        said = json.loads(commit.info[FILE_HASHES_KEY])
+        if all(len(bytes.fromhex(one)) * 2 == _DIGITS for one in said.values()):
+            return dict(said)
+    except (ValueError, TypeError, AttributeError):
+        pass
+    raise unreadable_metadata_error(table, commit.version, "the hashes of its files")

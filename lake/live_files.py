@@ -1,0 +1,125 @@
+"""Rows that are in a table already: read from its files, sifted, put in order, encoded again.
+
+Such rows need no second redaction, and nothing but a file of a table, or rows of that kind, makes
+them: see `read_file_rows`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from hashlib import blake2b
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lake.parquet import PARTITION_COLUMN, DataFile, encode_day
+from lake.retry import Retry
+from lake.tables import TABLE_LAYOUTS, Table
+from schemas.arrow import TABLES
+from schemas.errors import FatalError
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFile:
+    """A file that a table consists of. ``bytes`` is its size, ``path`` is relative to the table."""
+
+    path: str
+    day: date
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A file that lies in the object store but in no table yet; otherwise as `DataFile`."""
+
+    path: str
+    size: int
+    rows: int
+    day: date
+    stats: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class StoredRows:
+    """Rows of one table and one day, with its columns but for that of the day."""
+
+    name: str
+    day: date
+    rows: pa.Table
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def where(self, mask: pa.ChunkedArray | pa.Array) -> "StoredRows":
+        """Return the rows for which a mask, one value a row, holds; null holds for none."""
+        return StoredRows(self.name, self.day, self.rows.filter(mask))
+
+    def sorted_by(self, *columns: str) -> "StoredRows":
+        """Return the rows in ascending order of columns."""
+        order = [(column, "ascending") for column in columns]
+        return StoredRows(self.name, self.day, self.rows.sort_by(order))
+
+
+def concat_rows(parts: Sequence[StoredRows]) -> StoredRows:
+    """Put rows of one table and one day behind one another; there must be at least one part."""
+    first = parts[0]
+    if any((part.name, part.day) != (first.name, first.day) for part in parts):
+        raise ValueError("only rows of one table and one day go into one file")
+    return StoredRows(first.name, first.day, pa.concat_tables([part.rows for part in parts]))
+
+
+def list_live_files(table: Table) -> list[LiveFile]:
+    """Return the files of a table as of its last refresh, in order of path.
+
+    Raises FatalError if one does not say how many rows it holds.
+    """
+    active = table.active_files()
+    if not len(active):
+        return []
+    if active["num_records"].null_count:
+        raise FatalError(f"table {table.name}: some files do not say how many rows they hold")
+    columns = ("path", f"partition.{PARTITION_COLUMN}", "num_records", "size_bytes")
+    return sorted(
+        (LiveFile(*row) for row in zip(*(active[c].to_pylist() for c in columns), strict=True)),
+        key=lambda file: file.path,
+    )
+
+
+def read_file_rows(table: Table, file: LiveFile) -> StoredRows:
+    """Read a file of a table whole, in the types that the table has.
+
+    Raises RetryableError or FatalError if the store does not answer.
+    """
+    schema = _file_schema(table.name)
+    # The schema is given since delta-rs leaves text as views in the files that it has rewritten.
+    rows = pq.read_table(pa.BufferReader(table.files.get(file.path)), schema=schema)
+    return StoredRows(table.name, file.day, rows)
+
+
+def rewrite_rows(
+    table: Table, rows: StoredRows, *, instead_of: Sequence[LiveFile], retry: Retry
+) -> UploadedFile:
+    """Encode rows as flushes do and upload them; no table knows the file yet.
+
+    The same rows instead of the same files give the same name and bytes. Raises FatalError if the
+    store does not answer in time, RetryableError if told to stop.
+    """
+    if rows.name != table.name:
+        raise ValueError(f"rows of table {rows.name} do not go into table {table.name}")
+    body = "\n".join(sorted(file.path for file in instead_of))
+    name = blake2b(body.encode(), digest_size=8).hexdigest()
+    whole = rows.rows.combine_chunks()
+    return upload_file(table, encode_day(whole, rows.day, name, TABLE_LAYOUTS[table.name]), retry)
+
+
+def upload_file(table: Table, file: DataFile, retry: Retry) -> UploadedFile:
+    """Upload an encoded file; errors as `rewrite_rows`."""
+    retry.call(f"writing to table {table.name}", lambda: table.files.put(file.path, file.data))
+    return UploadedFile(file.path, file.size, file.rows, file.day, file.stats, file.sha256)
+
+
+def _file_schema(name: str) -> pa.Schema:
+    schema = TABLES[name].arrow
+    return schema.remove(schema.get_field_index(PARTITION_COLUMN))

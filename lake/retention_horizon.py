@@ -1,0 +1,45 @@
+"""How far retention has come in a table: the day from which its rows, or their values, are whole.
+
+`batch.retention` writes it into the table's own log before it takes anything away, so whoever reads
+rows of an earlier day knows that something of them may be gone. It never goes back.
+"""
+
+from datetime import date, timedelta
+from typing import Final, Protocol
+
+ROWS_PART: Final = "rows"
+TEXT_PART: Final = "text"
+PSEUDONYMS_PART: Final = "pseudonyms"
+SEALED_PART: Final = "sealed"
+RETENTION_PARTS: Final = (ROWS_PART, TEXT_PART, PSEUDONYMS_PART, SEALED_PART)
+"""What may expire: whole rows, free text, what stands for a person, sealed payloads."""
+RETENTION_KEY: Final = "goldpan.retention"
+"""Says in a commit's metadata what it took out of which day."""
+
+_FIRST: Final = date(1970, 1, 1)
+
+
+class TxnVersions(Protocol):
+    """What keeps numbers under application ids: a table, at the version that it stands at."""
+
+    def number(self, app: str) -> int | None:
+        """Return the number under an application id."""
+
+
+def retention_app(part: str) -> str:
+    """Return the application id of the first day (since 1970) of which a part is whole."""
+    return f"#retention/{part}"
+
+
+def day_number(day: date) -> int:
+    """Return a day as a number of days since 1970."""
+    return (day - _FIRST).days
+
+
+def complete_from(table: TxnVersions, *parts: str) -> date | None:
+    """Return the first day of which all these parts are whole, None if none has ever expired.
+
+    Raises RetryableError if the lake does not answer.
+    """
+    found = [n for part in parts if (n := table.number(retention_app(part))) is not None]
+    return _FIRST + timedelta(days=max(found)) if found else None

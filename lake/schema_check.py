@@ -1,0 +1,83 @@
+"""Whether a table fits this version of goldpan: its columns and their types.
+
+A table may have columns that this version does not know, if they may be empty: a later version has
+added them (`lake.upgrade`). Rows can be appended to it; its files cannot be written again, since
+what stands in those columns would be lost.
+"""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from lake.parquet import PARTITION_COLUMN
+from schemas.errors import FatalError
+
+
+def check_schema(name: str, handle: DeltaTable, expected: pa.Schema) -> None:
+    """Raise FatalError, naming the columns, if a table cannot take rows of ``expected``."""
+    found = {field.name: field for field in pa.schema(handle.schema().to_arrow())}
+    missing = [field.name for field in missing_columns(handle, expected)]
+    more = [one for one in unknown_columns(handle, expected) if not found[one].nullable]
+    other = [
+        f.name for f in expected if f.name in found and not same_type(f.type, found[f.name].type)
+    ]
+    partitions = handle.metadata().partition_columns
+    faults = [
+        f"{what} {', '.join(columns)}"
+        for what, columns in (
+            ("lacks", missing),
+            ("has unknown", more),
+            ("has another type for", other),
+        )
+        if columns
+    ]
+    if partitions != [PARTITION_COLUMN]:
+        faults.append(f"is partitioned by {', '.join(partitions) or 'nothing'}")
+    if faults:
+        only_older = missing and len(faults) == 1
+        todo = "Run `goldpan lake upgrade`, which adds them" if only_older else _ANOTHER_LAKE
+        raise FatalError(
+            f"table {name} at {handle.table_uri} does not fit this version of goldpan: "
+            f"it {'; it '.join(faults)}. {todo}, or use the version that made this one"
+        )
+
+
+_ANOTHER_LAKE = "Point GOLDPAN_LAKE__URI at a lake made by `goldpan lake init`"
+
+
+def missing_columns(handle: DeltaTable, expected: pa.Schema) -> list[pa.Field]:
+    """Return the columns that a table does not have and should have."""
+    there = set(pa.schema(handle.schema().to_arrow()).names)
+    return [field for field in expected if field.name not in there]
+
+
+def unknown_columns(handle: DeltaTable, expected: pa.Schema) -> list[str]:
+    """Return the names of the columns that a table has and this version does not know."""
+    return [
+        name for name in pa.schema(handle.schema().to_arrow()).names if name not in expected.names
+    ]
+
+
+def refuse_unknown_columns(name: str, columns: Sequence[str]) -> None:
+    """Raise FatalError if there is any: files cannot be written again without them."""
+    if columns:
+        raise FatalError(
+            f"table {name} has {', '.join(columns)}, which this version of goldpan does not know: "
+            "what stands there would be lost; use the version that added it"
+        )
+
+
+def same_type(left: pa.DataType, right: pa.DataType) -> bool:
+    """Compare types as Delta sees them: it knows no names of the elements of lists."""
+    if pa.types.is_map(left) and pa.types.is_map(right):
+        return same_type(left.key_type, right.key_type) and same_type(
+            left.item_type, right.item_type
+        )
+    if pa.types.is_list(left) and pa.types.is_list(right):
+        return same_type(left.value_type, right.value_type)
+    if pa.types.is_struct(left) and pa.types.is_struct(right):
+        names = [left.field(i).name for i in range(left.num_fields)]
+        same_names = names == [right.field(i).name for i in range(right.num_fields)]
+        return same_names and all(same_type(left.field(n).type, right.field(n).type) for n in names)
+    return bool(left == right)

@@ -1,0 +1,139 @@
+"""Writing a flush to one table: encode, upload, commit, as three steps that can fail apart."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from lake.commit import Ceiling, CommitWatch, Condition, Move, commit, require_conditions
+from lake.ledger import EntryKind, Incarnation, LedgerEntry, SourceRange
+from lake.parquet import DataFile, encode_files
+from lake.retry import Retry
+from lake.tables import Table
+from schemas.redacted import Redacted
+
+CHECKPOINT_EVERY = 20  # versions: each look at a position reads what came since the last one
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedFiles:
+    """Files that lie in the object store but in no table yet."""
+
+    table: Table
+    files: Sequence[DataFile]
+
+    @property
+    def bytes(self) -> int:
+        """Return the encoded size."""
+        return sum(len(file.data) for file in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class FlushPart:
+    """One table's part of a flush: which positions move, under which guards, over which ranges.
+
+    ``metadata`` is what its commit says beside that.
+    """
+
+    moves: Sequence[Move] = ()
+    guards: Sequence[Condition] = ()
+    ranges: Sequence[SourceRange] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class TableWriter:
+    """Brings flushes into one table."""
+
+    def __init__(
+        self, table: Table, *, retry: Retry, watch: CommitWatch, now_ms: Callable[[], int]
+    ) -> None:
+        self.table = table
+        self._retry = retry
+        self._watch = watch
+        self._now_ms = now_ms
+
+    def check_ceilings(self, conditions: Sequence[Condition]) -> None:
+        """Raise FencedError if somebody was erased since: then no row of theirs is uploaded.
+
+        The commit compares again; this keeps files that it would be too late for out of the lake.
+        Otherwise as `prepare`.
+        """
+        ceilings = [one for one in conditions if isinstance(one, Ceiling)]
+
+        def attempt() -> None:
+            self.table.refresh()
+            require_conditions(self.table.handle, self.table.name, ceilings)
+
+        if ceilings:
+            self._retry.call(f"reading table {self.table.name}", attempt)
+
+    def prepare(
+        self, batches: Sequence[Redacted[pa.RecordBatch]], ranges: Sequence[SourceRange]
+    ) -> PreparedFiles:
+        """Encode the rows and upload the files. May be repeated; nothing is visible yet.
+
+        Raises FatalError if the store does not answer in time, RetryableError if told to stop.
+        """
+        for sealed in batches:
+            if not isinstance(sealed, Redacted):
+                raise TypeError("a table takes redacted rows only")
+        files = encode_files(batches, ranges=ranges, layout=self.table.layout)
+        for file in files:
+            self._retry.call(
+                f"writing to table {self.table.name}",
+                lambda file=file: self.table.files.put(file.path, file.data),  # type: ignore[misc]
+            )
+        return PreparedFiles(self.table, files)
+
+    def commit(
+        self,
+        prepared: PreparedFiles,
+        part: FlushPart,
+        *,
+        token: int,
+        incarnations: Mapping[str, Incarnation],
+    ) -> bool:
+        """Make the files visible and move the positions; see `lake.commit.commit`."""
+        entry = LedgerEntry(EntryKind.FLUSH, part.ranges, incarnations)
+        return self._commit(prepared.files, part, token, entry)
+
+    def claim(
+        self, part: FlushPart, *, token: int, incarnations: Mapping[str, Incarnation]
+    ) -> bool:
+        """Claim partitions: nobody who took them over before can commit to them any more."""
+        entry = LedgerEntry(EntryKind.CLAIM, part.ranges, incarnations)
+        return self._commit([], part, token, entry)
+
+    def _commit(
+        self,
+        files: Sequence[DataFile],
+        part: FlushPart,
+        token: int,
+        entry: LedgerEntry,
+    ) -> bool:
+        return commit(
+            self.table.handle,
+            table=self.table.name,
+            files=files,
+            moves=part.moves,
+            guards=part.guards,
+            token=token,
+            entry=entry,
+            retry=self._retry,
+            watch=self._watch,
+            now_ms=self._now_ms,
+            metadata=part.metadata,
+        )
+
+    def checkpoint_if_due(self) -> bool:
+        """Write a checkpoint if this writer's commit made a version that is a multiple of 20.
+
+        Exactly one writer makes any given version, so there is one owner without agreement.
+        Raises RetryableError if it fails, which harms nobody: the next one will do.
+        """
+        self.table.refresh()
+        version = self.table.handle.version()
+        if version == 0 or version % CHECKPOINT_EVERY:
+            return False
+        self.table.checkpoint()
+        return True

@@ -1,0 +1,1 @@
+"""Reads a field: its JSON leaves, its keyed values, and its segments."""

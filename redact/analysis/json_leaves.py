@@ -1,0 +1,309 @@
+"""JSON inside strings: its leaves, each with its key, its place in the text and what the key says.
+
+The text is not parsed into objects and written again but read token by token, so that all that is
+not replaced stays as it was, byte for byte: the order of keys, white space, the digits of a
+number, a key that stands twice.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import msgspec
+
+from redact.field_keys.dummy_values import is_ordinary_word
+from redact.field_keys.key_book import NO_KEY, FieldKey, KeyBook, classify_owner
+from redact.pairs import may_hold_split_table, read_split_tables
+
+_TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?|([{}\[\]])|(-?[0-9][0-9.eE+-]*)', re.DOTALL)
+_STRING, _COLON, _BRACKET = 1, 2, 3
+"""Groups of a token: the last that matched says what it is."""
+
+
+class JsonLeaf(msgspec.Struct, frozen=True, gc=False):
+    """One string or number of a JSON text, or a key in which something personal could stand.
+
+    ``start`` and ``end`` are the place of the literal in the text, quotation marks included.
+    ``text`` is its value, ``key`` the key it stands under and ``label`` that key in words. ``rule``
+    is a type, ``HARMLESS``, or None where no rule speaks. ``owner`` numbers the object it is in.
+    With ``certain`` the rule holds whatever the value, and ``part`` says which part of a name it
+    is, as in :class:`redact.field_keys.key_book.FieldKey`.
+    """
+
+    start: int
+    end: int
+    text: str
+    key: str
+    label: str
+    rule: str | None
+    owner: int
+    kind: Literal["string", "number", "key"]
+    certain: bool = True
+    part: str = ""
+
+
+def is_json_document(text: str) -> bool:
+    """Tell whether a text is one JSON document that can hold leaves (object, array or string)."""
+    stripped = text.lstrip()
+    if stripped[:1] not in ("{", "[", '"'):
+        return False
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return False
+    return True
+
+
+class _Place(msgspec.Struct, gc=False):
+    """Where in a document the next value stands: its key, and what holds for it.
+
+    ``rule``, ``certain`` and ``part`` may come from a key above; ``owner`` numbers the object. With
+    ``wording`` what stands here is about keys, such as their labels, so that no key is certain.
+    """
+
+    key: FieldKey
+    rule: str | None = None
+    certain: bool = True
+    part: str = ""
+    owner: int = 0
+    wording: bool = False
+
+    def below(self, key: FieldKey) -> "_Place":
+        """Return the place of the value of ``key``, with this place as the object around it."""
+        if key.rule or not key.inherits or (key.rule is not None and not self.rule):
+            certain = key.certain and not self.wording
+            return _Place(key, key.rule, certain, key.part, self.owner, self.wording)
+        if not self.rule:
+            return _Place(key, self.rule, owner=self.owner, wording=self.wording)
+        part = key.part if self.rule == "PERSON" else ""
+        certain = self.certain or part != ""
+        return _Place(key, self.rule, certain, part, self.owner, self.wording)
+
+    def inside(self, owner: int) -> "_Place":
+        """Return the place inside of the object that stands here and has the number ``owner``."""
+        rule = self.rule if self.key.below == "all" else None
+        wording = self.wording or self.key.holds == "wording"
+        return _Place(self.key, rule, self.certain, self.part, owner, wording)
+
+
+_TOP = _Place(NO_KEY)
+
+
+def read_leaves(text: str, book: KeyBook) -> list[JsonLeaf]:
+    """Return the leaves of a text for which :func:`is_json_document` holds.
+
+    A rule on a key holds for all below it, until a rule on a deeper key says otherwise or the key
+    is one that describes (`type`, `verified`). A bare `name` is judged by what stands around it,
+    and in a JSON Schema only samples are data.
+    """
+    found: list[JsonLeaf] = []
+    around = LeafContext()
+    outer = here = _TOP
+    owners = 0
+    stack: list[_Place] = []
+    known = book.known
+    for match in _TOKEN.finditer(text):
+        group = match.lastindex
+        if group == _COLON:
+            key = known.get(match[1]) or book.key(match[1])
+            here = outer.below(key)
+            if key.shows:
+                around.keys.setdefault(outer.owner, set()).add(key)
+            if not key.plain:
+                found.append(_key(match, key, outer))
+        elif group != _BRACKET:
+            leaf = _leaf(match, here)
+            around.note(len(found), leaf, here.key)
+            found.append(leaf)
+        elif match[_BRACKET] in "{[":
+            stack.append(outer)
+            outer = here
+            if match[_BRACKET] == "{":
+                owners += 1
+                around.holds[owners] = here.key.holds
+                outer = here = here.inside(owners)
+        else:
+            outer = here = stack.pop()
+    around.settle(found)
+    _name_fields(found, book)
+    if may_hold_split_table(text):
+        _name_columns(text, found, book, owners)
+    return found
+
+
+def _name_columns(text: str, found: list[JsonLeaf], book: KeyBook, owners: int) -> None:
+    """Give the cells of a table the rules of its headings, which stand in a list apart."""
+    cells, _ = read_split_tables(text, owners + 1)
+    if not cells:
+        return
+    places = {leaf.start: index for index, leaf in enumerate(found)}
+    rows: dict[int, set[FieldKey]] = {}
+    for cell in cells:
+        key = book.read(cell.key)
+        if key.shows:
+            rows.setdefault(cell.owner, set()).add(key)
+    for cell in cells:
+        index = places.get(cell.start - (cell.form == "json_string"))
+        key = book.read(cell.key)
+        if index is None or key.rule is None or found[index].kind == "key":
+            continue
+        certain = key.certain
+        if key.part == "name":
+            shown = classify_owner(rows.get(cell.owner, ()))
+            if shown == "thing":
+                continue
+            certain = shown == "person" and not is_ordinary_word(found[index].text)
+        found[index] = msgspec.structs.replace(
+            found[index], rule=key.rule, certain=certain, part=key.part, owner=cell.owner
+        )
+
+
+_FIELD_NAMES = frozenset({"name", "key", "field", "label", "field_name", "path", "title"})
+_FIELD_VALUES = frozenset({"value", "val", "answer", "current_value"})
+
+
+def _name_fields(found: list[JsonLeaf], book: KeyBook) -> None:
+    """Give the values of fields that are told by name the rule of that name.
+
+    Forms and lists of settings are written so: ``{"name": "ssn", "value": "521438871"}``.
+    """
+    values = [i for i, leaf in enumerate(found) if leaf.key.lower() in _FIELD_VALUES]
+    if not values:
+        return
+    names = {
+        leaf.owner: leaf.text
+        for leaf in found
+        if leaf.kind == "string" and leaf.key.lower() in _FIELD_NAMES and len(leaf.text) <= _LONGEST
+    }
+    for index in values:
+        leaf = found[index]
+        name = names.get(leaf.owner)
+        key = book.named(name.rpartition("/")[2]) if name else None
+        if key is not None and key.rule is not None and leaf.kind != "key":
+            found[index] = msgspec.structs.replace(
+                leaf, rule=key.rule, certain=key.certain, part=key.part
+            )
+
+
+_LONGEST = 60
+"""Characters of a value that may be the name of a field."""
+
+
+def _leaf(match: re.Match[str], here: _Place) -> JsonLeaf:
+    """Return the leaf of a string or a number."""
+    start, end = match.span()
+    key = here.key
+    raw = match[_STRING]
+    kind: Literal["string", "number"] = "number" if raw is None else "string"
+    value = match[0] if raw is None else unescape_json(raw)
+    return JsonLeaf(
+        start, end, value, key.name, key.label, here.rule, here.owner, kind, here.certain, here.part
+    )
+
+
+def _key(match: re.Match[str], key: FieldKey, outer: _Place) -> JsonLeaf:
+    """Return the leaf of a key in which something personal could stand."""
+    start = match.start()
+    end = start + len(match[1]) + 2
+    return JsonLeaf(start, end, key.name, outer.key.name, "", None, outer.owner, "key")
+
+
+class LeafContext:
+    """What the leaves of a document say about each other, object by object.
+
+    ``keys`` are keys of an object that show what it describes, ``holds`` is what the key says under
+    which it stands.
+    """
+
+    __slots__ = ("_inherited", "_schemas", "_unsure", "holds", "keys")
+
+    def __init__(self) -> None:
+        self.keys: dict[int, set[FieldKey]] = {}
+        self.holds: dict[int, str] = {}
+        self._unsure: list[int] = []
+        self._inherited: list[int] = []
+        self._schemas: set[int] = set()
+
+    def note(self, index: int, leaf: JsonLeaf, key: FieldKey) -> None:
+        """Note a leaf that is the ``index``-th of its document and stands under ``key``."""
+        if leaf.rule:
+            if leaf.part == "name":
+                self._unsure.append(index)
+            elif leaf.rule is not key.rule:
+                self._inherited.append(index)
+        elif leaf.key == "type" and leaf.text in _SCHEMA_TYPES:
+            self._schemas.add(leaf.owner)
+
+    def settle(self, found: list[JsonLeaf]) -> None:
+        """Judge names without more, and what stands in a JSON Schema, by the other leaves."""
+        for index in self._unsure:
+            leaf = found[index]
+            holds = self.holds.get(leaf.owner, "")
+            shown = (
+                "thing"
+                if holds == "firm"
+                else classify_owner(self.keys.get(leaf.owner, ())) or holds
+            )
+            if shown == "person" and not is_ordinary_word(leaf.text):
+                found[index] = msgspec.structs.replace(leaf, certain=True)
+            elif shown == "thing":
+                found[index] = msgspec.structs.replace(leaf, rule=None)
+        for index in self._inherited if self._schemas else ():
+            leaf = found[index]
+            if leaf.owner in self._schemas and leaf.key not in _SAMPLES:
+                found[index] = msgspec.structs.replace(leaf, rule=None)
+
+
+_SCHEMA_TYPES = frozenset({"string", "object", "array", "integer", "number", "boolean", "null"})
+"""Values of `type` in a JSON Schema (draft 2020-12, 6.1.1): the object describes a datum."""
+_SAMPLES = frozenset({"default", "example", "examples", "const"})
+"""Keys of a JSON Schema below which a datum may stand."""
+
+
+_LITERAL = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?[0-9][0-9.eE+-]*', re.DOTALL)
+
+
+def find_literals(text: str) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each string (keys too) and each number of a JSON text."""
+    return (match.span() for match in _LITERAL.finditer(text))
+
+
+def literal_value(literal: str) -> str:
+    """Return the value of a string's literal, or a number as it stands."""
+    return unescape_json(literal[1:-1]) if literal[0] == '"' else literal
+
+
+def unescape_json(raw: str) -> str:
+    """Return the value of a JSON string, given without its quotation marks."""
+    if "\\" not in raw:
+        return raw
+    return str(json.loads(f'"{raw}"', strict=False))
+
+
+_UNIT = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....|\\.|.", re.DOTALL)
+
+
+def character_origins(raw: str) -> list[int]:
+    """Return where in ``raw``, a JSON string without its quotation marks, each character of its
+    value comes from; and, last, the length of ``raw``.
+    """
+    return [*(match.start() for match in _UNIT.finditer(raw)), len(raw)]
+
+
+def json_literal(value: str, *, ascii_only: bool) -> str:
+    """Return a JSON string literal of ``value``."""
+    return json.dumps(value, ensure_ascii=ascii_only)
+
+
+def splice(text: str, parts: Sequence[tuple[int, int, str]]) -> str:
+    """Return ``text`` with each ``(start, end, new)`` put in place; parts in order, disjoint."""
+    if not parts:
+        return text
+    pieces: list[str] = []
+    done = 0
+    for start, end, new in parts:
+        pieces += (text[done:start], new)
+        done = end
+    pieces.append(text[done:])
+    return "".join(pieces)

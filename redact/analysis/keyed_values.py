@@ -1,0 +1,167 @@
+"""What the keys say that stand in a text which is not one JSON document.
+
+Each value under a personal key is a sure finding if it can be what the key names; the bare numbers
+under a harmless key are none. Rules and checks are those for the leaves of a JSON document.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from redact.field_keys.code_values import repeats_key
+from redact.field_keys.dummy_values import is_ordinary_word
+from redact.field_keys.key_book import FieldKey, KeyBook, classify_owner
+from redact.field_keys.key_meaning import HARMLESS
+from redact.field_keys.value_types import type_of_value
+from redact.identities.extraction import KeyedValue
+from redact.lexical.findings import PiiFinding
+from redact.lexical.normalisation import normalise
+from redact.pairs import KeyValuePair, read_pairs
+
+SURE_SCORE: Final = 1.0
+"""The score of what a key names."""
+
+_LONGEST_NUMBER: Final = 24
+_MOST_WORDS: Final = 4
+_VERSION: Final = re.compile(
+    r"version|release\b|build\b|firmware|revision|\u7248\u672c", re.IGNORECASE
+)
+
+
+class HarmlessSpan(NamedTuple):
+    """The place of a value whose key says that it is a thing's: a number, a version, or a date."""
+
+    start: int
+    end: int
+    is_version: bool
+    is_date: bool = False
+
+
+class KeyedFinding(NamedTuple):
+    """A value of a text that its key says is personal; ``quote`` is what a string needs there."""
+
+    finding: PiiFinding
+    value: KeyedValue
+    quote: str
+
+
+_DISGUISED: Final = re.compile(
+    r"\\[ux][0-9A-Fa-f]{2}|%[0-9A-Fa-f]{2}|&(?:amp;)*(?:#|[A-Za-z]{2,8};)"
+    r"|[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\uff01-\uff5e]"
+)
+"""What a key, its sign or its value may be hidden by: escapes, entities, invisible characters."""
+
+
+def find_keyed_values(text: str, book: KeyBook) -> tuple[list[KeyedFinding], list[HarmlessSpan]]:
+    """Return the personal values in a text, and the places of the values of harmless keys.
+
+    A text in disguise is read as it stands and as it reads: each way may find more.
+    """
+    keyed, harmless = _as_it_stands(text, book)
+    normal = normalise(text) if _may_be_disguised(text) else None
+    if normal is not None:
+        known = {(each.finding.start, each.finding.end) for each in keyed}
+        for each in _as_it_stands(normal.text, book)[0]:
+            place = normal.original(each.finding.start, each.finding.end)
+            if place not in known:
+                keyed.append(each._replace(finding=each.finding.at(*place)))
+    return keyed, harmless
+
+
+def _may_be_disguised(text: str) -> bool:
+    if text.isascii() and "%" not in text and "&" not in text and "\\" not in text:
+        return False
+    return _DISGUISED.search(text) is not None
+
+
+def _as_it_stands(text: str, book: KeyBook) -> tuple[list[KeyedFinding], list[HarmlessSpan]]:
+    found = [(pair, book.read(pair.key)) for pair in read_pairs(text)]
+    if not found:
+        return [], []
+    shown = _shown(found)
+    keyed: list[KeyedFinding] = []
+    harmless: list[HarmlessSpan] = []
+    for pair, key in found:
+        if names_date(pair.key):
+            harmless.append(HarmlessSpan(pair.start, pair.end, is_version=False, is_date=True))
+        if key.rule == HARMLESS:
+            if is_short_value(pair.value) and not _ends_a_name(text, pair):
+                harmless.append(HarmlessSpan(pair.start, pair.end, names_version(pair.key)))
+        elif key.rule is not None:
+            value = _judged(pair, key, shown.get(pair.owner, ""))
+            if value is not None:
+                finding = PiiFinding(value.type, pair.start, pair.end, SURE_SCORE, value.value)
+                keyed.append(KeyedFinding(finding, value, pair.quote))
+    return keyed, harmless
+
+
+def names_version(key: str) -> bool:
+    """Return whether a key names a version, which may have four numbers as an address has."""
+    return _VERSION.search(key) is not None
+
+
+@lru_cache(maxsize=4_096)
+def names_date(key: str) -> bool:
+    """Return whether a key names the date of something else than a birth: `updated`, `due_date`."""
+    return len(key) <= _LONGEST_KEY and _DATE.search(key) is not None
+
+
+_LONGEST_KEY: Final = 60
+_DATE: Final = re.compile(
+    r"(?<![a-z])(?:updat|creat|modif|chang|expir|issu|due|ship|deliver|order|depart|arriv|sent|"
+    r"receiv|paid|pay(?:ment)?|start|end|valid|since|until|check[ _-]?(?:in|out)|timestamp|"
+    r"last|login|seen|join|regist|sign|invoic|book|travel|flight|appoint|publish|releas|erstellt|geändert|"
+    r"gültig|aktualisiert|créé|modifi|expir|actualiz|cread|caduc|aggiorn|creat|scad|bijgewerkt|"
+    r"aangemaakt|utworz|zmien)(?!.*(?:birth|born|dob))",
+    re.IGNORECASE,
+)
+
+
+_SUFFIX: Final = re.compile(r"\A([0-9]{5,20})(?:[uU]?[lL]{1,2}|[uUn])\Z")
+"""What says how wide an integer is in a program: `521438871UL`, `521438871n`."""
+_NUMBER: Final = frozenset({"number", "no", "nr", "num", "id", "nummer", "numero"})
+_NAMED: Final = re.compile(r"[^\W\d_]{2,}[ ][A-Za-z]{2,6}[\s:=\"'*_`]{1,8}\Z")
+
+
+def _ends_a_name(text: str, pair: KeyValuePair) -> bool:
+    """Return whether a key is the end of the name of a number: `number` of `NI number`."""
+    return (
+        pair.key.lower() in _NUMBER
+        and _NAMED.search(text, max(pair.start - _LONGEST_NUMBER, 0), pair.start) is not None
+    )
+
+
+def read_undisguised(value: str) -> str:
+    """Return a value as it reads, without what disguises it."""
+    normal = normalise(value)
+    return value if normal is None else normal.text
+
+
+def is_short_value(text: str) -> bool:
+    """Return whether a value is a number or a code, no text in which other things may stand."""
+    return len(text) <= _LONGEST_NUMBER or text.count(" ") < _MOST_WORDS
+
+
+def _judged(pair: KeyValuePair, key: FieldKey, shown: str) -> KeyedValue | None:
+    """Return the value of a pair as what its key names, None if it cannot be that."""
+    certain = key.certain
+    value = read_undisguised(pair.value)
+    if pair.form == "bare":
+        value = _SUFFIX.sub(r"\1", value)
+    if (key.part == "name" and shown == "thing") or repeats_key(pair.key, value):
+        return None
+    if key.part == "name" and shown == "person" and not is_ordinary_word(value):
+        certain = True
+    is_number = pair.quote != "" and not (pair.form == "python_call" and "-" in value)
+    kind = type_of_value(key.rule or "", value, certain=certain, is_number=is_number)
+    return None if kind is None else KeyedValue(kind, value, key.part, pair.owner)
+
+
+def _shown(found: Sequence[tuple[KeyValuePair, FieldKey]]) -> dict[int, str]:
+    """Return whether each object whose keys say so describes a person or a thing."""
+    objects: dict[int, list[FieldKey]] = {}
+    for pair, key in found:
+        if key.shows:
+            objects.setdefault(pair.owner, []).append(key)
+    return {owner: classify_owner(keys) for owner, keys in objects.items()}

@@ -1,0 +1,324 @@
+"""One segment of text and what is personal in it, worked out from the text alone.
+
+A segment is a message, an answer, the result of a tool. If it is JSON its leaves are looked at one
+by one; in any other text the keys and values that stand in it are read. The analysis of a text is
+always the same, so it can be remembered. What a record adds to it (the names learnt elsewhere) is
+laid on top when the segment is rendered.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from redact.analysis.json_leaves import JsonLeaf, is_json_document, read_leaves
+from redact.analysis.keyed_values import (
+    SURE_SCORE,
+    HarmlessSpan,
+    KeyedFinding,
+    find_keyed_values,
+    is_short_value,
+    names_date,
+    names_version,
+    read_undisguised,
+)
+from redact.field_keys.code_values import repeats_key
+from redact.field_keys.key_book import KeyBook
+from redact.field_keys.key_meaning import HARMLESS
+from redact.field_keys.value_types import type_of_value
+from redact.identities.extraction import (
+    NO_IDENTITIES,
+    IdentityValue,
+    KeyedValue,
+    extract_identities,
+    identities_from_prose,
+)
+from redact.identities.name_variants import BIRTH_DATE
+from redact.lexical.embedded_files import (
+    FILE_TYPE,
+    blank_findings,
+    find_embedded_files,
+    is_encoded_file,
+)
+from redact.lexical.findings import Detector, PiiFinding
+from redact.lexical.prose import is_prose
+from redact.policies.data_types import NUMBER_LIKE
+from redact.recognition.contacts.dialled_phones import is_north_american
+from redact.recognition.matching.labelled_numbers import LABELLED_SCORE
+from schemas.reasons import QuarantineReason
+
+NO_QUOTES: Final[Mapping[int, str]] = MappingProxyType({})
+_MAX_DEPTH = 6
+_GAP = "\n" * 6
+"""Parts the leaves of a JSON text: more lines than stand between an announcement and its value."""
+
+
+class TextSegment(msgspec.Struct, frozen=True, gc=False):
+    """A text to redact: ``json`` allows it to be taken apart, ``free`` lets the model read it."""
+
+    text: str
+    json: bool
+    free: bool
+
+
+class SegmentFailure(msgspec.Struct, frozen=True, gc=False):
+    """Why a segment cannot be redacted. ``error`` is the name of a type of exception."""
+
+    reason: QuarantineReason
+    error: str
+
+
+class MarkedLiteral(msgspec.Struct, gc=False):
+    """A literal of a JSON text that holds something personal: its place, its value, and what.
+
+    ``inner`` is the analysis of a value that is JSON itself. ``findings`` grow when the model for
+    names has read the value. ``quotes`` as in :class:`SegmentAnalysis`.
+    """
+
+    start: int
+    end: int
+    text: str
+    is_number: bool
+    findings: tuple[PiiFinding, ...]
+    inner: "SegmentAnalysis | None"
+    quotes: Mapping[int, str] = NO_QUOTES
+
+
+class SegmentAnalysis(msgspec.Struct, gc=False):
+    """What is personal in a segment. For JSON ``marks`` holds the literals, else it is None.
+
+    ``learnt`` is what the segment says about persons, to be looked for in the rest of the record.
+    ``quotes`` are what a stand-in needs around it, by the start of the finding: a number of JSON
+    becomes a string.
+    ``prose`` are the literals that the model for names may read, until it has.
+    """
+
+    findings: tuple[PiiFinding, ...] = ()
+    marks: tuple[MarkedLiteral, ...] | None = None
+    learnt: frozenset[IdentityValue] = NO_IDENTITIES
+    quotes: Mapping[int, str] = NO_QUOTES
+    prose: tuple[MarkedLiteral, ...] = ()
+
+    def settle(self) -> None:
+        """Forget the literals that were only there to be read by the model."""
+        self.prose = ()
+        if self.marks is not None:
+            for mark in self.marks:
+                if mark.inner is not None:
+                    mark.inner.settle()
+            self.marks = tuple([m for m in self.marks if m.findings or m.inner is not None])
+
+
+class SegmentAnalyser:
+    """Analyses segments with one detector and the rules on keys of one policy.
+
+    With ``files`` the bytes of files within texts are findings too, else they are left alone.
+    """
+
+    def __init__(self, detector: Detector, book: KeyBook, *, files: bool = True) -> None:
+        self._detector = detector
+        self._book = book
+        self._files = files
+
+    def analyse(self, text: str, *, json: bool = True, depth: int = 0) -> SegmentAnalysis:
+        """Analyse a text; with ``json`` a JSON text is taken apart.
+
+        Raises:
+            TextTimeoutError: the time of the attempt is over.
+        """
+        if json and depth < _MAX_DEPTH and is_json_document(text):
+            return self._analyse_json(text, depth)
+        files = find_embedded_files(text) if self._files else []
+        readable = blank_findings(text, files)
+        keyed, harmless = find_keyed_values(readable, self._book)
+        found = [f for f in self._detector.find(readable) if not _is_harmless(f, text, harmless)]
+        findings = (*found, *files, *[each.finding for each in keyed])
+        learnt = identities_from_prose(text, found) | extract_identities(
+            [each.value for each in keyed]
+        )
+        return SegmentAnalysis(findings, None, learnt, _quotes(keyed))
+
+    def _analyse_json(self, text: str, depth: int) -> SegmentAnalysis:
+        found = read_leaves(text, self._book)
+        inner: dict[int, SegmentAnalysis] = {}
+        findings: dict[int, list[PiiFinding]] = {}
+        quotes: dict[int, Mapping[int, str]] = {}
+        said: list[KeyedValue] = []
+        free: list[int] = []
+        for index, leaf in enumerate(found):
+            value = _keyed_value(leaf)
+            if value is not None:
+                findings[index] = [
+                    PiiFinding(value.type, 0, len(leaf.text), SURE_SCORE, value.value)
+                ]
+                said.append(value)
+            elif leaf.kind == "string" and self._files and is_encoded_file(leaf.text):
+                findings[index] = [PiiFinding(FILE_TYPE, 0, len(leaf.text), SURE_SCORE)]
+            elif (
+                leaf.kind == "string" and leaf.text[:1] in _OPENING and is_json_document(leaf.text)
+            ):
+                inner[index] = self.analyse(leaf.text, depth=depth + 1)
+            elif leaf.text and not (leaf.kind == "number" and leaf.rule == HARMLESS):
+                free.append(index)
+        learnt = extract_identities(said)
+        for analysis in inner.values():
+            learnt |= analysis.learnt
+        learnt |= self._find_free(found, free, findings, quotes)
+        prose = {i for i in free if found[i].kind == "string" and _is_prose(found[i])}
+        marks = {
+            i: _mark(found[i], findings.get(i, ()), inner.get(i), quotes.get(i, NO_QUOTES))
+            for i in sorted(findings.keys() | inner.keys() | prose)
+        }
+        within = [mark for analysis in inner.values() for mark in analysis.prose]
+        return SegmentAnalysis(
+            marks=tuple(marks.values()),
+            learnt=learnt,
+            prose=(*[marks[i] for i in sorted(prose)], *within),
+        )
+
+    def _find_free(
+        self,
+        found: Sequence[JsonLeaf],
+        free: Sequence[int],
+        findings: dict[int, list[PiiFinding]],
+        quotes: dict[int, Mapping[int, str]],
+    ) -> frozenset[IdentityValue]:
+        """Look through the leaves that no rule decides, in one go: a line each, after its key.
+
+        Adds to ``findings`` and ``quotes`` by the index of the leaf; returns what is learnt.
+        """
+        learnt = NO_IDENTITIES
+        texts: list[str] = []
+        vetoed: dict[int, Sequence[HarmlessSpan]] = {}
+        for index in free:
+            text = found[index].text
+            if len(text) >= _SHORTEST_STRUCTURE and found[index].kind == "string":
+                files = find_embedded_files(text) if self._files else []
+                text = blank_findings(text, files)
+                keyed, vetoed[index] = find_keyed_values(text, self._book)
+                if files or keyed:
+                    findings[index] = [*files, *[each.finding for each in keyed]]
+                    quotes[index] = _quotes(keyed)
+                    learnt |= extract_identities([each.value for each in keyed])
+            texts.append(text)
+        for index, finding in self._placed([found[i] for i in free], texts, free):
+            leaf = found[index]
+            spans = vetoed.get(index, [])
+            if leaf.rule == HARMLESS and is_short_value(leaf.text):
+                spans = [*spans, HarmlessSpan(0, len(leaf.text), names_version(leaf.key))]
+            if finding.type == BIRTH_DATE and names_date(leaf.key):
+                spans = [*spans, HarmlessSpan(0, len(leaf.text), is_version=False, is_date=True)]
+            if _is_harmless(finding, leaf.text, spans):
+                continue
+            findings.setdefault(index, []).append(finding)
+            learnt |= identities_from_prose(leaf.text, [finding])
+        return learnt
+
+    def _placed(
+        self, free: Sequence[JsonLeaf], texts: Sequence[str], indices: Sequence[int]
+    ) -> Iterator[tuple[int, PiiFinding]]:
+        """Yield what the detector finds in some leaves: the leaf's index, and the place in it."""
+        document, starts = _document(free, texts)
+        for finding in self._detector.find(document):
+            at = bisect_right(starts, finding.start)
+            for position in range(max(at - 1, 0), len(free)):
+                begin, length = starts[position], len(free[position].text)
+                start, end = max(finding.start - begin, 0), finding.end - begin
+                if end <= 0:
+                    break
+                if start < length:
+                    cut = min(end, length)
+                    value = finding.value if cut - start == finding.end - finding.start else ""
+                    yield (
+                        indices[position],
+                        PiiFinding(finding.type, start, cut, finding.score, value),
+                    )
+
+
+_OPENING = ("{", "[", '"')
+_SHORTEST_STRUCTURE: Final = 6
+"""Characters of a string that may hold a key and a value."""
+
+
+def _keyed_value(leaf: JsonLeaf) -> KeyedValue | None:
+    """Return the value of a leaf as what its key says it is, None if it is no such thing."""
+    if not leaf.rule or leaf.kind == "key":
+        return None
+    value = read_undisguised(leaf.text)
+    if repeats_key(leaf.key, value):
+        return None
+    kind = type_of_value(leaf.rule, value, certain=leaf.certain, is_number=leaf.kind == "number")
+    return None if kind is None else KeyedValue(kind, value, leaf.part, leaf.owner)
+
+
+def _is_prose(leaf: JsonLeaf) -> bool:
+    return leaf.rule is None and is_prose(leaf.text, leaf.key)
+
+
+def _quotes(keyed: Sequence[KeyedFinding]) -> Mapping[int, str]:
+    return {each.finding.start: each.quote for each in keyed if each.quote} if keyed else NO_QUOTES
+
+
+def _mark(
+    leaf: JsonLeaf,
+    findings: Sequence[PiiFinding],
+    inner: SegmentAnalysis | None,
+    quotes: Mapping[int, str],
+) -> MarkedLiteral:
+    is_number = leaf.kind == "number"
+    return MarkedLiteral(leaf.start, leaf.end, leaf.text, is_number, tuple(findings), inner, quotes)
+
+
+def _document(free: Sequence[JsonLeaf], texts: Sequence[str]) -> tuple[str, list[int]]:
+    """Return the leaves as lines ``key: value``, and where each value begins.
+
+    ``texts`` are the values of the leaves, as long as these, as the detector is to see them.
+    """
+    pieces: list[str] = []
+    starts: list[int] = []
+    length = 0
+    for leaf, text in zip(free, texts, strict=True):
+        label = "" if leaf.rule == HARMLESS else leaf.label
+        starts.append(length + len(label))
+        pieces += (label, text, _GAP)
+        length += len(label) + len(text) + len(_GAP)
+    return "".join(pieces), starts
+
+
+def _is_harmless(finding: PiiFinding, text: str, harmless: Sequence[HarmlessSpan]) -> bool:
+    """Return whether a finding is the bare number of a thing, as the key before it says.
+
+    Its own name before it in the value says otherwise: `"order_id": "SSN 521438871"`.
+    """
+    is_date = finding.type == BIRTH_DATE
+    around = [
+        one
+        for one in harmless
+        if one.start <= finding.start and finding.end <= one.end and one.is_date == is_date
+    ]
+    if not around:
+        return False
+    if is_date:
+        return not any(map(str.isalpha, text[around[0].start : finding.start]))
+    if finding.type == "IP_ADDRESS":
+        return any([one.is_version for one in around])  # noqa: C419  # faster so
+    return _is_bare(finding, finding.value or text[finding.start : finding.end]) and any(
+        not (_is_said(finding) and any(map(str.isalpha, text[one.start : finding.start])))
+        for one in around
+    )
+
+
+def _is_said(finding: PiiFinding) -> bool:
+    """Return whether a number's own name may stand before it; a card's is that of a thing too."""
+    return finding.score >= LABELLED_SCORE and finding.type != "CREDIT_CARD"
+
+
+def _is_bare(finding: PiiFinding, value: str) -> bool:
+    """Return whether a number stands bare, not written as one dials it."""
+    if finding.type not in NUMBER_LIKE or finding.type == "CRYPTO":  # a wallet's form is its own
+        return False
+    if finding.type == "PHONE_NUMBER" and is_north_american(value):
+        return False
+    return not any(mark in value for mark in "+( ")

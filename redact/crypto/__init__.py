@@ -1,0 +1,1 @@
+"""Keys, and what is made with them: pseudonyms, marks, signatures and sealed payloads."""

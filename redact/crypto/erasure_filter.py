@@ -1,0 +1,122 @@
+"""Which records are kept out because somebody was erased: tombstones, held against records."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from redact.crypto.keys import Keys
+from redact.crypto.subjects import feedback_mark, trace_mark, user_mark
+from schemas.errors import FatalError
+from schemas.record_batches import DecodedBatch, RecordKind
+
+ERASED_RULE: Final = "erased"
+"""The name of the rule that such records are dropped by."""
+_EVENT_TIME: Final = {RecordKind.TRACE: "started_at", RecordKind.FEEDBACK: "occurred_at"}
+
+MarksByKey = Mapping[str, Sequence[str]]
+
+
+class TombstoneLike(Protocol):
+    """What is needed of a tombstone; see `lake.tombstones.Tombstone`."""
+
+    @property
+    def number(self) -> int:
+        """Return its number."""
+
+    @property
+    def until_us(self) -> int:
+        """Return the time, in microseconds since 1970 (UTC), from which on a person is new data."""
+
+    @property
+    def subjects(self) -> MarksByKey:
+        """Return the marks of persons, by the name of the key."""
+
+    @property
+    def traces(self) -> MarksByKey:
+        """Return the marks of traces, by the name of the key."""
+
+    @property
+    def feedback(self) -> MarksByKey:
+        """Return the marks of feedback, by the name of the key."""
+
+
+class ErasureFilter:
+    """All tombstones of a lake, as a test on records. False if it keeps nothing out."""
+
+    def __init__(self, tombstones: Iterable[TombstoneLike], keys: Sequence[Keys]) -> None:
+        """``keys`` are all that are known, the current one first.
+
+        Raises FatalError if a tombstone was made under none of them: nobody could tell then who
+        must be kept out.
+        """
+        self._keys = keys
+        self._users: list[tuple[Keys, dict[str, int]]] = [(key, {}) for key in keys]
+        self._traces: list[tuple[Keys, set[str]]] = [(key, set()) for key in keys]
+        self._feedback: list[tuple[Keys, set[str]]] = [(key, set()) for key in keys]
+        for one in tombstones:
+            self._add(one)
+        self._users = [pair for pair in self._users if pair[1]]
+        self._traces = [pair for pair in self._traces if pair[1]]
+        self._feedback = [pair for pair in self._feedback if pair[1]]
+
+    def __bool__(self) -> bool:
+        return bool(self._users or self._traces or self._feedback)
+
+    def _add(self, one: TombstoneLike) -> None:
+        if (at := self._known(one.subjects, one.number)) is not None:
+            key, users = self._users[at]
+            for mark in one.subjects[key.name]:
+                users[mark] = max(one.until_us, users.get(mark, 0))
+        for marks, sets in ((one.traces, self._traces), (one.feedback, self._feedback)):
+            if (at := self._known(marks, one.number)) is not None:
+                sets[at][1].update(marks[self._keys[at].name])
+
+    def _known(self, marks: MarksByKey, number: int) -> int | None:
+        """Return which key to use, None if there are no marks."""
+        if not any(marks.values()):
+            return None
+        for at, key in enumerate(self._keys):
+            if key.name in marks:
+                return at
+        made = ", ".join(sorted(marks))
+        raise FatalError(
+            f"tombstone {number} was made under the redaction key {made}, which is not known here, "
+            "so it cannot be told who must be kept out of the lake. Add the key that had this id "
+            "then to GOLDPAN_REDACT__FORMER_KEYS (a JSON object: key id, key in base64)"
+        )
+
+    def without(self, decoded: DecodedBatch[Any]) -> tuple[DecodedBatch[Any], Counter[int]]:
+        """Return a batch without what is kept out, and how many that are, by partition."""
+        name = _EVENT_TIME[decoded.kind]
+        feedback = decoded.kind is RecordKind.FEEDBACK
+        kept = []
+        for at, record in enumerate(decoded.records):
+            at_us = _time(getattr(record, name), decoded.raws[at].timestamp_ms)
+            if not (
+                self._is_of_trace(record.trace_id)
+                or (record.user_id and self._is_of_user(record.user_id, at_us))
+                or (feedback and self._is_feedback(record.feedback_id))
+            ):
+                kept.append(at)
+        if len(kept) == len(decoded):
+            return decoded, Counter()
+        there = Counter(decoded.partitions)
+        there.subtract(decoded.partitions[at] for at in kept)
+        return decoded.subset(kept), +there
+
+    def _is_of_trace(self, trace_id: str) -> bool:
+        return any(trace_mark(key, trace_id) in marks for key, marks in self._traces)
+
+    def _is_of_user(self, user_id: str, at_us: int) -> bool:
+        return any(at_us < users.get(user_mark(key, user_id), 0) for key, users in self._users)
+
+    def _is_feedback(self, feedback_id: str) -> bool:
+        return any(feedback_mark(key, feedback_id) in marks for key, marks in self._feedback)
+
+
+NO_ERASURES: Final = ErasureFilter((), ())
+
+
+def _time(event_us: int, timestamp_ms: int) -> int:
+    """Return the earlier of a record's two times; Kafka's may be missing (-1)."""
+    return event_us if timestamp_ms < 0 else min(event_us, timestamp_ms * 1000)

@@ -1,0 +1,110 @@
+"""Keyed, stable stand-ins: the same value gives the same token while the key lives.
+
+A token is 12 characters of base32 (a-z, 2-7): nine from HMAC-SHA256 over scope, type and value,
+three from a second HMAC over those nine. The last three let a later pass recognise a placeholder
+of one's own and leave it as it is, while look-alikes in hostile text are treated as text.
+"""
+
+import hmac
+import re
+from collections.abc import Callable, Sequence
+
+from redact.crypto.canonical import canonical_form, former_canonical_forms
+from redact.crypto.keys import Keys
+from redact.lexical.embedded_files import FILE_TYPE, describe_file
+
+_BODY, _CHECK = 9, 3
+PLACEHOLDER = re.compile(rf"<([A-Z][A-Z_]{{1,39}}):([a-z2-7]{{{_BODY + _CHECK}}})>")
+
+_MOST_KNOWN = 10_000
+
+
+class Pseudonyms:
+    """Makes tokens under one key; ``scope`` is the name of an app, or empty for the whole lake.
+
+    ``regions`` are those of a policy, as which telephone numbers without a country's code are read.
+    """
+
+    def __init__(self, keys: Keys, regions: Sequence[str] = ()) -> None:
+        self._regions = tuple(regions)
+        self._hmac = hmac.new(keys.pseudonym, digestmod="sha256")
+        self.key_id = keys.key_id
+        self._known: dict[tuple[str, str, str], str] = {}
+
+    def token(self, kind: str, value: str, scope: str = "") -> str:
+        """Return the 12-character token of a value."""
+        known = self._known.get((kind, value, scope))
+        if known is not None:
+            return known
+        token = self._token_of(kind, canonical_form(kind, value, self._regions), scope)
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[kind, value, scope] = token
+        return token
+
+    def former_tokens(self, kind: str, value: str, scope: str = "") -> frozenset[str]:
+        """Return the tokens that earlier versions made of the usual spellings of a value."""
+        forms = former_canonical_forms(kind, value, self._regions)
+        return frozenset(self._token_of(kind, form, scope) for form in forms)
+
+    def placeholder(self, kind: str, value: str, scope: str = "") -> str:
+        """Return ``<TYPE:token>``; of a file also what it is and how large."""
+        token = self.token(kind, value, scope)
+        return describe_file(value, token) if kind == FILE_TYPE else f"<{kind}:{token}>"
+
+    def identifier(self, kind: str, value: str, scope: str = "") -> str:
+        """Return ``key_id:token``, for fields that are identifiers and nothing else."""
+        if PLACEHOLDER.fullmatch(value) or self.is_identifier(value):
+            return value
+        return f"{self.key_id}:{self.token(kind, value, scope)}"
+
+    def is_identifier(self, value: str) -> bool:
+        """Tell whether a value was made by :meth:`identifier` under this key."""
+        key_id, _, token = value.partition(":")
+        return key_id == self.key_id and self.is_token(token)
+
+    def is_token(self, token: str) -> bool:
+        """Tell whether a token was made under this key."""
+        return len(token) == _BODY + _CHECK and self._checked(token[:_BODY]) == token
+
+    def own_placeholders(self, text: str) -> list[tuple[int, int]]:
+        """Return where placeholders made under this key stand in a text."""
+        if "<" not in text:
+            return []
+        return [m.span() for m in PLACEHOLDER.finditer(text) if self.is_token(m[2])]
+
+    def _token_of(self, kind: str, form: str, scope: str) -> str:
+        message = f"{scope}\0{kind}\0{form}".encode("utf-8", "surrogatepass")
+        return self._checked(_base32(self._digest(message), _BODY))
+
+    def _checked(self, body: str) -> str:
+        return body + _base32(self._digest(b"check\0" + body.encode()), _CHECK)
+
+    def _digest(self, message: bytes) -> bytes:
+        keyed = self._hmac.copy()
+        keyed.update(message)
+        return keyed.digest()
+
+
+_ALPHABET = b"abcdefghijklmnopqrstuvwxyz234567"
+_LETTERS = bytes(_ALPHABET[byte % 32] for byte in range(256))
+
+
+def _base32(digest: bytes, length: int) -> str:
+    """Return five bits of each of the first bytes as a character."""
+    return digest[:length].translate(_LETTERS).decode("ascii")
+
+
+Operator = Callable[[str, str, str], str]
+"""Takes type, value and scope, and returns what stands in its place."""
+
+
+def build_operators(pseudonyms: Pseudonyms) -> dict[str, Operator]:
+    """Return what each operator of a policy does to a value; ``keep`` is not among them."""
+    return {
+        "placeholder": pseudonyms.placeholder,
+        "pseudonym": pseudonyms.identifier,
+        "hash": lambda kind, value, scope: f"#{pseudonyms.token(kind, value, scope)}",
+        "mask": lambda kind, _value, _scope: f"<{kind}>",
+        "drop": lambda _kind, _value, _scope: "",
+    }

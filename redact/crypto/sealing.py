@@ -1,0 +1,119 @@
+"""Rows of quarantine: where a record lies and why it was set aside, and nothing of what it says.
+
+The fingerprint is a keyed HMAC, so that the same record is recognised and nobody without the key
+can try out what it might be. The payload is kept only if a sealing key is set: AES-256-GCM, with
+the coordinates as associated data, so that a payload cannot be moved to another row.
+"""
+
+import hmac
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from redact.crypto.keys import SealKey
+from schemas.arrow import TABLES
+from schemas.errors import UsageError
+from schemas.record_batches import RejectedRecord
+from schemas.redacted import Redacted
+
+_NONCE_BYTES = 12
+_LAST_MS = 253_402_300_799_999  # the year 9999, the last that a date can name
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Sealer:
+    """Turns rejected records into rows of the table ``quarantine``, and opens what was sealed."""
+
+    def __init__(
+        self, fingerprint_key: bytes, policy_hash: str, seal_key: SealKey | None = None
+    ) -> None:
+        self._fingerprint_key = fingerprint_key
+        self._policy = policy_hash
+        self._seal_key = seal_key
+
+    def seal(
+        self, rejected: Sequence[RejectedRecord], *, ingested_at: int
+    ) -> Redacted[pa.RecordBatch]:
+        """Return one row a record; ``ingested_at`` in microseconds since 1970 (UTC)."""
+        rows = [self._row(record, ingested_at) for record in rejected]
+        batch = pa.RecordBatch.from_pylist(rows, schema=TABLES["quarantine"].arrow)
+        return Redacted(batch, self._policy)
+
+    def open(
+        self, *, topic: str, partition: int, offset: int, sealed_payload: bytes, sealed_key_id: str
+    ) -> bytes:
+        """Return the value of a record as it came.
+
+        Raises:
+            UsageError: the payload was sealed with another key, or it is not this record's.
+        """
+        where = f"{topic}/{partition} offset {offset}"
+        if self._seal_key is None:
+            raise UsageError(
+                f"The payload of {where} is sealed: set GOLDPAN_REDACT__SEAL_KEY to open it."
+            )
+        if sealed_key_id != self._seal_key.key_id:
+            raise UsageError(
+                f"The payload of {where} was sealed with the key {sealed_key_id}, and the key "
+                f"{self._seal_key.key_id} is set."
+            )
+        nonce, sealed = sealed_payload[:_NONCE_BYTES], sealed_payload[_NONCE_BYTES:]
+        try:
+            return AESGCM(self._seal_key.secret).decrypt(
+                nonce, sealed, _coordinates(topic, partition, offset)
+            )
+        except (InvalidTag, ValueError):
+            raise UsageError(
+                f"The payload of {where} cannot be opened: another key, or it was changed."
+            ) from None
+
+    def fingerprint(self, value: bytes) -> str:
+        """Return 32 hex digits that stand for a value."""
+        return fingerprint(self._fingerprint_key, value)
+
+    def _row(self, rejected: RejectedRecord, ingested_at: int) -> dict[str, object]:
+        raw = rejected.raw
+        value = raw.value
+        at = raw.timestamp_ms * 1000 if 0 <= raw.timestamp_ms <= _LAST_MS else None
+        event = _EPOCH + timedelta(microseconds=ingested_at if at is None else at)
+        sealed = self._sealed(rejected)
+        return {
+            "reason": rejected.reason,
+            "field": rejected.field,
+            "detail": rejected.detail,
+            "size_bytes": 0 if value is None else len(value),
+            "record_timestamp": at,
+            "fingerprint": None if value is None else self.fingerprint(value),
+            "sealed_payload": sealed,
+            "sealed_key_id": self._seal_key.key_id if sealed and self._seal_key else None,
+            "_topic": rejected.topic,
+            "_partition": raw.partition,
+            "_offset": raw.offset,
+            "_ingested_at": ingested_at,
+            "_schema": rejected.schema_id,
+            "_policy": self._policy,
+            "event_date": event.date(),
+        }
+
+    def _sealed(self, rejected: RejectedRecord) -> bytes | None:
+        """Encrypt a value. The nonce is derived from key, place and value (as in RFC 5297), so that
+        a record that is consumed again gives the same bytes and no nonce serves two values.
+        """
+        value = rejected.raw.value
+        if self._seal_key is None or value is None:
+            return None
+        where = _coordinates(rejected.topic, rejected.raw.partition, rejected.raw.offset)
+        nonce = hmac.digest(self._seal_key.secret, where + b"\0" + value, "sha256")[:_NONCE_BYTES]
+        return nonce + AESGCM(self._seal_key.secret).encrypt(nonce, value, where)
+
+
+def fingerprint(key: bytes, value: bytes) -> str:
+    """Return 32 hex digits that stand for a value under a key."""
+    return hmac.digest(key, value, "sha256")[:16].hex()
+
+
+def _coordinates(topic: str, partition: int, offset: int) -> bytes:
+    return f"{topic}/{partition}/{offset}".encode()

@@ -1,0 +1,139 @@
+"""Persons to be forgotten: how one stands in the lake, and the marks that keep one out of it.
+
+A mark is the first 16 bytes, in hex, of an HMAC-SHA256 under a key derived for erasure: it tells
+whether a value that is at hand is meant, and gives no value away. Marks stand in tombstones
+(`lake.tombstones`) by the *name* of their key (`Keys.name`).
+"""
+
+import hmac
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
+
+from redact.crypto.canonical import canonical_form, former_canonical_forms
+from redact.crypto.keys import Keys
+from redact.crypto.pseudonyms import Pseudonyms
+
+_KIND: Final = "USER_ID"
+_PHONE: Final = "PHONE_NUMBER"
+_SHORTEST_DIALLED: Final = 9
+"""Digits of a number without a code in front that is no other number."""
+_MARK_DIGITS: Final = 32
+PHONE_REGIONS: Final = ("US", "GB", "DE", "FR", "IL", "IN", "CA", "BR")
+"""The regions of the preset `strict`."""
+
+LAKE_SCOPE: Final = ""
+"""The scope of pseudonyms that are the same in all apps."""
+
+
+class DataSubject:
+    """A person, by the raw user id that producers write."""
+
+    def __init__(
+        self, user_id: str, keys: Sequence[Keys], regions: Sequence[str] = PHONE_REGIONS
+    ) -> None:
+        """``keys`` are all that may have made something of this id: `load_known_keys` has them.
+
+        ``regions`` are those of the policy, for an id that is a telephone number.
+        """
+        self._user_id, self._keys, self._regions = user_id, tuple(keys), tuple(regions)
+
+    def __repr__(self) -> str:
+        return "Subject(...)"
+
+    def identifiers(self, scopes: Iterable[str] = ()) -> frozenset[str]:
+        """Return the values that a column of user ids may hold for this person.
+
+        ``scopes`` are the names of the apps whose policy has ``scope: app``; that of the whole lake
+        is always among them. The raw id is, too: the policy `off` keeps it.
+        """
+        makers = [Pseudonyms(keys) for keys in self._keys]
+        made = {
+            maker.identifier(_KIND, self._user_id, scope)
+            for maker in makers
+            for scope in {LAKE_SCOPE, *scopes}
+        }
+        return frozenset({*made, self._user_id})
+
+    def placeholders(self, scopes: Iterable[str] = ()) -> frozenset[str]:
+        """Return what stands for this person's id in redacted text; ``scopes`` as above.
+
+        An id that is an e-mail address or a telephone number is found as one, too; of a number also
+        what earlier versions made of its spellings.
+        """
+        return frozenset(
+            form
+            for keys in self._keys
+            for maker in (Pseudonyms(keys, self._regions),)
+            for kind in self._kinds()
+            for scope in {LAKE_SCOPE, *scopes}
+            for token in {
+                maker.token(kind, self._user_id, scope),
+                *maker.former_tokens(kind, self._user_id, scope),
+            }
+            for form in (f"<{kind}:{token}>", f"{keys.key_id}:{token}", f"#{token}")
+        )
+
+    def marks(self, scopes: Iterable[str] = ()) -> Mapping[str, Sequence[str]]:
+        """Return the marks of this person for a tombstone, by the name of the key.
+
+        Beside the raw id they are of what stands for it, for producers that send pseudonyms.
+        """
+        values = self.identifiers(scopes) | {
+            form for form in self.placeholders(scopes) if form.startswith(f"<{_KIND}:")
+        }
+        return {keys.name: sorted({user_mark(keys, v) for v in values}) for keys in self._keys}
+
+    def dialled(self) -> frozenset[str]:
+        """Return the digits in which people write this id if it is a telephone number."""
+        if not self._is_phone() or canonical_form(_PHONE, self._user_id, self._regions)[0] != "+":
+            return frozenset()
+        forms = former_canonical_forms(_PHONE, self._user_id, self._regions)
+        return frozenset(form for form in forms if len(form) >= _SHORTEST_DIALLED)
+
+    def _is_phone(self) -> bool:
+        digits = sum(letter.isdigit() for letter in self._user_id)
+        return digits >= 7 and not any(letter.isalpha() for letter in self._user_id)
+
+    def _kinds(self) -> list[str]:
+        mail = "@" in self._user_id
+        return [_KIND, *["EMAIL_ADDRESS"] * mail, *[_PHONE] * self._is_phone()]
+
+
+def user_mark(keys: Keys, user_id: str) -> str:
+    """Return the mark of a user id: the same for all spellings that have the same pseudonym."""
+    return _mark(keys, "user", canonical_form(_KIND, user_id))
+
+
+def trace_mark(keys: Keys, trace_id: str) -> str:
+    """Return the mark of a trace id."""
+    return _mark(keys, "trace", trace_id)
+
+
+def feedback_mark(keys: Keys, feedback_id: str) -> str:
+    """Return the mark of a feedback id."""
+    return _mark(keys, "feedback", feedback_id)
+
+
+def event_mark(keys: Keys, label_event_id: str) -> str:
+    """Return the mark of a label event."""
+    return _mark(keys, "label event", label_event_id)
+
+
+def marks_of_events(keys: Sequence[Keys], event_ids: Collection[str]) -> dict[str, list[str]]:
+    """Return the marks of label events for the log of their table, by the name of the key."""
+    return {one.name: sorted(event_mark(one, i) for i in event_ids) for one in keys}
+
+
+def marks_of_traces(keys: Sequence[Keys], trace_ids: Collection[str]) -> dict[str, list[str]]:
+    """Return the marks of traces for a tombstone, by the name of the key."""
+    return {one.name: sorted(trace_mark(one, trace_id) for trace_id in trace_ids) for one in keys}
+
+
+def marks_of_feedback(keys: Sequence[Keys], feedback_ids: Collection[str]) -> dict[str, list[str]]:
+    """Return the marks of feedback for a tombstone, by the name of the key."""
+    return {one.name: sorted(feedback_mark(one, i) for i in feedback_ids) for one in keys}
+
+
+def _mark(keys: Keys, kind: str, value: str) -> str:
+    message = f"{kind}\0{value}".encode("utf-8", "surrogatepass")
+    return hmac.digest(keys.erasure, message, "sha256").hex()[:_MARK_DIGITS]

@@ -1,0 +1,1 @@
+"""What the key of a field names, and whether a value can be that."""

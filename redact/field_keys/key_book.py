@@ -1,0 +1,158 @@
+"""What a policy and the words of a key say of the value below it; the answers are remembered."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from fnmatch import translate
+from typing import Literal
+
+import msgspec
+
+from redact.field_keys.key_meaning import HARMLESS, NO_MEANING, KeyMeaning, NamedHolder, read_key
+from redact.field_keys.key_words import load_key_words
+from redact.policies.policy import KeyRules
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_SEPARATORS = re.compile(r"[\s.-]+")
+_PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z_$.-]{0,63}(?:[0-9]{1,3})?\Z")
+_LABEL = re.compile(r"[\s_.-]+|(?<=[a-z])(?=[A-Z])")
+_MAX_KEYS = 20_000
+
+
+class FieldKey(msgspec.Struct, frozen=True, gc=False):
+    """What is known of a key.
+
+    ``name`` is the key, ``label`` its words before a colon, as context for what stands below.
+    ``rule`` is a type, ``HARMLESS``, or None where nothing is known. ``plain`` keys are words:
+    nothing personal stands in one by itself. With ``certain`` the key alone decides, otherwise the
+    value must look like the type. ``part`` says which part of a name stands there: `given`,
+    `family`, or `name` for a key that says no more than that. ``below`` says how far the rule
+    reaches: to objects below the key (`all`) or only to values and lists (`values`).
+    ``inherits`` is False where a rule of a key above does not hold. ``shows`` is what the key says
+    of the object that it stands in, and ``holds`` what it says of an object below it.
+    """
+
+    name: str
+    rule: str | None
+    label: str
+    plain: bool
+    certain: bool = True
+    part: str = ""
+    below: Literal["all", "values"] = "all"
+    inherits: bool = True
+    shows: Literal["person", "thing", ""] = ""
+    holds: NamedHolder = ""
+
+
+NO_KEY = FieldKey("", None, "", plain=True)
+
+
+class KeyBook:
+    """Answers what a policy and the words say of a key, and remembers the answer."""
+
+    def __init__(self, rules: KeyRules) -> None:
+        self._exact: dict[str, str] = {}
+        self._personal: list[tuple[re.Pattern[str], str]] = []
+        self._harmless: list[tuple[re.Pattern[str], str]] = []
+        for harmless in rules.harmless:
+            self._add(harmless, HARMLESS, self._harmless)
+        for key, kind in rules.personal.items():
+            self._add(key, kind, self._personal)
+        self._words = load_key_words() if rules.words else None
+        self.known: dict[str, FieldKey] = {}
+
+    def rule(self, key: str) -> str | None:
+        """Return the type of all that stands under ``key``, ``HARMLESS``, or None."""
+        return self.key(key).rule
+
+    def key(self, raw: str) -> FieldKey:
+        """Return what is known of a key, given as it stands between its quotation marks."""
+        known = self.known.get(raw)
+        if known is None:
+            name = raw if "\\" not in raw else str(json.loads(f'"{raw}"', strict=False))
+            known = self.named(name)
+            if len(self.known) < _MAX_KEYS:
+                self.known[raw] = known
+        return known
+
+    def read(self, name: str) -> FieldKey:
+        """Return what is known of a key, given as it reads, and remember it."""
+        if "\\" not in name:
+            return self.known.get(name) or self.key(name)
+        return self.named(name)  # `known` holds keys as they are written
+
+    def named(self, name: str) -> FieldKey:
+        """Return what is known of a key, given as it reads.
+
+        A rule of the policy without a star is the first to decide, then a personal one with a star,
+        then the words where they name a personal datum, then a harmless rule with a star.
+        """
+        said = NO_MEANING if self._words is None else read_key(name, self._words)
+        spelt = _spelt(name)
+        rule = self._exact.get(spelt, self._exact.get(spelt.replace("_", "")))
+        if rule is None:
+            rule = _first(self._personal, spelt)
+        if rule is None and not said.rule:
+            rule = _first(self._harmless, spelt)
+        if rule is not None:
+            part = said.part if rule == said.rule else ""
+            said = KeyMeaning(
+                rule,
+                part=part,
+                inherits=rule != HARMLESS,
+                shows=said.shows,
+                holds=said.holds,
+            )
+        return FieldKey(
+            name,
+            said.rule,
+            _LABEL.sub(" ", name) + ": ",
+            _PLAIN_KEY.match(name) is not None,
+            said.certain,
+            said.part,
+            said.below,
+            said.inherits,
+            "thing" if _OF_PACKAGE.fullmatch(name) else said.shows,
+            said.holds,
+        )
+
+    def _add(self, key: str, rule: str, patterns: list[tuple[re.Pattern[str], str]]) -> None:
+        name = _spelt(key)
+        if "*" in name:
+            patterns.append((re.compile(translate(name)), rule))
+        else:
+            self._exact[name] = rule
+            self._exact[name.replace("_", "")] = rule
+
+
+def _spelt(key: str) -> str:
+    return _SEPARATORS.sub("_", _CAMEL.sub("_", key)).lower()
+
+
+def _first(patterns: Sequence[tuple[re.Pattern[str], str]], name: str) -> str | None:
+    return next((rule for pattern, rule in patterns if pattern.match(name)), None)
+
+
+def classify_owner(keys: Iterable[FieldKey]) -> Literal["person", "thing", ""]:
+    """Return what the keys of one object, row or group say that it describes.
+
+    One that names a datum of a person outweighs those of things; but the author's address does not
+    make a person of a package.
+    """
+    shows = set()
+    for key in keys:
+        if _OF_PACKAGE.fullmatch(key.name):
+            return "thing"
+        shows.add(key.shows)
+    if "person" in shows:
+        return "person"
+    return "thing" if "thing" in shows else ""
+
+
+_OF_PACKAGE = re.compile(
+    r"metadata-version|requires-(?:python|dist)|provides-extra|project-urls?|classifiers?"
+    r"|license-(?:file|expression)|(?:dev|peer|optional)?dependencies|installed-size|multi-arch"
+    r"|entry-?points|crate|rust-version",
+    re.IGNORECASE,
+)
+"""Keys of the descriptions of packages, for Python, Debian, Node and Rust."""

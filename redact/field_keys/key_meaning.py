@@ -1,0 +1,294 @@
+"""What the words of a key say, one by one and by their place.
+
+The last word (or sequence of words) that names a personal datum decides the type, and what follows
+decides whether the key names the datum or a fact about it: `customer_ssn_number` is a number of a
+person, `ssn_required` is none. A word for any name is a person's if the words beside it say so.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from redact.field_keys.key_splitting import split_key
+from redact.field_keys.key_words import KeyWord, KeyWordLists, WordCategory
+
+HARMLESS = ""
+"""What the rules say of a key whose values are never a number-like type."""
+
+
+NamedHolder = Literal["person", "thing", "firm", "wording", ""]
+"""What an object below a key is about: `firm` is a thing that has contact data of its own."""
+
+
+class KeyMeaning(msgspec.Struct, frozen=True, gc=False):
+    """What the words of a key say; the fields are those of :class:`redact.field_keys.key_book.FieldKey`."""
+
+    rule: str | None = None
+    certain: bool = True
+    part: str = ""
+    below: Literal["all", "values"] = "all"
+    inherits: bool = True
+    shows: Literal["person", "thing", ""] = ""
+    holds: NamedHolder = ""
+
+
+NO_MEANING = KeyMeaning()
+
+
+_HEXADECIMAL = re.compile(r"0[xX][0-9A-Fa-f]{1,16}")
+KeyUnits = Sequence[tuple[str, KeyWord]]
+"""Words of a key, and sequences of them, each with what it says."""
+_UNKNOWN = KeyWord()
+_DIGITS = KeyWord(WordCategory.NEUTRAL)
+_WHOSE = WordCategory.HUMAN | WordCategory.ROLE
+_KNOWN_TAIL = WordCategory.NEUTRAL | WordCategory.HUMAN | WordCategory.ROLE
+_OF_PERSONS = frozenset({"EMAIL_ADDRESS", "PHONE_NUMBER", "DATE_OF_BIRTH", "US_SSN", "NATIONAL_ID",
+                         "MEDICAL_RECORD", "STREET_ADDRESS", "ZIP_CODE", "PERSON", "CREDIT_CARD",
+                         "IBAN_CODE", "NRP", "AGE"})  # fmt: skip
+"""Types that show that an object describes a person."""
+_AGENT = re.compile(r"[a-z]{3,}(?:er|or|ee|ist|ian|ant|eur|rice|ador|adora|iste|ente)s?\Z")
+"""Endings of words for persons who do something: `walker`, `dentist`, `referee`."""
+
+
+def read_key(name: str, lists: KeyWordLists) -> KeyMeaning:
+    """Return what the words of a key say."""
+    tokens = split_key(name, lists) if not _HEXADECIMAL.fullmatch(name) else ()
+    if not tokens:
+        return NO_MEANING
+    units = _units(tokens, lists)
+    shows: Literal["person", "thing", ""] = ""
+    if tuple(tokens) in lists.beside:
+        shows = "thing"
+    said = _decided(units)
+    if said.rule == "SECRET" and name.isupper():
+        said = msgspec.structs.replace(said, certain=True)  # the name of a variable: `GH_TOKEN`
+    if said.rule and said.certain and said.rule in _OF_PERSONS:
+        shows = "person"
+    if len(units) == 1 and units[0][1].cat & WordCategory.SCHEMA and not said.rule:
+        said = msgspec.structs.replace(said, inherits=False)
+    holds: NamedHolder = "wording" if tuple(tokens) in lists.wording else said.holds
+    return msgspec.structs.replace(said, shows=shows, holds=holds)
+
+
+def _units(tokens: Sequence[str], lists: KeyWordLists) -> list[tuple[str, KeyWord]]:
+    """Return the known sequences of words, the longest first, and each other word by itself.
+
+    Of sequences that are equally long a telling one counts before others and the last one before
+    those in front of it: `ip address` in `private_ip_address`.
+    """
+    for size in range(min(lists.longest, len(tokens)), 1, -1):
+        at = _sequence(tokens, size, lists)
+        if at is not None:
+            taken = tuple(tokens[at : at + size])
+            left, right = tokens[:at], tokens[at + size :]
+            whole = (" ".join(taken), lists.by_words[taken])
+            return [*_units(left, lists), whole, *_units(right, lists)]
+    return [
+        (token, lists.by_words.get((token,), _DIGITS if token.isdigit() else _UNKNOWN))
+        for token in tokens
+    ]
+
+
+def _sequence(tokens: Sequence[str], size: int, lists: KeyWordLists) -> int | None:
+    """Return where the sequence of so many words begins that counts first, None without one."""
+    other = None
+    for at in range(len(tokens) - size, -1, -1):
+        word = lists.by_words.get(tuple(tokens[at : at + size]))
+        if word is not None:
+            if word.type:
+                return at
+            other = at if other is None else other
+    return other
+
+
+def _decided(units: KeyUnits) -> KeyMeaning:
+    """Return what known and unknown words say together."""
+    at = _telling(units)
+    if at is None:
+        return _untold(units)
+    before = units[:at]
+    if any(_is(one, WordCategory.ASKS) and not one[1].type for one in before):
+        plain = all(_is(one, WordCategory.NEUTRAL | WordCategory.HUMAN) for one in before)
+        if not (units[at][1].certain and plain):
+            return _FACT
+    return _datum(units, at) if units[at][1].type else _name(units, at)
+
+
+def _telling(units: KeyUnits) -> int | None:
+    """Return which word names the datum: the last, but a vague one gives way to a certain one."""
+    told = [at for at, (_, word) in enumerate(units) if word.type or word.cat & WordCategory.NAME]
+    certain = [at for at in told if units[at][1].certain]
+    if certain and all(_says_where(units[at][1]) for at in range(certain[-1] + 1, len(units))):
+        return certain[-1]
+    return told[-1] if told else None
+
+
+def _says_where(word: KeyWord) -> bool:
+    """Report whether a word behind a certain one says where or by whom that is used."""
+    return bool(word.cat & _KNOWN_TAIL) or word.type in ("PHONE_NUMBER", "USER_ID")
+
+
+def _is(unit: tuple[str, KeyWord], cat: WordCategory) -> bool:
+    return bool(unit[1].cat & cat)
+
+
+_FACT = KeyMeaning(inherits=False)
+_HARMLESS = KeyMeaning(HARMLESS, below="values", inherits=False)
+_ID_WORDS = frozenset({"id", "ids", "uuid", "guid", "identifier", "ref", "reference", "index"})
+_WITH_IDS = frozenset({"PHONE_NUMBER", "STREET_ADDRESS", "SECRET", "PERSON", "CREDIT_CARD"})
+"""Types whose entries have ids of their own: `address_id`, `token_id`."""
+
+
+def _datum(units: KeyUnits, at: int) -> KeyMeaning:
+    """Decide for a key with a telling word: the datum itself, or a fact about it."""
+    word = units[at][1]
+    before, after = units[:at], units[at + 1 :]
+    if (word.type == "PERSON" and not word.part and _is_of_a_thing(before)) or _is_width(
+        word, after
+    ):
+        return _FACT
+    for text, one in after:
+        if not _repeats(word, text, one) and one.cat & ~WordCategory.VERB:
+            return (
+                _HARMLESS
+                if one.cat & WordCategory.AMOUNT and not one.cat & WordCategory.ABOUT
+                else _FACT
+            )
+    if after and after[-1][0] in _ID_WORDS and word.type in _WITH_IDS:
+        return _HARMLESS
+    if word.certain:
+        begins = before[:1] and _is(before[0], WordCategory.VERB)
+        known = all(one.cat or one.type or text in _KEY for text, one in after)
+        return KeyMeaning(word.type, bool(known and not begins), word.part)
+    if len(units) > 1 and word.type in _TOO_VAGUE:
+        return _around(word, [*before, *after])
+    return _vague(word)
+
+
+def _is_width(word: KeyWord, after: KeyUnits) -> bool:
+    """Report whether a number of bits stands behind a word: `addr64`, `zip64`."""
+    return word.type in _WITH_WIDTH and any(text in _WIDTHS for text, _ in after)
+
+
+_WITH_WIDTH = frozenset({"STREET_ADDRESS", "ZIP_CODE"})
+_WIDTHS = frozenset({"16", "32", "64", "128"})
+_KEY = frozenset({"key", "keys"})
+_TOO_VAGUE = frozenset({"USER_ID", "CREDIT_CARD", "PHONE_NUMBER", "AGE", "VEHICLE_ID", "SECRET"})
+"""Types that a vague word does not name beside any other word: `gift_card`, `cell_range`."""
+
+
+def _repeats(word: KeyWord, text: str, after: KeyWord) -> bool:
+    """Report whether a word behind the telling one leaves the datum what it is."""
+    if (
+        after.cat & (WordCategory.ABOUT | WordCategory.SCHEMA)
+        and not after.cat & WordCategory.NEUTRAL
+    ):
+        return False
+    if after.cat & _KNOWN_TAIL or after.type in (word.type, "USER_ID"):
+        return True
+    if word.type == "SECRET" and text in _KEY:
+        return True
+    return bool(after.cat & WordCategory.NUMBER) and not after.cat & WordCategory.THING
+
+
+def _vague(word: KeyWord) -> KeyMeaning:
+    if word.type == "USER_ID":
+        return KeyMeaning(word.type, certain=False, below="values", holds="person")
+    return KeyMeaning(word.type, certain=False, part=word.part)
+
+
+def _is_of_a_thing(units: KeyUnits) -> bool:
+    """Report whether words say whose name it is, and that it is a thing's."""
+    things = any(_is(one, WordCategory.THING) and not _is(one, _KNOWN_TAIL) for one in units)
+    return things and not any(_is(one, _WHOSE) for one in units)
+
+
+def _around(word: KeyWord, others: KeyUnits) -> KeyMeaning:
+    """Decide for a vague word with others: `customer_account` is one, `gift_card` none."""
+    if word.type == "SECRET":
+        if any(
+            _is(one, WordCategory.AMOUNT | WordCategory.NUMBER | WordCategory.ASKS)
+            for one in others
+        ):
+            return _HARMLESS
+        return _vague(word)
+    if all(_is(one, _KNOWN_TAIL) for one in others):
+        return _vague(word)
+    return _HARMLESS if _is(others[-1], WordCategory.AMOUNT | WordCategory.NUMBER) else _FACT
+
+
+def _name(units: KeyUnits, at: int) -> KeyMeaning:
+    """Decide for a key with a word for any name: it is a person's if it says whose."""
+    before, after = units[:at], units[at + 1 :]
+    if not before and not after:
+        return KeyMeaning("PERSON", certain=False, part="name")
+    text, word = before[-1] if before else after[0]
+    facts = any(
+        _is(one, WordCategory.ABOUT | WordCategory.AMOUNT) and not _is(one, _KNOWN_TAIL)
+        for one in after
+    )
+    if facts or (not _is_a_person(word) and _is_a_thing(word, before)):
+        return _FACT
+    if _is_a_person(word):
+        sure = bool(word.cat & WordCategory.HUMAN) or not word.cat & WordCategory.ABOUT
+        return KeyMeaning("PERSON", sure, word.part)
+    certain = any(_is(one, _WHOSE) for one in units)
+    if word.cat & WordCategory.NEUTRAL:
+        return KeyMeaning("PERSON", certain, "" if certain else "name")
+    return KeyMeaning("PERSON", certain) if before and _AGENT.match(text) else _FACT
+
+
+def _is_a_person(word: KeyWord) -> bool:
+    """Report whether a word beside one for a name says that it is a person's."""
+    is_role = bool(word.cat & WordCategory.ROLE) and not word.cat & WordCategory.THING
+    return is_role or bool(word.cat & WordCategory.HUMAN) or word.type == "PERSON"
+
+
+def _is_a_thing(word: KeyWord, before: KeyUnits) -> bool:
+    """Report whether words beside one for a name say that it is a thing's."""
+    known = word.type or word.cat & ~(WordCategory.NEUTRAL | WordCategory.VERB)
+    return bool(known) or _is_of_a_thing(before)
+
+
+def _untold(units: KeyUnits) -> KeyMeaning:
+    """Decide for a key without a telling word: a person by its role, a thing's number, a thing."""
+    while len(units) > 1 and units[-1][1] is _DIGITS:
+        units = units[:-1]
+    text, last = units[-1]
+    if last.cat & _WHOSE:
+        return _role(units)
+    holds: NamedHolder = "thing" if last.cat & WordCategory.THING else ""
+    if last.cat & WordCategory.FIRM:
+        holds = "firm"
+    if last.cat & (WordCategory.AMOUNT | WordCategory.NUMBER):
+        repeats = len(units) == 1 and not last.cat & (WordCategory.AMOUNT | WordCategory.ABOUT)
+        inherits = repeats and text not in _ID_WORDS
+        return KeyMeaning(HARMLESS, below="values", inherits=inherits, holds=holds)
+    if last.cat & WordCategory.ABOUT or any(_is(one, WordCategory.ASKS) for one in units[:-1]):
+        return KeyMeaning(inherits=False, holds=holds)
+    return KeyMeaning(part=_PARTS.get(text, ""), holds=holds)
+
+
+def _role(units: KeyUnits) -> KeyMeaning:
+    """Decide for a key that ends in a word for a person."""
+    if any(
+        _is(one, WordCategory.ASKS | WordCategory.THING) and not _is(one, _KNOWN_TAIL)
+        for one in units
+    ):
+        return KeyMeaning(holds="person")
+    sure = _is(units[-1], WordCategory.HUMAN) and not _is(units[-1], WordCategory.THING)
+    return KeyMeaning(
+        "PERSON", sure and not _is(units[0], WordCategory.VERB), below="values", holds="person"
+    )
+
+
+_PARTS = {
+    "first": "given",
+    "given": "given",
+    "middle": "given",
+    "last": "family",
+    "family": "family",
+}
+"""What the short keys of an object below `name` stand for."""

@@ -1,0 +1,102 @@
+"""A key taken apart into words, whatever its style: camels, snakes, brackets, compounds, kanji."""
+
+import re
+
+from redact.field_keys.key_words import KeyWordLists, drop_particles, fold_letters
+
+_MAX_LENGTH = 120
+"""Of a key of more characters only the last ones are read."""
+
+_BOUNDARY = re.compile(
+    r"[\W_]+|(?<=[^\W\d_])(?=[0-9])|(?<=[0-9])(?=[^\W\d_])"
+    r"|(?<=[a-zà-öø-ÿа-яё])(?=[A-ZÀ-ÖØ-ÞА-ЯЁ])|(?<=[A-Z])(?=[A-Z][a-z])"
+)
+_FOREIGN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+_LINKS = ("", "s", "n", "en", "es", "e")
+"""Letters between the parts of a compound."""
+
+
+def split_key(name: str, lists: KeyWordLists) -> list[str]:
+    """Return the words of a key in small letters without accents, compounds taken apart."""
+    found: list[str] = []
+    tokens = [token for token in _BOUNDARY.split(name[-_MAX_LENGTH:]) if token]
+    tokens = [fold_letters(token) for token in tokens]
+    for token in tokens:
+        if token in lists.atoms or token.isdigit():
+            found.append(token)
+        elif not token.isascii() and _FOREIGN.search(token):
+            found += _foreign(token, lists)
+        else:
+            found += _compound(token, lists)
+    return drop_particles(found)
+
+
+def _compound(token: str, lists: KeyWordLists) -> list[str]:
+    """Take a word apart that is made of known ones, or that ends in one: `kundenname`."""
+    if len(token) > _LONGEST_COMPOUND:
+        return [token]
+    if token[-1] == "s" and (token[:-1],) in lists.by_words:
+        return [token[:-1]]
+    if token.endswith("es") and (token[:-2],) in lists.by_words:
+        return [token[:-2]]
+    if len(token) >= _SHORTEST_COMPOUND:
+        whole = _pieces(token, lists.pieces, _MOST_PIECES)
+        if whole:
+            return whole
+        for at in range(2, len(token) - 3):
+            if token[at:] in lists.tails:
+                return [token[:at], token[at:]]
+    return [token]
+
+
+_LONGEST_COMPOUND = 40
+_SHORTEST_COMPOUND = 6
+_SHORTEST_FIRST = 4
+_MOST_PIECES = 4
+_SHORT_PIECES = frozenset({"ssn", "tel", "dob", "fax", "zip", "iban", "vin", "mrn", "plz"})
+_SHORT_LAST = frozenset({"id", "nr", "no", "ip"})
+
+
+def _pieces(token: str, pieces: frozenset[str], most: int) -> list[str]:
+    """Return known words, longest first, of which a token is made; none if it is not."""
+    if token in pieces:
+        return [token]
+    if token in _SHORT_LAST and most < _MOST_PIECES:
+        return [token]
+    if most == 1:
+        return []
+    for end in range(len(token) - 2, 2, -1):
+        piece = token[:end]
+        if piece not in pieces or (end < _SHORTEST_FIRST and piece not in _SHORT_PIECES):
+            continue
+        for link in _LINKS:
+            if token.startswith(link, end):
+                rest = _pieces(token[end + len(link) :], pieces, most - 1)
+                if rest and (len(rest[-1]) > _SHORT or rest[-1] in _SHORT_LAST | _SHORT_PIECES):
+                    return [piece, *rest]
+    return []
+
+
+_SHORT = 3
+
+
+def _foreign(token: str, lists: KeyWordLists) -> list[str]:
+    """Take a word of a script without spaces apart, the longest known word first."""
+    found: list[str] = []
+    at, unknown = 0, 0
+    while at < len(token):
+        for size in range(min(_LONGEST_FOREIGN, len(token) - at), 0, -1):
+            known = lists.foreign.get(token[at : at + size])
+            if known is not None:
+                if unknown < at:
+                    found.append(token[unknown:at])
+                found += known
+                at += size
+                unknown = at
+                break
+        else:
+            at += 1
+    return [*found, token[unknown:]] if unknown < len(token) else found
+
+
+_LONGEST_FOREIGN = 12

@@ -1,0 +1,234 @@
+"""Learnt values found again in the text of their record: any case, possessive, and in disguise."""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import count
+
+from redact.identities.extraction import IdentityValue, join_persons
+from redact.identities.name_variants import (
+    BIRTH_DATE,
+    NameVariant,
+    list_date_variants,
+    list_variants,
+)
+from redact.lexical.findings import PiiFinding
+from redact.lexical.normalisation import map_to_original, normalise
+from redact.lexical.scripts import are_joined
+
+_SCORE = 0.95
+_SERIALS = count(1)
+_BETWEEN = frozenset(" \t\n\r\u00a0,_.+-")
+_MOST_BETWEEN = 3
+_INITIAL = 2
+"""Characters of an initial, with its full stop."""
+
+
+class SearchableText:
+    """A text made ready to be searched: as it stands and, if that is another, as it reads."""
+
+    __slots__ = ("_lowered", "_normal", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._lowered = _folded(text)
+        normal = normalise(text)
+        self._normal = None if normal is None else (normal, _folded(normal.text))
+
+    def hints(self, cues: Iterable[str]) -> list[str]:
+        """Return which of some words stand in the text."""
+        lowered = self._lowered
+        hints = [cue for cue in cues if cue in lowered]
+        if self._normal is not None:
+            lowered = self._normal[1]
+            hints += [cue for cue in cues if cue in lowered]
+        return hints
+
+    def search(self, finder: "IdentityFinder") -> list[PiiFinding]:
+        """Return where a learnt value stands in the text, also in disguise."""
+        found = finder.search(self.text, self._lowered)
+        if self._normal is not None:
+            normal, lowered = self._normal
+            found += map_to_original(normal, finder.search(normal.text, lowered))
+        return found
+
+
+class IdentityFinder:
+    """Looks for one learnt value in texts.
+
+    Nothing is compiled, as each record may bring values of its own: a spelling is looked for by
+    its first word, and compared further only where that stands. ``serial`` tells finders apart.
+    """
+
+    def __init__(self, learnt: IdentityValue) -> None:
+        self.learnt = learnt
+        self.serial = next(_SERIALS)
+        self._by_word: dict[str, list[NameVariant]] = {}
+        self._marks: dict[str, frozenset[str]] = {}
+        self._seconds: dict[str, frozenset[str]] = {}
+        self._unspelt = learnt.value if learnt.type == BIRTH_DATE else ""
+        self._add(list_variants(learnt))
+
+    @property
+    def cues(self) -> list[str]:
+        """Return words of which one stands wherever the value does."""
+        cues = frozenset[str]().union(*self._marks.values())
+        return [*cues, self._unspelt[:4]] if self._unspelt else list(cues)
+
+    def search(self, text: str, lowered: str) -> list[PiiFinding]:
+        """Return where the value stands; ``lowered`` is the text in lower case, as long as it."""
+        if self._unspelt and _year_ends(text, self._unspelt[:4]):
+            self._add(list_date_variants(self._unspelt))
+            self._unspelt = ""
+        found: list[PiiFinding] = []
+        for word, ways in self._by_word.items():
+            if word not in lowered:
+                continue
+            seconds = self._seconds.get(word)
+            places = _before(lowered, word, seconds) if seconds else _all(lowered, word)
+            for at in places:
+                if at == 0 or not are_joined(text[at - 1], text[at]):
+                    end = _longest(text, lowered, at, ways)
+                    if end:
+                        found.append(
+                            PiiFinding(self.learnt.type, at, end, _SCORE, self.learnt.value)
+                        )
+        return found
+
+    def _add(self, ways: Iterable[NameVariant]) -> None:
+        for way in ways:
+            if way.words:
+                self._by_word.setdefault(way.words[0], []).append(way)
+        for word, same in self._by_word.items():
+            same.sort(key=lambda way: -sum(map(len, way.words)))
+            # The longest word of each: that of `A Lovelace` is rarer than the `a`.
+            self._marks[word] = frozenset([max(way.words, key=len) for way in same])
+            if len(word) <= _INITIAL and all(len(way.words) > 1 for way in same):
+                self._seconds[word] = frozenset([way.words[1] for way in same])
+
+
+class RecordIdentities:
+    """All that one record taught: ``finders``, always in the same order.
+
+    ``serial`` tells it apart from what other records taught. ``absent`` is what :meth:`standing`
+    would say, and of all finders, of a text in which none of them finds anything.
+    """
+
+    def __init__(self, learnt: frozenset[IdentityValue]) -> None:
+        self.serial = next(_SERIALS)
+        self.finders = tuple(sorted(map(_finder, join_persons(learnt)), key=_by_serial))
+        self.absent: dict[int, tuple[PiiFinding, ...]] = {one.serial: () for one in self.finders}
+        self._cues: dict[str, list[IdentityFinder]] = {}
+        for one in self.finders:
+            for cue in one.cues:
+                self._cues.setdefault(cue, []).append(one)
+
+    def standing(self, reading: SearchableText) -> dict[int, tuple[PiiFinding, ...]]:
+        """Return, by the serials of the finders, what those find in a text that find something."""
+        hints = reading.hints(self._cues)
+        if not hints:
+            return {}
+        likely = {one.serial: one for hint in hints for one in self._cues[hint]}
+        found = ((serial, tuple(reading.search(one))) for serial, one in likely.items())
+        return {serial: findings for serial, findings in found if findings}
+
+
+def _by_serial(finder: IdentityFinder) -> int:
+    return finder.serial
+
+
+# As many as the conversations of some minutes teach: together they take about 12 MB.
+_finder = lru_cache(maxsize=4_096)(IdentityFinder)
+identities_of = lru_cache(maxsize=1_024)(RecordIdentities)
+"""Return the names of what a record taught; asked again, the same."""
+
+
+def find_identities(text: str, finders: Sequence[IdentityFinder]) -> list[PiiFinding]:
+    """Return where any of some learnt values stands in a text."""
+    if not finders:
+        return []
+    reading = SearchableText(text)
+    return [finding for one in finders for finding in reading.search(one)]
+
+
+def _folded(text: str) -> str:
+    """Return a text in lower case, character by character: it stays as long as it is."""
+    lowered = text.lower()
+    if len(lowered) == len(text):
+        return lowered
+    return "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
+
+
+def _year_ends(text: str, year: str) -> bool:
+    """Tell whether a year stands in a text with something else than a dash behind it."""
+    at = text.find(year)
+    while at != -1:
+        if text[at + 4 : at + 5] != "-":
+            return True
+        at = text.find(year, at + 1)
+    return False
+
+
+def _all(text: str, word: str) -> list[int]:
+    """Return where a word stands in a text."""
+    places = []
+    at = text.find(word)
+    while at != -1:
+        places.append(at)
+        at = text.find(word, at + 1)
+    return places
+
+
+def _before(text: str, initial: str, seconds: Iterable[str]) -> list[int]:
+    """Return where an initial stands before one of the words that follow it: it alone stands
+    everywhere.
+    """
+    return [
+        at
+        for second in seconds
+        if second in text
+        for place in _all(text, second)
+        for gap in range(1, _MOST_BETWEEN + 1)
+        for at in (place - gap - len(initial),)
+        if at >= 0 and text.startswith(initial, at)
+    ]
+
+
+def _longest(text: str, lowered: str, at: int, ways: Sequence[NameVariant]) -> int:
+    """Return where the longest of the spellings that stands at a place ends, 0 if none does."""
+    behind = at + len(ways[0].words[0])
+    further = text[behind : behind + 1] in _BETWEEN
+    for way in ways:
+        if len(way.words) > 1 and not further:
+            continue
+        end = _match(text, lowered, at, way)
+        if end:
+            return end
+    return 0
+
+
+def _match(text: str, lowered: str, at: int, way: NameVariant) -> int:
+    """Return where a spelling that begins at ``at`` ends, 0 if it does not stand there."""
+    place = at
+    for number, word in enumerate(way.words):
+        if number:
+            gap = place
+            while place < len(text) and text[place] in _BETWEEN and place - gap < _MOST_BETWEEN:
+                place += 1
+            if place == gap or (text.startswith(". ", gap) and gap - at > _INITIAL):
+                return 0  # a new sentence begins behind a word that is no initial
+        if not lowered.startswith(word, place):
+            return 0
+        if way.exact and text[place : place + len(word)] != way.exact[number]:
+            return 0
+        place += len(word)
+    return _end(text, place)
+
+
+def _end(text: str, place: int) -> int:
+    """Return where a word ends, also before `'s` and with an `s` behind it; 0 if it goes on."""
+    last, following = text[place - 1], text[place : place + 1]
+    if not are_joined(last, following):
+        return place
+    if following == "s" and not are_joined("s", text[place + 1 : place + 2]):
+        return place + 1
+    return 0

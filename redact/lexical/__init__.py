@@ -1,0 +1,1 @@
+"""Properties of text that several rooms of redaction share."""

@@ -1,0 +1,29 @@
+"""Given names of sixty languages, to tell `I'm Sofia` from `I'm sorry`.
+
+The list (`given_names.txt`, in lower case and without marks on the letters) is drawn from the name
+lists of Faker (MIT, see `given_names.LICENSE`); names that are everyday words are left out of it.
+"""
+
+from importlib import resources
+from typing import Final
+
+from redact.lexical.scripts import strip_diacritics
+
+_FILE: Final = resources.files("redact") / "given_names.txt"
+_WORDS = """
+    april art august bill christian dan dawn dean dee dick drew earl eve faith frank gene grace
+    grant guy harper heather holly hope hunter ivy jack jade jan jay jean joy june lee mac mark
+    mason max may mercy miles olive page paige pat penny ray reed rich rob robin
+    rose ruby sandy sky sonny sue summer terry tom victor violet will
+    alli angel buena caro cher clair crystal deja dusty felice franc hoy leider mai mal merry misty
+    noble ora precious sola stormy toi vero
+"""
+_WORDS_TOO: Final = frozenset(_WORDS.split())
+"""Names that are words too: only with a capital they are names."""
+_NAMES: Final = frozenset(_FILE.read_text(encoding="utf-8").split()) - _WORDS_TOO
+
+
+def is_given_name(word: str) -> bool:
+    """Return whether a word is a given name, as it is written: a capital may make it one."""
+    folded = strip_diacritics(word).lower().strip(".")
+    return folded in _NAMES or (folded in _WORDS_TOO and word[:1].isupper())

@@ -1,0 +1,152 @@
+"""Values in disguise, undone: full-width and invisible characters, escapes, percent and entities.
+
+A text is read as a person or the next program would read it, with a map back to where each
+character came from. Nothing here decides anything: detectors see both forms.
+"""
+
+import html
+import re
+import sys
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from redact.lexical.findings import PiiFinding
+
+_UNIT = re.compile(
+    r"\\{1,4}u[0-9a-fA-F]{4}(?:\\{1,4}u[dD][c-fC-F][0-9a-fA-F]{2})?"
+    r"|\\{1,4}x[0-9a-fA-F]{2}"
+    r"|\\{1,4}[nrt]"
+    r"|(?:%(?:25){0,3}[0-9A-Fa-f]{2})+"
+    r"|&(?:amp;){0,3}(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});"
+    r"|(?<=[^\s+=])\+{1,4}(?=[^\s+])"
+    r"|(?:[^\x00-\x7f]|(?<=[0-9A-Za-z@.+-])[\u0300-\u036f\u20dd-\u20e0])+"
+)
+_FORM = re.compile(
+    r"(?:(?<=[?&])|\A|(?:(?<=: )|(?<=\n))(?=[^\s&]{3,400}&))"
+    r"[\w.%~-]{1,60}=[^\s&#\"'<>+=]{1,200}\+[^\s&#\"'<>]{1,2000}"
+)
+"""A value of a form or of a query in which a plus sign stands for a space (WHATWG, URL 5)."""
+_ESCAPED = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([nrt]))")
+_PERCENT = re.compile(r"%(?:25)+")
+_AMPERSAND = re.compile(r"&(?:amp;)+")
+_WHITE = {"n": "\n", "r": "\r", "t": "\t"}
+_DASHES = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d")
+_DROPPED = frozenset({"Cf", "Mn", "Me"})
+
+
+@dataclass(frozen=True, slots=True)
+class NormalisedText:
+    """A text as it reads. ``starts`` and ``origins`` are parallel: from ``starts[i]`` on, the
+    characters come from ``origins[i]`` on (one for one where ``copied[i]``, else all from the
+    stretch that ends at ``origins[i + 1]``).
+    """
+
+    text: str
+    starts: tuple[int, ...]
+    origins: tuple[int, ...]
+    copied: tuple[bool, ...]
+    length: int
+
+    def original(self, start: int, end: int) -> tuple[int, int]:
+        """Return the stretch of the original text that ``text[start:end]`` was read from."""
+        first = bisect_right(self.starts, start) - 1
+        last = bisect_right(self.starts, end - 1) - 1
+        begin = self.origins[first] + (start - self.starts[first] if self.copied[first] else 0)
+        if self.copied[last]:
+            return begin, self.origins[last] + end - self.starts[last]
+        return begin, self.origins[last + 1] if last + 1 < len(self.origins) else self.length
+
+
+def normalise(text: str) -> NormalisedText | None:
+    """Return the text as it reads, or None if that is the text itself."""
+    forms = _forms(text)
+    if not forms and text.isascii() and not ("\\" in text or "%" in text or "&" in text):
+        return None
+    pieces: list[str] = []
+    starts: list[int] = []
+    origins: list[int] = []
+    copied: list[bool] = []
+    done = length = 0
+    for match in _UNIT.finditer(text):
+        unit = match[0]
+        is_space = unit[0] == "+" and _in(forms, match.start())
+        plain = " " * len(unit) if is_space else _read(unit)
+        if plain == unit:
+            continue
+        start = match.start()
+        if start > done:
+            starts.append(length)
+            origins.append(done)
+            copied.append(True)
+            pieces.append(text[done:start])
+            length += start - done
+        if plain:
+            starts.append(length)
+            origins.append(start)
+            copied.append(False)
+            pieces.append(plain)
+            length += len(plain)
+        done = match.end()
+    if not done:
+        return None
+    if done < len(text):
+        starts.append(length)
+        origins.append(done)
+        copied.append(True)
+        pieces.append(text[done:])
+    if not pieces:
+        return None
+    return NormalisedText("".join(pieces), tuple(starts), tuple(origins), tuple(copied), len(text))
+
+
+def map_to_original(normal: NormalisedText, found: Iterable[PiiFinding]) -> Iterator[PiiFinding]:
+    """Yield findings in a normalised text with their places in the original, and what they read."""
+    for finding in found:
+        start, end = normal.original(finding.start, finding.end)
+        yield finding.reading(normal.text[finding.start : finding.end]).at(start, end)
+
+
+def _forms(text: str) -> list[tuple[int, int]]:
+    """Return where values of forms stand that hold a plus sign."""
+    if "+" not in text or "=" not in text:
+        return []
+    return [match.span() for match in _FORM.finditer(text)]
+
+
+def _in(spans: Sequence[tuple[int, int]], place: int) -> bool:
+    number = bisect_right(spans, (place, sys.maxsize)) - 1
+    return number >= 0 and place < spans[number][1]
+
+
+def _read(unit: str) -> str:
+    """Return what a stretch of disguised characters reads as."""
+    if unit[0] == "\\":
+        unit = _ESCAPED.sub(_unescaped, unit)
+        unit = unit.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    elif unit[0] == "%":
+        unit = unquote_to_bytes(_PERCENT.sub("%", unit)).decode("utf-8", "replace")
+    elif unit[0] == "&":
+        unit = html.unescape(_AMPERSAND.sub("&", unit))
+    return unit if unit.isascii() else "".join(map(_folded, unicodedata.normalize("NFKC", unit)))
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    if match[3]:
+        return _WHITE[match[3]]
+    return chr(int(match[1] or match[2], 16))
+
+
+def _folded(character: str) -> str:
+    if character < "\x80":
+        return character
+    if character in _DASHES:
+        return "-"
+    category = unicodedata.category(character)
+    if category in _DROPPED:
+        return ""
+    if category == "Nd":
+        return str(unicodedata.decimal(character))
+    return character

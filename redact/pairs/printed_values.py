@@ -1,0 +1,94 @@
+"""Values that programs print with their names: parts of forms, errors of databases and checks, and
+what PHP and R make of a variable.
+"""
+
+import re
+from collections.abc import Iterator
+
+from redact.pairs.pair import UnownedPair
+
+_PART = re.compile(
+    r"\bform-data;[^\n]{0,200}?\bname=\"?([^\"\r\n;]{1,80}+)\"?[^\n]{0,200}\n"
+    r"(?:[A-Za-z-]{1,40}+:[^\n]{0,200}+\n){0,4}+\r?\n"
+    r"([^\r\n]{1,500}+)(?=\r?\n(?:--|\r?\n|\Z)|\Z)"
+)
+_SERIALISED = re.compile(
+    r"\bs:\d{1,4}+:\"([^\"\n]{1,80}+)\";(?:s:\d{1,6}+:\"([^\"\n]{0,500}+)\"|[id]:(-?[0-9.]{1,30}+));"
+)
+_R = re.compile(
+    r"^\$`?([\w. ]{1,60}+)`?\r?\n\[1\][ ]{1,20}+(?:\"([^\"\n]{0,500}+)\"|(\S{1,200}+))", re.M
+)
+_KEY_DETAIL = re.compile(r"\bKey \(([^()\n]{1,300}+)\)=\(([^()\n]{0,1000}+)\)")
+_DUPLICATE = re.compile(
+    r"\b[Dd]uplicate entry '([^'\n]{1,300}+)' for key '(?:[\w$]{1,80}+\.)?([\w$.-]{1,80}+)'"
+)
+_OF_INDEX = re.compile(r"(?:_|\b)(?:unique|uniq|uk|uq|idx|index|key|pkey)(?:_|\b)", re.IGNORECASE)
+_PYDANTIC = re.compile(
+    r"^([A-Za-z_][\w.]{0,120}+)\r?\n[ ]{1,8}+[^\n]{0,400}?\binput_value=(?:'([^'\n]{0,500}+)'|"
+    r"\"([^\"\n]{0,500}+)\"|([0-9][0-9.]{0,40}+))",
+    re.M,
+)
+_LIKE = re.compile(
+    r"\b([A-Za-z_][\w.\"`]{0,80}+)[ ]{1,4}+(?:not[ ]{1,4}+)?(?:i?like|in[ ]{0,4}+\()[ ]{0,4}+'%?"
+    r"([^'%\n]{1,200}+)%?'",
+    re.IGNORECASE,
+)
+_NEXT = re.compile(r"[ ]{0,4}+,[ ]{0,4}+'([^'\n]{1,200}+)'")
+
+
+def read_printed_values(text: str) -> Iterator[UnownedPair]:
+    """Yield the values that are printed with their names, in no order."""
+    if "form-data" in text:
+        yield from _plain(_PART, text)
+    if ";s:" in text:
+        yield from _plain(_SERIALISED, text)
+    if "\n[1] " in text:
+        yield from _plain(_R, text)
+    if "Key (" in text:
+        for found in _KEY_DETAIL.finditer(text):
+            yield from _detail(found)
+    if "uplicate entry '" in text:
+        for found in _DUPLICATE.finditer(text):
+            key = _OF_INDEX.sub("", found[2]) or found[2]
+            yield UnownedPair(key, found.start(2), *found.span(1), found[1], "python_string")
+    if "input_value=" in text:
+        yield from _plain(_PYDANTIC, text)
+    if "LIKE '" in text or "IN (" in text or "like '" in text or " in (" in text:
+        yield from _compared(text)
+
+
+def _plain(pattern: re.Pattern[str], text: str) -> Iterator[UnownedPair]:
+    """Yield what a pattern finds: the key is its first group, the value the one that matched."""
+    for found in pattern.finditer(text):
+        group = found.lastindex or 1
+        if group > 1 and found[group]:
+            yield UnownedPair(
+                found[1].strip(), found.start(1), *found.span(group), found[group], "bare"
+            )
+
+
+def _detail(found: re.Match[str]) -> Iterator[UnownedPair]:
+    """Yield the values of PostgreSQL's `Key (first_name, ssn)=(Mia, 521438871) ...`."""
+    names, values = found[1].split(", "), found[2].split(", ")
+    if len(names) != len(values):
+        return
+    place = found.start(2)
+    for name, value in zip(names, values, strict=True):
+        if value:
+            yield UnownedPair(
+                name.strip('"'), found.start(1), place, place + len(value), value, "bare"
+            )
+        place += len(value) + 2
+
+
+def _compared(text: str) -> Iterator[UnownedPair]:
+    """Yield the values of SQL's `name LIKE 'x%'` and `name IN ('x', 'y')`."""
+    for found in _LIKE.finditer(text):
+        key = found[1].rpartition(".")[2].strip('"`')
+        yield UnownedPair(key, found.start(1), *found.span(2), found[2], "python_string")
+        more = _NEXT.match(text, found.end())
+        while more is not None:
+            yield UnownedPair(
+                key, found.start(1), *more.span(1), more[1], "python_string", more=True
+            )
+            more = _NEXT.match(text, more.end())

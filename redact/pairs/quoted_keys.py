@@ -1,0 +1,90 @@
+"""Quoted keys with a colon: JSON and Python's ``repr`` of a dictionary, wherever they stand.
+
+Nothing is parsed as a whole, so JSON may be cut off, broken, in prose, a line each, or stand with
+escaped quotation marks in a string.
+"""
+
+import re
+from collections.abc import Iterator
+
+from redact.pairs.escapes import read_value
+from redact.pairs.literals import (
+    STRINGS,
+    ValueLiteral,
+    read_call,
+    read_list,
+    read_number,
+    read_string,
+)
+from redact.pairs.pair import UnownedPair, ValueForm
+
+_KEY = re.compile(
+    r"""("|'|\\{1,7}["'])((?:[^"'\\\n]|\\++[^"'\\\n]){1,100}+)\1(?:\s{0,40}+(?::(?!:)|=>)|\]\s{0,5}+=(?!=)>?)"""
+    r"""\s{0,80}+(?:string\([0-9]{1,6}+\)[ ])?"""
+    r"""(?:"([^"\\\n]*+)"(?=[\s,}\])]|\Z)|(-?[0-9]++(?:\.[0-9]++)?)(?=[\s,}\]]|\Z))?+"""
+)
+_BARE = re.compile(r"[^\s,{}\[\]\"'\\#][^,{}\[\]\"'\n\\]{0,200}+")
+_WORDS = frozenset({"true", "false", "null", "none", "nan", "undefined"})
+
+
+def read_quoted_keys(text: str) -> Iterator[UnownedPair]:
+    """Yield the values of quoted keys in order; numbers and strings, also those of lists."""
+    place, size = 0, len(text)
+    search = _KEY.search
+    while place < size:
+        found = search(text, place)
+        if found is None:
+            return
+        mark, key = found[1], found[2]
+        if "\\" in key:
+            key = read_value(key, "json_string", len(mark).bit_length())
+        at = found.start()
+        place = found.end()
+        if found.lastindex == 3 and len(mark) == 1:
+            start, end = found.span(3)
+            yield UnownedPair(key, at, start, end, found[3], "json_string")
+            continue
+        if found.lastindex == 4 and len(mark) == 1:
+            start, end = found.span(4)
+            form: ValueForm = "python_number" if mark == "'" else "json_number"
+            yield UnownedPair(key, at, start, end, found[4], form, mark)
+            continue
+        begin = place
+        if found[3] is not None:
+            begin = found.start(3) - 1
+        elif found[4] is not None:
+            begin = found.start(4)
+        more = False
+        for literal in _values(text, begin, mark):
+            yield pair_of_literal(key, at, literal, more=more)
+            place, more = literal.after, True
+        if not more:
+            place = max(begin, found.end(2) + 1)
+
+
+def _values(text: str, place: int, mark: str) -> list[ValueLiteral]:
+    first = text[place : place + 1]
+    if first == "[":
+        return read_list(text, place, mark)
+    if not first or first in "{,}])":
+        return []
+    literal = (
+        read_string(text, place) or read_number(text, place, mark) or read_call(text, place, mark)
+    )
+    if literal is None:
+        found = _BARE.match(text, place)
+        if found is None or found[0].strip().lower() in _WORDS or "(" in found[0]:
+            return []
+        value = found[0].rstrip()
+        literal = ValueLiteral(
+            place, place + len(value), value, "bare", place + len(value), mark=mark
+        )
+    return [literal]
+
+
+def pair_of_literal(key: str, at: int, literal: ValueLiteral, *, more: bool = False) -> UnownedPair:
+    """Return the item of a key and a literal; what is no string needs quotation marks around."""
+    quote = "" if literal.form in STRINGS.values() else literal.mark
+    return UnownedPair(
+        key, at, literal.start, literal.end, literal.value, literal.form, quote, more
+    )

@@ -1,0 +1,147 @@
+"""Tables whose headings stand apart from their rows: ``{"columns": ["ssn"], "data": [["..."]]}``.
+
+So dataframes, query engines and spreadsheets give them out, as JSON, as Python's ``repr``, or as
+YAML's lists. A list of lists may also begin with its headings.
+"""
+
+import re
+from collections.abc import Iterator
+
+from redact.pairs.field_words import are_field_names
+from redact.pairs.literals import ValueLiteral, read_call, read_number, read_string
+from redact.pairs.pair import KeyValuePair
+
+_LIST = re.compile(r"[:=]\s{0,10}+\[")
+_HEADS = re.compile(
+    r"(?<![A-Za-z])(?:columns?|(?:column|col|field)_?names|cols|headers?|headings|fields|names|keys)"
+    r"[\"']?\s{0,10}+\Z",
+    re.IGNORECASE,
+)
+_ROWS = re.compile(
+    r"(?<![A-Za-z])(?:data|rows?|values|records|results?|items|body|tuples|cells)[\"']?\s{0,10}+\Z",
+    re.IGNORECASE,
+)
+_LONGEST_KEY = 24
+_LISTED = re.compile(r"[\[(]\s{0,20}+[\[(]\s{0,20}+[\"']")
+_NAMED = re.compile(
+    r"[\"'](?:name|column|column_name|field|id|key|label)[\"']\s{0,5}+:\s{0,5}+[\"']([^\"'\n]{1,60}+)[\"']"
+)
+_STEP = re.compile(r"[\s,]{0,80}+")
+_BARE = re.compile(r"[^\s,\[\](){}\"']{1,200}+")
+_OPENS = ("[", "(")
+_CLOSES = ("]", ")")
+_FAR = 4_000
+_MOST_COLUMNS = 200
+_MOST_ROWS = 5_000
+
+
+def read_split_tables(text: str, first: int) -> tuple[list[KeyValuePair], int]:
+    """Return the cells of tables whose headings stand apart, and the next free owner."""
+    pairs: list[KeyValuePair] = []
+    done = 0
+    for heads in _lists(text, _HEADS, 0, len(text)):
+        if heads < done:
+            continue
+        names, after = _names(text, heads)
+        rows = next(_lists(text, _ROWS, after, after + _FAR), None) if names else None
+        if rows is not None:
+            found, done, first = _rows(text, rows, names, first)
+            pairs += found
+    done = 0
+    for listed in _LISTED.finditer(text):
+        if listed.start() < done:
+            continue
+        cells, after = _cells(text, listed.end() - 1)
+        names = [cell.value for cell in cells]
+        if len(names) > 1 and are_field_names(names) and not any(map(_has_digit, names)):
+            found, done, first = _rows(text, after, names, first)
+            pairs += found
+    return pairs, first
+
+
+def may_hold_split_table(text: str) -> bool:
+    """Return whether a text could hold such a table: a cheap look before the others."""
+    if "[" not in text:
+        return False
+    heads = next(_lists(text, _HEADS, 0, len(text)), None)
+    return heads is not None or _LISTED.search(text) is not None
+
+
+def _lists(text: str, key: re.Pattern[str], start: int, end: int) -> Iterator[int]:
+    """Yield the places behind the brackets that open a list under a key."""
+    for found in _LIST.finditer(text, start, end):
+        if key.search(text, max(found.start() - _LONGEST_KEY, 0), found.start()):
+            yield found.end()
+
+
+def _has_digit(name: str) -> bool:
+    return any(map(str.isdigit, name))
+
+
+def _names(text: str, place: int) -> tuple[list[str], int]:
+    """Return the headings of a list that begins at a place, and where it ends."""
+    step = _STEP.match(text, place)
+    place = step.end() if step else place
+    if text[place : place + 1] == "{":
+        end = text.find("]", place, place + _FAR)
+        end = len(text) if end < 0 else end
+        return [found[1] for found in _NAMED.finditer(text, place, end)], end
+    cells, after = _cells(text, place)
+    return [cell.value for cell in cells], after
+
+
+def _cells(text: str, place: int) -> tuple[list[ValueLiteral], int]:
+    """Return the values of a row, and where it ends; none of a row that holds lists or objects."""
+    cells: list[ValueLiteral] = []
+    while len(cells) < _MOST_COLUMNS:
+        step = _STEP.match(text, place)
+        place = step.end() if step else place
+        if text[place : place + 1] in _CLOSES:
+            return cells, place + 1
+        cell = (
+            read_string(text, place) or read_number(text, place, '"') or read_call(text, place, '"')
+        )
+        if cell is None:
+            word = _BARE.match(text, place)
+            if word is None:
+                return [], place
+            cell = ValueLiteral(place, word.end(), word[0], "bare", word.end())
+        cells.append(cell)
+        if not cell.closed:
+            break
+        place = cell.after
+    return cells, place
+
+
+def _rows(
+    text: str, place: int, names: list[str], first: int
+) -> tuple[list[KeyValuePair], int, int]:
+    """Return the pairs of the rows that begin at a place, where they end, and the next owner."""
+    pairs: list[KeyValuePair] = []
+    quote = "'" if "'" in text[max(place - 80, 0) : place] else '"'
+    for _ in range(_MOST_ROWS):
+        step = _STEP.match(text, place)
+        begin = step.end() if step else place
+        inside = text[begin : begin + 1] in _OPENS
+        if not inside and pairs:
+            break
+        cells, place = _cells(text, begin + inside)
+        if not cells:
+            break
+        if len(cells) == len(names) or (len(cells) < len(names) and not cells[-1].closed):
+            pairs += _of_row(names, cells, first, quote)
+            first += 1
+        if not inside:
+            break
+    return pairs, place, first + 1
+
+
+def _of_row(
+    names: list[str], cells: list[ValueLiteral], owner: int, quote: str
+) -> Iterator[KeyValuePair]:
+    for name, cell in zip(names, cells, strict=False):
+        if cell.value and cell.start < cell.end:
+            is_string = cell.form in ("json_string", "python_string")
+            yield KeyValuePair(
+                name, cell.start, cell.end, cell.value, owner, cell.form, "" if is_string else quote
+            )

@@ -1,0 +1,83 @@
+"""What stands below a key without a value on its line: a block, a list, or one line."""
+
+import re
+
+from redact.pairs.key_signs import KeySign
+from redact.pairs.pair import MAX_VALUE, UnownedPair
+
+BLOCK = re.compile(r"[|>][+-]?[0-9]?[ \t]*(?:#.*)?$", re.MULTILINE)
+_LIST_LINE = re.compile(
+    r"[ \t]{0,80}+(?:[-*+\u2022]|\d{1,3}[.)])[ \t]++(\S(?:[^\n]{0,300}[^\s,])?)[ \t\r,]*$",
+    re.MULTILINE,
+)
+_LINE = re.compile(r"[ \t]{0,80}+(\S(?:[^\n]{0,100}[^\s,])?)[ \t\r,]*$", re.MULTILINE)
+_NO_VALUE = "{[<|#"
+_STATEMENT = re.compile(
+    r"[ \t]*(?:async[ ])?(?:def|class|if|elif|for|while|with|except|match|case|switch|catch)[ (]"
+)
+"""Begins a line of a program that ends in a colon, below which stands more of the program."""
+_MOST_LINES = 100
+
+
+def read_lines_below(text: str, mark: KeySign, place: int, stop: int) -> list[UnownedPair]:
+    """Return the items of the list that begins at a place, or the single line there.
+
+    ``stop`` is the place of the next key; a line that holds it is no value.
+    """
+    items: list[UnownedPair] = []
+    if _is_statement(text, mark, place):
+        return items
+    for number in range(_MOST_LINES):
+        line = _LIST_LINE.match(text, place)
+        if line is None and not number:
+            line = _LINE.match(text, place)
+        if line is None or (line.end() >= stop and stop < len(text)):
+            break
+        start, end = line.span(1)
+        if text[start] in _NO_VALUE or not text[start:end].strip("-=_*"):
+            break
+        if end - start > 2 and text[start] in "\"'`" and text[end - 1] == text[start]:
+            start, end = start + 1, end - 1
+        items.append(
+            UnownedPair(mark.key, mark.at, start, end, text[start:end], "bare", more=number > 0)
+        )
+        place = line.end() + 1
+        if line.re is _LINE:
+            break
+    return items
+
+
+def _is_statement(text: str, mark: KeySign, below: int) -> bool:
+    """Report whether a key ends a line of a program: the line below stands deeper than it."""
+    begin = text.rfind("\n", 0, mark.at) + 1
+    if mark.sign != ":" or _STATEMENT.match(text, begin) is None:
+        return False
+    return _indent(text, below) > _indent(text, begin)
+
+
+def _indent(text: str, place: int) -> int:
+    end = place
+    while text[end : end + 1] in (" ", "\t"):
+        end += 1
+    return end - place
+
+
+def read_block_below(text: str, mark: KeySign, place: int) -> list[UnownedPair]:
+    """Return a block of YAML that begins at a place: the lines that stand deeper than their key."""
+    line = text.rfind("\n", max(mark.at - 200, 0), mark.at) + 1
+    indent = mark.at - line - len(text[line : mark.at].lstrip(" "))
+    stop = min(len(text), place + MAX_VALUE)
+    first = last = -1
+    while place < stop:
+        end = text.find("\n", place, stop)
+        end = stop if end < 0 else end
+        words = text[place:end].lstrip(" ")
+        if words.strip():
+            if end - place - len(words) <= indent:
+                break
+            first = end - len(words) if first < 0 else first
+            last = place + len(text[place:end].rstrip())
+        place = end + 1
+    if first < 0:
+        return []
+    return [UnownedPair(mark.key, mark.at, first, last, text[first:last], "bare")]

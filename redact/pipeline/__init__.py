@@ -1,0 +1,1 @@
+"""Redacts a record: fields are walked, findings replaced, the result proved and audited."""

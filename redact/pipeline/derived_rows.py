@@ -1,0 +1,38 @@
+"""Rows that are made from redacted rows: checked text by text, and boxed again.
+
+A label event repeats a correction that lies redacted in the lake already. It need not be redacted
+again, but nothing else may slip in beside it: each text of a class that redaction touches must be,
+letter by letter, one that is known to be redacted.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.contract import CONTRACTS, FieldType, Pii
+from schemas.errors import FatalError
+from schemas.redacted import Redacted
+
+_UNTOUCHED: Final = frozenset({Pii.KEEP, Pii.DROP})
+
+
+def box_derived_rows(
+    rows: pa.RecordBatch, contract: str, *, known: Collection[str], policy: str
+) -> Redacted[pa.RecordBatch]:
+    """Box rows of a contract whose texts come from rows that are redacted already.
+
+    ``known`` holds texts of redacted rows, ``policy`` the hash of the redaction policy. Raises
+    FatalError, naming the field, if a text is none of them: that would be a fault of the program.
+    """
+    touched = [field for field in CONTRACTS[contract].fields if field.pii not in _UNTOUCHED]
+    for field in touched:
+        if field.type is not FieldType.STRING:
+            raise FatalError(f"rows of {contract} cannot be derived: `{field.name}` is no text")
+    for field in touched:
+        texts = rows.column(field.name).drop_null()
+        same = pc.is_in(texts, value_set=pa.array(list(known), pa.string()))
+        if not pc.all(same, min_count=0).as_py():
+            raise FatalError(f"`{field.name}` of a {contract} is of no redacted row: not written")
+    return Redacted(rows, policy)

@@ -1,0 +1,184 @@
+"""Where text stands in a record: the walk over a record that the contract's classes prescribe."""
+
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import msgspec
+
+from redact.policies.policy import FieldClass
+from redact.policies.writers import Writer, writer_of_field, writer_of_role
+from schemas.contract import CONTRACTS, ContractField, FieldType, Pii
+
+
+class TextSlot(msgspec.Struct, frozen=True, gc=False):
+    """A place in a record that holds text: ``getattr(owner, name)``.
+
+    ``path`` is the field's path in the contract.
+    """
+
+    owner: Any
+    name: str
+    path: str
+    text: str
+    field_class: FieldClass
+    writer: Writer
+
+
+class MapSlot(msgspec.Struct, frozen=True, gc=False):
+    """A map in a record. ``field_class`` is None for one whose class is `keep` (segments)."""
+
+    owner: Any
+    name: str
+    path: str
+    field_class: FieldClass | None
+
+
+class IdSlot(msgspec.Struct, frozen=True, gc=False):
+    """An identifier of a person in a record."""
+
+    owner: Any
+    name: str
+    value: str
+
+
+class StoredFields(NamedTuple):
+    """The texts of the class `keep` of one object in a record: ids of things, models, versions.
+
+    ``fields`` are the name and the path in the contract of each; ``values`` are as long.
+    """
+
+    owner: Any
+    fields: tuple[tuple[str, str], ...]
+    values: tuple[str | None, ...]
+
+
+class RecordPlaces(msgspec.Struct, gc=False):
+    """All places of one record that redaction has to look at."""
+
+    texts: list[TextSlot]
+    maps: list[MapSlot]
+    ids: list[IdSlot]
+    kept: list[StoredFields]
+
+
+class _Step(msgspec.Struct, frozen=True):
+    """What to do with one field: ``treat`` puts its value among the places, None is for texts."""
+
+    name: str
+    path: str
+    field_class: FieldClass | None
+    inner: "_Level | None"
+    empty: Any
+    writer: Writer
+    treat: Callable[["_Step", Any, Any, RecordPlaces], None] | None
+
+
+class _Level(msgspec.Struct, frozen=True):
+    """The fields of one kind of record that matter, read in one go."""
+
+    steps: tuple[_Step, ...]
+    values: Callable[[Any], tuple[Any, ...]]
+    kept: tuple[tuple[str, str], ...]
+    kept_values: Callable[[Any], tuple[Any, ...]]
+    has_role: bool
+
+    def walk(self, owner: Any, places: RecordPlaces) -> None:
+        """Collect the places of a record and those within it."""
+        role = writer_of_role(owner.role) if self.has_role else None
+        places.kept.append(StoredFields(owner, self.kept, self.kept_values(owner)))
+        for step, value in zip(self.steps, self.values(owner), strict=True):
+            if not value:
+                continue
+            if step.treat is not None:
+                step.treat(step, owner, value, places)
+            elif step.field_class is not None:
+                writer = role or step.writer
+                slot = TextSlot(owner, step.name, step.path, value, step.field_class, writer)
+                places.texts.append(slot)
+
+
+class FieldWalker:
+    """Walks over the records of one contract."""
+
+    def __init__(self, contract: str) -> None:
+        self._level = _level(CONTRACTS[contract].fields)
+
+    def places(self, record: Any) -> RecordPlaces:
+        """Return the places of a record; fields of the class `drop` are emptied at once."""
+        places = RecordPlaces([], [], [], [])
+        if self._level is not None:
+            self._level.walk(record, places)
+        return places
+
+
+def _map(step: _Step, owner: Any, _value: Any, places: RecordPlaces) -> None:
+    places.maps.append(MapSlot(owner, step.name, step.path, step.field_class))
+
+
+def _identifier(step: _Step, owner: Any, value: Any, places: RecordPlaces) -> None:
+    places.ids.append(IdSlot(owner, step.name, value))
+
+
+def _dropped(step: _Step, owner: Any, _value: Any, _places: RecordPlaces) -> None:
+    setattr(owner, step.name, step.empty)
+
+
+def _records(step: _Step, _owner: Any, value: Any, places: RecordPlaces) -> None:
+    if step.inner is not None:
+        for item in value:
+            step.inner.walk(item, places)
+
+
+_CLASS: dict[Pii, FieldClass] = {Pii.REDACT: "redact", Pii.REDACT_JSON: "redact_json"}
+
+
+def _level(fields: tuple[ContractField, ...]) -> _Level | None:
+    kept = tuple((field.name, field.path) for field in fields if _is_kept(field))
+    steps = tuple(step for field in fields if (step := _step(field)) is not None)
+    if not steps and not kept:
+        return None
+    names = [step.name for step in steps]
+    has_role = any(field.name == "role" for field in fields)
+    return _Level(steps, _getter(names), kept, _getter([name for name, _ in kept]), has_role)
+
+
+def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what reads the fields of these names; of one the getter alone would give no tuple."""
+    if not names:
+        return lambda _owner: ()
+    if len(names) > 1:
+        return attrgetter(*names)
+    get = attrgetter(names[0])
+    return lambda owner: (get(owner),)
+
+
+def _is_kept(field: ContractField) -> bool:
+    """Tell whether a field is stored as it is, and could hold text."""
+    return not field.fields and field.pii is Pii.KEEP and field.type is FieldType.STRING
+
+
+def _step(field: ContractField) -> _Step | None:
+    """Return what to do with a field, None if it is never personal."""
+    if not field.fields and field.pii is Pii.KEEP and field.type is not FieldType.MAP:
+        return None
+    inner = _level(field.fields) if field.fields else None
+    treat: Callable[[_Step, Any, Any, RecordPlaces], None] | None = _identifier
+    if field.fields:
+        treat = _records
+    elif field.pii is Pii.DROP:
+        treat = _dropped
+    elif field.type is FieldType.MAP:
+        treat = _map
+    elif field.pii in _CLASS:
+        treat = None
+    if treat is _records and inner is None:
+        return None
+    writer = writer_of_field(field.name)
+    return _Step(field.name, field.path, _CLASS.get(field.pii), inner, _empty(field), writer, treat)
+
+
+def _empty(field: ContractField) -> Any:
+    if field.nullable:
+        return None
+    return {FieldType.MAP: {}, FieldType.STRING: ""}.get(field.type, [])

@@ -1,0 +1,39 @@
+"""Fields that are identifiers and nothing else: user ids, and the map ``segments``."""
+
+import re
+from collections.abc import Collection
+
+from redact.crypto.pseudonyms import Pseudonyms
+from redact.pipeline.field_walker import RecordPlaces
+
+_PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z_.-]{0,63}[0-9]{0,3}")
+
+
+class IdentifierRedactor:
+    """Replaces identifiers by pseudonyms; ``readable`` values of segments stay."""
+
+    def __init__(self, pseudonyms: Pseudonyms, readable: Collection[str]) -> None:
+        self._pseudonyms = pseudonyms
+        self._readable = frozenset(readable)
+
+    def put(self, places: RecordPlaces, scope: str) -> None:
+        """Replace the identifiers of a record where they are."""
+        for slot in places.maps:
+            if slot.field_class is None:
+                value = getattr(slot.owner, slot.name)
+                setattr(slot.owner, slot.name, self._segments(value, scope))
+        for place in places.ids:
+            new = self._pseudonyms.identifier("USER_ID", place.value, scope)
+            setattr(place.owner, place.name, new)
+
+    def _segments(self, segments: dict[str, str], scope: str) -> dict[str, str]:
+        """Hash the values of segments that are not on the list, and keys that are no plain word."""
+        return {
+            key if _PLAIN_KEY.fullmatch(key) else self._hashed(key, scope): value
+            if value.casefold() in self._readable
+            else self._hashed(f"{key}={value}", scope)
+            for key, value in segments.items()
+        }
+
+    def _hashed(self, value: str, scope: str) -> str:
+        return self._pseudonyms.identifier("SEGMENT", value, scope)

@@ -1,0 +1,342 @@
+"""Redaction of decoded records: every field by its class, a record that fails set aside.
+
+For each batch: (1) find the places that hold text; (2) analyse each segment, or remember its
+analysis; (3) collect what the record says about persons; (4) render each segment with both;
+(5) look through the output once more, and render it again with what was still there; (6) turn the
+records into rows. A record for which any step fails, for whatever reason, is rejected: its text
+never passes, and neither does the text of the exception.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import msgspec
+
+from redact.analysis.segments import SegmentFailure, TextSegment
+from redact.crypto.keys import Keys
+from redact.crypto.sealing import fingerprint
+from redact.field_keys.key_book import KeyBook
+from redact.identities.extraction import IdentityValue, identities_from_user_id, merge_identities
+from redact.identities.identity_search import RecordIdentities, identities_of
+from redact.lexical.findings import PiiFinding
+from redact.pipeline.audit import AuditCount, AuditEntry, AuditReplacement
+from redact.pipeline.field_walker import FieldWalker, MapSlot, RecordPlaces
+from redact.pipeline.identifiers import IdentifierRedactor
+from redact.pipeline.redactor import FOUND_BY_PROOF, RedactionOutcome
+from redact.pipeline.segmenter import SEGMENT_CACHE_BYTES, AnalysedSegment, Segmenter
+from redact.pipeline.stored_fields import JOIN_KEYS, StoredFieldScanner
+from redact.pipeline.watchdog import StalledError
+from redact.policies.policy import FieldClass, RedactionPolicy
+from redact.rendering.renderer import KEEP_OPERATOR, RenderedReplacement, RenderedSegment
+from redact.rendering.residual_scan import RESIDUAL_SCAN_BYTES, ResidualScanner
+from redact.screening.free_text import load_names_stage
+from schemas.columns import record_batch
+from schemas.reasons import QuarantineReason
+from schemas.record_batches import DecodedBatch, RecordKind, RejectedRecord
+from schemas.redacted import Redacted
+
+
+class _Work(msgspec.Struct, gc=False):
+    """One record under way: its places, and which of the batch's segments are its own."""
+
+    record: Any
+    places: RecordPlaces
+    maps: list[tuple[MapSlot, FieldClass]]
+    segments: list[TextSegment]
+    failure: SegmentFailure | None = None
+    field: str | None = None
+    kept: tuple[AuditCount, ...] = ()
+
+
+class RedactedBatch(NamedTuple):
+    """What came of a batch redacted in place: rows that passed, rows that did not, audit."""
+
+    kept: list[int]
+    rejected: list[RejectedRecord]
+    audit: list[AuditEntry]
+
+
+class RedactedText(NamedTuple):
+    """A redacted text, what was found in it (places in the input), and what was replaced."""
+
+    text: str
+    findings: list[PiiFinding]
+    replaced: tuple[RenderedReplacement, ...]
+
+
+class PolicyRedactor:
+    """Redacts by a policy, with the detectors that it asks for.
+
+    With ``audit`` it tells what it did to each record. With ``report`` it also looks for types that
+    are kept, and tells of those too; what comes out is the same.
+    """
+
+    def __init__(
+        self, policy: RedactionPolicy, keys: Keys, *, audit: bool = False, report: bool = False
+    ) -> None:
+        self._policy = policy
+        self._keys = keys
+        self._audit = audit
+        self._report = report
+        stage = load_names_stage(policy, None if report else policy.replaced())
+        self.model = stage.identity if stage else ""
+        self.policy_hash = policy.hash_with(self.model)
+        book = KeyBook(policy.keys)
+        self._segmenter = Segmenter(policy, keys, book, stage, report=report)
+        self._identifiers = IdentifierRedactor(self._segmenter.pseudonyms, policy.segments.allow)
+        self._prover = ResidualScanner(policy, keys.cache, book)
+        self._read = frozenset(policy.names.read)
+        self._kept = StoredFieldScanner(
+            self._segmenter.detector,
+            self._segmenter.pseudonyms,
+            self._segmenter.replaces,
+            denied=bool(policy.deny),
+        )
+        self._found_by_proof: Counter[str] = Counter()
+        self._walkers = {kind: FieldWalker(kind.value) for kind in RecordKind}
+        self.memory_bytes = SEGMENT_CACHE_BYTES + RESIDUAL_SCAN_BYTES
+        self._counts = {"records": 0, "rejected": 0, "findings": 0}
+
+    def __reduce__(
+        self,
+    ) -> tuple[Callable[..., "PolicyRedactor"], tuple[RedactionPolicy, Keys, bool, bool]]:
+        return _again, (self._policy, self._keys, self._audit, self._report)
+
+    def statistics(self) -> dict[str, int]:
+        """Return counters since the start; see also :meth:`Segmenter.statistics`.
+
+        ``found_by_proof_TYPE`` counts the values of a type that only the second look found.
+        """
+        proof = {f"{FOUND_BY_PROOF}{kind}": n for kind, n in sorted(self._found_by_proof.items())}
+        return {**self._counts, **proof, **self._segmenter.statistics()}
+
+    def redact(self, decoded: DecodedBatch[Any], *, ingested_at: int) -> RedactionOutcome:
+        """Redact a batch; see :class:`Redactor`."""
+        done = self.in_place(decoded)
+        passed = decoded if not done.rejected else decoded.subset(done.kept)
+        batch = record_batch(decoded.kind, passed, ingested_at=ingested_at, policy=self.policy_hash)
+        return RedactionOutcome(Redacted(batch, self.policy_hash), done.rejected, done.audit)
+
+    def in_place(self, decoded: DecodedBatch[Any]) -> RedactedBatch:
+        """Redact the records of a batch where they are. Those rejected must not be used."""
+        walker = self._walkers[decoded.kind]
+        works = [self._begun(walker, record) for record in decoded.records]
+        found = iter(self._segmenter.analyse([s for work in works for s in work.segments]))
+        self._meet_kept(works)
+        done = RedactedBatch([], [], [])
+        for index, work in enumerate(works):
+            own = [next(found) for _ in work.segments]
+            positions = self._finished(work, own)
+            if work.failure is not None:
+                done.rejected.append(_rejected(decoded, index, work))
+                continue
+            done.kept.append(index)
+            if self._audit:
+                done.audit.append(self._entry(decoded, index, work, positions))
+        self._counts["records"] += len(decoded)
+        self._counts["rejected"] += len(done.rejected)
+        return done
+
+    def texts(self, segments: Sequence[TextSegment]) -> list[RedactedText | SegmentFailure]:
+        """Redact texts that belong to no record, each by itself."""
+        return [
+            self._text(segment, found)
+            for segment, found in zip(segments, self._segmenter.analyse(segments), strict=True)
+        ]
+
+    def _text(self, segment: TextSegment, found: AnalysedSegment) -> RedactedText | SegmentFailure:
+        analysis = found.analysis
+        if isinstance(analysis, SegmentFailure):
+            return analysis
+        rendered, taught, left = self._proved(
+            [segment], [found], ["redact_json"], "", analysis.learnt
+        )
+        if left:
+            return SegmentFailure(QuarantineReason.RESIDUAL_PII, min(left))
+        renderer = self._segmenter.renderer("redact_json", "")
+        findings = renderer.reported(segment.text, analysis, taught.finders)
+        return RedactedText(rendered[0].text, findings, rendered[0].replaced)
+
+    def _begun(self, walker: FieldWalker, record: Any) -> _Work:
+        """Collect the segments of a record: its texts, then its maps as JSON."""
+        places = walker.places(record)
+        maps = [(slot, slot.field_class) for slot in places.maps if slot.field_class]
+        segments = [
+            TextSegment(slot.text, json=True, free=slot.writer in self._read)
+            for slot in places.texts
+        ]
+        free = "attributes" in self._read
+        segments += [TextSegment(_as_json(slot), json=True, free=free) for slot, _ in maps]
+        return _Work(record, places, maps, segments)
+
+    def _meet_kept(self, works: Sequence[_Work]) -> None:
+        """Look through the kept fields of a batch together; what fails is looked at by record."""
+        for group in self._kept.groups(work.places for work in works):
+            try:
+                self._segmenter.watched(partial(self._kept.meet, group))
+            except (MemoryError, StalledError):
+                raise
+            except Exception:  # noqa: BLE001, S112  # each record meets it again, and fails closed
+                continue
+
+    def _finished(self, work: _Work, found: Sequence[AnalysedSegment]) -> list[AuditReplacement]:
+        """Put the redacted segments in place; on failure ``work`` says why."""
+        for number, one in enumerate(found):
+            if isinstance(one.analysis, SegmentFailure):
+                work.failure, work.field = one.analysis, _path(work, number)
+                return []
+        try:
+            return self._replaced(work, found)
+        except (MemoryError, StalledError):
+            raise
+        except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
+            work.failure = SegmentFailure(QuarantineReason.REDACTION_FAILED, type(error).__name__)
+            return []
+
+    def _replaced(self, work: _Work, found: Sequence[AnalysedSegment]) -> list[AuditReplacement]:
+        places, record = work.places, work.record
+        app = getattr(record, "app", "")
+        classes = [slot.field_class for slot in places.texts] + [c for _, c in work.maps]
+        rendered, taught, left = self._proved(
+            work.segments, found, classes, app, _learnt(places, found)
+        )
+        if left:
+            work.failure = SegmentFailure(QuarantineReason.RESIDUAL_PII, min(left))
+            return []
+        personal = self._segmenter.watched(lambda: self._kept.personal(places, taught))
+        refused = [each for each in personal if each.name in JOIN_KEYS]
+        if refused:
+            work.failure, work.field = _personal_id(refused[0].type), refused[0].path
+            return []
+        hashed = self._kept.put(personal)
+        outputs = [each.text for each in rendered]
+        for slot, text in zip(places.texts, outputs, strict=False):
+            setattr(slot.owner, slot.name, text)
+        for (held, _), text in zip(work.maps, outputs[len(places.texts) :], strict=True):
+            setattr(held.owner, held.name, msgspec.json.decode(text, type=dict[str, str]))
+        self._identifiers.put(places, self._segmenter.scope(app))
+        self._counts["findings"] += sum([len(each.replaced) for each in rendered])
+        if not self._audit:
+            return []
+        if self._report:
+            work.kept = self._left_alone(work.segments, found, classes, app, taught)
+        replaced = [
+            AuditReplacement(path, one.type, one.operator, one.start, one.end)
+            for number, output in enumerate(rendered)
+            if output.replaced
+            for path in (_path(work, number),)
+            for one in output.replaced
+        ]
+        return replaced + hashed
+
+    def _left_alone(
+        self,
+        segments: Sequence[TextSegment],
+        found: Sequence[AnalysedSegment],
+        classes: Sequence[FieldClass],
+        app: str,
+        taught: RecordIdentities,
+    ) -> tuple[AuditCount, ...]:
+        """Count what was found in the segments of a record and is kept, by type."""
+        kept: Counter[str] = Counter()
+        for segment, known, field_class in zip(segments, found, classes, strict=True):
+            if not isinstance(known.analysis, SegmentFailure):
+                renderer = self._segmenter.renderer(field_class, app)
+                kept.update(renderer.kept(segment.text, known.analysis, taught.finders))
+        return tuple(AuditCount(kind, KEEP_OPERATOR, many) for kind, many in sorted(kept.items()))
+
+    def _proved(
+        self,
+        segments: Sequence[TextSegment],
+        found: Sequence[AnalysedSegment],
+        classes: Sequence[FieldClass],
+        app: str,
+        learnt: frozenset[IdentityValue],
+    ) -> tuple[list[RenderedSegment], RecordIdentities, frozenset[str]]:
+        """Render segments and look through the output, twice if something is left in it.
+
+        Return them with the names they were rendered with, and the types that are left even so.
+        """
+
+        def rendered(taught: RecordIdentities) -> list[RenderedSegment]:
+            return [
+                self._segmenter.render(segment.text, known, taught, field_class, app)
+                for segment, known, field_class in zip(segments, found, classes, strict=True)
+            ]
+
+        def left(output: Sequence[RenderedSegment]) -> frozenset[IdentityValue]:
+            return self._prover.left([each.text for each in output], learnt, rules)
+
+        rules = self._segmenter.renderer("redact", app).rules
+        taught = identities_of(learnt)
+        output = rendered(taught)
+        missed = left(output)
+        if not missed:
+            return output, taught, frozenset()
+        self._found_by_proof.update([each.type for each in missed])
+        taught = identities_of(learnt | missed)
+        output = rendered(taught)
+        return output, taught, frozenset([each.type for each in left(output)])
+
+    def _entry(
+        self,
+        decoded: DecodedBatch[Any],
+        index: int,
+        work: _Work,
+        positions: Sequence[AuditReplacement],
+    ) -> AuditEntry:
+        value = decoded.raws[index].value
+        return AuditEntry(
+            topic=decoded.topic,
+            partition=decoded.partitions[index],
+            offset=decoded.offsets[index],
+            fingerprint=None if value is None else fingerprint(self._keys.fingerprint, value),
+            characters=sum([len(segment.text) for segment in work.segments]),
+            positions=tuple(positions),
+            kept=work.kept,
+        )
+
+
+def _again(policy: RedactionPolicy, keys: Keys, audit: bool, report: bool) -> PolicyRedactor:  # noqa: FBT001  # from a pickle
+    return PolicyRedactor(policy, keys, audit=audit, report=report)
+
+
+def _path(work: _Work, number: int) -> str:
+    texts = work.places.texts
+    return texts[number].path if number < len(texts) else work.maps[number - len(texts)][0].path
+
+
+def _learnt(places: RecordPlaces, found: Sequence[AnalysedSegment]) -> frozenset[IdentityValue]:
+    return merge_identities(
+        [one.analysis.learnt for one in found if not isinstance(one.analysis, SegmentFailure)]
+        + [identities_from_user_id(place.value) for place in places.ids]
+    )
+
+
+def _as_json(slot: MapSlot) -> str:
+    return msgspec.json.encode(getattr(slot.owner, slot.name)).decode()
+
+
+def _personal_id(kind: str) -> SegmentFailure:
+    return SegmentFailure(QuarantineReason.PERSONAL_ID, kind)
+
+
+_DETAILS = {
+    QuarantineReason.PERSONAL_ID: "The id `{field}` holds a value of the type {error}.",
+    QuarantineReason.REDACTION_FAILED: "Redaction stopped with {error}.",
+    QuarantineReason.RESIDUAL_PII: "After redaction a value of the type {error} was still there.",
+}
+
+
+def _rejected(decoded: DecodedBatch[Any], index: int, work: _Work) -> RejectedRecord:
+    failure = work.failure or SegmentFailure(QuarantineReason.REDACTION_FAILED, "")
+    return RejectedRecord(
+        topic=decoded.topic,
+        reason=failure.reason.value,
+        detail=_DETAILS[failure.reason].format(field=work.field, error=failure.error),
+        raw=decoded.raws[index],
+        field=work.field,
+        schema_id=decoded.schema_ids[index],
+    )

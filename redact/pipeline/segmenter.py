@@ -1,0 +1,301 @@
+"""Segments analysed and rendered once: whatever was seen before is remembered.
+
+Under the keyed hash of a segment stand what is personal in it, which depends on the text alone,
+and how it looks redacted, which depends too on those of the record's names that stand in it. A
+segment that failed is remembered as well, so that a hostile text costs its time once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from redact.analysis.segment_cache import SegmentCache, segment_key
+from redact.analysis.segments import (
+    MarkedLiteral,
+    SegmentAnalyser,
+    SegmentAnalysis,
+    SegmentFailure,
+    TextSegment,
+)
+from redact.crypto.keys import Keys
+from redact.crypto.pseudonyms import Pseudonyms, build_operators
+from redact.field_keys.key_book import KeyBook
+from redact.identities.extraction import identities_from_prose
+from redact.identities.identity_search import IdentityFinder, RecordIdentities
+from redact.lexical.embedded_files import FILE_TYPE
+from redact.lexical.findings import NamesStage, PiiFinding
+from redact.pipeline.watchdog import StalledError, Watchdog
+from redact.policies.policy import FieldClass, RedactionPolicy
+from redact.recognition.policy_detector import PolicyDetector
+from redact.rendering.renderer import RenderedSegment, SegmentRenderer, find_names_in_segment
+from redact.screening.free_text import FreeTextNames
+from schemas.reasons import QuarantineReason
+
+T = TypeVar("T")
+
+SEGMENT_CACHE_BYTES = 192 * 1024 * 1024
+_WEIGHT = 900
+"""About what is remembered of a segment in bytes, beside its marks and outputs."""
+
+_MARK_WEIGHT = 350
+_OUTPUT_WEIGHT = 400
+_REPLACED_WEIGHT = 90
+_MOST_NAMES = 256
+_MOST_OUTPUTS = 64
+"""A segment that many records share (a system prompt) forgets its names and outputs at times."""
+
+_MOST_RENDERERS = 1_000
+_SERIALS = count(1)
+
+
+class AnalysedSegment(msgspec.Struct, gc=False):
+    """What is known of a segment.
+
+    ``stands`` tells by the serial of a name's finder where the name stands in the segment;
+    ``outputs`` are by renderer and the names that do stand there (see ``_which``); and, with a
+    minus, by renderer and all names of the record, which is the shorter way to the same.
+    """
+
+    key: bytes
+    analysis: SegmentAnalysis | SegmentFailure
+    stands: dict[int, tuple[PiiFinding, ...]]
+    outputs: dict[int, RenderedSegment]
+
+
+class _Waiting(NamedTuple):
+    """A new segment that waits for the model: what of it is to be read, None for all of it."""
+
+    known: AnalysedSegment
+    text: str
+    places: Sequence[MarkedLiteral | None]
+
+
+class Segmenter:
+    """Analyses and renders segments under one policy.
+
+    With ``report`` types that are kept are looked for as well, so that they can be told.
+    """
+
+    def __init__(
+        self,
+        policy: RedactionPolicy,
+        keys: Keys,
+        book: KeyBook,
+        names: NamesStage | None = None,
+        *,
+        report: bool = False,
+    ) -> None:
+        self._policy = policy
+        self._watchdog = Watchdog(policy.text_seconds)
+        self._secret = keys.cache
+        self.pseudonyms = Pseudonyms(keys, policy.regions)
+        self._operators = build_operators(self.pseudonyms)
+        self.detector = PolicyDetector(
+            policy,
+            wanted=None if report else policy.replaced(),
+            until=lambda: self._watchdog.deadline,
+        )
+        self._analyser = SegmentAnalyser(self.detector, book, files=_replaces_files(policy))
+        self._free_text = FreeTextNames(names, policy.replaced())
+        self._known: SegmentCache[AnalysedSegment] = SegmentCache(SEGMENT_CACHE_BYTES)
+        self._output_hits = self._output_misses = 0
+        self._renderers: dict[tuple[FieldClass, str], tuple[int, SegmentRenderer]] = {}
+        self._allowed = frozenset(word.casefold() for word in policy.allow)
+
+    def statistics(self) -> Mapping[str, int]:
+        """Return how often a segment was known, and its output, and how many are kept."""
+        return {
+            "segment_hits": self._known.hits,
+            "segment_misses": self._known.misses,
+            "segments_kept": len(self._known),
+            "output_hits": self._output_hits,
+            "output_misses": self._output_misses,
+        }
+
+    def analyse(self, segments: Sequence[TextSegment]) -> list[AnalysedSegment]:
+        """Analyse segments; the model looks for names in all of them at once.
+
+        Raises:
+            StalledError: an analysis did not come to an end; nothing may be concluded.
+        """
+        found: list[AnalysedSegment] = []
+        waiting: dict[bytes, _Waiting] = {}  # known only when the model was asked
+        for segment in segments:
+            key = segment_key(self._secret, segment.text, _CONTEXTS[segment.json, segment.free])
+            known = self._known.get(key)
+            if known is None and key in waiting:
+                known = waiting[key].known
+            if known is None:
+                known = AnalysedSegment(key, self._attempt(segment), {}, {})
+                places = self._free_text.places(segment, known.analysis)
+                if places:
+                    waiting[key] = _Waiting(known, segment.text, places)
+                else:
+                    self._settle(known)
+            found.append(known)
+        if waiting:
+            self._add_names(list(waiting.values()))
+        return found
+
+    def render(
+        self,
+        text: str,
+        known: AnalysedSegment,
+        names: RecordIdentities,
+        field_class: FieldClass,
+        app: str,
+    ) -> RenderedSegment:
+        """Return a segment redacted with what the record taught; ``known`` must be no failure."""
+        number, renderer = self._renderer(field_class, app)
+        asked = -(number << 64 | names.serial)
+        rendered = known.outputs.get(asked)
+        if rendered is not None:
+            self._output_hits += 1
+            return rendered
+        here = self._standing(text, known, names) if names.finders else []
+        which = _which(number, here)
+        rendered = known.outputs.get(which)
+        if len(known.outputs) >= _MOST_OUTPUTS:
+            known.outputs.clear()
+        if rendered is None:
+            rendered = self._rendered(text, known, renderer, here)
+            self._output_misses += 1
+        else:
+            self._output_hits += 1
+        known.outputs[which] = known.outputs[asked] = rendered
+        return rendered
+
+    def _rendered(
+        self,
+        text: str,
+        known: AnalysedSegment,
+        renderer: SegmentRenderer,
+        here: Sequence[IdentityFinder],
+    ) -> RenderedSegment:
+        if isinstance(known.analysis, SegmentFailure):
+            raise TypeError("a segment that failed cannot be rendered")
+        found = [finding for one in here for finding in known.stands[one.serial]]
+        rendered = renderer.render(text, known.analysis, here, found)
+        weight = _OUTPUT_WEIGHT + len(rendered.text) + _REPLACED_WEIGHT * len(rendered.replaced)
+        self._known.put(known.key, known, weight)
+        return rendered
+
+    def _standing(
+        self, text: str, known: AnalysedSegment, names: RecordIdentities
+    ) -> list[IdentityFinder]:
+        """Return those of a record's names that stand in a segment."""
+        stands = known.stands
+        if any([one.serial not in stands for one in names.finders]):  # noqa: C419  # faster so
+            if isinstance(known.analysis, SegmentFailure):
+                raise TypeError("a segment that failed cannot be rendered")
+            if len(stands) > _MOST_NAMES:
+                stands.clear()
+            stands |= names.absent
+            stands |= find_names_in_segment(text, known.analysis, names)
+        return [one for one in names.finders if stands[one.serial]]
+
+    def watched(self, work: Callable[[], T]) -> T:
+        """Return the result of work with the detector, which the watchdog restarts if it hangs."""
+        return self._watchdog.run(work)
+
+    def replaces(self, finding: PiiFinding) -> bool:
+        """Return whether the policy replaces a finding, whatever the class of the field."""
+        rule = self._policy.entities.get(finding.type)
+        return rule is not None and rule.operator != "keep" and finding.score >= rule.score
+
+    def scope(self, app: str) -> str:
+        """Return within what a pseudonym stays the same: an app, or (empty) the lake."""
+        return app if self._policy.scope == "app" else ""
+
+    def renderer(self, field_class: FieldClass, app: str) -> SegmentRenderer:
+        """Return the renderer of a class of fields in an app."""
+        return self._renderer(field_class, app)[1]
+
+    def _attempt(self, segment: TextSegment) -> SegmentAnalysis | SegmentFailure:
+        def analysed() -> SegmentAnalysis:
+            return self._analyser.analyse(segment.text, json=segment.json)
+
+        try:
+            return self._watchdog.run(analysed)
+        except (MemoryError, StalledError):
+            raise
+        except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
+            return SegmentFailure(QuarantineReason.REDACTION_FAILED, type(error).__name__)
+
+    def _add_names(self, fresh: Sequence[_Waiting]) -> None:
+        """Let the model look through new free text, and add its names to what is known."""
+        asked = [(each, place) for each in fresh for place in each.places]
+        results = self._free_text.names([_text_of(each, place) for each, place in asked])
+        for (each, place), names in zip(asked, results, strict=True):
+            analysis = each.known.analysis
+            if isinstance(analysis, SegmentFailure):
+                continue
+            if isinstance(names, SegmentFailure):
+                each.known.analysis = names
+            elif names and place is None:
+                analysis.findings = (*analysis.findings, *names)
+                analysis.learnt |= identities_from_prose(each.text, names)
+            elif names and place is not None:
+                place.findings = (*place.findings, *names)
+                analysis.learnt |= identities_from_prose(place.text, names)
+        for each in fresh:
+            self._settle(each.known)
+
+    def _settle(self, known: AnalysedSegment) -> None:
+        """Remember what is known of a segment now that nothing more will be."""
+        if isinstance(known.analysis, SegmentAnalysis):
+            known.analysis.settle()
+        self._known.put(known.key, known, _weight(known.analysis))
+
+    def _renderer(self, field_class: FieldClass, app: str) -> tuple[int, SegmentRenderer]:
+        scope = self.scope(app)
+        who = (field_class, app if scope or app in self._policy.apps else "")
+        known = self._renderers.get(who)
+        if known is None:
+            renderer = SegmentRenderer(
+                self._policy.rules(field_class, app),
+                self._operators,
+                self.pseudonyms,
+                scope=scope,
+                allowed=self._is_allowed(),
+            )
+            if len(self._renderers) >= _MOST_RENDERERS:
+                self._renderers.clear()
+            known = self._renderers[who] = (next(_SERIALS), renderer)
+        return known
+
+    def _is_allowed(self) -> Callable[[str], bool] | None:
+        allowed = self._allowed
+        return (lambda value: value.casefold() in allowed) if allowed else None
+
+
+_CONTEXTS = {
+    (json, free): (b"j" if json else b"t") + (b"f" if free else b"")
+    for json in (False, True)
+    for free in (False, True)
+}
+
+
+def _replaces_files(policy: RedactionPolicy) -> bool:
+    return FILE_TYPE in policy.replaced()
+
+
+def _text_of(waiting: _Waiting, place: MarkedLiteral | None) -> str:
+    return waiting.text if place is None else place.text
+
+
+def _which(renderer: int, names: Sequence[IdentityFinder]) -> int:
+    """Return a number that is another for each renderer and choice of names."""
+    which = renderer
+    for one in names:
+        which = which << 32 | one.serial
+    return which
+
+
+def _weight(analysis: SegmentAnalysis | SegmentFailure) -> int:
+    """Return about how many bytes it takes to remember an analysis."""
+    if isinstance(analysis, SegmentFailure) or analysis.marks is None:
+        return _WEIGHT
+    return _WEIGHT + sum(_MARK_WEIGHT + len(mark.text) for mark in analysis.marks)

@@ -1,0 +1,207 @@
+"""Fields that are stored as they are (ids, models, versions): looked at, and hashed where personal.
+
+Some producers make the id of a session or a document of a telephone number, an e-mail address or an
+account. Such a value becomes a keyed pseudonym, the same in both topics, so what is joined by it
+still joins. The ids that commands and other programs name a record by stay as they are sent: if one
+of these holds something personal, the record is refused.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from redact.crypto.pseudonyms import Pseudonyms
+from redact.identities.identity_search import (
+    IdentityFinder,
+    RecordIdentities,
+    SearchableText,
+    find_identities,
+)
+from redact.lexical.findings import Detector, PiiFinding
+from redact.pipeline.audit import AuditReplacement
+from redact.pipeline.field_walker import RecordPlaces, StoredFields
+from redact.policies.data_types import NUMBER_LIKE
+
+JOIN_KEYS: Final = frozenset({"trace_id", "feedback_id"})
+"""Fields that name a record, here and in other programs."""
+
+_KIND: Final = "ID"
+_TYPES: Final = NUMBER_LIKE | {
+    "EMAIL_ADDRESS",
+    "IBAN_CODE",
+    "IP_ADDRESS",
+    "MAC_ADDRESS",
+    "HOST",
+    "SECRET",
+    "USER_ID",
+    "VEHICLE_ID",
+    "MEDICAL_RECORD",
+    "HEALTH_PLAN_ID",
+}
+_PREFIX: Final = re.compile(r"[A-Za-z]\w{0,20}[:/#-](.{7,80})\Z")
+"""What some producers put before an address or a number (`chat-`, `user/`), and what follows."""
+_GAP: Final = "\n\n"
+_MOST_CLEAN: Final = 50_000
+_TOGETHER: Final = 2_000
+"""Characters of values that are looked through in one text."""
+
+_RANDOM: Final = re.compile(
+    r"(?!\d+\Z)[0-9a-f]{32}(?:[0-9a-f]{8}|[0-9a-f]{32})?"
+    r"|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+)
+"""A UUID, or a hexadecimal number as long as one or as a hash: no part of these is ever found."""
+
+
+class PersonalId(NamedTuple):
+    """A kept field that holds something personal: where it stands, and of which type that is."""
+
+    owner: Any
+    name: str
+    path: str
+    value: str
+    type: str
+
+
+class StoredFieldScanner:
+    """Finds and hashes what is personal in fields of the class `keep`.
+
+    ``counts`` says of a finding whether the policy replaces it; with ``denied`` words of
+    its own that may stand anywhere, also in random numbers.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        pseudonyms: Pseudonyms,
+        counts: Callable[[PiiFinding], bool],
+        *,
+        denied: bool = False,
+    ) -> None:
+        self._detector = detector
+        self._pseudonyms = pseudonyms
+        self._counts = counts
+        self._random = None if denied else _RANDOM
+        self._clean: set[str] = set()
+        self._met: set[str] = set()
+
+    def groups(self, records: Iterable[RecordPlaces]) -> list[list[str]]:
+        """Return the values of many records that are not known to be clean, some together."""
+        groups: list[list[str]] = []
+        room = 0
+        values = _values(kept for places in records for kept in places.kept)
+        clean, random = self._clean, self._random
+        new = [value for value in dict.fromkeys(values) if value not in clean]
+        self._met = {value for value in new if random is not None and random.fullmatch(value)}
+        for value in new:
+            if value in self._met:
+                continue
+            if len(value) > room:
+                groups.append([])
+                room = _TOGETHER
+            groups[-1].append(value)
+            room -= len(value)
+        return groups
+
+    def meet(self, values: Sequence[str]) -> None:
+        """Look through values together, which is cheaper, and remember which are clean.
+
+        Raises TextTimeoutError.
+        """
+        if not self._found(_together(values)):
+            self._remember(values)
+        elif len(values) > 1:
+            half = len(values) // 2
+            self.meet(values[:half])
+            self.meet(values[half:])
+
+    def personal(self, places: RecordPlaces, names: RecordIdentities) -> list[PersonalId]:
+        """Return the kept fields of a record that hold something personal.
+
+        ``names`` are what the record itself says of persons. Raises TextTimeoutError.
+        """
+        values = _values(places.kept)
+        found = dict(self._by_pattern(values))
+        if names.finders:
+            found |= dict(_by_name(list(dict.fromkeys(values)), names))
+        if not found:
+            return []
+        return [
+            PersonalId(kept.owner, name, path, value, found[value])
+            for kept in places.kept
+            for (name, path), value in zip(kept.fields, kept.values, strict=True)
+            if value in found
+        ]
+
+    def put(self, personal: Iterable[PersonalId]) -> list[AuditReplacement]:
+        """Replace such values where they are; return what was done, for the audit."""
+        done = []
+        for each in personal:
+            new = self._pseudonyms.identifier(_KIND, each.value)
+            setattr(each.owner, each.name, new)
+            done.append(AuditReplacement(each.path, each.type, "pseudonym", 0, len(new)))
+        return done
+
+    def _by_pattern(self, values: Iterable[str]) -> list[tuple[str, str]]:
+        """Return the values in which the detector finds something, each with its type."""
+        fresh = self._fresh(values)
+        if not fresh:
+            return []
+        if not self._found(_together(fresh)):
+            self._remember(fresh)
+            return []
+        alone = ((value, self._found(_together([value]))) for value in fresh)
+        return [(value, findings[0].type) for value, findings in alone if findings]
+
+    def _fresh(self, values: Iterable[str]) -> list[str]:
+        """Return the values, each once, that are not known to be clean."""
+        clean, met, random = self._clean, self._met, self._random
+        return [
+            value
+            for value in dict.fromkeys(values)
+            if value not in clean
+            and value not in met
+            and not (random is not None and random.fullmatch(value))
+        ]
+
+    def _remember(self, clean: Iterable[str]) -> None:
+        if len(self._clean) > _MOST_CLEAN:
+            self._clean.clear()
+        self._clean.update(clean)
+
+    def _found(self, text: str) -> list[PiiFinding]:
+        return [
+            finding
+            for finding in self._detector.find(text)
+            if finding.type in _TYPES
+            and self._counts(finding)
+            and not (finding.type in NUMBER_LIKE and text[finding.start : finding.end].isdecimal())
+        ]
+
+
+def _together(values: Iterable[str]) -> str:
+    """Return one text of some values, and of what stands behind a prefix in one of them."""
+    texts = []
+    for value in values:
+        texts.append(value)
+        prefixed = _PREFIX.match(value)
+        if prefixed is not None:
+            texts.append(prefixed[1])
+    return _GAP.join(texts)
+
+
+def _values(kept: Iterable[StoredFields]) -> list[str]:
+    return [value for each in kept for value in each.values if value]
+
+
+def _by_name(values: Sequence[str], names: RecordIdentities) -> Iterator[tuple[str, str]]:
+    """Yield the values in which something stands that the record taught, each with its type.
+
+    Of a person it must be more than one word: a tool or a model may be called like somebody.
+    """
+    standing = names.standing(SearchableText(_GAP.join(values)))
+    finders: list[IdentityFinder] = [one for one in names.finders if one.serial in standing]
+    if finders:
+        for value in values:
+            for finding in find_identities(value, finders):
+                if finding.type != "PERSON" or " " in value[finding.start : finding.end].strip():
+                    yield value, finding.type

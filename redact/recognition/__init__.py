@@ -1,0 +1,1 @@
+"""Finds personal data in one text, by type."""

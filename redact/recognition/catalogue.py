@@ -1,0 +1,237 @@
+"""The recognisers of a policy: Presidio's own where they are good, others where they fall short.
+
+Both ways to run them, accelerated and not, take this one list, so that they can be compared.
+"""
+
+import logging
+from collections.abc import Collection
+from types import MappingProxyType
+
+from presidio_analyzer import EntityRecognizer, predefined_recognizers
+
+from redact.policies.policy import RedactionPolicy
+from redact.recognition.contacts.dialled_phones import (
+    AbroadPhoneRecogniser,
+    DialledPhoneRecogniser,
+    GluedPhoneRecogniser,
+)
+from redact.recognition.contacts.machine_addresses import MachineAddressRecogniser
+from redact.recognition.contacts.mail_and_hosts import (
+    DisguisedMachineRecogniser,
+    DisguisedMailRecogniser,
+    HostRecogniser,
+    MailRecogniser,
+)
+from redact.recognition.contacts.postal_addresses import ADDRESS_ROWS, PostalAddressRecogniser
+from redact.recognition.contacts.spoken_phones import SpokenPhoneRecogniser
+from redact.recognition.matching.edges import LEFT, RIGHT, add_edges
+from redact.recognition.matching.labelled_numbers import build_labelled_recognisers
+from redact.recognition.matching.lazy_patterns import LazyPattern
+from redact.recognition.numbers.accounts import (
+    IbanRecogniser,
+    SocialSecurityRecogniser,
+    WalletRecogniser,
+)
+from redact.recognition.numbers.cards import CardRecogniser
+from redact.recognition.numbers.health import HEALTH_ROWS, VehicleRecogniser
+from redact.recognition.numbers.national import NATIONAL_ROWS, PHONE_ROWS
+from redact.recognition.persons.birth_dates import (
+    BIRTH_ROWS,
+    BirthDateRecogniser,
+    WrittenDateRecogniser,
+)
+from redact.recognition.persons.person_phrases import (
+    AccountRecogniser,
+    AgeRecogniser,
+    GreetedNameRecogniser,
+    IntroducedNameRecogniser,
+    LabelledNameRecogniser,
+)
+from redact.recognition.secrets.announced_codes import AnnouncedCodeRecogniser
+from redact.recognition.secrets.assigned_secrets import (
+    AssignedKeyRecogniser,
+    AssignedPasswordRecogniser,
+    AssignedWordRecogniser,
+    ForeignPasswordRecogniser,
+    StatedPasswordRecogniser,
+)
+from redact.recognition.secrets.option_secrets import (
+    AuthorisationRecogniser,
+    CookieRecogniser,
+    OptionPasswordRecogniser,
+    UrlPasswordRecogniser,
+)
+from redact.recognition.secrets.private_keys import PrivateKeyRecogniser
+from redact.recognition.secrets.vendor_keys import (
+    VendorContextRecogniser,
+    VendorKeyRecogniser,
+    load_vendor_keys,
+)
+
+LANGUAGE = "en"
+
+GENERIC_RECOGNISERS = (
+    "CryptoRecognizer",
+    "DateRecognizer",
+    "MacAddressRecognizer",
+    "UrlRecognizer",
+)
+NATIONAL_RECOGNISERS = {
+    "us": ("UsItinRecognizer", "MedicalLicenseRecognizer"),
+    "uk": ("NhsRecognizer", "UkNinoRecognizer"),
+    "de": ("DeSocialSecurityRecognizer",),
+    "es": ("EsNifRecognizer", "EsNieRecognizer"),
+    "it": ("ItFiscalCodeRecognizer",),
+    "in": ("InPanRecognizer",),
+    "fi": ("FiPersonalIdentityCodeRecognizer",),
+    "se": ("SePersonnummerRecognizer",),
+    "sg": ("SgFinRecognizer",),
+    "ca": ("CaSinRecognizer",),
+}
+"""Presidio's recognisers by country, of those whose form alone tells what they are.
+
+Those whose numbers are digits and nothing else count after their name (``redact.recognition.numbers.national``).
+"""
+
+AS_NATIONAL_ID = frozenset(
+    {
+        "UK_NINO",
+        "DE_SOCIAL_SECURITY",
+        "ES_NIF",
+        "ES_NIE",
+        "IT_FISCAL_CODE",
+        "IN_PAN",
+        "FI_PERSONAL_IDENTITY_CODE",
+        "SE_PERSONNUMMER",
+        "SG_NRIC_FIN",
+        "CA_SIN",
+    }
+)
+"""Types of Presidio that a policy here calls ``NATIONAL_ID``."""
+
+SUFFICIENT_SCORE = 0.4
+"""Patterns that score less are left out: what they find counts only after its name."""
+
+_EXACT = MappingProxyType(
+    {
+        "NhsRecognizer": ((r"[- ]?", "[- ]"),),
+        "CaSinRecognizer": (("([- ])", "(-)"),),
+        "SePersonnummerRecognizer": ((r"([-+]?)", "([-+])"),),
+        "InPanRecognizer": (
+            (
+                r"([A-Za-z]{3}[AaBbCcFfGgHhJjLlPpTt]{1}[A-Za-z]{1}[0-9]{4}[A-Za-z]{1})",
+                r"(?-i:[A-Z]{3}[ABCFGHJLPT][A-Z][0-9]{4}[A-Z])",
+            ),
+        ),
+        "SgFinRecognizer": (("(?i)", ""), ("[STFGM][0-9]{7}[A-Z]", "(?-i:[STFGM][0-9]{7}[A-Z])")),
+        "MacAddressRecognizer": (
+            (
+                r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}",
+                r"(?=[0-9.]{0,13}[A-Fa-f])[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}",
+            ),
+            (r"\b[0-9A-Fa-f]{2}([:-])", r"\b(?<![0-9A-Fa-f][:-])[0-9A-Fa-f]{2}([:-])"),
+            (r"{4}[0-9A-Fa-f]{2}\b", r"{4}[0-9A-Fa-f]{2}(?![:-][0-9A-Fa-f]{2}(?![A-Za-z]))\b"),
+        ),
+    }
+)
+"""Changes to stock patterns that take times, sizes and ids: digits alone need their name."""
+
+_EDGELESS = frozenset({"CryptoRecognizer", "MedicalLicenseRecognizer", "ItFiscalCodeRecognizer"})
+"""Recognisers without any edges, which find a number within a longer one."""
+
+
+def build_recognisers(
+    policy: RedactionPolicy, wanted: Collection[str] | None = None
+) -> list[EntityRecognizer]:
+    """Make the recognisers that a policy asks for, in a fixed order; of ``wanted`` types only.
+
+    Presidio's own log is turned off first: at some levels it prints what it found.
+    """
+    logging.getLogger("presidio-analyzer").disabled = True
+    domains, regions = policy.internal_domains, tuple(policy.regions)
+    keys = load_vendor_keys()
+    own: list[EntityRecognizer] = [
+        CardRecogniser(),
+        MailRecogniser(domains),
+        DisguisedMailRecogniser(),
+        IbanRecogniser(),
+        WalletRecogniser(),
+        MachineAddressRecogniser(),
+        DisguisedMachineRecogniser(),
+        PostalAddressRecogniser(),
+        BirthDateRecogniser(),
+        WrittenDateRecogniser(),
+        IntroducedNameRecogniser(),
+        LabelledNameRecogniser(),
+        GreetedNameRecogniser(),
+        AccountRecogniser(),
+        AgeRecogniser(),
+        VendorKeyRecogniser(keys),
+        VendorContextRecogniser(keys),
+        PrivateKeyRecogniser(),
+        AssignedPasswordRecogniser(),
+        AssignedWordRecogniser(),
+        StatedPasswordRecogniser(),
+        ForeignPasswordRecogniser(),
+        AssignedKeyRecogniser(),
+        AuthorisationRecogniser(),
+        UrlPasswordRecogniser(),
+        CookieRecogniser(),
+        OptionPasswordRecogniser(),
+        AnnouncedCodeRecogniser(),
+        *([HostRecogniser(domains)] if domains else []),
+        *([SocialSecurityRecogniser()] if "us" in policy.countries else []),
+        DialledPhoneRecogniser(regions),
+        GluedPhoneRecogniser(regions),
+        AbroadPhoneRecogniser(),
+        SpokenPhoneRecogniser(),
+        VehicleRecogniser(),
+        *build_labelled_recognisers(
+            (*PHONE_ROWS, *BIRTH_ROWS, *ADDRESS_ROWS, *NATIONAL_ROWS, *HEALTH_ROWS),
+            policy.countries,
+        ),
+    ]
+    national = [
+        name for country in policy.countries for name in NATIONAL_RECOGNISERS.get(country, ())
+    ]
+    everything = [*own, *map(_stock, GENERIC_RECOGNISERS), *map(_stock, national)]
+    return [r for r in everything if wanted is None or r.supported_entities[0] in wanted]
+
+
+def lowest_score(policy: RedactionPolicy) -> float:
+    """Return the score below which no rule of the policy counts anything."""
+    overrides = [*policy.fields.values(), *policy.apps.values()]
+    rules = [policy.entities, *(override.entities for override in overrides)]
+    return min((rule.score for part in rules for rule in part.values()), default=1.0)
+
+
+def _stock(name: str) -> EntityRecognizer:
+    """Make one of Presidio's recognisers, without its weakest patterns, with edges of ASCII."""
+    recogniser = getattr(predefined_recognizers, name)(supported_language=LANGUAGE)
+    own = vars(recogniser)
+    patterns = own["patterns"]
+    if name not in GENERIC_RECOGNISERS:
+        patterns = [
+            pattern
+            for pattern in patterns
+            if pattern.score >= SUFFICIENT_SCORE or _is_checked(name)
+        ]
+    own["patterns"] = [LazyPattern(p.name, _exact(name, p.regex), p.score) for p in patterns]
+    if recogniser.supported_entities[0] in AS_NATIONAL_ID:
+        recogniser.supported_entities = ["NATIONAL_ID"]
+    if name not in GENERIC_RECOGNISERS:
+        recogniser.context = None
+    return recogniser  # type: ignore[no-any-return]
+
+
+def _is_checked(name: str) -> bool:
+    """Tell whether the check of a recogniser makes a weak pattern sure."""
+    return name == "ItFiscalCodeRecognizer"
+
+
+def _exact(name: str, expression: str) -> str:
+    for loose, exact in _EXACT.get(name, ()):
+        expression = expression.replace(loose, exact)
+    if name in _EDGELESS:
+        return f"{LEFT}(?:{expression}){RIGHT}"
+    return add_edges(expression)

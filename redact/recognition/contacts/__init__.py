@@ -1,0 +1,1 @@
+"""Recognisers of e-mail addresses, hosts, telephone numbers and postal addresses."""

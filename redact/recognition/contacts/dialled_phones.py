@@ -1,0 +1,297 @@
+"""Telephone numbers as people write them: with a country's code, in groups, or after a word.
+
+``phonenumbers`` takes every run of digits that some region could dial. Most such runs in traces
+are times, sizes and ids, so digits alone count only after a telling word (``redact.recognition.matching.labelled_numbers``).
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise, takewhile
+from typing import Any
+
+import phonenumbers
+from phonenumbers import NumberParseException
+from presidio_analyzer import AnalysisExplanation, EntityRecognizer, Pattern, RecognizerResult
+from presidio_analyzer.predefined_recognizers import PhoneRecognizer
+
+from redact.lexical.thing_numbers import is_fraction, is_within_code
+from redact.recognition.matching.judged_matches import JudgedRecogniser, JudgedSpan
+
+_GROUPS = re.compile(r"[0-9]+")
+_FEWEST, _MOST = 7, 15
+_LONGEST_GROUP = 8
+_LEAD = re.compile(
+    r"[0-9A-Za-z]?[*^%][ ]?\Z|[@#\u00a7$\u20ac\u00a3\u00a5][ ]?-?\Z|[0-9][,:;]\Z|[0-9]\.\Z|0[xX]\Z"
+)
+_MARKUP = re.compile(r"[^\s0-9]\*{1,2}[ ]\Z|['\"]%\Z")
+"""Ends bold words in Markdown (`**Phone:** 415-555-0132`), or begins a pattern of SQL's `LIKE`."""
+_TAIL = re.compile(
+    r"[ ]?(?:%|\u20ac|\$|\u00a3|\u00a5|(?:usd|eur|gbp|ms|sec|seconds?|bytes?|[kmgt]i?b|hz|"
+    r"[kmg]hz|rows?|"
+    r"px|kg|km|mm|cm|tokens?)\b)|[,:.][0-9]|[ ]?[*^=<>+][ ]?[0-9(]",
+    re.IGNORECASE,
+)
+_NORTH_AMERICAN = re.compile(r"\(?[2-9][0-9]{2}\)?[ .-]{1,2}[2-9][0-9]{2}[.-][0-9]{4}")
+"""So grouped a number stands by itself in a row of values too, `1,212-555-0174`."""
+
+_DATE = re.compile(
+    r"(?:19|20)[0-9]{2}[-./ ](?:0?[1-9]|1[0-2])[-./ ](?:0?[1-9]|[12][0-9]|3[01])(?![0-9])"
+    r"|(?:0?[1-9]|[12][0-9]|3[01])[-./ ](?:0?[1-9]|[12][0-9]|3[01])[-./ ](?:19|20)[0-9]{2}(?![0-9])"
+)
+_YEARS = re.compile(r"(?:19|20)[0-9]{2}(?:[ /-]+(?:19|20)[0-9]{2})+")
+_SIGNED = re.compile(r"[ (]-[0-9]+\.[0-9]|\A[0-9]{1,6}[ ](?:-[ ])?[0-9]{1,3}\.[0-9]{5,}\Z")
+"""A decimal after another number: `worker-3 -15.8166`, `3 22.6617694`."""
+_PERIOD = re.compile(
+    r"(?:19|20)[0-9]{2}[-/](?:(?:0[1-9]|1[0-2])[-/][0-9]{3,6}|[0-9]{3,6}[-/][0-9]{1,3})"
+)
+_QUAD = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){2,}")
+_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:[ .\u00a0][0-9]{3})+")
+
+
+def is_period_number(value: str) -> bool:
+    """Tell whether a value is a running number of a month or a year, as invoices have them:
+    `2024-03-1187`, `2024-0042-11`.
+    """
+    return _PERIOD.fullmatch(value) is not None
+
+
+def is_north_american(value: str) -> bool:
+    """Tell whether a value is grouped as numbers of North America are: `415-555-0132`."""
+    return _NORTH_AMERICAN.fullmatch(value) is not None
+
+
+def is_dialled(text: str, start: int, end: int) -> bool:
+    """Tell whether a number is written as one dials it, or begins with a country's code."""
+    if is_within_code(text, start, end) or is_fraction(text, start, end):
+        return False
+    return _is_dialled(text, start, end, _GROUPS.findall(text, start, end))
+
+
+def _is_dialled(text: str, start: int, end: int, groups: list[str]) -> bool:
+    value = text[start:end]
+    if value[:1] in ("+", "\uff0b"):
+        # In `at+35.836605039` stand a plus sign of a form, and a decimal.
+        decimal = text[start - 1 : start].isalpha() and value.count(".") == 1 and len(groups) == 2
+        return not decimal and len("".join(groups)) >= _FEWEST
+    if len(groups) < 2:  # alone
+        return False
+    if (
+        _is_led(text, start, end)
+        or _QUAD.fullmatch(value)
+        or _is_followed(text, start, end)
+        or _DATE.match(value)
+        or _YEARS.fullmatch(value)
+        or is_period_number(value)
+        or (" " in value and _SIGNED.search(value))
+    ):
+        return False
+    if value[:1] == "(" or ") " in value or ")" in value[:8]:
+        return value.count("(") == value.count(")")
+    if _THOUSANDS.fullmatch(value) and " " in value and value[0] != "0" and len(groups) > 2:
+        return len(groups[0]) == 3 and _is_national(groups)  # 800 123 456
+    return max(map(len, groups)) <= _LONGEST_GROUP and _is_spread(value, groups)
+
+
+def _is_led(text: str, start: int, end: int) -> bool:
+    """Tell whether something before a number makes it an amount, a term or a part of a list."""
+    lead = _LEAD.search(text, max(start - 4, 0), start)
+    if lead is None or text[start - 2 : start] == "**" == text[end : end + 2]:
+        return False
+    if _MARKUP.search(text, max(start - 4, 0), start):
+        return False
+    grouped = lead[0].rstrip()[-1] in ",;#" and _NORTH_AMERICAN.fullmatch(text, start, end)
+    return not grouped
+
+
+def _is_followed(text: str, start: int, end: int) -> bool:
+    """Tell whether a unit, a decimal or a sum behind a number makes it an amount."""
+    if _TAIL.match(text, end) is None:
+        return False
+    return text[end] != "," or _NORTH_AMERICAN.fullmatch(text, start, end) is None
+
+
+def _is_national(groups: list[str]) -> bool:
+    return len("".join(groups)) >= 9  # numbers of 3-3-3 and longer
+
+
+def _is_spread(value: str, groups: list[str]) -> bool:
+    """Tell whether groups are those of one number, not numbers that stand beside each other."""
+    if "/" in value and "-" in value:
+        return False
+    if len(groups) > 6 and max(map(len, groups)) > 2:  # pairs may be many
+        return False
+    if value[0] != "0" and groups[0] != "1" and len(groups) == 2 and len(groups[0]) != 5:
+        # Two groups without a trunk prefix: 415-5550132, 98765 43210.
+        return "-" in value and len(groups[0]) <= 4 and len(groups[0] + groups[1]) > 7
+    return all(len(group) > 1 for group in groups[1:])
+
+
+_SHORT_AND_PLAIN = re.compile(r"[0-9][0-9 ./-]{0,17}")
+
+
+def max_dialled_digits(candidate: str) -> int:
+    """Return how many digits a part of a candidate has at most that :func:`is_dialled` can be true
+    of; a part begins and ends anywhere. Of what is not short and plain that is all of it.
+    """
+    if _SHORT_AND_PLAIN.fullmatch(candidate) is None:
+        return len(candidate)
+    groups = [len(group) for group in _GROUPS.findall(candidate)]
+    most = max((sum(two) for two in pairwise(groups) if sum(two) > _FEWEST), default=0)
+    for first in range(len(groups)):
+        following = takewhile(lambda group: group > 1, groups[first + 1 :])
+        if together := sum(following):
+            most = max(most, groups[first] + together)
+    return most
+
+
+_EXTENSION = re.compile(
+    r"[ ,;]{0,3}(?:[a-z\u00f3=~]{1,10}[.:=]?|#)[ .:=]{0,2}[0-9]{1,9}#?\Z", re.IGNORECASE
+)
+
+
+class DialledPhoneRecogniser(PhoneRecognizer):
+    """Presidio's recogniser, without digits that nobody dials."""
+
+    def __init__(self, regions: tuple[str, ...]) -> None:
+        super().__init__(supported_regions=regions, name="PhoneRecognizer")
+
+    def within(self, text: str, start: int, end: int) -> tuple[int, int] | None:
+        """Return where the number stands without its extension, None if it is nobody's."""
+        extension = _EXTENSION.search(text, start, end)
+        end = extension.start() if extension else end
+        while start < end and text[start] not in "+\uff0b(0123456789":
+            start += 1
+        if text[start : start + 1] == "(" and ")" not in text[start:end]:
+            start += 1
+            start += text[start : start + 1] == "-"
+        if text[start : start + 2] == "(-":
+            return None
+        return (start, end) if is_dialled(text, start, end) else None
+
+    def analyze(
+        self, text: str, entities: list[str], nlp_artifacts: Any = None
+    ) -> list[RecognizerResult]:
+        """Do what Presidio's recogniser does, and leave out what does not count."""
+        del entities, nlp_artifacts
+        spans = {
+            self.within(text, match.start, match.end)
+            for region in self.supported_regions
+            for match in phonenumbers.PhoneNumberMatcher(text, region, leniency=self.leniency or 0)
+        }
+        return list(
+            EntityRecognizer.remove_duplicates(
+                [self._result(*span) for span in sorted(filter(None, spans))]
+            )
+        )
+
+    def _result(self, start: int, end: int) -> RecognizerResult:
+        return RecognizerResult(
+            entity_type=self.supported_entities[0],
+            start=start,
+            end=end,
+            score=self.SCORE,
+            analysis_explanation=AnalysisExplanation(str(vars(self)["name"]), self.SCORE),
+            recognition_metadata={
+                RecognizerResult.RECOGNIZER_NAME_KEY: str(vars(self)["name"]),
+                RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
+            },
+        )
+
+
+_LATIN = r"[A-Za-z\u00c0-\u024f]"
+_GLUED = (
+    r"(?:(?:\+[0-9]{1,3}[ .-]?)?(?:\([0-9]{2,5}\)[ ]?|"
+    r"[0-9]{2,5}[ .-])[0-9]{2,5}(?:[ .-][0-9]{2,5}){0,4}"
+    r"|\+[0-9]{8,15})"
+)
+
+_EIGHT_DIGITS = re.compile(r"[0-9](?:[ .()-]{0,3}[0-9]){7,}")
+"""As many digits as the shortest number has, and all that may belong to the same number."""
+_SIGNS = ("+", "(")
+
+
+class GluedPhoneRecogniser(JudgedRecogniser):
+    """Finds numbers that touch a Latin letter, which ``phonenumbers`` passes over."""
+
+    def __init__(self, regions: tuple[str, ...]) -> None:
+        self._regions = regions
+        glued = (
+            rf"{_LATIN}(?=[0-9(+])(?P<behind>{_GLUED})(?![0-9]|[.,][0-9])"
+            rf"|(?=[0-9(+])(?<![0-9.,])(?P<before>{_GLUED}){_LATIN}"
+        )
+        super().__init__(
+            supported_entity="PHONE_NUMBER",
+            patterns=[Pattern("Glued", glued, 0.6)],
+            name="GluedPhone",
+        )
+
+    def may_stand(self, text: str) -> bool:
+        """Return whether a letter touches something as long as a number, and no mere date."""
+        return any(_is_touched(text, *found.span()) for found in _EIGHT_DIGITS.finditer(text))
+
+    def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
+        """Return the number if it is valid in a region, and written as one dials it."""
+        start, end = match.span("behind" if match["behind"] else "before")
+        value = text[start:end]
+        digits = sum(map(str.isdigit, value))
+        if _FEWEST < digits <= _MOST and is_dialled(text, start, end) and self._valid(value):
+            yield start, end, 0.6
+
+    def _valid(self, value: str) -> bool:
+        return any(_is_valid(value, region) for region in self._regions)
+
+
+def _is_touched(text: str, start: int, end: int) -> bool:
+    """Return whether a letter stands directly before or behind a number with its sign.
+
+    A date without a sign, as that of `2026-05-11T08:00`, is no number.
+    """
+    if text[start - 1 : start] in _SIGNS:
+        return text[end : end + 1].isalpha() or text[start - 2 : start - 1].isalpha()
+    touched = text[end : end + 1].isalpha() or text[start - 1 : start].isalpha()
+    return touched and _DATE.fullmatch(text, start, end) is None
+
+
+def _is_valid(value: str, region: str) -> bool:
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse(value, region))
+    except NumberParseException:
+        return False
+
+
+_ABROAD = (
+    r"(?<![0-9A-Za-z+.-])[+\uff0b][ ]?(?:\([1-9][0-9]{0,2}\)|[1-9])"
+    r"(?:[ .\-()/\u00a0\u2010-\u2015]{0,2}[0-9]){7,14}(?![0-9A-Za-z]|[.][0-9])"
+)
+
+
+class AbroadPhoneRecogniser(JudgedRecogniser):
+    """Finds numbers with a plus sign and a country's code that could exist, given out or not.
+
+    Operators give out ranges that ``phonenumbers`` does not know yet, and regulators reserve some.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            supported_entity="PHONE_NUMBER",
+            patterns=[Pattern("Abroad", _ABROAD, 0.6)],
+            name="AbroadPhone",
+        )
+
+    def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
+        """Return the number if its country has numbers of that length."""
+        start, end = match.span()
+        value = text[start:end]
+        if text[start - 2 : start - 1].isdecimal() and value[1:].isdecimal():
+            return  # a sum: `3 +447700900007`
+        if is_dialled(text, start, end) and _is_possible(value):
+            yield start, end, 0.6
+
+
+def _is_possible(value: str) -> bool:
+    try:
+        number = phonenumbers.parse(value.replace("+ ", "+"), None)
+    except NumberParseException:
+        return False
+    reason = phonenumbers.is_possible_number_with_reason(number)
+    return bool(reason == phonenumbers.ValidationResult.IS_POSSIBLE)

@@ -1,0 +1,236 @@
+"""Addresses of mail and machines, also inside a company's own network."""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import tldextract
+from presidio_analyzer import Pattern, PatternRecognizer
+
+from redact.recognition.matching.edges import LEFT
+from redact.recognition.matching.judged_matches import JudgedRecogniser, JudgedSpan
+
+_SNAPSHOT = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
+"""The list of suffixes as it was packed: asking the network would tell it what is being read."""
+
+_LATIN = "A-Za-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f"
+_LOCAL = rf"(?<![{_LATIN}])[{_LATIN}](?:[{_LATIN}._+'-]{{0,126}}[{_LATIN}_+-])?"
+_LABEL = rf"[{_LATIN}](?:[{_LATIN}-]{{0,61}}[{_LATIN}])?"
+MAIL_EXPRESSION = rf"{_LOCAL}@(?:{_LABEL}\.){{1,8}}[A-Za-z]{{2,24}}"
+"""Quotation marks, slashes and equals signs, which a mailbox may have by RFC 5322 and no mailbox
+has, stand between addresses and what is around them."""
+
+_ANY = r"[^\W_](?:[\w.+'-]{0,62}[^\W_])?"
+FOREIGN_MAIL_EXPRESSION = rf"{_ANY}@(?:{_ANY}\.){{1,8}}[^\W\d_]{{2,24}}"
+"""An address with letters of any script (RFC 6531)."""
+
+_LAST = re.compile(r"\.[a-z]{2,24}\Z")
+_CAPITAL = re.compile(r"(?<=[a-z])[A-Z]")
+_PACKAGE = re.compile(r"[0-9]+(?:\.[0-9]+)+\.[a-z]+", re.IGNORECASE)
+"""A version and the ending of a file: `lodash@7.19.17.csv`."""
+_SURE, _UNSURE = 1.0, 0.5
+_SHORTEST_LABELS = 2
+_FILES = frozenset({"git@github.com", "git@gitlab.com", "git@bitbucket.org"})
+"""The account under which everybody reads a repository."""
+
+
+@lru_cache(maxsize=4096)
+def has_public_suffix(domain: str) -> bool:
+    """Tell whether a domain ends with a public suffix."""
+    return bool(_SNAPSHOT(domain).suffix)
+
+
+class MailRecogniser(JudgedRecogniser):
+    """Finds addresses of mail, with public suffixes and those of internal domains.
+
+    An address of ASCII ends where its alphabet ends; a word that touches it is no part of it.
+    """
+
+    mark = "@"
+
+    def __init__(self, internal_domains: list[str]) -> None:
+        self._internal = tuple(f".{domain}" for domain in internal_domains)
+        super().__init__(
+            supported_entity="EMAIL_ADDRESS",
+            patterns=[
+                Pattern("Mail", MAIL_EXPRESSION, _UNSURE),
+                Pattern("Abroad", FOREIGN_MAIL_EXPRESSION, _UNSURE),
+            ],
+            name="EmailRecognizer",
+        )
+
+    def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
+        """Return the address without a word that touches its end.
+
+        What ends in digits is none: `lodash@4.17.21` is the version of a package. One of letters
+        that are no public suffix is less sure.
+        """
+        start, end = match.span()
+        whole = match[0]
+        if match.re.pattern == FOREIGN_MAIL_EXPRESSION and (
+            whole.isascii() or _reads_as_ascii(whole)
+        ):
+            return
+        at = whole.index("@")
+        domain = self._trimmed(whole[at + 1 :])
+        end = start + at + 1 + len(domain)
+        name = "." + domain.casefold()
+        if text[start:end].casefold() in _FILES:
+            return
+        if name.endswith(self._internal) or has_public_suffix(domain.casefold()):
+            yield start, end, _SURE
+        elif _PACKAGE.fullmatch(domain):
+            return
+        elif _LAST.search(name) or not domain.isascii():
+            yield start, end, _UNSURE
+
+    def _trimmed(self, domain: str) -> str:
+        """Cut off what is glued to a domain: `example.comPhone`, `example.com.Then`."""
+        labels = domain.split(".")
+        last = labels[-1]
+        if len(labels) > _SHORTEST_LABELS and last[:1].isupper() and domain[: -len(last)].islower():
+            return domain[: -len(last) - 1]
+        glued = _CAPITAL.search(last)
+        if glued and has_public_suffix(last[: glued.start()]):
+            return domain[: len(domain) - len(last) + glued.start()]
+        if f".{domain.casefold()}".endswith(self._internal):
+            return domain
+        shorter = labels
+        while len(shorter) > _SHORTEST_LABELS and not has_public_suffix(
+            ".".join(shorter).casefold()
+        ):
+            shorter = shorter[:-1]
+        return ".".join(shorter) if has_public_suffix(".".join(shorter).casefold()) else domain
+
+
+def _reads_as_ascii(address: str) -> bool:
+    """Tell whether the other expression finds this address: what touches `@` is Latin."""
+    local, _, domain = address.rpartition("@")
+    return re.fullmatch(rf"[{_LATIN}._+-]", local[-1]) is not None and (
+        re.match(rf"(?:{_LABEL}\.){{1,8}}[A-Za-z]{{2,24}}", domain) is not None
+    )
+
+
+_OF_FILE = r"(?:csv|tsv|json|jsonl|txt|log|xlsx?|pdf|gz|zip|ya?ml|xml|html?|conf|cfg|tar|bak|md)"
+"""Endings of files that are called by a machine: `export_db1.prod.internal.csv`."""
+_OF_PROGRAMS = (
+    r"self|this|cls|args|opts|options|request|req|config|settings|params|kwargs|com|org|net|io|java|"
+    r"javax|sun|google|android|importlib|threading"
+)
+"""Begin the name of an attribute or of a package: `self.local`, `com.example.internal`."""
+
+
+class HostRecogniser(PatternRecognizer):
+    """Finds the names of machines below internal domains."""
+
+    def __init__(self, internal_domains: list[str]) -> None:
+        ends = "|".join(re.escape(domain) for domain in internal_domains)
+        name = (
+            rf"(?<![A-Za-z0-9.@-])(?!(?:{_OF_PROGRAMS})\.)"
+            rf"(?:[a-z0-9][a-z0-9-]{{0,62}}\.){{1,8}}(?:{ends})"
+            rf"(?![A-Za-z0-9-]|\.(?!{_OF_FILE}(?![A-Za-z0-9]))[A-Za-z0-9]|_[a-z]{{2,}}|\()"
+        )
+        super().__init__(
+            supported_entity="HOST",
+            patterns=[Pattern("Internal host", name, 0.8)],
+            name="InternalHost",
+        )
+
+
+_AT = (
+    r"(?:[ ]?[\[({<][ ]?(?:at|a|@|\u00e4t|arroba|chiocciola|ma\u0142pa|apenstaartje|arobase)"
+    r"[ ]?[\])}>][ ]?"
+    r"|[ ]{1,2}@[ ]{1,2}|[ ]@|@[ ]|@"
+    r"|[ ](?:at|\u00e4t|arroba|chiocciola|ma\u0142pa|arobase|AT|_at_)[ ]|_at_|-at-)"
+)
+_DOT = (
+    r"(?:[ ]?[\[({<][ ]?(?:dot|\.|punkt|punto|point|ponto|kropka|punt)[ ]?[\])}>][ ]?"
+    r"|[ ]\.[ ]|[ ]\.|\.[ ](?=[a-z])|\."
+    r"|[ ](?:dot|punkt|punto|point|ponto|kropka|punt|DOT)[ ]|_dot_|-dot-)"
+)
+_ENDS = (
+    r"(?:c[ ]?o[ ]?m|o[ ]?r[ ]?g|n[ ]?e[ ]?t|edu|gov|mil|int|info|biz|io|co|ai|app|dev|me|de|at|"
+    r"ch|fr|es|it|nl|be|pl|pt|br|"
+    r"mx|ar|cl|se|no|dk|fi|cz|sk|hu|ro|gr|ie|eu|uk|us|ca|au|nz|in|jp|cn|kr|sg|hk|za|ru|ua|tr|il)"
+)
+_SPACED = r"(?:[a-z0-9][ ]){2,20}[a-z0-9]"
+_PART = rf"(?:[a-z0-9](?:[a-z0-9_+-]{{0,40}}[a-z0-9])?|{_SPACED})"
+_LOCAL_DOT = (
+    r"(?:[ ]?[\[({<][ ]?(?:dot|\.|punkt|punto|point|ponto)[ ]?[\])}>][ ]?|\.|[ ](?:dot|punkt|"
+    r"punto|point|ponto|underscore|dash)[ ])"
+)
+DISGUISED_MAIL_EXPRESSION = (
+    rf"{LEFT}{_PART}(?:{_LOCAL_DOT}{_PART}){{0,4}}{_AT}"
+    rf"(?:{_PART}{_DOT}){{1,4}}{_ENDS}(?![A-Za-z0-9]|[ ]?\()"
+)
+_WORDY = re.compile(r"[ ](?:at|\u00e4t|arroba|chiocciola|arobase|ma\u0142pa)[ ]", re.IGNORECASE)
+_ORDINARY = re.compile(
+    r"(?:"
+    r"a|an|the|is|are|was|am|be|it|me|us|we|you|he|she|they|look|looked|"
+    r"looking|looks|see|seen|meet|met|stay|stayed|work|works|worked|working|live|"
+    r"lives|here|there|available|visit|find|found|arrive|arrived|shop|buy|bought|"
+    r"sold|stop|stopped|start|started|begin|began|end|ended|check|read|not|now|"
+    r"and|or|of|on|in|to|for|from|by|with|good|best|bad|sign|signs|aim|call|"
+    r"laugh|point|up|all|only|just|more|less|least|later|time|day|hosted|docs|"
+    r"site|page|blog|store|support|example|code|tests|run|runs|running|listen|"
+    r"listens|server|service"
+    r")"
+)
+"""Words before `at` that are no mailbox: `look at example dot com`."""
+
+
+class DisguisedMailRecogniser(JudgedRecogniser):
+    """Finds addresses that people write so that machines do not read them.
+
+    `ana (at) example (dot) com`, `ana at example dot com`, `ana @ example . com`, and all of it
+    letter by letter.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            supported_entity="EMAIL_ADDRESS",
+            patterns=[Pattern("Disguised mail", DISGUISED_MAIL_EXPRESSION, 0.75)],
+            name="DisguisedMail",
+        )
+
+    def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
+        """Return the stretch unless it is an address as usual, or a sentence."""
+        del text
+        start, end = match.span()
+        whole = match[0]
+        if " " not in whole and not any(mark in whole for mark in "[({<") and "@" in whole:
+            return
+        wordy = _WORDY.search(whole)
+        if wordy:
+            local = whole[: wordy.start()].casefold()
+            dotted = re.search(r"[ \[({<.]", local) is not None
+            if _ORDINARY.fullmatch(local) or (not dotted and "." in whole[wordy.end() :]):
+                return  # `look at example dot com`, `we met at example.com`
+        elif re.search(r"[a-z0-9]@[ ]|[ ]@[a-z]", whole, re.IGNORECASE) and ". " in whole:
+            return
+        yield start, end, 0.75
+
+
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_NET_DOT = r"[ ]?(?:[\[({][ ]?(?:\.|dot|punkt|punto|point)[ ]?[\])}]|[ ]dot[ ])[ ]?"
+
+
+class DisguisedMachineRecogniser(PatternRecognizer):
+    """Finds `192[.]0[.]2[.]146`, as reports on attacks write addresses of machines."""
+
+    def __init__(self) -> None:
+        form = rf"(?<![0-9A-Za-z]){_OCTET}(?:{_NET_DOT}{_OCTET}){{3}}(?![0-9A-Za-z])"
+        some = (
+            rf"(?<![0-9A-Za-z.]){_OCTET}(?:\.{_OCTET}){{0,2}}{_NET_DOT}{_OCTET}"
+            rf"(?:\.{_OCTET}){{0,2}}(?![0-9A-Za-z.])"
+        )
+        super().__init__(
+            supported_entity="IP_ADDRESS",
+            patterns=[Pattern("Disguised", form, 0.75), Pattern("Partly", some, 0.75)],
+            name="DisguisedAddress",
+        )
+
+    def invalidate_result(self, pattern_text: str) -> bool:
+        """Refuse what has fewer or more than four numbers."""
+        return len(re.findall(r"[0-9]+", pattern_text)) != 4  # RFC 791

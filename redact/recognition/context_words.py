@@ -1,0 +1,127 @@
+"""Words of context before a finding, found as Presidio finds them but only where they matter.
+
+Presidio splits the whole text and looks at the token at a finding's start and the five key words
+before it. A token never reaches over white space, so it is enough to split the stretch before the
+finding, one word after the other, going backwards until five key words are found.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from redact.recognition.plain_tokens import PlainNlpEngine
+
+_PREFIX_WORDS = 5
+_WORD = re.compile(r"\S+")
+LONGEST_WORD = 2_000
+"""Of a longer stretch without white space only so much around a finding is split."""
+
+
+_MOST_MET = 50_000
+"""Chunks after which spaCy's store of words is made anew, which takes a tenth of a second."""
+
+_Token = tuple[int, str, bool, bool]
+"""Offset, lemma, whether it is a key word as it is, and whether Presidio leaves it out."""
+
+
+class ContextWords:
+    """Tells whether a word of context stands before a place in a text."""
+
+    def __init__(self) -> None:
+        self._nlp = PlainNlpEngine(sparing=True)
+        self._met = 0
+        self._split = lru_cache(maxsize=20_000)(self._tokens)
+        self._last: tuple[str, frozenset[str]] = ("", frozenset())
+
+    def supports(self, text: str, lowered: str, start: int, words: tuple[str, ...]) -> bool:
+        """Tell whether one of ``words`` is in the token at ``start`` or in a key word before it.
+
+        ``words`` and ``lowered``, the text, are in lower case.
+        """
+        end = _chunk_end(text, start)
+        wanted = [word for word in words if lowered.find(word, 0, end) >= 0]
+        if not wanted:
+            return False
+        keys = self._key_words(text, lowered, start, end)
+        return any(word in key for key in keys for word in wanted)
+
+    def _key_words(self, text: str, lowered: str, start: int, end: int) -> list[str]:
+        """Return the lemma at ``start`` if it is a key word, and key words before: six in all."""
+        keys: list[str] = []
+        for lemma, is_key in self._backwards(text, start, end):
+            if is_key or (_beside_colon(lemma, lowered) and lemma in self._pieces(text)):
+                keys.append(lemma)
+                if len(keys) > _PREFIX_WORDS:
+                    break
+        return keys
+
+    def _backwards(self, text: str, start: int, end: int) -> Iterator[tuple[str, bool]]:
+        """Yield (lemma, is a key word) from the token that holds ``start`` back to the first."""
+        while end > 0:
+            begin = _chunk_start(text, end)
+            if begin < end:
+                tokens = self._split(text[begin:end])
+                for offset, lemma, is_key, _ in reversed(tokens):
+                    if begin + offset <= start:
+                        yield lemma, is_key
+            end = begin
+            while end > 0 and text[end - 1].isspace():
+                end -= 1
+            # spaCy gives one space to the word before it; what is left of the gap is a token.
+            gap = begin - end - (1 if end > 0 and text[end : end + 1] == " " else 0)
+            if gap > 0:
+                yield "", True
+
+    def _pieces(self, text: str) -> frozenset[str]:
+        """Return what Presidio makes key words by splitting key words of the text at colons."""
+        if ":" not in text:
+            return frozenset()
+        if text == self._last[0]:
+            return self._last[1]
+        pieces: set[str] = set()
+        for match in _WORD.finditer(text):
+            if ":" not in match[0] or len(match[0]) > LONGEST_WORD:
+                continue
+            for _, lemma, is_key, is_skipped in self._split(match[0]):
+                if not is_key and not is_skipped and ":" in lemma:
+                    pieces.update(lemma.split(":"))
+        self._last = (text, frozenset(pieces))
+        return self._last[1]
+
+    def _tokens(self, chunk: str) -> tuple[_Token, ...]:
+        """Split a chunk without white space."""
+        self._met += 1
+        if self._met > _MOST_MET:
+            # spaCy keeps each word that it meets for ever: now and then it is made anew.
+            self._nlp, self._met = PlainNlpEngine(sparing=True), 0
+        tokens: list[_Token] = []
+        for token in self._nlp.words(chunk):
+            skipped = self._skipped(token.lower_)
+            is_key = ":" not in token.lower_ and not skipped
+            tokens.append((token.idx, token.lower_, is_key, skipped))
+        return tuple(tokens)
+
+    def _skipped(self, lemma: str) -> bool:
+        """Tell whether Presidio leaves a lemma out of its key words."""
+        if lemma in ("-pron-", "be"):
+            return lemma == "be"
+        return self._nlp.is_stopword(lemma, "en") or self._nlp.is_punct(lemma, "en")
+
+
+def _beside_colon(lemma: str, lowered: str) -> bool:
+    """Tell whether a lemma may be what a colon was split from: only then the text is split."""
+    return not lemma.isascii() or f"{lemma}:" in lowered or f":{lemma}" in lowered
+
+
+def _chunk_end(text: str, start: int) -> int:
+    end, limit = start, min(start + LONGEST_WORD, len(text))
+    while end < limit and not text[end].isspace():
+        end += 1
+    return end
+
+
+def _chunk_start(text: str, end: int) -> int:
+    begin, limit = end, max(end - LONGEST_WORD, 0)
+    while begin > limit and not text[begin - 1].isspace():
+        begin -= 1
+    return begin

@@ -1,0 +1,1 @@
+"""What recognisers are made of: edges, patterns and labelled numbers."""

@@ -1,0 +1,70 @@
+"""Recognisers that look at a match within its text, and say which stretch of it counts.
+
+Presidio shows a check only the characters of a match. Whether digits are a card or the end of an
+identifier, an address or a version, depends on what stands beside them.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import regex
+from presidio_analyzer import (
+    AnalysisExplanation,
+    EntityRecognizer,
+    PatternRecognizer,
+    RecognizerResult,
+)
+
+JudgedSpan = tuple[int, int, float]
+"""Start, end and score of a stretch that counts."""
+
+
+class GatedRecogniser(PatternRecognizer):
+    """Base of recognisers with a cheap look at a text before their patterns run."""
+
+    def may_stand(self, text: str) -> bool:
+        """Return whether anything could count in a text: never False where something does."""
+        del text
+        return True
+
+
+class JudgedRecogniser(GatedRecogniser):
+    """Base of recognisers with a :meth:`judge`.
+
+    ``mark`` is a character that is in each match, if no pattern matches white space; else empty.
+    """
+
+    mark = ""
+
+    def judge(self, text: str, match: Any) -> Iterable[JudgedSpan]:
+        """Return the stretches of ``text`` that count, of one match of one pattern."""
+        raise NotImplementedError
+
+    def analyze(
+        self,
+        text: str,
+        entities: list[str] | None = None,
+        nlp_artifacts: object = None,
+        regex_flags: int | None = None,
+    ) -> list[RecognizerResult]:
+        """Run all patterns as Presidio's engine asks for it: the slow way."""
+        del entities, nlp_artifacts
+        flags = regex_flags if regex_flags is not None else self.global_regex_flags
+        patterns = vars(self)["patterns"]
+        results = [
+            RecognizerResult(
+                entity_type=self.supported_entities[0],
+                start=start,
+                end=end,
+                score=score,
+                analysis_explanation=AnalysisExplanation(str(vars(self)["name"]), score),
+                recognition_metadata={
+                    RecognizerResult.RECOGNIZER_NAME_KEY: str(vars(self)["name"]),
+                    RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
+                },
+            )
+            for pattern in patterns
+            for match in regex.finditer(pattern.regex, text, flags=int(flags or 0))
+            for start, end, score in self.judge(text, match)
+        ]
+        return list(EntityRecognizer.remove_duplicates(results))

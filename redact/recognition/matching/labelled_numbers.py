@@ -1,0 +1,153 @@
+"""Numbers that only the word before them makes personal: `SSN: 521438871`, `Steuer-ID 86 095 ...`.
+
+A row of a table says by which names a number goes and what it looks like. Between the name and the
+number there may be what people put there: a colon, `number is`, `Nr.`, quotation marks. Anything
+else between them makes it the number of something else.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redact.recognition.matching.edges import RIGHT
+from redact.recognition.matching.judged_matches import JudgedRecogniser, JudgedSpan
+from redact.recognition.matching.lazy_patterns import LazyPattern
+
+LABELLED_SCORE = 0.88
+"""The score of a number that its own name announces."""
+
+_FILLERS = (
+    "number|numbers|num|no|nos|nr|nro|id|ids|code|is|was|are|it's|its|be|reads|of|for|on|under|the|"
+    "my|his|her|their|our|your|a|an|new|old|current|us|u\\.s|file|card|records?|valid|value|called|"
+    "holder|patient|person|customer|member|client|user|applicant|employee|driver|owner|wife|husband|"
+    "son|daughter|mother|father|at|me|us|him|them|or|please|back|directly|text|nummer|nummern|lautet|lauten|ist|war|"
+    "unter|der|die|das|von|meine?|ihre?|seine?|f\u00fcr|numero|num\u00e9ro|n\u00famero|n\u00fam|n[\u00b0\u00ba]|nº|es|era|"
+    "est|de|del|du|della|di|do|da|la|le|el|il|mi|mon|ma|votre|son|sa|tu|su|meu|minha|mio|mia|"
+    "am|den|op|\u00e8|\u00e9|al|au|jest|to|numer|numeru|m\u00f3j|moj|on|m\u00e4r|\u00e4r|er|det|mitt|min|mijn|het|van|met|op|is"
+)
+_GAP = (
+    r"(?:[\s:=#.,()\[\]\"'*_`|<>/\u2013\u2014\uff1a\u306f\u304c\u662f\u53f7\u865f-]"
+    rf"|(?<![A-Za-z])(?:{_FILLERS})(?![A-Za-z])){{0,12}}?"
+)
+
+
+_OTHER = r"(?![\u00c0-\u024f])[^\x00-\x7f]"
+"""A character beyond ASCII that is no letter of the Latin script."""
+
+_FAR = 40
+"""Characters between a name and the first digit of its number, on one line or two."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledNumber:
+    """Names of a number in one language or more, and what it looks like.
+
+    ``names`` and ``value`` are expressions. The number has ``digits_expression`` digits at least. ``country``
+    is the one of the policy that asks for it, empty for all; ``check`` refuses a number.
+    """
+
+    kind: str
+    names: str
+    value: str
+    digits: int = 5
+    country: str = ""
+    most: int = 24
+    check: Callable[[str], bool] | None = None
+
+
+_JOIN = r"[ .\-\u2010-\u2015/\u00a0\u202f]"
+CODE_NUMBER = (
+    r"(?:[A-Za-z]{1,4}[-/.])?[A-Za-z]{0,6}[0-9][A-Za-z0-9]{0,24}(?:[-/.][A-Za-z0-9]{1,12}){0,4}"
+)
+"""A code: letters and digits, with a digit among the first seven, in groups joined by a dash."""
+
+SPACED_NUMBER = (
+    r"[A-Za-z]{0,3}[0-9]{1,6}(?:[ .\-/\u00a0\u202f][A-Za-z0-9]?[0-9]{1,7}[A-Za-z]?){1,6}"
+)
+"""Groups of digits, with a letter at their ends at most."""
+
+ANY_NUMBER = rf"(?:{SPACED_NUMBER}|{CODE_NUMBER})"
+
+
+def digits_expression(count: str) -> str:
+    """Return an expression for that many digits, with at most one sign between two."""
+    return rf"[0-9](?:{_JOIN}?[0-9]){{{count}}}"
+
+
+class LabelledNumberRecogniser(JudgedRecogniser):
+    """Finds the numbers of some rows of the table, all of one type."""
+
+    def __init__(self, kind: str, rows: Sequence[LabelledNumber]) -> None:
+        self._rows = {name_expression(row): (row, _follows(row)) for row in rows}
+        super().__init__(
+            supported_entity=kind,
+            patterns=[
+                LazyPattern(f"{kind} {i}", form, LABELLED_SCORE)
+                for i, form in enumerate(self._rows)
+            ],
+            name=f"Labelled {kind}",
+        )
+
+    def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
+        """Return the number without its name."""
+        row, follows = self._rows[match.re.pattern]
+        said = follows.match(text, match.end("n"))
+        if said is None:
+            return
+        value = said["v"]
+        if sum(map(str.isdigit, value)) < row.digits or len(value) > row.most + value.count(" "):
+            return
+        if _PERIOD.match(value) and text[said.start("v") - 1] == "-":
+            return  # `RG-2024-03-1187` is the number of a thing
+        if row.check is None or row.check(value):
+            yield *said.span("v"), LABELLED_SCORE
+            yield from _further(text, said.end("v"), value)
+
+
+def _further(text: str, place: int, first: str) -> Iterator[JudgedSpan]:
+    """Return what follows a number of a list and has as many digits: `SSNs: 521..., 521...`."""
+    if not first.isalnum():
+        return
+    for _ in range(_MOST_LISTED):
+        more = _LISTED.match(text, place)
+        if more is None or len(more[1]) != len(first) or more[1].isalpha():
+            return
+        yield *more.span(1), LABELLED_SCORE
+        place = more.end()
+
+
+_LISTED = re.compile(
+    r"[ ]?(?:[,;/]|(?:,[ ]?)?[ ]?(?:and|or|und|oder|et|ou|y|o|e|en|i|oraz)(?=[ ]))\s{0,4}"
+    r"(?:(?:(?:my|his|her|their|your|our|the|mine|hers|other|second|one|number"
+    r"|[a-z]{2,20}['\u2019]s)[ ]){1,4}(?:is|are|was)[ ])?"
+    r"([0-9A-Za-z]{5,24})(?![0-9A-Za-z])"
+)
+_MOST_LISTED = 50
+_PERIOD = re.compile(r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-[0-9]{3,6}\Z")
+
+
+def name_expression(row: LabelledNumber) -> str:
+    """Return what matches a name with a digit not far behind it."""
+    return (
+        rf"(?:\b|_|{_OTHER})(?P<n>(?:{row.names})(?:'?s)?)(?:\b|[_0-9]|(?<=[#.])|{_OTHER})"
+        rf"(?=[^0-9\n]{{0,{_FAR}}}\n?[^0-9\n]{{0,{_FAR}}}[0-9])"
+    )
+
+
+def _follows(row: LabelledNumber) -> re.Pattern[str]:
+    """Return what matches what may stand behind a name, and the number."""
+    return re.compile(
+        rf"(?:{_GAP}(?<![0-9A-Za-z])|(?=[+0-9]))(?P<v>{row.value}){RIGHT}", re.IGNORECASE
+    )
+
+
+def build_labelled_recognisers(
+    rows: Sequence[LabelledNumber], countries: Sequence[str]
+) -> list[LabelledNumberRecogniser]:
+    """Return a recogniser for each type of the rows of some countries, in order."""
+    kinds: dict[str, list[LabelledNumber]] = {}
+    for row in rows:
+        if not row.country or row.country in countries:
+            kinds.setdefault(row.kind, []).append(row)
+    return [LabelledNumberRecogniser(kind, some) for kind, some in kinds.items()]

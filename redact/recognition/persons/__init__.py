@@ -1,0 +1,1 @@
+"""Recognisers of persons by a phrase, and of dates of birth."""

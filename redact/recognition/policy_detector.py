@@ -1,0 +1,96 @@
+"""All detectors of a policy as one: as the text stands, as it reads, and by the policy's own words.
+
+A value counts if it is found in either form of the text, so undoing a disguise can only add.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Collection, Iterator
+
+from redact.lexical.findings import Detector, PiiFinding
+from redact.lexical.normalisation import map_to_original, normalise
+from redact.lexical.thing_numbers import belongs_to_thing, is_within_code
+from redact.policies.policy import RedactionPolicy
+from redact.recognition.accelerated_detector import AcceleratedDetector
+from redact.recognition.catalogue import build_recognisers, lowest_score
+from redact.recognition.matching.edges import standalone_expression
+from redact.recognition.matching.labelled_numbers import LABELLED_SCORE
+
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{20,}={0,2}(?![A-Za-z0-9+/_=-])")
+
+
+class PolicyDetector:
+    """Finds what a policy asks for in one text; see :class:`redact.lexical.findings.Detector`.
+
+    ``wanted`` are the types to look for, all by default. ``until`` tells by when the text under way
+    must be done; without it each has its own time.
+    """
+
+    def __init__(
+        self,
+        policy: RedactionPolicy,
+        base: Detector | None = None,
+        *,
+        wanted: Collection[str] | None = None,
+        until: Callable[[], float] | None = None,
+    ) -> None:
+        self._base = base or AcceleratedDetector(
+            build_recognisers(policy, wanted),
+            threshold=lowest_score(policy),
+            seconds=policy.text_seconds,
+            until=until,
+        )
+        self._denied = _denied(policy)
+        self._base64 = policy.decode_base64
+
+    def find(self, text: str) -> list[PiiFinding]:
+        """Return the findings in ``text``, with places in ``text`` itself."""
+        found = self._plain(text)
+        normal = normalise(text)
+        if normal is not None:
+            found += map_to_original(normal, self._plain(normal.text))
+        if self._base64:
+            found += self._encoded(text)
+        return found
+
+    def _plain(self, text: str) -> list[PiiFinding]:
+        found = [
+            f
+            for f in self._base.find(text)
+            if not (
+                is_within_code(text, f.start, f.end)
+                if f.score == LABELLED_SCORE
+                else belongs_to_thing(text, f.start, f.end, f.type)
+            )
+        ]
+        for kind, pattern in self._denied:
+            found += (PiiFinding(kind, m.start(), m.end(), 1.0) for m in pattern.finditer(text))
+        return found
+
+    def _encoded(self, text: str) -> Iterator[PiiFinding]:
+        """Yield the runs of base64 that hold text in which something is found."""
+        for match in _BASE64.finditer(text):
+            inner = _decoded(match[0])
+            if inner:
+                for finding in self.find(inner):
+                    yield finding.at(match.start(), match.end())
+
+
+def _decoded(run: str) -> str | None:
+    """Return the text that a run of base64 holds, None if it holds none."""
+    standard = run.replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        data = base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
+        text = data.decode("utf-8")
+    except (binascii.Error, ValueError):
+        return None
+    return text if text.isprintable() or "\n" in text else None
+
+
+def _denied(policy: RedactionPolicy) -> list[tuple[str, re.Pattern[str]]]:
+    return [
+        (kind, re.compile("|".join(map(standalone_expression, words)), re.IGNORECASE))
+        for kind, words in policy.deny.items()
+        if words
+    ]

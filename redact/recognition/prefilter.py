@@ -1,0 +1,125 @@
+"""One pass over a text that tells which of many patterns may match in it, and never misses one."""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import hyperscan
+import regex
+
+from redact.recognition.matching.regex_relaxation import TextDialect, relax_regex
+
+_FLAGS = (
+    (regex.IGNORECASE, hyperscan.HS_FLAG_CASELESS),
+    (regex.DOTALL, hyperscan.HS_FLAG_DOTALL),
+    (regex.MULTILINE, hyperscan.HS_FLAG_MULTILINE),
+)
+_GROUP = 96
+"""Patterns in one database: more together are scanned faster and built much slower."""
+
+_FOREIGN = re.compile(r"[^\x00-\x7f]")
+_ODD = re.compile(r"[\u017f\u212a\u0130\u0131]")
+"""Letters beyond ASCII that are one of ASCII in another case."""
+
+
+NumberedExpression = tuple[int, bytes, int]
+"""An expression as hyperscan takes it: its number, itself, its flags."""
+
+
+class _Compiled(NamedTuple):
+    """What is scanned for in texts of one dialect, and the numbers of what is not."""
+
+    databases: tuple[Any, ...]
+    always: frozenset[int]
+
+
+class Prefilter:
+    """Built from expressions of the module ``regex``, each with its flags.
+
+    Compiling takes seconds: it is done once in a process for the same expressions, and for texts
+    beyond ASCII when the first of them comes.
+    """
+
+    def __init__(self, expressions: Sequence[tuple[str, int]]) -> None:
+        self._all = list(range(len(expressions)))
+        self._expressions = tuple(expressions)
+        self._ascii = _databases(self._expressions, TextDialect.ASCII)
+        self._shadow: _Compiled | None = None
+
+    @property
+    def always(self) -> frozenset[int]:
+        """Return the numbers of the expressions that are due for each text of a dialect."""
+        return self._ascii.always | self._beyond_ascii().always
+
+    def due(self, text: str) -> list[int]:
+        """Return the numbers of the expressions that may match in ``text``, in order."""
+        if text.isascii():
+            compiled, data = self._ascii, text.encode("ascii")
+        elif _ODD.search(text):
+            return self._all
+        else:
+            compiled = self._beyond_ascii()
+            data = _FOREIGN.sub("\xff", text).encode("latin-1")
+        hits: set[int] = set(compiled.always)
+
+        def hit(number: int, _from: int, _to: int, _flags: int, _context: object) -> None:
+            hits.add(number)
+
+        for database in compiled.databases:
+            database.scan(data, match_event_handler=hit)
+        return sorted(hits) if hits else []
+
+    def _beyond_ascii(self) -> _Compiled:
+        if self._shadow is None:
+            self._shadow = _databases(self._expressions, TextDialect.SHADOW)
+        return self._shadow
+
+
+@lru_cache(maxsize=16)
+def _databases(expressions: tuple[tuple[str, int], ...], dialect: TextDialect) -> _Compiled:
+    """Compile the expressions in groups."""
+    refused: set[int] = set()
+    usable: list[NumberedExpression] = []
+    for number, (expression, flags) in enumerate(expressions):
+        try:
+            loose = relax_regex(expression, dialect).encode("ascii")
+        except ValueError:
+            refused.add(number)
+            continue
+        usable.append((number, loose, _options(flags)))
+    databases = [
+        database
+        for start in range(0, len(usable), _GROUP)
+        for database in _compiled(usable[start : start + _GROUP], refused)
+    ]
+    return _Compiled(tuple(databases), frozenset(refused))
+
+
+def _compiled(group: Sequence[NumberedExpression], refused: set[int]) -> Iterator[Any]:
+    """Compile a group; if hyperscan refuses, by halves, down to the ones that it cannot take."""
+    database = hyperscan.Database()
+    try:
+        database.compile(
+            expressions=[expression for _, expression, _ in group],
+            ids=[number for number, _, _ in group],
+            elements=len(group),
+            flags=[options for _, _, options in group],
+        )
+    except hyperscan.error:
+        if len(group) == 1:
+            refused.add(group[0][0])
+            return
+        yield from _compiled(group[: len(group) // 2], refused)
+        yield from _compiled(group[len(group) // 2 :], refused)
+        return
+    yield database
+
+
+def _options(flags: int) -> int:
+    options = hyperscan.HS_FLAG_PREFILTER | hyperscan.HS_FLAG_SINGLEMATCH
+    options |= hyperscan.HS_FLAG_ALLOWEMPTY
+    for of_regex, of_hyperscan in _FLAGS:
+        if flags & of_regex:
+            options |= of_hyperscan
+    return int(options)

@@ -1,0 +1,33 @@
+"""Presidio as it comes, run over the list of recognisers: the slow way, and the measure of truth.
+
+The accelerated detector must find exactly what this one finds (``tests/redact``).
+"""
+
+from collections.abc import Sequence
+
+from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry
+
+from redact.lexical.findings import PiiFinding
+from redact.recognition.catalogue import LANGUAGE
+from redact.recognition.plain_tokens import PlainNlpEngine
+
+
+class ReferenceDetector:
+    """Runs every recogniser over every text, through Presidio's own engine."""
+
+    def __init__(self, recognisers: Sequence[EntityRecognizer], *, threshold: float = 0.0) -> None:
+        self._threshold = threshold
+        self._engine = AnalyzerEngine(
+            registry=RecognizerRegistry(
+                recognizers=list(recognisers), supported_languages=[LANGUAGE]
+            ),
+            nlp_engine=PlainNlpEngine(),
+            supported_languages=[LANGUAGE],
+        )
+
+    def find(self, text: str) -> list[PiiFinding]:
+        """Return what Presidio finds, ordered by place."""
+        results = self._engine.analyze(text, language=LANGUAGE, score_threshold=self._threshold)
+        return sorted(
+            {PiiFinding(r.entity_type, r.start, r.end, round(r.score, 6)) for r in results}
+        )

@@ -1,0 +1,1 @@
+"""Recognisers of passwords, keys and tokens."""

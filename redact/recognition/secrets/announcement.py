@@ -1,0 +1,41 @@
+"""What recognisers of announced secrets have in common: an announcement, then the secret."""
+
+from typing import ClassVar
+
+import regex
+from presidio_analyzer import PatternRecognizer
+
+from redact.recognition.matching.lazy_patterns import LazyPattern
+from redact.recognition.matching.regex_relaxation import group_end
+
+
+def forward_expression(expression: str) -> str:
+    """Return an expression that reads forward what `(?<=...)` at its start reads backward.
+
+    Searching for the announcement is cheaper than looking back from each possible value.
+    """
+    if not expression.startswith("(?<="):
+        return expression
+    end = group_end(expression, 0)
+    return rf"(?:{expression[4:end]})\K{expression[end + 1 :]}"
+
+
+class AnnouncedSecretRecogniser(PatternRecognizer):
+    """A recogniser made of expressions, without regard to case."""
+
+    EXPRESSIONS: ClassVar[tuple[str, ...]] = ()
+    SCORE: ClassVar[float] = 0.85
+    BACKWARD: ClassVar[bool] = False
+    """Whether one announcement has many values, so that each looks back to it."""
+
+    def __init__(self) -> None:
+        name = type(self).__name__
+        super().__init__(
+            supported_entity="SECRET",
+            patterns=[
+                LazyPattern(name, each if self.BACKWARD else forward_expression(each), self.SCORE)
+                for each in self.EXPRESSIONS
+            ],
+            global_regex_flags=int(regex.IGNORECASE),
+            name=name,
+        )

@@ -1,0 +1,1 @@
+"""Writes the replaced text, and scans it for what is left."""

@@ -1,0 +1,296 @@
+"""A segment with its personal data replaced, valid in the same form as it came.
+
+Findings are merged into disjoint stretches and the text is put together once, from the pieces
+between them; the leaves of JSON are written again as literals where they stood.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from redact.analysis.json_leaves import (
+    character_origins,
+    find_literals,
+    json_literal,
+    literal_value,
+    splice,
+)
+from redact.analysis.segments import MarkedLiteral, SegmentAnalysis
+from redact.crypto.pseudonyms import Operator, Pseudonyms
+from redact.identities.identity_search import (
+    IdentityFinder,
+    RecordIdentities,
+    SearchableText,
+    find_identities,
+)
+from redact.lexical.findings import PiiFinding, merge_overlaps
+from redact.policies.policy import RedactionRule
+
+KEEP_OPERATOR = "keep"
+_BREAK = "\0"
+
+
+class RenderedReplacement(msgspec.Struct, frozen=True, gc=False):
+    """One replacement: its type, operator and place in the output (counted in characters)."""
+
+    type: str
+    operator: str
+    start: int
+    end: int
+
+
+def shift_replacement(replaced: RenderedReplacement, by: int) -> RenderedReplacement:
+    """Return the same replacement some characters further on."""
+    return RenderedReplacement(
+        replaced.type, replaced.operator, replaced.start + by, replaced.end + by
+    )
+
+
+class RenderedSegment(msgspec.Struct, frozen=True, gc=False):
+    """A redacted segment and what was replaced in it."""
+
+    text: str
+    replaced: tuple[RenderedReplacement, ...]
+
+
+class SegmentRenderer:
+    """Replaces the findings of segments by the rules of a policy."""
+
+    def __init__(
+        self,
+        rules: Mapping[str, RedactionRule],
+        operators: Mapping[str, Operator],
+        pseudonyms: Pseudonyms,
+        *,
+        scope: str,
+        allowed: Callable[[str], bool] | None,
+    ) -> None:
+        self.rules = rules
+        self._operators = operators
+        self._pseudonyms = pseudonyms
+        self._scope = scope
+        self._allowed = allowed
+
+    def render(
+        self,
+        text: str,
+        analysis: SegmentAnalysis,
+        names: Sequence[IdentityFinder],
+        named: Sequence[PiiFinding],
+    ) -> RenderedSegment:
+        """Return the segment with all that the policy names replaced.
+
+        ``named`` is what ``names`` find in ``text``.
+        """
+        if analysis.marks is None:
+            return self._prose(text, analysis.findings, named, analysis.quotes)
+        ascii_only = text.isascii()
+        parts: list[tuple[int, int, str]] = []
+        replaced: list[RenderedReplacement] = []
+        grown = 0
+        starts = sorted([finding.start for finding in named])
+        for mark in _marks(text, analysis.marks, names, named):
+            new = self._mark(mark, names if _may_stand(text, mark, starts) else ())
+            if new.text == mark.text:
+                continue
+            written = json_literal(new.text, ascii_only=ascii_only)
+            at = mark.start + grown + 1
+            replaced += [shift_replacement(one, at) for one in new.replaced]
+            parts.append((mark.start, mark.end, written))
+            grown += len(written) - (mark.end - mark.start)
+        return RenderedSegment(splice(text, parts), tuple(replaced))
+
+    def _mark(self, mark: MarkedLiteral, names: Sequence[IdentityFinder]) -> RenderedSegment:
+        text, findings = mark.text, mark.findings
+        named = find_identities(text, names)
+        if mark.inner is not None:
+            return self.render(text, mark.inner, names, named)
+        return self._prose(text, findings, named, mark.quotes)
+
+    def _prose(
+        self,
+        text: str,
+        findings: Sequence[PiiFinding],
+        named: Sequence[PiiFinding],
+        quotes: Mapping[int, str],
+    ) -> RenderedSegment:
+        chosen = self.chosen(text, merge_named(findings, named))
+        if not chosen:
+            return RenderedSegment(text, ())
+        pieces: list[str] = []
+        replaced: list[RenderedReplacement] = []
+        done = length = 0
+        for finding in merge_overlaps(chosen, text):
+            operator = self.rules[finding.type].operator
+            value = finding.value or text[finding.start : finding.end]
+            new = self._operators[operator](finding.type, value, self._scope)
+            quote = quotes.get(finding.start, "") if new else ""
+            kept = text[done : finding.start] + quote
+            length += len(kept)
+            replaced.append(RenderedReplacement(finding.type, operator, length, length + len(new)))
+            pieces += (kept, new, quote)
+            length += len(new) + len(quote)
+            done = finding.end
+        pieces.append(text[done:])
+        return RenderedSegment("".join(pieces), tuple(replaced))
+
+    def reported(
+        self, text: str, analysis: SegmentAnalysis, names: Sequence[IdentityFinder]
+    ) -> list[PiiFinding]:
+        """Return all that was found and counts by the policy, kept or not, by place in ``text``.
+
+        What is replaced is merged; of what is kept only the stretches outside of it are given.
+        """
+        named = find_identities(text, names)
+        if analysis.marks is None:
+            return self._reported(text, [*analysis.findings, *named])
+        found: list[PiiFinding] = []
+        for mark in _marks(text, analysis.marks, names, named):
+            if mark.inner is not None:
+                inside = self.reported(mark.text, mark.inner, names)
+            else:
+                inside = self._reported(
+                    mark.text, [*mark.findings, *find_identities(mark.text, names)]
+                )
+            if inside:
+                quotes = not mark.is_number
+                places = character_origins(text[mark.start + quotes : mark.end - quotes])
+                at = mark.start + quotes
+                found += (f.at(at + places[f.start], at + places[f.end]) for f in inside)
+        return found
+
+    def kept(
+        self, text: str, analysis: SegmentAnalysis, names: Sequence[IdentityFinder]
+    ) -> list[str]:
+        """Return the type of each finding in a segment that the policy leaves as it is."""
+        found = self.reported(text, analysis, names)
+        return [f.type for f in found if self.rules[f.type].operator == KEEP_OPERATOR]
+
+    def _reported(self, text: str, findings: Sequence[PiiFinding]) -> list[PiiFinding]:
+        replaced = merge_overlaps(self.chosen(text, findings), text)
+        kept = [
+            f
+            for f in findings
+            if (rule := self.rules.get(f.type)) is not None
+            and rule.operator == KEEP_OPERATOR
+            and f.score >= rule.score
+            and not any(r.start < f.end and f.start < r.end for r in replaced)
+        ]
+        return sorted([*replaced, *merge_overlaps(kept, text)], key=lambda f: (f.start, f.end))
+
+    def chosen(self, text: str, findings: Sequence[PiiFinding]) -> list[PiiFinding]:
+        """Return the findings that the policy replaces: strong enough, not allowed, not ours."""
+        rules = self.rules
+        chosen = [
+            f
+            for f in findings
+            if (rule := rules.get(f.type)) is not None
+            and f.score >= rule.score
+            and rule.operator != KEEP_OPERATOR
+        ]
+        if chosen and self._allowed is not None:
+            allowed = self._allowed
+            chosen = [f for f in chosen if not allowed(text[f.start : f.end])]
+        if chosen and "<" in text and (own := self._pseudonyms.own_placeholders(text)):
+            chosen = _outside(chosen, own)
+        return chosen
+
+
+def merge_named(findings: Sequence[PiiFinding], named: Sequence[PiiFinding]) -> list[PiiFinding]:
+    """Return both together, so that all forms of one person's name stand for the same value.
+
+    ``named`` are the places of what the record taught. A place that may mean two persons means
+    neither: there the name stands for itself.
+    """
+    if not named:
+        return list(findings)
+    whom: dict[tuple[int, int], str] = {}
+    for one in named:
+        if one.type == "PERSON":
+            place = one.start, one.end
+            whom[place] = one.value if whom.get(place, one.value) == one.value else ""
+    return [
+        PiiFinding(f.type, f.start, f.end, f.score, whom[f.start, f.end])
+        if f.type == "PERSON" and (f.start, f.end) in whom
+        else f
+        for f in (*findings, *named)
+    ]
+
+
+def find_names_in_segment(
+    text: str, analysis: SegmentAnalysis, names: RecordIdentities
+) -> dict[int, tuple[PiiFinding, ...]]:
+    """Return, by serial, where the names stand in a segment that do, or stand behind its escapes.
+
+    Of a name that stands only behind the escapes of a JSON text the places are others.
+    """
+    found = names.standing(SearchableText(text))
+    if analysis.marks is not None and "\\" in text:
+        values = [
+            literal_value(text[at:end]) for at, end in find_literals(text) if "\\" in text[at:end]
+        ]
+        found = names.standing(SearchableText(_BREAK.join(values))) | found
+    return found
+
+
+def _marks(
+    text: str,
+    marks: Sequence[MarkedLiteral],
+    names: Sequence[IdentityFinder],
+    named: Sequence[PiiFinding],
+) -> Sequence[MarkedLiteral]:
+    """Return the marks of a JSON text, and of each literal in which a learnt value may stand."""
+    if not names:
+        return marks
+    starts = sorted([finding.start for finding in named])
+    known = {mark.start: mark for mark in marks}
+    if "\\" not in text and _all_within(starts, marks):
+        return marks
+    for start, end in find_literals(text):
+        if start in known:
+            continue
+        at = bisect_left(starts, start)
+        raw = text[start:end]
+        if (at < len(starts) and starts[at] < end) or "\\" in raw:
+            known[start] = MarkedLiteral(start, end, literal_value(raw), raw[0] != '"', (), None)
+    return [known[start] for start in sorted(known)]
+
+
+def _may_stand(text: str, mark: MarkedLiteral, starts: Sequence[int]) -> bool:
+    """Return whether a learnt value may stand in a literal, by the places, in order, in its text.
+
+    Behind escapes the places are others.
+    """
+    at = bisect_left(starts, mark.start)
+    inside = at < len(starts) and starts[at] < mark.end
+    return inside or text.find("\\", mark.start, mark.end) >= 0
+
+
+def _all_within(starts: Sequence[int], marks: Sequence[MarkedLiteral]) -> bool:
+    """Tell whether each of some places, in order, is within a mark; so are the marks in order."""
+    following = iter(marks)
+    end = 0
+    for start in starts:
+        while start >= end:
+            mark = next(following, None)
+            if mark is None or start < mark.start:
+                return False
+            end = mark.end
+    return True
+
+
+def _outside(findings: Sequence[PiiFinding], own: Sequence[tuple[int, int]]) -> list[PiiFinding]:
+    """Cut findings back to what lies outside one's own placeholders."""
+    pieces: list[PiiFinding] = []
+    for finding in findings:
+        start = finding.start
+        for begin, end in own:
+            if end <= start or begin >= finding.end:
+                continue
+            if begin > start:
+                pieces.append(finding.at(start, begin))
+            start = end
+        if start < finding.end:
+            pieces.append(finding.at(start, finding.end))
+    return pieces

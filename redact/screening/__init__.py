@@ -1,0 +1,1 @@
+"""Decides cheaply which texts the model for names reads."""

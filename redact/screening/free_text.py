@@ -1,0 +1,177 @@
+"""Names in free text: which texts a model reads, and what becomes of one that it fails on.
+
+Short texts go to the model together, which is cheaper.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+
+from redact.analysis.segments import MarkedLiteral, SegmentAnalysis, SegmentFailure, TextSegment
+from redact.field_keys.dummy_values import is_ordinary_word
+from redact.lexical.findings import NamesStage, PiiFinding
+from redact.lexical.given_names import is_given_name
+from redact.lexical.thing_numbers import is_fraction, is_within_code
+from redact.ner.labels import LABEL_TYPES
+from redact.ner.stage import NerStage
+from redact.policies.policy import RedactionPolicy
+from redact.screening.ner_gate import blank_code_and_keys, needs_ner
+from redact.screening.software_names import is_not_a_person
+from schemas.reasons import QuarantineReason
+
+_WORD = re.compile(r"[^\W\d_]{3}")
+_MEASURE = re.compile(r"[0-9]+[.,][0-9]+ ?(?!am\b|pm\b|h\b|uhr\b)[^\W\d_]{1,4}", re.IGNORECASE)
+"""`13.2 g`: a number with its unit, and no time of day."""
+_SHORT = 4_000
+"""Characters of a text that a model reads in one piece, far within the time of any text."""
+
+
+def load_names_stage(
+    policy: RedactionPolicy, wanted: Collection[str] | None = None
+) -> NamesStage | None:
+    """Load the model for names that a policy asks for; it finds ``wanted`` types only.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    if policy.names.model == "none":
+        return None
+    types = policy.entities if wanted is None else wanted
+    labels = policy.names.labels or LABEL_TYPES
+    used = {label: kind for label, kind in labels.items() if kind in types}
+    return NerStage(policy.names.model, labels=used)
+
+
+class FreeTextNames:
+    """Asks a model for names where one may stand: findings of ``replaced`` types explain a word."""
+
+    def __init__(self, stage: NamesStage | None, replaced: Collection[str]) -> None:
+        self._stage = stage
+        self._replaced = replaced
+        self._shown: dict[str, str] = {}  # of texts that wait to be read
+
+    def places(
+        self, segment: TextSegment, analysis: SegmentAnalysis | SegmentFailure
+    ) -> list[MarkedLiteral | None]:
+        """Return what of a segment the model is to read: literals of JSON, or None for all of it.
+
+        That is nothing unless the segment is free text, and a name may stand in it.
+        """
+        if not segment.free or self._stage is None or isinstance(analysis, SegmentFailure):
+            return []
+        if analysis.marks is None:
+            return [None] if self._worth(segment.text, analysis.findings) else []
+        return [mark for mark in analysis.prose if self._worth(mark.text, mark.findings)]
+
+    def _worth(self, text: str, findings: Sequence[PiiFinding]) -> bool:
+        # Kept types are looked for in some calls only, and must not make a difference.
+        explained = [one for one in findings if one.type in self._replaced]
+        shown = blank_code_and_keys(text)
+        worth = needs_ner(shown, explained)
+        if worth:
+            self._shown[text] = shown
+        return worth
+
+    def names(self, texts: Sequence[str]) -> list[list[PiiFinding] | SegmentFailure]:
+        """Return the names in each text, or why it has none."""
+        short = [number for number, text in enumerate(texts) if len(text) <= _SHORT]
+        together = self._asked([texts[number] for number in short])
+        if isinstance(together, SegmentFailure):
+            # One of them failed: look at each alone, so that only that one is lost.
+            short, together = [], []
+        known = dict(zip(short, together, strict=True))
+        found = [
+            known[number] if number in known else self._alone(text)
+            for number, text in enumerate(texts)
+        ]
+        self._shown.clear()
+        return found
+
+    def _alone(self, text: str) -> list[PiiFinding] | SegmentFailure:
+        result = self._asked([text])
+        return result if isinstance(result, SegmentFailure) else result[0]
+
+    def _asked(self, texts: Sequence[str]) -> list[list[PiiFinding]] | SegmentFailure:
+        if self._stage is None or not texts:
+            return [[] for _ in texts]
+        try:
+            shown = self._shown
+            found = self._stage.find(
+                [shown.get(text) or blank_code_and_keys(text) for text in texts]
+            )
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
+            return SegmentFailure(QuarantineReason.REDACTION_FAILED, type(error).__name__)
+        return [
+            [one for one in some if _is_likely(text, one)]
+            for text, some in zip(texts, found, strict=True)
+        ]
+
+
+def _may_be_time(value: str) -> bool:
+    """Return whether a value has a word or a digit, and is no number with its unit."""
+    if _MEASURE.fullmatch(value) is not None:
+        return False
+    return _WORD.search(value) is not None or any(map(str.isdigit, value))
+
+
+def _is_likely(text: str, finding: PiiFinding) -> bool:
+    """Return whether a finding of the model can be what it says.
+
+    A person is none by the words of its name, an address has a word; a finding with digits is none
+    within a code.
+    """
+    start, end = finding.start, finding.end
+    value = text[start:end]
+    if not _is_made_so(text, start, value, finding.type):
+        return False
+    if not any(map(str.isdigit, text[max(start - 1, 0) : end + 1])):
+        return True
+    glued = text[start - 1 : start].isalnum() or text[end : end + 1].isalnum()
+    if is_within_code(text, start, end) or (value.isdecimal() and glued):
+        return False
+    return finding.type == "PERSON" or not is_fraction(text, start, end)
+
+
+def _is_made_so(text: str, start: int, value: str, kind: str) -> bool:
+    """Return whether what a model takes for a type can be one by its own letters and digits."""
+    if kind == "PERSON":
+        if is_not_a_person(value) or _is_word_of_keys(value) or _is_noun(text, start, value):
+            return False
+    elif kind == "STREET_ADDRESS":
+        if "\t" in value or _WORD.search(value) is None:
+            return False
+    elif kind == "DATE_TIME":
+        return _may_be_time(value)
+    elif kind == "ZIP_CODE":
+        longest = _LONGEST_BARE_ZIP if value.isdecimal() else _LONGEST_ZIP
+        return _SHORTEST_ZIP <= len(value) <= longest and any(map(str.isdigit, value))
+    is_code = value.isupper() and value.isalpha() and len(value) <= _LONGEST_CODE.get(kind, 0)
+    return not is_code or is_given_name(value)
+
+
+def _is_noun(text: str, start: int, value: str) -> bool:
+    """Return whether an article stands before one word with a capital: `im Markt`, `au Dépôt`."""
+    if not value.isalpha() or is_given_name(value):
+        return False
+    return _ARTICLE.search(text, max(start - _LONGEST_ARTICLE, 0), start) is not None
+
+
+_ARTICLE = re.compile(
+    r"(?<![^\W_])(?:im|am|zum|zur|vom|beim|ins|ans|au|aux|un|une|cet|cette|los|las|una|gli|nel|nella|"
+    r"dal|dalla|alla|uno|het|een)[ ]\Z",
+    re.IGNORECASE,
+)
+_LONGEST_ARTICLE = 8
+
+
+def _is_word_of_keys(value: str) -> bool:
+    """Return whether one word that a model takes for a person is one that keys are made of."""
+    return value.isalpha() and is_ordinary_word(value) and not is_given_name(value)
+
+
+_SHORTEST_ZIP = 4
+_LONGEST_ZIP = 10
+_LONGEST_BARE_ZIP = 7
+_LONGEST_CODE = {"STREET_ADDRESS": 4, "PERSON": 3}
+"""Capitals of a code, as `EUR` is, that are no name of the type."""

@@ -1,0 +1,192 @@
+"""Which free text has a word that could be a name, and so is worth a model's time.
+
+A model reads 25 to 30 thousand words a second, everything else here many times more. A text in
+which each word with a capital is a word of everyday language, a month, a code such as `JFK`, or
+already found needs no model. Programs, and the words of keys, it is not shown at all.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from importlib import resources
+
+from spacy.lang.en.stop_words import STOP_WORDS
+
+from redact.field_keys.dummy_values import is_ordinary_word
+from redact.field_keys.key_words import WordCategory, fold_letters, load_key_words
+from redact.lexical.findings import PiiFinding
+from redact.lexical.given_names import is_given_name
+from redact.ner.tagger import VOCABULARY
+
+_CAPITAL = re.compile(r"(?<![^\W_])[^\W\d_a-z][^\W\d_]+")
+_FOLDER = resources.files("redact")
+_EVERYDAY = frozenset(word.replace("'", "") for word in STOP_WORDS).union(
+    *(
+        json.loads((_FOLDER / name).read_text(encoding="utf-8"))
+        for name in ("everyday_words.json", "heading_words.json")
+    )
+)
+"""Words of chats, and those that answers of programs begin sentences and headings with; no word
+that is a name too."""
+
+_USUAL = _EVERYDAY | {
+    word
+    for word in (_FOLDER / "ner" / "model" / VOCABULARY).read_text(encoding="utf-8").split()
+    if len(word) >= 3 and word.isalpha() and not is_given_name(word)
+}
+"""Words that are one piece for the model, so frequent are they, and no given names."""
+_SMALL = re.compile(r"(?<![^\W_])[a-z\u00df-\u024f]{3,40}(?![^\W_])")
+_AGE = re.compile(
+    r"\b[0-9]{1,3}[ -]?(?:years?|yrs?|y/?o|jahre?|ans|a\u00f1os|anos|anni|jaar|lata?)\b"
+    r"|\b(?:aged?|turn(?:ed|s|ing)?)[ :]{1,2}[0-9]",
+    re.IGNORECASE,
+)
+_FENCE = re.compile(r"(?<=```)[A-Za-z][\w+#-]{0,20}(?=[ \t]*\r?$)", re.MULTILINE)
+_IDENTIFIER = re.compile(
+    r"(?<![\w.@/-])(?:[A-Za-z_][\w.]{0,80}(?:\(\)|(?<=[a-z])(?:Error|Exception|Warning)\b)"
+    r"|(?:[A-Za-z]\w{0,60}\.){0,4}[A-Za-z]{1,40}(?:_[A-Za-z0-9]{1,40}){1,6}(?![\w@])"
+    r"|[A-Z][A-Z0-9_]{1,60}(?==))"
+)
+"""`KeyError`, `redis.exceptions.ConnectionError`, `get_user()`, `max_tokens`, `ISBN=`."""
+_KEY = re.compile(
+    r"^([ \t>]{0,12}(?:[-*+][ \t])?[*_]{0,2})([^\W\d_][^\W\d_]{1,20}(?:[ _-][^\W_]{1,20}){0,2})"
+    r"(?=[*_]{0,2}:[*_]{0,2}(?:[ \t]|$))",
+    re.MULTILINE,
+)
+_OF_PROGRAM = (
+    r"(?:async[ ])?def[ ]\w+\(", r"class[ ]\w+(?:\(.*\))?:$",
+    r"from[ ][\w.]+[ ]import[ ]", r"import[ ][\w., ]+$",
+    r"return(?:$|[ ](?:self|not|None|True|False|[\w.]+[(\[]|\w+\.\w|\w+$|[0-9\"'\[{(-]))",
+    r"raise[ ]\w+(?:\(|$)", r"@[\w.]+(?:\(.*\))?$",
+    r"(?:el)?if[ ](?=[^:]*[(=<>\[_]).*:$", r"(?:else|try|finally):", r"except\b.*:$",
+    r"(?:for[ ][\w, ()]{1,60}[ ]in[ ]|while[ ](?=.*[(=<>_])|with[ ][\w.]+\().*:$",
+    r"[\w.\[\]'\"]{1,60}(?:,[ ][\w.]{1,40}){0,3}[ ][-+*/|&%]?=[ ]"
+    r"(?:[\w.]+[(\[]|\w+\.\w|[0-9\"'\[{(-]|(?:None|True|False|not|lambda|await|new)\b)",
+    r"[\w.]{1,60}=(?=\S*,$)", r"[a-z_][\w.]{0,60}\(.*[),({\[]$", r"[)\]}]+,?$",
+    r"(?:const|let|var)[ ]\w+[ ]?[=:]",
+    r"(?:public|private|static|function|func|fn)[ ][\w<>\[\] ]+\(",
+    r"File[ ]\".*\",[ ]line[ ][0-9]", r"Traceback[ ]\(most", r"at[ ][\w.$<>]+\(.*\)$",
+)  # fmt: skip
+_CODE_LINE = re.compile(rf"^[ \t]*(?:{'|'.join(_OF_PROGRAM)}).*$", re.MULTILINE)
+"""A line of a program or of a stack trace."""
+_IN_QUOTES = re.compile(r"\"[^\"\n]{12,}\"|'[^'\n]{12,}'|#[ ].*$|//[ ].*$")
+_HEADINGS = re.compile(r"^[^\n|,;.!?<>]{0,40}(?:[|,;][^\n|,;.!?<>]{0,40}){1,20}$", re.MULTILINE)
+_RULED = re.compile(
+    r"^([ \t>]{0,12}\|?[^\n|]{0,80}(?:\|[^\n|]{0,80}){1,30})"
+    r"(?=\r?\n[ \t>]{0,12}\|?[ ]?:?-{2,60}:?[ ]?\|)",
+    re.MULTILINE,
+)
+"""The headings of a table in Markdown: a line of dashes follows."""
+_CELLS = re.compile(r"[|,;]")
+_CELL = re.compile(r"[^|\n]+")
+_APART = re.compile(r"[|,;\s_*\"'-]+")
+_CODES = re.compile(
+    r"\b(?:ISBN|ISSN|EAN|GTIN|UPC|ASIN|SKU|IMEI|IMO|DOI|UUID|ETag|SHA[0-9]{0,3}|MD5|CRC)\b", re.I
+)
+"""Names of codes and numbers of things."""
+_WORDS_OF_KEY = re.compile(r"[ _-]")
+
+
+def blank_code_and_keys(text: str) -> str:
+    """Return a text of the same length in which programs and words of keys are blank.
+
+    What stands in quotes and in comments of a line of a program is still there.
+    """
+    if "```" in text:
+        text = _FENCE.sub(_blank, text)
+    text = _CODE_LINE.sub(_without_code, text)
+    text = _IDENTIFIER.sub(_blank, text)
+    text = _CODES.sub(_blank, text)
+    if "|" in text or "," in text or ";" in text:
+        text = _HEADINGS.sub(_without_headings, text)
+        if "--" in text and "|" in text:
+            text = _RULED.sub(_without_ruled, text)
+    if ":" in text:
+        text = _KEY.sub(_without_key, text)
+    return text
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
+
+
+def _without_code(match: re.Match[str]) -> str:
+    line = match[0]
+    pieces: list[str] = []
+    place = 0
+    for kept in _IN_QUOTES.finditer(line):
+        pieces += (" " * (kept.start() - place), kept[0])
+        place = kept.end()
+    return "".join([*pieces, " " * (len(line) - place)])
+
+
+def _without_headings(match: re.Match[str]) -> str:
+    """Return a line blank if each of its cells is a heading."""
+    if all(map(_is_heading, _CELLS.split(match[0]))):
+        return _blank(match)
+    return match[0]
+
+
+def _is_heading(cell: str) -> bool:
+    """Return whether a cell ends in a word of keys (`Max value`), or is empty."""
+    found = [word for word in _APART.split(cell) if word and not word.isdecimal()]
+    if not found:
+        return True
+    if is_given_name(found[0]) and not is_ordinary_word(found[0]):
+        return False
+    last = fold_letters(found[-1])
+    atoms = load_key_words().atoms
+    return is_ordinary_word(last) or last in atoms or last.removesuffix("s") in atoms
+
+
+def _without_ruled(match: re.Match[str]) -> str:
+    """Return the headings of a table without those that end in a word of keys: `Max value`."""
+    return _CELL.sub(_without_heading, match[0])
+
+
+def _without_heading(match: re.Match[str]) -> str:
+    return _blank(match) if _is_heading(match[0]) else match[0]
+
+
+def _without_key(match: re.Match[str]) -> str:
+    found = _WORDS_OF_KEY.split(match[2])
+    if _is_heading(match[2]) and not any(map(_is_of_person, found)):
+        return match[1] + " " * len(match[2])
+    return match[0]
+
+
+def _is_of_person(word: str) -> bool:
+    said = load_key_words().by_words.get((fold_letters(word),))
+    return said is not None and bool(
+        said.type or said.cat & (WordCategory.HUMAN | WordCategory.ROLE | WordCategory.NAME)
+    )
+
+
+def needs_ner(text: str, findings: Sequence[PiiFinding]) -> bool:
+    """Return whether a text has a word that may be a name, or an age.
+
+    Such a word has a capital that neither everyday language nor a finding explains, or is a given
+    name in small letters. Somebody who writes no capitals at all gives no such sign: there each
+    word counts that is rare.
+    """
+    for match in _CAPITAL.finditer(text):
+        word = match[0]
+        if word.isupper() and len(word) <= 4:
+            continue
+        if word.lower() in _EVERYDAY:
+            continue
+        if not _is_found(match, findings):
+            return True
+    if _AGE.search(text) is not None:
+        return True
+    rare_counts = text == text.lower()
+    return any(
+        (rare_counts or is_given_name(match[0])) and not _is_found(match, findings)
+        for match in _SMALL.finditer(text)
+        if match[0] not in _USUAL
+    )
+
+
+def _is_found(match: re.Match[str], findings: Sequence[PiiFinding]) -> bool:
+    start, end = match.span()
+    return any(one.start <= start and end <= one.end for one in findings)

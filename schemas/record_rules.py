@@ -1,0 +1,78 @@
+"""The rules that a type cannot state: times written as text, and what a rating may be.
+
+They run once for each record, after the typed decoder, and do next to nothing on a usual record.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from schemas.reasons import QuarantineReason
+from schemas.record_batches import RecordKind
+from schemas.records import EARLIEST_MICROS, LATEST_MICROS, Feedback, Trace
+
+
+class RuleBreach(NamedTuple):
+    """A rule that a record breaks. ``detail`` is a sentence that holds nothing of the record."""
+
+    reason: QuarantineReason
+    field: str
+    detail: str
+
+
+RecordNormalizer = Callable[[Any], RuleBreach | None]
+"""Brings the times of a record to microseconds, in place, and says which rule it breaks, if any."""
+
+TIME_RULE: Final = "must lie between 2000-01-01 and 2100-01-01 (UTC)"
+
+
+def normalize_trace(trace: Trace) -> RuleBreach | None:
+    """Settle a trace: ``started_at`` becomes microseconds since 1970 (UTC)."""
+    if trace.started_at.__class__ is int:
+        return None
+    trace.started_at = _micros(trace.started_at)
+    return _time_breach("started_at", trace.started_at)
+
+
+def normalize_feedback(feedback: Feedback) -> RuleBreach | None:
+    """Settle a feedback event: its time as in ``normalize_trace``, its value by its kind."""
+    if feedback.occurred_at.__class__ is not int:
+        feedback.occurred_at = _micros(feedback.occurred_at)
+        if breach := _time_breach("occurred_at", feedback.occurred_at):
+            return breach
+    if feedback.value is None:
+        return None
+    return _value_breach(feedback.kind, feedback.value)
+
+
+NORMALIZERS: Final[Mapping[RecordKind, RecordNormalizer]] = {
+    RecordKind.TRACE: normalize_trace,
+    RecordKind.FEEDBACK: normalize_feedback,
+}
+"""The rules of each kind of record."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def _micros(moment: Any) -> int:
+    """Return a time of the decoder, a ``datetime`` with a zone, as microseconds since 1970."""
+    return int((moment - _EPOCH) // _MICROSECOND)
+
+
+def _time_breach(field: str, micros: int) -> RuleBreach | None:
+    if EARLIEST_MICROS <= micros <= LATEST_MICROS:
+        return None
+    return RuleBreach(QuarantineReason.OUT_OF_RANGE, field, f"`{field}` {TIME_RULE}.")
+
+
+def _value_breach(kind: str, value: float) -> RuleBreach | None:
+    if kind == "thumbs" and value not in (-1.0, 0.0, 1.0):
+        return RuleBreach(
+            QuarantineReason.OUT_OF_RANGE, "value", "`value` of thumbs must be -1, 0 or +1."
+        )
+    if kind == "rating" and not 0.0 <= value <= 1.0:
+        return RuleBreach(
+            QuarantineReason.OUT_OF_RANGE, "value", "`value` of a rating must be from 0 to 1."
+        )
+    return None

@@ -1,0 +1,71 @@
+"""Carries a flush of labels into the lake, and to a topic if one is set.
+
+| dies after | what the next owner finds | what it does |
+|---|---|---|
+| the file is written | a file that no table knows | decides again what lies above the position |
+| the commit | the position moved, `#produced` behind it | produces these events again |
+| producing | the same | the same: the events have the ids they had |
+
+A commit says that all events before its own are produced. So what a dead worker may have left to be
+produced goes first.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Protocol
+
+from lake.retry import Retry
+from lake.table_writer import TableWriter
+from schemas.errors import RetryableError
+from schemas.records import LabelEvent
+from stream.failpoints import FlushStep
+from stream.label_driver.label_flush import LabelFlush, LabelsFlushed
+
+
+class EventSender(Protocol):
+    """What produces label events; see `stream.label_driver.label_producer.LabelProducer`."""
+
+    def send(self, events: Sequence[LabelEvent]) -> None:
+        """Produce, and wait for the brokers."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFlushSteps:
+    """Does one flush of labels. ``reached`` is told after each step."""
+
+    writer: TableWriter
+    topic: EventSender | None
+    retry: Retry
+    reached: Callable[[FlushStep], None]
+    on_checkpoint_error: Callable[[str, RetryableError], None]
+
+    def run(self, flush: LabelFlush) -> LabelsFlushed:
+        """Write, commit, produce. Raises FencedError, FatalError, or RetryableError if stopped."""
+        began = monotonic()
+        produced = self._produce(flush.overdue)
+        self.writer.check_ceilings(flush.part.guards)
+        prepared = self.writer.prepare(flush.rows, flush.part.ranges)
+        self.reached(FlushStep.LABELS_WRITTEN)
+        if flush.part.moves:
+            self.writer.commit(
+                prepared, flush.part, token=flush.token, incarnations=flush.incarnations
+            )
+            self.reached(FlushStep.LABELS_COMMITTED)
+        produced += self._produce([item.event for item in flush.decided])
+        self._checkpoint()
+        return LabelsFlushed(flush, monotonic() - began, produced)
+
+    def _produce(self, events: Sequence[LabelEvent]) -> int:
+        topic = self.topic
+        if topic is None or not events:
+            return 0
+        self.retry.call("producing label events", lambda: topic.send(events))
+        self.reached(FlushStep.LABELS_PRODUCED)
+        return len(events)
+
+    def _checkpoint(self) -> None:
+        try:
+            self.writer.checkpoint_if_due()
+        except RetryableError as error:
+            self.on_checkpoint_error(self.writer.table.name, error)

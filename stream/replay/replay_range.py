@@ -1,0 +1,158 @@
+"""From where to where a replay goes: offsets or times, as asked, made into offsets by partition.
+
+Only what the worker has stored already can be replaced, and only what Kafka still has can be read
+again: both bound the range of each partition.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import Final
+
+from lake.ledger import SourcePartition
+from schemas.errors import UsageError
+from schemas.times import shift_day, to_utc
+
+RangeBound = int | datetime
+"""An offset, or a time; a time stands for the first record of that time (of Kafka) or later."""
+
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""The first time that a record of Kafka can have: whoever asks from before it means all."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRange:
+    """What was asked for; ``end`` None means up to what is stored."""
+
+    start: RangeBound
+    end: RangeBound | None
+
+    def __str__(self) -> str:
+        return f"{_text(self.start)} to {'what is stored' if self.end is None else _text(self.end)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaySpan:
+    """The offsets ``[start, end)`` of one partition that are replayed.
+
+    ``forgotten`` is how many offsets before them were asked for and are gone from Kafka.
+    """
+
+    partition: int
+    start: int
+    end: int
+    forgotten: int = 0
+
+    @property
+    def offsets(self) -> int:
+        """Return how many offsets these are."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionBounds:
+    """What is known of a partition: what Kafka still has, and where the table's position is."""
+
+    low: int
+    high: int
+    position: int
+
+
+def parse_bound(text: str) -> RangeBound:
+    """Read an offset or a time as RFC 3339 has it (without an offset of its own it is UTC).
+
+    Raises UsageError.
+    """
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        moment = to_utc(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{text!r} is neither an offset nor a time such as 2026-10-01T00:00:00Z."
+        ) from None
+    return max(moment, _FIRST)
+
+
+def parse_days(text: str) -> ReplayRange:
+    """Read a day or two (``2026-10-01``, ``2026-10-01..2026-10-31``, UTC, both included).
+
+    Raises UsageError.
+    """
+    first, _, last = text.partition("..")
+    try:
+        days = date.fromisoformat(first), date.fromisoformat(last or first)
+    except ValueError:
+        raise UsageError(
+            f"--days {text}: give a day such as 2026-10-01, or 2026-10-01..2026-10-31."
+        ) from None
+    return make_replay_range(_midnight(days[0]), _midnight(shift_day(days[1], 1)))
+
+
+def make_replay_range(start: RangeBound, end: RangeBound | None) -> ReplayRange:
+    """Return a range; UsageError if its end is not behind its start."""
+    same_kind = isinstance(start, int) == isinstance(end, int)
+    if end is not None and same_kind and not start < end:  # type: ignore[operator]
+        raise UsageError(f"The range ends ({_text(end)}) before it begins ({_text(start)}).")
+    return ReplayRange(start, end)
+
+
+def resolve_spans(
+    wanted: ReplayRange,
+    known: Mapping[SourcePartition, PartitionBounds],
+    offset_at: Callable[[SourcePartition, datetime], int | None],
+) -> list[ReplaySpan]:
+    """Return what is to be replayed of each partition; partitions with nothing are left out.
+
+    ``offset_at`` gives the first offset of a time or later, None if there is none.
+    """
+    found = []
+    for source, at in sorted(known.items()):
+        start = _offset(wanted.start, source, at, offset_at)
+        end = at.position if wanted.end is None else _offset(wanted.end, source, at, offset_at)
+        first, last = max(start, at.low), min(end, at.position)
+        if first < last:
+            gone = max(0, first - start) if isinstance(wanted.start, int) else 0
+            found.append(ReplaySpan(source.partition, first, last, gone))
+    return found
+
+
+def count_unread(
+    wanted: ReplayRange,
+    known: Mapping[SourcePartition, PartitionBounds],
+    offset_at: Callable[[SourcePartition, datetime], int | None],
+) -> int:
+    """Return how many offsets were asked for that Kafka has and the worker has yet to store.
+
+    The worker stores these later, under its own policy: a replay that leaves them out is no replay
+    of all that was asked for.
+    """
+    if wanted.end is None:
+        return 0
+    count = 0
+    for source, at in known.items():
+        end = min(_offset(wanted.end, source, at, offset_at), at.high)
+        if end > at.position:
+            start = _offset(wanted.start, source, at, offset_at)
+            count += max(0, end - max(start, at.position, at.low))
+    return count
+
+
+def _offset(
+    bound: RangeBound,
+    source: SourcePartition,
+    at: PartitionBounds,
+    offset_at: Callable[[SourcePartition, datetime], int | None],
+) -> int:
+    if isinstance(bound, int):
+        return bound
+    found = offset_at(source, bound)
+    return at.high if found is None else found
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _text(bound: RangeBound) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:%Y-%m-%dT%H:%M:%S.%fZ}"

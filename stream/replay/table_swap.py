@@ -1,0 +1,155 @@
+"""One change of one live table by a replay: rows go by their coordinates, staged rows come.
+
+The files that hold rows that go are written again without them, one at a time; the staged files
+are written again with those rows that come. All of it is one commit. Nobody sees a file before.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+import pyarrow as pa
+
+from lake import audit_chains
+from lake.commit import Condition, Guard, Move
+from lake.ledger import EntryKind, LedgerEntry, SourceRange, adopted_app
+from lake.live_files import LiveFile, UploadedFile, list_live_files, read_file_rows, rewrite_rows
+from lake.retention_horizon import RETENTION_PARTS, retention_app
+from lake.retry import Retry
+from lake.rewrite import replace_or_add_files
+from lake.tables import Table
+from lake.tombstones import ERASURES_APP, erasure_guard
+from stream.replay.offset_set import OffsetSet, RangeContents, match_rows
+from stream.replay.plan import ReplayPlan
+
+PLAN_KEY = "goldpan.replay"
+"""Names the replay, and the policy, in the metadata of a commit that replaces files."""
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class RowChange:
+    """What one commit does. ``goes`` and ``comes`` are coordinates.
+
+    ``to_table`` and ``to_quarantine`` count, by partition, the records that change places.
+    """
+
+    goes: OffsetSet
+    comes: OffsetSet
+    to_table: Mapping[int, int]
+    to_quarantine: Mapping[int, int]
+    moves: Sequence[Move]
+
+
+@dataclass(frozen=True, slots=True)
+class TableSwap:
+    """Changes one table by a plan. ``staged`` is where the rows that come are read from."""
+
+    plan: ReplayPlan
+    live: Table
+    staged: Table
+    retry: Retry
+    now_ms: Callable[[], int]
+    new_token: Callable[[], int]
+
+    def make(self, seen: RangeContents, change: RowChange, written: Callable[[], None]) -> None:
+        """Write the files, then commit; ``seen`` is the live table as of its last refresh.
+
+        Raises FencedError if the table has changed meanwhile: then look again. FatalError or
+        RetryableError if the lake does not answer in time.
+        """
+        touched = seen.touched(change.goes)
+        old = [file for file in list_live_files(self.live) if file.path in touched]
+        new = [*self._left(old, change.goes), *self._come(change.comes)]
+        written()
+        apps = [adopted_app(self.plan.topic), *map(retention_app, RETENTION_PARTS)]
+        guards: list[Condition] = [Guard(app, self.live.number(app)) for app in apps]
+        guards.append(self._known())
+        self._commit(old, new, change.moves, guards, self._entry(change))
+
+    def append_all(self, moves: Sequence[Move]) -> None:
+        """Append all staged rows (of the audit), as one commit; errors as in `make`."""
+        new: list[UploadedFile] = []
+        counts: dict[int, int] = {span.partition: 0 for span in self.plan.spans}
+        for file in list_live_files(self.staged):
+            rows = read_file_rows(self.staged, file)
+            new.append(
+                rewrite_rows(self.live, rows, instead_of=[self._named(file)], retry=self.retry)
+            )
+            partitions, found = np.unique(np.asarray(rows.rows["_partition"]), return_counts=True)
+            for partition, count in zip(partitions.tolist(), found.tolist(), strict=True):
+                counts[partition] += count
+        ranges = [
+            SourceRange(self.plan.topic, span.partition, span.start, span.end, stored=count)
+            for span in self.plan.spans
+            if (count := counts[span.partition])
+        ]
+        said = audit_chains.read_audit_chains(
+            self.staged.said(audit_chains.AUDIT_CHAINS_KEY), table=self.staged.name
+        )
+        entry = LedgerEntry(EntryKind.REPLAY, ranges)
+        self._commit(
+            [], new, moves, [self._known()], entry, audit_chains.audit_chain_metadata(said)
+        )
+
+    def _known(self) -> Condition:
+        """Return the guard of who has read staged rows after the last refresh of the live table."""
+        return erasure_guard(self.live.number(ERASURES_APP) or 0)
+
+    def _left(self, old: Sequence[LiveFile], goes: OffsetSet) -> Iterator[UploadedFile]:
+        """Write what stays of the files that are replaced."""
+        for file in old:
+            rows = read_file_rows(self.live, file)
+            left = rows.where(pa.array(~match_rows(rows.rows, self.plan, goes)))
+            if len(left):
+                yield rewrite_rows(self.live, left, instead_of=[file], retry=self.retry)
+
+    def _come(self, comes: OffsetSet) -> Iterator[UploadedFile]:
+        """Write what comes of the staged files."""
+        for file in list_live_files(self.staged):
+            rows = read_file_rows(self.staged, file)
+            chosen = rows.where(pa.array(comes.mask(rows.rows)))
+            if len(chosen):
+                named = [self._named(file)]
+                yield rewrite_rows(self.live, chosen, instead_of=named, retry=self.retry)
+
+    def _named(self, file: LiveFile) -> LiveFile:
+        """Return a staged file under a name that no other replay has."""
+        return replace(file, path=f"{self.plan.number}/{file.path}")
+
+    def _entry(self, change: RowChange) -> LedgerEntry:
+        ranges = [
+            SourceRange(
+                self.plan.topic,
+                span.partition,
+                span.start,
+                span.end,
+                stored=change.to_table.get(span.partition, 0),
+                quarantined=change.to_quarantine.get(span.partition, 0),
+            )
+            for span in self.plan.spans
+        ]
+        return LedgerEntry(EntryKind.REPLAY, ranges)
+
+    def _commit(  # noqa: PLR0913, PLR0917 - each argument is one part of a commit
+        self,
+        old: Sequence[LiveFile],
+        new: Sequence[UploadedFile],
+        moves: Sequence[Move],
+        guards: Sequence[Condition],
+        entry: LedgerEntry,
+        said: Mapping[str, str] = _NOTHING,
+    ) -> None:
+        replace_or_add_files(
+            self.live,
+            old,
+            new,
+            moves=moves,
+            guards=guards,
+            entry=entry,
+            token=self.new_token(),
+            retry=self.retry,
+            now_ms=self.now_ms,
+            metadata={PLAN_KEY: f"{self.plan.name} {self.plan.policy}", **said},
+        )

@@ -1,0 +1,48 @@
+"""What one worker is made of: settings, and what comes from outside."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from decode.schema_sources import SchemaSource
+from lake.config import LakeSettings
+from lake.tables import Lake
+from redact.crypto.keys import Keys
+from stream.config import KafkaSettings, StreamSettings
+from stream.events import EventLog
+from stream.intake import PayloadSealer, RecordRedactor
+from stream.label_driver.setup import LabelSetup
+from stream.tracing import Tracing
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSetup:
+    """Everything a worker is made of.
+
+    ``keys`` are all redaction keys that are known. ``port`` 0 serves no metrics; ``stop`` ends the
+    worker. ``refuse_other_keys`` raises UsageError if a key is not the one that the lake has of its
+    name.
+    """
+
+    kafka: KafkaSettings
+    stream: StreamSettings
+    lake: LakeSettings
+    redactor: RecordRedactor
+    sealer: PayloadSealer
+    keys: Sequence[Keys]
+    schemas: SchemaSource
+    log: EventLog
+    version: str
+    policy: str
+    audited: bool
+    labels: LabelSetup | None
+    host: str
+    port: int
+    stop: threading.Event
+    stages: Tracing
+    refuse_other_keys: Callable[[Lake], None] = lambda _lake: None
+
+    @property
+    def tables(self) -> Mapping[str, str]:
+        """Return the primary table of each topic."""
+        return {self.kafka.traces_topic: "traces", self.kafka.feedback_topic: "feedback"}
