@@ -24,8 +24,8 @@ import duckdb
 import msgspec
 from deltalake import DeltaTable
 
-from goldpan.demo.traffic import shipped_conversations, traces_of
-from lake.ledger import Source
+from goldpan.demo.traffic import load_shipped_conversations, make_traces
+from lake.ledger import SourcePartition
 from schemas.records import Trace
 from schemas.redacted import Redacted
 from tests.batch.kit import append, open_lake
@@ -36,7 +36,7 @@ BEGIN_US: Final = 1_788_220_800_000_000  # 2026-09-01
 PERSONS: Final = 500
 ERASED: Final = "person-68"
 AT_A_TIME: Final = 20
-SOURCE: Final = Source("llm.traces", 0)
+SOURCE: Final = SourcePartition("llm.traces", 0)
 COLUMNS: Final = {
     "trace_id": "VARCHAR",
     "user_id": "VARCHAR",
@@ -103,10 +103,10 @@ def _traces() -> Iterator[dict[str, Any]]:
 def _conversations() -> Iterator[Iterator[dict[str, Any]]]:
     persons = Random(1)  # noqa: S311 - a benchmark's
     for seed in count():
-        for conversation in shipped_conversations():
+        for conversation in load_shipped_conversations():
             person = {"user_id": f"person-{persons.randrange(PERSONS)}"}
             words = f"{seed}/{conversation.conversation_id}"
-            made = traces_of(conversation, started_at=BEGIN_US, seed=seed)
+            made = make_traces(conversation, started_at=BEGIN_US, seed=seed)
             yield (_reworded(t, words) | person for t in made)
 
 
@@ -211,11 +211,11 @@ def report(form: Form, trace_id: str) -> Mapping[str, str]:
         for what, text in QUERIES.items():
             query = text.replace("{id}", trace_id).format(form.relation())
             cost = measured(lambda query=query: connection.execute(query).fetchall())  # type: ignore[misc]
-            cells[what] = f"{cost.cpu:.2f} s, {cost.read:.1f} MiB"
+            cells[what] = f"{cost.cpu:.3f} s, {cost.read:.1f} MiB"
     written: list[int] = []
     cost = measured(lambda: written.append(form.erase()))
     cells["one person erased"] = (
-        f"{cost.cpu:.2f} s, {cost.read:.1f} MiB read, {cost.written:.1f} MiB written "
+        f"{cost.cpu:.3f} s, {cost.read:.1f} MiB read, {cost.written:.1f} MiB written "
         f"({written[0]} files)"
     )
     return cells

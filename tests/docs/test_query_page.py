@@ -13,7 +13,7 @@ import duckdb
 import pytest
 from deltalake import DeltaTable
 
-from goldpan.cli.main import run
+from goldpan.cli.main import run_command
 from tests.batch.kit import new_lake, put
 from tests.batch.test_reconcile import world
 from tests.docs.pages import code_blocks, read_page
@@ -48,7 +48,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         env.setenv("GOLDPAN_REDACT__KEY", TEST_KEY)
         for version, command in ((1, "reconcile"), (2, "rebuild")):
             policy.write_text(f"extends: agent\nname: page\nversion: {version}\n")
-            assert run(["labels", command]) == 0
+            assert run_command(["labels", command]) == 0
         (folder / "in_force.sql").write_text(SQL[0])
         yield
 
