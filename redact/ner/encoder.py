@@ -44,7 +44,7 @@ class _Line(NamedTuple):
     firsts: list[int]
 
 
-class _Window(NamedTuple):
+class Window(NamedTuple):
     """Pieces ``start`` up to ``end``; tags are taken from words that begin in the inner part."""
 
     start: int
@@ -133,7 +133,7 @@ class Encoder:
         line = self._line(text)
         firsts = np.array(line.firsts, np.intp)
         out = np.empty((len(firsts), len(self._tags_bias)), np.float32)
-        for window in _windows(len(line.pieces)):
+        for window in windows(len(line.pieces)):
             inner = (firsts >= window.inner_start) & (firsts < window.inner_end)
             if inner.any():
                 out[inner] = self._window(line, window, firsts[inner] - window.start + 1)
@@ -150,7 +150,7 @@ class Encoder:
                 line.gaps.extend([word.gap, *[NO_GAP] * (len(pieces) - 1)])
         return line
 
-    def _window(self, line: _Line, window: _Window, rows: Rows) -> Floats:
+    def _window(self, line: _Line, window: Window, rows: Rows) -> Floats:
         inside = slice(window.start, window.end)
         pieces = [self._first, *line.pieces[inside], self._last]
         state = self._table[pieces] * self._scale[pieces, None]
@@ -182,14 +182,14 @@ class EncoderReader:
         ]
 
 
-def _windows(many: int) -> Iterator[_Window]:
+def windows(many: int) -> Iterator[Window]:
     """Yield windows over so many pieces whose inner parts touch."""
     start = 0
     while True:
         end = min(start + WINDOW, many)
         inner_start = start + CONTEXT if start else 0
         inner_end = end - CONTEXT if end < many else many
-        yield _Window(start, end, inner_start, inner_end)
+        yield Window(start, end, inner_start, inner_end)
         if end == many:
             return
         start = inner_end - CONTEXT

@@ -176,7 +176,8 @@ class Trainer:
         """Take one step, and return the loss before it."""
         self._steps += 1
         self._key, key = jax.random.split(self._key)
-        self._state, loss = self._learn(self._state, self._frozen, some, rate, self._steps, key)
+        now = _Now(rate, self._steps, key)
+        self._state, loss = self._learn(self._state, self._frozen, some, now)
         return float(loss)
 
     @property
@@ -185,31 +186,40 @@ class Trainer:
         return {n: np.asarray(a) for n, a in (self._frozen | self._state[3]).items()}
 
 
-def _learn(state: Any, frozen: Any, some: Padded, rate: Any, steps: Any, key: Any, *,
-           layers: int, drop: float) -> Any:  # fmt: skip
+class _Now(NamedTuple):
+    """What differs from step to step beside the texts."""
+
+    rate: Any
+    steps: Any
+    key: Any
+
+
+def _learn(state: Any, frozen: Any, some: Padded, now: _Now, *, layers: int, drop: float) -> Any:
     moving, first, second, average = state
 
     def loss(moving: Any) -> Any:
-        chances = jax.nn.log_softmax(scores(moving | frozen, some, layers, drop, key))
+        chances = jax.nn.log_softmax(scores(moving | frozen, some, layers, drop, now.key))
         known = some.tags >= 0
         right = jnp.take_along_axis(chances, jnp.maximum(some.tags, 0)[..., None], -1)[..., 0]
         return -(right * known).sum() / jnp.maximum(known.sum(), 1)
 
     value, slopes = jax.value_and_grad(loss)(moving)
-    length = jnp.sqrt(sum(jnp.vdot(s, s) for s in slopes.values()))
+    length = jnp.sqrt(sum(jnp.vdot(slope, slope) for slope in slopes.values()))
     factor = jnp.minimum(1.0, 1.0 / (length + 1e-6))
-    keep = jnp.minimum(0.998, steps / (steps + 10.0))
+    keep = jnp.minimum(0.998, now.steps / (now.steps + 10.0))
     out: tuple[dict[str, Any], ...] = ({}, {}, {}, {})
     for name, slope in slopes.items():
         one = 0.9 * first[name] + 0.1 * slope * factor
         two = 0.999 * second[name] + 0.001 * (slope * factor) ** 2
-        change = one / (1 - 0.9**steps) / (jnp.sqrt(two / (1 - 0.999**steps)) + 1e-8)
+        change = one / (1 - 0.9**now.steps) / (jnp.sqrt(two / (1 - 0.999**now.steps)) + 1e-8)
         if slope.ndim == 2:
             change += 0.01 * moving[name]
-        fast = _FAST if name.split(".")[0] in ("tags", "shapes", "gaps") else 1.0
-        weight = moving[name] - rate * fast * change
-        for at, array in enumerate(
-            (weight, one, two, average[name] + (1 - keep) * (weight - average[name]))
-        ):
-            out[at][name] = array
+        weight = moving[name] - now.rate * _speed(name) * change
+        slow = average[name] + (1 - keep) * (weight - average[name])
+        for part, array in zip(out, (weight, one, two, slow), strict=True):
+            part[name] = array
     return out, value
+
+
+def _speed(name: str) -> float:
+    return _FAST if name.split(".")[0] in ("tags", "shapes", "gaps") else 1.0
