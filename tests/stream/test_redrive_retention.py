@@ -17,7 +17,7 @@ from stream.replay.steps import ReplayStep
 from tests.lake.kit import TOPIC, append, offsets, open_lake, patience, set_aside
 from tests.stream.replays import TOKENS, filled_lake, stage
 from tests.stream.test_redrive import CrashError, aside, kafka, lake, redrive  # noqa: F401
-from tests.stream.test_replay_promote import NOW, promotion
+from tests.stream.test_replay_promotion import NOW, promotion
 
 AFTER = date(2026, 11, 2)
 Coordinates = tuple[int, int]
