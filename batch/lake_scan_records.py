@@ -58,9 +58,7 @@ def _label(row: StoredRow) -> Iterator[CarrierRecord]:
             started_at=_ANY_TIME,
             status="ok",
             messages=[
-                Message(role=PLACEHOLDER_ID, tool_call_id=id_)
-                for evidence in feedback_ids
-                if evidence
+                Message(role=PLACEHOLDER_ID, tool_call_id=id_) for id_ in feedback_ids if id_
             ],
             segments=dict(row["segments"] or ()),
         ),
