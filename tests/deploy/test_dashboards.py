@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deploy.observability.dashboards import DASHBOARDS
+from deploy.observability.panels import DASHBOARDS
 from deploy.observability.generate import FOLDER, files
 from deploy.observability.grafana import WIDTH, Dashboard
 from stream.metrics import WORKER_METRICS, MetricKind

@@ -1,4 +1,4 @@
-"""What the dashboards show, and why: each panel answers one question of the person on call."""
+"""The dashboards: each panel answers one question of the engineer on call."""
 
 from deploy.observability.grafana import Dashboard, Panel, Query, Row
 
