@@ -34,6 +34,10 @@ class JobContext(NamedTuple):
     now_us: Callable[[], int]
     new_token: Callable[[], int]
 
+    def now_ms(self) -> int:
+        """Return the time in milliseconds since 1970."""
+        return self.now_us() // 1000
+
 
 class NumberedRows:
     """Adds rows to one table under one sequence."""

@@ -42,7 +42,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
 def expire(folder: Path) -> list[Any]:
     """Let the texts of all feedback expire; return what was done."""
     means = JobMeans(patience(), lambda: NOW, lambda: next(TOKENS))
-    return list(RetentionRun.of(open_lake(folder), "feedback", {"text": AFTER}, means).carry_out())
+    return list(RetentionRun.of(open_lake(folder), "feedback", {"text": AFTER}, means).run())
 
 
 def texts(folder: Path) -> set[str | None]:
