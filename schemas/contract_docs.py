@@ -27,12 +27,12 @@ def _head() -> Iterator[str]:
         "Written by `python -m schemas.contract_docs docs/contract.md` from `schemas/avro/*.avsc`; "
         "a test holds it equal to them.",
         "",
-        "A record is Avro with Confluent framing, single-object Avro, or JSON (UTF-8) with the same "
-        "field names. JSON gives times as RFC 3339 with a zone, or as whole microseconds since 1970 "
-        "(UTC). A field that is not listed here, or has no class of personal data, is refused: "
-        "nothing is stored that nobody has classified. A leap second (`2016-12-31T23:59:60Z`) "
-        "becomes the next second. Half a surrogate pair, as a truncated stream leaves it, becomes "
-        "U+FFFD.",
+        "A record is Avro with Confluent framing, single-object Avro, or JSON (UTF-8) with the "
+        "same field names. JSON gives times as RFC 3339 with a zone, or as whole microseconds "
+        "since 1970 (UTC). A field that is not listed here, or has no class of personal data, is "
+        "refused: nothing is stored that nobody has classified. A leap second "
+        "(`2016-12-31T23:59:60Z`) becomes the next second. Half a surrogate pair, as a truncated "
+        "stream leaves it, becomes U+FFFD.",
         "",
         "Schemas evolve BACKWARD_TRANSITIVE: what any released version allowed stays valid. "
         "Fields are added with a default; none is removed or renamed.",
@@ -40,8 +40,8 @@ def _head() -> Iterator[str]:
         "Producers can check records before they send them. "
         "`goldpan contract check --record trace samples.jsonl` reports the lines that would be "
         "quarantined, with the names of unknown fields; it also accepts an Avro schema (`.avsc`). "
-        "`goldpan contract export --format json-schema --out contract/` writes the contract as JSON "
-        "Schema (or `avro`, or `odcs` for the tables).",
+        "`goldpan contract export --format json-schema --out contract/` writes the contract as "
+        "JSON Schema (or `avro`, or `odcs` for the tables).",
         "",
         *_OPENAI,
         "## Classes of personal data",
@@ -54,8 +54,8 @@ _OPENAI: Final = (
     "## OpenAI's shape",
     "",
     "Traces as JSON may have the shape of OpenAI's chat completions, at the top level or as "
-    "`request` and `response`. `app` and any other field of the contract may stand beside them, and "
-    "take precedence. `_schema` then ends in `+openai-chat`. Redaction applies as always.",
+    "`request` and `response`. `app` and any other field of the contract may stand beside them "
+    "and take precedence. `_schema` then ends in `+openai-chat`. Redaction applies as always.",
     "",
     *(
         f"- {line}"
