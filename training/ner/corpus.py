@@ -16,10 +16,10 @@ TYPES = tuple(sorted(set(LABELS.values())))
 # One sentence in this many of each corpus is kept out of training, for the figures.
 _HELD_OUT = 20
 
-# How many texts stand together, and how often.
+# How many texts are joined, and how often.
 _CHAIN = ((1, 70), (2, 20), (3, 10))
 
-#: Their mean.
+#: The mean number of joined texts.
 TEXTS_CHAINED = sum(n * share for n, share in _CHAIN) / sum(share for _, share in _CHAIN)
 
 

@@ -188,7 +188,7 @@ class Things:
         )
 
     def handle(self, random: Random) -> str:
-        """Return a user name, web address or IBAN: maybe personal, but which other detectors find."""
+        """Return a user name, web address or IBAN: which other detectors find."""
         given, family = self._people.given(random), self._people.family(random)
         name = f"{given}_{family}_{random.randrange(1000, 9999)}".lower().replace(" ", "_")
         forms = (

@@ -84,7 +84,7 @@ def translated(rule: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _alternatives(expression: str) -> list[str]:
-    """Split at bars that stand in no group."""
+    """Split at bars outside of groups."""
     parts, depth, start, index = [], 0, 0, 0
     while index < len(expression):
         end = _token_end(expression, index)
