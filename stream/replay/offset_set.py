@@ -90,8 +90,8 @@ class RangeContents:
     """What a table holds of a plan's ranges. ``sealed`` are rows with a payload in quarantine.
 
     ``trimmed`` are rows of days from which retention has removed values in the live table,
-    ``expired`` rows of days that it removes entirely. ``files`` holds the coordinates by file path, at a dozen
-    bytes per row.
+    ``expired`` rows of days that it removes entirely. ``files`` holds the coordinates by file path,
+    at a dozen bytes per row.
     """
 
     offsets: OffsetSet
@@ -115,7 +115,6 @@ def scan_range(
     """Scan a table as of its last refresh.
 
     Values of days before ``values_from`` and rows of days before ``rows_from`` are expired.
-
     Ignores rows of an earlier incarnation of the topic, whose offsets are unrelated. Raises
     RetryableError if the lake is unavailable.
     """
