@@ -49,7 +49,7 @@ def of_lines(
     read = [LabelledLineReader({}).read(line) for line in lines if line.strip()]
     redactor = LineRedactor(policy, _KEYS)
     texts = [json.dumps({"id": i, "text": one.text}) for i, one in enumerate(read)]
-    scores = DetectionScores(policy.replaced())
+    scores = DetectionScores(policy.replaced_types())
     for one, done in zip(read, redactor.lines(texts), strict=True):
         if done.output is None:
             scores.add_refused(one.labels)
