@@ -184,7 +184,7 @@ sys.argv = ["goldpan", *{arguments}]
 def run(arguments):
     {instead}
     return 0
-sys.modules["goldpan.cli.main"].run = run
+sys.modules["goldpan.cli.main"].run_command = run
 main()
 """
 
