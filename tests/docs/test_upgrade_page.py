@@ -1,4 +1,4 @@
-"""The commands of `docs/upgrade.md`, in their order, on a lake that lacks this version's columns."""
+"""The commands of `docs/upgrade.md`, in their order, on a lake without this version's columns."""
 
 import re
 from pathlib import Path
