@@ -1,6 +1,6 @@
-"""Starts further processes of goldpan: the same goldpan, and nothing of the folder they stand in.
+"""Command line and environment of child processes that run this same goldpan.
 
-The only place that names the Python that runs. It is given ``-P``: without it ``-m`` looks for
+The only module that names the running Python. It passes ``-P``: without it, ``-m`` looks for
 packages in the current folder first.
 """
 
@@ -16,12 +16,12 @@ SAFE_PATH_VARIABLE: Final = "PYTHONSAFEPATH"
 
 
 def child_command(*arguments: str) -> list[str]:
-    """Return the command line of a process of goldpan with these arguments."""
+    """Return the command line of a goldpan process with these arguments."""
     return [*interpreter_command(), *arguments]
 
 
 def interpreter_command() -> Sequence[str]:
-    """Return what stands for ``goldpan`` in a command line, whatever the PATH is."""
+    """Return the words that run ``goldpan`` on a command line, independent of PATH."""
     return (sys.executable, "-P", "-m", "goldpan")
 
 
@@ -38,5 +38,5 @@ def child_environment(base: Mapping[str, str]) -> dict[str, str]:
 
 
 def set_safe_path() -> None:
-    """Let processes that libraries start (those of multiprocessing) be as safe as ours."""
+    """Keep the current folder off the path of processes that libraries start (multiprocessing)."""
     os.environ[SAFE_PATH_VARIABLE] = "1"

@@ -1,4 +1,4 @@
-"""Whether what a producer sends fits the contract, and the contract in the formats of others."""
+"""Checks producers' records and schemas against the contract, and exports the contract."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,11 +27,11 @@ _ROWS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class ContractViolation:
-    """Something that would be set aside: ``line`` (from 1) of its file, None for a whole file.
+    """A record that would be quarantined: ``line`` (from 1) of its file, None for a whole file.
 
-    ``unknown`` has the paths of fields that the contract does not know, each with the field that
-    may be meant, if one is near. They are for whoever has the file: a worker never says them, since
-    the name of a field may be personal too.
+    ``unknown`` has the paths of fields that are not in the contract, each with the most similar
+    known field, if any. They are for the owner of the file: a worker never logs or stores them,
+    since a field name can be personal data too.
     """
 
     line: int | None
@@ -44,7 +44,7 @@ class ContractViolation:
 def check_lines(
     kind: RecordKind, lines: Iterable[bytes], *, max_record_bytes: int
 ) -> Iterator[tuple[int, list[ContractViolation]]]:
-    """Yield, some lines at a time, how many fit and which do not; blank lines are passed over."""
+    """Yield for each block of lines how many fit, and the violations; skip blank lines."""
     decoder = Decoder(kind, FolderSource(), max_record_bytes=max_record_bytes)
     batch: list[RawRecord] = []
     for number, line in enumerate(lines, 1):
@@ -74,11 +74,11 @@ def _checked(decoder: Decoder, batch: list[RawRecord]) -> tuple[int, list[Contra
 
 
 def check_avro_schema(kind: RecordKind, text: bytes) -> ContractViolation | None:
-    """Say why records written with an Avro schema (its JSON) cannot be read; None if they can."""
+    """Return why records written with an Avro schema (its JSON) are unreadable; None if readable."""
     try:
         avsc = json.loads(text)
     except (ValueError, RecursionError):
-        raise UsageError("an Avro schema is JSON, and this file is none") from None
+        raise UsageError("an Avro schema must be JSON, and this file is not") from None
     found = prepare_schema(CONTRACTS[kind], avsc)
     if isinstance(found, Refusal):
         return ContractViolation(None, str(found.reason), found.detail, found.field)
@@ -86,7 +86,7 @@ def check_avro_schema(kind: RecordKind, text: bytes) -> ContractViolation | None
 
 
 def find_incompatibilities() -> list[str]:
-    """Return what this version of the contract cannot read of what released versions could."""
+    """Return where this version of the contract cannot read records of released versions."""
     return [
         f"{name}: {told}"
         for name, one in CONTRACTS.items()
@@ -95,19 +95,19 @@ def find_incompatibilities() -> list[str]:
 
 
 def export_avro() -> dict[str, bytes]:
-    """Return the Avro schema of each record that travels on a topic."""
+    """Return the Avro schema of each record type that is sent on a topic."""
     return {f"{name}.avsc": _pretty(CONTRACTS[name].avro) for name in _TRAVELLING}
 
 
 def export_json_schema() -> dict[str, bytes]:
-    """Return the JSON Schema of each record that producers send."""
+    """Return the JSON Schema of each record type that producers send."""
     return {
         f"{kind.value}.schema.json": _pretty(json_schema(CONTRACTS[kind])) for kind in RecordKind
     }
 
 
 def export_odcs() -> dict[str, bytes]:
-    """Return the data contract of the tables."""
+    """Return the data contract of the tables in ODCS."""
     text = odcs.odcs_document(
         identity=str(uuid5(_SPACE, "lake")),
         name="goldpan lake",
@@ -149,4 +149,4 @@ CONTRACT_FORMATS: Final = {
     "json-schema": export_json_schema,
     "odcs": export_odcs,
 }
-"""The formats that the contract is exported in; each gives files by name."""
+"""Export formats of the contract; each function returns file contents by name."""

@@ -1,4 +1,4 @@
-"""Puts together what the commands about erasures need out of the settings."""
+"""Sets up erasures from the settings, and reads and verifies their receipts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,10 +35,11 @@ _PLAN_AND_FATE = 2
 
 @dataclass(frozen=True, slots=True)
 class ErasureRequest:
-    """What a person asks for. ``unopened``: keep, remove or refuse payloads that stay closed.
+    """A request to erase persons.
 
-    ``ids`` are given with where they were named. ``without_keys`` are ids of redaction keys that
-    are lost; ``reference`` is the number of the request.
+    ``ids`` maps each id to where it was given. ``unopened`` says what to do with sealed payloads
+    that cannot be opened: keep, remove or refuse. ``without_keys`` are ids of lost redaction keys;
+    ``reference`` is the number of the request.
     """
 
     ids: Mapping[str, str]
@@ -49,7 +50,7 @@ class ErasureRequest:
 
 @dataclass(frozen=True, slots=True)
 class SignedReceipt:
-    """An erasure by its receipt. ``signed_by`` is None if the signature does not hold."""
+    """The receipt of an erasure. ``signed_by`` is None if the signature is invalid."""
 
     number: int
     said: dict[str, Any]
@@ -117,7 +118,7 @@ def read_missed_erasures(settings: Settings, folder: str | None) -> MissedErasur
     uri = folder or settings.lake.erasures_copy
     if uri is None:
         raise UsageError(
-            "say where tombstones and receipts were kept: --from FOLDER, or "
+            "name the copies of tombstones and receipts: --from FOLDER, or "
             "GOLDPAN_LAKE__ERASURES_COPY"
         )
     found = erasure_copies_at(settings.lake, uri)
@@ -133,22 +134,22 @@ def read_missed_erasures(settings: Settings, folder: str | None) -> MissedErasur
 
 
 def without_erasures_copy(settings: Settings) -> Settings:
-    """Return settings by which a lake is opened that is older than its erasures."""
+    """Return settings that open a lake older than its erasures: without the copies of erasures."""
     lake = settings.lake.model_copy(update={"erasures_copy": None})
     return settings.model_copy(update={"lake": lake})
 
 
 def create_erasures_copy(settings: Settings) -> None:
-    """Let the place where tombstones are kept a second time be one, if one is set."""
+    """Create the second location of tombstones and receipts, if one is set."""
     found = open_erasure_copies(settings.lake)
     if found is not None:
-        jobs.job_context().retry.call("beginning the copies of erasures", found.begin)
+        jobs.job_context().retry.call("creating the copies of erasures", found.begin)
 
 
 def copy_erasures(settings: Settings) -> None:
-    """Copy tombstones and receipts to where they are kept a second time, if that is set.
+    """Copy tombstones and receipts to their second location, if one is set.
 
-    Raises FatalError if that does not answer, or holds those of another lake.
+    Raises FatalError if it is unreachable, or holds the copies of another lake.
     """
     found = open_erasure_copies(settings.lake)
     if found is not None:
@@ -156,10 +157,10 @@ def copy_erasures(settings: Settings) -> None:
 
 
 def _refuse_missing_keys(lake: Lake, held: Sequence[Keys], lost: frozenset[str]) -> None:
-    """Raise UsageError if rows were written under keys that are neither held nor lost."""
+    """Raise UsageError if rows were written with keys that are neither set nor declared lost."""
     named = {one.key_id for one in held} | lost
     step = partial(keys_of_lake.list_required_keys, lake, count=True)
-    needed = jobs.job_context().retry.call("looking at the lake's keys", step)
+    needed = jobs.job_context().retry.call("reading the lake's keys", step)
     missing = [
         one for one in needed if one.purpose == REDACTION_PURPOSE and one.key_id not in named
     ]
@@ -175,7 +176,7 @@ def _refuse_missing_keys(lake: Lake, held: Sequence[Keys], lost: frozenset[str])
 
 
 def read_receipts(settings: Settings) -> list[SignedReceipt]:
-    """Return the receipts of a lake, in order."""
+    """Return the receipts of a lake, ordered by number."""
     tombs = TombstoneStore(
         tombstones.open_tombstones(_location(settings)), jobs.job_context().retry
     )
@@ -189,7 +190,7 @@ def read_receipts(settings: Settings) -> list[SignedReceipt]:
 
 
 def list_unfinished(settings: Settings) -> list[int]:
-    """Return the numbers of tombstones that no receipt speaks of: erasures to go on with."""
+    """Return the numbers of tombstones without a receipt: erasures to be finished."""
     tombs = TombstoneStore(
         tombstones.open_tombstones(_location(settings)), jobs.job_context().retry
     )
@@ -200,10 +201,10 @@ def list_unfinished(settings: Settings) -> list[int]:
 def verify_receipt(
     settings: Settings, path: Path, key: str | None
 ) -> tuple[dict[str, Any], str | None, bool | None]:
-    """Read a receipt; return what it says, who signed it, and whether that is a key of ours.
+    """Read a receipt; return its content, the key that signed it, and whether that is expected.
 
-    With a public ``key``, whether it is that one; without, None where no redaction key is set.
-    Raises UsageError if the file cannot be read or is no receipt.
+    Expected is the public ``key``, if given; else any of the lake's keys, and None if no redaction
+    key is set. Raises UsageError if the file cannot be read or is not a receipt.
     """
     try:
         data = path.read_bytes()
@@ -217,22 +218,22 @@ def verify_receipt(
 
 
 def _staged(settings: Settings) -> Iterator[TableSet]:
-    """Yield the tables of staged replays; UsageError if one is being removed or promoted."""
+    """Yield the table sets of staged replays; UsageError if one is being removed or promoted."""
     staging = replay_setup.open_staging(settings)
     for name, progress in staging.all():
         files = _location(settings).files(f"replays/{name}")
         if progress is None:
             raise UsageError(
-                f"the replay {name} is being removed: run `goldpan replay abandon {name}` again "
-                "first, it finishes what was begun"
+                f"the replay {name} is half removed: run `goldpan replay abandon {name}` again to "
+                "finish that first"
             )
         half_gone = (
             progress.state is ReplayState.PROMOTED and len(list(files.walk(""))) > _PLAN_AND_FATE
         )
         if progress.state is ReplayState.PROMOTING or half_gone:
             raise UsageError(
-                f"the replay {name} is being promoted: run `goldpan replay promote {name}` again "
-                "first, it finishes what was begun"
+                f"the replay {name} is half promoted: run `goldpan replay promote {name}` again to "
+                "finish that first"
             )
         yield _tables(staging, settings, name)
 

@@ -39,12 +39,12 @@ _CHECK_DIGITS: Final = 32
 _PSEUDONYMS: Final = (("traces", "user_id"), ("feedback", "user_id"), ("reviews", "reviewer"))
 _PSEUDONYM: Final = r"^(?P<key>[A-Za-z0-9_-]{1,16}):[a-z2-7]{12}$"
 _SAMPLE: Final = 20
-_BATCHES: Final = 8  # of each table, at most, are looked through for a sample
+_BATCHES: Final = 8  # per table, at most, are searched for a sample
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Held:
-    """A key of the settings: what it is called there, and what it was to be under its name."""
+    """A key of the settings: its check value, the setting it comes from, and the key itself."""
 
     check: KeyCheck
     setting: str
@@ -53,11 +53,11 @@ class _Held:
 
 
 def refuse_wrong_keys(settings: Settings, lake: Lake, *, remember: bool = False) -> None:
-    """Raise UsageError if a key of the settings is not the one that the lake has of that name.
+    """Raise UsageError if a key of the settings differs from the lake's key of that name.
 
-    Or if it is one that was destroyed, under whatever name: it has come back with a backup of keys.
-    ``remember`` lets a key whose name the lake does not know yet be the one of that name. Raises
-    RetryableError or FatalError if the lake does not answer.
+    Also if the key was destroyed, whatever its name: a backup of keys brought it back. With
+    ``remember``, a key with a new name is recorded as the lake's key of that name. Raises
+    RetryableError or FatalError if the lake is unreachable.
     """
     files, gone = lake.location.files(KEYS_FOLDER), _destroyed(settings, lake)
     for held in _held(settings):
@@ -76,14 +76,14 @@ def refuse_wrong_keys(settings: Settings, lake: Lake, *, remember: bool = False)
 
 
 def revoke_key(settings: Settings, lake: Lake, purpose: str, key_id: str) -> None:
-    """Put down that a key was destroyed, so that nobody uses it with this lake again.
+    """Record that a key was destroyed, so that no command uses it with this lake again.
 
-    Raises UsageError if the lake does not know it, or if it is set here: then it is not destroyed.
+    Raises UsageError if the lake does not know the key, or if it is still set here.
     """
     one = find_key_check(lake.location.files(KEYS_FOLDER), purpose, key_id)
     if one is None:
         raise UsageError(
-            f"this lake knows no {purpose} key {key_id}: `goldpan lake verify` names those it knows"
+            f"this lake has no {purpose} key {key_id}: `goldpan lake verify` lists its keys"
         )
     for held in _held(settings):
         if (held.check.purpose, held.check.check) == (purpose, one.check):
@@ -114,7 +114,7 @@ class RequiredKey:
     rows: int | None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as `goldpan lake verify --json` prints it."""
+        """Return the JSON that `goldpan lake verify --json` prints."""
         return {
             "purpose": self.purpose,
             "key_id": self.key_id,
@@ -124,9 +124,9 @@ class RequiredKey:
 
 
 def list_required_keys(lake: Lake, *, count: bool) -> list[RequiredKey]:
-    """Return the keys that the lake knows, and with ``count`` those that its rows need as well.
+    """Return the keys that the lake knows, and with ``count`` also those that its rows need.
 
-    Raises RetryableError or FatalError if the lake does not answer.
+    Raises RetryableError or FatalError if the lake is unreachable.
     """
     names = {(one.purpose, one.key_id) for one in list_key_checks(lake.location.files(KEYS_FOLDER))}
     rows = _rows_by_key(lake) if count else Counter()
@@ -150,12 +150,12 @@ def _rows_by_key(lake: Lake) -> Counter[tuple[str, str]]:
 
 
 def make_key_check(keys: Keys) -> KeyCheck:
-    """Return the check of a redaction key, which stands for all that is derived from it."""
+    """Return the check value of a redaction key, made from one of the keys derived from it."""
     return KeyCheck(REDACTION_PURPOSE, keys.key_id, _digits(keys.erasure))
 
 
 def make_seal_key_check(key: SealKey) -> KeyCheck:
-    """Return the check of a sealing key."""
+    """Return the check value of a sealing key."""
     return KeyCheck(SEALING_PURPOSE, key.key_id, _digits(key.secret))
 
 
@@ -187,7 +187,7 @@ def _sentence(held: _Held) -> str:
 
 
 def _fits_rows(lake: Lake, held: _Held) -> bool:
-    """Tell whether rows of the lake speak against a key of that name; True if there are none."""
+    """Return False if rows of the lake contradict a key of that name; True if there are none."""
     if held.keys is not None:
         return _fits_pseudonyms(lake, held.keys)
     return held.seal is None or _fits_payloads(lake, held.seal)
@@ -200,7 +200,7 @@ def _fits_pseudonyms(lake: Lake, keys: Keys) -> bool:
 
 
 def _identifiers(lake: Lake, key_id: str) -> Iterator[str]:
-    """Yield what looks like pseudonyms under a key of that name, from a part of the lake."""
+    """Yield values that look like pseudonyms under a key of that name, from a part of the lake."""
     shape = rf"^{key_id}:[a-z2-7]{{12}}$"
     for table, column in _PSEUDONYMS:
         for batch in islice(lake.table(table).batches([column], rows=65_536, ahead=1), _BATCHES):

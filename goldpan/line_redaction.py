@@ -1,4 +1,4 @@
-"""Lines in, redacted lines out: the work of ``goldpan redact``, for one process or several."""
+"""Redacts JSON lines for ``goldpan redact``, in one process or several."""
 
 import json
 from collections import Counter
@@ -26,7 +26,7 @@ LINE_SCHEMAS = (*(kind.value for kind in RecordKind), TEXT_SCHEMA)
 
 @dataclass(frozen=True, slots=True)
 class LineResult:
-    """What came of the line with this number (from 1); ``reason`` and ``field`` if refused."""
+    """The result for line ``number`` (from 1); ``reason`` and ``field`` if it was refused."""
 
     number: int
     line: RedactedLine
@@ -35,18 +35,19 @@ class LineResult:
 
 
 class LineEngine(Protocol):
-    """Redacts some lines, in order; ``first`` is the number of the first one."""
+    """Redacts blocks of lines."""
 
     policy_hash: str
 
     def run(self, first: int, lines: Sequence[bytes]) -> list[LineResult]:
-        """Return what came of each line that is not blank."""
+        """Return the result for each line that is not blank; ``first`` is the first line's number."""
 
 
 def open_line_engine(settings: Settings, schema: str, *, report: bool = False) -> LineEngine:
-    """Return what redacts lines of ``schema``; UsageError if policy or keys are wrong.
+    """Return the engine for lines of ``schema``; UsageError if policy or keys are wrong.
 
-    With ``report`` lines tell of records what was found and kept, too; of texts they always do.
+    With ``report``, results for records also count findings that were kept; those for plain texts
+    always do.
     """
     if schema == TEXT_SCHEMA:
         return _Texts(settings)
@@ -71,7 +72,7 @@ class _Texts:
 
 
 class _Records:
-    """Lines that are records of the contract, decoded and refused as the worker does it."""
+    """Lines that are records of the contract, decoded and refused as in the worker."""
 
     def __init__(self, settings: Settings, kind: RecordKind, *, report: bool) -> None:
         policy, keys = load_policy(settings.redact.policy), load_keys(settings.redact)
@@ -122,7 +123,7 @@ def _refused(one: RejectedRecord) -> LineResult:
 
 
 def _plain(row: Mapping[str, Any], maps: Sequence[str]) -> dict[str, Any]:
-    """Return a row as JSON can hold it: times as RFC 3339, maps as objects."""
+    """Return a row as JSON values: times as RFC 3339, maps as objects."""
     plain: dict[str, Any] = {
         name: value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
         for name, value in row.items()

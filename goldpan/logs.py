@@ -1,8 +1,8 @@
-"""Logs: one JSON object a line on standard error, without the content of any record.
+"""Logging: one JSON object per line on standard error, without the content of any record.
 
-What goldpan logs itself is an event name with fields that it chose. What comes from elsewhere
-(libraries, exceptions of unknown origin) may quote what it was given, so only its origin is
-written: logger, type of exception, file and line.
+goldpan's own entries are an event name with chosen fields. Messages of libraries and of unknown
+exceptions may quote record content, so only their origin is logged: logger, exception type, file
+and line.
 """
 
 import logging
@@ -22,20 +22,20 @@ from schemas.errors import GoldpanError
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 EVENTS: Mapping[str, str] = {
-    "library_message": "A library warned or failed; its words, which may quote a record, are left "
+    "library_message": "A library logged a warning or an error; its text may quote a record and is left "
     "out.",
-    "process_crashed": "The process ends by an error that goldpan did not foresee.",
-    "thread_crashed": "A thread ended by an error that goldpan did not foresee.",
+    "process_crashed": "An unexpected error ended the process.",
+    "thread_crashed": "An unexpected error ended a thread.",
 }
-"""What this module logs by itself; the worker's events are in `stream.events`."""
+"""Events of this module; the worker's are in `stream.events`."""
 
 
 def configure_logging(
     settings: LogSettings, stream: TextIO | None = None, *, worker: str | None = None
 ) -> None:
-    """Send all logs of this process to ``stream`` (standard error), in the form of the settings.
+    """Send all logs of this process to ``stream`` (standard error), in the format of the settings.
 
-    ``worker`` says which worker this is, and stands in every line.
+    ``worker`` names this worker in every line.
     """
     out = sys.stderr if stream is None else stream
     level = _LEVELS[settings.level]
@@ -80,7 +80,7 @@ def _renderer(settings: LogSettings, out: TextIO) -> Processor:
 
 
 def describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Replace ``exc_info`` by the type and place of the exception, and its text if it is ours."""
+    """Replace ``exc_info`` by type and location of the exception; add the text of our own ones."""
     given = event.pop("exc_info", None)
     error = given if isinstance(given, BaseException) else None
     if given is True:
@@ -96,7 +96,7 @@ def describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict
 
 
 class _LibraryHandler(logging.Handler):
-    """Writes that a library had something to say, and where; its words may quote a record."""
+    """Logs where a library logged something, without the text: it may quote a record."""
 
     def emit(self, record: logging.LogRecord) -> None:
         log: Callable[..., object] = structlog.get_logger().warning

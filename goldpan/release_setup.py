@@ -1,4 +1,4 @@
-"""Puts together what the commands about releases need out of the settings."""
+"""Opens, builds and verifies releases as the settings say."""
 
 from importlib.metadata import version
 
@@ -19,14 +19,14 @@ from schemas.errors import UsageError
 from schemas.text_files import read_text_file
 
 PUBLISHER_KEYS = ".keys/"
-"""The folder beside the releases that says which key signs under which name."""
+"""The folder next to the releases that records which key signs under which name."""
 
 PATIENCE_SECONDS = 60.0
-"""How long a step that a person waits for is tried again."""
+"""How long a step is retried that a person waits for."""
 
 
 def release_retry() -> Retry:
-    """Return how a step that fails in passing is tried again."""
+    """Return the retry policy for steps of release commands."""
     return wiring.make_retry(PATIENCE_SECONDS)
 
 
@@ -45,7 +45,7 @@ def open_releases(settings: Settings) -> ReleaseRepository:
 
 
 def make_build_context(settings: Settings, memory_mib: int, progress: Progress) -> BuildOptions:
-    """Return what a build needs; UsageError without the redaction key of the lake."""
+    """Return the context of a build; UsageError without the redaction key of the lake."""
     key = load_keys(settings.redact).release
     wiring.refuse_other_keys(settings, Lake(settings.lake))
     return BuildOptions(
@@ -57,7 +57,7 @@ def make_build_context(settings: Settings, memory_mib: int, progress: Progress) 
 
 
 def load_publisher(settings: Settings) -> Signer | None:
-    """Return who signs what is published, None if nobody; UsageError for a key that is none."""
+    """Return the publisher's signing key, None if none is set; UsageError if it is invalid."""
     name, release = variable_name(("release", "signing_key")), settings.release
     if release.signing_key is not None:
         return signer_from_key(name, release.signing_key.get_secret_value())
@@ -69,11 +69,11 @@ def load_publisher(settings: Settings) -> Signer | None:
 
 
 def refuse_other_publisher(settings: Settings, shelf: ReleaseRepository, publisher: Signer) -> None:
-    """Raise UsageError if another key has signed releases under the same name."""
+    """Raise UsageError if releases were signed under the same name with another key."""
     name = settings.release.signing_key_id
     one = KeyCheck(SIGNING_PURPOSE, name, publisher.public)
     if not release_retry().call(
-        "looking at the publishers' keys", lambda: put_key_check(shelf.files, one, PUBLISHER_KEYS)
+        "reading the publishers' keys", lambda: put_key_check(shelf.files, one, PUBLISHER_KEYS)
     ):
         variable_of_key = variable_name(("release", "signing_key"))
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Puts together what decides the labels of a replay: whose, from which rows, by which policy."""
+"""The labels of a replay: planned, staged, compared and promoted."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -47,10 +47,10 @@ from stream.replay.steps import ReplayLabelStep
 def load_label_rules(
     settings: Settings, label_policy: str | None, retry: Retry
 ) -> Mapping[str, Any] | None:
-    """Return the label policy and calibration of a new replay, None where labels are off.
+    """Return the label policy and calibration of a new replay, None if labels are off.
 
-    ``label_policy`` wins over the settings. Raises UsageError if they cannot be used, or if the
-    lake knows this version of the policy with other content, or has labels of a later one.
+    ``label_policy`` overrides the settings. Raises UsageError if they cannot be used, if the lake
+    knows this version of the policy with other content, or if it has labels of a later version.
     """
     labels = settings.labels
     if label_policy is not None:
@@ -74,10 +74,10 @@ def plan_labels_only(
     wanted: ReplayRange,
     labels: Mapping[str, Any],
 ) -> ReplayPlan:
-    """Return a new plan by which the labels of stored rows are decided anew, and nothing else.
+    """Return a new plan that recomputes the labels of stored rows, and changes no row.
 
-    A time stands for that of the events. Raises UsageError if no row is in the range,
-    RetryableError if the lake does not answer.
+    Times are event times. Raises UsageError if no row is in the range, RetryableError if the lake
+    is unreachable.
     """
     name = wiring.kind_and_table(settings.kafka, topic)[1]
     table = room.live.table(name)
@@ -85,7 +85,7 @@ def plan_labels_only(
     adopted = table.number(adopted_app(topic))
     found = resolve_stored_spans(table, topic, adopted, wanted)
     if not found:
-        raise UsageError(f"There is nothing of {topic} from {wanted} in the lake.")
+        raise UsageError(f"The lake holds nothing of {topic} from {wanted}.")
     return ReplayPlan(
         name=make_replay_name(name, topic, wanted, "labels", labels["version"]),
         number=wiring.new_token(),
@@ -106,7 +106,7 @@ def plan_labels_only(
 
 @dataclass(frozen=True, slots=True)
 class ReplayLabels:
-    """The labels of one replay: staged, compared, and put in the place of the live ones."""
+    """The labels of one replay: staged, compared with the live ones, and promoted."""
 
     settings: Settings
     staging: ReplayRepository
@@ -123,9 +123,9 @@ class ReplayLabels:
         return cls(settings, staging, plan, scales, means)
 
     def stage(self, progress: Progress) -> None:
-        """Decide about the traces of the range, and write it beside the live labels."""
+        """Label the traces of the range, and write the result to the staged table."""
         reached = parse_failpoint(self.settings.stream.fail_at, FlushStep, ReplayLabelStep)
-        progress("looking for traces", 0, 0)
+        progress("finding traces", 0, 0)
         self.note()
         reached(ReplayLabelStep.TRACES_NOTED)
         anew = self.means.retry.call("reading the lake", partial(self._anew, staged=True))
@@ -134,17 +134,17 @@ class ReplayLabels:
 
     @property
     def staged(self) -> bool:
-        """Return whether all that is to be decided has been."""
+        """Return whether all traces of the range are labelled."""
         return self._proposal().complete
 
     def difference(self, *, samples: int) -> LabelDifference:
-        """Compare what is staged with the labels in force."""
+        """Compare the staged labels with the labels in force."""
         live = self.staging.live.table(LABELS_TABLE)
         left = self.staging.noted(self.plan, UNCHANGED_TRACES)
         return self._proposal().difference(self._touched, left, live, samples=samples)
 
     def note(self) -> None:
-        """Take note of the traces that the rows of the range are about, live and staged."""
+        """Record the trace ids of the rows in the range, live and staged."""
         plan = self.plan
         lakes = [self.staging.live]
         if not plan.labels_only:
@@ -156,7 +156,7 @@ class ReplayLabels:
             self.staging.note(plan, TOUCHED_TRACES, found)
 
     def fence(self) -> None:
-        """Keep out labels from the rows that were there before; the policy holds from now on."""
+        """Register the policy, and reject labels computed from the rows of before the promotion."""
         store = self.staging.live.location.files(POLICIES)
         self.means.retry.call(
             "writing the policy", partial(register_policy, store, self.scales.policy)
@@ -164,7 +164,7 @@ class ReplayLabels:
         self._replacing().fence()
 
     def replace(self, written: Callable[[], None]) -> None:
-        """Decide once more, from what the lake holds now, and replace."""
+        """Label again, from what the lake holds now, and replace the live labels."""
         self._replacing().run(self._touched, written)
 
     def _replacing(self) -> LabelReplacement:
@@ -187,7 +187,7 @@ class ReplayLabels:
         return self.staging.noted(self.plan, TOUCHED_TRACES)
 
     def _anew(self, *, staged: bool = False) -> LabelRecomputer:
-        """Return what decides from the tables as they are, or as the replay would leave them."""
+        """Return the recomputation over the live tables, or over them as the replay would leave them."""
         now, live = check_clock(self.means.now_us()), self.staging.live
         traces, feedback, reviews = (live.table(n) for n in ("traces", "feedback", "reviews"))
         for table in (reviews, feedback, traces):

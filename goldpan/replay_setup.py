@@ -1,4 +1,4 @@
-"""Puts together what the commands about replays need out of the settings."""
+"""Sets up replays from the settings: plan, run, compare, promote, abandon."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -48,17 +48,17 @@ from stream.replay.steps import ReplayLabelStep, ReplayStep
 from stream.take_over import TakeOver
 
 PATIENCE_SECONDS = 120.0
-"""How long something outside may not answer before a replay ends; it can be run again."""
+"""How long Kafka or the lake may be unreachable before a replay ends; it can be resumed."""
 
 UNLIMITED_BYTES = 2**62
-"""Bytes of a record that was stored: it was let in once."""
+"""Size limit of stored records: they passed the limit when they were ingested."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayTask:
-    """What a person asks for. ``memory_bytes`` is a ceiling for the whole process.
+    """The options of a replay. ``memory_bytes`` is a limit for the whole process.
 
-    ``labels`` is by which label policy labels are decided anew, as a plan holds it (None: by none).
+    ``labels`` is the pinned label policy that recomputes labels, None if they are left alone.
     """
 
     topic: str
@@ -71,18 +71,18 @@ class ReplayTask:
 
 
 def open_staging(settings: Settings) -> ReplayRepository:
-    """Return the replays of the lake."""
+    """Return the store of staged replays."""
     return ReplayRepository(settings.lake, Lake(settings.lake))
 
 
 def replay_retry() -> Retry:
-    """Return how a step of a replay is tried again."""
+    """Return the retry policy for steps of a replay."""
     return wiring.make_retry(PATIENCE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayFactory:
-    """Makes a replay: first its plan, then what carries it out."""
+    """Creates a replay: first its plan, then the run."""
 
     settings: Settings
     task: ReplayTask
@@ -93,7 +93,7 @@ class ReplayFactory:
 
     @classmethod
     def open(cls, settings: Settings, task: ReplayTask) -> "ReplayFactory":
-        """Load the policy and connect; UsageError if something is set wrongly."""
+        """Load the policy and connect; UsageError if a setting is wrong."""
         parts = wiring.load_redaction(settings.redact)
         wiring.refuse_other_keys(settings, Lake(settings.lake))
         baseline = read_resident_bytes() + parts.redactor.memory_bytes
@@ -102,7 +102,7 @@ class ReplayFactory:
         return cls(settings, task, parts, open_staging(settings), reader, budget)
 
     def plan(self) -> ReplayPlan:
-        """Return the plan of the task: the one that is there, or a new one, written down.
+        """Return the stored plan of the task, or store a new one.
 
         Raises UsageError if there is nothing to replay, or the name is taken.
         """
@@ -136,7 +136,7 @@ class ReplayFactory:
             left = count_unread(self.task.asked, known, self.reader.offset_at)
         if not found and name not in self.staging.names():
             raise UsageError(
-                f"There is nothing to replay of {topic} from {self.task.asked}: nothing of it is "
+                f"There is nothing to replay of {topic} from {self.task.asked}: no record of it is "
                 f"{'in the lake' if self.task.from_lake else 'both in the lake and in Kafka'}."
             )
         return ReplayPlan(
@@ -157,7 +157,7 @@ class ReplayFactory:
         )
 
     def replay(self, plan: ReplayPlan, observer: ReplayObserver) -> Replay:
-        """Return what carries a plan out."""
+        """Return the run of a plan."""
         stream, lake = self.settings.stream, self.staging.lake(plan.name)
         primary, aside = lake.table(plan.table), lake.table(QUARANTINE_TABLE)
         audit = lake.table(AUDIT_TABLE) if plan.audited else None
@@ -243,7 +243,7 @@ class ReplayFactory:
             quarantine=writer(aside),
             audit=writer(audit) if audit else None,
             incarnation=lambda topic: replay_retry().call(
-                "asking for the topic", partial(incarnation, topic)
+                "reading the topic id", partial(incarnation, topic)
             ),
             reached=parse_failpoint(self.settings.stream.fail_at, FlushStep, ReplayLabelStep),
             on_checkpoint_error=lambda _table, _error: None,
@@ -254,11 +254,11 @@ class ReplayFactory:
 def observe_replay(
     settings: Settings, topic: str, report: ReportProgress
 ) -> Iterator[ReplayObserver]:
-    """Yield what a replay tells of itself; served as metrics if a port is set for this process."""
+    """Yield the observer of a replay; serve its metrics if a port is set for this process."""
     registry = CollectorRegistry()
     observer = ReplayObserver(Metrics(registry, REPLAY_METRICS), topic, report, time.monotonic)
     metrics, probes = settings.metrics, None
-    # The default is the worker's, which may run beside this.
+    # Not on the default port: it is the worker's, which may run on this machine too.
     if metrics.port and "port" in metrics.model_fields_set:
         probes = ProbeServer(metrics.host, metrics.port, registry=registry, live=_well, ready=_well)
     try:
@@ -273,7 +273,7 @@ def _well() -> str | None:
 
 
 def set_up_comparison(settings: Settings, name: str, report: ReportProgress) -> ReplayComparison:
-    """Return what compares a replay with the live tables; UsageError if there is none."""
+    """Return the comparison of a replay with the live tables; UsageError if there is no such replay."""
     room = open_staging(settings)
     plan = room.plan(name)
     room.check_kept(plan)
@@ -291,9 +291,9 @@ def set_up_comparison(settings: Settings, name: str, report: ReportProgress) -> 
 def compare_replay(
     settings: Settings, plan: ReplayPlan, report: ReportProgress, *, samples: int
 ) -> tuple[ReplayDifference | None, LabelDifference | None]:
-    """Return what promoting a replay would change of rows, and of labels.
+    """Return what promoting a replay would change in rows, and in labels.
 
-    None where it is not about those, or, of labels, as long as they are not all staged.
+    Either is None if the replay does not touch it; labels also until all of them are staged.
     """
     open_staging(settings).check_kept(plan)
     rows = labels = None
@@ -312,14 +312,12 @@ def begin_labels_only(
     name: str | None,
     labels: Mapping[str, Any] | None,
 ) -> ReplayPlan:
-    """Return the plan of deciding labels anew: the one that is there, or a new one, written down.
+    """Return the stored plan of recomputing labels only, or store a new one.
 
-    Raises UsageError if there are no labels to decide, or the name is taken.
+    Raises UsageError if labels are off, nothing is in the range, or the name is taken.
     """
     if labels is None:
-        raise UsageError(
-            "GOLDPAN_LABELS__POLICY is off: give --label-policy, by which labels are decided."
-        )
+        raise UsageError("GOLDPAN_LABELS__POLICY is off: name a label policy with --label-policy.")
     room, retry = open_staging(settings), replay_retry()
     step = partial(labels_plan, settings, room, topic, wanted, labels)
     plan = retry.call("planning", step)
@@ -327,7 +325,7 @@ def begin_labels_only(
 
 
 def set_up_promotion(settings: Settings, name: str, report: ReportProgress) -> Promotion:
-    """Return what promotes a replay."""
+    """Return the promotion of a replay."""
     means = PromotionContext(
         retry=replay_retry(),
         now_us=wiring.now_us,
@@ -339,7 +337,7 @@ def set_up_promotion(settings: Settings, name: str, report: ReportProgress) -> P
 
 
 def open_replay_labels(settings: Settings, plan: ReplayPlan) -> ReplayLabels:
-    """Return what deals with the labels of a replay that decides some."""
+    """Return the labels of a replay that recomputes some."""
     means = BatchMeans(replay_retry(), wiring.now_us, wiring.new_token)
     return ReplayLabels.of(settings, open_staging(settings), plan, means)
 
@@ -352,7 +350,7 @@ def load_replay_label_rules(
 
 
 def abandon_replay(settings: Settings, name: str) -> None:
-    """Remove a replay; see `stream.replay.abandon`."""
+    """Remove a replay (see `stream.replay.abandon`)."""
     reached = parse_failpoint(settings.stream.fail_at, ReplayStep)
     remove(open_staging(settings), name, retry=replay_retry(), reached=reached)
 

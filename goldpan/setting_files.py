@@ -1,7 +1,7 @@
-"""Settings that have two names: ``<name>`` holds the value, ``<name>_file`` a file that holds it.
+"""Settings that can be given as a value (``<name>``) or in a file (``<name>_file``).
 
-Both are one setting, so they are made one in each source (the environment, the TOML file) before
-the one source is laid over the other. Two that differ in one source are refused.
+Both are one setting, so they are merged within each source (the environment, the TOML file) before
+one source overrides the other. Two different values in one source are refused.
 """
 
 import json
@@ -21,14 +21,14 @@ _READ_LATER: Final = (
     ("redact", "seal_key"),
     ("release", "signing_key"),
 )
-"""Their rooms read the files themselves, when they need them."""
+"""The packages of these settings read the files themselves, when they need them."""
 
 NameSetting = Callable[[tuple[str, str]], str]
-"""Returns how a setting is called where it was set."""
+"""Returns the name of a setting as the user wrote it."""
 
 
 def drop_overridden(values: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a file sets without what the environment sets under either of its two names."""
+    """Return the values of a file, without those that the environment sets by either name."""
     there = {name.upper() for name, value in environ.items() if value}
     left = {group: dict(content) for group, content in values.items()}
     for group, name in (*_READ_LATER, _PASSWORD):
@@ -40,9 +40,9 @@ def drop_overridden(values: Mapping[str, Any], environ: Mapping[str, str]) -> di
 
 
 def read_secret_files(values: Mapping[str, Any], called: NameSetting) -> dict[str, Any]:
-    """Return the values of one source with Kafka's properties and password from their files.
+    """Return the values of one source, with Kafka's properties and password read from files.
 
-    Raises UsageError if a file cannot be read, or holds another value than the one beside it.
+    Raises UsageError if a file cannot be read, or differs from the value set next to it.
     """
     found = {
         group: dict(content) if isinstance(content, Mapping) else content

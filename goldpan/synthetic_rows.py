@@ -1,10 +1,9 @@
-"""Reads synthetic rows for a release: lines of JSON, held to the contract and to redaction.
+"""Reads synthetic rows for a release: JSON lines, checked against the contract and redaction.
 
-A generator that has seen production may repeat it. So each row goes through redaction, proof and
-all, under the policy of the settings, and one of which a text would be changed is refused: run
-`goldpan redact` over the file first, and look at what it found. Users become pseudonyms, and values
-of segments are hashed, as in production. Errors name the line and the field, never what stands
-there.
+A generator that has seen production data may repeat it. So each row passes redaction and its final
+scan under the policy of the settings. A row whose text redaction would change is refused: run
+`goldpan redact` over the file first and look at its findings. User ids become pseudonyms, and
+values of segments are hashed, as in production. Errors name line and field, never the value.
 """
 
 import hashlib
@@ -32,11 +31,11 @@ _LABELS: Final = ("pass", "fail", "unknown")
 _TEXTS: Final = [
     field.name for field in CONTRACTS["trace"].fields if field.pii in {Pii.REDACT, Pii.REDACT_JSON}
 ]
-_REDACT_FIRST: Final = "run `goldpan redact` over the file first, and look at what it finds"
+_REDACT_FIRST: Final = "run `goldpan redact` over the file first, and look at its findings"
 
 
 class SyntheticLabel(msgspec.Struct, forbid_unknown_fields=True):
-    """What a line has beside the trace."""
+    """The fields of a line that are not part of the trace."""
 
     label: str
     expected_response: str | None = None
@@ -47,8 +46,8 @@ def read_synthetic_rows(
 ) -> SyntheticOffer | None:
     """Return the synthetic rows that a spec names, None if it names none.
 
-    The file lies in the folder ``beside`` unless its path is whole. Raises UsageError, with line
-    and field, for the first line that cannot be taken.
+    Relative paths are relative to the folder ``beside``. Raises UsageError, with line and field,
+    for the first line that is refused.
     """
     wanted = spec.synthetic
     if wanted is None:
@@ -65,14 +64,14 @@ def read_synthetic_rows(
     accepted = spec.redaction_policies
     if rows and accepted != "any" and rows[0]["_policy"] not in accepted:
         raise UsageError(
-            f"synthetic.file: the settings redact under policy {rows[0]['_policy']}, which "
+            f"synthetic.file: the settings redact with policy {rows[0]['_policy']}, which "
             "`redaction_policies` does not accept."
         )
     return SyntheticOffer(wanted.generator, hashlib.sha256(data).hexdigest(), rows)
 
 
 class _Source:
-    """The lines of a file, and how a fault in one of them is told."""
+    """The lines of a file, for errors that name the line."""
 
     def __init__(self, name: str, lines: Sequence[tuple[int, bytes]]) -> None:
         self.name, self.lines = name, lines
@@ -95,7 +94,7 @@ def _rows(settings: Settings, source: _Source) -> Iterator[dict[str, Any]]:
     traces = _redacted(source, redactor, decoded)
     answers = _answers(source, redactor, [one for one, _ in judged])
     for trace, (one, _), answer in zip(traces, judged, answers, strict=True):
-        # Not the clock: the same file gives the same rows.
+        # Not the current time, so that the same file gives the same rows.
         yield {
             **trace,
             "_ingested_at": trace["started_at"],
@@ -105,17 +104,17 @@ def _rows(settings: Settings, source: _Source) -> Iterator[dict[str, Any]]:
 
 
 def _split(source: _Source, number: int, line: bytes) -> tuple[SyntheticLabel, bytes]:
-    """Return what a line has beside the trace, and the trace as JSON."""
+    """Split a line into its own fields and the trace as JSON."""
     try:
         fields = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise source.fault(number, "is no JSON object.") from None
+        raise source.fault(number, "not a JSON object.") from None
     own = {name: fields.pop(name) for name in _OWN if name in fields}
     try:
         judged = msgspec.json.decode(msgspec.json.encode(own), type=SyntheticLabel)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise source.fault(
-            number, "`label` must be there, and it and `expected_response` be texts."
+            number, "`label` is required, and `label` and `expected_response` must be text."
         ) from None
     if judged.label not in _LABELS:
         raise source.fault(number, f"`label` must be one of {', '.join(_LABELS)}.")
@@ -136,12 +135,12 @@ def _refuse_repeated(source: _Source, decoded: DecodedBatch[Any]) -> None:
     for number, record in zip(decoded.offsets, decoded.records, strict=True):
         if record.trace_id in lines:
             first = lines[record.trace_id]
-            raise source.fault(number, f"`trace_id` is that of line {first}.")
+            raise source.fault(number, f"`trace_id` is the same as in line {first}.")
         lines[record.trace_id] = number
 
 
 def _refuse_erased(settings: Settings, source: _Source, decoded: DecodedBatch[Any]) -> None:
-    """Refuse the rows of persons, and of traces, that were erased: a file outlives an erasure."""
+    """Refuse rows of erased persons or traces: the file may be older than the erasure."""
     erasures = wiring.open_erasures(settings)
     wiring.make_retry().call("reading tombstones", erasures.reload)
     kept, _ = erasures.kept_out.without(decoded)
@@ -154,7 +153,7 @@ def _refuse_erased(settings: Settings, source: _Source, decoded: DecodedBatch[An
 def _redacted(
     source: _Source, redactor: Redactor, decoded: DecodedBatch[Any]
 ) -> list[Mapping[str, Any]]:
-    """Return the rows after redaction; UsageError if a text of one is not what it was."""
+    """Return the rows after redaction; UsageError if it would change a text."""
     before = _plain(record_batch(RecordKind.TRACE, decoded, ingested_at=0, policy=""))
     outcome = redactor.redact(decoded, ingested_at=0)
     if outcome.rejected:

@@ -1,4 +1,4 @@
-"""Asks Kafka what the topics of the settings hold, before and after the tables are read."""
+"""Compares what the topics hold in Kafka with what the lake has read of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from stream.flusher import describe_changed_topic
 
 @dataclass(frozen=True, slots=True)
 class TopicCheck:
-    """What the topics hold, by partition; ``problems`` are losses, none of them a lag."""
+    """What the topics hold, by partition. ``problems`` are losses; a lag is not a problem."""
 
     partitions: Sequence[PartitionCoverage]
     problems: Sequence[str]
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `goldpan lake verify --kafka --json` prints beside the proof."""
+        """Return what `goldpan lake verify --kafka --json` adds to the proof."""
         return {
             "kafka": [one.to_json() for one in self.partitions],
             "behind": sum(one.behind for one in self.partitions),
@@ -30,9 +30,10 @@ class TopicCheck:
 
 
 def begin_topic_check(settings: Settings) -> Callable[[Lake, VerifyReport], TopicCheck]:
-    """Ask where the topics begin; return what asks where they end, once the tables are read.
+    """Read where the topics begin; return a function that completes the check.
 
-    Raises RetryableError or FatalError, both of them, if Kafka gives no good answer.
+    Call it after the tables were read: it reads where the topics end. Both raise RetryableError or
+    FatalError if Kafka is unreachable.
     """
     ends, tables = wiring.open_topic_ends(settings.kafka), wiring.tables_by_topic(settings.kafka)
 

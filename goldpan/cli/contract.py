@@ -1,4 +1,4 @@
-"""``goldpan contract``: for producers, whose tests can ask before a record is sent."""
+"""``goldpan contract``: check records in the tests of a producer, and export the contract."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,19 +28,18 @@ _SHOWN: Final = 20
     type=click.Choice([kind.value for kind in RecordKind]),
     default=RecordKind.TRACE.value,
     show_default=True,
-    help="What the files hold.",
+    help="The record type of the files.",
 )
 @with_cli_context
 @click.pass_context
 def check(ctx: click.Context, call: CliContext, *, files: tuple[Path, ...], record: str) -> None:
-    """Tell which records the worker would set aside, and why, without their values.
+    """Show which records the worker would quarantine, and why, without their values.
 
-    What is named is a field that the contract does not know: these files are the producer's own.
-
-    Files hold a record a line, as JSON; a file that ends in .avsc is a schema that records are
-    written with. Names of unknown fields are shown here alone: a worker does not keep them, since
-    a name may be personal too. Without files, this version's own contract is checked: whether it
-    reads all that released versions did. The exit code is 1 if something does not fit.
+    A file has one JSON record per line; a file that ends in .avsc is an Avro schema that records
+    are written with. Names of unknown fields are shown here only: a worker does not store them,
+    since a name can be personal data too. Without files, the command checks that this version of
+    the contract reads everything that released versions read. Exit code 1 if anything does not
+    fit.
 
     \b
     Example:
@@ -81,7 +80,7 @@ def _check_own(ctx: click.Context, call: CliContext) -> None:
     found = contract_check.find_incompatibilities()
 
     def show(console: Console) -> None:
-        for problem in found or ["this version reads everything that released versions did"]:
+        for problem in found or ["this version reads everything that released versions read"]:
             console.print(problem, markup=False)
 
     call.answer({"ok": not found, "problems": found}, show)
@@ -98,7 +97,7 @@ def _show(console: Console, fits: int, misfits: list[tuple[Path, ContractViolati
     console.print(f"{format_count(fits)} fit the contract, {format_count(len(misfits))} do not")
     for file, one in misfits[:_SHOWN]:
         where = str(file) if one.line is None else f"{file}:{one.line}"
-        # A line each, whatever the width: editors jump to what looks like this.
+        # One line each at any width: editors can open file:line.
         names = f": {', '.join(one.unknown)}" if one.unknown else ""
         console.print(f"{where}: {one.detail} ({one.reason}{names})", soft_wrap=True)
     if len(misfits) > _SHOWN:
@@ -112,17 +111,17 @@ def _show(console: Console, fits: int, misfits: list[tuple[Path, ContractViolati
     type=click.Choice(list(contract_check.CONTRACT_FORMATS)),
     default="avro",
     show_default=True,
-    help="avro and json-schema for producers, odcs for who reads the tables.",
+    help="avro and json-schema are for producers, odcs is for readers of the tables.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="The folder to write to; files of the same names are written over.",
+    help="Folder to write to; files of the same name are overwritten.",
 )
 @with_cli_context
 def export(call: CliContext, *, form: str, out: Path) -> None:
-    """Write the contract as Avro schemas, JSON Schema, or ODCS.
+    """Write the contract as Avro schemas, JSON Schema or ODCS.
 
     \b
     Example:
@@ -134,6 +133,6 @@ def export(call: CliContext, *, form: str, out: Path) -> None:
         for name, data in files.items():
             (out / name).write_bytes(data)
     except OSError as error:
-        raise UsageError(f"{out}: {error.strerror}: name a folder that can be written") from None
+        raise UsageError(f"{out}: {error.strerror}: name a writable folder") from None
     written = [str(out / name) for name in files]
     call.answer({"files": written}, lambda console: console.print("\n".join(written), markup=False))

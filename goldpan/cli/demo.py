@@ -1,4 +1,4 @@
-"""``goldpan demo``: the whole way in half a minute, with nothing but this package."""
+"""``goldpan demo``: the whole pipeline in half a minute, with nothing but this package."""
 
 import shlex
 import shutil
@@ -32,12 +32,12 @@ SEED: Final = 7
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Keep the lake in this folder (made if missing), to look around in it.",
+    help="Keep the lake in this folder (created if missing).",
 )
 @with_cli_context
 @click.pass_context
 def demo(ctx: click.Context, call: CliContext, *, keep: Path | None) -> None:
-    """Show the whole way: an embedded Kafka broker, real conversations, the real worker, a lake.
+    """Run the whole pipeline: embedded Kafka broker, real conversations, worker and lake.
 
     Needs no Kafka, no Docker and no network. Some records are broken on purpose.
 
@@ -76,7 +76,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 
 
 def _next(console: Console, keep: Path | None) -> None:
-    """Print commands that can be copied as they are."""
+    """Print commands to try next, ready to copy."""
     console.print()
     console.print("Next, try", style="bold")
     goldpan = _program()
@@ -88,7 +88,7 @@ def _next(console: Console, keep: Path | None) -> None:
 
 
 def _program() -> str:
-    """Return how this program is called from here: by its name, or by its place."""
+    """Return the command that runs this program from here: its name or its path."""
     if shutil.which("goldpan"):
         return "goldpan"
     script = Path(sys.executable).parent / "goldpan"

@@ -1,4 +1,4 @@
-"""``goldpan drift``: whether production is still what it was."""
+"""``goldpan drift``: detect changes in production traffic."""
 
 import json
 from datetime import date, datetime
@@ -39,9 +39,11 @@ _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
     type=IntegerParam(1, 3660),
     default=28,
     show_default=True,
-    help="Days before the window that it is compared with.",
+    help="Days before the window to compare it with.",
 )
-@click.option("--release", "reference", metavar="NAME[@VERSION]", help="Compare with a release.")
+@click.option(
+    "--release", "reference", metavar="NAME[@VERSION]", help="Compare with a release instead."
+)
 @click.option(
     "--settled-days",
     type=IntegerParam(0, 60),
@@ -55,18 +57,18 @@ _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
     type=NumberParam(0, 1, min_open=True, max_open=True),
     default=0.01,
     show_default=True,
-    help="How often a comparison without a change may alarm.",
+    help="Probability of a false alarm in a comparison without a change.",
 )
 @click.option(
     "--least",
     type=NumberParam(0, 1),
     default=0.05,
     show_default=True,
-    help="The smallest distance that matters.",
+    help="Smallest distance that counts as drift.",
 )
 @click.option("--memory-mib", type=IntegerParam(64), default=1024, show_default=True)
-@click.option("--keep", is_flag=True, help="Keep the report in the lake, for `lake metrics`.")
-@click.option("--no-fail", is_flag=True, help="Exit with 0 whatever was found.")
+@click.option("--keep", is_flag=True, help="Store the report in the lake, for `lake metrics`.")
+@click.option("--no-fail", is_flag=True, help="Exit with 0 even if something has drifted.")
 @with_cli_context
 @click.pass_context
 def drift(  # noqa: PLR0913 - one argument an option
@@ -84,12 +86,12 @@ def drift(  # noqa: PLR0913 - one argument an option
     keep: bool,
     no_fail: bool,
 ) -> None:
-    """Tell whether the last days differ from those before them, or from a release.
+    """Compare the last days with the days before them, or with a release.
 
-    Segments, models, prompts, errors, latency, tokens, cost, labels, personal data that was found,
-    and quarantine. What has drifted is a difference that is certain for as many features and days
-    as there are, and no smaller than --least. Exit code 1 if there is one, or if nothing could be
-    compared.
+    Features are segments, models, prompts, errors, latency, tokens, cost, labels, personal data
+    found, and quarantine. A feature has drifted if the change is significant after correction for
+    multiple testing and its distance is at least --least. Exit code 1 if anything has drifted, or
+    if nothing could be compared.
 
     \b
     Example:
@@ -109,7 +111,7 @@ def drift(  # noqa: PLR0913 - one argument an option
     if keep:
         store = Lake(call.settings.lake).location.files(report_store.DRIFT_FOLDER)
         release_setup.release_retry().call(
-            "keeping the report", lambda: report_store.store_report(store, asked.window, found)
+            "storing the report", lambda: report_store.store_report(store, asked.window, found)
         )
     call.answer(found.to_json(), lambda console: _show(console, found))
     if not found.ok and not no_fail:
@@ -123,15 +125,14 @@ def _today(until: datetime | None, settled_days: int) -> date:
 
 
 def _refuse_beyond(asked: DriftRequest) -> None:
-    """Raise UsageError if the days that were asked for are not all in the calendar."""
+    """Raise UsageError if a day of the comparison is outside the calendar."""
     try:
         _, last = asked.reference, asked.window.last
     except OverflowError:
         last = date.max
     if last >= shift_day(date.max, -366):
         raise UsageError(
-            "--until, with --days and --against-days, leads out of the calendar: name a day that "
-            "has been."
+            "--until, with --days and --against-days, is outside the calendar: name a past day."
         )
 
 
@@ -146,8 +147,8 @@ def _compared(call: CliContext, asked: DriftRequest, reference: str | None) -> D
     spec = read_manifest(shelf.read(one, MANIFEST))["spec"]
     if not covers_all_labels(spec):
         raise UsageError(
-            f"{one.name}@{one.version} speaks for {population_name(spec)}, and days are compared "
-            "with all their traces: build a release for this with `labels: {accept: [pass, fail, "
+            f"{one.name}@{one.version} represents {population_name(spec)}, but days are compared "
+            "by all their traces: build a release for this with `labels: {accept: [pass, fail, "
             "unknown, none]}`."
         )
     rows, name = read_release_rows(shelf.read(one, DATA)), f"release {one.name} {one.version}"
@@ -162,7 +163,7 @@ def _show(console: Console, found: DriftReport) -> None:
         console.print(_table(found.findings))
     if found.failure_rate is not None:
         before, after = map(_rate_text, found.failure_rate)
-        console.print(f"failed, of what was decided: {before} before, {after} now")
+        console.print(f"failure rate of labelled traces: {before} before, {after} now")
     for name, why in found.passed_over.items():
         console.print(styled("dim", f"{name}: not compared: {why}"), soft_wrap=True)
     if found.drifted:
@@ -174,8 +175,8 @@ def _show(console: Console, found: DriftReport) -> None:
             styled(
                 "red",
                 "nothing could be compared",
-                ": rows are missing in the window, or in what it is compared with; see --until, "
-                "--days and --against-days",
+                ": the window, or what it is compared with, has no rows; see --until, --days and "
+                "--against-days",
             ),
             soft_wrap=True,
         )

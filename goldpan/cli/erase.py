@@ -1,4 +1,4 @@
-"""``goldpan erase``: take persons out of the lake, and show what was done."""
+"""``goldpan erase``: erase persons from the lake, list erasures, verify receipts."""
 
 import json
 import sys
@@ -33,9 +33,9 @@ without_key = click.option(
     "lost",
     multiple=True,
     metavar="KEY_ID",
-    help="Go on although this redaction key, under which rows were written, is lost.",
+    help="Continue without this redaction key, which is lost, though rows were written with it.",
 )
-"""The option of each command that searches for persons."""
+"""The option ``--without-key`` of each command that searches for persons."""
 
 
 @click.command()
@@ -44,12 +44,17 @@ without_key = click.option(
     "given",
     multiple=True,
     metavar="ID",
-    help="The id of a person, as producers send it; again for each other id: an address, a number.",
+    help="An id of a person, as producers send it; repeat it for further ids, such as an e-mail "
+    "address.",
 )
 @click.option(
-    "--subjects", "listed", type=_IDS, metavar="FILE", help="Ids, one a line; - for stdin."
+    "--subjects",
+    "listed",
+    type=_IDS,
+    metavar="FILE",
+    help="File with one id per line; - is standard input.",
 )
-@click.option("--dry-run", is_flag=True, help="Only tell what would go.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be erased.")
 @click.option(
     "--unopened",
     type=click.Choice(["refuse", "keep", "remove"]),
@@ -58,8 +63,8 @@ without_key = click.option(
     help="What to do with sealed payloads in quarantine that cannot be opened.",
 )
 @without_key
-@click.option("--reference", metavar="TEXT", help="The number of the request, for the receipt.")
-@click.option("--yes", is_flag=True, help="Do not ask; where nobody watches, nobody is asked.")
+@click.option("--reference", metavar="TEXT", help="Number of the request, stored in the receipt.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation (asked only on a terminal).")
 @with_cli_context
 @click.pass_context
 def run(  # noqa: PLR0913 - one argument an option
@@ -74,15 +79,15 @@ def run(  # noqa: PLR0913 - one argument an option
     reference: str | None,
     yes: bool,
 ) -> None:
-    """Erase a person, or many: from every table, quarantine, reviews, replays and releases.
+    """Erase one or more persons from all tables, quarantine, reviews, replays and releases.
 
-    Also from the files that tables do not consist of any more. The person is kept out when old
-    topics are read again. Safe beside running workers; if it is interrupted, the same command goes
-    on, and once it is done it changes nothing and shows the receipt.
+    Files that are no longer part of the tables are included. Records of these persons that are
+    read later are dropped. Safe while workers run. If interrupted, run the same command again to
+    finish; once finished, it changes nothing and shows the receipt.
 
-    On a terminal it shows what would go, and asks. All ids of one call are one erasure with one
-    receipt. Of whom nothing was found is kept out too; the exit code is 0 then, as after any
-    erasure.
+    On a terminal, the command shows what would be erased and asks for confirmation. All ids of one
+    call are one erasure with one receipt. Later records are also dropped if nothing was found; the
+    exit code is 0 then, as after any erasure.
 
     \b
     Example:
@@ -120,7 +125,7 @@ def run(  # noqa: PLR0913 - one argument an option
 
 
 def _show_what(call: CliContext, asked: erasure_setup.ErasureRequest) -> None:
-    """Show what would go."""
+    """Show what would be erased."""
     with show_progress(call) as report:
         would = _looked(erasure_setup.set_up_erasure(call.settings, asked, report), asked)
 
@@ -132,9 +137,11 @@ def _show_what(call: CliContext, asked: erasure_setup.ErasureRequest) -> None:
 
 
 def _confirmed(call: CliContext, asked: erasure_setup.ErasureRequest) -> bool:
-    """Show what would go and ask; where all is done already, there is nothing to ask."""
+    """Show what would be erased and ask; do not ask if all of it is erased already."""
     if not sys.stdin.isatty():
-        raise UsageError("erasing needs --yes where nobody can be asked: standard input is taken")
+        raise UsageError(
+            "standard input is not a terminal, so nobody can confirm: give --yes to erase"
+        )
     with show_progress(call) as report:
         erasure = erasure_setup.set_up_erasure(call.settings, asked, report)
         would = _looked(erasure, asked)
@@ -145,7 +152,7 @@ def _confirmed(call: CliContext, asked: erasure_setup.ErasureRequest) -> bool:
 
 
 def _looked(erasure: LakeErasure, asked: erasure_setup.ErasureRequest) -> dict[str, Any]:
-    """Return what would go; nothing is changed."""
+    """Return what would be erased; change nothing."""
     found, released = erasure.look()
     return {
         "dry_run": True,
@@ -158,7 +165,7 @@ def _looked(erasure: LakeErasure, asked: erasure_setup.ErasureRequest) -> dict[s
 
 
 def _missed(asked: erasure_setup.ErasureRequest, named: Collection[str]) -> list[str]:
-    """Return where the ids were named of which no table held anything; not the ids."""
+    """Return where ids were given that no table contains; not the ids themselves."""
     return [where for one, where in asked.ids.items() if one not in named]
 
 
@@ -196,7 +203,7 @@ def _show_unchanged(console: Console) -> None:
 
 
 def _show_missed(console: Console, data: dict[str, Any]) -> None:
-    """Say of whom nothing was found."""
+    """Print which ids were not found."""
     if not data["found"]:
         rest = ": no row is of, or names, whom you named"
         console.print(styled("yellow", "found nobody", rest))
@@ -217,22 +224,22 @@ def _show_ended(
 ) -> None:
     said = data["receipt"]
     if ended.again:
-        console.print("erased already, and nothing of it has come back", soft_wrap=True)
+        console.print("erased before; nothing of it has come back", soft_wrap=True)
     show_tables(console, said["tables"], "versions")
     show_releases(console, said["releases"])
     show_unseen(console, said["not_looked_into"])
-    console.print("Out of reach, and for you to see to:", soft_wrap=True)
+    console.print("Out of reach; check these yourself:", soft_wrap=True)
     for one in OUT_OF_REACH:
         console.print(f"- {one}", soft_wrap=True)
     _show_missed(console, data)
     where = f"{call.settings.lake.uri}/erasures/{receipt_name(ended.number)}"
-    done = "done" if data["found"] else "kept out from now on"
+    done = "done" if data["found"] else "later records will be dropped"
     console.print(f"{done}: receipt {where}", soft_wrap=True, markup=False)
     console.print(f"signed by {said['signed_by']}", soft_wrap=True)
 
 
 def show_tables(console: Console, tables: dict[str, Any], last: str) -> None:
-    """Print how many rows of each table, and how many of what ``last`` names."""
+    """Print the counts of each table; ``last`` names the last column."""
     grid = Grid("table", "own rows", "mentions", last, box=box.SIMPLE_HEAD)
     for column in grid.columns[1:]:
         column.justify = "right"
@@ -243,7 +250,7 @@ def show_tables(console: Console, tables: dict[str, Any], last: str) -> None:
 
 
 def show_releases(console: Console, releases: list[dict[str, Any]]) -> None:
-    """Print how many rows of each release, and its successor."""
+    """Print the counts of each release, and its successor."""
     for one in releases:
         then = f", now {one['successor']}" if one.get("successor") else ""
         rows = f"{format_count(one['rows'])} own rows, {format_count(one['mentions'])} mentions"
@@ -251,10 +258,10 @@ def show_releases(console: Console, releases: list[dict[str, Any]]) -> None:
 
 
 def show_unseen(console: Console, aside: dict[str, Any]) -> None:
-    """Say what could not be looked into, and why."""
+    """Print what could not be searched, and why."""
     if aside.get("redaction_keys"):
         lost = f"rows under lost redaction keys ({', '.join(aside['redaction_keys'])})"
-        rest = ": nobody can tell who stands in them"
+        rest = " could not be searched"
         console.print(styled("yellow", lost, rest), soft_wrap=True)
     if aside["sealed_payloads"]:
         console.print(
@@ -277,7 +284,7 @@ def show_unseen(console: Console, aside: dict[str, Any]) -> None:
 @click.command("list")
 @with_cli_context
 def list_(call: CliContext) -> None:
-    """List the erasures of this lake.
+    """List the erasures of this lake, and those that are not finished.
 
     \b
     Example:
@@ -322,7 +329,7 @@ def list_(call: CliContext) -> None:
 
 
 def moment_text(micros: int) -> str:
-    """Return a moment (microseconds since 1970) to the second, in UTC."""
+    """Return a time (microseconds since 1970) to the second, in UTC."""
     return datetime.fromtimestamp(micros / 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -332,14 +339,14 @@ def _rows(said: dict[str, Any]) -> int:
 
 @click.command()
 @click.argument("receipt", type=click.Path(path_type=Path, dir_okay=False), metavar="RECEIPT")
-@click.option("--signed-by", metavar="KEY", help="The public key that must have signed it.")
+@click.option("--signed-by", metavar="KEY", help="Public key that must have signed it.")
 @with_cli_context
 @click.pass_context
 def verify(ctx: click.Context, call: CliContext, *, receipt: Path, signed_by: str | None) -> None:
-    """Tell whether a receipt is as it was signed, and by whom. Exit code 1 if it is not.
+    """Verify the signature of a receipt. Exit code 1 if it is invalid or by another key.
 
-    Whose key that is, the redaction key tells; who does not hold it names the public key that was
-    given to him, as `goldpan erase` prints it.
+    The signer must be the redaction key of the settings, or a former one. Without that key, give
+    the public key that `goldpan erase` printed.
 
     \b
     Example:
@@ -369,9 +376,9 @@ def verify(ctx: click.Context, call: CliContext, *, receipt: Path, signed_by: st
 
 
 def _whose(data: dict[str, Any]) -> str:
-    """Return what is known of the key that signed a receipt."""
+    """Return what is known about the key that signed a receipt."""
     if data["expected"] is not None:
-        return ", the key you named" if data["expected"] else ", not the key you named"
+        return ", the expected key" if data["expected"] else ", not the expected key"
     if data["ours"] is None:
-        return ": compare it with the key that you were given (--signed-by)"
-    return ", a key of yours" if data["ours"] else ", a key that is none of yours"
+        return ": compare it with the key that you expect (--signed-by)"
+    return ", a key of this lake" if data["ours"] else ", not a key of this lake"

@@ -1,4 +1,4 @@
-"""``goldpan erase apply``: erase again what was erased since this lake was backed up."""
+"""``goldpan erase apply``: repeat erasures made after this lake was backed up."""
 
 import json
 
@@ -19,16 +19,16 @@ from lake.erasure_copies import receipt_name
     "--from",
     "folder",
     metavar="FOLDER",
-    help="Where tombstones and receipts were kept, if not at GOLDPAN_LAKE__ERASURES_COPY.",
+    help="Copies of tombstones and receipts, if not at GOLDPAN_LAKE__ERASURES_COPY.",
 )
 @without_key
 @with_cli_context
 def apply(call: CliContext, *, folder: str | None, lost: tuple[str, ...]) -> None:
-    """Erase again what was erased since this lake was backed up.
+    """Repeat the erasures made after this lake was backed up.
 
-    After a lake was put back from a copy, and before anybody reads it. The persons' ids are not
-    needed: tombstones and receipts, which were kept outside of the lake, say whom and what. If it
-    is interrupted, the same command goes on; where nothing is newer, it changes nothing.
+    Run it after restoring a lake from a backup, before anyone reads it. The persons' ids are not
+    needed: the tombstones and receipts, copied outside the lake, identify what to erase. If
+    interrupted, run the same command again. If no erasure is newer, it changes nothing.
 
     \b
     Example:
@@ -58,13 +58,13 @@ def apply(call: CliContext, *, folder: str | None, lost: tuple[str, ...]) -> Non
             show_tables(console, said["tables"], "versions")
             show_releases(console, said["releases"])
         for number in missed.open:
-            rest = " of the copies was never finished: run `goldpan erase` for its request"
+            rest = " in the copies was never finished: run `goldpan erase` for its request again"
             console.print(styled("yellow", f"{number}", rest), soft_wrap=True)
         if ended is None:
             console.print("no erasure is newer than this lake", soft_wrap=True)
             return
         where = f"{call.settings.lake.uri}/erasures/{receipt_name(ended.number)}"
-        console.print(f"applied again: receipt {where}", soft_wrap=True, markup=False)
+        console.print(f"erasures repeated: receipt {where}", soft_wrap=True, markup=False)
 
     call.answer(data, show)
 

@@ -1,9 +1,9 @@
-"""Numbers as a person reads them."""
+"""Formats counts, sizes, durations and times for people."""
 
 
 def format_count(number: int) -> str:
-    """Return 1234567 as ``1 234 567`` (with narrow gaps that do not break)."""
-    return f"{number:,}".replace(",", "\u202f")
+    """Return 1234567 as ``1,234,567``."""
+    return f"{number:,}"
 
 
 def format_bytes(size: int) -> str:

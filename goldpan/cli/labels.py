@@ -1,4 +1,4 @@
-"""``goldpan labels``: find what the worker could not know, learn from reviews, decide anew."""
+"""``goldpan labels``: add missing labels, fit calibrations, recompute labels."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
@@ -30,7 +30,7 @@ def with_extent(function: Callable[P, None]) -> Callable[P, None]:
     @click.option(
         "--days",
         type=IntegerParam(1, 36_600),
-        help="Only traces that began within so many days; all if not given.",
+        help="Only traces that started in the last so many days; default: all.",
     )
     @wraps(function)
     def command(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -47,14 +47,14 @@ def _days_ago(days: int) -> date:
 
 @click.command()
 @with_extent
-@click.option("--dry-run", is_flag=True, help="Only tell what would be added.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be added.")
 @with_cli_context
 def reconcile(call: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
-    """Add the label events that the worker could not decide.
+    """Add label events that the worker could not decide.
 
-    That is: feedback later than the window, records that met in the lake only, silence, the end of
-    sessions, reviews. It may be run at any time, beside workers, and again after a crash: over an
-    unchanged lake it adds nothing. Run it every night, and after reviews.
+    These rest on feedback after the join window, on records that only met in the lake, on missing
+    feedback, on ended sessions, or on reviews. Safe at any time, while workers run, and after a
+    crash: over an unchanged lake it adds nothing. Run it every night, and after reviews.
 
     \b
     Example:
@@ -68,13 +68,13 @@ def reconcile(call: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
 
 @click.command()
 @with_extent
-@click.option("--dry-run", is_flag=True, help="Only tell what would be added.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be added.")
 @with_cli_context
 def rebuild(call: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
-    """Decide all labels anew, under a new policy version or calibration, as new revisions.
+    """Recompute all labels under a new policy version or calibration, as new revisions.
 
-    What was decided before stays in the table, outranked. A policy that was changed under its old
-    version is refused: raise `version` in it.
+    Earlier revisions stay in the table, but no longer count. A policy that was changed without a
+    new version is refused: raise its `version`.
 
     \b
     Example:
@@ -131,13 +131,13 @@ def _time(us: int) -> str:
 
 @click.command()
 @with_extent
-@click.option("--dry-run", is_flag=True, help="Learn and tell, but write no version.")
+@click.option("--dry-run", is_flag=True, help="Fit and show the calibration, but do not write it.")
 @with_cli_context
 def calibrate(call: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
-    """Learn from the reviews how far each signal can be believed, as a new calibration.
+    """Fit a new calibration: how reliable each signal is, learned from the reviews.
 
-    Writes `calibrations/<version>.json` and a picture (SVG) into the lake. Nothing uses it until
-    the setting that is printed is made, for the workers and for `goldpan labels rebuild`.
+    Writes `calibrations/<version>.json` and a chart (SVG) to the lake. The calibration is used only
+    once the printed setting is set for the workers and for `goldpan labels rebuild`.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""``goldpan lake``: make the tables, bring them up to date, describe them."""
+"""``goldpan lake``: create, upgrade and describe the tables, and refuse keys."""
 
 import dataclasses
 from functools import partial
@@ -22,16 +22,17 @@ from lake.upgrade import upgrade_lake
     "--lost",
     type=click.Choice(tuple(TABLE_LAYOUTS)),
     multiple=True,
-    help="Make this table though others show that it was there: what it held is given up.",
+    help="Recreate this table although others show that it existed, and give up its rows; may be "
+    "repeated.",
 )
 @with_cli_context
 def init(call: CliContext, *, lost: tuple[str, ...]) -> None:
-    """Make the tables that are missing.
+    """Create the tables that are missing.
 
-    Safe to run at any time, also by many at once: what exists is checked and left as it is. A table
-    that is gone from a lake in use is damage, and is not made: put it back from a copy.
+    Safe at any time, also several times at once: existing tables are checked and left as they are.
+    A table that is missing in a lake in use is damage and is not created: restore it from a backup.
 
-    Begins the place where tombstones are kept a second time, if one is set.
+    Also creates the second location of tombstones, if GOLDPAN_LAKE__ERASURES_COPY is set.
 
     \b
     Example:
@@ -50,13 +51,13 @@ def init(call: CliContext, *, lost: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Only tell what would be added.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be added.")
 @with_cli_context
 def upgrade(call: CliContext, *, dry_run: bool) -> None:
-    """Add the columns that tables of an older version lack, empty.
+    """Add the columns that tables of an older version lack; they are empty.
 
-    Safe beside workers of either version, and to run again. Before the first worker of a version
-    whose contract has a new field.
+    Safe while workers of either version run, and safe to repeat. Run it before the first worker of
+    a version whose contract has a new field.
 
     \b
     Example:
@@ -82,21 +83,21 @@ def upgrade(call: CliContext, *, dry_run: bool) -> None:
     type=click.Choice([SEALING_PURPOSE, REDACTION_PURPOSE]),
     default=SEALING_PURPOSE,
     show_default=True,
-    help="What the key was for.",
+    help="Purpose of the key.",
 )
 @with_cli_context
 def refuse_key(call: CliContext, *, key_id: str, purpose: str) -> None:
-    """Refuse a key for good: it was destroyed, and must not come back with a backup of keys.
+    """Refuse a destroyed key from now on, in case a backup of keys brings it back.
 
-    What is kept is the check value of the key, which tells nothing of it; no command of this lake
-    takes the key any more, under whatever name. Take it out of the settings first.
+    The lake stores a check value, which reveals nothing about the key. From then on no command of
+    this lake accepts the key, whatever its name. Remove it from the settings first.
 
     \b
     Example:
       goldpan lake refuse-key s1
     """
     step = partial(key_check.revoke_key, call.settings, Lake(call.settings.lake), purpose, key_id)
-    wiring.make_retry().call("putting down that a key was destroyed", step)
+    wiring.make_retry().call("recording that a key was destroyed", step)
     call.answer(
         {"purpose": purpose, "key_id": key_id},
         lambda console: console.print(f"the {purpose} key {key_id} is refused from now on"),
@@ -106,7 +107,7 @@ def refuse_key(call: CliContext, *, key_id: str, purpose: str) -> None:
 @click.command()
 @with_cli_context
 def tables(call: CliContext) -> None:
-    """Describe the tables: rows, files, bytes, days, last commit.
+    """Describe the tables: version, rows, files, size, days and last commit.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""``goldpan lake metrics``: tables, releases and drift, for Prometheus."""
+"""``goldpan lake metrics``: metrics of tables, releases and drift for Prometheus."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -17,13 +17,13 @@ from lake.tables import Lake
 
 
 @click.command()
-@click.option("--prometheus", is_flag=True, help="As metrics, in the text format of Prometheus.")
+@click.option("--prometheus", is_flag=True, help="Print in the Prometheus text format.")
 @with_textfile
 @with_cli_context
 def metrics(call: CliContext, *, prometheus: bool, textfile: Path | None) -> None:
-    """Tell how large the tables are, how old releases are, and what has drifted.
+    """Print metrics: size of the tables, age of the releases, drift.
 
-    What workers do is in their own metrics; see docs/metrics.md. Drift is that of the newest
+    Workers serve metrics of their own; see docs/metrics.md. Drift is that of the latest
     `goldpan drift --keep`.
 
     \b
@@ -33,7 +33,7 @@ def metrics(call: CliContext, *, prometheus: bool, textfile: Path | None) -> Non
     now = wiring.utc_now()
     lake, shelf = Lake(call.settings.lake), release_setup.open_releases(call.settings)
     found = release_setup.release_retry().call(
-        "looking at the lake", lambda: measure_lake(lake, shelf, now)
+        "reading the lake", lambda: measure_lake(lake, shelf, now)
     )
     make = partial(render_lake_metrics, found)
     if not write_metrics(call, make, prometheus=prometheus, textfile=textfile):

@@ -1,4 +1,4 @@
-"""``goldpan lake scan``: what today's policy would still replace in what is stored."""
+"""``goldpan lake scan``: find what today's policy would replace in stored rows and releases."""
 
 import os
 import shlex
@@ -42,18 +42,17 @@ _PLACES: Final = (*TABLES_WITH_TEXT, RELEASES)
     help="Look through this one only (may be given again); `release_setup` are all releases.",
 )
 @click.option("--from", "first", type=_DAY, metavar="YYYY-MM-DD", help="First day (UTC).")
-@click.option("--to", "last", type=_DAY, metavar="YYYY-MM-DD", help="Last day (UTC), included.")
+@click.option("--to", "last", type=_DAY, metavar="YYYY-MM-DD", help="Last day (UTC), inclusive.")
 @click.option(
     "--sample",
     type=IntegerParam(1),
     metavar="ROWS",
-    help="About so many rows of each table and release, evenly spread, instead of all.",
+    help="Scan about so many rows of each table and release, evenly spread, instead of all.",
 )
+@click.option("--older", is_flag=True, help="Skip rows that were redacted with today's policy.")
 @click.option(
-    "--older", is_flag=True, help="Pass over rows that were stored under today's policy already."
-)
-@click.option(
-    "--policy", help="Policy to look with, a preset or a file; else that of the settings."
+    "--policy",
+    help="Redaction policy to scan with, a preset or a file; default: that of the settings.",
 )
 @with_cli_context
 @click.pass_context
@@ -68,11 +67,11 @@ def scan(  # noqa: PLR0913 - one argument an option
     older: bool,
     policy: str | None,
 ) -> None:
-    """Find what today's policy would replace in rows and releases that are stored already.
+    """Find personal data in stored rows and releases that today's policy would replace.
 
-    Counts by type, table or release, day, and the policy the rows were stored under; never
-    content. Stand-ins that redaction has put there are no findings. Exit code 1 if anything is
-    found, and the commands that remove it. The lake stays as it is.
+    Prints counts by type, by table or release, by day, and by the policy that the rows were
+    redacted with; never content. Placeholders from redaction are not counted. If anything is found,
+    prints the commands that remove it; exit code 1. Changes nothing.
 
     \b
     Example:
@@ -101,20 +100,20 @@ def _asked(
 ) -> ScanRequest:
     days = (first.date() if first else date.min, last.date() if last else date.max)
     if days[0] > days[1]:
-        raise UsageError("The last day (--to) is before the first (--from).")
+        raise UsageError("The last day (--to) is before the first day (--from).")
     names = chosen or _PLACES
     tables = [name for name in TABLES_WITH_TEXT if name in names]
     return ScanRequest(tables, RELEASES in names, *days, sample=sample, older=older)
 
 
 def _finder(settings: RedactSettings, policy: str | None) -> LeftoverFinder:
-    """Return what looks; without a key, stand-ins are known by their form alone."""
+    """Return the finder; without a key, placeholders are recognised by their form alone."""
     known = load_all_keys(settings) or (Keys.derive(os.urandom(KEY_BYTES), "scan"),)
     return LeftoverFinder(load_policy(policy or settings.policy), known)
 
 
 def report_json(report: LakeScanReport, policy: str | None) -> dict[str, Any]:
-    """Return a report as JSON has it."""
+    """Return a report as JSON."""
     return {
         "ok": report.ok,
         "policy": report.policy,
@@ -138,7 +137,7 @@ def _place_json(where: ScanLocation, tally: ScanCounts) -> dict[str, Any]:
 
 
 def fix_commands(report: LakeScanReport, policy: str | None) -> list[str]:
-    """Return the commands that bring what was found under today's policy, in order."""
+    """Return the commands that remove the findings, in order."""
     found: list[str] = []
     for (table, topic), extent in sorted(report.topics.items()):
         name = f"scan-{table}-{report.policy[:8]}"
@@ -158,26 +157,26 @@ def fix_commands(report: LakeScanReport, policy: str | None) -> list[str]:
 
 
 def fix_hints(report: LakeScanReport) -> list[str]:
-    """Return what has to be known beside the commands."""
+    """Return what to know before running the commands."""
     told = []
     if report.topics:
         told.append(
-            "Start the workers with today's policy first. Where Kafka has forgotten the records, "
-            "add --from-lake to the replay."
+            "Start the workers with today's policy first. If Kafka no longer has the records, add "
+            "--from-lake to the replay."
         )
     if LABELS_TABLE in report.tables():
         told.append(
-            "labels repeat what feedback and reviews say: promoting the replay of the feedback "
-            "decides them anew."
+            "Labels repeat texts of feedback and reviews: promoting the replay of the feedback "
+            "recomputes them."
         )
     if REVIEWS_TABLE in report.tables():
         told.append(
-            "reviews are not replayed: their reviewers hand them in again, or they expire with "
+            "Reviews are not replayed: their reviewers submit them again, or they expire with "
             "goldpan retention run."
         )
     if report.releases():
         told.append(
-            "A release never changes: build a new version by its spec after the promotion, and "
+            "A release never changes: after the promotion, build a new version from its spec and "
             "withdraw the old one."
         )
     return told
@@ -191,9 +190,9 @@ def _show(console: Console, report: LakeScanReport, policy: str | None) -> None:
         looked += f", {format_count(report.passed_over)} passed over"
     console.print(looked, soft_wrap=True)
     if report.ok:
-        console.print(styled("green", "ok", ": today's policy would change nothing in them"))
+        console.print(styled("green", "ok", ": today's policy would change nothing"))
         return
-    found = _types_text(report.types()) or "rows to set aside"
+    found = _types_text(report.types()) or "rows that today's policy would quarantine"
     console.print(styled("red", "found", f": {found}"))
     for hint in fix_hints(report):
         console.print(hint, soft_wrap=True, markup=False)

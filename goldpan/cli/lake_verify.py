@@ -1,4 +1,4 @@
-"""``goldpan lake verify``: prove that the tables are complete, and are what they were."""
+"""``goldpan lake verify``: prove that the tables are complete and unchanged."""
 
 import secrets
 from collections.abc import Sequence
@@ -29,43 +29,44 @@ from redact.crypto.keys import load_all_keys
 from schemas.arrow import PRIMARY_TABLES
 from schemas.errors import FatalError, UsageError
 
-_AHEAD: Final = timedelta(minutes=5)  # of this clock, another's may be
+_AHEAD: Final = timedelta(minutes=5)  # tolerated difference to other clocks
 _SHOWN: Final = 3
-_EPOCHS: Final = 4  # of a partition, the newest ones; --json has all
+_EPOCHS: Final = 4  # newest leader epochs of a partition; --json has all
 
 
 @click.command()
-@click.option("--deep", is_flag=True, help="Hash the files and read their rows as well.")
+@click.option("--deep", is_flag=True, help="Also hash the files and read their rows.")
 @click.option(
     "--since",
     type=TimeParam(),
     metavar="TIME",
-    help="With --deep: hash files of commits from then on (UTC; 2026-11-30T08:00:00Z or a day).",
+    help="With --deep: hash only files committed since then (UTC; a day or a time such as "
+    "2026-11-30T08:00:00Z).",
 )
 @click.option(
     "--sample",
     type=IntegerParam(1),
     metavar="FILES",
-    help="With --deep: hash no more files than these, drawn by chance.",
+    help="With --deep: hash at most so many files, chosen at random.",
 )
 @click.option(
     "--kafka",
     is_flag=True,
-    help="Ask Kafka as well what the topics hold: what is still to be read, and what is lost.",
+    help="Also compare with the topics in Kafka: what is still unread, and what is lost.",
 )
 @click.option(
     "--head",
     "before",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Prove that the tables continue the head in a file.",
+    help="Prove that the tables continue the head in this file.",
 )
 @click.option(
     "--write-head",
     "kept",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write the head to a file, if all is well: keep it outside of the lake.",
+    help="Write the head to this file if everything is correct; keep it outside the lake.",
 )
 @with_cli_context
 @click.pass_context
@@ -80,17 +81,17 @@ def verify(  # noqa: PLR0913 - one argument an option
     before: Path | None,
     kept: Path | None,
 ) -> None:
-    """Prove from the tables' logs that every record up to their positions is there exactly once.
+    """Prove from the tables' logs that every record is in the lake exactly once.
 
-    For each partition: ranges of offsets without gap or overlap, and consumed = stored +
-    quarantined + dropped. Exit code 1, and what is wrong, if anything is; 3, with what was found so
-    far, if the lake does not answer. Names the keys that rows were made with, and with --deep in
-    how many places each stands. What the topics hold beyond the positions is told with --kafka: a
-    lag is no failure, records that Kafka deleted unread are.
+    For each partition, up to its position: offset ranges have no gap or overlap, and consumed =
+    stored + quarantined + dropped. Also lists the keys that rows were written with; with --deep,
+    how many values of each. With --kafka, also what the topics hold beyond the positions: a lag is
+    not an error, but records that Kafka deleted before they were read are.
 
-    With --deep each file is held against the SHA-256 that its commit bears, and the audit of
-    redaction is walked link by link. A run that was cut short says the time to go on from with
-    --since.
+    With --deep, each file is compared with the SHA-256 in its commit, and the hash chain of the
+    redaction audit is checked. An interrupted run prints the time to continue from with --since.
+
+    Exit code 1 if anything is wrong; 3 if the lake is unreachable, after what was found so far.
 
     \b
     Example:
@@ -103,8 +104,8 @@ def verify(  # noqa: PLR0913 - one argument an option
     wiring.refuse_older_lake(call.settings)
     if kept is not None and lake.location.is_within(kept):
         raise UsageError(
-            f"--write-head {kept} lies in the lake: who can change its tables could change the "
-            "head too. Keep it elsewhere."
+            f"--write-head {kept} is inside the lake: anyone who can change the tables could "
+            "change the head too. Name a file elsewhere."
         )
     was = head_files.read_head(before, known) if before else None
     asked = topic_check.begin_topic_check(call.settings) if kafka else None
@@ -120,7 +121,7 @@ def verify(  # noqa: PLR0913 - one argument an option
             lake, deep=deep, how=how, since=was.head if was else None, retry=wiring.make_retry()
         )
     if report.unfinished is not None and not (report.problems or report.partitions):
-        raise FatalError(report.unfinished)  # nothing was found that could be shown
+        raise FatalError(report.unfinished)  # there are no results to show
     report = _with_problems(report, was.problems if was else ())
     needed = _needed(call, lake, report, count=deep)
     topics = asked(lake, report) if asked and set(PRIMARY_TABLES) <= set(report.versions) else None
@@ -138,7 +139,7 @@ def verify(  # noqa: PLR0913 - one argument an option
             line = f"the tables continue the head {before} ({_signed_text(continued)})"
             console.print(line, markup=False, soft_wrap=True)
         if kept is not None:
-            done = "written to" if head else "not written, since not all is well:"
+            done = "written to" if head else "not written because of the problems above:"
             console.print(f"head {done} {kept}", markup=False, soft_wrap=True)
 
     said: dict[str, Any] = {"keys": [one.to_json() for one in needed]} if needed else {}
@@ -153,11 +154,11 @@ def verify(  # noqa: PLR0913 - one argument an option
 
 
 def _check_parts(since: datetime | None, sample: int | None, *, deep: bool) -> None:
-    """Raise UsageError for a part of a deep proof that can be none."""
+    """Raise UsageError for invalid uses of --since and --sample."""
     if not deep and (since is not None or sample is not None):
-        raise UsageError("--since and --sample choose files to hash: they need --deep.")
+        raise UsageError("--since and --sample select files to hash: they need --deep.")
     if since is not None and since > datetime.now(UTC) + _AHEAD:
-        raise UsageError("--since lies in the future: no file would be hashed. Times are in UTC.")
+        raise UsageError("--since is in the future: no file would be hashed. Times are in UTC.")
 
 
 def _signed_text(head: head_files.SignedHead) -> str:
@@ -165,7 +166,7 @@ def _signed_text(head: head_files.SignedHead) -> str:
 
 
 def _continued_json(head: head_files.SignedHead | None) -> dict[str, Any]:
-    """Return what the tables continue, and who signed it."""
+    """Return the head that the tables continue, and its signer."""
     if head is None:
         return {}
     tables = head.head.to_json()["tables"]
@@ -179,17 +180,17 @@ def _with_problems(report: VerifyReport, more: Sequence[str]) -> VerifyReport:
 def _needed(
     call: CliContext, lake: Lake, report: VerifyReport, *, count: bool
 ) -> list[key_check.RequiredKey]:
-    """Return the keys of a lake that is well: what is damaged might not let itself be read."""
+    """Return the keys of a correct lake; a damaged one might be unreadable."""
     if not report.ok:
         return []
     wiring.refuse_other_keys(call.settings, lake)
     return wiring.make_retry().call(
-        "looking at keys", lambda: key_check.list_required_keys(lake, count=count)
+        "reading the keys", lambda: key_check.list_required_keys(lake, count=count)
     )
 
 
 def _key_text(one: key_check.RequiredKey) -> str:
-    """Return what is known of a key, for a person."""
+    """Return a line about a key."""
     places = "" if one.rows is None else f", stands in {format_count(one.rows)} places"
     known = "" if one.known else "; the lake has no check value of it"
     return f"key {one.key_id} ({one.purpose}){places}{known}"
@@ -197,11 +198,11 @@ def _key_text(one: key_check.RequiredKey) -> str:
 
 _USUAL: Final = ("from", "to", "consumed", "stored", "quarantined")
 _RARE: Final = ("dropped", "expired", "erased", "skipped")
-"""Columns that are shown where one of them is not 0."""
+"""Columns that are shown only if they are not 0 everywhere."""
 
 
 def show_report(console: Console, report: VerifyReport, topics: TopicCheck | None = None) -> None:
-    """Print the proof of each partition, what the topics hold, and then what is wrong."""
+    """Print the proof of each partition, the topics' state, and the problems."""
     proofs = [(f"{one.topic}/{one.partition}", one.to_json()) for one in report.partitions]
     rare = [name for name in _RARE if any(said[name] for _, said in proofs)]
     table = Table("partition", *_USUAL, *rare, box=box.SIMPLE_HEAD)
@@ -224,11 +225,11 @@ def show_report(console: Console, report: VerifyReport, topics: TopicCheck | Non
     if report.ok:
         console.print(styled("green", "ok", f": {_claim(report, topics)}"), soft_wrap=True)
         if any(proof.expired or proof.erased for proof in report.partitions):
-            console.print("but for those that have expired or were erased, which count as dropped")
+            console.print("records that have expired or were erased count as dropped")
 
 
 def _epochs_text(proofs: Sequence[PartitionProof]) -> list[str]:
-    """Say under which leaders ranges were written, where a partition has had several."""
+    """Return a line about the leader epochs of each partition that had several."""
     changed = [proof for proof in proofs if len(proof.epochs) > 1]
     lines = []
     for proof in changed[:_SHOWN]:
@@ -242,7 +243,7 @@ def _epochs_text(proofs: Sequence[PartitionProof]) -> list[str]:
 
 
 def _files_text(report: VerifyReport) -> list[str]:
-    """Say of how many files the bytes are proved, and which ones are not."""
+    """Return lines about how many files are proved to be unchanged, and which are not."""
     files = report.files
     if files is None:
         return []
@@ -259,12 +260,12 @@ def _files_text(report: VerifyReport) -> list[str]:
 
 
 def _claim(report: VerifyReport, topics: TopicCheck | None) -> str:
-    """Say what is proved, and up to where."""
+    """Return what is proved, and up to where."""
     proved = "every record up to the end (to) of each partition is in the lake exactly once"
     if not report.partitions:
-        proved = "nothing is wrong, and nothing is in the lake: no partition has been begun"
+        proved = "nothing is wrong; the lake is empty: no partition has been read yet"
     if topics is None:
-        return f"{proved}; what the topics hold beyond that, --kafka tells"
+        return f"{proved}; --kafka also shows what the topics hold beyond that"
     behind = [one for one in topics.partitions if one.behind]
     if not behind:
         return f"{proved}; the topics hold nothing beyond that"

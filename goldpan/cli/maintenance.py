@@ -26,16 +26,16 @@ _MIB = 2**20
 
 
 def with_tables(function: Callable[P, None]) -> Callable[P, None]:
-    """Give a command the options ``--table`` and ``--dry-run``."""
+    """Add the options ``--table`` and ``--dry-run`` to a command."""
 
     @click.option(
         "--table",
         "names",
         type=click.Choice(list(TABLE_LAYOUTS)),
         multiple=True,
-        help="Only this table; may be given several times.",
+        help="Only this table; may be repeated.",
     )
-    @click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
+    @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
     @wraps(function)
     def command(*args: P.args, **kwargs: P.kwargs) -> None:
         function(*args, **kwargs)
@@ -50,17 +50,17 @@ def with_tables(function: Callable[P, None]) -> Callable[P, None]:
     type=IntegerParam(0),
     default=1,
     show_default=True,
-    help="Whole days (UTC) that must have passed since a day, for it to be closed.",
+    help="Only days that ended at least so many whole days (UTC) ago.",
 )
 @click.option("--target-mib", type=IntegerParam(1, 1024), default=128, show_default=True)
 @with_cli_context
 def compact_(
     call: CliContext, *, names: tuple[str, ...], dry_run: bool, settled_days: int, target_mib: int
 ) -> None:
-    """Make few large files of the many small ones of closed days, sorted so that queries skip.
+    """Merge the small files of past days into large ones, sorted so that queries skip data.
 
-    Safe beside running workers, if run twice at once, and if killed: the rows stay the same. The
-    old files are removed by `goldpan lake vacuum`, later.
+    Safe while workers run, if run twice at once, and after a crash: the rows stay the same. `goldpan
+    lake vacuum` deletes the old files later.
 
     \b
     Example:
@@ -87,7 +87,7 @@ def _tables(call: CliContext, names: Sequence[str]) -> list[Table]:
 
 def _plan(table: Table, before: date, target_bytes: int) -> list[CompactionBatch]:
     return release_setup.release_retry().call(
-        f"looking at table {table.name}",
+        f"reading table {table.name}",
         lambda: plan_compaction(table, before=before, target_bytes=target_bytes),
     )
 
@@ -150,19 +150,20 @@ def _show_done(console: Console, done: Sequence[CompactedBatch]) -> None:
     type=IntegerParam(1),
     default=168,
     show_default=True,
-    help="Files that left a table less long ago stay: older versions can be read so long.",
+    help="Keep files that were part of a table within so many hours, for readers of older "
+    "versions.",
 )
 @with_cli_context
 def vacuum_(call: CliContext, *, names: tuple[str, ...], dry_run: bool, keep_hours: int) -> None:
-    """Remove files that left the tables, or never got into them, some time ago.
+    """Delete files that are no longer part of the tables, or never became part of them.
 
-    Nothing is removed by a machine whose clock is not that of the lake's store.
+    If this machine's clock differs from that of the lake's store, nothing is deleted.
 
     \b
     Example:
       goldpan lake vacuum --keep-hours 24 --dry-run
     """
-    wiring.store_now_us(call.settings)  # a clock that is ahead would make young files old ones
+    wiring.store_now_us(call.settings)  # a fast clock would make new files look old
     gone: Mapping[str, list[str]] = {
         table.name: _vacuumed(table, keep_hours, dry_run=dry_run) for table in _tables(call, names)
     }

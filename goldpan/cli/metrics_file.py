@@ -1,4 +1,4 @@
-"""Metrics of a command in a file, whole or not at all, for a textfile collector or a web server."""
+"""Writes metrics of a command atomically to a file, for a textfile collector or a web server."""
 
 import os
 from collections.abc import Callable
@@ -16,15 +16,15 @@ with_textfile: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option
     "--textfile",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
     metavar="FILE.prom",
-    help="Write the metrics to a file, whole or not at all, for a textfile collector.",
+    help="Write the metrics atomically to this file, for a textfile collector.",
 )
-"""Gives a command the option ``--textfile``."""
+"""Adds the option ``--textfile`` to a command."""
 
 
 def write_metrics(
     call: CliContext, make: Callable[[], bytes], *, prometheus: bool, textfile: Path | None
 ) -> bool:
-    """Write metrics to a file, to standard output, or to both; return whether either was asked."""
+    """Write metrics to a file, standard output or both; return whether either was requested."""
     if not prometheus and textfile is None:
         return False
     data = make()
@@ -36,10 +36,10 @@ def write_metrics(
 
 
 def write_atomically(file: Path, data: bytes) -> None:
-    """Write a file beside its place, then put it there; UsageError if that cannot be done.
+    """Write a temporary file, then move it into place; UsageError if that fails.
 
-    A link stays one: what it names is replaced. A device, a pipe or an open file (``/dev/stdout``)
-    is no place for a file: it is written to.
+    A symbolic link stays: its target is replaced. A device, a pipe or an open file
+    (``/dev/stdout``) is written to directly.
     """
     try:
         if _is_a_stream(file):
@@ -48,12 +48,12 @@ def write_atomically(file: Path, data: bytes) -> None:
         else:
             _replace(file.resolve(), data)
     except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or "its links go in a circle"
+        reason = getattr(error, "strerror", None) or "its symbolic links form a loop"
         raise UsageError(f"--textfile {file} cannot be written: {reason}.") from None
 
 
 def _is_a_stream(file: Path) -> bool:
-    """Tell whether a path names something that is no regular file of a folder."""
+    """Return whether a path names something other than a regular file."""
     if file.exists() and not file.is_file():
         return True
     steps = [file.absolute()]

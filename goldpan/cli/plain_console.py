@@ -18,22 +18,22 @@ _HIDDEN: Final = re.compile(
 )
 
 _WIDEST: Final = 100_000
-_FOLDED: Final = 8  # characters that a column keeps which is folded
+_FOLDED: Final = 8  # least width of a folded column, in characters
 _BETWEEN: Final = 3
 
 
 def escape_controls(text: str) -> str:
-    """Return a text with the code in place of each control character but tab and line feed."""
+    """Replace each control character, except tab and line feed, by its escape code."""
     return _HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def styled(style: str, words: str, rest: str = "") -> Text:
-    """Return words in a style, and what follows them without one."""
+    """Return words in a style, followed by unstyled text."""
     return Text.assemble((escape_controls(words), style), escape_controls(rest))
 
 
 def _keep_whole(console: Console, table: Table) -> None:
-    """Let the first column, which names the row, and numbers stand in one line; fold the others."""
+    """Keep the first column, which names the row, and numbers on one line; fold the others."""
     wide = console.options.update(width=_WIDEST, max_width=_WIDEST)
     for number, column in enumerate(table.columns):
         if number == 0 or column.justify == "right":
@@ -45,13 +45,13 @@ def _keep_whole(console: Console, table: Table) -> None:
 
 
 class PlainConsole(Console):
-    """A console on which every text is only text."""
+    """A console that prints text literally: no markup, no emoji, no control characters."""
 
     def __init__(self, **more: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **more)
 
     def print(self, *objects: Any, **more: Any) -> None:
-        """Print; a table is as wide as it must be, so that nothing that identifies a row is cut."""
+        """Print; widen a table as needed, so that nothing that identifies a row is cut."""
         width = self.width
         for one in objects:
             if isinstance(one, Table):
@@ -64,5 +64,5 @@ class PlainConsole(Console):
             self.width = width
 
     def render_str(self, text: str, **more: Any) -> Text:
-        """Return what a text looks like: itself, with control characters shown by their code."""
+        """Return a text with control characters escaped."""
         return super().render_str(escape_controls(text), **more)

@@ -1,4 +1,4 @@
-"""A progress bar on standard error, for anything long while a person watches."""
+"""Progress bars on standard error, shown if a person is watching."""
 
 import codecs
 import sys
@@ -13,18 +13,18 @@ from goldpan.cli.context import CliContext
 from goldpan.cli.plain_console import PlainConsole, escape_controls
 
 ProgressReporter = Callable[[str, int, int], None]
-"""Told what is done, how much of it is, and of how much (0: nobody knows)."""
+"""Takes a description, the amount done, and the total (0 if unknown)."""
 
 
 STDIN: Final = Path("-")
-"""Stands for standard input where a file is named."""
+"""Names standard input where a file is expected."""
 
 
 @contextmanager
 def open_line_file(file: Path, *, watched: bool) -> Iterator[Iterator[bytes]]:
-    """Open a file of lines, with a bar of how far it has been read if a person watches.
+    """Open a file for reading lines, with a progress bar if a person is watching.
 
-    A byte order mark at its beginning is no part of the first line.
+    A byte order mark at the beginning is skipped.
     """
     if file == STDIN:
         yield _without_mark(sys.stdin.buffer)
@@ -46,7 +46,7 @@ def _without_mark(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 @contextmanager
 def show_progress(call: CliContext) -> Iterator[ProgressReporter]:
-    """Yield what a command reports its progress to; shown only if a person watches."""
+    """Yield a progress reporter; it shows a bar only if a person is watching."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),

@@ -1,4 +1,4 @@
-"""``goldpan quarantine``: what was set aside and why, and the way back."""
+"""``goldpan quarantine``: count, show and retry quarantined records."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -47,7 +47,7 @@ def with_filter(function: Callable[P, None]) -> Callable[P, None]:
 @with_filter
 @with_cli_context
 def list_(call: CliContext, *, which: QuarantineFilter) -> None:
-    """Count what was set aside, by topic, reason and field.
+    """Count quarantined records by topic, reason and field.
 
     \b
     Example:
@@ -71,9 +71,9 @@ def list_(call: CliContext, *, which: QuarantineFilter) -> None:
 
 
 def show_groups(console: Console, groups: list[dict[str, Any]]) -> None:
-    """Print how many records were set aside, by topic, reason and field."""
+    """Print the number of quarantined records by topic, reason and field."""
     if not groups:
-        console.print("nothing is set aside")
+        console.print("quarantine is empty")
         return
     table = Table("topic", "reason", "field", "records", "last", box=box.SIMPLE_HEAD)
     for group in groups:
@@ -88,11 +88,15 @@ def show_groups(console: Console, groups: list[dict[str, Any]]) -> None:
 @click.command()
 @with_filter
 @click.option(
-    "--limit", type=IntegerParam(1), default=20, show_default=True, help="At most so many."
+    "--limit",
+    type=IntegerParam(1),
+    default=20,
+    show_default=True,
+    help="Show at most so many records.",
 )
 @with_cli_context
 def show(call: CliContext, *, which: QuarantineFilter, limit: int) -> None:
-    """Show records that were set aside: where they are in Kafka, why, and nothing of their content.
+    """Show quarantined records: coordinates in Kafka, reason and size, but no content.
 
     \b
     Example:
@@ -123,7 +127,7 @@ def _record_json(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _show_records(console: Console, records: list[dict[str, Any]], more: int) -> None:
     if not records:
-        console.print("nothing is set aside")
+        console.print("quarantine is empty")
         return
     table = Table("where", "reason", "detail", "size", "sealed", box=box.SIMPLE_HEAD)
     for record in records:
@@ -138,14 +142,15 @@ def _show_records(console: Console, records: list[dict[str, Any]], more: int) ->
 
 @click.command()
 @with_filter
-@click.option("--dry-run", is_flag=True, help="Only tell what would become of them.")
+@click.option("--dry-run", is_flag=True, help="Only show what would happen to them.")
 @with_cli_context
 def redrive(call: CliContext, *, which: QuarantineFilter, dry_run: bool) -> None:
-    """Try records again, under the schemas and the policy of today.
+    """Retry quarantined records with today's schemas and policy.
 
-    Those that pass now go to their table, exactly once, and leave quarantine; the others stay, but
-    for those of erased persons, which go. The content comes from the sealed payload, or from Kafka
-    as long as it is still there. It may be run again after a crash: it finishes what was begun.
+    Records that pass now are written to their table, exactly once, and removed from quarantine; so
+    are records of erased persons, without being written. The others stay. Content is read from the
+    sealed payload, or from Kafka while it still has the record. After a crash, run it again to
+    finish.
 
     \b
     Example:

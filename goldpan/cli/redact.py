@@ -1,4 +1,4 @@
-"""``goldpan redact``: the redaction engine alone, JSON lines in, JSON lines out."""
+"""``goldpan redact run``: redact JSON lines from files or standard input."""
 
 import json
 import multiprocessing
@@ -23,8 +23,8 @@ from redact.reports.redaction_report import RedactionTally, render_report
 from schemas.json_lines import escape_line_ends
 
 BATCH_LINES: Final = 500
-AHEAD: Final = 4  # batches that wait for each process
-_here: dict[str, LineEngine] = {}  # in a process of the pool: what redacts its lines
+AHEAD: Final = 4  # batches queued for each process
+_here: dict[str, LineEngine] = {}  # the engine of this process, in a pool
 
 
 @click.command()
@@ -36,16 +36,20 @@ _here: dict[str, LineEngine] = {}  # in a process of the pool: what redacts its 
     type=click.Choice(LINE_SCHEMAS),
     default=LINE_SCHEMAS[0],
     show_default=True,
-    help='What the lines are; text is {"id", "text"}, and findings come with it.',
+    help='Format of the lines; text is {"id", "text"}, and its output includes the findings.',
 )
 @click.option(
-    "--workers", type=IntegerParam(1, 256), default=1, show_default=True, help="Processes."
+    "--workers",
+    type=IntegerParam(1, 256),
+    default=1,
+    show_default=True,
+    help="Number of processes.",
 )
 @click.option(
     "--report",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
     metavar="FILE.html",
-    help="Write a page that tells what was replaced and what was kept, without a value.",
+    help="Also write a page of what was replaced and what was kept, without any value.",
 )
 @with_cli_context
 @click.pass_context
@@ -58,11 +62,11 @@ def redact(  # noqa: PLR0913 - one argument an option
     workers: int,
     report: Path | None,
 ) -> None:
-    """Redact records in files, or from standard input, to standard output.
+    """Redact JSON lines from files or standard input to standard output.
 
-    A line that is no valid record is left out and named on standard error, without its content;
-    the exit code then is 1. With --json, standard error gets a summary in JSON. The word `run` may
-    be left out.
+    A line that is not a valid record is skipped and reported on standard error, without its
+    content; the exit code is then 1. With --json, a summary in JSON is printed on standard error.
+    The word `run` can be omitted.
 
     \b
     Example:
@@ -73,7 +77,7 @@ def redact(  # noqa: PLR0913 - one argument an option
     task = _Task(call.settings, schema, report is not None)
     engine = task.open()
     tally, refused, done = RedactionTally(), [], 0
-    watched = sys.stderr.isatty() and not sys.stdout.isatty()  # the output goes elsewhere
+    watched = sys.stderr.isatty() and not sys.stdout.isatty()  # the output is redirected
     for file in files or (STDIN,):
         with open_line_file(file, watched=watched) as lines:
             for batch in _redacted(task, engine, lines, workers):
@@ -94,26 +98,26 @@ def redact(  # noqa: PLR0913 - one argument an option
 
 
 class _Task(NamedTuple):
-    """What a process is told, to redact lines: settings, schema, and whether a report is wanted."""
+    """What a process needs to redact lines."""
 
     settings: Settings
     schema: str
     report: bool
 
     def open(self) -> LineEngine:
-        """Return what redacts lines."""
+        """Return the engine."""
         return open_line_engine(self.settings, self.schema, report=self.report)
 
 
 def _redacted(
     task: _Task, engine: LineEngine, lines: Iterable[bytes], workers: int
 ) -> Iterator[list[LineResult]]:
-    """Yield what came of the lines, some at a time and in order."""
+    """Yield the results in blocks, in the order of the lines."""
     if workers == 1:
         for first, batch in _batches(lines):
             yield engine.run(first, batch)
         return
-    # Processes are started anew, never forked: Arrow and hyperscan do not survive a fork.
+    # Processes are spawned, never forked: Arrow and hyperscan do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
         workers, mp_context=context, initializer=_open_here, initargs=(task,)
@@ -134,7 +138,7 @@ def _run_here(first: int, lines: list[bytes]) -> list[LineResult]:
 
 
 def _batches(lines: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield some lines at a time, without their ends, and the number of the first (from 1)."""
+    """Yield blocks of lines without line ends, each with the number (from 1) of its first line."""
     number, rest = 1, iter(lines)
     while batch := [line.rstrip(b"\r\n") for line in islice(rest, BATCH_LINES)]:
         yield number, batch

@@ -1,4 +1,4 @@
-"""``goldpan redact check``: how well redaction does on lines that a team has labelled itself."""
+"""``goldpan redact check``: measure redaction on lines that the user labelled."""
 
 import json
 import sys
@@ -34,7 +34,7 @@ BLOCK: Final = 256
 
 @dataclass(slots=True)
 class RedactionCheck:
-    """What came of all lines. ``unknown`` counts names of types that are not known."""
+    """The result for all lines. ``unknown`` counts unknown type names of the labels."""
 
     scores: DetectionScores
     policy_hash: str
@@ -46,7 +46,7 @@ class RedactionCheck:
 
     @property
     def ok(self) -> bool:
-        """Return whether every line could be read and every goal was reached."""
+        """Return whether every line was readable and every goal was reached."""
         return not self.problems and not self.missed
 
 
@@ -56,19 +56,21 @@ class RedactionCheck:
     nargs=-1,
     type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
 )
-@click.option("--policy", help="Policy to check, a preset or a file; else that of the settings.")
+@click.option(
+    "--policy", help="Redaction policy to check, a preset or a file; default: that of the settings."
+)
 @click.option(
     "--type",
     "types",
     metavar="NAME=TYPE",
     multiple=True,
-    help="What a type of the labels is called here; may be given again.",
+    help="Map a type name of your labels to one of goldpan's; may be repeated.",
 )
 @click.option(
     "--least-recall",
     metavar="[TYPE=]SHARE",
     multiple=True,
-    help="Exit with 1 if less is found, of a type or in all; may be given again.",
+    help="Exit with 1 if recall is lower, for a type or overall; may be repeated.",
 )
 @click.option(
     "--least-precision", metavar="[TYPE=]SHARE", multiple=True, help="The same for precision."
@@ -77,7 +79,7 @@ class RedactionCheck:
     "--least-coverage",
     metavar="[TYPE=]SHARE",
     multiple=True,
-    help="The same for the share of values that are gone, as whatever type.",
+    help="The same for coverage: the share of values replaced, as any type.",
 )
 @with_cli_context
 @click.pass_context
@@ -96,9 +98,9 @@ def check(  # noqa: PLR0913 - one argument an option
 
     A line is {"text": …, "spans": [{"start": 0, "end": 3, "type": "PERSON"}]} or {"text": …,
     "values": [{"type": "PERSON", "value": "Ann"}]}. `entity` and `entity_type` are read as `type`,
-    and names such as NAME, PHONE, EMAIL, GPE are known. A value is found if findings of its type
-    cover at least 90 % of its letters and digits, and gone if as much of it is replaced. Exit code
-    1 if a goal is missed, or a line cannot be read.
+    and common names such as NAME, PHONE, EMAIL and GPE are known. A value is found if findings of
+    its type cover at least 90% of its letters and digits, and gone if that much of it is replaced.
+    Exit code 1 if a goal is missed or a line cannot be read.
 
     \b
     Example:
@@ -113,7 +115,7 @@ def check(  # noqa: PLR0913 - one argument an option
     loaded = load_policy(policy or call.settings.redact.policy)
     checked = _checked(loaded, call.settings.redact, reader, files or (STDIN,))
     if not checked.lines:
-        raise UsageError("There is no labelled line to check: see goldpan redact check --help.")
+        raise UsageError("There are no labelled lines to check: see goldpan redact check --help.")
     checked.missed = _missed(checked.scores, goals)
     call.answer(_json(checked), lambda console: _show(console, checked, loaded))
     if not checked.ok:
@@ -126,7 +128,7 @@ def _checked(
     reader: LabelledLineReader,
     files: Iterable[Path],
 ) -> RedactionCheck:
-    # What is found does not depend on the key, so one that is of no use later will do.
+    # Findings do not depend on the key, so a throwaway key is enough.
     keys = load_keys(settings, default_secret=bytes(KEY_BYTES))
     if policy.off:
         raise UsageError("The policy `off` finds nothing: name another with --policy.")
@@ -147,7 +149,7 @@ def _block(
     file: Path,
     lines: Iterable[tuple[int, bytes]],
 ) -> None:
-    """Count some lines of a file."""
+    """Score a block of lines of a file."""
     read: list[LabelledText] = []
     for number, line in lines:
         if line.strip():
@@ -182,7 +184,7 @@ def _mapping(types: Iterable[str]) -> dict[str, str]:
 
 
 def _goals(option: str, given: Iterable[str]) -> dict[str, float]:
-    """Read goals, of a type or of all together, as shares from 0 to 1."""
+    """Parse goals, for a type or overall, as shares from 0 to 1."""
     found = {}
     for one in given:
         kind, sign, share = one.rpartition("=")
@@ -196,16 +198,16 @@ def _goals(option: str, given: Iterable[str]) -> dict[str, float]:
 
 
 def _missed(scores: DetectionScores, goals: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Return in a sentence each goal that was not reached; one without any value is not."""
+    """Return a sentence for each missed goal; a goal without any value counts as missed."""
     missed = []
     for what, by_type in goals.items():
         for kind, least in by_type.items():
             score = scores.overall if kind == OVERALL else scores.types.get(kind, DetectionScore())
             reached: float | None = getattr(score, what)
             if reached is None:
-                missed.append(f"{what} of {kind} cannot be measured: there is no such value")
+                missed.append(f"{what} of {kind} cannot be measured: no value has this label")
             elif reached < least:
-                missed.append(f"{what} of {kind} is {reached:.3f}, less than {least:g}")
+                missed.append(f"{what} of {kind} is {reached:.3f}, below the goal of {least:g}")
     return missed
 
 
@@ -235,7 +237,7 @@ def _show(console: Console, checked: RedactionCheck, policy: RedactionPolicy) ->
     if checked.unknown:
         names = ", ".join(f"{name} {many}" for name, many in sorted(checked.unknown.items()))
         console.print(
-            f"types that are not known, and not counted: {names} (see --type)",
+            f"unknown types, not counted: {names} (see --type)",
             soft_wrap=True,
             markup=False,
         )

@@ -1,4 +1,4 @@
-"""``goldpan release``: build golden sets, look at them, prove them, hand them on, withdraw them."""
+"""``goldpan release``: build, show, verify, compare, export, sign and withdraw golden sets."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -55,11 +55,21 @@ _SHOWN: Final = 10
 
 @click.command()
 @click.argument("spec", type=click.Path(path_type=Path, dir_okay=False), metavar="SPEC.yaml")
-@click.option("--traces-version", type=IntegerParam(0), help="Version of table traces to read.")
-@click.option("--labels-version", type=IntegerParam(0), help="Version of table labels to read.")
+@click.option(
+    "--traces-version",
+    type=IntegerParam(0),
+    help="Version of table traces to read; default: the latest.",
+)
+@click.option(
+    "--labels-version",
+    type=IntegerParam(0),
+    help="Version of table labels to read; default: the latest.",
+)
 @click.option("--memory-mib", type=IntegerParam(128), default=1024, show_default=True)
-@click.option("--take-over", is_flag=True, help="Abandon a version that a dead builder left open.")
-@click.option("--dry-run", is_flag=True, help="Only tell what would be in it.")
+@click.option(
+    "--take-over", is_flag=True, help="Replace an unfinished version of a builder that died."
+)
+@click.option("--dry-run", is_flag=True, help="Only show what the release would contain.")
 @with_cli_context
 @click.pass_context
 def build(  # noqa: PLR0913 - one argument an option
@@ -73,9 +83,9 @@ def build(  # noqa: PLR0913 - one argument an option
     take_over: bool,
     dry_run: bool,
 ) -> None:
-    """Build a release by its spec, and publish it if anything is new.
+    """Build a release from a spec, and publish it if anything changed.
 
-    The version is decided from what changed. Exit code 1 if another builder was first.
+    The changes determine the new version. Exit code 1 if another builder was first.
 
     \b
     Example:
@@ -118,7 +128,7 @@ def _of(shelf: ReleaseRepository, built: BuildResult) -> ReleaseVersion:
 
 @contextmanager
 def _progress(call: CliContext) -> Iterator[Progress]:
-    """Yield what the steps of a build are told to; shown only if a person watches."""
+    """Yield a progress reporter for a build; shown only if a person is watching."""
     console = PlainConsole(stderr=True)
     if not call.watched:
         yield lambda _what: None
@@ -155,7 +165,7 @@ def list_(call: CliContext, *, name: str | None) -> None:
 
     def show(console: Console) -> None:
         if not found:
-            console.print("there is no release yet")
+            console.print("there are no releases")
             return
         table = Table("release", "digest", "state", box=box.SIMPLE_HEAD)
         for one in found:
@@ -168,10 +178,10 @@ def list_(call: CliContext, *, name: str | None) -> None:
 
 @click.command()
 @click.argument("release", metavar="NAME[@VERSION]")
-@click.option("--sheet", is_flag=True, help="The whole datasheet.")
+@click.option("--sheet", is_flag=True, help="Print the whole datasheet.")
 @with_cli_context
 def show(call: CliContext, *, release: str, sheet: bool) -> None:
-    """Show what a release is: rows, strata, where it came from.
+    """Show rows, strata and origin of a release.
 
     \b
     Example:
@@ -189,7 +199,9 @@ def show(call: CliContext, *, release: str, sheet: bool) -> None:
         if gone:
             console.print(
                 styled(
-                    "yellow", f"{format_count(gone)} of its rows were erased", "; below is as built"
+                    "yellow",
+                    f"{format_count(gone)} of its rows were erased",
+                    "; below are the figures of the build",
                 )
             )
         if sheet:
@@ -208,10 +220,12 @@ def show(call: CliContext, *, release: str, sheet: bool) -> None:
 
 @click.command()
 @click.argument("release", metavar="NAME[@VERSION]|FOLDER")
-@click.option("--expect", metavar="sha256:…", help="The digest that was pinned.")
-@click.option("--signed-by", metavar="KEY", help="The public key of the publisher.")
-@click.option("--erased-by", metavar="KEY", help="The public key that erasures are signed with.")
-@click.option("--allow-withdrawn", is_flag=True, help="A version that was withdrawn passes too.")
+@click.option("--expect", metavar="sha256:…", help="The pinned digest to verify against.")
+@click.option(
+    "--signed-by", metavar="KEY", help="Public key that the publisher must have signed with."
+)
+@click.option("--erased-by", metavar="KEY", help="Public key that erasures must be signed with.")
+@click.option("--allow-withdrawn", is_flag=True, help="Also accept a withdrawn version.")
 @with_cli_context
 @click.pass_context
 def verify(  # noqa: PLR0913 - one argument an option
@@ -224,11 +238,11 @@ def verify(  # noqa: PLR0913 - one argument an option
     erased_by: str | None,
     allow_withdrawn: bool,
 ) -> None:
-    """Prove that every byte of a release is as it was published; offline, for a folder.
+    """Prove that every byte of a release is unchanged since publication; offline for a folder.
 
-    Exit code 1, and what is wrong, if anything is, or the reason if it was withdrawn. Rows that
-    were erased are counted and are not wrong: all others are proved. `goldpan release build` and
-    `goldpan erase` print the keys that they sign with.
+    Exit code 1 if anything is wrong, or if the release was withdrawn; then prints the problems or
+    the reason. Erased rows are counted and are not an error; all other rows are verified. `goldpan
+    release build` and `goldpan erase` print the keys that they sign with.
 
     \b
     Example:
@@ -257,9 +271,9 @@ def verify(  # noqa: PLR0913 - one argument an option
 @click.argument("release", metavar="NAME[@VERSION]")
 @with_cli_context
 def sign(call: CliContext, *, release: str) -> None:
-    """Sign a version that is there already, as its publisher, after proving it.
+    """Verify a published version, then sign it with the publisher's key.
 
-    `goldpan release build` signs by itself what it publishes while a signing key is set.
+    If a signing key is set, `goldpan release build` signs what it publishes.
 
     \b
     Example:
@@ -269,8 +283,8 @@ def sign(call: CliContext, *, release: str) -> None:
     publisher = release_setup.load_publisher(call.settings)
     if publisher is None:
         raise UsageError(
-            "No signing key is set: put 32 random bytes in base64 (for example from "
-            "`openssl rand -base64 32`) into GOLDPAN_RELEASE__SIGNING_KEY, or name a file in "
+            "No signing key is set: set GOLDPAN_RELEASE__SIGNING_KEY to 32 random bytes in base64 "
+            "(for example from `openssl rand -base64 32`), or name a file with them in "
             "GOLDPAN_RELEASE__SIGNING_KEY_FILE."
         )
     shelf = release_setup.open_releases(call.settings)
@@ -293,7 +307,7 @@ def sign(call: CliContext, *, release: str) -> None:
 @with_cli_context
 @click.pass_context
 def diff(ctx: click.Context, call: CliContext, *, before: str, after: str) -> None:
-    """Tell how two versions differ: rows added, removed, relabelled, and what that does to strata.
+    """Compare two versions: rows added, removed and relabelled, labels, and strata.
 
     Exit code 1 if they differ.
 
@@ -304,7 +318,7 @@ def diff(ctx: click.Context, call: CliContext, *, before: str, after: str) -> No
     shelf = release_setup.open_releases(call.settings)
     old, new = (shelf.find(parse_reference(text)) for text in (before, after))
     if old.name != new.name:
-        raise UsageError("Two versions of one release can be compared, not two releases.")
+        raise UsageError("Only two versions of the same release can be compared.")
     rows = [json_rows(read_release_rows(shelf.read(one, DATA))) for one in (old, new)]
     gone = load_erasure_note(shelf, old).contents(read_manifest(shelf.read(old, MANIFEST)))
     found = diff_releases(rows[0], rows[1], gone)
@@ -320,18 +334,18 @@ def diff(ctx: click.Context, call: CliContext, *, before: str, after: str) -> No
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="The folder to write into (made if missing).",
+    help="Folder to write to (created if missing).",
 )
 @click.option(
     "--side",
     type=click.Choice([DEVELOPMENT, HOLDOUT, "all"]),
     default="all",
     show_default=True,
-    help="Only the rows of one side of the holdout line.",
+    help="Only the rows of this side of the holdout split.",
 )
 @with_cli_context
 def export(call: CliContext, *, release: str, target: str, out: Path, side: str) -> None:
-    """Write a release in the format of another tool, after proving it.
+    """Verify a release, then convert it to the format of another tool.
 
     \b
     Example:
@@ -344,8 +358,8 @@ def export(call: CliContext, *, release: str, target: str, out: Path, side: str)
     chosen = [row for row in rows if side in {"all", row["split"]}]
     if rows and not chosen:
         raise UsageError(
-            f"{one.name}@{one.version} has no row on the side {side}: its spec has no "
-            "`holdout`, or one too small for its rows. Leave --side out for all rows."
+            f"{one.name}@{one.version} has no rows on the side {side}: its spec has no "
+            "`holdout`, or one too small for its rows. Omit --side to export all rows."
         )
     files = EXPORT_FORMATS[target](chosen, one.name, str(one.version))
     store = FolderStore(out)
@@ -370,7 +384,7 @@ def _proved(shelf: ReleaseRepository, one: ReleaseVersion) -> ReleaseVerificatio
     verdict = release_setup.verify_version(shelf, one)
     if not verdict.ok:
         raise UsageError(
-            f"{one.name}@{one.version} is not as it was published: {verdict.problems[0]} "
+            f"{one.name}@{one.version} has changed since publication: {verdict.problems[0]} "
             f"(goldpan release verify {one.name}@{one.version})"
         )
     if one.withdrawn:
@@ -380,10 +394,10 @@ def _proved(shelf: ReleaseRepository, one: ReleaseVersion) -> ReleaseVerificatio
 
 @click.command()
 @click.argument("release", metavar="NAME@VERSION")
-@click.option("--reason", required=True, help="Why, for those who pinned it.")
+@click.option("--reason", required=True, help="Reason, shown to users who pinned it.")
 @with_cli_context
 def withdraw(call: CliContext, *, release: str, reason: str) -> None:
-    """Withdraw a version: it stays as it is, bears the reason, and is no longer the latest.
+    """Withdraw a version: it stays unchanged, shows the reason, and is no longer the latest.
 
     \b
     Example:
@@ -395,7 +409,7 @@ def withdraw(call: CliContext, *, release: str, reason: str) -> None:
         raise UsageError("Name the version to withdraw in full, as in name@3.1.0.")
     one = shelf.find(asked)
     if not shelf.put_new(f"{one.folder}/{WITHDRAWAL}", withdrawal_mark(one.digest, reason)):
-        raise UsageError(f"{one.name}@{one.version} has been withdrawn before, for another reason.")
+        raise UsageError(f"{one.name}@{one.version} was already withdrawn, for another reason.")
     call.answer(
         version_json(one) | {"state": "withdrawn", "reason": reason},
         lambda console: console.print(f"withdrawn: {one.name}@{one.version}"),

@@ -1,4 +1,4 @@
-"""Releases as people and machines read them: what was built, what it is, how two differ."""
+"""Output of the release commands, as text and as JSON."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,24 +17,24 @@ from goldpan.cli.formatting import format_count
 from goldpan.cli.plain_console import styled
 
 DIGITS: Final = 12
-"""So many digits of a digest are shown where it only has to be told from others."""
+"""Digits of a digest shown where it only needs to be distinguished from others."""
 
 
 def rows_text(true: Mapping[str, Any]) -> str:
-    """Return how many rows there are, and how many of them are synthetic."""
+    """Return the number of rows, and how many of them are synthetic."""
     made = true.get("synthetic", {}).get("rows", 0)
     count = format_count(true["row_count"])
     return f"{count} rows, {format_count(made)} of them synthetic" if made else f"{count} rows"
 
 
 def policies_text(policies: Mapping[str, int]) -> Text:
-    """Return that rows are of more than one redaction policy, and how many of each."""
+    """Return a line about rows of several redaction policies, with the count of each."""
     each = ", ".join(f"{policy} {format_count(many)}" for policy, many in sorted(policies.items()))
     return styled("yellow", f"rows of {len(policies)} redaction policies", f": {each}")
 
 
 def built_json(built: BuildResult) -> dict[str, Any]:
-    """Return what came of a build as JSON has it."""
+    """Return the result of a build as JSON."""
     return {
         "ok": True,
         "name": built.name,
@@ -53,7 +53,7 @@ def built_json(built: BuildResult) -> dict[str, Any]:
 
 
 def show_built(console: Console, built: BuildResult, signed_by: str | None) -> None:
-    """Print what came of a build."""
+    """Print the result of a build."""
     where = f"{built.name}@{built.version}"
     show_population(console, built.population)
     if built.level is ChangeLevel.NONE:
@@ -74,7 +74,7 @@ def show_built(console: Console, built: BuildResult, signed_by: str | None) -> N
 
 
 def show_population(console: Console, population: Mapping[str, Any]) -> None:
-    """Print which traces a release speaks for, and what in its spec looks like a mistake."""
+    """Print which traces a release represents, and warnings about its spec."""
     for one in population.get("warnings", []):
         console.print(styled("yellow", "warning", f": {one}"), soft_wrap=True)
     if again := population.get("sent_again_otherwise"):
@@ -104,7 +104,7 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def version_json(one: ReleaseVersion) -> dict[str, Any]:
-    """Return a version as JSON has it."""
+    """Return a version as JSON."""
     return {
         "name": one.name,
         "version": str(one.version),
@@ -126,14 +126,14 @@ def strata_table(manifest: Mapping[str, Any]) -> Table:
 
 
 def show_verdict(console: Console, verdict: ReleaseVerification, *, passes: bool) -> None:
-    """Print what a verification found."""
+    """Print the result of a verification."""
     for problem in verdict.problems:
         console.print(styled("red", "wrong", f": {problem}"), soft_wrap=True)
     if verdict.withdrawn is not None:
         console.print(f"withdrawn: {verdict.withdrawn}", markup=False, soft_wrap=True)
         if verdict.ok and not passes:
             console.print(
-                "all of it is as it was published, but do not use it (--allow-withdrawn)",
+                "it is unchanged since publication, but do not use it (or give --allow-withdrawn)",
                 soft_wrap=True,
             )
     if passes:
@@ -148,7 +148,7 @@ def show_verdict(console: Console, verdict: ReleaseVerification, *, passes: bool
 
 
 def difference_json(old: ReleaseVersion, new: ReleaseVersion, found: ReleaseDiff) -> dict[str, Any]:
-    """Return how two versions differ, as JSON has it."""
+    """Return the difference of two versions as JSON."""
     return {
         "name": old.name,
         "before": str(old.version),
@@ -166,7 +166,7 @@ def difference_json(old: ReleaseVersion, new: ReleaseVersion, found: ReleaseDiff
 
 
 def show_difference(console: Console, found: ReleaseDiff) -> None:
-    """Print how two versions differ: rows, labels, strata."""
+    """Print the difference of two versions: rows, labels, strata."""
     console.print(_counts(found.changes.counts()))
     for what, mix in (("label", found.labels), ("stratum", found.strata)):
         table = Table(what, "before", "after", "", box=box.SIMPLE_HEAD)

@@ -1,4 +1,4 @@
-"""``goldpan release pull``: a version as a folder of one's own, proved; what CI begins with."""
+"""``goldpan release pull``: copy a version into a folder and verify it, for CI."""
 
 from pathlib import Path
 from typing import Final
@@ -23,8 +23,10 @@ _WHOLE: Final = len("sha256:") + 64
 @click.command()
 @click.argument("release", metavar="NAME@sha256:…")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--signed-by", metavar="KEY", help="The public key of the publisher.")
-@click.option("--allow-withdrawn", is_flag=True, help="A version that was withdrawn passes too.")
+@click.option(
+    "--signed-by", metavar="KEY", help="Public key that the publisher must have signed with."
+)
+@click.option("--allow-withdrawn", is_flag=True, help="Also accept a withdrawn version.")
 @with_cli_context
 @click.pass_context
 def pull(  # noqa: PLR0913 - one argument an option
@@ -36,12 +38,11 @@ def pull(  # noqa: PLR0913 - one argument an option
     signed_by: str | None,
     allow_withdrawn: bool,
 ) -> None:
-    """Copy a version into a folder, and prove that it is the one that was pinned.
+    """Copy a version into a folder, and prove that it is the pinned one.
 
-    With the whole digest, nothing that another has put in its place passes; NAME@VERSION works too,
-    and proves only that the version is whole. Pulled again, the folder is brought up to date: rows
-    that were erased since are gone. Exit code 1 if it is not as it was published, or was withdrawn;
-    then nothing is written.
+    The full digest detects any replacement. NAME@VERSION is accepted too, but proves only that the
+    version is complete. Pulling again updates the folder: rows erased since then are removed. Exit
+    code 1 if the version has changed since publication or was withdrawn; then nothing is written.
 
     \b
     Example:
@@ -76,7 +77,7 @@ def pull(  # noqa: PLR0913 - one argument an option
 
 
 def _refuse_other_folder(folder: Path, one: ReleaseVersion) -> None:
-    """Raise UsageError for a folder that holds anything but this release."""
+    """Raise UsageError if a folder contains anything but this release."""
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     manifest = folder / MANIFEST
@@ -87,7 +88,7 @@ def _refuse_other_folder(folder: Path, one: ReleaseVersion) -> None:
 
 
 def _copy(files: ObjectStore, one: ReleaseVersion, store: FolderStore) -> None:
-    """Make a folder the same as that of a version: what is not there any more goes."""
+    """Make a folder equal to that of a version, and remove other files."""
     prefix = f"{one.folder}/"
     found = {path.removeprefix(prefix): path for path, _ in files.walk(prefix)}
     for name, path in sorted(found.items()):

@@ -1,4 +1,4 @@
-"""``goldpan stream replay`` and ``goldpan replay``: a past range again, under another policy."""
+"""``goldpan stream replay`` and ``goldpan replay``: read a past range again."""
 
 from contextlib import closing
 
@@ -34,27 +34,38 @@ from stream.replay.repository import ReplayState
 
 
 @click.command()
-@click.option("--topic", required=True, help="The topic to read again.")
-@click.option("--from", "start", metavar="TIME|OFFSET", help="Where to begin, in each partition.")
+@click.option("--topic", required=True, help="Topic to read again.")
 @click.option(
-    "--to", "end", metavar="TIME|OFFSET", help="Where to end; without it, at what is stored."
+    "--from", "start", metavar="TIME|OFFSET", help="Start of the range, in each partition."
 )
-@click.option("--days", metavar="DAY[..DAY]", help="Whole days (UTC) instead of --from and --to.")
-@click.option("--policy", help="Redaction policy of the replay: a preset or a file.")
-@click.option("--label-policy", help="Label policy of the replay: a preset or a file.")
+@click.option(
+    "--to",
+    "end",
+    metavar="TIME|OFFSET",
+    help="End of the range (exclusive); default: the end of what is stored.",
+)
+@click.option("--days", metavar="DAY[..DAY]", help="Whole days (UTC), instead of --from and --to.")
+@click.option(
+    "--policy", help="Redaction policy, a preset or a file; default: that of the settings."
+)
+@click.option(
+    "--label-policy", help="Label policy, a preset or a file; default: that of the settings."
+)
 @click.option(
     "--labels-only",
     is_flag=True,
-    help="Only decide the labels of the range anew, from stored rows; times are those of events.",
+    help="Only recompute the labels of the range, from stored rows; times are event times.",
 )
-@click.option("--name", help="What to call the replay; without it, a name made of the task.")
-@click.option("--records-per-second", type=NumberParam(0, min_open=True), help="Read no faster.")
-@click.option("--memory", metavar="SIZE", help="Ceiling for this process, such as 1GiB.")
+@click.option("--name", help="Name of the replay; default: made from the other options.")
+@click.option(
+    "--records-per-second", type=NumberParam(0, min_open=True), help="Read at most this fast."
+)
+@click.option("--memory", metavar="SIZE", help="Memory limit of this process, such as 1GiB.")
 @click.option(
     "--from-lake",
     is_flag=True,
-    help="Redact stored rows again, where Kafka has forgotten the records: for a stricter policy "
-    "only, since what was taken out does not come back. The range is given as offsets.",
+    help="Redact stored rows again, for records that Kafka no longer has. Only for a stricter "
+    "policy: removed values do not come back. Give the range as offsets.",
 )
 @with_cli_context
 def run(  # noqa: PLR0913 - each is an option
@@ -72,12 +83,12 @@ def run(  # noqa: PLR0913 - each is an option
     memory: str | None,
     from_lake: bool,
 ) -> None:
-    """Read a past range of a topic again, under other policies, beside the live workers.
+    """Read a past range of a topic again, under other policies, while workers run.
 
-    The rows go to tables of their own under `<lake>/replays/NAME`; the live tables are as they were
-    until `goldpan replay promote NAME`. Times are those of the records in Kafka. Only what is in
-    the lake and still in Kafka can be replayed. The labels of its traces are decided anew, under
-    the label policy that is given or that of the settings. Killed, it goes on when run again.
+    Rows are written to staged tables under `<lake>/replays/NAME`; the live tables do not change
+    until `goldpan replay promote NAME`. Times are the record times in Kafka. Only records that are
+    both in the lake and in Kafka can be replayed. The labels of their traces are recomputed. If
+    interrupted, run the same command again to continue.
 
     \b
     Example:
@@ -95,7 +106,7 @@ def run(  # noqa: PLR0913 - each is an option
         if labels_only:
             if (policy, records_per_second, memory) != (None, None, None) or from_lake:
                 raise UsageError(
-                    "With --labels-only no record is read again: leave out --policy, --from-lake, "
+                    "--labels-only reads no records: omit --policy, --from-lake, "
                     "--records-per-second and --memory."
                 )
             plan = replay_setup.begin_labels_only(settings, topic, wanted, chosen, labels)
@@ -126,10 +137,10 @@ def _replay(settings: Settings, task: ReplayTask, observer: ReplayObserver) -> R
 def _asked(start: str | None, end: str | None, days: str | None) -> ReplayRange:
     if days is not None:
         if start is not None or end is not None:
-            raise UsageError("Give --days, or --from and --to.")
+            raise UsageError("Give either --days, or --from and --to.")
         return parse_days(days)
     if start is None:
-        raise UsageError("Say where to begin: --from TIME or OFFSET, or --days.")
+        raise UsageError("Give the start of the range: --from TIME or OFFSET, or --days.")
     return make_replay_range(parse_bound(start), None if end is None else parse_bound(end))
 
 
@@ -145,7 +156,7 @@ def _memory(text: str | None, default: int) -> int:
 @click.command()
 @with_cli_context
 def list_(call: CliContext) -> None:
-    """List the replays of the lake: what each is about, and how far it has come.
+    """List the replays of the lake, with range, policies and progress.
 
     \b
     Example:
@@ -159,15 +170,19 @@ def list_(call: CliContext) -> None:
 @click.command()
 @click.argument("name")
 @click.option(
-    "--samples", type=IntegerParam(0), default=3, show_default=True, help="Rows to show of."
+    "--samples",
+    type=IntegerParam(0),
+    default=3,
+    show_default=True,
+    help="Number of changed rows to print.",
 )
 @with_cli_context
 @click.pass_context
 def diff(ctx: click.Context, call: CliContext, *, name: str, samples: int) -> None:
-    """Tell what promoting a replay would change: rows, columns, findings by type, and labels.
+    """Show what promoting a replay would change: rows, columns, findings by type, and labels.
 
-    Of values that change only what stands in both is shown, and placeholders. Exit code 1 if
-    anything would change.
+    For changed values, only the text common to both versions and placeholders are shown; the rest
+    is masked. Exit code 1 if anything would change.
 
     \b
     Example:
@@ -183,7 +198,7 @@ def diff(ctx: click.Context, call: CliContext, *, name: str, samples: int) -> No
             read, of = format_count(staged.read), format_count(plan.offsets)
             console.print(f"not complete: {read} of {of} offsets are staged", soft_wrap=True)
         if plan.labels is not None and labels is None:
-            console.print("labels are not decided yet: run its `goldpan stream replay` again")
+            console.print("labels are not staged yet: run its `goldpan stream replay` again")
         if rows is not None:
             show_diff(console, rows)
         if labels is not None:
@@ -205,13 +220,12 @@ def diff(ctx: click.Context, call: CliContext, *, name: str, samples: int) -> No
 @click.argument("name")
 @with_cli_context
 def promote(call: CliContext, *, name: str) -> None:
-    """Put a replay in the place of the live rows of its range.
+    """Replace the live rows of a range by those of a replay.
 
-    One commit a table, and one more to quarantine, to take out what has moved to the table; then
-    the labels of these traces are decided from what is there, in one more. Workers go on meanwhile;
-    rows outside of the range stay as they are, and so do rows of the range that Kafka no longer
-    had. Records that are in the lake no more (erased, say) do not come back. Killed, it goes on
-    when it is run again.
+    One commit per table, and another to quarantine that removes the records which moved to the
+    table; a last one recomputes the labels of these traces. Workers keep running. Rows outside the
+    range, and rows that Kafka no longer had, do not change. Records that were removed from the
+    lake, such as erased ones, do not come back. If interrupted, run the same command again.
 
     \b
     Example:
@@ -229,7 +243,7 @@ def promote(call: CliContext, *, name: str) -> None:
 @click.argument("name")
 @with_cli_context
 def abandon(call: CliContext, *, name: str) -> None:
-    """Remove a replay; nothing is left of it. Of one that was promoted, only the record of it goes.
+    """Remove a replay completely. The rows of a promoted replay stay in the live tables.
 
     \b
     Example:

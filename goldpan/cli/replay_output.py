@@ -1,4 +1,4 @@
-"""What the commands about replays answer: plans, progress, differences, for people and machines."""
+"""Output of the replay commands, as text and as JSON."""
 
 import dataclasses
 from datetime import UTC, datetime
@@ -21,25 +21,25 @@ VALUES_SHOWN: Final = 4
 ROWS: Final = {
     "changed": "in the table before and after, with other values",
     "same": "in the table before and after, with the same values",
-    "added": "come out of quarantine",
-    "gone": "go to quarantine",
+    "added": "move from quarantine to the table",
+    "gone": "move from the table to quarantine",
     "aside": "in quarantine before and after",
-    "kept": "stay as they are: not read again",
-    "withheld": "not brought in: in no live table",
+    "kept": "unchanged: not read again",
+    "withheld": "not promoted: in no live table",
 }
-"""The rows that a diff counts, and what each number means."""
+"""The row counts of a diff, and their meaning."""
 LABELS: Final = {
-    "changed": "have another label event: another decision, evidence, text or policy",
-    "same": "have the same label event",
-    "added": "have one for the first time",
-    "gone": "have none any more",
+    "changed": "get another label event: other label, evidence, text or policy",
+    "same": "keep the same label event",
+    "added": "get a label event for the first time",
+    "gone": "lose their label event",
 }
-"""The traces that a diff counts by their labels, and what each number means."""
+"""The trace counts of a diff by their labels, and their meaning."""
 _SHOWN: Final = ("label", "p_fail", "policy_version")
 
 
 def plan_json(plan: ReplayPlan) -> dict[str, object]:
-    """Return a plan for machines."""
+    """Return a plan as JSON."""
     return {
         "name": plan.name,
         "topic": plan.topic,
@@ -56,7 +56,7 @@ def plan_json(plan: ReplayPlan) -> dict[str, object]:
 
 
 def policies_of(plan: ReplayPlan) -> str:
-    """Return the policies of a plan in words."""
+    """Return the policies of a plan as text."""
     told = [] if plan.labels_only else [f"policy {plan.policy}"]
     if plan.label_policy is not None:
         told.append(f"label policy {plan.label_policy}")
@@ -64,7 +64,7 @@ def policies_of(plan: ReplayPlan) -> str:
 
 
 def show_replayed(console: Console, plan: ReplayPlan) -> None:
-    """Tell what has been staged."""
+    """Print what was staged."""
     for span in plan.spans:
         console.print(f"{plan.topic}/{span.partition}: {span.start} to {span.end}", soft_wrap=True)
     forgotten = sum(span.forgotten for span in plan.spans)
@@ -85,7 +85,7 @@ def show_replayed(console: Console, plan: ReplayPlan) -> None:
 
 
 def progress_json(name: str, progress: ReplayProgress | None) -> dict[str, Any]:
-    """Return how far a replay has come, for machines."""
+    """Return the progress of a replay as JSON."""
     if progress is None:
         return {"name": name, "state": BEING_REMOVED}
     return plan_json(progress.plan) | {
@@ -97,7 +97,7 @@ def progress_json(name: str, progress: ReplayProgress | None) -> dict[str, Any]:
 
 
 def show_list(console: Console, data: list[dict[str, Any]]) -> None:
-    """Show what `progress_json` gave of each replay."""
+    """Print a table of the replays, from the results of `progress_json`."""
     if not data:
         console.print("there are no replays")
         return
@@ -114,7 +114,7 @@ def show_list(console: Console, data: list[dict[str, Any]]) -> None:
 
 
 def diff_json(found: ReplayDifference) -> dict[str, Any]:
-    """Return a difference of rows for machines."""
+    """Return a difference of rows as JSON."""
     types = sorted({*found.before, *found.after})
     return {
         "differs": found.differs,
@@ -127,7 +127,7 @@ def diff_json(found: ReplayDifference) -> dict[str, Any]:
 
 
 def show_diff(console: Console, found: ReplayDifference) -> None:
-    """Show a difference of rows."""
+    """Print a difference of rows."""
     _show_counts(console, "rows", {m: getattr(found, name) for name, m in ROWS.items()})
     if found.columns:
         table = Table("column", "rows that change", box=box.SIMPLE_HEAD)
@@ -148,7 +148,7 @@ def show_diff(console: Console, found: ReplayDifference) -> None:
 
 
 def labels_json(found: LabelDifference, policy: str | None) -> dict[str, Any]:
-    """Return a difference of labels for machines; texts are shown as those of rows are."""
+    """Return a difference of labels as JSON; texts are masked as in rows."""
     return {
         "label_policy": policy,
         "differs": found.differs,
@@ -166,12 +166,12 @@ def labels_json(found: LabelDifference, policy: str | None) -> dict[str, Any]:
 
 
 def show_labels(console: Console, found: LabelDifference, policy: str | None) -> None:
-    """Show a difference of labels."""
+    """Print a difference of labels."""
     console.print(f"labels under {policy}", soft_wrap=True)
     _show_counts(console, "traces", {m: getattr(found, name) for name, m in LABELS.items()})
     told = found.to_json()
     if found.differs:
-        table = Table("what changes of a label", "traces", box=box.SIMPLE_HEAD)
+        table = Table("changed in the label", "traces", box=box.SIMPLE_HEAD)
         for what, count in told["changes"].items():
             table.add_row(what, format_count(count))
         console.print(table)

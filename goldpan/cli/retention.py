@@ -1,4 +1,4 @@
-"""``goldpan retention``: rows and values leave the lake when their days are over."""
+"""``goldpan retention``: delete rows and values that have expired."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -40,33 +40,33 @@ def _is_number(
     "path",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.yaml",
-    help="The plan; without it, that of GOLDPAN_RETENTION__PLAN.",
+    help="Retention plan; default: GOLDPAN_RETENTION__PLAN.",
 )
-@click.option("--dry-run", is_flag=True, help="Only tell what would expire.")
+@click.option("--dry-run", is_flag=True, help="Only show what would expire.")
 @click.option(
     "--purge",
     "purges",
     is_flag=True,
-    help="Remove files that left the tables (by this, an earlier run, or compaction), with all "
-    "versions that a bucket keeps of them.",
+    help="Also delete files that are no longer part of the tables, with all versions that a "
+    "bucket keeps of them.",
 )
 @click.option(
     "--keep-hours",
     type=IntegerParam(1),
     default=KEEP_HOURS,
     show_default=True,
-    help="What --purge leaves: files that left a table less long ago. Readers of an older version "
-    "may hold them.",
+    help="--purge keeps files that were part of a table within so many hours, for readers of an "
+    "older version.",
 )
 @click.option(
     "--at-most",
     type=NumberParam(0, 1, min_open=True),
     callback=_is_number,
     metavar="SHARE",
-    help="The share of a table that this run may take, above 0 and up to 1; without it, that of "
+    help="Share of a table that this run may remove, above 0 and up to 1; default: "
     "GOLDPAN_RETENTION__AT_MOST.",
 )
-@click.option("--yes", is_flag=True, help="Take it, however much it is.")
+@click.option("--yes", is_flag=True, help="Remove it, however much it is.")
 @with_cli_context
 @click.pass_context
 def run(  # noqa: PLR0913 - one argument an option
@@ -80,14 +80,14 @@ def run(  # noqa: PLR0913 - one argument an option
     at_most: float | None,
     yes: bool,
 ) -> None:
-    """Take out of the tables what has expired by a plan: rows, texts, pseudonyms, payloads.
+    """Delete what has expired under a plan: rows, texts, pseudonyms and payloads.
 
-    Safe beside running workers, if run twice at once, and if killed: run it again, once a day. What
-    has expired is still in the files that the tables do not consist of any more, until they are
-    purged. Releases stay as they are.
+    Run it once a day. Safe while workers run, if run twice at once, and after a crash: run it
+    again. Old files that are no longer part of the tables still contain what has expired, until
+    they are purged. Releases do not change.
 
-    A run that would take far more than the last ones did, and more of a table than a share that is
-    set, changes nothing: it shows the figures, and ends with 1, or asks where somebody watches.
+    If a run would remove far more than previous runs, and more than the allowed share of a table,
+    it prints the figures and changes nothing: exit code 1, or a question on a terminal.
 
     \b
     Example:
@@ -124,7 +124,7 @@ def run(  # noqa: PLR0913 - one argument an option
 def _confirmed(
     call: CliContext, day: date, runs: Sequence[RetentionRun], at_most: float | None
 ) -> bool:
-    """Tell whether a run may begin: it takes no more than it may, or somebody says yes."""
+    """Return whether the run may start: it stays within the limit, or a person confirms."""
     found = retention_setup.list_excesses(call.settings, runs, at_most)
     if not found:
         return True
@@ -137,7 +137,7 @@ def _confirmed(
     call.answer(data, lambda console: _show_excess(console, day, found))
     if not call.watched:
         return False
-    return click.confirm("Take it all the same?")
+    return click.confirm("Remove it anyway?")
 
 
 def _show_excess(console: Console, day: date, found: Sequence[RetentionExcess]) -> None:
@@ -148,8 +148,8 @@ def _show_excess(console: Console, day: date, found: Sequence[RetentionExcess]) 
             soft_wrap=True,
         )
     console.print(
-        f"Nothing was changed. Look at the plan and at the day ({day}); if this is meant, say "
-        "--yes, or --at-most with the share of a table that may go",
+        f"Nothing was changed. Check the plan and the date ({day}). If this is intended, give "
+        "--yes, or --at-most with the share of a table that may be removed.",
         soft_wrap=True,
     )
 
@@ -157,7 +157,7 @@ def _show_excess(console: Console, day: date, found: Sequence[RetentionExcess]) 
 def _show_files(
     console: Console, gone: Mapping[str, Sequence[str]], keep_hours: int, *, told: bool
 ) -> None:
-    """Print what was purged and, if something was ``told`` to have expired, what will purge it."""
+    """Print what was purged and, if something ``expired``, how its files will be purged."""
     for name, files in gone.items():
         console.print(f"{name}: {format_count(len(files))} files purged")
     if told:
@@ -175,14 +175,14 @@ def _show_waiting(
     waiting: Sequence[ExpiringDay],
     staged: Sequence[retention_setup.ExpiredReplayRows],
 ) -> None:
-    """Print what a person has to bring to its end."""
+    """Print what a person must finish."""
     for one in waiting:
         console.print(
             styled(
                 "yellow",
                 f"{one.table}, {one.day}",
-                " waits: a flush, or a re-drive, of rows of that day has not come to its end; "
-                "`goldpan lake verify` tells what to do",
+                " must wait: a flush or a redrive of rows of that day is not finished; "
+                "`goldpan lake verify` shows what to do",
             ),
             soft_wrap=True,
         )
@@ -192,7 +192,7 @@ def _show_waiting(
                 "yellow",
                 f"replay {replay.name}",
                 f" holds {format_count(replay.rows)} staged rows of days that are over: "
-                f"`goldpan replay promote {replay.name}`, or `abandon` it",
+                f"run `goldpan replay promote {replay.name}`, or `abandon` it",
             ),
             soft_wrap=True,
         )
@@ -232,7 +232,7 @@ def _show(
         told = ", ".join(f"{part} from {day} on" for part, day in parts.items())
         console.print(f"{table} keeps {told}", soft_wrap=True)
     if not found:
-        console.print("nothing has expired that is still there")
+        console.print("nothing has expired")
         return
     grid = Grid("table", "day", "what", "rows", "size", box=box.SIMPLE_HEAD)
     for column in grid.columns[3:]:

@@ -1,4 +1,4 @@
-"""``goldpan review``: the queue of answers that people should judge."""
+"""``goldpan review``: claim, submit, export and count reviews."""
 
 import getpass
 import json
@@ -34,19 +34,18 @@ VERDICTS: Final = ("pass", "fail", "unknown", WITHDRAW_VERDICT)
 
 
 def with_reviewer(function: Callable[P, None]) -> Callable[P, None]:
-    """Give a command the option that says who judges."""
+    """Add the option ``--reviewer`` to a command."""
 
     @click.option(
         "--reviewer",
         metavar="NAME",
-        help="Who judges; a pseudonym stands for it in the lake. The name you are logged in under, "
-        "if not given.",
+        help="Name of the reviewer, stored as a pseudonym; default: your login name.",
     )
     @wraps(function)
     def command(*args: P.args, **kwargs: P.kwargs) -> None:
         given = kwargs["reviewer"]
         if isinstance(given, str) and not given.strip():
-            raise UsageError("--reviewer is empty: say who judges, or leave it out.")
+            raise UsageError("--reviewer is empty: name the reviewer, or omit the option.")
         kwargs["reviewer"] = _login() if given is None else given
         function(*args, **kwargs)
 
@@ -57,23 +56,25 @@ def _login() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
-        raise UsageError("Nobody is logged in here: say who judges with --reviewer.") from None
+        raise UsageError(
+            "There is no login name here: name the reviewer with --reviewer."
+        ) from None
 
 
 @click.command("next")
 @with_reviewer
 @click.option(
-    "--count", type=IntegerParam(1, 100), default=1, show_default=True, help="So many items."
+    "--count", type=IntegerParam(1, 100), default=1, show_default=True, help="Number of items."
 )
 @click.option(
-    "--blind", is_flag=True, help="Without the signals and what people said: nothing to lean on."
+    "--blind", is_flag=True, help="Hide signals and user feedback, to avoid biasing the reviewer."
 )
 @with_cli_context
 def next_(call: CliContext, *, reviewer: str, count: int, blind: bool) -> None:
     """Claim the next items and show them.
 
-    Nobody else gets them until the lease ends (a rule of the label policy), unless it asks for
-    several reviewers each. Asking again shows the same items, and claims them for longer.
+    No other reviewer gets them until the lease ends (see the label policy), unless an item needs
+    several reviewers. Running it again shows the same items and extends the lease.
 
     \b
     Example:
@@ -93,8 +94,8 @@ def next_(call: CliContext, *, reviewer: str, count: int, blind: bool) -> None:
             show_item(console, item)
         if not items:
             console.print(
-                "nothing waits for this reviewer now; `goldpan review stats` says what is open, "
-                "in the hands of others too",
+                "there is no item for this reviewer now; `goldpan review stats` shows all open "
+                "items, including those claimed by others",
                 soft_wrap=True,
             )
 
@@ -106,17 +107,21 @@ def next_(call: CliContext, *, reviewer: str, count: int, blind: bool) -> None:
 @click.option(
     "--verdict",
     type=click.Choice(VERDICTS),
-    help="What the answer was worth; withdraw takes a review back.",
+    help="Whether the answer was good; withdraw takes a review back.",
 )
-@click.option("--comment", help="Why; redacted before it is stored.")
-@click.option("--answer", help="The answer as it should have been; redacted before it is stored.")
-@click.option("--id", "submission_id", help="Sent again under the same id, it is the same review.")
+@click.option("--comment", help="Reason; redacted before it is stored.")
+@click.option("--answer", help="Correct answer; redacted before it is stored.")
+@click.option(
+    "--id",
+    "submission_id",
+    help="Id of the submission; repeated with the same id, it is the same review.",
+)
 @click.option(
     "--file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
     metavar="FILE.jsonl",
-    help="Many reviews, as lines of JSON: trace_id, verdict, and if wanted reviewer, comment, "
-    "expected_response, submission_id. `-` is standard input.",
+    help="Many reviews as JSON lines, with trace_id, verdict, and optionally reviewer, comment, "
+    "expected_response, submission_id; - is standard input.",
 )
 @with_reviewer
 @with_cli_context
@@ -133,11 +138,11 @@ def submit(  # noqa: PLR0913 - one argument an option
     file: Path | None,
     reviewer: str,
 ) -> None:
-    """Hand in a review, or many.
+    """Submit one or more reviews.
 
-    Of a trace the last word of a reviewer counts: another verdict, answer or comment replaces what
-    was there, `--verdict withdraw` takes it back, and sending it again unchanged changes nothing.
-    With --file the lines that cannot be taken are named, and the exit code then is 1.
+    For each trace, the last review of a reviewer counts: another verdict, answer or comment
+    replaces the previous one, `--verdict withdraw` removes it, and an unchanged review changes
+    nothing. With --file, refused lines are listed, and the exit code is then 1.
 
     \b
     Example:
@@ -148,8 +153,8 @@ def submit(  # noqa: PLR0913 - one argument an option
         raise UsageError("Name one trace with its --verdict, or a --file of reviews.")
     if file is None and verdict is None:
         raise UsageError(
-            "Say what the answer was worth: --verdict pass, fail or unknown; or take a review "
-            "back: --verdict withdraw."
+            "Give a verdict: --verdict pass, fail or unknown; or withdraw a review with --verdict "
+            "withdraw."
         )
     if file is None:
         one = {"trace_id": trace_id, "verdict": verdict, "comment": comment}
@@ -183,7 +188,7 @@ def _show_taken(console: Console, data: Mapping[str, Any]) -> None:
 @click.command()
 @with_cli_context
 def export(call: CliContext) -> None:
-    """Write all reviews as lines of JSON, each with what the reviewers decided together.
+    """Write all reviews as JSON lines, each with the combined verdict of its trace.
 
     \b
     Example:
@@ -198,11 +203,11 @@ def export(call: CliContext) -> None:
 
 
 @click.command()
-@click.option("--prometheus", is_flag=True, help="As metrics, in the text format of Prometheus.")
+@click.option("--prometheus", is_flag=True, help="Print in the Prometheus text format.")
 @with_textfile
 @with_cli_context
 def stats(call: CliContext, *, prometheus: bool, textfile: Path | None) -> None:
-    """Tell how long the queue is, what is late, and how far reviewers agree.
+    """Show queue length, late items, and how far reviewers agree.
 
     \b
     Example:
@@ -247,7 +252,7 @@ def _show_stats(console: Console, queue: ReviewQueue, now: int) -> None:
 
 
 def _reviewers(state: Mapping[str, Any]) -> Table:
-    table = Table("reviewer", "reviews", "fail", "shared", "as the others", box=box.SIMPLE_HEAD)
+    table = Table("reviewer", "reviews", "fail", "shared", "agreement", box=box.SIMPLE_HEAD)
     for one in state["reviewers"]:
         agreed = "-" if one["agreed"] is None else f"{one['agreed']:.0%}"
         counts = (format_count(one[name]) for name in ("reviews", "failed", "shared"))

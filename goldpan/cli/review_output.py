@@ -1,4 +1,4 @@
-"""An item of the review queue, as a person reads it."""
+"""Output of items of the review queue, as text and as JSON."""
 
 import shlex
 from collections.abc import Iterable, Mapping
@@ -14,9 +14,9 @@ from batch.reviews.review_export import rfc3339
 from batch.reviews.stats_export import segment_json
 from goldpan.cli.plain_console import escape_controls, styled
 
-QUESTION: Final = "Was the answer good (pass) or bad (fail)? If it cannot be told: unknown."
+QUESTION: Final = "Was the answer good (pass) or bad (fail)? If you cannot say: unknown."
 _LONG: Final = 2_000
-"""Characters of one text that are shown to a person; ``--json`` has them all."""
+"""Characters of one text shown to a person; ``--json`` has all of them."""
 
 
 def item_json(handed: ClaimedItem, sight: ReviewContext | None, *, blind: bool) -> dict[str, Any]:
@@ -45,19 +45,19 @@ def item_json(handed: ClaimedItem, sight: ReviewContext | None, *, blind: bool) 
 
 
 def show_item(console: Console, data: Mapping[str, Any]) -> None:
-    """Print an item: the conversation, what was said of it, what is asked."""
+    """Print an item: the conversation, the feedback, and the question."""
     console.print(Rule(escape_controls(data["trace_id"]), align="left"))
     segment = ", ".join(f"{k}={v}" for k, v in data["segment"].items() if v is not None)
     console.print(f"{segment}  until {data['claimed_until']}", style="dim", markup=False)
     if data["conversation"] is None:
-        console.print("the trace itself has not come: there is no conversation to show")
+        console.print("the trace is not in the lake: there is no conversation to show")
     else:
         _show_conversation(console, data["conversation"])
     for row in data.get("feedback", []):
         said = " ".join(str(row[k]) for k in ("value", "comment") if row[k] is not None)
         _say(console, f"{row['actor']} {row['kind']}", said, style="magenta")
         if row["corrected_response"]:
-            _say(console, "as it should have been", row["corrected_response"], style="magenta")
+            _say(console, "corrected answer", row["corrected_response"], style="magenta")
     if data.get("signals"):
         _say(console, "signals", "; ".join(_signals(data["signals"])), style="cyan")
     console.print()
@@ -66,7 +66,7 @@ def show_item(console: Console, data: Mapping[str, Any]) -> None:
 
 
 def submit_command(trace_id: str) -> str:
-    """Return the command that answers an item, to be copied into a shell whatever its id is."""
+    """Return the shell command that submits a review of an item, with its id quoted."""
     named = shlex.quote(trace_id)
     if trace_id.startswith("-"):
         return f"goldpan review submit --verdict pass|fail -- {named}"
@@ -74,7 +74,7 @@ def submit_command(trace_id: str) -> str:
 
 
 def _signals(evidence: Iterable[ContextRow]) -> list[str]:
-    """Return the weights in words: log-odds of fail, + towards fail."""
+    """Return kinds and weights of evidence: log-odds of fail, + towards fail."""
     return [f"{one['kind']} {one['weight']:+.1f}" for one in evidence if one["weight"]] or ["none"]
 
 

@@ -1,4 +1,4 @@
-"""``goldpan stream``: run the worker, one process or several, and go on with a topic made anew."""
+"""``goldpan stream``: run the worker, in one process or several, and adopt recreated topics."""
 
 import os
 import signal
@@ -34,27 +34,29 @@ _SPARE_SECONDS = 10.0
 @click.option(
     "--until-caught-up",
     is_flag=True,
-    help="Stop once the tables hold what all partitions of the topics hold when it starts, "
-    "whichever worker of the group brings it there.",
+    help="Stop once the tables contain everything that the topics hold at the start, whichever "
+    "worker of the group reads it.",
 )
 @click.option(
     "--within",
     type=click.IntRange(1),
     metavar="SECONDS",
-    help="With --until-caught-up: stop after that time with exit code 3, and say which partitions "
-    "are behind.",
+    help="With --until-caught-up: after this time, stop with exit code 3 and name the partitions "
+    "that are behind.",
 )
 @click.option(
     "--workers",
     type=IntegerParam(1, 256),
     default=1,
     show_default=True,
-    help="Processes on this machine; each has the memory budget of the settings, and its own "
-    "metrics port, counted up from the one that is set.",
+    help="Number of processes; each has the memory budget of the settings, and a metrics port of "
+    "its own, counted up from the one set.",
 )
-@click.option("--number", type=int, default=0, hidden=True, help="Which of several this is.")
-@click.option("--parent", type=int, hidden=True, help="Stop when this process is gone.")
-@click.option("--deadline", type=float, hidden=True, help="When SECONDS end: monotonic clock.")
+@click.option("--number", type=int, default=0, hidden=True, help="Number of this worker.")
+@click.option("--parent", type=int, hidden=True, help="Stop when this process exits.")
+@click.option(
+    "--deadline", type=float, hidden=True, help="End of --within, by the monotonic clock."
+)
 @with_cli_context
 @click.pass_context
 def run(  # noqa: PLR0913 - one argument an option
@@ -70,7 +72,7 @@ def run(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Run the worker: read the topics, redact, and commit to the lake, each record exactly once.
 
-    SIGTERM makes it flush what it holds and end. The tables are made if they are missing, unless
+    On SIGTERM, it flushes its buffers and exits. Missing tables are created, unless
     GOLDPAN_LAKE__CREATE is `never`.
 
     \b
@@ -93,13 +95,13 @@ def run(  # noqa: PLR0913 - one argument an option
 
 @dataclass(frozen=True, slots=True)
 class _Until:
-    """When a worker ends by itself."""
+    """When a worker stops by itself."""
 
     caught_up: bool
     limit: CatchUpLimit | None
 
     def options(self) -> list[str]:
-        """Return the options that say the same to another process of this machine."""
+        """Return the same as command line options for another process of this machine."""
         if not self.caught_up:
             return []
         if self.limit is None:
@@ -124,7 +126,7 @@ def _work(settings: Settings, stop: threading.Event, until: _Until) -> None:
 
 @contextmanager
 def _telling_failure() -> Iterator[None]:
-    """Log the error that ends a worker as an event too, for those who read only the log."""
+    """Also log an error that ends the worker as an event, for readers of the log."""
     try:
         yield
     except GoldpanError as error:
@@ -133,7 +135,7 @@ def _telling_failure() -> Iterator[None]:
 
 
 def _stop_on_signals() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set; a second one ends the process at once."""
+    """Return an event that SIGTERM and SIGINT set; a second signal ends the process at once."""
     stop = threading.Event()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
@@ -146,14 +148,14 @@ def _stop_on_signals() -> threading.Event:
 
 
 def _follow(parent: int, stop: threading.Event) -> None:
-    """Stop the worker when the supervisor that started it is no longer there."""
+    """Stop the worker when its supervisor is gone."""
     while os.getppid() == parent and not stop.wait(PARENT_SECONDS):
         pass
     stop.set()
 
 
 def _supervise(call: CliContext, workers: int, stop: threading.Event, until: _Until) -> int:
-    # What is wrong with the settings is told once, here, and not by each worker.
+    # Report wrong settings once, here, and not from each worker.
     settings = call.settings
     wiring.check_worker_settings(settings)
     with _telling_failure(), stop_gracefully(stop, wiring.get_logger()):
@@ -193,23 +195,23 @@ def _environment(settings: Settings, number: int) -> dict[str, str]:
 
 
 @click.command()
-@click.option("--topic", required=True, help="The topic that was made anew.")
+@click.option("--topic", required=True, help="The recreated topic.")
 @click.option(
     "--from",
     "start",
     type=click.Choice(["earliest", "latest"]),
     default="earliest",
     show_default=True,
-    help="Go on with what the topic holds now, or only with what comes.",
+    help="Continue with the records that the topic holds now, or only with later ones.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @with_cli_context
 def adopt(call: CliContext, *, topic: str, start: str, yes: bool) -> None:
-    """Go on with a topic that was deleted and made again, truncated, or mirrored.
+    """Continue with a topic that was deleted and recreated, truncated, or mirrored.
 
-    The worker stops at such a topic, since the offsets it remembers belong to another one. This
-    moves the positions to the topic that is there now; what is in the lake stays. Stop the workers
-    of this topic first.
+    The worker stops at such a topic, since its stored offsets belong to another one. This command
+    moves the positions to the present topic; rows in the lake stay. Stop the workers of this topic
+    first.
 
     \b
     Example:
@@ -233,7 +235,9 @@ def _ask(topic: str, partitions: int, *, yes: bool, watched: bool) -> None:
     if yes:
         return
     if not watched:
-        raise UsageError("Moving positions needs --yes where nobody can be asked.")
+        raise UsageError(
+            "Nobody can confirm, since there is no terminal: give --yes to move the positions."
+        )
     click.confirm(f"Move the positions of {partitions} partitions of {topic}?", abort=True)
 
 

@@ -1,4 +1,4 @@
-"""``goldpan subject``: what is held of a person, for one who asks."""
+"""``goldpan subject``: show the data stored about a person, for requests of access."""
 
 import json
 from typing import Any
@@ -24,19 +24,21 @@ from goldpan.cli.progress import show_progress
     "listed",
     type=click.File("rb"),
     metavar="FILE",
-    help="Ids of the person, one a line; - for stdin.",
+    help="File with ids of the person, one per line; - is standard input.",
 )
-@click.option("--content", is_flag=True, help="Show the person's own rows too, as they are stored.")
+@click.option(
+    "--content", is_flag=True, help="Also print the person's own rows, as they are stored."
+)
 @without_key
 @with_cli_context
 def show(
     call: CliContext, *, given: tuple[str, ...], listed: Any, content: bool, lost: tuple[str, ...]
 ) -> None:
-    """Show what is held of a person: how many rows, in which table, of which day, and where.
+    """Show which data of a person is stored: rows by table, day, column and coordinates.
 
-    It is the search of `goldpan erase --dry-run`; nothing is changed. The ids are those that
-    producers send; all of one call are one person. Without --content no text of any row is shown;
-    with it the person's own rows are, not those of others that mention the person.
+    The search is that of `goldpan erase --dry-run`; nothing is changed. Give ids as producers send
+    them; all ids of one call are one person. With --content, the person's own rows are printed too,
+    but not other persons' rows that mention the person.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""Moments as options: a day, or a time as RFC 3339 and goldpan's own output write it."""
+"""Option type for times: a day, or a time in RFC 3339 or as goldpan prints it."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -11,14 +11,14 @@ _EXAMPLES: Final = "a day such as 2026-11-30 or a time such as 2026-11-30T08:00:
 
 
 class TimeParam(click.ParamType[datetime]):
-    """A moment, returned in UTC; without an offset of its own a time is UTC."""
+    """A time, returned in UTC; a time without offset is in UTC."""
 
     name = "time"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
-        """Return the moment; a usage error for anything else."""
+        """Return the time; fail for anything else."""
         if isinstance(value, datetime):
             return value
         try:

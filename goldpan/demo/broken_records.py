@@ -1,4 +1,4 @@
-"""Records that are broken on purpose, each in another way: none may stop the worker."""
+"""Records that are broken on purpose, each in another way; none may stop the worker."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ GoodTrace = Mapping[str, Any]
 
 
 def make_broken_traces(good: GoodTrace) -> list[tuple[str, bytes | None]]:
-    """Return broken variants of a good trace: what is wrong in a few words, and the value."""
+    """Return broken variants of a good trace: a short description, and the value."""
     return [(what, make(good)) for what, make in _WAYS.items()]
 
 

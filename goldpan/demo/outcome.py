@@ -1,4 +1,4 @@
-"""What the demo found in the lake afterwards: counts, reasons, findings, seconds, one example."""
+"""Reads the result of the demo from the lake: counts, reasons, findings, labels, delays."""
 
 import json
 import re
@@ -26,7 +26,7 @@ _TOKEN: Final = re.compile(r"[a-z2-7]{12}")
 
 @dataclass(frozen=True, slots=True)
 class PlaceholderCount:
-    """Placeholders of one type in what was stored: how often, and for how many values."""
+    """Placeholders of one type in stored rows: occurrences, and distinct values."""
 
     type: str
     occurrences: int
@@ -35,7 +35,7 @@ class PlaceholderCount:
 
 @dataclass(frozen=True, slots=True)
 class BrokenRecord:
-    """A broken record: what was wrong with it, and what quarantine says about it."""
+    """A broken record: what is wrong with it, and the reason in quarantine."""
 
     broken: str
     reason: str
@@ -44,7 +44,7 @@ class BrokenRecord:
 
 @dataclass(frozen=True, slots=True)
 class RedactionExample:
-    """Some fields of one trace, as it was sent and as it is stored."""
+    """Some fields of one trace, as sent and as stored."""
 
     before: Mapping[str, Any]
     after: Mapping[str, Any]
@@ -52,9 +52,9 @@ class RedactionExample:
 
 @dataclass(frozen=True, slots=True)
 class LabelGroup:
-    """The traces with the same evidence, and what they are taken to be worth.
+    """The traces with the same evidence, and their label.
 
-    ``signals`` are the kinds of evidence, empty for traces that were only drawn for the audit.
+    ``signals`` are the kinds of evidence, empty for traces that were only sampled for the audit.
     """
 
     signals: Sequence[str]
@@ -66,7 +66,7 @@ class LabelGroup:
 
 @dataclass(frozen=True, slots=True)
 class DemoOutcome:
-    """Everything that the demo shows. ``seconds`` maps a percentile to seconds until queryable."""
+    """Everything that the demo shows. ``seconds`` maps percentiles to seconds until queryable."""
 
     sent: Mapping[str, int]
     formats: Mapping[str, int]
@@ -80,7 +80,7 @@ class DemoOutcome:
 
 
 def read_outcome(uri: str, sent: Sequence[SentRecord]) -> DemoOutcome:
-    """Read the lake and set it against what was sent."""
+    """Read the lake and match it with the sent records."""
     lake = Lake(LakeSettings(uri=uri))
     tables = lake.tables()
     for table in tables:
@@ -134,7 +134,7 @@ def _found(stored: Iterable[Mapping[str, Any]]) -> list[PlaceholderCount]:
 
 
 def _judged(events: Iterable[Mapping[str, Any]]) -> list[LabelGroup]:
-    """Group the labels in force by what they rest on, the most frequent first."""
+    """Group the labels in force by their evidence, most frequent first."""
     in_force = {event["trace_id"]: event for event in sorted(events, key=lambda e: e["revision"])}
     groups = Counter(
         (
@@ -149,7 +149,7 @@ def _judged(events: Iterable[Mapping[str, Any]]) -> list[LabelGroup]:
 
 
 def _seconds(lake: Lake, sent: Sequence[SentRecord]) -> dict[str, float]:
-    """Return percentiles of the seconds from sending a record to the commit that holds it."""
+    """Return percentiles of the seconds between sending a record and its commit."""
     waits: list[float] = []
     for topic, name in TABLES.items():
         commits = _commits(lake.table(name).handle)

@@ -1,4 +1,4 @@
-"""The demo's result, for a person and for a machine."""
+"""Output of the demo, as text and as JSON."""
 
 import dataclasses
 import json
@@ -42,11 +42,11 @@ def outcome_json(outcome: DemoOutcome, *, seconds: float, kept: str | None) -> d
 
 
 def show_outcome(console: Console, outcome: DemoOutcome) -> None:
-    """Print the result: first what comes out, then that nothing is missing."""
+    """Print the result: an example, labels, findings, counts, and the proof."""
     if outcome.example:
-        _title(console, "One trace, as it was sent and as it is stored (the customer is invented)")
+        _title(console, "One trace, as sent and as stored (the customer is fictitious)")
         console.print(*_example(outcome.example), sep="\n")
-    _title(console, "What the answers were worth, by what was said about them")
+    _title(console, "Labels of the answers, by the feedback on them")
     console.print(_judged(outcome))
     _title(console, "Personal data found and replaced")
     console.print(_found(outcome))
@@ -84,7 +84,7 @@ def _flow(outcome: DemoOutcome) -> Table:
 
 
 def _refused(outcome: DemoOutcome) -> str:
-    """Return the broken records folded into one sentence; quarantine has a reason for each."""
+    """Return a sentence with the number of quarantined records by reason."""
     reasons = Counter(one.reason for one in outcome.refused)
     told = ", ".join(f"{reason} {format_count(n)}" for reason, n in sorted(reasons.items()))
     return (
@@ -129,14 +129,14 @@ def _example(example: RedactionExample) -> tuple[Table, str]:
 
 
 def _short(name: str) -> str:
-    """Return the name of a field as it fits into a narrow column."""
+    """Shorten the name of a field for a narrow column."""
     for long, short in (("the customer's ", ""), ("the tool's arguments", "tool asked")):
         name = name.replace(long, short)
     return name.replace("the tool's result", "tool said")
 
 
 def _leaves(side: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what stands in the fields of a trace, JSON in them taken apart."""
+    """Yield the fields of a trace; JSON in a field is split into its leaves."""
     for name, value in side.items():
         try:
             document = json.loads(value)

@@ -1,7 +1,7 @@
-"""The script of the demo: what is sent, to which topic, in which wire format and when.
+"""The script of the demo: which records are sent when, to which topic, in which wire format.
 
-The conversations' own pace is sped up so that all of it fits into a few seconds; each event then
-gets the moment of its sending as its time, so that seconds to the lake are real seconds.
+The conversations are sped up to fit into a few seconds. Each event gets the time of its sending, so
+that measured delays are real seconds.
 """
 
 import random
@@ -14,7 +14,7 @@ from goldpan.demo.traffic import Conversation, TrafficRecord, make_feedback, mak
 from goldpan.demo.wire_formats import encode_framed_avro, encode_json, encode_single_object_avro
 from schemas.record_batches import RecordKind
 
-START: Final = 1_750_000_000_000_000  # any moment: `sent_at` moves it
+START: Final = 1_750_000_000_000_000  # arbitrary: `sent_at` replaces it
 STAGGER_SECONDS: Final = 90.0
 
 EncodeRecord = Callable[[RecordKind, Mapping[str, Any]], bytes]
@@ -30,8 +30,8 @@ WIRE_FORMATS: Final[Mapping[str, EncodeRecord]] = {
 class ScriptedRecord:
     """One record of the script.
 
-    ``second`` counts from the beginning of the demo. A good record has its ``record`` and the name
-    of its wire format; a broken one says what is wrong in ``broken`` and brings its ``value``.
+    ``second`` counts from the beginning of the demo. A good record has ``record`` and the name of
+    its wire format; a broken one has a description in ``broken``, and its ``value``.
     """
 
     second: float
@@ -57,9 +57,9 @@ class ScriptedRecord:
 def write_script(
     conversations: Sequence[Conversation], *, seconds: float, seed: int
 ) -> list[ScriptedRecord]:
-    """Return all records in the order in which they are sent, within ``seconds``.
+    """Return all records in sending order, within ``seconds``.
 
-    Of three good records, one is sent in each wire format; the broken ones are spread in between.
+    Good records alternate between the wire formats; broken ones are spread among them.
     """
     rng = random.Random(seed)  # noqa: S311 - for variety, not for secrets
     timed = sorted(_events(conversations, seed, rng), key=lambda event: event[0])
@@ -79,7 +79,7 @@ def write_script(
 def _events(
     conversations: Iterable[Conversation], seed: int, rng: random.Random
 ) -> Iterable[tuple[int, RecordKind, TrafficRecord]]:
-    """Yield each event with the time when it is over and would be reported."""
+    """Yield each event with the time when it ends and is reported."""
     for conversation in conversations:
         start = START + int(rng.uniform(0, STAGGER_SECONDS) * 1e6)
         traces = make_traces(conversation, started_at=start, seed=seed)

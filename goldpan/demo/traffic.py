@@ -1,8 +1,8 @@
-"""Real conversations as the traffic of an LLM application: traces, and the feedback beside them.
+"""Turns real conversations into the traffic of an LLM application: traces and feedback.
 
-One call of the model is one trace: the messages before an assistant's message are its input, that
-message is its response, and the tools it asked for are its tool calls, with the results that came
-back. So each trace of a conversation repeats the history, as real traffic does.
+Each call of the model is a trace: the messages before an assistant's message are its input, that
+message is its response, and the requested tools are its tool calls, with their results. So each
+trace of a conversation repeats the history, as in real traffic.
 
 Pure: the same arguments give the same records. Times are microseconds since 1970 (UTC).
 """
@@ -18,7 +18,7 @@ from typing import Any, Final
 
 TrafficRecord = dict[str, Any]
 
-CHARACTERS_PER_TOKEN: Final = 4  # a rule of thumb for English; only to fill the token counts
+CHARACTERS_PER_TOKEN: Final = 4  # a rule of thumb for English, to fill the token counts
 PRICES: Final = (2.5e-6, 1e-5)  # dollars for a token in and out, list price of gpt-4o in 2024
 
 HANDOVER: Final = "transfer_to_human_agents"
@@ -26,7 +26,7 @@ HANDOVER: Final = "transfer_to_human_agents"
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation in chat format; ``outcome_reward`` is 1.0 if the task was really done."""
+    """A conversation in chat format; ``outcome_reward`` is 1.0 if the task was completed."""
 
     conversation_id: str
     model: str
@@ -38,14 +38,14 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class TrafficPace:
-    """How much time passes between calls, and until somebody reacts. Seconds."""
+    """Mean seconds between calls, and until feedback."""
 
     between_calls: float = 12.0
     until_feedback: float = 20.0
 
 
 def load_shipped_conversations() -> list[Conversation]:
-    """Return the conversations that come with the package."""
+    """Return the conversations shipped with the package."""
     file = resources.files("goldpan.demo") / "data" / "conversations.jsonl"
     return list(read_conversations(file.read_text(encoding="utf-8").splitlines()))
 
@@ -74,7 +74,7 @@ def make_traces(
     """Return one trace for each call of the model, in order.
 
     ``started_at`` is the time of the first call. Another ``seed`` gives other ids, latencies and
-    times; the texts stay what they are.
+    times, but the same texts.
     """
     rng = _rng(seed, conversation, "traces")
     calls = [i for i, m in enumerate(conversation.messages) if m["role"] == "assistant"]
@@ -103,15 +103,15 @@ def make_feedback(
     seed: int = 0,
     pace: TrafficPace = TrafficPace(),
 ) -> list[TrafficRecord]:
-    """Return what users, agents and systems did about a conversation's answers.
+    """Return the feedback of users, agents and systems on a conversation's answers.
 
-    The process, by what became of the task (reward 1 or 0), with its probabilities:
+    Probabilities of each event, by the outcome of the task (reward 1 or 0):
 
-    - 0.60: the user gives thumbs on the last answer, and they fit the outcome in 0.85 of cases;
-    - 0.35: the user leaves a comment, under their name;
-    - 0.50 if the task was done: the system records the resolution;
+    - 0.60: the user gives thumbs on the last answer; they match the outcome in 0.85 of cases;
+    - 0.35: the user writes a comment, signed with their name;
+    - 0.50 if the task was completed: the system records the resolution;
     - 0.30 if it was not: a human agent corrects the last answer in text (an edit);
-    - 0.20 if it was not: the user asks to have an answer in the middle generated again;
+    - 0.20 if it was not: the user regenerates an answer in the middle;
     - always, if the assistant handed over to a human: the system records the escalation.
     """
     rng = _rng(seed, conversation, "feedback")
@@ -145,7 +145,7 @@ def make_feedback(
 
 
 def _content(conversation: Conversation, index: int, rng: random.Random) -> TrafficRecord:
-    """Return what a trace says about the call that gave the message at ``index``."""
+    """Return the fields of a trace about the call that returned the message at ``index``."""
     message = conversation.messages[index]
     history = [_message(m) for m in conversation.messages[:index]]
     calls = _tool_calls(message, conversation.messages[index + 1 :], rng)
@@ -173,7 +173,7 @@ def _content(conversation: Conversation, index: int, rng: random.Random) -> Traf
 
 
 def _message(message: Mapping[str, Any]) -> TrafficRecord:
-    """Bring a chat message into the contract's form: the function's fields stand in the call."""
+    """Convert a chat message to the contract: fields of the function become fields of the call."""
     return {
         "role": message["role"],
         "content": message.get("content"),
@@ -189,7 +189,7 @@ def _message(message: Mapping[str, Any]) -> TrafficRecord:
 def _tool_calls(
     message: Mapping[str, Any], later: Sequence[Mapping[str, Any]], rng: random.Random
 ) -> list[TrafficRecord]:
-    # Ids of calls repeat within a conversation: only what comes before the next answer counts.
+    # Call ids repeat within a conversation: only results before the next answer count.
     answers = takewhile(lambda m: m["role"] != "assistant", later)
     results = {m["tool_call_id"]: m["content"] for m in answers if m["role"] == "tool"}
     calls = []
@@ -221,7 +221,7 @@ def _feedback(trace: Mapping[str, Any], number: int) -> TrafficRecord:
 
 
 def _after(trace: Mapping[str, Any], seconds: float) -> int:
-    """Return the time so many seconds after a call has ended."""
+    """Return the time so many seconds after the end of a call."""
     return int(trace["started_at"] + trace["latency_ms"] * 1000 + seconds * 1e6)
 
 
