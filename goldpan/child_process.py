@@ -26,15 +26,15 @@ def interpreter_command() -> Sequence[str]:
 
 
 def child_environment(base: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a process of goldpan, made of another one.
+    """Return the environment of a goldpan process, derived from ``base``.
 
-    Where goldpan was found in the current folder (``python -m goldpan`` in a checkout that is not
-    installed), the child is told so: it does not look there by itself.
+    If goldpan runs from the current folder (``python -m goldpan`` in a checkout that is not
+    installed), that folder is added to PYTHONPATH: the child does not search it by default.
     """
-    kept = {**base, SAFE_PATH_VARIABLE: "1"}
+    environment = {**base, SAFE_PATH_VARIABLE: "1"}
     if runs_from_checkout():
-        kept["PYTHONPATH"] = os.pathsep.join(filter(None, (ROOT, base.get("PYTHONPATH"))))
-    return kept
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (ROOT, base.get("PYTHONPATH"))))
+    return environment
 
 
 def set_safe_path() -> None:

@@ -21,8 +21,8 @@ from schemas.json_schema import json_schema
 from schemas.reasons import QuarantineReason
 from schemas.record_batches import RawRecord, RecordKind
 
-_SPACE: Final = UUID("0b6a1f0e-5b0f-5d0c-8f3e-6a1d2c9e7f55")
-_ROWS: Final = 500
+_UUID_NAMESPACE: Final = UUID("0b6a1f0e-5b0f-5d0c-8f3e-6a1d2c9e7f55")
+_BATCH_LINES: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,56 +47,56 @@ def check_lines(
     """Yield for each block of lines how many fit, and the violations; skip blank lines."""
     decoder = Decoder(kind, FolderSource(), max_record_bytes=max_record_bytes)
     batch: list[RawRecord] = []
-    for number, line in enumerate(lines, 1):
+    for line_number, line in enumerate(lines, 1):
         if text := line.strip():
-            batch.append(RawRecord(0, number, -1, None, text))
-        if len(batch) == _ROWS:
-            yield _checked(decoder, batch)
+            batch.append(RawRecord(0, line_number, -1, None, text))
+        if len(batch) == _BATCH_LINES:
+            yield _check_batch(decoder, batch)
             batch = []
-    yield _checked(decoder, batch)
+    yield _check_batch(decoder, batch)
 
 
-def _checked(decoder: Decoder, batch: list[RawRecord]) -> tuple[int, list[ContractViolation]]:
+def _check_batch(decoder: Decoder, batch: list[RawRecord]) -> tuple[int, list[ContractViolation]]:
     decoded, rejected = decoder.decode("", batch)
-    misfits = [
+    violations = [
         ContractViolation(
-            one.raw.offset,
-            str(one.reason),
-            one.detail,
-            one.field,
-            find_unknown_fields(decoder.kind, one.raw.value or b"")
-            if one.reason is QuarantineReason.UNKNOWN_FIELD
+            record.raw.offset,
+            str(record.reason),
+            record.detail,
+            record.field,
+            find_unknown_fields(decoder.kind, record.raw.value or b"")
+            if record.reason is QuarantineReason.UNKNOWN_FIELD
             else (),
         )
-        for one in rejected
+        for record in rejected
     ]
-    return len(decoded), misfits
+    return len(decoded), violations
 
 
 def check_avro_schema(kind: RecordKind, text: bytes) -> ContractViolation | None:
-    """Return why records written with an Avro schema (its JSON) are unreadable; None if readable."""
+    """Return why records of an Avro schema (its JSON) are unreadable; None if they are not."""
     try:
         avsc = json.loads(text)
     except (ValueError, RecursionError):
         raise UsageError("an Avro schema must be JSON, and this file is not") from None
-    found = prepare_schema(CONTRACTS[kind], avsc)
-    if isinstance(found, Refusal):
-        return ContractViolation(None, str(found.reason), found.detail, found.field)
+    prepared = prepare_schema(CONTRACTS[kind], avsc)
+    if isinstance(prepared, Refusal):
+        return ContractViolation(None, str(prepared.reason), prepared.detail, prepared.field)
     return None
 
 
 def find_incompatibilities() -> list[str]:
     """Return where this version of the contract cannot read records of released versions."""
     return [
-        f"{name}: {told}"
-        for name, one in CONTRACTS.items()
-        for told in find_evolution_problems(one)
+        f"{name}: {problem}"
+        for name, contract in CONTRACTS.items()
+        for problem in find_evolution_problems(contract)
     ]
 
 
 def export_avro() -> dict[str, bytes]:
     """Return the Avro schema of each record type that is sent on a topic."""
-    return {f"{name}.avsc": _pretty(CONTRACTS[name].avro) for name in _TRAVELLING}
+    return {f"{name}.avsc": _pretty(CONTRACTS[name].avro) for name in _ON_TOPICS}
 
 
 def export_json_schema() -> dict[str, bytes]:
@@ -109,13 +109,13 @@ def export_json_schema() -> dict[str, bytes]:
 def export_odcs() -> dict[str, bytes]:
     """Return the data contract of the tables in ODCS."""
     text = odcs.odcs_document(
-        identity=str(uuid5(_SPACE, "lake")),
+        identity=str(uuid5(_UUID_NAMESPACE, "lake")),
         name="goldpan lake",
         version=version("goldpan"),
         description={
-            "purpose": "What LLM applications did, what users said of it, and what it was worth.",
+            "purpose": "Traces of LLM applications, feedback on them, and labels for both.",
             "usage": "Read the Delta tables, not the files in their folders: replaced files stay "
-            "there until they are vacuumed.",
+            "in the folders until they are vacuumed.",
         },
         objects=[_table(table) for table in TABLES.values()],
     )
@@ -143,7 +143,7 @@ def _pretty(document: Any) -> bytes:
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-_TRAVELLING: Final = (*(kind.value for kind in RecordKind), "label_event")
+_ON_TOPICS: Final = (*(kind.value for kind in RecordKind), "label_event")
 CONTRACT_FORMATS: Final = {
     "avro": export_avro,
     "json-schema": export_json_schema,

@@ -22,7 +22,7 @@ from redact.crypto.signing import (
 )
 from schemas.errors import UsageError
 
-_LARGEST: Final = 2**20
+_MAX_BYTES: Final = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def read_head(path: Path, keys: Sequence[Keys]) -> SignedHead:
     """
     try:
         with path.open("rb") as file:
-            body = json.loads(file.read(_LARGEST))
+            body = json.loads(file.read(_MAX_BYTES))
         signed_by, signature = body.pop("signed_by", None), body.pop("signature", None)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
@@ -66,7 +66,7 @@ def read_head(path: Path, keys: Sequence[Keys]) -> SignedHead:
         return SignedHead(head, None)
     if not verify_signature(str(signed_by), signing_bytes(head.to_json()), str(signature)):
         return SignedHead(head, None, [f"the head {path} was changed after it was signed"])
-    if keys and signed_by not in public_keys(one.receipt for one in keys):
+    if keys and signed_by not in public_keys(key.receipt for key in keys):
         return SignedHead(
             head, signed_by, [f"the head {path} was signed with another key: {signed_by}"]
         )

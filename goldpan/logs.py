@@ -22,8 +22,8 @@ from schemas.errors import GoldpanError
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 EVENTS: Mapping[str, str] = {
-    "library_message": "A library logged a warning or an error; its text may quote a record and is left "
-    "out.",
+    "library_message": "A library logged a warning or an error. Its text is omitted: it may quote a "
+    "record.",
     "process_crashed": "An unexpected error ended the process.",
     "thread_crashed": "An unexpected error ended a thread.",
 }
@@ -40,7 +40,7 @@ def configure_logging(
     out = sys.stderr if stream is None else stream
     level = _LEVELS[settings.level]
     structlog.configure(
-        processors=[*_named(worker), *_shared(), _renderer(settings, out)],
+        processors=[*_worker_name(worker), *_common_processors(), _renderer(settings, out)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=out),
         cache_logger_on_first_use=False,
@@ -53,7 +53,7 @@ def configure_logging(
     threading.excepthook = _on_thread_uncaught
 
 
-def _named(worker: str | None) -> list[Processor]:
+def _worker_name(worker: str | None) -> list[Processor]:
     if worker is None:
         return []
 
@@ -63,7 +63,7 @@ def _named(worker: str | None) -> list[Processor]:
     return [name]
 
 
-def _shared() -> list[Processor]:
+def _common_processors() -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -73,20 +73,20 @@ def _shared() -> list[Processor]:
 
 
 def _renderer(settings: LogSettings, out: TextIO) -> Processor:
-    watched = out.isatty()
-    if settings.format == "console" or (settings.format == "auto" and watched):
-        return structlog.dev.ConsoleRenderer(colors=watched)
+    terminal = out.isatty()
+    if settings.format == "console" or (settings.format == "auto" and terminal):
+        return structlog.dev.ConsoleRenderer(colors=terminal)
     return structlog.processors.JSONRenderer(sort_keys=False)
 
 
 def describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Replace ``exc_info`` by type and location of the exception; add the text of our own ones."""
-    given = event.pop("exc_info", None)
-    error = given if isinstance(given, BaseException) else None
-    if given is True:
+    exc_info = event.pop("exc_info", None)
+    error = exc_info if isinstance(exc_info, BaseException) else None
+    if exc_info is True:
         error = sys.exc_info()[1]
-    elif isinstance(given, tuple):
-        error = given[1]
+    elif isinstance(exc_info, tuple):
+        error = exc_info[1]
     if error is not None:
         event["error_type"] = type(error).__name__
         event["error_at"] = locate_error(error)

@@ -23,26 +23,26 @@ def refuse_foreign_packages(find: FindSpec = find_spec) -> None:
 
     Only finds the packages; loads none.
     """
-    for said in _strangers(find):
-        sys.stderr.write(f"goldpan: {said}\n")
+    for problem in _problems(find):
+        sys.stderr.write(f"goldpan: {problem}\n")
         raise SystemExit(2)
 
 
-def _strangers(find: FindSpec) -> Iterator[str]:
+def _problems(find: FindSpec) -> Iterator[str]:
     for room in ROOMS:
         spec = find(room)
         if spec is None:
             yield f"the package `{room}` is missing in {ROOT}: reinstall goldpan"
             continue
-        place = _place(spec)
-        if os.path.realpath(place) != os.path.realpath(os.path.join(ROOT, room)):  # noqa: PTH118
+        location = _location(spec)
+        if os.path.realpath(location) != os.path.realpath(os.path.join(ROOT, room)):  # noqa: PTH118
             yield (
-                f"`{room}` would be {place}, which is not goldpan's own package of that name: "
-                "start goldpan from another folder, and take that one out of PYTHONPATH"
+                f"`{room}` would be imported from {location}, which is not part of goldpan: start "
+                "goldpan from another folder, and remove that one from PYTHONPATH"
             )
 
 
-def _place(spec: ModuleSpec) -> str:
+def _location(spec: ModuleSpec) -> str:
     """Return the folder of a package, or the file of a module."""
     if spec.submodule_search_locations:
         return next(iter(spec.submodule_search_locations))

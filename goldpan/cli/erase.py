@@ -16,7 +16,7 @@ from batch.erase.erasure import ErasureOutcome, LakeErasure
 from batch.erase.receipt import OUT_OF_REACH
 from batch.erase.scanner import ErasureScan
 from batch.release.format.version import parse_key
-from goldpan import erasure_setup, subject_ids
+from goldpan import erasure_setup, receipts, subject_ids
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_count
 from goldpan.cli.main import EXIT_NO
@@ -291,19 +291,19 @@ def list_(call: CliContext) -> None:
       goldpan erase list --json
     """
     found, unfinished = (
-        erasure_setup.read_receipts(call.settings),
-        erasure_setup.list_unfinished(call.settings),
+        receipts.read_receipts(call.settings),
+        receipts.list_unfinished(call.settings),
     )
     data = {
         "erasures": [
             {
                 "number": one.number,
-                "until_us": one.said["until_us"],
-                "made_at": moment_text(one.said["made_at_us"]),
-                "until": moment_text(one.said["until_us"]),
-                "reference": one.said.get("reference"),
-                "rows": _rows(one.said),
-                "releases": len(one.said["releases"]),
+                "until_us": one.content["until_us"],
+                "made_at": moment_text(one.content["made_at_us"]),
+                "until": moment_text(one.content["until_us"]),
+                "reference": one.content.get("reference"),
+                "rows": _rows(one.content),
+                "releases": len(one.content["releases"]),
                 "signature": "holds" if one.signed_by else "broken",
             }
             for one in found
@@ -313,10 +313,10 @@ def list_(call: CliContext) -> None:
 
     def show(console: Console) -> None:
         for one in found:
-            about = one.said.get("reference")
+            about = one.content.get("reference")
             console.print(
-                f"{one.number}: {moment_text(one.said['made_at_us'])}, "
-                f"{format_count(_rows(one.said))} rows" + (f", {about}" if about else ""),
+                f"{one.number}: {moment_text(one.content['made_at_us'])}, "
+                f"{format_count(_rows(one.content))} rows" + (f", {about}" if about else ""),
                 soft_wrap=True,
                 markup=False,
             )
@@ -354,7 +354,7 @@ def verify(ctx: click.Context, call: CliContext, *, receipt: Path, signed_by: st
       goldpan erase verify 2.receipt.json --signed-by 1f0c…     # needs no key of the lake
     """
     key = None if signed_by is None else parse_key(signed_by)
-    said, signer, ours = erasure_setup.verify_receipt(call.settings, receipt, key)
+    said, signer, ours = receipts.verify_receipt(call.settings, receipt, key)
     data = {
         "ok": signer is not None and ours is not False,
         "signed_by": signer,
