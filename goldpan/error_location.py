@@ -10,8 +10,10 @@ def locate_error(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return "unknown"
-    ours = [frame for frame in frames if path_in_package(frame.filename).split("/")[0] in ROOMS]
-    frame = (ours or frames)[-1]
+    own_frames = [
+        frame for frame in frames if path_in_package(frame.filename).split("/")[0] in ROOMS
+    ]
+    frame = (own_frames or frames)[-1]
     return f"{path_in_package(frame.filename)}:{frame.lineno}"
 
 

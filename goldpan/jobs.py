@@ -16,13 +16,13 @@ from redact.crypto.pseudonyms import Pseudonyms
 from redact.policies.policy import load_policy
 from redact.policies.settings import RedactSettings
 
-PATIENCE_SECONDS: Final = 300.0
+JOB_RETRY_SECONDS: Final = 300.0
 """How long a job retries; includes reading a part of the lake again."""
 
 
 def job_context() -> JobContext:
     """Return the clock, the token source and the retry policy of a job."""
-    return JobContext(wiring.make_retry(PATIENCE_SECONDS), wiring.now_us, wiring.new_token)
+    return JobContext(wiring.make_retry(JOB_RETRY_SECONDS), wiring.now_us, wiring.new_token)
 
 
 def set_up_reconciler(settings: Settings) -> Reconciler:

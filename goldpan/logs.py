@@ -22,8 +22,8 @@ from schemas.errors import GoldpanError
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 EVENTS: Mapping[str, str] = {
-    "library_message": "A library logged a warning or an error. Its text is omitted: it may quote a "
-    "record.",
+    "library_message": "A library logged a warning or an error. Its text is omitted, since it may "
+    "quote a record.",
     "process_crashed": "An unexpected error ended the process.",
     "thread_crashed": "An unexpected error ended a thread.",
 }

@@ -21,13 +21,13 @@ from schemas.text_files import read_text_file
 PUBLISHER_KEYS = ".keys/"
 """The folder next to the releases that records which key signs under which name."""
 
-PATIENCE_SECONDS = 60.0
+RELEASE_RETRY_SECONDS = 60.0
 """How long a step is retried that a person waits for."""
 
 
 def release_retry() -> Retry:
     """Return the retry policy for steps of release commands."""
-    return wiring.make_retry(PATIENCE_SECONDS)
+    return wiring.make_retry(RELEASE_RETRY_SECONDS)
 
 
 def open_releases(settings: Settings) -> ReleaseRepository:
@@ -80,8 +80,8 @@ def refuse_other_publisher(
     ):
         variable_of_key = variable_name(("release", "signing_key"))
         raise UsageError(
-            f"{variable_of_key} differs from the key with the id {name} that signed these releases: "
-            f"set the correct key. For a new key, set a new id with {variable_of_key}_ID."
+            f"{variable_of_key} differs from the key with the id {name} that signed these "
+            f"releases: set the correct key. For a new key, set a new id with {variable_of_key}_ID."
         )
 
 

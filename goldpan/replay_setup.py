@@ -9,11 +9,10 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from batch.numbered_rows import JobContext as BatchMeans
+from batch.numbered_rows import JobContext
 from decode.decoder import Decoder
 from goldpan import wiring
-from goldpan.replay_labels import ReplayLabels, load_label_rules
-from goldpan.replay_labels import plan_labels_only as labels_plan
+from goldpan.replay_labels import ReplayLabels, load_label_rules, plan_labels_only
 from goldpan.settings import Settings
 from labels.difference import LabelDifference
 from lake.commit import CommitWatch
@@ -33,7 +32,7 @@ from stream.intake import Intake, RecordDecoder
 from stream.memory import MemoryBudget, read_resident_bytes
 from stream.metrics import Metrics
 from stream.probes import ProbeServer
-from stream.replay.abandon import abandon_replay as remove
+from stream.replay.abandon import abandon_replay as remove_staged
 from stream.replay.diff import ReplayComparison, ReplayDifference
 from stream.replay.kafka_reader import KafkaReader
 from stream.replay.lake_reader import LakeReader, read_stored_bounds, refuse_expired, refuse_time
@@ -47,7 +46,7 @@ from stream.replay.run import Replay, ReplayReader, ReportProgress
 from stream.replay.steps import ReplayLabelStep, ReplayStep
 from stream.take_over import TakeOver
 
-PATIENCE_SECONDS = 120.0
+REPLAY_RETRY_SECONDS = 120.0
 """How long Kafka or the lake may be unreachable before a replay ends; it can be resumed."""
 
 UNLIMITED_BYTES = 2**62
@@ -62,7 +61,7 @@ class ReplayTask:
     """
 
     topic: str
-    asked: ReplayRange
+    replay_range: ReplayRange
     name: str | None
     records_per_second: float | None
     memory_bytes: int
@@ -77,7 +76,7 @@ def open_staging(settings: Settings) -> ReplayRepository:
 
 def replay_retry() -> Retry:
     """Return the retry policy for steps of a replay."""
-    return wiring.make_retry(PATIENCE_SECONDS)
+    return wiring.make_retry(REPLAY_RETRY_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,57 +85,57 @@ class ReplayFactory:
 
     settings: Settings
     task: ReplayTask
-    parts: wiring.RedactionParts
-    staging: ReplayRepository
+    redaction: wiring.RedactionParts
+    replays: ReplayRepository
     reader: KafkaReader
     budget: MemoryBudget
 
     @classmethod
     def open(cls, settings: Settings, task: ReplayTask) -> "ReplayFactory":
         """Load the policy and connect; UsageError if a setting is wrong."""
-        parts = wiring.load_redaction(settings.redact)
+        redaction = wiring.load_redaction(settings.redact)
         wiring.refuse_other_keys(settings, Lake(settings.lake))
-        baseline = read_resident_bytes() + parts.redactor.memory_bytes
+        baseline = read_resident_bytes() + redaction.redactor.memory_bytes
         budget = MemoryBudget.plan(task.memory_bytes, baseline)
         reader = KafkaReader(settings.kafka, task.topic, fetch_queue=budget.fetch_queue)
-        return cls(settings, task, parts, open_staging(settings), reader, budget)
+        return cls(settings, task, redaction, open_staging(settings), reader, budget)
 
     def plan(self) -> ReplayPlan:
         """Return the stored plan of the task, or store a new one.
 
         Raises UsageError if there is nothing to replay, or the name is taken.
         """
-        kind_table = wiring.kind_and_table(self.settings.kafka, self.task.topic)[1]
+        table = wiring.kind_and_table(self.settings.kafka, self.task.topic)[1]
         name = self.task.name or make_replay_name(
-            kind_table,
+            table,
             self.task.topic,
-            self.task.asked,
-            self.parts.redactor.policy_hash,
+            self.task.replay_range,
+            self.redaction.redactor.policy_hash,
             self.task.from_lake,
             self.task.labels and self.task.labels["version"],
         )
-        return self.staging.begin(replay_retry().call("planning", partial(self._planned, name)))
+        return self.replays.begin(replay_retry().call("planning", partial(self._new_plan, name)))
 
-    def _planned(self, name: str) -> ReplayPlan:
+    def _new_plan(self, name: str) -> ReplayPlan:
         topic = self.task.topic
-        table = self.staging.live.table(wiring.kind_and_table(self.settings.kafka, topic)[1])
+        table = self.replays.live.table(wiring.kind_and_table(self.settings.kafka, topic)[1])
         table.refresh()
         incarnation = self.reader.incarnation(topic)
         if table.incarnation_version(topic) not in (None, incarnation.version()):
             raise FatalError(describe_changed_topic(topic))
-        adopted, left = table.number(adopted_app(topic)), 0
+        adopted, unread = table.number(adopted_app(topic)), 0
         if self.task.from_lake:
-            found = resolve_spans(
-                self.task.asked, read_stored_bounds(table, topic, adopted), refuse_time
+            spans = resolve_spans(
+                self.task.replay_range, read_stored_bounds(table, topic, adopted), refuse_time
             )
-            refuse_expired(table, topic, adopted, found)
+            refuse_expired(table, topic, adopted, spans)
         else:
-            known: Mapping[SourcePartition, PartitionBounds] = self.reader.known(table.positions)
-            found = resolve_spans(self.task.asked, known, self.reader.offset_at)
-            left = count_unread(self.task.asked, known, self.reader.offset_at)
-        if not found and name not in self.staging.names():
+            bounds: Mapping[SourcePartition, PartitionBounds] = self.reader.known(table.positions)
+            spans = resolve_spans(self.task.replay_range, bounds, self.reader.offset_at)
+            unread = count_unread(self.task.replay_range, bounds, self.reader.offset_at)
+        if not spans and name not in self.replays.names():
             raise UsageError(
-                f"There is nothing to replay of {topic} from {self.task.asked}: no record of it is "
+                f"There is nothing to replay of {topic} from {self.task.replay_range}: no record of it is "
                 f"{'in the lake' if self.task.from_lake else 'both in the lake and in Kafka'}."
             )
         return ReplayPlan(
@@ -144,45 +143,45 @@ class ReplayFactory:
             number=wiring.new_token(),
             topic=topic,
             table=table.name,
-            policy=self.parts.redactor.policy_hash,
-            audited=self.parts.audited,
-            asked=str(self.task.asked),
+            policy=self.redaction.redactor.policy_hash,
+            audited=self.redaction.audited,
+            asked=str(self.task.replay_range),
             incarnation=incarnation,
             adopted=adopted,
-            spans=found,
+            spans=spans,
             created_ms=wiring.now_us() // 1000,
             from_lake=self.task.from_lake,
             labels=self.task.labels,
-            unread=left,
+            unread=unread,
         )
 
     def replay(self, plan: ReplayPlan, observer: ReplayObserver) -> Replay:
         """Return the run of a plan."""
-        stream, lake = self.settings.stream, self.staging.lake(plan.name)
-        primary, aside = lake.table(plan.table), lake.table(QUARANTINE_TABLE)
+        stream, lake = self.settings.stream, self.replays.lake(plan.name)
+        primary, quarantine = lake.table(plan.table), lake.table(QUARANTINE_TABLE)
         audit = lake.table(AUDIT_TABLE) if plan.audited else None
         decoder = self._decoder(plan)
-        stored = self._stored(plan, decoder) if plan.from_lake else None
-        reader = stored or self.reader
+        lake_reader = self._lake_reader(plan, decoder) if plan.from_lake else None
+        reader = lake_reader or self.reader
         erasures = wiring.open_erasures(self.settings)
         return Replay(
             plan=plan,
             reader=reader,
-            take_over=self._take_over(plan, reader, primary, aside, audit),
+            take_over=self._take_over(plan, reader, primary, quarantine, audit),
             beginning=InitialPositions(
                 primary={plan.topic: primary},
-                quarantine=aside,
+                quarantine=quarantine,
                 retry=replay_retry(),
                 now_ms=_now_ms,
                 new_token=wiring.new_token,
             ),
-            intake=self._intake(stored or decoder, erasures),
-            steps=self._steps(plan, primary, aside, audit),
+            intake=self._intake(lake_reader or decoder, erasures),
+            steps=self._steps(plan, primary, quarantine, audit),
             due=FlushThresholds(self.budget.flush_bytes(stream.flush_bytes), stream.flush_seconds),
             pace=AdaptiveBatch(self.budget.batch),
             rate=RateLimiter(self.task.records_per_second, time.monotonic, time.sleep),
             retry=replay_retry(),
-            patience=PATIENCE_SECONDS,
+            patience=REPLAY_RETRY_SECONDS,
             monotonic=time.monotonic,
             now_ms=_now_ms,
             new_token=wiring.new_token,
@@ -195,12 +194,12 @@ class ReplayFactory:
         plan: ReplayPlan,
         reader: ReplayReader,
         primary: Table,
-        aside: Table,
+        quarantine: Table,
         audit: Table | None,
     ) -> TakeOver:
         return TakeOver(
             primary={plan.topic: primary},
-            quarantine=aside,
+            quarantine=quarantine,
             audit=audit,
             labels=None,
             incarnation=self.reader.incarnation,
@@ -214,33 +213,33 @@ class ReplayFactory:
         kind = wiring.kind_and_table(self.settings.kafka, plan.topic)[0]
         return wiring.make_decoder(self.settings, kind, UNLIMITED_BYTES if plan.from_lake else None)
 
-    def _stored(self, plan: ReplayPlan, decoder: Decoder) -> LakeReader:
+    def _lake_reader(self, plan: ReplayPlan, decoder: Decoder) -> LakeReader:
         kind, name = wiring.kind_and_table(self.settings.kafka, plan.topic)
-        table = self.staging.live.table(name)
+        table = self.replays.live.table(name)
         return LakeReader(table, plan.topic, kind, decoder, plan.adopted)
 
     def _intake(self, decoder: RecordDecoder, erasures: AppliedTombstones) -> Intake:
         return Intake(
             decoder=decoder,
-            redactor=self.parts.redactor,
-            sealer=self.parts.sealer,
+            redactor=self.redaction.redactor,
+            sealer=self.redaction.sealer,
             now_us=wiring.now_us,
             on_rejected=lambda _rejected: None,
             erased=lambda: erasures.kept_out,
         )
 
     def _steps(
-        self, plan: ReplayPlan, primary: Table, aside: Table, audit: Table | None
+        self, plan: ReplayPlan, primary: Table, quarantine: Table, audit: Table | None
     ) -> RecordFlushRunner:
         writer = partial(TableWriter, retry=replay_retry(), watch=CommitWatch(), now_ms=_now_ms)
 
         def incarnation(topic: str) -> Incarnation:
-            self.staging.check_undecided(plan.name)
+            self.replays.check_undecided(plan.name)
             return self.reader.incarnation(topic)
 
         return RecordFlushRunner(
             primary=writer(primary),
-            quarantine=writer(aside),
+            quarantine=writer(quarantine),
             audit=writer(audit) if audit else None,
             incarnation=lambda topic: replay_retry().call(
                 "reading the topic id", partial(incarnation, topic)
@@ -260,7 +259,9 @@ def observe_replay(
     metrics, probes = settings.metrics, None
     # Not on the default port: it is the worker's, which may run on this machine too.
     if metrics.port and "port" in metrics.model_fields_set:
-        probes = ProbeServer(metrics.host, metrics.port, registry=registry, live=_well, ready=_well)
+        probes = ProbeServer(
+            metrics.host, metrics.port, registry=registry, live=_no_problem, ready=_no_problem
+        )
     try:
         yield observer
     finally:
@@ -268,16 +269,16 @@ def observe_replay(
             probes.close()
 
 
-def _well() -> str | None:
+def _no_problem() -> str | None:
     return None
 
 
 def set_up_comparison(settings: Settings, name: str, report: ReportProgress) -> ReplayComparison:
-    """Return the comparison of a replay with the live tables; UsageError if there is no such replay."""
-    room = open_staging(settings)
-    plan = room.plan(name)
-    room.check_kept(plan)
-    live, lake = room.live, room.lake(name)
+    """Return the comparison of a replay with the live tables; UsageError if it does not exist."""
+    replays = open_staging(settings)
+    plan = replays.plan(name)
+    replays.check_kept(plan)
+    live, lake = replays.live, replays.lake(name)
     return ReplayComparison(
         plan=plan,
         live=TablePair(live.table(plan.table), live.table(QUARANTINE_TABLE)),
@@ -299,16 +300,16 @@ def compare_replay(
     rows = labels = None
     if not plan.labels_only:
         rows = set_up_comparison(settings, plan.name, report).run(samples=samples)
-    if plan.labels is not None and (decided := open_replay_labels(settings, plan)).staged:
+    if plan.labels is not None and (staged_labels := open_replay_labels(settings, plan)).staged:
         report("comparing labels", 0, 0)
-        labels = decided.difference(samples=samples)
+        labels = staged_labels.difference(samples=samples)
     return rows, labels
 
 
 def begin_labels_only(
     settings: Settings,
     topic: str,
-    wanted: ReplayRange,
+    replay_range: ReplayRange,
     name: str | None,
     labels: Mapping[str, Any] | None,
 ) -> ReplayPlan:
@@ -318,41 +319,41 @@ def begin_labels_only(
     """
     if labels is None:
         raise UsageError("GOLDPAN_LABELS__POLICY is off: name a label policy with --label-policy.")
-    room, retry = open_staging(settings), replay_retry()
-    step = partial(labels_plan, settings, room, topic, wanted, labels)
+    replays, retry = open_staging(settings), replay_retry()
+    step = partial(plan_labels_only, settings, replays, topic, replay_range, labels)
     plan = retry.call("planning", step)
-    return room.begin(plan if name is None else replace(plan, name=name))
+    return replays.begin(plan if name is None else replace(plan, name=name))
 
 
 def set_up_promotion(settings: Settings, name: str, report: ReportProgress) -> Promotion:
     """Return the promotion of a replay."""
-    means = PromotionContext(
+    context = PromotionContext(
         retry=replay_retry(),
         now_us=wiring.now_us,
         new_token=wiring.new_token,
         reached=parse_failpoint(settings.stream.fail_at, ReplayStep),
         report=report,
     )
-    return Promotion(open_staging(settings), name, means, partial(open_replay_labels, settings))
+    return Promotion(open_staging(settings), name, context, partial(open_replay_labels, settings))
 
 
 def open_replay_labels(settings: Settings, plan: ReplayPlan) -> ReplayLabels:
     """Return the labels of a replay that recomputes some."""
-    means = BatchMeans(replay_retry(), wiring.now_us, wiring.new_token)
-    return ReplayLabels.of(settings, open_staging(settings), plan, means)
+    context = JobContext(replay_retry(), wiring.now_us, wiring.new_token)
+    return ReplayLabels.of(settings, open_staging(settings), plan, context)
 
 
 def load_replay_label_rules(
     settings: Settings, label_policy: str | None
 ) -> Mapping[str, Any] | None:
-    """Return by what a new replay decides labels; see `goldpan.replay_labels.rules`."""
+    """Return the label policy of a new replay; see `goldpan.replay_labels.load_label_rules`."""
     return load_label_rules(settings, label_policy, replay_retry())
 
 
-def abandon_replay(settings: Settings, name: str) -> None:
+def remove_replay(settings: Settings, name: str) -> None:
     """Remove a replay (see `stream.replay.abandon`)."""
     reached = parse_failpoint(settings.stream.fail_at, ReplayStep)
-    remove(open_staging(settings), name, retry=replay_retry(), reached=reached)
+    remove_staged(open_staging(settings), name, retry=replay_retry(), reached=reached)
 
 
 def with_redaction_policy(settings: Settings, policy: str | None) -> Settings:

@@ -18,7 +18,7 @@ from schemas.records import Id
 from schemas.surrogates import replace_lone_surrogates
 
 _FIELD: Final = re.compile(r"`\$\.(\w+)`|field `(\w+)`")
-_ROW: Final = {
+_RULES: Final = {
     "verdict": "`verdict` must be pass, fail, unknown or withdraw",
     "trace_id": "`trace_id` must be the id of a trace",
     "reviewer": "`reviewer` must be text of 1 to 512 characters, or left out",
@@ -54,7 +54,7 @@ class NumberedReview(NamedTuple):
 
 def read_reviews(lines: Iterable[bytes]) -> tuple[list[NumberedReview], dict[int, str]]:
     """Read JSON lines; return the reviews, and the reason for each refused line by its number."""
-    found, refused = [], {}
+    reviews, refused = [], {}
     for number, line in enumerate(lines, 1):
         if number == 1:
             line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901 - the mark is not content
@@ -62,16 +62,13 @@ def read_reviews(lines: Iterable[bytes]) -> tuple[list[NumberedReview], dict[int
         if not line.strip():
             continue
         try:
-            found.append(
-                NumberedReview(
-                    number, msgspec.json.decode(replace_lone_surrogates(line), type=SentReview)
-                )
-            )
+            review = msgspec.json.decode(replace_lone_surrogates(line), type=SentReview)
+            reviews.append(NumberedReview(number, review))
         except msgspec.ValidationError as error:
             refused[number] = _reason(error)
         except (msgspec.DecodeError, UnicodeDecodeError):
             refused[number] = "the line is not valid JSON"
-    return found, refused
+    return reviews, refused
 
 
 def _refuse_other_file(first: bytes) -> None:
@@ -91,61 +88,65 @@ def _reason(error: msgspec.ValidationError) -> str:
     match = _FIELD.search(str(error))
     name = (match[1] or match[2]) if match else None
     if name in SentReview.__struct_fields__:
-        return _ROW[name]
+        return _RULES[name]
     known = ", ".join(SentReview.__struct_fields__)
     return f"the line has an unknown field; known fields are {known}"
 
 
 def submit_reviews(
     settings: Settings,
-    desk: ReviewQueueService,
-    sent: Sequence[NumberedReview],
+    queue: ReviewQueueService,
+    reviews: Sequence[NumberedReview],
     *,
     reviewer: str,
     now: int,
 ) -> SubmissionReport:
     """Redact and submit reviews; ``reviewer`` is the default for those that name none."""
-    clean = _clean(settings, [one.sent for one in sent], now)
+    redacted = _redact_texts(settings, [review.sent for review in reviews], now)
     refused = {
-        one.number: f"redaction refused its text: {text.problem}"
-        for one, text in zip(sent, clean, strict=True)
+        review.number: f"redaction refused its text: {text.problem}"
+        for review, text in zip(reviews, redacted, strict=True)
         if text.problem
     }
-    taken = desk.take(
+    report = queue.take(
         [
-            _submission(settings, one, text, reviewer)
-            for one, text in zip(sent, clean, strict=True)
+            _submission(settings, review, text, reviewer)
+            for review, text in zip(reviews, redacted, strict=True)
             if not text.problem
         ]
     )
-    taken.refused.update(refused)
-    return taken
+    report.refused.update(refused)
+    return report
 
 
-def _clean(settings: Settings, sent: Sequence[SentReview], now: int) -> list[RedactedReviewTexts]:
-    texts = [ReviewTexts(one.comment or None, one.expected_response or None) for one in sent]
+def _redact_texts(
+    settings: Settings, reviews: Sequence[SentReview], now: int
+) -> list[RedactedReviewTexts]:
+    texts = [
+        ReviewTexts(review.comment or None, review.expected_response or None) for review in reviews
+    ]
     if not any(text.comment or text.expected_response for text in texts):
         return [RedactedReviewTexts(text, "") for text in texts]  # the engine takes seconds to load
     return redact_review_texts(wiring.load_redaction(settings.redact).redactor, texts, now=now)
 
 
 def _submission(
-    settings: Settings, one: NumberedReview, text: RedactedReviewTexts, reviewer: str
+    settings: Settings, review: NumberedReview, text: RedactedReviewTexts, reviewer: str
 ) -> ReviewSubmission:
-    written = text.written
+    sent, written = review.sent, text.written
     return ReviewSubmission(
-        number=one.number,
-        trace_id=one.sent.trace_id,
-        reviewer=jobs.pseudonymize_reviewer(settings.redact, one.sent.reviewer or reviewer),
-        verdict=None if one.sent.verdict == WITHDRAW_VERDICT else one.sent.verdict,
+        number=review.number,
+        trace_id=sent.trace_id,
+        reviewer=jobs.pseudonymize_reviewer(settings.redact, sent.reviewer or reviewer),
+        verdict=None if sent.verdict == WITHDRAW_VERDICT else sent.verdict,
         comment=written.comment,
         expected_response=written.expected_response,
-        sent_as=one.sent.submission_id,
+        sent_as=sent.submission_id,
         policy=text.policy if written.comment or written.expected_response else None,
     )
 
 
-def raise_if_refused(taken: SubmissionReport) -> None:
+def raise_if_refused(report: SubmissionReport) -> None:
     """Raise UsageError if the only review was refused."""
-    for reason in taken.refused.values():
+    for reason in report.refused.values():
         raise UsageError(reason[0].upper() + reason[1:] + ("" if reason.endswith(".") else "."))

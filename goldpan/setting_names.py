@@ -57,51 +57,51 @@ def check_environment(model: type[BaseModel], environ: Mapping[str, str]) -> Non
     count as not set.
     """
     known = {leaf.variable: leaf for leaf in list_settings(model)}
-    seen: dict[str, str] = {}
+    spellings: dict[str, str] = {}
     for name, value in environ.items():
         upper = name.upper()
-        if not upper.startswith(PREFIX) or not value or _is_not_ours(upper):
+        if not upper.startswith(PREFIX) or not value or _is_ignored(upper):
             continue
-        twin = seen.setdefault(upper, name)
+        twin = spellings.setdefault(upper, name)
         if environ[twin] != value:
             raise UsageError(
                 f"{twin} and {name} are the same setting with different values: set only one."
             )
         leaf = known.get(upper)
         if leaf is None:
-            raise UsageError(f"{name} is not a setting{_meant(upper, known)}")
+            raise UsageError(f"{name} is not a setting{_suggestion(upper, known)}")
         if leaf.is_mapping and not _is_json_object(value):
             raise UsageError(
                 f'{name} must be a JSON object, such as {{"security.protocol": "SSL"}}.'
             )
 
 
-def _is_not_ours(name: str) -> bool:
+def _is_ignored(name: str) -> bool:
     if name == CONFIG_VARIABLE:
         return True
     return "__" not in name and _SERVICE_LINK.fullmatch(name) is not None
 
 
 def check_file(model: type[BaseModel], data: Mapping[str, Any], file: str) -> None:
-    """Raise UsageError for a key of a TOML file that is not a setting, or a group that is not a table."""
+    """Raise UsageError for a key of a TOML file that is not a setting, or a group that is no table."""
     groups: dict[str, dict[str, SettingLeaf]] = {}
     for leaf in list_settings(model):
         groups.setdefault(leaf.path[0], {})[leaf.path[-1]] = leaf
     for group, content in data.items():
         if group not in groups:
             raise UsageError(
-                f"[{group}] in {file} is not a group of settings{_meant(group, groups)}"
+                f"[{group}] in {file} is not a group of settings{_suggestion(group, groups)}"
             )
         if not isinstance(content, Mapping):
             raise UsageError(f"{group} in {file} must be a table: write [{group}] above its keys.")
         for name in content:
             if name not in groups[group]:
                 raise UsageError(
-                    f"{group}.{name} in {file} is not a setting{_meant(name, groups[group])}"
+                    f"{group}.{name} in {file} is not a setting{_suggestion(name, groups[group])}"
                 )
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
+def _suggestion(name: str, known: Iterable[str]) -> str:
     """Return the end of a sentence about an unknown name: a suggestion, if one is similar."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.75)
     return f"; did you mean {close[0]}?" if close else "."

@@ -76,7 +76,7 @@ class LogSettings(SettingsGroup):
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. Made by `load_settings`, which turns errors into one sentence."""
+    """All settings. `load_settings` creates it, and reports errors as one sentence."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -129,7 +129,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over what `load_settings` read from the file."""
+        """Let the environment override what `load_settings` read from the file."""
         del env_settings, dotenv_settings, file_secret_settings
         return _Environment(settings_cls), init_settings
 
@@ -148,12 +148,14 @@ def load_settings(config: Path | None = None) -> Settings:
     Raises:
         UsageError: a setting is unknown, or its value is invalid.
     """
-    from_file = {} if config is None else _toml(config)
+    from_file = {} if config is None else _read_toml(config)
     check_environment(Settings, os.environ)
     check_file(Settings, from_file, str(config))
     try:
-        hidden = drop_overridden(from_file, os.environ)
-        return Settings(**read_secret_files(hidden, lambda path: f"{'.'.join(path)} in {config}"))
+        effective = drop_overridden(from_file, os.environ)
+        return Settings(
+            **read_secret_files(effective, lambda path: f"{'.'.join(path)} in {config}")
+        )
     except ValidationError as error:
         spelling = SettingSpelling(os.environ, str(config) if config else None)
         raise UsageError(" ".join(_sentences(error, spelling))) from None
@@ -161,15 +163,15 @@ def load_settings(config: Path | None = None) -> Settings:
 
 def _sentences(error: ValidationError, spelling: SettingSpelling) -> Iterator[str]:
     """Yield one sentence for each invalid setting, about its first fault."""
-    told: set[tuple[str, ...]] = set()
+    reported: set[tuple[str, ...]] = set()
     for fault in error.errors(include_url=False, include_context=False, include_input=False):
         path = tuple(str(part) for part in fault["loc"])[:2]
-        if path in told:
+        if path in reported:
             continue
-        told.add(path)
+        reported.add(path)
         rule = _rule(fault["type"], fault["msg"])
         if len(path) < 2:
-            yield f"The settings {spelling.of_group(path)} do not go together: {rule}."
+            yield f"The settings {spelling.of_group(path)} are inconsistent: {rule}."
         else:
             yield f"{spelling.of(path)} {rule}."
 
@@ -182,17 +184,17 @@ def _rule(kind: str, message: str) -> str:
         return "must be one of " + message.removeprefix("Input should be ").replace(" or ", ", ")
     for start in ("Value error, ", "Assertion failed, "):
         message = message.removeprefix(start)
-    for start, instead in (
+    for start, replacement in (
         ("Input should be ", "must be "),
         ("String should ", "must "),
         ("Value should ", "must "),
     ):
         if message.startswith(start):
-            message = instead + message.removeprefix(start)
+            message = replacement + message.removeprefix(start)
     return message.partition(", ")[0] if kind.endswith(("_parsing", "_type")) else message
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(read_text_file(path, f"The file {path} of --config"))
     except tomllib.TOMLDecodeError as error:

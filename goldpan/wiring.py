@@ -53,7 +53,7 @@ from stream.redrive import Redrive
 from stream.tracing import Tracer, Tracing
 from stream.worker_setup import WorkerSetup
 
-PATIENCE_SECONDS = 30.0
+COMMAND_RETRY_SECONDS = 30.0
 """How long a command retries that a person waits for."""
 
 _FETCH_QUEUE_BYTES = 2**20
@@ -74,11 +74,12 @@ def load_redaction(settings: RedactSettings) -> RedactionParts:
     policy = load_policy(settings.policy)
     # Without redaction the key only makes fingerprints of quarantined records; a key that lives as
     # long as this process is enough.
-    stand_in = os.urandom(KEY_BYTES) if policy.off else None
-    held = load_keys(settings, default_secret=stand_in)
+    throwaway = os.urandom(KEY_BYTES) if policy.off else None
+    redaction_keys = load_keys(settings, default_secret=throwaway)
     audited = settings.audit and not policy.off
-    redactor = build_redactor(policy, held, audit=audited, report=audited and settings.audit_kept)
-    sealer = Sealer(held.fingerprint, redactor.policy_hash, load_seal_key(settings))
+    report = audited and settings.audit_kept
+    redactor = build_redactor(policy, redaction_keys, audit=audited, report=report)
+    sealer = Sealer(redaction_keys.fingerprint, redactor.policy_hash, load_seal_key(settings))
     return RedactionParts(redactor, sealer, policy.off, audited)
 
 
@@ -90,7 +91,10 @@ def refuse_other_keys(settings: Settings, lake: Lake) -> None:
 
 
 def refuse_older_lake(settings: Settings) -> None:
-    """Raise FatalError if persons were erased since the lake was backed up: see `lake.erasure_copies`."""
+    """Raise FatalError if persons were erased after this lake was backed up.
+
+    See `lake.erasure_copies`.
+    """
     make_retry().call("looking for newer erasures", lambda: refuse_outdated_lake(settings.lake))
 
 
@@ -135,21 +139,21 @@ def get_logger() -> EventLog:
 
 def set_up_worker(settings: Settings, stop: threading.Event) -> WorkerSetup:
     """Return everything that a worker needs."""
-    parts, log = load_redaction(settings.redact), get_logger()
-    if parts.off:
+    redaction, log = load_redaction(settings.redact), get_logger()
+    if redaction.off:
         log.warning("redaction_off", detail="personal data is stored unredacted")
     return WorkerSetup(
         kafka=settings.kafka,
         stream=settings.stream,
         lake=settings.lake,
-        redactor=parts.redactor,
-        sealer=parts.sealer,
+        redactor=redaction.redactor,
+        sealer=redaction.sealer,
         keys=load_all_keys(settings.redact),
         schemas=configured_schema_source(settings.kafka),
         log=log,
         version=version("goldpan"),
-        policy=parts.redactor.policy_hash,
-        audited=parts.audited,
+        policy=redaction.redactor.policy_hash,
+        audited=redaction.audited,
         labels=make_label_setup(settings),
         host=settings.metrics.host,
         port=settings.metrics.port,
@@ -169,8 +173,8 @@ def connect_spans(settings: TracingSettings) -> Tracer | None:
         raise UsageError(
             "GOLDPAN_TRACING__ENDPOINT needs the extra `tracing`: install goldpan[tracing]"
         ) from None
-    found: Tracer = otlp.connect(settings.endpoint, settings.ratio)
-    return found
+    exporter: Tracer = otlp.connect(settings.endpoint, settings.ratio)
+    return exporter
 
 
 def make_label_setup(settings: Settings) -> LabelSetup | None:
@@ -185,13 +189,13 @@ def make_label_setup(settings: Settings) -> LabelSetup | None:
     load_label_policy(settings.labels.policy)  # fail on a mistake before opening the lake
     days = settings.labels.window_days
 
-    def scales() -> LabelScorer:
+    def make_scorer() -> LabelScorer:
         location = Lake(settings.lake).location
         register_policy(location.files(POLICIES), load_configured_policy(settings.labels, location))
         return load_scorer(settings.labels, location)
 
     window = None if days is None else int(days * MICROS_PER_DAY)
-    return LabelSetup(scales, window, settings.labels.topic)
+    return LabelSetup(make_scorer, window, settings.labels.topic)
 
 
 def tables_by_topic(settings: KafkaSettings) -> Mapping[str, tuple[RecordKind, str]]:
@@ -204,20 +208,20 @@ def tables_by_topic(settings: KafkaSettings) -> Mapping[str, tuple[RecordKind, s
 
 def kind_and_table(settings: KafkaSettings, topic: str) -> tuple[RecordKind, str]:
     """Return the kind and the table of a topic; UsageError if the settings do not name it."""
-    known = tables_by_topic(settings)
-    if topic not in known:
+    tables = tables_by_topic(settings)
+    if topic not in tables:
         raise UsageError(
-            f"{topic} is not a topic of the settings: they name {' and '.join(known)} "
+            f"{topic} is not a configured topic; those are {' and '.join(tables)} "
             "(GOLDPAN_KAFKA__TRACES_TOPIC, GOLDPAN_KAFKA__FEEDBACK_TOPIC)."
         )
-    return known[topic]
+    return tables[topic]
 
 
 def store_now_us(settings: Settings) -> int:
     """Return the time by the clock of the lake's store, in microseconds since 1970 (UTC).
 
-    Raises FatalError if this machine's clock differs by more than minutes: see `lake.store_clock`; or if
-    there is no lake, so that none is begun by a question for the time.
+    Raises FatalError if this machine's clock differs by more than minutes (see `lake.store_clock`),
+    or if there is no lake: reading the time must not create one.
     """
     lake = Lake(settings.lake)
     lake.handle(next(iter(TABLE_LAYOUTS)))
@@ -232,7 +236,7 @@ def utc_now() -> datetime:
     return datetime.fromtimestamp(now_us() / 1_000_000, UTC)
 
 
-def make_retry(seconds: float = PATIENCE_SECONDS) -> Retry:
+def make_retry(seconds: float = COMMAND_RETRY_SECONDS) -> Retry:
     """Return a retry policy of at most so many seconds."""
     return Retry(
         seconds=seconds,
@@ -252,15 +256,15 @@ def open_erasures(settings: Settings) -> AppliedTombstones:
 def set_up_redrive(settings: Settings, topic: str, fetcher: RecordFetcher) -> Redrive:
     """Return the redrive of a topic's quarantined records."""
     kind, table = kind_and_table(settings.kafka, topic)
-    parts, lake = load_redaction(settings.redact), Lake(settings.lake)
+    redaction, lake = load_redaction(settings.redact), Lake(settings.lake)
     refuse_other_keys(settings, lake)
     return Redrive(
         topic=topic,
         primary=lake.table(table),
         quarantine=lake.table(QUARANTINE_TABLE),
         decoder=make_decoder(settings, kind),
-        redactor=parts.redactor,
-        unsealer=parts.sealer,
+        redactor=redaction.redactor,
+        unsealer=redaction.sealer,
         fetch=fetcher.fetch,
         incarnation=fetcher.incarnation,
         erasures=open_erasures(settings),

@@ -32,7 +32,7 @@ _SHOWN: Final = 20
 )
 @with_cli_context
 @click.pass_context
-def check(ctx: click.Context, call: CliContext, *, files: tuple[Path, ...], record: str) -> None:
+def check(ctx: click.Context, cli: CliContext, *, files: tuple[Path, ...], record: str) -> None:
     """Show which records the worker would quarantine, and why, without their values.
 
     A file has one JSON record per line; a file that ends in .avsc is an Avro schema that records
@@ -47,22 +47,22 @@ def check(ctx: click.Context, call: CliContext, *, files: tuple[Path, ...], reco
       goldpan contract check --record feedback feedback.avsc
     """
     if not files:
-        _check_own(ctx, call)
+        _check_own(ctx, cli)
         return
     kind = RecordKind(record)
     fits, misfits = 0, []
     for file in files:
-        for good, bad in _checked(call, file, kind):
+        for good, bad in _checked(cli, file, kind):
             fits += good
             misfits += [(file, one) for one in bad]
     data = {"ok": not misfits, "fit": fits, "misfits": [_json(*one) for one in misfits]}
-    call.answer(data, lambda console: _show(console, fits, misfits))
+    cli.answer(data, lambda console: _show(console, fits, misfits))
     if misfits:
         ctx.exit(EXIT_NO)
 
 
 def _checked(
-    call: CliContext, file: Path, kind: RecordKind
+    cli: CliContext, file: Path, kind: RecordKind
 ) -> Iterator[tuple[int, list[ContractViolation]]]:
     if file.suffix == ".avsc":
         try:
@@ -71,19 +71,19 @@ def _checked(
             raise UsageError(f"{file}: {error}") from None
         yield (0, [misfit]) if misfit else (1, [])
         return
-    limit = call.settings.stream.max_record_bytes
-    with open_line_file(file, watched=call.watched) as lines:
+    limit = cli.settings.stream.max_record_bytes
+    with open_line_file(file, watched=cli.watched) as lines:
         yield from contract_check.check_lines(kind, lines, max_record_bytes=limit)
 
 
-def _check_own(ctx: click.Context, call: CliContext) -> None:
+def _check_own(ctx: click.Context, cli: CliContext) -> None:
     found = contract_check.find_incompatibilities()
 
     def show(console: Console) -> None:
         for problem in found or ["this version reads everything that released versions read"]:
             console.print(problem, markup=False)
 
-    call.answer({"ok": not found, "problems": found}, show)
+    cli.answer({"ok": not found, "problems": found}, show)
     if found:
         ctx.exit(EXIT_NO)
 
@@ -120,7 +120,7 @@ def _show(console: Console, fits: int, misfits: list[tuple[Path, ContractViolati
     help="Folder to write to; files of the same name are overwritten.",
 )
 @with_cli_context
-def export(call: CliContext, *, form: str, out: Path) -> None:
+def export(cli: CliContext, *, form: str, out: Path) -> None:
     """Write the contract as Avro schemas, JSON Schema or ODCS.
 
     \b
@@ -135,4 +135,4 @@ def export(call: CliContext, *, form: str, out: Path) -> None:
     except OSError as error:
         raise UsageError(f"{out}: {error.strerror}: name a writable folder") from None
     written = [str(out / name) for name in files]
-    call.answer({"files": written}, lambda console: console.print("\n".join(written), markup=False))
+    cli.answer({"files": written}, lambda console: console.print("\n".join(written), markup=False))

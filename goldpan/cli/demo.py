@@ -36,7 +36,7 @@ SEED: Final = 7
 )
 @with_cli_context
 @click.pass_context
-def demo(ctx: click.Context, call: CliContext, *, keep: Path | None) -> None:
+def demo(ctx: click.Context, cli: CliContext, *, keep: Path | None) -> None:
     """Run the whole pipeline: embedded Kafka broker, real conversations, worker and lake.
 
     Needs no Kafka, no Docker and no network. Some records are broken on purpose.
@@ -46,7 +46,7 @@ def demo(ctx: click.Context, call: CliContext, *, keep: Path | None) -> None:
       goldpan demo --keep ./goldpan-demo
     """
     started = time.monotonic()
-    with _folder(keep) as folder, show_progress(call) as report:
+    with _folder(keep) as folder, show_progress(cli) as report:
         stage = DemoFolder(folder.resolve())
         sent = run_demo(
             stage,
@@ -61,7 +61,7 @@ def demo(ctx: click.Context, call: CliContext, *, keep: Path | None) -> None:
         show_outcome(console, outcome)
         _next(console, keep)
 
-    call.answer(outcome_json(outcome, seconds=seconds, kept=str(keep) if keep else None), tell)
+    cli.answer(outcome_json(outcome, seconds=seconds, kept=str(keep) if keep else None), tell)
     if not outcome.report.ok:
         ctx.exit(EXIT_NO)
 

@@ -73,7 +73,7 @@ _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
 @click.pass_context
 def drift(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: CliContext,
+    cli: CliContext,
     *,
     days: int,
     against_days: int,
@@ -107,13 +107,13 @@ def drift(  # noqa: PLR0913 - one argument an option
         memory_bytes=memory_mib * 2**20,
     )
     _refuse_beyond(asked)
-    found = _compared(call, asked, reference)
+    found = _compared(cli, asked, reference)
     if keep:
-        store = Lake(call.settings.lake).location.files(report_store.DRIFT_FOLDER)
+        store = Lake(cli.settings.lake).location.files(report_store.DRIFT_FOLDER)
         release_setup.release_retry().call(
             "storing the report", lambda: report_store.store_report(store, asked.window, found)
         )
-    call.answer(found.to_json(), lambda console: _show(console, found))
+    cli.answer(found.to_json(), lambda console: _show(console, found))
     if not found.ok and not no_fail:
         ctx.exit(EXIT_NO)
 
@@ -136,13 +136,13 @@ def _refuse_beyond(asked: DriftRequest) -> None:
         )
 
 
-def _compared(call: CliContext, asked: DriftRequest, reference: str | None) -> DriftReport:
-    lake = Lake(call.settings.lake)
+def _compared(cli: CliContext, asked: DriftRequest, reference: str | None) -> DriftReport:
+    lake = Lake(cli.settings.lake)
     if reference is None:
         return release_setup.release_retry().call(
             "comparing", lambda: compare_with_days(lake, asked)
         )
-    shelf = release_setup.open_releases(call.settings)
+    shelf = release_setup.open_releases(cli.settings)
     one = shelf.find(parse_reference(reference))
     spec = read_manifest(shelf.read(one, MANIFEST))["spec"]
     if not covers_all_labels(spec):

@@ -69,7 +69,7 @@ without_key = click.option(
 @click.pass_context
 def run(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: CliContext,
+    cli: CliContext,
     *,
     given: tuple[str, ...],
     listed: Any,
@@ -100,14 +100,14 @@ def run(  # noqa: PLR0913 - one argument an option
     about = subject_ids.check_reference(reference, ids)
     asked = erasure_setup.ErasureRequest(ids, unopened, frozenset(lost), about)
     if dry_run:
-        _show_what(call, asked)
+        _show_what(cli, asked)
         return
-    if call.watched and not yes and not _confirmed(call, asked):
-        _show_unchanged(call.console)
+    if cli.watched and not yes and not _confirmed(cli, asked):
+        _show_unchanged(cli.console)
         ctx.exit(EXIT_NO)
-    with show_progress(call) as report:
-        ended = erasure_setup.set_up_erasure(call.settings, asked, report).run()
-        erasure_setup.copy_erasures(call.settings)
+    with show_progress(cli) as report:
+        ended = erasure_setup.set_up_erasure(cli.settings, asked, report).run()
+        erasure_setup.copy_erasures(cli.settings)
     said = json.loads(ended.receipt)
     purged = {name: getattr(ended.purged, name) for name in ended.purged.__slots__}
     missed = None if ended.named is None else _missed(asked, ended.named)
@@ -121,33 +121,33 @@ def run(  # noqa: PLR0913 - one argument an option
         "purged": purged,
         "receipt": said,
     }
-    call.answer(data, lambda console: _show_ended(console, call, ended, data))
+    cli.answer(data, lambda console: _show_ended(console, cli, ended, data))
 
 
-def _show_what(call: CliContext, asked: erasure_setup.ErasureRequest) -> None:
+def _show_what(cli: CliContext, asked: erasure_setup.ErasureRequest) -> None:
     """Show what would be erased."""
-    with show_progress(call) as report:
-        would = _looked(erasure_setup.set_up_erasure(call.settings, asked, report), asked)
+    with show_progress(cli) as report:
+        would = _looked(erasure_setup.set_up_erasure(cli.settings, asked, report), asked)
 
     def show(console: Console) -> None:
         _show_found(console, would)
         _show_unchanged(console)
 
-    call.answer(would, show)
+    cli.answer(would, show)
 
 
-def _confirmed(call: CliContext, asked: erasure_setup.ErasureRequest) -> bool:
+def _confirmed(cli: CliContext, asked: erasure_setup.ErasureRequest) -> bool:
     """Show what would be erased and ask; do not ask if all of it is erased already."""
     if not sys.stdin.isatty():
         raise UsageError(
             "standard input is not a terminal, so nobody can confirm: give --yes to erase"
         )
-    with show_progress(call) as report:
-        erasure = erasure_setup.set_up_erasure(call.settings, asked, report)
+    with show_progress(cli) as report:
+        erasure = erasure_setup.set_up_erasure(cli.settings, asked, report)
         would = _looked(erasure, asked)
     if erasure.has_receipt and not would["found"]:
         return True
-    _show_found(call.console, would)
+    _show_found(cli.console, would)
     return click.confirm("Erase this for good?")
 
 
@@ -220,7 +220,7 @@ def _show_missed(console: Console, data: dict[str, Any]) -> None:
 
 
 def _show_ended(
-    console: Console, call: CliContext, ended: ErasureOutcome, data: dict[str, Any]
+    console: Console, cli: CliContext, ended: ErasureOutcome, data: dict[str, Any]
 ) -> None:
     said = data["receipt"]
     if ended.again:
@@ -232,7 +232,7 @@ def _show_ended(
     for one in OUT_OF_REACH:
         console.print(f"- {one}", soft_wrap=True)
     _show_missed(console, data)
-    where = f"{call.settings.lake.uri}/erasures/{receipt_name(ended.number)}"
+    where = f"{cli.settings.lake.uri}/erasures/{receipt_name(ended.number)}"
     done = "done" if data["found"] else "later records will be dropped"
     console.print(f"{done}: receipt {where}", soft_wrap=True, markup=False)
     console.print(f"signed by {said['signed_by']}", soft_wrap=True)
@@ -283,7 +283,7 @@ def show_unseen(console: Console, aside: dict[str, Any]) -> None:
 
 @click.command("list")
 @with_cli_context
-def list_(call: CliContext) -> None:
+def list_(cli: CliContext) -> None:
     """List the erasures of this lake, and those that are not finished.
 
     \b
@@ -291,8 +291,8 @@ def list_(call: CliContext) -> None:
       goldpan erase list --json
     """
     found, unfinished = (
-        receipts.read_receipts(call.settings),
-        receipts.list_unfinished(call.settings),
+        receipts.read_receipts(cli.settings),
+        receipts.list_unfinished(cli.settings),
     )
     data = {
         "erasures": [
@@ -325,7 +325,7 @@ def list_(call: CliContext) -> None:
                 styled("yellow", f"{number}: not finished", ", run it again"), soft_wrap=True
             )
 
-    call.answer(data, show)
+    cli.answer(data, show)
 
 
 def moment_text(micros: int) -> str:
@@ -342,7 +342,7 @@ def _rows(said: dict[str, Any]) -> int:
 @click.option("--signed-by", metavar="KEY", help="Public key that must have signed it.")
 @with_cli_context
 @click.pass_context
-def verify(ctx: click.Context, call: CliContext, *, receipt: Path, signed_by: str | None) -> None:
+def verify(ctx: click.Context, cli: CliContext, *, receipt: Path, signed_by: str | None) -> None:
     """Verify the signature of a receipt. Exit code 1 if it is invalid or by another key.
 
     The signer must be the redaction key of the settings, or a former one. Without that key, give
@@ -354,7 +354,7 @@ def verify(ctx: click.Context, call: CliContext, *, receipt: Path, signed_by: st
       goldpan erase verify 2.receipt.json --signed-by 1f0c…     # needs no key of the lake
     """
     key = None if signed_by is None else parse_key(signed_by)
-    said, signer, ours = receipts.verify_receipt(call.settings, receipt, key)
+    said, signer, ours = receipts.verify_receipt(cli.settings, receipt, key)
     data = {
         "ok": signer is not None and ours is not False,
         "signed_by": signer,
@@ -370,7 +370,7 @@ def verify(ctx: click.Context, call: CliContext, *, receipt: Path, signed_by: st
             console.print(f"unchanged, signed by {signer}{_whose(data)}", soft_wrap=True)
             show_tables(console, said["tables"], "versions")
 
-    call.answer(data, show)
+    cli.answer(data, show)
     if not data["ok"]:
         ctx.exit(EXIT_NO)
 

@@ -23,7 +23,7 @@ from lake.erasure_copies import receipt_name
 )
 @without_key
 @with_cli_context
-def apply(call: CliContext, *, folder: str | None, lost: tuple[str, ...]) -> None:
+def apply(cli: CliContext, *, folder: str | None, lost: tuple[str, ...]) -> None:
     """Repeat the erasures made after this lake was backed up.
 
     Run it after restoring a lake from a backup, before anyone reads it. The persons' ids are not
@@ -34,17 +34,17 @@ def apply(call: CliContext, *, folder: str | None, lost: tuple[str, ...]) -> Non
     Example:
       goldpan erase apply --from /backup/erasures
     """
-    missed = erasure_setup.read_missed_erasures(call.settings, folder)
+    missed = erasure_setup.read_missed_erasures(cli.settings, folder)
     ended: ErasureOutcome | None = None
     if missed.tombs:
         asked = erasure_setup.ErasureRequest(
             {}, "keep", frozenset(lost), _reference(missed.numbers)
         )
-        with show_progress(call) as report:
-            settings = erasure_setup.without_erasures_copy(call.settings)
+        with show_progress(cli) as report:
+            settings = erasure_setup.without_erasures_copy(cli.settings)
             erasure = erasure_setup.set_up_erasure(settings, asked, report, missed)
             ended = erasure.run() if missed.done else None
-    erasure_setup.copy_erasures(call.settings)
+    erasure_setup.copy_erasures(cli.settings)
     said = json.loads(ended.receipt) if ended else None
     data = {
         "applied": missed.numbers,
@@ -63,10 +63,10 @@ def apply(call: CliContext, *, folder: str | None, lost: tuple[str, ...]) -> Non
         if ended is None:
             console.print("no erasure is newer than this lake", soft_wrap=True)
             return
-        where = f"{call.settings.lake.uri}/erasures/{receipt_name(ended.number)}"
+        where = f"{cli.settings.lake.uri}/erasures/{receipt_name(ended.number)}"
         console.print(f"erasures repeated: receipt {where}", soft_wrap=True, markup=False)
 
-    call.answer(data, show)
+    cli.answer(data, show)
 
 
 def _reference(numbers: list[int]) -> str:

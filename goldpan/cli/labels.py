@@ -49,7 +49,7 @@ def _days_ago(days: int) -> date:
 @with_extent
 @click.option("--dry-run", is_flag=True, help="Only show what would be added.")
 @with_cli_context
-def reconcile(call: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
+def reconcile(cli: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
     """Add label events that the worker could not decide.
 
     These rest on feedback after the join window, on records that only met in the lake, on missing
@@ -61,8 +61,8 @@ def reconcile(call: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
       goldpan labels reconcile --days 60
     """
     _run(
-        call,
-        ReconcileRequest(extent=extent, dry_run=dry_run, window=jobs.join_window(call.settings)),
+        cli,
+        ReconcileRequest(extent=extent, dry_run=dry_run, window=jobs.join_window(cli.settings)),
     )
 
 
@@ -70,7 +70,7 @@ def reconcile(call: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
 @with_extent
 @click.option("--dry-run", is_flag=True, help="Only show what would be added.")
 @with_cli_context
-def rebuild(call: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
+def rebuild(cli: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
     """Recompute all labels under a new policy version or calibration, as new revisions.
 
     Earlier revisions stay in the table, but no longer count. A policy that was changed without a
@@ -80,16 +80,16 @@ def rebuild(call: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
     Example:
       GOLDPAN_LABELS__CALIBRATION=2 goldpan labels rebuild
     """
-    window = jobs.join_window(call.settings)
-    _run(call, ReconcileRequest(rebuild=True, extent=extent, dry_run=dry_run, window=window))
+    window = jobs.join_window(cli.settings)
+    _run(cli, ReconcileRequest(rebuild=True, extent=extent, dry_run=dry_run, window=window))
 
 
-def _run(call: CliContext, request: ReconcileRequest) -> None:
-    job = jobs.set_up_reconciler(call.settings)
-    with show_progress(call) as report:
+def _run(cli: CliContext, request: ReconcileRequest) -> None:
+    job = jobs.set_up_reconciler(cli.settings)
+    with show_progress(cli) as report:
         outcome = job.run(request, report)
     data = {"dry_run": request.dry_run, **outcome.to_json()}
-    call.answer(data, lambda console: _show(console, request, outcome, data))
+    cli.answer(data, lambda console: _show(console, request, outcome, data))
 
 
 def _show(
@@ -133,7 +133,7 @@ def _time(us: int) -> str:
 @with_extent
 @click.option("--dry-run", is_flag=True, help="Fit and show the calibration, but do not write it.")
 @with_cli_context
-def calibrate(call: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
+def calibrate(cli: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
     """Fit a new calibration: how reliable each signal is, learned from the reviews.
 
     Writes `calibrations/<version>.json` and a chart (SVG) to the lake. The calibration is used only
@@ -143,12 +143,12 @@ def calibrate(call: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
     Example:
       goldpan labels calibrate
     """
-    job = jobs.set_up_calibrator(call.settings)
-    with show_progress(call) as report:
-        learnt = job.learn(extent, window=jobs.join_window(call.settings), progress=report)
+    job = jobs.set_up_calibrator(cli.settings)
+    with show_progress(cli) as report:
+        learnt = job.learn(extent, window=jobs.join_window(cli.settings), progress=report)
     if not dry_run:
         job.publish(learnt)
-    uri = call.settings.lake.uri.rstrip("/")
+    uri = cli.settings.lake.uri.rstrip("/")
     picture = f"{uri}/{calibration_store.CALIBRATION_FOLDER}/{calibration_store.chart_path(learnt.version)}"
     setting = f"GOLDPAN_LABELS__CALIBRATION={learnt.version}"
     data = {
@@ -157,7 +157,7 @@ def calibrate(call: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
         "setting": None if dry_run else setting,
         "picture": None if dry_run else picture,
     }
-    call.answer(data, lambda console: _show_learnt(console, learnt, data))
+    cli.answer(data, lambda console: _show_learnt(console, learnt, data))
 
 
 def _show_learnt(console: Console, learnt: Calibration, data: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ from lake.upgrade import upgrade_lake
     "repeated.",
 )
 @with_cli_context
-def init(call: CliContext, *, lost: tuple[str, ...]) -> None:
+def init(cli: CliContext, *, lost: tuple[str, ...]) -> None:
     """Create the tables that are missing.
 
     Safe at any time, also several times at once: existing tables are checked and left as they are.
@@ -38,22 +38,22 @@ def init(call: CliContext, *, lost: tuple[str, ...]) -> None:
     Example:
       GOLDPAN_LAKE__URI=s3://bucket/lake goldpan lake init
     """
-    erasure_setup.create_erasures_copy(call.settings)
-    lake = Lake(call.settings.lake)
+    erasure_setup.create_erasures_copy(cli.settings)
+    lake = Lake(cli.settings.lake)
     made = lake.init(lost=lost)
-    uri = call.settings.lake.uri
+    uri = cli.settings.lake.uri
 
     def show(console: Console) -> None:
         told = f"made {', '.join(made)}" if made else "all tables are there"
         console.print(f"{uri}: {told}", soft_wrap=True)
 
-    call.answer({"uri": uri, "made": made}, show)
+    cli.answer({"uri": uri, "made": made}, show)
 
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only show what would be added.")
 @with_cli_context
-def upgrade(call: CliContext, *, dry_run: bool) -> None:
+def upgrade(cli: CliContext, *, dry_run: bool) -> None:
     """Add the columns that tables of an older version lack; they are empty.
 
     Safe while workers of either version run, and safe to repeat. Run it before the first worker of
@@ -63,7 +63,7 @@ def upgrade(call: CliContext, *, dry_run: bool) -> None:
     Example:
       goldpan lake upgrade --dry-run
     """
-    added = upgrade_lake(Lake(call.settings.lake), wiring.make_retry(), dry_run=dry_run)
+    added = upgrade_lake(Lake(cli.settings.lake), wiring.make_retry(), dry_run=dry_run)
 
     def show(console: Console) -> None:
         for one in added:
@@ -73,7 +73,7 @@ def upgrade(call: CliContext, *, dry_run: bool) -> None:
             console.print("all tables have the columns of this version")
 
     data = {"dry_run": dry_run, "added": {one.table: list(one.columns) for one in added}}
-    call.answer(data, show)
+    cli.answer(data, show)
 
 
 @click.command()
@@ -86,7 +86,7 @@ def upgrade(call: CliContext, *, dry_run: bool) -> None:
     help="Purpose of the key.",
 )
 @with_cli_context
-def refuse_key(call: CliContext, *, key_id: str, purpose: str) -> None:
+def refuse_key(cli: CliContext, *, key_id: str, purpose: str) -> None:
     """Refuse a destroyed key from now on, in case a backup of keys brings it back.
 
     The lake stores a check value, which reveals nothing about the key. From then on no command of
@@ -96,9 +96,9 @@ def refuse_key(call: CliContext, *, key_id: str, purpose: str) -> None:
     Example:
       goldpan lake refuse-key s1
     """
-    step = partial(key_check.revoke_key, call.settings, Lake(call.settings.lake), purpose, key_id)
+    step = partial(key_check.revoke_key, cli.settings, Lake(cli.settings.lake), purpose, key_id)
     wiring.make_retry().call("recording that a key was destroyed", step)
-    call.answer(
+    cli.answer(
         {"purpose": purpose, "key_id": key_id},
         lambda console: console.print(f"the {purpose} key {key_id} is refused from now on"),
     )
@@ -106,15 +106,15 @@ def refuse_key(call: CliContext, *, key_id: str, purpose: str) -> None:
 
 @click.command()
 @with_cli_context
-def tables(call: CliContext) -> None:
+def tables(cli: CliContext) -> None:
     """Describe the tables: version, rows, files, size, days and last commit.
 
     \b
     Example:
       goldpan lake tables --json
     """
-    facts = [table.facts() for table in Lake(call.settings.lake).tables()]
-    call.answer({"tables": [_facts_json(f) for f in facts]}, lambda c: c.print(_facts_table(facts)))
+    facts = [table.facts() for table in Lake(cli.settings.lake).tables()]
+    cli.answer({"tables": [_facts_json(f) for f in facts]}, lambda c: c.print(_facts_table(facts)))
 
 
 def _facts_json(facts: TableFacts) -> dict[str, Any]:

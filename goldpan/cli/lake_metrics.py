@@ -20,7 +20,7 @@ from lake.tables import Lake
 @click.option("--prometheus", is_flag=True, help="Print in the Prometheus text format.")
 @with_textfile
 @with_cli_context
-def metrics(call: CliContext, *, prometheus: bool, textfile: Path | None) -> None:
+def metrics(cli: CliContext, *, prometheus: bool, textfile: Path | None) -> None:
     """Print metrics: size of the tables, age of the releases, drift.
 
     Workers serve metrics of their own; see docs/metrics.md. Drift is that of the latest
@@ -31,13 +31,13 @@ def metrics(call: CliContext, *, prometheus: bool, textfile: Path | None) -> Non
       goldpan lake metrics --textfile /var/lib/node_exporter/goldpan-lake.prom
     """
     now = wiring.utc_now()
-    lake, shelf = Lake(call.settings.lake), release_setup.open_releases(call.settings)
+    lake, shelf = Lake(cli.settings.lake), release_setup.open_releases(cli.settings)
     found = release_setup.release_retry().call(
         "reading the lake", lambda: measure_lake(lake, shelf, now)
     )
     make = partial(render_lake_metrics, found)
-    if not write_metrics(call, make, prometheus=prometheus, textfile=textfile):
-        call.answer(found, lambda console: _show(console, found))
+    if not write_metrics(cli, make, prometheus=prometheus, textfile=textfile):
+        cli.answer(found, lambda console: _show(console, found))
 
 
 def _show(console: Console, found: Mapping[str, GaugeValues]) -> None:

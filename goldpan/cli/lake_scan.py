@@ -58,7 +58,7 @@ _PLACES: Final = (*TABLES_WITH_TEXT, RELEASES)
 @click.pass_context
 def scan(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: CliContext,
+    cli: CliContext,
     *,
     chosen: tuple[str, ...],
     first: datetime | None,
@@ -79,13 +79,13 @@ def scan(  # noqa: PLR0913 - one argument an option
       goldpan lake scan --table traces --from 2026-10-01 --to 2026-10-31 --json
     """
     asked = _asked(chosen, first, last, sample, older=older)
-    finder = _finder(call.settings.redact, policy)
-    lake, shelf = Lake(call.settings.lake), release_setup.open_releases(call.settings)
-    wiring.refuse_other_keys(call.settings, lake)
-    with show_progress(call) as shown:
+    finder = _finder(cli.settings.redact, policy)
+    lake, shelf = Lake(cli.settings.lake), release_setup.open_releases(cli.settings)
+    wiring.refuse_other_keys(cli.settings, lake)
+    with show_progress(cli) as shown:
         retry = release_setup.release_retry()
         report = LakeScanner(lake, shelf, finder, retry=retry, progress=shown).run(asked)
-    call.answer(report_json(report, policy), lambda console: _show(console, report, policy))
+    cli.answer(report_json(report, policy), lambda console: _show(console, report, policy))
     if not report.ok:
         ctx.exit(EXIT_NO)
 

@@ -72,7 +72,7 @@ _EPOCHS: Final = 4  # newest leader epochs of a partition; --json has all
 @click.pass_context
 def verify(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: CliContext,
+    cli: CliContext,
     *,
     deep: bool,
     since: datetime | None,
@@ -100,16 +100,16 @@ def verify(  # noqa: PLR0913 - one argument an option
       goldpan lake verify --head head.json
     """
     _check_parts(since, sample, deep=deep)
-    lake, known = Lake(call.settings.lake), load_all_keys(call.settings.redact)
-    wiring.refuse_older_lake(call.settings)
+    lake, known = Lake(cli.settings.lake), load_all_keys(cli.settings.redact)
+    wiring.refuse_older_lake(cli.settings)
     if kept is not None and lake.location.is_within(kept):
         raise UsageError(
             f"--write-head {kept} is inside the lake: anyone who can change the tables could "
             "change the head too. Name a file elsewhere."
         )
     was = head_files.read_head(before, known) if before else None
-    asked = topic_check.begin_topic_check(call.settings) if kafka else None
-    with show_progress(call) as shown:
+    asked = topic_check.begin_topic_check(cli.settings) if kafka else None
+    with show_progress(cli) as shown:
         how = DeepOptions(
             since_ms=int(since.timestamp() * 1000) if since else 0,
             sample=sample,
@@ -123,7 +123,7 @@ def verify(  # noqa: PLR0913 - one argument an option
     if report.unfinished is not None and not (report.problems or report.partitions):
         raise FatalError(report.unfinished)  # there are no results to show
     report = _with_problems(report, was.problems if was else ())
-    needed = _needed(call, lake, report, count=deep)
+    needed = _needed(cli, lake, report, count=deep)
     topics = asked(lake, report) if asked and set(PRIMARY_TABLES) <= set(report.versions) else None
     report = _with_problems(report, topics.problems if topics else ())
     head = head_files.sign_head(report.head, known) if report.head and report.ok else None
@@ -146,7 +146,7 @@ def verify(  # noqa: PLR0913 - one argument an option
     said |= topics.to_json() if topics else {}
     said |= {"head": head} if head else {}
     said |= _continued_json(continued)
-    call.answer(report.to_json() | said, show)
+    cli.answer(report.to_json() | said, show)
     if report.unfinished is not None:
         raise FatalError(report.unfinished)
     if not report.ok:
@@ -178,12 +178,12 @@ def _with_problems(report: VerifyReport, more: Sequence[str]) -> VerifyReport:
 
 
 def _needed(
-    call: CliContext, lake: Lake, report: VerifyReport, *, count: bool
+    cli: CliContext, lake: Lake, report: VerifyReport, *, count: bool
 ) -> list[key_check.RequiredKey]:
     """Return the keys of a correct lake; a damaged one might be unreadable."""
     if not report.ok:
         return []
-    wiring.refuse_other_keys(call.settings, lake)
+    wiring.refuse_other_keys(cli.settings, lake)
     return wiring.make_retry().call(
         "reading the keys", lambda: key_check.list_required_keys(lake, count=count)
     )

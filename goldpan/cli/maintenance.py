@@ -55,7 +55,7 @@ def with_tables(function: Callable[P, None]) -> Callable[P, None]:
 @click.option("--target-mib", type=IntegerParam(1, 1024), default=128, show_default=True)
 @with_cli_context
 def compact_(
-    call: CliContext, *, names: tuple[str, ...], dry_run: bool, settled_days: int, target_mib: int
+    cli: CliContext, *, names: tuple[str, ...], dry_run: bool, settled_days: int, target_mib: int
 ) -> None:
     """Merge the small files of past days into large ones, sorted so that queries skip data.
 
@@ -67,21 +67,21 @@ def compact_(
       goldpan lake compact --dry-run
     """
     before = shift_day(wiring.utc_now().date(), -settled_days)
-    found = {table: _plan(table, before, target_mib * _MIB) for table in _tables(call, names)}
+    found = {table: _plan(table, before, target_mib * _MIB) for table in _tables(cli, names)}
     if dry_run:
         batches = [batch for some in found.values() for batch in some]
         data = {"dry_run": True, "batches": [_batch_json(batch) for batch in batches]}
-        call.answer(data, lambda console: _show_plan(console, batches))
+        cli.answer(data, lambda console: _show_plan(console, batches))
         return
     done = [one for table, batches in found.items() for one in _compacted(table, batches)]
-    call.answer(
+    cli.answer(
         {"dry_run": False, "batches": [_done_json(one) for one in done]},
         lambda console: _show_done(console, done),
     )
 
 
-def _tables(call: CliContext, names: Sequence[str]) -> list[Table]:
-    lake = Lake(call.settings.lake)
+def _tables(cli: CliContext, names: Sequence[str]) -> list[Table]:
+    lake = Lake(cli.settings.lake)
     return [lake.table(name) for name in names or TABLE_LAYOUTS]
 
 
@@ -154,7 +154,7 @@ def _show_done(console: Console, done: Sequence[CompactedBatch]) -> None:
     "versions.",
 )
 @with_cli_context
-def vacuum_(call: CliContext, *, names: tuple[str, ...], dry_run: bool, keep_hours: int) -> None:
+def vacuum_(cli: CliContext, *, names: tuple[str, ...], dry_run: bool, keep_hours: int) -> None:
     """Delete files that are no longer part of the tables, or never became part of them.
 
     If this machine's clock differs from that of the lake's store, nothing is deleted.
@@ -163,9 +163,9 @@ def vacuum_(call: CliContext, *, names: tuple[str, ...], dry_run: bool, keep_hou
     Example:
       goldpan lake vacuum --keep-hours 24 --dry-run
     """
-    wiring.store_now_us(call.settings)  # a fast clock would make new files look old
+    wiring.store_now_us(cli.settings)  # a fast clock would make new files look old
     gone: Mapping[str, list[str]] = {
-        table.name: _vacuumed(table, keep_hours, dry_run=dry_run) for table in _tables(call, names)
+        table.name: _vacuumed(table, keep_hours, dry_run=dry_run) for table in _tables(cli, names)
     }
 
     def show(console: Console) -> None:
@@ -174,7 +174,7 @@ def vacuum_(call: CliContext, *, names: tuple[str, ...], dry_run: bool, keep_hou
             console.print(f"{name}: {format_count(len(files))} files {would}")
 
     data = [{"table": name, "files": files} for name, files in gone.items()]
-    call.answer({"dry_run": dry_run, "tables": data}, show)
+    cli.answer({"dry_run": dry_run, "tables": data}, show)
 
 
 def _vacuumed(table: Table, keep_hours: int, *, dry_run: bool) -> list[str]:

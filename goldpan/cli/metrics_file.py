@@ -22,7 +22,7 @@ with_textfile: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option
 
 
 def write_metrics(
-    call: CliContext, make: Callable[[], bytes], *, prometheus: bool, textfile: Path | None
+    cli: CliContext, make: Callable[[], bytes], *, prometheus: bool, textfile: Path | None
 ) -> bool:
     """Write metrics to a file, standard output or both; return whether either was requested."""
     if not prometheus and textfile is None:
@@ -31,7 +31,7 @@ def write_metrics(
     if textfile is not None:
         write_atomically(textfile, data)
     if prometheus:
-        call.write_lines(data.decode().splitlines())
+        cli.write_lines(data.decode().splitlines())
     return True
 
 

@@ -45,7 +45,7 @@ def _without_mark(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 @contextmanager
-def show_progress(call: CliContext) -> Iterator[ProgressReporter]:
+def show_progress(cli: CliContext) -> Iterator[ProgressReporter]:
     """Yield a progress reporter; it shows a bar only if a person is watching."""
     columns = (
         SpinnerColumn(),
@@ -54,7 +54,7 @@ def show_progress(call: CliContext) -> Iterator[ProgressReporter]:
         TextColumn("{task.fields[done]}"),
     )
     console = PlainConsole(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not call.watched) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not cli.watched) as bar:
         task = bar.add_task("", total=None, done="")
 
         def report(what: str, done: int, of: int) -> None:

@@ -46,7 +46,7 @@ def with_filter(function: Callable[P, None]) -> Callable[P, None]:
 @click.command()
 @with_filter
 @with_cli_context
-def list_(call: CliContext, *, which: QuarantineFilter) -> None:
+def list_(cli: CliContext, *, which: QuarantineFilter) -> None:
     """Count quarantined records by topic, reason and field.
 
     \b
@@ -54,7 +54,7 @@ def list_(call: CliContext, *, which: QuarantineFilter) -> None:
       goldpan quarantine list --topic llm.traces
     """
     groups = summarize_quarantined(
-        read_quarantined(Lake(call.settings.lake).table(QUARANTINE_TABLE), which)
+        read_quarantined(Lake(cli.settings.lake).table(QUARANTINE_TABLE), which)
     )
     data = [
         {
@@ -67,7 +67,7 @@ def list_(call: CliContext, *, which: QuarantineFilter) -> None:
         }
         for group in groups
     ]
-    call.answer({"groups": data}, lambda console: show_groups(console, data))
+    cli.answer({"groups": data}, lambda console: show_groups(console, data))
 
 
 def show_groups(console: Console, groups: list[dict[str, Any]]) -> None:
@@ -95,17 +95,17 @@ def show_groups(console: Console, groups: list[dict[str, Any]]) -> None:
     help="Show at most so many records.",
 )
 @with_cli_context
-def show(call: CliContext, *, which: QuarantineFilter, limit: int) -> None:
+def show(cli: CliContext, *, which: QuarantineFilter, limit: int) -> None:
     """Show quarantined records: coordinates in Kafka, reason and size, but no content.
 
     \b
     Example:
       goldpan quarantine show --reason unknown_field --limit 5
     """
-    found = read_quarantined(Lake(call.settings.lake).table(QUARANTINE_TABLE), which)
+    found = read_quarantined(Lake(cli.settings.lake).table(QUARANTINE_TABLE), which)
     data = [_record_json(row) for row in found.slice(0, limit).to_pylist()]
     more = max(0, len(found) - limit)
-    call.answer({"records": data, "more": more}, lambda console: _show_records(console, data, more))
+    cli.answer({"records": data, "more": more}, lambda console: _show_records(console, data, more))
 
 
 def _record_json(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def _show_records(console: Console, records: list[dict[str, Any]], more: int) ->
 @with_filter
 @click.option("--dry-run", is_flag=True, help="Only show what would happen to them.")
 @with_cli_context
-def redrive(call: CliContext, *, which: QuarantineFilter, dry_run: bool) -> None:
+def redrive(cli: CliContext, *, which: QuarantineFilter, dry_run: bool) -> None:
     """Retry quarantined records with today's schemas and policy.
 
     Records that pass now are written to their table, exactly once, and removed from quarantine; so
@@ -156,15 +156,15 @@ def redrive(call: CliContext, *, which: QuarantineFilter, dry_run: bool) -> None
     Example:
       goldpan quarantine redrive --reason unknown_schema --dry-run
     """
-    topics = [which.topic] if which.topic else list(wiring.tables_by_topic(call.settings.kafka))
+    topics = [which.topic] if which.topic else list(wiring.tables_by_topic(cli.settings.kafka))
     results: dict[str, RedriveResult] = {}
-    with closing(RecordFetcher(call.settings.kafka, monotonic=time.monotonic)) as fetcher:
+    with closing(RecordFetcher(cli.settings.kafka, monotonic=time.monotonic)) as fetcher:
         for topic in topics:
             mine = QuarantineFilter(topic, which.reason, which.partition, which.offset)
-            step = wiring.set_up_redrive(call.settings, topic, fetcher)
+            step = wiring.set_up_redrive(cli.settings, topic, fetcher)
             results[topic] = step.run(mine, dry_run=dry_run)
     data = [_redriven_json(topic, result) for topic, result in results.items()]
-    call.answer(
+    cli.answer(
         {"dry_run": dry_run, "topics": data},
         lambda console: _show_redriven(console, results, dry_run=dry_run),
     )

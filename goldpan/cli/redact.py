@@ -55,7 +55,7 @@ _here: dict[str, LineEngine] = {}  # the engine of this process, in a pool
 @click.pass_context
 def redact(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: CliContext,
+    cli: CliContext,
     *,
     files: tuple[Path, ...],
     schema: str,
@@ -74,7 +74,7 @@ def redact(  # noqa: PLR0913 - one argument an option
       goldpan redact run --schema trace traces.jsonl > redacted.jsonl
       echo '{"id": 1, "text": "mail ann@example.com"}' | goldpan redact --schema text
     """
-    task = _Task(call.settings, schema, report is not None)
+    task = _Task(cli.settings, schema, report is not None)
     engine = task.open()
     tally, refused, done = RedactionTally(), [], 0
     watched = sys.stderr.isatty() and not sys.stdout.isatty()  # the output is redirected
@@ -84,15 +84,15 @@ def redact(  # noqa: PLR0913 - one argument an option
                 for one in batch:
                     tally.add(one.line)
                 good = [one.line.output for one in batch if one.line.output is not None]
-                call.write_lines(escape_line_ends(output).decode() for output in good)
+                cli.write_lines(escape_line_ends(output).decode() for output in good)
                 done += len(good)
                 refused += [_refusal(file, one) for one in batch if one.line.problem]
     if report is not None:
-        policy = load_policy(call.settings.redact.policy)
+        policy = load_policy(cli.settings.redact.policy)
         made_at = wiring.utc_now().strftime("%Y-%m-%d %H:%M UTC")
         page = render_report(tally, policy, policy_hash=engine.policy_hash, made_at=made_at)
         report.write_text(page, encoding="utf-8")
-    _tell(call, tally, done, refused)
+    _tell(cli, tally, done, refused)
     if refused:
         ctx.exit(EXIT_NO)
 
@@ -155,10 +155,8 @@ def _refusal(file: Path, one: LineResult) -> dict[str, Any]:
     }
 
 
-def _tell(
-    call: CliContext, tally: RedactionTally, done: int, refused: list[dict[str, Any]]
-) -> None:
-    if call.machine:
+def _tell(cli: CliContext, tally: RedactionTally, done: int, refused: list[dict[str, Any]]) -> None:
+    if cli.machine:
         told = {"redacted": done, "refused": refused}
         counts = {"replaced": dict(tally.replaced), "kept": dict(tally.kept)}
         click.echo(json.dumps(told | counts), err=True)

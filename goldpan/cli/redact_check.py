@@ -85,7 +85,7 @@ class RedactionCheck:
 @click.pass_context
 def check(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: CliContext,
+    cli: CliContext,
     *,
     files: tuple[Path, ...],
     policy: str | None,
@@ -112,12 +112,12 @@ def check(  # noqa: PLR0913 - one argument an option
         "precision": _goals("--least-precision", least_precision),
         "coverage": _goals("--least-coverage", least_coverage),
     }
-    loaded = load_policy(policy or call.settings.redact.policy)
-    checked = _checked(loaded, call.settings.redact, reader, files or (STDIN,))
+    loaded = load_policy(policy or cli.settings.redact.policy)
+    checked = _checked(loaded, cli.settings.redact, reader, files or (STDIN,))
     if not checked.lines:
         raise UsageError("There are no labelled lines to check: see goldpan redact check --help.")
     checked.missed = _missed(checked.scores, goals)
-    call.answer(_json(checked), lambda console: _show(console, checked, loaded))
+    cli.answer(_json(checked), lambda console: _show(console, checked, loaded))
     if not checked.ok:
         ctx.exit(EXIT_NO)
 

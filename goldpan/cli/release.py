@@ -74,7 +74,7 @@ _SHOWN: Final = 10
 @click.pass_context
 def build(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: CliContext,
+    cli: CliContext,
     *,
     spec: Path,
     traces_version: int | None,
@@ -91,32 +91,32 @@ def build(  # noqa: PLR0913 - one argument an option
     Example:
       goldpan release build support.yaml
     """
-    publisher = release_setup.load_publisher(call.settings)
+    publisher = release_setup.load_publisher(cli.settings)
     described = load_spec(spec)
-    offered = synthetic_rows.read_synthetic_rows(call.settings, described, spec.parent)
-    shelf = release_setup.open_releases(call.settings)
+    offered = synthetic_rows.read_synthetic_rows(cli.settings, described, spec.parent)
+    shelf = release_setup.open_releases(cli.settings)
     if publisher is not None and not dry_run:
-        release_setup.refuse_other_publisher(call.settings, shelf, publisher)
-    lake = Lake(call.settings.lake)
-    with _progress(call) as progress:
-        means = release_setup.make_build_context(call.settings, memory_mib, progress)
+        release_setup.refuse_other_publisher(cli.settings, shelf, publisher)
+    lake = Lake(cli.settings.lake)
+    with _progress(cli) as progress:
+        means = release_setup.make_build_context(cli.settings, memory_mib, progress)
         traces = open_snapshot(lake, "traces", traces_version)
         labels = open_snapshot(lake, "labels", labels_version)
         made = draft_release(described, traces, labels, means, offered)
         if dry_run:
-            _tell_draft(call, made.true)
+            _tell_draft(cli, made.true)
             return
         progress("publishing")
         try:
             built = publish_draft(made, shelf, take_over=take_over)
         except ReleaseClaimError as error:
             told = str(error)
-            call.answer({"ok": False, "reason": told}, lambda c: c.print(told, markup=False))
+            cli.answer({"ok": False, "reason": told}, lambda c: c.print(told, markup=False))
             ctx.exit(EXIT_NO)
     if publisher is not None:
         put_signature(shelf, _of(shelf, built), publisher)
     signed_by = publisher.public if publisher else None
-    call.answer(
+    cli.answer(
         built_json(built) | {"signed_by": signed_by},
         lambda console: show_built(console, built, signed_by),
     )
@@ -127,17 +127,17 @@ def _of(shelf: ReleaseRepository, built: BuildResult) -> ReleaseVersion:
 
 
 @contextmanager
-def _progress(call: CliContext) -> Iterator[Progress]:
+def _progress(cli: CliContext) -> Iterator[Progress]:
     """Yield a progress reporter for a build; shown only if a person is watching."""
     console = PlainConsole(stderr=True)
-    if not call.watched:
+    if not cli.watched:
         yield lambda _what: None
         return
     with console.status("reading the lake") as status:
         yield status.update
 
 
-def _tell_draft(call: CliContext, true: Mapping[str, Any]) -> None:
+def _tell_draft(cli: CliContext, true: Mapping[str, Any]) -> None:
     kept = {key: value for key, value in true.items() if key not in {"rows", "spec"}}
 
     def show(console: Console) -> None:
@@ -145,20 +145,20 @@ def _tell_draft(call: CliContext, true: Mapping[str, Any]) -> None:
         console.print(f"would be {rows_text(true)}")
         console.print(strata_table(true))
 
-    call.answer({"dry_run": True, **kept}, show)
+    cli.answer({"dry_run": True, **kept}, show)
 
 
 @click.command(name="list")
 @click.argument("name", required=False)
 @with_cli_context
-def list_(call: CliContext, *, name: str | None) -> None:
+def list_(cli: CliContext, *, name: str | None) -> None:
     """List releases, all or those of one name, with their versions and digests.
 
     \b
     Example:
       goldpan release list
     """
-    shelf = release_setup.open_releases(call.settings)
+    shelf = release_setup.open_releases(cli.settings)
     names = shelf.names() if name is None else [name]
     found = [one for each in names for one in shelf.standing(each)]
     data = [version_json(one) for one in found]
@@ -173,21 +173,21 @@ def list_(call: CliContext, *, name: str | None) -> None:
             table.add_row(f"{one.name}@{one.version}", one.digest[:DIGITS], state)
         console.print(table)
 
-    call.answer({"releases": data}, show)
+    cli.answer({"releases": data}, show)
 
 
 @click.command()
 @click.argument("release", metavar="NAME[@VERSION]")
 @click.option("--sheet", is_flag=True, help="Print the whole datasheet.")
 @with_cli_context
-def show(call: CliContext, *, release: str, sheet: bool) -> None:
+def show(cli: CliContext, *, release: str, sheet: bool) -> None:
     """Show rows, strata and origin of a release.
 
     \b
     Example:
       goldpan release show support@3 --sheet
     """
-    shelf = release_setup.open_releases(call.settings)
+    shelf = release_setup.open_releases(cli.settings)
     one = shelf.find(parse_reference(release))
     manifest = read_manifest(shelf.read(one, MANIFEST))
     gone = len(load_erasure_note(shelf, one).rows)
@@ -215,7 +215,7 @@ def show(call: CliContext, *, release: str, sheet: bool) -> None:
         console.print(strata_table(manifest))
 
     marks = {"digest": f"sha256:{one.digest}", "withdrawn": one.withdrawn, "erased": gone}
-    call.answer(kept | marks, tell)
+    cli.answer(kept | marks, tell)
 
 
 @click.command()
@@ -230,7 +230,7 @@ def show(call: CliContext, *, release: str, sheet: bool) -> None:
 @click.pass_context
 def verify(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: CliContext,
+    cli: CliContext,
     *,
     release: str,
     expect: str | None,
@@ -254,12 +254,12 @@ def verify(  # noqa: PLR0913 - one argument an option
     if Path(release).is_dir():
         verdict = verify_folder(FolderStore(Path(release)), "", expected, *keys)
     else:
-        shelf = release_setup.open_releases(call.settings)
+        shelf = release_setup.open_releases(cli.settings)
         verdict = release_setup.verify_version(
             shelf, shelf.find(parse_reference(release)), expected, *keys
         )
     passes = verdict.passes(allow_withdrawn=allow_withdrawn)
-    call.answer(
+    cli.answer(
         verdict.to_json(allow_withdrawn=allow_withdrawn),
         lambda console: show_verdict(console, verdict, passes=passes),
     )
@@ -270,7 +270,7 @@ def verify(  # noqa: PLR0913 - one argument an option
 @click.command()
 @click.argument("release", metavar="NAME[@VERSION]")
 @with_cli_context
-def sign(call: CliContext, *, release: str) -> None:
+def sign(cli: CliContext, *, release: str) -> None:
     """Verify a published version, then sign it with the publisher's key.
 
     If a signing key is set, `goldpan release build` signs what it publishes.
@@ -280,20 +280,20 @@ def sign(call: CliContext, *, release: str) -> None:
       export GOLDPAN_RELEASE__SIGNING_KEY=$(openssl rand -base64 32)   # keep it
       goldpan release sign support@3.1.0
     """
-    publisher = release_setup.load_publisher(call.settings)
+    publisher = release_setup.load_publisher(cli.settings)
     if publisher is None:
         raise UsageError(
             "No signing key is set: set GOLDPAN_RELEASE__SIGNING_KEY to 32 random bytes in base64 "
             "(for example from `openssl rand -base64 32`), or name a file with them in "
             "GOLDPAN_RELEASE__SIGNING_KEY_FILE."
         )
-    shelf = release_setup.open_releases(call.settings)
+    shelf = release_setup.open_releases(cli.settings)
     one = shelf.find(parse_reference(release))
     _proved(shelf, one)
-    release_setup.refuse_other_publisher(call.settings, shelf, publisher)
+    release_setup.refuse_other_publisher(cli.settings, shelf, publisher)
     put_signature(shelf, one, publisher)
     public = publisher.public
-    call.answer(
+    cli.answer(
         version_json(one) | {"signed_by": public},
         lambda console: console.print(
             f"{one.name}@{one.version} is signed by {public}", soft_wrap=True
@@ -306,7 +306,7 @@ def sign(call: CliContext, *, release: str) -> None:
 @click.argument("after", metavar="NAME@VERSION")
 @with_cli_context
 @click.pass_context
-def diff(ctx: click.Context, call: CliContext, *, before: str, after: str) -> None:
+def diff(ctx: click.Context, cli: CliContext, *, before: str, after: str) -> None:
     """Compare two versions: rows added, removed and relabelled, labels, and strata.
 
     Exit code 1 if they differ.
@@ -315,14 +315,14 @@ def diff(ctx: click.Context, call: CliContext, *, before: str, after: str) -> No
     Example:
       goldpan release diff support@3.0.0 support@latest
     """
-    shelf = release_setup.open_releases(call.settings)
+    shelf = release_setup.open_releases(cli.settings)
     old, new = (shelf.find(parse_reference(text)) for text in (before, after))
     if old.name != new.name:
         raise UsageError("Only two versions of the same release can be compared.")
     rows = [json_rows(read_release_rows(shelf.read(one, DATA))) for one in (old, new)]
     gone = load_erasure_note(shelf, old).contents(read_manifest(shelf.read(old, MANIFEST)))
     found = diff_releases(rows[0], rows[1], gone)
-    call.answer(difference_json(old, new, found), lambda console: show_difference(console, found))
+    cli.answer(difference_json(old, new, found), lambda console: show_difference(console, found))
     if not found.same:
         ctx.exit(EXIT_NO)
 
@@ -344,14 +344,14 @@ def diff(ctx: click.Context, call: CliContext, *, before: str, after: str) -> No
     help="Only the rows of this side of the holdout split.",
 )
 @with_cli_context
-def export(call: CliContext, *, release: str, target: str, out: Path, side: str) -> None:
+def export(cli: CliContext, *, release: str, target: str, out: Path, side: str) -> None:
     """Verify a release, then convert it to the format of another tool.
 
     \b
     Example:
       goldpan release export support@3 --to langsmith --side development --out ./export
     """
-    shelf = release_setup.open_releases(call.settings)
+    shelf = release_setup.open_releases(cli.settings)
     one = shelf.find(parse_reference(release))
     verdict = _proved(shelf, one)
     rows = json_rows(read_release_rows(shelf.read(one, DATA)))
@@ -376,7 +376,7 @@ def export(call: CliContext, *, release: str, target: str, out: Path, side: str)
             console.print(f"and {format_count(len(noted) - _SHOWN)} more such cells: see --json")
 
     told = {"rows": len(chosen), "erased": verdict.erased, "files": written, "remarks": noted}
-    call.answer(told, show)
+    cli.answer(told, show)
 
 
 def _proved(shelf: ReleaseRepository, one: ReleaseVersion) -> ReleaseVerification:
@@ -396,21 +396,21 @@ def _proved(shelf: ReleaseRepository, one: ReleaseVersion) -> ReleaseVerificatio
 @click.argument("release", metavar="NAME@VERSION")
 @click.option("--reason", required=True, help="Reason, shown to users who pinned it.")
 @with_cli_context
-def withdraw(call: CliContext, *, release: str, reason: str) -> None:
+def withdraw(cli: CliContext, *, release: str, reason: str) -> None:
     """Withdraw a version: it stays unchanged, shows the reason, and is no longer the latest.
 
     \b
     Example:
       goldpan release withdraw support@3.1.0 --reason "labels of 3 November were wrong"
     """
-    shelf = release_setup.open_releases(call.settings)
+    shelf = release_setup.open_releases(cli.settings)
     asked = parse_reference(release)
     if asked.which.count(".") != 2 and not asked.which.startswith("sha256:"):
         raise UsageError("Name the version to withdraw in full, as in name@3.1.0.")
     one = shelf.find(asked)
     if not shelf.put_new(f"{one.folder}/{WITHDRAWAL}", withdrawal_mark(one.digest, reason)):
         raise UsageError(f"{one.name}@{one.version} was already withdrawn, for another reason.")
-    call.answer(
+    cli.answer(
         version_json(one) | {"state": "withdrawn", "reason": reason},
         lambda console: console.print(f"withdrawn: {one.name}@{one.version}"),
     )

@@ -31,7 +31,7 @@ _WHOLE: Final = len("sha256:") + 64
 @click.pass_context
 def pull(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: CliContext,
+    cli: CliContext,
     *,
     release: str,
     folder: Path,
@@ -50,7 +50,7 @@ def pull(  # noqa: PLR0913 - one argument an option
     """
     publisher = None if signed_by is None else parse_key(signed_by)
     asked = parse_reference(release)
-    shelf = release_setup.open_releases(call.settings)
+    shelf = release_setup.open_releases(cli.settings)
     one = shelf.find(asked)
     pinned = len(asked.which) == _WHOLE
     verdict = release_setup.verify_version(shelf, one, None, None, publisher)
@@ -71,7 +71,7 @@ def pull(  # noqa: PLR0913 - one argument an option
             console.print(f"pin it as {one.name}@sha256:{one.digest}", soft_wrap=True)
 
     told = verdict.to_json(allow_withdrawn=allow_withdrawn)
-    call.answer(told | {"folder": str(folder), "pinned": pinned}, show)
+    cli.answer(told | {"folder": str(folder), "pinned": pinned}, show)
     if not passes:
         ctx.exit(EXIT_NO)
 

@@ -69,7 +69,7 @@ from stream.replay.repository import ReplayState
 )
 @with_cli_context
 def run(  # noqa: PLR0913 - each is an option
-    call: CliContext,
+    cli: CliContext,
     *,
     topic: str,
     start: str | None,
@@ -96,11 +96,11 @@ def run(  # noqa: PLR0913 - each is an option
       goldpan replay diff NAME
       goldpan replay promote NAME
     """
-    settings = replay_setup.with_redaction_policy(call.settings, policy)
+    settings = replay_setup.with_redaction_policy(cli.settings, policy)
     labels = replay_setup.load_replay_label_rules(settings, label_policy)
     wanted, chosen = _asked(start, end, days), None if name is None else check_replay_name(name)
     with (
-        show_progress(call) as shown,
+        show_progress(cli) as shown,
         replay_setup.observe_replay(settings, topic, shown) as observer,
     ):
         if labels_only:
@@ -113,7 +113,7 @@ def run(  # noqa: PLR0913 - each is an option
         else:
             task = ReplayTask(
                 topic=topic,
-                asked=wanted,
+                replay_range=wanted,
                 name=chosen,
                 records_per_second=records_per_second,
                 memory_bytes=_memory(memory, settings.stream.memory_bytes),
@@ -123,7 +123,7 @@ def run(  # noqa: PLR0913 - each is an option
             plan = _replay(settings, task, observer)
         if plan.labels is not None:
             replay_setup.open_replay_labels(settings, plan).stage(observer.told)
-    call.answer(plan_json(plan), lambda console: show_replayed(console, plan))
+    cli.answer(plan_json(plan), lambda console: show_replayed(console, plan))
 
 
 def _replay(settings: Settings, task: ReplayTask, observer: ReplayObserver) -> ReplayPlan:
@@ -155,16 +155,16 @@ def _memory(text: str | None, default: int) -> int:
 
 @click.command()
 @with_cli_context
-def list_(call: CliContext) -> None:
+def list_(cli: CliContext) -> None:
     """List the replays of the lake, with range, policies and progress.
 
     \b
     Example:
       goldpan replay list
     """
-    found = replay_setup.open_staging(call.settings).all()
+    found = replay_setup.open_staging(cli.settings).all()
     data = [progress_json(name, progress) for name, progress in found]
-    call.answer({"replays": data}, lambda console: show_list(console, data))
+    cli.answer({"replays": data}, lambda console: show_list(console, data))
 
 
 @click.command()
@@ -178,7 +178,7 @@ def list_(call: CliContext) -> None:
 )
 @with_cli_context
 @click.pass_context
-def diff(ctx: click.Context, call: CliContext, *, name: str, samples: int) -> None:
+def diff(ctx: click.Context, cli: CliContext, *, name: str, samples: int) -> None:
     """Show what promoting a replay would change: rows, columns, findings by type, and labels.
 
     For changed values, only the text common to both versions and placeholders are shown; the rest
@@ -188,10 +188,10 @@ def diff(ctx: click.Context, call: CliContext, *, name: str, samples: int) -> No
     Example:
       goldpan replay diff NAME --samples 5
     """
-    staged = replay_setup.open_staging(call.settings).progress(check_replay_name(name))
+    staged = replay_setup.open_staging(cli.settings).progress(check_replay_name(name))
     plan = staged.plan
-    with show_progress(call) as report:
-        rows, labels = replay_setup.compare_replay(call.settings, plan, report, samples=samples)
+    with show_progress(cli) as report:
+        rows, labels = replay_setup.compare_replay(cli.settings, plan, report, samples=samples)
 
     def show(console: Console) -> None:
         if staged.state is ReplayState.UNFINISHED:
@@ -211,7 +211,7 @@ def diff(ctx: click.Context, call: CliContext, *, name: str, samples: int) -> No
         "differs": differs,
         "labels": None if labels is None else labels_json(labels, plan.label_policy),
     }
-    call.answer(data, show)
+    cli.answer(data, show)
     if differs:
         ctx.exit(EXIT_NO)
 
@@ -219,7 +219,7 @@ def diff(ctx: click.Context, call: CliContext, *, name: str, samples: int) -> No
 @click.command()
 @click.argument("name")
 @with_cli_context
-def promote(call: CliContext, *, name: str) -> None:
+def promote(cli: CliContext, *, name: str) -> None:
     """Replace the live rows of a range by those of a replay.
 
     One commit per table, and another to quarantine that removes the records which moved to the
@@ -231,9 +231,9 @@ def promote(call: CliContext, *, name: str) -> None:
     Example:
       goldpan replay promote NAME
     """
-    with show_progress(call) as report:
-        plan = replay_setup.set_up_promotion(call.settings, check_replay_name(name), report).run()
-    call.answer(
+    with show_progress(cli) as report:
+        plan = replay_setup.set_up_promotion(cli.settings, check_replay_name(name), report).run()
+    cli.answer(
         {"ok": True, **plan_json(plan)},
         lambda console: console.print(f"promoted {name}: {policies_of(plan)}", soft_wrap=True),
     )
@@ -242,12 +242,12 @@ def promote(call: CliContext, *, name: str) -> None:
 @click.command()
 @click.argument("name")
 @with_cli_context
-def abandon(call: CliContext, *, name: str) -> None:
+def abandon(cli: CliContext, *, name: str) -> None:
     """Remove a replay completely. The rows of a promoted replay stay in the live tables.
 
     \b
     Example:
       goldpan replay abandon NAME
     """
-    replay_setup.abandon_replay(call.settings, check_replay_name(name))
-    call.answer({"ok": True, "name": name}, lambda console: console.print(f"removed {name}"))
+    replay_setup.remove_replay(cli.settings, check_replay_name(name))
+    cli.answer({"ok": True, "name": name}, lambda console: console.print(f"removed {name}"))

@@ -71,7 +71,7 @@ def _is_number(
 @click.pass_context
 def run(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: CliContext,
+    cli: CliContext,
     *,
     path: Path | None,
     dry_run: bool,
@@ -93,16 +93,16 @@ def run(  # noqa: PLR0913 - one argument an option
     Example:
       goldpan retention run --plan retention.yaml --dry-run
     """
-    plan = retention_setup.open_retention_plan(call.settings, path)
-    day = retention_setup.store_today(call.settings)
-    runs = retention_setup.set_up_runs(call.settings, plan, day)
-    if not (dry_run or yes or _confirmed(call, day, runs, at_most)):
+    plan = retention_setup.open_retention_plan(cli.settings, path)
+    day = retention_setup.store_today(cli.settings)
+    runs = retention_setup.set_up_runs(cli.settings, plan, day)
+    if not (dry_run or yes or _confirmed(cli, day, runs, at_most)):
         ctx.exit(EXIT_NO)
-    with show_progress(call) as report:
+    with show_progress(cli) as report:
         found = _found(runs, report, dry_run=dry_run)
         gone = {} if dry_run or not purges else _purged(runs, keep_hours, report)
     until = {one.table.name: one.until for one in runs}
-    staged = list(retention_setup.find_expired_replay_rows(call.settings, until))
+    staged = list(retention_setup.find_expired_replay_rows(cli.settings, until))
     data = {
         "dry_run": dry_run,
         "today": day.isoformat(),
@@ -118,14 +118,14 @@ def run(  # noqa: PLR0913 - one argument an option
         _show_files(console, gone, keep_hours, told=bool(found) and not dry_run)
         _show_waiting(console, [one for run in runs for one in run.waiting], staged)
 
-    call.answer(data, show)
+    cli.answer(data, show)
 
 
 def _confirmed(
-    call: CliContext, day: date, runs: Sequence[RetentionRun], at_most: float | None
+    cli: CliContext, day: date, runs: Sequence[RetentionRun], at_most: float | None
 ) -> bool:
     """Return whether the run may start: it stays within the limit, or a person confirms."""
-    found = retention_setup.list_excesses(call.settings, runs, at_most)
+    found = retention_setup.list_excesses(cli.settings, runs, at_most)
     if not found:
         return True
     data = {
@@ -134,8 +134,8 @@ def _confirmed(
         "today": day.isoformat(),
         "too_much": [one.to_json() for one in found],
     }
-    call.answer(data, lambda console: _show_excess(console, day, found))
-    if not call.watched:
+    cli.answer(data, lambda console: _show_excess(console, day, found))
+    if not cli.watched:
         return False
     return click.confirm("Remove it anyway?")
 

@@ -70,7 +70,7 @@ def _login() -> str:
     "--blind", is_flag=True, help="Hide signals and user feedback, to avoid biasing the reviewer."
 )
 @with_cli_context
-def next_(call: CliContext, *, reviewer: str, count: int, blind: bool) -> None:
+def next_(cli: CliContext, *, reviewer: str, count: int, blind: bool) -> None:
     """Claim the next items and show them.
 
     No other reviewer gets them until the lease ends (see the label policy), unless an item needs
@@ -80,9 +80,9 @@ def next_(call: CliContext, *, reviewer: str, count: int, blind: bool) -> None:
     Example:
       goldpan review next --reviewer ann --count 5 --json
     """
-    lake = Lake(call.settings.lake)
-    who = jobs.pseudonymize_reviewer(call.settings.redact, reviewer)
-    handed = jobs.open_review_queue(call.settings, lake).hand_out(who, count)
+    lake = Lake(cli.settings.lake)
+    who = jobs.pseudonymize_reviewer(cli.settings.redact, reviewer)
+    handed = jobs.open_review_queue(cli.settings, lake).hand_out(who, count)
     tables = [lake.table(name) for name in ("labels", "traces", "feedback")]
     for table in tables:
         wiring.make_retry().call(f"reading table {table.name}", table.refresh)
@@ -99,7 +99,7 @@ def next_(call: CliContext, *, reviewer: str, count: int, blind: bool) -> None:
                 soft_wrap=True,
             )
 
-    call.answer({"reviewer": who, "items": items}, show)
+    cli.answer({"reviewer": who, "items": items}, show)
 
 
 @click.command()
@@ -128,7 +128,7 @@ def next_(call: CliContext, *, reviewer: str, count: int, blind: bool) -> None:
 @click.pass_context
 def submit(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: CliContext,
+    cli: CliContext,
     *,
     trace_id: str | None,
     verdict: str | None,
@@ -163,8 +163,8 @@ def submit(  # noqa: PLR0913 - one argument an option
     else:
         with click.open_file(str(file), "rb") as stream:
             found, refused = read_reviews(stream)
-    desk = jobs.open_review_queue(call.settings, Lake(call.settings.lake))
-    taken = hand_in(call.settings, desk, found, reviewer=reviewer, now=wiring.now_us())
+    desk = jobs.open_review_queue(cli.settings, Lake(cli.settings.lake))
+    taken = hand_in(cli.settings, desk, found, reviewer=reviewer, now=wiring.now_us())
     taken.refused.update(refused)
     if file is None:
         raise_if_refused(taken)
@@ -173,7 +173,7 @@ def submit(  # noqa: PLR0913 - one argument an option
         "known": len(taken.known),
         "refused": [{"line": n, "reason": taken.refused[n]} for n in sorted(taken.refused)],
     }
-    call.answer(data, lambda console: _show_taken(console, data))
+    cli.answer(data, lambda console: _show_taken(console, data))
     if taken.refused:
         ctx.exit(EXIT_NO)
 
@@ -187,16 +187,16 @@ def _show_taken(console: Console, data: Mapping[str, Any]) -> None:
 
 @click.command()
 @with_cli_context
-def export(call: CliContext) -> None:
+def export(cli: CliContext) -> None:
     """Write all reviews as JSON lines, each with the combined verdict of its trace.
 
     \b
     Example:
       goldpan review export > reviews.jsonl
     """
-    table = Lake(call.settings.lake).table("reviews")
+    table = Lake(cli.settings.lake).table("reviews")
     wiring.make_retry().call("reading table reviews", table.refresh)
-    call.write_lines(
+    cli.write_lines(
         escape_line_ends(json.dumps(line, ensure_ascii=False).encode()).decode()
         for line in export_reviews(table)
     )
@@ -206,7 +206,7 @@ def export(call: CliContext) -> None:
 @click.option("--prometheus", is_flag=True, help="Print in the Prometheus text format.")
 @with_textfile
 @with_cli_context
-def stats(call: CliContext, *, prometheus: bool, textfile: Path | None) -> None:
+def stats(cli: CliContext, *, prometheus: bool, textfile: Path | None) -> None:
     """Show queue length, late items, and how far reviewers agree.
 
     \b
@@ -214,13 +214,13 @@ def stats(call: CliContext, *, prometheus: bool, textfile: Path | None) -> None:
       goldpan review stats --textfile /var/lib/node_exporter/goldpan.prom
     """
     now = wiring.now_us()
-    queue = jobs.open_review_queue(call.settings, Lake(call.settings.lake)).queue()
+    queue = jobs.open_review_queue(cli.settings, Lake(cli.settings.lake)).queue()
 
     def metrics() -> bytes:
         return stats_export.queue_stats_prometheus(queue.stats(now))
 
-    if not write_metrics(call, metrics, prometheus=prometheus, textfile=textfile):
-        call.answer(
+    if not write_metrics(cli, metrics, prometheus=prometheus, textfile=textfile):
+        cli.answer(
             stats_export.queue_stats_json(queue, now),
             lambda console: _show_stats(console, queue, now),
         )

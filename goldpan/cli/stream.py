@@ -61,7 +61,7 @@ _SPARE_SECONDS = 10.0
 @click.pass_context
 def run(  # noqa: PLR0913 - one argument an option
     ctx: click.Context,
-    call: CliContext,
+    cli: CliContext,
     *,
     until_caught_up: bool,
     within: int | None,
@@ -84,13 +84,13 @@ def run(  # noqa: PLR0913 - one argument an option
     stop = _stop_on_signals()
     until = _until(until_caught_up=until_caught_up, within=within, deadline=deadline)
     if workers == 1:
-        logs.configure_logging(call.settings.log, worker=f"{socket.gethostname()}/{number}")
+        logs.configure_logging(cli.settings.log, worker=f"{socket.gethostname()}/{number}")
         if parent is not None:
             threading.Thread(target=_follow, args=(parent, stop), daemon=True).start()
-        _work(call.settings, stop, until)
-    elif code := _supervise(call, workers, stop, until):
+        _work(cli.settings, stop, until)
+    elif code := _supervise(cli, workers, stop, until):
         ctx.exit(code)
-    call.answer({"ok": True, "workers": workers}, lambda _console: None)
+    cli.answer({"ok": True, "workers": workers}, lambda _console: None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +154,9 @@ def _follow(parent: int, stop: threading.Event) -> None:
     stop.set()
 
 
-def _supervise(call: CliContext, workers: int, stop: threading.Event, until: _Until) -> int:
+def _supervise(cli: CliContext, workers: int, stop: threading.Event, until: _Until) -> int:
     # Report wrong settings once, here, and not from each worker.
-    settings = call.settings
+    settings = cli.settings
     wiring.check_worker_settings(settings)
     with _telling_failure(), stop_gracefully(stop, wiring.get_logger()):
         check_dependencies(
@@ -169,8 +169,8 @@ def _supervise(call: CliContext, workers: int, stop: threading.Event, until: _Un
     )
     started = [
         WorkerCommand(
-            _with_config([*command, f"--number={number}"], call.config),
-            _environment(call.settings, number),
+            _with_config([*command, f"--number={number}"], cli.config),
+            _environment(cli.settings, number),
         )
         for number in range(workers)
     ]
@@ -178,7 +178,7 @@ def _supervise(call: CliContext, workers: int, stop: threading.Event, until: _Un
         children=started,
         stop_requested=stop.is_set,
         log=wiring.get_logger(),
-        stop_seconds=call.settings.stream.drain_seconds + _SPARE_SECONDS,
+        stop_seconds=cli.settings.stream.drain_seconds + _SPARE_SECONDS,
     ).run()
 
 
@@ -206,7 +206,7 @@ def _environment(settings: Settings, number: int) -> dict[str, str]:
 )
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @with_cli_context
-def adopt(call: CliContext, *, topic: str, start: str, yes: bool) -> None:
+def adopt(cli: CliContext, *, topic: str, start: str, yes: bool) -> None:
     """Continue with a topic that was deleted and recreated, truncated, or mirrored.
 
     The worker stops at such a topic, since its stored offsets belong to another one. This command
@@ -217,18 +217,18 @@ def adopt(call: CliContext, *, topic: str, start: str, yes: bool) -> None:
     Example:
       goldpan stream adopt --topic llm.traces --from earliest
     """
-    adoption = wiring.set_up_adoption(call.settings, topic)
-    ends = wiring.open_topic_ends(call.settings.kafka)
+    adoption = wiring.set_up_adoption(cli.settings, topic)
+    ends = wiring.open_topic_ends(cli.settings.kafka)
     marks = ends.watermarks(topic)
     starts = {s: low if start == "earliest" else high for s, (low, high) in marks.items()}
-    _ask(topic, len(starts), yes=yes, watched=call.watched)
+    _ask(topic, len(starts), yes=yes, watched=cli.watched)
     moved = adoption.run(ends.cluster.incarnation(topic), starts)
 
     def show(console: Console) -> None:
         for one in moved:
             console.print(f"{one.source}: {one.before} → {one.after}", soft_wrap=True)
 
-    call.answer({"moved": [_moved_json(one) for one in moved]}, show)
+    cli.answer({"moved": [_moved_json(one) for one in moved]}, show)
 
 
 def _ask(topic: str, partitions: int, *, yes: bool, watched: bool) -> None:

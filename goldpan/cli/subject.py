@@ -32,7 +32,7 @@ from goldpan.cli.progress import show_progress
 @without_key
 @with_cli_context
 def show(
-    call: CliContext, *, given: tuple[str, ...], listed: Any, content: bool, lost: tuple[str, ...]
+    cli: CliContext, *, given: tuple[str, ...], listed: Any, content: bool, lost: tuple[str, ...]
 ) -> None:
     """Show which data of a person is stored: rows by table, day, column and coordinates.
 
@@ -50,8 +50,8 @@ def show(
         given, named, None if listed is None else listed.read(), called="ID"
     )
     asked = erasure_setup.ErasureRequest(ids, "keep", frozenset(lost))
-    with show_progress(call) as report:
-        erasure = erasure_setup.set_up_erasure(call.settings, asked, report)
+    with show_progress(cli) as report:
+        erasure = erasure_setup.set_up_erasure(cli.settings, asked, report)
         found, released = erasure.look()
         retry = jobs.job_context().retry
         held = collect_holdings(found, erasure.searcher, retry, content=content)
@@ -89,7 +89,7 @@ def show(
             missed = ", ".join(data["found_nothing_of"])
             console.print(f"found nothing of: {missed}", style="yellow", soft_wrap=True)
 
-    call.answer(data, shown)
+    cli.answer(data, shown)
 
 
 def _grid(held: list[Holding]) -> Grid:
