@@ -34,9 +34,9 @@ class _Console(PlainConsole):
 
 def _width() -> int:
     """Return the output width: that of the terminal, or the default if there is none."""
-    said = os.environ.get("COLUMNS", "")
-    if said.isascii() and said.isdigit() and int(said) >= MIN_WIDTH:
-        return int(said)
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isascii() and columns.isdigit() and int(columns) >= MIN_WIDTH:
+        return int(columns)
     if not sys.stdout.isatty():
         return DEFAULT_WIDTH
     return max(MIN_WIDTH, os.get_terminal_size(sys.stdout.fileno()).columns or DEFAULT_WIDTH)
@@ -72,7 +72,7 @@ class CliContext:
 
 
 def with_cli_context(function: Callable[Concatenate[CliContext, P], None]) -> Callable[P, None]:
-    """Give a command the options ``--config`` and ``--json``, and a `CliContext` as first argument."""
+    """Add the options ``--config`` and ``--json`` to a command, and pass it a `CliContext`."""
 
     @click.option(
         "--config",

@@ -21,7 +21,11 @@ _SHOWN: Final = 20
 
 @click.command()
 @click.argument(
-    "files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
+    "files",
+    nargs=-1,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
+    metavar="[FILE]...",
+    help="Files of JSON lines, or Avro schemas (.avsc); - is standard input.",
 )
 @click.option(
     "--record",
@@ -50,26 +54,30 @@ def check(ctx: click.Context, cli: CliContext, *, files: tuple[Path, ...], recor
         _check_own(ctx, cli)
         return
     kind = RecordKind(record)
-    fits, misfits = 0, []
+    fits, violations = 0, []
     for file in files:
-        for good, bad in _checked(cli, file, kind):
-            fits += good
-            misfits += [(file, one) for one in bad]
-    data = {"ok": not misfits, "fit": fits, "misfits": [_json(*one) for one in misfits]}
-    cli.answer(data, lambda console: _show(console, fits, misfits))
-    if misfits:
+        for fitting, refused in _check_file(cli, file, kind):
+            fits += fitting
+            violations += [(file, violation) for violation in refused]
+    data = {
+        "ok": not violations,
+        "fit": fits,
+        "misfits": [_violation_json(file, violation) for file, violation in violations],
+    }
+    cli.answer(data, lambda console: _show(console, fits, violations))
+    if violations:
         ctx.exit(EXIT_NO)
 
 
-def _checked(
+def _check_file(
     cli: CliContext, file: Path, kind: RecordKind
 ) -> Iterator[tuple[int, list[ContractViolation]]]:
     if file.suffix == ".avsc":
         try:
-            misfit = contract_check.check_avro_schema(kind, file.read_bytes())
+            violation = contract_check.check_avro_schema(kind, file.read_bytes())
         except UsageError as error:
             raise UsageError(f"{file}: {error}") from None
-        yield (0, [misfit]) if misfit else (1, [])
+        yield (0, [violation]) if violation else (1, [])
         return
     limit = cli.settings.stream.max_record_bytes
     with open_line_file(file, watched=cli.watched) as lines:
@@ -77,31 +85,39 @@ def _checked(
 
 
 def _check_own(ctx: click.Context, cli: CliContext) -> None:
-    found = contract_check.find_incompatibilities()
+    problems = contract_check.find_incompatibilities()
 
     def show(console: Console) -> None:
-        for problem in found or ["this version reads everything that released versions read"]:
+        for problem in problems or ["this version reads everything that released versions read"]:
             console.print(problem, markup=False)
 
-    cli.answer({"ok": not found, "problems": found}, show)
-    if found:
+    cli.answer({"ok": not problems, "problems": problems}, show)
+    if problems:
         ctx.exit(EXIT_NO)
 
 
-def _json(file: Path, one: ContractViolation) -> dict[str, Any]:
-    told = {"line": one.line, "reason": one.reason, "field": one.field, "detail": one.detail}
-    return {"file": str(file)} | told | {"unknown": list(one.unknown)}
+def _violation_json(file: Path, violation: ContractViolation) -> dict[str, Any]:
+    return {
+        "file": str(file),
+        "line": violation.line,
+        "reason": violation.reason,
+        "field": violation.field,
+        "detail": violation.detail,
+        "unknown": list(violation.unknown),
+    }
 
 
-def _show(console: Console, fits: int, misfits: list[tuple[Path, ContractViolation]]) -> None:
-    console.print(f"{format_count(fits)} fit the contract, {format_count(len(misfits))} do not")
-    for file, one in misfits[:_SHOWN]:
-        where = str(file) if one.line is None else f"{file}:{one.line}"
+def _show(console: Console, fits: int, violations: list[tuple[Path, ContractViolation]]) -> None:
+    console.print(
+        f"{format_count(fits)} match the contract, {format_count(len(violations))} do not"
+    )
+    for file, violation in violations[:_SHOWN]:
+        where = str(file) if violation.line is None else f"{file}:{violation.line}"
         # One line each at any width: editors can open file:line.
-        names = f": {', '.join(one.unknown)}" if one.unknown else ""
-        console.print(f"{where}: {one.detail} ({one.reason}{names})", soft_wrap=True)
-    if len(misfits) > _SHOWN:
-        console.print(f"and {format_count(len(misfits) - _SHOWN)} more: see --json")
+        names = f": {', '.join(violation.unknown)}" if violation.unknown else ""
+        console.print(f"{where}: {violation.detail} ({violation.reason}{names})", soft_wrap=True)
+    if len(violations) > _SHOWN:
+        console.print(f"and {format_count(len(violations) - _SHOWN)} more: --json lists all")
 
 
 @click.command()

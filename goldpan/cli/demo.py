@@ -47,21 +47,21 @@ def demo(ctx: click.Context, cli: CliContext, *, keep: Path | None) -> None:
     """
     started = time.monotonic()
     with _folder(keep) as folder, show_progress(cli) as report:
-        stage = DemoFolder(folder.resolve())
+        demo_folder = DemoFolder(folder.resolve())
         sent = run_demo(
-            stage,
+            demo_folder,
             write_script(load_shipped_conversations(), seconds=TRAFFIC_SECONDS, seed=SEED),
             report,
         )
         report("reading the lake", 0, 0)
-        outcome = read_outcome(stage.lake_uri, sent)
+        outcome = read_outcome(demo_folder.lake_uri, sent)
     seconds = time.monotonic() - started
 
-    def tell(console: Console) -> None:
+    def show(console: Console) -> None:
         show_outcome(console, outcome)
-        _next(console, keep)
+        _show_next_commands(console, keep)
 
-    cli.answer(outcome_json(outcome, seconds=seconds, kept=str(keep) if keep else None), tell)
+    cli.answer(outcome_json(outcome, seconds=seconds, kept=str(keep) if keep else None), show)
     if not outcome.report.ok:
         ctx.exit(EXIT_NO)
 
@@ -75,15 +75,15 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         yield keep
 
 
-def _next(console: Console, keep: Path | None) -> None:
+def _show_next_commands(console: Console, keep: Path | None) -> None:
     """Print commands to try next, ready to copy."""
     console.print()
-    console.print("Next, try", style="bold")
+    console.print("What to try next", style="bold")
     goldpan = _program()
     folder = shlex.quote(str(keep or "./goldpan-demo"))
-    look = f". {folder}/env && {goldpan}"
-    first = f"{look} lake tables" if keep else f"{goldpan} demo --keep {folder}"
-    for command in (first, f"{look} lake verify --deep", f"{look} quarantine show"):
+    in_lake = f". {folder}/env && {goldpan}"
+    first = f"{in_lake} lake tables" if keep else f"{goldpan} demo --keep {folder}"
+    for command in (first, f"{in_lake} lake verify --deep", f"{in_lake} quarantine show"):
         console.print(f"  {command}", soft_wrap=True, markup=False)
 
 
@@ -95,5 +95,5 @@ def _program() -> str:
     if not script.exists():
         return shlex.join(child_process.interpreter_command())
     here = Path.cwd()
-    near = script.relative_to(here) if script.is_relative_to(here) else script
-    return shlex.quote(str(near))
+    path = script.relative_to(here) if script.is_relative_to(here) else script
+    return shlex.quote(str(path))

@@ -66,12 +66,18 @@ _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
     show_default=True,
     help="Smallest distance that counts as drift.",
 )
-@click.option("--memory-mib", type=IntegerParam(64), default=1024, show_default=True)
+@click.option(
+    "--memory-mib",
+    type=IntegerParam(64),
+    default=1024,
+    show_default=True,
+    help="Memory limit of the comparison, in MiB.",
+)
 @click.option("--keep", is_flag=True, help="Store the report in the lake, for `lake metrics`.")
 @click.option("--no-fail", is_flag=True, help="Exit with 0 even if something has drifted.")
 @with_cli_context
 @click.pass_context
-def drift(  # noqa: PLR0913 - one argument an option
+def drift(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
     cli: CliContext,
     *,
@@ -97,7 +103,7 @@ def drift(  # noqa: PLR0913 - one argument an option
     Example:
       goldpan drift --days 7 --against-days 28
     """
-    asked = DriftRequest(
+    request = DriftRequest(
         today=_today(until, settled_days),
         days=days,
         against_days=against_days,
@@ -106,15 +112,15 @@ def drift(  # noqa: PLR0913 - one argument an option
         least=least,
         memory_bytes=memory_mib * 2**20,
     )
-    _refuse_beyond(asked)
-    found = _compared(cli, asked, reference)
+    _refuse_beyond(request)
+    report = _compare(cli, request, reference)
     if keep:
         store = Lake(cli.settings.lake).location.files(report_store.DRIFT_FOLDER)
         release_setup.release_retry().call(
-            "storing the report", lambda: report_store.store_report(store, asked.window, found)
+            "storing the report", lambda: report_store.store_report(store, request.window, report)
         )
-    cli.answer(found.to_json(), lambda console: _show(console, found))
-    if not found.ok and not no_fail:
+    cli.answer(report.to_json(), lambda console: _show(console, report))
+    if not report.ok and not no_fail:
         ctx.exit(EXIT_NO)
 
 
@@ -124,10 +130,10 @@ def _today(until: datetime | None, settled_days: int) -> date:
     return shift_day(until.date(), 1 + settled_days)
 
 
-def _refuse_beyond(asked: DriftRequest) -> None:
+def _refuse_beyond(request: DriftRequest) -> None:
     """Raise UsageError if a day of the comparison is outside the calendar."""
     try:
-        _, last = asked.reference, asked.window.last
+        _, last = request.reference, request.window.last
     except OverflowError:
         last = date.max
     if last >= shift_day(date.max, -366):
@@ -136,39 +142,40 @@ def _refuse_beyond(asked: DriftRequest) -> None:
         )
 
 
-def _compared(cli: CliContext, asked: DriftRequest, reference: str | None) -> DriftReport:
+def _compare(cli: CliContext, request: DriftRequest, reference: str | None) -> DriftReport:
     lake = Lake(cli.settings.lake)
     if reference is None:
         return release_setup.release_retry().call(
-            "comparing", lambda: compare_with_days(lake, asked)
+            "comparing", lambda: compare_with_days(lake, request)
         )
-    shelf = release_setup.open_releases(cli.settings)
-    one = shelf.find(parse_reference(reference))
-    spec = read_manifest(shelf.read(one, MANIFEST))["spec"]
+    releases = release_setup.open_releases(cli.settings)
+    release = releases.find(parse_reference(reference))
+    spec = read_manifest(releases.read(release, MANIFEST))["spec"]
     if not covers_all_labels(spec):
         raise UsageError(
-            f"{one.name}@{one.version} represents {population_name(spec)}, but days are compared "
+            f"{release.name}@{release.version} represents {population_name(spec)}, but days are compared "
             "by all their traces: build a release for this with `labels: {accept: [pass, fail, "
             "unknown, none]}`."
         )
-    rows, name = read_release_rows(shelf.read(one, DATA)), f"release {one.name} {one.version}"
+    rows = read_release_rows(releases.read(release, DATA))
+    name = f"release {release.name} {release.version}"
     return release_setup.release_retry().call(
-        "comparing", lambda: compare_with_release(lake, asked, rows, name)
+        "comparing", lambda: compare_with_release(lake, request, rows, name)
     )
 
 
-def _show(console: Console, found: DriftReport) -> None:
-    console.print(f"{found.window}, compared with {found.reference}", soft_wrap=True)
-    if found.findings:
-        console.print(_table(found.findings))
-    if found.failure_rate is not None:
-        before, after = map(_rate_text, found.failure_rate)
+def _show(console: Console, report: DriftReport) -> None:
+    console.print(f"{report.window}, compared with {report.reference}", soft_wrap=True)
+    if report.findings:
+        console.print(_table(report.findings))
+    if report.failure_rate is not None:
+        before, after = map(_rate_text, report.failure_rate)
         console.print(f"failure rate of labelled traces: {before} before, {after} now")
-    for name, why in found.passed_over.items():
-        console.print(styled("dim", f"{name}: not compared: {why}"), soft_wrap=True)
-    if found.drifted:
-        console.print(styled("red", "drifted", f": {', '.join(found.drifted)}"), soft_wrap=True)
-    elif found.findings:
+    for name, reason in report.passed_over.items():
+        console.print(styled("dim", f"{name}: not compared: {reason}"), soft_wrap=True)
+    if report.drifted:
+        console.print(styled("red", "drifted", f": {', '.join(report.drifted)}"), soft_wrap=True)
+    elif report.findings:
         console.print(styled("green", "ok", ": nothing has drifted"))
     else:
         console.print(
@@ -187,20 +194,23 @@ def _rate_text(rate: FailureRate) -> str:
 
 
 def _table(findings: tuple[FeatureDrift, ...]) -> Table:
-    table = Table("feature", "distance", "p", "rows", "what changed most", box=box.SIMPLE_HEAD)
+    table = Table("feature", "distance", "p", "rows", "largest change", box=box.SIMPLE_HEAD)
     for column in table.columns[1:4]:
         column.justify = "right"
-    for one in findings:
-        feature = styled("red" if one.drifted else "", one.feature)
-        rows = " / ".join(format_count(round(many)) for many in one.rows)
-        table.add_row(feature, f"{one.distance:.3f}", f"{one.adjusted:.2g}", rows, _most(one))
+    for drift in findings:
+        feature = styled("red" if drift.drifted else "", drift.feature)
+        rows = " / ".join(format_count(round(number)) for number in drift.rows)
+        numbers = (f"{drift.distance:.3f}", f"{drift.adjusted:.2g}", rows)
+        table.add_row(feature, *numbers, _largest_change(drift))
     return table
 
 
-def _most(one: FeatureDrift) -> str:
-    if one.quantiles:
+def _largest_change(drift: FeatureDrift) -> str:
+    if drift.quantiles:
         return ", ".join(
-            f"{name} {before:.4g} to {after:.4g}" for name, (before, after) in one.quantiles.items()
+            f"{name} {before:.4g} to {after:.4g}"
+            for name, (before, after) in drift.quantiles.items()
         )
-    most = one.largest
-    return f"{json.dumps(most.value, ensure_ascii=False)}: {most.before:.1%} to {most.after:.1%}"
+    largest = drift.largest
+    value = json.dumps(largest.value, ensure_ascii=False)
+    return f"{value}: {largest.before:.1%} to {largest.after:.1%}"

@@ -35,36 +35,38 @@ def apply(cli: CliContext, *, folder: str | None, lost: tuple[str, ...]) -> None
       goldpan erase apply --from /backup/erasures
     """
     missed = erasure_setup.read_missed_erasures(cli.settings, folder)
-    ended: ErasureOutcome | None = None
+    outcome: ErasureOutcome | None = None
     if missed.tombs:
-        asked = erasure_setup.ErasureRequest(
+        request = erasure_setup.ErasureRequest(
             {}, "keep", frozenset(lost), _reference(missed.numbers)
         )
         with show_progress(cli) as report:
             settings = erasure_setup.without_erasures_copy(cli.settings)
-            erasure = erasure_setup.set_up_erasure(settings, asked, report, missed)
-            ended = erasure.run() if missed.done else None
+            erasure = erasure_setup.set_up_erasure(settings, request, report, missed)
+            outcome = erasure.run() if missed.done else None
     erasure_setup.copy_erasures(cli.settings)
-    said = json.loads(ended.receipt) if ended else None
+    receipt = json.loads(outcome.receipt) if outcome else None
     data = {
         "applied": missed.numbers,
         "unfinished": list(missed.open),
-        "erasure": ended.number if ended else None,
-        "receipt": said,
+        "erasure": outcome.number if outcome else None,
+        "receipt": receipt,
     }
 
     def show(console: Console) -> None:
-        if said is not None:
-            show_tables(console, said["tables"], "versions")
-            show_releases(console, said["releases"])
+        if receipt is not None:
+            show_tables(console, receipt["tables"], "versions")
+            show_releases(console, receipt["releases"])
         for number in missed.open:
-            rest = " in the copies was never finished: run `goldpan erase` for its request again"
-            console.print(styled("yellow", f"{number}", rest), soft_wrap=True)
-        if ended is None:
+            rest = ": run `goldpan erase` for its request again"
+            console.print(
+                styled("yellow", f"erasure {number} was never finished", rest), soft_wrap=True
+            )
+        if outcome is None:
             console.print("no erasure is newer than this lake", soft_wrap=True)
             return
-        where = f"{cli.settings.lake.uri}/erasures/{receipt_name(ended.number)}"
-        console.print(f"erasures repeated: receipt {where}", soft_wrap=True, markup=False)
+        file = f"{cli.settings.lake.uri}/erasures/{receipt_name(outcome.number)}"
+        console.print(f"erasures repeated: receipt {file}", soft_wrap=True, markup=False)
 
     cli.answer(data, show)
 

@@ -1,7 +1,7 @@
 """``goldpan labels``: add missing labels, fit calibrations, recompute labels."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -14,7 +14,7 @@ from batch.labels.reconciler import ReconcileReport, ReconcileRequest
 from batch.labels.trace_buckets import ScanExtent
 from goldpan import jobs, wiring
 from goldpan.cli.context import CliContext, with_cli_context
-from goldpan.cli.formatting import format_count
+from goldpan.cli.formatting import format_count, format_micros, format_quantity
 from goldpan.cli.number_options import IntegerParam
 from goldpan.cli.plain_console import styled
 from goldpan.cli.progress import show_progress
@@ -25,7 +25,7 @@ P = ParamSpec("P")
 
 
 def with_extent(function: Callable[P, None]) -> Callable[P, None]:
-    """Give a command the option that says which part of the lake it looks at, as an `ScanExtent`."""
+    """Add the option ``--days`` to a command, which passes a `ScanExtent`."""
 
     @click.option(
         "--days",
@@ -98,35 +98,25 @@ def _show(
     outcome: ReconcileReport,
     numbers: Mapping[str, Any],
 ) -> None:
-    would = "would be added" if request.dry_run else "added"
+    added = "to be added" if request.dry_run else "added"
     kinds = ", ".join(f"{format_count(n)} {label}" for label, n in sorted(outcome.added.items()))
-    read = f", the topics read up to {_time(outcome.as_of)}" if outcome.as_of else ""
-    console.print(
-        f"{outcome.policy_version}: {format_count(outcome.traces)} traces{read}", soft_wrap=True
-    )
-    console.print(
-        f"{format_count(numbers['added'])} labels {would}{f' ({kinds})' if kinds else ''}"
-    )
-    console.print(f"{format_count(numbers['there'])} were right already")
-    if numbers["older"]:
-        console.print(
-            f"{format_count(numbers['older'])} were decided under an older policy or calibration: "
-            "`goldpan labels rebuild` decides them anew"
-        )
-    if numbers["expired"]:
-        console.print(
-            f"{format_count(numbers['expired'])} rest on feedback or reviews of which something has "
-            "expired: left as they are"
-        )
-    if numbers["outranked"]:
-        console.print(
-            f"{format_count(numbers['outranked'])} rest on more than the lake holds now, or on a "
-            "clock that ran ahead: left as they are"
-        )
-
-
-def _time(us: int) -> str:
-    return f"{datetime.fromtimestamp(us // 1_000_000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    read = f", topics read up to {format_micros(outcome.as_of)}" if outcome.as_of else ""
+    traces = format_quantity(outcome.traces, "trace")
+    console.print(f"{outcome.policy_version}: {traces}{read}", soft_wrap=True)
+    labels = format_quantity(numbers["added"], "label")
+    console.print(f"{labels} {added}{f' ({kinds})' if kinds else ''}")
+    console.print(f"{format_quantity(numbers['there'], 'label')} already correct")
+    for name, state in (
+        ("older", "of an older policy or calibration: `goldpan labels rebuild` recomputes them"),
+        ("expired", "unchanged, since feedback or reviews behind them have expired"),
+        (
+            "outranked",
+            "unchanged, since they rest on more than the lake holds now, or on a fast clock",
+        ),
+    ):
+        if numbers[name]:
+            labels = format_quantity(numbers[name], "label")
+            console.print(f"{labels} {state}", soft_wrap=True)
 
 
 @click.command()
@@ -145,49 +135,52 @@ def calibrate(cli: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
     """
     job = jobs.set_up_calibrator(cli.settings)
     with show_progress(cli) as report:
-        learnt = job.learn(extent, window=jobs.join_window(cli.settings), progress=report)
+        calibration = job.learn(extent, window=jobs.join_window(cli.settings), progress=report)
     if not dry_run:
-        job.publish(learnt)
+        job.publish(calibration)
     uri = cli.settings.lake.uri.rstrip("/")
-    picture = f"{uri}/{calibration_store.CALIBRATION_FOLDER}/{calibration_store.chart_path(learnt.version)}"
-    setting = f"GOLDPAN_LABELS__CALIBRATION={learnt.version}"
+    chart = calibration_store.chart_path(calibration.version)
+    picture = f"{uri}/{calibration_store.CALIBRATION_FOLDER}/{chart}"
+    setting = f"GOLDPAN_LABELS__CALIBRATION={calibration.version}"
     data = {
         "dry_run": dry_run,
-        **calibration_summary(learnt),
+        **calibration_summary(calibration),
         "setting": None if dry_run else setting,
         "picture": None if dry_run else picture,
     }
-    cli.answer(data, lambda console: _show_learnt(console, learnt, data))
+    cli.answer(data, lambda console: _show_calibration(console, calibration, data))
 
 
-def _show_learnt(console: Console, learnt: Calibration, data: Mapping[str, Any]) -> None:
-    told = learnt.diagnostics
+def _show_calibration(console: Console, calibration: Calibration, data: Mapping[str, Any]) -> None:
+    numbers = calibration.diagnostics
+    reviews, traces = (format_quantity(numbers[f"{noun}s"], noun) for noun in ("review", "trace"))
     console.print(
-        f"calibration {learnt.version}: {told['reviews']} reviews, {told['audited']} of them of "
-        f"the audit; {format_count(told['traces'])} traces"
+        f"calibration {calibration.version}: {reviews} ({format_count(numbers['audited'])} from "
+        f"the audit), {traces}"
     )
-    rate = told["failure_rate"]
+    rate = numbers["failure_rate"]
     if rate is not None:
         console.print(
             f"failure rate {rate['hajek']:.3f}, {rate['confidence']:.0%} interval "
             f"{rate['low']:.3f} to {rate['high']:.3f} (audit)"
         )
     console.print(
-        f"Brier {told['brier']:.3f} (priors {told['brier_of_priors']:.3f}), calibration error "
-        f"{told['calibration_error']:.3f} (priors {told['calibration_error_of_priors']:.3f}), "
+        f"Brier score {numbers['brier']:.3f} (priors {numbers['brier_of_priors']:.3f}), calibration "
+        f"error {numbers['calibration_error']:.3f} (priors "
+        f"{numbers['calibration_error_of_priors']:.3f}), "
         "cross-validated",
         soft_wrap=True,
     )
-    expected = told["expected_error"]
+    expected = numbers["expected_error"]
     console.print(
-        f"with so many reviews, probabilities are off by {expected['mean']:.3f} on the average, "
-        f"and with {expected['confidence']:.0%} by at most {expected['at_most']:.3f}",
+        f"with this number of reviews, probabilities are off by {expected['mean']:.3f} on average, "
+        f"and by at most {expected['at_most']:.3f} with {expected['confidence']:.0%} confidence",
         soft_wrap=True,
     )
-    if told["points_the_wrong_way"]:
-        names = ", ".join(told["points_the_wrong_way"])
-        what = f": {names}: mend the policy"
-        console.print(styled("yellow", "points the wrong way", what), soft_wrap=True)
+    if numbers["points_the_wrong_way"]:
+        names = ", ".join(numbers["points_the_wrong_way"])
+        rest = f": {names}: correct the policy"
+        console.print(styled("yellow", "signals that point the wrong way", rest), soft_wrap=True)
     if data["setting"]:
-        console.print(f"picture: {data['picture']}", soft_wrap=True)
+        console.print(f"chart: {data['picture']}", soft_wrap=True)
         console.print(f"to use it: {data['setting']}", soft_wrap=True)

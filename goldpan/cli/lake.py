@@ -11,7 +11,7 @@ from rich.table import Table
 
 from goldpan import erasure_setup, key_check, wiring
 from goldpan.cli.context import CliContext, with_cli_context
-from goldpan.cli.formatting import format_bytes, format_count
+from goldpan.cli.formatting import format_bytes, format_count, format_time
 from lake.key_checks import REDACTION_PURPOSE, SEALING_PURPOSE
 from lake.tables import TABLE_LAYOUTS, Lake, TableFacts
 from lake.upgrade import upgrade_lake
@@ -40,14 +40,14 @@ def init(cli: CliContext, *, lost: tuple[str, ...]) -> None:
     """
     erasure_setup.create_erasures_copy(cli.settings)
     lake = Lake(cli.settings.lake)
-    made = lake.init(lost=lost)
+    created = lake.init(lost=lost)
     uri = cli.settings.lake.uri
 
     def show(console: Console) -> None:
-        told = f"made {', '.join(made)}" if made else "all tables are there"
-        console.print(f"{uri}: {told}", soft_wrap=True)
+        result = f"created {', '.join(created)}" if created else "all tables exist"
+        console.print(f"{uri}: {result}", soft_wrap=True)
 
-    cli.answer({"uri": uri, "made": made}, show)
+    cli.answer({"uri": uri, "made": created}, show)
 
 
 @click.command()
@@ -66,18 +66,21 @@ def upgrade(cli: CliContext, *, dry_run: bool) -> None:
     added = upgrade_lake(Lake(cli.settings.lake), wiring.make_retry(), dry_run=dry_run)
 
     def show(console: Console) -> None:
-        for one in added:
-            told = "would get" if dry_run else "has got"
-            console.print(f"table {one.table} {told} {', '.join(one.columns)}", soft_wrap=True)
+        for upgraded in added:
+            columns = f"{'to be added' if dry_run else 'added'}: {', '.join(upgraded.columns)}"
+            console.print(f"table {upgraded.table}: columns {columns}", soft_wrap=True)
         if not added:
             console.print("all tables have the columns of this version")
 
-    data = {"dry_run": dry_run, "added": {one.table: list(one.columns) for one in added}}
+    data = {
+        "dry_run": dry_run,
+        "added": {upgraded.table: list(upgraded.columns) for upgraded in added},
+    }
     cli.answer(data, show)
 
 
 @click.command()
-@click.argument("key_id", metavar="KEY_ID")
+@click.argument("key_id", metavar="KEY_ID", help="Id of the destroyed key.")
 @click.option(
     "--purpose",
     type=click.Choice([SEALING_PURPOSE, REDACTION_PURPOSE]),
@@ -128,9 +131,9 @@ def _facts_table(facts: list[TableFacts]) -> Table:
     )
     for column in table.columns[1:5]:
         column.justify = "right"
-    for one in facts:
-        days = "-" if one.days is None else " to ".join(dict.fromkeys(one.days))
-        last = "-" if one.last_commit is None else one.last_commit.strftime("%Y-%m-%d %H:%M:%S Z")
-        numbers = (str(one.version), format_count(one.rows), format_count(one.files))
-        table.add_row(one.name, *numbers, format_bytes(one.bytes), days, last)
+    for fact in facts:
+        days = "-" if fact.days is None else " to ".join(dict.fromkeys(fact.days))
+        last_commit = "-" if fact.last_commit is None else format_time(fact.last_commit)
+        numbers = map(format_count, (fact.version, fact.rows, fact.files))
+        table.add_row(fact.name, *numbers, format_bytes(fact.bytes), days, last_commit)
     return table

@@ -31,19 +31,19 @@ def metrics(cli: CliContext, *, prometheus: bool, textfile: Path | None) -> None
       goldpan lake metrics --textfile /var/lib/node_exporter/goldpan-lake.prom
     """
     now = wiring.utc_now()
-    lake, shelf = Lake(cli.settings.lake), release_setup.open_releases(cli.settings)
-    found = release_setup.release_retry().call(
-        "reading the lake", lambda: measure_lake(lake, shelf, now)
+    lake, releases = Lake(cli.settings.lake), release_setup.open_releases(cli.settings)
+    gauges = release_setup.release_retry().call(
+        "reading the lake", lambda: measure_lake(lake, releases, now)
     )
-    make = partial(render_lake_metrics, found)
-    if not write_metrics(cli, make, prometheus=prometheus, textfile=textfile):
-        cli.answer(found, lambda console: _show(console, found))
+    render = partial(render_lake_metrics, gauges)
+    if not write_metrics(cli, render, prometheus=prometheus, textfile=textfile):
+        cli.answer(gauges, lambda console: _show(console, gauges))
 
 
-def _show(console: Console, found: Mapping[str, GaugeValues]) -> None:
+def _show(console: Console, gauges: Mapping[str, GaugeValues]) -> None:
     table = Table("metric", "of", "value", box=box.SIMPLE_HEAD)
     table.columns[2].justify = "right"
-    for name, values in found.items():
+    for name, values in gauges.items():
         for label, value in values.items():
-            table.add_row(name, label, f"{value:,.10g}".replace(",", " "))
+            table.add_row(name, label, f"{value:,.10g}")
     console.print(table)

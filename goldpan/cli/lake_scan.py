@@ -15,7 +15,7 @@ from batch.lake_scan import LakeScanner, LakeScanReport, ScanCounts, ScanLocatio
 from batch.lake_scan_records import TABLES_WITH_TEXT
 from goldpan import release_setup, wiring
 from goldpan.cli.context import CliContext, with_cli_context
-from goldpan.cli.formatting import format_count
+from goldpan.cli.formatting import format_count, format_quantity
 from goldpan.cli.main import EXIT_NO
 from goldpan.cli.number_options import IntegerParam
 from goldpan.cli.plain_console import styled
@@ -30,16 +30,16 @@ from schemas.errors import UsageError
 
 RELEASES: Final = "releases"
 _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
-_PLACES: Final = (*TABLES_WITH_TEXT, RELEASES)
+_SCANNABLE: Final = (*TABLES_WITH_TEXT, RELEASES)
 
 
 @click.command()
 @click.option(
     "--table",
     "chosen",
-    type=click.Choice(_PLACES),
+    type=click.Choice(_SCANNABLE),
     multiple=True,
-    help="Look through this one only (may be given again); `release_setup` are all releases.",
+    help="Scan only this table; `releases` means all releases; may be repeated.",
 )
 @click.option("--from", "first", type=_DAY, metavar="YYYY-MM-DD", help="First day (UTC).")
 @click.option("--to", "last", type=_DAY, metavar="YYYY-MM-DD", help="Last day (UTC), inclusive.")
@@ -56,7 +56,7 @@ _PLACES: Final = (*TABLES_WITH_TEXT, RELEASES)
 )
 @with_cli_context
 @click.pass_context
-def scan(  # noqa: PLR0913 - one argument an option
+def scan(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
     cli: CliContext,
     *,
@@ -78,19 +78,19 @@ def scan(  # noqa: PLR0913 - one argument an option
       goldpan lake scan --sample 10000
       goldpan lake scan --table traces --from 2026-10-01 --to 2026-10-31 --json
     """
-    asked = _asked(chosen, first, last, sample, older=older)
+    request = _scan_request(chosen, first, last, sample, older=older)
     finder = _finder(cli.settings.redact, policy)
-    lake, shelf = Lake(cli.settings.lake), release_setup.open_releases(cli.settings)
+    lake, releases = Lake(cli.settings.lake), release_setup.open_releases(cli.settings)
     wiring.refuse_other_keys(cli.settings, lake)
-    with show_progress(cli) as shown:
+    with show_progress(cli) as progress:
         retry = release_setup.release_retry()
-        report = LakeScanner(lake, shelf, finder, retry=retry, progress=shown).run(asked)
+        report = LakeScanner(lake, releases, finder, retry=retry, progress=progress).run(request)
     cli.answer(report_json(report, policy), lambda console: _show(console, report, policy))
     if not report.ok:
         ctx.exit(EXIT_NO)
 
 
-def _asked(
+def _scan_request(
     chosen: tuple[str, ...],
     first: datetime | None,
     last: datetime | None,
@@ -101,15 +101,15 @@ def _asked(
     days = (first.date() if first else date.min, last.date() if last else date.max)
     if days[0] > days[1]:
         raise UsageError("The last day (--to) is before the first day (--from).")
-    names = chosen or _PLACES
+    names = chosen or _SCANNABLE
     tables = [name for name in TABLES_WITH_TEXT if name in names]
     return ScanRequest(tables, RELEASES in names, *days, sample=sample, older=older)
 
 
 def _finder(settings: RedactSettings, policy: str | None) -> LeftoverFinder:
     """Return the finder; without a key, placeholders are recognised by their form alone."""
-    known = load_all_keys(settings) or (Keys.derive(os.urandom(KEY_BYTES), "scan"),)
-    return LeftoverFinder(load_policy(policy or settings.policy), known)
+    keys = load_all_keys(settings) or (Keys.derive(os.urandom(KEY_BYTES), "scan"),)
+    return LeftoverFinder(load_policy(policy or settings.policy), keys)
 
 
 def report_json(report: LakeScanReport, policy: str | None) -> dict[str, Any]:
@@ -120,13 +120,13 @@ def report_json(report: LakeScanReport, policy: str | None) -> dict[str, Any]:
         "rows": report.rows,
         "passed_over": report.passed_over,
         "types": dict(sorted(report.types().items())),
-        "found": [_place_json(where, tally) for where, tally in report.found()],
+        "found": [_location_json(where, tally) for where, tally in report.found()],
         "commands": fix_commands(report, policy),
         "hints": fix_hints(report),
     }
 
 
-def _place_json(where: ScanLocation, tally: ScanCounts) -> dict[str, Any]:
+def _location_json(where: ScanLocation, tally: ScanCounts) -> dict[str, Any]:
     return {
         **where._asdict(),
         "rows": tally.rows,
@@ -138,57 +138,57 @@ def _place_json(where: ScanLocation, tally: ScanCounts) -> dict[str, Any]:
 
 def fix_commands(report: LakeScanReport, policy: str | None) -> list[str]:
     """Return the commands that remove the findings, in order."""
-    found: list[str] = []
+    commands: list[str] = []
     for (table, topic), extent in sorted(report.topics.items()):
         name = f"scan-{table}-{report.policy[:8]}"
-        given = f" --policy {shlex.quote(policy)}" if policy else ""
-        found += [
+        option = f" --policy {shlex.quote(policy)}" if policy else ""
+        commands += [
             f"goldpan stream replay --topic {shlex.quote(topic)} --from {extent.first} "
-            f"--to {extent.last + 1}{given} --name {name}",
+            f"--to {extent.last + 1}{option} --name {name}",
             f"goldpan replay diff {name}",
             f"goldpan replay promote {name}",
         ]
     for release in report.releases():
-        found += [
+        commands += [
             "goldpan release build SPEC.yaml",
             f'goldpan release withdraw {release} --reason "holds personal data"',
         ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(commands))
 
 
 def fix_hints(report: LakeScanReport) -> list[str]:
     """Return what to know before running the commands."""
-    told = []
+    hints = []
     if report.topics:
-        told.append(
+        hints.append(
             "Start the workers with today's policy first. If Kafka no longer has the records, add "
             "--from-lake to the replay."
         )
     if LABELS_TABLE in report.tables():
-        told.append(
+        hints.append(
             "Labels repeat texts of feedback and reviews: promoting the replay of the feedback "
             "recomputes them."
         )
     if REVIEWS_TABLE in report.tables():
-        told.append(
+        hints.append(
             "Reviews are not replayed: their reviewers submit them again, or they expire with "
             "goldpan retention run."
         )
     if report.releases():
-        told.append(
+        hints.append(
             "A release never changes: after the promotion, build a new version from its spec and "
             "withdraw the old one."
         )
-    return told
+    return hints
 
 
 def _show(console: Console, report: LakeScanReport, policy: str | None) -> None:
     if report.found():
         console.print(_table(report))
-    looked = f"{format_count(report.rows)} rows looked at with policy {report.policy}"
+    scanned = f"{format_quantity(report.rows, 'row')} scanned with policy {report.policy}"
     if report.passed_over:
-        looked += f", {format_count(report.passed_over)} passed over"
-    console.print(looked, soft_wrap=True)
+        scanned += f", {format_count(report.passed_over)} skipped"
+    console.print(scanned, soft_wrap=True)
     if report.ok:
         console.print(styled("green", "ok", ": today's policy would change nothing"))
         return
@@ -205,12 +205,12 @@ def _table(report: LakeScanReport) -> Table:
     table.columns[3].justify = "right"
     for where, tally in report.found():
         rows = f"{format_count(tally.found_in)} of {format_count(tally.rows)}"
-        refused = {f"({reason})": many for reason, many in tally.refused.items()}
+        refused = {f"({reason})": count for reason, count in tally.refused.items()}
         found = _types_text({**tally.types, **refused})
         table.add_row(where.release or where.table, where.day, where.policy[:8], rows, found)
     return table
 
 
 def _types_text(types: Mapping[str, int]) -> str:
-    ordered = sorted(types.items(), key=lambda one: (-one[1], one[0]))
-    return ", ".join(f"{kind} {format_count(many)}" for kind, many in ordered)
+    ordered = sorted(types.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{kind} {format_count(count)}" for kind, count in ordered)

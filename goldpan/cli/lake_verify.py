@@ -14,7 +14,7 @@ from rich.table import Table
 
 from goldpan import audit_rules, head_files, key_check, topic_check, wiring
 from goldpan.cli.context import CliContext, with_cli_context
-from goldpan.cli.formatting import format_count
+from goldpan.cli.formatting import format_count, format_quantity
 from goldpan.cli.main import EXIT_NO
 from goldpan.cli.number_options import IntegerParam
 from goldpan.cli.plain_console import styled
@@ -56,21 +56,21 @@ _EPOCHS: Final = 4  # newest leader epochs of a partition; --json has all
 )
 @click.option(
     "--head",
-    "before",
+    "head_before",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Prove that the tables continue the head in this file.",
 )
 @click.option(
     "--write-head",
-    "kept",
+    "head_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Write the head to this file if everything is correct; keep it outside the lake.",
 )
 @with_cli_context
 @click.pass_context
-def verify(  # noqa: PLR0913 - one argument an option
+def verify(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
     cli: CliContext,
     *,
@@ -78,8 +78,8 @@ def verify(  # noqa: PLR0913 - one argument an option
     since: datetime | None,
     sample: int | None,
     kafka: bool,
-    before: Path | None,
-    kept: Path | None,
+    head_before: Path | None,
+    head_file: Path | None,
 ) -> None:
     """Prove from the tables' logs that every record is in the lake exactly once.
 
@@ -99,61 +99,67 @@ def verify(  # noqa: PLR0913 - one argument an option
       goldpan lake verify --deep --write-head head.json
       goldpan lake verify --head head.json
     """
-    _check_parts(since, sample, deep=deep)
-    lake, known = Lake(cli.settings.lake), load_all_keys(cli.settings.redact)
+    _check_options(since, sample, deep=deep)
+    lake, keys = Lake(cli.settings.lake), load_all_keys(cli.settings.redact)
     wiring.refuse_older_lake(cli.settings)
-    if kept is not None and lake.location.is_within(kept):
+    if head_file is not None and lake.location.is_within(head_file):
         raise UsageError(
-            f"--write-head {kept} is inside the lake: anyone who can change the tables could "
+            f"--write-head {head_file} is inside the lake: anyone who can change the tables could "
             "change the head too. Name a file elsewhere."
         )
-    was = head_files.read_head(before, known) if before else None
-    asked = topic_check.begin_topic_check(cli.settings) if kafka else None
-    with show_progress(cli) as shown:
-        how = DeepOptions(
+    earlier = head_files.read_head(head_before, keys) if head_before else None
+    check_topics = topic_check.begin_topic_check(cli.settings) if kafka else None
+    with show_progress(cli) as progress:
+        options = DeepOptions(
             since_ms=int(since.timestamp() * 1000) if since else 0,
             sample=sample,
             seed=secrets.randbits(64),
-            audit=audit_rules.load_audit_rules(lake, known) if deep else None,
-            progress=shown,
+            audit=audit_rules.load_audit_rules(lake, keys) if deep else None,
+            progress=progress,
         )
         report = verify_lake(
-            lake, deep=deep, how=how, since=was.head if was else None, retry=wiring.make_retry()
+            lake,
+            deep=deep,
+            how=options,
+            since=earlier.head if earlier else None,
+            retry=wiring.make_retry(),
         )
     if report.unfinished is not None and not (report.problems or report.partitions):
         raise FatalError(report.unfinished)  # there are no results to show
-    report = _with_problems(report, was.problems if was else ())
-    needed = _needed(cli, lake, report, count=deep)
-    topics = asked(lake, report) if asked and set(PRIMARY_TABLES) <= set(report.versions) else None
+    report = _with_problems(report, earlier.problems if earlier else ())
+    required_keys = _required_keys(cli, lake, report, count=deep)
+    readable = set(PRIMARY_TABLES) <= set(report.versions)
+    topics = check_topics(lake, report) if check_topics and readable else None
     report = _with_problems(report, topics.problems if topics else ())
-    head = head_files.sign_head(report.head, known) if report.head and report.ok else None
-    continued = was if report.ok else None
-    if kept is not None and head is not None:
-        head_files.write_head(kept, head)
+    head = head_files.sign_head(report.head, keys) if report.head and report.ok else None
+    continued = earlier if report.ok else None
+    if head_file is not None and head is not None:
+        head_files.write_head(head_file, head)
 
     def show(console: Console) -> None:
         show_report(console, report, topics)
-        for one in needed:
-            console.print(_key_text(one), markup=False, soft_wrap=True)
+        for key in required_keys:
+            console.print(_key_text(key), markup=False, soft_wrap=True)
         if continued is not None:
-            line = f"the tables continue the head {before} ({_signed_text(continued)})"
+            line = f"the tables continue the head {head_before} ({_signed_text(continued)})"
             console.print(line, markup=False, soft_wrap=True)
-        if kept is not None:
-            done = "written to" if head else "not written because of the problems above:"
-            console.print(f"head {done} {kept}", markup=False, soft_wrap=True)
+        if head_file is not None:
+            result = "written to" if head else "not written because of the problems above:"
+            console.print(f"head {result} {head_file}", markup=False, soft_wrap=True)
 
-    said: dict[str, Any] = {"keys": [one.to_json() for one in needed]} if needed else {}
-    said |= topics.to_json() if topics else {}
-    said |= {"head": head} if head else {}
-    said |= _continued_json(continued)
-    cli.answer(report.to_json() | said, show)
+    data = report.to_json()
+    data |= {"keys": [key.to_json() for key in required_keys]} if required_keys else {}
+    data |= topics.to_json() if topics else {}
+    data |= {"head": head} if head else {}
+    data |= _continued_json(continued)
+    cli.answer(data, show)
     if report.unfinished is not None:
         raise FatalError(report.unfinished)
     if not report.ok:
         ctx.exit(EXIT_NO)
 
 
-def _check_parts(since: datetime | None, sample: int | None, *, deep: bool) -> None:
+def _check_options(since: datetime | None, sample: int | None, *, deep: bool) -> None:
     """Raise UsageError for invalid uses of --since and --sample."""
     if not deep and (since is not None or sample is not None):
         raise UsageError("--since and --sample select files to hash: they need --deep.")
@@ -177,7 +183,7 @@ def _with_problems(report: VerifyReport, more: Sequence[str]) -> VerifyReport:
     return replace(report, problems=[*report.problems, *more])
 
 
-def _needed(
+def _required_keys(
     cli: CliContext, lake: Lake, report: VerifyReport, *, count: bool
 ) -> list[key_check.RequiredKey]:
     """Return the keys of a correct lake; a damaged one might be unreadable."""
@@ -189,27 +195,27 @@ def _needed(
     )
 
 
-def _key_text(one: key_check.RequiredKey) -> str:
+def _key_text(key: key_check.RequiredKey) -> str:
     """Return a line about a key."""
-    places = "" if one.rows is None else f", stands in {format_count(one.rows)} places"
-    known = "" if one.known else "; the lake has no check value of it"
-    return f"key {one.key_id} ({one.purpose}){places}{known}"
+    uses = "" if key.rows is None else f", used in {format_quantity(key.rows, 'value')}"
+    unknown = "" if key.known else "; the lake has no check value of it"
+    return f"key {key.key_id} ({key.purpose}){uses}{unknown}"
 
 
-_USUAL: Final = ("from", "to", "consumed", "stored", "quarantined")
-_RARE: Final = ("dropped", "expired", "erased", "skipped")
+_COLUMNS: Final = ("from", "to", "consumed", "stored", "quarantined")
+_OPTIONAL_COLUMNS: Final = ("dropped", "expired", "erased", "skipped")
 """Columns that are shown only if they are not 0 everywhere."""
 
 
 def show_report(console: Console, report: VerifyReport, topics: TopicCheck | None = None) -> None:
     """Print the proof of each partition, the topics' state, and the problems."""
-    proofs = [(f"{one.topic}/{one.partition}", one.to_json()) for one in report.partitions]
-    rare = [name for name in _RARE if any(said[name] for _, said in proofs)]
-    table = Table("partition", *_USUAL, *rare, box=box.SIMPLE_HEAD)
+    proofs = [(f"{proof.topic}/{proof.partition}", proof.to_json()) for proof in report.partitions]
+    optional = [name for name in _OPTIONAL_COLUMNS if any(proof[name] for _, proof in proofs)]
+    table = Table("partition", *_COLUMNS, *optional, box=box.SIMPLE_HEAD)
     for column in table.columns[1:]:
         column.justify = "right"
-    for name, said in proofs:
-        table.add_row(name, *(format_count(int(said[key])) for key in (*_USUAL, *rare)))
+    for name, proof in proofs:
+        table.add_row(name, *(format_count(int(proof[key])) for key in (*_COLUMNS, *optional)))
     console.print(table)
     for line in _epochs_text(report.partitions):
         console.print(line, markup=False, soft_wrap=True)
@@ -217,15 +223,15 @@ def show_report(console: Console, report: VerifyReport, topics: TopicCheck | Non
         console.print(_topics_table(topics))
     if report.versions:
         versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
-        console.print(f"as of the versions {versions}", markup=False, soft_wrap=True)
+        console.print(f"as of table versions {versions}", markup=False, soft_wrap=True)
     for line in _files_text(report):
         console.print(line, markup=False, soft_wrap=True)
     for problem in report.problems:
         console.print(styled("red", "wrong", f": {problem}"), soft_wrap=True)
     if report.ok:
         console.print(styled("green", "ok", f": {_claim(report, topics)}"), soft_wrap=True)
-        if any(proof.expired or proof.erased for proof in report.partitions):
-            console.print("records that have expired or were erased count as dropped")
+        if any(partition.expired or partition.erased for partition in report.partitions):
+            console.print("expired and erased records count as dropped")
 
 
 def _epochs_text(proofs: Sequence[PartitionProof]) -> list[str]:
@@ -233,12 +239,13 @@ def _epochs_text(proofs: Sequence[PartitionProof]) -> list[str]:
     changed = [proof for proof in proofs if len(proof.epochs) > 1]
     lines = []
     for proof in changed[:_SHOWN]:
-        told = [f"{epoch} up to {format_count(end)}" for epoch, end in proof.epochs[-_EPOCHS:]]
+        epochs = [f"{epoch} up to {format_count(end)}" for epoch, end in proof.epochs[-_EPOCHS:]]
         more = ["…"] if len(proof.epochs) > _EPOCHS else []
-        lines.append(f"{proof.topic}/{proof.partition}: leader epochs {', '.join([*more, *told])}")
+        epochs_text = ", ".join([*more, *epochs])
+        lines.append(f"{proof.topic}/{proof.partition}: leader epochs {epochs_text}")
     if len(changed) > _SHOWN:
-        left = format_count(len(changed) - _SHOWN)
-        lines.append(f"and {left} more partitions with several leader epochs: see --json")
+        rest = format_quantity(len(changed) - _SHOWN, "more partition")
+        lines.append(f"and {rest} with several leader epochs: --json lists all")
     return lines
 
 
@@ -247,16 +254,16 @@ def _files_text(report: VerifyReport) -> list[str]:
     files = report.files
     if files is None:
         return []
-    told = [f"{format_count(files.hashed)} files are, to the byte, what was committed"]
+    lines = [f"{format_quantity(files.hashed, 'file')} proved unchanged since the commit, by hash"]
     if files.unproved:
-        some = ", ".join(files.unproved[:_SHOWN])
-        told.append(
-            f"{format_count(len(files.unproved))} files are unproved, since their commits are from "
-            f"before hashes were kept (--json names all), such as {some}"
+        examples = ", ".join(files.unproved[:_SHOWN])
+        lines.append(
+            f"{format_quantity(len(files.unproved), 'file')} not proved, since their commits have "
+            f"no hashes, such as {examples} (--json lists all)"
         )
     if files.passed:
-        told.append(f"{format_count(files.passed)} files were not chosen to be hashed")
-    return told
+        lines.append(f"{format_quantity(files.passed, 'file')} not selected for hashing")
+    return lines
 
 
 def _claim(report: VerifyReport, topics: TopicCheck | None) -> str:
@@ -266,11 +273,11 @@ def _claim(report: VerifyReport, topics: TopicCheck | None) -> str:
         proved = "nothing is wrong; the lake is empty: no partition has been read yet"
     if topics is None:
         return f"{proved}; --kafka also shows what the topics hold beyond that"
-    behind = [one for one in topics.partitions if one.behind]
+    behind = [partition for partition in topics.partitions if partition.behind]
     if not behind:
         return f"{proved}; the topics hold nothing beyond that"
-    offsets = format_count(sum(one.behind for one in behind))
-    return f"{proved}; {offsets} offsets of {len(behind)} partitions are still to be read"
+    offsets = format_quantity(sum(partition.behind for partition in behind), "offset")
+    return f"{proved}; {offsets} of {format_quantity(len(behind), 'partition')} still to be read"
 
 
 def _topics_table(topics: TopicCheck) -> Table:
@@ -279,9 +286,10 @@ def _topics_table(topics: TopicCheck) -> Table:
         table.add_column(name)
     for column in table.columns[1:]:
         column.justify = "right"
-    for one in topics.partitions:
-        position = "-" if one.position is None else format_count(one.position)
-        numbers = (format_count(n) for n in (one.behind, one.before, one.lost))
-        where = f"{one.source.topic}/{one.source.partition}"
-        table.add_row(where, format_count(one.low), format_count(one.high), position, *numbers)
+    for partition in topics.partitions:
+        name = f"{partition.source.topic}/{partition.source.partition}"
+        ends = map(format_count, (partition.low, partition.high))
+        position = "-" if partition.position is None else format_count(partition.position)
+        counts = map(format_count, (partition.behind, partition.before, partition.lost))
+        table.add_row(name, *ends, position, *counts)
     return table

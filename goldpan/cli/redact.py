@@ -53,7 +53,7 @@ _here: dict[str, LineEngine] = {}  # the engine of this process, in a pool
 )
 @with_cli_context
 @click.pass_context
-def redact(  # noqa: PLR0913 - one argument an option
+def redact(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
     cli: CliContext,
     *,

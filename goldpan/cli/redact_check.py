@@ -83,7 +83,7 @@ class RedactionCheck:
 )
 @with_cli_context
 @click.pass_context
-def check(  # noqa: PLR0913 - one argument an option
+def check(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
     cli: CliContext,
     *,

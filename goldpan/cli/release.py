@@ -72,7 +72,7 @@ _SHOWN: Final = 10
 @click.option("--dry-run", is_flag=True, help="Only show what the release would contain.")
 @with_cli_context
 @click.pass_context
-def build(  # noqa: PLR0913 - one argument an option
+def build(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
     cli: CliContext,
     *,
@@ -228,7 +228,7 @@ def show(cli: CliContext, *, release: str, sheet: bool) -> None:
 @click.option("--allow-withdrawn", is_flag=True, help="Also accept a withdrawn version.")
 @with_cli_context
 @click.pass_context
-def verify(  # noqa: PLR0913 - one argument an option
+def verify(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
     cli: CliContext,
     *,

@@ -29,7 +29,7 @@ _WHOLE: Final = len("sha256:") + 64
 @click.option("--allow-withdrawn", is_flag=True, help="Also accept a withdrawn version.")
 @with_cli_context
 @click.pass_context
-def pull(  # noqa: PLR0913 - one argument an option
+def pull(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
     cli: CliContext,
     *,

@@ -68,7 +68,7 @@ from stream.replay.repository import ReplayState
     "policy: removed values do not come back. Give the range as offsets.",
 )
 @with_cli_context
-def run(  # noqa: PLR0913 - each is an option
+def run(  # noqa: PLR0913 - one argument per option
     cli: CliContext,
     *,
     topic: str,

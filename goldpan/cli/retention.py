@@ -69,7 +69,7 @@ def _is_number(
 @click.option("--yes", is_flag=True, help="Remove it, however much it is.")
 @with_cli_context
 @click.pass_context
-def run(  # noqa: PLR0913 - one argument an option
+def run(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
     cli: CliContext,
     *,

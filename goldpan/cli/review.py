@@ -126,7 +126,7 @@ def next_(cli: CliContext, *, reviewer: str, count: int, blind: bool) -> None:
 @with_reviewer
 @with_cli_context
 @click.pass_context
-def submit(  # noqa: PLR0913 - one argument an option
+def submit(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
     cli: CliContext,
     *,

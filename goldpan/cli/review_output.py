@@ -100,7 +100,7 @@ def _show_conversation(console: Console, trace: Mapping[str, Any]) -> None:
     for document in trace["retrieved"] or []:
         _say(console, f"retrieved {document['document_id']}", document["text"] or "")
     for call in trace["tool_calls"] or []:
-        _say(console, f"tool {call['name']}", f"{call['arguments']} → {_result(cli)}")
+        _say(console, f"tool {call['name']}", f"{call['arguments']} → {_result(call)}")
     if trace["response"]:
         _say(console, "answer", trace["response"], style="bold green")
     if trace["status"] != "ok":
@@ -108,7 +108,7 @@ def _show_conversation(console: Console, trace: Mapping[str, Any]) -> None:
         _say(console, "error", what, style="red")
 
 
-def _result(cli: Mapping[str, Any]) -> str:
+def _result(call: Mapping[str, Any]) -> str:
     return str(call["error"] or call["result"] or "")
 
 

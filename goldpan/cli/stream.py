@@ -59,7 +59,7 @@ _SPARE_SECONDS = 10.0
 )
 @with_cli_context
 @click.pass_context
-def run(  # noqa: PLR0913 - one argument an option
+def run(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
     cli: CliContext,
     *,
