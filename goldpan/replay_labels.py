@@ -190,7 +190,7 @@ class ReplayLabels:
         return self.replays.noted(self.plan, TOUCHED_TRACES)
 
     def _recomputer(self, *, staged: bool = False) -> LabelRecomputer:
-        """Return the recomputation from the live tables, with ``staged`` as the replay changes them."""
+        """Return the recomputation from the live tables; ``staged``: as the replay changes them."""
         now, live = check_clock(self.context.now_us()), self.replays.live
         traces, feedback, reviews = (live.table(n) for n in ("traces", "feedback", "reviews"))
         for table in (reviews, feedback, traces):

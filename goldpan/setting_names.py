@@ -83,7 +83,7 @@ def _is_ignored(name: str) -> bool:
 
 
 def check_file(model: type[BaseModel], data: Mapping[str, Any], file: str) -> None:
-    """Raise UsageError for a key of a TOML file that is not a setting, or a group that is no table."""
+    """Raise UsageError for an unknown key of a TOML file, or a group that is not a table."""
     groups: dict[str, dict[str, SettingLeaf]] = {}
     for leaf in list_settings(model):
         groups.setdefault(leaf.path[0], {})[leaf.path[-1]] = leaf

@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     )
     labels: LabelSettings = Field(
         default=LabelSettings(),
-        description="How traces are labelled: the policy, its calibration, and the topic of events.",
+        description="How traces are labelled: policy, calibration, and the topic of label events.",
     )
     retention: RetentionSettings = Field(
         default=RetentionSettings(), description="When rows and values in them expire."
@@ -129,7 +129,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment override what `load_settings` read from the file."""
+        """Let the environment override the values from the file."""
         del env_settings, dotenv_settings, file_secret_settings
         return _Environment(settings_cls), init_settings
 

@@ -153,9 +153,9 @@ def _compare(cli: CliContext, request: DriftRequest, reference: str | None) -> D
     spec = read_manifest(releases.read(release, MANIFEST))["spec"]
     if not covers_all_labels(spec):
         raise UsageError(
-            f"{release.name}@{release.version} represents {population_name(spec)}, but days are compared "
-            "by all their traces: build a release for this with `labels: {accept: [pass, fail, "
-            "unknown, none]}`."
+            f"{release.name}@{release.version} represents {population_name(spec)}, but days are "
+            "compared by all their traces: build a release for this with `labels: {accept: [pass, "
+            "fail, unknown, none]}`."
         )
     rows = read_release_rows(releases.read(release, DATA))
     name = f"release {release.name} {release.version}"

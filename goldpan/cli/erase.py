@@ -210,8 +210,8 @@ def _show_not_found(console: Console, data: dict[str, Any]) -> None:
     elif data["found_nothing_of"]:
         missing = data["found_nothing_of"]
         console.print(
-            f"{format_count(len(missing))} of {format_quantity(data['persons'], 'id')} not found in "
-            "any table: "
+            f"{format_count(len(missing))} of {format_quantity(data['persons'], 'id')} not found "
+            "in any table: "
             + ", ".join(missing[:_MAX_SHOWN])
             + (", and more" if len(missing) > _MAX_SHOWN else ""),
             style="yellow",

@@ -173,8 +173,9 @@ def _show_calibration(console: Console, calibration: Calibration, data: Mapping[
     )
     expected = numbers["expected_error"]
     console.print(
-        f"with this number of reviews, probabilities are off by {expected['mean']:.3f} on average, "
-        f"and by at most {expected['at_most']:.3f} with {expected['confidence']:.0%} confidence",
+        f"with this number of reviews, probabilities are off by {expected['mean']:.3f} on "
+        f"average, and by at most {expected['at_most']:.3f} with {expected['confidence']:.0%} "
+        "confidence",
         soft_wrap=True,
     )
     if numbers["points_the_wrong_way"]:

@@ -37,7 +37,7 @@ class LazyGroup(click.Group):
         """Return whether the first argument (or its absence) selects the default command."""
         if self._entry.bare:
             return not set(first) & set(self._entry.members)
-        return any(one.startswith("-") for one in first)
+        return any(argument.startswith("-") for argument in first)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the entry."""

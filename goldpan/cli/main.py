@@ -27,7 +27,7 @@ EXIT_USAGE: Final = 2
 EXIT_FAILED: Final = 3
 EXIT_INTERRUPTED: Final = 130
 
-_FULL: Final = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG})
+_WRITE_ERRORS: Final = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG})
 
 WORKER_COMMAND: Final = ["stream", "run"]
 _WITH_POOLS: Final = frozenset({"deltalake", "pyarrow"})
@@ -41,12 +41,12 @@ def main() -> NoReturn:
     """Run the command line of this process, then exit."""
     arguments = sys.argv[1:]
     if arguments[:2] == WORKER_COMMAND:
-        signal.signal(signal.SIGTERM, _nothing_read)
-    _open_what_is_closed()
+        signal.signal(signal.SIGTERM, _exit_before_reading)
+    _open_closed_streams()
     child_process.set_safe_path()
     code = run_command(arguments)
     code = _flush(code)
-    if _left_behind():
+    if _threads_remain():
         os._exit(code)
     sys.exit(code)
 
@@ -82,19 +82,19 @@ def describe_failure(error: BaseException) -> tuple[str, int]:
         case click.Abort() | KeyboardInterrupt():
             return "interrupted", EXIT_INTERRUPTED
         case _:
-            return _unforeseen(error), EXIT_FAILED
+            return _unexpected(error), EXIT_FAILED
 
 
-def _unforeseen(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.errno in _FULL:
+def _unexpected(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno in _WRITE_ERRORS:
         return _not_written(error)
     return (
-        f"something went wrong that goldpan did not foresee: {type(error).__name__} at "
-        f"{locate_error(error)}; please report it"
+        f"an unexpected error occurred: {type(error).__name__} at {locate_error(error)}; please "
+        "report it"
     )
 
 
-def _nothing_read(_number: int, _frame: FrameType | None) -> NoReturn:
+def _exit_before_reading(_signal: int, _frame: FrameType | None) -> NoReturn:
     """Exit with 0 if SIGTERM arrives while the worker's libraries are still being loaded.
 
     Later, `goldpan.cli.stream` handles the signal.
@@ -103,7 +103,7 @@ def _nothing_read(_number: int, _frame: FrameType | None) -> NoReturn:
     os._exit(0)
 
 
-def _left_behind() -> bool:
+def _threads_remain() -> bool:
     """Return whether remaining threads would delay or break an ordinary exit.
 
     Our threads may wait for a lake that hangs: an ordinary exit would wait for them (pooled daemon
@@ -113,18 +113,19 @@ def _left_behind() -> bool:
     return threading.active_count() > 1 or not _WITH_POOLS.isdisjoint(sys.modules)
 
 
-def _open_what_is_closed() -> None:
+def _open_closed_streams() -> None:
     """Open closed standard streams (``>&-``) on /dev/null; else a file could get their number.
 
     So a command keeps the exit code of its result, as with `/dev/null`.
     """
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            at = os.open(os.devnull, os.O_RDWR)
-            if at != number:
-                os.dup2(at, number)
-                os.close(at)
-            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+            mode = "w" if descriptor else "r"
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8"))
 
 
 def _not_written(error: OSError) -> str:

@@ -10,7 +10,7 @@ import click
 from goldpan.cli.context import CliContext
 from schemas.errors import UsageError
 
-_MOST_LINKS: Final = 40
+_MAX_LINKS: Final = 40
 
 with_textfile: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--textfile",
@@ -22,12 +22,12 @@ with_textfile: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option
 
 
 def write_metrics(
-    cli: CliContext, make: Callable[[], bytes], *, prometheus: bool, textfile: Path | None
+    cli: CliContext, render: Callable[[], bytes], *, prometheus: bool, textfile: Path | None
 ) -> bool:
     """Write metrics to a file, standard output or both; return whether either was requested."""
     if not prometheus and textfile is None:
         return False
-    data = make()
+    data = render()
     if textfile is not None:
         write_atomically(textfile, data)
     if prometheus:
@@ -42,7 +42,7 @@ def write_atomically(file: Path, data: bytes) -> None:
     (``/dev/stdout``) is written to directly.
     """
     try:
-        if _is_a_stream(file):
+        if _is_stream(file):
             with file.open("ab") as stream:
                 stream.write(data)
         else:
@@ -52,23 +52,23 @@ def write_atomically(file: Path, data: bytes) -> None:
         raise UsageError(f"--textfile {file} cannot be written: {reason}.") from None
 
 
-def _is_a_stream(file: Path) -> bool:
+def _is_stream(file: Path) -> bool:
     """Return whether a path names something other than a regular file."""
     if file.exists() and not file.is_file():
         return True
-    steps = [file.absolute()]
-    while steps[-1].is_symlink() and len(steps) < _MOST_LINKS:
-        steps.append(steps[-1].parent / steps[-1].readlink())
-    return any(step.parts[1:2] in {("dev",), ("proc",)} for step in steps)
+    targets = [file.absolute()]
+    while targets[-1].is_symlink() and len(targets) < _MAX_LINKS:
+        targets.append(targets[-1].parent / targets[-1].readlink())
+    return any(target.parts[1:2] in {("dev",), ("proc",)} for target in targets)
 
 
 def _replace(file: Path, data: bytes) -> None:
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        beside.write_bytes(data)
+        temporary.write_bytes(data)
         if file.exists():
-            beside.chmod(file.stat().st_mode & 0o777)
-        beside.replace(file)
+            temporary.chmod(file.stat().st_mode & 0o777)
+        temporary.replace(file)
     except OSError:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

@@ -27,7 +27,7 @@ def open_line_file(file: Path, *, watched: bool) -> Iterator[Iterator[bytes]]:
     A byte order mark at the beginning is skipped.
     """
     if file == STDIN:
-        yield _without_mark(sys.stdin.buffer)
+        yield _skip_byte_order_mark(sys.stdin.buffer)
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
     with (
@@ -36,12 +36,12 @@ def open_line_file(file: Path, *, watched: bool) -> Iterator[Iterator[bytes]]:
         ) as bar,
         bar.open(file, "rb", description=escape_controls(file.name)) as lines,
     ):
-        yield _without_mark(lines)
+        yield _skip_byte_order_mark(lines)
 
 
-def _without_mark(lines: Iterable[bytes]) -> Iterator[bytes]:
-    for number, line in enumerate(lines):
-        yield line if number else line.removeprefix(codecs.BOM_UTF8)
+def _skip_byte_order_mark(lines: Iterable[bytes]) -> Iterator[bytes]:
+    for index, line in enumerate(lines):
+        yield line if index else line.removeprefix(codecs.BOM_UTF8)
 
 
 @contextmanager
@@ -57,13 +57,13 @@ def show_progress(cli: CliContext) -> Iterator[ProgressReporter]:
     with Progress(*columns, console=console, transient=True, disable=not cli.watched) as bar:
         task = bar.add_task("", total=None, done="")
 
-        def report(what: str, done: int, of: int) -> None:
+        def report(step: str, done: int, total: int) -> None:
             bar.update(
                 task,
-                description=what,
+                description=step,
                 completed=done,
-                total=of or None,
-                done=f"{done} of {of}" if of else "",
+                total=total or None,
+                done=f"{done:,} of {total:,}" if total else "",
             )
 
         yield report

@@ -24,12 +24,16 @@ from schemas.json_lines import escape_line_ends
 
 BATCH_LINES: Final = 500
 AHEAD: Final = 4  # batches queued for each process
-_here: dict[str, LineEngine] = {}  # the engine of this process, in a pool
+_engines: dict[str, LineEngine] = {}  # the engine of this process, in a pool
 
 
 @click.command()
 @click.argument(
-    "files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
+    "files",
+    nargs=-1,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
+    metavar="[FILE]...",
+    help="Files of JSON lines; - is standard input, and the default.",
 )
 @click.option(
     "--schema",
@@ -76,23 +80,23 @@ def redact(  # noqa: PLR0913 - one argument per option
     """
     task = _Task(cli.settings, schema, report is not None)
     engine = task.open()
-    tally, refused, done = RedactionTally(), [], 0
+    tally, refused, passed = RedactionTally(), [], 0
     watched = sys.stderr.isatty() and not sys.stdout.isatty()  # the output is redirected
     for file in files or (STDIN,):
         with open_line_file(file, watched=watched) as lines:
-            for batch in _redacted(task, engine, lines, workers):
-                for one in batch:
-                    tally.add(one.line)
-                good = [one.line.output for one in batch if one.line.output is not None]
-                cli.write_lines(escape_line_ends(output).decode() for output in good)
-                done += len(good)
-                refused += [_refusal(file, one) for one in batch if one.line.problem]
+            for batch in _redact(task, engine, lines, workers):
+                for result in batch:
+                    tally.add(result.line)
+                outputs = [item.line.output for item in batch if item.line.output is not None]
+                cli.write_lines(escape_line_ends(output).decode() for output in outputs)
+                passed += len(outputs)
+                refused += [_refusal_json(file, item) for item in batch if item.line.problem]
     if report is not None:
         policy = load_policy(cli.settings.redact.policy)
         made_at = wiring.utc_now().strftime("%Y-%m-%d %H:%M UTC")
         page = render_report(tally, policy, policy_hash=engine.policy_hash, made_at=made_at)
         report.write_text(page, encoding="utf-8")
-    _tell(cli, tally, done, refused)
+    _report(cli, tally, passed, refused)
     if refused:
         ctx.exit(EXIT_NO)
 
@@ -109,7 +113,7 @@ class _Task(NamedTuple):
         return open_line_engine(self.settings, self.schema, report=self.report)
 
 
-def _redacted(
+def _redact(
     task: _Task, engine: LineEngine, lines: Iterable[bytes], workers: int
 ) -> Iterator[list[LineResult]]:
     """Yield the results in blocks, in the order of the lines."""
@@ -120,46 +124,52 @@ def _redacted(
     # Processes are spawned, never forked: Arrow and hyperscan do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_open_here, initargs=(task,)
+        workers, mp_context=context, initializer=_open_engine, initargs=(task,)
     ) as pool:
         batches = _batches(lines)
-        waiting = [pool.submit(_run_here, *one) for one in islice(batches, AHEAD * workers)]
+        waiting = [pool.submit(_run_engine, *block) for block in islice(batches, AHEAD * workers)]
         while waiting:
             yield waiting.pop(0).result()
-            waiting += [pool.submit(_run_here, *one) for one in islice(batches, 1)]
+            waiting += [pool.submit(_run_engine, *block) for block in islice(batches, 1)]
 
 
-def _open_here(task: _Task) -> None:
-    _here["lines"] = task.open()
+def _open_engine(task: _Task) -> None:
+    _engines["lines"] = task.open()
 
 
-def _run_here(first: int, lines: list[bytes]) -> list[LineResult]:
-    return _here["lines"].run(first, lines)
+def _run_engine(first: int, lines: list[bytes]) -> list[LineResult]:
+    return _engines["lines"].run(first, lines)
 
 
 def _batches(lines: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
     """Yield blocks of lines without line ends, each with the number (from 1) of its first line."""
-    number, rest = 1, iter(lines)
+    first, rest = 1, iter(lines)
     while batch := [line.rstrip(b"\r\n") for line in islice(rest, BATCH_LINES)]:
-        yield number, batch
-        number += len(batch)
+        yield first, batch
+        first += len(batch)
 
 
-def _refusal(file: Path, one: LineResult) -> dict[str, Any]:
+def _refusal_json(file: Path, result: LineResult) -> dict[str, Any]:
     return {
         "file": str(file),
-        "line": one.number,
-        "reason": one.reason,
-        "field": one.field,
-        "detail": one.line.problem,
+        "line": result.number,
+        "reason": result.reason,
+        "field": result.field,
+        "detail": result.line.problem,
     }
 
 
-def _tell(cli: CliContext, tally: RedactionTally, done: int, refused: list[dict[str, Any]]) -> None:
+def _report(
+    cli: CliContext, tally: RedactionTally, passed: int, refused: list[dict[str, Any]]
+) -> None:
     if cli.machine:
-        told = {"redacted": done, "refused": refused}
-        counts = {"replaced": dict(tally.replaced), "kept": dict(tally.kept)}
-        click.echo(json.dumps(told | counts), err=True)
+        summary = {
+            "redacted": passed,
+            "refused": refused,
+            "replaced": dict(tally.replaced),
+            "kept": dict(tally.kept),
+        }
+        click.echo(json.dumps(summary), err=True)
         return
-    for one in refused:
-        click.echo(f"goldpan: {one['file']}:{one['line']}: {one['detail']}", err=True)
+    for line in refused:
+        click.echo(f"goldpan: {line['file']}:{line['line']}: {line['detail']}", err=True)

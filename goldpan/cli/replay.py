@@ -8,7 +8,7 @@ from rich.console import Console
 
 from goldpan import replay_setup
 from goldpan.cli.context import CliContext, with_cli_context
-from goldpan.cli.formatting import format_count
+from goldpan.cli.formatting import format_count, format_quantity
 from goldpan.cli.main import EXIT_NO
 from goldpan.cli.number_options import IntegerParam, NumberParam
 from goldpan.cli.progress import show_progress
@@ -98,10 +98,11 @@ def run(  # noqa: PLR0913 - one argument per option
     """
     settings = replay_setup.with_redaction_policy(cli.settings, policy)
     labels = replay_setup.load_replay_label_rules(settings, label_policy)
-    wanted, chosen = _asked(start, end, days), None if name is None else check_replay_name(name)
+    replay_range = _parse_range(start, end, days)
+    name = None if name is None else check_replay_name(name)
     with (
-        show_progress(cli) as shown,
-        replay_setup.observe_replay(settings, topic, shown) as observer,
+        show_progress(cli) as report,
+        replay_setup.observe_replay(settings, topic, report) as observer,
     ):
         if labels_only:
             if (policy, records_per_second, memory) != (None, None, None) or from_lake:
@@ -109,32 +110,32 @@ def run(  # noqa: PLR0913 - one argument per option
                     "--labels-only reads no records: omit --policy, --from-lake, "
                     "--records-per-second and --memory."
                 )
-            plan = replay_setup.begin_labels_only(settings, topic, wanted, chosen, labels)
+            plan = replay_setup.begin_labels_only(settings, topic, replay_range, name, labels)
         else:
             task = ReplayTask(
                 topic=topic,
-                replay_range=wanted,
-                name=chosen,
+                replay_range=replay_range,
+                name=name,
                 records_per_second=records_per_second,
-                memory_bytes=_memory(memory, settings.stream.memory_bytes),
+                memory_bytes=_parse_memory(memory, settings.stream.memory_bytes),
                 from_lake=from_lake,
                 labels=labels,
             )
-            plan = _replay(settings, task, observer)
+            plan = _run_replay(settings, task, observer)
         if plan.labels is not None:
             replay_setup.open_replay_labels(settings, plan).stage(observer.told)
     cli.answer(plan_json(plan), lambda console: show_replayed(console, plan))
 
 
-def _replay(settings: Settings, task: ReplayTask, observer: ReplayObserver) -> ReplayPlan:
-    workshop = ReplayFactory.open(settings, task)
-    with closing(workshop.reader):
-        plan = workshop.plan()
-        workshop.replay(plan, observer).run()
+def _run_replay(settings: Settings, task: ReplayTask, observer: ReplayObserver) -> ReplayPlan:
+    factory = ReplayFactory.open(settings, task)
+    with closing(factory.reader):
+        plan = factory.plan()
+        factory.replay(plan, observer).run()
     return plan
 
 
-def _asked(start: str | None, end: str | None, days: str | None) -> ReplayRange:
+def _parse_range(start: str | None, end: str | None, days: str | None) -> ReplayRange:
     if days is not None:
         if start is not None or end is not None:
             raise UsageError("Give either --days, or --from and --to.")
@@ -144,7 +145,7 @@ def _asked(start: str | None, end: str | None, days: str | None) -> ReplayRange:
     return make_replay_range(parse_bound(start), None if end is None else parse_bound(end))
 
 
-def _memory(text: str | None, default: int) -> int:
+def _parse_memory(text: str | None, default: int) -> int:
     if text is None:
         return default
     try:
@@ -162,13 +163,13 @@ def list_(cli: CliContext) -> None:
     Example:
       goldpan replay list
     """
-    found = replay_setup.open_staging(cli.settings).all()
-    data = [progress_json(name, progress) for name, progress in found]
+    replays = replay_setup.open_staging(cli.settings).all()
+    data = [progress_json(name, progress) for name, progress in replays]
     cli.answer({"replays": data}, lambda console: show_list(console, data))
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", help="Name of the replay.")
 @click.option(
     "--samples",
     type=IntegerParam(0),
@@ -195,8 +196,8 @@ def diff(ctx: click.Context, cli: CliContext, *, name: str, samples: int) -> Non
 
     def show(console: Console) -> None:
         if staged.state is ReplayState.UNFINISHED:
-            read, of = format_count(staged.read), format_count(plan.offsets)
-            console.print(f"not complete: {read} of {of} offsets are staged", soft_wrap=True)
+            read, total = format_count(staged.read), format_quantity(plan.offsets, "offset")
+            console.print(f"not complete: {read} of {total} staged", soft_wrap=True)
         if plan.labels is not None and labels is None:
             console.print("labels are not staged yet: run its `goldpan stream replay` again")
         if rows is not None:
@@ -204,7 +205,7 @@ def diff(ctx: click.Context, cli: CliContext, *, name: str, samples: int) -> Non
         if labels is not None:
             show_labels(console, labels, plan.label_policy)
 
-    differs = any(found is not None and found.differs for found in (rows, labels))
+    differs = any(diff is not None and diff.differs for diff in (rows, labels))
     data = {
         "state": str(staged.state),
         **({} if rows is None else diff_json(rows)),
@@ -217,7 +218,7 @@ def diff(ctx: click.Context, cli: CliContext, *, name: str, samples: int) -> Non
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", help="Name of the replay.")
 @with_cli_context
 def promote(cli: CliContext, *, name: str) -> None:
     """Replace the live rows of a range by those of a replay.
@@ -240,7 +241,7 @@ def promote(cli: CliContext, *, name: str) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", help="Name of the replay.")
 @with_cli_context
 def abandon(cli: CliContext, *, name: str) -> None:
     """Remove a replay completely. The rows of a promoted replay stay in the live tables.

@@ -17,13 +17,12 @@ from batch.reviews.review_context import read_review_contexts
 from batch.reviews.review_export import WITHDRAW_VERDICT, export_reviews
 from goldpan import jobs, wiring
 from goldpan.cli.context import CliContext, with_cli_context
-from goldpan.cli.formatting import format_count, format_duration
+from goldpan.cli.formatting import format_count, format_duration, format_quantity
 from goldpan.cli.main import EXIT_NO
 from goldpan.cli.metrics_file import with_textfile, write_metrics
 from goldpan.cli.number_options import IntegerParam
 from goldpan.cli.review_output import item_json, show_item
-from goldpan.review_submissions import raise_if_refused, read_reviews
-from goldpan.review_submissions import submit_reviews as hand_in
+from goldpan.review_submissions import raise_if_refused, read_reviews, submit_reviews
 from labels.review_queue import ReviewQueue
 from lake.tables import Lake
 from schemas.errors import UsageError
@@ -43,16 +42,16 @@ def with_reviewer(function: Callable[P, None]) -> Callable[P, None]:
     )
     @wraps(function)
     def command(*args: P.args, **kwargs: P.kwargs) -> None:
-        given = kwargs["reviewer"]
-        if isinstance(given, str) and not given.strip():
+        reviewer = kwargs["reviewer"]
+        if isinstance(reviewer, str) and not reviewer.strip():
             raise UsageError("--reviewer is empty: name the reviewer, or omit the option.")
-        kwargs["reviewer"] = _login() if given is None else given
+        kwargs["reviewer"] = _login_name() if reviewer is None else reviewer
         function(*args, **kwargs)
 
     return command
 
 
-def _login() -> str:
+def _login_name() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
@@ -81,13 +80,13 @@ def next_(cli: CliContext, *, reviewer: str, count: int, blind: bool) -> None:
       goldpan review next --reviewer ann --count 5 --json
     """
     lake = Lake(cli.settings.lake)
-    who = jobs.pseudonymize_reviewer(cli.settings.redact, reviewer)
-    handed = jobs.open_review_queue(cli.settings, lake).hand_out(who, count)
+    pseudonym = jobs.pseudonymize_reviewer(cli.settings.redact, reviewer)
+    claimed = jobs.open_review_queue(cli.settings, lake).hand_out(pseudonym, count)
     tables = [lake.table(name) for name in ("labels", "traces", "feedback")]
     for table in tables:
         wiring.make_retry().call(f"reading table {table.name}", table.refresh)
-    sights = read_review_contexts([one.item for one in handed], *tables) if handed else {}
-    items = [item_json(one, sights.get(one.item.trace_id), blind=blind) for one in handed]
+    contexts = read_review_contexts([each.item for each in claimed], *tables) if claimed else {}
+    items = [item_json(each, contexts.get(each.item.trace_id), blind=blind) for each in claimed]
 
     def show(console: Console) -> None:
         for item in items:
@@ -99,11 +98,13 @@ def next_(cli: CliContext, *, reviewer: str, count: int, blind: bool) -> None:
                 soft_wrap=True,
             )
 
-    cli.answer({"reviewer": who, "items": items}, show)
+    cli.answer({"reviewer": pseudonym, "items": items}, show)
 
 
 @click.command()
-@click.argument("trace_id", required=False)
+@click.argument(
+    "trace_id", required=False, metavar="[TRACE_ID]", help="The reviewed trace, without --file."
+)
 @click.option(
     "--verdict",
     type=click.Choice(VERDICTS),
@@ -157,32 +158,37 @@ def submit(  # noqa: PLR0913 - one argument per option
             "withdraw."
         )
     if file is None:
-        one = {"trace_id": trace_id, "verdict": verdict, "comment": comment}
-        given = {**one, "expected_response": answer, "submission_id": submission_id}
-        found, refused = read_reviews([json.dumps(given).encode()])
+        review = {
+            "trace_id": trace_id,
+            "verdict": verdict,
+            "comment": comment,
+            "expected_response": answer,
+            "submission_id": submission_id,
+        }
+        reviews, refused = read_reviews([json.dumps(review).encode()])
     else:
         with click.open_file(str(file), "rb") as stream:
-            found, refused = read_reviews(stream)
-    desk = jobs.open_review_queue(cli.settings, Lake(cli.settings.lake))
-    taken = hand_in(cli.settings, desk, found, reviewer=reviewer, now=wiring.now_us())
-    taken.refused.update(refused)
+            reviews, refused = read_reviews(stream)
+    queue = jobs.open_review_queue(cli.settings, Lake(cli.settings.lake))
+    report = submit_reviews(cli.settings, queue, reviews, reviewer=reviewer, now=wiring.now_us())
+    report.refused.update(refused)
     if file is None:
-        raise_if_refused(taken)
+        raise_if_refused(report)
     data = {
-        "added": len(taken.added),
-        "known": len(taken.known),
-        "refused": [{"line": n, "reason": taken.refused[n]} for n in sorted(taken.refused)],
+        "added": len(report.added),
+        "known": len(report.known),
+        "refused": [{"line": n, "reason": report.refused[n]} for n in sorted(report.refused)],
     }
-    cli.answer(data, lambda console: _show_taken(console, data))
-    if taken.refused:
+    cli.answer(data, lambda console: _show_submitted(console, data))
+    if report.refused:
         ctx.exit(EXIT_NO)
 
 
-def _show_taken(console: Console, data: Mapping[str, Any]) -> None:
-    known = f", {format_count(data['known'])} were there already" if data["known"] else ""
-    console.print(f"{format_count(data['added'])} reviews added{known}")
-    for one in data["refused"]:
-        console.print(f"line {one['line']}: {one['reason']}", markup=False, soft_wrap=True)
+def _show_submitted(console: Console, data: Mapping[str, Any]) -> None:
+    unchanged = f", {format_count(data['known'])} unchanged" if data["known"] else ""
+    console.print(f"{format_quantity(data['added'], 'review')} added{unchanged}")
+    for line in data["refused"]:
+        console.print(f"line {line['line']}: {line['reason']}", markup=False, soft_wrap=True)
 
 
 @click.command()
@@ -230,40 +236,44 @@ def _show_stats(console: Console, queue: ReviewQueue, now: int) -> None:
     state = stats_export.queue_stats_json(queue, now)
     arms = ", ".join(f"{format_count(n)} {arm}" for arm, n in sorted(state["open_by_arm"].items()))
     console.print(f"{format_count(state['open'])} open{f' ({arms})' if arms else ''}")
-    console.print(
-        f"oldest {format_duration(state['oldest_seconds'])}, {format_count(state['breached'])} past "
-        f"their deadline, {format_count(state['claimed'])} in the hands of a reviewer"
-    )
+    oldest = format_duration(state["oldest_seconds"])
+    late, claimed = format_count(state["breached"]), format_count(state["claimed"])
+    console.print(f"oldest {oldest}, {late} past the deadline, {claimed} claimed")
     alpha = "not defined yet" if state["alpha"] is None else f"{state['alpha']:.2f}"
+    late, disputed = format_count(state["reviewed_late"]), format_count(state["disputed"])
     console.print(
-        f"{format_count(state['reviewed'])} traces reviewed, {format_count(state['reviewed_late'])} of "
-        f"them late, {format_count(state['disputed'])} disputed; Krippendorff's alpha {alpha}"
+        f"{format_quantity(state['reviewed'], 'trace')} reviewed, {late} of them late, {disputed} "
+        f"disputed; Krippendorff's alpha {alpha}"
     )
     if state["without_trace"]:
         console.print(
-            f"{format_count(state['without_trace'])} more have feedback and no trace yet: they are "
-            "handed out when it has come",
+            f"{format_count(state['without_trace'])} more with feedback but without trace: queued "
+            "once the trace is stored",
             soft_wrap=True,
         )
     if state["reviewers"]:
-        console.print(_reviewers(state))
+        console.print(_reviewer_table(state))
     if state["segments"]:
-        console.print(_segments(state))
+        console.print(_segment_table(state))
 
 
-def _reviewers(state: Mapping[str, Any]) -> Table:
+def _reviewer_table(state: Mapping[str, Any]) -> Table:
     table = Table("reviewer", "reviews", "fail", "shared", "agreement", box=box.SIMPLE_HEAD)
-    for one in state["reviewers"]:
-        agreed = "-" if one["agreed"] is None else f"{one['agreed']:.0%}"
-        counts = (format_count(one[name]) for name in ("reviews", "failed", "shared"))
-        table.add_row(one["reviewer"], *counts, agreed)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in state["reviewers"]:
+        agreement = "-" if row["agreed"] is None else f"{row['agreed']:.0%}"
+        counts = (format_count(row[name]) for name in ("reviews", "failed", "shared"))
+        table.add_row(row["reviewer"], *counts, agreement)
     return table
 
 
-def _segments(state: Mapping[str, Any]) -> Table:
+def _segment_table(state: Mapping[str, Any]) -> Table:
     table = Table("segment", "open", "late", "reviewed", "fail", box=box.SIMPLE_HEAD)
-    for one in state["segments"]:
-        name = ", ".join(f"{k}={v}" for k, v in one["segment"].items() if v is not None) or "-"
-        counts = (format_count(one[n]) for n in ("open", "breached", "reviewed", "failed"))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in state["segments"]:
+        name = ", ".join(f"{k}={v}" for k, v in row["segment"].items() if v is not None) or "-"
+        counts = (format_count(row[n]) for n in ("open", "breached", "reviewed", "failed"))
         table.add_row(name, *counts)
     return table

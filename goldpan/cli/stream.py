@@ -16,6 +16,7 @@ from rich.console import Console
 
 from goldpan import child_process, logs, wiring
 from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.formatting import format_count, format_quantity
 from goldpan.cli.number_options import IntegerParam
 from goldpan.setting_names import variable_name
 from goldpan.settings import Settings
@@ -39,7 +40,7 @@ _SPARE_SECONDS = 10.0
 )
 @click.option(
     "--within",
-    type=click.IntRange(1),
+    type=IntegerParam(1),
     metavar="SECONDS",
     help="With --until-caught-up: after this time, stop with exit code 3 and name the partitions "
     "that are behind.",
@@ -82,19 +83,19 @@ def run(  # noqa: PLR0913 - one argument per option
       goldpan stream run --workers 2
     """
     stop = _stop_on_signals()
-    until = _until(until_caught_up=until_caught_up, within=within, deadline=deadline)
+    condition = _stop_condition(until_caught_up=until_caught_up, within=within, deadline=deadline)
     if workers == 1:
         logs.configure_logging(cli.settings.log, worker=f"{socket.gethostname()}/{number}")
         if parent is not None:
-            threading.Thread(target=_follow, args=(parent, stop), daemon=True).start()
-        _work(cli.settings, stop, until)
-    elif code := _supervise(cli, workers, stop, until):
+            threading.Thread(target=_stop_with_parent, args=(parent, stop), daemon=True).start()
+        _work(cli.settings, stop, condition)
+    elif code := _supervise(cli, workers, stop, condition):
         ctx.exit(code)
     cli.answer({"ok": True, "workers": workers}, lambda _console: None)
 
 
 @dataclass(frozen=True, slots=True)
-class _Until:
+class _StopCondition:
     """When a worker stops by itself."""
 
     caught_up: bool
@@ -106,26 +107,30 @@ class _Until:
             return []
         if self.limit is None:
             return ["--until-caught-up"]
-        within = (f"--within={self.limit.seconds}", f"--deadline={self.limit.deadline!r}")
-        return ["--until-caught-up", *within]
+        options = (f"--within={self.limit.seconds}", f"--deadline={self.limit.deadline!r}")
+        return ["--until-caught-up", *options]
 
 
-def _until(*, until_caught_up: bool, within: int | None, deadline: float | None) -> _Until:
+def _stop_condition(
+    *, until_caught_up: bool, within: int | None, deadline: float | None
+) -> _StopCondition:
     if within is None:
-        return _Until(until_caught_up, None)
+        return _StopCondition(until_caught_up, None)
     if not until_caught_up:
         raise UsageError("--within is the time limit of --until-caught-up: give both.")
-    return _Until(until_caught_up, CatchUpLimit(within, deadline or time.monotonic() + within))
+    return _StopCondition(
+        until_caught_up, CatchUpLimit(within, deadline or time.monotonic() + within)
+    )
 
 
-def _work(settings: Settings, stop: threading.Event, until: _Until) -> None:
-    with _telling_failure():
+def _work(settings: Settings, stop: threading.Event, condition: _StopCondition) -> None:
+    with _logging_failure():
         setup = wiring.set_up_worker(settings, stop)
-        run_worker(setup, until_caught_up=until.caught_up, limit=until.limit)
+        run_worker(setup, until_caught_up=condition.caught_up, limit=condition.limit)
 
 
 @contextmanager
-def _telling_failure() -> Iterator[None]:
+def _logging_failure() -> Iterator[None]:
     """Also log an error that ends the worker as an event, for readers of the log."""
     try:
         yield
@@ -138,8 +143,8 @@ def _stop_on_signals() -> threading.Event:
     """Return an event that SIGTERM and SIGINT set; a second signal ends the process at once."""
     stop = threading.Event()
 
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
+    def on_signal(signal_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal_number, signal.SIG_DFL)
         stop.set()
 
     signal.signal(signal.SIGTERM, on_signal)
@@ -147,27 +152,29 @@ def _stop_on_signals() -> threading.Event:
     return stop
 
 
-def _follow(parent: int, stop: threading.Event) -> None:
+def _stop_with_parent(parent: int, stop: threading.Event) -> None:
     """Stop the worker when its supervisor is gone."""
     while os.getppid() == parent and not stop.wait(PARENT_SECONDS):
         pass
     stop.set()
 
 
-def _supervise(cli: CliContext, workers: int, stop: threading.Event, until: _Until) -> int:
+def _supervise(
+    cli: CliContext, workers: int, stop: threading.Event, condition: _StopCondition
+) -> int:
     # Report wrong settings once, here, and not from each worker.
     settings = cli.settings
     wiring.check_worker_settings(settings)
-    with _telling_failure(), stop_gracefully(stop, wiring.get_logger()):
+    with _logging_failure(), stop_gracefully(stop, wiring.get_logger()):
         check_dependencies(
             settings.kafka, settings.stream, settings.lake, stop, wiring.get_logger()
         )
     if stop.is_set():
         return 0
     command = child_process.child_command(
-        "stream", "run", f"--parent={os.getpid()}", *until.options()
+        "stream", "run", f"--parent={os.getpid()}", *condition.options()
     )
-    started = [
+    commands = [
         WorkerCommand(
             _with_config([*command, f"--number={number}"], cli.config),
             _environment(cli.settings, number),
@@ -175,7 +182,7 @@ def _supervise(cli: CliContext, workers: int, stop: threading.Event, until: _Unt
         for number in range(workers)
     ]
     return Supervisor(
-        children=started,
+        children=commands,
         stop_requested=stop.is_set,
         log=wiring.get_logger(),
         stop_seconds=cli.settings.stream.drain_seconds + _SPARE_SECONDS,
@@ -219,33 +226,37 @@ def adopt(cli: CliContext, *, topic: str, start: str, yes: bool) -> None:
     """
     adoption = wiring.set_up_adoption(cli.settings, topic)
     ends = wiring.open_topic_ends(cli.settings.kafka)
-    marks = ends.watermarks(topic)
-    starts = {s: low if start == "earliest" else high for s, (low, high) in marks.items()}
-    _ask(topic, len(starts), yes=yes, watched=cli.watched)
+    watermarks = ends.watermarks(topic)
+    starts = {s: low if start == "earliest" else high for s, (low, high) in watermarks.items()}
+    _confirm(topic, len(starts), yes=yes, watched=cli.watched)
     moved = adoption.run(ends.cluster.incarnation(topic), starts)
 
     def show(console: Console) -> None:
-        for one in moved:
-            console.print(f"{one.source}: {one.before} → {one.after}", soft_wrap=True)
+        for adopted in moved:
+            before = "none" if adopted.before is None else format_count(adopted.before)
+            position = f"{before} → {format_count(adopted.after)}"
+            console.print(f"{adopted.source}: position {position}", soft_wrap=True)
 
-    cli.answer({"moved": [_moved_json(one) for one in moved]}, show)
+    cli.answer({"moved": [_adopted_json(adopted) for adopted in moved]}, show)
 
 
-def _ask(topic: str, partitions: int, *, yes: bool, watched: bool) -> None:
+def _confirm(topic: str, partitions: int, *, yes: bool, watched: bool) -> None:
     if yes:
         return
     if not watched:
         raise UsageError(
             "Nobody can confirm, since there is no terminal: give --yes to move the positions."
         )
-    click.confirm(f"Move the positions of {partitions} partitions of {topic}?", abort=True)
+    click.confirm(
+        f"Move the positions of {format_quantity(partitions, 'partition')} of {topic}?", abort=True
+    )
 
 
-def _moved_json(moved: AdoptedPartition) -> dict[str, object]:
-    source = moved.source
+def _adopted_json(adopted: AdoptedPartition) -> dict[str, object]:
+    source = adopted.source
     return {
         "topic": source.topic,
         "partition": source.partition,
-        "before": moved.before,
-        "after": moved.after,
+        "before": adopted.before,
+        "after": adopted.after,
     }
