@@ -135,8 +135,8 @@ class ReplayFactory:
             unread = count_unread(self.task.replay_range, bounds, self.reader.offset_at)
         if not spans and name not in self.replays.names():
             raise UsageError(
-                f"There is nothing to replay of {topic} from {self.task.replay_range}: no record of "
-                f"it is {'in the lake' if self.task.from_lake else 'both in the lake and in Kafka'}."
+                f"Nothing of {topic} can be replayed from {self.task.replay_range}: no record of "
+                f"it is {'' if self.task.from_lake else 'both in Kafka and '}in the lake."
             )
         return ReplayPlan(
             name=name,

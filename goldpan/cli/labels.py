@@ -165,10 +165,9 @@ def _show_calibration(console: Console, calibration: Calibration, data: Mapping[
             f"{rate['low']:.3f} to {rate['high']:.3f} (audit)"
         )
     console.print(
-        f"Brier score {numbers['brier']:.3f} (priors {numbers['brier_of_priors']:.3f}), calibration "
-        f"error {numbers['calibration_error']:.3f} (priors "
-        f"{numbers['calibration_error_of_priors']:.3f}), "
-        "cross-validated",
+        f"Brier score {numbers['brier']:.3f} (priors {numbers['brier_of_priors']:.3f}), "
+        f"calibration error {numbers['calibration_error']:.3f} (priors "
+        f"{numbers['calibration_error_of_priors']:.3f}), cross-validated",
         soft_wrap=True,
     )
     expected = numbers["expected_error"]

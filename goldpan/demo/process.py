@@ -47,7 +47,7 @@ class WorkerProcess:
         """Raise FatalError, with the last line of the log, if the worker has exited."""
         code = self._process.poll()
         if code is not None:
-            raise FatalError(f"the worker ended with {code}: {self._last_words()}")
+            raise FatalError(f"the worker ended with {code}: {self._last_log_line()}")
 
     def has_logged(self, event: str) -> bool:
         """Return whether the worker has logged an event of that name."""
@@ -61,9 +61,9 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             raise FatalError(f"the worker did not stop within {seconds:g} s") from None
         if code:
-            raise FatalError(f"the worker ended with {code}: {self._last_words()}")
+            raise FatalError(f"the worker ended with {code}: {self._last_log_line()}")
 
-    def _last_words(self) -> str:
+    def _last_log_line(self) -> str:
         lines = self._log.read_text().splitlines()
         return lines[-1] if lines else "its log is empty"
 

@@ -92,25 +92,25 @@ class DemoFolder:
 
 
 def run_demo(
-    stage: DemoFolder, lines: Sequence[ScriptedRecord], report: ReportDemoProgress
+    demo_folder: DemoFolder, lines: Sequence[ScriptedRecord], report: ReportDemoProgress
 ) -> list[SentRecord]:
     """Run the demo; return the sent records. Raises FatalError if a step fails."""
-    stage.prepare()
+    demo_folder.prepare()
     report("starting an embedded broker and the worker", 0, 0)
     broker = EmbeddedBroker()
     for topic in TOPICS.values():
         broker.make_topic(topic)
-    log = stage.folder / "worker.log"
-    with WorkerProcess(stage.worker_settings(broker.address), log) as worker:
-        for _ in _until(START_SECONDS, "the worker had no partitions"):
+    log = demo_folder.folder / "worker.log"
+    with WorkerProcess(demo_folder.worker_settings(broker.address), log) as worker:
+        for _ in _poll(START_SECONDS, "the worker had no partitions"):
             worker.check()
             if worker.has_logged("partitions_assigned"):
                 break
         sent = _send(broker, lines, report)
-        lake = Lake(LakeSettings(uri=stage.lake_uri))
-        for _ in _until(ARRIVE_SECONDS, "the records were not in the lake"):
+        lake = Lake(LakeSettings(uri=demo_folder.lake_uri))
+        for _ in _poll(ARRIVE_SECONDS, "the records were not in the lake"):
             worker.check()
-            missing = _missing(lake, sent)
+            missing = _count_missing(lake, sent)
             report("waiting for the lake", len(sent) - missing, len(sent))
             if not missing:
                 break
@@ -124,41 +124,46 @@ def _send(
 ) -> list[SentRecord]:
     sent: list[SentRecord] = []
     start = time.monotonic()
-    for number, line in enumerate(lines):
-        report("sending conversations and feedback", number, len(lines))
+    for index, line in enumerate(lines):
+        report("sending conversations and feedback", index, len(lines))
         time.sleep(max(0.0, start + line.second - time.monotonic()))
         moment = time.time_ns() // 1000
         record, value = line.sent_at(moment)
-        one = SentRecord(line, record, moment)
-        sent.append(one)
-        broker.send(TOPICS[line.kind], line.key, value, _note(one))
+        sent_record = SentRecord(line, record, moment)
+        sent.append(sent_record)
+        broker.send(TOPICS[line.kind], line.key, value, _record_delivery(sent_record))
     broker.flush()
     return sent
 
 
-def _note(one: SentRecord) -> Callable[[int, int], None]:
+def _record_delivery(record: SentRecord) -> Callable[[int, int], None]:
     def delivered(partition: int, offset: int) -> None:
-        one.source, one.offset = SourcePartition(TOPICS[one.line.kind], partition), offset
+        record.source = SourcePartition(TOPICS[record.line.kind], partition)
+        record.offset = offset
 
     return delivered
 
 
-def _missing(lake: Lake, sent: Sequence[SentRecord]) -> int:
+def _count_missing(lake: Lake, sent: Sequence[SentRecord]) -> int:
     """Return how many records are at or after their table's position."""
     positions: dict[SourcePartition, int] = {}
     for topic, name in TABLES.items():
         table = lake.table(name)
         table.refresh()
-        sources = {one.source for one in sent if one.source and one.source.topic == topic}
-        found: Mapping[SourcePartition, int | None] = table.positions(list(sources))
-        positions |= {source: position or 0 for source, position in found.items()}
-    return sum(one.source is None or one.offset >= positions[one.source] for one in sent)
+        sources = {
+            record.source for record in sent if record.source and record.source.topic == topic
+        }
+        committed: Mapping[SourcePartition, int | None] = table.positions(list(sources))
+        positions |= {source: position or 0 for source, position in committed.items()}
+    return sum(
+        record.source is None or record.offset >= positions[record.source] for record in sent
+    )
 
 
-def _until(seconds: float, otherwise: str) -> Iterator[None]:
+def _poll(seconds: float, problem: str) -> Iterator[None]:
     """Yield at intervals; raise FatalError when the time is up."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         yield
         time.sleep(POLL_SECONDS)
-    raise FatalError(f"{otherwise} after {seconds:g} s")
+    raise FatalError(f"{problem} after {seconds:g} s")

@@ -65,14 +65,14 @@ def write_script(
     timed = sorted(_events(conversations, seed, rng), key=lambda event: event[0])
     first, last = timed[0][0], timed[-1][0]
     speed = seconds / max(1, last - first)
-    names = list(WIRE_FORMATS)
+    formats = list(WIRE_FORMATS)
     lines = [
         ScriptedRecord(
-            (at - first) * speed, kind, record["trace_id"], record, names[number % len(names)]
+            (at - first) * speed, kind, record["trace_id"], record, formats[index % len(formats)]
         )
-        for number, (at, kind, record) in enumerate(timed)
+        for index, (at, kind, record) in enumerate(timed)
     ]
-    lines += _broken(lines, seconds, rng)
+    lines += _broken_records(lines, seconds, rng)
     return sorted(lines, key=lambda line: line.second)
 
 
@@ -90,13 +90,17 @@ def _events(
             yield feedback["occurred_at"], RecordKind.FEEDBACK, feedback
 
 
-def _broken(
+def _broken_records(
     lines: Sequence[ScriptedRecord], seconds: float, rng: random.Random
 ) -> list[ScriptedRecord]:
     good = next(line.record for line in lines if line.kind is RecordKind.TRACE and line.record)
     return [
         ScriptedRecord(
-            rng.uniform(0, seconds), RecordKind.TRACE, f"broken-{n}", broken=what, value=value
+            rng.uniform(0, seconds),
+            RecordKind.TRACE,
+            f"broken-{n}",
+            broken=description,
+            value=value,
         )
-        for n, (what, value) in enumerate(make_broken_traces(good))
+        for n, (description, value) in enumerate(make_broken_traces(good))
     ]

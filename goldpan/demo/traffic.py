@@ -82,17 +82,17 @@ def make_traces(
     times = accumulate(gaps, initial=started_at)
     return [
         {
-            "trace_id": _identity(seed, conversation, "trace", number),
-            "request_id": _identity(seed, conversation, "request", number),
+            "trace_id": _identity(seed, conversation, "trace", turn),
+            "request_id": _identity(seed, conversation, "request", turn),
             "session_id": f"{conversation.conversation_id}-{seed}",
             "user_id": conversation.user_id,
             "app": conversation.app,
             "environment": "production",
             "started_at": at,
-            "attributes": {"conversation": conversation.conversation_id, "turn": str(number)},
+            "attributes": {"conversation": conversation.conversation_id, "turn": str(turn)},
             **_content(conversation, index, rng),
         }
-        for number, (index, at) in enumerate(zip(calls, times, strict=False))
+        for turn, (index, at) in enumerate(zip(calls, times, strict=False))
     ]
 
 
@@ -115,24 +115,26 @@ def make_feedback(
     - always, if the assistant handed over to a human: the system records the escalation.
     """
     rng = _rng(seed, conversation, "feedback")
-    done = conversation.outcome_reward >= 1
-    spoken = [trace for trace in traces if trace["response"]]
-    if not spoken:
+    completed = conversation.outcome_reward >= 1
+    answered = [trace for trace in traces if trace["response"]]
+    if not answered:
         return []
-    last, middle = spoken[-1], spoken[len(spoken) // 2]
+    last, middle = answered[-1], answered[len(answered) // 2]
     events: list[tuple[Mapping[str, Any], str, str, TrafficRecord]] = []
     if rng.random() < 0.60:
-        right = rng.random() < 0.85
-        events.append((last, "thumbs", "end_user", {"value": 1.0 if done == right else -1.0}))
+        matches = rng.random() < 0.85
+        events.append(
+            (last, "thumbs", "end_user", {"value": 1.0 if completed == matches else -1.0})
+        )
     if rng.random() < 0.35:
-        text = _comment(conversation.user_id, done=done)
+        text = _comment(conversation.user_id, completed=completed)
         events.append((last, "comment", "end_user", {"comment": text}))
-    if done and rng.random() < 0.50:
+    if completed and rng.random() < 0.50:
         events.append((last, "resolution", "system", {}))
-    if not done and rng.random() < 0.30:
+    if not completed and rng.random() < 0.30:
         corrected = f"{_name(conversation.user_id)}, I am sorry. {last['response']}"
         events.append((last, "edit", "agent", {"corrected_response": corrected}))
-    if not done and rng.random() < 0.20:
+    if not completed and rng.random() < 0.20:
         events.append((middle, "regenerate", "end_user", {}))
     handed_over = [t for t in traces if any(c["name"] == HANDOVER for c in t["tool_calls"])]
     events += [(trace, "escalation", "system", {}) for trace in handed_over]
@@ -149,11 +151,14 @@ def _content(conversation: Conversation, index: int, rng: random.Random) -> Traf
     message = conversation.messages[index]
     history = [_message(m) for m in conversation.messages[:index]]
     calls = _tool_calls(message, conversation.messages[index + 1 :], rng)
-    spoken = len(message.get("content") or "") + sum(len(call["arguments"]) for call in calls)
-    heard = sum(len(m["content"] or "") for m in history)
-    tokens = heard // CHARACTERS_PER_TOKEN, max(1, spoken // CHARACTERS_PER_TOKEN)
+    output_characters = len(message.get("content") or "") + sum(
+        len(call["arguments"]) for call in calls
+    )
+    input_characters = sum(len(m["content"] or "") for m in history)
+    input_tokens = input_characters // CHARACTERS_PER_TOKEN
+    output_tokens = max(1, output_characters // CHARACTERS_PER_TOKEN)
     return {
-        "latency_ms": round(rng.lognormvariate(7.2, 0.4) + 8 * tokens[1], 1),
+        "latency_ms": round(rng.lognormvariate(7.2, 0.4) + 8 * output_tokens, 1),
         "status": "ok",
         "model_provider": "openai",
         "model_requested": conversation.model,
@@ -165,9 +170,9 @@ def _content(conversation: Conversation, index: int, rng: random.Random) -> Traf
         "finish_reason": "tool_calls" if calls else "stop",
         "retrieved": [],
         "tool_calls": calls,
-        "input_tokens": tokens[0],
-        "output_tokens": tokens[1],
-        "cost_usd": round(tokens[0] * PRICES[0] + tokens[1] * PRICES[1], 6),
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
+        "cost_usd": round(input_tokens * PRICES[0] + output_tokens * PRICES[1], 6),
         "segments": {"channel": "chat"},
     }
 
@@ -225,10 +230,10 @@ def _after(trace: Mapping[str, Any], seconds: float) -> int:
     return int(trace["started_at"] + trace["latency_ms"] * 1000 + seconds * 1e6)
 
 
-def _comment(user_id: str, *, done: bool) -> str:
+def _comment(user_id: str, *, completed: bool) -> str:
     name = _name(user_id)
     mail = f"{name.replace(' ', '.').lower()}@example.com"
-    if done:
+    if completed:
         return f"Thanks, that worked. {name}, {mail}"
     return f"This did not solve it. Please call me at +1 415 555 0132 or write to {mail}. {name}"
 
