@@ -182,7 +182,7 @@ def test_the_system_is_asked_in_a_way_that_it_knows(call: Callable[[], object]) 
 def test_the_pool_that_somebody_asked_for_is_kept(asked: str | None, expected: set[str]) -> None:
     """Else it is jemalloc, or where that is not there what Arrow takes by itself."""
     code = (
-        "import pyarrow as pa; from stream.memory import use_steady_pool; use_steady_pool();"
+        "import pyarrow as pa; from stream.memory import use_jemalloc_pool; use_jemalloc_pool();"
         "print(pa.default_memory_pool().backend_name)"
     )
     environment = {k: v for k, v in os.environ.items() if k != "ARROW_DEFAULT_MEMORY_POOL"}
