@@ -55,7 +55,7 @@ COMMANDS: Final = GroupEntry(
                     "goldpan.cli.replay:diff", "Show what promoting a replay would change."
                 ),
                 "promote": CommandEntry(
-                    "goldpan.cli.replay:promote", "Replace the live rows by those of a replay."
+                    "goldpan.cli.replay:promote", "Replace the live rows with those of a replay."
                 ),
                 "abandon": CommandEntry("goldpan.cli.replay:abandon", "Remove a replay."),
             },
@@ -79,7 +79,7 @@ COMMANDS: Final = GroupEntry(
                 ),
                 "scan": CommandEntry(
                     "goldpan.cli.lake_scan:scan",
-                    "Find personal data in stored rows that today's policy would replace.",
+                    "Find stored personal data that today's policy would replace.",
                 ),
                 "metrics": CommandEntry(
                     "goldpan.cli.lake_metrics:metrics",
@@ -169,7 +169,7 @@ COMMANDS: Final = GroupEntry(
             },
         ),
         "erase": GroupEntry(
-            "Erase persons from the lake and its releases: `goldpan erase --subject ID`.",
+            "Erase persons from the lake and its releases.",
             {
                 "run": CommandEntry("goldpan.cli.erase:run", "Erase one or more persons."),
                 "list": CommandEntry("goldpan.cli.erase:list_", "List the erasures of this lake."),

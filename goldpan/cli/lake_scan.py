@@ -67,7 +67,7 @@ def scan(  # noqa: PLR0913 - one argument per option
     older: bool,
     policy: str | None,
 ) -> None:
-    """Find personal data in stored rows and releases that today's policy would replace.
+    """Find stored personal data, in rows and releases, that today's policy would replace.
 
     Prints counts by type, by table or release, by day, and by the policy that the rows were
     redacted with; never content. Placeholders from redaction are not counted. If anything is found,

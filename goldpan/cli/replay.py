@@ -221,7 +221,7 @@ def diff(ctx: click.Context, cli: CliContext, *, name: str, samples: int) -> Non
 @click.argument("name", help="Name of the replay.")
 @with_cli_context
 def promote(cli: CliContext, *, name: str) -> None:
-    """Replace the live rows of a range by those of a replay.
+    """Replace the live rows of a range with those of a replay.
 
     One commit per table, and another to quarantine that removes the records which moved to the
     table; a last one recomputes the labels of these traces. Workers keep running. Rows outside the
