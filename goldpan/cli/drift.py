@@ -1,8 +1,7 @@
 """``goldpan drift``: detect changes in production traffic."""
 
 import json
-from datetime import date, datetime
-from typing import Final
+from datetime import date
 
 import click
 from rich import box
@@ -23,11 +22,10 @@ from goldpan.cli.formatting import format_count
 from goldpan.cli.main import EXIT_NO
 from goldpan.cli.number_options import IntegerParam, NumberParam
 from goldpan.cli.plain_console import styled
+from goldpan.cli.time_options import DayParam
 from lake.tables import Lake
 from schemas.errors import UsageError
 from schemas.times import shift_day
-
-_DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
 
 
 @click.command()
@@ -51,7 +49,7 @@ _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
     show_default=True,
     help="Whole days (UTC) that must have passed since the last day; labels are as of then.",
 )
-@click.option("--until", type=_DAY, metavar="YYYY-MM-DD", help="Last day of the window.")
+@click.option("--until", type=DayParam(), metavar="YYYY-MM-DD", help="Last day of the window.")
 @click.option(
     "--alpha",
     type=NumberParam(0, 1, min_open=True, max_open=True),
@@ -85,7 +83,7 @@ def drift(  # noqa: PLR0913 - one argument per option
     against_days: int,
     reference: str | None,
     settled_days: int,
-    until: datetime | None,
+    until: date | None,
     alpha: float,
     least: float,
     memory_mib: int,
@@ -124,10 +122,10 @@ def drift(  # noqa: PLR0913 - one argument per option
         ctx.exit(EXIT_NO)
 
 
-def _today(until: datetime | None, settled_days: int) -> date:
+def _today(until: date | None, settled_days: int) -> date:
     if until is None:
         return wiring.utc_now().date()
-    return shift_day(until.date(), 1 + settled_days)
+    return shift_day(until, 1 + settled_days)
 
 
 def _refuse_beyond(request: DriftRequest) -> None:

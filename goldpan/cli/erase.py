@@ -352,8 +352,8 @@ def _count_rows(receipt: dict[str, Any]) -> int:
 def verify(ctx: click.Context, cli: CliContext, *, receipt: Path, signed_by: str | None) -> None:
     """Verify the signature of a receipt. Exit code 1 if it is invalid or by another key.
 
-    The signer must be the redaction key of the settings, or a former one. Without that key, give
-    the public key that `goldpan erase` printed.
+    The signing key must belong to a redaction key of the settings. Without those keys, give the
+    public key that `goldpan erase` printed.
 
     \b
     Example:

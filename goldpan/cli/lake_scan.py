@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Final
 
 import click
@@ -20,6 +20,7 @@ from goldpan.cli.main import EXIT_NO
 from goldpan.cli.number_options import IntegerParam
 from goldpan.cli.plain_console import styled
 from goldpan.cli.progress import show_progress
+from goldpan.cli.time_options import DayParam
 from lake.tables import Lake
 from redact.crypto.keys import KEY_BYTES, Keys, load_all_keys
 from redact.policies.policy import load_policy
@@ -29,7 +30,6 @@ from schemas.arrow import LABELS_TABLE, REVIEWS_TABLE
 from schemas.errors import UsageError
 
 RELEASES: Final = "releases"
-_DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
 _SCANNABLE: Final = (*TABLES_WITH_TEXT, RELEASES)
 
 
@@ -41,8 +41,10 @@ _SCANNABLE: Final = (*TABLES_WITH_TEXT, RELEASES)
     multiple=True,
     help="Scan only this table; `releases` means all releases; may be repeated.",
 )
-@click.option("--from", "first", type=_DAY, metavar="YYYY-MM-DD", help="First day (UTC).")
-@click.option("--to", "last", type=_DAY, metavar="YYYY-MM-DD", help="Last day (UTC), inclusive.")
+@click.option("--from", "first", type=DayParam(), metavar="YYYY-MM-DD", help="First day (UTC).")
+@click.option(
+    "--to", "last", type=DayParam(), metavar="YYYY-MM-DD", help="Last day (UTC), inclusive."
+)
 @click.option(
     "--sample",
     type=IntegerParam(1),
@@ -61,8 +63,8 @@ def scan(  # noqa: PLR0913 - one argument per option
     cli: CliContext,
     *,
     chosen: tuple[str, ...],
-    first: datetime | None,
-    last: datetime | None,
+    first: date | None,
+    last: date | None,
     sample: int | None,
     older: bool,
     policy: str | None,
@@ -92,13 +94,13 @@ def scan(  # noqa: PLR0913 - one argument per option
 
 def _scan_request(
     chosen: tuple[str, ...],
-    first: datetime | None,
-    last: datetime | None,
+    first: date | None,
+    last: date | None,
     sample: int | None,
     *,
     older: bool,
 ) -> ScanRequest:
-    days = (first.date() if first else date.min, last.date() if last else date.max)
+    days = (first or date.min, last or date.max)
     if days[0] > days[1]:
         raise UsageError("The last day (--to) is before the first day (--from).")
     names = chosen or _SCANNABLE

@@ -141,7 +141,7 @@ def _show_records(console: Console, records: list[dict[str, Any]], more: int) ->
 
 @click.command()
 @with_filter
-@click.option("--dry-run", is_flag=True, help="Only show what would happen to them.")
+@click.option("--dry-run", is_flag=True, help="Only show what would happen to the records.")
 @with_cli_context
 def redrive(cli: CliContext, *, selection: QuarantineFilter, dry_run: bool) -> None:
     """Retry quarantined records with today's schemas and policy.

@@ -310,8 +310,8 @@ def sign(cli: CliContext, *, release: str) -> None:
 
 
 @click.command()
-@click.argument("before", metavar="NAME@VERSION", help="The earlier version.")
-@click.argument("after", metavar="NAME@VERSION", help="The later version.")
+@click.argument("before", metavar="BEFORE", help="The earlier version, such as support@3.0.0.")
+@click.argument("after", metavar="AFTER", help="The later version, such as support@latest.")
 @with_cli_context
 @click.pass_context
 def diff(ctx: click.Context, cli: CliContext, *, before: str, after: str) -> None:

@@ -6,7 +6,7 @@ import click
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
-from goldpan import replay_setup
+from goldpan import replay_setup, wiring
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_count, format_quantity
 from goldpan.cli.main import EXIT_NO
@@ -58,9 +58,15 @@ from stream.replay.repository import ReplayState
 )
 @click.option("--name", help="Name of the replay; default: made from the other options.")
 @click.option(
-    "--records-per-second", type=NumberParam(0, min_open=True), help="Read at most this fast."
+    "--records-per-second",
+    type=NumberParam(0, min_open=True),
+    help="Maximum number of records to read per second.",
 )
-@click.option("--memory", metavar="SIZE", help="Memory limit of this process, such as 1GiB.")
+@click.option(
+    "--memory",
+    metavar="SIZE",
+    help="Memory limit of this process, such as 1GiB; default: GOLDPAN_STREAM__MEMORY_BYTES.",
+)
 @click.option(
     "--from-lake",
     is_flag=True,
@@ -97,19 +103,21 @@ def run(  # noqa: PLR0913 - one argument per option
       goldpan replay promote NAME
     """
     settings = replay_setup.with_redaction_policy(cli.settings, policy)
-    labels = replay_setup.load_replay_label_rules(settings, label_policy)
     replay_range = _parse_range(start, end, days)
     name = None if name is None else check_replay_name(name)
+    if labels_only and (policy, records_per_second, memory, from_lake) != (None, None, None, False):
+        raise UsageError(
+            "--labels-only reads no records: omit --policy, --from-lake, --records-per-second and "
+            "--memory."
+        )
+    memory_bytes = _parse_memory(memory, settings.stream.memory_bytes)
+    wiring.kind_and_table(settings.kafka, topic)
+    labels = replay_setup.load_replay_label_rules(settings, label_policy)
     with (
         show_progress(cli) as report,
         replay_setup.observe_replay(settings, topic, report) as observer,
     ):
         if labels_only:
-            if (policy, records_per_second, memory) != (None, None, None) or from_lake:
-                raise UsageError(
-                    "--labels-only reads no records: omit --policy, --from-lake, "
-                    "--records-per-second and --memory."
-                )
             plan = replay_setup.begin_labels_only(settings, topic, replay_range, name, labels)
         else:
             task = ReplayTask(
@@ -117,7 +125,7 @@ def run(  # noqa: PLR0913 - one argument per option
                 replay_range=replay_range,
                 name=name,
                 records_per_second=records_per_second,
-                memory_bytes=_parse_memory(memory, settings.stream.memory_bytes),
+                memory_bytes=memory_bytes,
                 from_lake=from_lake,
                 labels=labels,
             )

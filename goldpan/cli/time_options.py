@@ -1,17 +1,40 @@
-"""Option type for times: a day, or a time in RFC 3339 or as goldpan prints it."""
+"""Option types for times and days."""
 
-from datetime import datetime
+import re
+from datetime import date, datetime
 from typing import Any, Final
 
 import click
 
 from schemas.times import to_utc
 
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_UTC: Final = re.compile(r"\s*(?:Z|UTC)$")
 _EXAMPLES: Final = "a day such as 2026-11-30 or a time such as 2026-11-30T08:00:00Z"
 
 
+class DayParam(click.ParamType[date]):
+    """A day, written as 2026-11-30."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Return the day; fail for anything else."""
+        if isinstance(value, date):
+            return value
+        try:
+            if _DAY.fullmatch(str(value)):
+                return date.fromisoformat(str(value))
+        except ValueError:
+            pass
+        self.fail(f"{value!r} is not a day such as 2026-11-30.", param, ctx)
+
+
 class TimeParam(click.ParamType[datetime]):
-    """A time, returned in UTC; a time without offset is in UTC."""
+    """A day, or a time as in RFC 3339 or as goldpan prints it, returned in UTC.
+
+    A time without offset is in UTC.
+    """
 
     name = "time"
 
@@ -22,6 +45,6 @@ class TimeParam(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            return to_utc(datetime.fromisoformat(str(value).strip().replace(" Z", "Z")))
+            return to_utc(datetime.fromisoformat(_UTC.sub("+00:00", str(value).strip())))
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is not {_EXAMPLES}.", param, ctx)
