@@ -1,9 +1,9 @@
-"""Records of the shape that OpenAI's chat completions have, as records of the contract.
+"""Maps records in the shape of OpenAI chat completions to records of the contract.
 
-Producers log what they send and get: ``messages`` whose content is a list of parts, ``tool_calls``
-with a ``function``, and the completion with its ``choices``, at the top or as ``request`` and
-``response``. Names of the contract stand as they are beside those. What is mapped where is in
-docs/contract.md; a name that neither knows stays, so that the contract refuses it.
+Producers log what they send and receive: ``messages`` whose content is a list of parts,
+``tool_calls`` with a ``function``, and the completion with its ``choices``, at the top level or as
+``request`` and ``response``. Fields with names of the contract may be mixed in. docs/contract.md
+lists the mapping; names that neither shape knows are kept, so the contract rejects them.
 
 Source: the OpenAI API reference, "Chat Completions".
 """
@@ -19,9 +19,9 @@ _Object = dict[str, Any]
 
 
 class UnmappableRecordError(Exception):
-    """A part of a record has no place in the contract.
+    """A part of a record has no counterpart in the contract.
 
-    ``detail`` is a sentence that holds nothing of the record, ``field`` the path that it is about.
+    ``detail`` is a sentence without any content of the record; ``field`` is the path it is about.
     """
 
     def __init__(self, detail: str, field: str) -> None:
@@ -31,7 +31,7 @@ class UnmappableRecordError(Exception):
 
 
 def is_openai_chat(document: Any) -> bool:
-    """Tell whether a JSON document looks like a chat completion, or the request for one."""
+    """Return whether a JSON document looks like a chat completion or a request for one."""
     if not isinstance(document, dict):
         return False
     for name, signs in (("response", _OF_A_COMPLETION), ("request", _OF_A_REQUEST)):
@@ -40,21 +40,21 @@ def is_openai_chat(document: Any) -> bool:
     if "choices" in document or "model" in document:
         return True
     calls = _objects(document.get("tool_calls"))
-    return any(map(_is_call_of_theirs, calls)) or any(
-        map(_is_message_of_theirs, _objects(document.get("messages")))
+    return any(map(_is_openai_call, calls)) or any(
+        map(_is_openai_message, _objects(document.get("messages")))
     )
 
 
 def map_to_contract(document: Mapping[str, Any]) -> _Object:
-    """Return a record with the names of the contract, which win over those of a completion.
+    """Return a record with the contract's names, which take precedence over those of a completion.
 
-    What neither knows keeps its name. Raises OtherShapeError where a part has no place in the
-    contract.
+    Unknown fields keep their names. Raises UnmappableRecordError where a part has no counterpart in
+    the contract.
     """
     record: _Object = {}
     rest = dict(document)
-    request = dict(_taken(rest, "request", dict) or {})
-    response = dict(_taken(rest, "response", dict) or {})
+    request = dict(_take(rest, "request", dict) or {})
+    response = dict(_take(rest, "response", dict) or {})
     if "choices" in rest and not response:
         _fill(record, "model_version", rest.pop("model", None))
     for part, name in ((rest, ""), (request, "request.")):
@@ -62,39 +62,42 @@ def map_to_contract(document: Mapping[str, Any]) -> _Object:
     _settings(response, record, "response.")
     answered = _completion(response or rest, record, "response." if response else "")
     for part, name in ((request, "request"), (response, "response")):
-        record |= {f"{name}.{key}": value for key, value in part.items()}  # not known
+        record |= {f"{name}.{key}": value for key, value in part.items()}  # unknown names
     record |= rest
-    for name, ours in (("messages", _message), ("tool_calls", _call)):
+    for name, convert in (("messages", _convert_message), ("tool_calls", _convert_call)):
         if isinstance(record.get(name), list):
-            record[name] = [ours(one) for one in record[name]]
+            record[name] = [convert(item) for item in record[name]]
     _fill(record, "trace_id", record.get("request_id"))
     if answered or isinstance(record.get("response"), str):
         _fill(record, "status", "ok")
     return record
 
 
-def _request(part: _Object, record: _Object, where: str) -> None:
-    """Take what asks for a completion."""
+def _request(part: _Object, record: _Object, prefix: str) -> None:
+    """Move the fields of a completion request."""
     if part.get("safety_identifier") is not None and part.get("user") is not None:
-        del part["user"]  # the older name of the same, which may hold a key of a cache by now
-    for theirs, ours in _ASKED:
-        if part.get(theirs) is not None and part[theirs] == record.setdefault(ours, part[theirs]):
-            del part[theirs]
-    _settings(part, record, where)
+        del part["user"]  # the older name of this field; today it may hold a cache key
+    for source, target in _REQUEST_FIELDS:
+        value = part.get(source)
+        if value is not None and value == record.setdefault(target, value):
+            del part[source]
+    _settings(part, record, prefix)
 
 
-def _settings(part: _Object, record: _Object, where: str) -> None:
-    """Take what an answer was asked with, as attributes; a completion that was kept repeats it."""
-    asked = {f"openai.{name}": _plain(part.pop(name)) for name in sorted(_SETTINGS & part.keys())}
-    found: _Object = {name: value for name, value in asked.items() if value is not None}
+def _settings(part: _Object, record: _Object, prefix: str) -> None:
+    """Move sampling settings into attributes; a stored completion repeats those of its request."""
+    settings = {
+        f"openai.{name}": _plain(part.pop(name)) for name in sorted(_SETTINGS & part.keys())
+    }
+    attributes: _Object = {name: value for name, value in settings.items() if value is not None}
     for name in ("metadata", "attributes"):
         if isinstance(part.get(name), dict):
-            said = {key: _plain(value) for key, value in part.pop(name).items()}
-            found |= {key: value for key, value in said.items() if value is not None}
+            given = {key: _plain(value) for key, value in part.pop(name).items()}
+            attributes |= {key: value for key, value in given.items() if value is not None}
         elif name == "metadata" and part.get(name) is not None:
-            raise _wrong(f"{where}metadata", "an object")
-    if found:
-        record["attributes"] = found | record.get("attributes", {})
+            raise _wrong(f"{prefix}metadata", "an object")
+    if attributes:
+        record["attributes"] = attributes | record.get("attributes", {})
     _leave_out(part)
 
 
@@ -103,97 +106,97 @@ def _leave_out(part: _Object) -> None:
         del part[name]
 
 
-def _completion(part: _Object, record: _Object, where: str) -> bool:
-    """Take what a completion says, of several choices the first; tell whether there is one."""
+def _completion(part: _Object, record: _Object, prefix: str) -> bool:
+    """Move a completion's fields, using its first choice; return whether there is an answer."""
     _fill(record, "model_version", part.pop("model", None))
     _fill(record, "request_id", part.pop("id", None))
-    _created(part.pop("created", None), record, where)
+    _created(part.pop("created", None), record, prefix)
     usage = part.pop("usage", None)
     if isinstance(usage, dict):
-        for name, ours in _USAGE:
-            _fill(record, ours, usage.get(name))
+        for name, target in _USAGE:
+            _fill(record, target, usage.get(name))
     elif usage is not None:
-        raise _wrong(f"{where}usage", "an object")
-    _failure(part, record, where)
+        raise _wrong(f"{prefix}usage", "an object")
+    _failure(part, record, prefix)
     _leave_out(part)
     choices = part.pop("choices", None)
     if choices is not None and not isinstance(choices, list):
-        raise _wrong(f"{where}choices", "a list")
+        raise _wrong(f"{prefix}choices", "a list")
     if choices:
-        _choice(choices[0], record, part, f"{where}choices")
+        _choice(choices[0], record, part, f"{prefix}choices")
     elif part.get("role") == "assistant":  # the message alone
         _answer({name: part.pop(name) for name in _OF_AN_ANSWER & part.keys()}, record)
         return True
     return bool(choices)
 
 
-def _choice(choice: Any, record: _Object, part: _Object, where: str) -> None:
-    """Take the answer of a choice; what is not known of it stays in ``part``, with its path."""
+def _choice(choice: Any, record: _Object, part: _Object, field: str) -> None:
+    """Move the answer of a choice; unknown fields stay in ``part``, under their paths."""
     if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
-        raise _no_message(choice, where)
+        raise _no_message(choice, field)
     _fill(record, "finish_reason", choice.get("finish_reason"))
     message = dict(choice["message"])
     _answer({name: message.pop(name) for name in _OF_AN_ANSWER & message.keys()}, record)
     more = {name: value for name, value in choice.items() if name not in _OF_A_CHOICE}
-    for found, path in ((more, "choices[0]"), (message, "choices[0].message")):
-        part |= {f"{path}.{name}": value for name, value in found.items() if value is not None}
+    for unknown, path in ((more, "choices[0]"), (message, "choices[0].message")):
+        part |= {f"{path}.{name}": value for name, value in unknown.items() if value is not None}
 
 
-def _created(created: Any, record: _Object, where: str) -> None:
+def _created(created: Any, record: _Object, prefix: str) -> None:
     if created is None:
         return
     if isinstance(created, bool) or not isinstance(created, int | float):
-        raise _wrong(f"{where}created", "seconds since 1970")
+        raise _wrong(f"{prefix}created", "seconds since 1970")
     if not 0 <= created < 2**33:
-        raise _wrong(f"{where}created", "seconds since 1970, and no smaller parts of them")
+        raise _wrong(f"{prefix}created", "seconds since 1970, and no smaller parts of them")
     _fill(record, "started_at", datetime.fromtimestamp(created, UTC).isoformat())
 
 
-def _failure(part: _Object, record: _Object, where: str) -> None:
+def _failure(part: _Object, record: _Object, prefix: str) -> None:
     error = part.pop("error", None)
     if error is None:
         return
     if not isinstance(error, dict | str):
-        raise _wrong(f"{where}error", "an object or text")
-    found = error if isinstance(error, dict) else {"message": error}
+        raise _wrong(f"{prefix}error", "an object or text")
+    details = error if isinstance(error, dict) else {"message": error}
     record["status"] = "error"
-    kind = found.get("type") or found.get("code")
+    kind = details.get("type") or details.get("code")
     _fill(record, "error_type", _plain(kind) if isinstance(kind, int) else kind)
-    _fill(record, "error_message", found.get("message"))
+    _fill(record, "error_message", details.get("message"))
 
 
 def _answer(message: _Object, record: _Object) -> None:
-    ours = _message(message)
-    _fill(record, "response", ours.get("content"))
-    if ours.get("tool_calls"):
-        _fill(record, "tool_calls", ours["tool_calls"])
+    mapped = _convert_message(message)
+    _fill(record, "response", mapped.get("content"))
+    if mapped.get("tool_calls"):
+        _fill(record, "tool_calls", mapped["tool_calls"])
 
 
-def _message(message: Any) -> Any:
-    """Return a message of theirs as one of the contract; of another kind as it is."""
+def _convert_message(message: Any) -> Any:
+    """Return a message of OpenAI's shape as one of the contract; other messages unchanged."""
     if not isinstance(message, dict):
         return message
-    ours = {key: value for key, value in message.items() if key not in _NOT_SAID}
-    if isinstance(ours.get("content"), list):
-        ours["content"] = _content(ours["content"])
+    mapped = {key: value for key, value in message.items() if key not in _WITHOUT_COUNTERPART}
+    if isinstance(mapped.get("content"), list):
+        mapped["content"] = _convert_content(mapped["content"])
     refusal = message.get("refusal")
-    if not ours.get("content") and isinstance(refusal, str):
-        ours["content"] = refusal
-    calls = ours.get("tool_calls")
+    if not mapped.get("content") and isinstance(refusal, str):
+        mapped["content"] = refusal
+    calls = mapped.get("tool_calls")
     if isinstance(calls, list):
-        ours["tool_calls"] = [_call(one) for one in calls]
-    elif "tool_calls" in ours and calls is None:
-        del ours["tool_calls"]
-    function = ours.pop("function_call", None)  # before there were tools
+        mapped["tool_calls"] = [_convert_call(call) for call in calls]
+    elif "tool_calls" in mapped and calls is None:
+        del mapped["tool_calls"]
+    function = mapped.pop("function_call", None)  # before there were tools
     if isinstance(function, dict):
-        call = _call({"id": "function_call", "function": function})
-        ours["tool_calls"] = [*(ours.get("tool_calls") or []), call]
+        call = _convert_call({"id": "function_call", "function": function})
+        mapped["tool_calls"] = [*(mapped.get("tool_calls") or []), call]
     elif function is not None:
         raise _wrong("messages[].function_call", "an object")
-    return ours
+    return mapped
 
 
-def _call(call: Any) -> Any:
+def _convert_call(call: Any) -> Any:
     if not isinstance(call, dict):
         return call
     function = call.get("function") or call.get("custom")
@@ -201,38 +204,38 @@ def _call(call: Any) -> Any:
         return call
     arguments = function.get("arguments", function.get("input", ""))
     plain = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-    ours = {key: value for key, value in call.items() if key not in _OF_A_CALL}
+    mapped = {key: value for key, value in call.items() if key not in _OF_A_CALL}
     more = {key: value for key, value in function.items() if key not in _OF_A_FUNCTION}
-    return {**ours, **more, "name": function.get("name"), "arguments": plain}
+    return {**mapped, **more, "name": function.get("name"), "arguments": plain}
 
 
-def _content(parts: list[Any]) -> str:
-    """Return the parts of a message as text, or as JSON if some are no text.
+def _convert_content(parts: list[Any]) -> str:
+    """Return the parts of a message as text, or as JSON if not all of them are text.
 
-    Files, images and sounds that stand there as data are left out: they cannot be redacted.
+    Inline files, images and audio are left out: they cannot be redacted.
     """
-    found = [_part(one) for one in parts]
-    texts = [one["text"] for one in found if one.keys() == {"type", "text"}]
-    if len(texts) == len(found):
+    converted = [_convert_part(part) for part in parts]
+    texts = [part["text"] for part in converted if part.keys() == {"type", "text"}]
+    if len(texts) == len(converted):
         return "\n".join(texts)
-    return json.dumps(found, ensure_ascii=False)
+    return json.dumps(converted, ensure_ascii=False)
 
 
-def _part(part: Any) -> _Object:
+def _convert_part(part: Any) -> _Object:
     if isinstance(part, str):
         return {"type": "text", "text": part}
     kind = part.get("type") if isinstance(part, dict) else None
     if not isinstance(kind, str) or kind not in _PARTS:
-        raise _strange_part()
+        raise _unknown_part()
     if kind in {"text", "input_text", "output_text", "refusal"}:
         text = part.get("text", part.get("refusal"))
         if not isinstance(text, str):
-            raise _strange_part()
+            raise _unknown_part()
         return {"type": "text", "text": text}
-    where = part.get("image_url")
-    where = where.get("url") if isinstance(where, dict) else where
-    if isinstance(where, str) and where.startswith(("http://", "https://")):
-        return {"type": kind, "url": where}
+    url = part.get("image_url")
+    url = url.get("url") if isinstance(url, dict) else url
+    if isinstance(url, str) and url.startswith(("http://", "https://")):
+        return {"type": kind, "url": url}
     return {"type": kind, "left_out": "data"}
 
 
@@ -240,32 +243,32 @@ def _wrong(field: str, kind: str) -> UnmappableRecordError:
     return UnmappableRecordError(f"`{field}` must be {kind}.", field)
 
 
-def _no_message(choice: Any, where: str) -> UnmappableRecordError:
-    """Return why a choice has no message: it may be of another shape of theirs."""
-    why = ""
+def _no_message(choice: Any, field: str) -> UnmappableRecordError:
+    """Return the error for a choice without a message, which may be of another OpenAI shape."""
+    hint = ""
     if isinstance(choice, dict) and "delta" in choice:
-        why = ": this is a part of a stream, so send the answer as a whole"
+        hint = ": this is a part of a stream, so send the answer as a whole"
     elif isinstance(choice, dict) and "text" in choice:
-        why = ": this is a completion without a chat, so send its text as `response`"
-    return UnmappableRecordError(f"The first of `{where}` must have a `message`{why}.", where)
+        hint = ": this is a completion without a chat, so send its text as `response`"
+    return UnmappableRecordError(f"The first of `{field}` must have a `message`{hint}.", field)
 
 
-def _strange_part() -> UnmappableRecordError:
+def _unknown_part() -> UnmappableRecordError:
     return UnmappableRecordError(
         "`messages[].content` has a part that is neither text, picture, sound nor file.",
         "messages[].content",
     )
 
 
-def _is_message_of_theirs(message: _Object) -> bool:
-    if isinstance(message.get("content"), list) or _NOT_SAID & message.keys():
+def _is_openai_message(message: _Object) -> bool:
+    if isinstance(message.get("content"), list) or _WITHOUT_COUNTERPART & message.keys():
         return True
     if "function_call" in message or message.get("tool_calls", ...) is None:
         return True
-    return any(map(_is_call_of_theirs, _objects(message.get("tool_calls"))))
+    return any(map(_is_openai_call, _objects(message.get("tool_calls"))))
 
 
-def _is_call_of_theirs(call: _Object) -> bool:
+def _is_openai_call(call: _Object) -> bool:
     return "function" in call or "custom" in call or "type" in call
 
 
@@ -273,7 +276,7 @@ def _objects(value: Any) -> list[_Object]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def _taken(part: _Object, name: str, kind: type) -> Any:
+def _take(part: _Object, name: str, kind: type) -> Any:
     """Take a value of a kind out of an object; None, and it stays, if it is of another."""
     return part.pop(name) if isinstance(part.get(name), kind) else None
 
@@ -289,7 +292,7 @@ def _plain(value: Any) -> str | None:
     return None if value is None else json.dumps(value, ensure_ascii=False)
 
 
-_ASKED: Final = (
+_REQUEST_FIELDS: Final = (
     ("messages", "messages"),
     ("model", "model_requested"),
     ("safety_identifier", "user_id"),
@@ -341,16 +344,18 @@ _LEFT_OUT: Final = frozenset(
         "prompt_filter_results",
     ]
 )
-"""What says nothing of this answer, or repeats the application's own code."""
+"""Fields that say nothing about this answer, or repeat the application's own code."""
 _OF_A_COMPLETION: Final = frozenset({"choices", "role", "object", "usage", "error"})
 _OF_A_CHOICE: Final = frozenset(
     ["index", "message", "finish_reason", "logprobs", "content_filter_results"]
 )
 _OF_A_REQUEST: Final = frozenset({"messages", "model"})
-_NOT_SAID: Final = frozenset(
+_WITHOUT_COUNTERPART: Final = frozenset(
     ["refusal", "annotations", "audio", "reasoning", "reasoning_content", "reasoning_details"]
 )
-_OF_AN_ANSWER: Final = frozenset({"role", "content", "tool_calls", "function_call"}) | _NOT_SAID
+_OF_AN_ANSWER: Final = (
+    frozenset({"role", "content", "tool_calls", "function_call"}) | _WITHOUT_COUNTERPART
+)
 _OF_A_CALL: Final = frozenset({"type", "function", "custom", "index"})
 _OF_A_FUNCTION: Final = frozenset({"name", "arguments", "input"})
 _PARTS: Final = frozenset(

@@ -1,7 +1,8 @@
-"""Writing out what a schema refers to in others, so that it can be read by itself.
+"""Inlines the schemas that a schema refers to, so that it can be read on its own.
 
-Avro defines a type where it is first met and names it afterwards; so does what is made here, at any
-depth, whatever refers to what. Names are written in full: they mean the same wherever they stand.
+Avro defines a type at its first occurrence and refers to it by name afterwards. The result does the
+same, at any depth and in any order of references. All names are full names, so they mean the same
+everywhere.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,43 +17,43 @@ _SIMPLE: Final = frozenset(
 
 
 def inline_references(schema: Avsc, others: Iterable[Any]) -> Avsc:
-    """Return ``schema`` with the types that ``others`` define and it, or they, refer to.
+    """Return ``schema`` with the referenced types that ``others`` define, directly or indirectly.
 
-    A name that nobody defines stays a name.
+    A name without a definition stays a name.
     """
-    known: dict[str, tuple[Mapping[str, Any], str]] = {}
+    definitions: dict[str, tuple[Mapping[str, Any], str]] = {}
     for other in others:
-        _collect(other, "", known)
-    found: Avsc = _Writer(known).node(schema, "")
-    return found
+        _collect(other, "", definitions)
+    inlined: Avsc = _Inliner(definitions).node(schema, "")
+    return inlined
 
 
-def _collect(node: Any, space: str, known: dict[str, tuple[Mapping[str, Any], str]]) -> None:
-    """Note each named type within a schema, with the namespace that it stands in."""
+def _collect(node: Any, space: str, definitions: dict[str, tuple[Mapping[str, Any], str]]) -> None:
+    """Record each named type within a schema, with its enclosing namespace."""
     if isinstance(node, list):
         for branch in node:
-            _collect(branch, space, known)
+            _collect(branch, space, definitions)
     elif isinstance(node, Mapping):
         if node.get("type") in _NAMED:
             full = _full_name(node, space)
-            known.setdefault(full, (node, space))
+            definitions.setdefault(full, (node, space))
             space = full.rpartition(".")[0]
             for field in _fields(node):
-                _collect(field.get("type"), space, known)
+                _collect(field.get("type"), space, definitions)
         for part in ("type", "items", "values"):
             if not isinstance(node.get(part), str):
-                _collect(node.get(part), space, known)
+                _collect(node.get(part), space, definitions)
 
 
-class _Writer:
+class _Inliner:
     """Copies a schema once; remembers which types it has defined."""
 
-    def __init__(self, known: Mapping[str, tuple[Mapping[str, Any], str]]) -> None:
-        self._known = known
+    def __init__(self, definitions: Mapping[str, tuple[Mapping[str, Any], str]]) -> None:
+        self._definitions = definitions
         self._defined: set[str] = set()
 
     def node(self, node: Any, space: str) -> Any:
-        """Return a type as it is written out within a namespace."""
+        """Return a type with its references inlined, within a namespace."""
         if isinstance(node, str):
             return self._name(node, space)
         if isinstance(node, list):
@@ -70,8 +71,8 @@ class _Writer:
         for full in (f"{space}.{name}" if space and "." not in name else name, name):
             if full in self._defined:
                 return full
-            if full in self._known:
-                return self._definition(*self._known[full])
+            if full in self._definitions:
+                return self._definition(*self._definitions[full])
         return name
 
     def _definition(self, node: Mapping[str, Any], space: str) -> Any:
@@ -80,15 +81,15 @@ class _Writer:
             return full
         self._defined.add(full)
         own, _, short = full.rpartition(".")
-        written = {**node, "name": short, "namespace": own}
+        copied = {**node, "name": short, "namespace": own}
         if isinstance(node.get("fields"), list):
-            written["fields"] = [
+            copied["fields"] = [
                 {**field, "type": self.node(field["type"], own)}
                 if isinstance(field, Mapping) and "type" in field
                 else field
                 for field in node["fields"]
             ]
-        return written
+        return copied
 
 
 def _full_name(node: Mapping[str, Any], space: str) -> str:

@@ -7,9 +7,10 @@ from functools import partial
 from batch.erase.erasure import LakeErasure
 from batch.erase.reapply import MissedErasures, ReappliedErasure
 from batch.erase.releases import ReleaseEraser
-from batch.erase.scanner import ErasureScanner, ReportProgress
+from batch.erase.scanner import ErasureScanner
 from batch.erase.table_set import TableSet
 from batch.labels.scorer_loader import load_scorer
+from batch.progress import ReportProgress
 from goldpan import jobs, release_setup, replay_setup, wiring
 from goldpan.key_check import list_required_keys
 from goldpan.settings import Settings
@@ -68,33 +69,33 @@ def set_up_erasure(
     sealer = Sealer(current.fingerprint, "", load_seal_key(settings.redact))
     reapplied = None
     if missed is not None:
-        missed.put(table_sets, context.retry, lambda: context.now_us() // 1000)
+        missed.put_tombstones(table_sets, context.retry, context.now_ms)
         reapplied = ReappliedErasure(
-            missed.persons(table_sets, keys, context.retry), missed.records
+            missed.find_persons(table_sets, keys, context.retry), missed.coordinates
         )
     scanner = ErasureScanner(
         table_sets,
         sealer,
         retry=context.retry,
-        closed_too=request.unopened == "remove",
+        remove_unopened=request.unopened == "remove",
         progress=progress,
     )
     return LakeErasure(
         lake=lake,
-        places=table_sets,
+        table_sets=table_sets,
         ids=frozenset(request.ids),
         keys=keys,
-        searcher=scanner,
-        refuse_closed=request.unopened == "refuse",
+        scanner=scanner,
+        refuse_unopened=request.unopened == "refuse",
         releases=ReleaseEraser(
             release_setup.open_releases(settings), Signer(current.receipt), progress
         ),
-        scales=None if settings.labels.off else load_scorer(settings.labels, lake.location),
-        means=context,
+        scorer=None if settings.labels.off else load_scorer(settings.labels, lake.location),
+        context=context,
         progress=progress,
         regions=load_policy(settings.redact.policy).regions,
         reference=request.reference,
-        without_keys=sorted(request.without_keys - {key.key_id for key in keys}),
+        lost_keys=sorted(request.without_keys - {key.key_id for key in keys}),
         reapplied=reapplied,
     )
 

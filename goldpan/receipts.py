@@ -28,8 +28,8 @@ def read_receipts(settings: Settings) -> list[SignedReceipt]:
     """Return the receipts of a lake, ordered by number."""
     store = _tombstone_store(settings)
     receipts = []
-    for number in store.receipts():
-        data = store.receipt(number)
+    for number in store.list_receipts():
+        data = store.find_receipt(number)
         if data is not None:
             content, signed_by = receipt.read_receipt(data, f"the receipt {number}")
             receipts.append(SignedReceipt(number, content, signed_by))

@@ -88,12 +88,12 @@ def plan_labels_only(
         raise UsageError(f"The lake holds nothing of {topic} from {replay_range}.")
     return ReplayPlan(
         name=make_replay_name(name, topic, replay_range, "labels", labels["version"]),
-        number=wiring.new_token(),
+        replay_id=wiring.new_token(),
         topic=topic,
         table=name,
         policy="",
         audited=False,
-        asked=str(replay_range),
+        range_text=str(replay_range),
         incarnation=Incarnation("", ""),
         adopted=adopted,
         spans=spans,
@@ -174,7 +174,7 @@ class ReplayLabels:
         return LabelReplacement(
             labels=self.replays.live.table(LABELS_TABLE),
             look=self._recomputer,
-            mark=Move(replay_app(self.plan.number), None, PROMOTION_DONE),
+            mark=Move(replay_app(self.plan.replay_id), None, PROMOTION_DONE),
             judge_texts=not self.plan.labels_only,
             means=self.context,
         )
@@ -183,7 +183,7 @@ class ReplayLabels:
         table = self.replays.lake(self.plan.name).table(LABELS_TABLE)
         self.context.retry.call("reading staged labels", table.refresh)
         record_unchanged = partial(self.replays.note, self.plan, UNCHANGED_TRACES)
-        return StagedLabels(table, replay_app(self.plan.number), record_unchanged, self.context)
+        return StagedLabels(table, replay_app(self.plan.replay_id), record_unchanged, self.context)
 
     @property
     def _touched(self) -> DigestSet:

@@ -130,7 +130,9 @@ class ReplayFactory:
             )
             refuse_expired(table, topic, adopted, spans)
         else:
-            bounds: Mapping[SourcePartition, PartitionBounds] = self.reader.known(table.positions)
+            bounds: Mapping[SourcePartition, PartitionBounds] = self.reader.read_bounds(
+                table.positions
+            )
             spans = resolve_spans(self.task.replay_range, bounds, self.reader.offset_at)
             unread = count_unread(self.task.replay_range, bounds, self.reader.offset_at)
         if not spans and name not in self.replays.names():
@@ -140,12 +142,12 @@ class ReplayFactory:
             )
         return ReplayPlan(
             name=name,
-            number=wiring.new_token(),
+            replay_id=wiring.new_token(),
             topic=topic,
             table=table.name,
             policy=self.redaction.redactor.policy_hash,
             audited=self.redaction.audited,
-            asked=str(self.task.replay_range),
+            range_text=str(self.task.replay_range),
             incarnation=incarnation,
             adopted=adopted,
             spans=spans,
@@ -177,7 +179,9 @@ class ReplayFactory:
             ),
             intake=self._intake(lake_reader or decoder, erasures),
             steps=self._steps(plan, primary, quarantine, audit),
-            due=FlushThresholds(self.budget.flush_bytes(stream.flush_bytes), stream.flush_seconds),
+            thresholds=FlushThresholds(
+                self.budget.flush_bytes(stream.flush_bytes), stream.flush_seconds
+            ),
             pace=AdaptiveBatch(self.budget.batch),
             rate=RateLimiter(self.task.records_per_second, time.monotonic, time.sleep),
             retry=replay_retry(),
@@ -277,7 +281,7 @@ def set_up_comparison(settings: Settings, name: str, report: ReportProgress) -> 
     """Return the comparison of a replay with the live tables; UsageError if it does not exist."""
     replays = open_staging(settings)
     plan = replays.plan(name)
-    replays.check_kept(plan)
+    replays.check_staged(plan)
     live, lake = replays.live, replays.lake(name)
     return ReplayComparison(
         plan=plan,
@@ -296,7 +300,7 @@ def compare_replay(
 
     Either is None if the replay does not touch it; labels also until all of them are staged.
     """
-    open_staging(settings).check_kept(plan)
+    open_staging(settings).check_staged(plan)
     rows = labels = None
     if not plan.labels_only:
         rows = set_up_comparison(settings, plan.name, report).run(samples=samples)

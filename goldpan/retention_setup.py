@@ -44,7 +44,7 @@ def list_excesses(
     retry = jobs.job_context().retry
     excesses = []
     for run in runs:
-        step = partial(limit.find_table_excesses, run.table, run.look(), share)
+        step = partial(limit.find_table_excesses, run.table, run.find_expiring(), share)
         excesses += retry.call(f"reading table {run.table.name}", step)
     return excesses
 

@@ -25,7 +25,7 @@ class TopicCheck:
         """Return what `goldpan lake verify --kafka --json` adds to the proof."""
         return {
             "kafka": [coverage.to_json() for coverage in self.partitions],
-            "behind": sum(coverage.behind for coverage in self.partitions),
+            "behind": sum(coverage.unread for coverage in self.partitions),
         }
 
 

@@ -111,14 +111,14 @@ def run(  # noqa: PLR0913 - one argument per option
         erasure_setup.copy_erasures(cli.settings)
     receipt = json.loads(outcome.receipt)
     purged = {name: getattr(outcome.purged, name) for name in outcome.purged.__slots__}
-    not_found = None if outcome.named is None else _not_found(request, outcome.named)
+    not_found = None if outcome.found_ids is None else _not_found(request, outcome.found_ids)
     data = {
         "dry_run": False,
         "persons": len(request.ids),
         "found": bool(_count_rows(receipt) or receipt["releases"]),
         "found_nothing_of": not_found,
         "erasure": outcome.number,
-        "again": outcome.again,
+        "again": outcome.already_done,
         "purged": purged,
         "receipt": receipt,
     }
@@ -146,7 +146,7 @@ def _confirmed(cli: CliContext, request: ErasureRequest) -> bool:
     with show_progress(cli) as report:
         erasure = erasure_setup.set_up_erasure(cli.settings, request, report)
         scan = _scan(erasure, request)
-    if erasure.has_receipt and not scan["found"]:
+    if erasure.state.is_finished() and not scan["found"]:
         return True
     _show_scan(cli.console, scan)
     return click.confirm("Erase this permanently?")
@@ -154,16 +154,16 @@ def _confirmed(cli: CliContext, request: ErasureRequest) -> bool:
 
 def _scan(erasure: LakeErasure, request: ErasureRequest) -> dict[str, Any]:
     """Return what would be erased; change nothing."""
-    scan, releases = erasure.look()
+    scan, releases = erasure.scan()
     return {
         "dry_run": True,
         "persons": len(request.ids),
-        "found": bool(releases or not scan.nothing),
-        "found_nothing_of": _not_found(request, erasure.searcher.named),
-        "by_case_only": dict(sorted(erasure.searcher.other_cases(scan.wanted).items())),
+        "found": bool(releases or not scan.empty),
+        "found_nothing_of": _not_found(request, erasure.scanner.found_ids),
+        "by_case_only": dict(sorted(erasure.scanner.count_case_variants(scan.scope).items())),
         "tables": _tables_json(scan),
         "releases": releases,
-        "not_looked_into": scan.not_looked_into,
+        "not_looked_into": scan.not_searched,
     }
 
 
@@ -174,7 +174,7 @@ def _not_found(request: ErasureRequest, found_ids: Collection[str]) -> list[str]
 
 def _tables_json(scan: ErasureScan) -> dict[str, Any]:
     tables = {
-        match.place.path_of(match.table.name): {
+        match.path: {
             "own": sum(match.own.values()),
             "mentions": sum(match.mentions.values()),
             "files": len(match.files),
@@ -224,7 +224,7 @@ def _show_outcome(
     console: Console, cli: CliContext, outcome: ErasureOutcome, data: dict[str, Any]
 ) -> None:
     receipt = data["receipt"]
-    if outcome.again:
+    if outcome.already_done:
         console.print("erased before; nothing of it has come back", soft_wrap=True)
     show_tables(console, receipt["tables"], "versions")
     show_releases(console, receipt["releases"])

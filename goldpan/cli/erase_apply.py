@@ -36,19 +36,19 @@ def apply(cli: CliContext, *, folder: str | None, lost: tuple[str, ...]) -> None
     """
     missed = erasure_setup.read_missed_erasures(cli.settings, folder)
     outcome: ErasureOutcome | None = None
-    if missed.tombs:
+    if missed.tombstones:
         request = erasure_setup.ErasureRequest(
             {}, "keep", frozenset(lost), _reference(missed.numbers)
         )
         with show_progress(cli) as report:
             settings = erasure_setup.without_erasures_copy(cli.settings)
             erasure = erasure_setup.set_up_erasure(settings, request, report, missed)
-            outcome = erasure.run() if missed.done else None
+            outcome = erasure.run() if missed.finished else None
     erasure_setup.copy_erasures(cli.settings)
     receipt = json.loads(outcome.receipt) if outcome else None
     data = {
         "applied": missed.numbers,
-        "unfinished": list(missed.open),
+        "unfinished": list(missed.unfinished),
         "erasure": outcome.number if outcome else None,
         "receipt": receipt,
     }
@@ -57,7 +57,7 @@ def apply(cli: CliContext, *, folder: str | None, lost: tuple[str, ...]) -> None
         if receipt is not None:
             show_tables(console, receipt["tables"], "versions")
             show_releases(console, receipt["releases"])
-        for number in missed.open:
+        for number in missed.unfinished:
             rest = ": run `goldpan erase` for its request again"
             console.print(
                 styled("yellow", f"erasure {number} was never finished", rest), soft_wrap=True

@@ -122,7 +122,7 @@ def report_json(report: LakeScanReport, policy: str | None) -> dict[str, Any]:
         "rows": report.rows,
         "passed_over": report.passed_over,
         "types": dict(sorted(report.types().items())),
-        "found": [_location_json(where, tally) for where, tally in report.found()],
+        "found": [_location_json(where, tally) for where, tally in report.findings()],
         "commands": fix_commands(report, policy),
         "hints": fix_hints(report),
     }
@@ -132,7 +132,7 @@ def _location_json(where: ScanLocation, tally: ScanCounts) -> dict[str, Any]:
     return {
         **where._asdict(),
         "rows": tally.rows,
-        "rows_found": tally.found_in,
+        "rows_found": tally.rows_found,
         "types": dict(sorted(tally.types.items())),
         "refused": dict(sorted(tally.refused.items())),
     }
@@ -185,7 +185,7 @@ def fix_hints(report: LakeScanReport) -> list[str]:
 
 
 def _show(console: Console, report: LakeScanReport, policy: str | None) -> None:
-    if report.found():
+    if report.findings():
         console.print(_table(report))
     scanned = f"{format_quantity(report.rows, 'row')} scanned with policy {report.policy}"
     if report.passed_over:
@@ -205,8 +205,8 @@ def _show(console: Console, report: LakeScanReport, policy: str | None) -> None:
 def _table(report: LakeScanReport) -> Table:
     table = Table("where", "day", "policy", "rows", "found", box=box.SIMPLE_HEAD)
     table.columns[3].justify = "right"
-    for where, tally in report.found():
-        rows = f"{format_count(tally.found_in)} of {format_count(tally.rows)}"
+    for where, tally in report.findings():
+        rows = f"{format_count(tally.rows_found)} of {format_count(tally.rows)}"
         refused = {f"({reason})": count for reason, count in tally.refused.items()}
         found = _types_text({**tally.types, **refused})
         table.add_row(where.release or where.table, where.day, where.policy[:8], rows, found)

@@ -273,10 +273,10 @@ def _claim(report: VerifyReport, topics: TopicCheck | None) -> str:
         proved = "nothing is wrong; the lake is empty: no partition has been read yet"
     if topics is None:
         return f"{proved}; --kafka also shows what the topics hold beyond that"
-    behind = [partition for partition in topics.partitions if partition.behind]
+    behind = [partition for partition in topics.partitions if partition.unread]
     if not behind:
         return f"{proved}; the topics hold nothing beyond that"
-    offsets = format_quantity(sum(partition.behind for partition in behind), "offset")
+    offsets = format_quantity(sum(partition.unread for partition in behind), "offset")
     return f"{proved}; {offsets} of {format_quantity(len(behind), 'partition')} still to be read"
 
 
@@ -290,6 +290,6 @@ def _topics_table(topics: TopicCheck) -> Table:
         name = f"{partition.source.topic}/{partition.source.partition}"
         ends = map(format_count, (partition.low, partition.high))
         position = "-" if partition.position is None else format_count(partition.position)
-        counts = map(format_count, (partition.behind, partition.before, partition.lost))
+        counts = map(format_count, (partition.unread, partition.before, partition.lost))
         table.add_row(name, *ends, position, *counts)
     return table

@@ -135,8 +135,8 @@ def _run_check(
     keys = load_keys(settings, default_secret=bytes(KEY_BYTES))
     if policy.off:
         raise UsageError("The policy `off` finds nothing: name another with --policy.")
-    redactor = LineRedactor(policy, keys, "text")
-    result = RedactionCheck(DetectionScores(policy.replaced()), redactor.policy_hash)
+    redactor = LineRedactor(policy, keys)
+    result = RedactionCheck(DetectionScores(policy.replaced_types()), redactor.policy_hash)
     for file in files:
         with open_line_file(file, watched=sys.stderr.isatty()) as lines:
             numbered = enumerate(lines, 1)

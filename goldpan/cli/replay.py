@@ -131,7 +131,7 @@ def run(  # noqa: PLR0913 - one argument per option
             )
             plan = _run_replay(settings, task, observer)
         if plan.labels is not None:
-            replay_setup.open_replay_labels(settings, plan).stage(observer.told)
+            replay_setup.open_replay_labels(settings, plan).stage(observer.progress)
     cli.answer(plan_json(plan), lambda console: show_replayed(console, plan))
 
 

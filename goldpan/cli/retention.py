@@ -12,7 +12,7 @@ from rich.table import Table as Grid
 from batch.retention.expiring import ExpiringAmount, ExpiringDay
 from batch.retention.limit import RetentionExcess
 from batch.retention.purge import purge_table
-from batch.retention.run import RetentionRun, expiring_to_json
+from batch.retention.run import RetentionRun
 from goldpan import jobs, retention_setup
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_bytes, format_count, format_quantity
@@ -97,8 +97,8 @@ def run(  # noqa: PLR0913 - one argument per option
         "dry_run": dry_run,
         "today": today.isoformat(),
         "until": {t: {p: d.isoformat() for p, d in parts.items()} for t, parts in until.items()},
-        "expired": [expiring_to_json(day) for day in expired],
-        "waiting": [expiring_to_json(day) for day in waiting],
+        "expired": [day.to_json() for day in expired],
+        "waiting": [day.to_json() for day in waiting],
         "purged": {name: len(files) for name, files in purged.items()} if purges else None,
         "staged_replays": [{"name": replay.name, "rows": replay.rows} for replay in staged],
     }
@@ -132,10 +132,10 @@ def _confirmed(
 
 def _show_excesses(console: Console, today: date, excesses: Sequence[RetentionExcess]) -> None:
     for excess in excesses:
-        rows = f"{format_count(excess.rows)} of {format_quantity(excess.of, 'row')}"
+        rows = f"{format_count(excess.rows)} of {format_quantity(excess.table_rows, 'row')}"
         console.print(
             f"{excess.table}: {excess.part} of {rows} would expire ({excess.share:.0%}); previous "
-            f"runs removed {format_count(excess.usual)}",
+            f"runs removed {format_count(excess.usual_rows)}",
             soft_wrap=True,
         )
     console.print(
@@ -195,7 +195,7 @@ def _expire(
     expired: list[ExpiringDay] = []
     for index, each in enumerate(runs):
         report(f"table {each.table.name}", index, len(runs))
-        for day in each.look() if dry_run else each.carry_out():
+        for day in each.find_expiring() if dry_run else each.run():
             expired.append(day)
             report(f"table {each.table.name}, {day.day}", index, len(runs))
     return expired

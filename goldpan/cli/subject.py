@@ -52,20 +52,22 @@ def show(
     request = erasure_setup.ErasureRequest(ids, "keep", frozenset(lost))
     with show_progress(cli) as report:
         erasure = erasure_setup.set_up_erasure(cli.settings, request, report)
-        scan, releases = erasure.look()
+        scan, releases = erasure.scan()
         retry = jobs.job_context().retry
-        holdings = collect_holdings(scan, erasure.searcher, retry, content=content)
-        tombstones = erasure.tombs.of(erasure.persons)
+        holdings = collect_holdings(scan, erasure.scanner, retry, content=content)
+        tombstones = erasure.state.tombstones()
     erased_until = max((tombstone.until_us for tombstone in tombstones), default=None)
     data: dict[str, Any] = {
         "found": bool(releases or holdings),
         "found_nothing_of": [
-            where for subject_id, where in ids.items() if subject_id not in erasure.searcher.named
+            where
+            for subject_id, where in ids.items()
+            if subject_id not in erasure.scanner.found_ids
         ],
         "erased_until": None if erased_until is None else to_rfc3339(erased_until),
         "tables": [holding.to_json() for holding in holdings],
         "releases": releases,
-        "not_looked_into": scan.not_looked_into,
+        "not_looked_into": scan.not_searched,
     }
     if content:
         data["content"] = [

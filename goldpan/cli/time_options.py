@@ -23,11 +23,9 @@ class DayParam(click.ParamType[date]):
         if isinstance(value, date):
             return value
         try:
-            if _DAY.fullmatch(str(value)):
-                return date.fromisoformat(str(value))
-        except ValueError:
-            pass
-        self.fail(f"{value!r} is not a day such as 2026-11-30.", param, ctx)
+            return date.fromisoformat(_DAY.fullmatch(str(value))[0])
+        except (TypeError, ValueError):
+            self.fail(f"{value!r} is not a day such as 2026-11-30.", param, ctx)
 
 
 class TimeParam(click.ParamType[datetime]):

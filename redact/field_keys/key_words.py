@@ -1,8 +1,8 @@
-"""The words of which keys are made: read from ``key_words.json``, looked up without accents.
+"""Word lists for keys: read from ``key_words.json``, looked up without accents.
 
-The file has words of keys by what they say and by language: types of personal data that a word or
-a sequence of words names for `certain`, or only together with a fitting value (`vague`); humans and
-other roles that have a name; things; words that turn a datum into a fact about it.
+The file lists words of keys by meaning and language: types of personal data that a word or a
+sequence of words names for `certain`, or only with a fitting value (`vague`); humans and other
+roles with a name; things; words that turn a datum into a fact about it.
 """
 
 import json
@@ -50,7 +50,7 @@ _PARTICLES = frozenset(
     }
 )
 _LETTERS_BETWEEN = frozenset({"d", "l", "y", "e", "i", "o", "a"})
-"""Particles of one letter, only between longer words: `d` in `nom d'utilisateur`, not `d o b`."""
+"""One-letter particles between longer words: `d` in `nom d'utilisateur`, not in `d o b`."""
 _AFTER_E = frozenset({"mail", "mails", "post", "mailadres", "mailadresse", "postadress"})
 _FOREIGN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 """Scripts that are written without spaces between words."""
@@ -61,7 +61,7 @@ _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": 
 
 
 class WordCategory(IntFlag):
-    """What a word of a key can be; a word may be several things, its place decides."""
+    """Categories of a word of a key; a word may have several, and its position decides."""
 
     NONE = 0
     HUMAN = 1
@@ -95,9 +95,9 @@ _CATS = {
 
 
 class KeyWord(msgspec.Struct, gc=False):
-    """What a word, or a sequence of words, says: ``type`` where it names a personal datum.
+    """Meaning of a word or sequence of words: ``type`` if it names a personal datum.
 
-    ``part`` says which part of a name: `given`, `family`, or nothing.
+    ``part`` is the part of a name: `given`, `family`, or empty.
     """
 
     cat: WordCategory = WordCategory.NONE
@@ -107,12 +107,12 @@ class KeyWord(msgspec.Struct, gc=False):
 
 
 class KeyWordLists(msgspec.Struct, gc=False):
-    """All words: by their sequence, and which of them may stand glued in a longer word.
+    """All words: by sequence, and those that may be part of a compound.
 
-    ``atoms`` are all single words, of sequences too; ``longest`` is the number of words of the
-    longest sequence. ``pieces`` are what compounds are made of, ``tails`` what may end any word,
-    ``foreign`` words of scripts without spaces. ``beside`` are keys that only things have,
-    ``wording`` those below which keys have texts about them: labels, errors.
+    ``atoms`` are all single words, including those of sequences; ``longest`` is the number of words
+    in the longest sequence. ``pieces`` are parts of compounds, ``tails`` may end any word,
+    ``foreign`` are words of scripts without spaces. ``beside`` are keys that only things have;
+    below ``wording`` keys have texts about them, such as labels and errors.
     """
 
     by_words: dict[tuple[str, ...], KeyWord]
@@ -126,7 +126,7 @@ class KeyWordLists(msgspec.Struct, gc=False):
 
 
 def fold_letters(text: str) -> str:
-    """Return a text in small letters without accents: `Prénom` is `prenom`, `Straße` `strasse`."""
+    """Return a text in lower case without accents: `Prénom` is `prenom`, `Straße` is `strasse`."""
     if text.isascii():
         return text.lower()
     lowered = unicodedata.normalize("NFKC", text).lower().translate(_LETTERS)
@@ -136,19 +136,19 @@ def fold_letters(text: str) -> str:
     return "".join([c for c in parts if not unicodedata.combining(c)])
 
 
-def drop_particles(found: list[str]) -> list[str]:
+def drop_particles(tokens: list[str]) -> list[str]:
     """Return words without those that only join others (`of`, `de`, `van`)."""
     return [
         word
-        for at, word in enumerate(found)
-        if word not in _PARTICLES and not (word in _LETTERS_BETWEEN and _is_between(found, at))
+        for at, word in enumerate(tokens)
+        if word not in _PARTICLES and not (word in _LETTERS_BETWEEN and _is_between(tokens, at))
     ]
 
 
-def _is_between(found: list[str], at: int) -> bool:
-    if not 0 < at < len(found) - 1 or len(found[at - 1]) < _SHORTEST_PIECE:
+def _is_between(tokens: list[str], at: int) -> bool:
+    if not 0 < at < len(tokens) - 1 or len(tokens[at - 1]) < _SHORTEST_PIECE:
         return False
-    return len(found[at + 1]) > _SHORTEST_PIECE and found[at + 1] not in _AFTER_E
+    return len(tokens[at + 1]) > _SHORTEST_PIECE and tokens[at + 1] not in _AFTER_E
 
 
 @lru_cache(maxsize=1)
@@ -173,13 +173,17 @@ def _built(lists: Mapping[str, Any]) -> KeyWordLists:
             word.cat |= cat
     _glue(by_words)
     pieces = frozenset(
-        one[0] for one in by_words if len(one) == 1 and len(one[0]) >= _SHORTEST_PIECE
+        sequence[0]
+        for sequence in by_words
+        if len(sequence) == 1 and len(sequence[0]) >= _SHORTEST_PIECE
     )
-    tails = frozenset(one for one in pieces if _ends_any_word(one, by_words[(one,)]))
-    foreign = {"".join(one): one for one in by_words if _FOREIGN.search(one[0])}
+    tails = frozenset(
+        sequence for sequence in pieces if _ends_any_word(sequence, by_words[(sequence,)])
+    )
+    foreign = {"".join(sequence): sequence for sequence in by_words if _FOREIGN.search(sequence[0])}
     beside = frozenset(_phrases(lists["things beside"]))
     wording = frozenset(_phrases(lists["wording"]))
-    atoms = frozenset(word for one in {*by_words, *beside, *wording} for word in one)
+    atoms = frozenset(word for sequence in {*by_words, *beside, *wording} for word in sequence)
     return KeyWordLists(
         by_words, atoms, beside, wording, max(map(len, by_words)), pieces, tails, foreign
     )
@@ -195,7 +199,7 @@ def _ends_any_word(text: str, word: KeyWord) -> bool:
 
 
 def _glue(by_words: dict[tuple[str, ...], KeyWord]) -> None:
-    """Add each telling sequence as one word too: `firstname` beside `first name`."""
+    """Add each sequence that names a datum as one word too: `firstname` beside `first name`."""
     for phrase, word in list(by_words.items()):
         if len(phrase) > 1 and (word.type or word.cat & (WordCategory.HUMAN | WordCategory.ROLE)):
             by_words.setdefault(("".join(phrase),), word)
@@ -205,9 +209,9 @@ def _phrases(languages: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     for listed in languages.values():
         for phrase in listed.split(", "):
             for spelt in {phrase, phrase.lower().translate(_UMLAUTS)}:
-                kept = drop_particles(_split(fold_letters(spelt)))
-                if kept:
-                    yield tuple(kept)
+                tokens = drop_particles(_split(fold_letters(spelt)))
+                if tokens:
+                    yield tuple(tokens)
 
 
 def _split(phrase: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What stands where a secret would stand: references to variables, blanks, words of a sentence."""
+"""Checks for dummies in place of a secret: references to variables, masks, sentence words."""
 
 import json
 import re
@@ -24,10 +24,10 @@ _REFERENCE = re.compile(
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
 
-_NOT_SAID = frozenset(
+_PROSE_WORDS = frozenset(
     json.loads((resources.files("redact") / "prose_words.json").read_text(encoding="utf-8"))
 )
-"""Words that follow `password:` or `password is` in sentences, forms and types."""
+"""Words after `password:` or `password is` in sentences, forms and types."""
 
 _TECHNICAL = re.compile(
     r"(?:sha-?[0-9]+|md5|base-?(?:32|64)|oauth-?2?|utf-?8|argon2\w*|pbkdf2|aes-?[0-9]*|rsa-?[0-9]*"
@@ -40,15 +40,15 @@ _TRAILING = ".,;:!?)\"'"
 
 
 def is_dummy_secret(value: str) -> bool:
-    """Tell whether a value is a reference, a mask, a name of a type or a path: no secret itself."""
+    """Return whether a value is a reference, a mask, a type name or a path, not a secret."""
     bare = value.strip(" \t\"'`").rstrip(".,;")
     if bare[:1] == "/" and _is_random(bare):
         return False
-    return not bare or _REFERENCE.fullmatch(bare) is not None or bare.lower() in _NOT_SAID
+    return not bare or _REFERENCE.fullmatch(bare) is not None or bare.lower() in _PROSE_WORDS
 
 
 def _is_random(path: str) -> bool:
-    """Tell whether what looks like a path is a secret in base64: a step of it mixes all signs."""
+    """Return whether an apparent path is a base64 secret: one segment mixes all signs."""
     return any(
         len(step) >= _LONGEST_STEP
         and any(map(str.isdigit, step))
@@ -62,15 +62,15 @@ _LONGEST_STEP = 12
 
 
 def reads_like_prose(value: str) -> bool:
-    """Tell whether a value goes on with the sentence about a secret instead of being one."""
+    """Return whether a value continues the sentence about a secret instead of being one."""
     words = [word.strip(_TRAILING).lower() for word in value.split()]
-    said = sum(word in _NOT_SAID for word in words)
+    prose_words = sum(word in _PROSE_WORDS for word in words)
     least = 1 if len(words) < 3 else 2
-    return said >= least or _TECHNICAL.fullmatch(value) is not None
+    return prose_words >= least or _TECHNICAL.fullmatch(value) is not None
 
 
 def is_requirement(value: str) -> bool:
-    """Tell whether words say what is asked of a password: `must be at least 12 characters long`."""
+    """Return whether words are a password requirement: `must be at least 12 characters long`."""
     first, _, rest = value.partition(" ")
     return bool(rest) and first.lower().rstrip(":") in _REQUIRES and reads_like_prose(value)
 
@@ -108,8 +108,10 @@ _REQUIRES = frozenset(
 
 
 def is_sentence_word(word: str) -> bool:
-    """Tell whether one word after `is` is likely a part of the sentence: a participle and such."""
+    """Return whether a word after `is` likely belongs to the sentence, such as a participle."""
     plain = word.strip(_TRAILING).lower()
     return (
-        plain in _NOT_SAID or plain.endswith(_SUFFIXES) or _TECHNICAL.fullmatch(plain) is not None
+        plain in _PROSE_WORDS
+        or plain.endswith(_SUFFIXES)
+        or _TECHNICAL.fullmatch(plain) is not None
     )

@@ -1,7 +1,7 @@
-"""Values in disguise, undone: full-width and invisible characters, escapes, percent and entities.
+"""Normalisation of disguised text: full-width and invisible characters, escapes, entities.
 
-A text is read as a person or the next program would read it, with a map back to where each
-character came from. Nothing here decides anything: detectors see both forms.
+A text is decoded as a person or the next program would read it, with a map back to the origin of
+each character. Nothing here decides anything: detectors search both forms.
 """
 
 import html
@@ -28,7 +28,7 @@ _FORM = re.compile(
     r"(?:(?<=[?&])|\A|(?:(?<=: )|(?<=\n))(?=[^\s&]{3,400}&))"
     r"[\w.%~-]{1,60}=[^\s&#\"'<>+=]{1,200}\+[^\s&#\"'<>]{1,2000}"
 )
-"""A value of a form or of a query in which a plus sign stands for a space (WHATWG, URL 5)."""
+"""A value of a form or query in which a plus sign means a space (WHATWG, URL 5)."""
 _ESCAPED = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([nrt]))")
 _PERCENT = re.compile(r"%(?:25)+")
 _AMPERSAND = re.compile(r"&(?:amp;)+")
@@ -39,9 +39,11 @@ _DROPPED = frozenset({"Cf", "Mn", "Me"})
 
 @dataclass(frozen=True, slots=True)
 class NormalisedText:
-    """A text as it reads. ``starts`` and ``origins`` are parallel: from ``starts[i]`` on, the
-    characters come from ``origins[i]`` on (one for one where ``copied[i]``, else all from the
-    stretch that ends at ``origins[i + 1]``).
+    """A normalised text with the origins of its characters.
+
+    ``starts`` and ``origins`` are parallel: from ``starts[i]`` on, the characters come from
+    ``origins[i]`` on (one for one if ``copied[i]``, else all from the stretch that ends at
+    ``origins[i + 1]``).
     """
 
     text: str
@@ -51,7 +53,7 @@ class NormalisedText:
     length: int
 
     def original(self, start: int, end: int) -> tuple[int, int]:
-        """Return the stretch of the original text that ``text[start:end]`` was read from."""
+        """Return the span of the original text that ``text[start:end]`` comes from."""
         first = bisect_right(self.starts, start) - 1
         last = bisect_right(self.starts, end - 1) - 1
         begin = self.origins[first] + (start - self.starts[first] if self.copied[first] else 0)
@@ -61,7 +63,7 @@ class NormalisedText:
 
 
 def normalise(text: str) -> NormalisedText | None:
-    """Return the text as it reads, or None if that is the text itself."""
+    """Return the normalised text, or None if it equals the text."""
     forms = _forms(text)
     if not forms and text.isascii() and not ("\\" in text or "%" in text or "&" in text):
         return None
@@ -69,60 +71,60 @@ def normalise(text: str) -> NormalisedText | None:
     starts: list[int] = []
     origins: list[int] = []
     copied: list[bool] = []
-    done = length = 0
+    consumed = length = 0
     for match in _UNIT.finditer(text):
         unit = match[0]
-        is_space = unit[0] == "+" and _in(forms, match.start())
+        is_space = unit[0] == "+" and _is_within(forms, match.start())
         plain = " " * len(unit) if is_space else _read(unit)
         if plain == unit:
             continue
         start = match.start()
-        if start > done:
+        if start > consumed:
             starts.append(length)
-            origins.append(done)
+            origins.append(consumed)
             copied.append(True)
-            pieces.append(text[done:start])
-            length += start - done
+            pieces.append(text[consumed:start])
+            length += start - consumed
         if plain:
             starts.append(length)
             origins.append(start)
             copied.append(False)
             pieces.append(plain)
             length += len(plain)
-        done = match.end()
-    if not done:
+        consumed = match.end()
+    if not consumed:
         return None
-    if done < len(text):
+    if consumed < len(text):
         starts.append(length)
-        origins.append(done)
+        origins.append(consumed)
         copied.append(True)
-        pieces.append(text[done:])
+        pieces.append(text[consumed:])
     if not pieces:
         return None
     return NormalisedText("".join(pieces), tuple(starts), tuple(origins), tuple(copied), len(text))
 
 
-def map_to_original(normal: NormalisedText, found: Iterable[PiiFinding]) -> Iterator[PiiFinding]:
-    """Yield findings in a normalised text with their places in the original, and what they read."""
-    for finding in found:
+def map_to_original(normal: NormalisedText, findings: Iterable[PiiFinding]) -> Iterator[PiiFinding]:
+    """Yield findings in a normalised text with their original spans and normalised values."""
+    for finding in findings:
         start, end = normal.original(finding.start, finding.end)
         yield finding.reading(normal.text[finding.start : finding.end]).at(start, end)
 
 
 def _forms(text: str) -> list[tuple[int, int]]:
-    """Return where values of forms stand that hold a plus sign."""
+    """Return the spans of form values that contain a plus sign."""
     if "+" not in text or "=" not in text:
         return []
     return [match.span() for match in _FORM.finditer(text)]
 
 
-def _in(spans: Sequence[tuple[int, int]], place: int) -> bool:
-    number = bisect_right(spans, (place, sys.maxsize)) - 1
-    return number >= 0 and place < spans[number][1]
+def _is_within(spans: Sequence[tuple[int, int]], position: int) -> bool:
+    index = bisect_right(spans, (position, sys.maxsize)) - 1
+    return index >= 0 and position < spans[index][1]
 
 
 def _read(unit: str) -> str:
-    """Return what a stretch of disguised characters reads as."""
+    """Return the normalised form of a run of disguised characters."""
     if unit[0] == "\\":
         unit = _ESCAPED.sub(_unescaped, unit)
         unit = unit.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,4 +1,4 @@
-"""Which pairs are of one object: those of one bracket, else of one line or one block of lines."""
+"""Assignment of pairs to objects: one bracket, else one line or one block of lines."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?\Z")
 
 
 class _Block(msgspec.Struct):
-    """Lines at one indent that belong together. ``bulleted`` if its first line is one of a list."""
+    """Lines of one indent that belong together. ``bulleted`` if the first is a list item."""
 
     indent: int
     owner: int
@@ -27,7 +27,7 @@ class _Block(msgspec.Struct):
 def assign_owners(
     text: str, items: Sequence[UnownedPair], first: int
 ) -> tuple[list[KeyValuePair], int]:
-    """Return the pairs of items, which stand in order of their keys, and the next free owner."""
+    """Return the items, sorted by key position, as pairs, and the next free owner."""
     walk = _Brackets(text, first + 1)
     inner = [walk.at(item.at) for item in items]
     lines = _Lines(text, walk.last + 1)
@@ -35,19 +35,19 @@ def assign_owners(
     keys: dict[int, set[str]] = {}
     renamed: dict[int, int] = {}
     pairs: list[KeyValuePair] = []
-    for number, item in enumerate(items):
-        scope, bracket = inner[number]
+    for index, item in enumerate(items):
+        scope, bracket = inner[index]
         if not scope:
-            owner = lines.owner(item, alone=alone[number])
+            owner = lines.owner(item, alone=alone[index])
         else:
             owner = renamed.get(scope, scope)
-            seen = keys.setdefault(scope, set())
+            scope_keys = keys.setdefault(scope, set())
             if not item.more and item.start >= 0:
-                if item.key in seen:
-                    seen.clear()
+                if item.key in scope_keys:
+                    scope_keys.clear()
                     lines.last += 1
                     owner = renamed[scope] = lines.last
-                seen.add(item.key)
+                scope_keys.add(item.key)
         if item.start >= 0:
             pairs.append(_pair(text, item, owner, bracket))
     return pairs, lines.last + 1
@@ -64,59 +64,59 @@ def _pair(text: str, item: UnownedPair, owner: int, bracket: str) -> KeyValuePai
 
 
 def _alone(text: str, items: Sequence[UnownedPair], inner: Sequence[tuple[int, str]]) -> list[bool]:
-    """Say of each item whether no other one outside of brackets has its key in the same line."""
+    """Return for each item whether no other key outside of brackets is in the same line."""
     result = [True] * len(items)
     before = -1
-    for number, item in enumerate(items):
-        if inner[number][0] or item.more:
+    for index, item in enumerate(items):
+        if inner[index][0] or item.more:
             continue
         if (
             before >= 0
             and "\n" not in text[items[before].at : min(item.at, items[before].at + 2_000)]
         ):
-            result[number] = result[before] = False
-        before = number
+            result[index] = result[before] = False
+        before = index
     return result
 
 
 class _Bracket(msgspec.Struct, gc=False):
-    """An open bracket. Up to ``checked`` no blank line stands in it, which would end it."""
+    """An open bracket. It contains no blank line, which would end it, up to ``checked``."""
 
     sign: str
-    number: int
+    index: int
     checked: int
 
 
 class _Brackets:
-    """Finds the innermost bracket of places that only grow."""
+    """Finds the innermost bracket at increasing positions."""
 
     def __init__(self, text: str, first: int) -> None:
         self._text = text
-        self._found = _BRACKET.finditer(text)
-        self._next = next(self._found, None)
+        self._matches = _BRACKET.finditer(text)
+        self._next = next(self._matches, None)
         self._stack: list[_Bracket] = []
         self._over = 0
         self.last = first
 
-    def at(self, place: int) -> tuple[int, str]:
-        """Return the number of the innermost bracket, 0 for none, and what it is."""
-        while self._next is not None and self._next.start() < place:
+    def at(self, position: int) -> tuple[int, str]:
+        """Return the number of the innermost bracket (0 for none), and its sign."""
+        while self._next is not None and self._next.start() < position:
             self._step(self._next)
-            self._next = next(self._found, None)
+            self._next = next(self._matches, None)
         stack = self._stack
         while stack and stack[-1].sign != "{":
-            blank = self._text.find("\n\n", stack[-1].checked, place)
-            stack[-1].checked = place
+            blank = self._text.find("\n\n", stack[-1].checked, position)
+            stack[-1].checked = position
             if blank < 0:
                 break
             stack.pop()
         for bracket in reversed(stack):
             if bracket.sign != "[":
-                return bracket.number, bracket.sign
+                return bracket.index, bracket.sign
         return 0, ""
 
-    def _step(self, found: re.Match[str]) -> None:
-        stack, sign = self._stack, found[0]
+    def _step(self, match: re.Match[str]) -> None:
+        stack, sign = self._stack, match[0]
         if sign in _OPENS:
             if self._over:
                 self._over -= 1
@@ -127,11 +127,11 @@ class _Brackets:
             self._over += 1
         else:
             self.last += 1
-            stack.append(_Bracket(sign, self.last, found.end()))
+            stack.append(_Bracket(sign, self.last, match.end()))
 
 
 class _Lines:
-    """Joins lines into blocks, by blank lines, indents, bullets and keys that come again."""
+    """Joins lines into blocks, by blank lines, indents, bullets and repeated keys."""
 
     def __init__(self, text: str, first: int) -> None:
         self._text = text
@@ -163,7 +163,7 @@ class _Lines:
         blocks = self._blocks
         column = len(lead) + len(item.key) if item.start >= 0 else -1
         if blocks and column == self._column:
-            blocks[-1].indent = indent  # keys that end below each other, aligned to the right
+            blocks[-1].indent = indent  # keys aligned to the right
         self._column = column
         while blocks and blocks[-1].indent > indent:
             blocks.pop()

@@ -1,4 +1,4 @@
-"""HTML that names a value beside it: rows of tables, lists of terms, labels, words in bold."""
+"""Reader of HTML with a name beside a value: table rows, term lists, labels, bold words."""
 
 import re
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ class HtmlTerms:
         self._term = ""
 
     def open(self, name: str, owner: int) -> Iterator[KeyValuePair]:
-        """Note that an element opens, by its name in small letters."""
+        """Register the start of an element, by its name in lower case."""
         if name == "table":
             self._tables.append(_Table(owner, [], [], owner))
         elif name == "tr":
@@ -64,8 +64,10 @@ class HtmlTerms:
     def close(
         self, name: str, inner: tuple[int, int], after: int, owner: int
     ) -> Iterator[KeyValuePair]:
-        """Yield what the end of an element completes. ``inner`` is the place of what is in it,
-        ``after`` that behind its end, ``owner`` the element around it.
+        """Yield the pairs that the end of an element completes.
+
+        ``inner`` is the span of its content, ``after`` the position after its end, ``owner`` the
+        element around it.
         """
         if name in ("td", "th"):
             self._cell(name == "th", *inner)
@@ -77,7 +79,7 @@ class HtmlTerms:
             yield from self._word(name, inner, after, owner)
 
     def end(self) -> Iterator[KeyValuePair]:
-        """Yield the row that the end of the text leaves open."""
+        """Yield the pairs of a row still open at the end of the text."""
         yield from self._row()
 
     def _word(
@@ -87,14 +89,14 @@ class HtmlTerms:
         words = html_text(self._text[start:end]) if end - start < 3 * _LONGEST else ""
         announces = words[-1:] in (":", "\uff1a") or self._text[after : after + 1] == ":"
         if name in _ANSWERS and self._term and not announces:
-            yield from _found(self._text, self._term, start, end, owner)
+            yield from _pair_of_cell(self._text, self._term, start, end, owner)
             if name != "dd":
                 self._term = ""
         elif (name in _TERMS or announces) and words and len(words) <= _LONGEST:
             self._term = words.rstrip(":\uff1a ")
             behind = _BEHIND.match(self._text, after) if announces else None
             if behind is not None and behind[1].strip(" :"):
-                yield from _found(self._text, self._term, *behind.span(1), owner)
+                yield from _pair_of_cell(self._text, self._term, *behind.span(1), owner)
                 self._term = ""
 
     def _cell(self, head: bool, start: int, end: int) -> None:  # noqa: FBT001
@@ -103,7 +105,7 @@ class HtmlTerms:
             self._tables[-1].row.append(_Cell(head, words, start, end))
 
     def _row(self) -> Iterator[KeyValuePair]:
-        """Yield the pairs of the row that ends, and start another one."""
+        """Yield the pairs of the finished row, and start another one."""
         table = self._tables[-1] if self._tables else None
         if table is None or not table.row:
             return
@@ -113,18 +115,18 @@ class HtmlTerms:
             table.heads = [cell.words for cell in row]
         elif len(table.heads) == len(row) > 1:
             for head, cell in zip(table.heads, row, strict=True):
-                yield from _found(self._text, head, cell.start, cell.end, table.row_owner)
+                yield from _pair_of_cell(self._text, head, cell.start, cell.end, table.row_owner)
         else:
             yield from self._beside(row, table)
 
     def _beside(self, row: list[_Cell], table: _Table) -> Iterator[KeyValuePair]:
-        """Yield the cells of a row that a cell before them names."""
+        """Yield the cells of a row that a preceding cell names."""
         key = ""
         for cell in row:
             if cell.head or not key:
                 key = cell.words.rstrip(":\uff1a ")
             else:
-                yield from _found(self._text, key, cell.start, cell.end, table.owner)
+                yield from _pair_of_cell(self._text, key, cell.start, cell.end, table.owner)
                 key = key if row[0].head else ""
 
 
@@ -133,12 +135,12 @@ def _are_heads(row: list[_Cell]) -> bool:
 
 
 def html_text(raw: str) -> str:
-    """Return what a stretch of HTML reads as, without tags and in one line."""
+    """Return the text of an HTML fragment, without tags and in one line."""
     plain = _TAGS.sub(" ", raw) if "<" in raw else raw
     return _SPACES.sub(" ", read_value(plain, "xml")).strip()
 
 
-def _found(text: str, key: str, start: int, end: int, owner: int) -> Iterator[KeyValuePair]:
+def _pair_of_cell(text: str, key: str, start: int, end: int, owner: int) -> Iterator[KeyValuePair]:
     if text.find("<", start, end) >= 0 and not text.startswith(_CDATA, start):
         inner = _INNER.fullmatch(text, start, end)
         if inner is None:

@@ -1,10 +1,10 @@
-"""Fields that are identifiers and nothing else: user ids, and the map ``segments``."""
+"""Redaction of identifier fields: user ids, and the map ``segments``."""
 
 import re
 from collections.abc import Collection
 
 from redact.crypto.pseudonyms import Pseudonyms
-from redact.pipeline.field_walker import RecordPlaces
+from redact.pipeline.field_walker import RecordSlots
 
 _PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z_.-]{0,63}[0-9]{0,3}")
 
@@ -16,18 +16,18 @@ class IdentifierRedactor:
         self._pseudonyms = pseudonyms
         self._readable = frozenset(readable)
 
-    def put(self, places: RecordPlaces, scope: str) -> None:
-        """Replace the identifiers of a record where they are."""
-        for slot in places.maps:
+    def put(self, slots: RecordSlots, scope: str) -> None:
+        """Replace the identifiers of a record in place."""
+        for slot in slots.maps:
             if slot.field_class is None:
                 value = getattr(slot.owner, slot.name)
                 setattr(slot.owner, slot.name, self._segments(value, scope))
-        for place in places.ids:
-            new = self._pseudonyms.identifier("USER_ID", place.value, scope)
-            setattr(place.owner, place.name, new)
+        for id_slot in slots.ids:
+            new = self._pseudonyms.identifier("USER_ID", id_slot.value, scope)
+            setattr(id_slot.owner, id_slot.name, new)
 
     def _segments(self, segments: dict[str, str], scope: str) -> dict[str, str]:
-        """Hash the values of segments that are not on the list, and keys that are no plain word."""
+        """Hash segment values that are not on the list, and keys that are not plain words."""
         return {
             key if _PLAIN_KEY.fullmatch(key) else self._hashed(key, scope): value
             if value.casefold() in self._readable

@@ -1,6 +1,6 @@
-"""All detectors of a policy as one: as the text stands, as it reads, and by the policy's own words.
+"""The detector of a policy: searches a text as written and as normalised.
 
-A value counts if it is found in either form of the text, so undoing a disguise can only add.
+A value counts if it is found in either form of the text, so normalising can only add findings.
 """
 
 import base64
@@ -23,8 +23,8 @@ _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{20,}={0,2}(?![A-Za-z
 class PolicyDetector:
     """Finds what a policy asks for in one text; see :class:`redact.lexical.findings.Detector`.
 
-    ``wanted`` are the types to look for, all by default. ``until`` tells by when the text under way
-    must be done; without it each has its own time.
+    ``types`` are the types to search for, all by default. ``until`` returns the deadline of the
+    current text; without it each text has its own time limit.
     """
 
     def __init__(
@@ -32,11 +32,11 @@ class PolicyDetector:
         policy: RedactionPolicy,
         base: Detector | None = None,
         *,
-        wanted: Collection[str] | None = None,
+        types: Collection[str] | None = None,
         until: Callable[[], float] | None = None,
     ) -> None:
         self._base = base or AcceleratedDetector(
-            build_recognisers(policy, wanted),
+            build_recognisers(policy, types),
             threshold=lowest_score(policy),
             seconds=policy.text_seconds,
             until=until,
@@ -45,17 +45,17 @@ class PolicyDetector:
         self._base64 = policy.decode_base64
 
     def find(self, text: str) -> list[PiiFinding]:
-        """Return the findings in ``text``, with places in ``text`` itself."""
-        found = self._plain(text)
+        """Return the findings in ``text``, with offsets into ``text`` itself."""
+        findings = self._plain(text)
         normal = normalise(text)
         if normal is not None:
-            found += map_to_original(normal, self._plain(normal.text))
+            findings += map_to_original(normal, self._plain(normal.text))
         if self._base64:
-            found += self._encoded(text)
-        return found
+            findings += self._encoded(text)
+        return findings
 
     def _plain(self, text: str) -> list[PiiFinding]:
-        found = [
+        findings = [
             f
             for f in self._base.find(text)
             if not (
@@ -65,11 +65,11 @@ class PolicyDetector:
             )
         ]
         for kind, pattern in self._denied:
-            found += (PiiFinding(kind, m.start(), m.end(), 1.0) for m in pattern.finditer(text))
-        return found
+            findings += (PiiFinding(kind, m.start(), m.end(), 1.0) for m in pattern.finditer(text))
+        return findings
 
     def _encoded(self, text: str) -> Iterator[PiiFinding]:
-        """Yield the runs of base64 that hold text in which something is found."""
+        """Yield the runs of base64 that encode text with findings."""
         for match in _BASE64.finditer(text):
             inner = _decoded(match[0])
             if inner:
@@ -78,7 +78,7 @@ class PolicyDetector:
 
 
 def _decoded(run: str) -> str | None:
-    """Return the text that a run of base64 holds, None if it holds none."""
+    """Return the text that a run of base64 encodes, None if it is not text."""
     standard = run.replace("-", "+").replace("_", "/").rstrip("=")
     try:
         data = base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)

@@ -1,7 +1,7 @@
-"""A segment with its personal data replaced, valid in the same form as it came.
+"""Renderer of redacted segments, which stay valid in their original form.
 
-Findings are merged into disjoint stretches and the text is put together once, from the pieces
-between them; the leaves of JSON are written again as literals where they stood.
+Findings are merged into disjoint stretches, and the text is assembled once from the pieces between
+them. JSON leaves are written as literals at their original positions.
 """
 
 from bisect import bisect_left
@@ -32,7 +32,7 @@ _BREAK = "\0"
 
 
 class RenderedReplacement(msgspec.Struct, frozen=True, gc=False):
-    """One replacement: its type, operator and place in the output (counted in characters)."""
+    """One replacement: its type, operator and position in the output (in characters)."""
 
     type: str
     operator: str
@@ -41,14 +41,14 @@ class RenderedReplacement(msgspec.Struct, frozen=True, gc=False):
 
 
 def shift_replacement(replaced: RenderedReplacement, by: int) -> RenderedReplacement:
-    """Return the same replacement some characters further on."""
+    """Return the same replacement ``by`` characters further on."""
     return RenderedReplacement(
         replaced.type, replaced.operator, replaced.start + by, replaced.end + by
     )
 
 
 class RenderedSegment(msgspec.Struct, frozen=True, gc=False):
-    """A redacted segment and what was replaced in it."""
+    """A redacted segment and its replacements."""
 
     text: str
     replaced: tuple[RenderedReplacement, ...]
@@ -79,9 +79,9 @@ class SegmentRenderer:
         names: Sequence[IdentityFinder],
         named: Sequence[PiiFinding],
     ) -> RenderedSegment:
-        """Return the segment with all that the policy names replaced.
+        """Return the segment with everything replaced that the policy replaces.
 
-        ``named`` is what ``names`` find in ``text``.
+        ``named`` are the findings of ``names`` in ``text``.
         """
         if analysis.marks is None:
             return self._prose(text, analysis.findings, named, analysis.quotes)
@@ -96,7 +96,7 @@ class SegmentRenderer:
                 continue
             written = json_literal(new.text, ascii_only=ascii_only)
             at = mark.start + grown + 1
-            replaced += [shift_replacement(one, at) for one in new.replaced]
+            replaced += [shift_replacement(replacement, at) for replacement in new.replaced]
             parts.append((mark.start, mark.end, written))
             grown += len(written) - (mark.end - mark.start)
         return RenderedSegment(splice(text, parts), tuple(replaced))
@@ -120,32 +120,32 @@ class SegmentRenderer:
             return RenderedSegment(text, ())
         pieces: list[str] = []
         replaced: list[RenderedReplacement] = []
-        done = length = 0
+        copied = length = 0
         for finding in merge_overlaps(chosen, text):
             operator = self.rules[finding.type].operator
             value = finding.value or text[finding.start : finding.end]
             new = self._operators[operator](finding.type, value, self._scope)
             quote = quotes.get(finding.start, "") if new else ""
-            kept = text[done : finding.start] + quote
-            length += len(kept)
+            before = text[copied : finding.start] + quote
+            length += len(before)
             replaced.append(RenderedReplacement(finding.type, operator, length, length + len(new)))
-            pieces += (kept, new, quote)
+            pieces += (before, new, quote)
             length += len(new) + len(quote)
-            done = finding.end
-        pieces.append(text[done:])
+            copied = finding.end
+        pieces.append(text[copied:])
         return RenderedSegment("".join(pieces), tuple(replaced))
 
     def reported(
         self, text: str, analysis: SegmentAnalysis, names: Sequence[IdentityFinder]
     ) -> list[PiiFinding]:
-        """Return all that was found and counts by the policy, kept or not, by place in ``text``.
+        """Return all findings that count by the policy, kept or not, by position in ``text``.
 
-        What is replaced is merged; of what is kept only the stretches outside of it are given.
+        Replaced findings are merged; of kept ones only those outside of replaced ones are returned.
         """
         named = find_identities(text, names)
         if analysis.marks is None:
             return self._reported(text, [*analysis.findings, *named])
-        found: list[PiiFinding] = []
+        findings: list[PiiFinding] = []
         for mark in _marks(text, analysis.marks, names, named):
             if mark.inner is not None:
                 inside = self.reported(mark.text, mark.inner, names)
@@ -155,21 +155,21 @@ class SegmentRenderer:
                 )
             if inside:
                 quotes = not mark.is_number
-                places = character_origins(text[mark.start + quotes : mark.end - quotes])
+                origins = character_origins(text[mark.start + quotes : mark.end - quotes])
                 at = mark.start + quotes
-                found += (f.at(at + places[f.start], at + places[f.end]) for f in inside)
-        return found
+                findings += (f.at(at + origins[f.start], at + origins[f.end]) for f in inside)
+        return findings
 
-    def kept(
+    def kept_types(
         self, text: str, analysis: SegmentAnalysis, names: Sequence[IdentityFinder]
     ) -> list[str]:
-        """Return the type of each finding in a segment that the policy leaves as it is."""
-        found = self.reported(text, analysis, names)
-        return [f.type for f in found if self.rules[f.type].operator == KEEP_OPERATOR]
+        """Return the type of each finding in a segment that the policy keeps."""
+        findings = self.reported(text, analysis, names)
+        return [f.type for f in findings if self.rules[f.type].operator == KEEP_OPERATOR]
 
     def _reported(self, text: str, findings: Sequence[PiiFinding]) -> list[PiiFinding]:
         replaced = merge_overlaps(self.chosen(text, findings), text)
-        kept = [
+        kept_findings = [
             f
             for f in findings
             if (rule := self.rules.get(f.type)) is not None
@@ -177,10 +177,12 @@ class SegmentRenderer:
             and f.score >= rule.score
             and not any(r.start < f.end and f.start < r.end for r in replaced)
         ]
-        return sorted([*replaced, *merge_overlaps(kept, text)], key=lambda f: (f.start, f.end))
+        return sorted(
+            [*replaced, *merge_overlaps(kept_findings, text)], key=lambda f: (f.start, f.end)
+        )
 
     def chosen(self, text: str, findings: Sequence[PiiFinding]) -> list[PiiFinding]:
-        """Return the findings that the policy replaces: strong enough, not allowed, not ours."""
+        """Return the findings to replace: with a sufficient score, not allowed, not our own."""
         rules = self.rules
         chosen = [
             f
@@ -198,21 +200,22 @@ class SegmentRenderer:
 
 
 def merge_named(findings: Sequence[PiiFinding], named: Sequence[PiiFinding]) -> list[PiiFinding]:
-    """Return both together, so that all forms of one person's name stand for the same value.
+    """Return both, so that all forms of one person's name get the same value.
 
-    ``named`` are the places of what the record taught. A place that may mean two persons means
-    neither: there the name stands for itself.
+    ``named`` are the occurrences of the record's identities. An occurrence that may mean two
+    persons means neither: there the name is its own value.
     """
     if not named:
         return list(findings)
-    whom: dict[tuple[int, int], str] = {}
-    for one in named:
-        if one.type == "PERSON":
-            place = one.start, one.end
-            whom[place] = one.value if whom.get(place, one.value) == one.value else ""
+    value_by_span: dict[tuple[int, int], str] = {}
+    for finding in named:
+        if finding.type == "PERSON":
+            span = finding.start, finding.end
+            is_unique = value_by_span.get(span, finding.value) == finding.value
+            value_by_span[span] = finding.value if is_unique else ""
     return [
-        PiiFinding(f.type, f.start, f.end, f.score, whom[f.start, f.end])
-        if f.type == "PERSON" and (f.start, f.end) in whom
+        PiiFinding(f.type, f.start, f.end, f.score, value_by_span[f.start, f.end])
+        if f.type == "PERSON" and (f.start, f.end) in value_by_span
         else f
         for f in (*findings, *named)
     ]
@@ -221,17 +224,17 @@ def merge_named(findings: Sequence[PiiFinding], named: Sequence[PiiFinding]) -> 
 def find_names_in_segment(
     text: str, analysis: SegmentAnalysis, names: RecordIdentities
 ) -> dict[int, tuple[PiiFinding, ...]]:
-    """Return, by serial, where the names stand in a segment that do, or stand behind its escapes.
+    """Return, by serial, the occurrences of names in a segment, or behind its escapes.
 
-    Of a name that stands only behind the escapes of a JSON text the places are others.
+    The spans of a name that occurs only behind the escapes of a JSON text are not valid in it.
     """
-    found = names.standing(SearchableText(text))
+    by_serial = names.occurrences(SearchableText(text))
     if analysis.marks is not None and "\\" in text:
         values = [
             literal_value(text[at:end]) for at, end in find_literals(text) if "\\" in text[at:end]
         ]
-        found = names.standing(SearchableText(_BREAK.join(values))) | found
-    return found
+        by_serial = names.occurrences(SearchableText(_BREAK.join(values))) | by_serial
+    return by_serial
 
 
 def _marks(
@@ -240,27 +243,27 @@ def _marks(
     names: Sequence[IdentityFinder],
     named: Sequence[PiiFinding],
 ) -> Sequence[MarkedLiteral]:
-    """Return the marks of a JSON text, and of each literal in which a learnt value may stand."""
+    """Return the marks of a JSON text, and of each literal that may contain an identity."""
     if not names:
         return marks
     starts = sorted([finding.start for finding in named])
-    known = {mark.start: mark for mark in marks}
+    by_start = {mark.start: mark for mark in marks}
     if "\\" not in text and _all_within(starts, marks):
         return marks
     for start, end in find_literals(text):
-        if start in known:
+        if start in by_start:
             continue
         at = bisect_left(starts, start)
         raw = text[start:end]
         if (at < len(starts) and starts[at] < end) or "\\" in raw:
-            known[start] = MarkedLiteral(start, end, literal_value(raw), raw[0] != '"', (), None)
-    return [known[start] for start in sorted(known)]
+            by_start[start] = MarkedLiteral(start, end, literal_value(raw), raw[0] != '"', (), None)
+    return [by_start[start] for start in sorted(by_start)]
 
 
 def _may_stand(text: str, mark: MarkedLiteral, starts: Sequence[int]) -> bool:
-    """Return whether a learnt value may stand in a literal, by the places, in order, in its text.
+    """Return whether a literal may contain an identity, by its sorted positions in the text.
 
-    Behind escapes the places are others.
+    Behind escapes the positions differ.
     """
     at = bisect_left(starts, mark.start)
     inside = at < len(starts) and starts[at] < mark.end
@@ -268,7 +271,7 @@ def _may_stand(text: str, mark: MarkedLiteral, starts: Sequence[int]) -> bool:
 
 
 def _all_within(starts: Sequence[int], marks: Sequence[MarkedLiteral]) -> bool:
-    """Tell whether each of some places, in order, is within a mark; so are the marks in order."""
+    """Return whether each position is inside a mark; positions and marks are sorted."""
     following = iter(marks)
     end = 0
     for start in starts:
@@ -281,7 +284,7 @@ def _all_within(starts: Sequence[int], marks: Sequence[MarkedLiteral]) -> bool:
 
 
 def _outside(findings: Sequence[PiiFinding], own: Sequence[tuple[int, int]]) -> list[PiiFinding]:
-    """Cut findings back to what lies outside one's own placeholders."""
+    """Cut findings back to the parts outside of our own placeholders."""
     pieces: list[PiiFinding] = []
     for finding in findings:
         start = finding.start

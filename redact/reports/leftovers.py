@@ -1,9 +1,8 @@
-"""What a policy would still replace in records that were redacted before, counted by type.
+"""Leftovers: what a policy would still replace in stored records, counted by type.
 
-The engine itself looks, with every operator of the policy exchanged for `placeholder`: what is new
-among the placeholders of a record was left in it before. Stand-ins that an earlier pass put there,
-under whatever key or operator, are made placeholders that the engine knows as its own first, so
-none of them is a finding.
+The redactor itself scans, with every operator of the policy replaced by `placeholder`: a new
+placeholder in a record is a leftover. Stand-ins from an earlier pass, under whatever key or
+operator, are first rewritten as placeholders under the current key, so that none is a finding.
 """
 
 import re
@@ -24,22 +23,22 @@ from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
 
 USER_ID: Final = "USER_ID"
 SEGMENT: Final = "SEGMENT"
-"""What a value of the map ``segments`` counts as that the policy would hash."""
+"""The type of values of the map ``segments`` that the policy would hash."""
 
 _MASK: Final = re.compile(rf"<({'|'.join(DATA_TYPES)})>")
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_-]{1,16}:[a-z2-7]{12}")
 _HASH: Final = re.compile(r"#([a-z2-7]{12})(?![A-Za-z0-9])")
 _IDS: Final = ("user_id", "segments")
-"""Fields that redaction replaces as a whole, by pseudonyms."""
+"""Fields that redaction replaces entirely, by pseudonyms."""
 _STAND_IN: Final = ("<", "#", ":")
 
 
 @dataclass(frozen=True, slots=True)
 class RecordLeftovers:
-    """What is left in one record: how many values by type.
+    """The leftovers in one record: number of values by type.
 
-    ``refused`` is the reason for which the worker would set the record aside today, None if it
-    would not.
+    ``refused`` is the reason for which the worker would reject the record today, None if it would
+    not.
     """
 
     types: Mapping[str, int]
@@ -47,33 +46,33 @@ class RecordLeftovers:
 
     @property
     def nothing(self) -> bool:
-        """Return whether the record may stay as it is."""
+        """Return whether the record may stay unchanged."""
         return not self.types and self.refused is None
 
 
 class LeftoverFinder:
-    """Looks through records that are stored, under one policy.
+    """Finds leftovers in stored records, under one policy.
 
-    ``known`` are all keys under which stand-ins were made, the current one first. Raises UsageError
-    if the policy is `off`: it would replace nothing.
+    ``all_keys`` are the keys of existing stand-ins, the current one first. Raises UsageError if the
+    policy is `off`, which replaces nothing.
     """
 
-    def __init__(self, policy: RedactionPolicy, known: Sequence[Keys]) -> None:
+    def __init__(self, policy: RedactionPolicy, all_keys: Sequence[Keys]) -> None:
         if policy.off:
-            raise UsageError("The policy `off` replaces nothing: name another with --policy.")
-        self._engine = PolicyRedactor(_with_placeholders(policy), known[0])
-        self._standing = _StandIns([Pseudonyms(keys) for keys in known])
+            raise UsageError("The policy `off` replaces nothing: choose another one with --policy.")
+        self._engine = PolicyRedactor(_with_placeholders(policy), all_keys[0])
+        self._stand_ins = _StandIns([Pseudonyms(keys) for keys in all_keys])
         self.policy_hash = policy.hash_with(self._engine.model)
 
     def find(self, kind: RecordKind, records: Sequence[Any]) -> list[RecordLeftovers]:
-        """Return what is left in each record. The records are changed and must not be used."""
+        """Return the leftovers of each record. The records are changed and must not be used."""
         for record in records:
             for name in record.__struct_fields__:
-                own = self._standing.own_id if name in _IDS else self._standing.own
+                own = self._stand_ins.own_id if name in _IDS else self._stand_ins.own
                 setattr(record, name, _rewritten(getattr(record, name), own))
         before = [_texts(record) for record in records]
-        done = self._engine.in_place(_batch(kind, records))
-        refused = {one.raw.offset: one.reason for one in done.rejected}
+        redacted = self._engine.in_place(_batch(kind, records))
+        refused = {rejection.raw.offset: rejection.reason for rejection in redacted.rejected}
         return [
             RecordLeftovers({}, refused[row])
             if row in refused
@@ -82,29 +81,29 @@ class LeftoverFinder:
         ]
 
     def _new(self, before: Mapping[str, Sequence[str]], record: Any) -> dict[str, int]:
-        """Return how many stand-ins a record has that it did not have before, by type."""
-        found: Counter[str] = Counter()
+        """Return the number of new stand-ins in a record, by type."""
+        counts: Counter[str] = Counter()
         for name, new in _texts(record).items():
             old = before[name]
             if new != old:
-                found += self._standing.count(name, new) - self._standing.count(name, old)
-        return dict(sorted(found.items()))
+                counts += self._stand_ins.count(name, new) - self._stand_ins.count(name, old)
+        return dict(sorted(counts.items()))
 
 
 class _StandIns:
-    """Knows what redaction put in the place of values, under any of some keys."""
+    """Recognises the stand-ins of redaction under any of several keys."""
 
-    def __init__(self, known: Sequence[Pseudonyms]) -> None:
-        self._first, self._known = known[0], known
-        names = "|".join(sorted({re.escape(one.key_id) for one in known}))
+    def __init__(self, pseudonyms: Sequence[Pseudonyms]) -> None:
+        self._first, self._pseudonyms = pseudonyms[0], pseudonyms
+        names = "|".join(sorted({re.escape(each.key_id) for each in pseudonyms}))
         self._pseudonym = re.compile(rf"(?<![\w-])((?:{names}):[a-z2-7]{{12}})(?![A-Za-z0-9])")
 
     def own_id(self, value: str) -> str:
-        """Return an id as it is, or as a pseudonym of the first key if it is one of any key."""
+        """Return an id unchanged, or if it is a pseudonym, as a pseudonym of the first key."""
         return self._first.identifier(USER_ID, value) if self.is_identifier(value) else value
 
     def own(self, text: str) -> str:
-        """Return a text in which each stand-in is one that was made under the first key."""
+        """Return a text with each stand-in replaced by one of the first key."""
         if not any(sign in text for sign in _STAND_IN):
             return text
         text = PLACEHOLDER.sub(self._placeholder, text)
@@ -113,24 +112,24 @@ class _StandIns:
         return _HASH.sub(self._hash, text)
 
     def is_identifier(self, text: str) -> bool:
-        """Tell whether a value is a pseudonym, as user ids have it.
+        """Return whether a value is a pseudonym of a user id.
 
-        A destroyed key cannot be asked, so a name of a key that nobody knows is believed.
+        A destroyed key cannot verify anything, so an unknown key name is accepted.
         """
         if not _IDENTIFIER.fullmatch(text):
             return False
         key_id = text.partition(":")[0]
-        asked = [one for one in self._known if one.key_id == key_id]
-        return not asked or any(one.is_identifier(text) for one in asked)
+        asked = [pseudonyms for pseudonyms in self._pseudonyms if pseudonyms.key_id == key_id]
+        return not asked or any(pseudonyms.is_identifier(text) for pseudonyms in asked)
 
     def count(self, field: str, texts: Iterable[str]) -> Counter[str]:
-        """Return how many stand-ins of the first key there are, by type."""
-        found: Counter[str] = Counter()
+        """Return the number of stand-ins of the first key, by type."""
+        counts: Counter[str] = Counter()
         for text in texts:
-            found.update(text[a + 1 : b - 14] for a, b in self._first.own_placeholders(text))
+            counts.update(text[a + 1 : b - 14] for a, b in self._first.own_placeholders(text))
             if self._first.is_identifier(text):
-                found[SEGMENT if field == "segments" else USER_ID] += 1
-        return found
+                counts[SEGMENT if field == "segments" else USER_ID] += 1
+        return counts
 
     def _placeholder(self, match: re.Match[str]) -> str:
         if match[1] not in DATA_TYPES or self._first.is_token(match[2]):
@@ -143,17 +142,17 @@ class _StandIns:
         return self._first.placeholder(USER_ID, match[1])
 
     def _hash(self, match: re.Match[str]) -> str:
-        known = any(one.is_token(match[1]) for one in self._known)
-        return self._first.placeholder("SECRET", match[1]) if known else match[0]
+        is_own = any(pseudonyms.is_token(match[1]) for pseudonyms in self._pseudonyms)
+        return self._first.placeholder("SECRET", match[1]) if is_own else match[0]
 
 
 def _with_placeholders(policy: RedactionPolicy) -> RedactionPolicy:
-    """Return the policy with `placeholder` as the operator of every type that it replaces."""
+    """Return the policy with the operator `placeholder` for every type that it replaces."""
     return policy.model_copy(
         update={
             "entities": _rules(policy.entities),
-            "fields": {name: _override(one) for name, one in policy.fields.items()},
-            "apps": {name: _override(one) for name, one in policy.apps.items()},
+            "fields": {name: _override(override) for name, override in policy.fields.items()},
+            "apps": {name: _override(override) for name, override in policy.apps.items()},
         }
     )
 
@@ -185,7 +184,7 @@ def _batch(kind: RecordKind, records: Sequence[Any]) -> DecodedBatch[Any]:
 
 
 def _texts(record: Any) -> dict[str, list[str]]:
-    """Return all texts below each field of a record, keys of maps included."""
+    """Return all texts below each field of a record, including keys of maps."""
     return {name: list(_strings(getattr(record, name))) for name in record.__struct_fields__}
 
 
@@ -193,25 +192,25 @@ def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for key, one in value.items():
+        for key, item in value.items():
             yield key
-            yield from _strings(one)
+            yield from _strings(item)
     elif isinstance(value, list):
-        for one in value:
-            yield from _strings(one)
+        for item in value:
+            yield from _strings(item)
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
             yield from _strings(getattr(value, name))
 
 
 def _rewritten(value: Any, change: Callable[[str], str]) -> Any:
-    """Return a value with each text in it changed; records in it are changed where they are."""
+    """Return a value with each text in it changed; records in it are changed in place."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):
-        return {change(key): _rewritten(one, change) for key, one in value.items()}
+        return {change(key): _rewritten(item, change) for key, item in value.items()}
     if isinstance(value, list):
-        return [_rewritten(one, change) for one in value]
+        return [_rewritten(item, change) for item in value]
     if isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
             setattr(value, name, _rewritten(getattr(value, name), change))

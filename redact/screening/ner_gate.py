@@ -1,8 +1,8 @@
-"""Which free text has a word that could be a name, and so is worth a model's time.
+"""Gate before the name model: which free text has a word that could be a name.
 
-A model reads 25 to 30 thousand words a second, everything else here many times more. A text in
-which each word with a capital is a word of everyday language, a month, a code such as `JFK`, or
-already found needs no model. Programs, and the words of keys, it is not shown at all.
+A model reads 25 to 30 thousand words a second, everything else here many times more. A text needs
+no model if each capitalised word is everyday language, a month, a code such as `JFK`, or already a
+finding. Source code and words of keys are hidden from the model.
 """
 
 import json
@@ -88,9 +88,9 @@ _WORDS_OF_KEY = re.compile(r"[ _-]")
 
 
 def blank_code_and_keys(text: str) -> str:
-    """Return a text of the same length in which programs and words of keys are blank.
+    """Return a text of the same length with source code and words of keys blanked.
 
-    What stands in quotes and in comments of a line of a program is still there.
+    Quoted strings and comments in a line of source code remain.
     """
     if "```" in text:
         text = _FENCE.sub(_blank, text)
@@ -113,15 +113,15 @@ def _blank(match: re.Match[str]) -> str:
 def _without_code(match: re.Match[str]) -> str:
     line = match[0]
     pieces: list[str] = []
-    place = 0
-    for kept in _IN_QUOTES.finditer(line):
-        pieces += (" " * (kept.start() - place), kept[0])
-        place = kept.end()
-    return "".join([*pieces, " " * (len(line) - place)])
+    position = 0
+    for quoted in _IN_QUOTES.finditer(line):
+        pieces += (" " * (quoted.start() - position), quoted[0])
+        position = quoted.end()
+    return "".join([*pieces, " " * (len(line) - position)])
 
 
 def _without_headings(match: re.Match[str]) -> str:
-    """Return a line blank if each of its cells is a heading."""
+    """Return a blank line if each of its cells is a heading."""
     if all(map(_is_heading, _CELLS.split(match[0]))):
         return _blank(match)
     return match[0]
@@ -129,12 +129,12 @@ def _without_headings(match: re.Match[str]) -> str:
 
 def _is_heading(cell: str) -> bool:
     """Return whether a cell ends in a word of keys (`Max value`), or is empty."""
-    found = [word for word in _APART.split(cell) if word and not word.isdecimal()]
-    if not found:
+    words = [word for word in _APART.split(cell) if word and not word.isdecimal()]
+    if not words:
         return True
-    if is_given_name(found[0]) and not is_ordinary_word(found[0]):
+    if is_given_name(words[0]) and not is_ordinary_word(words[0]):
         return False
-    last = fold_letters(found[-1])
+    last = fold_letters(words[-1])
     atoms = load_key_words().atoms
     return is_ordinary_word(last) or last in atoms or last.removesuffix("s") in atoms
 
@@ -149,16 +149,17 @@ def _without_heading(match: re.Match[str]) -> str:
 
 
 def _without_key(match: re.Match[str]) -> str:
-    found = _WORDS_OF_KEY.split(match[2])
-    if _is_heading(match[2]) and not any(map(_is_of_person, found)):
+    words = _WORDS_OF_KEY.split(match[2])
+    if _is_heading(match[2]) and not any(map(_is_of_person, words)):
         return match[1] + " " * len(match[2])
     return match[0]
 
 
 def _is_of_person(word: str) -> bool:
-    said = load_key_words().by_words.get((fold_letters(word),))
-    return said is not None and bool(
-        said.type or said.cat & (WordCategory.HUMAN | WordCategory.ROLE | WordCategory.NAME)
+    word_meaning = load_key_words().by_words.get((fold_letters(word),))
+    return word_meaning is not None and bool(
+        word_meaning.type
+        or word_meaning.cat & (WordCategory.HUMAN | WordCategory.ROLE | WordCategory.NAME)
     )
 
 
@@ -166,8 +167,7 @@ def needs_ner(text: str, findings: Sequence[PiiFinding]) -> bool:
     """Return whether a text has a word that may be a name, or an age.
 
     Such a word has a capital that neither everyday language nor a finding explains, or is a given
-    name in small letters. Somebody who writes no capitals at all gives no such sign: there each
-    word counts that is rare.
+    name in lower case. In a text without any capitals each rare word counts.
     """
     for match in _CAPITAL.finditer(text):
         word = match[0]
@@ -175,18 +175,18 @@ def needs_ner(text: str, findings: Sequence[PiiFinding]) -> bool:
             continue
         if word.lower() in _EVERYDAY:
             continue
-        if not _is_found(match, findings):
+        if not _is_explained(match, findings):
             return True
     if _AGE.search(text) is not None:
         return True
     rare_counts = text == text.lower()
     return any(
-        (rare_counts or is_given_name(match[0])) and not _is_found(match, findings)
+        (rare_counts or is_given_name(match[0])) and not _is_explained(match, findings)
         for match in _SMALL.finditer(text)
         if match[0] not in _USUAL
     )
 
 
-def _is_found(match: re.Match[str], findings: Sequence[PiiFinding]) -> bool:
+def _is_explained(match: re.Match[str], findings: Sequence[PiiFinding]) -> bool:
     start, end = match.span()
-    return any(one.start <= start and end <= one.end for one in findings)
+    return any(finding.start <= start and end <= finding.end for finding in findings)

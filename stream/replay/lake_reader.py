@@ -1,8 +1,8 @@
-"""Stored rows, read again as if they were records: where Kafka has forgotten what they came from.
+"""Reads stored rows as records, for ranges that Kafka no longer has.
 
-A row is written as the JSON that a producer would have sent, but for what the policy of its time
-has taken out; the worker's own way does the rest. What was taken out cannot come back, so only a
-stricter policy makes sense. Placeholders are known as such and stay.
+A row becomes the JSON that a producer would have sent, without what the policy of its time removed;
+the worker's own path does the rest. Removed data cannot be restored, so only a stricter policy
+makes sense. Placeholders are recognised and kept.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,17 +28,17 @@ from stream.replay.kafka_reader import ReplayBatch
 from stream.replay.replay_range import PartitionBounds, ReplayRange, ReplaySpan, resolve_spans
 
 OFFSETS_READ: Final = 1_024
-"""Offsets of which rows are read at once."""
+"""Offsets whose rows are read at once."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO: Final = timedelta(microseconds=1)
 _NO_END: Final = 2**62
 
 
 class LakeReader:
-    """Reads the rows of one topic in a primary table, in the place of Kafka's records.
+    """Reads one topic's rows from a primary table, in place of Kafka's records.
 
-    ``adopted`` is when the topic was last adopted: rows from before belong to another topic. The
-    decoder is this object too, since a row says by itself which schema it was written with.
+    ``adopted`` is the time of the topic's last adoption: earlier rows belong to another topic. It
+    is also the decoder, since each row records the schema it was written with.
     """
 
     def __init__(
@@ -60,31 +60,31 @@ class LakeReader:
         self._schemas: dict[tuple[int, int], str] = {}
 
     def assign(self, starts: Mapping[SourcePartition, int]) -> None:
-        """Read these partitions from these offsets on, one after the other."""
+        """Read these partitions from these offsets, one after the other."""
         self._next = dict(starts)
         self._table.refresh()
 
     def drop(self, source: SourcePartition) -> None:
-        """Read a partition no further."""
+        """Stop reading a partition."""
         self._next.pop(source, None)
 
     def watermarks(self, source: SourcePartition) -> tuple[int, int]:
-        """Return bounds that bound nothing: the lake forgets no row of itself."""
+        """Return unlimited bounds: the lake has no retention of its own here."""
         del source
         return 0, _NO_END
 
-    def read(self, most: int) -> ReplayBatch:
-        """Return the next rows as records. Raises RetryableError if the lake does not answer."""
-        raws = list(islice(self._left, most))
+    def read(self, limit: int) -> ReplayBatch:
+        """Return the next rows as records. Raises RetryableError if the lake is unavailable."""
+        raws = list(islice(self._left, limit))
         if raws or self._ends:
-            ends, self._ends = ({}, self._ends) if len(raws) == most else (self._ends, {})
+            ends, self._ends = ({}, self._ends) if len(raws) == limit else (self._ends, {})
             return ReplayBatch(raws, ends)
         if not self._next:
             return ReplayBatch()
         source, start = next(iter(self._next.items()))
         self._window(source, start)
         self._next[source] = start + OFFSETS_READ
-        return self.read(most)
+        return self.read(limit)
 
     def decode(
         self, topic: str, messages: Sequence[RawRecord]
@@ -92,18 +92,19 @@ class LakeReader:
         """Decode rows; each keeps the schema that its record was written with."""
         decoded, rejected = self._decoder.decode(topic, messages)
         decoded.schema_ids = [
-            self._schemas[where] for where in zip(decoded.partitions, decoded.offsets, strict=True)
+            self._schemas[condition]
+            for condition in zip(decoded.partitions, decoded.offsets, strict=True)
         ]
         return decoded, rejected
 
     def _window(self, source: SourcePartition, start: int) -> None:
-        where = (pc.field("_offset") >= start) & (pc.field("_offset") < start + OFFSETS_READ)
-        where &= (pc.field("_partition") == source.partition) & self._since
+        condition = (pc.field("_offset") >= start) & (pc.field("_offset") < start + OFFSETS_READ)
+        condition &= (pc.field("_partition") == source.partition) & self._since
         columns = ["_partition", "_offset", "_schema", *(field.name for field in self._fields)]
-        rows = self._table.read(columns, where, texts={"_topic": self._topic})
-        found = rows.sort_by("_offset").to_pylist()
-        self._schemas = {(row["_partition"], row["_offset"]): row["_schema"] for row in found}
-        self._left = iter([self._record(row) for row in found])
+        rows = self._table.read(columns, condition, texts={"_topic": self._topic})
+        records = rows.sort_by("_offset").to_pylist()
+        self._schemas = {(row["_partition"], row["_offset"]): row["_schema"] for row in records}
+        self._left = iter([self._record(row) for row in records])
         self._ends = {source: start + OFFSETS_READ}
 
     def _record(self, row: Mapping[str, Any]) -> RawRecord:
@@ -113,7 +114,7 @@ class LakeReader:
 
 
 def _plain(kind: FieldType, value: Any) -> Any:
-    """Return a value as JSON has it: times in microseconds, maps as objects."""
+    """Return a value as in JSON: times in microseconds, maps as objects."""
     if value is None:
         return None
     if kind is FieldType.TIMESTAMP:
@@ -124,7 +125,7 @@ def _plain(kind: FieldType, value: Any) -> Any:
 def read_stored_bounds(
     table: Table, topic: str, adopted: int | None
 ) -> dict[SourcePartition, PartitionBounds]:
-    """Return where the rows of each partition of a topic begin, and the table's position."""
+    """Return the first stored offset and the table's position of each partition of a topic."""
     rows = table.read(
         ["_partition", "_offset"], ingested_since(adopted or 0), texts={"_topic": topic}
     )
@@ -137,25 +138,25 @@ def read_stored_bounds(
 
 
 def resolve_stored_spans(
-    table: Table, topic: str, adopted: int | None, wanted: ReplayRange
+    table: Table, topic: str, adopted: int | None, requested: ReplayRange
 ) -> list[ReplaySpan]:
-    """Return between which offsets the stored rows lie that are asked for, by partition.
+    """Return the offsets of the requested stored rows, by partition.
 
-    A time is that of the events; rows of other times may lie between. Raises UsageError if one
-    bound is an offset and the other a time.
+    Times are event times; rows with other times may lie in between. Raises UsageError if one bound
+    is an offset and the other a time.
     """
-    if isinstance(wanted.start, int):
-        if isinstance(wanted.end, datetime):
-            raise UsageError("Give two offsets, or two times.")
-        found = resolve_spans(wanted, read_stored_bounds(table, topic, adopted), refuse_time)
-        return [replace(span, forgotten=0) for span in found]
-    if isinstance(wanted.end, int):
-        raise UsageError("Give two offsets, or two times.")
+    if isinstance(requested.start, int):
+        if isinstance(requested.end, datetime):
+            raise UsageError("Give two offsets or two times, not one of each.")
+        records = resolve_spans(requested, read_stored_bounds(table, topic, adopted), refuse_time)
+        return [replace(span, forgotten=0) for span in records]
+    if isinstance(requested.end, int):
+        raise UsageError("Give two offsets or two times, not one of each.")
     at = pc.field(TABLES[table.name].event_time)
-    where = ingested_since(adopted or 0) & (at >= pa.scalar(wanted.start, TIMESTAMP_US))
-    if wanted.end is not None:
-        where &= at < pa.scalar(wanted.end, TIMESTAMP_US)
-    rows = table.read(["_partition", "_offset"], where, texts={"_topic": topic})
+    condition = ingested_since(adopted or 0) & (at >= pa.scalar(requested.start, TIMESTAMP_US))
+    if requested.end is not None:
+        condition &= at < pa.scalar(requested.end, TIMESTAMP_US)
+    rows = table.read(["_partition", "_offset"], condition, texts={"_topic": topic})
     ends = rows.group_by("_partition").aggregate([("_offset", "min"), ("_offset", "max")])
     return [
         ReplaySpan(row["_partition"], row["_offset_min"], row["_offset_max"] + 1)
@@ -166,12 +167,14 @@ def resolve_stored_spans(
 def refuse_expired(
     table: Table, topic: str, adopted: int | None, spans: Sequence[ReplaySpan]
 ) -> None:
-    """Raise UsageError if something of the rows of a range has expired: it would be replaced by
-    less than the record that it came from."""
-    whole = complete_from(table, TEXT_PART, PSEUDONYMS_PART)
-    if whole is None:
+    """Raise UsageError if parts of the range's rows have expired.
+
+    A replay would replace such rows with less than their original records.
+    """
+    first_day = complete_from(table, TEXT_PART, PSEUDONYMS_PART)
+    if first_day is None:
         return
-    since = ingested_since(adopted or 0) & (pc.field(EVENT_DATE) < whole)
+    since = ingested_since(adopted or 0) & (pc.field(EVENT_DATE) < first_day)
     rows = table.read(["_partition", "_offset"], since, texts={"_topic": topic}).to_pylist()
     by_partition = {span.partition: span for span in spans}
     offsets = [
@@ -182,12 +185,12 @@ def refuse_expired(
     ]
     if offsets:
         raise UsageError(
-            f"{len(offsets)} rows of the range are of days before {whole}, of which texts or "
-            f"pseudonyms have expired (offsets {min(offsets)} to {max(offsets)}): they stay as "
-            "they are. Give a range without them."
+            f"{len(offsets)} rows of the range are from days before {first_day}, whose texts or "
+            f"pseudonyms have expired (offsets {min(offsets)} to {max(offsets)}): they cannot be "
+            "replayed. Give a range without them."
         )
 
 
 def refuse_time(_source: SourcePartition, _moment: datetime) -> int:
-    """Refuse a time: the time of Kafka is not stored."""
-    raise UsageError("With --from-lake the range is given as offsets: --from 0 --to 100000.")
+    """Refuse a time: Kafka's timestamps are not stored."""
+    raise UsageError("With --from-lake, give the range as offsets: --from 0 --to 100000.")

@@ -48,7 +48,7 @@ def test_too_little_is_refused_with_what_would_do() -> None:
     with pytest.raises(UsageError, match="MEMORY_BYTES") as refused:
         MemoryBudget.plan(10 * MIB, 200 * MIB)
     assert "10MiB is too little" in str(refused.value)
-    least = int(str(refused.value).split("the least is ")[1].split("MiB")[0])
+    least = int(str(refused.value).split("the minimum is ")[1].split("MiB")[0])
     MemoryBudget.plan(least * MIB, 200 * MIB)
     with pytest.raises(UsageError):
         MemoryBudget.plan((least - 1) * MIB, 200 * MIB)
@@ -63,10 +63,10 @@ def test_too_little_is_refused_with_what_would_do() -> None:
         (1024, 1180, None),
         (1024, None, None),
         (768, 845, None),
-        (1024, 1024, "give the container 1127MiB"),
-        (1024, 512, "the container may take 512MiB"),
-        (512, None, "768MiB or more are advised"),
-        (512, 300, "give the container 564MiB"),
+        (1024, 1024, "limit to 1127MiB"),
+        (1024, 512, "limit is 512MiB"),
+        (512, None, "768MiB or more is recommended"),
+        (512, 300, "limit to 564MiB"),
     ],
 )
 def test_limits_that_are_too_low_are_reported(

@@ -98,7 +98,7 @@ class Scene:
             incarnation=lambda _topic: HERE,
             reached=lambda _step: None,
             on_checkpoint_error=lambda _table, _error: None,
-            others=[w.table for name, w in self._writers.items() if name != table],
+            referenced_tables=[w.table for name, w in self._writers.items() if name != table],
         ).run(
             Flush(
                 topic=source.topic,
@@ -106,7 +106,9 @@ class Scene:
                 incarnation=HERE,
                 rows=[_record(table, source, offset) for offset in good],
                 primary=self._part(table, source, end, good, bad),
-                set_aside=[rows("quarantine", source, offset, reason="not_json") for offset in bad],
+                quarantine_rows=[
+                    rows("quarantine", source, offset, reason="not_json") for offset in bad
+                ],
                 quarantine=self._part("quarantine", source, end, [], bad),
                 claim=FlushPart(),
                 audit_rows=told,

@@ -1,9 +1,9 @@
-"""Telephone numbers of all regions of a policy in one walk over the text.
+"""Search for telephone numbers of all regions of a policy in one walk over the text.
 
-``phonenumbers`` looks for candidates by one pattern and then tries each in one region; Presidio
-does both anew for every region. What comes of a candidate depends on its characters and its
-immediate neighbours only, so it is worked out once for all regions and remembered. The findings
-are those of Presidio's recogniser.
+``phonenumbers`` finds candidates by one pattern and then tries each in one region; Presidio repeats
+both for every region. The result for a candidate depends only on its characters and its immediate
+neighbours, so it is computed once for all regions and cached. The findings are those of Presidio's
+recogniser.
 """
 
 import re
@@ -25,11 +25,11 @@ _DIGIT = re.compile(r"\d")
 _AFTER = 3
 """Characters after a candidate that decide whether it is a time of day."""
 _EXTENSION = "extinao="
-"""Letters of `ext`, `int`, `anexo`: of what phonenumbers reads before an extension, and `;ext=`."""
+"""Letters of `ext`, `int`, `anexo` and `;ext=`, which phonenumbers reads before an extension."""
 
 _MEMORY = 20_000
 _NEUTRAL = frozenset(" \t\n\r!\"#&'()*+,-./;<=>?@[\\]^_`{|}~")
-"""What may stand beside a number as nothing may: no letter, no sign of money, no time of day."""
+"""Neighbours equivalent to none: not a letter, a currency sign or part of a time of day."""
 
 PhoneSpan = tuple[int, int]
 SpanPerRegion = tuple[PhoneSpan | None, ...]
@@ -38,9 +38,9 @@ SpanPerRegion = tuple[PhoneSpan | None, ...]
 class PhoneWalker:
     """Finds what ``PhoneNumberMatcher`` finds in each of some regions.
 
-    ``expression`` matches every text in which there can be a number. ``most`` tells of a candidate
-    how many digits a part of it has at most that counts in the end: where these are too few for a
-    region, it need not be tried there.
+    ``expression`` matches every text that can contain a number. ``most`` returns the most digits
+    that any accepted part of a candidate can have: if these are too few for a region, the candidate
+    is not tried there.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class PhoneWalker:
         gap = f"[{vars(phonenumberutil)['_VALID_PUNCTUATION']}xX]{{0,4}}"
         lead = f"[+\uff0b](?:{gap}[{vars(phonenumbermatcher)['_LEAD_CLASS_CHARS']}])?"
         self.expression = rf"\d(?:{gap}\d){{{digits}}}|{lead}{gap}\d(?:{gap}\d){{2}}"
-        self._known: dict[tuple[str, str, str], tuple[int, SpanPerRegion]] = {}
+        self._results: dict[tuple[str, str, str], tuple[int, SpanPerRegion]] = {}
 
     def spans(self, text: str, deadline: float) -> set[PhoneSpan]:
         """Return start and end of each number, in any region.
@@ -76,7 +76,7 @@ class PhoneWalker:
         Raises:
             TextTimeoutError: ``deadline`` on the clock has passed.
         """
-        found: set[PhoneSpan] = set()
+        numbers: set[PhoneSpan] = set()
         pending: list[tuple[int, frozenset[int]]] = [(0, frozenset(range(len(self._regions))))]
         while pending:
             index, regions = pending.pop()
@@ -85,17 +85,17 @@ class PhoneWalker:
                 for region in regions:
                     span = spans[region]
                     if span is not None:
-                        found.add((start + span[0], start + span[1]))
+                        numbers.add((start + span[0], start + span[1]))
                         if span[1] != length:
                             onward.setdefault(start + span[1], set()).add(region)
                 if onward:
-                    # These regions go on behind their own number, the others behind all of it.
+                    # These regions continue after their own number, the others after all of it.
                     moved = frozenset().union(*onward.values())
                     pending += ((at, frozenset(who)) for at, who in onward.items())
                     regions -= moved
                 if not regions:
                     break
-        return found
+        return numbers
 
     def _candidates(
         self, text: str, index: int, deadline: float
@@ -119,48 +119,50 @@ class PhoneWalker:
                 match[0],
                 "" if after[:1] in _NEUTRAL else after,
             )
-            known = self._known.get(key)
-            if known is None:
-                known = self._worked_out(*key)
-                if len(self._known) >= _MEMORY:
-                    self._known.clear()
-                self._known[key] = known
-            length, spans = known
+            cached = self._results.get(key)
+            if cached is None:
+                cached = self._search_regions(*key)
+                if len(self._results) >= _MEMORY:
+                    self._results.clear()
+                self._results[key] = cached
+            length, spans = cached
             if spans is not self._none:
                 yield start, length, spans
             index = start + length
 
-    def _worked_out(self, before: str, whole: str, after: str) -> tuple[int, SpanPerRegion]:
-        trimmed = self._second.search(whole)
-        candidate = whole[: trimmed.start()] if trimmed else whole
+    def _search_regions(
+        self, before: str, full_candidate: str, after: str
+    ) -> tuple[int, SpanPerRegion]:
+        trimmed = self._second.search(full_candidate)
+        candidate = full_candidate[: trimmed.start()] if trimmed else full_candidate
         if trimmed:
-            after = (whole[trimmed.start() :] + after)[:_AFTER]
+            after = (full_candidate[trimmed.start() :] + after)[:_AFTER]
         length = max(len(candidate), 1)
         digits = len(_DIGIT.findall(candidate))
         if not trimmed:
-            # Behind a part that does not count the walk finds other parts of the same candidate.
+            # After a part that does not count the walk finds other parts of the same candidate.
             digits = min(digits, self._most(candidate))
         abroad = "+" in candidate or "\uff0b" in candidate
         if candidate.startswith("+"):
-            # With its country's code before it a number is the same from everywhere.
+            # With its country code a number is the same in every region.
             first = self._in_region(self._regions[0], before, candidate, after)
             if first == (0, len(candidate)):
                 return length, (first,) * len(self._regions)
         lead = _lead_of_one_number(candidate)
-        number = "".join(_DIGIT.findall(candidate)) if lead else ""
-        found = tuple(
+        bare = "".join(_DIGIT.findall(candidate)) if lead else ""
+        per_region = tuple(
             self._in_region(region, before, candidate, after)
             if abroad
             or (
                 digits >= fewest
-                and (not lead or lead in leading or (digits in lengths and valid.fullmatch(number)))
+                and (not lead or lead in leading or (digits in lengths and valid.fullmatch(bare)))
             )
             else None
             for region, fewest, lengths, leading, valid in zip(
                 self._regions, self._fewest, self._lengths, self._leading, self._valid, strict=True
             )
         )
-        return length, found if any(found) else self._none
+        return length, per_region if any(per_region) else self._none
 
     def _in_region(self, region: str, before: str, candidate: str, after: str) -> PhoneSpan | None:
         text = before + candidate + after
@@ -170,7 +172,7 @@ class PhoneWalker:
 
 
 def _first_ascii(shortest: int) -> re.Pattern[str]:
-    """Return what matches where a candidate of so many characters may begin in a text of ASCII.
+    """Return a pattern for the start of a candidate of a minimum length in an ASCII text.
 
     All of its characters are digits, signs between them, or of the word before an extension.
     """
@@ -184,7 +186,7 @@ _PLAIN = re.compile(r"[0-9() ./-]+")
 
 
 def _lead_of_one_number(candidate: str) -> str:
-    """Return the first digit of a candidate that is read as one number only, else nothing."""
+    """Return the first digit of a candidate that can only be one number, else an empty string."""
     inner = vars(phonenumbermatcher)["_INNER_MATCHES"]
     if _PLAIN.fullmatch(candidate) is None or any(part.search(candidate) for part in inner):
         return ""
@@ -193,15 +195,15 @@ def _lead_of_one_number(candidate: str) -> str:
 
 
 def _fewest_digits(region: str) -> int:
-    """Return how few digits a valid number of a region may have."""
+    """Return the minimum number of digits of a valid number in a region."""
     lengths = _lengths(region)
     return min(lengths) if lengths else 1
 
 
 def _lengths(region: str) -> frozenset[int]:
-    """Return how many digits a valid number of a region, or of its siblings, may have.
+    """Return the possible numbers of digits of a valid number in a region or its siblings.
 
-    What is put before a number within the country or from abroad does not count.
+    Prefixes for dialling within the country or from abroad do not count.
     """
     return frozenset(
         length
@@ -215,16 +217,16 @@ _ANY = re.compile(r".*")
 
 
 def _valid(region: str) -> re.Pattern[str]:
-    """Return what matches each valid number of a region or its siblings, and few others.
+    """Return a pattern for each valid number of a region or its siblings, and few others.
 
-    That is without what is put before it within the country or from abroad.
+    Prefixes for dialling within the country or from abroad are not included.
     """
     patterns = {kind.national_number_pattern for kind in _kinds(region, _KINDS)} - {None}
     return re.compile("|".join(f"(?:{pattern})" for pattern in sorted(patterns)))
 
 
 def _kinds(region: str, names: Iterable[str]) -> list[Any]:
-    """Return what is known of kinds of numbers of a region and of those that share its code."""
+    """Return the metadata for kinds of numbers in a region and in those that share its code."""
     code = phonenumbers.country_code_for_region(region)
     kinds = [
         getattr(metadata, name, None)
@@ -250,7 +252,7 @@ _KINDS = (
 
 
 def _leading_digits(region: str) -> frozenset[str]:
-    """Return with which digits something may begin that is put before a number of a region."""
+    """Return the first digits of the dialling prefixes of a region."""
     metadata = PhoneMetadata.metadata_for_region(region)
     code = str(phonenumbers.country_code_for_region(region))
     prefixes = (
