@@ -7,12 +7,12 @@ from typing import Any, Final
 import click
 from rich.console import Console
 
-from goldpan import contract_check
+from decode.contract_check import ContractViolation, check_avro_schema, check_lines
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_count
 from goldpan.cli.main import EXIT_NO
 from goldpan.cli.progress import open_line_file
-from goldpan.contract_check import ContractViolation
+from schemas.contract_export import CONTRACT_FORMATS, find_incompatibilities
 from schemas.errors import UsageError
 from schemas.record_batches import RecordKind
 
@@ -74,18 +74,18 @@ def _check_file(
 ) -> Iterator[tuple[int, list[ContractViolation]]]:
     if file.suffix == ".avsc":
         try:
-            violation = contract_check.check_avro_schema(kind, file.read_bytes())
+            violation = check_avro_schema(kind, file.read_bytes())
         except UsageError as error:
             raise UsageError(f"{file}: {error}") from None
         yield (0, [violation]) if violation else (1, [])
         return
     limit = cli.settings.stream.max_record_bytes
     with open_line_file(file, watched=cli.watched) as lines:
-        yield from contract_check.check_lines(kind, lines, max_record_bytes=limit)
+        yield from check_lines(kind, lines, max_record_bytes=limit)
 
 
 def _check_own(ctx: click.Context, cli: CliContext) -> None:
-    problems = contract_check.find_incompatibilities()
+    problems = find_incompatibilities()
 
     def show(console: Console) -> None:
         for problem in problems or ["this version reads everything that released versions read"]:
@@ -124,7 +124,7 @@ def _show(console: Console, fits: int, violations: list[tuple[Path, ContractViol
 @click.option(
     "--format",
     "form",
-    type=click.Choice(list(contract_check.CONTRACT_FORMATS)),
+    type=click.Choice(list(CONTRACT_FORMATS)),
     default="avro",
     show_default=True,
     help="avro and json-schema are for producers, odcs is for readers of the tables.",
@@ -143,7 +143,7 @@ def export(cli: CliContext, *, form: str, out: Path) -> None:
     Example:
       goldpan contract export --format json-schema --out ./contract
     """
-    files = contract_check.CONTRACT_FORMATS[form]()
+    files = CONTRACT_FORMATS[form]()
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():

@@ -8,7 +8,6 @@ import click
 
 from schemas.times import to_utc
 
-_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _UTC: Final = re.compile(r"\s*(?:Z|UTC)$")
 _EXAMPLES: Final = "a day such as 2026-11-30 or a time such as 2026-11-30T08:00:00Z"
 
@@ -23,9 +22,12 @@ class DayParam(click.ParamType[date]):
         if isinstance(value, date):
             return value
         try:
-            return date.fromisoformat(_DAY.fullmatch(str(value))[0])
-        except (TypeError, ValueError):
+            day = date.fromisoformat(str(value))
+        except ValueError:
+            day = None
+        if day is None or day.isoformat() != value:
             self.fail(f"{value!r} is not a day such as 2026-11-30.", param, ctx)
+        return day
 
 
 class TimeParam(click.ParamType[datetime]):
