@@ -170,7 +170,7 @@ def test_days_out_of_the_calendar_are_refused(
 ) -> None:
     """The first and the last day there are lead out of it: used wrongly, in one sentence."""
     assert run_command(["drift", "--until", until]) == 2
-    assert "out of the calendar" in capsys.readouterr().err
+    assert "outside the calendar" in capsys.readouterr().err
 
 
 def test_a_release_may_ask_from_the_beginning(at: Path) -> None:
