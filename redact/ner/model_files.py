@@ -1,6 +1,6 @@
-"""Loads a model for names: one of the two shipped, or a spaCy model by folder or name.
+"""Loading of a name model: one of the two shipped, or a spaCy model by folder or name.
 
-Of a spaCy model only what its named-entity component needs is run.
+Of a spaCy model only the components that named-entity recognition needs are run.
 """
 
 import hashlib
@@ -26,10 +26,10 @@ from redact.ner.tagger import Tagger, TaggerReader
 from schemas.errors import UsageError
 
 SHIPPED = "shipped"
-"""The name of the small model that comes with goldpan; the default."""
+"""The name of the small model shipped with goldpan; the default."""
 
 SHIPPED_LARGE = "shipped-large"
-"""The name of the larger one, which finds more names for several times the CPU."""
+"""The name of the larger model, which finds more names for several times the CPU."""
 
 FOLDERS = {
     SHIPPED: Path(__file__).parent / "model",
@@ -44,16 +44,16 @@ _READERS: dict[str, Callable[[Path], NameReader]] = {
 
 
 def load_reader(name: str) -> tuple[NameReader, str]:
-    """Return what reads texts with a model, and an identity that changes when the model does.
+    """Return a reader for a model, and an identity that changes with the model.
 
     ``name`` is ``shipped`` or ``shipped-large``, the folder of a model, or the name of an
     installed spaCy package.
 
     Raises:
-        UsageError: nothing of that name is there, it cannot be read, or it has no component for
-            named entities.
+        UsageError: there is no such model, it cannot be read, or it has no component for named
+            entities.
     """
-    # Of several threads most would only wait: a worker has one process a core.
+    # A worker has one process per core, so that more threads would only wait.
     threadpool_limits(limits=1, user_api="blas")
     folder = FOLDERS.get(name) or Path(name)
     if (folder / SETTINGS).is_file():
@@ -101,7 +101,7 @@ def _spacy(name: str, folder: Path) -> tuple[Language, str]:
 
 
 def _only_names(nlp: Language) -> None:
-    """Turn off all components but the one for names and those whose vectors it listens to."""
+    """Turn off all components except the one for names and those whose vectors it uses."""
     model = nlp.get_pipe(_COMPONENT).model  # type: ignore[attr-defined]  # Pipe has it when trainable
     upstream = {getattr(node, "upstream_name", None) for node in model.walk()}
     listened = upstream & {"*", *nlp.pipe_names}
@@ -112,7 +112,7 @@ def _only_names(nlp: Language) -> None:
 
 
 def _multiply_with_numpy(nlp: Language) -> None:
-    """Let numpy multiply matrices: three times as fast as spaCy's own way."""
+    """Multiply matrices with numpy: three times as fast as spaCy's own operations."""
     plain = NumpyOps(use_blis=False)
     for _, pipe in nlp.pipeline:
         for node in pipe.model.walk():  # type: ignore[attr-defined]  # as above
@@ -121,7 +121,7 @@ def _multiply_with_numpy(nlp: Language) -> None:
 
 
 def _digest(folder: Path, files: Iterable[str]) -> str:
-    """A short hash over a model's files, so that two trainings are two identities."""
+    """Return a short hash over a model's files, so that two trainings have two identities."""
     hash_ = hashlib.sha256()
     for file in files:
         path = folder / file
