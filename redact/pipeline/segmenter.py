@@ -26,6 +26,7 @@ from redact.identities.extraction import identities_from_prose
 from redact.identities.identity_search import IdentityFinder, RecordIdentities
 from redact.lexical.embedded_files import FILE_TYPE
 from redact.lexical.findings import NamesStage, PiiFinding
+from redact.ner.model_files import SHIPPED_LARGE
 from redact.pipeline.watchdog import StalledError, Watchdog
 from redact.policies.policy import FieldClass, RedactionPolicy
 from redact.recognition.policy_detector import PolicyDetector
@@ -98,7 +99,9 @@ class Segmenter:
             until=lambda: self._watchdog.deadline,
         )
         self._analyser = SegmentAnalyser(self.detector, book, files=_replaces_files(policy))
-        self._free_text = FreeTextNames(names, policy.replaced_types())
+        self._free_text = FreeTextNames(
+            names, policy.replaced_types(), screen=policy.names.model != SHIPPED_LARGE
+        )
         self.cache: SegmentCache[AnalysedSegment] = SegmentCache(SEGMENT_CACHE_BYTES)
         self._output_hits = self._output_misses = 0
         self._renderers: dict[tuple[FieldClass, str], tuple[int, SegmentRenderer]] = {}

@@ -118,21 +118,28 @@ def batches(
     yield from out
 
 
-def scores(weights: Any, some: Padded, layers: int, drop: float, key: Any) -> Any:
+class Network(NamedTuple):
+    """How many layers there are, and the share of numbers that training drops."""
+
+    layers: int
+    drop: float
+
+
+def scores(weights: Any, some: Padded, network: Network, key: Any) -> Any:
     """Return a score for each tag of each piece."""
 
     def dropped(rows: Any) -> Any:
         nonlocal key
-        if not drop:
+        if not network.drop:
             return rows
         key, now = jax.random.split(key)
-        return rows * jax.random.bernoulli(now, 1 - drop, rows.shape) / (1 - drop)
+        return rows * jax.random.bernoulli(now, 1 - network.drop, rows.shape) / (1 - network.drop)
 
     state = weights["table"][some.pieces] + weights["positions"][: some.pieces.shape[1]]
     state += weights["shapes"][some.shapes] + weights["gaps"][some.gaps]
     state = dropped(_normal(state, weights, "start"))
     hidden = jnp.where(some.there, 0.0, _MASKED)[:, None, None, :]
-    for number in range(layers):
+    for number in range(network.layers):
         state = _layer(state, weights, f"layer{number}.", hidden, dropped)
     return state @ weights["tags.weights"] + weights["tags.bias"]
 
@@ -163,14 +170,14 @@ def _normal(rows: Any, weights: Any, name: str) -> Any:
 class Trainer:
     """Moves weights by Adam with decoupled decay, and keeps their slow average."""
 
-    def __init__(self, weights: Weights, layers: int, *, drop: float, seed: int) -> None:
+    def __init__(self, weights: Weights, network: Network, seed: int) -> None:
         self._frozen = {name: jnp.asarray(weights[name]) for name in _FROZEN}
         moving = {n: jnp.asarray(a) for n, a in weights.items() if n not in _FROZEN}
         zeros = {name: jnp.zeros_like(array) for name, array in moving.items()}
         self._state = (moving, zeros, zeros, moving)
         self._key = jax.random.key(seed)
         self._steps = 0
-        self._learn = jax.jit(partial(_learn, layers=layers, drop=drop))
+        self._learn = jax.jit(partial(_learn, network=network))
 
     def learn(self, some: Padded, rate: float) -> float:
         """Take one step, and return the loss before it."""
@@ -194,11 +201,11 @@ class _Now(NamedTuple):
     key: Any
 
 
-def _learn(state: Any, frozen: Any, some: Padded, now: _Now, *, layers: int, drop: float) -> Any:
+def _learn(state: Any, frozen: Any, some: Padded, now: _Now, *, network: Network) -> Any:
     moving, first, second, average = state
 
     def loss(moving: Any) -> Any:
-        chances = jax.nn.log_softmax(scores(moving | frozen, some, layers, drop, now.key))
+        chances = jax.nn.log_softmax(scores(moving | frozen, some, network, now.key))
         known = some.tags >= 0
         right = jnp.take_along_axis(chances, jnp.maximum(some.tags, 0)[..., None], -1)[..., 0]
         return -(right * known).sum() / jnp.maximum(known.sum(), 1)
@@ -222,4 +229,4 @@ def _learn(state: Any, frozen: Any, some: Padded, now: _Now, *, layers: int, dro
 
 
 def _speed(name: str) -> float:
-    return _FAST if name.split(".")[0] in ("tags", "shapes", "gaps") else 1.0
+    return _FAST if name.partition(".")[0] in ("tags", "shapes", "gaps") else 1.0

@@ -48,7 +48,8 @@ def train_encoder(
     lexicon = Lexicon(WordPieces(vocabulary))
     first, last = vocabulary.index("[CLS]"), vocabulary.index("[SEP]")
     weights = encoder.initial(tensors, recipe.layers, 1 + 2 * len(TYPES), recipe.seed)
-    trainer = encoder.Trainer(weights, recipe.layers, drop=recipe.dropout, seed=recipe.seed)
+    network = encoder.Network(recipe.layers, recipe.dropout)
+    trainer = encoder.Trainer(weights, network, recipe.seed)
     steps, losses = 0, list[float]()
     for number in range(recipe.epochs):
         texts = [rows(item, lexicon, tag_numbers())
