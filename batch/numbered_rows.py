@@ -7,14 +7,13 @@ verify`` counts these rows by the same laws.
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import pyarrow as pa
 
-from lake.commit import CommitWatch, Condition, Move, commit
+from lake.commit import commit
 from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, position_app
-from lake.retry import Retry
+from lake.table_commit import CommitContext, Condition, Move, TableCommit
 from lake.table_writer import TableWriter
 from lake.tables import Table
 from schemas.arrow import TABLES, TIMESTAMP_US
@@ -23,36 +22,14 @@ from schemas.errors import RetryableError
 from schemas.redacted import Redacted
 
 
-class JobContext(NamedTuple):
-    """Clock, randomness and patience, given from outside.
-
-    ``now_us`` is the time in microseconds since 1970 (UTC), ``new_token`` a random number in
-    [0, 2**63).
-    """
-
-    retry: Retry
-    now_us: Callable[[], int]
-    new_token: Callable[[], int]
-
-
 class NumberedRows:
     """Adds rows to one table under one sequence."""
 
-    def __init__(
-        self,
-        table: Table,
-        name: str,
-        kind: EntryKind,
-        means: JobContext,
-        watch: CommitWatch | None = None,
-    ) -> None:
+    def __init__(self, table: Table, name: str, kind: EntryKind, context: CommitContext) -> None:
         """``name`` begins with ``#``; ``kind`` is what the ledger calls the commits."""
         self.table = table
-        self._source, self._kind, self._means = SourcePartition(name, 0), kind, means
-        self._watch = watch or CommitWatch()
-        self._writer = TableWriter(
-            table, retry=means.retry, watch=self._watch, now_ms=lambda: means.now_us() // 1000
-        )
+        self._source, self._kind, self._context = SourcePartition(name, 0), kind, context
+        self._writer = TableWriter(table, context)
 
     def holds(self, guards: Sequence[Condition]) -> bool:
         """Return whether conditions hold as of the table's last refresh."""
@@ -65,7 +42,7 @@ class NumberedRows:
             self.table.refresh()
             return self.table.number(position_app(self._source)) or 0
 
-        return self._means.retry.call(f"reading table {self.table.name}", step)
+        return self._context.retry.call(f"reading table {self.table.name}", step)
 
     def numbered(
         self, columns: Sequence[pa.Array], policies: Sequence[str], *, at: int
@@ -76,7 +53,7 @@ class NumberedRows:
         redaction policy that each row's texts have been through.
         """
         schema = TABLES[self.table.name]
-        rows, now = len(policies), self._means.now_us()
+        rows, now = len(policies), self._context.now_us()
         day = columns[schema.arrow.get_field_index(schema.event_time)].cast(pa.date32())
         provenance = [
             pa.repeat(pa.scalar(self._source.topic, pa.string()), rows),
@@ -102,17 +79,13 @@ class NumberedRows:
         span = SourceRange(*self._source, at, to, at, to - 1, consumed=count, stored=count)
         self._writer.check_ceilings(guards)
         prepared = self._writer.prepare([rows], [span])
-        commit(
-            self.table.handle,
-            table=self.table.name,
-            files=prepared.files,
+        change = TableCommit(
+            entry=LedgerEntry(self._kind, [span]),
+            token=self._context.new_token(),
             moves=[Move(position_app(self._source), at or None, to)],
             guards=guards,
-            token=self._means.new_token(),
-            entry=LedgerEntry(self._kind, [span]),
-            retry=self._means.retry,
-            watch=self._watch,
-            now_ms=lambda: self._means.now_us() // 1000,
+            adds=prepared.files,
         )
+        commit(self.table, change, self._context)
         with contextlib.suppress(RetryableError):  # the next one will do
             self._writer.checkpoint_if_due()

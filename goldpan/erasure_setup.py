@@ -80,7 +80,7 @@ def set_up_erasure(
     sealer = Sealer(current.fingerprint, "", load_seal_key(settings.redact))
     reapplied = None
     if missed is not None:
-        missed.put(places, means.retry, lambda: means.now_us() // 1000)
+        missed.put(places, means)
         reapplied = ReappliedErasure(missed.persons(places, keys, means.retry), missed.records)
     searcher = ErasureScanner(
         places,

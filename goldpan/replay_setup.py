@@ -9,17 +9,16 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from batch.numbered_rows import JobContext as BatchMeans
 from decode.decoder import Decoder
 from goldpan import wiring
 from goldpan.replay_labels import ReplayLabels, load_label_rules
 from goldpan.replay_labels import plan_labels_only as labels_plan
 from goldpan.settings import Settings
 from labels.difference import LabelDifference
-from lake.commit import CommitWatch
 from lake.ledger import Incarnation, SourcePartition, adopted_app
 from lake.retry import Retry
 from lake.table_writer import TableWriter
+from lake.table_commit import CommitContext
 from lake.tables import Lake, Table
 from schemas.arrow import AUDIT_TABLE, QUARANTINE_TABLE
 from schemas.errors import FatalError, UsageError
@@ -172,20 +171,16 @@ class ReplayFactory:
             beginning=InitialPositions(
                 primary={plan.topic: primary},
                 quarantine=aside,
-                retry=replay_retry(),
-                now_ms=_now_ms,
-                new_token=wiring.new_token,
+                context=_commit_context(),
             ),
             intake=self._intake(stored or decoder, erasures),
             steps=self._steps(plan, primary, aside, audit),
             due=FlushThresholds(self.budget.flush_bytes(stream.flush_bytes), stream.flush_seconds),
             pace=AdaptiveBatch(self.budget.batch),
             rate=RateLimiter(self.task.records_per_second, time.monotonic, time.sleep),
-            retry=replay_retry(),
+            context=_commit_context(),
             patience=PATIENCE_SECONDS,
             monotonic=time.monotonic,
-            now_ms=_now_ms,
-            new_token=wiring.new_token,
             erasures=erasures,
             observer=observer,
         )
@@ -232,16 +227,16 @@ class ReplayFactory:
     def _steps(
         self, plan: ReplayPlan, primary: Table, aside: Table, audit: Table | None
     ) -> RecordFlushRunner:
-        writer = partial(TableWriter, retry=replay_retry(), watch=CommitWatch(), now_ms=_now_ms)
+        context = _commit_context()
 
         def incarnation(topic: str) -> Incarnation:
             self.staging.check_undecided(plan.name)
             return self.reader.incarnation(topic)
 
         return RecordFlushRunner(
-            primary=writer(primary),
-            quarantine=writer(aside),
-            audit=writer(audit) if audit else None,
+            primary=TableWriter(primary, context),
+            quarantine=TableWriter(aside, context),
+            audit=TableWriter(audit, context) if audit else None,
             incarnation=lambda topic: replay_retry().call(
                 "asking for the topic", partial(incarnation, topic)
             ),
@@ -329,9 +324,7 @@ def begin_labels_only(
 def set_up_promotion(settings: Settings, name: str, report: ReportProgress) -> Promotion:
     """Return what promotes a replay."""
     means = PromotionContext(
-        retry=replay_retry(),
-        now_us=wiring.now_us,
-        new_token=wiring.new_token,
+        commits=_commit_context(),
         reached=parse_failpoint(settings.stream.fail_at, ReplayStep),
         report=report,
     )
@@ -340,8 +333,7 @@ def set_up_promotion(settings: Settings, name: str, report: ReportProgress) -> P
 
 def open_replay_labels(settings: Settings, plan: ReplayPlan) -> ReplayLabels:
     """Return what deals with the labels of a replay that decides some."""
-    means = BatchMeans(replay_retry(), wiring.now_us, wiring.new_token)
-    return ReplayLabels.of(settings, open_staging(settings), plan, means)
+    return ReplayLabels.of(settings, open_staging(settings), plan, _commit_context())
 
 
 def load_replay_label_rules(
@@ -365,5 +357,5 @@ def with_redaction_policy(settings: Settings, policy: str | None) -> Settings:
     return settings.model_copy(update={"redact": redact})
 
 
-def _now_ms() -> int:
-    return wiring.now_us() // 1000
+def _commit_context() -> CommitContext:
+    return CommitContext(replay_retry(), wiring.now_us, wiring.new_token)

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from prometheus_client import CollectorRegistry
 
 from decode.decoder import Decoder
-from lake.commit import CommitWatch
 from lake.ledger import SourcePartition
 from lake.retry import Retry
+from lake.table_commit import CommitContext, CommitWatch
 from lake.table_writer import TableWriter
 from lake.tables import Lake
 from lake.tombstones import open_tombstones
@@ -84,6 +84,14 @@ def run_worker(
         return False
     finally:
         setup.stages.close()
+
+
+def _new_token() -> int:
+    return secrets.randbits(63)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
 
 
 def _now_ms() -> int:
@@ -272,7 +280,7 @@ class _Assembly:
                 flusher=Flusher(self._steps(observer)),
                 due=FlushThresholds(budget.flush_bytes(stream.flush_bytes), stream.flush_seconds),
                 reached=self.reached,
-                new_token=lambda: secrets.randbits(63),
+                new_token=_new_token,
                 buffers={topic: TopicBuffer(topic) for topic in self.topics},
                 erasures=lambda: self.erasures.number,
             ),
@@ -313,9 +321,9 @@ class _Assembly:
         return InitialPositions(
             primary={t: self.lake.table(name) for t, name in self.setup.tables.items()},
             quarantine=self.lake.table(QUARANTINE_TABLE),
-            retry=self._retry(TAKE_OVER_SECONDS, self.setup.stop, observer),
-            now_ms=_now_ms,
-            new_token=lambda: secrets.randbits(63),
+            context=CommitContext(
+                self._retry(TAKE_OVER_SECONDS, self.setup.stop, observer), _now_us, _new_token
+            ),
         )
 
     def _intakes(self, observer: WorkerObserver) -> dict[str, Intake]:
@@ -329,7 +337,7 @@ class _Assembly:
                 decoder=stages.decoder(Decoder(kind, self.setup.schemas, max_record_bytes=most)),
                 redactor=stages.redactor(self.setup.redactor),
                 sealer=self.setup.sealer,
-                now_us=lambda: time.time_ns() // 1000,
+                now_us=_now_us,
                 on_rejected=observer.rejected,
                 erased=lambda: self.erasures.kept_out,
             )
@@ -364,7 +372,7 @@ class _Assembly:
         retry = self._retry(self.setup.stream.retry_seconds, self.giving_up, observer)
         stages = self.setup.stages
         writers = {
-            table.name: stages.writer(table, retry=retry, watch=watch, now_ms=_now_ms)
+            table.name: stages.writer(table, CommitContext(retry, _now_us, _new_token, watch))
             for table in self.writing_lake.tables()
         }
         steps: dict[str, FlushRunner] = {

@@ -12,16 +12,15 @@ handed out as they are, so that nothing is paid for them.
     commit   making them visible, with the positions
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import pyarrow as pa
 
-from lake.commit import CommitWatch
 from lake.ledger import Incarnation, SourceRange
-from lake.retry import Retry
+from lake.table_commit import CommitContext
 from lake.table_writer import FlushPart, PreparedFiles, TableWriter
 from lake.tables import Table
 from schemas.record_batches import DecodedBatch, RawRecord, RejectedRecord
@@ -64,13 +63,11 @@ class Tracing:
         """Return the steps of a flush."""
         return steps if self.spans is None else _Steps(steps, self.spans)
 
-    def writer(
-        self, table: Table, *, retry: Retry, watch: CommitWatch, now_ms: Callable[[], int]
-    ) -> TableWriter:
+    def writer(self, table: Table, context: CommitContext) -> TableWriter:
         """Return what writes to a table."""
         if self.spans is None:
-            return TableWriter(table, retry=retry, watch=watch, now_ms=now_ms)
-        return _Writer(table, retry=retry, watch=watch, now_ms=now_ms, spans=self.spans)
+            return TableWriter(table, context)
+        return _Writer(table, context, self.spans)
 
     def close(self) -> None:
         """Send what is left."""
@@ -134,8 +131,8 @@ class _Steps:
 
 
 class _Writer(TableWriter):
-    def __init__(self, table: Table, *, spans: Tracer, **rest: Any) -> None:
-        super().__init__(table, **rest)
+    def __init__(self, table: Table, context: CommitContext, spans: Tracer) -> None:
+        super().__init__(table, context)
         self._spans = spans
 
     def prepare(

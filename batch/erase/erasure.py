@@ -38,9 +38,10 @@ from batch.erase.scope import ErasureScope, Persons, TombstoneMarks
 from batch.erase.table_set import TableSet
 from batch.erase.tombstone_store import TombstoneStore, collect_tombstone_marks
 from batch.erase.unfinished_moves import find_unfinished_moves
-from batch.numbered_rows import JobContext
 from labels.scorer import LabelScorer
 from lake import tombstones
+from lake.fences import ERASURE_FENCE
+from lake.table_commit import CommitContext
 from lake.tables import Lake
 from lake.tombstones import Tombstone
 from redact.crypto.keys import Keys
@@ -101,7 +102,7 @@ class LakeErasure:
     refuse_closed: bool
     releases: ErasableReleases
     scales: LabelScorer | None
-    means: JobContext
+    means: CommitContext
     progress: ReportProgress = lambda _what, _done, _of: None
     regions: Sequence[str] = PHONE_REGIONS
     reference: str | None = None
@@ -219,9 +220,7 @@ class LakeErasure:
         for place in self.places:
             for table in place.tables.values():
                 self.progress(f"fencing {place.path_of(table.name)}", 0, 0)
-                tombstones.raise_erasure_fence(
-                    table, newest, retry=self.means.retry, now_ms=self._now_ms
-                )
+                ERASURE_FENCE.raise_to(table, newest, self.means)
 
     def _purged(self, wanted: ErasureScope) -> PurgeCounts:
         root = self.lake.location.files("")
@@ -337,9 +336,6 @@ class LakeErasure:
         for table in self.places[0].tables.values():
             table.refresh()
         return list(find_unfinished_moves(self.lake))
-
-    def _now_ms(self) -> int:
-        return self.means.now_us() // 1000
 
     def _try(self, what: str, step: Any) -> Any:
         return self.means.retry.call(what, step)

@@ -7,7 +7,7 @@ before, and retention takes it again.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -20,7 +20,9 @@ from batch.erase.scope import Persons, RecordCoordinates
 from batch.erase.table_set import TableSet
 from lake import tombstones
 from lake.erasure_copies import RECEIPT_SUFFIX, ErasureCopies
+from lake.fences import ERASURE_FENCE
 from lake.retry import Retry
+from lake.table_commit import CommitContext
 from lake.tables import Table
 from lake.tombstones import Tombstone
 from redact.crypto.keys import Keys
@@ -86,21 +88,21 @@ class MissedErasures:
         """Return the numbers of those that are applied again."""
         return [one.number for one in self.done]
 
-    def put(self, places: Sequence[TableSet], retry: Retry, now_ms: Callable[[], int]) -> None:
+    def put(self, places: Sequence[TableSet], context: CommitContext) -> None:
         """Put the tombstones into the lake, under their numbers, and fence all tables.
 
-        Raises UsageError if a number is taken, otherwise as `lake.tombstones.raise_erasure_fence`.
+        Raises UsageError if a number is taken, otherwise as `lake.fences.Fence.raise_to`.
         """
         copies = self.copies
         for one in self.tombs:
             path = f"{one.number}.json"
             step = partial(copies.there.put_new, path, copies.kept.get(path))
-            if not retry.call("writing a tombstone", step):
+            if not context.retry.call("writing a tombstone", step):
                 raise UsageError(f"{path} is another erasure in this lake: put the lake back again")
         newest = max((one.number for one in self.tombs), default=0)
         for place in places:
             for table in place.tables.values():
-                tombstones.raise_erasure_fence(table, newest, retry=retry, now_ms=now_ms)
+                ERASURE_FENCE.raise_to(table, newest, context)
 
     def persons(self, places: Sequence[TableSet], keys: Sequence[Keys], retry: Retry) -> Persons:
         """Find the persons of whom ``done`` speaks, among the user ids that tables hold."""

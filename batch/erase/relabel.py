@@ -25,7 +25,7 @@ from batch.labels.trace_buckets import (
     ingested_until,
     read_ranks,
 )
-from batch.numbered_rows import JobContext, NumberedRows
+from batch.numbered_rows import NumberedRows
 from batch.reviews.review_table import read_review_log
 from labels.decision import check_clock, decide_label
 from labels.reconcile_status import ReconcileStatus
@@ -33,6 +33,7 @@ from labels.review_log import ReviewLog
 from labels.scorer import LabelScorer
 from lake.ledger import EntryKind
 from lake.live_files import read_file_rows
+from lake.table_commit import CommitContext
 from lake.tables import Lake, Table
 from schemas.arrow import TABLES
 
@@ -64,7 +65,9 @@ class AffectedLabels:
     traces: frozenset[str]
 
     @classmethod
-    def of(cls, labels: TableMatches, wanted: ErasureScope, means: JobContext) -> "AffectedLabels":
+    def of(
+        cls, labels: TableMatches, wanted: ErasureScope, means: CommitContext
+    ) -> "AffectedLabels":
         """Read the files that hold some."""
         events, traces = set[str](), set[str]()
         for file in labels.files.values():
@@ -77,7 +80,11 @@ class AffectedLabels:
 
 
 def relabel_traces(
-    lake: Lake, scales: LabelScorer, wanted: ErasureScope, doomed: AffectedLabels, means: JobContext
+    lake: Lake,
+    scales: LabelScorer,
+    wanted: ErasureScope,
+    doomed: AffectedLabels,
+    means: CommitContext,
 ) -> int:
     """Add the label events of such traces that are missing; return how many were.
 
@@ -114,7 +121,7 @@ def relabel_traces(
     return added
 
 
-def _left(lake: Lake, wanted: ErasureScope, means: JobContext) -> EvidenceTables:
+def _left(lake: Lake, wanted: ErasureScope, means: CommitContext) -> EvidenceTables:
     """Return what labels rest on, without what goes."""
     tables = [lake.table(name) for name in ("reviews", "feedback", "traces")]
     for table in tables:

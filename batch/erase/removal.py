@@ -18,10 +18,10 @@ from batch.erase.scanner import ErasureScanner, TableMatches
 from batch.erase.scope import ErasureScope, RecordCoordinates, collect_coordinates
 from batch.erase.table_set import TableSet
 from batch.erase.text_search import RowFlags
-from batch.numbered_rows import JobContext
 from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.live_files import LiveFile, StoredRows, UploadedFile, read_file_rows, rewrite_rows
-from lake.rewrite import FileReplacedError, FileReplacement, replace_files
+from lake.rewrite import FileReplacedError, replace_files
+from lake.table_commit import CommitContext, TableCommit
 from lake.tombstones import Tombstone
 from redact.crypto.subjects import marks_of_events
 from redact.pipeline.audit import blank_erased_rows
@@ -40,7 +40,7 @@ def remove_rows(
     wanted: ErasureScope,
     number: int,
     searcher: ErasureScanner,
-    means: JobContext,
+    means: CommitContext,
 ) -> None:
     """Take out what a look found, a few files a commit.
 
@@ -52,17 +52,15 @@ def remove_rows(
         some = files[start : start + _TOGETHER]
         change = _Change(found, wanted, searcher, means)
         new = [one for file in some for one in change.without(file)]
-        replacement = FileReplacement(
-            old=some,
-            new=new,
+        replacement = TableCommit(
+            removes=some,
+            adds=new,
             entry=LedgerEntry(EntryKind.ERASE, change.ranges()),
             token=means.new_token(),
             metadata={ERASURE_KEY: json.dumps(change.told(number), separators=(",", ":"))},
         )
         try:
-            replace_files(
-                found.table, replacement, retry=means.retry, now_ms=lambda: means.now_us() // 1000
-            )
+            replace_files(found.table, replacement, means)
         except FileReplacedError:
             continue
 
@@ -71,7 +69,11 @@ class _Change:
     """What one commit does; counts as it goes."""
 
     def __init__(
-        self, found: TableMatches, wanted: ErasureScope, searcher: ErasureScanner, means: JobContext
+        self,
+        found: TableMatches,
+        wanted: ErasureScope,
+        searcher: ErasureScanner,
+        means: CommitContext,
     ) -> None:
         self._table, self._wanted, self._means = found.table, wanted, means
         self._searcher = searcher

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batch.numbered_rows import JobContext
 from batch.retention.expiring import ExpiringDay, read_coordinates
-from lake.commit import CommitWatch, Guard, Move, commit
+from lake.commit import commit
 from lake.ledger import (
     EntryKind,
     LedgerEntry,
@@ -29,6 +28,7 @@ from lake.ledger import (
     promoting_app,
 )
 from lake.quarantine import ingested_since, redrive_app
+from lake.table_commit import CommitContext, Guard, Move, TableCommit
 from lake.tables import Table
 from schemas.errors import FatalError
 
@@ -40,7 +40,7 @@ class InFlightGuard:
     table: Table
     primaries: Sequence[Table]
     quarantine: Table
-    means: JobContext
+    means: CommitContext
 
     def fence(self, sources: Iterable[SourcePartition]) -> None:
         """Fence whoever looked at rows of these partitions before.
@@ -120,18 +120,13 @@ class InFlightGuard:
         self, table: Table, topics: Sequence[str], guards: Sequence[Guard]
     ) -> None:
         numbers = {topic: table.number(redrive_app(topic)) for topic in topics}
-        commit(
-            table.handle,
-            table=table.name,
-            files=[],
+        change = TableCommit(
+            entry=LedgerEntry(EntryKind.RETENTION, []),
+            token=self.means.new_token(),
             moves=[Move(redrive_app(t), n, (n or 0) + 1) for t, n in numbers.items()],
             guards=guards,
-            token=self.means.new_token(),
-            entry=LedgerEntry(EntryKind.RETENTION, []),
-            retry=self.means.retry,
-            watch=CommitWatch(),
-            now_ms=lambda: self.means.now_us() // 1000,
         )
+        commit(table, change, self.means)
 
 
 def _by_source(rows: pa.Table) -> Mapping[SourcePartition, pa.Table]:

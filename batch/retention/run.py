@@ -21,15 +21,15 @@ from datetime import date
 from functools import partial
 from typing import Any, Final
 
-from batch.numbered_rows import JobContext
 from batch.retention.expiring import ExpiringDay, find_expiring
 from batch.retention.in_flight_guard import InFlightGuard
 from batch.retention.values import clear_values
-from lake.commit import CommitWatch, Guard, Move, commit
+from lake.commit import commit
 from lake.ledger import EntryKind, LedgerEntry, SourceRange
 from lake.live_files import LiveFile, StoredRows, UploadedFile, read_file_rows, rewrite_rows
 from lake.retention_horizon import RETENTION_KEY, day_number, retention_app
-from lake.rewrite import FileReplacement, replace_files
+from lake.rewrite import replace_files
+from lake.table_commit import CommitContext, Guard, Move, TableCommit
 from lake.tables import Lake, Table
 from schemas.arrow import PRIMARY_TABLES, QUARANTINE_TABLE
 from schemas.errors import FatalError, FencedError
@@ -50,14 +50,14 @@ class RetentionRun:
 
     table: Table
     until: Mapping[str, date]
-    means: JobContext
+    means: CommitContext
     crossing: InFlightGuard | None = None
     waiting: list[ExpiringDay] = field(default_factory=list)
     number: int = 0
 
     @classmethod
     def of(
-        cls, lake: Lake, name: str, until: Mapping[str, date], means: JobContext
+        cls, lake: Lake, name: str, until: Mapping[str, date], means: CommitContext
     ) -> "RetentionRun":
         """Return a run over a table of a lake."""
         table, quarantine = lake.table(name), lake.table(QUARANTINE_TABLE)
@@ -120,17 +120,12 @@ class RetentionRun:
         return True
 
     def _mark(self, moves: Sequence[Move]) -> None:
-        commit(
-            self.table.handle,
-            table=self.table.name,
-            files=[],
-            moves=moves,
-            token=self.means.new_token(),
+        change = TableCommit(
             entry=LedgerEntry(EntryKind.RETENTION, []),
-            retry=self.means.retry,
-            watch=CommitWatch(),
-            now_ms=self._now_ms,
+            token=self.means.new_token(),
+            moves=moves,
         )
+        commit(self.table, change, self.means)
 
     def _on_its_way(self, one: ExpiringDay) -> bool:
         """Tell whether somebody has not come to the end of moving rows that are due."""
@@ -143,16 +138,16 @@ class RetentionRun:
     def _expired(self, one: ExpiringDay) -> bool:
         """Commit one day; False if another has changed one of its files meanwhile."""
         new = [] if one.whole else [self._without_values(one, file) for file in one.files]
-        wanted = FileReplacement(
-            old=one.files,
-            new=new,
+        change = TableCommit(
             entry=LedgerEntry(EntryKind.RETENTION, _ranges(one)),
             token=self.means.new_token(),
+            removes=one.files,
+            adds=new,
             guards=self._guards(one),
             metadata={RETENTION_KEY: self._metadata(one)},
         )
         try:
-            replace_files(self.table, wanted, retry=self.means.retry, now_ms=self._now_ms)
+            replace_files(self.table, change, self.means)
         except FencedError:
             return False
         return True
@@ -180,9 +175,6 @@ class RetentionRun:
     def _checkpoint(self) -> None:
         self.table.refresh()
         self.table.checkpoint()
-
-    def _now_ms(self) -> int:
-        return self.means.now_us() // 1000
 
 
 def expiring_to_json(one: ExpiringDay) -> dict[str, Any]:

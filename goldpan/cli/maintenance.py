@@ -1,7 +1,5 @@
 """``goldpan lake compact`` and ``vacuum_table``: few large files instead of many small ones."""
 
-import secrets
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import wraps
@@ -17,6 +15,7 @@ from goldpan import release_setup, wiring
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_bytes, format_count
 from goldpan.cli.number_options import IntegerParam
+from lake.table_commit import CommitContext
 from lake.tables import TABLE_LAYOUTS, Lake, Table
 from lake.vacuum import vacuum_table
 from schemas.times import shift_day
@@ -93,15 +92,8 @@ def _plan(table: Table, before: date, target_bytes: int) -> list[CompactionBatch
 
 
 def _compacted(table: Table, batches: Sequence[CompactionBatch]) -> list[CompactedBatch]:
-    return list(
-        compact_batches(
-            table,
-            batches,
-            token=lambda: secrets.randbits(63),
-            retry=release_setup.release_retry(),
-            now_ms=lambda: time.time_ns() // 1_000_000,
-        )
-    )
+    context = CommitContext(release_setup.release_retry(), wiring.now_us, wiring.new_token)
+    return list(compact_batches(table, batches, context))
 
 
 def _batch_json(batch: CompactionBatch) -> dict[str, Any]:

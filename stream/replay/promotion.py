@@ -33,13 +33,13 @@ from datetime import date
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from lake.commit import Move
+from lake.fences import ERASURE_FENCE
 from lake.ledger import adopted_app, promoting_app, replay_app
 from lake.quarantine import redrive_app
 from lake.retention_horizon import PSEUDONYMS_PART, ROWS_PART, SEALED_PART, TEXT_PART, complete_from
-from lake.retry import Retry
+from lake.table_commit import CommitContext, Move
 from lake.tables import Table
-from lake.tombstones import ERASURES_APP, newest_tombstone, open_tombstones
+from lake.tombstones import newest_tombstone, open_tombstones
 from schemas.arrow import AUDIT_TABLE, QUARANTINE_TABLE
 from schemas.errors import FatalError, FencedError, UsageError
 from stream.replay.offset_set import OffsetSet, RangeContents, scan_range
@@ -146,15 +146,9 @@ class ReplayRelabeller(Protocol):
 class PromotionContext:
     """What every step needs. ``reached`` is told after each step; ``report`` of what is done."""
 
-    retry: Retry
-    now_us: Callable[[], int]
-    new_token: Callable[[], int]
+    commits: CommitContext
     reached: Callable[[ReplayStep], None]
     report: Callable[[str, int, int], None]
-
-    def now_ms(self) -> int:
-        """Return the time in milliseconds since 1970."""
-        return self.now_us() // 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +185,9 @@ class Promotion:
             self._take_steps(plan)
         self.means.report("removing what was staged", 0, 0)
         self.staging.clear(
-            self.name, self.means.retry, partial(self.means.reached, ReplayStep.FILE_REMOVED)
+            self.name,
+            self.means.commits.retry,
+            partial(self.means.reached, ReplayStep.FILE_REMOVED),
         )
         self.means.reached(ReplayStep.FILES_REMOVED)
         return plan
@@ -201,7 +197,7 @@ class Promotion:
         last = newest_tombstone(open_tombstones(self.staging.live.location))
         for name in [] if plan.labels_only or not last else [plan.table, QUARANTINE_TABLE]:
             table = self.staging.lake(plan.name).table(name)
-            if (table.number(ERASURES_APP) or 0) < last:
+            if ERASURE_FENCE.value(table) < last:
                 raise UsageError(
                     f"The replay {plan.name} may hold records of somebody who was erased: run "
                     "`goldpan erase` for them again, which takes these out, or abandon it."
@@ -399,4 +395,4 @@ class _Steps:
 
 
 def _swap(plan: ReplayPlan, live: Table, staged: Table, means: PromotionContext) -> TableSwap:
-    return TableSwap(plan, live, staged, means.retry, means.now_ms, means.new_token)
+    return TableSwap(plan, live, staged, means.commits)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
+from lake.fences import ERASURE_FENCE
 from lake.ledger import SourcePartition
-from lake.retry import Retry
-from lake.tombstones import raise_erasure_fence
+from lake.table_commit import CommitContext
 from schemas.errors import FatalError, FencedError, RetryableError
 from schemas.record_batches import RawRecord
 from stream.adaptive_batch import AdaptiveBatch
@@ -64,11 +64,9 @@ class Replay:
     due: FlushThresholds
     pace: AdaptiveBatch
     rate: RateLimiter
-    retry: Retry
+    context: CommitContext
     patience: float
     monotonic: Callable[[], float]
-    now_ms: Callable[[], int]
-    new_token: Callable[[], int]
     erasures: AppliedTombstones
     observer: ReplayObserver
     assignment: Assignment = field(default_factory=Assignment)
@@ -104,17 +102,19 @@ class Replay:
                 return
 
     def _load_tombstones(self) -> bool:
-        return self.retry.call("reading tombstones", self.erasures.reload)
+        return self.context.retry.call("reading tombstones", self.erasures.reload)
 
     def _fence(self) -> None:
         """Let the staged tables say which tombstones what they hold was held against, or later."""
         tables = [*self.take_over.primary.values(), self.take_over.quarantine, self.take_over.audit]
         for table in filter(None, tables if self.erasures.number else []):
-            raise_erasure_fence(table, self.erasures.number, retry=self.retry, now_ms=self.now_ms)
+            ERASURE_FENCE.raise_to(table, self.erasures.number, self.context)
 
     def _take_over(self) -> None:
         """Take the partitions of which something is left, from where the staged tables are."""
-        found = self.retry.call("taking positions", lambda: self.take_over.check([self._topic]))
+        found = self.context.retry.call(
+            "taking positions", lambda: self.take_over.check([self._topic])
+        )
         if found[self._topic] != self.plan.incarnation:
             raise FatalError(describe_changed_topic(self._topic))
         new = {s: start for s, start in self.plan.starts.items() if self._staged(s) is None}
@@ -127,7 +127,9 @@ class Replay:
             if (self._staged(source) or 0) < end
         }
         self._check_kept(left)
-        taken, _ = self.retry.call("taking positions", lambda: self.take_over.take(list(left)))
+        taken, _ = self.context.retry.call(
+            "taking positions", lambda: self.take_over.take(list(left))
+        )
         self.assignment.add(taken)
 
     def _staged(self, source: SourcePartition) -> int | None:
@@ -135,7 +137,9 @@ class Replay:
 
     def _check_kept(self, starts: Mapping[SourcePartition, int]) -> None:
         for source, start in starts.items():
-            low, _ = self.retry.call("asking Kafka", partial(self.reader.watermarks, source))
+            low, _ = self.context.retry.call(
+                "asking Kafka", partial(self.reader.watermarks, source)
+            )
             if low > start:
                 raise FatalError(describe_deleted_records(self._topic))
 
@@ -170,7 +174,7 @@ class Replay:
         mine = [
             raw for raw in raws if raw.offset < ends[SourcePartition(self._topic, raw.partition)]
         ]
-        self.retry.call(
+        self.context.retry.call(
             "decoding", lambda: self.intake.take(mine, self.assignment, self._buffer, began)
         )
         size = sum(len(raw.value) for raw in mine if raw.value)
@@ -198,7 +202,7 @@ class Replay:
         flush = self._buffer.seal(
             self.assignment.of(self._topic),
             self.plan.incarnation,
-            self.new_token(),
+            self.context.new_token(),
             erasures=self.erasures.number,
         )
         if flush is not None:

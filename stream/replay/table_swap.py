@@ -6,26 +6,23 @@ are written again with those rows that come. All of it is one commit. Nobody see
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
 
 from lake import audit_chains
-from lake.commit import Condition, Guard, Move
+from lake.fences import ERASURE_FENCE
 from lake.ledger import EntryKind, LedgerEntry, SourceRange, adopted_app
 from lake.live_files import LiveFile, UploadedFile, list_live_files, read_file_rows, rewrite_rows
 from lake.retention_horizon import RETENTION_PARTS, retention_app
-from lake.retry import Retry
 from lake.rewrite import replace_or_add_files
+from lake.table_commit import CommitContext, Condition, Guard, Move, TableCommit
 from lake.tables import Table
-from lake.tombstones import ERASURES_APP, erasure_guard
 from stream.replay.offset_set import OffsetSet, RangeContents, match_rows
 from stream.replay.plan import ReplayPlan
 
 PLAN_KEY = "goldpan.replay"
 """Names the replay, and the policy, in the metadata of a commit that replaces files."""
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +46,7 @@ class TableSwap:
     plan: ReplayPlan
     live: Table
     staged: Table
-    retry: Retry
-    now_ms: Callable[[], int]
-    new_token: Callable[[], int]
+    context: CommitContext
 
     def make(self, seen: RangeContents, change: RowChange, written: Callable[[], None]) -> None:
         """Write the files, then commit; ``seen`` is the live table as of its last refresh.
@@ -66,7 +61,16 @@ class TableSwap:
         apps = [adopted_app(self.plan.topic), *map(retention_app, RETENTION_PARTS)]
         guards: list[Condition] = [Guard(app, self.live.number(app)) for app in apps]
         guards.append(self._known())
-        self._commit(old, new, change.moves, guards, self._entry(change))
+        self._commit(
+            TableCommit(
+                entry=self._entry(change),
+                token=self.context.new_token(),
+                moves=change.moves,
+                guards=guards,
+                removes=old,
+                adds=new,
+            )
+        )
 
     def append_all(self, moves: Sequence[Move]) -> None:
         """Append all staged rows (of the audit), as one commit; errors as in `make`."""
@@ -75,7 +79,9 @@ class TableSwap:
         for file in list_live_files(self.staged):
             rows = read_file_rows(self.staged, file)
             new.append(
-                rewrite_rows(self.live, rows, instead_of=[self._named(file)], retry=self.retry)
+                rewrite_rows(
+                    self.live, rows, instead_of=[self._named(file)], retry=self.context.retry
+                )
             )
             partitions, found = np.unique(np.asarray(rows.rows["_partition"]), return_counts=True)
             for partition, count in zip(partitions.tolist(), found.tolist(), strict=True):
@@ -88,14 +94,20 @@ class TableSwap:
         said = audit_chains.read_audit_chains(
             self.staged.said(audit_chains.AUDIT_CHAINS_KEY), table=self.staged.name
         )
-        entry = LedgerEntry(EntryKind.REPLAY, ranges)
         self._commit(
-            [], new, moves, [self._known()], entry, audit_chains.audit_chain_metadata(said)
+            TableCommit(
+                entry=LedgerEntry(EntryKind.REPLAY, ranges),
+                token=self.context.new_token(),
+                moves=moves,
+                guards=[self._known()],
+                adds=new,
+                metadata=audit_chains.audit_chain_metadata(said),
+            )
         )
 
     def _known(self) -> Condition:
         """Return the guard of who has read staged rows after the last refresh of the live table."""
-        return erasure_guard(self.live.number(ERASURES_APP) or 0)
+        return ERASURE_FENCE.guard(ERASURE_FENCE.value(self.live))
 
     def _left(self, old: Sequence[LiveFile], goes: OffsetSet) -> Iterator[UploadedFile]:
         """Write what stays of the files that are replaced."""
@@ -103,7 +115,7 @@ class TableSwap:
             rows = read_file_rows(self.live, file)
             left = rows.where(pa.array(~match_rows(rows.rows, self.plan, goes)))
             if len(left):
-                yield rewrite_rows(self.live, left, instead_of=[file], retry=self.retry)
+                yield rewrite_rows(self.live, left, instead_of=[file], retry=self.context.retry)
 
     def _come(self, comes: OffsetSet) -> Iterator[UploadedFile]:
         """Write what comes of the staged files."""
@@ -112,7 +124,7 @@ class TableSwap:
             chosen = rows.where(pa.array(comes.mask(rows.rows)))
             if len(chosen):
                 named = [self._named(file)]
-                yield rewrite_rows(self.live, chosen, instead_of=named, retry=self.retry)
+                yield rewrite_rows(self.live, chosen, instead_of=named, retry=self.context.retry)
 
     def _named(self, file: LiveFile) -> LiveFile:
         """Return a staged file under a name that no other replay has."""
@@ -132,24 +144,7 @@ class TableSwap:
         ]
         return LedgerEntry(EntryKind.REPLAY, ranges)
 
-    def _commit(  # noqa: PLR0913, PLR0917 - each argument is one part of a commit
-        self,
-        old: Sequence[LiveFile],
-        new: Sequence[UploadedFile],
-        moves: Sequence[Move],
-        guards: Sequence[Condition],
-        entry: LedgerEntry,
-        said: Mapping[str, str] = _NOTHING,
-    ) -> None:
-        replace_or_add_files(
-            self.live,
-            old,
-            new,
-            moves=moves,
-            guards=guards,
-            entry=entry,
-            token=self.new_token(),
-            retry=self.retry,
-            now_ms=self.now_ms,
-            metadata={PLAN_KEY: f"{self.plan.name} {self.plan.policy}", **said},
-        )
+    def _commit(self, change: TableCommit) -> None:
+        plan = {PLAN_KEY: f"{self.plan.name} {self.plan.policy}"}
+        marked = replace(change, metadata={**plan, **change.metadata})
+        replace_or_add_files(self.live, marked, self.context)

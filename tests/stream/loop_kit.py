@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, TopicPartition
 
-from lake.commit import CommitWatch
 from lake.ledger import SourcePartition
 from lake.table_writer import TableWriter
 from lake.tables import Lake
@@ -26,7 +25,7 @@ from stream.intake import Intake
 from stream.label_driver.no_labels import NoLabels
 from stream.memory import MemoryBudget, MemoryGate
 from stream.worker import Worker
-from tests.lake.kit import HERE, TOPIC, patience
+from tests.lake.kit import HERE, TOPIC, commit_context, patience
 from tests.redact.kit import KEYS
 from tests.stream.kit import Recorder, take_over
 from tests.stream.protocol.world import Verdict
@@ -185,9 +184,7 @@ class Loop:
         self.erasures = AppliedTombstones(open_tombstones(self.lake.location), [KEYS])
         tokens, verdict = count(1), Verdict(self._fails)
         writers = {
-            name: TableWriter(
-                self.lake.table(name), retry=patience(), watch=CommitWatch(), now_ms=lambda: 0
-            )
+            name: TableWriter(self.lake.table(name), commit_context())
             for name in ("feedback", "quarantine")
         }
         self.flusher = AtOnce(
