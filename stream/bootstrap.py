@@ -1,4 +1,4 @@
-"""Puts one worker together from its settings, and runs it."""
+"""Assembles a worker from its settings and runs it."""
 
 import random
 import secrets
@@ -63,7 +63,7 @@ from stream.take_over import TakeOver
 from stream.worker import Worker
 from stream.worker_setup import WorkerSetup
 
-TAKE_OVER_SECONDS = 120.0  # within a rebalance: below Kafka's max.poll.interval.ms of 300 s
+TAKE_OVER_SECONDS = 120.0  # in a rebalance: below Kafka's max.poll.interval.ms of 300 s
 REVOKE_SECONDS = 20.0
 
 ResultT = TypeVar("ResultT")
@@ -74,8 +74,8 @@ def run_worker(
 ) -> bool:
     """Run a worker until its ``stop`` is set, or until it has caught up (then return True).
 
-    Raises UsageError or FatalError, with one sentence for a person, when it cannot go on, or when
-    it has not caught up within the limit.
+    Raises UsageError or FatalError, with one sentence, if it cannot continue, or if it has not
+    caught up within the limit.
     """
     use_jemalloc_pool()
     try:
@@ -99,7 +99,7 @@ def _now_ms() -> int:
 
 
 class _Assembly:
-    """The parts of one worker, in the order in which they are made."""
+    """The parts of one worker, in order of construction."""
 
     def __init__(self, setup: WorkerSetup) -> None:
         self.setup = setup
@@ -114,13 +114,13 @@ class _Assembly:
             admin_properties(setup.kafka), bootstrap_servers=setup.kafka.bootstrap_servers
         )
         self.answers = BrokerHeartbeat(lambda: self.cluster.answers(self.topics[0]), time.monotonic)
-        # Two handles on each table: the flusher's thread commits through one, the loop's thread
-        # reads positions through the other.
+        # Two handles per table: the flusher's thread commits with one, the loop's thread reads
+        # positions with the other.
         self.lake, self.writing_lake = Lake(setup.lake), Lake(setup.lake)
         self.erasures = AppliedTombstones(open_tombstones(self.lake.location), setup.keys)
 
     def run(self, *, until_caught_up: bool, limit: CatchUpLimit | None) -> bool:
-        """Start up, work, and close; see `run_worker`."""
+        """Start, work, and close; see `run_worker`."""
         partitions = self._first_answer("Kafka", lambda: self.cluster.partitions(self.topics))
         made = self._first_answer(
             "the lake", lambda: create_missing_tables(self.lake, self.setup.lake)
@@ -173,7 +173,7 @@ class _Assembly:
         *,
         until_caught_up: bool,
     ) -> bool:
-        """Work with a client of one's own; return as `Worker.run` does."""
+        """Work with a new client; return as `Worker.run` does."""
         self.giving_up = threading.Event()
         errors = ClientErrors(observer.kafka_error)
         consumer = make_consumer(self.setup.kafka, fetch_queue=budget.fetch_queue, errors=errors)
@@ -195,7 +195,7 @@ class _Assembly:
         observer: WorkerObserver,
         limit: CatchUpLimit | None,
     ) -> CatchUp:
-        """Return what to catch up with: the ends of all partitions now. The handles are fresh."""
+        """Return what to catch up with: the current ends of all partitions. Handles are fresh."""
         marks = {
             source: self._first_answer("Kafka", partial(self.cluster.watermarks, consumer, source))
             for source in partitions
@@ -238,16 +238,16 @@ class _Assembly:
     def _read_positions(
         self, sources: Sequence[SourcePartition]
     ) -> Mapping[SourcePartition, int | None]:
-        """Return what the tables hold now; FatalError if it is of another incarnation."""
-        found: dict[SourcePartition, int | None] = {}
+        """Return the tables' current positions; FatalError if they are of another incarnation."""
+        positions: dict[SourcePartition, int | None] = {}
         for topic, name in self.setup.tables.items():
             table = self.lake.table(name)
             table.refresh()
             recorded = table.incarnation_version(topic)
             if recorded not in (None, self.cluster.incarnation(topic).version()):
                 raise FatalError(describe_changed_topic(topic))
-            found |= table.positions([source for source in sources if source.topic == topic])
-        return found
+            positions |= table.positions([source for source in sources if source.topic == topic])
+        return positions
 
     def _probes(self, observer: WorkerObserver) -> ProbeServer | None:
         if not self.setup.port:
@@ -278,7 +278,9 @@ class _Assembly:
             intakes=self._intakes(observer),
             flushes=FlushScheduler(
                 flusher=Flusher(self._steps(observer)),
-                due=FlushThresholds(budget.flush_bytes(stream.flush_bytes), stream.flush_seconds),
+                thresholds=FlushThresholds(
+                    budget.flush_bytes(stream.flush_bytes), stream.flush_seconds
+                ),
                 reached=self.reached,
                 new_token=_new_token,
                 buffers={topic: TopicBuffer(topic) for topic in self.topics},
@@ -313,11 +315,11 @@ class _Assembly:
             start=self.setup.stream.start,
             on_lost_offsets=self.setup.stream.on_lost_offsets,
             on_lost=observer.lost,
-            beginning=self._beginning(observer),
+            initial=self._initial_positions(observer),
             partitions=lambda topic: self.cluster.partitions([topic]),
         )
 
-    def _beginning(self, observer: WorkerObserver) -> InitialPositions:
+    def _initial_positions(self, observer: WorkerObserver) -> InitialPositions:
         return InitialPositions(
             primary={t: self.lake.table(name) for t, name in self.setup.tables.items()},
             quarantine=self.lake.table(QUARANTINE_TABLE),

@@ -1,4 +1,4 @@
-"""What the worker tells the world: metrics, log events, and whether it is well."""
+"""Reports the worker's activity as metrics and log events."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -32,10 +32,10 @@ DECODING = "decoding"
 
 @dataclass(slots=True)
 class WorkerObserver:
-    """Turns what happens into metrics and log events.
+    """Turns the worker's activity into metrics and log events.
 
-    ``event_times`` names the column of event time by topic. Clocks: ``now_ms`` wall, ``monotonic``
-    seconds. ``silence`` says for how many seconds no broker has answered.
+    ``event_times`` maps a topic to its event time column. Clocks: ``now_ms`` wall, ``monotonic``
+    seconds.
     """
 
     metrics: Metrics
@@ -80,19 +80,19 @@ class WorkerObserver:
     # -- reading --------------------------------------------------------------------------------
 
     def read(self, topic: str, taken: int, records: Sequence[RawRecord]) -> None:
-        """Take note of a batch."""
+        """Record a batch."""
         self.metrics.count("records_read", topic, by=taken)
         self.metrics.count("bytes_read", topic, by=sum(len(r[4]) for r in records if r[4]))
 
     def rejected(self, item: RejectedRecord) -> None:
-        """Take note of a record that was set aside."""
+        """Record a rejected record."""
         self.metrics.count("quarantined", item.topic, item.reason)
 
     def kafka_error(self, error: KafkaError) -> None:
-        """Take note of trouble that the client mends by itself; its text names brokers only.
+        """Record a transient client error; its text names brokers only.
 
-        A client says the same many times a second, to each broker and of each try. So of each kind
-        the first is logged, and then one now and then, with how many there were in between.
+        A client repeats an error many times a second, for each broker and each attempt. So the
+        first of each kind is logged, then one at intervals, with the number of errors in between.
         """
         name, now = error.name(), self.monotonic()
         said_at, passed = self._said.get(name, (-KAFKA_ERROR_SECONDS, 0))
@@ -104,22 +104,22 @@ class WorkerObserver:
         self.log.warning("kafka_error", error=name, detail=error.str(), **more)
 
     def client_ended(self, error: RetryableError) -> None:
-        """Take note that the client has ended, and that a new one is tried."""
+        """Record that the client has ended and a new one is being tried."""
         self.metrics.set("kafka_client_fatal", 1)
         self._troubles[JOINING_GROUP] = str(error)
         self.log.warning("kafka_client_ended", detail=str(error))
 
     def offsets_not_committed(self, name: str) -> None:
-        """Take note that Kafka's own record of the offsets is behind."""
+        """Record that the group's committed offsets lag behind."""
         self.log.warning("offsets_not_committed", error=name)
 
     def paused(self, why: str) -> None:
-        """Take note that reading is paused."""
+        """Record that reading is paused."""
         self.metrics.set("paused", 1, why)
         self.log.info("paused", why=why)
 
     def resumed(self) -> None:
-        """Take note that reading goes on."""
+        """Record that reading continues."""
         for why in ("memory", "retry"):
             self.metrics.set("paused", 0, why)
         self.log.info("resumed")
@@ -127,7 +127,7 @@ class WorkerObserver:
     # -- flushing -------------------------------------------------------------------------------
 
     def committed(self, done: CommittedFlush) -> None:
-        """Take note of a flush that is in the lake."""
+        """Record a flush that is in the lake."""
         flush, topic = done.flush, done.flush.topic
         outcomes: Counter[str] = Counter()
         rules = Counter({ERASED: 0})  # shown as 0, so that its first time is seen
@@ -176,12 +176,12 @@ class WorkerObserver:
             self.metrics.count("findings", topic, kind, by=count)
 
     def fenced(self, flush: Flush, error: FencedError) -> None:
-        """Take note that another worker had moved a position."""
+        """Record that another worker moved a position first."""
         self.metrics.count("flushes", flush.topic, "fenced")
         self.log.warning("flush_fenced", topic=flush.topic, detail=str(error))
 
     def abandoned(self, flush: Flush) -> None:
-        """Take note that a flush was given up."""
+        """Record an abandoned flush."""
         self.metrics.count("flushes", flush.topic, "abandoned")
         self.log.warning(
             "flush_abandoned",
@@ -190,7 +190,7 @@ class WorkerObserver:
         )
 
     def retried(self, what: str, error: RetryableError, wait: float) -> None:
-        """Take note that a step is tried again."""
+        """Record that a step is being retried."""
         self._troubles[what] = f"{what}: being tried again"
         if isinstance(error, RegistryError):
             self.metrics.set("registry_failing", 1)
@@ -198,34 +198,34 @@ class WorkerObserver:
         self.log.warning("step_retried", step=what, detail=str(error), wait_seconds=round(wait, 2))
 
     def recovered(self, what: str) -> None:
-        """Take note that a step that was tried again has succeeded."""
+        """Record that a retried step has succeeded."""
         if what == DECODING:
             self.metrics.set("registry_failing", 0)
         self._troubles.pop(what, None)
 
     def commit_unknown(self, table: str, error: BaseException) -> None:
-        """Take note of a commit without a clear answer."""
+        """Record a commit without a clear answer."""
         self.metrics.count("commits_unknown", table)
         self.log.warning("commit_unknown", table=table, error=type(error).__name__)
 
     def commit_settled(self, table: str) -> None:
-        """Take note that a commit had landed already."""
+        """Record that a commit had already landed."""
         self.metrics.count("commits_settled", table)
         self.log.info("commit_settled", table=table)
 
     def checkpoint_failed(self, table: str, error: RetryableError) -> None:
-        """Take note that a checkpoint was not written."""
+        """Record that a checkpoint was not written."""
         self.log.warning("checkpoint_failed", table=table, detail=str(error))
 
     def erasures(self, number: int) -> None:
-        """Take note that the tombstones up to a number are applied from here on."""
+        """Record that the tombstones up to a number are applied from now on."""
         self.metrics.set("erasures", number)
         self.log.info("erasures_applied", newest=number)
 
     # -- partitions -----------------------------------------------------------------------------
 
     def assigned(self, taken: Sequence[OwnedPartition]) -> None:
-        """Take note of partitions that were taken over."""
+        """Record partitions that were taken over."""
         self._taken = True
         self.recovered(JOINING_GROUP)
         self.metrics.set("kafka_client_fatal", 0)
@@ -238,14 +238,14 @@ class WorkerObserver:
         )
 
     def _without_epoch(self, taken: Sequence[OwnedPartition]) -> None:
-        """Say once of which positions a log that was cut and filled again cannot be told."""
+        """Log once for which positions a truncated and refilled log cannot be detected."""
         bare = [item for item in taken if item.position and item.range.epoch is None]
         if bare and not self._said_epochs:
             self._said_epochs = True
             self.log.info("positions_without_epoch", partitions=[str(item.source) for item in bare])
 
     def revoked(self, sources: Sequence[SourcePartition], *, flushed: bool) -> None:
-        """Take note of partitions that were given up."""
+        """Record partitions that were given up."""
         self.metrics.count("rebalances", "revoked" if flushed else "lost")
         event = "partitions_revoked" if flushed else "partitions_abandoned"
         report = self.log.info if flushed else self.log.warning
@@ -258,7 +258,7 @@ class WorkerObserver:
                 self.metrics.forget(gauge, source.topic, str(source.partition))
 
     def lost(self, source: SourcePartition, start: int, end: int) -> None:
-        """Take note of records that Kafka had deleted before they were read."""
+        """Record records that Kafka deleted before they were read."""
         self.metrics.count("lost_offsets", source.topic, by=end - start)
         self.log.error("offsets_lost", source=str(source), start=start, end=end)
 
@@ -294,7 +294,7 @@ class WorkerObserver:
         self.metrics.set("ready", 1 if self.ready() is None else 0)
 
     def _redaction_counters(self) -> None:
-        """Count what the redactor has counted since the last time."""
+        """Add the redactor's counts since the last call."""
         statistics = self.redaction()
         for result, name in (("hit", "segment_hits"), ("miss", "segment_misses")):
             self.metrics.count("redaction_cache_lookups", result, by=self._since(statistics, name))
@@ -311,7 +311,7 @@ class WorkerObserver:
 
 
 def _cached_high(consumer: Any, source: SourcePartition) -> int | None:
-    """Return the partition's end as the last fetch told it; None before the first."""
+    """Return the partition's end as of the last fetch; None before the first."""
     try:
         _, high = consumer.get_watermark_offsets(
             TopicPartition(source.topic, source.partition), cached=True

@@ -1,8 +1,8 @@
-"""The worker's loop: read, take in, hand over to the flusher, and answer to the group.
+"""The worker's loop: read, take in, hand over to the flusher, and follow the consumer group.
 
-One turn of the loop takes a batch from Kafka, looks at what the flusher has finished, starts the
-flushes that are due, and opens or closes the gate. All state is touched by this one thread; the
-flusher's thread gets sealed flushes and gives outcomes.
+One turn of the loop takes a batch from Kafka, processes the flusher's outcomes, starts the flushes
+that are due, and opens or closes the memory gate. Only this thread touches the state; the flusher's
+thread takes sealed flushes and returns outcomes.
 """
 
 from collections import defaultdict
@@ -41,12 +41,12 @@ from stream.take_over import TakeOver
 
 POLL_SECONDS = 0.2
 OBSERVE_SECONDS = 2.0
-JOIN_SECONDS = 2.0  # a thread that hangs in a request to the lake is left behind after this
+JOIN_SECONDS = 2.0  # a thread that hangs in a request to the lake is abandoned after this
 
 
 @dataclass(slots=True)
 class Worker:
-    """Owns the consumer and everything that depends on what it hands out."""
+    """Owns the consumer and everything that depends on its records."""
 
     consumer: Any
     cooperative: bool
@@ -76,10 +76,10 @@ class Worker:
     _observed_at: float = 0.0
 
     def run(self, goal: CatchUp | None = None) -> bool:
-        """Read until told to stop, or until ``goal`` is reached; return False if told to stop.
+        """Read until asked to stop, or until ``goal`` is reached; return False if asked to stop.
 
-        Raises FatalError when only a person can go on, or when the goal's time is over; what was
-        buffered then is read again by the next worker.
+        Raises FatalError if only an operator can help, or if the goal's time is over. The next
+        worker then re-reads the buffered records.
         """
         topics = list(self.intakes)
         self.flushes.flusher.start()
@@ -89,9 +89,9 @@ class Worker:
         try:
             reached = self._loop(goal)
             while not self._drain() and goal is not None and reached and not goal.overdue():
-                # What was drained is void, labels for example, and is read again.
+                # Drained records are invalid, labels for example, and are re-read.
                 if self._fenced:
-                    self._look_for_erasures()
+                    self._reload_tombstones()
                 self._take_again(list(self.assignment.owned))
                 reached = self._loop(goal)
             if goal is not None and reached:
@@ -104,18 +104,18 @@ class Worker:
             self.flushes.flusher.stop(JOIN_SECONDS)
 
     def _loop(self, goal: CatchUp | None) -> bool:
-        """Turn until the goal is reached or its time is over; return False if told to stop."""
+        """Turn until the goal is reached or overdue; return False if asked to stop."""
         try:
             while not self.stop_requested():
                 self._turn()
                 if goal is not None and (goal.overdue() or self._caught_up(goal)):
                     return True
         except RetryableError:
-            # A signal came while a step was waiting to be tried again, in a rebalance, say.
+            # A signal arrived while a step waited for a retry, in a rebalance for example.
             if not self.stop_requested():
                 raise
-        except KafkaException as error:  # of a client that has ended, say
-            raise self.cluster.translated(error.args[0], "") from error
+        except KafkaException as error:  # for example of a client that has ended
+            raise self.cluster.translate(error.args[0], "") from error
         self.log.info("stopping", buffered_bytes=self.flushes.bytes())
         return False
 
@@ -127,7 +127,7 @@ class Worker:
         batch = self.consumer.consume(self.pace.batch, wait)
         self.client_errors.check()
         if self._disturbed:
-            # The batch may hold records from before a rebalance; the positions are what counts.
+            # The batch may hold records from before a rebalance; only the positions count.
             self._disturbed = False
             self._reposition()
         else:
@@ -135,7 +135,7 @@ class Worker:
         while outcome := self.flushes.finished():
             self._settle(outcome)
         if self._fenced:
-            self._look_for_erasures()
+            self._reload_tombstones()
         self.labelling.turn(self.assignment)
         self._start_flushes()
         self._control_gate()
@@ -155,10 +155,10 @@ class Worker:
                     (SourcePartition(message.topic(), message.partition()), message.offset())
                 )
             elif self._client_error(error, message):
-                return  # a topic was reset: what came before in this batch is read again
+                return  # a topic was reset: the earlier records of this batch are re-read
         waiting = {topic for topic, records in raws.items() if not self._take_topic(topic, records)}
         record_epochs(
-            self.assignment, {s: one for s, one in last.items() if s.topic not in waiting}
+            self.assignment, {s: message for s, message in last.items() if s.topic not in waiting}
         )
         for source, offset in ends:
             if source.topic not in waiting:
@@ -167,7 +167,7 @@ class Worker:
             self._reposition()
 
     def _take_topic(self, topic: str, records: Sequence[RawRecord]) -> bool:
-        """Take records of one topic in; return False if that must be tried again later."""
+        """Take records of one topic in; return False if that must be retried later."""
         began = monotonic()
         try:
             taken = self.intakes[topic].take(
@@ -194,18 +194,18 @@ class Worker:
             self.flushes.buffers[source.topic].touch(monotonic())
 
     def _client_error(self, error: KafkaError, message: Any) -> bool:
-        """Deal with what the client reports; return True if a topic was reset."""
+        """Handle an error of the client; return True if a topic was reset."""
         topic: str | None = message.topic()
         if error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:
             for name in self.intakes:
                 if topic in {name, None}:
                     self._reset(name)
-            # Kafka has all that the tables rest on, as far as offsets tell.
+            # By their offsets, Kafka has all records that the tables are based on.
             raise_if_truncated(error, message, self.assignment)
             return True
         if is_fatal(error):
             raise translate_fatal(error)
-        translated = self.cluster.translated(error, topic or "")
+        translated = self.cluster.translate(error, topic or "")
         if isinstance(translated, FatalError):
             raise translated
         self.observer.kafka_error(error)
@@ -221,13 +221,13 @@ class Worker:
             everything=everything,
             memory_short=self.gate.closed,
         )
-        busy = self.flushes.under_way
+        busy = self.flushes.in_progress
         labels = self.labelling.seal(self.incarnations, everything=everything, busy=busy)
         if labels is not None:
             self.flushes.submit(labels)
 
     def _settle(self, outcome: FlushOutcome) -> None:
-        """Take note of what became of a flush."""
+        """Process the outcome of a flush."""
         if isinstance(outcome, CommittedFlush):
             self._committed(outcome)
         elif isinstance(outcome, LabelsFlushed):
@@ -258,11 +258,11 @@ class Worker:
         self.reached(FlushStep.OFFSETS_COMMITTED)
 
     def _flush_everything(self, seconds: float) -> bool:
-        """Flush all buffers and wait; return False if that did not come to an end in time."""
+        """Flush all buffers and wait; return False if that failed or took too long."""
         deadline = monotonic() + seconds
         while True:
             self._start_flushes(everything=True)
-            if not self.flushes.under_way:
+            if not self.flushes.in_progress:
                 return True
             left = deadline - monotonic()
             if left <= 0:
@@ -278,7 +278,7 @@ class Worker:
                 self._settle(outcome)
 
     def _abandon(self) -> None:
-        """Drop everything that is not known to be in the lake: always safe, it is read again."""
+        """Drop everything not known to be in the lake: always safe, since it is re-read."""
         for topic in (*self.intakes, LABELS_MARKER):
             flush = self.flushes.drop(topic)
             if isinstance(flush, Flush):
@@ -286,7 +286,7 @@ class Worker:
         self.labelling.abandon()
 
     def _drain(self) -> bool:
-        """Bring in what is buffered; return False if that must be given up, or was fenced."""
+        """Flush the buffers; return False if that was given up or fenced."""
         self._pause_all()
         drained = self._flush_everything(self.limits.drain_seconds)
         if not drained:
@@ -338,12 +338,12 @@ class Worker:
         return self.retry.call("taking positions", lambda: self.take_over.take(sources))
 
     def _reset(self, topic: str) -> None:
-        """Drop what is buffered of a topic and go on from the tables' positions."""
+        """Drop a topic's buffer and continue from the tables' positions."""
         self.flushes.drop(topic)
         self._take_again([item.source for item in self.assignment.of(topic)])
 
-    def _look_for_erasures(self) -> None:
-        """Load tombstones after a fence; if there are new ones, read everything again with them."""
+    def _reload_tombstones(self) -> None:
+        """Reload tombstones after a fence; if there are new ones, re-read everything with them."""
         self._fenced = False
         if not self.retry.call("reading tombstones", self.erasures.reload):
             return
@@ -363,7 +363,7 @@ class Worker:
         return taken
 
     def _reposition(self) -> None:
-        """Make the client fetch from where each partition really stands."""
+        """Make the client fetch from each partition's actual offset."""
         starts = [to_topic_partition(item) for item in self.assignment.owned.values()]
         if not starts:
             return
@@ -395,15 +395,17 @@ class Worker:
         return [TopicPartition(source.topic, source.partition) for source in self.assignment.owned]
 
     def _caught_up(self, goal: CatchUp) -> bool:
-        """Return whether the tables hold all that the goal asks for, this worker's share first."""
+        """Return whether the tables hold everything the goal asks for, starting with this worker's
+        share.
+        """
         if self.labelling.missing(self.assignment):
             return False
         owned = self.assignment.owned
         short = [
             item for item in owned.values() if item.range.start < goal.ends.get(item.source, 0)
         ]
-        # Committed transactions end in a marker, which is an offset that holds no record: the end
-        # of a partition is known from the client's word that it is there.
+        # Committed transactions end in a marker, an offset without a record. So only the client can
+        # report that the end of a partition is reached.
         if any(not i.at_end and i.range.next < goal.ends[i.source] for i in short):
             return False
         if any(item.range.moved for item in short):

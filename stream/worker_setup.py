@@ -1,4 +1,4 @@
-"""What one worker is made of: settings, and what comes from outside."""
+"""The settings and external parts of one worker."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -17,11 +17,10 @@ from stream.tracing import Tracing
 
 @dataclass(frozen=True, slots=True)
 class WorkerSetup:
-    """Everything a worker is made of.
+    """Everything that a worker is made of.
 
-    ``keys`` are all redaction keys that are known. ``port`` 0 serves no metrics; ``stop`` ends the
-    worker. ``refuse_other_keys`` raises UsageError if a key is not the one that the lake has of its
-    name.
+    ``keys`` are all known redaction keys. ``port`` 0 serves no metrics; ``stop`` ends the worker.
+    ``refuse_other_keys`` raises UsageError if a key differs from the lake's key of that name.
     """
 
     kafka: KafkaSettings

@@ -96,4 +96,6 @@ def number_label_rows(
     ]
     columns = record_arrays("label_event", events)
     batch = rows.numbered(columns, policies, at=at)
-    return box_derived_rows(batch, "label_event", known=texts.keys(), policy=NO_TEXT_POLICY)
+    return box_derived_rows(
+        batch, "label_event", redacted_texts=texts.keys(), policy=NO_TEXT_POLICY
+    )

@@ -173,7 +173,7 @@ class ReviewQueueService:
         columns, policies = build_review_columns(rows, without_text=_IDENTITY)
         batch = self._rows.numbered(columns, policies, at=at)
         try:
-            sealed = box_derived_rows(batch, "review", known=texts, policy=_IDENTITY)
+            sealed = box_derived_rows(batch, "review", redacted_texts=texts, policy=_IDENTITY)
             self._rows.append(sealed, at=at, guards=guards)
         except FencedError:
             return False

@@ -158,7 +158,7 @@ class Refusing:
 
     verdict: Exception
 
-    def translated(self, _error: KafkaError, _topic: str) -> Exception:
+    def translate(self, _error: KafkaError, _topic: str) -> Exception:
         """Return what an error comes to."""
         return self.verdict
 
@@ -222,7 +222,7 @@ class Loop:
             },
             flushes=FlushScheduler(
                 flusher=flusher,
-                due=FlushThresholds(2**20, 5.0),
+                thresholds=FlushThresholds(2**20, 5.0),
                 reached=lambda _step: None,
                 new_token=lambda: next(tokens),
                 buffers={TOPIC: TopicBuffer(TOPIC)},

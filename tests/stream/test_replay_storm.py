@@ -25,7 +25,7 @@ from tests.lake.kit import (
 )
 from tests.stream.replays import TOKENS, stage, staging
 from tests.stream.test_redrive import redrive
-from tests.stream.test_replay_promote import NOW, compact
+from tests.stream.test_replay_promotion import NOW, compact
 
 ALL = range(12)
 SEEDS = [pytest.param(s, marks=[pytest.mark.chaos] if s >= 3 else []) for s in range(60)]

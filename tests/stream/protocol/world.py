@@ -297,7 +297,7 @@ class World:
             start="earliest",
             on_lost_offsets="skip",
             on_lost=lambda _source, _start, _end: None,
-            beginning=InitialPositions(
+            initial=InitialPositions(
                 primary={TOPIC: tables[PRIMARY]},
                 quarantine=tables[QUARANTINE],
                 context=commit_context(patience(1e9), new_token=self.new_token),
