@@ -1,9 +1,9 @@
-"""Rows that batch jobs and reviewers add to a table: numbered in sequence, each of them once.
+"""Appends the rows of batch jobs and reviewers to a table, numbered in sequence, exactly once.
 
 A sequence is to a table what a partition of a topic is: a source with a position. Its name begins
-with ``#``, as no topic's can. Each commit moves the position from n to n + k, with a token, through
-`lake.commit`: of two who saw the same position one is fenced and looks again, and ``goldpan lake
-verify`` counts these rows by the same laws.
+with ``#``, which no topic's name can. Each commit moves the position from n to n + k, with a token,
+through `lake.commit`. Of two writers that read the same position, one is rejected and reads again.
+``goldpan lake verify`` checks these rows by the same rules.
 """
 
 import contextlib
@@ -23,10 +23,10 @@ from schemas.redacted import Redacted
 
 
 class NumberedRows:
-    """Adds rows to one table under one sequence."""
+    """Appends rows to one table under one sequence."""
 
     def __init__(self, table: Table, name: str, kind: EntryKind, context: CommitContext) -> None:
-        """``name`` begins with ``#``; ``kind`` is what the ledger calls the commits."""
+        """``name`` begins with ``#``; ``kind`` is the kind of the commits in the ledger."""
         self.table = table
         self._source, self._kind, self._context = SourcePartition(name, 0), kind, context
         self._writer = TableWriter(table, context)
@@ -35,8 +35,8 @@ class NumberedRows:
         """Return whether conditions hold as of the table's last refresh."""
         return all(guard.holds(self.table.number(guard.app)) for guard in guards)
 
-    def look(self) -> int:
-        """Bring the table to its newest version and return the position there: the next number."""
+    def refresh_position(self) -> int:
+        """Refresh the table and return the position: the next number."""
 
         def step() -> int:
             self.table.refresh()
@@ -44,22 +44,22 @@ class NumberedRows:
 
         return self._context.retry.call(f"reading table {self.table.name}", step)
 
-    def numbered(
+    def number_rows(
         self, columns: Sequence[pa.Array], policies: Sequence[str], *, at: int
     ) -> pa.RecordBatch:
         """Return rows of the table, numbered from ``at`` on.
 
-        ``columns`` are those of the table's contract in its order, ``policies`` the hash of the
-        redaction policy that each row's texts have been through.
+        ``columns`` are those of the table's contract, in order. ``policies`` are the hashes of the
+        redaction policies that the texts of each row were redacted with.
         """
         schema = TABLES[self.table.name]
-        rows, now = len(policies), self._context.now_us()
+        rows, now_us = len(policies), self._context.now_us()
         day = columns[schema.arrow.get_field_index(schema.event_time)].cast(pa.date32())
         provenance = [
             pa.repeat(pa.scalar(self._source.topic, pa.string()), rows),
             pa.repeat(pa.scalar(self._source.partition, pa.int32()), rows),
             pa.array(range(at, at + rows), pa.int64()),
-            pa.repeat(pa.scalar(now, TIMESTAMP_US), rows),
+            pa.repeat(pa.scalar(now_us, TIMESTAMP_US), rows),
             pa.repeat(pa.scalar(CONTRACTS[schema.record].fingerprint, pa.string()), rows),
             pa.array(policies, pa.string()),
         ]
@@ -70,22 +70,22 @@ class NumberedRows:
     ) -> None:
         """Commit rows that are numbered from ``at`` on.
 
-        Raises FencedError if the position is no longer ``at``: look again, and number them anew. Or
-        if one of ``guards`` does not hold any more: what the rows were made of is to be read again.
-        Otherwise as `lake.commit.commit`.
+        Raises FencedError if the position is no longer ``at``: refresh and number them again. Or if
+        one of ``guards`` no longer holds: read again what the rows were derived from. Otherwise as
+        `lake.commit.commit`.
         """
         count = rows.value.num_rows
-        to = at + count
-        span = SourceRange(*self._source, at, to, at, to - 1, consumed=count, stored=count)
+        end = at + count
+        span = SourceRange(*self._source, at, end, at, end - 1, consumed=count, stored=count)
         self._writer.check_ceilings(guards)
         prepared = self._writer.prepare([rows], [span])
         change = TableCommit(
             entry=LedgerEntry(self._kind, [span]),
             token=self._context.new_token(),
-            moves=[Move(position_app(self._source), at or None, to)],
+            moves=[Move(position_app(self._source), at or None, end)],
             guards=guards,
             adds=prepared.files,
         )
         commit(self.table, change, self._context)
-        with contextlib.suppress(RetryableError):  # the next one will do
+        with contextlib.suppress(RetryableError):  # the next append writes it
             self._writer.checkpoint_if_due()

@@ -29,12 +29,13 @@ from typing import Any, Protocol
 
 from lake import audit_chains, cross_references
 from lake.ledger import Incarnation
-from lake.table_writer import PreparedFiles, TableWriter
+from lake.table_writer import FlushPart, PreparedFiles, TableWriter
 from lake.tables import Table
 from schemas.errors import FatalError, RetryableError
-from stream.buffer import Flush
+from stream.buffer import Flush, RedactedBatch
 from stream.failpoints import FlushStep
 from stream.label_driver.label_flush import LabelFlush, LabelsFlushed
+from stream.tracing import NO_TRACER, Tracer, table_span
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class RecordFlushRunner:
     reached: Callable[[FlushStep], None]
     on_checkpoint_error: Callable[[str, RetryableError], None]
     others: Sequence[Table] = field(default=())
+    tracer: Tracer = NO_TRACER
 
     def run(self, flush: Flush) -> CommittedFlush:
         """Run all steps but the last, which belongs to the thread that owns the consumer.
@@ -87,12 +89,12 @@ class RecordFlushRunner:
         """
         began = monotonic()
         self.primary.check_ceilings(flush.primary.guards)
-        quarantined = self.quarantine.prepare(flush.quarantine_rows, flush.quarantine.ranges)
+        quarantined = self._prepare(self.quarantine, flush.quarantine_rows, flush.quarantine)
         self.reached(FlushStep.QUARANTINE_WRITTEN)
-        audit_files = (
-            self.audit.prepare(flush.audit_rows, flush.audit.ranges) if self.audit else None
-        )
-        rows = self.primary.prepare(flush.rows, flush.primary.ranges)
+        audit_files = None
+        if self.audit:
+            audit_files = self._prepare(self.audit, flush.audit_rows, flush.audit)
+        rows = self._prepare(self.primary, flush.rows, flush.primary)
         self.reached(FlushStep.PRIMARY_WRITTEN)
         self._check_incarnation(flush)
         self._commit(flush, quarantined, audit_files, rows)
@@ -105,6 +107,14 @@ class RecordFlushRunner:
             bytes=rows.bytes + quarantined.bytes,
         )
 
+    def _prepare(
+        self, writer: TableWriter, rows: Sequence[RedactedBatch], part: FlushPart
+    ) -> PreparedFiles:
+        if not rows:
+            return writer.prepare(rows, part.ranges)
+        with table_span(self.tracer, "write", writer.table, part.ranges):
+            return writer.prepare(rows, part.ranges)
+
     def _commit(
         self,
         flush: Flush,
@@ -112,26 +122,31 @@ class RecordFlushRunner:
         audit_files: PreparedFiles | None,
         rows: PreparedFiles,
     ) -> None:
-        incarnations = {flush.topic: flush.incarnation}
         if flush.claim.moves:
+            incarnations = {flush.topic: flush.incarnation}
             self.primary.claim(flush.claim, token=flush.token, incarnations=incarnations)
             self.reached(FlushStep.CLAIMED)
         if flush.quarantine.moves:
-            self.quarantine.commit(
-                quarantined, flush.quarantine, token=flush.token, incarnations=incarnations
-            )
+            self._commit_part(self.quarantine, quarantined, flush.quarantine, flush)
             self.reached(FlushStep.QUARANTINE_COMMITTED)
         if self.audit and audit_files and flush.audit.moves:
             chained = audit_chains.audit_chain_metadata(
                 audit_chains.audit_chains_of(flush.audit_rows)
             )
             audit = replace(flush.audit, metadata=chained)
-            self.audit.commit(audit_files, audit, token=flush.token, incarnations=incarnations)
+            self._commit_part(self.audit, audit_files, audit, flush)
             self.reached(FlushStep.AUDIT_COMMITTED)
         versions = cross_references.cross_reference_metadata(self.others, flush.audit.ranges)
         primary = replace(flush.primary, metadata=versions)
-        self.primary.commit(rows, primary, token=flush.token, incarnations=incarnations)
+        self._commit_part(self.primary, rows, primary, flush)
         self.reached(FlushStep.PRIMARY_COMMITTED)
+
+    def _commit_part(
+        self, writer: TableWriter, files: PreparedFiles, part: FlushPart, flush: Flush
+    ) -> None:
+        incarnations = {flush.topic: flush.incarnation}
+        with table_span(self.tracer, "commit", writer.table, part.ranges):
+            writer.commit(files, part, token=flush.token, incarnations=incarnations)
 
     def _checkpoint(self) -> None:
         for writer in filter(None, (self.quarantine, self.audit, self.primary)):
@@ -164,9 +179,10 @@ def describe_changed_topic(topic: str) -> str:
 class Flusher:
     """The flusher thread: takes flushes and returns their outcomes; it never drops one silently."""
 
-    def __init__(self, runners: Callable[[str], FlushRunner]) -> None:
+    def __init__(self, runners: Callable[[str], FlushRunner], tracer: Tracer = NO_TRACER) -> None:
         """Create the thread. ``runners`` returns the runner for a topic, or for `LABELS`."""
         self._runners = runners
+        self._tracer = tracer
         self._inbox: queue.SimpleQueue[Flush | LabelFlush | None] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[FlushOutcome] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="flusher", daemon=True)
@@ -197,6 +213,7 @@ class Flusher:
 
     def _outcome_of(self, flush: Flush | LabelFlush) -> FlushOutcome:
         try:
-            return self._runners(flush.topic).run(flush)
+            with self._tracer.span("flush", topic=flush.topic):
+                return self._runners(flush.topic).run(flush)
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
             return FailedFlush(flush, error)

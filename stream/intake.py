@@ -18,6 +18,7 @@ from schemas.record_batches import DecodedBatch, RawRecord, RejectedRecord
 from schemas.redacted import Redacted
 from stream.buffer import TopicBuffer
 from stream.owned_partition import Assignment, OwnedPartition
+from stream.tracing import NO_TRACER, Tracer, format_offsets
 
 
 class RecordDecoder(Protocol):
@@ -81,6 +82,7 @@ class Intake:
     now_us: Callable[[], int]
     on_rejected: Callable[[RejectedRecord], None]
     erased: Callable[[], ErasureFilter] = lambda: NO_ERASURES
+    tracer: Tracer = NO_TRACER
 
     def take(
         self, batch: Sequence[RawRecord], assignment: Assignment, buffer: TopicBuffer, now: float
@@ -98,11 +100,12 @@ class Intake:
             in_quarantine = [raw for raw in fresh if _is_held(raw, buffer.topic, assignment)]
             fresh = [raw for raw in fresh if not _is_held(raw, buffer.topic, assignment)]
         ingested_at = self.now_us()
-        decoded, rejected = self.decoder.decode(buffer.topic, fresh)
+        decoded, rejected = self._decode(buffer.topic, fresh)
         gone: Counter[int] = Counter()
         if erased := self.erased():
             decoded, gone = erased.without(decoded)
-        outcome = self.redactor.redact(decoded, ingested_at=ingested_at)
+        with self.tracer.span("redact", topic=buffer.topic, records=len(decoded.records)):
+            outcome = self.redactor.redact(decoded, ingested_at=ingested_at)
         rejected = [*rejected, *outcome.rejected]
         buffer.add(outcome.rows, now)
         _append_audit(outcome, buffer, assignment, ingested_at)
@@ -118,6 +121,15 @@ class Intake:
         for item in rejected:
             self.on_rejected(item)
         return sum(map(len, offsets.values()))
+
+    def _decode(
+        self, topic: str, messages: Sequence[RawRecord]
+    ) -> tuple[DecodedBatch[Any], list[RejectedRecord]]:
+        def offsets() -> str:
+            return format_offsets((raw.partition, raw.offset) for raw in messages)
+
+        with self.tracer.span("decode", topic=topic, records=len(messages), offsets=offsets):
+            return self.decoder.decode(topic, messages)
 
 
 def _fresh(

@@ -181,7 +181,7 @@ class Redrive:
         return set(zip(*(column.to_pylist() for column in found.columns), strict=True))
 
     def _select_passed(self, found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Leave out records that the primary table has not passed: a worker is still to read them."""
+        """Leave out records that the primary table has yet to pass: a worker still reads them."""
         sources = {SourcePartition(self.topic, row["_partition"]) for row in found}
         positions = self.primary.positions(list(sources))
         return [

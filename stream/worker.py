@@ -13,7 +13,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from lake.ledger import Incarnation, SourcePartition
+from lake.ledger import SourcePartition
 from lake.retry import Retry
 from schemas.errors import FatalError, FencedError, RetryableError
 from schemas.record_batches import RawRecord
@@ -22,7 +22,7 @@ from stream.applied_tombstones import AppliedTombstones
 from stream.backoff import BACKOFF_SECONDS, Backoff, WaitLimits
 from stream.buffer import Flush
 from stream.catch_up import CatchUp
-from stream.client_errors import ClientErrors, is_fatal, translate_fatal
+from stream.client_errors import is_fatal, translate_fatal
 from stream.cluster import Cluster
 from stream.events import EventLog
 from stream.failpoints import FlushStep
@@ -32,12 +32,13 @@ from stream.intake import Intake
 from stream.label_driver.driver import LabelDriver
 from stream.label_driver.label_flush import LABELS_MARKER, LabelFlush, LabelsFlushed
 from stream.label_driver.no_labels import NoLabels
-from stream.leader_epochs import raise_if_truncated, record_epochs, to_topic_partition
+from stream.leader_epochs import raise_if_truncated, record_epochs
 from stream.memory import MemoryGate
 from stream.observer import DECODING, WorkerObserver
 from stream.owned_partition import Assignment, OwnedPartition
+from stream.partition_consumer import PartitionConsumer
+from stream.partition_ownership import PartitionOwnership
 from stream.record_fetcher import to_raw
-from stream.take_over import TakeOver
 
 POLL_SECONDS = 0.2
 OBSERVE_SECONDS = 2.0
@@ -48,11 +49,9 @@ JOIN_SECONDS = 2.0  # a thread that hangs in a request to the lake is abandoned 
 class Worker:
     """Owns the consumer and everything that depends on its records."""
 
-    consumer: Any
-    cooperative: bool
-    client_errors: ClientErrors
+    kafka: PartitionConsumer
     cluster: Cluster
-    take_over: TakeOver
+    partitions: PartitionOwnership
     intakes: Mapping[str, Intake]
     flushes: FlushScheduler
     gate: MemoryGate
@@ -63,17 +62,18 @@ class Worker:
     log: EventLog
     labelling: LabelDriver | NoLabels
     erasures: AppliedTombstones
-    confirm: Callable[[Sequence[OwnedPartition]], None]
     reached: Callable[[FlushStep], None]
     stop_requested: Callable[[], bool]
     give_up: Callable[[], None]
-    assignment: Assignment = field(default_factory=Assignment)
-    incarnations: dict[str, Incarnation] = field(default_factory=dict)
-    _disturbed: bool = False
+    _rebalanced: bool = False
     _fenced: bool = False
-    _paused: bool = False
-    _hold: Backoff = field(default_factory=Backoff)
+    _backoff: Backoff = field(default_factory=Backoff)
     _observed_at: float = 0.0
+
+    @property
+    def assignment(self) -> Assignment:
+        """Return the partitions that this worker owns."""
+        return self.partitions.assignment
 
     def run(self, goal: CatchUp | None = None) -> bool:
         """Read until asked to stop, or until ``goal`` is reached; return False if asked to stop.
@@ -83,7 +83,7 @@ class Worker:
         """
         topics = list(self.intakes)
         self.flushes.flusher.start()
-        self.consumer.subscribe(
+        self.kafka.subscribe(
             topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
         try:
@@ -92,7 +92,7 @@ class Worker:
                 # Drained records are invalid, labels for example, and are re-read.
                 if self._fenced:
                     self._reload_tombstones()
-                self._take_again(list(self.assignment.owned))
+                self._take_again(self.partitions.sources)
                 reached = self._loop(goal)
             if goal is not None and reached:
                 goal.conclude()
@@ -100,7 +100,7 @@ class Worker:
         finally:
             self.give_up()
             self._abandon()
-            self.consumer.close()
+            self.kafka.close()
             self.flushes.flusher.stop(JOIN_SECONDS)
 
     def _loop(self, goal: CatchUp | None) -> bool:
@@ -122,14 +122,13 @@ class Worker:
     # -- one turn -------------------------------------------------------------------------------
 
     def _turn(self) -> None:
-        self.observer.turned(monotonic())
+        self.observer.health.turned(monotonic())
         wait = 0.0 if self.labelling.rebuilding else POLL_SECONDS
-        batch = self.consumer.consume(self.pace.batch, wait)
-        self.client_errors.check()
-        if self._disturbed:
+        batch = self.kafka.poll(self.pace.batch, wait)
+        if self._rebalanced:
             # The batch may hold records from before a rebalance; only the positions count.
-            self._disturbed = False
-            self._reposition()
+            self._rebalanced = False
+            self.kafka.reposition(self.assignment.owned.values())
         else:
             self._take(batch)
         while outcome := self.flushes.finished():
@@ -164,7 +163,7 @@ class Worker:
             if source.topic not in waiting:
                 self._reached_end(source, offset)
         if waiting:
-            self._reposition()
+            self.kafka.reposition(self.assignment.owned.values())
 
     def _take_topic(self, topic: str, records: Sequence[RawRecord]) -> bool:
         """Take records of one topic in; return False if that must be retried later."""
@@ -174,10 +173,10 @@ class Worker:
                 records, self.assignment, self.flushes.buffers[topic], began
             )
         except RetryableError as error:
-            self._hold.failed(error, began, self.limits.retry_seconds)
+            self._backoff.failed(error, began, self.limits.retry_seconds)
             self.observer.retried(DECODING, error, BACKOFF_SECONDS)
             return False
-        if self._hold.passed():
+        if self._backoff.passed():
             self.observer.recovered(DECODING)
         size = sum(len(raw.value) for raw in records if raw.value)
         self.pace.took(len(records), size, monotonic() - began)
@@ -216,13 +215,13 @@ class Worker:
     def _start_flushes(self, *, everything: bool = False) -> None:
         self.flushes.start(
             self.assignment,
-            self.incarnations,
+            self.partitions.incarnations,
             monotonic(),
             everything=everything,
             memory_short=self.gate.closed,
         )
         busy = self.flushes.in_progress
-        labels = self.labelling.seal(self.incarnations, everything=everything, busy=busy)
+        labels = self.labelling.seal(self.partitions.incarnations, everything=everything, busy=busy)
         if labels is not None:
             self.flushes.submit(labels)
 
@@ -252,7 +251,7 @@ class Worker:
         ]
         if offsets:
             try:
-                self.consumer.commit(offsets=offsets, asynchronous=True)
+                self.kafka.commit(offsets)
             except KafkaException as error:
                 self.observer.offsets_not_committed(error.args[0].name())
         self.reached(FlushStep.OFFSETS_COMMITTED)
@@ -287,7 +286,7 @@ class Worker:
 
     def _drain(self) -> bool:
         """Flush the buffers; return False if that was given up or fenced."""
-        self._pause_all()
+        self.kafka.pause(self.partitions.sources)
         drained = self._flush_everything(self.limits.drain_seconds)
         if not drained:
             self._abandon()
@@ -298,14 +297,9 @@ class Worker:
     def _on_assign(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
         sources = [SourcePartition(p.topic, p.partition) for p in partitions]
         taken = self._own(sources)
-        self.retry.call("asking for leader epochs", lambda: self.confirm(taken))
-        starts = [to_topic_partition(item) for item in taken]
-        if self.cooperative:
-            self.consumer.incremental_assign(starts)
-        else:
-            self.consumer.assign(starts)
-        self._disturbed = True
-        self._paused = False
+        self.partitions.check_epochs(taken)
+        self.kafka.assign(taken)
+        self._rebalanced = True
         self.observer.assigned(taken)
 
     def _on_revoke(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
@@ -317,25 +311,14 @@ class Worker:
 
     def _give_back(self, partitions: Sequence[TopicPartition], *, flushed: bool) -> None:
         sources = [SourcePartition(p.topic, p.partition) for p in partitions]
-        self.assignment.remove(sources)
+        self.partitions.remove(sources)
         self.labelling.forget(sources)
         self.observer.revoked(sources, flushed=flushed)
         if not flushed:
             self._abandon()
-            kept = list(self.assignment.owned)
-            self.assignment.add(self._take_positions(kept)[0])
-        if self.cooperative:
-            self.consumer.incremental_unassign(list(partitions))
-        else:
-            self.consumer.unassign()
-        self._disturbed = True
-
-    def _take_positions(
-        self, sources: Sequence[SourcePartition]
-    ) -> tuple[list[OwnedPartition], dict[str, Incarnation]]:
-        if not sources:
-            return [], {}
-        return self.retry.call("taking positions", lambda: self.take_over.take(sources))
+            self.partitions.take(self.partitions.sources)
+        self.kafka.unassign(partitions)
+        self._rebalanced = True
 
     def _reset(self, topic: str) -> None:
         """Drop a topic's buffer and continue from the tables' positions."""
@@ -349,55 +332,31 @@ class Worker:
             return
         self.observer.erasures(self.erasures.number)
         self._abandon()
-        self._take_again(list(self.assignment.owned))
+        self._take_again(self.partitions.sources)
 
     def _take_again(self, sources: Sequence[SourcePartition]) -> None:
         self._own(sources)
-        self._reposition()
+        self.kafka.reposition(self.assignment.owned.values())
 
     def _own(self, sources: Sequence[SourcePartition]) -> list[OwnedPartition]:
-        taken, incarnations = self._take_positions(sources)
-        self.assignment.add(taken)
-        self.incarnations.update(incarnations)
+        taken = self.partitions.take(sources)
         self.labelling.forget(sources)
         return taken
-
-    def _reposition(self) -> None:
-        """Make the client fetch from each partition's actual offset."""
-        starts = [to_topic_partition(item) for item in self.assignment.owned.values()]
-        if not starts:
-            return
-        if self.cooperative:
-            self.consumer.incremental_unassign(starts)
-            self.consumer.incremental_assign(starts)
-        else:
-            self.consumer.assign(starts)
-        self._paused = False
 
     # -- memory and time ------------------------------------------------------------------------
 
     def _control_gate(self) -> None:
         full = self.gate.update(self.flushes.bytes())
-        wait = full or monotonic() < self._hold.until
-        if wait and not self._paused:
-            self._pause_all()
+        wait = full or monotonic() < self._backoff.until
+        if wait and not self.kafka.paused:
+            self.kafka.pause(self.partitions.sources)
             self.observer.paused("memory" if full else "retry")
-        elif self._paused and not wait:
-            self.consumer.resume(self._partitions())
-            self._paused = False
+        elif self.kafka.paused and not wait:
+            self.kafka.resume(self.partitions.sources)
             self.observer.resumed()
 
-    def _pause_all(self) -> None:
-        self.consumer.pause(self._partitions())
-        self._paused = True
-
-    def _partitions(self) -> list[TopicPartition]:
-        return [TopicPartition(source.topic, source.partition) for source in self.assignment.owned]
-
     def _caught_up(self, goal: CatchUp) -> bool:
-        """Return whether the tables hold everything the goal asks for, starting with this worker's
-        share.
-        """
+        """Return whether the tables hold all that the goal asks for; checks the own share first."""
         if self.labelling.missing(self.assignment):
             return False
         owned = self.assignment.owned
@@ -420,4 +379,4 @@ class Worker:
         if now - self._observed_at < OBSERVE_SECONDS:
             return
         self._observed_at = now
-        self.observer.look(self.consumer, self.assignment, self.flushes.bytes())
+        self.observer.gauges.refresh(self.kafka, self.assignment, self.flushes.bytes())

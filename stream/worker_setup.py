@@ -12,7 +12,7 @@ from stream.config import KafkaSettings, StreamSettings
 from stream.events import EventLog
 from stream.intake import PayloadSealer, RecordRedactor
 from stream.label_driver.setup import LabelSetup
-from stream.tracing import Tracing
+from stream.tracing import Tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class WorkerSetup:
     host: str
     port: int
     stop: threading.Event
-    stages: Tracing
+    tracer: Tracer
     refuse_other_keys: Callable[[Lake], None] = lambda _lake: None
 
     @property

@@ -18,7 +18,7 @@ class RetentionSettings(SettingsGroup):
         default=0.5,
         gt=0,
         le=1,
-        description="The share of a table's rows that a run may remove, or remove values from. A run "
-        "that exceeds it, and removes far more than the last runs did, stops until it is "
+        description="The share of a table's rows that a run may remove, or remove values from. A "
+        "run that exceeds it, and removes far more than the last runs did, stops until it is "
         "confirmed.",
     )

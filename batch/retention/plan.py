@@ -76,8 +76,8 @@ class RetentionPlan(DocumentPart):
                 if kept_days is not None and kept_days < days:
                     raise UsageError(
                         f"The plan keeps {part} of {name} for {kept_days} days, but labels are "
-                        f"decided from the last {days:g}: keep them as long, or shorten the window of "
-                        "the label policy."
+                        f"decided from the last {days:g}: keep them as long, or shorten the "
+                        "window of the label policy."
                     )
 
 

@@ -12,14 +12,12 @@ from stream.client_errors import ClientErrors, is_access_denied
 from stream.cluster import Cluster
 from stream.config import KafkaSettings
 from stream.label_driver.label_producer import LabelProducer
-from stream.memory import MemoryBudget
-from stream.metrics import Metrics
-from stream.observer import KAFKA_ERROR_SECONDS, WorkerObserver
+from stream.observer import KAFKA_ERROR_SECONDS
 from stream.record_fetcher import RecordFetcher
 from stream.replay.kafka_reader import KafkaReader
 from tests.lake.kit import make_lake
 from tests.servers.mock_kafka import MockKafka
-from tests.stream.kit import Recorder
+from tests.stream.kit import Recorder, make_observer
 from tests.stream.loop_kit import Loop, Message
 
 FENCED = KafkaError(KafkaError.FENCED_INSTANCE_ID, "fenced", True)
@@ -89,8 +87,8 @@ def test_what_the_client_raises_is_judged_too(call: str, tmp_path: Path, monkeyp
         raise KafkaException(wrapped(KafkaError.FENCED_INSTANCE_ID))
 
     monkeypatch.setattr(loop.client, call, refuse)
-    loop.worker._disturbed = True
-    loop.worker._hold.until = loop.now + 60
+    loop.worker._rebalanced = True
+    loop.worker._backoff.until = loop.now + 60
     with pytest.raises(FatalError, match=r"its own group\.instance\.id"):
         loop.worker._loop(None)
 
@@ -164,15 +162,7 @@ def test_a_refusal_of_long_ago_is_no_answer_to_a_question_of_now() -> None:
 def test_the_same_trouble_is_logged_now_and_then() -> None:
     """Each kind once, and again after a while with how often it was left out."""
     log, now = Recorder(), [0.0]
-    observer = WorkerObserver(
-        metrics=Metrics(CollectorRegistry()),
-        log=log,
-        budget=MemoryBudget.plan(2**30, 0),
-        event_times={},
-        redaction=dict,
-        now_ms=lambda: 0,
-        monotonic=lambda: now[0],
-    )
+    observer = make_observer(CollectorRegistry(), log, monotonic=lambda: now[0])
     for _ in range(19):
         observer.kafka_error(HANDSHAKE)
         observer.kafka_error(KafkaError(KafkaError._TRANSPORT))

@@ -13,9 +13,6 @@ from lake.tables import Lake
 from lake.verify import verify_lake
 from schemas.errors import FatalError
 from stream.adoption import Adoption
-from stream.memory import MemoryBudget
-from stream.metrics import Metrics
-from stream.observer import WorkerObserver
 from stream.owned_partition import OwnedPartition
 from stream.ranges import OpenRange
 from tests.lake.kit import (
@@ -28,7 +25,7 @@ from tests.lake.kit import (
     make_lake,
     open_lake,
 )
-from tests.stream.kit import Recorder, take_over
+from tests.stream.kit import Recorder, make_observer, take_over
 from tests.stream.loop_kit import Loop, Message
 
 TRUNCATED = KafkaError(
@@ -73,7 +70,7 @@ def test_the_epoch_of_the_last_record_is_kept_and_asked_with(loop: Loop, tmp_pat
     assert [(item.end, item.epoch) for item in ranges if item.end] == [(3, 2)]
     later = take_over(open_lake(tmp_path)).take([SOURCE])[0]
     assert later[0].range.epoch == 2
-    loop.worker._reposition()
+    loop.worker.kafka.reposition(loop.worker.assignment.owned.values())
     assert (loop.client.at, loop.client.epochs) == ({SOURCE: 3}, {SOURCE: 2})
 
 
@@ -91,7 +88,7 @@ def test_brokers_that_give_none(loop: Loop, epoch: int | None) -> None:
     loop.turn(batch(0, epoch=epoch))
     flush(loop)
     assert kept(loop.lake) == (None, None)
-    loop.worker._reposition()
+    loop.worker.kafka.reposition(loop.worker.assignment.owned.values())
     assert loop.client.epochs == {SOURCE: None}
 
 
@@ -165,15 +162,7 @@ def test_another_reset_is_gone_on_from(loop: Loop) -> None:
 def test_positions_without_an_epoch_are_said_once() -> None:
     """They are those of earlier versions."""
     log = Recorder()
-    observer = WorkerObserver(
-        metrics=Metrics(CollectorRegistry()),
-        log=log,
-        budget=MemoryBudget.plan(2**30, 0),
-        event_times={},
-        redaction=dict,
-        now_ms=lambda: 0,
-        monotonic=lambda: 0.0,
-    )
+    observer = make_observer(CollectorRegistry(), log)
     young = OwnedPartition(OpenRange(OTHER, 0, 0), 0, 0, None)
     known = OwnedPartition(OpenRange(SOURCE, 5, 5, epoch=0), 5, 5, None)
     bare = OwnedPartition(OpenRange(SOURCE, 5, 5), 5, 5, None)
