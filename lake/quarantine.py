@@ -90,7 +90,7 @@ def moved_ranges(coordinates: Iterable[SourcePartition]) -> list[SourceRange]:
     ]
 
 
-def remove_quarantined(
+def remove_quarantined(  # noqa: PLR0913 - what, from where, and what it is called
     table: Table,
     topic: str,
     coordinates: Sequence[tuple[int, int]],

@@ -36,7 +36,7 @@ from lake.tables import Table
 from schemas.arrow import TABLES
 from schemas.errors import FatalError, FencedError
 
-REWRITE_TOKEN_KEY: Final = "goldpan.rewrite"
+REWRITE_TOKEN_KEY: Final = "goldpan.rewrite"  # noqa: S105 - a key in a commit's metadata
 """The key in a commit's metadata that holds its token."""
 
 
