@@ -180,7 +180,7 @@ class ReplayFactory:
             ),
             intake=self._intake(stored or decoder, erasures),
             steps=self._steps(plan, primary, aside, audit),
-            due=FlushThresholds(self.budget.flush_bytes(stream.flush_bytes), stream.flush_seconds),
+            thresholds=FlushThresholds(self.budget.flush_bytes(stream.flush_bytes), stream.flush_seconds),
             pace=AdaptiveBatch(self.budget.batch),
             rate=RateLimiter(self.task.records_per_second, time.monotonic, time.sleep),
             retry=replay_retry(),

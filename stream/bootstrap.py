@@ -146,7 +146,7 @@ class _Assembly:
         observer = self._observer(budget)
         self.metrics.begin(self.topics, [*self.setup.tables.values(), QUARANTINE_TABLE])
         if self._wait_for("the lake", self.erasures.reload):
-            observer.erasures(self.erasures.number)
+            observer.erasures(self.erasures.newest)
         work = partial(
             self._work, budget, observer, partitions, limit, until_caught_up=until_caught_up
         )
@@ -297,7 +297,7 @@ class _Assembly:
                 reached=self.reached,
                 new_token=lambda: secrets.randbits(63),
                 buffers={topic: TopicBuffer(topic) for topic in self.topics},
-                erasures=lambda: self.erasures.number,
+                erasures=lambda: self.erasures.newest,
             ),
             gate=MemoryGate(budget),
             pace=AdaptiveBatch(budget.batch),
@@ -370,7 +370,7 @@ class _Assembly:
             self.cluster,
             label_observer,
             limit=budget.join,
-            erasures=lambda: self.erasures.number,
+            erasures=lambda: self.erasures.newest,
         )
 
     def _labels(self, setup: LabelSetup) -> LabelParts:

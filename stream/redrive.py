@@ -270,7 +270,7 @@ class Redrive:
             table=self.primary.name,
             files=files,
             moves=[Move(redrive_app(self.topic), generation, (generation or 0) + 1)],
-            guards=[erasure_guard(self.erasures.number)],
+            guards=[erasure_guard(self.erasures.newest)],
             token=self.new_token(),
             entry=LedgerEntry(EntryKind.REDRIVE, ranges),
             retry=self.retry,

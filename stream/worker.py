@@ -169,7 +169,7 @@ class Worker:
         """Take records of one topic in; return False if that must be retried later."""
         began = monotonic()
         try:
-            partitions = self.intakes[topic].take(
+            new_records = self.intakes[topic].take(
                 records, self.assignment, self.flushes.buffers[topic], began
             )
         except RetryableError as error:
@@ -180,7 +180,7 @@ class Worker:
             self.observer.recovered(DECODING)
         size = sum(len(raw.value) for raw in records if raw.value)
         self.pace.took(len(records), size, monotonic() - began)
-        self.observer.read(topic, partitions, records)
+        self.observer.read(topic, new_records, records)
         return True
 
     def _reached_end(self, source: SourcePartition, offset: int) -> None:
@@ -296,11 +296,11 @@ class Worker:
 
     def _on_assign(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
         sources = [SourcePartition(p.topic, p.partition) for p in partitions]
-        partitions = self._own(sources)
-        self.partitions.check_epochs(partitions)
-        self.kafka.assign(partitions)
+        owned = self._own(sources)
+        self.partitions.check_epochs(owned)
+        self.kafka.assign(owned)
         self._rebalanced = True
-        self.observer.assigned(partitions)
+        self.observer.assigned(owned)
 
     def _on_revoke(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
         flushed = self._flush_everything(self.limits.revoke_seconds)
@@ -330,7 +330,7 @@ class Worker:
         self._fenced = False
         if not self.retry.call("reading tombstones", self.erasures.reload):
             return
-        self.observer.erasures(self.erasures.number)
+        self.observer.erasures(self.erasures.newest)
         self._abandon()
         self._take_again(self.partitions.sources)
 
@@ -339,9 +339,9 @@ class Worker:
         self.kafka.reposition(self.assignment.owned.values())
 
     def _own(self, sources: Sequence[SourcePartition]) -> list[OwnedPartition]:
-        partitions = self.partitions.take(sources)
+        owned = self.partitions.take(sources)
         self.labelling.forget(sources)
-        return partitions
+        return owned
 
     # -- memory and time ------------------------------------------------------------------------
 

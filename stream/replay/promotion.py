@@ -304,7 +304,7 @@ class _Steps:
             to_quarantine=(added - current.quarantine.offsets).counts(),
             moves=[
                 Move(self._app, None, PROMOTION_BEGUN),
-                Move(self._lock, table.number(self._lock), self.plan.number),
+                Move(self._lock, table.number(self._lock), self.plan.replay_id),
                 self._next_generation(table),
             ],
         )
@@ -355,7 +355,7 @@ class _Steps:
             to_quarantine=_NOTHING,
             moves=[
                 Move(self._app, PROMOTION_BEGUN, PROMOTION_DONE),
-                Move(self._lock, self.plan.number, 0),
+                Move(self._lock, self.plan.replay_id, 0),
                 self._next_generation(table),
             ],
         )
@@ -395,7 +395,7 @@ class _Steps:
 
     @property
     def _app(self) -> str:
-        return replay_app(self.plan.number)
+        return replay_app(self.plan.replay_id)
 
     @property
     def _lock(self) -> str:
