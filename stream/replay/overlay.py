@@ -9,7 +9,7 @@ from labels.digest_set import DigestSet
 from lake.tables import Table
 from stream.replay.offset_set import build_range_filter, match_rows
 from stream.replay.plan import ReplayPlan
-from stream.replay.promotion import TablePair, select_replaced
+from stream.replay.table_pair import TablePair, select_replaced
 
 _WHERE = ("_topic", "_partition", "_offset", "_ingested_at")
 
