@@ -185,10 +185,10 @@ class Redrive:
 
     def _read_expired(self) -> set[Coordinates]:
         """Return the records of days that expire in quarantine: retention may be removing them."""
-        remaining = complete_from(self.quarantine, ROWS_PART)
-        if remaining is None:
+        first_day = complete_from(self.quarantine, ROWS_PART)
+        if first_day is None:
             return set()
-        days = pc.field(EVENT_DATE) < remaining
+        days = pc.field(EVENT_DATE) < first_day
         rows = self.quarantine.read(["_partition", "_offset"], days, texts={"_topic": self.topic})
         return set(zip(*(column.to_pylist() for column in rows.columns), strict=True))
 

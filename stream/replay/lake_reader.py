@@ -92,8 +92,8 @@ class LakeReader:
         """Decode rows; each keeps the schema that its record was written with."""
         decoded, rejected = self._decoder.decode(topic, messages)
         decoded.schema_ids = [
-            self._schemas[condition]
-            for condition in zip(decoded.partitions, decoded.offsets, strict=True)
+            self._schemas[coordinates]
+            for coordinates in zip(decoded.partitions, decoded.offsets, strict=True)
         ]
         return decoded, rejected
 
@@ -148,8 +148,8 @@ def resolve_stored_spans(
     if isinstance(requested.start, int):
         if isinstance(requested.end, datetime):
             raise UsageError("Give two offsets or two times, not one of each.")
-        records = resolve_spans(requested, read_stored_bounds(table, topic, adopted), refuse_time)
-        return [replace(span, forgotten=0) for span in records]
+        spans = resolve_spans(requested, read_stored_bounds(table, topic, adopted), refuse_time)
+        return [replace(span, forgotten=0) for span in spans]
     if isinstance(requested.end, int):
         raise UsageError("Give two offsets or two times, not one of each.")
     at = pc.field(TABLES[table.name].event_time)
