@@ -15,7 +15,6 @@ sees that the primary table holds them and continues with 4.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import pyarrow.compute as pc
@@ -47,13 +46,12 @@ from schemas.arrow import EVENT_DATE
 from schemas.errors import FatalError, FencedError
 from schemas.record_batches import DecodedBatch, RawRecord
 from schemas.redacted import Redacted
+from schemas.times import from_micros
 from stream.applied_tombstones import AppliedTombstones
 from stream.flusher import describe_changed_topic
 from stream.intake import RecordDecoder, RecordRedactor
 
 Coordinates = tuple[int, int]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class PayloadUnsealer(Protocol):
@@ -207,7 +205,7 @@ class Redrive:
         adopted = self.quarantine.number(adopted_app(self.topic))
         if adopted is None:
             return list(rows)
-        since = _EPOCH + timedelta(microseconds=adopted)
+        since = from_micros(adopted)
         return [row for row in rows if row["_ingested_at"] >= since]
 
     def _payloads(self, rows: Sequence[Mapping[str, Any]]) -> list[RawRecord]:
