@@ -5,10 +5,10 @@ that are due, and opens or closes the memory gate. Only this thread touches the 
 thread takes sealed flushes and returns outcomes.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from time import monotonic
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -65,6 +65,7 @@ class Worker:
     reached: Callable[[FlushStep], None]
     stop_requested: Callable[[], bool]
     give_up: Callable[[], None]
+    monotonic: Callable[[], float] = time.monotonic
     _rebalanced: bool = False
     _fenced: bool = False
     _backoff: Backoff = field(default_factory=Backoff)
@@ -122,7 +123,7 @@ class Worker:
     # -- one turn -------------------------------------------------------------------------------
 
     def _turn(self) -> None:
-        self.observer.health.turned(monotonic())
+        self.observer.health.turned(self.monotonic())
         wait = 0.0 if self.labelling.rebuilding else POLL_SECONDS
         batch = self.kafka.poll(self.pace.batch, wait)
         if self._rebalanced:
@@ -167,7 +168,7 @@ class Worker:
 
     def _take_topic(self, topic: str, records: Sequence[RawRecord]) -> bool:
         """Take records of one topic in; return False if that must be retried later."""
-        began = monotonic()
+        began = self.monotonic()
         try:
             new_records = self.intakes[topic].take(
                 records, self.assignment, self.flushes.buffers[topic], began
@@ -179,7 +180,7 @@ class Worker:
         if self._backoff.passed():
             self.observer.recovered(DECODING)
         size = sum(len(raw.value) for raw in records if raw.value)
-        self.pace.took(len(records), size, monotonic() - began)
+        self.pace.took(len(records), size, self.monotonic() - began)
         self.observer.read(topic, new_records, records)
         return True
 
@@ -190,7 +191,7 @@ class Worker:
         owned.range.skip_to(offset, "absent")
         owned.at_end = True
         if owned.range.moved:
-            self.flushes.buffers[source.topic].touch(monotonic())
+            self.flushes.buffers[source.topic].touch(self.monotonic())
 
     def _client_error(self, error: KafkaError, message: Any) -> bool:
         """Handle an error of the client; return True if a topic was reset."""
@@ -216,7 +217,7 @@ class Worker:
         self.flushes.start(
             self.assignment,
             self.partitions.incarnations,
-            monotonic(),
+            self.monotonic(),
             everything=everything,
             memory_short=self.gate.closed,
         )
@@ -258,12 +259,12 @@ class Worker:
 
     def _flush_everything(self, seconds: float) -> bool:
         """Flush all buffers and wait; return False if that failed or took too long."""
-        deadline = monotonic() + seconds
+        deadline = self.monotonic() + seconds
         while True:
             self._start_flushes(everything=True)
             if not self.flushes.in_progress:
                 return True
-            left = deadline - monotonic()
+            left = deadline - self.monotonic()
             if left <= 0:
                 return False
             outcome = self.flushes.finished(min(left, POLL_SECONDS))
@@ -347,7 +348,7 @@ class Worker:
 
     def _control_gate(self) -> None:
         full = self.gate.update(self.flushes.bytes())
-        wait = full or monotonic() < self._backoff.until
+        wait = full or self.monotonic() < self._backoff.until
         if wait and not self.kafka.paused:
             self.kafka.pause(self.partitions.sources)
             self.observer.paused("memory" if full else "retry")
@@ -375,7 +376,7 @@ class Worker:
         return goal.reached([item.source for item in short])
 
     def _observe(self) -> None:
-        now = monotonic()
+        now = self.monotonic()
         if now - self._observed_at < OBSERVE_SECONDS:
             return
         self._observed_at = now
