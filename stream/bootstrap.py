@@ -309,7 +309,7 @@ class _Assembly:
             retry=retry,
             observer=observer,
             log=self.setup.log,
-            labelling=self._labelling(budget, observer),
+            label_driver=self._label_driver(budget, observer),
             erasures=self.erasures,
             reached=self.reached,
             stop_requested=self.setup.stop.is_set,
@@ -359,7 +359,9 @@ class _Assembly:
             for topic, kind in kinds.items()
         }
 
-    def _labelling(self, budget: MemoryBudget, observer: WorkerObserver) -> LabelDriver | NoLabels:
+    def _label_driver(
+        self, budget: MemoryBudget, observer: WorkerObserver
+    ) -> LabelDriver | NoLabels:
         if self.labels is None:
             return NoLabels()
         label_observer = LabelObserver(

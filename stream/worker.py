@@ -60,7 +60,7 @@ class Worker:
     retry: Retry
     observer: WorkerObserver
     log: EventLog
-    labelling: LabelDriver | NoLabels
+    label_driver: LabelDriver | NoLabels
     erasures: AppliedTombstones
     reached: Callable[[FlushStep], None]
     stop_requested: Callable[[], bool]
@@ -124,7 +124,7 @@ class Worker:
 
     def _turn(self) -> None:
         self.observer.health.turned(self.monotonic())
-        wait = 0.0 if self.labelling.rebuilding else POLL_SECONDS
+        wait = 0.0 if self.label_driver.rebuilding else POLL_SECONDS
         batch = self.kafka.poll(self.pace.batch, wait)
         if self._rebalanced:
             # The batch may hold records from before a rebalance; only the positions count.
@@ -136,7 +136,7 @@ class Worker:
             self._handle_outcome(outcome)
         if self._fenced:
             self._reload_tombstones()
-        self.labelling.turn(self.assignment)
+        self.label_driver.turn(self.assignment)
         self._start_flushes()
         self._control_gate()
         self._observe()
@@ -222,7 +222,9 @@ class Worker:
             memory_short=self.gate.closed,
         )
         busy = self.flushes.in_progress
-        labels = self.labelling.seal(self.partitions.incarnations, everything=everything, busy=busy)
+        labels = self.label_driver.seal(
+            self.partitions.incarnations, everything=everything, busy=busy
+        )
         if labels is not None:
             self.flushes.submit(labels)
 
@@ -231,12 +233,12 @@ class Worker:
         if isinstance(outcome, CommittedFlush):
             self._committed(outcome)
         elif isinstance(outcome, LabelsFlushed):
-            self.labelling.settled(outcome)
+            self.label_driver.settled(outcome)
         elif not isinstance(outcome.error, FencedError):
             raise outcome.error
         elif isinstance(outcome.flush, LabelFlush):
             self._fenced = True
-            self.labelling.settled(outcome.error)
+            self.label_driver.settled(outcome.error)
         else:
             self._fenced = True
             self.observer.fenced(outcome.flush, outcome.error)
@@ -244,7 +246,7 @@ class Worker:
 
     def _committed(self, flushed: CommittedFlush) -> None:
         self.observer.committed(flushed)
-        self.labelling.stored(flushed.flush)
+        self.label_driver.stored(flushed.flush)
         offsets = [
             TopicPartition(item.topic, item.partition, item.end)
             for item in flushed.flush.primary.ranges
@@ -283,7 +285,7 @@ class Worker:
             flush = self.flushes.drop(topic)
             if isinstance(flush, Flush):
                 self.observer.abandoned(flush)
-        self.labelling.abandon()
+        self.label_driver.abandon()
 
     def _drain(self) -> bool:
         """Flush the buffers; return False if that was given up or fenced."""
@@ -313,7 +315,7 @@ class Worker:
     def _give_back(self, partitions: Sequence[TopicPartition], *, flushed: bool) -> None:
         sources = [SourcePartition(p.topic, p.partition) for p in partitions]
         self.partitions.remove(sources)
-        self.labelling.forget(sources)
+        self.label_driver.forget(sources)
         self.observer.revoked(sources, flushed=flushed)
         if not flushed:
             self._abandon()
@@ -341,7 +343,7 @@ class Worker:
 
     def _own(self, sources: Sequence[SourcePartition]) -> list[OwnedPartition]:
         owned = self.partitions.take(sources)
-        self.labelling.forget(sources)
+        self.label_driver.forget(sources)
         return owned
 
     # -- memory and time ------------------------------------------------------------------------
@@ -358,7 +360,7 @@ class Worker:
 
     def _caught_up(self, goal: CatchUp) -> bool:
         """Return whether the tables hold all that the goal asks for; checks the own share first."""
-        if self.labelling.missing(self.assignment):
+        if self.label_driver.missing(self.assignment):
             return False
         owned = self.assignment.owned
         short = [

@@ -247,7 +247,7 @@ class Loop:
                 drain_seconds=1.0, revoke_seconds=1.0, retry_seconds=self.retry_seconds
             ),
             retry=patience(),
-            labelling=NoLabels(),
+            label_driver=NoLabels(),
             erasures=self.erasures,
             reached=lambda _step: None,
             stop_requested=lambda: False,
