@@ -34,11 +34,11 @@ from stream.label_driver.label_flush import LABELS_MARKER, LabelFlush, LabelsFlu
 from stream.label_driver.no_labels import NoLabels
 from stream.leader_epochs import raise_if_truncated, record_epochs
 from stream.memory import MemoryGate
+from stream.messages import is_offset_reset, source_of, to_raw, to_sources
 from stream.observer import DECODING, WorkerObserver
 from stream.owned_partition import Assignment, OwnedPartition
 from stream.partition_consumer import PartitionConsumer
 from stream.partition_ownership import PartitionOwnership
-from stream.record_fetcher import to_raw
 
 POLL_SECONDS = 0.2
 OBSERVE_SECONDS = 2.0
@@ -149,11 +149,9 @@ class Worker:
             error = message.error()
             if error is None:
                 raws[message.topic()].append(to_raw(message))
-                last[SourcePartition(message.topic(), message.partition())] = message
+                last[source_of(message)] = message
             elif error.code() == KafkaError._PARTITION_EOF:
-                ends.append(
-                    (SourcePartition(message.topic(), message.partition()), message.offset())
-                )
+                ends.append((source_of(message), message.offset()))
             elif self._client_error(error, message):
                 return  # a topic was reset: the earlier records of this batch are re-read
         waiting = {topic for topic, records in raws.items() if not self._take_topic(topic, records)}
@@ -196,7 +194,7 @@ class Worker:
     def _client_error(self, error: KafkaError, message: Any) -> bool:
         """Handle an error of the client; return True if a topic was reset."""
         topic: str | None = message.topic()
-        if error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:
+        if is_offset_reset(error):
             for name in self.intakes:
                 if topic in {name, None}:
                     self._reset(name)
@@ -298,7 +296,7 @@ class Worker:
     # -- partitions -----------------------------------------------------------------------------
 
     def _on_assign(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
-        sources = [SourcePartition(p.topic, p.partition) for p in partitions]
+        sources = to_sources(partitions)
         owned = self._own(sources)
         self.partitions.check_epochs(owned)
         self.kafka.assign(owned)
@@ -313,7 +311,7 @@ class Worker:
         self._give_back(partitions, flushed=False)
 
     def _give_back(self, partitions: Sequence[TopicPartition], *, flushed: bool) -> None:
-        sources = [SourcePartition(p.topic, p.partition) for p in partitions]
+        sources = to_sources(partitions)
         self.partitions.remove(sources)
         self.label_driver.forget(sources)
         self.observer.revoked(sources, flushed=flushed)
