@@ -160,7 +160,7 @@ class LakeScanner:
             self._table(self._lake.table(name), asked, report)
         if asked.releases:
             for name in self._shelf.names():
-                for one in self._shelf.standing(name):
+                for one in self._shelf.versions(name):
                     if one.published:
                         self._release(one, asked, report)
         return report

@@ -211,7 +211,7 @@ def measure(folder: Path, end: str, memory_mib: int, *, counting: bool) -> None:
             rows = sum(int(stratum["traces"]) for stratum in engine.strata())
     else:
         made = draft_release(spec, traces, labels, BuildOptions(b"k" * 32, memory_mib * 2**20, {}))
-        rows = made.true["row_count"]
+        rows = made.facts["row_count"]
     after = _moved_bytes()
     told = {
         "rows": rows,

@@ -10,12 +10,12 @@ there.
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 import pyarrow as pa
 
-from batch.release.format.rows import TRACE_COLUMNS
+from batch.release.format.rows import TRACE_COLUMNS, SyntheticRow
 from batch.release.sampling.spec import ReleaseSpec
 from batch.release.sampling.synthetic_rows import SYNTHETIC_TOPIC, SyntheticOffer
 from batch.reviews.review_texts import ReviewTexts, redact_review_texts
@@ -82,7 +82,7 @@ class _Source:
         return UsageError(f"{self.name}, line {number}: {why}")
 
 
-def _rows(settings: Settings, source: _Source) -> Iterator[dict[str, Any]]:
+def _rows(settings: Settings, source: _Source) -> Iterator[SyntheticRow]:
     judged = [_split(source, number, line) for number, line in source.lines]
     raws = [
         RawRecord(0, number, -1, None, trace)
@@ -96,12 +96,13 @@ def _rows(settings: Settings, source: _Source) -> Iterator[dict[str, Any]]:
     answers = _answers(source, redactor, [one for one, _ in judged])
     for trace, (one, _), answer in zip(traces, judged, answers, strict=True):
         # Not the clock: the same file gives the same rows.
-        yield {
+        row = {
             **trace,
             "_ingested_at": trace["started_at"],
             "label": one.label,
             "expected_response": answer,
         }
+        yield cast("SyntheticRow", row)
 
 
 def _split(source: _Source, number: int, line: bytes) -> tuple[SyntheticLabel, bytes]:

@@ -1,9 +1,9 @@
 """``goldpan release``: build golden sets, look at them, prove them, hand them on, withdraw them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from rich import box
@@ -12,19 +12,21 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from batch.release.export.formats import EXPORT_FORMATS, export_remarks
-from batch.release.format.erasure_note import load_erasure_note
 from batch.release.format.files import DATA, DATASHEET, MANIFEST, WITHDRAWAL
-from batch.release.format.manifest import MIXED_POLICIES, read_manifest
+from batch.release.format.manifest import MIXED_POLICIES, ReleaseFacts, read_manifest
 from batch.release.format.reader import read_release_rows
-from batch.release.format.rows import json_rows
-from batch.release.format.version import ReleaseReference, parse_key, parse_pin, parse_reference
+from batch.release.format.rows import DEVELOPMENT, HOLDOUT, json_rows
 from batch.release.publish.build import BuildResult, Progress, draft_release, publish_draft
 from batch.release.publish.diff import diff_releases
-from batch.release.publish.repository import ReleaseClaimError, ReleaseRepository, ReleaseVersion
+from batch.release.publish.reference import ReleaseReference, parse_key, parse_pin, parse_reference
+from batch.release.publish.repository import (
+    ReleaseClaimError,
+    ReleaseRepository,
+    ReleaseVersion,
+)
 from batch.release.publish.signatures import sign_version as put_signature
 from batch.release.publish.verify import ReleaseVerification, withdrawal_mark
 from batch.release.publish.verify import verify_release as verify_folder
-from batch.release.sampling.holdout_split import DEVELOPMENT, HOLDOUT
 from batch.release.sampling.spec import load_spec
 from goldpan import release_setup, synthetic_rows
 from goldpan.cli.context import CliContext, with_cli_context
@@ -94,7 +96,7 @@ def build(  # noqa: PLR0913 - one argument an option
         labels = open_snapshot(lake, "labels", labels_version)
         made = draft_release(described, traces, labels, means, offered)
         if dry_run:
-            _tell_draft(call, made.true)
+            _tell_draft(call, made.facts)
             return
         progress("publishing")
         try:
@@ -127,13 +129,13 @@ def _progress(call: CliContext) -> Iterator[Progress]:
         yield status.update
 
 
-def _tell_draft(call: CliContext, true: Mapping[str, Any]) -> None:
-    kept = {key: value for key, value in true.items() if key not in {"rows", "spec"}}
+def _tell_draft(call: CliContext, facts: ReleaseFacts) -> None:
+    kept = {key: value for key, value in facts.items() if key not in {"rows", "spec"}}
 
     def show(console: Console) -> None:
-        show_population(console, true["population"])
-        console.print(f"would be {rows_text(true)}")
-        console.print(strata_table(true))
+        show_population(console, facts["population"])
+        console.print(f"would be {rows_text(facts)}")
+        console.print(strata_table(facts))
 
     call.answer({"dry_run": True, **kept}, show)
 
@@ -150,7 +152,7 @@ def list_(call: CliContext, *, name: str | None) -> None:
     """
     shelf = release_setup.open_releases(call.settings)
     names = shelf.names() if name is None else [name]
-    found = [one for each in names for one in shelf.standing(each)]
+    found = [one for each in names for one in shelf.versions(each)]
     data = [version_json(one) for one in found]
 
     def show(console: Console) -> None:
@@ -180,7 +182,7 @@ def show(call: CliContext, *, release: str, sheet: bool) -> None:
     shelf = release_setup.open_releases(call.settings)
     one = shelf.find(parse_reference(release))
     manifest = read_manifest(shelf.read(one, MANIFEST))
-    gone = len(load_erasure_note(shelf, one).rows)
+    gone = len(shelf.erasure_note(one).rows)
     kept = {key: value for key, value in manifest.items() if key not in {"rows", "starter_rows"}}
 
     def tell(console: Console) -> None:
@@ -306,7 +308,7 @@ def diff(ctx: click.Context, call: CliContext, *, before: str, after: str) -> No
     if old.name != new.name:
         raise UsageError("Two versions of one release can be compared, not two releases.")
     rows = [json_rows(read_release_rows(shelf.read(one, DATA))) for one in (old, new)]
-    gone = load_erasure_note(shelf, old).contents(read_manifest(shelf.read(old, MANIFEST)))
+    gone = shelf.erasure_note(old).contents(read_manifest(shelf.read(old, MANIFEST)))
     found = diff_releases(rows[0], rows[1], gone)
     call.answer(difference_json(old, new, found), lambda console: show_difference(console, found))
     if not found.same:

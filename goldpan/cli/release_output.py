@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from batch.release.format.manifest import PopulationFacts, ReleaseFacts
 from batch.release.format.version import ChangeLevel
 from batch.release.publish.build import BuildResult
 from batch.release.publish.diff import ReleaseDiff
@@ -20,10 +21,10 @@ DIGITS: Final = 12
 """So many digits of a digest are shown where it only has to be told from others."""
 
 
-def rows_text(true: Mapping[str, Any]) -> str:
+def rows_text(facts: ReleaseFacts) -> str:
     """Return how many rows there are, and how many of them are synthetic."""
-    made = true.get("synthetic", {}).get("rows", 0)
-    count = format_count(true["row_count"])
+    made = facts["synthetic"]["rows"] if "synthetic" in facts else 0
+    count = format_count(facts["row_count"])
     return f"{count} rows, {format_count(made)} of them synthetic" if made else f"{count} rows"
 
 
@@ -73,7 +74,7 @@ def show_built(console: Console, built: BuildResult, signed_by: str | None) -> N
     _tell_signer(console, signed_by)
 
 
-def show_population(console: Console, population: Mapping[str, Any]) -> None:
+def show_population(console: Console, population: PopulationFacts) -> None:
     """Print which traces a release speaks for, and what in its spec looks like a mistake."""
     for one in population.get("warnings", []):
         console.print(styled("yellow", "warning", f": {one}"), soft_wrap=True)
@@ -114,13 +115,13 @@ def version_json(one: ReleaseVersion) -> dict[str, Any]:
     }
 
 
-def strata_table(manifest: Mapping[str, Any]) -> Table:
+def strata_table(facts: ReleaseFacts) -> Table:
     """Return the strata of a release as a table."""
     table = Table("stratum", "traces", "clusters", "drawn", "rows", box=box.SIMPLE_HEAD)
     for column in table.columns[1:]:
         column.justify = "right"
-    for stratum in manifest["design"]["strata"]:
-        numbers = (stratum[key] for key in ("traces", "clusters", "drawn", "rows"))
+    for stratum in facts["design"]["strata"]:
+        numbers = (stratum["traces"], stratum["clusters"], stratum["drawn"], stratum["rows"])
         table.add_row(stratum["name"], *(format_count(number) for number in numbers))
     return table
 

@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 
 from batch.release.format.files import MANIFEST, sha256
-from batch.release.format.version import parse_key, parse_reference
+from batch.release.publish.reference import parse_key, parse_reference
 from batch.release.publish.repository import ReleaseVersion
 from batch.release.publish.verify import verify_release
 from goldpan import release_setup

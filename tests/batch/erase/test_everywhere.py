@@ -173,7 +173,7 @@ def test_all_of_others_is_there(erased: tuple[Lake, dict[str, Any], list[str]]) 
     assert said == {f"f-{name}" for name, one in kept if isinstance(one, Feedback)}
     assert len(opened(lake)) == 4 * len(WRITERS)
     on_shelf = shelf(Path(lake.location.uri) / "releases")
-    for one in on_shelf.standing("support"):
+    for one in on_shelf.versions("support"):
         released = read_release_rows(on_shelf.find_file(one, DATA) or b"")["trace_id"].to_pylist()
         # The label of a base rested on what one of them had said.
         assert {n for n in there if n.startswith("stays")} <= set(released) <= there

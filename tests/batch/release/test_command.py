@@ -153,7 +153,7 @@ def test_a_version_that_was_withdrawn_is_not_exported(run: Run, place: Path) -> 
     ("arguments", "code", "told"),
     [
         (["show", "nothing"], 2, "there is no release named nothing"),
-        (["show", "No Such"], 2, "names no release"),
+        (["show", "No Such"], 2, "is not the name of a release"),
         (["build", "no-such.yaml"], 2, "cannot be read"),
         (["build", "support.yaml", "--traces-version", "99"], 2, "has no version 99"),
         (["withdraw", "support@1", "--reason", "x"], 2, "in full"),

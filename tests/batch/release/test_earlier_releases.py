@@ -151,7 +151,7 @@ def test_the_same_lake_builds_the_same_release(earlier_lake: Lake, version: str)
         assert files[DATA] == kept[DATA]
     held = {name: kept[name] for name in manifest["files"]}
     again = encode_manifest(
-        draft.true, number, held, manifest["previous"], manifest["starter_rows"]
+        draft.facts, number, held, manifest["previous"], manifest["starter_rows"]
     )
     assert sha256(again) == sha256(kept[MANIFEST])
 

@@ -40,8 +40,9 @@ def _cells_on_duckdb(lake: Lake, asked: Any) -> list[tuple[Any, ...]]:
         tempfile.TemporaryDirectory() as folder,
         SelectionEngine(asked, traces, labels, folder=Path(folder), memory_bytes=2**30) as engine,
     ):
-        every = {row["stratum"]: None for row in engine.strata()}
-        return sorted(tuple(row[key] for key in KEYS) for row in engine.first_cells(every))
+        every = {stratum.text: None for stratum in engine.strata()}
+        cells = engine.first_cells(every)
+        return sorted(tuple(getattr(cell, key.lstrip("_")) for key in KEYS) for cell in cells)
 
 
 def test_spark_selects_the_same_cells(lake: Lake, partners: Partners, tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from batch.release.erasure.erase import (
 )
 from batch.release.format.erasure_note import read_erasure_note
 from batch.release.format.files import CHECKSUMS, DATA, ERASURE_NOTE, MANIFEST, STARTER, WITHDRAWAL
-from batch.release.format.version import parse_reference
 from batch.release.publish.build import publish_draft
+from batch.release.publish.reference import parse_reference
 from batch.release.publish.verify import ERASURE_UNDER_WAY, verify_release, withdrawal_mark
 from lake.objects import FolderStore
 from lake.tables import Lake
@@ -56,7 +56,7 @@ def out(original: Path, tmp_path: Path) -> Path:
 def test_nothing_of_an_erased_person_is_left(out: Path) -> None:
     """No id, salt, planted value or pseudonym in any byte of any file; all other rows hold."""
     rows = rows_of(out / "support" / "1.0.0")
-    going = [row for row in rows if wanted().why(row)]
+    going = [row for row in rows if wanted().match(row)]
     assert len(going) > 2
     assert values_of(going) & set(_found_in(out, values_of(going)))
     told = erase_from_releases(shelf(out), wanted(), order(1))
@@ -87,7 +87,7 @@ def test_a_pinned_digest_still_names_the_same_version(original: Path, out: Path)
     changed = {path for path in before if before[path] != after[path]}
     names = (DATA, STARTER, CHECKSUMS)
     assert changed == {f"support/{v}/{n}" for v in ("1.0.0", "1.0.1") for n in names}
-    for one in shelf(original).standing("support"):
+    for one in shelf(original).versions("support"):
         found = shelf(out).find(parse_reference(f"support@sha256:{one.digest}"))
         assert (found.version, found.erased) == (one.version, True)
 
@@ -262,7 +262,7 @@ def test_traces_that_a_spec_names_are_not_quoted(tmp_path: Path) -> None:
     lake: Lake = populated(tmp_path / "lake")
     first = publish_draft(drafted(lake, **WHOLE), shelf(tmp_path / "probe"))
     rows = rows_of(tmp_path / "probe" / "support" / str(first.version))
-    going = [row for row in rows if wanted().why(row)]
+    going = [row for row in rows if wanted().match(row)]
     named = [row["trace_id"] for row in going]
     built(lake, tmp_path / "out", **{**WHOLE, "must_include": named, "size": 20})
     told = erase_from_releases(shelf(tmp_path / "out"), wanted(), order(1))
@@ -273,8 +273,8 @@ def test_traces_that_a_spec_names_are_not_quoted(tmp_path: Path) -> None:
 def test_only_what_bears_a_whole_mark_is_a_mention() -> None:
     """Marks are found wherever they stand, also in JSON within JSON; ids are compared whole."""
     row = {"trace_id": "t10", "user_id": None, "label_event_id": "e", "response": 'say "<A:b>"'}
-    assert ErasureCriteria(trace_ids=frozenset({"t1"})).why(row) is None
-    assert ErasureCriteria(marks=frozenset({'"<A:b>"'})).why(row) == "mention"
-    assert ErasureCriteria(label_events=frozenset({"e"})).why(row) == "mention"
+    assert ErasureCriteria(trace_ids=frozenset({"t1"})).match(row) is None
+    assert ErasureCriteria(marks=frozenset({'"<A:b>"'})).match(row) == "mention"
+    assert ErasureCriteria(label_events=frozenset({"e"})).match(row) == "mention"
     nested = {**row, "response": json.dumps({"a": 'ü"<A:b>"'})}
-    assert ErasureCriteria(marks=frozenset({'ü"<A:b>"'})).why(nested) == "mention"
+    assert ErasureCriteria(marks=frozenset({'ü"<A:b>"'})).match(nested) == "mention"

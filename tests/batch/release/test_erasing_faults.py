@@ -83,7 +83,7 @@ def _killed(original: Path, folder: Path, *moment: str) -> None:
         check=True,
     )
     assert int(done.stdout) == 14  # the fence; note, two files, checksums; a successor's nine
-    going = [row for row in rows_of(original / "support" / "1.0.0") if wanted().why(row)]
+    going = [row for row in rows_of(original / "support" / "1.0.0") if wanted().match(row)]
     assert going
     *cut, whole = sorted(folder.iterdir())
     states = set()
@@ -121,7 +121,7 @@ def _steps(original: Path, folder: Path, act: Callable[[ReleaseRepository], obje
 def test_two_erasers_at_once_take_what_both_want(original: Path, tmp_path: Path) -> None:
     """Whenever another erases somebody else meanwhile, nobody comes back, and all verifies."""
     rows = rows_of(original / "support" / "1.0.0")
-    others = [row["trace_id"] for row in rows if not wanted().why(row)][:2]
+    others = [row["trace_id"] for row in rows if not wanted().match(row)][:2]
 
     def one(here: ReleaseRepository) -> object:
         return erase_from_releases(here, wanted(), order(1))
@@ -133,19 +133,19 @@ def test_two_erasers_at_once_take_what_both_want(original: Path, tmp_path: Path)
             out, step, MOMENTS[0], lambda out=out: erased(shelf(out), others, 2)
         )
         one(ReleaseRepository(store, patience()))
-        left = [row for row in rows if not wanted().why(row) and row["trace_id"] not in others]
+        left = [row for row in rows if not wanted().match(row) and row["trace_id"] not in others]
         for folder in (out / "support").glob("[0-9]*"):
             if (folder / CHECKSUMS).stat().st_size:
                 assert verify_release(FolderStore(folder)).ok
                 assert rows_of(folder) == left
             else:
                 assert (folder / DATA).read_bytes() == b""
-        newest = shelf(out).standing("support")[-1]
+        newest = shelf(out).versions("support")[-1]
         assert (newest.state, newest.erased) == ("published", False)
 
 
 def _nothing_of_the_person(draft: ReleaseDraft, folder: Path) -> bool:
-    values = values_of(row for row in json_rows(draft.rows) if wanted().why(row))
+    values = values_of(row for row in json_rows(draft.rows) if wanted().match(row))
     texts = [texts_in(path) for path in folder.rglob("*") if path.is_file()]
     return not any(value in text for value in values for text in texts)
 
@@ -155,7 +155,7 @@ def test_a_builder_at_work_publishes_nobody_who_is_erased_meanwhile(
     draft: ReleaseDraft, tmp_path: Path, moment: str
 ) -> None:
     """Whenever the erasure comes, nothing of the person is left; the builder may begin anew."""
-    newer = {table: pinned["version"] + 1 for table, pinned in draft.true["lake"].items()}
+    newer = {table: pinned["version"] + 1 for table, pinned in draft.facts["lake"].items()}
     assert not _nothing_of_the_person(draft, _published(draft, tmp_path / "0"))
     for step in range(1, 10):
         out = tmp_path / str(step)
@@ -199,7 +199,7 @@ def test_what_was_begun_and_what_was_abandoned_is_emptied(
         ("2.0.0", "abandoned"),
     ]
     with pytest.raises(ReleaseClaimError, match="abandoned"):
-        here.fill(late, files)
+        here.publish(late, files)
     assert _nothing_of_the_person(draft, tmp_path)
     assert find_affected_versions(here, wanted()) == []
 
@@ -211,7 +211,7 @@ def test_a_builder_whose_rows_stay_is_left_alone(draft: ReleaseDraft, tmp_path: 
     begun = here.claim("support", 1, FIRST_VERSION, files)
     here.put_new(f"{begun.folder}/{DATA}", files[DATA])
     assert erased(here, ["nobody"], 1) == []
-    here.fill(begun, files)
+    here.publish(begun, files)
     assert verify_release(FolderStore(tmp_path / begun.folder)).ok
 
 

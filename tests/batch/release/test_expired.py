@@ -56,16 +56,16 @@ def test_days_are_left_out_where_the_spec_says_so(lake: Lake) -> None:
     said = made.rows["messages"].to_pylist()
     assert all(any(message["content"] for message in messages) for messages in said)
     narrow = drafted(lake, **SINCE)
-    assert made.true["population"] == narrow.true["population"]
-    assert made.true["rows"] == narrow.true["rows"]
-    gone = made.true["expired"]
+    assert made.facts["population"] == narrow.facts["population"]
+    assert made.facts["rows"] == narrow.facts["rows"]
+    gone = made.facts["expired"]
     assert gone["whole_from"] == "2026-11-04"
     assert gone["traces_left_out"] > 0
     page = render_markdown(
-        datasheet_blocks(made.true, str(FIRST_VERSION), None, json_rows(made.rows))
+        datasheet_blocks(made.facts, str(FIRST_VERSION), None, json_rows(made.rows))
     )
     assert "Only days from 2026-11-04 on" in page
-    assert "expired" not in narrow.true
+    assert "expired" not in narrow.facts
 
 
 def test_users_that_are_gone_matter_where_sides_are_kept(lake: Lake) -> None:

@@ -40,7 +40,7 @@ def test_a_golden_set_holds_gold_by_default(lake: Lake) -> None:
     """Only answers that are labelled good or bad are in it; weights are of those traces."""
     made = drafted(lake, labels={})
     assert set(made.rows["label"].to_pylist()) == {"pass", "fail"}
-    population = made.true["population"]
+    population = made.facts["population"]
     assert population["is"] == "traces labelled pass or fail that fit the spec"
     counts = population["labels"]
     assert set(counts) == {"pass", "fail", "unknown", "none"}
@@ -48,7 +48,7 @@ def test_a_golden_set_holds_gold_by_default(lake: Lake) -> None:
     assert sum(w or 0 for w in made.rows["weight"].to_pylist()) == pytest.approx(
         population["traces"]
     )
-    everything = drafted(lake, labels=ALL).true["population"]
+    everything = drafted(lake, labels=ALL).facts["population"]
     assert everything["labels"] == counts
     assert everything["traces"] == sum(counts.values())
     assert everything["is"] == "traces that fit the spec, labelled or not"
@@ -87,9 +87,9 @@ def test_other_changes_of_the_spec_say_why_too(lake: Lake, tmp_path: Path) -> No
 def test_a_release_of_before_still_verifies_and_is_followed(lake: Lake, tmp_path: Path) -> None:
     """Manifests without these counts, also when a row is erased from one."""
     made = drafted(lake, labels=ALL)
-    old = {k: made.true["population"][k] for k in ("traces", "by_redaction_policy")}
+    old = {k: made.facts["population"][k] for k in ("traces", "by_redaction_policy")}
     before = replace(
-        made, true={**made.true, "population": {**old, "refused_by_redaction_policy": 0}}
+        made, facts={**made.facts, "population": {**old, "refused_by_redaction_policy": 0}}
     )
     assert isinstance(before, ReleaseDraft)
     publish_draft(before, shelf(tmp_path))
@@ -118,7 +118,7 @@ def audited(traces: list[Row], verdicts: list[str | None]) -> list[Row]:
 
 
 def test_the_datasheet_has_the_audit_s_rate_and_no_other(tmp_path: Path) -> None:
-    """Labelled fail is no failure rate: that is what reviewers found in the random audit."""
+    """Labelled fail is not a failure rate: that is what reviewers found in the random audit."""
     traces = conversations(4)
     judged: list[str | None] = ["review_fail", "review_pass", "review_pass", "review_pass"] * 8
     events = audited(traces, [*judged, None, None])
@@ -135,7 +135,7 @@ def test_the_datasheet_has_the_audit_s_rate_and_no_other(tmp_path: Path) -> None
     rate = counts["audit"]["failure_rate"]
     assert (rate["mean"], rate["low"]) == pytest.approx((expected.hajek, expected.low), abs=1e-6)
     told = sheet(tmp_path / "r", "1.0.0")
-    assert "The share labelled fail is no failure rate" in told
+    assert "The share labelled fail is not a failure rate" in told
     low, high = expected.low, expected.high
     assert f"of all {len(traces)} is {expected.hajek:.1%} ({low:.1%} to {high:.1%})" in told
 
@@ -144,8 +144,7 @@ def test_a_rate_that_nobody_can_know_is_said_to_be_that(lake: Lake, tmp_path: Pa
     """With the formula, and with how many reviews it would take."""
     built(lake, tmp_path, labels=ALL)
     told = sheet(tmp_path, "1.0.0")
-    assert "No failure rate of all" in told
-    assert "the audit drew none of them" in told
+    assert "is unknown: the audit drew none of them" in told
     assert "sum of 1/p over the audited traces" in told
     assert "1.96 sqrt(r (1 - r) / n)" in told
 
@@ -175,7 +174,7 @@ def test_nothing_fits_says_which_name_nothing_has(lake: Lake) -> None:
     """A filter with a typing error is named beside the rest that could be wrong."""
     with pytest.raises(UsageError, match="the nearest: airline-support"):
         drafted(lake, where={"app": "airline-suport"})
-    assert "warnings" not in drafted(lake, strata=["segments.plan"], allocation={}).true
+    assert "warnings" not in drafted(lake, strata=["segments.plan"], allocation={}).facts
 
 
 def test_an_id_that_came_again_with_something_else_is_counted(tmp_path: Path) -> None:
@@ -185,7 +184,7 @@ def test_an_id_that_came_again_with_something_else_is_counted(tmp_path: Path) ->
     lake = make_lake(tmp_path / "lake", [first, same, *conversations(1)[2:9]], [])
     add(lake, "traces", [{**first, "response": "With vinegar.", "status": "ok"}, same])
     made = drafted(lake, size=9, one_per="trace", strata=[], allocation={})
-    assert made.true["population"]["sent_again_otherwise"] == 1
-    assert made.true["population"]["labels"] == {"none": 9}
+    assert made.facts["population"]["sent_again_otherwise"] == 1
+    assert made.facts["population"]["labels"] == {"none": 9}
     built(lake, tmp_path / "r", size=9, one_per="trace", strata=[], allocation={})
-    assert "1 traces came more than once" in sheet(tmp_path / "r", "1.0.0")
+    assert "1 trace was sent more than once" in sheet(tmp_path / "r", "1.0.0")

@@ -14,13 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch.release.format.files import CHECKSUMS, MANIFEST, WITHDRAWAL, sha256
-from batch.release.format.version import (
-    FIRST_VERSION,
-    ChangeLevel,
-    SemanticVersion,
-    parse_reference,
-)
+from batch.release.format.version import FIRST_VERSION, ChangeLevel, SemanticVersion
 from batch.release.publish.build import ReleaseDraft, assemble_files, publish_draft
+from batch.release.publish.reference import parse_reference
 from batch.release.publish.repository import ReleaseClaimError, ReleaseRepository
 from batch.release.publish.verify import verify_release, withdrawal_mark
 from lake.config import LakeSettings
@@ -108,7 +104,7 @@ def test_a_time_that_there_cannot_be_is_found(published: Path, tmp_path: Path) -
     pq.write_table(table.set_column(at, field, beyond.view(field.type)), folder / "data.parquet")
     problems = verify_release(FolderStore(folder)).problems
     assert "data.parquet was changed" in problems
-    assert any("no row has had" in one for one in problems)
+    assert any("no row can have" in one for one in problems)
 
 
 def test_a_file_too_many_or_too_few_is_found(published: Path, tmp_path: Path) -> None:
@@ -148,7 +144,7 @@ def test_killed_at_each_step_it_is_finished_by_the_next(
     publish_draft(draft, shelf(tmp_path / "whole"))
     whole = contents(tmp_path / "whole")
     for folder in sorted((tmp_path / "shelves").iterdir()):
-        there = shelf(folder).standing("support")
+        there = shelf(folder).versions("support")
         assert len(there) <= 1
         if there and there[0].published:
             assert verify_release(FolderStore(folder / "support" / "1.0.0")).ok
@@ -186,8 +182,8 @@ def test_what_a_dead_builder_left_can_be_taken_over(lake: Lake, tmp_path: Path) 
     made = publish_draft(two, shelf(tmp_path), take_over=True)
     assert made.version == SemanticVersion(2, 0, 0)
     with pytest.raises(ReleaseClaimError, match="was abandoned"):
-        shelf(tmp_path).fill(shelf(tmp_path).claim("support", 1, FIRST_VERSION, files), files)
-    states = [(s.version, s.published, s.abandoned) for s in shelf(tmp_path).standing("support")]
+        shelf(tmp_path).publish(shelf(tmp_path).claim("support", 1, FIRST_VERSION, files), files)
+    states = [(s.version, s.published, s.abandoned) for s in shelf(tmp_path).versions("support")]
     assert states == [(FIRST_VERSION, False, True), (SemanticVersion(2, 0, 0), True, False)]
 
 
@@ -246,14 +242,14 @@ def test_references_resolve(tmp_path: Path, lake: Lake) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from batch.release.verify import withdrawal
+from batch.release.publish.verify import withdrawal_mark
 from lake.objects import FolderStore
 
 root, digest, moment = sys.argv[1:]
 die = lambda *_a: os.kill(os.getpid(), signal.SIGKILL)
 if moment == "before":
     Path.hardlink_to = die
-FolderStore(Path(root)).put_new("support/1.0.0/WITHDRAWN.json", withdrawal(digest, "wrong"))
+FolderStore(Path(root)).put_new("support/1.0.0/WITHDRAWN.json", withdrawal_mark(digest, "wrong"))
 die()
 """
 
@@ -268,14 +264,14 @@ def test_killed_while_withdrawing(
         [sys.executable, "-c", KILLED, str(tmp_path), made.digest, moment], cwd=ROOT, check=False
     )
     assert killed.returncode == -9
-    (one,) = shelf(tmp_path).standing("support")
+    (one,) = shelf(tmp_path).versions("support")
     assert one.withdrawn == (moment == "after")
     verdict = verify_release(FolderStore(tmp_path / "support" / "1.0.0"), expected=made.digest)
     assert (verdict.ok, verdict.withdrawn) == (True, "wrong" if one.withdrawn else None)
     assert shelf(tmp_path).put_new(
         "support/1.0.0/WITHDRAWN.json", withdrawal_mark(made.digest, "wrong")
     )
-    assert shelf(tmp_path).standing("support")[0].withdrawn
+    assert shelf(tmp_path).versions("support")[0].withdrawn
 
 
 def test_on_s3_the_same_bytes_and_one_winner(

@@ -126,7 +126,7 @@ def test_no_stratum_that_exists_is_empty(lake: Lake) -> None:
     """Every combination that occurs has a row, over many seeds, though conversations are shared."""
     for seed in range(12):
         found = selected(lake, seed=seed, strata=["label", "segments.plan", "status"], size=60)
-        assert all(share.rows > 0 for share in found.shares)
+        assert all(share.rows > 0 for share in found.draws)
 
 
 def test_nobody_is_on_both_sides(lake: Lake) -> None:
@@ -162,7 +162,7 @@ def test_weights_add_up_to_production(lake: Lake) -> None:
     weights: Counter[str] = Counter()
     for row in json_rows(found.rows):
         weights[row["stratum"]] += row["weight"]
-    for share in found.shares:
+    for share in found.draws:
         name = ", ".join(f"{k}={v}" for k, v in share.stratum.values.items())
         assert weights[name] == pytest.approx(share.stratum.traces)
 
@@ -171,7 +171,7 @@ def test_near_duplicates_go_and_their_place_is_taken(lake: Lake) -> None:
     """Repeated conversations are left out; no stratum is emptied by that."""
     found = selected(lake, near_duplicates={"threshold": 0.85})
     assert sum(found.rows["near_duplicates"].to_pylist()) > 0
-    assert all(share.rows > 0 for share in found.shares)
+    assert all(share.rows > 0 for share in found.draws)
 
 
 def test_nothing_fits(lake: Lake) -> None:

@@ -10,6 +10,7 @@ import math
 import random
 import unicodedata
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -20,8 +21,9 @@ from batch.release.pages.weighted_mean import WeightedValue, estimate_mean
 from batch.release.sampling.allocation import Stratum, allocate_rows
 from batch.release.sampling.near_duplicates import (
     ComparedTexts,
+    MinHashSketches,
+    NearDuplicateIndex,
     compared_texts,
-    drop_near_duplicates,
     jaccard,
     shingles,
 )
@@ -79,6 +81,12 @@ def _cells() -> dict[tuple[str, str], tuple[str, ...]]:
 @cache
 def _traces() -> dict[tuple[str, str], tuple[str, ...]]:
     return {(t["stratum"], t["trace_id"]): (t["trace_id"],) for t in population()}
+
+
+def drop_near_duplicates(traces: Sequence[ComparedTexts], rule: NearDuplicateRule) -> list[int]:
+    """Return the indices of the traces that stay, the first of each group of near-duplicates."""
+    index = NearDuplicateIndex(MinHashSketches(rule))
+    return [i for i, trace in enumerate(traces) if index.add(str(i), trace) is None]
 
 
 def _cell(seed: int, stratum: str, cluster: str, order: str, ids: tuple[str, ...]) -> SamplingCell:

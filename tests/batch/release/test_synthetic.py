@@ -106,7 +106,7 @@ def test_they_are_marked_and_have_no_weight(lake: Lake) -> None:
     production = [one for one in draft.rows.to_pylist() if not one["generator"]]
     assert production == plain.rows.to_pylist()
     for key in ("population", "design"):
-        assert draft.true[key] == plain.true[key]
+        assert draft.facts[key] == plain.facts[key]
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
@@ -121,7 +121,7 @@ def test_their_share_is_capped_in_each_stratum(lake: Lake, share: float) -> None
     for stratum, count in ours.items():
         assert count <= share * (of[stratum] + count) + 1e-9
         assert count == int(of[stratum] * share / (1 - share) + 1e-9) or count == 20
-    told = draft.true["synthetic"]
+    told = draft.facts["synthetic"]
     assert told["rows"] == sum(ours.values()) == sum(told["by_stratum"].values())
     assert told["rows"] + sum(told["left_out"].values()) == told["offered"] == 120
 
@@ -134,7 +134,7 @@ def test_near_duplicates_stay_out(lake: Lake) -> None:
     rows = [copy, row(2), twin]
     draft = made(lake, rows, near_duplicates={"threshold": 0.85}, asked={"max_share": 0.5})
     assert {one["trace_id"] for one in synthetic(draft)} in ({"made-2"}, {"made-3"})
-    assert draft.true["synthetic"]["left_out"] == {"near_duplicates": 2}
+    assert draft.facts["synthetic"]["left_out"] == {"near_duplicates": 2}
 
 
 def test_rows_that_do_not_fit_the_filters_stay_out(lake: Lake) -> None:
@@ -142,7 +142,7 @@ def test_rows_that_do_not_fit_the_filters_stay_out(lake: Lake) -> None:
     rows = [row(1), row(2, app="another")]
     draft = made(lake, rows, where={"app": "airline-support"}, asked={"max_share": 0.5})
     assert [one["trace_id"] for one in synthetic(draft)] == ["made-1"]
-    assert draft.true["synthetic"]["left_out"] == {"outside_where": 1}
+    assert draft.facts["synthetic"]["left_out"] == {"outside_where": 1}
 
 
 def test_the_holdout_line_is_kept(lake: Lake) -> None:
@@ -161,7 +161,7 @@ def test_the_holdout_line_is_kept(lake: Lake) -> None:
     assert found == {"made-1": "holdout", "made-2": "development"}
     draft = made(lake, rows[2:], asked={"max_share": 0.5})
     assert synthetic(draft) == []
-    assert draft.true["synthetic"]["left_out"] == {"on_both_sides": 1}
+    assert draft.facts["synthetic"]["left_out"] == {"on_both_sides": 1}
 
 
 KEYS = st.lists(
@@ -200,10 +200,10 @@ def test_the_pages_count_them_apart(lake: Lake) -> None:
     """Every number of the datasheet is that of a release without them, but for their own part."""
     draft, plain = made(lake, [row(n) for n in range(9)]), drafted(lake)
     pages = [
-        render_markdown(datasheet_blocks(d.true, str(FIRST_VERSION), None, json_rows(d.rows)))
+        render_markdown(datasheet_blocks(d.facts, str(FIRST_VERSION), None, json_rows(d.rows)))
         for d in (draft, plain)
     ]
-    assert f"{len(synthetic(draft))} more rows are not of production" in pages[0]
+    assert f"{len(synthetic(draft))} more rows are not from production" in pages[0]
     assert GENERATOR_NAME in pages[0]
     assert "Synthetic" not in pages[1]
     for title in ("## Labels", "## Segments against the traces", "## What difference it can show"):
@@ -255,8 +255,8 @@ def test_a_synthetic_row_can_be_erased(lake: Lake, tmp_path: Path) -> None:
     assert verify_release(store, "support/1.0.0/").ok
     assert verify_release(store, "support/2.0.0/").ok
     told = read_manifest(contents(tmp_path)["support/2.0.0/manifest.json"])
-    assert told["synthetic"]["rows"] == draft.true["synthetic"]["rows"] - 1
-    before = {one["name"]: one["rows"] for one in draft.true["design"]["strata"]}
+    assert told["synthetic"]["rows"] == draft.facts["synthetic"]["rows"] - 1
+    before = {one["name"]: one["rows"] for one in draft.facts["design"]["strata"]}
     assert {one["name"]: one["rows"] for one in told["design"]["strata"]} == before
 
 
@@ -285,4 +285,6 @@ def test_strata_of_every_kind_are_found(lake: Lake) -> None:
     draft = made(lake, rows, asked={"max_share": 0.5}, **asked)
     first = next(one for one in synthetic(draft) if one["trace_id"] == "made-1")
     assert first["stratum"] == "segments.plan=free, latency_ms=<800, tool_path=(none)"
-    assert draft.true["synthetic"]["rows"] + draft.true["synthetic"]["left_out"]["over_share"] == 4
+    assert (
+        draft.facts["synthetic"]["rows"] + draft.facts["synthetic"]["left_out"]["over_share"] == 4
+    )
