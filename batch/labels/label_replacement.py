@@ -102,7 +102,7 @@ class LabelReplacement:
 
     def _attempt(self, wanted: DigestSet, written: Callable[[], None]) -> None:
         rows = NumberedRows(self.labels, RECONCILE_SEQUENCE, EntryKind.RELABEL, self.means)
-        at = rows.look()
+        at = rows.refresh_position()
         if self.done:
             return
         number, guards = relabelled.relabelled_count(self.labels), label_guards(self.labels)

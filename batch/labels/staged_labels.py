@@ -46,7 +46,7 @@ class StagedLabels:
     def make(self, wanted: DigestSet, anew: LabelRecomputer, progress: Progress) -> None:
         """Decide, and add what is missing. Errors as in `batch.labels.reconciler`."""
         rows = NumberedRows(self.staged, RECONCILE_SEQUENCE, EntryKind.RECONCILE, self.means)
-        done, at = 0, rows.look()
+        done, at = 0, rows.refresh_position()
         if self.complete:
             return
         for part in split_digest_set(wanted):

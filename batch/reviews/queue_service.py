@@ -90,7 +90,7 @@ class ReviewQueueService:
 
     def queue(self) -> ReviewQueue:
         """Return the queue as it is now."""
-        self._rows.look()
+        self._rows.refresh_position()
         log = self._read().log
         return self._answerable().only(build_queue(self._events(log), log, self._policy))
 
@@ -103,7 +103,7 @@ class ReviewQueueService:
         guards: Sequence[Condition] = ()
         answerable = self._answerable()
         while True:
-            now, at = check_clock(self._means.now_us()), self._rows.look()
+            now, at = check_clock(self._means.now_us()), self._rows.refresh_position()
             log = self._read().log
             if not guards or not self._rows.holds(guards):
                 guards = self._guards()
@@ -123,7 +123,7 @@ class ReviewQueueService:
         guards: Sequence[Condition] = ()
         texts = [text for one in submissions for text in one.texts]
         while True:
-            now, at = check_clock(self._means.now_us()), self._rows.look()
+            now, at = check_clock(self._means.now_us()), self._rows.refresh_position()
             written = self._read()
             if not guards or not self._rows.holds(guards):
                 guards = self._guards()
@@ -171,9 +171,9 @@ class ReviewQueueService:
     ) -> bool:
         """Add rows after the ``at`` that were there; False if there are more, or guards broke."""
         columns, policies = build_review_columns(rows, without_text=_IDENTITY)
-        batch = self._rows.numbered(columns, policies, at=at)
+        batch = self._rows.number_rows(columns, policies, at=at)
         try:
-            sealed = box_derived_rows(batch, "review", known=texts, policy=_IDENTITY)
+            sealed = box_derived_rows(batch, "review", redacted_texts=texts, policy=_IDENTITY)
             self._rows.append(sealed, at=at, guards=guards)
         except FencedError:
             return False

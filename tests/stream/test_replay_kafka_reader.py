@@ -50,7 +50,7 @@ def test_times_are_those_of_the_records(kafka: Kafka) -> None:
         records = [Record(None, b"{}", p, stamp) for p in (0, 0, 1) if (p, day) != (1, 2)]
         produce(kafka.bootstrap, topic, records)
     with closing(opened(kafka, topic)) as reader:
-        known = reader.known(lambda sources: dict.fromkeys(sources, 7))
+        known = reader.read_bounds(lambda sources: dict.fromkeys(sources, 7))
         assert [(k.low, k.high) for _, k in sorted(known.items())] == [(0, 8), (0, 3)]
         second = parse_days("2026-10-02")
         assert resolve_spans(second, known, reader.offset_at) == [

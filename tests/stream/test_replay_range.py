@@ -82,14 +82,14 @@ def test_no_more_records_a_second_than_told() -> None:
     rate = RateLimiter(100.0, lambda: now[0], lambda wait: now.__setitem__(0, now[0] + wait))
     taken = 0
     for _ in range(50):
-        most = rate.most(4_000)
+        most = rate.limit_batch(4_000)
         rate.took(most)
         taken += most
     assert now[0] == pytest.approx(taken / 100)
     now[0] += 3600
     before = now[0]
     for _ in range(20):
-        rate.took(rate.most(4_000))
+        rate.took(rate.limit_batch(4_000))
     assert now[0] - before == pytest.approx(20 * 25 / 100 - 1)
 
 

@@ -55,4 +55,4 @@ def test_a_young_partition_whose_first_records_are_gone_has_lost_them() -> None:
     """It was added after the lake had begun with its topic, and nobody has read it."""
     (one,) = compare_coverage([PartitionProof("t", 0, 0, 10)], {OTHER: 5}, {OTHER: 7})
     assert (one.behind, one.before, one.lost) == (2, 0, 5)
-    assert "t/1: the records from offset 0 to 4 were deleted" in one.problems[0]
+    assert "t/1: Kafka deleted the records from offset 0 to 4" in one.problems[0]

@@ -146,7 +146,7 @@ def test_the_records_of_the_contract_take_the_short_way(kind: RecordKind, make: 
     schema = prepare_schema(contract, contract.avro)
     assert isinstance(schema, PreparedSchema)
     body = LEAD + avro_body(make(3), contract.avro)
-    document, end = schema.usual(body, len(LEAD))
+    document, end = schema.read_common(body, len(LEAD))
     assert end == len(body)
     assert document == with_care(body, schema.parsed)
 

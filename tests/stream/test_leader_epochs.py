@@ -13,13 +13,10 @@ from lake.tables import Lake
 from lake.verify import verify_lake
 from schemas.errors import FatalError
 from stream.adoption import Adoption
-from stream.memory import MemoryBudget
-from stream.metrics import Metrics
-from stream.observer import WorkerObserver
 from stream.owned_partition import OwnedPartition
 from stream.ranges import OpenRange
 from tests.lake.kit import HERE, OTHER, SOURCE, TOPIC, append, make_lake, open_lake, patience
-from tests.stream.kit import Recorder, take_over
+from tests.stream.kit import Recorder, make_observer, take_over
 from tests.stream.loop_kit import Loop, Message
 
 TRUNCATED = KafkaError(
@@ -64,7 +61,7 @@ def test_the_epoch_of_the_last_record_is_kept_and_asked_with(loop: Loop, tmp_pat
     assert [(item.end, item.epoch) for item in ranges if item.end] == [(3, 2)]
     later = take_over(open_lake(tmp_path)).take([SOURCE])[0]
     assert later[0].range.epoch == 2
-    loop.worker._reposition()
+    loop.worker.kafka.reposition(loop.worker.assignment.owned.values())
     assert (loop.client.at, loop.client.epochs) == ({SOURCE: 3}, {SOURCE: 2})
 
 
@@ -82,7 +79,7 @@ def test_brokers_that_give_none(loop: Loop, epoch: int | None) -> None:
     loop.turn(batch(0, epoch=epoch))
     flush(loop)
     assert kept(loop.lake) == (None, None)
-    loop.worker._reposition()
+    loop.worker.kafka.reposition(loop.worker.assignment.owned.values())
     assert loop.client.epochs == {SOURCE: None}
 
 
@@ -90,16 +87,16 @@ def test_an_epoch_is_that_of_the_offset_before_the_position() -> None:
     """Offsets that hold no record may be of a later one, which the client does not show."""
     reading = OpenRange(SOURCE, 0, 0)
     reading.read([0, 1])
-    reading.came_with(1, 7)
+    reading.set_epoch(1, 7)
     assert reading.epoch == 7
-    reading.came_with(0, 6)  # an old message, handed out again
+    reading.set_epoch(0, 6)  # an old message, handed out again
     assert reading.epoch == 7
     reading.skip_to(2, "absent")
     assert reading.epoch == 7
     reading.skip_to(4, "absent")
     assert reading.epoch is None
     reading.read([4])
-    reading.came_with(4, 8)
+    reading.set_epoch(4, 8)
     assert reading.seal().epoch == 8
     assert reading.epoch == 8
     reading.read([5])
@@ -158,15 +155,7 @@ def test_another_reset_is_gone_on_from(loop: Loop) -> None:
 def test_positions_without_an_epoch_are_said_once() -> None:
     """They are those of earlier versions."""
     log = Recorder()
-    observer = WorkerObserver(
-        metrics=Metrics(CollectorRegistry()),
-        log=log,
-        budget=MemoryBudget.plan(2**30, 0),
-        event_times={},
-        redaction=dict,
-        now_ms=lambda: 0,
-        monotonic=lambda: 0.0,
-    )
+    observer = make_observer(CollectorRegistry(), log)
     young = OwnedPartition(OpenRange(OTHER, 0, 0), 0, 0, None)
     known = OwnedPartition(OpenRange(SOURCE, 5, 5, epoch=0), 5, 5, None)
     bare = OwnedPartition(OpenRange(SOURCE, 5, 5), 5, 5, None)

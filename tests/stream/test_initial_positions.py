@@ -45,7 +45,7 @@ def worker(lake: Lake, **more: Any) -> TakeOver:
         now_ms=lambda: 0,
         new_token=lambda: next(TOKENS),
     )
-    return replace(take_over(lake, **more), beginning=beginning)
+    return replace(take_over(lake, **more), initial=beginning)
 
 
 def starts(taken: TakeOver) -> list[int]:
@@ -63,7 +63,7 @@ def test_the_end_is_that_of_the_first_time(lake: Lake, tmp_path: Path) -> None:
 def test_what_retention_takes_away_after_the_first_time_is_told(lake: Lake) -> None:
     """A worker was there when the records were: that it did not get to them is no secret."""
     assert starts(worker(lake, watermarks=(7, 50))) == [7, 7]
-    with pytest.raises(FatalError, match="from offset 7 to 29 were deleted"):
+    with pytest.raises(FatalError, match="deleted the records from offset 7 to 29"):
         starts(worker(lake, watermarks=(30, 90)))
 
 
@@ -148,5 +148,5 @@ def test_a_young_partition_that_lost_its_first_records_is_no_secret(lake: Lake) 
     """It was added and retention was faster: that is a loss, not where the partition begins."""
     starts(worker(lake, start="latest", watermarks=(0, 50)))
     young = SourcePartition(TOPIC, 2)
-    with pytest.raises(FatalError, match="from offset 0 to 6 were deleted"):
+    with pytest.raises(FatalError, match="deleted the records from offset 0 to 6"):
         worker(lake, start="latest", watermarks=(7, 50)).take([young])

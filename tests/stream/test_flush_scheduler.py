@@ -47,7 +47,7 @@ class Desk:
         flusher: Any = self.inbox
         self.flushes = FlushScheduler(
             flusher=flusher,
-            due=FlushThresholds(bytes=10_000, seconds=30),
+            thresholds=FlushThresholds(bytes=10_000, seconds=30),
             reached=self.steps.append,
             new_token=lambda: next(tokens),
             buffers={topic: TopicBuffer(topic) for topic in TOPICS},
@@ -134,7 +134,7 @@ def test_memory_is_held_until_the_flusher_lets_go(desk: Desk) -> None:
     assert desk.flushes.bytes() == size
     given = desk.flushes.drop("a")
     assert given is desk.inbox.given[0]
-    assert (desk.flushes.bytes(), desk.flushes.under_way) == (size, False)
+    assert (desk.flushes.bytes(), desk.flushes.in_progress) == (size, False)
     desk.inbox.done(desk.inbox.given[0])
     assert desk.flushes.finished() is None
     assert desk.flushes.bytes() == 0
@@ -153,7 +153,7 @@ def test_the_outcome_of_a_flush_that_was_given_up_is_not_that_of_the_next(desk: 
     finished = desk.flushes.finished()
     assert finished is not None
     assert finished.flush is second
-    assert not desk.flushes.under_way
+    assert not desk.flushes.in_progress
 
 
 def test_dropping_a_buffer_leaves_the_others(desk: Desk) -> None:

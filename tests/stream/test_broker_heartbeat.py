@@ -9,13 +9,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from decode.schema_sources import RegistryError
 from schemas.errors import RetryableError
 from stream.broker_heartbeat import SILENT_SECONDS, BrokerHeartbeat
-from stream.memory import MemoryBudget
-from stream.metrics import Metrics
-from stream.observer import DECODING, WorkerObserver
+from stream.client_errors import ClientErrors
+from stream.observer import DECODING
 from stream.owned_partition import Assignment, OwnedPartition
+from stream.partition_consumer import PartitionConsumer
 from stream.ranges import OpenRange
 from tests.lake.kit import SOURCE, TOPIC
-from tests.stream.kit import Recorder
+from tests.stream.kit import Recorder, make_observer
 
 
 class Client:
@@ -34,14 +34,10 @@ class Shown:
     def __init__(self) -> None:
         self.silent = 0.0
         self.registry = CollectorRegistry()
-        self.observer = WorkerObserver(
-            metrics=Metrics(self.registry),
-            log=Recorder(),
-            budget=MemoryBudget.plan(2**30, 0),
+        self.observer = make_observer(
+            self.registry,
+            Recorder(),
             event_times={TOPIC: "occurred_at"},
-            redaction=dict,
-            now_ms=lambda: 0,
-            monotonic=lambda: 0.0,
             silence=lambda: self.silent,
         )
         self.assignment = Assignment()
@@ -54,7 +50,8 @@ class Shown:
 
     def look(self, name: str) -> float | None:
         """Return the value of a metric, None while it is not shown."""
-        self.observer.look(Client(), self.assignment, 0)
+        consumer = PartitionConsumer(Client(), cooperative=False, errors=ClientErrors())
+        self.observer.gauges.refresh(consumer, self.assignment, 0)
         for line in generate_latest(self.registry).decode().splitlines():
             if line.startswith(f"goldpan_{name}"):
                 return float(line.split()[-1])
@@ -69,7 +66,7 @@ def test_what_is_not_known_is_not_shown() -> None:
     shown.silent = SILENT_SECONDS + 1
     assert (shown.look("lag_records{"), shown.look("lag_seconds{")) == (None, None)
     assert shown.look("ready") == 0
-    assert "no Kafka broker has answered for 31 s" in str(shown.observer.ready())
+    assert "no Kafka broker has answered for 31 s" in str(shown.observer.health.ready())
     assert shown.look("kafka_silent_seconds") == SILENT_SECONDS + 1
     shown.silent = 1.0
     assert (shown.look("lag_records"), shown.look("ready")) == (0, 1)
@@ -80,9 +77,9 @@ def test_a_worker_whose_partitions_are_lost_is_not_ready() -> None:
     shown = Shown()
     shown.take()
     shown.observer.revoked([SOURCE], flushed=False)
-    assert "no partitions" in str(shown.observer.ready())
+    assert "no partitions" in str(shown.observer.health.ready())
     shown.observer.assigned([])
-    assert shown.observer.ready() is None
+    assert shown.observer.health.ready() is None
 
 
 def test_records_that_wait_for_the_registry_are_shown() -> None:
@@ -104,5 +101,5 @@ def test_silence_is_counted_from_the_last_answer(answers: tuple[bool, bool], sil
     watch = BrokerHeartbeat(lambda: next(said), lambda: now[0])
     for _ in answers:
         now[0] += 5.0
-        watch.look()
+        watch.ask_once()
     assert watch.silent_seconds() == silent
