@@ -145,16 +145,16 @@ def assemble_files(
 ) -> dict[str, bytes]:
     """Return all files of a version, by name."""
     rows = json_rows(draft.rows)
-    facts, name, number = draft.facts, draft.facts["name"], str(version)
-    page = datasheet_blocks(facts, number, previous, rows)
+    facts, name, version_text = draft.facts, draft.facts["name"], str(version)
+    page = datasheet_blocks(facts, version_text, previous, rows)
     starter = choose_starter_rows(rows, facts["spec"]["starter"])
     files = {
         DATA: encode_parquet(draft.rows),
         STARTER: encode_jsonl([rows[i] for i in starter]),
         DATASHEET: render_markdown(page).encode(),
-        DATASHEET_HTML: render_html(f"{name} {number}", page).encode(),
-        CONTRACT: release_contract(name, number, facts["spec"]["description"]),
-        LINEAGE: lineage_event(facts, number),
+        DATASHEET_HTML: render_html(f"{name} {version_text}", page).encode(),
+        CONTRACT: release_contract(name, version_text, facts["spec"]["description"]),
+        LINEAGE: lineage_event(facts, version_text),
     }
     files[MANIFEST] = encode_manifest(facts, version, files, previous, starter)
     files[CHECKSUMS] = checksum_file(files)

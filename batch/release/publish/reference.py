@@ -27,8 +27,8 @@ def parse_reference(text: str) -> ReleaseReference:
     match = _REFERENCE.fullmatch(text)
     which = (match[2] or "latest") if match else ""
     numbers = which.split(".")
-    known = which == "latest" or _DIGEST.fullmatch(which)
-    if match and (known or (len(numbers) <= 3 and all(map(is_version_part, numbers)))):
+    is_exact = which == "latest" or _DIGEST.fullmatch(which)
+    if match and (is_exact or (len(numbers) <= 3 and all(map(is_version_part, numbers)))):
         return ReleaseReference(match[1], which)
     raise UsageError(
         f"{text!r} is not the name of a release: write name@latest, name@3, name@3.1.0 or "

@@ -99,12 +99,12 @@ class DrawLoop:
     def _draw_with_texts(self) -> list[StratumDraw]:
         """Draw, fetching texts until all those are available that the draw reads."""
         by_trace = {cell.trace_id: cell for cells in self.cells.values() for cell in cells}
-        taken = {trace.cluster for trace in self.named}
+        used = {trace.cluster for trace in self.named}
         missing: dict[str, None] = {}
         while True:
             missing.clear()
             draws = draw_strata(
-                self.strata, self.targets, self.cells, taken, lambda: self._finder(missing)
+                self.strata, self.targets, self.cells, used, lambda: self._finder(missing)
             )
             if not missing:
                 return draws

@@ -30,19 +30,19 @@ class SplitFields(GroupFields):
 
 
 def assign_splits(
-    rows: Sequence[GroupFields], rule: HoldoutRule | None, *, known: Sequence[str] = ()
+    rows: Sequence[GroupFields], rule: HoldoutRule | None, *, fixed: Sequence[str] = ()
 ) -> list[str]:
     """Return the side of each row.
 
-    ``known`` are the sides of the first rows: these keep them, and the rows of their groups get the
+    ``fixed`` are the sides of the first rows: these keep them, and the rows of their groups get the
     same (see `find_tied_rows`).
     """
     if rule is None:
         return [DEVELOPMENT for _ in rows]
     roots = _group_roots(rows)
-    fixed = dict(zip(roots, known, strict=False))
+    sides = dict(zip(roots, fixed, strict=False))
     return [
-        fixed.get(root) or (HOLDOUT if _hash_share(root, rule.seed) < rule.share else DEVELOPMENT)
+        sides.get(root) or (HOLDOUT if _hash_share(root, rule.seed) < rule.share else DEVELOPMENT)
         for root in roots
     ]
 

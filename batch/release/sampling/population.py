@@ -127,11 +127,11 @@ def _values(engine: SelectionEngine, query: Any) -> list[str]:
     return [str(row["value"]) for row in engine.ask(query)]
 
 
-def _unmatched(key: str, name: str, known: Sequence[str], have: str) -> str:
-    plain = {value.removeprefix(SEGMENT_PREFIX).casefold(): value for value in reversed(known)}
+def _unmatched(key: str, name: str, values: Sequence[str], have: str) -> str:
+    plain = {value.removeprefix(SEGMENT_PREFIX).casefold(): value for value in reversed(values)}
     folded = name.removeprefix(SEGMENT_PREFIX).casefold()
     close = get_close_matches(folded, list(plain), _NEAREST, _SIMILARITY)
     nearest = [plain[value] for value in close]
-    shown = nearest or list(known[:_NEAREST])
+    shown = nearest or list(values[:_NEAREST])
     instead = f"; {'the nearest' if nearest else have}: {', '.join(shown)}" if shown else ""
     return f"{key}: no trace of the window has {name!r}{instead}"

@@ -56,7 +56,7 @@ class RetainedWindow:
             sets = ", ".join(sorted(set(expired["drawn"].to_pylist())))
             raise UsageError(
                 f"{len(expired)} traces that the spec names (in {sets}) are of days before "
-                f"{self.since}, when texts have expired: remove them from the spec"
+                f"{self.since}, whose texts have expired: remove them from the spec"
             )
 
 

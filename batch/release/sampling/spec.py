@@ -214,11 +214,11 @@ class ReleaseSpec(DocumentPart):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        for place, columns in (("where", [*self.where]), ("strata", self.strata)):
+        for key, columns in (("where", [*self.where]), ("strata", self.strata)):
             for column in columns:
                 if not is_spec_column(column):
                     raise ValueError(
-                        f"{place}.{column}: no such column; there are {', '.join(TEXT_COLUMNS)}, "
+                        f"{key}.{column}: no such column; there are {', '.join(TEXT_COLUMNS)}, "
                         f"{', '.join(NUMBER_COLUMNS)} and segments.…"
                     )
         self._check_kinds()

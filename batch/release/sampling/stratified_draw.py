@@ -92,19 +92,19 @@ def draw_strata(
     strata: Sequence[Stratum],
     targets: Mapping[str, int],
     cells: Mapping[str, Sequence[SamplingCell]],
-    taken: set[str],
+    used: set[str],
     new_finder: Callable[[], NearDuplicateFinder],
 ) -> list[StratumDraw]:
     """Draw from each stratum; ``cells`` are its first cells, in the order of their hash.
 
-    ``taken`` are clusters that are already included; ``new_finder`` starts a new comparison. A draw
+    ``used`` are clusters that are already included; ``new_finder`` starts a new comparison. A draw
     is ``short`` if the cells ran out before it had its rows: pass more of them, unless there are no
     more. A stratum that others left empty is drawn before them, for one row.
     """
     order = sorted(strata, key=lambda s: (s.cells, s.text))
     limits, first = dict(targets), set[str]()
     while True:
-        draws = _draw_in_order(order, limits, cells, taken, new_finder())
+        draws = _draw_in_order(order, limits, cells, used, new_finder())
         empty = [d.stratum for d in draws if not d.drawn and cells[d.stratum.text]]
         left_out = [stratum for stratum in empty if stratum.text not in first]
         if not left_out:
@@ -118,18 +118,18 @@ def _draw_in_order(
     order: Sequence[Stratum],
     targets: Mapping[str, int],
     cells: Mapping[str, Sequence[SamplingCell]],
-    taken: set[str],
+    used: set[str],
     find_duplicate: NearDuplicateFinder,
 ) -> list[StratumDraw]:
-    taken = set(taken)
+    used = set(used)
     draws = []
     for stratum in order:
         draw = StratumDraw(stratum, targets[stratum.text])
         for cell in cells[stratum.text]:
             if draw.rows == draw.target:
                 break
-            if cell.cluster not in taken:
-                taken.add(cell.cluster)
+            if cell.cluster not in used:
+                used.add(cell.cluster)
                 draw.drawn.append(DrawnCell(cell, find_duplicate(cell.trace_id)))
         draw.short = draw.rows < draw.target
         if draw.drawn and not draw.rows:

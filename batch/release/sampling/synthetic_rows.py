@@ -103,7 +103,7 @@ def select_synthetic_rows(
     splits = assign_splits(
         [*drawn, *(row for row, _ in chosen)],
         spec.holdout,
-        known=[row["split"] for row in drawn],
+        fixed=[row["split"] for row in drawn],
     )
     selection.rows = [
         {

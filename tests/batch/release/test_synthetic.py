@@ -186,7 +186,7 @@ def test_no_group_is_on_both_sides(production: Any, more: Any) -> None:
     drawn = [{**one, "split": side} for one, side in zip(drawn, before, strict=True)]
     across = find_tied_rows(drawn, named("s", more))
     joined = [one for one in named("s", more) if one["trace_id"] not in across]
-    after = assign_splits([*drawn, *joined], rule, known=before)
+    after = assign_splits([*drawn, *joined], rule, fixed=before)
     assert after[: len(drawn)] == before
     for key in ("user_id", "session_id"):
         seen: dict[str, set[str]] = {}
