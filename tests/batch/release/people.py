@@ -13,7 +13,7 @@ from batch.release.erasure.erase import ErasedVersion, erase_from_releases
 from batch.release.erasure.rewrite_version import ErasureOrder
 from batch.release.format.files import DATA
 from batch.release.format.reader import read_release_rows
-from batch.release.format.rows import SALT, json_rows
+from batch.release.format.rows import ReleaseRow, json_rows
 from batch.release.publish.repository import ReleaseRepository
 from lake.tables import Lake
 from redact.crypto.signing import Signer
@@ -63,15 +63,15 @@ def erased(shelf: ReleaseRepository, trace_ids: Iterable[str], number: int) -> l
     )
 
 
-def rows_of(folder: Path) -> list[dict[str, Any]]:
+def rows_of(folder: Path) -> list[ReleaseRow]:
     """Return the rows of the release in a folder."""
     return json_rows(read_release_rows((folder / DATA).read_bytes()))
 
 
-def values_of(rows: Iterable[dict[str, Any]]) -> set[str]:
+def values_of(rows: Iterable[ReleaseRow]) -> set[str]:
     """Return what must not be found when these rows are gone: ids, salts, and the planted ones."""
-    told = {str(row[name]) for row in rows for name in ("trace_id", SALT)}
-    return told | {PLANTED, PERSON, MARK, MARK[9:-1]}
+    values = {value for row in rows for value in (row["trace_id"], row["salt"])}
+    return values | {PLANTED, PERSON, MARK, MARK[9:-1]}
 
 
 def texts_in(path: Path) -> str:

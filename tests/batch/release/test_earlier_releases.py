@@ -4,7 +4,7 @@ import json
 import shutil
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +23,7 @@ from batch.release.format.files import (
 )
 from batch.release.format.manifest import encode_manifest, read_manifest
 from batch.release.format.reader import read_release_rows
+from batch.release.format.rows import SyntheticRow
 from batch.release.format.version import ChangeLevel, SemanticVersion
 from batch.release.publish.build import (
     BuildOptions,
@@ -124,7 +125,7 @@ def synthetic_offer() -> SyntheticOffer:
     rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
     for row in rows:
         row |= {name: datetime.fromisoformat(row[name]) for name in ("started_at", "_ingested_at")}
-    return SyntheticOffer("paraphraser-2", "5" * 64, rows)
+    return SyntheticOffer("paraphraser-2", "5" * 64, cast("list[SyntheticRow]", rows))
 
 
 def rebuilt(lake: Lake, version: str) -> ReleaseDraft:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from batch.release.erasure.erase import (
 )
 from batch.release.format.erasure_note import read_erasure_note
 from batch.release.format.files import CHECKSUMS, DATA, ERASURE_NOTE, MANIFEST, STARTER, WITHDRAWAL
+from batch.release.format.rows import ReleaseRow
 from batch.release.publish.build import publish_draft
 from batch.release.publish.reference import parse_reference
 from batch.release.publish.verify import ERASURE_UNDER_WAY, verify_release, withdrawal_mark
@@ -272,9 +274,10 @@ def test_traces_that_a_spec_names_are_not_quoted(tmp_path: Path) -> None:
 
 def test_only_what_bears_a_whole_mark_is_a_mention() -> None:
     """Marks are found wherever they stand, also in JSON within JSON; ids are compared whole."""
-    row = {"trace_id": "t10", "user_id": None, "label_event_id": "e", "response": 'say "<A:b>"'}
+    values = {"trace_id": "t10", "user_id": None, "label_event_id": "e", "response": 'say "<A:b>"'}
+    row = cast("ReleaseRow", values)
     assert ErasureCriteria(trace_ids=frozenset({"t1"})).match(row) is None
     assert ErasureCriteria(marks=frozenset({'"<A:b>"'})).match(row) == "mention"
     assert ErasureCriteria(label_events=frozenset({"e"})).match(row) == "mention"
-    nested = {**row, "response": json.dumps({"a": 'ü"<A:b>"'})}
+    nested: ReleaseRow = {**row, "response": json.dumps({"a": 'ü"<A:b>"'})}
     assert ErasureCriteria(marks=frozenset({'ü"<A:b>"'})).match(nested) == "mention"

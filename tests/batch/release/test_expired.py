@@ -19,7 +19,7 @@ from tests.batch.release.world import conversations, labels_for, make_lake
 from tests.batch.retention.kit import means
 
 WHOLE = date(2026, 11, 4)
-SINCE = {"window": {"from": "2026-11-04", "to": "2026-12-01"}}
+SINCE: dict[str, Any] = {"window": {"from": "2026-11-04", "to": "2026-12-01"}}
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def lake(tmp_path: Path) -> Lake:
     return make_lake(tmp_path / "lake", traces, labels_for(traces))
 
 
-def expire(lake: Lake, table: str = "traces", **until: date) -> None:
+def expire(lake: Lake, table: str = "traces", /, **until: date) -> None:
     """Let parts of a table expire."""
     assert list(RetentionRun.of(lake, table, until, means()).run())
 

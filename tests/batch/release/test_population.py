@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from batch.release.format.files import DATASHEET, MANIFEST
+from batch.release.format.manifest import PopulationFacts
 from batch.release.format.version import ChangeLevel
 from batch.release.publish.build import ReleaseDraft, publish_draft
 from batch.release.publish.verify import verify_release
@@ -87,10 +88,13 @@ def test_other_changes_of_the_spec_say_why_too(lake: Lake, tmp_path: Path) -> No
 def test_a_release_of_before_still_verifies_and_is_followed(lake: Lake, tmp_path: Path) -> None:
     """Manifests without these counts, also when a row is erased from one."""
     made = drafted(lake, labels=ALL)
-    old = {k: made.facts["population"][k] for k in ("traces", "by_redaction_policy")}
-    before = replace(
-        made, facts={**made.facts, "population": {**old, "refused_by_redaction_policy": 0}}
-    )
+    counted = made.facts["population"]
+    old: PopulationFacts = {
+        "traces": counted["traces"],
+        "by_redaction_policy": counted["by_redaction_policy"],
+        "refused_by_redaction_policy": 0,
+    }
+    before = replace(made, facts={**made.facts, "population": old})
     assert isinstance(before, ReleaseDraft)
     publish_draft(before, shelf(tmp_path))
     folder = tmp_path / "support" / "1.0.0"
@@ -112,7 +116,7 @@ def audited(traces: list[Row], verdicts: list[str | None]) -> list[Row]:
             [{"feedback_id": "r", "kind": verdict, "weight": weight[verdict]}] if verdict else []
         )
         evidence.append({"feedback_id": "q", "kind": "review_fail", "weight": 0.0})  # replaced
-        more = {"route": "audit", "audit_probability": 0.1 if number % 2 else 0.2}
+        more: dict[str, Any] = {"route": "audit", "audit_probability": 0.1 if number % 2 else 0.2}
         events.append(label(trace, 0.2, evidence=evidence, **more))
     return events
 

@@ -1,18 +1,18 @@
 """What is selected: by the spec, the same every time, one per conversation, nobody on two sides."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from batch.release.format.rows import json_rows
+from batch.release.format.rows import ReleaseRow, json_rows
 from lake.tables import Lake
 from schemas.errors import UsageError
 from tests.batch.release.kit import selected
 from tests.batch.release.world import add, conversations, label, make_lake
 
-Rows = list[dict[str, Any]]
+Rows = list[ReleaseRow]
 
 
 def rows_of(lake: Lake, **changes: Any) -> Rows:
@@ -59,8 +59,10 @@ def test_filters_and_demands(lake: Lake) -> None:
     assert found
     for row in found:
         assert row["segments"] == {"plan": "gold"}
+        assert row["latency_ms"] is not None
         assert row["latency_ms"] <= 800
         assert row["label"] in {"pass", "fail"}
+        assert row["confidence"] is not None
         assert row["confidence"] >= 0.8
 
 
@@ -133,9 +135,9 @@ def test_nobody_is_on_both_sides(lake: Lake) -> None:
     """No conversation and no user has rows on both sides of the holdout line; both sides exist."""
     found = rows_of(lake, one_per="trace", size=300)
     for key in ("session_id", "user_id"):
-        sides: dict[str, set[str]] = {}
+        sides: dict[object, set[str]] = {}
         for row in found:
-            sides.setdefault(row[key], set()).add(row["split"])
+            sides.setdefault(dict(row)[key], set()).add(row["split"])
         assert all(len(seen) == 1 for seen in sides.values())
     assert {row["split"] for row in found} == {"development", "holdout"}
 
@@ -159,9 +161,9 @@ def test_the_seed_decides(lake: Lake) -> None:
 def test_weights_add_up_to_production(lake: Lake) -> None:
     """In each stratum the weights of the rows add up to the traces of the stratum."""
     found = selected(lake, near_duplicates={})
-    weights: Counter[str] = Counter()
+    weights: defaultdict[str | None, float] = defaultdict(float)
     for row in json_rows(found.rows):
-        weights[row["stratum"]] += row["weight"]
+        weights[row["stratum"]] += row["weight"] or 0.0
     for share in found.draws:
         name = ", ".join(f"{k}={v}" for k, v in share.stratum.values.items())
         assert weights[name] == pytest.approx(share.stratum.traces)

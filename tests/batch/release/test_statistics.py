@@ -12,10 +12,11 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from batch.release.format.rows import TraceRow
 from batch.release.pages.power import detectable_difference
 from batch.release.pages.weighted_mean import WeightedValue, estimate_mean
 from batch.release.sampling.allocation import Stratum, allocate_rows
@@ -302,7 +303,7 @@ def test_near_duplicates_have_full_precision_and_high_recall() -> None:
     rng = random.Random(5)  # noqa: S311
     rule = NearDuplicateRule()
     answers = [
-        "\n".join(compared_texts({"messages": t["messages"], "response": t["response"]}).texts)
+        "\n".join(compared_texts(cast("TraceRow", t)).texts)
         for c in load_shipped_conversations()
         for t in make_traces(c, started_at=0)[::3]
     ]
@@ -334,7 +335,8 @@ def said(user: str, answer: str | None, *tools: tuple[str, str]) -> ComparedText
     """Return what is compared of a trace with one message, an answer and calls of tools."""
     calls = [{"name": name, "arguments": arguments} for name, arguments in tools]
     message = {"role": "user", "content": user, "tool_calls": []}
-    return compared_texts({"messages": [message], "response": answer, "tool_calls": calls})
+    trace = {"messages": [message], "response": answer, "tool_calls": calls}
+    return compared_texts(cast("TraceRow", trace))
 
 
 ZH = "我想知道明天下午从这里坐火车到市中心的博物馆大概需要多长时间"

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -14,14 +14,19 @@ from batch.release.export.formats import EXPORT_FORMATS
 from batch.release.format.files import DATA, MANIFEST, STARTER
 from batch.release.format.manifest import read_manifest
 from batch.release.format.reader import read_release_rows, read_starter_rows
-from batch.release.format.rows import GENERATOR, json_rows, row_commitment
+from batch.release.format.rows import GENERATOR, SyntheticRow, json_rows, row_commitment
 from batch.release.format.version import FIRST_VERSION, ChangeLevel
 from batch.release.pages.datasheet import datasheet_blocks
 from batch.release.pages.markup import render_markdown
 from batch.release.publish.build import assemble_files, publish_draft
 from batch.release.publish.diff import diff_releases
 from batch.release.publish.verify import verify_release
-from batch.release.sampling.holdout_split import assign_splits, find_tied_rows
+from batch.release.sampling.holdout_split import (
+    GroupFields,
+    SplitFields,
+    assign_splits,
+    find_tied_rows,
+)
 from batch.release.sampling.spec import HoldoutRule
 from batch.release.sampling.synthetic_rows import SYNTHETIC, SyntheticOffer
 from lake.objects import FolderStore
@@ -78,7 +83,7 @@ def row(number: int, **more: Any) -> Row:
 
 def offered(rows: Sequence[Row]) -> SyntheticOffer:
     """Return rows as a file offers them."""
-    return SyntheticOffer(GENERATOR_NAME, "0" * 64, rows)
+    return SyntheticOffer(GENERATOR_NAME, "0" * 64, cast("Sequence[SyntheticRow]", rows))
 
 
 def made(lake: Lake, rows: Sequence[Row], **changes: Any) -> Any:
@@ -174,26 +179,27 @@ KEYS = st.lists(
 def test_no_group_is_on_both_sides(production: Any, more: Any) -> None:
     """Whatever rows share: production keeps its sides, and nobody is on both."""
 
-    def named(kind: str, keys: Any) -> list[dict[str, Any]]:
+    def named(kind: str, keys: Any) -> list[GroupFields]:
         return [
             {"trace_id": f"{kind}{n}", "user_id": user, "session_id": session}
             for n, (user, session) in enumerate(keys)
         ]
 
     rule = HoldoutRule(share=0.5)
-    drawn = named("p", production)
-    before = assign_splits(drawn, rule)
-    drawn = [{**one, "split": side} for one, side in zip(drawn, before, strict=True)]
+    before = assign_splits(named("p", production), rule)
+    drawn: list[SplitFields] = [
+        {**row, "split": side} for row, side in zip(named("p", production), before, strict=True)
+    ]
     across = find_tied_rows(drawn, named("s", more))
     joined = [one for one in named("s", more) if one["trace_id"] not in across]
     after = assign_splits([*drawn, *joined], rule, fixed=before)
     assert after[: len(drawn)] == before
     for key in ("user_id", "session_id"):
-        seen: dict[str, set[str]] = {}
-        for one, side in zip([*drawn, *joined], after, strict=True):
-            if one[key] is not None:
-                seen.setdefault(one[key], set()).add(side)
-        assert all(len(found) == 1 for found in seen.values())
+        sides: dict[object, set[str]] = {}
+        for row, side in zip([*drawn, *joined], after, strict=True):
+            if (value := dict(row)[key]) is not None:
+                sides.setdefault(value, set()).add(side)
+        assert all(len(found) == 1 for found in sides.values())
 
 
 def test_the_pages_count_them_apart(lake: Lake) -> None:
