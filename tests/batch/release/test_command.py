@@ -11,7 +11,7 @@ import yaml
 
 from lake.tables import Lake
 from tests.architecture.source import ROOT
-from tests.batch.release.kit import shelf
+from tests.batch.release.kit import open_repository
 from tests.batch.release.people import SIGNER, erased, rows_of
 from tests.batch.release.world import conversations, labels_for, make_lake
 from tests.servers.in_process import Run, runner
@@ -116,7 +116,7 @@ def test_rows_that_were_erased_are_told_by_every_command(run: Run, place: Path) 
     spec = place / "fourth.yaml"
     spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: fourth"))
     first = json.loads(run("release", "build", str(spec), "--json").stdout)
-    here = shelf(place / "lake" / "releases")
+    here = open_repository(place / "lake" / "releases")
     (place / "fourth").mkdir()
     gone = rows_of(place / "lake" / "releases" / "fourth" / "1.0.0")[0]["trace_id"]
     erased(here, [gone], 1)
@@ -181,7 +181,7 @@ def test_a_pin_is_pulled_into_a_folder(run: Run, place: Path) -> None:
     assert run("release", "verify", "pulled/fifth", "--expect", first["digest"]).returncode == 0
     assert "pin it as fifth@sha256" in run("release", "pull", "fifth", "pulled/fifth").stdout
     gone = rows_of(place / "pulled" / "fifth")[0]["trace_id"]
-    erased(shelf(place / "lake" / "releases"), [gone], 1)
+    erased(open_repository(place / "lake" / "releases"), [gone], 1)
     assert "ok except 1 erased rows" in run("release", "pull", pinned, "pulled/fifth").stdout
     assert gone not in {row["trace_id"] for row in rows_of(place / "pulled" / "fifth")}
     other = run("release", "pull", "fifth@2.0.0", "pulled/fifth")

@@ -40,7 +40,7 @@ from lake.objects import FolderStore
 from lake.snapshot import open_snapshot
 from lake.tables import Lake
 from redact.crypto.signing import Signer
-from tests.batch.release.kit import shelf
+from tests.batch.release.kit import open_repository
 
 KEPT = Path(__file__).parents[2] / "data" / "releases"
 GOLDEN = KEPT / "releases" / "golden"
@@ -165,7 +165,7 @@ def writer_of(data: bytes) -> str:
 def test_building_again_publishes_nothing(earlier_lake: Lake, tmp_path: Path) -> None:
     """The next build of an unchanged spec finds the version that an earlier goldpan published."""
     shutil.copytree(KEPT / "releases", tmp_path / "releases")
-    built = publish_draft(rebuilt(earlier_lake, "2.0.0"), shelf(tmp_path / "releases"))
+    built = publish_draft(rebuilt(earlier_lake, "2.0.0"), open_repository(tmp_path / "releases"))
     assert (built.level, str(built.version)) == (ChangeLevel.NONE, "2.0.0")
     assert built.digest == sha256((GOLDEN / "2.0.0" / MANIFEST).read_bytes())
 

@@ -14,7 +14,7 @@ from batch.release.publish.build import publish_draft
 from batch.retention.run import RetentionRun
 from lake.tables import Lake
 from schemas.errors import UsageError
-from tests.batch.release.kit import drafted, shelf
+from tests.batch.release.kit import drafted, open_repository
 from tests.batch.release.world import conversations, labels_for, make_lake
 from tests.batch.retention.kit import means
 
@@ -100,7 +100,7 @@ def test_nothing_is_drawn_from_a_window_that_is_gone(lake: Lake) -> None:
 
 def test_a_release_outlives_the_texts_it_was_made_of(lake: Lake, tmp_path: Path) -> None:
     """What was published stays as it is, and is proved as before."""
-    publish_draft(drafted(lake), shelf(tmp_path / "shelf"))
-    before = {p: p.read_bytes() for p in (tmp_path / "shelf").rglob("*") if p.is_file()}
+    publish_draft(drafted(lake), open_repository(tmp_path / "releases"))
+    before = {p: p.read_bytes() for p in (tmp_path / "releases").rglob("*") if p.is_file()}
     expire(lake, rows=WHOLE)
-    assert {p: p.read_bytes() for p in (tmp_path / "shelf").rglob("*") if p.is_file()} == before
+    assert {p: p.read_bytes() for p in (tmp_path / "releases").rglob("*") if p.is_file()} == before

@@ -13,7 +13,7 @@ from batch.release.format.files import MANIFEST, sha256
 from batch.release.publish.verify import verify_release
 from lake.objects import FolderStore
 from redact.crypto.signing import Signer
-from tests.batch.release.kit import shelf
+from tests.batch.release.kit import open_repository
 from tests.batch.release.people import erased, rows_of
 from tests.batch.release.world import conversations, labels_for, make_lake
 from tests.servers.in_process import Run, runner
@@ -221,7 +221,7 @@ def test_a_signature_outlives_an_erasure(run: Run, place: Path, tmp_path: Path) 
     shutil.copytree(folder_of(place, "some"), copied)
     shutil.copytree(folder_of(place, "some").parent / "claims", tmp_path / "some" / "claims")
     (gone, *_) = rows_of(copied)
-    erased(shelf(tmp_path), [gone["trace_id"]], 1)
+    erased(open_repository(tmp_path), [gone["trace_id"]], 1)
     done = run("release", "verify", str(copied), "--signed-by", OURS)
     assert done.returncode == 0, done.stdout
     assert "ok except" in done.stdout

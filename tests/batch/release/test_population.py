@@ -16,7 +16,7 @@ from labels.failure_rate import AuditedTrace, estimate_failure_rate
 from lake.objects import FolderStore
 from lake.tables import Lake
 from schemas.errors import UsageError
-from tests.batch.release.kit import DOCUMENT, built, drafted, shelf
+from tests.batch.release.kit import DOCUMENT, built, drafted, open_repository
 from tests.batch.release.people import erased, rows_of
 from tests.batch.release.world import Row, add, conversations, label, make_lake
 
@@ -96,12 +96,12 @@ def test_a_release_of_before_still_verifies_and_is_followed(lake: Lake, tmp_path
     }
     before = replace(made, facts={**made.facts, "population": old})
     assert isinstance(before, ReleaseDraft)
-    publish_draft(before, shelf(tmp_path))
+    publish_draft(before, open_repository(tmp_path))
     folder = tmp_path / "support" / "1.0.0"
     digest = manifest(tmp_path, "1.0.0")
     assert verify_release(FolderStore(folder)).ok
     assert "failure rate" not in sheet(tmp_path, "1.0.0")
-    erased(shelf(tmp_path), [rows_of(folder)[0]["trace_id"]], 1)
+    erased(open_repository(tmp_path), [rows_of(folder)[0]["trace_id"]], 1)
     assert manifest(tmp_path, "1.0.0") == digest
     assert verify_release(FolderStore(tmp_path / "support" / "2.0.0")).ok
     assert built(lake, tmp_path, labels={}).level is ChangeLevel.MAJOR

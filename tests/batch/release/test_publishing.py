@@ -25,7 +25,7 @@ from lake.s3_store import S3Store
 from lake.tables import Lake
 from schemas.errors import UsageError
 from tests.architecture.source import ROOT
-from tests.batch.release.kit import built, contents, drafted, shelf
+from tests.batch.release.kit import built, contents, drafted, open_repository
 from tests.batch.release.world import add, conversations, label, labels_for, make_lake
 from tests.lake.kit import patience
 from tests.servers.s3 import S3
@@ -141,17 +141,17 @@ def test_killed_at_each_step_it_is_finished_by_the_next(
         check=True,
     )
     assert int(done.stdout) == 9  # the claim, seven files, the checksums
-    publish_draft(draft, shelf(tmp_path / "whole"))
+    publish_draft(draft, open_repository(tmp_path / "whole"))
     whole = contents(tmp_path / "whole")
     for folder in sorted((tmp_path / "shelves").iterdir()):
-        there = shelf(folder).versions("support")
+        there = open_repository(folder).versions("support")
         assert len(there) <= 1
         if there and there[0].published:
             assert verify_release(FolderStore(folder / "support" / "1.0.0")).ok
         else:
             with pytest.raises(UsageError, match="no release named support"):
-                shelf(folder).find(parse_reference("support"))
-        publish_draft(draft, shelf(folder))
+                open_repository(folder).find(parse_reference("support"))
+        publish_draft(draft, open_repository(folder))
         kept = {n: d for n, d in contents(folder).items() if ".writing-" not in n}
         assert kept == whole
         assert verify_release(FolderStore(folder / "support" / "1.0.0")).ok
@@ -161,13 +161,13 @@ def test_of_two_builders_one_wins_and_the_other_is_told(lake: Lake, tmp_path: Pa
     """While one is at it, the other writes nothing; when it is done, the other follows it."""
     one, two = drafted(lake, size=16), drafted(lake, size=16, seed=8)
     files = assemble_files(one, FIRST_VERSION, None)
-    shelf(tmp_path).put_new("support/claims/000001", _claim(files))
+    open_repository(tmp_path).put_new("support/claims/000001", _claim(files))
     before = contents(tmp_path)
     with pytest.raises(ReleaseClaimError, match=r"another builder has begun support 1\.0\.0"):
-        publish_draft(two, shelf(tmp_path))
+        publish_draft(two, open_repository(tmp_path))
     assert contents(tmp_path) == before
-    assert publish_draft(one, shelf(tmp_path)).version == FIRST_VERSION
-    assert publish_draft(two, shelf(tmp_path)).version == SemanticVersion(2, 0, 0)
+    assert publish_draft(one, open_repository(tmp_path)).version == FIRST_VERSION
+    assert publish_draft(two, open_repository(tmp_path)).version == SemanticVersion(2, 0, 0)
 
 
 def _claim(files: dict[str, bytes]) -> bytes:
@@ -178,12 +178,13 @@ def test_what_a_dead_builder_left_can_be_taken_over(lake: Lake, tmp_path: Path) 
     """Its number is burnt; should it come back to life, it is told that it lost."""
     one, two = drafted(lake, size=16), drafted(lake, size=16, seed=8)
     files = assemble_files(one, FIRST_VERSION, None)
-    shelf(tmp_path).put_new("support/claims/000001", _claim(files))
-    made = publish_draft(two, shelf(tmp_path), take_over=True)
+    open_repository(tmp_path).put_new("support/claims/000001", _claim(files))
+    made = publish_draft(two, open_repository(tmp_path), take_over=True)
     assert made.version == SemanticVersion(2, 0, 0)
+    repository = open_repository(tmp_path)
     with pytest.raises(ReleaseClaimError, match="was abandoned"):
-        shelf(tmp_path).publish(shelf(tmp_path).claim("support", 1, FIRST_VERSION, files), files)
-    states = [(s.version, s.published, s.abandoned) for s in shelf(tmp_path).versions("support")]
+        repository.publish(repository.claim("support", 1, FIRST_VERSION, files), files)
+    states = [(s.version, s.published, s.abandoned) for s in repository.versions("support")]
     assert states == [(FIRST_VERSION, False, True), (SemanticVersion(2, 0, 0), True, False)]
 
 
@@ -204,14 +205,14 @@ def test_versions_follow_from_what_changed(tmp_path: Path) -> None:
     assert build(size=14) == ("1.1.0", ChangeLevel.MINOR)
     assert build(size=14, description="other words") == ("1.1.1", ChangeLevel.PATCH)
     assert build(size=9) == ("2.0.0", ChangeLevel.MAJOR)
-    kept = shelf(out).find(parse_reference("support"))
-    manifest = json.loads(shelf(out).read(kept, MANIFEST))
+    kept = open_repository(out).find(parse_reference("support"))
+    manifest = json.loads(open_repository(out).read(kept, MANIFEST))
     assert manifest["previous"]["version"] == "1.1.1"
     assert manifest["previous"]["changes"]["removed"] == 5
     add(lake, "labels", [label(t, 0.99, revision=9) for t in traces])
     assert build(size=9) == ("3.0.0", ChangeLevel.MAJOR)
-    kept = shelf(out).find(parse_reference("support"))
-    changed = json.loads(shelf(out).read(kept, MANIFEST))["previous"]["changes"]
+    kept = open_repository(out).find(parse_reference("support"))
+    changed = json.loads(open_repository(out).read(kept, MANIFEST))["previous"]["changes"]
     assert changed["relabelled"] > 0
     assert changed["added"] == changed["removed"] == 0
 
@@ -222,7 +223,7 @@ def test_references_resolve(tmp_path: Path, lake: Lake) -> None:
     for seed in (1, 2, 3):
         made = built(lake, tmp_path, seed=seed, size=16)
         digests[str(made.version)] = made.digest
-    here = shelf(tmp_path)
+    here = open_repository(tmp_path)
 
     def found(text: str) -> str:
         return str(here.find(parse_reference(text)).version)
@@ -259,19 +260,19 @@ def test_killed_while_withdrawing(
     lake: Lake, draft: ReleaseDraft, tmp_path: Path, moment: str
 ) -> None:
     """After SIGKILL the release is withdrawn or it is not, and whole either way; again is fine."""
-    made = publish_draft(draft, shelf(tmp_path))
+    made = publish_draft(draft, open_repository(tmp_path))
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path), made.digest, moment], cwd=ROOT, check=False
     )
     assert killed.returncode == -9
-    (one,) = shelf(tmp_path).versions("support")
+    (one,) = open_repository(tmp_path).versions("support")
     assert one.withdrawn == (moment == "after")
     verdict = verify_release(FolderStore(tmp_path / "support" / "1.0.0"), expected=made.digest)
     assert (verdict.ok, verdict.withdrawn) == (True, "wrong" if one.withdrawn else None)
-    assert shelf(tmp_path).put_new(
+    assert open_repository(tmp_path).put_new(
         "support/1.0.0/WITHDRAWN.json", withdrawal_mark(made.digest, "wrong")
     )
-    assert shelf(tmp_path).versions("support")[0].withdrawn
+    assert open_repository(tmp_path).versions("support")[0].withdrawn
 
 
 def test_on_s3_the_same_bytes_and_one_winner(
@@ -289,6 +290,6 @@ def test_on_s3_the_same_bytes_and_one_winner(
         publish_draft(draft, on_s3)
     made = publish_draft(draft, on_s3, take_over=True)
     assert made.version == SemanticVersion(2, 0, 0)
-    publish_draft(draft, shelf(tmp_path))
+    publish_draft(draft, open_repository(tmp_path))
     assert verify_release(store, "support/2.0.0/", made.digest).ok
     assert store.get("support/2.0.0/data.parquet") == files["data.parquet"]

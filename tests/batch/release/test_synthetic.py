@@ -32,7 +32,7 @@ from batch.release.sampling.synthetic_rows import SYNTHETIC, SyntheticOffer
 from lake.objects import FolderStore
 from lake.tables import Lake
 from schemas.errors import UsageError
-from tests.batch.release.kit import contents, drafted, shelf
+from tests.batch.release.kit import contents, drafted, open_repository
 from tests.batch.release.people import erased
 
 Row = Mapping[str, Any]
@@ -220,23 +220,25 @@ def test_the_pages_count_them_apart(lake: Lake) -> None:
 def test_a_release_with_them_is_proved_exported_and_compared(lake: Lake, tmp_path: Path) -> None:
     """Same bytes from the same file; adding them is minor; every export says who made them."""
     plain, draft = drafted(lake), made(lake, [row(n) for n in range(9)])
-    place = shelf(tmp_path / "shelf")
+    place = open_repository(tmp_path / "releases")
     assert publish_draft(plain, place).level is ChangeLevel.MAJOR
     built = publish_draft(draft, place)
     assert (str(built.version), built.level) == ("1.1.0", ChangeLevel.MINOR)
     again = made(lake, [row(n) for n in reversed(range(9))])
     assert assemble_files(again, FIRST_VERSION, None) == assemble_files(draft, FIRST_VERSION, None)
-    store = FolderStore(tmp_path / "shelf")
+    store = FolderStore(tmp_path / "releases")
     verdict = verify_release(store, "support/1.1.0/")
     assert verdict.ok, verdict.problems
-    files = contents(tmp_path / "shelf" / "support" / "1.1.0")
+    files = contents(tmp_path / "releases" / "support" / "1.1.0")
     assert read_manifest(files[MANIFEST])["synthetic"]["generator"] == GENERATOR_NAME
     assert not any(one[GENERATOR] for one in read_starter_rows(files[STARTER]))
     rows = json_rows(read_release_rows(files[DATA]))
     for name, export in EXPORT_FORMATS.items():
         text = b"".join(export(rows, "support", "1.1.0").values())
         assert GENERATOR_NAME.encode() in text, name
-    before = json_rows(read_release_rows(contents(tmp_path / "shelf" / "support" / "1.0.0")[DATA]))
+    before = json_rows(
+        read_release_rows(contents(tmp_path / "releases" / "support" / "1.0.0")[DATA])
+    )
     found = diff_releases(before, rows)
     assert len(found.changes.added) == len(synthetic(draft))
     assert not found.changes.removed
@@ -245,7 +247,7 @@ def test_a_release_with_them_is_proved_exported_and_compared(lake: Lake, tmp_pat
 def test_a_synthetic_row_cannot_be_passed_off_as_production(lake: Lake, tmp_path: Path) -> None:
     """Who takes the mark off a row is found out, since the commitment is over the mark too."""
     draft = made(lake, [row(n) for n in range(9)])
-    publish_draft(draft, shelf(tmp_path / "shelf"))
+    publish_draft(draft, open_repository(tmp_path / "releases"))
     (one,) = [r for r in json_rows(draft.rows) if r["trace_id"] == synthetic(draft)[0]["trace_id"]]
     assert row_commitment({**one, "generator": None}) != row_commitment(one)
     assert row_commitment({**one, "drawn": "sample"}) != row_commitment(one)
@@ -254,9 +256,9 @@ def test_a_synthetic_row_cannot_be_passed_off_as_production(lake: Lake, tmp_path
 def test_a_synthetic_row_can_be_erased(lake: Lake, tmp_path: Path) -> None:
     """Its text may name a person; the successor counts it apart, as its predecessor did."""
     draft = made(lake, [row(n) for n in range(9)])
-    publish_draft(draft, shelf(tmp_path))
+    publish_draft(draft, open_repository(tmp_path))
     gone = synthetic(draft)[0]
-    erased(shelf(tmp_path), [gone["trace_id"]], 1)
+    erased(open_repository(tmp_path), [gone["trace_id"]], 1)
     store = FolderStore(tmp_path)
     assert verify_release(store, "support/1.0.0/").ok
     assert verify_release(store, "support/2.0.0/").ok
