@@ -1,4 +1,4 @@
-"""What the tests of releases share: a lake of real conversations, a spec, a builder."""
+"""Shared by the tests of releases: a lake of real conversations, a spec, a builder."""
 
 import tempfile
 from pathlib import Path

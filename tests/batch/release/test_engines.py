@@ -72,13 +72,13 @@ def _columns_on_spark(asked: Any) -> str:
 @pytest.mark.parametrize("dialect", WAREHOUSES)
 @pytest.mark.parametrize("changes", SPECS, ids=["conversation", "user", "trace"])
 def test_the_query_can_be_written_for_warehouses(dialect: str, changes: dict[str, Any]) -> None:
-    """The same expression compiles to the SQL of each; that they run it alike is not tested."""
+    """The same expression compiles to the SQL of each engine; running it is not tested."""
     text = str(ibis.to_sql(cells_expression(spec(**changes)), dialect=dialect))
     assert "md5" in text.lower()
 
 
 def test_a_limit_holds_about_what_was_asked_for(lake: Lake) -> None:
-    """The first cells by hash, and some to spare, without looking at the others one by one."""
+    """The first cells by hash, and some to spare, without reading the others one by one."""
     asked = spec(strata=["status"], one_per="trace")
     every = _cells_on_duckdb(lake, asked)
     ok = sorted(row[-1] for row in every if row[0] == "=ok")

@@ -1,4 +1,4 @@
-"""A person can be erased from releases: nothing of the rows is left, and all others still hold."""
+"""A person is erased from releases: nothing of the rows is left, and all other rows verify."""
 
 import json
 import shutil
@@ -95,7 +95,7 @@ def test_a_pinned_digest_still_names_the_same_version(original: Path, out: Path)
 
 
 def test_erased_twice_nothing_changes(out: Path) -> None:
-    """The same call finds nothing to do, and tells the same; a look finds nobody."""
+    """A repeated call changes nothing and reports the same; a search finds no rows."""
     before = find_affected_versions(open_repository(out), wanted())
     assert [(f.version, f.state, f.mentions) for f in before] == [
         ("1.0.0", "published", 1),
@@ -143,7 +143,7 @@ def test_in_whatever_order_rows_are_erased_the_end_is_the_same(
 
 
 def test_a_row_that_is_missing_without_being_told_is_found(out: Path) -> None:
-    """Rows that are gone beside those told, or put back, or changed: each is told as wrong."""
+    """Rows missing beyond those in the note, restored or changed rows: each is reported."""
     folder = out / "support" / "1.0.0"
     whole = contents(folder)
     ids = [row["trace_id"] for row in rows_of(folder)]
@@ -169,7 +169,7 @@ def test_a_row_that_is_missing_without_being_told_is_found(out: Path) -> None:
 def test_any_changed_byte_of_an_erased_release_is_found(
     original: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    """Also of the note, and of what was written anew."""
+    """Also of the note and of the rewritten files."""
     folder = _erased_once(original, tmp_path_factory)
     files = contents(folder)
     name = data.draw(st.sampled_from(sorted(files)))
@@ -194,7 +194,7 @@ def _erased_once(original: Path, factory: pytest.TempPathFactory) -> Path:
 
 
 def test_who_deletes_rows_himself_is_told_as_who_did_not_sign(out: Path) -> None:
-    """A note by somebody else is counted as erased, and is not the keeper's if one asks."""
+    """A note under another key counts as an erasure, and fails if the operator's key is required."""
     folder = out / "support" / "1.0.0"
     ids = [row["trace_id"] for row in rows_of(folder)]
     erased(open_repository(out), ids[:1], 1)
@@ -207,7 +207,7 @@ def test_who_deletes_rows_himself_is_told_as_who_did_not_sign(out: Path) -> None
 
 
 def test_withdrawn_versions_lose_the_rows_and_get_no_successor(out: Path) -> None:
-    """What was withdrawn is erased as well; the version in force is the one that is followed."""
+    """A withdrawn version is erased too; the successor follows the version in force."""
     here = open_repository(out)
     newest = here.find(parse_reference("support"))
     here.put_new(f"{newest.folder}/{WITHDRAWAL}", withdrawal_mark(newest.digest, "wrong"))
@@ -223,7 +223,7 @@ def test_withdrawn_versions_lose_the_rows_and_get_no_successor(out: Path) -> Non
 
 
 def test_a_successor_that_was_withdrawn_is_not_made_again(out: Path) -> None:
-    """Whoever withdrew it had a reason."""
+    """A withdrawn version gets no successor."""
     here = open_repository(out)
     erase_from_releases(here, wanted(), order(1))
     successor = here.find(parse_reference("support"))
@@ -243,7 +243,7 @@ def test_a_release_of_which_no_row_is_left_has_no_successor(out: Path) -> None:
 
 
 def test_the_successor_says_what_happened_and_keeps_the_weights(out: Path) -> None:
-    """Its rows are those left, commitments and all; the design and the pages tell the erasure."""
+    """It has the remaining rows and their commitments; its design and pages report the erasure."""
     erase_from_releases(open_repository(out), wanted(), order(7))
     old, new = (
         json.loads((out / "support" / v / MANIFEST).read_bytes()) for v in ("1.0.1", "2.0.0")
@@ -260,7 +260,7 @@ def test_the_successor_says_what_happened_and_keeps_the_weights(out: Path) -> No
 
 
 def test_traces_that_a_spec_names_are_not_quoted(tmp_path: Path) -> None:
-    """Must-include ids stand in no file but those with rows, so erasing takes them everywhere."""
+    """Must-include ids are only in files with rows, so erasing removes them everywhere."""
     lake: Lake = populated(tmp_path / "lake")
     first = publish_draft(drafted(lake, **WHOLE), open_repository(tmp_path / "probe"))
     rows = rows_of(tmp_path / "probe" / "support" / str(first.version))
@@ -273,7 +273,7 @@ def test_traces_that_a_spec_names_are_not_quoted(tmp_path: Path) -> None:
 
 
 def test_only_what_bears_a_whole_mark_is_a_mention() -> None:
-    """Marks are found wherever they stand, also in JSON within JSON; ids are compared whole."""
+    """Marks are found anywhere, also in JSON within JSON; ids are compared as a whole."""
     values = {"trace_id": "t10", "user_id": None, "label_event_id": "e", "response": 'say "<A:b>"'}
     row = cast("ReleaseRow", values)
     assert ErasureCriteria(trace_ids=frozenset({"t1"})).match(row) is None

@@ -1,4 +1,4 @@
-"""An erasure that is killed, or that others come between, ends where it would have ended alone."""
+"""An erasure that is killed or interrupted by others ends as it would have ended alone."""
 
 import shutil
 import subprocess
@@ -68,7 +68,7 @@ def _without_debris(folder: Path) -> dict[str, bytes]:
 
 
 def _killed(original: Path, folder: Path, *moment: str) -> None:
-    """Kill at every step; before going on the release is as before, as after, or says that not."""
+    """Kill at every step; until it continues, the release is as before, as after, or incomplete."""
     done = subprocess.run(
         [
             sys.executable,
@@ -112,7 +112,7 @@ def test_killed_at_each_moment_of_each_step(original: Path, tmp_path: Path, mome
 
 
 def _steps(original: Path, folder: Path, act: Callable[[ReleaseRepository], object]) -> int:
-    """Return how many writes an act on a copy of the folder takes."""
+    """Return how many writes an operation on a copy of the folder takes."""
     shutil.copytree(original, folder)
     store = InterruptedStore(folder, 0, MOMENTS[0], lambda: None)
     act(ReleaseRepository(store, patience()))
@@ -120,7 +120,7 @@ def _steps(original: Path, folder: Path, act: Callable[[ReleaseRepository], obje
 
 
 def test_two_erasers_at_once_take_what_both_want(original: Path, tmp_path: Path) -> None:
-    """Whenever another erases somebody else meanwhile, nobody comes back, and all verifies."""
+    """Whenever another erasure runs in between, no row returns, and all versions verify."""
     rows = rows_of(original / "support" / "1.0.0")
     others = [row["trace_id"] for row in rows if not wanted().match(row)][:2]
 
@@ -155,7 +155,7 @@ def _nothing_of_the_person(draft: ReleaseDraft, folder: Path) -> bool:
 def test_a_builder_at_work_publishes_nobody_who_is_erased_meanwhile(
     draft: ReleaseDraft, tmp_path: Path, moment: str
 ) -> None:
-    """Whenever the erasure comes, nothing of the person is left; the builder may begin anew."""
+    """Whenever the erasure runs, nothing of the person is left; the builder may build again."""
     newer = {table: pinned["version"] + 1 for table, pinned in draft.facts["lake"].items()}
     assert not _nothing_of_the_person(draft, _published(draft, tmp_path / "0"))
     for step in range(1, 10):
@@ -184,7 +184,7 @@ def _published(draft: ReleaseDraft, folder: Path) -> Path:
 def test_what_was_begun_and_what_was_abandoned_is_emptied(
     draft: ReleaseDraft, tmp_path: Path
 ) -> None:
-    """Rows of a version that never came to be go too, and a late builder cannot bring them back."""
+    """Rows of an unpublished version are erased too, and a late builder cannot restore them."""
     files = assemble_files(draft, FIRST_VERSION, None)
     here = open_repository(tmp_path)
     begun = here.claim("support", 1, FIRST_VERSION, files)
@@ -206,7 +206,7 @@ def test_what_was_begun_and_what_was_abandoned_is_emptied(
 
 
 def test_a_builder_whose_rows_stay_is_left_alone(draft: ReleaseDraft, tmp_path: Path) -> None:
-    """An erasure of somebody who is not in it does not disturb what was begun."""
+    """An erasure of a person without rows in it does not disturb a version that was begun."""
     files = assemble_files(draft, FIRST_VERSION, None)
     here = open_repository(tmp_path)
     begun = here.claim("support", 1, FIRST_VERSION, files)
@@ -217,7 +217,7 @@ def test_a_builder_whose_rows_stay_is_left_alone(draft: ReleaseDraft, tmp_path: 
 
 
 def test_a_build_after_an_erasure_makes_the_next_version(lake: Lake, tmp_path: Path) -> None:
-    """It compares with what is left, is major where rows had been erased, and may be built on."""
+    """It is compared with the remaining rows, and is major if rows were erased."""
     publish_draft(drafted(lake, **SMALL), open_repository(tmp_path))
     store = InterruptedStore(tmp_path, 6, MOMENTS[0], _stop)
     with pytest.raises(KeyboardInterrupt):  # before the successor
@@ -234,7 +234,7 @@ def _stop() -> None:
 
 
 def test_what_cannot_be_read_is_told(original: Path, tmp_path: Path) -> None:
-    """Where nobody can tell whose rows a file holds, it is told; all other versions are erased."""
+    """An unreadable file is reported; the rows are erased from all other versions."""
     here = open_repository(tmp_path / "out")
     shutil.copytree(original, tmp_path / "out")
     shutil.copytree(original / "support", tmp_path / "out" / "damaged")

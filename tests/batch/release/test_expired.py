@@ -1,4 +1,4 @@
-"""A release is drawn from days of which all is there, or says that it is not."""
+"""A release is drawn from days without expired data, or says which days are missing."""
 
 from datetime import date
 from pathlib import Path
@@ -30,18 +30,18 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def expire(lake: Lake, table: str = "traces", /, **until: date) -> None:
-    """Let parts of a table expire."""
+    """Make parts of a table expire."""
     assert list(RetentionRun.of(lake, table, until, means()).run())
 
 
 def days(made: Any) -> set[date]:
-    """Return the days on which the rows of a draft began."""
+    """Return the days on which the traces of a draft started."""
     return {moment.date() for moment in made.rows["started_at"].to_pylist()}
 
 
 @pytest.mark.parametrize("part", ["rows", "text", "pseudonyms"])
 def test_a_window_that_reaches_back_too_far_is_refused(lake: Lake, part: str) -> None:
-    """With the day from which on everything is there, and how many traces are concerned."""
+    """The error has the first complete day and the number of traces concerned."""
     expire(lake, **{part: WHOLE})
     with pytest.raises(UsageError, match=r"of days before 2026-11-04 have expired \(\d+ of"):
         drafted(lake)
@@ -49,7 +49,7 @@ def test_a_window_that_reaches_back_too_far_is_refused(lake: Lake, part: str) ->
 
 
 def test_days_are_left_out_where_the_spec_says_so(lake: Lake) -> None:
-    """Population, datasheet and manifest speak of the days that are left, and say so."""
+    """Population, datasheet and manifest cover the remaining days, and say so."""
     expire(lake, text=WHOLE)
     made = drafted(lake, expired="leave_out")
     assert min(days(made)) == WHOLE
@@ -69,7 +69,7 @@ def test_days_are_left_out_where_the_spec_says_so(lake: Lake) -> None:
 
 
 def test_users_that_are_gone_matter_where_sides_are_kept(lake: Lake) -> None:
-    """Without a holdout, and with one row a conversation, they do not."""
+    """Without a holdout, and with one row per conversation, they do not matter."""
     expire(lake, pseudonyms=WHOLE)
     assert min(days(drafted(lake, holdout=None))) < WHOLE
     with pytest.raises(UsageError, match="have expired"):
@@ -99,7 +99,7 @@ def test_nothing_is_drawn_from_a_window_that_is_gone(lake: Lake) -> None:
 
 
 def test_a_release_outlives_the_texts_it_was_made_of(lake: Lake, tmp_path: Path) -> None:
-    """What was published stays as it is, and is proved as before."""
+    """Published releases stay as they are and verify as before."""
     publish_draft(drafted(lake), open_repository(tmp_path / "releases"))
     before = {p: p.read_bytes() for p in (tmp_path / "releases").rglob("*") if p.is_file()}
     expire(lake, rows=WHOLE)

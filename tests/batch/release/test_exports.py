@@ -1,4 +1,4 @@
-"""Exports are read by the tools they are for."""
+"""Exports are read by the tools that they are made for."""
 
 import codecs
 import csv
@@ -47,7 +47,7 @@ def with_response(row: ReleaseRow, response: str) -> ReleaseRow:
 
 
 def labels(told: Iterable[tuple[str, str]], rows: Rows) -> bool:
-    """Tell whether a tool has each row with its label, and nothing else."""
+    """Return whether a tool has each row with its label, and nothing else."""
     return sorted(told) == sorted((row["trace_id"], row["label"]) for row in rows)
 
 
@@ -60,7 +60,7 @@ def lines(rows: Rows, target: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("target", ["jsonl", "mlflow", "langfuse", "langsmith", "promptfoo"])
 def test_every_reader_of_lines_finds_as_many(rows: Rows, target: str) -> None:
-    """Nothing in a text is taken for the end of a line, and each text is what it was."""
+    """No text contains what a reader takes for the end of a line, and no text is changed."""
     (data,) = EXPORT_FORMATS[target](rows, "support", "1.0.0").values()
     assert len(data.decode().splitlines()) == data.count(b"\n") == len(rows)
     assert [json.loads(line) for line in data.decode().splitlines()] == lines(rows, target)
@@ -72,7 +72,7 @@ def test_jsonl_holds_all_but_the_salt(rows: Rows) -> None:
 
 
 def test_csv_is_read_back_and_runs_nothing(rows: Rows) -> None:
-    """Texts that a spreadsheet would run get a quote before; nested values are JSON."""
+    """Texts that a spreadsheet would execute get a leading quote; nested values are JSON."""
     (data,) = EXPORT_FORMATS["csv"](rows, "support", "1.0.0").values()
     assert data.startswith(codecs.BOM_UTF8)
     found = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
@@ -103,7 +103,7 @@ def test_no_cell_begins_as_a_formula(rows: Rows, text: str) -> None:
 
 
 def test_cells_that_a_spreadsheet_cuts_are_named(rows: Rows) -> None:
-    """What does not fit into a cell is said by row and column; other formats hold any text."""
+    """Cells that are too long are reported by row and column; other formats hold any text."""
     wide = [rows[0], with_response(rows[1], "x" * 42_000)]
     (remark,) = export_remarks("csv", wide)
     assert remark.startswith("row 3, column response: 42,000 characters")
@@ -112,7 +112,7 @@ def test_cells_that_a_spreadsheet_cuts_are_named(rows: Rows) -> None:
 
 @pytest.mark.parametrize("target", ["csv", "mlflow", "langfuse", "langsmith", "promptfoo"])
 def test_no_text_ends_at_a_null_or_stops_an_import(rows: Rows, target: str) -> None:
-    """Databases of other tools refuse U+0000, and readers of cells stop there; it is said."""
+    """Databases reject U+0000, and readers of cells stop there; the export reports it."""
     holding = [with_response(rows[0], "a\0b"), *rows[1:]]
     holding[0]["messages"][0]["content"] = "cut\0here"
     (data,) = EXPORT_FORMATS[target](holding, "support", "1.0.0").values()
@@ -126,7 +126,7 @@ def test_no_text_ends_at_a_null_or_stops_an_import(rows: Rows, target: str) -> N
 
 @pytest.mark.parametrize("target", ["jsonl", "huggingface"])
 def test_formats_of_our_own_keep_each_character(rows: Rows, target: str) -> None:
-    """Where nothing has to be replaced, nothing is said."""
+    """Formats that replace nothing report nothing."""
     holding = [with_response(rows[0], "a\0b")]
     assert export_remarks(target, holding) == []
     if target == "jsonl":
@@ -159,7 +159,7 @@ def test_huggingface_reads_the_folder(rows: Rows, partners: Partners, tmp_path: 
 
 
 def test_mlflow_merges_the_records(rows: Rows, partners: Partners, tmp_path: Path) -> None:
-    """An evaluation dataset takes every record once, with its expectations."""
+    """An evaluation dataset accepts every record once, with its expectations."""
     file = written(rows, "mlflow", tmp_path)
     records = partners.run("read_mlflow.py", file, cwd=tmp_path)
     told = [(one["inputs"]["trace_id"], one["expectations"]["label"]) for one in records]
@@ -168,7 +168,7 @@ def test_mlflow_merges_the_records(rows: Rows, partners: Partners, tmp_path: Pat
 
 
 def test_langfuse_takes_the_items(rows: Rows, partners: Partners, tmp_path: Path) -> None:
-    """Every line is what ``create_dataset_item`` takes; ids are their own, so twice is once."""
+    """Every line fits ``create_dataset_item``; ids are stable, so importing twice adds nothing."""
     read = partners.run("read_langfuse.py", written(rows, "langfuse", tmp_path), cwd=tmp_path)
     assert read["unknown"] == []
     by_id = {item["id"]: item["metadata"] for item in read["items"]}
@@ -207,7 +207,7 @@ HOSTILE = (
 def test_promptfoo_takes_texts_as_they_are(
     rows: Rows, promptfoo: Promptfoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No text is rendered as a template or opened as a file: what is rendered is what was said."""
+    """No text is rendered as a template or opened as a file: the output is the original text."""
     monkeypatch.setenv("SECRET", "sesame")
     (tmp_path / "secret.txt").write_text("sesame")
     hostile = deepcopy(rows[: len(HOSTILE)])

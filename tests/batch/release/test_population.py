@@ -38,7 +38,7 @@ def manifest(folder: Path, version: str) -> dict[str, Any]:
 
 
 def test_a_golden_set_holds_gold_by_default(lake: Lake) -> None:
-    """Only answers that are labelled good or bad are in it; weights are of those traces."""
+    """Only labelled answers are in it; the weights are those of these traces."""
     made = drafted(lake, labels={})
     assert set(made.rows["label"].to_pylist()) == {"pass", "fail"}
     population = made.facts["population"]
@@ -65,7 +65,7 @@ def test_a_golden_set_holds_gold_by_default(lake: Lake) -> None:
 def test_other_labels_are_a_major_version_that_says_why(
     lake: Lake, tmp_path: Path, first: Any, second: Any, why: str
 ) -> None:
-    """Also where no row is gone: the rows stand for other traces."""
+    """Also if no row was removed: the rows represent other traces."""
     built(lake, tmp_path, **WHOLE, labels=first)
     made = built(lake, tmp_path, **WHOLE, labels=second)
     assert (str(made.version), made.level, list(made.why)) == ("2.0.0", ChangeLevel.MAJOR, [why])
@@ -76,7 +76,7 @@ def test_other_labels_are_a_major_version_that_says_why(
 
 
 def test_other_changes_of_the_spec_say_why_too(lake: Lake, tmp_path: Path) -> None:
-    """The level is that of the rows; ids that a spec names are not quoted."""
+    """The level is that of the rows; ids that the spec names are not quoted."""
     built(lake, tmp_path, size=20)
     named = rows_of(tmp_path / "support" / "1.0.0")[0]["trace_id"]
     made = built(lake, tmp_path, size=22, must_include=[named])
@@ -108,7 +108,7 @@ def test_a_release_of_before_still_verifies_and_is_followed(lake: Lake, tmp_path
 
 
 def audited(traces: list[Row], verdicts: list[str | None]) -> list[Row]:
-    """Return label events of the audit arm with what a reviewer found, if any did."""
+    """Return label events of the audit arm with the verdict of a reviewer, if any."""
     events = []
     for number, (trace, verdict) in enumerate(zip(traces, verdicts, strict=False)):
         weight = {"review_fail": 2.9, "review_pass": -2.6}
@@ -122,7 +122,7 @@ def audited(traces: list[Row], verdicts: list[str | None]) -> list[Row]:
 
 
 def test_the_datasheet_has_the_audit_s_rate_and_no_other(tmp_path: Path) -> None:
-    """Labelled fail is not a failure rate: that is what reviewers found in the random audit."""
+    """The share labelled fail is not a failure rate; the random audit estimates it."""
     traces = conversations(4)
     judged: list[str | None] = ["review_fail", "review_pass", "review_pass", "review_pass"] * 8
     events = audited(traces, [*judged, None, None])
@@ -145,7 +145,7 @@ def test_the_datasheet_has_the_audit_s_rate_and_no_other(tmp_path: Path) -> None
 
 
 def test_a_rate_that_nobody_can_know_is_said_to_be_that(lake: Lake, tmp_path: Path) -> None:
-    """With the formula, and with how many reviews it would take."""
+    """The datasheet has the formula and the number of reviews needed."""
     built(lake, tmp_path, labels=ALL)
     told = sheet(tmp_path, "1.0.0")
     assert "is unknown: the audit drew none of them" in told
@@ -166,7 +166,7 @@ def test_a_rate_that_nobody_can_know_is_said_to_be_that(lake: Lake, tmp_path: Pa
 def test_names_that_nothing_has_are_warnings(
     lake: Lake, tmp_path: Path, changes: dict[str, Any], told: str
 ) -> None:
-    """With the nearest ones that there are, in the answer of the build and in the datasheet."""
+    """They come with the nearest existing names, in the output and in the datasheet."""
     made = built(lake, tmp_path, allocation={}, **{"strata": ["label"], **changes})
     (warning,) = made.population["warnings"]
     assert told in warning
@@ -175,14 +175,14 @@ def test_names_that_nothing_has_are_warnings(
 
 
 def test_nothing_fits_says_which_name_nothing_has(lake: Lake) -> None:
-    """A filter with a typing error is named beside the rest that could be wrong."""
+    """A misspelt filter is named in the error."""
     with pytest.raises(UsageError, match="the nearest: airline-support"):
         drafted(lake, where={"app": "airline-suport"})
     assert "warnings" not in drafted(lake, strata=["segments.plan"], allocation={}).facts
 
 
 def test_an_id_that_came_again_with_something_else_is_counted(tmp_path: Path) -> None:
-    """Sent again unchanged is usual; another answer under an id is said, and the first counts."""
+    """Traces sent again unchanged are normal; another answer is reported, and the first counts."""
     first = {**conversations(1)[0], "response": None, "status": "error", "error_message": "timeout"}
     same = conversations(1)[1]
     lake = make_lake(tmp_path / "lake", [first, same, *conversations(1)[2:9]], [])

@@ -1,4 +1,4 @@
-"""A release is there whole or not at all, once, and every changed byte of it is found."""
+"""A release is published completely or not at all, once, and every changed byte is detected."""
 
 import json
 import pickle
@@ -73,7 +73,7 @@ def test_the_folder_holds_what_the_design_says(published: Path) -> None:
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_changed_byte_is_found(published: Path, data: st.DataObject) -> None:
-    """Whatever byte of whatever file is changed, taken out or added, verification says so."""
+    """Verification detects any byte of any file that is changed, removed or added."""
     folder = published / "support" / "1.0.0"
     files = contents(folder)
     name = data.draw(st.sampled_from(sorted(files)))
@@ -93,7 +93,7 @@ def test_any_changed_byte_is_found(published: Path, data: st.DataObject) -> None
 
 
 def test_a_time_that_there_cannot_be_is_found(published: Path, tmp_path: Path) -> None:
-    """Changed bytes may stand for a time beyond the last year; that is no failure of the proof."""
+    """Changed bytes may encode a time after the last year; verification reports that as damage."""
     folder = tmp_path / "copy"
     shutil.copytree(published / "support" / "1.0.0", folder)
     table = pq.read_table(folder / "data.parquet")
@@ -108,7 +108,7 @@ def test_a_time_that_there_cannot_be_is_found(published: Path, tmp_path: Path) -
 
 
 def test_a_file_too_many_or_too_few_is_found(published: Path, tmp_path: Path) -> None:
-    """Nothing can be added to a release, and nothing taken from it."""
+    """No file can be added to a release or removed from it."""
     folder = tmp_path / "copy"
     shutil.copytree(published / "support" / "1.0.0", folder)
     (folder / "notes.txt").write_text("x")
@@ -119,7 +119,7 @@ def test_a_file_too_many_or_too_few_is_found(published: Path, tmp_path: Path) ->
 
 
 def test_a_release_that_was_made_anew_has_another_digest(lake: Lake, tmp_path: Path) -> None:
-    """Whoever changes everything consistently is found by the digest that was pinned."""
+    """A consistent change of everything is detected by the pinned digest."""
     first = built(lake, tmp_path / "a", size=16)
     built(lake, tmp_path / "b", size=16, seed=9)
     folder = FolderStore(tmp_path / "b" / "support" / "1.0.0")
@@ -130,7 +130,7 @@ def test_a_release_that_was_made_anew_has_another_digest(lake: Lake, tmp_path: P
 def test_killed_at_each_step_it_is_finished_by_the_next(
     draft: ReleaseDraft, tmp_path: Path
 ) -> None:
-    """SIGKILL before, in and after each write: nothing half there, and building again completes."""
+    """SIGKILL before, in and after each write: no half release, and a rebuild completes it."""
     (tmp_path / "draft").write_bytes(pickle.dumps(draft))
     done = subprocess.run(
         [sys.executable, "-m", "tests.batch.release.dying", "draft", "shelves"],
@@ -158,7 +158,7 @@ def test_killed_at_each_step_it_is_finished_by_the_next(
 
 
 def test_of_two_builders_one_wins_and_the_other_is_told(lake: Lake, tmp_path: Path) -> None:
-    """While one is at it, the other writes nothing; when it is done, the other follows it."""
+    """While one builder is at work the other writes nothing; afterwards the other follows it."""
     one, two = drafted(lake, size=16), drafted(lake, size=16, seed=8)
     files = assemble_files(one, FIRST_VERSION, None)
     open_repository(tmp_path).put_new("support/claims/000001", _claim(files))
@@ -175,7 +175,7 @@ def _claim(files: dict[str, bytes]) -> bytes:
 
 
 def test_what_a_dead_builder_left_can_be_taken_over(lake: Lake, tmp_path: Path) -> None:
-    """Its number is burnt; should it come back to life, it is told that it lost."""
+    """Its version is skipped; if the builder comes back, it gets an error."""
     one, two = drafted(lake, size=16), drafted(lake, size=16, seed=8)
     files = assemble_files(one, FIRST_VERSION, None)
     open_repository(tmp_path).put_new("support/claims/000001", _claim(files))
@@ -218,7 +218,7 @@ def test_versions_follow_from_what_changed(tmp_path: Path) -> None:
 
 
 def test_references_resolve(tmp_path: Path, lake: Lake) -> None:
-    """latest, a major, a minor, an exact version and a digest; a withdrawn one only by name."""
+    """By latest, major, minor, exact version and digest; a withdrawn version only exactly."""
     digests = {}
     for seed in (1, 2, 3):
         made = built(lake, tmp_path, seed=seed, size=16)
@@ -259,7 +259,7 @@ die()
 def test_killed_while_withdrawing(
     lake: Lake, draft: ReleaseDraft, tmp_path: Path, moment: str
 ) -> None:
-    """After SIGKILL the release is withdrawn or it is not, and whole either way; again is fine."""
+    """After SIGKILL the release is withdrawn or not, and valid either way; repeating works."""
     made = publish_draft(draft, open_repository(tmp_path))
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path), made.digest, moment], cwd=ROOT, check=False
@@ -278,7 +278,7 @@ def test_killed_while_withdrawing(
 def test_on_s3_the_same_bytes_and_one_winner(
     s3: S3, draft: ReleaseDraft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a real S3 server a release is published, found and verified; two cannot have one place."""
+    """On a real S3 server a release is published, found and verified; two claims conflict."""
     for name, value in s3.env().items():
         monkeypatch.setenv(name, value)
     bucket = s3.create_bucket()

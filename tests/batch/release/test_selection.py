@@ -1,4 +1,4 @@
-"""What is selected: by the spec, the same every time, one per conversation, nobody on two sides."""
+"""A selection follows the spec, is repeatable, and keeps conversations and users together."""
 
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_the_label_is_that_of_the_highest_revision(tmp_path: Path) -> None:
 
 
 def test_filters_and_demands(lake: Lake) -> None:
-    """Only what fits `where`, `labels` and the window comes in."""
+    """Only traces that fit `where`, `labels` and the window are selected."""
     found = rows_of(
         lake,
         where={"segments.plan": ["gold"], "latency_ms": {"max": 800}},
@@ -88,7 +88,7 @@ def test_only_rows_of_the_redaction_policies_that_are_demanded(tmp_path: Path) -
 
 
 def test_named_traces_are_in_and_their_conversations_give_no_other(lake: Lake) -> None:
-    """Demanded and adversarial traces come from anywhere in time, and count for nothing else."""
+    """Must-include and adversarial traces may be of any time, and have no weight."""
     every = rows_of(lake, size=90, strata=[], allocation={})
     first, second = every[0], every[1]
     found = rows_of(
@@ -107,14 +107,14 @@ def test_named_traces_are_in_and_their_conversations_give_no_other(lake: Lake) -
 
 
 def test_a_named_trace_that_is_not_there_is_told_by_its_place(lake: Lake) -> None:
-    """The message counts and numbers the entries; it does not quote them."""
+    """The error has the numbers of the entries and does not quote them."""
     with pytest.raises(UsageError, match="must_include number 2") as raised:
         selected(lake, must_include=[rows_of(lake)[0]["trace_id"], "mia.li@example.com"])
     assert "mia" not in str(raised.value)
 
 
 def test_a_trace_that_was_sent_twice_counts_once(tmp_path: Path) -> None:
-    """Of a trace id that came twice the first in its partition is taken, and the total is right."""
+    """Of a trace that was sent twice the first one counts, and the total is right."""
     traces = conversations(1)
     lake = make_lake(tmp_path, traces, [])
     add(lake, "traces", [{**t, "response": "second"} for t in traces])
@@ -125,7 +125,7 @@ def test_a_trace_that_was_sent_twice_counts_once(tmp_path: Path) -> None:
 
 
 def test_no_stratum_that_exists_is_empty(lake: Lake) -> None:
-    """Every combination that occurs has a row, over many seeds, though conversations are shared."""
+    """Every existing combination has a row, over many seeds, though conversations are shared."""
     for seed in range(12):
         found = selected(lake, seed=seed, strata=["label", "segments.plan", "status"], size=60)
         assert all(share.rows > 0 for share in found.draws)
@@ -170,13 +170,13 @@ def test_weights_add_up_to_production(lake: Lake) -> None:
 
 
 def test_near_duplicates_go_and_their_place_is_taken(lake: Lake) -> None:
-    """Repeated conversations are left out; no stratum is emptied by that."""
+    """Repeated conversations are left out; no stratum is left empty."""
     found = selected(lake, near_duplicates={"threshold": 0.85})
     assert sum(found.rows["near_duplicates"].to_pylist()) > 0
     assert all(share.rows > 0 for share in found.draws)
 
 
 def test_nothing_fits(lake: Lake) -> None:
-    """A spec that no trace fits is told what could be widened."""
+    """If no trace fits, the error says what could be widened."""
     with pytest.raises(UsageError, match="no trace fits the spec"):
         selected(lake, where={"app": ["no-such-app"]})

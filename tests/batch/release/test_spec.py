@@ -1,4 +1,4 @@
-"""A spec says what it means, and every mistake in it is told with its line."""
+"""A spec is read as documented, and every error names its line."""
 
 from pathlib import Path
 
@@ -89,7 +89,7 @@ def test_a_good_spec_is_read() -> None:
     ],
 )
 def test_a_mistake_is_told_with_its_line(old: str, new: str, told: str) -> None:
-    """The message names the line, the field and what would be right."""
+    """The message has the line, the field and the correct form."""
     assert old in GOOD
     with pytest.raises(UsageError) as raised:
         parse_spec(GOOD.replace(old, new), "s.yaml")
@@ -115,6 +115,6 @@ def test_sets_come_from_files_beside_the_spec(tmp_path: Path) -> None:
 
 
 def test_one_trace_is_in_one_set() -> None:
-    """A trace cannot be demanded and adversarial at once."""
+    """A trace cannot be in must_include and adversarial at once."""
     with pytest.raises(UsageError, match="adversarial: 1 of its traces"):
         spec(must_include=["a", "b"], adversarial=["b"])

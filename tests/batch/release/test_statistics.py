@@ -1,4 +1,4 @@
-"""The weights mean what they say: estimates are unbiased and intervals cover, over 500 seeds.
+"""The weights are right: estimates are unbiased and intervals cover, over 500 seeds.
 
 The population is made of real conversations; what is estimated is something that is known of every
 trace but not to the design. Drawing is repeated without the engine: with the same functions, on
@@ -138,7 +138,7 @@ def totals(shares: list[StratumDraw]) -> tuple[float, float]:
 
 
 def weighed(shares: list[StratumDraw]) -> list[WeightedValue]:
-    """Return the rows as a release weighs them: scaled to what is known of each stratum."""
+    """Return the rows with the weights of a release, scaled to the size of each stratum."""
     rows = []
     for share in shares:
         total = sum(one.weight for one in share.drawn)
@@ -185,7 +185,7 @@ def test_intervals_cover_as_often_as_they_say(draws: list[list[StratumDraw]]) ->
 def test_what_an_erasure_leaves_estimates_what_is_left(
     draws: list[list[StratumDraw]], share: float, least: float
 ) -> None:
-    """Conversations leave population and sample, rows keep their weights: intervals cover still.
+    """Conversations leave population and sample, rows keep their weights: intervals still cover.
 
     They are chosen without regard to who was drawn; the weights add up to the traces left.
     """
@@ -224,7 +224,7 @@ def test_no_stratum_is_empty_and_no_conversation_gives_two(draws: list[list[Stra
 
 
 def test_a_rare_stratum_that_is_taken_whole_leaves_others_out_of_reach() -> None:
-    """Its conversations cannot give a row to others: counted, and their totals stay right."""
+    """Other traces of its conversations are counted as out of reach, and totals stay right."""
     strata = [Stratum("rare", {}, 4, 2), Stratum("common", {}, 40, 10)]
     cells = {
         "rare": [
@@ -243,7 +243,7 @@ def test_a_rare_stratum_that_is_taken_whole_leaves_others_out_of_reach() -> None
 
 
 def test_weights_are_the_same_in_whatever_order_an_engine_answers() -> None:
-    """To the last digit, since the bytes of a release are made of them."""
+    """To the last digit, since they are part of the bytes of a release."""
     strata = [f"s{i}" for i in range(7)]
     sizes = {text: 9 + 2 * i for i, text in enumerate(strata)}
     cells = {
@@ -266,7 +266,7 @@ def test_weights_are_the_same_in_whatever_order_an_engine_answers() -> None:
 
 
 def test_two_strata_that_share_their_conversations_both_get_a_row() -> None:
-    """A stratum from which the others would take everything is drawn from before them."""
+    """A stratum that the others would leave empty is drawn before them."""
     strata = [Stratum(text, {}, 2, 2) for text in ("a", "b")]
     cells = {
         text: [
@@ -296,7 +296,7 @@ def test_power_is_that_of_the_exact_test(rows: int, expected: tuple[float | None
 
 
 def test_near_duplicates_have_full_precision_and_high_recall() -> None:
-    """What goes is a near-duplicate by the definition, always; of those there are, few are missed.
+    """Every dropped text is a near-duplicate by the definition; few near-duplicates are missed.
 
     Texts are real answers, and copies of them with some words changed.
     """
@@ -332,7 +332,7 @@ def test_near_duplicates_have_full_precision_and_high_recall() -> None:
 
 
 def said(user: str, answer: str | None, *tools: tuple[str, str]) -> ComparedTexts:
-    """Return what is compared of a trace with one message, an answer and calls of tools."""
+    """Return the compared part of a trace with one message, an answer and tool calls."""
     calls = [{"name": name, "arguments": arguments} for name, arguments in tools]
     message = {"role": "user", "content": user, "tool_calls": []}
     trace = {"messages": [message], "response": answer, "tool_calls": calls}

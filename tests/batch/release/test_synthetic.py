@@ -1,4 +1,4 @@
-"""Synthetic rows are told from production everywhere, and never stand for it."""
+"""Synthetic rows are marked everywhere and never counted as production."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -99,7 +99,7 @@ def synthetic(draft: Any) -> list[Row]:
 
 
 def test_they_are_marked_and_have_no_weight(lake: Lake) -> None:
-    """`drawn` says so, the generator is named, weight and probability are null; others as ever."""
+    """`drawn` and `generator` mark them; they have no weight; other rows are unchanged."""
     draft = made(lake, [row(n) for n in range(40)])
     rows = synthetic(draft)
     assert rows
@@ -116,7 +116,7 @@ def test_they_are_marked_and_have_no_weight(lake: Lake) -> None:
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
 def test_their_share_is_capped_in_each_stratum(lake: Lake, share: float) -> None:
-    """And a stratum that production has no row in gets none."""
+    """A stratum without rows from production gets none."""
     labels = ("pass", "fail", "unknown")
     rows = [row(n, label=labels[n % 3], status=("ok", "error")[n % 2]) for n in range(120)]
     draft = made(lake, rows, asked={"max_share": share}, size=60)
@@ -132,7 +132,7 @@ def test_their_share_is_capped_in_each_stratum(lake: Lake, share: float) -> None
 
 
 def test_near_duplicates_stay_out(lake: Lake) -> None:
-    """Of production rows that were drawn, and of one another."""
+    """Near-duplicates of drawn rows, and of one another, are left out."""
     drawn = next(one for one in drafted(lake).rows.to_pylist() if one["label"] == "fail")
     copy = row(1, messages=drawn["messages"], response=drawn["response"])
     twin = row(3, messages=row(2)["messages"], response=row(2)["response"])
@@ -143,7 +143,7 @@ def test_near_duplicates_stay_out(lake: Lake) -> None:
 
 
 def test_rows_that_do_not_fit_the_filters_stay_out(lake: Lake) -> None:
-    """A release of one app holds nothing made for another."""
+    """A release of one app holds no synthetic row of another."""
     rows = [row(1), row(2, app="another")]
     draft = made(lake, rows, where={"app": "airline-support"}, asked={"max_share": 0.5})
     assert [one["trace_id"] for one in synthetic(draft)] == ["made-1"]
@@ -151,7 +151,7 @@ def test_rows_that_do_not_fit_the_filters_stay_out(lake: Lake) -> None:
 
 
 def test_the_holdout_line_is_kept(lake: Lake) -> None:
-    """A row follows the user it shares, production stays where it was, ties across stay out."""
+    """A row is on its user's side, drawn rows keep their side, linking rows are left out."""
     plain = drafted(lake).rows.to_pylist()
     by_side = {one["split"]: one for one in plain}
     assert set(by_side) == {"holdout", "development"}
@@ -177,7 +177,7 @@ KEYS = st.lists(
 @settings(deadline=None, max_examples=150)
 @given(KEYS, KEYS)
 def test_no_group_is_on_both_sides(production: Any, more: Any) -> None:
-    """Whatever rows share: production keeps its sides, and nobody is on both."""
+    """Whatever rows share: drawn rows keep their sides, and no group is on both."""
 
     def named(kind: str, keys: Any) -> list[GroupFields]:
         return [
@@ -203,7 +203,7 @@ def test_no_group_is_on_both_sides(production: Any, more: Any) -> None:
 
 
 def test_the_pages_count_them_apart(lake: Lake) -> None:
-    """Every number of the datasheet is that of a release without them, but for their own part."""
+    """Every number outside their own section is that of a release without them."""
     draft, plain = made(lake, [row(n) for n in range(9)]), drafted(lake)
     pages = [
         render_markdown(datasheet_blocks(d.facts, str(FIRST_VERSION), None, json_rows(d.rows)))
@@ -218,7 +218,7 @@ def test_the_pages_count_them_apart(lake: Lake) -> None:
 
 
 def test_a_release_with_them_is_proved_exported_and_compared(lake: Lake, tmp_path: Path) -> None:
-    """Same bytes from the same file; adding them is minor; every export says who made them."""
+    """The same file gives the same bytes; adding them is minor; exports name the generator."""
     plain, draft = drafted(lake), made(lake, [row(n) for n in range(9)])
     place = open_repository(tmp_path / "releases")
     assert publish_draft(plain, place).level is ChangeLevel.MAJOR
@@ -245,7 +245,7 @@ def test_a_release_with_them_is_proved_exported_and_compared(lake: Lake, tmp_pat
 
 
 def test_a_synthetic_row_cannot_be_passed_off_as_production(lake: Lake, tmp_path: Path) -> None:
-    """Who takes the mark off a row is found out, since the commitment is over the mark too."""
+    """Removing the mark of a row is detected, since the commitment covers the mark."""
     draft = made(lake, [row(n) for n in range(9)])
     publish_draft(draft, open_repository(tmp_path / "releases"))
     (one,) = [r for r in json_rows(draft.rows) if r["trace_id"] == synthetic(draft)[0]["trace_id"]]
@@ -254,7 +254,7 @@ def test_a_synthetic_row_cannot_be_passed_off_as_production(lake: Lake, tmp_path
 
 
 def test_a_synthetic_row_can_be_erased(lake: Lake, tmp_path: Path) -> None:
-    """Its text may name a person; the successor counts it apart, as its predecessor did."""
+    """Its text may name a person; the successor counts synthetic rows separately too."""
     draft = made(lake, [row(n) for n in range(9)])
     publish_draft(draft, open_repository(tmp_path))
     gone = synthetic(draft)[0]
@@ -276,7 +276,7 @@ def test_an_id_of_production_is_refused(lake: Lake) -> None:
 
 
 def test_strata_of_every_kind_are_found(lake: Lake) -> None:
-    """By a segment, a band of numbers and the tools that ran, as for production."""
+    """By a segment, a band of numbers and the tools called, as for production."""
     call = {"id": "c", "name": "search", "arguments": "{}", "result": None, "error": None}
     rows = [
         row(1, segments={"plan": "free"}, latency_ms=600.0),
