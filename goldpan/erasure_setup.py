@@ -81,7 +81,7 @@ def set_up_erasure(
     sealer = Sealer(current.fingerprint, "", load_seal_key(settings.redact))
     reapplied = None
     if missed is not None:
-        missed.put(places, means.retry, means.now_ms)
+        missed.put_tombstones(places, means.retry, means.now_ms)
         reapplied = ReappliedErasure(
             missed.find_persons(places, keys, means.retry), missed.coordinates
         )

@@ -88,12 +88,12 @@ def plan_labels_only(
         raise UsageError(f"There is nothing of {topic} from {wanted} in the lake.")
     return ReplayPlan(
         name=make_replay_name(name, topic, wanted, "labels", labels["version"]),
-        number=wiring.new_token(),
+        replay_id=wiring.new_token(),
         topic=topic,
         table=name,
         policy="",
         audited=False,
-        asked=str(wanted),
+        range_text=str(wanted),
         incarnation=Incarnation("", ""),
         adopted=adopted,
         spans=found,
@@ -171,7 +171,7 @@ class ReplayLabels:
         return LabelReplacement(
             labels=self.staging.live.table(LABELS_TABLE),
             look=self._anew,
-            mark=Move(replay_app(self.plan.number), None, PROMOTION_DONE),
+            mark=Move(replay_app(self.plan.replay_id), None, PROMOTION_DONE),
             judge_texts=not self.plan.labels_only,
             means=self.means,
         )
@@ -180,7 +180,7 @@ class ReplayLabels:
         table = self.staging.lake(self.plan.name).table(LABELS_TABLE)
         self.means.retry.call("reading staged labels", table.refresh)
         leave = partial(self.staging.note, self.plan, UNCHANGED_TRACES)
-        return StagedLabels(table, replay_app(self.plan.number), leave, self.means)
+        return StagedLabels(table, replay_app(self.plan.replay_id), leave, self.means)
 
     @property
     def _touched(self) -> DigestSet:

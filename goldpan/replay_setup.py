@@ -143,12 +143,12 @@ class ReplayFactory:
             )
         return ReplayPlan(
             name=name,
-            number=wiring.new_token(),
+            replay_id=wiring.new_token(),
             topic=topic,
             table=table.name,
             policy=self.parts.redactor.policy_hash,
             audited=self.parts.audited,
-            asked=str(self.task.asked),
+            range_text=str(self.task.asked),
             incarnation=incarnation,
             adopted=adopted,
             spans=found,

@@ -25,7 +25,7 @@ class TopicCheck:
         """Return what `goldpan lake verify --kafka --json` prints beside the proof."""
         return {
             "kafka": [one.to_json() for one in self.partitions],
-            "behind": sum(one.behind for one in self.partitions),
+            "behind": sum(one.unread for one in self.partitions),
         }
 
 

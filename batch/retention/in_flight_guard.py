@@ -106,9 +106,9 @@ class InFlightGuard:
         near &= pc.field("_partition") == source.partition
         offsets = rows["_offset"].combine_chunks()
         return any(
-            pc.any(pc.is_in(some, value_set=offsets), min_count=0).as_py()
+            pc.any(pc.is_in(offsets_here, value_set=offsets), min_count=0).as_py()
             for batch in other.batches(["_topic", "_offset"], near)
-            for some in [batch.filter(pc.equal(batch["_topic"], source.topic))["_offset"]]
+            for offsets_here in [batch.filter(pc.equal(batch["_topic"], source.topic))["_offset"]]
         )
 
     def _refuse_promotion(self, topics: Iterable[str]) -> None:

@@ -121,7 +121,7 @@ def report_json(report: LakeScanReport, policy: str | None) -> dict[str, Any]:
         "rows": report.rows,
         "passed_over": report.passed_over,
         "types": dict(sorted(report.types().items())),
-        "found": [_place_json(where, tally) for where, tally in report.found()],
+        "found": [_place_json(where, tally) for where, tally in report.findings()],
         "commands": fix_commands(report, policy),
         "hints": fix_hints(report),
     }
@@ -131,7 +131,7 @@ def _place_json(where: ScanLocation, tally: ScanCounts) -> dict[str, Any]:
     return {
         **where._asdict(),
         "rows": tally.rows,
-        "rows_found": tally.found_in,
+        "rows_found": tally.rows_found,
         "types": dict(sorted(tally.types.items())),
         "refused": dict(sorted(tally.refused.items())),
     }
@@ -184,7 +184,7 @@ def fix_hints(report: LakeScanReport) -> list[str]:
 
 
 def _show(console: Console, report: LakeScanReport, policy: str | None) -> None:
-    if report.found():
+    if report.findings():
         console.print(_table(report))
     looked = f"{format_count(report.rows)} rows looked at with policy {report.policy}"
     if report.passed_over:
@@ -204,8 +204,8 @@ def _show(console: Console, report: LakeScanReport, policy: str | None) -> None:
 def _table(report: LakeScanReport) -> Table:
     table = Table("where", "day", "policy", "rows", "found", box=box.SIMPLE_HEAD)
     table.columns[3].justify = "right"
-    for where, tally in report.found():
-        rows = f"{format_count(tally.found_in)} of {format_count(tally.rows)}"
+    for where, tally in report.findings():
+        rows = f"{format_count(tally.rows_found)} of {format_count(tally.rows)}"
         refused = {f"({reason})": many for reason, many in tally.refused.items()}
         found = _types_text({**tally.types, **refused})
         table.add_row(where.release or where.table, where.day, where.policy[:8], rows, found)

@@ -265,10 +265,10 @@ def _claim(report: VerifyReport, topics: TopicCheck | None) -> str:
         proved = "nothing is wrong, and nothing is in the lake: no partition has been begun"
     if topics is None:
         return f"{proved}; what the topics hold beyond that, --kafka tells"
-    behind = [one for one in topics.partitions if one.behind]
+    behind = [one for one in topics.partitions if one.unread]
     if not behind:
         return f"{proved}; the topics hold nothing beyond that"
-    offsets = format_count(sum(one.behind for one in behind))
+    offsets = format_count(sum(one.unread for one in behind))
     return f"{proved}; {offsets} offsets of {len(behind)} partitions are still to be read"
 
 
@@ -280,7 +280,7 @@ def _topics_table(topics: TopicCheck) -> Table:
         column.justify = "right"
     for one in topics.partitions:
         position = "-" if one.position is None else format_count(one.position)
-        numbers = (format_count(n) for n in (one.behind, one.before, one.lost))
+        numbers = (format_count(n) for n in (one.unread, one.before, one.lost))
         where = f"{one.source.topic}/{one.source.partition}"
         table.add_row(where, format_count(one.low), format_count(one.high), position, *numbers)
     return table

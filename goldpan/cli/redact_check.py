@@ -131,7 +131,7 @@ def _checked(
     if policy.off:
         raise UsageError("The policy `off` finds nothing: name another with --policy.")
     redactor = LineRedactor(policy, keys)
-    checked = RedactionCheck(DetectionScores(policy.replaced()), redactor.policy_hash)
+    checked = RedactionCheck(DetectionScores(policy.replaced_types()), redactor.policy_hash)
     for file in files:
         with open_line_file(file, watched=sys.stderr.isatty()) as lines:
             numbered = enumerate(lines, 1)

@@ -43,7 +43,7 @@ def plan_json(plan: ReplayPlan) -> dict[str, object]:
     return {
         "name": plan.name,
         "topic": plan.topic,
-        "asked": plan.asked,
+        "asked": plan.range_text,
         "policy": plan.policy or None,
         "label_policy": plan.label_policy,
         "labels_only": plan.labels_only,

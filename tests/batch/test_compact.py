@@ -174,8 +174,8 @@ class Handle:
 if step == "before the upload":
     table.files.put = die
 table.handle = Handle(table.handle)
-list(compact_batches(table, plan_compaction(table, before=date(2027, 1, 1)), token=lambda: 5, retry=patience(),
-             now_ms=lambda: 0))
+batches = plan_compaction(table, before=date(2027, 1, 1))
+list(compact_batches(table, batches, token=lambda: 5, retry=patience(), now_ms=lambda: 0))
 """
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from deploy.observability.dashboards import DASHBOARDS
+from deploy.observability.panels import DASHBOARDS
 from tests.architecture.source import ROOT
 from tests.deploy.kustomize import containers, named
 from tests.deploy.prometheus import Prometheus

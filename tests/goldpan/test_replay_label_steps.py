@@ -77,7 +77,7 @@ def promote(at: StrEnum | None = None) -> None:
     chosen = Settings()
     made = replay_setup.set_up_promotion(chosen, "r1", lambda *_told: None)
     means = PromotionContext(
-        made.means.retry, made.means.now_us, made.means.new_token, crashing(at), made.means.report
+        made.context.retry, made.context.now_us, made.context.new_token, crashing(at), made.context.report
     )
     Promotion(made.staging, "r1", means, made.relabels).run()
 

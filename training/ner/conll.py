@@ -1,7 +1,7 @@
 """Reads WikiGold, BTC and WNUT17 (CoNLL files) as labelled texts, spaced as people write.
 
-Those corpora mark people, places and organisations only. What they leave unmarked but might be a
-date, an age or a post is taken as unknown; nationalities are marked by the list.
+Those corpora label only people, places and organisations. Unlabelled words that might be a date, an
+age or a job title are treated as unknown; nationalities are labelled by the list.
 """
 
 import re
@@ -33,7 +33,7 @@ _NO_SPACE_AFTER = frozenset("([#@$``")
 
 
 def read(path: Path, lists: Lists) -> Iterator[Labelled]:
-    """The sentences of a CoNLL file: a word and its tag a line, an empty line between sentences."""
+    """Yield the sentences of a CoNLL file: a word and its tag a line, blank lines between."""
     nationalities = frozenset(lists.words("places", "demonyms"))
     titles = frozenset(
         word.lower()

@@ -1,4 +1,4 @@
-"""Invents posts that people hold, from plain ones to those of large firms."""
+"""Invents job titles, from plain ones to those of large companies."""
 
 from random import Random
 
@@ -16,14 +16,14 @@ _ROLES = (
 
 
 class Posts:
-    """Makes posts; all choices come from the `Random` of a call."""
+    """Makes job titles; all choices come from the `Random` of a call."""
 
     def __init__(self, lists: Lists) -> None:
         self._plain = lists.words("words", "posts")
         self._fields = lists.words("words", "fields")
 
     def post(self, random: Random) -> str:
-        """A post as it is written: plain, with a capital, or with capitals on each word."""
+        """Return a job title: plain, with a capital, or with capitals on each word."""
         name = self._name(random)
         return random.choice((name, name, name.capitalize(), name.title()))
 

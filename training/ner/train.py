@@ -30,7 +30,7 @@ _LOG = logging.getLogger("training.ner")
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that decides what comes out, beside the data and the library versions."""
+    """All that determines the model, besides the data and the library versions."""
 
     seed: int = 11
     epochs: int = 10
@@ -43,7 +43,7 @@ class Recipe:
 
 
 def tag_numbers() -> dict[str, int]:
-    """Return the tag that begins each type; the next one goes on with it."""
+    """Return the tag that begins each type; the next tag continues it."""
     return {label: 1 + 2 * number for number, label in enumerate(TYPES)}
 
 

@@ -175,7 +175,12 @@ def test_the_chain_of_the_audit_still_holds(lake: Lake) -> None:
     assert [(row["previous"], row["chain"]) for row in after] == [
         (row["previous"], row["chain"]) for row in before
     ]
-    blank = {"fingerprint": None, "characters_scanned": 0, "counts": [], "positions": []}
+    blank: dict[str, Any] = {
+        "fingerprint": None,
+        "characters_scanned": 0,
+        "counts": [],
+        "positions": [],
+    }
     gone = [row for row in after if row["fingerprint"] is None]
     assert len(gone) == 11
     assert all(row.items() >= blank.items() for row in gone)

@@ -194,7 +194,7 @@ def _erased_once(original: Path, factory: pytest.TempPathFactory) -> Path:
 
 
 def test_who_deletes_rows_himself_is_told_as_who_did_not_sign(out: Path) -> None:
-    """A note under another key counts as an erasure, and fails if the operator's key is required."""
+    """A note under another key counts as an erasure, and fails if the operator's is required."""
     folder = out / "support" / "1.0.0"
     ids = [row["trace_id"] for row in rows_of(folder)]
     erased(open_repository(out), ids[:1], 1)

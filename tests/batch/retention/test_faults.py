@@ -63,7 +63,7 @@ def test_on_a_bucket_with_versions_nothing_is_left(s3: S3, monkeypatch: pytest.M
     vacuumed, *others = sorted(left)
     table.files.remove(vacuumed)  # as a vacuum does, which leaves the version
     # What is old is decided by the store's clock, which a test cannot turn.
-    monkeypatch.setattr("batch.retention.purge.vacuum", lambda *_a, **_k: others)
+    monkeypatch.setattr("batch.retention.purge.vacuum_table", lambda *_a, **_k: others)
     assert purge_table(table, keep_hours=1, retry=patience()) == others
     reply = s3.client().list_object_versions(Bucket=bucket, Prefix=f"{prefix}/traces/event_date")
     versions = [*reply.get("Versions", []), *reply.get("DeleteMarkers", [])]
