@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from batch.release.format.commitments import canonical_json
 from batch.release.format.manifest import Manifest
-from batch.release.format.rows import ReleaseRow, canonical_json
+from batch.release.format.rows import ReleaseRow
 
 _DEPTH: Final = 3
 

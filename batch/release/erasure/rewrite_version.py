@@ -24,6 +24,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from batch.release.erasure.criteria import ErasureCriteria, MatchReason
+from batch.release.format.commitments import row_commitment
 from batch.release.format.erasure_note import ErasureNote, file_facts
 from batch.release.format.files import (
     CHECKSUMS,
@@ -40,7 +41,7 @@ from batch.release.format.files import (
 )
 from batch.release.format.manifest import FileFacts, Manifest, read_manifest
 from batch.release.format.reader import read_release_rows, read_starter_rows
-from batch.release.format.rows import json_rows, row_commitment
+from batch.release.format.rows import json_rows
 from batch.release.publish.repository import (
     ReleaseRepository,
     ReleaseVersion,

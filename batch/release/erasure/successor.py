@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from batch.release.format.commitments import row_commitments
 from batch.release.format.erasure_note import ErasureNote, NotedErasure
 from batch.release.format.files import DATA, MANIFEST, sha256
 from batch.release.format.manifest import (
@@ -26,7 +27,7 @@ from batch.release.format.manifest import (
     rows_sha256,
 )
 from batch.release.format.reader import read_release_rows
-from batch.release.format.rows import json_rows, row_commitments
+from batch.release.format.rows import json_rows
 from batch.release.format.version import ChangeLevel, SemanticVersion
 from batch.release.publish.build import (
     ReleaseDraft,

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from batch.release.format.commitments import canonical_json
 from batch.release.format.files import ERASURE_NOTE, ROW_FILES, pretty_json, sha256
 from batch.release.format.manifest import FileFacts, Manifest
-from batch.release.format.rows import canonical_json
 from redact.crypto.signing import Signer, verify_signature
 
 NOTE_FORMAT: Final = 1

@@ -8,7 +8,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batch.release.format.rows import HOLDOUT, SCHEMA, ReleaseRow, canonical_json
+from batch.release.format.commitments import canonical_json
+from batch.release.format.rows import HOLDOUT, SCHEMA, ReleaseRow
 from schemas.json_lines import escape_line_ends
 
 DATA: Final = "data.parquet"

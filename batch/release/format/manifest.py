@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NotRequired, TypedDict, cast
 
+from batch.release.format.commitments import Commitment
 from batch.release.format.files import MANIFEST, pretty_json, sha256
-from batch.release.format.rows import Commitment
 from batch.release.format.version import SemanticVersion
 from schemas.errors import FatalError
 
@@ -78,7 +78,7 @@ class SpecFacts(TypedDict):
     starter: int
 
 
-class TableFacts(TypedDict):
+class TableVersionFacts(TypedDict):
     """The version of a table that was read, and when it was committed."""
 
     version: int
@@ -201,7 +201,7 @@ class ReleaseFacts(TypedDict):
     spec: SpecFacts
     spec_sha256: str
     code: dict[str, str]
-    lake: dict[str, TableFacts]
+    lake: dict[str, TableVersionFacts]
     population: PopulationFacts
     design: DesignFacts
     row_count: int

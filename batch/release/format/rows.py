@@ -1,27 +1,14 @@
-"""The rows of a release, and the salted commitments to them in the manifest.
+"""The rows of a release: their columns, and their types as JSON and as Python values.
 
 A row has two parts. Its *content* is the trace with its label and its coordinates in the lake. Its
 *metadata* is how it was drawn and the evidence for its label; two versions that hold the same
-content may differ in it. For each row the manifest holds
-
-    content = sha256(salt | "content" | content as canonical JSON)
-    row     = sha256(salt | "row" | content | metadata as canonical JSON)
-
-The salt is stored in the row. When a row is erased, its salt goes with it: the commitments left in
-the manifest reveal nothing, and every other row can still be proved.
-
-The salt is an HMAC over the content under a key of the builder. Two builders with the same key
-produce the same bytes; nobody without the key can guess contents until one matches. Canonical JSON
-follows RFC 8785 as far as these values need it: sorted keys, no spaces, UTF-8, the shortest text
-that restores a number.
+content may differ in it. The last column salts the commitments to the row
+(`batch.release.format.commitments`).
 """
 
-import hashlib
-import hmac
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, TypedDict, cast
+from typing import Any, Final, TypedDict, cast
 
 import pyarrow as pa
 
@@ -52,7 +39,6 @@ SALT: Final = "salt"
 GENERATOR: Final = "generator"
 """Omitted from the commitment when null, so releases from before synthetic rows keep their hashes.
 """
-SALT_BYTES: Final = 16
 
 SAMPLE: Final = "sample"
 """The value of ``drawn`` for rows that were drawn, not named by the spec or generated."""
@@ -95,7 +81,7 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
 """Descriptions of the columns that the contract of traces does not describe."""
 
 
-class MessageToolCall(TypedDict):
+class MessageToolCallRow(TypedDict):
     """A tool call inside a message."""
 
     id: str
@@ -103,17 +89,17 @@ class MessageToolCall(TypedDict):
     arguments: str
 
 
-class Message(TypedDict):
+class MessageRow(TypedDict):
     """A message of a trace."""
 
     role: str
     content: str | None
     name: str | None
     tool_call_id: str | None
-    tool_calls: list[MessageToolCall] | None
+    tool_calls: list[MessageToolCallRow] | None
 
 
-class RetrievedDocument(TypedDict):
+class RetrievedDocumentRow(TypedDict):
     """A document that was retrieved for a trace."""
 
     document_id: str
@@ -121,7 +107,7 @@ class RetrievedDocument(TypedDict):
     text: str | None
 
 
-class ToolCall(TypedDict):
+class ToolCallRow(TypedDict):
     """A tool call of a trace, with its outcome."""
 
     id: str
@@ -150,11 +136,11 @@ class TraceFields(TypedDict):
     model_version: str | None
     prompt_version: str | None
     app_version: str | None
-    messages: list[Message]
+    messages: list[MessageRow]
     response: str | None
     finish_reason: str | None
-    retrieved: list[RetrievedDocument]
-    tool_calls: list[ToolCall]
+    retrieved: list[RetrievedDocumentRow]
+    tool_calls: list[ToolCallRow]
     input_tokens: int | None
     output_tokens: int | None
     cost_usd: float | None
@@ -218,21 +204,6 @@ class ReleaseRow(ReleaseFields):
     label_decided_at: str | None
 
 
-class Commitment(NamedTuple):
-    """The two hashes that commit the manifest to a row, as hex digits of SHA-256."""
-
-    content: str
-    row: str
-
-
-def canonical_json(values: Mapping[str, object]) -> bytes:
-    """Return JSON values as canonical JSON."""
-    text = json.dumps(
-        values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return text.encode()
-
-
 def json_rows(table: pa.Table) -> list[ReleaseRow]:
     """Return rows as JSON values: maps as objects, times as RFC 3339 with microseconds."""
     rows = [
@@ -242,44 +213,9 @@ def json_rows(table: pa.Table) -> list[ReleaseRow]:
     return cast("list[ReleaseRow]", rows)
 
 
-def compute_salt(row: Mapping[str, object], release: str, key: bytes) -> str:
-    """Return the salt of a row (JSON values) in a release, as hex digits."""
-    content = canonical_json({name: row[name] for name in CONTENT_COLUMNS})
-    message = b"\0".join((b"salt", release.encode(), content))
-    return hmac.digest(key, message, "sha256")[:SALT_BYTES].hex()
-
-
-def row_commitment(row: ReleaseRow) -> Commitment:
-    """Return the commitment to a row, from its salt; KeyError if a column is missing."""
-    values: Mapping[str, object] = row
-    salt = bytes.fromhex(row["salt"])
-    content = hashlib.sha256(
-        salt + b"content" + canonical_json({name: values[name] for name in CONTENT_COLUMNS})
-    ).hexdigest()
-    metadata = canonical_json(
-        {name: values[name] for name in METADATA_COLUMNS if name != GENERATOR or values.get(name)}
-    )
-    return Commitment(
-        content, hashlib.sha256(salt + b"row" + content.encode() + metadata).hexdigest()
-    )
-
-
-def row_commitments(rows: Iterable[ReleaseRow]) -> list[Commitment]:
-    """Return the commitment to each row."""
-    return [row_commitment(row) for row in rows]
-
-
 def rows_to_arrow(rows: Sequence[Mapping[str, object]]) -> pa.Table:
     """Return rows of Python values as a table with the columns of a release."""
     return pa.Table.from_pylist(list(rows), schema=SCHEMA)
-
-
-def add_salts(rows: pa.Table, release: str, key: bytes) -> pa.Table:
-    """Return the rows with their salts, sorted by trace id."""
-    ordered = rows.sort_by([("trace_id", "ascending")])
-    salts = [compute_salt(row, release, key) for row in json_rows(ordered)]
-    index = SCHEMA.get_field_index(SALT)
-    return ordered.set_column(index, SCHEMA.field(SALT), pa.array(salts, pa.string()))
 
 
 def _json_value(value: Any) -> Any:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from batch.release.format.commitments import add_salts, row_commitments
 from batch.release.format.contract import release_contract
 from batch.release.format.files import (
     CHECKSUMS,
@@ -32,7 +33,7 @@ from batch.release.format.manifest import (
     read_manifest,
 )
 from batch.release.format.reader import read_release_rows
-from batch.release.format.rows import add_salts, json_rows, row_commitments
+from batch.release.format.rows import json_rows
 from batch.release.format.version import (
     FIRST_VERSION,
     ChangeLevel,

@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from batch.release.format.rows import ReleaseRow, row_commitments
+from batch.release.format.commitments import row_commitments
+from batch.release.format.rows import ReleaseRow
 from batch.release.format.version import ChangeLevel
 
 

@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+from batch.release.format.commitments import SALT_BYTES, Commitment
 from batch.release.format.files import sha256
 from batch.release.format.manifest import (
     MANIFEST_FORMAT,
@@ -15,7 +16,6 @@ from batch.release.format.manifest import (
     population_name,
     rows_sha256,
 )
-from batch.release.format.rows import SALT_BYTES, Commitment
 from batch.release.sampling.columns import stratum_name
 from batch.release.sampling.selection import Selection
 from batch.release.sampling.spec import ReleaseSpec

@@ -16,8 +16,8 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
+from batch.release.format.commitments import canonical_json
 from batch.release.format.files import SIGNATURE_PREFIX, pretty_json
-from batch.release.format.rows import canonical_json
 from batch.release.publish.reference import KEY_DIGITS
 from batch.release.publish.repository import ReleaseRepository, ReleaseVersion
 from redact.crypto.signing import Signer, verify_signature

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from batch.release.format.commitments import Commitment, canonical_json, row_commitment
 from batch.release.format.erasure_note import (
     ErasureNote,
     erasure_note_problems,
@@ -33,7 +34,7 @@ from batch.release.format.files import (
 )
 from batch.release.format.manifest import Manifest, compact_json, read_manifest, rows_sha256
 from batch.release.format.reader import read_release_rows
-from batch.release.format.rows import Commitment, canonical_json, json_rows, row_commitment
+from batch.release.format.rows import json_rows
 from batch.release.publish.signatures import check_signatures, is_signature_file
 from lake.objects import ObjectStore
 from schemas.errors import FatalError, UsageError

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch.release.export.formats import EXPORT_FORMATS
+from batch.release.format.commitments import row_commitment
 from batch.release.format.files import DATA, MANIFEST, STARTER
 from batch.release.format.manifest import read_manifest
 from batch.release.format.reader import read_release_rows, read_starter_rows
-from batch.release.format.rows import GENERATOR, SyntheticRow, json_rows, row_commitment
+from batch.release.format.rows import GENERATOR, SyntheticRow, json_rows
 from batch.release.format.version import FIRST_VERSION, ChangeLevel
 from batch.release.pages.datasheet import datasheet_blocks
 from batch.release.pages.markup import render_markdown
