@@ -47,7 +47,7 @@ def built_json(built: BuildResult) -> dict[str, Any]:
         "previous": str(built.before) if built.before else None,
         "changes": built.changes.counts(),
         "redaction_policies": dict(built.policies),
-        "why": list(built.why),
+        "why": list(built.spec_changes),
         "population": dict(built.population),
         "warnings": list(built.population.get("warnings", [])),
     }
@@ -68,7 +68,7 @@ def show_built(console: Console, built: BuildResult, signed_by: str | None) -> N
         console.print(policies_text(built.policies), soft_wrap=True)
     if built.before:
         console.print(f"{built.level} after {built.before}: {_counts(built.changes.counts())}")
-        for one in built.why:
+        for one in built.spec_changes:
             console.print(f"since {one.replace('`', '')}", soft_wrap=True)
     console.print(f"pin it as {built.name}@sha256:{built.digest}", soft_wrap=True)
     _tell_signer(console, signed_by)

@@ -79,8 +79,8 @@ class BuildResult:
     """The outcome of a build. ``changes`` are against ``before``, the version that it follows.
 
     With ``level`` NONE nothing is new, and ``version`` is the existing one. ``policies`` counts the
-    rows by redaction policy, if there is more than one. ``why`` lists the changes of the spec since
-    ``before``; ``population`` is what the manifest says of the traces.
+    rows by redaction policy, if there is more than one. ``spec_changes`` lists the changes of the
+    spec since ``before``; ``population`` is the entry of the manifest on the traces.
     """
 
     name: str
@@ -91,7 +91,7 @@ class BuildResult:
     before: SemanticVersion | None
     rows: int
     policies: Mapping[str, int]
-    why: Sequence[str]
+    spec_changes: Sequence[str]
     population: PopulationFacts
 
 
@@ -175,13 +175,13 @@ def publish_draft(
     _refuse_erased(draft, repository)
     versions = repository.versions(name)
     before = last_published_version(versions)
-    changes, level, why = _compare(draft, repository, before)
-    described = (why, draft.facts["population"])
+    changes, level, spec_changes = _compare(draft, repository, before)
+    described = (spec_changes, draft.facts["population"])
     if before is not None and level is ChangeLevel.NONE:
         old = before.version
         return BuildResult(name, old, before.digest, level, changes, old, count, mixed, *described)
     version = next_version(versions, level)
-    previous = None if before is None else previous_facts(before, changes, why)
+    previous = None if before is None else previous_facts(before, changes, spec_changes)
     files = assemble_files(draft, version, previous)
     release = claim_version(repository, name, versions, version, files)
     if release is None:
@@ -260,15 +260,15 @@ def _compare(
     contents = [commitment.content for commitment in row_commitments(rows)]
     changes = compare_rows(row_fingerprints(rows, contents), after, erased)
     same = facts_of(old) == draft.facts
-    why = describe_spec_changes(old["spec"], draft.facts["spec"])
+    spec_changes = describe_spec_changes(old["spec"], draft.facts["spec"])
     level = changes.level if changes.level is not ChangeLevel.NONE or same else ChangeLevel.PATCH
     if requires_other_labels(old["spec"], draft.facts["spec"]):
         level = ChangeLevel.MAJOR  # the rows stand for other traces, even if none was removed
-    return changes, level, why
+    return changes, level, spec_changes
 
 
 def previous_facts(
-    before: ReleaseVersion, changes: RowChanges, why: Sequence[str] = ()
+    before: ReleaseVersion, changes: RowChanges, spec_changes: Sequence[str] = ()
 ) -> PreviousFacts:
     """Return what a manifest says of the version that it follows, and of the changes since."""
     facts: PreviousFacts = {
@@ -276,7 +276,7 @@ def previous_facts(
         "digest": f"sha256:{before.digest}",
         "changes": changes.counts(),
     }
-    return {"why": list(why), **facts} if why else facts
+    return {"why": list(spec_changes), **facts} if spec_changes else facts
 
 
 def next_version(versions: Sequence[ReleaseVersion], level: ChangeLevel) -> SemanticVersion:

@@ -84,10 +84,10 @@ class PublishFence(NamedTuple):
         """Return its path, which holds all of it."""
         return f"{FENCE_FOLDER}/{self.tombstone:06}-traces-{self.traces}-labels-{self.labels}"
 
-    def covers(self, other: "PublishFence") -> bool:
-        """Return whether this fence rejects everything that the other one rejects."""
-        same = self.tombstone == other.tombstone
-        return same and self.traces >= other.traces and self.labels >= other.labels
+    def covers(self, fence: "PublishFence") -> bool:
+        """Return whether this fence rejects everything that another one rejects."""
+        same = self.tombstone == fence.tombstone
+        return same and self.traces >= fence.traces and self.labels >= fence.labels
 
 
 class ReleaseRepository:

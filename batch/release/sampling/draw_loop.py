@@ -83,8 +83,8 @@ class DrawLoop:
         total = sum(self.targets.values()) + len(self.named)
         missing = {text: int(_SPARE * self.targets[text]) + 5 for text in counts}
         while True:
-            below = {text: hash_limit(count, counts[text]) for text, count in missing.items()}
-            self.cells |= _by_stratum(engine.first_cells(below), missing)
+            limits = {text: hash_limit(count, counts[text]) for text, count in missing.items()}
+            self.cells |= _by_stratum(engine.first_cells(limits), missing)
             draws = self._draw_with_texts()
             short = [draw.stratum for draw in draws if draw.short]
             # Others may have taken as many as there are rows in all: fetch that many more.

@@ -157,11 +157,11 @@ class SelectionEngine:
         ]
         return sorted(strata, key=lambda stratum: stratum.text)
 
-    def first_cells(self, below: Mapping[str, str | None]) -> list[SamplingCell]:
+    def first_cells(self, limits: Mapping[str, str | None]) -> list[SamplingCell]:
         """Return the cells of each stratum whose hash is below its limit."""
-        if not below:
+        if not limits:
             return []
-        rows = self.ask(selection_query.first_cells(self._cells, below))
+        rows = self.ask(selection_query.first_cells(self._cells, limits))
         return [
             SamplingCell(**{name.removeprefix("_"): value for name, value in row.items()})
             for row in rows

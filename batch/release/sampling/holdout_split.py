@@ -47,18 +47,18 @@ def assign_splits(
     ]
 
 
-def find_tied_rows(rows: Sequence[SplitFields], others: Sequence[GroupFields]) -> set[str]:
-    """Return the trace ids of ``others`` that would join ``rows`` of both sides in one group.
+def find_tied_rows(rows: Sequence[SplitFields], candidates: Sequence[GroupFields]) -> set[str]:
+    """Return the trace ids of ``candidates`` that would join ``rows`` of both sides in one group.
 
-    All of ``others`` that are in such a group are returned.
+    All of ``candidates`` that are in such a group are returned.
     """
-    roots = _group_roots([*rows, *others])
+    roots = _group_roots([*rows, *candidates])
     sides: dict[str, set[str]] = defaultdict(set)
     for row, root in zip(rows, roots, strict=False):
         sides[root].add(row["split"])
     return {
-        other["trace_id"]
-        for other, root in zip(others, roots[len(rows) :], strict=True)
+        row["trace_id"]
+        for row, root in zip(candidates, roots[len(rows) :], strict=True)
         if len(sides[root]) > 1
     }
 

@@ -99,11 +99,11 @@ def strata(cells: Any) -> Any:
     return cells.group_by("stratum").aggregate(traces=cells.traces.sum(), cells=cells.count())
 
 
-def first_cells(cells: Any, below: Mapping[str, str | None]) -> Any:
+def first_cells(cells: Any, limits: Mapping[str, str | None]) -> Any:
     """Return the cells whose ``draw`` is below the limit of their stratum; None means no limit."""
     conditions = [
         (cells.stratum == name) & (True if limit is None else cells.draw < limit)
-        for name, limit in below.items()
+        for name, limit in limits.items()
     ]
     return cells.filter(ibis.or_(*conditions))
 

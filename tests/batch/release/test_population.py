@@ -68,7 +68,11 @@ def test_other_labels_are_a_major_version_that_says_why(
     """Also if no row was removed: the rows represent other traces."""
     built(lake, tmp_path, **WHOLE, labels=first)
     made = built(lake, tmp_path, **WHOLE, labels=second)
-    assert (str(made.version), made.level, list(made.why)) == ("2.0.0", ChangeLevel.MAJOR, [why])
+    assert (str(made.version), made.level, list(made.spec_changes)) == (
+        "2.0.0",
+        ChangeLevel.MAJOR,
+        [why],
+    )
     assert manifest(tmp_path, "2.0.0")["previous"]["why"] == [why]
     assert f"Since {why}." in sheet(tmp_path, "2.0.0")
     again = built(lake, tmp_path, **WHOLE, labels=second)
@@ -80,8 +84,8 @@ def test_other_changes_of_the_spec_say_why_too(lake: Lake, tmp_path: Path) -> No
     built(lake, tmp_path, size=20)
     named = rows_of(tmp_path / "support" / "1.0.0")[0]["trace_id"]
     made = built(lake, tmp_path, size=22, must_include=[named])
-    assert "`size` of the spec was 20 and is 22" in made.why
-    assert "`must_include` of the spec is another" in made.why
+    assert "`size` of the spec was 20 and is 22" in made.spec_changes
+    assert "`must_include` of the spec is another" in made.spec_changes
     assert named not in json.dumps(manifest(tmp_path, str(made.version))["previous"])
 
 
