@@ -393,7 +393,7 @@ def withdraw(call: CliContext, *, release: str, reason: str) -> None:
     """
     shelf = release_setup.open_releases(call.settings)
     asked = parse_reference(release)
-    if asked.which.count(".") != 2 and not asked.which.startswith("sha256:"):
+    if asked.selector.count(".") != 2 and not asked.selector.startswith("sha256:"):
         raise UsageError("Name the version to withdraw in full, as in name@3.1.0.")
     one = shelf.find(asked)
     if not shelf.put_new(f"{one.folder}/{WITHDRAWAL}", withdrawal_mark(one.digest, reason)):

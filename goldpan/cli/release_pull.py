@@ -51,7 +51,7 @@ def pull(  # noqa: PLR0913 - one argument an option
     asked = parse_reference(release)
     shelf = release_setup.open_releases(call.settings)
     one = shelf.find(asked)
-    pinned = len(asked.which) == _WHOLE
+    pinned = len(asked.selector) == _WHOLE
     verdict = release_setup.verify_version(shelf, one, None, None, publisher)
     if passes := verdict.passes(allow_withdrawn=allow_withdrawn):
         store = FolderStore(folder)

@@ -13,10 +13,10 @@ _REFERENCE = re.compile(r"([a-z0-9][a-z0-9_-]{0,62})(?:@(.+))?")
 
 
 class ReleaseReference(NamedTuple):
-    """A name and which of its versions is meant, ``latest`` by default."""
+    """A name, and the selector of one of its versions: ``latest``, a number or a digest."""
 
     name: str
-    which: str
+    selector: str
 
 
 def parse_reference(text: str) -> ReleaseReference:
@@ -25,11 +25,15 @@ def parse_reference(text: str) -> ReleaseReference:
     Raises UsageError for anything else.
     """
     match = _REFERENCE.fullmatch(text)
-    which = (match[2] or "latest") if match else ""
-    numbers = which.split(".")
-    is_exact = which == "latest" or _DIGEST.fullmatch(which)
-    if match and (is_exact or (len(numbers) <= 3 and all(map(is_version_part, numbers)))):
-        return ReleaseReference(match[1], which)
+    selector = (match[2] or "latest") if match else ""
+    numbers = selector.split(".")
+    is_valid = (
+        selector == "latest"
+        or _DIGEST.fullmatch(selector)
+        or (len(numbers) <= 3 and all(map(is_version_part, numbers)))
+    )
+    if match and is_valid:
+        return ReleaseReference(match[1], selector)
     raise UsageError(
         f"{text!r} is not the name of a release: write name@latest, name@3, name@3.1.0 or "
         "name@sha256:… (12 to 64 digits)"

@@ -139,11 +139,11 @@ class ReleaseRepository:
         if not published:
             names = ", ".join(self.names()) or "none at all"
             raise UsageError(f"there is no release named {reference.name}; there are: {names}")
-        matching = [release for release in published if _matches(release, reference.which)]
+        matching = [release for release in published if _matches(release, reference.selector)]
         if not matching:
             versions = ", ".join(str(r.version) for r in published if not r.withdrawn) or "none"
             raise UsageError(
-                f"{reference.name} has no version {reference.which}; there are: {versions}"
+                f"{reference.name} has no version {reference.selector}; there are: {versions}"
             )
         return max(matching, key=lambda release: release.version)
 
@@ -275,12 +275,12 @@ def _is_debris(path: str) -> bool:
     return path.rpartition("/")[2].startswith(".")
 
 
-def _matches(release: ReleaseVersion, which: str) -> bool:
-    if which.startswith("sha256:"):
-        return release.digest.startswith(which.removeprefix("sha256:"))
-    if which == "latest":
+def _matches(release: ReleaseVersion, selector: str) -> bool:
+    if selector.startswith("sha256:"):
+        return release.digest.startswith(selector.removeprefix("sha256:"))
+    if selector == "latest":
         return not release.withdrawn
-    numbers = [int(part) for part in which.split(".")]
+    numbers = [int(part) for part in selector.split(".")]
     if list(release.version[: len(numbers)]) != numbers:
         return False
     return len(numbers) == 3 or not release.withdrawn
