@@ -294,8 +294,8 @@ def test_a_mark_in_front_is_no_content() -> None:
         (b'{"trace_id": "tr", "verdict": "pass", "submission_id": 5}', "`submission_id` must be"),
         (b'{"trace_id": "tr", "verdict": "pass", "expected_response": {}}', "must be text"),
         (b'{"trace_id": "tr"}', "`verdict` must be pass"),
-        (b'["tr", "pass"]', "no JSON object"),
-        (b"null", "no JSON object"),
+        (b'["tr", "pass"]', "not a JSON object"),
+        (b"null", "not a JSON object"),
         (b'{"trace_id": "tr", "verdict": "pass", "zq": {}}', "unknown field"),
     ],
 )

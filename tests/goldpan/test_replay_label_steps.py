@@ -130,7 +130,7 @@ def test_abandoning_leaves_nothing(lake: Lake, tmp_path: Path) -> None:
     before = {file for file in (tmp_path / "lake").rglob("*") if file.is_file()}
     staged(tmp_path)
     assert not (tmp_path / "lake" / "policies").exists()
-    replay_setup.abandon_replay(Settings(), "r1")
+    replay_setup.remove_replay(Settings(), "r1")
     assert {file for file in (tmp_path / "lake").rglob("*") if file.is_file()} == before
 
 
