@@ -34,10 +34,10 @@ from batch.release.pages.weighted_mean import WeightedMean, WeightedValue, estim
 _SHOWN: Final = 12
 _NOTHING: Final = "-"
 _LEFT_OUT: Final = {
-    "outside_where": "do not meet `where`",
-    "on_both_sides": "would link users or conversations of both sides",
-    "over_share": "exceeded the share that the spec allows in their stratum",
-    "near_duplicates": "were near-duplicates of others",
+    "outside_where": "that do not meet `where`",
+    "on_both_sides": "that would link users or conversations of both sides",
+    "over_share": "above the share that the spec allows in their stratum",
+    "near_duplicates": "as near-duplicates of others",
 }
 Rows = Sequence[ReleaseRow]
 
@@ -96,7 +96,10 @@ def _contents(facts: ReleaseFacts, previous: PreviousFacts | None, rows: Rows) -
         return [*blocks, Text("This is the first release of this name.")]
     counts = ", ".join(f"{n} {key}" for key, n in previous["changes"].items() if n)
     why = "".join(f" Since {reason}." for reason in previous.get("why", []))
-    return [*blocks, Text(f"Against {previous['version']}: {counts or 'the same rows'}.{why}")]
+    return [
+        *blocks,
+        Text(f"Compared with {previous['version']}: {counts or 'the same rows'}.{why}"),
+    ]
 
 
 def _synthetic(facts: ReleaseFacts, rows: Rows) -> list[Block]:
@@ -104,7 +107,7 @@ def _synthetic(facts: ReleaseFacts, rows: Rows) -> list[Block]:
     synthetic, rule = facts.get("synthetic"), facts["spec"].get("synthetic")
     if synthetic is None or rule is None:
         return []
-    left = "; ".join(f"{n} {_LEFT_OUT[reason]}" for reason, n in synthetic["left_out"].items())
+    left = ", ".join(f"{n} {_LEFT_OUT[reason]}" for reason, n in synthetic["left_out"].items())
     labels = Counter(row["label"] for row in rows)
     return [
         Heading("Synthetic rows"),
@@ -112,9 +115,9 @@ def _synthetic(facts: ReleaseFacts, rows: Rows) -> list[Block]:
             f"{count_of(len(rows), 'more row is', 'more rows are')} not from production: "
             f"`{synthetic['generator']}` made them. The column `generator` names it. They have no "
             "weight, and no other number of this page counts them, except those of redaction "
-            f"policies. They are at most {rule['max_share']:.0%} of the rows of each stratum. Of "
-            f"{synthetic['offered']} that were offered (SHA-256 of the file "
-            f"`{synthetic['sha256']}`), {left or 'all were added'}."
+            f"policies. They are at most {rule['max_share']:.0%} of the rows of each stratum. "
+            f"{count_of(synthetic['offered'], 'row was', 'rows were')} offered (SHA-256 of the "
+            f"file `{synthetic['sha256']}`); {f'left out: {left}' if left else 'all were added'}."
         ),
         Grid(("label", "synthetic rows"), [(k, str(n)) for k, n in sorted(labels.items())]),
     ]
@@ -128,10 +131,11 @@ def _erasures(facts: ReleaseFacts) -> list[Block]:
     gone = sum(erasure["rows"] for erasure in erasures)
     return [
         Text(
-            f"{count_of(gone, 'row was', 'rows were')} erased since this sample was drawn, because "
-            "persons asked for it, and are in no version any more. The remaining rows have kept "
-            "their weights, which estimate the remaining traces. Counts of production on this page "
-            "date from before and include those persons. Build again for a new sample.",
+            f"{count_of(gone, 'row was', 'rows were')} erased since this sample was drawn, at the "
+            f"request of the persons concerned; no version holds {'it' if gone == 1 else 'them'} "
+            "any more. The remaining rows have kept their weights, which estimate the remaining "
+            "traces. Counts of production on this page date from before and include those persons. "
+            "Build again for a new sample.",
             note=True,
         )
     ]
