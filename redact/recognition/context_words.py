@@ -7,7 +7,7 @@ word by word and backwards, until five key words are found.
 
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from redact.recognition.plain_tokens import PlainNlpEngine
 
@@ -24,15 +24,20 @@ _Token = tuple[int, str, bool, bool]
 """Offset, lemma, whether it is a key word unchanged, and whether Presidio omits it."""
 
 
+def sparing_engine() -> PlainNlpEngine:
+    """Return an engine that computes only the attributes used here."""
+    return PlainNlpEngine(sparing=True)
+
+
 class ContextWords:
     """Checks whether a context word precedes a position in a text.
 
-    After ``max_chunks`` chunks a new engine is made with ``new_engine``: spaCy never forgets a word.
+    After ``max_chunks`` chunks ``new_engine`` makes a new engine: spaCy never forgets a word.
     """
 
     def __init__(
         self,
-        new_engine: Callable[[], PlainNlpEngine] = partial(PlainNlpEngine, sparing=True),
+        new_engine: Callable[[], PlainNlpEngine] = sparing_engine,
         *,
         max_chunks: int = MAX_CHUNKS,
     ) -> None:

@@ -1,7 +1,7 @@
 """What is remembered stays bounded, however long a worker runs and whatever comes again."""
 
 from redact.analysis.segment_cache import SegmentCache
-from redact.recognition.context_words import ContextWords
+from redact.recognition.context_words import ContextWords, sparing_engine
 from redact.recognition.plain_tokens import PlainNlpEngine
 from tests.redact.kit import NOW, decoded, minimal
 from tests.redact.test_leaks import engine
@@ -48,7 +48,7 @@ def test_the_engine_of_context_words_is_replaced_at_times() -> None:
     engines: list[PlainNlpEngine] = []
 
     def new_engine() -> PlainNlpEngine:
-        engines.append(PlainNlpEngine(sparing=True))
+        engines.append(sparing_engine())
         return engines[-1]
 
     words = ContextWords(new_engine, max_chunks=10)
