@@ -154,7 +154,7 @@ class _Assembly:
         observer = self._observer(budget)
         self.metrics.begin(self.topics, [*self.setup.tables.values(), QUARANTINE_TABLE])
         if self._wait_for("the lake", self.erasures.reload):
-            observer.erasures(self.erasures.number)
+            observer.erasures(self.erasures.newest)
         work = partial(
             self._work, budget, observer, partitions, limit, until_caught_up=until_caught_up
         )
@@ -190,8 +190,8 @@ class _Assembly:
         goal = ends() if until_caught_up else None
         return self._worker(consumer, errors, budget, observer, take_over).run(goal)
 
-    def _wait_for(self, what: str, ask: Callable[[], ResultT]) -> ResultT:
-        return wait_for(make_startup_retry(self.setup.stream, self.setup.stop), what, ask)
+    def _wait_for(self, system: str, ask: Callable[[], ResultT]) -> ResultT:
+        return wait_for(make_startup_retry(self.setup.stream, self.setup.stop), system, ask)
 
     def _goal(
         self,
@@ -305,7 +305,7 @@ class _Assembly:
                 reached=self.reached,
                 new_token=_new_token,
                 buffers={topic: TopicBuffer(topic) for topic in self.topics},
-                erasures=lambda: self.erasures.number,
+                erasures=lambda: self.erasures.newest,
             ),
             gate=MemoryGate(budget),
             pace=AdaptiveBatch(budget.batch),
@@ -317,7 +317,7 @@ class _Assembly:
             retry=retry,
             observer=observer,
             log=self.setup.log,
-            labelling=self._labelling(budget, observer),
+            label_driver=self._label_driver(budget, observer),
             erasures=self.erasures,
             reached=self.reached,
             stop_requested=self.setup.stop.is_set,
@@ -353,10 +353,10 @@ class _Assembly:
             self.setup.kafka.traces_topic: RecordKind.TRACE,
             self.setup.kafka.feedback_topic: RecordKind.FEEDBACK,
         }
-        most = self.setup.stream.max_record_bytes
+        max_record_bytes = self.setup.stream.max_record_bytes
         return {
             topic: Intake(
-                decoder=Decoder(kind, self.setup.schemas, max_record_bytes=most),
+                decoder=Decoder(kind, self.setup.schemas, max_record_bytes=max_record_bytes),
                 redactor=self.setup.redactor,
                 sealer=self.setup.sealer,
                 now_us=_now_us,
@@ -367,7 +367,9 @@ class _Assembly:
             for topic, kind in kinds.items()
         }
 
-    def _labelling(self, budget: MemoryBudget, observer: WorkerObserver) -> LabelDriver | NoLabels:
+    def _label_driver(
+        self, budget: MemoryBudget, observer: WorkerObserver
+    ) -> LabelDriver | NoLabels:
         if self.labels is None:
             return NoLabels()
         label_observer = LabelObserver(
@@ -378,7 +380,7 @@ class _Assembly:
             self.cluster,
             label_observer,
             limit=budget.join,
-            erasures=lambda: self.erasures.number,
+            erasures=lambda: self.erasures.newest,
         )
 
     def _labels(self, setup: LabelSetup) -> LabelParts:
@@ -427,6 +429,8 @@ class _Assembly:
             ),
             reached=self.reached,
             on_checkpoint_error=observer.checkpoint_failed,
-            others=[writer.table for other, writer in writers.items() if other != name],
+            referenced_tables=[
+                writer.table for table_name, writer in writers.items() if table_name != name
+            ],
             tracer=self.setup.tracer,
         )

@@ -22,12 +22,12 @@ from stream.client_errors import ClientErrors
 from stream.cluster import REQUEST_TIMEOUT_SECONDS, Cluster
 from stream.config import KafkaSettings
 from stream.kafka_client import make_consumer
+from stream.messages import is_offset_reset, source_of
 from stream.owned_partition import Assignment, OwnedPartition
 from stream.take_over import describe_cut_log
 
 _TRUNCATED: Final = "log truncation detected"
 """How librdkafka's message begins for a log that was truncated below the requested epoch."""
-_RESET: Final = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
 _FETCH_QUEUE: Final = 2**20
 _POLL_SECONDS: Final = 0.2
 
@@ -40,43 +40,42 @@ class LeaderEpochCheck:
     cluster: Cluster
     monotonic: Callable[[], float] = time.monotonic
 
-    def __call__(self, taken: Sequence[OwnedPartition]) -> None:
+    def __call__(self, partitions: Sequence[OwnedPartition]) -> None:
         """Raise FatalError if a log was cut below its position; positions without an epoch pass.
 
         Raises RetryableError if Kafka does not answer in time.
         """
-        asked = {
-            item.source: to_topic_partition(item) for item in taken if item.range.epoch is not None
+        starts = {
+            item.source: to_topic_partition(item)
+            for item in partitions
+            if item.range.epoch is not None
         }
-        if not asked:
+        if not starts:
             return
         errors = ClientErrors()
         group = f"{self.settings.group_id}-epochs"
         client = make_consumer(self.settings, fetch_queue=_FETCH_QUEUE, errors=errors, group=group)
         try:
-            client.assign(list(asked.values()))
-            self._wait(client, errors, asked)
+            client.assign(list(starts.values()))
+            self._wait(client, errors, starts)
         finally:
             client.close()
 
     def _wait(
-        self, client: Any, errors: ClientErrors, asked: Mapping[SourcePartition, TopicPartition]
+        self, client: Any, errors: ClientErrors, starts: Mapping[SourcePartition, TopicPartition]
     ) -> None:
-        pending, deadline = set(asked), self.monotonic() + REQUEST_TIMEOUT_SECONDS
+        pending, deadline = set(starts), self.monotonic() + REQUEST_TIMEOUT_SECONDS
         while pending:
             messages = client.consume(len(pending), _POLL_SECONDS)
             errors.check()
             for message in messages:
-                source, error = (
-                    SourcePartition(message.topic(), message.partition()),
-                    message.error(),
-                )
+                source, error = source_of(message), message.error()
                 if error is None or error.code() == KafkaError._PARTITION_EOF:
                     pending.discard(source)
-                elif error.code() in _RESET:
+                elif is_offset_reset(error):
                     pending.discard(source)
                     if _TRUNCATED in error.str().lower():
-                        raise FatalError(describe_cut_log(source, asked[source].offset))
+                        raise FatalError(describe_cut_log(source, starts[source].offset))
                 else:
                     translated = self.cluster.translate(error, source.topic)
                     if isinstance(translated, FatalError):
@@ -89,10 +88,10 @@ class LeaderEpochCheck:
 
 def to_topic_partition(item: OwnedPartition) -> TopicPartition:
     """Return the offset to fetch next, with the epoch of the record before it if known."""
-    where = item.source.topic, item.source.partition, item.range.next
+    coordinates = item.source.topic, item.source.partition, item.range.next
     if item.range.epoch is None:
-        return TopicPartition(*where)
-    return TopicPartition(*where, leader_epoch=item.range.epoch)
+        return TopicPartition(*coordinates)
+    return TopicPartition(*coordinates, leader_epoch=item.range.epoch)
 
 
 def record_epochs(assignment: Assignment, last: Mapping[SourcePartition, Any]) -> None:
@@ -107,6 +106,6 @@ def record_epochs(assignment: Assignment, last: Mapping[SourcePartition, Any]) -
 def raise_if_truncated(error: KafkaError, message: Any, assignment: Assignment) -> None:
     """Raise FatalError if a broker reports that its log was cut below the position."""
     if _TRUNCATED in error.str().lower():
-        source = SourcePartition(message.topic(), message.partition())
+        source = source_of(message)
         owned = assignment.owned.get(source)
         raise FatalError(describe_cut_log(source, owned.range.next if owned else 0))

@@ -88,7 +88,7 @@ class MissedErasures:
         """Return the numbers of the erasures to apply again."""
         return [tombstone.number for tombstone in self.finished]
 
-    def put(self, table_sets: Sequence[TableSet], context: CommitContext) -> None:
+    def put_tombstones(self, table_sets: Sequence[TableSet], context: CommitContext) -> None:
         """Put the tombstones into the lake, under their numbers, and fence all tables.
 
         Raises UsageError if a number is taken, otherwise as `lake.fences.Fence.raise_to`.

@@ -112,9 +112,9 @@ def relabel_traces(
         )
         missing = [
             event
-            for known in bucket.known(scorer, as_of=min(as_of, now), window=None)
-            if known.trace_id in affected.traces
-            and (event := decide_label(known, scorer, decided_at=now)) is not None
+            for evidence in bucket.known(scorer, as_of=min(as_of, now), window=None)
+            if evidence.trace_id in affected.traces
+            and (event := decide_label(evidence, scorer, decided_at=now)) is not None
             and writer.find(event) is ReconcileStatus.MISSING
         ]
         added += len(writer.add(missing, bucket.texts))

@@ -1,10 +1,10 @@
-"""Redaction of decoded records: every field by its class, a record that fails set aside.
+"""The redactor of decoded records: every field by its class; a record that fails is rejected.
 
-For each batch: (1) find the slots that hold text; (2) analyse each segment, or remember its
-analysis; (3) collect what the record says about persons; (4) render each segment with both;
-(5) look through the output once more, and render it again with what was still there; (6) turn the
-records into rows. A record for which any step fails, for whatever reason, is rejected: its text
-never passes, and neither does the text of the exception.
+For each batch: (1) collect the slots that hold text; (2) analyse each segment, or reuse its cached
+analysis; (3) collect the identities that the record states; (4) render each segment with both;
+(5) scan the output once more, and render it again with the residual findings; (6) turn the records
+into rows. If any step fails, for whatever reason, the record is rejected: neither its text nor the
+text of the exception passes.
 """
 
 from collections import Counter
@@ -39,7 +39,7 @@ from schemas.redacted import Redacted
 
 
 class _Work(msgspec.Struct, gc=False):
-    """One record under way: its slots, and which of the batch's segments are its own."""
+    """One record in progress: its slots, and its segments among those of the batch."""
 
     record: Any
     slots: RecordSlots
@@ -51,7 +51,7 @@ class _Work(msgspec.Struct, gc=False):
 
 
 class RedactedBatch(NamedTuple):
-    """What came of a batch redacted in place: rows that passed, rows that did not, audit."""
+    """The result of redacting a batch in place: rows that passed, rejected records, audit."""
 
     passed: list[int]
     rejected: list[RejectedRecord]
@@ -59,7 +59,7 @@ class RedactedBatch(NamedTuple):
 
 
 class RedactedText(NamedTuple):
-    """A redacted text, what was found in it (slots in the input), and what was replaced."""
+    """A redacted text, the findings (offsets into the input), and the replacements."""
 
     text: str
     findings: list[PiiFinding]
@@ -67,10 +67,10 @@ class RedactedText(NamedTuple):
 
 
 class PolicyRedactor:
-    """Redacts by a policy, with the detectors that it asks for.
+    """Redacts by a policy, with the detectors that the policy requires.
 
-    With ``audit`` it tells what it did to each record. With ``report`` it also looks for types that
-    are kept, and tells of those too; what comes out is the same.
+    With ``audit`` it reports what it did to each record. With ``report`` it also looks for types
+    that are kept, and reports those too; the output is the same.
     """
 
     def __init__(
@@ -80,18 +80,18 @@ class PolicyRedactor:
         self._keys = keys
         self._audit = audit
         self._report = report
-        stage = load_names_stage(policy, None if report else policy.replaced())
+        stage = load_names_stage(policy, None if report else policy.replaced_types())
         self.model = stage.identity if stage else ""
         self.policy_hash = policy.hash_with(self.model)
-        book = KeyBook(policy.keys)
-        self._segmenter = Segmenter(policy, keys, book, stage, report=report)
-        self._identifiers = IdentifierRedactor(self._segmenter.pseudonyms, policy.segments.allow)
-        self._scanner = ResidualScanner(policy, keys.cache, book)
+        self.book = KeyBook(policy.keys)
+        self.segmenter = Segmenter(policy, keys, self.book, stage, report=report)
+        self._identifiers = IdentifierRedactor(self.segmenter.pseudonyms, policy.segments.allow)
+        self._scanner = ResidualScanner(policy, keys.cache, self.book)
         self._writers_read = frozenset(policy.names.read)
         self._stored_fields = StoredFieldScanner(
-            self._segmenter.detector,
-            self._segmenter.pseudonyms,
-            self._segmenter.replaces,
+            self.segmenter.detector,
+            self.segmenter.pseudonyms,
+            self.segmenter.replaces,
             denied=bool(policy.deny),
         )
         self._found_by_proof: Counter[str] = Counter()
@@ -107,10 +107,10 @@ class PolicyRedactor:
     def statistics(self) -> dict[str, int]:
         """Return counters since the start; see also :meth:`Segmenter.statistics`.
 
-        ``found_by_proof_TYPE`` counts the values of a type that only the second look found.
+        ``found_by_proof_TYPE`` counts the values of a type that only the residual scan found.
         """
         proof = {f"{FOUND_BY_PROOF}{kind}": n for kind, n in sorted(self._found_by_proof.items())}
-        return {**self._counts, **proof, **self._segmenter.statistics()}
+        return {**self._counts, **proof, **self.segmenter.statistics()}
 
     def redact(self, decoded: DecodedBatch[Any], *, ingested_at: int) -> RedactionOutcome:
         """Redact a batch; see :class:`Redactor`."""
@@ -122,10 +122,10 @@ class PolicyRedactor:
         )
 
     def in_place(self, decoded: DecodedBatch[Any]) -> RedactedBatch:
-        """Redact the records of a batch where they are. Those rejected must not be used."""
+        """Redact the records of a batch in place. Rejected records must not be used."""
         walker = self._walkers[decoded.kind]
         works = [self._collect(walker, record) for record in decoded.records]
-        analysed = iter(self._segmenter.analyse([s for work in works for s in work.segments]))
+        analysed = iter(self.segmenter.analyse([s for work in works for s in work.segments]))
         self._scan_stored_fields(works)
         outcome = RedactedBatch([], [], [])
         for index, work in enumerate(works):
@@ -145,7 +145,7 @@ class PolicyRedactor:
         """Redact texts that belong to no record, each by itself."""
         return [
             self._redact_text(segment, analysed)
-            for segment, analysed in zip(segments, self._segmenter.analyse(segments), strict=True)
+            for segment, analysed in zip(segments, self.segmenter.analyse(segments), strict=True)
         ]
 
     def _redact_text(
@@ -159,7 +159,7 @@ class PolicyRedactor:
         )
         if left:
             return SegmentFailure(QuarantineReason.RESIDUAL_PII, min(left))
-        renderer = self._segmenter.renderer("redact_json", "")
+        renderer = self.segmenter.renderer("redact_json", "")
         findings = renderer.reported(segment.text, analysis, identities.finders)
         return RedactedText(rendered[0].text, findings, rendered[0].replaced)
 
@@ -176,17 +176,17 @@ class PolicyRedactor:
         return _Work(record, slots, maps, segments)
 
     def _scan_stored_fields(self, works: Sequence[_Work]) -> None:
-        """Look through the kept fields of a batch together; what fails is looked at by record."""
+        """Scan the stored fields of a batch together; a failed group is left to each record."""
         for group in self._stored_fields.groups(work.slots for work in works):
             try:
-                self._segmenter.watched(partial(self._stored_fields.meet, group))
+                self.segmenter.watched(partial(self._stored_fields.meet, group))
             except (MemoryError, StalledError):
                 raise
             except Exception:  # noqa: BLE001, S112  # each record meets it again, and fails closed
                 continue
 
     def _finish(self, work: _Work, analysed: Sequence[AnalysedSegment]) -> list[AuditReplacement]:
-        """Put the redacted segments in place; on failure ``work`` says why."""
+        """Put the redacted segments in place; on failure set ``work.failure``."""
         for index, segment in enumerate(analysed):
             if isinstance(segment.analysis, SegmentFailure):
                 work.failure, work.field = segment.analysis, _path(work, index)
@@ -209,18 +209,18 @@ class PolicyRedactor:
         if left:
             work.failure = SegmentFailure(QuarantineReason.RESIDUAL_PII, min(left))
             return []
-        personal = self._segmenter.watched(lambda: self._stored_fields.personal(slots, identities))
+        personal = self.segmenter.watched(lambda: self._stored_fields.personal(slots, identities))
         refused = [each for each in personal if each.name in JOIN_KEYS]
         if refused:
             work.failure, work.field = _personal_id(refused[0].type), refused[0].path
             return []
-        hashed = self._stored_fields.put(personal)
+        hashed = self._stored_fields.replace(personal)
         outputs = [each.text for each in rendered]
         for slot, text in zip(slots.texts, outputs, strict=False):
             setattr(slot.owner, slot.name, text)
         for (map_slot, _), text in zip(work.maps, outputs[len(slots.texts) :], strict=True):
             setattr(map_slot.owner, map_slot.name, msgspec.json.decode(text, type=dict[str, str]))
-        self._identifiers.put(slots, self._segmenter.scope(app))
+        self._identifiers.replace(slots, self.segmenter.scope(app))
         self._counts["findings"] += sum([len(each.replaced) for each in rendered])
         if not self._audit:
             return []
@@ -245,11 +245,11 @@ class PolicyRedactor:
         app: str,
         identities: RecordIdentities,
     ) -> tuple[AuditCount, ...]:
-        """Count what was found in the segments of a record and is kept, by type."""
+        """Count the findings in the segments of a record that are kept, by type."""
         kept: Counter[str] = Counter()
         for segment, each, field_class in zip(segments, analysed, classes, strict=True):
             if not isinstance(each.analysis, SegmentFailure):
-                renderer = self._segmenter.renderer(field_class, app)
+                renderer = self.segmenter.renderer(field_class, app)
                 kept.update(renderer.kept_types(segment.text, each.analysis, identities.finders))
         return tuple(AuditCount(kind, KEEP_OPERATOR, many) for kind, many in sorted(kept.items()))
 
@@ -261,21 +261,21 @@ class PolicyRedactor:
         app: str,
         learnt: frozenset[IdentityValue],
     ) -> tuple[list[RenderedSegment], RecordIdentities, frozenset[str]]:
-        """Render segments and look through the output, twice if something is left in it.
+        """Render segments and scan the output, twice if something is left in it.
 
-        Return them with the names they were rendered with, and the types that are left even so.
+        Return them with the identities used, and the types still left after the second scan.
         """
 
         def rendered(identities: RecordIdentities) -> list[RenderedSegment]:
             return [
-                self._segmenter.render(segment.text, each, identities, field_class, app)
+                self.segmenter.render(segment.text, each, identities, field_class, app)
                 for segment, each, field_class in zip(segments, analysed, classes, strict=True)
             ]
 
         def left(output: Sequence[RenderedSegment]) -> frozenset[IdentityValue]:
             return self._scanner.left([each.text for each in output], learnt, rules)
 
-        rules = self._segmenter.renderer("redact", app).rules
+        rules = self.segmenter.renderer("redact", app).rules
         identities = identities_of(learnt)
         output = rendered(identities)
         missed = left(output)

@@ -351,11 +351,11 @@ class LabelDriver:
         some = rows.select(["trace_id", "_partition"])
         some = some.take(pa.array(range(0, len(some), max(1, len(some) // SAMPLED_TRACES))))
         ids, numbers = (some.column(i).to_pylist() for i in range(2))
-        self._check.look(kind, ids, numbers)
+        self._check.add(kind, ids, numbers)
         if len(self.pairs) > 1:
             for number in set(numbers):
                 mine = [one for one, at in zip(ids, numbers, strict=True) if at == number]
-                self._check.astray(self.join.elsewhere(mine, number))
+                self._check.add_misplaced(self.join.elsewhere(mine, number))
         if self._check.broken:
             self._leave(KEYS, _KEYS.format(*self.tables.topics.values()))
 

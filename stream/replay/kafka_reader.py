@@ -18,11 +18,10 @@ from stream.client_errors import ClientErrors
 from stream.cluster import REQUEST_TIMEOUT_SECONDS, Cluster
 from stream.config import KafkaSettings
 from stream.kafka_client import admin_properties, make_consumer
-from stream.record_fetcher import to_raw
+from stream.messages import is_offset_reset, source_of, to_partitions, to_raw
 from stream.replay.replay_range import PartitionBounds
 
 POLL_SECONDS = 0.2
-_RESET = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +89,12 @@ class KafkaReader:
 
         Raises RetryableError if Kafka is unavailable.
         """
-        asked = TopicPartition(source.topic, source.partition, int(moment.timestamp() * 1000))
+        query = TopicPartition(source.topic, source.partition, int(moment.timestamp() * 1000))
         try:
-            found = self._consumer.offsets_for_times([asked], timeout=REQUEST_TIMEOUT_SECONDS)[0]
+            answer = self._consumer.offsets_for_times([query], timeout=REQUEST_TIMEOUT_SECONDS)[0]
         except KafkaException as error:
             raise self._cluster.translate(error.args[0], self._topic) from error
-        return int(found.offset) if found.offset >= 0 else None
+        return int(answer.offset) if answer.offset >= 0 else None
 
     def assign(self, starts: Mapping[SourcePartition, int]) -> None:
         """Read these partitions from these offsets, and no others."""
@@ -103,15 +102,15 @@ class KafkaReader:
 
     def drop(self, source: SourcePartition) -> None:
         """Stop reading a partition."""
-        self._consumer.incremental_unassign([TopicPartition(source.topic, source.partition)])
+        self._consumer.incremental_unassign(to_partitions([source]))
 
-    def read(self, most: int) -> ReplayBatch:
-        """Return the next records, up to ``most``.
+    def read(self, limit: int) -> ReplayBatch:
+        """Return the next records, up to ``limit``.
 
         Raises FatalError if Kafka has deleted records of the range, or denies access. The next run
         then re-reads the earlier records of the same batch.
         """
-        messages = self._consumer.consume(most, POLL_SECONDS)
+        messages = self._consumer.consume(limit, POLL_SECONDS)
         self._errors.check()
         raws: list[RawRecord] = []
         ends: dict[SourcePartition, int] = {}
@@ -121,8 +120,8 @@ class KafkaReader:
             if error is None:
                 raws.append(to_raw(message))
             elif error.code() == KafkaError._PARTITION_EOF:
-                ends[SourcePartition(message.topic(), message.partition())] = message.offset()
-            elif error.code() in _RESET:
+                ends[source_of(message)] = message.offset()
+            elif is_offset_reset(error):
                 raise FatalError(describe_deleted_records(self._topic))
             else:
                 translated = self._cluster.translate(error, self._topic)

@@ -9,7 +9,7 @@ from labels.digest_set import DigestSet
 from lake.tables import Table
 from stream.replay.offset_set import build_range_filter, match_rows
 from stream.replay.plan import ReplayPlan
-from stream.replay.promotion import TablePair, select_replaced
+from stream.replay.table_pair import TablePair, select_replaced
 
 _WHERE = ("_topic", "_partition", "_offset", "_ingested_at")
 
@@ -24,20 +24,20 @@ class ReplayOverlay:
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield columns of all resulting rows; RetryableError as in `lake.tables`."""
-        seen = self.live.look(self.plan)
-        staged = self.stage.look(self.plan, seen.whole)
-        swapped = select_replaced(seen, staged)
+        live = self.live.scan(self.plan)
+        staged = self.stage.scan(self.plan, live.horizon)
+        swapped = select_replaced(live, staged)
         read = list(dict.fromkeys([*columns, *_WHERE]))
         for batch in self.live.primary.batches(read):
-            stays = ~match_rows(batch, self.plan, swapped)
-            yield batch.filter(pa.array(stays)).select(columns)
+            unchanged = ~match_rows(batch, self.plan, swapped)
+            yield batch.filter(pa.array(unchanged)).select(columns)
         for batch in self.stage.primary.batches(read, build_range_filter(self.plan)):
             yield batch.filter(pa.array(swapped.mask(batch))).select(columns)
 
 
 def read_trace_ids(table: Table, plan: ReplayPlan) -> DigestSet:
     """Return the trace ids of the rows in a plan's range, as of the last refresh."""
-    seed = str(plan.number)
+    seed = str(plan.replay_id)
     parts = []
     for batch in table.batches(("trace_id", "_topic"), build_range_filter(plan)):
         topics, ids = (batch.column(name).to_pylist() for name in ("_topic", "trace_id"))

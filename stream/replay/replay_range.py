@@ -7,17 +7,13 @@ be re-read. Both bound the range of each partition.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import Final
 
 from lake.ledger import SourcePartition
 from schemas.errors import UsageError
-from schemas.times import shift_day, to_utc
+from schemas.times import EPOCH, shift_day, to_utc
 
 RangeBound = int | datetime
 """An offset or a time; a time means the first record with that Kafka timestamp or a later one."""
-
-_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-"""The earliest timestamp of a Kafka record; an earlier bound means everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +67,7 @@ def parse_bound(text: str) -> RangeBound:
         raise UsageError(
             f"{text!r} is neither an offset nor a time such as 2026-10-01T00:00:00Z."
         ) from None
-    return max(moment, _FIRST)
+    return max(moment, EPOCH)  # no Kafka record is older; an earlier bound means everything
 
 
 def parse_days(text: str) -> ReplayRange:
@@ -99,15 +95,15 @@ def make_replay_range(start: RangeBound, end: RangeBound | None) -> ReplayRange:
 
 def resolve_spans(
     requested: ReplayRange,
-    known: Mapping[SourcePartition, PartitionBounds],
+    bounds: Mapping[SourcePartition, PartitionBounds],
     offset_at: Callable[[SourcePartition, datetime], int | None],
 ) -> list[ReplaySpan]:
     """Return the offsets to replay, by partition; partitions without any are left out.
 
     ``offset_at`` returns the first offset at or after a time, None if there is none.
     """
-    found = []
-    for source, at in sorted(known.items()):
+    result = []
+    for source, at in sorted(bounds.items()):
         start = _offset(requested.start, source, at, offset_at)
         end = (
             at.position if requested.end is None else _offset(requested.end, source, at, offset_at)
@@ -115,13 +111,13 @@ def resolve_spans(
         first, last = max(start, at.low), min(end, at.position)
         if first < last:
             gone = max(0, first - start) if isinstance(requested.start, int) else 0
-            found.append(ReplaySpan(source.partition, first, last, gone))
-    return found
+            result.append(ReplaySpan(source.partition, first, last, gone))
+    return result
 
 
 def count_unread(
     requested: ReplayRange,
-    known: Mapping[SourcePartition, PartitionBounds],
+    bounds: Mapping[SourcePartition, PartitionBounds],
     offset_at: Callable[[SourcePartition, datetime], int | None],
 ) -> int:
     """Return how many requested offsets Kafka has and the worker has yet to store.
@@ -132,7 +128,7 @@ def count_unread(
     if requested.end is None:
         return 0
     count = 0
-    for source, at in known.items():
+    for source, at in bounds.items():
         end = min(_offset(requested.end, source, at, offset_at), at.high)
         if end > at.position:
             start = _offset(requested.start, source, at, offset_at)
@@ -148,8 +144,8 @@ def _offset(
 ) -> int:
     if isinstance(bound, int):
         return bound
-    found = offset_at(source, bound)
-    return at.high if found is None else found
+    result = offset_at(source, bound)
+    return at.high if result is None else result
 
 
 def _midnight(day: date) -> datetime:

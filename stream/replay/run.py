@@ -45,8 +45,8 @@ class ReplayReader(Protocol):
     def watermarks(self, source: SourcePartition) -> tuple[int, int]:
         """Return the first readable offset and the one after the last."""
 
-    def read(self, most: int) -> ReplayBatch:
-        """Return the next records, up to ``most``."""
+    def read(self, limit: int) -> ReplayBatch:
+        """Return the next records, up to ``limit``."""
 
 
 ReportProgress = Callable[[str, int, int], None]
@@ -63,7 +63,7 @@ class Replay:
     beginning: InitialPositions
     intake: Intake
     steps: RecordFlushRunner
-    due: FlushThresholds
+    thresholds: FlushThresholds
     pace: AdaptiveBatch
     rate: RateLimiter
     context: CommitContext
@@ -109,19 +109,19 @@ class Replay:
     def _fence(self) -> None:
         """Record in the staged tables which tombstones their records were checked against."""
         tables = [*self.take_over.primary.values(), self.take_over.quarantine, self.take_over.audit]
-        for table in filter(None, tables if self.erasures.number else []):
-            ERASURE_FENCE.raise_to(table, self.erasures.number, self.context)
+        for table in filter(None, tables if self.erasures.newest else []):
+            ERASURE_FENCE.raise_to(table, self.erasures.newest, self.context)
 
     def _take_over(self) -> None:
         """Take over the unfinished partitions, at the staged tables' positions."""
-        found = self.context.retry.call(
+        incarnations = self.context.retry.call(
             "taking positions", lambda: self.take_over.check([self._topic])
         )
-        if found[self._topic] != self.plan.incarnation:
+        if incarnations[self._topic] != self.plan.incarnation:
             raise FatalError(describe_changed_topic(self._topic))
         new = {s: start for s, start in self.plan.starts.items() if self._staged(s) is None}
         if new:
-            self.beginning.write(new, found)
+            self.beginning.write(new, incarnations)
         self.take_over.primary[self._topic].refresh()
         left = {
             source: self._staged(source) or 0
@@ -129,10 +129,10 @@ class Replay:
             if (self._staged(source) or 0) < end
         }
         self._check_available(left)
-        taken, _ = self.context.retry.call(
+        partitions, _ = self.context.retry.call(
             "taking positions", lambda: self.take_over.take(list(left))
         )
-        self.assignment.add(taken)
+        self.assignment.add(partitions)
 
     def _staged(self, source: SourcePartition) -> int | None:
         return self.take_over.primary[self._topic].positions([source])[source]
@@ -162,7 +162,7 @@ class Replay:
                 answered, trouble = self.monotonic(), None
             elif self.monotonic() - answered > self.patience:
                 raise make_silence_error(trouble, self.patience)
-            for source in [s for s in left if self._done(s)]:
+            for source in [s for s in left if self._is_complete(s)]:
                 left.remove(source)
                 self.reader.drop(source)
             if self._is_due():
@@ -192,12 +192,12 @@ class Replay:
             if item.range.moved:
                 self._buffer.touch(self.monotonic())
 
-    def _done(self, source: SourcePartition) -> bool:
+    def _is_complete(self, source: SourcePartition) -> bool:
         return self.assignment.owned[source].range.next >= self.plan.ends[source]
 
     def _is_due(self) -> bool:
-        old = self._buffer.age(self.monotonic()) >= self.due.seconds
-        return old or self._buffer.bytes >= self.due.bytes
+        old = self._buffer.age(self.monotonic()) >= self.thresholds.seconds
+        return old or self._buffer.bytes >= self.thresholds.bytes
 
     def _flush(self) -> None:
         """Stage the buffered records and wait for the commit."""
@@ -205,7 +205,7 @@ class Replay:
             self.assignment.of(self._topic),
             self.plan.incarnation,
             self.context.new_token(),
-            erasures=self.erasures.number,
+            erasures=self.erasures.newest,
         )
         if flush is not None:
             self.steps.run(flush)

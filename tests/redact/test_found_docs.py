@@ -11,7 +11,7 @@ PAGE = ROOT / "docs" / "what-is-found.md"
 
 
 def test_the_page_is_as_the_code_and_the_figures_make_it() -> None:
-    """Run `python -m redact.reports.detection_page docs/what-is-found.md` after a change of either."""
+    """After a change run `python -m redact.reports.detection_page docs/what-is-found.md`."""
     assert PAGE.read_text(encoding="utf-8") == render_detection_page(load_figures(PAGE))
 
 
@@ -53,4 +53,4 @@ def test_a_share_that_is_not_all_does_not_look_like_all() -> None:
 def test_without_figures_the_page_says_so(tmp_path: Path) -> None:
     """Nobody has to guess whether a missing table means zero."""
     assert load_figures(tmp_path / "page.md") is None
-    assert "Nothing was measured yet." in render_detection_page(None)
+    assert "No figures have been measured yet." in render_detection_page(None)

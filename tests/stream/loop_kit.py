@@ -174,7 +174,10 @@ class Refusing:
 
 @dataclass
 class Loop:
-    """A worker of one topic, and all that it depends on. ``now`` is its monotonic clock."""
+    """A worker of one topic, and all that it depends on.
+
+    ``now`` is its monotonic clock, which goes on by ``tick`` whenever it is read.
+    """
 
     lake: Lake
     patch: pytest.MonkeyPatch
@@ -187,9 +190,9 @@ class Loop:
     cluster: Refusing = field(default_factory=lambda: Refusing(RetryableError("broker away")))
     resident: int = 0
     retry_seconds: float = 60.0
+    tick: float = 0.0
 
     def __post_init__(self) -> None:
-        self.patch.setattr("stream.worker.monotonic", lambda: self.now)
         self.erasures = AppliedTombstones(open_tombstones(self.lake.location), [KEYS])
         tokens, verdict = count(1), Verdict(self._fails)
         writers = {
@@ -233,7 +236,7 @@ class Loop:
                 reached=lambda _step: None,
                 new_token=lambda: next(tokens),
                 buffers={TOPIC: TopicBuffer(TOPIC)},
-                erasures=lambda: self.erasures.number,
+                erasures=lambda: self.erasures.newest,
             ),
             gate=self.gate,
             pace=AdaptiveBatch(budget.batch),
@@ -241,13 +244,18 @@ class Loop:
                 drain_seconds=1.0, revoke_seconds=1.0, retry_seconds=self.retry_seconds
             ),
             retry=patience(),
-            labelling=NoLabels(),
+            label_driver=NoLabels(),
             erasures=self.erasures,
             reached=lambda _step: None,
             stop_requested=lambda: False,
             give_up=lambda: None,
+            monotonic=self._monotonic,
             **parts,
         )
+
+    def _monotonic(self) -> float:
+        self.now += self.tick
+        return self.now
 
     def _fails(self, partition: int, offset: int) -> bool:
         return self.bad(partition, offset)

@@ -70,6 +70,7 @@ class Verdict:
     """
 
     bad: Callable[[int, int], bool]
+    memory_bytes: int = 0
 
     def decode(
         self, topic: str, messages: Sequence[RawRecord]
@@ -176,7 +177,7 @@ class Worker:
         """Hand everything that has been read to the thread that flushes."""
         if self.in_flight is None and self.assignment.owned and self.incarnation:
             owned = list(self.assignment.owned.values())
-            token, known = self.world.new_token(), self.erasures.number
+            token, known = self.world.new_token(), self.erasures.newest
             self.in_flight = self.buffer.seal(owned, self.incarnation, token, erasures=known)
             if self.in_flight is not None:
                 self.inbox.append(self.in_flight)
