@@ -170,8 +170,8 @@ class Handle:
 if step == "before the upload":
     table.files.put = die
 table.handle = Handle(table.handle)
-plan = plan_compaction(table, before=date(2027, 1, 1))
-list(compact_batches(table, plan, commit_context(new_token=lambda: 5)))
+batches = plan_compaction(table, before=date(2027, 1, 1))
+list(compact_batches(table, batches, commit_context(new_token=lambda: 5)))
 """
 
 

@@ -56,7 +56,9 @@ def test_compaction(tmp_path: Path) -> None:
     done = compact_batches(
         table,
         batches,
-        commit_context(given.retry, now_us=lambda: 1_762_000_000_000_000, new_token=given.new_token),
+        commit_context(
+            given.retry, now_us=lambda: 1_762_000_000_000_000, new_token=given.new_token
+        ),
     )
     assert list(done)
     assert_hashed(tmp_path, set(TABLE_LAYOUTS))
