@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from lake.commit import commit
-from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, position_app
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.table_commit import CommitContext, Condition, Move, TableCommit
+from lake.table_log import position_app
 from lake.table_writer import TableWriter
 from lake.tables import Table
 from schemas.arrow import TABLES, TIMESTAMP_US

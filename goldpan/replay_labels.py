@@ -22,9 +22,10 @@ from labels.difference import LabelDifference
 from labels.digest_set import DigestSet
 from labels.scorer import LabelScorer
 from labels.scorer_snapshot import restore_scorer, snapshot_scorer
-from lake.ledger import Incarnation, adopted_app, replay_app
+from lake.ledger import Incarnation
 from lake.retry import Retry
 from lake.table_commit import CommitContext, Move
+from lake.table_log import adopted_app, replay_app
 from lake.tables import Lake
 from schemas.arrow import LABELS_TABLE, QUARANTINE_TABLE
 from schemas.errors import UsageError

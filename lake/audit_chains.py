@@ -8,15 +8,13 @@ commit says what the last hash was, and the table's log is held by its head (`la
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import pyarrow as pa
 
 from lake.delta_log import unreadable_metadata_error
 from lake.parquet import PARTITION_COLUMN
+from lake.table_log import AUDIT_CHAINS_KEY
 from schemas.redacted import Redacted
-
-AUDIT_CHAINS_KEY: Final = "goldpan.chains"
 
 
 @dataclass(frozen=True, slots=True)

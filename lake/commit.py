@@ -31,14 +31,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from lake.causes import describe_cause
 from lake.file_hashes import file_hash_metadata
-from lake.ledger import (
-    EntryKind,
-    LedgerEntry,
-    epoch_app,
-    epoch_at_app,
-    incarnation_app,
-    token_app,
-)
+from lake.ledger import EntryKind, LedgerEntry
 from lake.parquet import PARTITION_COLUMN, partition_values
 from lake.table_commit import (
     Ceiling,
@@ -49,6 +42,7 @@ from lake.table_commit import (
     Move,
     TableCommit,
 )
+from lake.table_log import epoch_app, epoch_at_app, incarnation_app, token_app
 from lake.tables import Table
 from schemas.errors import CommitUnknownError, FencedError
 

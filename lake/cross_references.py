@@ -9,15 +9,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from lake.cut import TableCut
 from lake.delta_log import unreadable_metadata_error
 from lake.ledger import EntryKind, SourcePartition, SourceRange
+from lake.table_log import CROSS_REFERENCES_KEY
 from lake.tables import Table
 from schemas.arrow import AUDIT_TABLE
-
-CROSS_REFERENCES_KEY: Final = "goldpan.others"
 
 
 def cross_reference_metadata(

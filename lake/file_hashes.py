@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from lake.delta_log import LoggedCommit, unreadable_metadata_error
+from lake.table_log import FILE_HASHES_KEY
 
-FILE_HASHES_KEY: Final = "goldpan.files"
 _DIGITS: Final = 64
 
 

@@ -94,7 +94,9 @@ def _read(data: bytes, file: str) -> KeyCheck:
     try:
         body = json.loads(data)
         if body["format"] != KEY_CHECK_FORMAT:
-            raise FatalError(f"{where} has format {body['format']}: use the version of goldpan that wrote it")
+            raise FatalError(
+                f"{where} has format {body['format']}: use the version of goldpan that wrote it"
+            )
         found = KeyCheck(str(body["purpose"]), str(body["key_id"]), str(body["check"]))
     except (ValueError, KeyError, TypeError):
         raise FatalError(f"{where} cannot be read: restore it from a copy of the lake") from None

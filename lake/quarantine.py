@@ -8,10 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, adopted_app
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.live_files import LiveFile, StoredRows, list_live_files, read_file_rows, rewrite_rows
 from lake.rewrite import FileReplacedError, replace_files
 from lake.table_commit import CommitContext, Guard, Move, TableCommit
+from lake.table_log import adopted_app, redrive_app
 from lake.tables import FILE_COLUMN, Table
 from schemas.errors import RetryableError
 
@@ -75,11 +76,6 @@ def summarize_quarantined(found: pa.Table) -> list[Mapping[str, Any]]:
         [([], "count_all"), ("_ingested_at", "min"), ("_ingested_at", "max")]
     )
     return sorted(groups.to_pylist(), key=lambda group: -group["count_all"])
-
-
-def redrive_app(topic: str) -> str:
-    """Return the application id that counts the re-drives of a topic, in both of its tables."""
-    return f"{topic}#redrive"
 
 
 def moved_ranges(coordinates: Iterable[SourcePartition]) -> list[SourceRange]:

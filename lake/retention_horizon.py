@@ -7,14 +7,14 @@ rows of an earlier day knows that something of them may be gone. It never goes b
 from datetime import date, timedelta
 from typing import Final, Protocol
 
+from lake.table_log import retention_app
+
 ROWS_PART: Final = "rows"
 TEXT_PART: Final = "text"
 PSEUDONYMS_PART: Final = "pseudonyms"
 SEALED_PART: Final = "sealed"
 RETENTION_PARTS: Final = (ROWS_PART, TEXT_PART, PSEUDONYMS_PART, SEALED_PART)
 """What may expire: whole rows, free text, what stands for a person, sealed payloads."""
-RETENTION_KEY: Final = "goldpan.retention"
-"""Says in a commit's metadata what it took out of which day."""
 
 _FIRST: Final = date(1970, 1, 1)
 
@@ -24,11 +24,6 @@ class TxnVersions(Protocol):
 
     def number(self, app: str) -> int | None:
         """Return the number under an application id."""
-
-
-def retention_app(part: str) -> str:
-    """Return the application id of the first day (since 1970) of which a part is whole."""
-    return f"#retention/{part}"
 
 
 def day_number(day: date) -> int:

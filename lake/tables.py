@@ -18,18 +18,12 @@ from lake.config import LakeSettings
 from lake.datasets import open_dataset
 from lake.erasure_copies import refuse_outdated_lake
 from lake.handle import TableHandle, read_txn_version, refresh_handle
-from lake.ledger import (
-    LEDGER_KEY,
-    LoggedEntry,
-    SourcePartition,
-    incarnation_app,
-    position_app,
-    read_ledger,
-)
+from lake.ledger import LoggedEntry, SourcePartition, read_ledger
 from lake.location import LakeLocation
 from lake.objects import ObjectStore
 from lake.parquet import PARTITION_COLUMN, TableLayout
 from lake.schema_check import check_schema
+from lake.table_log import LEDGER_KEY, incarnation_app, position_app
 from schemas.arrow import TABLES, TableSchema
 from schemas.errors import FatalError, RetryableError
 

@@ -9,13 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lake.commit import commit
-from lake.ledger import (
+from lake.ledger import EntryKind, Incarnation, LedgerEntry, SourcePartition, SourceRange
+from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import (
     NO_EPOCH,
-    EntryKind,
-    Incarnation,
-    LedgerEntry,
-    SourcePartition,
-    SourceRange,
     adopted_app,
     epoch_at_app,
     late_app,
@@ -23,7 +20,6 @@ from lake.ledger import (
     produced_app,
     promoting_app,
 )
-from lake.table_commit import CommitContext, Move, TableCommit
 from lake.tables import Table
 from schemas.errors import FatalError
 

@@ -21,26 +21,18 @@ import pyarrow.compute as pc
 
 from lake.commit import commit
 from lake.fences import ERASURE_FENCE
-from lake.ledger import (
-    EntryKind,
-    Incarnation,
-    LedgerEntry,
-    SourcePartition,
-    SourceRange,
-    adopted_app,
-    promoting_app,
-)
+from lake.ledger import EntryKind, Incarnation, LedgerEntry, SourcePartition, SourceRange
 from lake.parquet import encode_files
 from lake.quarantine import (
     QuarantineFilter,
     ingested_since,
     moved_ranges,
     read_quarantined,
-    redrive_app,
     remove_quarantined,
 )
 from lake.retention_horizon import ROWS_PART, complete_from
 from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import adopted_app, promoting_app, redrive_app
 from lake.tables import Table
 from schemas.arrow import EVENT_DATE
 from schemas.errors import FatalError, FencedError

@@ -5,16 +5,9 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
-from lake.ledger import (
-    Incarnation,
-    SourcePartition,
-    adopted_app,
-    claim_app,
-    epoch_app,
-    epoch_at_app,
-    late_app,
-)
+from lake.ledger import Incarnation, SourcePartition
 from lake.quarantine import ingested_since
+from lake.table_log import adopted_app, claim_app, epoch_app, epoch_at_app, late_app
 from lake.tables import Table
 from schemas.errors import FatalError
 from stream.flusher import describe_changed_topic

@@ -12,6 +12,7 @@ import numpy as np
 
 from batch.erase.table_set import TableSet
 from lake.ledger import SourcePartition
+from lake.table_log import ERASURE_KEY
 from lake.tombstones import Tombstone
 from redact.crypto.signing import Signer, add_signature, signing_bytes, verify_signature
 from schemas.errors import UsageError
@@ -26,8 +27,6 @@ OUT_OF_REACH: Final = (
 )
 """Part of every receipt."""
 
-ERASURE_KEY: Final = "goldpan.erasure"
-"""The key in a commit's metadata under which its note is stored."""
 
 _CLOCK_SKEW_MS: Final = 86_400_000
 

@@ -20,16 +20,10 @@ import pyarrow.compute as pc
 
 from batch.retention.expiring import ExpiringDay, read_coordinates
 from lake.commit import commit
-from lake.ledger import (
-    EntryKind,
-    LedgerEntry,
-    SourcePartition,
-    adopted_app,
-    position_app,
-    promoting_app,
-)
-from lake.quarantine import ingested_since, redrive_app
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition
+from lake.quarantine import ingested_since
 from lake.table_commit import CommitContext, Guard, Move, TableCommit
+from lake.table_log import adopted_app, position_app, promoting_app, redrive_app
 from lake.tables import Table
 from schemas.errors import FatalError
 

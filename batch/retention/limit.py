@@ -14,7 +14,7 @@ from typing import Any, Final
 from batch.retention.expiring import ExpiringDay
 from batch.retention.run import RUN_KEY
 from lake.live_files import list_live_files
-from lake.retention_horizon import RETENTION_KEY
+from lake.table_log import RETENTION_KEY
 from lake.tables import Table
 
 RUNS_COMPARED: Final = 5

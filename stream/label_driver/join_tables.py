@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 
 from labels.join import JOIN_COLUMNS, WrittenEvent
 from lake.fences import RELABEL_FENCE
-from lake.ledger import (
-    SourcePartition,
+from lake.ledger import SourcePartition
+from lake.table_log import (
+    RECONCILE_SEQUENCE,
     adopted_app,
     event_time_app,
     position_app,
@@ -25,7 +26,6 @@ from stream.label_driver.label_flush import EVENT_COLUMNS, parse_label_events
 READ_ROWS: Final = 65_536
 """Rows read at a time: a step of a rebuild takes a few tenths of a second."""
 _TOLD = ("trace_id", "label_event_id", "revision", "decided_at")
-_RECONCILE = "#reconcile"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 
@@ -109,7 +109,7 @@ class JoinTables:
             pc.field("event_date") >= pa.scalar(_day(since) - _DAY, pa.date32()),
         )
         mine = pc.is_in(found["_partition"], value_set=pa.array(list(numbers), pa.int32()))
-        found = found.filter(pc.or_(mine, pc.equal(found["_topic"], _RECONCILE)))
+        found = found.filter(pc.or_(mine, pc.equal(found["_topic"], RECONCILE_SEQUENCE)))
         found = found.sort_by([("revision", "ascending"), ("decided_at", "ascending")])
         for start in range(0, len(found), READ_ROWS):
             columns = [found[name].slice(start, READ_ROWS).to_pylist() for name in _TOLD[:3]]

@@ -33,9 +33,8 @@ from functools import partial
 from typing import Protocol
 
 from lake.fences import ERASURE_FENCE
-from lake.ledger import adopted_app, promoting_app, replay_app
-from lake.quarantine import redrive_app
 from lake.table_commit import CommitContext, Move
+from lake.table_log import adopted_app, promoting_app, redrive_app, replay_app
 from lake.tables import Table
 from lake.tombstones import newest_tombstone, open_tombstones
 from schemas.arrow import AUDIT_TABLE, QUARANTINE_TABLE

@@ -10,10 +10,10 @@ from enum import StrEnum
 
 from labels.digest_set import DigestSet
 from lake.config import LakeSettings
-from lake.ledger import replay_app
 from lake.location import LakeLocation
 from lake.objects import ObjectStore
 from lake.retry import Retry
+from lake.table_log import replay_app
 from lake.tables import Lake
 from schemas.arrow import LABELS_TABLE, QUARANTINE_TABLE
 from schemas.errors import UsageError

@@ -11,9 +11,9 @@ import pytest
 from deltalake import DeltaTable
 
 from lake.config import LakeSettings
-from lake.ledger import LEDGER_KEY
 from lake.location import LakeLocation
 from lake.schema_check import check_schema
+from lake.table_log import LEDGER_KEY
 from lake.tables import TABLE_LAYOUTS, Lake
 from schemas.arrow import TABLES
 from schemas.errors import FatalError, UsageError

@@ -8,7 +8,8 @@ import pytest
 from confluent_kafka import KafkaError
 from prometheus_client import CollectorRegistry
 
-from lake.ledger import NO_EPOCH, SourcePartition, epoch_app, epoch_at_app
+from lake.ledger import SourcePartition
+from lake.table_log import NO_EPOCH, epoch_app, epoch_at_app
 from lake.tables import Lake
 from lake.verify import verify_lake
 from schemas.errors import FatalError

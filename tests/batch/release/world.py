@@ -12,9 +12,10 @@ import pyarrow as pa
 from goldpan.demo.traffic import load_shipped_conversations, make_traces
 from lake.commit import commit
 from lake.config import LakeSettings
-from lake.ledger import EntryKind, LedgerEntry, SourceRange, position_app
+from lake.ledger import EntryKind, LedgerEntry, SourceRange
 from lake.parquet import DataFile, encode_files
 from lake.table_commit import Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import Lake
 from schemas.arrow import TABLES
 from schemas.redacted import Redacted
