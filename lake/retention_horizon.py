@@ -4,10 +4,11 @@
 rows of an earlier day knows that something of them may be gone. It never goes back.
 """
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Final, Protocol
 
 from lake.table_log import retention_app
+from schemas.times import from_day_number
 
 ROWS_PART: Final = "rows"
 TEXT_PART: Final = "text"
@@ -15,8 +16,6 @@ PSEUDONYMS_PART: Final = "pseudonyms"
 SEALED_PART: Final = "sealed"
 RETENTION_PARTS: Final = (ROWS_PART, TEXT_PART, PSEUDONYMS_PART, SEALED_PART)
 """What may expire: whole rows, free text, what stands for a person, sealed payloads."""
-
-_FIRST: Final = date(1970, 1, 1)
 
 
 class TxnVersions(Protocol):
@@ -26,15 +25,10 @@ class TxnVersions(Protocol):
         """Return the number under an application id."""
 
 
-def day_number(day: date) -> int:
-    """Return a day as a number of days since 1970."""
-    return (day - _FIRST).days
-
-
 def complete_from(table: TxnVersions, *parts: str) -> date | None:
     """Return the first day of which all these parts are whole, None if none has ever expired.
 
     Raises RetryableError if the lake does not answer.
     """
     found = [n for part in parts if (n := table.number(retention_app(part))) is not None]
-    return _FIRST + timedelta(days=max(found)) if found else None
+    return from_day_number(max(found)) if found else None

@@ -7,11 +7,11 @@ may be the same clock: there the limit on what one run may delete helps (`batch.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
 
 from lake.objects import ObjectStore
 from schemas.errors import FatalError
+from schemas.times import MICROS_PER_SECOND, from_micros
 
 CLOCK_FOLDER: Final = "clock"
 """The folder of the lake that holds the object."""
@@ -19,7 +19,6 @@ MAX_CLOCK_DIFFERENCE_SECONDS: Final = 300
 """How much a machine's clock may differ from the store's."""
 
 _FILE: Final = "now"
-_MICROS: Final = 1_000_000
 
 
 def read_store_time(files: ObjectStore, now_us: Callable[[], int]) -> int:
@@ -31,7 +30,7 @@ def read_store_time(files: ObjectStore, now_us: Callable[[], int]) -> int:
     before = now_us()
     there = files.stamp(_FILE)
     after = now_us()
-    most = MAX_CLOCK_DIFFERENCE_SECONDS * _MICROS
+    most = MAX_CLOCK_DIFFERENCE_SECONDS * MICROS_PER_SECOND
     if before - most <= there <= after + most:
         return there
     raise FatalError(
@@ -43,6 +42,6 @@ def read_store_time(files: ObjectStore, now_us: Callable[[], int]) -> int:
 
 def _text(micros: int) -> str:
     try:
-        return f"{datetime.fromtimestamp(micros / _MICROS, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return f"{from_micros(micros):%Y-%m-%d %H:%M:%S} UTC"
     except (ValueError, OverflowError, OSError):
         return "a time outside the calendar"

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -26,6 +26,7 @@ from lake.schema_check import check_schema
 from lake.table_log import LEDGER_KEY, incarnation_app, position_app
 from schemas.arrow import TABLES, TableSchema
 from schemas.errors import FatalError, RetryableError
+from schemas.times import from_millis
 
 TABLE_LAYOUTS: Mapping[str, TableLayout] = {
     "traces": TableLayout(
@@ -183,6 +184,10 @@ class Table:
         with _lake_errors(f"reading the file list of table {self.name}"):
             return pa.table(self.handle.get_add_actions(flatten=True))
 
+    def row_count(self) -> int:
+        """Return the number of rows as of the last refresh, by the statistics of the files."""
+        return count_rows(self.active_files())
+
     def read(
         self,
         columns: Sequence[str],
@@ -239,11 +244,16 @@ class Table:
             uri=self.handle.table_uri,
             version=self.handle.version(),
             files=len(active),
-            rows=int(pc.sum(active["num_records"]).as_py() or 0),
+            rows=count_rows(active),
             bytes=int(pc.sum(active["size_bytes"]).as_py() or 0),
             days=None if days is None else (str(pc.min(days)), str(pc.max(days))),
-            last_commit=None if stamp is None else datetime.fromtimestamp(stamp / 1000, UTC),
+            last_commit=None if stamp is None else from_millis(stamp),
         )
+
+
+def count_rows(active: pa.Table) -> int:
+    """Return how many rows files hold, by their statistics; ``active`` as `Table.active_files`."""
+    return int(pc.sum(active["num_records"]).as_py() or 0) if len(active) else 0
 
 
 class Lake:

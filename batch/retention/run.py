@@ -27,13 +27,13 @@ from batch.retention.values import clear_values
 from lake.commit import commit
 from lake.ledger import EntryKind, LedgerEntry, SourceRange
 from lake.live_files import LiveFile, StoredRows, UploadedFile, read_file_rows, rewrite_rows
-from lake.retention_horizon import day_number
 from lake.rewrite import replace_files
 from lake.table_commit import CommitContext, Guard, Move, TableCommit
 from lake.table_log import RETENTION_KEY, retention_app
 from lake.tables import Lake, Table
 from schemas.arrow import PRIMARY_TABLES, QUARANTINE_TABLE
 from schemas.errors import FatalError, FencedError
+from schemas.times import day_number
 
 RUN_KEY: Final = "run"
 """The key in the note of a commit for the id of its run."""

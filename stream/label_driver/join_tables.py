@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import pyarrow as pa
@@ -21,12 +21,12 @@ from lake.table_log import (
 from lake.tables import Table
 from schemas.record_batches import RecordKind
 from schemas.records import LabelEvent
+from schemas.times import day_of_micros
 from stream.label_driver.label_flush import EVENT_COLUMNS, parse_label_events
 
 READ_ROWS: Final = 65_536
 """Rows read at a time: a step of a rebuild takes a few tenths of a second."""
 _TOLD = ("trace_id", "label_event_id", "revision", "decided_at")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 
 
@@ -96,7 +96,7 @@ class JoinTables:
         Rows of an earlier incarnation of the topic come before all others, whatever their offset.
         """
         table = self.primary[kind]
-        where = pc.field("event_date") >= pa.scalar(_day(since), pa.date32())
+        where = pc.field("event_date") >= pa.scalar(day_of_micros(since), pa.date32())
         where &= pc.field("_partition").isin(list(numbers))
         adopted = table.number(adopted_app(self.topics[kind]))
         batches = table.batches(JOIN_COLUMNS[kind], where, rows=READ_ROWS, ahead=1)
@@ -106,7 +106,7 @@ class JoinTables:
         """Yield the label events of the window: those in force last."""
         found = self.labels.read(
             [*_TOLD, "_topic", "_partition"],
-            pc.field("event_date") >= pa.scalar(_day(since) - _DAY, pa.date32()),
+            pc.field("event_date") >= pa.scalar(day_of_micros(since) - _DAY, pa.date32()),
         )
         mine = pc.is_in(found["_partition"], value_set=pa.array(list(numbers), pa.int32()))
         found = found.filter(pc.or_(mine, pc.equal(found["_topic"], RECONCILE_SEQUENCE)))
@@ -156,7 +156,3 @@ def _before_all(batch: pa.RecordBatch, adopted: int) -> pa.RecordBatch:
     earlier = pc.less(batch.column("_ingested_at").cast(pa.int64()), adopted)
     offsets = pc.if_else(earlier, pa.scalar(-1, pa.int64()), batch.column("_offset"))
     return batch.set_column(batch.schema.get_field_index("_offset"), "_offset", offsets)
-
-
-def _day(micros: int) -> date:
-    return (_EPOCH + timedelta(microseconds=micros)).date()
