@@ -82,7 +82,7 @@ def plan_labels_only(
     name = wiring.kind_and_table(settings.kafka, topic)[1]
     table = replays.live.table(name)
     table.refresh()
-    adopted = table.number(adopted_app(topic))
+    adopted = table.txn_version(adopted_app(topic))
     spans = resolve_stored_spans(table, topic, adopted, replay_range)
     if not spans:
         raise UsageError(f"The lake holds nothing of {topic} from {replay_range}.")

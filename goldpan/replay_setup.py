@@ -124,7 +124,7 @@ class ReplayFactory:
         incarnation = self.reader.incarnation(topic)
         if table.incarnation_version(topic) not in (None, incarnation.version()):
             raise FatalError(describe_changed_topic(topic))
-        adopted, unread = table.number(adopted_app(topic)), 0
+        adopted, unread = table.txn_version(adopted_app(topic)), 0
         if self.task.from_lake:
             spans = resolve_spans(
                 self.task.replay_range, read_stored_bounds(table, topic, adopted), refuse_time

@@ -71,7 +71,7 @@ class _Said:
 
 
 def _said(seen: TableCut) -> Iterator[tuple[int, _Said]]:
-    for version, text in seen.said(CROSS_REFERENCES_KEY):
+    for version, text in seen.commit_metadata(CROSS_REFERENCES_KEY):
         try:
             body = json.loads(text)
             versions = {str(name): int(one) for name, one in body["versions"].items()}

@@ -87,7 +87,7 @@ class TableCut:
         """Return the positions; None where a source has none."""
         return self.table.positions(sources)
 
-    def said(self, key: str) -> list[tuple[int, Any]]:
+    def commit_metadata(self, key: str) -> list[tuple[int, Any]]:
         """Return what commits say under a key of their metadata, by version, oldest first."""
         return [(one.version, one.info[key]) for one in self.commits if key in one.info]
 

@@ -36,7 +36,7 @@ class Fence:
 
     def value(self, table: Table) -> int:
         """Return the counter as of the table's last refresh; 0 if it was never raised."""
-        return table.number(self.app) or 0
+        return table.txn_version(self.app) or 0
 
     def guard(self, value: int) -> Ceiling:
         """Return the condition of a commit whose rows were read when the counter was ``value``."""

@@ -107,12 +107,12 @@ def remove_quarantined(  # noqa: PLR0913 - what, from where, and what it is call
     """
     app = redrive_app(topic)
     table.refresh()
-    before = (table.number(app) or 0) if generation is None else generation
+    before = (table.txn_version(app) or 0) if generation is None else generation
     token = context.new_token()
 
     def attempt() -> int:
         table.refresh()
-        life = Guard(adopted_app(topic), table.number(adopted_app(topic)))
+        life = Guard(adopted_app(topic), table.txn_version(adopted_app(topic)))
         adopted = life.expected or 0
         touched = _touched(table, topic, adopted, coordinates)
         if not touched:

@@ -21,7 +21,7 @@ RETENTION_PARTS: Final = (ROWS_PART, TEXT_PART, PSEUDONYMS_PART, SEALED_PART)
 class TxnVersions(Protocol):
     """What keeps numbers under application ids: a table, at the version that it stands at."""
 
-    def number(self, app: str) -> int | None:
+    def txn_version(self, app: str) -> int | None:
         """Return the number under an application id."""
 
 
@@ -30,5 +30,5 @@ def complete_from(table: TxnVersions, *parts: str) -> date | None:
 
     Raises RetryableError if the lake does not answer.
     """
-    found = [n for part in parts if (n := table.number(retention_app(part))) is not None]
+    found = [n for part in parts if (n := table.txn_version(retention_app(part))) is not None]
     return from_day_number(max(found)) if found else None

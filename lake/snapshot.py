@@ -37,7 +37,7 @@ class TableSnapshot:
     as_of: datetime | None
     handle: DeltaTable
 
-    def number(self, app: str) -> int | None:
+    def txn_version(self, app: str) -> int | None:
         """Return the number under an application id; RetryableError if the lake does not answer."""
         with _errors(f"reading the log of table {self.name}"):
             found: int | None = self.handle.transaction_version(app)

@@ -142,22 +142,22 @@ class Table:
 
     def positions(self, sources: Sequence[SourcePartition]) -> Mapping[SourcePartition, int | None]:
         """Return the positions as of the last refresh; None where a source has none."""
-        return {source: self.number(position_app(source)) for source in sources}
+        return {source: self.txn_version(position_app(source)) for source in sources}
 
-    def number(self, app: str) -> int | None:
+    def txn_version(self, app: str) -> int | None:
         """Return the number kept under an application id, as of the last refresh."""
         return read_txn_version(self.handle, self.name, app)
 
     def incarnation_version(self, topic: str) -> int | None:
         """Return the number of the topic's incarnation that the positions belong to."""
-        return self.number(incarnation_app(topic))
+        return self.txn_version(incarnation_app(topic))
 
     def ledger(self) -> list[LoggedEntry]:
         """Return all ledger entries, oldest first, as of the last refresh."""
         with _lake_errors(f"reading the history of table {self.name}"):
             return read_ledger(self._seen(self.handle.history()), table=self.name)
 
-    def said(self, key: str, *, since_ms: int = 0) -> list[tuple[int, str]]:
+    def commit_metadata(self, key: str, *, since_ms: int = 0) -> list[tuple[int, str]]:
         """Return what commits say under a key of their metadata, by version, oldest first.
 
         Commits from before ``since_ms`` (by the clocks of those who made them) may be left out.

@@ -87,7 +87,7 @@ class _Walk:
     def __init__(self, audit: TableCut, rows: pa.Table, rules: AuditRules) -> None:
         self._audit, self._rows, self._rules = audit, rows, rules
         self._chains = audit_chains.read_audit_chains(
-            audit.said(AUDIT_CHAINS_KEY), table=audit.name
+            audit.commit_metadata(AUDIT_CHAINS_KEY), table=audit.name
         )
         self._expired = _expired_days(audit)
 
@@ -148,7 +148,7 @@ class _Walk:
         if not self._audit.whole:
             return None
         count = 0
-        spoken = {version for version, _ in self._audit.said(AUDIT_CHAINS_KEY)}
+        spoken = {version for version, _ in self._audit.commit_metadata(AUDIT_CHAINS_KEY)}
         for logged in self._audit.ledger:
             stored = sum(item.stored for item in logged.entry.ranges)
             if logged.table_version in spoken or not stored:
@@ -202,7 +202,7 @@ def _crosses(chain: AuditChain, expired: frozenset[str]) -> bool:
 
 
 def _expired_days(audit: TableCut) -> frozenset[str]:
-    said = (json.loads(text) for _, text in audit.said(RETENTION_KEY))
+    said = (json.loads(text) for _, text in audit.commit_metadata(RETENTION_KEY))
     return frozenset(one["day"] for one in said if ROWS_PART in one["parts"])
 
 

@@ -54,7 +54,7 @@ def read_commit_notes(
     for tables in table_sets if until else ():
         for name, table in sorted(tables.tables.items()):
             table.refresh()
-            for version, text in table.said(ERASURE_KEY, since_ms=since_ms):
+            for version, text in table.commit_metadata(ERASURE_KEY, since_ms=since_ms):
                 body = json.loads(text)
                 if body["erasure"] in until:
                     yield CommitNote(tables.path_of(name), version, body)

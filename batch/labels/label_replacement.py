@@ -86,7 +86,7 @@ class LabelReplacement:
     @property
     def done(self) -> bool:
         """Return whether it has been done, as of the table's last refresh."""
-        return self.labels.number(self.mark.app) is not None
+        return self.labels.txn_version(self.mark.app) is not None
 
     def run(self, wanted: DigestSet, written: Callable[[], None]) -> None:
         """Decide and replace; ``written`` is told before the commit.

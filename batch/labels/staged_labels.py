@@ -43,7 +43,7 @@ class StagedLabels:
     @property
     def complete(self) -> bool:
         """Return whether all are there, as of the table's last refresh."""
-        return self.staged.number(self.app) is not None
+        return self.staged.txn_version(self.app) is not None
 
     def make(self, wanted: DigestSet, anew: LabelRecomputer, progress: Progress) -> None:
         """Decide, and add what is missing. Errors as in `batch.labels.reconciler`."""

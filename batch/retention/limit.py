@@ -67,7 +67,7 @@ def find_table_excesses(
     if not rows_by_part:
         return []
     rows = sum(file.rows for file in list_live_files(table))
-    usual_rows = median_rows_taken(table.said(RETENTION_KEY))
+    usual_rows = median_rows_taken(table.commit_metadata(RETENTION_KEY))
     candidates = [
         RetentionExcess(table.name, part, count, rows, usual_rows.get(part, 0))
         for part, count in sorted(rows_by_part.items())

@@ -108,7 +108,7 @@ class RetentionRun:
         for part in sorted({part for day in expiring for part in day.parts}):
             app, target = retention_app(part), day_number(self.until[part])
             what = f"reading table {self.table.name}"
-            recorded = self.context.retry.call(what, partial(self.table.number, app))
+            recorded = self.context.retry.call(what, partial(self.table.txn_version, app))
             if recorded is None or recorded < target:
                 moves.append(Move(app, recorded, target))
         try:

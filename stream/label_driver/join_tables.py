@@ -75,7 +75,7 @@ class JoinTables:
         for kind, table in self.primary.items():
             table.refresh()
             for number, pair in found.items():
-                pair.known[kind] = table.number(position_app(self._source(kind, number))) or 0
+                pair.known[kind] = table.txn_version(position_app(self._source(kind, number))) or 0
         return found
 
     def since(self, pairs: Mapping[int, PartitionPair], window: int) -> int:
@@ -98,7 +98,7 @@ class JoinTables:
         table = self.primary[kind]
         where = pc.field("event_date") >= pa.scalar(day_of_micros(since), pa.date32())
         where &= pc.field("_partition").isin(list(numbers))
-        adopted = table.number(adopted_app(self.topics[kind]))
+        adopted = table.txn_version(adopted_app(self.topics[kind]))
         batches = table.batches(JOIN_COLUMNS[kind], where, rows=READ_ROWS, ahead=1)
         return batches if adopted is None else (_before_all(b, adopted) for b in batches)
 
@@ -133,10 +133,10 @@ class JoinTables:
     def _pair(self, number: int) -> PartitionPair:
         sources = {kind: self._source(kind, number) for kind in self.topics}
         return PartitionPair(
-            labelled={k: self.labels.number(position_app(s)) for k, s in sources.items()},
+            labelled={k: self.labels.txn_version(position_app(s)) for k, s in sources.items()},
             known=dict.fromkeys(sources, 0),
-            produced={k: self.labels.number(produced_app(s)) for k, s in sources.items()},
-            seen=self.labels.number(event_time_app(sources[RecordKind.TRACE])),
+            produced={k: self.labels.txn_version(produced_app(s)) for k, s in sources.items()},
+            seen=self.labels.txn_version(event_time_app(sources[RecordKind.TRACE])),
             relabelled=RELABEL_FENCE.value(self.labels),
         )
 

@@ -59,7 +59,7 @@ class TableSwap:
         new = [*self._write_remaining(old, change.removed), *self._write_added(change.added)]
         on_written()
         apps = [adopted_app(self.plan.topic), *map(retention_app, RETENTION_PARTS)]
-        guards: list[Condition] = [Guard(app, self.live.number(app)) for app in apps]
+        guards: list[Condition] = [Guard(app, self.live.txn_version(app)) for app in apps]
         guards.append(self._erasure_guard())
         self._commit(
             TableCommit(
@@ -95,7 +95,7 @@ class TableSwap:
             if (count := counts[span.partition])
         ]
         said = audit_chains.read_audit_chains(
-            self.staged.said(AUDIT_CHAINS_KEY), table=self.staged.name
+            self.staged.commit_metadata(AUDIT_CHAINS_KEY), table=self.staged.name
         )
         self._commit(
             TableCommit(

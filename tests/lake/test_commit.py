@@ -217,7 +217,7 @@ def claim(table: Table, position: int, token: int) -> None:
         TableCommit(
             entry=LedgerEntry(EntryKind.CLAIM, [], {TOPIC: HERE}),
             token=token,
-            moves=[Move(claim_app(SOURCE), table.number(claim_app(SOURCE)), token)],
+            moves=[Move(claim_app(SOURCE), table.txn_version(claim_app(SOURCE)), token)],
             guards=[Guard(position_app(SOURCE), position)],
         ),
         commit_context(),

@@ -437,7 +437,7 @@ def test_staged_tables_that_an_erasure_missed_are_not_promoted(lake: Lake, tmp_p
         promotion(tmp_path).run()
     assert staging(tmp_path).fate("r1") is None
     lake.table("feedback").refresh()
-    assert lake.table("feedback").number("#replay/1") is None
+    assert lake.table("feedback").txn_version("#replay/1") is None
 
 
 @pytest.mark.parametrize(

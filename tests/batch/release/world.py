@@ -93,7 +93,7 @@ def add(lake: Lake, table: str, rows: Sequence[Row], *, policy: str = POLICY) ->
     topic = "llm.feedback" if table == "feedback" else "llm.traces"
     opened = lake.table(table)
     opened.refresh()
-    start = opened.number(f"{topic}/0") or 0
+    start = opened.txn_version(f"{topic}/0") or 0
     end = start + len(rows)
     if table in {"traces", "feedback"}:
         _commit(lake, "quarantine", [], SourceRange(topic, 0, start, end))

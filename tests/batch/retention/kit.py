@@ -183,7 +183,7 @@ def add_day(lake: Lake, day: int) -> None:
 
 def _next(lake: Lake, table: str, source: SourcePartition, count: int) -> tuple[int, int]:
     lake.table(table).refresh()
-    start = lake.table(table).number(position_app(source)) or 0
+    start = lake.table(table).txn_version(position_app(source)) or 0
     return start, start + count
 
 
