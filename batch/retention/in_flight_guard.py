@@ -18,9 +18,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batch.numbered_rows import JobContext
 from batch.retention.expiring import ExpiringDay, read_coordinates
-from lake.commit import CommitWatch, Guard, Move, commit
+from lake.commit import commit
 from lake.ledger import (
     EntryKind,
     LedgerEntry,
@@ -30,6 +29,7 @@ from lake.ledger import (
     promoting_app,
 )
 from lake.quarantine import ingested_since, redrive_app
+from lake.table_commit import CommitContext, Guard, Move, TableCommit
 from lake.tables import Table
 from schemas.errors import FatalError
 
@@ -41,7 +41,7 @@ class InFlightGuard:
     table: Table
     primaries: Sequence[Table]
     quarantine: Table
-    context: JobContext
+    context: CommitContext
 
     def fence(self, sources: Iterable[SourcePartition]) -> None:
         """Fence the writers that read rows of these partitions before.
@@ -72,18 +72,18 @@ class InFlightGuard:
         apps = [promoting_app(topic) for topic in topics]
         return [Guard(app, self.quarantine.number(app)) for app in apps]
 
-    def is_in_flight(self, group: ExpiringDay) -> bool:
+    def is_in_flight(self, day: ExpiringDay) -> bool:
         """Return whether an expiring row is in the other table too, or in an unfinished flush."""
         others = self.primaries if self.table is self.quarantine else [self.quarantine]
-        own = _group_by_source(read_coordinates(self.table, group.files))
+        own = _group_by_source(read_coordinates(self.table, day.files))
         for other in others:
             self.context.retry.call(f"reading table {other.name}", other.refresh)
             for source, rows in own.items():
                 adopted = other.number(adopted_app(source.topic)) or 0
-                lately = rows.filter(ingested_since(adopted))
-                if self._is_uncommitted(other, source, lately):
+                recent = rows.filter(ingested_since(adopted))
+                if self._is_uncommitted(other, source, recent):
                     return True
-                if self._has_shared_rows(other, source, lately, adopted):
+                if self._has_shared_rows(other, source, recent, adopted):
                     return True
         return False
 
@@ -101,13 +101,13 @@ class InFlightGuard:
         if not len(rows):
             return False
         ends = pc.min_max(rows["_offset"])
-        at = pc.field("_offset")
-        near = (at >= ends["min"]) & (at <= ends["max"]) & ingested_since(adopted)
-        near &= pc.field("_partition") == source.partition
+        offset = pc.field("_offset")
+        near_rows = (offset >= ends["min"]) & (offset <= ends["max"]) & ingested_since(adopted)
+        near_rows &= pc.field("_partition") == source.partition
         offsets = rows["_offset"].combine_chunks()
         return any(
             pc.any(pc.is_in(offsets_here, value_set=offsets), min_count=0).as_py()
-            for batch in other.batches(["_topic", "_offset"], near)
+            for batch in other.batches(["_topic", "_offset"], near_rows)
             for offsets_here in [batch.filter(pc.equal(batch["_topic"], source.topic))["_offset"]]
         )
 
@@ -123,18 +123,13 @@ class InFlightGuard:
         self, table: Table, topics: Sequence[str], guards: Sequence[Guard]
     ) -> None:
         generations = {topic: table.number(redrive_app(topic)) for topic in topics}
-        commit(
-            table.handle,
-            table=table.name,
-            files=[],
+        change = TableCommit(
+            entry=LedgerEntry(EntryKind.RETENTION, []),
+            token=self.context.new_token(),
             moves=[Move(redrive_app(t), n, (n or 0) + 1) for t, n in generations.items()],
             guards=guards,
-            token=self.context.new_token(),
-            entry=LedgerEntry(EntryKind.RETENTION, []),
-            retry=self.context.retry,
-            watch=CommitWatch(),
-            now_ms=self.context.now_ms,
         )
+        commit(table, change, self.context)
 
 
 def _group_by_source(rows: pa.Table) -> Mapping[SourcePartition, pa.Table]:

@@ -1,4 +1,4 @@
-"""What a privacy officer relies on in `goldpan lake scan`: nothing missed, nothing told twice."""
+"""What a privacy officer relies on in `goldpan lake scan`: no value missed or counted twice."""
 
 import json
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from schemas.record_batches import RecordKind
 from schemas.records import Feedback, Trace
 from schemas.redacted import Redacted
 from tests.batch.kit import append, new_lake
-from tests.batch.release.kit import built, shelf
+from tests.batch.release.kit import built, open_repository
 from tests.labels.kit import NOW, feedback, rows, trace
 from tests.lake.kit import patience
 from tests.redact.kit import KEYS, decoded
@@ -45,7 +45,7 @@ def finder() -> LeftoverFinder:
 def scanned(lake: Lake, folder: Path, finder: LeftoverFinder, **asked: Any) -> LakeScanReport:
     """Scan a lake and the releases in a folder."""
     wanted = ScanRequest(**{"tables": TABLES_WITH_TEXT, **asked})
-    return LakeScanner(lake, shelf(folder), finder, retry=patience()).run(wanted)
+    return LakeScanner(lake, open_repository(folder), finder, retry=patience()).run(wanted)
 
 
 def said(trace_id: str, text: str, at: float = 0, **more: Any) -> Trace:
@@ -109,7 +109,7 @@ def test_counts_by_table_day_and_policy(tmp_path: Path, finder: LeftoverFinder) 
     ids=lambda fields: next(iter(fields)),
 )
 def test_every_field_of_a_trace_is_looked_at(fields: dict[str, Any], finder: Any) -> None:
-    """A value is found wherever it stands: nested records, maps and kept ids included."""
+    """A value is found anywhere: in nested records, maps and kept ids too."""
     record = decoded([{"trace_id": "t", "app": "a", "started_at": NOW, "status": "ok", **fields}])
     (left,) = finder.find(RecordKind.TRACE, record.records)
     assert not left.nothing
