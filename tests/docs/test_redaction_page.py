@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from goldpan.cli.main import run_command
-from goldpan.settings import load
+from goldpan.settings import load_settings
 from redact.policies.policy import load_policy
 from tests.batch.kit import new_lake
 from tests.docs.pages import code_blocks
@@ -55,4 +55,4 @@ def test_the_file_of_the_page_of_settings_is_read(tmp_path: Path) -> None:
     [block] = [block for block in code_blocks("docs/settings.md") if block.language == "toml"]
     file = tmp_path / "goldpan.toml"
     file.write_text(block.text)
-    assert load(file).kafka.group_id == "goldpan"
+    assert load_settings(file).kafka.group_id == "goldpan"

@@ -1,11 +1,12 @@
 """Every piece of code on a page is run, or compared with what it names, by a test."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.architecture.source import ROOT, tracked_files
-from tests.docs.pages import code_blocks
+from tests.docs.pages import code_blocks, read_page
 
 DRAWN = {"mermaid", "text"}
 """Diagrams: nothing runs them."""
@@ -78,3 +79,18 @@ def test_no_test_is_named_for_a_page_without_code() -> None:
     """The list above does not outlive the pages."""
     for page, tests in TESTS.items():
         assert {block.language for block in code_blocks(page)} - DRAWN == set(tests)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_modules_and_tests_on_a_page_exist(page: str) -> None:
+    """Each `python -m` names a module, each call of pytest a file."""
+    text = " ".join(read_page(page).split())
+    for module in re.findall(r"python -m ([\w.]+\w)", text):
+        path = ROOT / module.replace(".", "/")
+        assert module == "pytest" or path.with_suffix(".py").exists() or path.is_dir(), module
+    for file in re.findall(r"python -m pytest (tests/[\w/.]+)", text):
+        assert (ROOT / file).exists(), file
+    for name in re.findall(r"python -m benchmarks (\w+)", text):
+        assert (ROOT / "benchmarks" / f"{name}.py").exists(), name
+    for file in re.findall(r"`(tests/[\w/.]+)`", text):
+        assert (ROOT / file).exists(), file
