@@ -20,7 +20,7 @@ from goldpan import jobs, wiring
 from goldpan.settings import Settings
 from labels.decision import check_clock
 from labels.difference import LabelDifference
-from labels.digest_set import DigestSet
+from labels.digests import DigestSet
 from labels.scorer import LabelScorer
 from labels.scorer_snapshot import restore_scorer, snapshot_scorer
 from lake.commit import Move
@@ -129,7 +129,7 @@ class ReplayLabels:
         self.note()
         reached(ReplayLabelStep.TRACES_NOTED)
         anew = self.means.retry.call("reading the lake", partial(self._anew, staged=True))
-        self._proposal().make(self._touched, anew, progress)
+        self._proposal().stage(self._touched, anew, progress)
         reached(ReplayLabelStep.LABELS_STAGED)
 
     @property
@@ -141,7 +141,7 @@ class ReplayLabels:
         """Compare what is staged with the labels in force."""
         live = self.staging.live.table(LABELS_TABLE)
         left = self.staging.noted(self.plan, UNCHANGED_TRACES)
-        return self._proposal().difference(self._touched, left, live, samples=samples)
+        return self._proposal().compare(self._touched, left, live, samples=samples)
 
     def note(self) -> None:
         """Take note of the traces that the rows of the range are about, live and staged."""
@@ -170,9 +170,9 @@ class ReplayLabels:
     def _replacing(self) -> LabelReplacement:
         return LabelReplacement(
             labels=self.staging.live.table(LABELS_TABLE),
-            look=self._anew,
+            open_recomputer=self._anew,
             mark=Move(replay_app(self.plan.number), None, PROMOTION_DONE),
-            judge_texts=not self.plan.labels_only,
+            check_texts=not self.plan.labels_only,
             means=self.means,
         )
 
@@ -197,9 +197,11 @@ class ReplayLabels:
         if staged and not self.plan.labels_only:
             reads[self.plan.table] = self._overlay().batches
         return LabelRecomputer(
-            known=EvidenceReaders(**reads, verdicts=written.log.verdicts(), texts=written.texts),
-            whole=EvidenceCompleteness.of(traces, feedback, reviews, live.table(LABELS_TABLE)),
-            scales=self.scales,
+            readers=EvidenceReaders(**reads, verdicts=written.log.verdicts(), texts=written.texts),
+            completeness=EvidenceCompleteness.read(
+                traces, feedback, reviews, live.table(LABELS_TABLE)
+            ),
+            scorer=self.scales,
             window=jobs.join_window(self.settings),
             as_of=min(now, ingested_until([traces, feedback], now=now)),
             now=now,

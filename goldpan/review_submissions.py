@@ -111,7 +111,7 @@ def submit_reviews(
         for one, text in zip(sent, clean, strict=True)
         if text.problem
     }
-    taken = desk.take(
+    taken = desk.submit(
         [
             _submission(settings, one, text, reviewer)
             for one, text in zip(sent, clean, strict=True)
@@ -132,7 +132,7 @@ def _clean(settings: Settings, sent: Sequence[SentReview], now: int) -> list[Red
 def _submission(
     settings: Settings, one: NumberedReview, text: RedactedReviewTexts, reviewer: str
 ) -> ReviewSubmission:
-    written = text.written
+    written = text.texts
     return ReviewSubmission(
         number=one.number,
         trace_id=one.sent.trace_id,
@@ -140,7 +140,7 @@ def _submission(
         verdict=None if one.sent.verdict == WITHDRAW_VERDICT else one.sent.verdict,
         comment=written.comment,
         expected_response=written.expected_response,
-        sent_as=one.sent.submission_id,
+        submission_id=one.sent.submission_id,
         policy=text.policy if written.comment or written.expected_response else None,
     )
 

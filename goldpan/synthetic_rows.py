@@ -183,6 +183,6 @@ def _answers(
     written = [ReviewTexts(None, one.expected_response) for one in judged]
     clean = redact_review_texts(redactor, written, now=now)
     for (number, _), old, new in zip(source.lines, written, clean, strict=True):
-        if new.problem is not None or new.written != old:
+        if new.problem is not None or new.texts != old:
             raise source.fault(number, f"`expected_response` holds personal data: {_REDACT_FIRST}.")
     return [one.expected_response for one in judged]

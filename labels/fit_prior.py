@@ -1,4 +1,4 @@
-"""What is believed of a policy's signals before any review, as the fit starts from it."""
+"""The prior of the fit: what a policy says about its signals before any review."""
 
 from labels.calibration import prior_calibration
 from labels.fit import FitPrior, ReviewerPrior, SignalFit, fit_signals, log_odds_spread
@@ -8,12 +8,12 @@ from labels.readings import REVIEW_FAIL, REVIEW_READINGS
 
 
 def learnable_signals(policy: LabelPolicy) -> list[str]:
-    """Return the signals whose weights reviews can teach, in the order of the fit."""
-    return sorted(n for n in policy.signals if policy.reading_of(n) not in REVIEW_READINGS)
+    """Return the signals whose weights follow from reviews, in the order of the fit."""
+    return sorted(name for name in policy.signals if policy.reading_of(name) not in REVIEW_READINGS)
 
 
 def fit_prior_of(policy: LabelPolicy) -> FitPrior:
-    """Return the priors of a policy."""
+    """Return the prior of a policy."""
     weights, rate = prior_calibration(policy).weights(policy), policy.base_rate
     return FitPrior(
         base=logit(rate.mean),
@@ -24,12 +24,12 @@ def fit_prior_of(policy: LabelPolicy) -> FitPrior:
 
 
 def fit_without_reviews(policy: LabelPolicy) -> SignalFit:
-    """Return what is believed of base and weights before any review."""
+    """Return the fit of base and weights before any review."""
     return fit_signals(fit_prior_of(policy), [])
 
 
 def _reviewers(policy: LabelPolicy) -> ReviewerPrior | None:
-    """Return how far the policy believes its reviewers; None if it says nothing of it."""
+    """Return how far the policy believes its reviewers; None if it does not say."""
     for name, rule in policy.signals.items():
         if policy.reading_of(name) == REVIEW_FAIL:
             fires, silent = rule.sensitivity, rule.specificity

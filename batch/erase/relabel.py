@@ -17,18 +17,18 @@ import pyarrow.compute as pc
 from batch.erase.scanner import TableMatches
 from batch.erase.scope import ErasureScope
 from batch.labels.evidence_reader import BucketEvidence, EvidenceTables
+from batch.labels.existing_labels import read_ranks
 from batch.labels.label_writer import RECONCILE_SEQUENCE, LabelWriter
 from batch.labels.trace_buckets import (
     BUCKET_TRACES,
     ScanExtent,
     divide_traces,
     ingested_until,
-    read_ranks,
 )
 from batch.numbered_rows import JobContext, NumberedRows
 from batch.reviews.review_table import read_review_log
 from labels.decision import check_clock, decide_label
-from labels.reconcile_status import ReconcileStatus
+from labels.replacement_plan import ReconcileStatus
 from labels.review_log import ReviewLog
 from labels.scorer import LabelScorer
 from lake.ledger import EntryKind
@@ -93,24 +93,28 @@ def relabel_traces(
     policy, extent = scales.policy, ScanExtent()
     sessions = policy.judges_sessions or policy.judges_retries
     buckets = divide_traces(
-        sources.traces, extent, seed=policy.audit.seed, each=BUCKET_TRACES, sessions=sessions
+        sources.traces,
+        extent,
+        seed=policy.audit.seed,
+        bucket_traces=BUCKET_TRACES,
+        sessions=sessions,
     )
     rows = NumberedRows(labels, RECONCILE_SEQUENCE, EntryKind.RECONCILE, means)
     staying = FilteredTable(labels, "label_event_id", doomed.events)
     added = 0
     for number in range(buckets.count):
         bucket = BucketEvidence(sources, extent, buckets, number)
-        adder = LabelWriter(
+        writer = LabelWriter(
             rows, partial(read_ranks, staying, extent, buckets, number), rebuild=False
         )
         missing = [
             event
-            for known in bucket.known(scales, as_of=min(as_of, now), window=None)
-            if known.trace_id in doomed.traces
-            and (event := decide_label(known, scales, decided_at=now)) is not None
-            and adder.find(event) is ReconcileStatus.MISSING
+            for knowledge in bucket.join(scales, as_of=min(as_of, now), window=None)
+            if knowledge.trace_id in doomed.traces
+            and (event := decide_label(knowledge, scales, decided_at=now)) is not None
+            and writer.status_of(event) is ReconcileStatus.MISSING
         ]
-        added += len(adder.add(missing, bucket.texts))
+        added += len(writer.add(missing, bucket.texts))
     return added
 
 

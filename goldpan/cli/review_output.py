@@ -10,8 +10,7 @@ from rich.rule import Rule
 
 from batch.reviews.queue_service import ClaimedItem
 from batch.reviews.review_context import ContextRow, ReviewContext
-from batch.reviews.review_export import rfc3339
-from batch.reviews.stats_export import segment_json
+from batch.reviews.review_export import rfc3339, segment_json
 from goldpan.cli.plain_console import escape_controls, styled
 
 QUESTION: Final = "Was the answer good (pass) or bad (fail)? If it cannot be told: unknown."

@@ -165,7 +165,7 @@ class LabelDriver:
             return
         pairs = self.tables.pairs(numbers)
         since = self.tables.since(pairs, self.join.window)
-        steps = self.join.rebuilding(
+        steps = self.join.rebuild_steps(
             {number: pair.decided for number, pair in pairs.items()},
             traces=self.tables.rows(RecordKind.TRACE, numbers, since),
             feedback=self.tables.rows(RecordKind.FEEDBACK, numbers, since),
@@ -174,14 +174,14 @@ class LabelDriver:
 
     def _telling(self, numbers: Sequence[int], since: int) -> Iterator[int]:
         for told in self.tables.told(numbers, since):
-            self.join.told(told)
+            self.join.mark_written(told)
             yield 0
 
     def _go_on(self, rebuild: _Rebuild, until: float) -> None:
         for size in rebuild.steps:
             if size > self.limit:
                 self._cancel()
-                self.join.shorten()
+                self.join.halve_window()
                 self.observer.shortened(self.join.window)
                 return
             if monotonic() >= until:
@@ -242,7 +242,7 @@ class LabelDriver:
         if self._flying or not self._due(now, everything=everything, busy=busy):
             return None
         self._cancel()
-        taken = self.join.take(now=self.now_us())
+        taken = self.join.decide(now=self.now_us())
         self._news_since = None
         self._bound()
         self.observer.counted(taken.counts, self.join)
@@ -280,7 +280,7 @@ class LabelDriver:
         Both positions of a pair are in a commit, the one that stays as a guard: what one owner has
         decided of the one topic must not meet what another knew of the other.
         """
-        counts = Counter((item.partition, item.cause.kind) for item in taken.decided)
+        counts = Counter((item.partition, item.trigger.kind) for item in taken.decided)
         seen = self.join.watermarks
         moves: list[Move] = []
         guards: list[Condition] = [erasure_guard(self.erasures())]
@@ -328,7 +328,9 @@ class LabelDriver:
             self.abandon()
             return
         events = (item.event for item in outcome.flush.decided)
-        self.join.told(WrittenEvent(e.trace_id, e.label_event_id, e.revision) for e in events)
+        self.join.mark_written(
+            WrittenEvent(e.trace_id, e.label_event_id, e.revision) for e in events
+        )
         self.observer.committed(outcome)
 
     # -- is it right, and is it small enough ----------------------------------------------------
@@ -356,7 +358,7 @@ class LabelDriver:
         if len(self.pairs) > 1:
             for number in set(numbers):
                 mine = [one for one, at in zip(ids, numbers, strict=True) if at == number]
-                self._check.astray(self.join.elsewhere(mine, number))
+                self._check.astray(self.join.count_in_other_partitions(mine, number))
         if self._check.broken:
             self._leave(KEYS, _KEYS.format(*self.tables.topics.values()))
 
@@ -367,7 +369,7 @@ class LabelDriver:
 
     def _bound(self) -> None:
         while self.join.size().bytes > self.limit and self.join.window > 1:
-            self.join.shorten()
+            self.join.halve_window()
             self.observer.shortened(self.join.window)
 
 

@@ -75,9 +75,9 @@ def build_label_rows(
     decided, rows = taken.decided, len(taken.decided)
     columns = record_arrays(LABEL_CONTRACT, [item.event for item in decided])
     provenance = [
-        pa.array([topics[item.cause.kind] for item in decided], pa.string()),
+        pa.array([topics[item.trigger.kind] for item in decided], pa.string()),
         pa.array([item.partition for item in decided], pa.int32()),
-        pa.array([item.cause.offset for item in decided], pa.int64()),
+        pa.array([item.trigger.offset for item in decided], pa.int64()),
         pa.repeat(pa.scalar(ingested_at, TIMESTAMP_US), rows),
         pa.repeat(pa.scalar(CONTRACTS[LABEL_CONTRACT].fingerprint, pa.string()), rows),
         pa.repeat(pa.scalar(policy, pa.string()), rows),

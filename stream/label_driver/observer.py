@@ -38,13 +38,13 @@ class LabelObserver:
         """Take note of label events that are in the lake."""
         now_us = self.now_ms() * 1000
         found: Counter[tuple[str, str]] = Counter()
-        for event, _, cause in done.flush.decided:
+        for event, _, trigger in done.flush.decided:
             found[event.label, event.route] += 1
             if event.trace_started_at is not None:
                 since = max(0, now_us - event.trace_started_at) / 1e6
                 self.metrics.observe("label_turnaround_seconds", since, "trace")
-            if cause.kind is RecordKind.FEEDBACK:
-                since = max(0, now_us - cause.at) / 1e6
+            if trigger.kind is RecordKind.FEEDBACK:
+                since = max(0, now_us - trigger.event_time) / 1e6
                 self.metrics.observe("label_turnaround_seconds", since, "feedback")
         for (label, route), count in found.items():
             self.metrics.count("labels", label, route, by=count)
