@@ -1,4 +1,4 @@
-"""The jobs over the lake.
+"""Jobs over the lake: compaction, releases, labels, reviews, drift, retention, erasure.
 
-Compaction, releases, retention, erasure. Imports labels, redact, lake and schemas; never stream.
+Imports labels, redact, lake and schemas; never stream.
 """

@@ -1,4 +1,4 @@
-"""DuckDB within bounds: so much memory, and a folder of the caller for what does not fit in it."""
+"""DuckDB with a memory limit, and a folder of the caller's to spill to."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import duckdb
 
 
 def connect_duckdb(folder: Path, memory_bytes: int) -> duckdb.DuckDBPyConnection:
-    """Return a connection to a database in memory; see `batch.temp_dirs` for the folder."""
+    """Return a connection to an in-memory database; `batch.temp_dirs` makes the folder."""
     return duckdb.connect(
         config={
             "memory_limit": f"{memory_bytes // 2**20}MiB",

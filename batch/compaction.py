@@ -1,10 +1,10 @@
-"""Compaction: the small files of closed days become few large ones, sorted so that queries skip.
+"""Compaction: merges the small files of closed days into few large ones, sorted for queries.
 
-A day is closed when no more than late rows can come for it. Its small files are taken together,
-up to a target size, sorted by what queries of that table ask for, and put in the place of the old
-ones in one commit (`lake.rewrite`): the same rows, no position moved. Workers may append meanwhile;
-of two compactions that want the same files one wins, and the other goes on with the next. One that
-is killed leaves the table as it was, or with some of its days done; run it again.
+A day is closed once only late rows can be added to it. Its small files are merged up to a target
+size and sorted by what queries of the table filter on. They replace the old files in one commit
+(`lake.rewrite`) with the same rows and unchanged positions. Workers can append at the same time. Of
+two compactions that replace the same files one wins, and the other continues with its next batch. A
+killed compaction leaves the table unchanged or some of its days done; run it again.
 
 Memory: the rows of one new file at a time, as Arrow.
 """
@@ -26,16 +26,16 @@ SORTED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "feedback": ("trace_id", "occurred_at", "_partition", "_offset"),
     "labels": ("trace_id", "revision", "label_event_id"),
 }
-"""The order of rows in compacted files; in the tables that are not listed, that of the topics."""
+"""The order of rows in compacted files; other tables are sorted by coordinates."""
 
 _BY_COORDINATES: Final = ("_topic", "_partition", "_offset")
 TARGET_BYTES: Final = 128 * 1024 * 1024
-_LARGE_ENOUGH: Final = 0.6  # of the target: such a file is left as it is
+_LARGE_ENOUGH: Final = 0.6  # of the target: larger files are left alone
 
 
 @dataclass(frozen=True, slots=True)
 class CompactionBatch:
-    """Files of one day that shall become one. Sizes in bytes."""
+    """Files of one day to merge into one. Sizes in bytes."""
 
     table: str
     day: date
@@ -54,7 +54,7 @@ class CompactionBatch:
 
 @dataclass(frozen=True, slots=True)
 class CompactedBatch:
-    """What became of a batch: the size of the new file, or None if another had taken its files."""
+    """A compacted batch: the size of the new file, None if another writer took its files."""
 
     batch: CompactionBatch
     bytes: int | None
@@ -63,35 +63,35 @@ class CompactedBatch:
 def plan_compaction(
     table: Table, *, before: date, target_bytes: int = TARGET_BYTES
 ) -> list[CompactionBatch]:
-    """Return what there is to compact in the days before ``before``, as of the newest version.
+    """Return what to compact in the days before ``before``, as of the newest version.
 
     Raises RetryableError or FatalError if the lake does not answer.
     """
     table.refresh()
-    small = [
+    small_files = [
         file
         for file in list_live_files(table)
         if file.day < before and file.bytes < _LARGE_ENOUGH * target_bytes
     ]
-    small.sort(key=lambda file: (file.day, file.path))
+    small_files.sort(key=lambda file: (file.day, file.path))
     return [
         CompactionBatch(table.name, day, files)
-        for day, of_day in groupby(small, key=lambda file: file.day)
-        for files in _portions(list(of_day), target_bytes)
+        for day, of_day in groupby(small_files, key=lambda file: file.day)
+        for files in _group_files(list(of_day), target_bytes)
         if len(files) > 1
     ]
 
 
-def _portions(files: Sequence[LiveFile], target_bytes: int) -> Iterator[list[LiveFile]]:
-    """Yield files in portions that make up to ``target_bytes`` together."""
-    portion: list[LiveFile] = []
+def _group_files(files: Sequence[LiveFile], target_bytes: int) -> Iterator[list[LiveFile]]:
+    """Yield files in groups of up to ``target_bytes`` each."""
+    group: list[LiveFile] = []
     for file in files:
-        if portion and sum(f.bytes for f in portion) + file.bytes > target_bytes:
-            yield portion
-            portion = []
-        portion.append(file)
-    if portion:
-        yield portion
+        if group and sum(f.bytes for f in group) + file.bytes > target_bytes:
+            yield group
+            group = []
+        group.append(file)
+    if group:
+        yield group
 
 
 def compact_batches(
@@ -102,14 +102,14 @@ def compact_batches(
     retry: Retry,
     now_ms: Callable[[], int],
 ) -> Iterator[CompactedBatch]:
-    """Compact batch by batch, and yield each when it is done; then write a checkpoint.
+    """Compact batch by batch, and yield each once it is done; then write a checkpoint.
 
     ``token`` gives a random number in [0, 2**63). Raises FatalError if the lake does not answer in
-    time, RetryableError if told to stop.
+    time, RetryableError if stopped.
     """
     replaced = 0
     for batch in batches:
-        size = _compact_one(table, batch, token(), retry, now_ms)
+        size = _compact_batch(table, batch, token(), retry, now_ms)
         replaced += size is not None
         yield CompactedBatch(batch, size)
     if replaced:
@@ -121,7 +121,7 @@ def _checkpoint(table: Table) -> None:
     table.checkpoint()
 
 
-def _compact_one(
+def _compact_batch(
     table: Table, batch: CompactionBatch, token: int, retry: Retry, now_ms: Callable[[], int]
 ) -> int | None:
     try:
@@ -131,14 +131,14 @@ def _compact_one(
         )
         ordered = rows.sorted_by(*SORTED_BY.get(table.name, _BY_COORDINATES))
         new = rewrite_rows(table, ordered, instead_of=batch.files, retry=retry)
-        wanted = FileReplacement(
+        replacement = FileReplacement(
             old=batch.files,
             new=[new],
             entry=LedgerEntry(EntryKind.COMPACT, []),
             token=token,
             same_rows=True,
         )
-        replace_files(table, wanted, retry=retry, now_ms=now_ms)
+        replace_files(table, replacement, retry=retry, now_ms=now_ms)
     except FileReplacedError:
         return None
     return new.size

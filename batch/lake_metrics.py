@@ -1,7 +1,7 @@
-"""The state of the lake as metrics, for what no worker can tell: tables, releases, drift.
+"""The state of the lake as metrics, for what workers cannot measure: tables, releases, drift.
 
-All in one list, against which docs and dashboards are held. Labels are names of tables, releases
-and features, never values.
+All gauges are in one list, which docs and dashboards are tested against. Their labels are names of
+tables, releases and features, never values.
 """
 
 import json
@@ -22,10 +22,10 @@ from schemas.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class GaugeSpec:
-    """One gauge: its name, what it means, the name of its label if it has one."""
+    """One gauge: its name, its description, the name of its label if it has one."""
 
     name: str
-    meaning: str
+    description: str
     label: str | None = None
 
 
@@ -35,7 +35,8 @@ LAKE_GAUGES: Final[Sequence[GaugeSpec]] = (
     GaugeSpec("goldpan_table_bytes", "Bytes of these files.", "table"),
     GaugeSpec(
         "goldpan_release_age_seconds",
-        "Age of the lake that a release was drawn from: of its newest version, if not withdrawn.",
+        "Age of the lake version that a release was drawn from: of its newest version, if not "
+        "withdrawn.",
         "release",
     ),
     GaugeSpec(
@@ -44,65 +45,69 @@ LAKE_GAUGES: Final[Sequence[GaugeSpec]] = (
         "feature",
     ),
     GaugeSpec(
-        "goldpan_drift_found", "1 if that report says that the feature has drifted.", "feature"
+        "goldpan_drift_found", "1 if the feature has drifted according to that report.", "feature"
     ),
-    GaugeSpec("goldpan_drift_age_seconds", "Time since the end of the last day that it looks at."),
+    GaugeSpec("goldpan_drift_age_seconds", "Time since the end of the last day of that report."),
 )
 
 GaugeValues = Mapping[str, float]
-"""The values of a gauge by its label, by the empty text where it has none."""
+"""The values of a gauge by its label; the key is empty where it has none."""
 
 
 def measure_lake(lake: Lake, shelf: ReleaseRepository, now: datetime) -> dict[str, GaugeValues]:
-    """Return the values of each gauge at ``now``. What does not exist has none.
+    """Return the values of each gauge at ``now``; what does not exist has none.
 
     Raises RetryableError if the lake does not answer, FatalError if it is no lake.
     """
     facts = {table.name: table.facts() for table in lake.tables()}
     return {
-        "goldpan_table_rows": _each(facts, lambda one: one.rows),
-        "goldpan_table_files": _each(facts, lambda one: one.files),
-        "goldpan_table_bytes": _each(facts, lambda one: one.bytes),
-        "goldpan_release_age_seconds": dict(_ages(shelf, now)),
-        **_drift(lake, now),
+        "goldpan_table_rows": _by_table(facts, lambda table: table.rows),
+        "goldpan_table_files": _by_table(facts, lambda table: table.files),
+        "goldpan_table_bytes": _by_table(facts, lambda table: table.bytes),
+        "goldpan_release_age_seconds": dict(_release_ages(shelf, now)),
+        **_drift_gauges(lake, now),
     }
 
 
-def render_lake_metrics(found: Mapping[str, GaugeValues]) -> bytes:
-    """Return them in the text format of Prometheus."""
+def render_lake_metrics(measured: Mapping[str, GaugeValues]) -> bytes:
+    """Return the values in the text format of Prometheus."""
     registry = CollectorRegistry()
     for spec in LAKE_GAUGES:
-        values = found.get(spec.name, {})
+        values = measured.get(spec.name, {})
         if values or spec.label:
             labels = [spec.label] if spec.label else []
-            gauge = Gauge(spec.name, spec.meaning, labels, registry=registry)
+            gauge = Gauge(spec.name, spec.description, labels, registry=registry)
             for label, value in values.items():
                 (gauge.labels(label) if spec.label else gauge).set(value)
     return generate_latest(registry)
 
 
-def _each(facts: Mapping[str, TableFacts], of: Callable[[TableFacts], int]) -> GaugeValues:
-    return {name: float(of(one)) for name, one in facts.items()}
+def _by_table(facts: Mapping[str, TableFacts], measure: Callable[[TableFacts], int]) -> GaugeValues:
+    return {name: float(measure(table)) for name, table in facts.items()}
 
 
-def _ages(shelf: ReleaseRepository, now: datetime) -> Iterator[tuple[str, float]]:
+def _release_ages(shelf: ReleaseRepository, now: datetime) -> Iterator[tuple[str, float]]:
     for name in shelf.names():
         try:
             newest = shelf.find(ReleaseReference(name, "latest"))
         except UsageError:  # none is published, or all of them were withdrawn
             continue
-        told = json.loads(shelf.read(newest, LINEAGE))["eventTime"]
-        yield name, (now - datetime.fromisoformat(told)).total_seconds()
+        event_time = json.loads(shelf.read(newest, LINEAGE))["eventTime"]
+        yield name, (now - datetime.fromisoformat(event_time)).total_seconds()
 
 
-def _drift(lake: Lake, now: datetime) -> dict[str, GaugeValues]:
-    found = report_store.load_newest_report(lake.location.files(report_store.DRIFT_FOLDER))
-    if found is None:
+def _drift_gauges(lake: Lake, now: datetime) -> dict[str, GaugeValues]:
+    report = report_store.load_newest_report(lake.location.files(report_store.DRIFT_FOLDER))
+    if report is None:
         return {}
-    features: list[dict[str, Any]] = found.told["findings"]
-    end = datetime(found.day.year, found.day.month, found.day.day, tzinfo=UTC) + timedelta(days=1)
+    features: list[dict[str, Any]] = report.content["findings"]
+    end = datetime(report.day.year, report.day.month, report.day.day, tzinfo=UTC) + timedelta(
+        days=1
+    )
     return {
-        "goldpan_drift_distance": {one["feature"]: one["distance"] for one in features},
-        "goldpan_drift_found": {one["feature"]: float(one["drifted"]) for one in features},
+        "goldpan_drift_distance": {feature["feature"]: feature["distance"] for feature in features},
+        "goldpan_drift_found": {
+            feature["feature"]: float(feature["drifted"]) for feature in features
+        },
         "goldpan_drift_age_seconds": {"": (now - end).total_seconds()},
     }

@@ -1,9 +1,9 @@
-"""Rows that batch jobs and reviewers add to a table: numbered in sequence, each of them once.
+"""Appends the rows of batch jobs and reviewers to a table, numbered in sequence, exactly once.
 
 A sequence is to a table what a partition of a topic is: a source with a position. Its name begins
-with ``#``, as no topic's can. Each commit moves the position from n to n + k, with a token, through
-`lake.commit`: of two who saw the same position one is fenced and looks again, and ``goldpan lake
-verify`` counts these rows by the same laws.
+with ``#``, which no topic's name can. Each commit moves the position from n to n + k, with a token,
+through `lake.commit`. Of two writers that read the same position, one is rejected and reads again.
+``goldpan lake verify`` checks these rows by the same rules.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from schemas.redacted import Redacted
 
 
 class JobContext(NamedTuple):
-    """Clock, randomness and patience, given from outside.
+    """What a job gets from outside: retries, clock, randomness.
 
     ``now_us`` is the time in microseconds since 1970 (UTC), ``new_token`` a random number in
     [0, 2**63).
@@ -34,55 +34,59 @@ class JobContext(NamedTuple):
     now_us: Callable[[], int]
     new_token: Callable[[], int]
 
+    def now_ms(self) -> int:
+        """Return the time in milliseconds since 1970."""
+        return self.now_us() // 1000
+
 
 class NumberedRows:
-    """Adds rows to one table under one sequence."""
+    """Appends rows to one table under one sequence."""
 
     def __init__(
         self,
         table: Table,
         name: str,
         kind: EntryKind,
-        means: JobContext,
+        context: JobContext,
         watch: CommitWatch | None = None,
     ) -> None:
-        """``name`` begins with ``#``; ``kind`` is what the ledger calls the commits."""
+        """``name`` begins with ``#``; ``kind`` is the kind of the commits in the ledger."""
         self.table = table
-        self._source, self._kind, self._means = SourcePartition(name, 0), kind, means
+        self._source, self._kind, self._context = SourcePartition(name, 0), kind, context
         self._watch = watch or CommitWatch()
         self._writer = TableWriter(
-            table, retry=means.retry, watch=self._watch, now_ms=lambda: means.now_us() // 1000
+            table, retry=context.retry, watch=self._watch, now_ms=context.now_ms
         )
 
     def holds(self, guards: Sequence[Condition]) -> bool:
         """Return whether conditions hold as of the table's last refresh."""
         return all(guard.holds(self.table.number(guard.app)) for guard in guards)
 
-    def look(self) -> int:
-        """Bring the table to its newest version and return the position there: the next number."""
+    def refresh_position(self) -> int:
+        """Refresh the table and return the position: the next number."""
 
         def step() -> int:
             self.table.refresh()
             return self.table.number(position_app(self._source)) or 0
 
-        return self._means.retry.call(f"reading table {self.table.name}", step)
+        return self._context.retry.call(f"reading table {self.table.name}", step)
 
-    def numbered(
+    def number_rows(
         self, columns: Sequence[pa.Array], policies: Sequence[str], *, at: int
     ) -> pa.RecordBatch:
         """Return rows of the table, numbered from ``at`` on.
 
-        ``columns`` are those of the table's contract in its order, ``policies`` the hash of the
-        redaction policy that each row's texts have been through.
+        ``columns`` are those of the table's contract, in order. ``policies`` are the hashes of the
+        redaction policies that the texts of each row were redacted with.
         """
         schema = TABLES[self.table.name]
-        rows, now = len(policies), self._means.now_us()
+        rows, now_us = len(policies), self._context.now_us()
         day = columns[schema.arrow.get_field_index(schema.event_time)].cast(pa.date32())
         provenance = [
             pa.repeat(pa.scalar(self._source.topic, pa.string()), rows),
             pa.repeat(pa.scalar(self._source.partition, pa.int32()), rows),
             pa.array(range(at, at + rows), pa.int64()),
-            pa.repeat(pa.scalar(now, TIMESTAMP_US), rows),
+            pa.repeat(pa.scalar(now_us, TIMESTAMP_US), rows),
             pa.repeat(pa.scalar(CONTRACTS[schema.record].fingerprint, pa.string()), rows),
             pa.array(policies, pa.string()),
         ]
@@ -93,26 +97,26 @@ class NumberedRows:
     ) -> None:
         """Commit rows that are numbered from ``at`` on.
 
-        Raises FencedError if the position is no longer ``at``: look again, and number them anew. Or
-        if one of ``guards`` does not hold any more: what the rows were made of is to be read again.
-        Otherwise as `lake.commit.commit`.
+        Raises FencedError if the position is no longer ``at``: refresh and number them again. Or if
+        one of ``guards`` no longer holds: read again what the rows were derived from. Otherwise as
+        `lake.commit.commit`.
         """
         count = rows.value.num_rows
-        to = at + count
-        span = SourceRange(*self._source, at, to, at, to - 1, consumed=count, stored=count)
+        end = at + count
+        span = SourceRange(*self._source, at, end, at, end - 1, consumed=count, stored=count)
         self._writer.check_ceilings(guards)
         prepared = self._writer.prepare([rows], [span])
         commit(
             self.table.handle,
             table=self.table.name,
             files=prepared.files,
-            moves=[Move(position_app(self._source), at or None, to)],
+            moves=[Move(position_app(self._source), at or None, end)],
             guards=guards,
-            token=self._means.new_token(),
+            token=self._context.new_token(),
             entry=LedgerEntry(self._kind, [span]),
-            retry=self._means.retry,
+            retry=self._context.retry,
             watch=self._watch,
-            now_ms=lambda: self._means.now_us() // 1000,
+            now_ms=self._context.now_ms,
         )
-        with contextlib.suppress(RetryableError):  # the next one will do
+        with contextlib.suppress(RetryableError):  # the next append writes it
             self._writer.checkpoint_if_due()

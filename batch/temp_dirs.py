@@ -1,8 +1,8 @@
-"""The folder that DuckDB spills to: private, gone in the end, and gone after a death.
+"""The temporary folders that DuckDB spills to: private, and removed even after a crash.
 
-What DuckDB spills is a part of the lake in plain bytes: ids, pseudonyms, expected responses. A
-process that is killed leaves it behind. So each folder is locked by its process, and whoever makes
-one on this machine, or erases somebody, first removes those that nobody holds any more.
+DuckDB spills parts of the lake in plain bytes: ids, pseudonyms, expected responses. A killed
+process leaves them behind. So each folder is locked by its process, and whenever a folder is made
+or a person is erased on a machine, folders without a lock holder are removed first.
 """
 
 import contextlib
@@ -18,14 +18,14 @@ TEMP_DIR_PREFIX: Final = "goldpan-spilled-"
 
 
 def temp_root() -> Path:
-    """Return where temporary folders are made: TMPDIR, or what the system has."""
+    """Return where temporary folders are made: TMPDIR, or the system's default."""
     return Path(tempfile.gettempdir())
 
 
 @contextlib.contextmanager
 def temp_dir(parent: Path) -> Iterator[Path]:
-    """Yield a new folder that only its owner may read; it is removed in the end."""
-    folder, lock = _locked_folder(parent)
+    """Yield a new folder that only its owner can read; it is removed at the end."""
+    folder, lock = _create_locked(parent)
     try:
         yield folder
     finally:
@@ -34,29 +34,29 @@ def temp_dir(parent: Path) -> Iterator[Path]:
 
 
 def remove_stale_temp_dirs(parent: Path) -> int:
-    """Remove the folders of this user that no process holds; return how many there were."""
-    swept = 0
+    """Remove this user's folders that no process holds; return how many."""
+    removed = 0
     for folder in sorted(parent.glob(f"{TEMP_DIR_PREFIX}*")):
-        with contextlib.suppress(OSError), _held(folder) as free:
-            if free:
+        with contextlib.suppress(OSError), _try_lock(folder) as is_free:
+            if is_free:
                 shutil.rmtree(folder)
-                swept += 1
-    return swept
+                removed += 1
+    return removed
 
 
-def _locked_folder(parent: Path) -> tuple[Path, int]:
+def _create_locked(parent: Path) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=TEMP_DIR_PREFIX, dir=parent))  # mode 0700
         lock = os.open(folder, os.O_RDONLY)
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if folder.exists():  # another may have swept it before it was locked
+        if folder.exists():  # another process may have removed it before it was locked
             return folder, lock
         os.close(lock)
 
 
 @contextlib.contextmanager
-def _held(folder: Path) -> Iterator[bool]:
-    """Lock a folder if it is ours and free; tell whether it was. Links are not followed."""
+def _try_lock(folder: Path) -> Iterator[bool]:
+    """Lock a folder if it is ours and not locked; yield whether it is. Links are not followed."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
     try:
         if os.fstat(descriptor).st_uid != os.getuid():

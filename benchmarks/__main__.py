@@ -23,6 +23,7 @@ ALL = (
     ("labels_quality", "labels from simulated signals against the truth"),
     ("release", "a release out of a growing lake, and compaction against pyarrow"),
     ("drift", "the comparison of five weeks: time and memory as the lake grows"),
+    ("formats", "the same traces as JSON lines and as Parquet in Delta: size, scans, erasure"),
     ("labels_reconcile", "the batch join over a lake: time and memory as it grows"),
 )
 

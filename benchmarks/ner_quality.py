@@ -67,9 +67,7 @@ def systems(policy: RedactionPolicy, model: str) -> dict[str, Find]:
 
 def _goldpan(policy: RedactionPolicy, model: str) -> Find:
     names = policy.names.model_copy(update={"model": model})
-    redactor = LineRedactor(
-        policy.model_copy(update={"names": names}), Keys.derive(b"\0" * 32), "text"
-    )
+    redactor = LineRedactor(policy.model_copy(update={"names": names}), Keys.derive(b"\0" * 32))
 
     def find(texts: Sequence[str]) -> list[list[PiiFinding]]:
         lines = [json.dumps({"id": i, "text": text}) for i, text in enumerate(texts)]

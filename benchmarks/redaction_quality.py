@@ -47,7 +47,7 @@ def of_lines(
 ) -> dict[str, Any]:
     """Return the figures of labelled lines; ``short`` says what their values are."""
     read = [LabelledLineReader({}).read(line) for line in lines if line.strip()]
-    redactor = LineRedactor(policy, _KEYS, "text")
+    redactor = LineRedactor(policy, _KEYS)
     texts = [json.dumps({"id": i, "text": one.text}) for i, one in enumerate(read)]
     scores = DetectionScores(policy.replaced())
     for one, done in zip(read, redactor.lines(texts), strict=True):

@@ -1,1 +1,4 @@
-"""Turning the bytes of a record into a typed one, or into a reason why it cannot be one."""
+"""Decodes Kafka records: bytes to typed records, or to a reason why a value is no valid record.
+
+Holds the wire formats, the OpenAI chat mapping and the Schema Registry client. Imports schemas only.
+"""

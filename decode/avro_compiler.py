@@ -1,11 +1,11 @@
-"""A reader of Avro made for one schema: the few instructions that its fields need, in a row.
+"""Compiles an Avro schema into a Python function that reads its records.
 
-fastavro finds out for each field of each record what is to be done. Here that is found out once:
-the schema is written down as a Python function, as `dataclasses` does for its methods. It reads the
-usual record, several times as fast, and anything out of the usual (a number that is too long, a
-block with a size, bytes that end too early) makes it raise: fastavro then has the last word.
+fastavro decides for every field of every record how to read it. Here that is decided once: the
+schema is written out as a Python function, as `dataclasses` does for its methods. The function is
+several times faster for common records. It raises for anything uncommon (an overlong number, a
+block with a size, bytes that end too early); fastavro then reads the record.
 
-Sources: Apache Avro 1.12 specification, "Binary Encoding".
+Source: Apache Avro 1.12 specification, "Binary Encoding".
 """
 
 import struct
@@ -14,29 +14,30 @@ from itertools import count
 from typing import Any, Final
 
 AvroReadFunction = Callable[[bytes, int], tuple[Any, int]]
-"""From bytes and where a record begins in them to its document and where it ends."""
+"""Maps bytes and the start of a record to its document and its end."""
 
 
 class UncommonEncodingError(Exception):
-    """What the bytes hold is rare, or wrong: it is not for this reader to say which."""
+    """The bytes use a rare encoding, or are malformed; this reader does not distinguish the two."""
 
 
 def compile_schema(schema: Mapping[str, Any]) -> AvroReadFunction:
-    """Return a reader of a record's schema, as `decode.schema_resolution` gives it.
+    """Return a reader for a record schema as `decode.schema_resolution` returns it.
 
-    It raises UnusualError, IndexError, UnicodeDecodeError or struct.error for what it does not
-    read. Only if the end that it returns is that of the bytes is its document what they say.
+    The reader raises UncommonEncodingError, IndexError, UnicodeDecodeError or struct.error for
+    input that it does not read. Its document is valid only if the returned end is the end of the
+    bytes.
     """
-    lines, value = _Writer().read(schema)
+    lines, value = _SourceWriter().read(schema)
     body = "".join(f"    {line}\n" for line in lines)
     names = dict(_NAMES)
-    # The text is made of what stands in this module; names of fields are quoted by repr().
+    # The source consists of this module's own text; field names are quoted by repr().
     exec(f"def read(buf, p):\n{body}    return {value}, p\n", names)  # noqa: S102
     return names["read"]  # type: ignore[return-value]
 
 
 def _number(buf: bytes, p: int) -> tuple[int, int]:
-    """Return an int or long (variable length, zigzag), and where it ends."""
+    """Return an int or long (variable length, zigzag) and the position after it."""
     byte = buf[p]
     p += 1
     value, shift = byte & 0x7F, 7
@@ -51,7 +52,7 @@ def _number(buf: bytes, p: int) -> tuple[int, int]:
 
 
 def _size(buf: bytes, p: int) -> tuple[int, int]:
-    """Return a length or a count, and where it ends."""
+    """Return a length or a count and the position after it."""
     value, p = _number(buf, p)
     if value < 0:
         raise UncommonEncodingError
@@ -69,9 +70,9 @@ _INDENT: Final = "    "
 
 
 def _length(name: str) -> list[str]:
-    """Return the lines that read a length, a count or an index, which must not be negative.
+    """Return the lines that read a length, count or index, which must not be negative.
 
-    One of two bytes, as that of most texts is, takes no call.
+    A value of up to two bytes, the usual case for text, needs no call.
     """
     return [
         f"{name} = buf[p]",
@@ -100,17 +101,17 @@ _PLAIN: Final[Mapping[str, Sequence[str]]] = {
     "bytes": (*_length("n"), "{v} = buf[p:(p := p + n)]"),
     "string": (*_length("n"), "{v} = buf[p:(p := p + n)].decode()"),
 }
-"""The lines that read a value of a plain type into ``v``."""
+"""The lines that read a value of a primitive type into ``v``."""
 
 
-class _Writer:
-    """Writes the lines that read a type; each value gets a name of its own."""
+class _SourceWriter:
+    """Writes the lines that read a type; each value gets its own variable."""
 
     def __init__(self) -> None:
         self._names = count()
 
     def read(self, schema: Any) -> tuple[list[str], str]:
-        """Return the lines that read a value, and the expression that is the value then."""
+        """Return the lines that read a value, and the expression for that value."""
         if isinstance(schema, list):
             return self._union(schema)
         kind = schema if isinstance(schema, str) else schema["type"]
@@ -130,10 +131,10 @@ class _Writer:
             yield from _blocks(name, "[]", [*lines, f"{name}.append({value})"])
         elif kind == "map":
             lines, value = self.read(schema["values"])
-            of_key = [line.format(v=f"k{name}") for line in _PLAIN["string"]]
-            yield from _blocks(name, "{}", [*of_key, *lines, f"{name}[k{name}] = {value}"])
+            key_lines = [line.format(v=f"k{name}") for line in _PLAIN["string"]]
+            yield from _blocks(name, "{}", [*key_lines, *lines, f"{name}[k{name}] = {value}"])
         else:
-            raise ValueError(f"a type that is not expected here: {kind}")
+            raise ValueError(f"unexpected Avro type: {kind}")
 
     def _record(self, fields: Sequence[Mapping[str, Any]]) -> tuple[list[str], str]:
         lines: list[str] = []
@@ -147,11 +148,11 @@ class _Writer:
     def _union(self, branches: Sequence[Any]) -> tuple[list[str], str]:
         name = f"v{next(self._names)}"
         lines = [f"{name} = buf[p]", "p += 1"]
-        for number, branch in enumerate(branches[:64]):
-            read, value = self.read(branch)
-            word = "elif" if number else "if"
-            lines.append(f"{word} {name} == {2 * number}:")
-            lines += [_INDENT + line for line in (*read, f"{name} = {value}")]
+        for index, branch in enumerate(branches[:64]):
+            branch_lines, value = self.read(branch)
+            keyword = "elif" if index else "if"
+            lines.append(f"{keyword} {name} == {2 * index}:")
+            lines += [_INDENT + line for line in (*branch_lines, f"{name} = {value}")]
         return [*lines, "else: raise unusual"], name
 
 

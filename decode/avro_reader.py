@@ -1,4 +1,4 @@
-"""Reading a record written as Avro, by the schema that its header names."""
+"""Reads Avro records with the schema named in their header."""
 
 import struct
 from collections.abc import Callable
@@ -24,18 +24,19 @@ RecordT = TypeVar("RecordT", bound=msgspec.Struct)
 
 @dataclass(frozen=True, slots=True)
 class PreparedSchema:
-    """A schema made ready: ``parsed`` reads its bytes under the names of the contract.
+    """A writer's schema, prepared for reading under the contract's field names.
 
-    ``usual`` does so too, several times as fast, for all but the unusual; see `avro_code`.
+    ``parsed`` is for fastavro. ``read_common`` is the compiled reader: several times faster, for
+    all but uncommon encodings; see `decode.avro_compiler`.
     """
 
     parsed: Any
     fingerprint: str
-    usual: AvroReadFunction
+    read_common: AvroReadFunction
 
 
 class AvroReader(Generic[RecordT]):
-    """Reads Avro of one kind of record. Each schema is looked up and prepared once."""
+    """Reads Avro of one kind of record. Each schema is fetched and prepared once."""
 
     def __init__(
         self, contract: Contract, record_type: type[RecordT], source: SchemaSource
@@ -50,7 +51,7 @@ class AvroReader(Generic[RecordT]):
     def read_framed(self, value: bytes) -> tuple[RecordT, str] | Refusal:
         """Read a value with Confluent framing; return the record and its schema's fingerprint.
 
-        Raises ``RetryableError`` if the schema registry does not answer.
+        Raises ``RetryableError`` if the schema registry is unavailable.
         """
         schema_id = int.from_bytes(value[1:FRAMED_HEADER_BYTES], "big")
         schema = self._by_id.get(schema_id) or self._prepare(
@@ -73,7 +74,9 @@ class AvroReader(Generic[RecordT]):
         look_up: Callable[[Any], Avsc | MissingSchema],
         unknown: Refusal,
     ) -> PreparedSchema | Refusal:
-        """Look a schema up and fit it to the contract. What was not found may be found later."""
+        """Fetch a schema and fit it to the contract. A missing schema is not cached: it may appear
+        later.
+        """
         found = look_up(key)
         if found is MissingSchema.UNKNOWN:
             return unknown
@@ -98,15 +101,15 @@ class AvroReader(Generic[RecordT]):
 
 
 def _read_bytes(value: bytes, start: int, schema: PreparedSchema) -> Any:
-    """Return the record as a dict, or the ``Refusal`` of bytes that do not follow the schema."""
+    """Return the record as a dict, or the ``Refusal`` of bytes that do not match the schema."""
     try:
-        document, end = schema.usual(value, start)
-    except _UNUSUAL_ERRORS:
+        document, end = schema.read_common(value, start)
+    except _UNCOMMON_ERRORS:
         end = -1
-    return document if end == len(value) else _read_with_care(value, start, schema)
+    return document if end == len(value) else _read_with_fastavro(value, start, schema)
 
 
-def _read_with_care(value: bytes, start: int, schema: PreparedSchema) -> Any:
+def _read_with_fastavro(value: bytes, start: int, schema: PreparedSchema) -> Any:
     stream = BytesIO(value)
     stream.seek(start)
     try:
@@ -116,13 +119,13 @@ def _read_with_care(value: bytes, start: int, schema: PreparedSchema) -> Any:
     except UnicodeDecodeError:
         return _BAD_TEXT
     except _MALFORMED_ERRORS:
-        # The reader also stumbles over a number whose last bytes are missing.
+        # The reader also fails on a number whose last bytes are missing.
         return _TRUNCATED if stream.tell() >= len(value) else _MALFORMED
     return document if stream.tell() == len(value) else _TRAILING
 
 
 def prepare_schema(contract: Contract, avsc: Avsc) -> PreparedSchema | Refusal:
-    """Fit a schema to the contract, or say why records written with it cannot be read."""
+    """Fit a schema to the contract, or return why records written with it cannot be read."""
     try:
         resolved = resolve_schema(contract, avsc)
         parsed = parse_schema(resolved)
@@ -134,8 +137,8 @@ def prepare_schema(contract: Contract, avsc: Avsc) -> PreparedSchema | Refusal:
 
 
 def _unknown_id(schema_id: int) -> Refusal:
-    # Ids count up from one. Where four letters of text stand in their place the number is larger
-    # than this, and is not repeated, since it would be a piece of the record.
+    # Ids count up from one. Four ASCII letters read as an id give a larger number than this; such a
+    # number is not repeated, because it would be content of the record.
     number = f" {schema_id}" if schema_id < 0x20000000 else ""
     return Refusal(
         QuarantineReason.UNKNOWN_SCHEMA, f"No schema with the id{number} of its header is known."
@@ -167,7 +170,7 @@ _MALFORMED: Final = Refusal(
     QuarantineReason.MALFORMED, "The bytes of the record are not what its schema announces."
 )
 
-_UNUSUAL_ERRORS: Final = (UncommonEncodingError, IndexError, UnicodeDecodeError, struct.error)
+_UNCOMMON_ERRORS: Final = (UncommonEncodingError, IndexError, UnicodeDecodeError, struct.error)
 
 _MALFORMED_ERRORS: Final = (
     LookupError,
@@ -177,7 +180,7 @@ _MALFORMED_ERRORS: Final = (
     struct.error,
     RecursionError,
 )
-"""What fastavro raises for bytes that do not follow the schema."""
+"""What fastavro raises for bytes that do not match the schema."""
 
 _SCHEMA_ERRORS: Final = (
     SchemaParseException,
@@ -188,4 +191,4 @@ _SCHEMA_ERRORS: Final = (
     AttributeError,
     RecursionError,
 )
-"""What fastavro raises for a schema that is none."""
+"""What fastavro raises for an invalid schema."""

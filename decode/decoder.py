@@ -1,7 +1,7 @@
-"""From the records of a topic, as Kafka gave them, to typed ones; what is none is set aside.
+"""Decodes the records of a topic into typed ones; invalid records are rejected with a reason.
 
-One bad record never stops the others: whatever a value holds, it becomes either a row or a
-``RejectedRecord`` with a reason. Only a schema registry that does not answer is an error.
+An invalid record never stops the others: every value becomes either a row or a ``Rejected`` with a
+reason. Only an unavailable schema registry is an error.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,10 +22,10 @@ DecodedRecord: TypeAlias = Trace | Feedback
 
 
 class Decoder:
-    """Decodes the records of one kind.
+    """Decodes records of one ``kind``.
 
-    ``max_record_bytes`` is the length of the longest value that is looked at. The decoder keeps the
-    schemas it has met; use one for the whole life of a worker. ``kind`` is that of its records.
+    ``max_record_bytes`` is the length of the longest value that is decoded. The decoder caches the
+    schemas it has prepared; use one decoder for the whole life of a worker.
     """
 
     def __init__(self, kind: RecordKind, schemas: SchemaSource, *, max_record_bytes: int) -> None:
@@ -42,39 +42,40 @@ class Decoder:
     def decode(
         self, topic: str, messages: Sequence[RawRecord]
     ) -> tuple[DecodedBatch[DecodedRecord], list[RejectedRecord]]:
-        """Return the valid records of a topic and the rejected ones, each in the order they came.
+        """Return the valid records of a topic and the rejected ones, each in their original order.
 
-        Raises ``RetryableError`` if the schema registry does not answer; then nothing was decoded,
-        and the same messages may be given again.
+        Raises ``RetryableError`` if the schema registry is unavailable. Nothing was decoded then,
+        and the same messages may be passed again.
         """
         records: list[DecodedRecord] = []
         schema_ids: list[str] = []
-        kept: list[RawRecord] = []
+        valid: list[RawRecord] = []
         rejected: list[RejectedRecord] = []
         for raw in messages:
-            answer = self._usual(raw.value) or self._read(raw.value)
-            if isinstance(answer, Refusal):
-                rejected.append(_rejected(topic, raw, answer))
+            result = self._read_common(raw.value) or self._read(raw.value)
+            if isinstance(result, Refusal):
+                rejected.append(_rejected(topic, raw, result))
             else:
-                record, schema_id = answer
+                record, schema_id = result
                 records.append(record)
                 schema_ids.append(schema_id)
-                kept.append(raw)
+                valid.append(raw)
         decoded = DecodedBatch(
             kind=self.kind,
             topic=topic,
             records=records,
-            partitions=[raw.partition for raw in kept],
-            offsets=[raw.offset for raw in kept],
+            partitions=[raw.partition for raw in valid],
+            offsets=[raw.offset for raw in valid],
             schema_ids=schema_ids,
-            raws=kept,
+            raws=valid,
         )
         return decoded, rejected
 
-    def _usual(self, value: bytes | None) -> tuple[DecodedRecord, str] | None:
-        """Return the record of a valid JSON object; None for all else, which is read with care.
+    def _read_common(self, value: bytes | None) -> tuple[DecodedRecord, str] | None:
+        """Return the record of a valid JSON object; None for everything else, which `_read`
+        handles.
 
-        Nearly every record is one, and takes no more than one call of the typed decoder.
+        Nearly every record is valid JSON and needs only one call of the typed decoder.
         """
         if not value or value[0] != OPENING_BRACE or len(value) > self._max_record_bytes:
             return None
@@ -89,14 +90,14 @@ class Decoder:
             return _TOMBSTONE if value is None else _EMPTY
         if len(value) > self._max_record_bytes:
             return _too_large(self._max_record_bytes)
-        answer = self._parse(value)
-        if isinstance(answer, Refusal):
-            return answer
-        record, schema_id = answer
+        result = self._parse(value)
+        if isinstance(result, Refusal):
+            return result
+        record, schema_id = result
         breach = self._settle(record)
         if breach is not None:
             return Refusal(breach.reason, breach.detail, breach.field, schema_id)
-        return answer
+        return result
 
     def _parse(self, value: bytes) -> tuple[DecodedRecord, str] | Refusal:
         form = detect_format(value)

@@ -1,8 +1,8 @@
-"""Saying in a sentence which rule of the contract a record breaks.
+"""Explains in one sentence which rule of the contract a record breaks.
 
-The typed decoder (msgspec) reports errors as text in which names and values of the record may
-stand. Only its known sentences are recognised here, only names of the contract are taken over, and
-the rule is worded from the contract; whatever is not recognised gets a general sentence.
+The typed decoder (msgspec) reports errors as text that may contain names and values of the record.
+Only its known messages are recognised, and only names from the contract are repeated. The rule is
+worded from the contract; any other message gets a general sentence.
 """
 
 import math
@@ -17,10 +17,10 @@ from schemas.record_rules import TIME_RULE
 
 
 class RecordPath(NamedTuple):
-    """Where in a record: ``path`` as the contract has it, ``shown`` with the number of each item.
+    """A location in a record: ``path`` as in the contract, ``shown`` with the index of each item.
 
-    ``field`` is None for the record itself. ``item`` says that it is not the field as a whole but
-    one object of a list (then ``field`` is None too) or one value of a map.
+    ``field`` is None for the record itself. ``item`` marks a part of the field: one object of a
+    list (``field`` is None too) or one value of a map.
     """
 
     path: str
@@ -30,12 +30,12 @@ class RecordPath(NamedTuple):
 
     @property
     def named(self) -> str | None:
-        """The path of the field that it is or lies in, None for the record itself."""
+        """The path of this field or of the field that contains it; None for the record itself."""
         return self.path.removesuffix("[]") or None
 
     @property
     def subject(self) -> str:
-        """How a sentence calls it."""
+        """The name used for it in a sentence."""
         return f"`{self.shown}`" if self.shown else "The record"
 
 
@@ -48,7 +48,7 @@ class ErrorExplainer:
     def explain(self, message: str, document: Any = None) -> Refusal:
         """Return the refusal for a message of ``msgspec.ValidationError``.
 
-        ``document`` is what was read, where it is at hand; it is looked at only to tell a number
+        ``document`` is the decoded record, if available. It is used only to distinguish a number
         that is not finite from one that is out of range.
         """
         rule, place = self._split(message)
@@ -62,7 +62,7 @@ class ErrorExplainer:
         return _UNEXPLAINED
 
     def place(self, steps: list[str | int]) -> RecordPath:
-        """Return the place that keys and item numbers lead to, as far as the contract knows it."""
+        """Return the location that keys and indexes lead to, as far as the contract knows it."""
         place = _ROOT
         for step in steps:
             further = self._step(place, step)
@@ -76,7 +76,7 @@ class ErrorExplainer:
         return self._step(place, name)
 
     def _split(self, message: str) -> tuple[str, RecordPath | None]:
-        """Split a message into its rule and its place. A place the contract lacks is None."""
+        """Split a message into rule and location. A location that the contract lacks is None."""
         rule, found, location = message.rpartition(" - at `")
         if not found:
             return message, _ROOT
@@ -111,7 +111,7 @@ def refuse_not_finite(place: RecordPath) -> Refusal:
 
 
 def refuse_bad_text(place: RecordPath) -> Refusal:
-    """Return the refusal of text that is no valid Unicode."""
+    """Return the refusal of text that is not valid Unicode."""
     return Refusal(
         QuarantineReason.BAD_TEXT,
         f"{place.subject} holds text that is not valid Unicode.",
@@ -120,7 +120,7 @@ def refuse_bad_text(place: RecordPath) -> Refusal:
 
 
 def describe_type(field: ContractField) -> str:
-    """Return in words what a field must be."""
+    """Return in words what type a field must have."""
     if field.type is FieldType.ENUM:
         return f"one of {', '.join(field.symbols)}"
     return _SHAPES[field.type]
@@ -166,7 +166,7 @@ def _type(_: ErrorExplainer, place: RecordPath, found: re.Match[str]) -> Refusal
 
 
 def _huge_number(explainer: ErrorExplainer, place: RecordPath, found: re.Match[str]) -> Refusal:
-    """Answer for a number no double can hold, which may stand where no number belongs."""
+    """Answer for a number that no double can hold; it may be in a field that takes no number."""
     if place.field is not None and place.field.type in _NUMBERS:
         return _range(explainer, place, found)
     return _wrong_type(place, "a number")

@@ -1,4 +1,4 @@
-"""Reading a record written as JSON."""
+"""Reads JSON records."""
 
 import re
 from json import loads
@@ -19,13 +19,13 @@ from schemas.surrogates import replace_lone_surrogates
 RecordT = TypeVar("RecordT", bound=msgspec.Struct)
 
 DECODE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What the typed decoder raises for a value that is no record (`ValidationError` is a kind)."""
+"""What the typed decoder raises for an invalid value (`ValidationError` is a subclass)."""
 
 
 class JsonReader(Generic[RecordT]):
-    """Reads JSON of one kind of record. The typed decoder does all the work on a valid one.
+    """Reads JSON of one kind of record. A valid record needs only the typed decoder.
 
-    ``typed`` is that decoder alone: it raises one of ``DECODE_ERRORS``, and does not say why.
+    ``typed`` is that decoder alone: it raises one of ``DECODE_ERRORS`` without a reason.
     """
 
     def __init__(self, contract: Contract, record_type: type[RecordT]) -> None:
@@ -35,9 +35,9 @@ class JsonReader(Generic[RecordT]):
         self._explainer = ErrorExplainer(contract)
 
     def read(self, value: bytes) -> tuple[RecordT, str] | Refusal:
-        """Return the record and what names its schema, or why the value is none.
+        """Return the record and its schema's name, or why the value is invalid.
 
-        Never raises for what the value holds. Halves of surrogate pairs become U+FFFD.
+        Never raises because of the value's content. Unpaired surrogates become U+FFFD.
         """
         if value.startswith(BYTE_ORDER_MARK):
             value = value[len(BYTE_ORDER_MARK) :]
@@ -45,27 +45,27 @@ class JsonReader(Generic[RecordT]):
         try:
             return self.typed(value), self._schema
         except msgspec.ValidationError as error:
-            return self._otherwise(value) or self._explainer.explain(str(error))
+            return self._read_other_shape(value) or self._explainer.explain(str(error))
         except DECODE_ERRORS as error:
             return self._diagnose(value, str(error))
 
-    def _otherwise(self, value: bytes) -> tuple[RecordT, str] | Refusal | None:
-        """Read a value of another shape that is known; None if it has none.
+    def _read_other_shape(self, value: bytes) -> tuple[RecordT, str] | Refusal | None:
+        """Read a value of another known shape; None if it has none.
 
-        What is no JSON has no shape, and its unknown fields are not what is wrong with it.
+        Invalid JSON has no shape, so its unknown fields are not reported as the problem.
         """
         try:
             document = msgspec.json.decode(value)
         except DECODE_ERRORS as error:  # after the field that the typed reading stopped at
-            found = self._broken(value, str(error))
-            return None if found and found.reason is QuarantineReason.TOO_DEEP else found
+            fault = self._find_syntax_fault(value, str(error))
+            return None if fault and fault.reason is QuarantineReason.TOO_DEEP else fault
         leaps = replace_leap_seconds(document, self._contract)
-        theirs = self._traces and is_openai_chat(document)
-        if not leaps and not theirs:
+        openai = self._traces and is_openai_chat(document)
+        if not leaps and not openai:
             return None
         try:
-            plain = msgspec.json.encode(map_to_contract(document) if theirs else document)
-            schema = f"{self._schema}+{OPENAI_CHAT}" if theirs else self._schema
+            plain = msgspec.json.encode(map_to_contract(document) if openai else document)
+            schema = f"{self._schema}+{OPENAI_CHAT}" if openai else self._schema
             return self.typed(plain), schema
         except msgspec.ValidationError as error:
             return self._explainer.explain(str(error))
@@ -75,11 +75,13 @@ class JsonReader(Generic[RecordT]):
             return None
 
     def _diagnose(self, value: bytes, message: str) -> Refusal:
-        """Return why a value is no JSON."""
-        return self._broken(value, message) or _NOT_JSON
+        """Return why a value is not JSON."""
+        return self._find_syntax_fault(value, message) or _NOT_JSON
 
-    def _broken(self, value: bytes, message: str) -> Refusal | None:
-        """Find out why, by reading it again with a more tolerant parser; None if that takes it."""
+    def _find_syntax_fault(self, value: bytes, message: str) -> Refusal | None:
+        """Find the reason by parsing again with a more tolerant parser; None if that one accepts
+        it.
+        """
         try:
             document = loads(
                 value.decode("utf-8", "surrogateescape"),
@@ -91,13 +93,15 @@ class JsonReader(Generic[RecordT]):
             return Refusal(QuarantineReason.TOO_DEEP, "The JSON document is nested too deep.")
         except ValueError:
             return _syntax(value, message)
-        return self._find(document)
+        return self._find_bad_value(document)
 
-    def _find(self, document: Any) -> Refusal | None:
-        """Return what a tolerant parser lets through: broken text, NaN and infinite numbers."""
-        todo: list[tuple[list[str | int], Any]] = [([], document)]
-        while todo:
-            steps, node = todo.pop()
+    def _find_bad_value(self, document: Any) -> Refusal | None:
+        """Return the first fault that the tolerant parser accepts: broken text, or a number that is
+        not finite.
+        """
+        pending: list[tuple[list[str | int], Any]] = [([], document)]
+        while pending:
+            steps, node = pending.pop()
             if node is _NOT_A_NUMBER:
                 return refuse_not_finite(self._place(steps))
             if isinstance(node, str) and _SURROGATE.search(node):
@@ -105,9 +109,9 @@ class JsonReader(Generic[RecordT]):
             if isinstance(node, dict):
                 if any(_SURROGATE.search(key) for key in node):
                     return refuse_bad_text(self._place(steps))
-                todo.extend(([*steps, key], child) for key, child in node.items())
+                pending.extend(([*steps, key], child) for key, child in node.items())
             elif isinstance(node, list):
-                todo.extend(([*steps, index], child) for index, child in enumerate(node))
+                pending.extend(([*steps, index], child) for index, child in enumerate(node))
         return None
 
     def _place(self, steps: list[str | int]) -> RecordPath:

@@ -1,6 +1,6 @@
-"""Leap seconds: a time such as 2016-12-31T23:59:60Z did exist, and no clock here can hold it.
+"""Replaces leap seconds: times such as 2016-12-31T23:59:60Z, which no Python clock can hold.
 
-It is taken as the second after, as most clocks showed it (POSIX.1-2017, 4.16).
+A leap second is read as the second after it, as most clocks show it (POSIX.1-2017, 4.16).
 """
 
 import re
@@ -16,17 +16,17 @@ _SECOND: Final = timedelta(seconds=1)
 
 
 def replace_leap_seconds(document: Any, contract: Contract) -> bool:
-    """Replace the leap seconds in the times of a record, in place; tell whether there were any."""
+    """Replace leap seconds in a record's times, in place; return whether there were any."""
     if not isinstance(document, dict):
         return False
     times = [field.name for field in contract.fields if field.type is FieldType.TIMESTAMP]
-    found = {name: moment for name in times if (moment := _after(document.get(name)))}
-    document |= found
-    return bool(found)
+    replaced = {name: at for name in times if (at := _following_second(document.get(name)))}
+    document |= replaced
+    return bool(replaced)
 
 
-def _after(value: Any) -> str | None:
-    """Return the second after a leap second as text; None for all else.
+def _following_second(value: Any) -> str | None:
+    """Return the second after a leap second as text; None for all other values.
 
     Leap seconds end the last day of a month in UTC, in whatever zone they are written.
     """

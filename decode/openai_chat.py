@@ -1,9 +1,9 @@
-"""Records of the shape that OpenAI's chat completions have, as records of the contract.
+"""Maps records in the shape of OpenAI chat completions to records of the contract.
 
-Producers log what they send and get: ``messages`` whose content is a list of parts, ``tool_calls``
-with a ``function``, and the completion with its ``choices``, at the top or as ``request`` and
-``response``. Names of the contract stand as they are beside those. What is mapped where is in
-docs/contract.md; a name that neither knows stays, so that the contract refuses it.
+Producers log what they send and receive: ``messages`` whose content is a list of parts,
+``tool_calls`` with a ``function``, and the completion with its ``choices``, at the top level or as
+``request`` and ``response``. Fields with names of the contract may be mixed in. docs/contract.md
+lists the mapping; names that neither shape knows are kept, so the contract rejects them.
 
 Source: the OpenAI API reference, "Chat Completions".
 """
@@ -19,9 +19,9 @@ _Object = dict[str, Any]
 
 
 class UnmappableRecordError(Exception):
-    """A part of a record has no place in the contract.
+    """A part of a record has no counterpart in the contract.
 
-    ``detail`` is a sentence that holds nothing of the record, ``field`` the path that it is about.
+    ``detail`` is a sentence without any content of the record; ``field`` is the path it is about.
     """
 
     def __init__(self, detail: str, field: str) -> None:
@@ -31,7 +31,7 @@ class UnmappableRecordError(Exception):
 
 
 def is_openai_chat(document: Any) -> bool:
-    """Tell whether a JSON document looks like a chat completion, or the request for one."""
+    """Return whether a JSON document looks like a chat completion or a request for one."""
     if not isinstance(document, dict):
         return False
     for name, signs in (("response", _OF_A_COMPLETION), ("request", _OF_A_REQUEST)):
@@ -40,21 +40,21 @@ def is_openai_chat(document: Any) -> bool:
     if "choices" in document or "model" in document:
         return True
     calls = _objects(document.get("tool_calls"))
-    return any(map(_is_call_of_theirs, calls)) or any(
-        map(_is_message_of_theirs, _objects(document.get("messages")))
+    return any(map(_is_openai_call, calls)) or any(
+        map(_is_openai_message, _objects(document.get("messages")))
     )
 
 
 def map_to_contract(document: Mapping[str, Any]) -> _Object:
-    """Return a record with the names of the contract, which win over those of a completion.
+    """Return a record with the contract's names, which take precedence over those of a completion.
 
-    What neither knows keeps its name. Raises OtherShapeError where a part has no place in the
-    contract.
+    Unknown fields keep their names. Raises UnmappableRecordError where a part has no counterpart in
+    the contract.
     """
     record: _Object = {}
     rest = dict(document)
-    request = dict(_taken(rest, "request", dict) or {})
-    response = dict(_taken(rest, "response", dict) or {})
+    request = dict(_take(rest, "request", dict) or {})
+    response = dict(_take(rest, "response", dict) or {})
     if "choices" in rest and not response:
         _fill(record, "model_version", rest.pop("model", None))
     for part, name in ((rest, ""), (request, "request.")):
@@ -62,11 +62,11 @@ def map_to_contract(document: Mapping[str, Any]) -> _Object:
     _settings(response, record, "response.")
     answered = _completion(response or rest, record, "response." if response else "")
     for part, name in ((request, "request"), (response, "response")):
-        record |= {f"{name}.{key}": value for key, value in part.items()}  # not known
+        record |= {f"{name}.{key}": value for key, value in part.items()}  # unknown names
     record |= rest
-    for name, ours in (("messages", _message), ("tool_calls", _call)):
+    for name, convert in (("messages", _message), ("tool_calls", _call)):
         if isinstance(record.get(name), list):
-            record[name] = [ours(one) for one in record[name]]
+            record[name] = [convert(item) for item in record[name]]
     _fill(record, "trace_id", record.get("request_id"))
     if answered or isinstance(record.get("response"), str):
         _fill(record, "status", "ok")
@@ -74,9 +74,9 @@ def map_to_contract(document: Mapping[str, Any]) -> _Object:
 
 
 def _request(part: _Object, record: _Object, where: str) -> None:
-    """Take what asks for a completion."""
+    """Move the fields of a completion request."""
     if part.get("safety_identifier") is not None and part.get("user") is not None:
-        del part["user"]  # the older name of the same, which may hold a key of a cache by now
+        del part["user"]  # the older name of this field; today it may hold a cache key
     for theirs, ours in _ASKED:
         if part.get(theirs) is not None and part[theirs] == record.setdefault(ours, part[theirs]):
             del part[theirs]
@@ -84,7 +84,7 @@ def _request(part: _Object, record: _Object, where: str) -> None:
 
 
 def _settings(part: _Object, record: _Object, where: str) -> None:
-    """Take what an answer was asked with, as attributes; a completion that was kept repeats it."""
+    """Move sampling settings into attributes; a stored completion repeats those of its request."""
     asked = {f"openai.{name}": _plain(part.pop(name)) for name in sorted(_SETTINGS & part.keys())}
     found: _Object = {name: value for name, value in asked.items() if value is not None}
     for name in ("metadata", "attributes"):
@@ -104,7 +104,7 @@ def _leave_out(part: _Object) -> None:
 
 
 def _completion(part: _Object, record: _Object, where: str) -> bool:
-    """Take what a completion says, of several choices the first; tell whether there is one."""
+    """Move a completion's fields, using its first choice; return whether there is an answer."""
     _fill(record, "model_version", part.pop("model", None))
     _fill(record, "request_id", part.pop("id", None))
     _created(part.pop("created", None), record, where)
@@ -128,7 +128,7 @@ def _completion(part: _Object, record: _Object, where: str) -> bool:
 
 
 def _choice(choice: Any, record: _Object, part: _Object, where: str) -> None:
-    """Take the answer of a choice; what is not known of it stays in ``part``, with its path."""
+    """Move the answer of a choice; unknown fields stay in ``part``, under their paths."""
     if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
         raise _no_message(choice, where)
     _fill(record, "finish_reason", choice.get("finish_reason"))
@@ -170,10 +170,10 @@ def _answer(message: _Object, record: _Object) -> None:
 
 
 def _message(message: Any) -> Any:
-    """Return a message of theirs as one of the contract; of another kind as it is."""
+    """Return a message of OpenAI's shape as one of the contract; other messages unchanged."""
     if not isinstance(message, dict):
         return message
-    ours = {key: value for key, value in message.items() if key not in _NOT_SAID}
+    ours = {key: value for key, value in message.items() if key not in _WITHOUT_COUNTERPART}
     if isinstance(ours.get("content"), list):
         ours["content"] = _content(ours["content"])
     refusal = message.get("refusal")
@@ -181,7 +181,7 @@ def _message(message: Any) -> Any:
         ours["content"] = refusal
     calls = ours.get("tool_calls")
     if isinstance(calls, list):
-        ours["tool_calls"] = [_call(one) for one in calls]
+        ours["tool_calls"] = [_call(call) for call in calls]
     elif "tool_calls" in ours and calls is None:
         del ours["tool_calls"]
     function = ours.pop("function_call", None)  # before there were tools
@@ -207,15 +207,15 @@ def _call(call: Any) -> Any:
 
 
 def _content(parts: list[Any]) -> str:
-    """Return the parts of a message as text, or as JSON if some are no text.
+    """Return the parts of a message as text, or as JSON if not all of them are text.
 
-    Files, images and sounds that stand there as data are left out: they cannot be redacted.
+    Inline files, images and audio are left out: they cannot be redacted.
     """
-    found = [_part(one) for one in parts]
-    texts = [one["text"] for one in found if one.keys() == {"type", "text"}]
-    if len(texts) == len(found):
+    converted = [_part(part) for part in parts]
+    texts = [part["text"] for part in converted if part.keys() == {"type", "text"}]
+    if len(texts) == len(converted):
         return "\n".join(texts)
-    return json.dumps(found, ensure_ascii=False)
+    return json.dumps(converted, ensure_ascii=False)
 
 
 def _part(part: Any) -> _Object:
@@ -241,7 +241,7 @@ def _wrong(field: str, kind: str) -> UnmappableRecordError:
 
 
 def _no_message(choice: Any, where: str) -> UnmappableRecordError:
-    """Return why a choice has no message: it may be of another shape of theirs."""
+    """Return the error for a choice without a message, which may be of another OpenAI shape."""
     why = ""
     if isinstance(choice, dict) and "delta" in choice:
         why = ": this is a part of a stream, so send the answer as a whole"
@@ -257,15 +257,15 @@ def _strange_part() -> UnmappableRecordError:
     )
 
 
-def _is_message_of_theirs(message: _Object) -> bool:
-    if isinstance(message.get("content"), list) or _NOT_SAID & message.keys():
+def _is_openai_message(message: _Object) -> bool:
+    if isinstance(message.get("content"), list) or _WITHOUT_COUNTERPART & message.keys():
         return True
     if "function_call" in message or message.get("tool_calls", ...) is None:
         return True
-    return any(map(_is_call_of_theirs, _objects(message.get("tool_calls"))))
+    return any(map(_is_openai_call, _objects(message.get("tool_calls"))))
 
 
-def _is_call_of_theirs(call: _Object) -> bool:
+def _is_openai_call(call: _Object) -> bool:
     return "function" in call or "custom" in call or "type" in call
 
 
@@ -273,7 +273,7 @@ def _objects(value: Any) -> list[_Object]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def _taken(part: _Object, name: str, kind: type) -> Any:
+def _take(part: _Object, name: str, kind: type) -> Any:
     """Take a value of a kind out of an object; None, and it stays, if it is of another."""
     return part.pop(name) if isinstance(part.get(name), kind) else None
 
@@ -341,16 +341,18 @@ _LEFT_OUT: Final = frozenset(
         "prompt_filter_results",
     ]
 )
-"""What says nothing of this answer, or repeats the application's own code."""
+"""Fields that say nothing about this answer, or repeat the application's own code."""
 _OF_A_COMPLETION: Final = frozenset({"choices", "role", "object", "usage", "error"})
 _OF_A_CHOICE: Final = frozenset(
     ["index", "message", "finish_reason", "logprobs", "content_filter_results"]
 )
 _OF_A_REQUEST: Final = frozenset({"messages", "model"})
-_NOT_SAID: Final = frozenset(
+_WITHOUT_COUNTERPART: Final = frozenset(
     ["refusal", "annotations", "audio", "reasoning", "reasoning_content", "reasoning_details"]
 )
-_OF_AN_ANSWER: Final = frozenset({"role", "content", "tool_calls", "function_call"}) | _NOT_SAID
+_OF_AN_ANSWER: Final = (
+    frozenset({"role", "content", "tool_calls", "function_call"}) | _WITHOUT_COUNTERPART
+)
 _OF_A_CALL: Final = frozenset({"type", "function", "custom", "index"})
 _OF_A_FUNCTION: Final = frozenset({"name", "arguments", "input"})
 _PARTS: Final = frozenset(

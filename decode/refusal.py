@@ -1,4 +1,4 @@
-"""What a reader answers about bytes that are no valid record."""
+"""The result of a reader for bytes that are not a valid record."""
 
 from typing import NamedTuple
 
@@ -6,10 +6,10 @@ from schemas.reasons import QuarantineReason
 
 
 class Refusal(NamedTuple):
-    """Why a value was refused: what becomes a ``Rejected`` once its coordinates are known.
+    """Why a value was refused; becomes a ``Rejected`` once its coordinates are known.
 
-    ``detail`` is a sentence that holds nothing of the record, ``field`` the path of a field of the
-    contract, ``schema_id`` the fingerprint of the schema it was written with, where that is known.
+    ``detail`` is a sentence without any content of the record. ``field`` is the path of a field of
+    the contract, and ``schema_id`` the fingerprint of the writer's schema, where known.
     """
 
     reason: QuarantineReason

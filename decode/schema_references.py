@@ -1,7 +1,8 @@
-"""Writing out what a schema refers to in others, so that it can be read by itself.
+"""Inlines the schemas that a schema refers to, so that it can be read on its own.
 
-Avro defines a type where it is first met and names it afterwards; so does what is made here, at any
-depth, whatever refers to what. Names are written in full: they mean the same wherever they stand.
+Avro defines a type at its first occurrence and refers to it by name afterwards. The result does the
+same, at any depth and in any order of references. All names are full names, so they mean the same
+everywhere.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,19 +17,19 @@ _SIMPLE: Final = frozenset(
 
 
 def inline_references(schema: Avsc, others: Iterable[Any]) -> Avsc:
-    """Return ``schema`` with the types that ``others`` define and it, or they, refer to.
+    """Return ``schema`` with the referenced types that ``others`` define, directly or indirectly.
 
-    A name that nobody defines stays a name.
+    A name without a definition stays a name.
     """
     known: dict[str, tuple[Mapping[str, Any], str]] = {}
     for other in others:
         _collect(other, "", known)
-    found: Avsc = _Writer(known).node(schema, "")
-    return found
+    inlined: Avsc = _Inliner(known).node(schema, "")
+    return inlined
 
 
 def _collect(node: Any, space: str, known: dict[str, tuple[Mapping[str, Any], str]]) -> None:
-    """Note each named type within a schema, with the namespace that it stands in."""
+    """Record each named type within a schema, with its enclosing namespace."""
     if isinstance(node, list):
         for branch in node:
             _collect(branch, space, known)
@@ -44,7 +45,7 @@ def _collect(node: Any, space: str, known: dict[str, tuple[Mapping[str, Any], st
                 _collect(node.get(part), space, known)
 
 
-class _Writer:
+class _Inliner:
     """Copies a schema once; remembers which types it has defined."""
 
     def __init__(self, known: Mapping[str, tuple[Mapping[str, Any], str]]) -> None:
@@ -52,7 +53,7 @@ class _Writer:
         self._defined: set[str] = set()
 
     def node(self, node: Any, space: str) -> Any:
-        """Return a type as it is written out within a namespace."""
+        """Return a type with its references inlined, within a namespace."""
         if isinstance(node, str):
             return self._name(node, space)
         if isinstance(node, list):

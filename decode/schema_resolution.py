@@ -1,12 +1,12 @@
-"""Fitting the schema a record was written with to the contract, once for each schema.
+"""Fits a writer's schema to the contract, once for each schema.
 
-The result is a schema that reads the very same bytes, but gives the contract's names and plain
-values: aliases are resolved, logical types taken off (times stay whole microseconds), references
-written out. Defaults and types are then checked by the typed decoder, record by record. So a union
-that is wider than the contract costs only the records that make use of it.
+The resolved schema reads the same bytes, but yields the contract's names and plain values. Aliases
+are resolved, logical types removed (times stay whole microseconds) and references inlined. The
+typed decoder then checks defaults and types record by record, so a union that is wider than the
+contract affects only records that use it.
 
-What could never be read, what the contract does not know, and what could keep a reader busy without
-taking any bytes is refused here, before any record is read.
+Schemas are refused here, before any record is read, if they could never be read, if they have
+fields the contract does not know, or if they could keep a reader busy without consuming bytes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from schemas.reasons import QuarantineReason
 
 
 class UnreadableSchemaError(Exception):
-    """A schema that records cannot be read with. ``refusal`` says why, in words for a person."""
+    """A schema that records cannot be read with. ``refusal`` explains why."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.detail)
@@ -27,12 +27,14 @@ class UnreadableSchemaError(Exception):
 
 
 def resolve_schema(contract: Contract, writer: Avsc) -> dict[str, Any]:
-    """Return the schema that reads the bytes of ``writer``, or raise ``UnreadableSchemaError``."""
+    """Return the schema that reads the bytes of ``writer``; raise ``UnreadableSchemaError`` if none
+    can.
+    """
     return _Resolver().record(contract.fields, writer, "")
 
 
 class _Resolver:
-    """One pass over a schema; remembers the named types it has met, which Avro may refer to."""
+    """One pass over a schema; remembers its named types, which Avro may refer to."""
 
     def __init__(self) -> None:
         self._named: dict[str, Mapping[str, Any]] = {}
@@ -166,7 +168,7 @@ def _shape_of(field: ContractField) -> str:
 
 
 def _require_micros(declared: Mapping[str, Any], field: ContractField) -> None:
-    """Refuse a long that says it counts another unit; without a logical type it is taken as is."""
+    """Refuse a long that declares another unit; without a logical type it is taken as is."""
     if declared.get("logicalType", "timestamp-micros") != "timestamp-micros":
         raise _incompatible("counts time in another unit than timestamp-micros", field.path)
 
@@ -212,5 +214,5 @@ _ACCEPTED: Final[Mapping[FieldType, frozenset[str]]] = {
     FieldType.MAP: frozenset({"map"}),
     FieldType.RECORDS: frozenset({"array"}),
 }
-"""The Avro types that a field may be written as. An enumeration is read as its text, so text may
-stand for one and one for text; the typed decoder checks the value."""
+"""The Avro types that a field may be written as. An enum is read as its text, so the two are
+interchangeable; the typed decoder checks the value."""

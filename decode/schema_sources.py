@@ -1,7 +1,7 @@
-"""Where the schemas that records were written with are found: the package, a folder, a registry.
+"""Sources of writers' schemas: the package, a folder, a Schema Registry.
 
-A source answers with the schema or with why there is none. Only a registry that does not answer at
-all is an error, because then nothing can be said about the record.
+A source returns the schema, or why there is none. Only an unavailable registry is an error, because
+nothing can then be said about the record.
 """
 
 import json
@@ -22,7 +22,7 @@ from schemas.errors import FatalError, RetryableError, UsageError
 
 
 class RegistryError(RetryableError):
-    """The registry did not answer, or what answered is not known to be one."""
+    """The registry is unavailable, or the server at its address may not be a registry."""
 
 
 class MissingSchema(Enum):
@@ -33,21 +33,21 @@ class MissingSchema(Enum):
 
 
 class SchemaSource(Protocol):
-    """Finds schemas by what stands in the header of a record."""
+    """Finds schemas by the identifier in a record's header."""
 
     def by_id(self, schema_id: int) -> Avsc | MissingSchema:
-        """Return the schema with an id of a registry (Confluent framing)."""
+        """Return the schema with a registry id (Confluent framing)."""
 
     def by_fingerprint(self, fingerprint: str) -> Avsc | MissingSchema:
-        """Return the schema with a CRC-64-AVRO: 16 hex digits in the order of the header."""
+        """Return the schema with a CRC-64-AVRO: 16 hex digits in header order."""
 
 
 class FolderSource:
-    """The schemas of the contract, with all released versions, and those of a folder.
+    """The contract's schemas, with all released versions, and those of a folder.
 
-    In the folder ``<id>.avsc`` is the schema with that id of the registry; every ``*.avsc`` is
-    found by its fingerprint. All are read when the source is made; a file that holds no Avro
-    schema is a ``UsageError`` that names it.
+    In the folder, ``<id>.avsc`` is the schema with that registry id; every ``*.avsc`` is found by
+    its fingerprint. All files are read at construction. A file without a valid Avro schema raises a
+    ``UsageError`` that names it.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -64,12 +64,12 @@ class FolderSource:
         return self._by_id.get(schema_id, MissingSchema.UNKNOWN)
 
     def by_fingerprint(self, fingerprint: str) -> Avsc | MissingSchema:
-        """Return the schema of the package or of any file of the folder."""
+        """Return the schema from the package or from any file of the folder."""
         return self._by_fingerprint.get(fingerprint, MissingSchema.UNKNOWN)
 
     def _read(self, folder: Path) -> None:
         if not folder.is_dir():
-            raise UsageError(f"GOLDPAN_KAFKA__SCHEMAS_DIR: there is no folder of schemas {folder}.")
+            raise UsageError(f"GOLDPAN_KAFKA__SCHEMAS_DIR: there is no folder {folder}.")
         for file in sorted(folder.glob("*.avsc")):
             avsc, fingerprint = _read_file(file)
             self._by_fingerprint[fingerprint] = avsc
@@ -80,9 +80,9 @@ class FolderSource:
 class RegistrySource:
     """A Schema Registry over HTTP.
 
-    What it gave is kept for good, since an id never changes its meaning; that it lacks an id is
-    believed for ``MISS_SECONDS``, so that records with a wrong header do not become a request each.
-    ``clock`` gives seconds that never go backwards.
+    Schemas are cached for good, since an id never changes its meaning. A missing id is cached for
+    ``MISS_SECONDS``, so that records with a wrong header do not cause one request each. ``clock``
+    gives monotonic seconds.
     """
 
     MISS_SECONDS: Final = 30.0
@@ -98,8 +98,8 @@ class RegistrySource:
     def by_id(self, schema_id: int) -> Avsc | MissingSchema:
         """Return the schema with this id.
 
-        Raises ``RetryableError`` if the registry does not answer and ``FatalError`` if it does not
-        let us in.
+        Raises ``RetryableError`` if the registry is unavailable and ``FatalError`` if it denies
+        access.
         """
         if schema_id in self._found:
             return self._found[schema_id]
@@ -113,7 +113,7 @@ class RegistrySource:
         return answer
 
     def by_fingerprint(self, fingerprint: str) -> Avsc | MissingSchema:  # noqa: ARG002
-        """Return that it is unknown: a registry cannot be asked for a fingerprint."""
+        """Return that it is unknown: a registry cannot be queried by fingerprint."""
         return MissingSchema.UNKNOWN
 
     def _remember_miss(self, schema_id: int) -> None:
@@ -138,8 +138,8 @@ class RegistrySource:
             return MissingSchema.NOT_AVRO
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise RegistryError(
-                f"What the schema registry at {self._host} answered about schema {schema_id} is "
-                "no schema: is it a registry?"
+                f"The server at {self._host} did not return a schema for id {schema_id}: check "
+                "that it is a schema registry"
             ) from error
 
     def _load(self, schema: Schema) -> Avsc:
@@ -153,7 +153,7 @@ class RegistrySource:
         return whole
 
     def _load_references(self, schema: Schema, others: dict[tuple[str, int], Any]) -> None:
-        """Add what a schema refers to, and what that refers to, each of them once."""
+        """Add the schemas that a schema refers to, recursively, each of them once."""
         for reference in schema.references or ():
             subject, number = reference.subject or "", reference.version or 1
             if (subject, number) not in others:
@@ -162,20 +162,19 @@ class RegistrySource:
                 self._load_references(version, others)
 
     def _refused(self, schema_id: int, error: SchemaRegistryError) -> MissingSchema:
-        """Return that there is no such schema, if it is the registry that says so.
+        """Return that there is no such schema, if the registry itself reports that.
 
-        A status alone says nothing about a schema: a wrong path, a proxy and a page to log in at
-        answer 404 too.
+        The HTTP status alone proves nothing: a wrong path, a proxy and a login page answer 404 too.
         """
         status = error.http_status_code
         if status in _NO_ENTRY:
             raise FatalError(
-                f"The schema registry at {self._host} refuses us (HTTP {status}). Check its user "
-                "and password in the settings."
+                f"The schema registry at {self._host} denied access (HTTP {status}). Check its "
+                "user and password in the settings."
             ) from error
         if error.error_code == _NO_SCHEMA:
             return MissingSchema.UNKNOWN
-        hint = "" if status in _BUSY or status >= 500 else ": is it a registry?"
+        hint = "" if status in _BUSY or status >= 500 else ": check that it is a registry"
         raise RegistryError(
             f"The schema registry at {self._host} answered HTTP {status} about schema "
             f"{schema_id}{hint}"
@@ -183,13 +182,13 @@ class RegistrySource:
 
 
 class ChainedSource:
-    """Several sources; the first that knows a schema gives it."""
+    """Several sources; the first that has a schema provides it."""
 
     def __init__(self, *sources: SchemaSource) -> None:
         self._sources = sources
 
     def by_id(self, schema_id: int) -> Avsc | MissingSchema:
-        """Return the schema with an id of a registry."""
+        """Return the schema with a registry id."""
         return self._first(lambda source: source.by_id(schema_id))
 
     def by_fingerprint(self, fingerprint: str) -> Avsc | MissingSchema:
@@ -215,7 +214,7 @@ def open_schema_source(
 ) -> SchemaSource:
     """Return the source that the settings describe: package and folder, then the registry.
 
-    Nothing is sent to the registry yet. Raises ``UsageError`` for settings that cannot work.
+    Sends nothing to the registry yet. Raises ``UsageError`` for unusable settings.
     """
     local = FolderSource(folder)
     if not registry_url:
@@ -233,7 +232,7 @@ def _is_http(url: str) -> bool:
     try:
         parts = urlsplit(url.strip())
         return parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:  # brackets that do not match, for one
+    except ValueError:  # unbalanced brackets, for example
         return False
 
 
@@ -246,7 +245,7 @@ def _read_file(file: Path) -> tuple[Avsc, str]:
 
 
 _NO_SCHEMA: Final = 40403
-"""The registry's own code for an id that it has no schema of; for subjects it has others."""
+"""The registry's own code for an unknown schema id; unknown subjects have other codes."""
 _LARGEST_ID: Final = 0x7FFFFFFF
 _NO_ENTRY: Final = (401, 403, 407)
 _BUSY: Final = (408, 425, 429)

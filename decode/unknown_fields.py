@@ -1,7 +1,7 @@
-"""The names of fields that the contract does not know, for whoever wrote the record.
+"""Names the unknown fields of a record, for the producer who wrote it.
 
-Nothing that runs beside a topic calls this: a name may be content (a map by e-mail address), so
-quarantine, logs and metrics have the place of the record only.
+Nothing that processes a topic calls this: a field name may be content (a map keyed by e-mail
+address). Quarantine, logs and metrics contain only the record's coordinates.
 """
 
 import re
@@ -17,17 +17,17 @@ from schemas.contract import CONTRACTS, ContractField, FieldType
 from schemas.record_batches import RecordKind
 from schemas.surrogates import replace_lone_surrogates
 
-_MOST: Final = 5
+_MAX_FIELDS: Final = 5
 _NAME: Final = re.compile(
     r"(?:(?:request|response)\.)?(?:choices\[0\]\.(?:message\.)?)?[A-Za-z_][A-Za-z0-9_.-]{0,63}"
 )
-_ALIKE: Final = 0.6
+_MIN_SIMILARITY: Final = 0.6
 
 
 def find_unknown_fields(kind: RecordKind, value: bytes) -> list[str]:
-    """Return the paths of the unknown fields of a JSON record, with the nearest known name.
+    """Return the paths of a JSON record's unknown fields, each with the nearest known name.
 
-    Of many the first few; nothing for what is no JSON.
+    Returns only the first few; nothing if the value is not JSON.
     """
     try:
         document = msgspec.json.decode(replace_lone_surrogates(value.removeprefix(BYTE_ORDER_MARK)))
@@ -36,14 +36,14 @@ def find_unknown_fields(kind: RecordKind, value: bytes) -> list[str]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, UnmappableRecordError):
         return []
     found = []
-    for path, near in _strangers(document, CONTRACTS[kind].fields, ""):
+    for path, near in _walk_unknown(document, CONTRACTS[kind].fields, ""):
         found.append(f"{path} (is it {near}?)" if near else path)
-        if len(found) == _MOST:
+        if len(found) == _MAX_FIELDS:
             break
     return found
 
 
-def _strangers(
+def _walk_unknown(
     document: Any, fields: tuple[ContractField, ...], prefix: str
 ) -> Iterator[tuple[str, str | None]]:
     if not isinstance(document, Mapping):
@@ -53,10 +53,10 @@ def _strangers(
         field = known.get(name)
         if field is None:
             if not _NAME.fullmatch(name):
-                continue  # a key that is no name may be a value, such as an address
-            asked = "" if "." in name else name.casefold()  # `request.x` is a name of theirs
-            near = get_close_matches(asked, list(known), 1, _ALIKE)
+                continue  # a key that is not an identifier may be content, such as an address
+            lookup = "" if "." in name else name.casefold()  # `request.x` is OpenAI's
+            near = get_close_matches(lookup, list(known), 1, _MIN_SIMILARITY)
             yield f"{prefix}{name}", near[0] if near else None
         elif field.type is FieldType.RECORDS and isinstance(value, list):
-            for number, one in enumerate(value):
-                yield from _strangers(one, field.fields, f"{prefix}{name}[{number}].")
+            for index, item in enumerate(value):
+                yield from _walk_unknown(item, field.fields, f"{prefix}{name}[{index}].")

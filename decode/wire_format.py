@@ -1,8 +1,8 @@
-"""Telling the wire format of a record apart by its first bytes.
+"""Detects the wire format of a record from its first bytes.
 
-Confluent framing is a zero byte and the id of the schema, four bytes, big endian. Single-object
-encoding is 0xC3 0x01 and the CRC-64-AVRO of the schema, eight bytes, little endian (Avro
-specification 1.12). JSON is UTF-8 and may begin with a byte order mark and with white space.
+Confluent framing is a zero byte and the schema's id: four bytes, big endian. Single-object encoding
+is 0xC3 0x01 and the schema's CRC-64-AVRO: eight bytes, little endian (Avro specification 1.12).
+JSON is UTF-8 and may begin with a byte order mark and white space.
 """
 
 from enum import Enum
@@ -20,11 +20,11 @@ OPENING_BRACE: Final = 0x7B
 _WHITE_SPACE = b" \t\r\n"
 _CONFLUENT_MAGIC = 0x00
 _SINGLE_OBJECT_MAGIC = b"\xc3\x01"
-_STARTS_OF_JSON = b'{["-0123456789tfn'
+_JSON_FIRST_BYTES = b'{["-0123456789tfn'
 
 
 class WireFormat(Enum):
-    """How a record is written."""
+    """The encoding of a record."""
 
     JSON = 1
     FRAMED_AVRO = 2
@@ -32,18 +32,18 @@ class WireFormat(Enum):
 
 
 def detect_format(value: bytes) -> WireFormat | Refusal:
-    """Return the format of a value that is not empty, or why it has none."""
+    """Return the format of a non-empty value, or why it has none."""
     first = value[0]
     if first == OPENING_BRACE:
         return WireFormat.JSON
     if first == _CONFLUENT_MAGIC:
-        return _whole(value, FRAMED_HEADER_BYTES, WireFormat.FRAMED_AVRO)
+        return _check_header(value, FRAMED_HEADER_BYTES, WireFormat.FRAMED_AVRO)
     if value.startswith(_SINGLE_OBJECT_MAGIC):
-        return _whole(value, SINGLE_OBJECT_HEADER_BYTES, WireFormat.SINGLE_OBJECT_AVRO)
-    return _text(value)
+        return _check_header(value, SINGLE_OBJECT_HEADER_BYTES, WireFormat.SINGLE_OBJECT_AVRO)
+    return _detect_text(value)
 
 
-def _whole(value: bytes, header: int, form: WireFormat) -> WireFormat | Refusal:
+def _check_header(value: bytes, header: int, form: WireFormat) -> WireFormat | Refusal:
     if len(value) >= header:
         return form
     return Refusal(
@@ -51,11 +51,11 @@ def _whole(value: bytes, header: int, form: WireFormat) -> WireFormat | Refusal:
     )
 
 
-def _text(value: bytes) -> WireFormat | Refusal:
+def _detect_text(value: bytes) -> WireFormat | Refusal:
     text = value.removeprefix(BYTE_ORDER_MARK).lstrip(_WHITE_SPACE)
     if not text:
         return Refusal(QuarantineReason.EMPTY, "The value holds nothing but white space.")
-    if text[0] in _STARTS_OF_JSON:
+    if text[0] in _JSON_FIRST_BYTES:
         return WireFormat.JSON
     if _is_text(text):
         return Refusal(QuarantineReason.NOT_JSON, "The value is text, but not a JSON document.")

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from batch.erase import receipt
-from batch.erase.removal import coordinates_in_receipts
+from batch.erase.receipt import coordinates_in_receipts
 from goldpan import wiring
 from lake.erasure_copies import ERASURES_FOLDER, RECEIPT_SUFFIX
 from lake.tables import Lake

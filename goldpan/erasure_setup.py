@@ -10,10 +10,11 @@ from batch.erase import receipt
 from batch.erase.erasure import LakeErasure
 from batch.erase.reapply import MissedErasures, ReappliedErasure
 from batch.erase.releases import ReleaseEraser
-from batch.erase.scanner import ErasureScanner, ReportProgress
+from batch.erase.scanner import ErasureScanner
 from batch.erase.table_set import TableSet
 from batch.erase.tombstone_store import TombstoneStore
 from batch.labels.scorer_loader import load_scorer
+from batch.progress import ReportProgress
 from goldpan import jobs, release_setup, replay_setup, wiring
 from goldpan import key_check as keys_of_lake
 from goldpan.settings import Settings
@@ -80,31 +81,33 @@ def set_up_erasure(
     sealer = Sealer(current.fingerprint, "", load_seal_key(settings.redact))
     reapplied = None
     if missed is not None:
-        missed.put(places, means.retry, lambda: means.now_us() // 1000)
-        reapplied = ReappliedErasure(missed.persons(places, keys, means.retry), missed.records)
+        missed.put(places, means.retry, means.now_ms)
+        reapplied = ReappliedErasure(
+            missed.find_persons(places, keys, means.retry), missed.coordinates
+        )
     searcher = ErasureScanner(
         places,
         sealer,
         retry=means.retry,
-        closed_too=asked.unopened == "remove",
+        remove_unopened=asked.unopened == "remove",
         progress=progress,
     )
     return LakeErasure(
         lake=lake,
-        places=places,
+        table_sets=places,
         ids=frozenset(asked.ids),
         keys=keys,
-        searcher=searcher,
-        refuse_closed=asked.unopened == "refuse",
+        scanner=searcher,
+        refuse_unopened=asked.unopened == "refuse",
         releases=ReleaseEraser(
             release_setup.open_releases(settings), Signer(current.receipt), progress
         ),
-        scales=None if settings.labels.off else load_scorer(settings.labels, lake.location),
-        means=means,
+        scorer=None if settings.labels.off else load_scorer(settings.labels, lake.location),
+        context=means,
         progress=progress,
         regions=load_policy(settings.redact.policy).regions,
         reference=asked.reference,
-        without_keys=sorted(asked.without_keys - {one.key_id for one in keys}),
+        lost_keys=sorted(asked.without_keys - {one.key_id for one in keys}),
         reapplied=reapplied,
     )
 
@@ -180,8 +183,8 @@ def read_receipts(settings: Settings) -> list[SignedReceipt]:
         tombstones.open_tombstones(_location(settings)), jobs.job_context().retry
     )
     found = []
-    for number in tombs.receipts():
-        data = tombs.receipt(number)
+    for number in tombs.list_receipts():
+        data = tombs.find_receipt(number)
         if data is not None:
             said, signed_by = receipt.read_receipt(data, f"the receipt {number}")
             found.append(SignedReceipt(number, said, signed_by))

@@ -58,7 +58,7 @@ class _Texts:
 
     def __init__(self, settings: Settings) -> None:
         policy = load_policy(settings.redact.policy)
-        self._redactor = LineRedactor(policy, load_keys(settings.redact), TEXT_SCHEMA)
+        self._redactor = LineRedactor(policy, load_keys(settings.redact))
         self.policy_hash = self._redactor.policy_hash
 
     def run(self, first: int, lines: Sequence[bytes]) -> list[LineResult]:

@@ -39,11 +39,14 @@ class OtlpSpans:
         self._tracer = self._provider.get_tracer("goldpan")
 
     @contextmanager
-    def span(self, name: str, **where: SpanAttribute) -> Iterator[None]:
+    def span(self, name: str, **attributes: SpanAttribute) -> Iterator[None]:
         """Do the work in a span."""
         with self._tracer.start_as_current_span(
             name,
-            attributes={f"goldpan.{key}": value for key, value in where.items()},
+            attributes={
+                f"goldpan.{key}": value() if callable(value) else value
+                for key, value in attributes.items()
+            },
             record_exception=False,
             set_status_on_exception=False,
         ) as span:

@@ -131,7 +131,9 @@ class ReplayFactory:
             )
             refuse_expired(table, topic, adopted, found)
         else:
-            known: Mapping[SourcePartition, PartitionBounds] = self.reader.known(table.positions)
+            known: Mapping[SourcePartition, PartitionBounds] = self.reader.read_bounds(
+                table.positions
+            )
             found = resolve_spans(self.task.asked, known, self.reader.offset_at)
             left = count_unread(self.task.asked, known, self.reader.offset_at)
         if not found and name not in self.staging.names():
@@ -276,7 +278,7 @@ def set_up_comparison(settings: Settings, name: str, report: ReportProgress) -> 
     """Return what compares a replay with the live tables; UsageError if there is none."""
     room = open_staging(settings)
     plan = room.plan(name)
-    room.check_kept(plan)
+    room.check_staged(plan)
     live, lake = room.live, room.lake(name)
     return ReplayComparison(
         plan=plan,
@@ -295,7 +297,7 @@ def compare_replay(
 
     None where it is not about those, or, of labels, as long as they are not all staged.
     """
-    open_staging(settings).check_kept(plan)
+    open_staging(settings).check_staged(plan)
     rows = labels = None
     if not plan.labels_only:
         rows = set_up_comparison(settings, plan.name, report).run(samples=samples)

@@ -44,7 +44,7 @@ def list_excesses(
     patience = jobs.job_context().retry
     found = []
     for one in runs:
-        due = one.look()
+        due = one.find_expiring()
         what = f"reading table {one.table.name}"
         found += patience.call(what, partial(limit.find_table_excesses, one.table, due, share))
     return found

@@ -50,7 +50,7 @@ from stream.kafka_client import admin_properties, make_consumer
 from stream.label_driver.setup import LabelSetup
 from stream.record_fetcher import RecordFetcher
 from stream.redrive import Redrive
-from stream.tracing import Tracer, Tracing
+from stream.tracing import NO_TRACER, Tracer
 from stream.worker_setup import WorkerSetup
 
 PATIENCE_SECONDS = 30.0
@@ -154,23 +154,23 @@ def set_up_worker(settings: Settings, stop: threading.Event) -> WorkerSetup:
         host=settings.metrics.host,
         port=settings.metrics.port,
         stop=stop,
-        stages=Tracing(connect_spans(settings.tracing)),
+        tracer=connect_spans(settings.tracing),
         refuse_other_keys=lambda lake: key_check.refuse_wrong_keys(settings, lake, remember=True),
     )
 
 
-def connect_spans(settings: TracingSettings) -> Tracer | None:
-    """Return where spans of the worker go, None if nowhere; UsageError without the extra for it."""
+def connect_spans(settings: TracingSettings) -> Tracer:
+    """Return the tracer of the worker; UsageError if it needs the extra and that is missing."""
     if settings.endpoint is None:
-        return None
+        return NO_TRACER
     try:
         otlp = importlib.import_module("goldpan.otlp")
     except ImportError:
         raise UsageError(
             "GOLDPAN_TRACING__ENDPOINT needs the extra `tracing`: install goldpan[tracing]"
         ) from None
-    found: Tracer = otlp.connect(settings.endpoint, settings.ratio)
-    return found
+    tracer: Tracer = otlp.connect(settings.endpoint, settings.ratio)
+    return tracer
 
 
 def make_label_setup(settings: Settings) -> LabelSetup | None:

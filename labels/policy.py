@@ -141,7 +141,7 @@ class LabelPolicy(DocumentPart):
         return signals
 
     def signal_for(self, reading: str, actor: str | None) -> str | None:
-        """Return the signal for a reading by an actor; one that names the actor takes precedence."""
+        """Return the signal for a reading by an actor; one that names the actor comes first."""
         return self._by_reading.get((reading, actor)) or self._by_reading.get((reading, None))
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What may leave: finds personal data, decides by policy, replaces it and proves that it is gone.
+"""Redaction: finds personal data, replaces it by policy, and scans the output for what is left.
 
-Pure: no Kafka, and no files but its own policies and model. Imports schemas only.
+Pure: no Kafka, and no files except its own policies, word lists and model. Imports schemas only.
 """

@@ -10,12 +10,14 @@ import pyarrow as pa
 from schemas.arrow import EVENT_DATE, PROVENANCE, TABLES
 from schemas.contract import CONTRACTS, Contract, ContractField, FieldType, Pii
 from schemas.reasons import QuarantineReason
+from schemas.table_keys import render_table_keys
 from schemas.topics import TOPICS
 
 
 def render_contract_page() -> str:
     """Return the page as Markdown."""
-    return "\n".join([*_head(), *_topics(), *_contracts(), *_tables(), *_reasons()])
+    sections = (_head(), _topics(), _contracts(), _tables(), render_table_keys(), _reasons())
+    return "\n".join(line for section in sections for line in section)
 
 
 def _head() -> Iterator[str]:
@@ -25,20 +27,20 @@ def _head() -> Iterator[str]:
         "Written by `python -m schemas.contract_docs docs/contract.md` from `schemas/avro/*.avsc`; "
         "a test holds it equal to them.",
         "",
-        "A record may come as Avro with Confluent framing, as single-object Avro, or as JSON "
-        "(UTF-8) with the same field names. JSON gives times as RFC 3339 with a zone, or as whole "
-        "microseconds since 1970 (UTC). A field that is not listed here, and a field without its "
-        "class of personal data, is refused: nothing is stored that nobody has classified. A "
-        "second that was put in (`2016-12-31T23:59:60Z`) is the one after it, and half a surrogate "
-        "pair, as a stream that was cut leaves it, is U+FFFD.",
+        "A record is Avro with Confluent framing, single-object Avro, or JSON (UTF-8) with the "
+        "same field names. JSON gives times as RFC 3339 with a zone, or as whole microseconds "
+        "since 1970 (UTC). A field that is not listed here, or has no class of personal data, is "
+        "refused: nothing is stored that nobody has classified. A leap second "
+        "(`2016-12-31T23:59:60Z`) becomes the next second. Half a surrogate pair, as a truncated "
+        "stream leaves it, becomes U+FFFD.",
         "",
         "Schemas evolve BACKWARD_TRANSITIVE: what any released version allowed stays valid. "
         "Fields are added with a default; none is removed or renamed.",
         "",
-        "Producers can ask before they send: `goldpan contract check --record trace samples.jsonl` "
-        "names the lines that would be set aside, with the names of unknown fields, and takes an "
-        "Avro schema (`.avsc`) as well; "
-        "`goldpan contract export --format json-schema --out contract/` writes what follows as "
+        "Producers can check records before they send them. "
+        "`goldpan contract check --record trace samples.jsonl` reports the lines that would be "
+        "quarantined, with the names of unknown fields; it also accepts an Avro schema (`.avsc`). "
+        "`goldpan contract export --format json-schema --out contract/` writes the contract as "
         "JSON Schema (or `avro`, or `odcs` for the tables).",
         "",
         *_OPENAI,
@@ -51,30 +53,33 @@ def _head() -> Iterator[str]:
 _OPENAI: Final = (
     "## OpenAI's shape",
     "",
-    "Traces as JSON may have the shape of OpenAI's chat completions, at the top or as `request` "
-    "and `response`; `app`, and whatever else of the contract is known, stands beside them and "
-    "wins. `_schema` then ends in `+openai-chat`. Redaction is applied as always.",
+    "Traces as JSON may have the shape of OpenAI's chat completions, at the top level or as "
+    "`request` and `response`. `app` and any other field of the contract may stand beside them "
+    "and take precedence. `_schema` then ends in `+openai-chat`. Redaction applies as always.",
     "",
     *(
         f"- {line}"
         for line in (
             "`messages[].content` as a list of parts: texts are joined by line feeds; with "
-            "pictures, sounds or files it is JSON. What of these stands there as data is left "
-            "out, since it cannot be redacted; an address (`https://…`) stays, as text.",
+            "pictures, sounds or files it is stored as JSON. Embedded data is left out, since it "
+            "cannot be redacted; an address (`https://…`) is kept as text.",
             "`messages[].tool_calls[].function` (and `function_call`): `name` and `arguments` of "
-            "the call. A `refusal` is what was said where there is no content.",
+            "the call. A `refusal` becomes the text where there is no content.",
             "`choices[0].message`, or a `response` that is a message: `response` and `tool_calls`; "
             "`finish_reason`. Further choices are left out.",
             "`id`: `request_id`, and `trace_id` if there is none; `created`: `started_at` if there "
-            "is none; `usage`: `input_tokens`, `output_tokens`; `model` of the answer: "
-            "`model_version`, of the request: `model_requested`; `user` or `safety_identifier`: "
-            "`user_id`; `error`: `error_type`, `error_message` and `status`. Without a `trace_id` "
-            "the key of the Kafka record is the `id`, for feedback too.",
+            "is none.",
+            "`usage`: `input_tokens`, `output_tokens`; `model` of the answer: `model_version`, of "
+            "the request: `model_requested`.",
+            "`user` or `safety_identifier`: `user_id`; `error`: `error_type`, `error_message` and "
+            "`status`.",
+            "Without a `trace_id` the key of the Kafka record is the `id`, for feedback too.",
             "`metadata`: `attributes`; settings such as `temperature`: `attributes` named "
-            "`openai.temperature`. Definitions of tools, log probabilities, fingerprints, other "
-            "figures of `usage`, verdicts of content filters and the reasoning before an answer "
-            "(`reasoning_content`) are left out. Any other name is refused, as everywhere.",
-            "Not taken: parts of a stream (send the answer as a whole), lines of batch files (send "
+            "`openai.temperature`.",
+            "Left out: tool definitions, log probabilities, fingerprints, other figures of "
+            "`usage`, results of content filters and the reasoning before an answer "
+            "(`reasoning_content`). Any other name is refused, as everywhere.",
+            "Not accepted: chunks of a stream (send the whole answer), lines of batch files (send "
             "`body` as `request`, `response.body` as `response`), the Responses API.",
         )
     ),
@@ -147,7 +152,7 @@ def _tables() -> Iterator[str]:
         "",
         "## Tables",
         "",
-        "A row has the fields of its record, then:",
+        "A row has the fields of its record, followed by:",
         "",
     )
     yield from _table(
@@ -202,12 +207,12 @@ _COLUMN_DOCS: Final[Mapping[str, str]] = {
     "_topic": "The topic that the record was read from.",
     "_partition": "Its partition.",
     "_offset": "Its offset.",
-    "_ingested_at": "When the worker took it in (UTC).",
-    "_schema": "Fingerprint of the schema it was written with; of the contract for JSON, with "
-    "`+openai-chat` for that shape; null in quarantine where none was found.",
+    "_ingested_at": "When the worker read it (UTC).",
+    "_schema": "Fingerprint of the schema it was written with. For JSON, that of the contract, "
+    "with `+openai-chat` for that shape. Null in quarantine if no schema was found.",
     "_policy": "Hash of the redaction policy that was applied.",
-    EVENT_DATE: "UTC day of the event time. In quarantine: of the timestamp of the Kafka record, "
-    "or of ingestion where it has none.",
+    EVENT_DATE: "UTC day of the event time. In quarantine, that of the Kafka record's timestamp, "
+    "or of ingestion if it has none.",
 }
 
 

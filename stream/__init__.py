@@ -1,5 +1,4 @@
-"""The worker.
+"""The worker: consumes, flushes, keeps positions through rebalances, and runs replays.
 
-Consumes, decodes, flushes, and keeps positions through rebalances. Imports labels, redact, lake and
-schemas; never batch.
+Imports decode, labels, redact, lake and schemas; never batch.
 """

@@ -1,4 +1,4 @@
-"""How many records to take at once: enough to be fast, few enough to stay responsive and small."""
+"""Adapts the number of records per batch: fast in bulk, but always responsive."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,18 @@ TURN_SECONDS = 0.5
 
 @dataclass(slots=True)
 class AdaptiveBatch:
-    """Keeps a turn of the loop near half a second, and a batch near ``bytes``, whatever they are.
+    """Keeps a turn of the loop near half a second and a batch near ``bytes``.
 
-    Redaction of one record takes microseconds or milliseconds, as its text demands; a fixed batch
-    would either be slow in bulk or keep a signal, or the group, waiting. And a record has a
-    kilobyte or a megabyte: a batch is held several times over, as it came, decoded, and as rows.
+    Redacting a record takes microseconds or milliseconds, depending on its text. A fixed batch
+    would either be slow in bulk or delay signals and the group protocol. Record sizes range from a
+    kilobyte to a megabyte, and a batch is held several times over: raw, decoded and as rows.
     """
 
     bytes: int
     batch: int = 4 * MIN_RECORDS
 
     def took(self, records: int, size: int, seconds: float) -> None:
-        """Take note of how large the last batch was, in bytes, and how long it took."""
+        """Adapt to the last batch: its number of records, its bytes and its duration."""
         if seconds > TURN_SECONDS:
             self.batch = max(MIN_RECORDS, self.batch // 2)
         elif records >= self.batch and seconds < TURN_SECONDS / 4:

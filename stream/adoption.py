@@ -1,8 +1,8 @@
-"""Going on with another incarnation of a topic, or after a truncation: a person has said so.
+"""Continues with a recreated or truncated topic, at an operator's request.
 
-Positions are moved to where the topic that is there now begins (or ends), in each table by one
-commit with a ledger entry of its own, so that `lake verify` knows why a chain of offsets begins
-anew. Records that are in the lake stay there.
+One commit per table moves the positions to the start (or end) of the topic as it is now. Each
+commit has its own ledger entry, which explains to `lake verify` why the chain of offsets restarts.
+Records already in the lake stay there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ from schemas.errors import FatalError
 
 @dataclass(frozen=True, slots=True)
 class AdoptedPartition:
-    """Where a partition's position was, and where it is now."""
+    """A partition's position before and after adoption."""
 
     source: SourcePartition
     before: int | None
@@ -54,16 +54,16 @@ class Adoption:
     ) -> Sequence[AdoptedPartition]:
         """Set each position to its start, quarantine first, as flushes do.
 
-        It may be run again, after a crash between the two commits, say. Raises FencedError if a
-        worker moves a position meanwhile, FatalError if a replay is being promoted.
+        Safe to repeat, after a crash between two commits for example. Raises FencedError if a
+        worker moves a position at the same time, FatalError if a replay is being promoted.
         """
         self.primary.refresh()
         self.quarantine.refresh()
         topic = next(iter(starts)).topic
         if self.quarantine.number(promoting_app(topic)):
             raise FatalError(
-                f"a replay of {topic} is being promoted: finish it first, with `goldpan replay "
-                "promote` (`goldpan replay list` tells its name)"
+                f"a replay of {topic} is being promoted: finish it first with `goldpan replay "
+                "promote` (`goldpan replay list` shows its name)"
             )
         before = self.primary.positions(list(starts))
         for table in (self.quarantine, self.audit, self.labels, self.primary):
@@ -74,20 +74,20 @@ class Adoption:
         self, table: Table, incarnation: Incarnation, starts: Mapping[SourcePartition, int]
     ) -> None:
         table.refresh()
-        found = {
+        recorded = {
             app: table.number(app)
             for source in starts
             for app in (position_app(source), late_app(source), produced_app(source))
         }
-        # Quarantine's positions must not stay ahead: a worker would look there for records of the
-        # old topic.
+        # Quarantine's positions must not stay ahead: a worker would take the offsets of the old
+        # topic's rows for those of new records.
         moves = [
-            Move(app, found[app], start)
+            Move(app, recorded[app], start)
             for source, start in starts.items()
             for app in (position_app(source), late_app(source), produced_app(source))
-            if found[app] != start and (found[app] is not None or app == position_app(source))
+            if recorded[app] != start and (recorded[app] is not None or app == position_app(source))
         ]
-        # Epochs of the log that was there before mean nothing to the one that is there now.
+        # Leader epochs of the old log mean nothing to the new one.
         epochs = {app: table.number(app) for app in map(epoch_at_app, starts)}
         moves += [Move(a, at, NO_EPOCH) for a, at in epochs.items() if at not in {None, NO_EPOCH}]
         topic = next(iter(starts)).topic

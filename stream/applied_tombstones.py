@@ -1,7 +1,7 @@
-"""The tombstones that this process applies: loaded at the start, and again after a fence.
+"""The tombstones that this process applies: loaded at startup and reloaded after a fence.
 
-Whoever reads records takes `kept_out` before redaction and commits with the guard of `number`, both
-as of the same load. When `reload` finds new tombstones, all that was read before is void.
+Code that reads records filters them with `kept_out` before redaction, and commits with the guard of
+`number` from the same load. When `reload` finds new tombstones, everything read before is invalid.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,9 @@ from redact.crypto.keys import Keys
 
 @dataclass(slots=True)
 class AppliedTombstones:
-    """Touched by one thread. ``keys`` are all that are known, the current one first."""
+    """The tombstones loaded so far; for one thread. ``keys`` are all known keys, the current one
+    first.
+    """
 
     store: ObjectStore
     keys: Sequence[Keys]
@@ -24,19 +26,19 @@ class AppliedTombstones:
     _tombstones: list[Tombstone] = field(default_factory=list)
 
     def reload(self) -> bool:
-        """Load tombstones that were put since; return whether there were any.
+        """Load new tombstones; return whether there were any.
 
-        Raises FatalError if one cannot be read or was made under a key that is not known,
-        RetryableError if the lake does not answer.
+        Raises FatalError if one cannot be read or was made under an unknown key, RetryableError if
+        the lake is unavailable.
         """
-        found = read_tombstones(self.store, after=self.number)
-        if not found:
+        new = read_tombstones(self.store, after=self.number)
+        if not new:
             return False
-        together = [*self._tombstones, *found]
+        together = [*self._tombstones, *new]
         self.kept_out = ErasureFilter(together, self.keys)
-        self._tombstones, self.number = together, found[-1].number
+        self._tombstones, self.number = together, new[-1].number
         return True
 
 
 TombstoneNumber = Callable[[], int]
-"""Returns the number of the newest tombstone that is applied."""
+"""Returns the number of the newest applied tombstone."""

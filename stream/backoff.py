@@ -1,4 +1,4 @@
-"""How long is waited, and waiting before the same records are read again."""
+"""Time limits for waiting, and the back-off before the same records are re-read."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ BACKOFF_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class WaitLimits:
-    """How long to wait, in seconds: for flushes at the end, in a rebalance, for what fails."""
+    """How long to wait, in seconds: for the final flush, in a rebalance, for failing steps."""
 
     drain_seconds: float
     revoke_seconds: float
@@ -18,19 +18,19 @@ class WaitLimits:
 
 @dataclass(slots=True)
 class Backoff:
-    """Nothing is read before ``until``, in seconds of a monotonic clock."""
+    """Blocks reading before ``until``, in seconds of a monotonic clock."""
 
     until: float = 0.0
     _since: float | None = None
 
-    def failed(self, error: RetryableError, now: float, most_seconds: float) -> None:
-        """Wait; FatalError when it has gone on for too long."""
+    def failed(self, error: RetryableError, now: float, limit_seconds: float) -> None:
+        """Start or extend the wait; FatalError if the failure has lasted too long."""
         self._since = self._since or now
-        if now - self._since > most_seconds:
-            raise FatalError(f"still failing after {most_seconds:g} s: {error}") from error
+        if now - self._since > limit_seconds:
+            raise FatalError(f"still failing after {limit_seconds:g} s: {error}") from error
         self.until = now + BACKOFF_SECONDS
 
     def passed(self) -> bool:
-        """Take note that the step has answered; return whether it had failed before."""
+        """Record that the step succeeded; return whether it had failed before."""
         failing, self._since = self._since is not None, None
         return failing

@@ -1,4 +1,4 @@
-"""Puts one worker together from its settings, and runs it."""
+"""Assembles a worker from its settings and runs it."""
 
 import random
 import secrets
@@ -31,6 +31,7 @@ from stream.cluster import Cluster
 from stream.failpoints import FlushStep, parse_failpoint
 from stream.flush_scheduler import FlushScheduler, FlushThresholds
 from stream.flusher import Flusher, FlushRunner, RecordFlushRunner, describe_changed_topic
+from stream.health import WorkerHealth
 from stream.initial_positions import InitialPositions
 from stream.intake import Intake
 from stream.kafka_client import admin_properties, make_consumer
@@ -49,6 +50,8 @@ from stream.memory import (
 )
 from stream.metrics import Metrics
 from stream.observer import WorkerObserver
+from stream.partition_consumer import PartitionConsumer
+from stream.partition_ownership import PartitionOwnership
 from stream.probes import ProbeServer
 from stream.startup import (
     create_missing_tables,
@@ -59,11 +62,12 @@ from stream.startup import (
     wait_for,
     warn_memory_shortage,
 )
+from stream.state_gauges import StateGauges
 from stream.take_over import TakeOver
 from stream.worker import Worker
 from stream.worker_setup import WorkerSetup
 
-TAKE_OVER_SECONDS = 120.0  # within a rebalance: below Kafka's max.poll.interval.ms of 300 s
+TAKE_OVER_SECONDS = 120.0  # in a rebalance: below Kafka's max.poll.interval.ms of 300 s
 REVOKE_SECONDS = 20.0
 
 ResultT = TypeVar("ResultT")
@@ -74,8 +78,8 @@ def run_worker(
 ) -> bool:
     """Run a worker until its ``stop`` is set, or until it has caught up (then return True).
 
-    Raises UsageError or FatalError, with one sentence for a person, when it cannot go on, or when
-    it has not caught up within the limit.
+    Raises UsageError or FatalError, with one sentence, if it cannot continue, or if it has not
+    caught up within the limit.
     """
     use_jemalloc_pool()
     try:
@@ -83,7 +87,7 @@ def run_worker(
             return _Assembly(setup).run(until_caught_up=until_caught_up, limit=limit)
         return False
     finally:
-        setup.stages.close()
+        setup.tracer.close()
 
 
 def _now_ms() -> int:
@@ -91,7 +95,7 @@ def _now_ms() -> int:
 
 
 class _Assembly:
-    """The parts of one worker, in the order in which they are made."""
+    """The parts of one worker, in order of construction."""
 
     def __init__(self, setup: WorkerSetup) -> None:
         self.setup = setup
@@ -105,23 +109,25 @@ class _Assembly:
         self.cluster = Cluster(
             admin_properties(setup.kafka), bootstrap_servers=setup.kafka.bootstrap_servers
         )
-        self.answers = BrokerHeartbeat(lambda: self.cluster.answers(self.topics[0]), time.monotonic)
-        # Two handles on each table: the flusher's thread commits through one, the loop's thread
-        # reads positions through the other.
+        self.heartbeat = BrokerHeartbeat(
+            lambda: self.cluster.answers(self.topics[0]), time.monotonic
+        )
+        # Two handles per table: the flusher's thread commits with one, the loop's thread reads
+        # positions with the other.
         self.lake, self.writing_lake = Lake(setup.lake), Lake(setup.lake)
         self.erasures = AppliedTombstones(open_tombstones(self.lake.location), setup.keys)
 
     def run(self, *, until_caught_up: bool, limit: CatchUpLimit | None) -> bool:
-        """Start up, work, and close; see `run_worker`."""
-        partitions = self._first_answer("Kafka", lambda: self.cluster.partitions(self.topics))
-        made = self._first_answer(
+        """Start, work, and close; see `run_worker`."""
+        partitions = self._wait_for("Kafka", lambda: self.cluster.partitions(self.topics))
+        created = self._wait_for(
             "the lake", lambda: create_missing_tables(self.lake, self.setup.lake)
         )
-        self._first_answer("the lake", self.writing_lake.tables)
-        self._first_answer("the lake", lambda: self.setup.refuse_other_keys(self.lake))
+        self._wait_for("the lake", self.writing_lake.tables)
+        self._wait_for("the lake", lambda: self.setup.refuse_other_keys(self.lake))
         if self.setup.labels is not None:
             self.labels = self._labels(self.setup.labels)
-        log_created_tables(made, self.setup.lake, self.setup.log)
+        log_created_tables(created, self.setup.lake, self.setup.log)
         self.metrics.set("lake_made_seconds", self.lake.made_ms() / 1000)
         self.setup.log.info(
             "worker_started",
@@ -139,18 +145,18 @@ class _Assembly:
         warn_memory_shortage(budget.ceiling, self.setup.log)
         observer = self._observer(budget)
         self.metrics.begin(self.topics, [*self.setup.tables.values(), QUARANTINE_TABLE])
-        if self._first_answer("the lake", self.erasures.reload):
+        if self._wait_for("the lake", self.erasures.reload):
             observer.erasures(self.erasures.number)
         work = partial(
             self._work, budget, observer, partitions, limit, until_caught_up=until_caught_up
         )
         probes = self._probes(observer)
-        self.answers.start()
+        self.heartbeat.start()
         try:
             retry = self._retry(self.setup.stream.retry_seconds, self.setup.stop, observer)
             caught_up = retry_with_new_client(retry, self.setup.stop, observer.client_ended, work)
         finally:
-            self.answers.stop()
+            self.heartbeat.stop()
             if probes:
                 probes.close()
         self.setup.log.info("worker_stopped")
@@ -165,18 +171,18 @@ class _Assembly:
         *,
         until_caught_up: bool,
     ) -> bool:
-        """Work with a client of one's own; return as `Worker.run` does."""
+        """Work with a new client; return as `Worker.run` does."""
         self.giving_up = threading.Event()
         errors = ClientErrors(observer.kafka_error)
         consumer = make_consumer(self.setup.kafka, fetch_queue=budget.fetch_queue, errors=errors)
         take_over = self._take_over(consumer, observer)
-        self._first_answer("Kafka and the lake", lambda: take_over.check(self.topics))
+        self._wait_for("Kafka and the lake", lambda: take_over.check(self.topics))
         tune_collector()
         ends = partial(self._goal, consumer, partitions, take_over, observer, limit)
         goal = ends() if until_caught_up else None
         return self._worker(consumer, errors, budget, observer, take_over).run(goal)
 
-    def _first_answer(self, what: str, ask: Callable[[], ResultT]) -> ResultT:
+    def _wait_for(self, what: str, ask: Callable[[], ResultT]) -> ResultT:
         return wait_for(make_startup_retry(self.setup.stream, self.setup.stop), what, ask)
 
     def _goal(
@@ -187,9 +193,9 @@ class _Assembly:
         observer: WorkerObserver,
         limit: CatchUpLimit | None,
     ) -> CatchUp:
-        """Return what to catch up with: the ends of all partitions now. The handles are fresh."""
+        """Return what to catch up with: the current ends of all partitions. Handles are fresh."""
         marks = {
-            source: self._first_answer("Kafka", partial(self.cluster.watermarks, consumer, source))
+            source: self._wait_for("Kafka", partial(self.cluster.watermarks, consumer, source))
             for source in partitions
         }
         take_over.check_ends({source: high for source, (_, high) in marks.items()})
@@ -216,30 +222,37 @@ class _Assembly:
         )
 
     def _observer(self, budget: MemoryBudget) -> WorkerObserver:
+        health = WorkerHealth(time.monotonic, self.heartbeat.silent_seconds)
         return WorkerObserver(
             metrics=self.metrics,
             log=self.setup.log,
-            budget=budget,
+            health=health,
+            gauges=StateGauges(
+                metrics=self.metrics,
+                health=health,
+                budget=budget,
+                topics=self.topics,
+                redaction=self.setup.redactor.statistics,
+                now_ms=_now_ms,
+            ),
             event_times={t: TABLES[name].event_time for t, name in self.setup.tables.items()},
-            redaction=self.setup.redactor.statistics,
             now_ms=_now_ms,
             monotonic=time.monotonic,
-            silence=self.answers.silent_seconds,
         )
 
     def _read_positions(
         self, sources: Sequence[SourcePartition]
     ) -> Mapping[SourcePartition, int | None]:
-        """Return what the tables hold now; FatalError if it is of another incarnation."""
-        found: dict[SourcePartition, int | None] = {}
+        """Return the tables' current positions; FatalError if they are of another incarnation."""
+        positions: dict[SourcePartition, int | None] = {}
         for topic, name in self.setup.tables.items():
             table = self.lake.table(name)
             table.refresh()
             recorded = table.incarnation_version(topic)
             if recorded not in (None, self.cluster.incarnation(topic).version()):
                 raise FatalError(describe_changed_topic(topic))
-            found |= table.positions([source for source in sources if source.topic == topic])
-        return found
+            positions |= table.positions([source for source in sources if source.topic == topic])
+        return positions
 
     def _probes(self, observer: WorkerObserver) -> ProbeServer | None:
         if not self.setup.port:
@@ -248,8 +261,8 @@ class _Assembly:
             self.setup.host,
             self.setup.port,
             registry=self.registry,
-            live=observer.live,
-            ready=observer.ready,
+            live=observer.health.live,
+            ready=observer.health.ready,
         )
 
     def _worker(
@@ -261,16 +274,26 @@ class _Assembly:
         take_over: TakeOver,
     ) -> Worker:
         stream = self.setup.stream
+        retry = self._retry(TAKE_OVER_SECONDS, self.setup.stop, observer)
         return Worker(
-            consumer=self.setup.stages.consumer(consumer),
-            cooperative=self.setup.kafka.group_protocol == "consumer",
-            client_errors=errors,
+            kafka=PartitionConsumer(
+                consumer,
+                cooperative=self.setup.kafka.group_protocol == "consumer",
+                errors=errors,
+                tracer=self.setup.tracer,
+            ),
             cluster=self.cluster,
-            take_over=take_over,
+            partitions=PartitionOwnership(
+                take_over=take_over,
+                retry=retry,
+                confirm=LeaderEpochCheck(self.setup.kafka, self.cluster),
+            ),
             intakes=self._intakes(observer),
             flushes=FlushScheduler(
-                flusher=Flusher(self._steps(observer)),
-                due=FlushThresholds(budget.flush_bytes(stream.flush_bytes), stream.flush_seconds),
+                flusher=Flusher(self._runners(observer), self.setup.tracer),
+                thresholds=FlushThresholds(
+                    budget.flush_bytes(stream.flush_bytes), stream.flush_seconds
+                ),
                 reached=self.reached,
                 new_token=lambda: secrets.randbits(63),
                 buffers={topic: TopicBuffer(topic) for topic in self.topics},
@@ -283,12 +306,11 @@ class _Assembly:
                 revoke_seconds=min(REVOKE_SECONDS, stream.drain_seconds),
                 retry_seconds=stream.retry_seconds,
             ),
-            retry=self._retry(TAKE_OVER_SECONDS, self.setup.stop, observer),
+            retry=retry,
             observer=observer,
             log=self.setup.log,
             labelling=self._labelling(budget, observer),
             erasures=self.erasures,
-            confirm=LeaderEpochCheck(self.setup.kafka, self.cluster),
             reached=self.reached,
             stop_requested=self.setup.stop.is_set,
             give_up=self.giving_up.set,
@@ -305,11 +327,11 @@ class _Assembly:
             start=self.setup.stream.start,
             on_lost_offsets=self.setup.stream.on_lost_offsets,
             on_lost=observer.lost,
-            beginning=self._beginning(observer),
+            initial=self._initial_positions(observer),
             partitions=lambda topic: self.cluster.partitions([topic]),
         )
 
-    def _beginning(self, observer: WorkerObserver) -> InitialPositions:
+    def _initial_positions(self, observer: WorkerObserver) -> InitialPositions:
         return InitialPositions(
             primary={t: self.lake.table(name) for t, name in self.setup.tables.items()},
             quarantine=self.lake.table(QUARANTINE_TABLE),
@@ -323,15 +345,16 @@ class _Assembly:
             self.setup.kafka.traces_topic: RecordKind.TRACE,
             self.setup.kafka.feedback_topic: RecordKind.FEEDBACK,
         }
-        stages, most = self.setup.stages, self.setup.stream.max_record_bytes
+        most = self.setup.stream.max_record_bytes
         return {
             topic: Intake(
-                decoder=stages.decoder(Decoder(kind, self.setup.schemas, max_record_bytes=most)),
-                redactor=stages.redactor(self.setup.redactor),
+                decoder=Decoder(kind, self.setup.schemas, max_record_bytes=most),
+                redactor=self.setup.redactor,
                 sealer=self.setup.sealer,
                 now_us=lambda: time.time_ns() // 1000,
                 on_rejected=observer.rejected,
                 erased=lambda: self.erasures.kept_out,
+                tracer=self.setup.tracer,
             )
             for topic, kind in kinds.items()
         }
@@ -339,45 +362,52 @@ class _Assembly:
     def _labelling(self, budget: MemoryBudget, observer: WorkerObserver) -> LabelDriver | NoLabels:
         if self.labels is None:
             return NoLabels()
-        told = LabelObserver(
+        label_observer = LabelObserver(
             self.metrics, self.setup.log, _now_ms, observer.retried, observer.recovered
         )
         return self.labels.driver(
-            self.lake, self.cluster, told, limit=budget.join, erasures=lambda: self.erasures.number
+            self.lake,
+            self.cluster,
+            label_observer,
+            limit=budget.join,
+            erasures=lambda: self.erasures.number,
         )
 
     def _labels(self, setup: LabelSetup) -> LabelParts:
         if setup.topic is not None:
             topic = setup.topic
             ask = partial(self.cluster.partitions, [topic], "GOLDPAN_LABELS__TOPIC")
-            self._first_answer("Kafka", ask)
+            self._wait_for("Kafka", ask)
         return LabelParts(
             setup,
-            self._first_answer("the lake", setup.open),
+            self._wait_for("the lake", setup.open),
             self.setup.kafka,
             self.setup.policy,
             self.setup.stream.retry_seconds,
         )
 
-    def _steps(self, observer: WorkerObserver) -> Callable[[str], FlushRunner]:
+    def _runners(self, observer: WorkerObserver) -> Callable[[str], FlushRunner]:
         watch = CommitWatch(unknown=observer.commit_unknown, settled=observer.commit_settled)
         retry = self._retry(self.setup.stream.retry_seconds, self.giving_up, observer)
-        stages = self.setup.stages
         writers = {
-            table.name: stages.writer(table, retry=retry, watch=watch, now_ms=_now_ms)
+            table.name: TableWriter(table, retry=retry, watch=watch, now_ms=_now_ms)
             for table in self.writing_lake.tables()
         }
-        steps: dict[str, FlushRunner] = {
-            topic: self._record_steps(name, writers, retry, observer)
+        runners: dict[str, FlushRunner] = {
+            topic: self._record_runner(name, writers, retry, observer)
             for topic, name in self.setup.tables.items()
         }
         if self.labels is not None:
-            steps[LABELS_MARKER] = self.labels.steps(
-                writers[LABELS_TABLE_NAME], retry, self.reached, observer.checkpoint_failed
+            runners[LABELS_MARKER] = self.labels.steps(
+                writers[LABELS_TABLE_NAME],
+                retry,
+                self.reached,
+                observer.checkpoint_failed,
+                self.setup.tracer,
             )
-        return {topic: stages.steps(one) for topic, one in steps.items()}.__getitem__
+        return runners.__getitem__
 
-    def _record_steps(
+    def _record_runner(
         self, name: str, writers: Mapping[str, TableWriter], retry: Retry, observer: WorkerObserver
     ) -> RecordFlushRunner:
         return RecordFlushRunner(
@@ -390,4 +420,5 @@ class _Assembly:
             reached=self.reached,
             on_checkpoint_error=observer.checkpoint_failed,
             others=[writer.table for other, writer in writers.items() if other != name],
+            tracer=self.setup.tracer,
         )

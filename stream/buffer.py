@@ -1,4 +1,4 @@
-"""What is read of one topic and waits for its flush; sealed, it becomes a flush."""
+"""Buffers the records of one topic until they are sealed into a flush."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -25,9 +25,9 @@ RedactedBatch = Redacted[pa.RecordBatch]
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """Everything that one flush brings into the lake, and the positions that move with it.
+    """Everything that one flush adds to the lake, and the positions that move with it.
 
-    ``claim`` is empty but for the rare flush that must add to quarantine below its position.
+    ``claim`` is empty, except for a rare flush that must add to quarantine below its position.
     """
 
     topic: str
@@ -35,7 +35,7 @@ class Flush:
     incarnation: Incarnation
     rows: Sequence[RedactedBatch]
     primary: FlushPart
-    set_aside: Sequence[RedactedBatch]
+    quarantine_rows: Sequence[RedactedBatch]
     quarantine: FlushPart
     claim: FlushPart
     audit_rows: Sequence[RedactedBatch]
@@ -45,7 +45,7 @@ class Flush:
 
 @dataclass(slots=True)
 class AuditBuffer:
-    """Rows of the audit that wait for their flush, and the hash that the next row goes on from."""
+    """Audit rows that wait for their flush, and the hash that the next row continues from."""
 
     rows: list[RedactedBatch] = field(default_factory=list)
     counts: Counter[SourcePartition] = field(default_factory=Counter)
@@ -54,7 +54,7 @@ class AuditBuffer:
 
 @dataclass(slots=True)
 class TopicBuffer:
-    """Redacted rows of one topic, of all its partitions in the order they were read."""
+    """Redacted rows of one topic, from all its partitions, in the order they were read."""
 
     topic: str
     rows: list[RedactedBatch] = field(default_factory=list)
@@ -66,7 +66,7 @@ class TopicBuffer:
     opened_at: float | None = None
 
     def add(self, rows: RedactedBatch, now: float) -> None:
-        """Take rows for the primary table; ``now`` in seconds of a monotonic clock."""
+        """Add rows for the primary table; ``now`` in seconds of a monotonic clock."""
         if rows.value.num_rows:
             self.rows.append(rows)
             self.bytes += rows.value.nbytes
@@ -79,10 +79,10 @@ class TopicBuffer:
         late: Iterable[SourcePartition],
         now: float,
     ) -> None:
-        """Take rows for quarantine.
+        """Add rows for quarantine.
 
-        ``per_source`` counts them by partition; ``late`` names the partitions of which some lie
-        below the position of quarantine.
+        ``per_source`` counts them by partition; ``late`` holds the partitions that have rows below
+        quarantine's position.
         """
         self.late.update(late)
         self.quarantined.append(rows)
@@ -91,7 +91,7 @@ class TopicBuffer:
         self.touch(now)
 
     def touch(self, now: float) -> None:
-        """Start the clock of this buffer, if it is not running."""
+        """Start the age of this buffer, unless it is running."""
         if self.opened_at is None:
             self.opened_at = now
 
@@ -113,30 +113,30 @@ class TopicBuffer:
         *,
         erasures: int = 0,
     ) -> Flush | None:
-        """Make a flush of all that has been read of ``owned``; None if nothing has.
+        """Return a flush of everything read from ``owned``; None if there is nothing.
 
-        The buffer is empty afterwards, and each range goes on from its end. ``erasures`` is the
-        number of the newest tombstone that what has been read was held against.
+        Empties the buffer; each range continues from its end. ``erasures`` is the number of the
+        newest tombstone applied to these records.
         """
-        known = erasure_guard(erasures)
-        parts = [self._seal_one(item, token) for item in owned if item.range.moved]
+        tombstones = erasure_guard(erasures)
+        parts = [self._seal_partition(item, token) for item in owned if item.range.moved]
         flush = Flush(
             topic=self.topic,
             token=token,
             incarnation=incarnation,
             rows=self.rows,
-            primary=_joined([part.primary for part in parts], known),
-            set_aside=self.quarantined,
-            quarantine=_joined([part.quarantine for part in parts], known),
-            claim=_joined([part.claim for part in parts], known),
+            primary=_join_parts([part.primary for part in parts], tombstones),
+            quarantine_rows=self.quarantined,
+            quarantine=_join_parts([part.quarantine for part in parts], tombstones),
+            claim=_join_parts([part.claim for part in parts], tombstones),
             audit_rows=self.audit.rows,
-            audit=_joined([part.audit for part in parts], known),
+            audit=_join_parts([part.audit for part in parts], tombstones),
             bytes=self.bytes,
         )
         self.clear()
         return flush if parts else None
 
-    def _seal_one(self, item: OwnedPartition, token: int) -> "_Parts":
+    def _seal_partition(self, item: OwnedPartition, token: int) -> "_Parts":
         sealed = item.range.seal()
         item.oldest_open_ms = None
         quarantine = _quarantine_part(item, sealed, self.set_aside[sealed.source], token)
@@ -159,10 +159,10 @@ class _Parts:
     audit: FlushPart
 
 
-def _joined(parts: Sequence[FlushPart], known: Ceiling) -> FlushPart:
+def _join_parts(parts: Sequence[FlushPart], tombstones: Ceiling) -> FlushPart:
     return FlushPart(
         moves=[move for part in parts for move in part.moves],
-        guards=[known, *(condition for part in parts for condition in part.guards)],
+        guards=[tombstones, *(condition for part in parts for condition in part.guards)],
         ranges=[item for part in parts for item in part.ranges],
     )
 
@@ -170,10 +170,10 @@ def _joined(parts: Sequence[FlushPart], known: Ceiling) -> FlushPart:
 def _quarantine_part(
     item: OwnedPartition, sealed: SourceRange, count: int, token: int
 ) -> FlushPart:
-    """Move quarantine's position along, and the mark of late rows where it is ahead already.
+    """Move quarantine's position, or the mark of late rows if the position is already ahead.
 
-    One of the two moves with every flush, also if nothing is set aside: whoever took the partition
-    over before and decided otherwise can then no longer add to quarantine.
+    One of the two moves with every flush, even an empty one. A previous owner that decided
+    otherwise about these records can then no longer add to quarantine.
     """
     moves = []
     start = sealed.start
@@ -196,7 +196,7 @@ def _quarantine_part(
 
 
 def _audit_part(item: OwnedPartition, sealed: SourceRange, count: int) -> FlushPart:
-    """Move the audit's position along, if there is an audit; it may be ahead after a crash."""
+    """Move the audit's position, if there is an audit; it may be ahead after a crash."""
     if item.audit is None or (item.audit.position or 0) >= sealed.end:
         return FlushPart()
     move = Move(position_app(item.source), item.audit.position, sealed.end)
@@ -209,12 +209,12 @@ def _audit_part(item: OwnedPartition, sealed: SourceRange, count: int) -> FlushP
 
 
 def _claim_part(item: OwnedPartition, sealed: SourceRange, token: int) -> FlushPart:
-    """Claim a partition whose dead owner decided otherwise, before its decision is added to."""
+    """Claim a partition whose dead owner decided otherwise, before adding to its decision."""
     moves = [Move(claim_app(item.source), item.claim, token)]
     position = position_app(item.source)
     guards = [Guard(position, item.position)]
     if item.position is None:
-        # A guard needs a number: the position is where this worker starts, with nothing read yet.
+        # A guard needs a number, so the position is set to where this worker starts.
         moves.append(Move(position, None, sealed.start))
         guards = []
         item.position = sealed.start

@@ -1,8 +1,8 @@
-"""Do the tables hold all that the topics held at the start, whoever of the group brought it there?
+"""Checks whether the tables hold all records that the topics held at the start, whoever read them.
 
-Only the positions in the tables can answer that: what one worker has read is its own share, and the
-group's offsets are a courtesy to lag tools. For what is missing, this waits, says so in the log now
-and then, and ends at a time limit if there is one.
+Only the positions in the tables can show that: one worker reads only its own share, and the group's
+offsets are committed only for lag tools. While something is missing, this waits, logs progress at
+intervals, and fails at a time limit if there is one.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,9 +14,9 @@ from schemas.errors import FatalError, RetryableError
 from stream.events import EventLog
 
 POLL_POSITIONS_SECONDS: Final = 1.0
-"""The tables are asked that often, at most."""
+"""The shortest interval between two reads of the tables."""
 QUIET_SECONDS: Final = 3.0
-"""So long a wait for others of the group is nothing to tell of: they may be just about to end."""
+"""A shorter wait for the rest of the group is not logged: it may be about to finish."""
 LOG_INTERVAL_SECONDS: Final = 30.0
 MAX_PARTITIONS_SHOWN: Final = 12
 READING_POSITIONS: Final = "reading positions"
@@ -24,7 +24,7 @@ READING_POSITIONS: Final = "reading positions"
 
 @dataclass(frozen=True, slots=True)
 class CatchUpLimit:
-    """How long to wait: ``seconds`` as a person gave it, ``deadline`` by the monotonic clock."""
+    """How long to wait: ``seconds`` as given by the user, ``deadline`` on the monotonic clock."""
 
     seconds: int
     deadline: float
@@ -32,25 +32,25 @@ class CatchUpLimit:
 
 @dataclass(frozen=True, slots=True)
 class LaggingPartition:
-    """A partition of which the tables lack something: ``position`` of ``end`` (None: not begun)."""
+    """A partition whose table ``position`` is below ``end``; None if it was not begun."""
 
     source: SourcePartition
     position: int | None
     end: int
 
     def __str__(self) -> str:
-        """Say where the tables stand."""
+        """Return the position and the end."""
         return f"{self.position} of {self.end}" if self.position is not None else f"- of {self.end}"
 
 
 @dataclass(slots=True)
 class CatchUp:
-    """Asks for the positions of all partitions until each has reached its end.
+    """Polls the positions of all partitions until each has reached its end.
 
-    ``ends`` are the offsets after the last record at the start, without partitions that nothing
-    has to be brought from. ``positions`` reads the tables anew; ``high`` asks Kafka for the end of
-    a partition now. ``retried`` and ``recovered`` hear of a lake that does not answer, which is
-    borne with for ``retry_seconds``.
+    ``ends`` are the offsets after the last record at the start, without partitions that have
+    nothing to read. ``positions`` re-reads the tables; ``high`` asks Kafka for the current end of a
+    partition. ``retried`` and ``recovered`` are called when the lake is unavailable and available
+    again; failures are tolerated for ``retry_seconds``.
     """
 
     ends: Mapping[SourcePartition, int]
@@ -62,9 +62,9 @@ class CatchUp:
     retried: Callable[[str, RetryableError, float], None] = lambda _what, _error, _wait: None
     recovered: Callable[[str], None] = lambda _what: None
     limit: CatchUpLimit | None = None
-    _asked_at: float | None = None
-    _waits_since: float | None = None
-    _said_at: float | None = None
+    _polled_at: float | None = None
+    _waiting_since: float | None = None
+    _logged_at: float | None = None
     _failing_since: float | None = None
 
     def overdue(self) -> bool:
@@ -72,86 +72,90 @@ class CatchUp:
         return self.limit is not None and self.monotonic() >= self.limit.deadline
 
     def reached(self, at_end: Collection[SourcePartition]) -> bool:
-        """Return whether the tables hold everything; False where it is not time to ask again.
+        """Return whether the tables hold everything; False if it is too early to ask again.
 
-        ``at_end`` are partitions of which there is nothing more to read. Raises FatalError if one
-        of them has lost records that were there at the start, or if the lake or Kafka has not
-        answered for too long.
+        ``at_end`` are partitions with nothing more to read. Raises FatalError if one of them has
+        lost records that existed at the start, or if the lake or Kafka has been unavailable for too
+        long.
         """
         now = self.monotonic()
-        if self._asked_at is not None and now - self._asked_at < POLL_POSITIONS_SECONDS:
+        if self._polled_at is not None and now - self._polled_at < POLL_POSITIONS_SECONDS:
             return False
-        self._asked_at = now
+        self._polled_at = now
         try:
             behind = self.behind()
-            self._refuse_lost([one for one in behind if one.source in at_end])
+            self._refuse_lost([lagging for lagging in behind if lagging.source in at_end])
         except RetryableError as error:
-            self._bear(error, now)
+            self._tolerate(error, now)
             return False
         if self._failing_since is not None:
             self._failing_since = None
             self.recovered(READING_POSITIONS)
         if behind:
-            self._say(behind, now)
+            self._log_progress(behind, now)
         return not behind
 
     def behind(self) -> list[LaggingPartition]:
-        """Return the partitions whose position is below the end; errors as of ``positions``."""
-        found = self.positions(list(self.ends))
+        """Return the partitions whose position is below the end; errors as for ``positions``."""
+        positions = self.positions(list(self.ends))
         return [
-            LaggingPartition(source, found[source], end)
+            LaggingPartition(source, positions[source], end)
             for source, end in self.ends.items()
-            if (found[source] or 0) < end
+            if (positions[source] or 0) < end
         ]
 
     def conclude(self) -> None:
-        """Log that all is there. Raises FatalError, with what is not, if the time was too short."""
+        """Log that everything is there; raise FatalError, with what is missing, if time ran out."""
         if self.overdue():
             try:
                 behind = self.behind()
             except RetryableError as error:
-                raise FatalError(f"not caught up as far as can be seen: {error}") from error
+                raise FatalError(f"not caught up, as far as is known: {error}") from error
             if behind:
-                raise FatalError(self._too_late(behind))
+                raise FatalError(self._describe_missing(behind))
         self.log.info("caught_up", partitions=len(self.ends))
 
     def _refuse_lost(self, read: Sequence[LaggingPartition]) -> None:
-        for one in read:
-            now = self.high(one.source)
-            if now < one.end:
+        for lagging in read:
+            now = self.high(lagging.source)
+            if now < lagging.end:
                 raise FatalError(
-                    f"{one.source}: the topic ended at {one.end} when this began, and ends at "
+                    f"{lagging.source}: the topic ended at {lagging.end} at the start, and ends at "
                     f"{now} now: it was truncated (an unclean leader election, or a restored "
-                    "broker). Records that were there at the start may be lost: start the worker "
-                    "again to catch up with what Kafka has"
+                    "broker). Records from before may be lost: restart the worker to catch up "
+                    "with what Kafka has"
                 )
 
-    def _bear(self, error: RetryableError, now: float) -> None:
+    def _tolerate(self, error: RetryableError, now: float) -> None:
         self._failing_since = self._failing_since if self._failing_since is not None else now
         if now - self._failing_since > self.retry_seconds:
             raise FatalError(
-                f"{READING_POSITIONS}: still failing after {self.retry_seconds:g} s of trying ({error})"
+                f"{READING_POSITIONS}: still failing after {self.retry_seconds:g} s ({error})"
             ) from error
         self.retried(READING_POSITIONS, error, POLL_POSITIONS_SECONDS)
 
-    def _say(self, behind: Sequence[LaggingPartition], now: float) -> None:
-        self._waits_since = self._waits_since if self._waits_since is not None else now
-        quiet_since = self._waits_since + QUIET_SECONDS
-        if self._said_at is not None:
-            quiet_since = self._said_at + LOG_INTERVAL_SECONDS
+    def _log_progress(self, behind: Sequence[LaggingPartition], now: float) -> None:
+        self._waiting_since = self._waiting_since if self._waiting_since is not None else now
+        quiet_since = self._waiting_since + QUIET_SECONDS
+        if self._logged_at is not None:
+            quiet_since = self._logged_at + LOG_INTERVAL_SECONDS
         if now < quiet_since:
             return
-        self._said_at = now
+        self._logged_at = now
         self.log.info(
             "waiting_for_partitions",
             partitions=len(behind),
-            positions={str(one.source): str(one) for one in behind[:MAX_PARTITIONS_SHOWN]},
-            seconds=round(now - self._waits_since),
+            positions={
+                str(lagging.source): str(lagging) for lagging in behind[:MAX_PARTITIONS_SHOWN]
+            },
+            seconds=round(now - self._waiting_since),
         )
 
-    def _too_late(self, behind: Sequence[LaggingPartition]) -> str:
+    def _describe_missing(self, behind: Sequence[LaggingPartition]) -> str:
         seconds = self.limit.seconds if self.limit else 0
-        shown = ", ".join(f"{one.source} (at {one})" for one in behind[:MAX_PARTITIONS_SHOWN])
+        shown = ", ".join(
+            f"{lagging.source} (at {lagging})" for lagging in behind[:MAX_PARTITIONS_SHOWN]
+        )
         more = (
             f" and {len(behind) - MAX_PARTITIONS_SHOWN} more"
             if len(behind) > MAX_PARTITIONS_SHOWN
@@ -159,6 +163,6 @@ class CatchUp:
         )
         return (
             f"not caught up within {seconds} s: {len(behind)} of {len(self.ends)} partitions are "
-            f"behind, {shown}{more}. What is read is in the lake; run it again to go on from "
-            "there. If another member of the group has these partitions, look whether it reads"
+            f"behind, {shown}{more}. The records read so far are in the lake; run it again to "
+            "continue. If another worker of the group has these partitions, check that it runs"
         )

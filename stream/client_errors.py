@@ -1,8 +1,8 @@
-"""What Kafka's client says beside the messages, and the one judgement that all of it passes.
+"""Classifies the errors that Kafka's client reports outside of messages.
 
-librdkafka hands most errors to ``error_cb`` and not among the messages. Many mend themselves; some
-are the answer of a broker that only a person can mend; a fatal one is the last thing that the
-client does: it reads and sends nothing from then on, and looks healthy.
+librdkafka passes most errors to ``error_cb`` rather than returning them as messages. Many are
+transient. Some are a broker's answer that only an operator can fix. After a fatal error the client
+neither reads nor sends, although it looks healthy.
 """
 
 import re
@@ -17,31 +17,31 @@ ACCESS_DENIED: Final = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "is not allowed to read the topic",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "is not allowed to use the consumer group",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "is not allowed to use the cluster",
-    KafkaError.SASL_AUTHENTICATION_FAILED: "was not accepted with its credentials",
-    KafkaError._AUTHENTICATION: "was not accepted with its credentials",
+    KafkaError.SASL_AUTHENTICATION_FAILED: "failed to authenticate with its credentials",
+    KafkaError._AUTHENTICATION: "failed to authenticate with its credentials",
 }
 _ANSWERED: Final = re.compile(r": Broker: |SASL authentication error: (?!\w+ failed: Local: )")
-"""How librdkafka quotes what a broker answered; its own guesses begin with ``Local:``."""
-_INSTANCE: Final = "the property group.instance.id must differ from worker to worker"
+"""How librdkafka quotes a broker's answer; its own conclusions begin with ``Local:``."""
+_INSTANCE: Final = "each worker needs its own group.instance.id"
 _REMEDY: Final = {
-    KafkaError.FENCED_INSTANCE_ID: f"another member of the group has its name: {_INSTANCE}",
-    KafkaError.UNRELEASED_INSTANCE_ID: "the group still has a member of its name, which is let go "
-    f"when its session ends, if it is dead: {_INSTANCE}",
-    KafkaError.UNSUPPORTED_VERSION: "the brokers are too old for what the settings ask for, such "
-    "as GOLDPAN_KAFKA__GROUP_PROTOCOL",
+    KafkaError.FENCED_INSTANCE_ID: f"another member of the group uses this name: {_INSTANCE}",
+    KafkaError.UNRELEASED_INSTANCE_ID: "the group still has a member with this name, which is "
+    f"removed when its session expires, if it is dead: {_INSTANCE}",
+    KafkaError.UNSUPPORTED_VERSION: "the brokers are too old for the settings, such as "
+    "GOLDPAN_KAFKA__GROUP_PROTOCOL",
 }
 
 
 def is_fatal(error: KafkaError) -> bool:
-    """Return whether the client does nothing more after this."""
+    """Return whether the client stops working after this error."""
     return error.fatal() or error.code() == KafkaError._FATAL
 
 
 def is_access_denied(error: KafkaError) -> bool:
-    """Return whether a broker has refused us; only a person can mend that.
+    """Return whether a broker denied access; only an operator can fix that.
 
-    The client gives `_AUTHENTICATION` also where a connection broke off in the handshake, which is
-    what a broker that goes down, or a load balancer with nothing behind it, looks like.
+    The client also reports `_AUTHENTICATION` when a connection breaks off during the handshake, for
+    example because a broker shuts down or a load balancer has no backend.
     """
     if error.code() == KafkaError._AUTHENTICATION:
         return _ANSWERED.search(error.str()) is not None
@@ -49,15 +49,17 @@ def is_access_denied(error: KafkaError) -> bool:
 
 
 def translate_fatal(error: KafkaError) -> FatalError | RetryableError:
-    """Return the error to raise for a fatal one: RetryableError if a new client may do better."""
+    """Return the error to raise for a fatal error: RetryableError if a new client may succeed."""
     code = _cause(error)
-    remedy = _REMEDY.get(code, "start the worker again")
+    remedy = _REMEDY.get(code, "restart the worker")
     kind = RetryableError if code == KafkaError.UNRELEASED_INSTANCE_ID else FatalError
-    return kind(f"Kafka's client cannot go on ({KafkaError(code).name()}): {remedy}")
+    return kind(f"Kafka's client cannot continue ({KafkaError(code).name()}): {remedy}")
 
 
 def _cause(error: KafkaError) -> int:
-    """Return the code of what ended the client; among the messages only the text has it."""
+    """Return the code that ended the client; an error returned as a message has it only in its
+    text.
+    """
     if error.code() == KafkaError._FATAL:
         for code in _REMEDY:
             if KafkaError(code).str() in error.str():
@@ -66,33 +68,33 @@ def _cause(error: KafkaError) -> int:
 
 
 class ClientErrors:
-    """Hears all errors of one client: give it `hear` as ``error_cb``, and ask it by `check`.
+    """Collects all errors of one client: pass `record` as ``error_cb``, then call `check`.
 
-    The client calls in the thread that polls it. ``heard`` is told of each error.
+    The client calls back on the thread that polls it. ``on_error`` is called with each error.
     """
 
-    def __init__(self, heard: Callable[[KafkaError], None] = lambda _error: None) -> None:
-        self._heard = heard
+    def __init__(self, on_error: Callable[[KafkaError], None] = lambda _error: None) -> None:
+        self._on_error = on_error
         self._fatal: KafkaError | None = None
-        self._refusal: KafkaError | None = None
+        self._access_error: KafkaError | None = None
 
-    def hear(self, error: KafkaError) -> None:
-        """Take an error; nothing is raised, since it would surface in the midst of the client."""
+    def record(self, error: KafkaError) -> None:
+        """Record an error; raises nothing, because an exception would surface inside the client."""
         if is_fatal(error):
             self._fatal = self._fatal or error
         elif is_access_denied(error):
-            self._refusal = error
-        self._heard(error)
+            self._access_error = error
+        self._on_error(error)
 
     def check(self) -> None:
-        """Raise FatalError if the client is at its end, RetryableError if a new one may do better.
+        """Raise FatalError if the client has ended, RetryableError if a new one may succeed.
 
-        Ask wherever the client is waited for: it says nothing more by itself.
+        Call this wherever the code waits for the client: after a fatal error it stays silent.
         """
         if self._fatal is not None:
             raise translate_fatal(self._fatal)
 
-    def refusal(self) -> KafkaError | None:
-        """Return what a broker refused since the last call, and forget it."""
-        refusal, self._refusal = self._refusal, None
-        return refusal
+    def take_access_error(self) -> KafkaError | None:
+        """Return and clear the access error since the last call."""
+        error, self._access_error = self._access_error, None
+        return error

@@ -1,7 +1,7 @@
-"""What the brokers say of the topics: do they exist, which incarnation, from where to where.
+"""Queries the brokers about topics: existence, incarnation, offsets.
 
-Every question has a time limit, and a broker that does not answer is a RetryableError; what only a
-person can mend (no such topic, no permission) is a FatalError.
+Every query has a time limit. An unavailable broker raises RetryableError; a fault that only an
+operator can fix (missing topic, no permission) raises FatalError.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,11 +24,12 @@ from stream.kafka_client import PROPERTY_ERRORS, to_property_error
 
 REQUEST_TIMEOUT_SECONDS = 10.0
 _READ = "GOLDPAN_KAFKA__TRACES_TOPIC or GOLDPAN_KAFKA__FEEDBACK_TOPIC"
-_EMBEDDED = "mockCluster"  # librdkafka's own broker, for demos: it answers no admin calls
-_CHECK_PROPERTIES = "check GOLDPAN_KAFKA__PROPERTIES and the access lists of the cluster"
+_EMBEDDED = (
+    "mockCluster"  # librdkafka's built-in broker, for demos: it does not support admin calls
+)
+_CHECK_PROPERTIES = "check GOLDPAN_KAFKA__PROPERTIES and the cluster's ACLs"
 _REMEDY = {
-    KafkaError.GROUP_AUTHORIZATION_FAILED: "check GOLDPAN_KAFKA__GROUP_ID and the access lists of "
-    "the cluster",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "check GOLDPAN_KAFKA__GROUP_ID and the cluster's ACLs",
 }
 _NO_CONNECTION = {
     KafkaError._TRANSPORT,
@@ -36,20 +37,20 @@ _NO_CONNECTION = {
     KafkaError._RESOLVE,
     KafkaError._TIMED_OUT,
 }
-_UNREACHABLE = ": does it run, and is GOLDPAN_KAFKA__BOOTSTRAP_SERVERS its address?"
+_UNREACHABLE = ": check that it is running and that GOLDPAN_KAFKA__BOOTSTRAP_SERVERS is correct"
 _ABSENT = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}
 
 
 class Cluster:
-    """Asks the brokers, through an admin client and through the consumer whose offsets count.
+    """Queries the brokers through an admin client, and through a given consumer for offsets.
 
-    Raises UsageError if the client refuses one of the properties.
+    Raises UsageError if the client rejects one of the properties.
     """
 
     def __init__(self, properties: Mapping[str, Any], *, bootstrap_servers: str) -> None:
         self._bootstrap = bootstrap_servers
         self._errors = ClientErrors()
-        all_properties: dict[str, Any] = {**properties, "error_cb": self._errors.hear}
+        all_properties: dict[str, Any] = {**properties, "error_cb": self._errors.record}
         try:
             self._admin = AdminClient(all_properties)
         except PROPERTY_ERRORS as error:
@@ -58,21 +59,21 @@ class Cluster:
     def partitions(self, topics: Sequence[str], setting: str = _READ) -> list[SourcePartition]:
         """Return all partitions of the topics, in order.
 
-        Raises FatalError, with the ``setting`` that names them, if a topic does not exist or may
-        not be read.
+        Raises FatalError, naming the ``setting`` of the topics, if one does not exist or is not
+        readable.
         """
-        found: list[SourcePartition] = []
+        partitions: list[SourcePartition] = []
         for topic in topics:
             ask = partial(self._admin.list_topics, topic, REQUEST_TIMEOUT_SECONDS)
             metadata = self._call(topic, ask, setting)
             described = metadata.topics[topic]
             if described.error is not None:
-                raise self.translated(described.error, topic, setting)
-            found += [SourcePartition(topic, number) for number in sorted(described.partitions)]
-        return found
+                raise self.translate(described.error, topic, setting)
+            partitions += [SourcePartition(topic, p) for p in sorted(described.partitions)]
+        return partitions
 
     def answers(self, topic: str) -> bool:
-        """Return whether a broker answers now; waits for `REQUEST_TIMEOUT_SECONDS` if none does."""
+        """Return whether a broker answers now; waits up to `REQUEST_TIMEOUT_SECONDS`."""
         try:
             self._admin.list_topics(topic, REQUEST_TIMEOUT_SECONDS)
         except KafkaException:
@@ -80,7 +81,7 @@ class Cluster:
         return True
 
     def incarnation(self, topic: str) -> Incarnation:
-        """Return the cluster's id and the topic's id; an empty topic id where brokers give none."""
+        """Return the ids of cluster and topic; the topic id is empty if the brokers give none."""
         metadata = self._call(
             topic, lambda: self._admin.list_topics(topic, REQUEST_TIMEOUT_SECONDS)
         )
@@ -96,7 +97,7 @@ class Cluster:
         return Incarnation(cluster, str(described.topic_id or ""))
 
     def watermarks(self, consumer: Any, source: SourcePartition) -> tuple[int, int]:
-        """Return the first offset that Kafka still has and the one after the last."""
+        """Return the first remaining offset and the one after the last."""
         partition = TopicPartition(source.topic, source.partition)
         low, high = self._call(
             source.topic,
@@ -104,25 +105,27 @@ class Cluster:
         )
         return int(low), int(high)
 
-    def _call(self, topic: str, question: Callable[[], Any], setting: str = _READ) -> Any:
-        self._refused()  # what was refused before this question was is no answer to it
+    def _call(self, topic: str, query: Callable[[], Any], setting: str = _READ) -> Any:
+        self._take_access_error()  # an access error from before this query does not belong to it
         try:
-            return question()
+            return query()
         except KafkaException as error:
-            raise self.translated(self._refused() or error.args[0], topic, setting) from error
+            raise self.translate(
+                self._take_access_error() or error.args[0], topic, setting
+            ) from error
         except TimeoutError as error:
             raise RetryableError(f"Kafka at {self._bootstrap} did not answer in time") from error
 
-    def _refused(self) -> KafkaError | None:
-        """Return what the brokers refused, which a question that is not answered does not tell."""
+    def _take_access_error(self) -> KafkaError | None:
+        """Return the access error of the last query, which its own error does not show."""
         self._admin.poll(0)
         self._errors.check()
-        return self._errors.refusal()
+        return self._errors.take_access_error()
 
-    def translated(
+    def translate(
         self, error: KafkaError, topic: str, setting: str = _READ
     ) -> RetryableError | FatalError:
-        """Return the error to raise for what a broker or the client said."""
+        """Return the error to raise for an error of a broker or of the client."""
         code = error.code()
         if is_fatal(error):
             return translate_fatal(error)
@@ -134,12 +137,9 @@ class Cluster:
             )
         if code in _ABSENT:
             return FatalError(
-                f"Kafka at {self._bootstrap} has no topic {topic}: create it, or name the right "
-                f"one in {setting}"
+                f"Kafka at {self._bootstrap} has no topic {topic}: create it, or correct {setting}"
             )
         hint = _UNREACHABLE if code in _NO_CONNECTION else ""
         if code == KafkaError._AUTHENTICATION:
-            hint = f": the connection ended while logging in; if that goes on, {_CHECK_PROPERTIES}"
-        return RetryableError(
-            f"Kafka at {self._bootstrap} gives no good answer ({error.name()}){hint}"
-        )
+            hint = f": the connection closed during login; if this continues, {_CHECK_PROPERTIES}"
+        return RetryableError(f"Kafka at {self._bootstrap} is unavailable ({error.name()}){hint}")

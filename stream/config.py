@@ -1,4 +1,4 @@
-"""Settings of the worker: which Kafka it reads, and when it flushes, waits and gives up."""
+"""Worker settings: the Kafka cluster and topics, flushing, waiting and retries."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ _DECIMAL: Final = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 _UNITS: Final = _DECIMAL | {"kib": 2**10, "mib": 2**20, "gib": 2**30}
 _SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)", re.IGNORECASE)
 
-# Properties that carry a promise of the worker: turned another way, positions would no longer
+# Properties that the worker's guarantees depend on: with other values, positions would no longer
 # come from the tables. The value says what to use instead.
 _OWNED_PROPERTIES: Final = {
     "bootstrap.servers": "use the setting bootstrap_servers",
@@ -38,13 +38,13 @@ _OBJECTS: Final = ("logger", "on_commit", "on_delivery")
 
 
 def parse_size(value: object) -> object:
-    """Turn ``128MiB``, ``1.5 GB`` or ``1000`` into bytes; raise ValueError for other text."""
+    """Convert ``128MiB``, ``1.5 GB`` or ``1000`` into bytes; raise ValueError for other text."""
     if not isinstance(value, str):
         return value
     match = _SIZE.fullmatch(value.strip())
     factor = _UNITS.get(match[2].lower()) if match else None
     if match is None or factor is None:
-        raise ValueError("must be a size such as 128MiB, or a number of bytes")
+        raise ValueError("must be a size such as 128MiB or a number of bytes")
     return int(float(match[1]) * factor)
 
 
@@ -52,27 +52,27 @@ ByteSize = Annotated[int, BeforeValidator(parse_size)]
 
 
 class KafkaSettings(SettingsGroup):
-    """Which cluster and topics are read, as which group, and how the records are framed."""
+    """The cluster and topics to read, the consumer group, and how records are framed."""
 
     bootstrap_servers: str = Field(
         default="localhost:9092",
         min_length=1,
-        description="Brokers to ask first, `host:port`, with commas between them.",
+        description="Brokers to contact first: `host:port`, separated by commas.",
     )
     traces_topic: str = Field(
-        default="llm.traces", min_length=1, description="Topic of the traces."
+        default="llm.traces", min_length=1, description="Topic with the traces."
     )
     feedback_topic: str = Field(
-        default="llm.feedback", min_length=1, description="Topic of the feedback."
+        default="llm.feedback", min_length=1, description="Topic with the feedback."
     )
     group_id: str = Field(
         default="goldpan",
         min_length=1,
-        description="Consumer group: it shares out partitions; positions are kept in the tables.",
+        description="Consumer group. It assigns partitions; positions are stored in the tables.",
     )
     group_protocol: Literal["classic", "consumer"] = Field(
         default="classic",
-        description="`consumer` is the protocol of KIP-848 (Kafka 4.0 and later).",
+        description="`consumer` is the KIP-848 protocol (Kafka 4.0 and later).",
     )
     properties: dict[str, str | int | float | bool] = Field(
         default_factory=dict,
@@ -82,24 +82,23 @@ class KafkaSettings(SettingsGroup):
     )
     properties_file: Path | None = Field(
         default=None,
-        description="A JSON file of further librdkafka properties, for those that are secret.",
+        description="A JSON file with further librdkafka properties, for secrets.",
     )
     schemas_dir: Path | None = Field(
         default=None,
-        description="Folder of `.avsc` files that Confluent-framed Avro is read with, "
-        "where there is no registry.",
+        description="Folder of `.avsc` files for reading Confluent-framed Avro without a registry.",
     )
     schema_registry_url: str | None = Field(
-        default=None, description="Schema Registry that Confluent-framed Avro is read with."
+        default=None, description="Schema Registry for reading Confluent-framed Avro."
     )
     schema_registry_user: str | None = Field(
-        default=None, description="User name (or API key) at the Schema Registry."
+        default=None, description="User name (or API key) for the Schema Registry."
     )
     schema_registry_password: SecretStr | None = Field(
-        default=None, description="Password (or API secret) at the Schema Registry."
+        default=None, description="Password (or API secret) for the Schema Registry."
     )
     schema_registry_password_file: Path | None = Field(
-        default=None, description="A file that holds this password instead."
+        default=None, description="A file with this password, instead of the password itself."
     )
 
     @field_validator("properties")
@@ -109,9 +108,9 @@ class KafkaSettings(SettingsGroup):
     ) -> dict[str, str | int | float | bool]:
         for name in properties:
             if name in _OWNED_PROPERTIES:
-                raise ValueError(f"must not hold {name}: {_OWNED_PROPERTIES[name]}")
+                raise ValueError(f"must not contain {name}: {_OWNED_PROPERTIES[name]}")
             if name.endswith("_cb") or name in _OBJECTS:
-                raise ValueError(f"must not hold {name}: it takes a part of a program, no text")
+                raise ValueError(f"must not contain {name}: its value is code, not text")
         return properties
 
     @field_validator("schema_registry_url")
@@ -124,7 +123,7 @@ class KafkaSettings(SettingsGroup):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.traces_topic == self.feedback_topic:
-            raise ValueError("traces_topic and feedback_topic must be two topics")
+            raise ValueError("traces_topic and feedback_topic must be different topics")
         if self.schemas_dir is not None and self.schema_registry_url is not None:
             raise ValueError("set schemas_dir or schema_registry_url, not both")
         if (self.schema_registry_user is None) != (self.schema_registry_password is None):
@@ -133,13 +132,13 @@ class KafkaSettings(SettingsGroup):
 
 
 class StreamSettings(SettingsGroup):
-    """When the worker flushes, how much memory it may hold, and how long it tries."""
+    """When the worker flushes, how much memory it may use, and how long it retries."""
 
     flush_seconds: float = Field(
         default=30.0,
         gt=0,
         description="A record waits at most about this long before it is committed, "
-        "also on an idle topic.",
+        "even on an idle topic.",
     )
     flush_bytes: ByteSize = Field(
         default=128 * 2**20,
@@ -150,38 +149,38 @@ class StreamSettings(SettingsGroup):
     memory_bytes: ByteSize = Field(
         default=2**30,
         ge=2**20,
-        description="Ceiling for the memory of one worker process, of which its buffers are a "
-        "part; near it, partitions are paused.",
+        description="Memory limit of one worker process, buffers included; near it, "
+        "partitions are paused.",
     )
     max_record_bytes: ByteSize = Field(
         default=1_000_000,
         gt=0,
-        description="A larger record goes to quarantine.",
+        description="Larger records are quarantined.",
     )
     start: Literal["earliest", "latest"] = Field(
         default="earliest",
-        description="Where to begin with a topic of which the tables hold no position, in all its "
-        "partitions; one that is added later is read from its first record.",
+        description="Where to begin with a topic that has no position in the tables, for all its "
+        "partitions. A partition added later is read from its first record.",
     )
     on_lost_offsets: Literal["fail", "skip"] = Field(
         default="fail",
-        description="When Kafka has deleted records before they were read: stop with an error, "
-        "or go on and record the gap.",
+        description="If Kafka has deleted records before they were read: stop with an error, "
+        "or continue and record the gap.",
     )
     drain_seconds: float = Field(
         default=25.0,
         gt=0,
-        description="After SIGTERM, flush what is buffered within this time, or leave it to the "
-        "next worker.",
+        description="After SIGTERM, flush the buffers within this time, or leave their records to "
+        "the next worker.",
     )
     retry_seconds: float = Field(
         default=600.0,
         ge=0,
-        description="Keep trying this long when Kafka, the registry or the lake does not answer, "
-        "then stop with exit code 3. At the start Kafka and the lake have 20 s, in a rebalance "
-        "120 s, if that is shorter.",
+        description="Retry this long while Kafka, the registry or the lake is unavailable, then "
+        "stop with exit code 3. At startup the limit is 20 s, in a rebalance 120 s, if that is "
+        "shorter.",
     )
     fail_at: str | None = Field(
         default=None,
-        description="For tests of crashes: the process ends at this step of a flush.",
+        description="For crash tests: the process ends at this step of a flush.",
     )

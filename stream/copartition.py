@@ -1,11 +1,11 @@
-"""Whether the two topics of the join put a trace id into partitions of the same number.
+"""Checks whether the two joined topics put a trace id into partitions of the same number.
 
 librdkafka's default partitioner hashes keys with CRC-32 (IEEE 802.3), Java's with murmur2 (Austin
 Appleby; the variant of Kafka's `Utils.murmur2`). Two topics with equal keys and equally many
-partitions are therefore not co-partitioned unless all producers agree. So the trace ids themselves
-are held against the partitions they came from: where one of the two partitioners explains all of
-one topic and not the other topic, feedback does not lie where its traces do. And whatever the
-partitioner: a trace of which something is known in another partition gives it away.
+partitions are therefore co-partitioned only if all producers agree. So trace ids are compared with
+the partitions they came from. If one of the two partitioners explains all of one topic but not the
+other topic, feedback is not in the partition of its trace. With any partitioner, a trace known from
+two different partitions shows the same.
 """
 
 import zlib
@@ -16,9 +16,9 @@ from typing import Final
 from schemas.record_batches import RecordKind
 
 TRACE_IDS_COMPARED: Final = 32
-"""So many trace ids of a topic are held against the partitioners, at two partitions and more."""
+"""Trace ids of a topic that are compared with the partitioners, given two or more partitions."""
 MISPLACED_TRACES_LIMIT: Final = 5
-"""So many traces in two partitions are no accident (a record that was sent again, say)."""
+"""This many traces in two partitions are no accident (such as a resent record)."""
 _WORD = 0xFFFFFFFF
 
 
@@ -28,7 +28,7 @@ def crc32(key: bytes) -> int:
 
 
 def murmur2(key: bytes) -> int:
-    """Return the hash of Java's default partitioner, not negative."""
+    """Return the hash of Java's default partitioner, made non-negative."""
     m, length = 0x5BD1E995, len(key)
     h = 0x9747B28C ^ length
     whole = length - length % 4
@@ -47,7 +47,7 @@ PARTITIONERS: Final[Mapping[str, Callable[[bytes], int]]] = {"crc32": crc32, "mu
 
 @dataclass(slots=True)
 class _Topic:
-    """What has been seen of one topic. ``fits`` are the partitioners that explain all of it."""
+    """The trace ids of one topic so far. ``fits`` are the partitioners that explain all of them."""
 
     ids: set[str] = field(default_factory=set)
     fits: set[str] = field(default_factory=lambda: set(PARTITIONERS))
@@ -55,7 +55,7 @@ class _Topic:
 
 @dataclass(slots=True)
 class CopartitionCheck:
-    """Looks at trace ids of both topics, which have ``partitions`` partitions each."""
+    """Compares trace ids of both topics, which have ``partitions`` partitions each."""
 
     partitions: int
     _topics: dict[RecordKind, _Topic] = field(
@@ -64,7 +64,7 @@ class CopartitionCheck:
     _astray: int = 0
 
     def look(self, kind: RecordKind, trace_ids: Sequence[str], numbers: Sequence[int]) -> None:
-        """Take note of trace ids and the partitions they came from."""
+        """Add trace ids and the partitions they came from."""
         topic = self._topics[kind]
         for trace_id, number in zip(trace_ids, numbers, strict=True):
             if len(topic.ids) >= TRACE_IDS_COMPARED or not topic.fits:
@@ -74,12 +74,12 @@ class CopartitionCheck:
             topic.fits = {n for n in topic.fits if PARTITIONERS[n](key) % self.partitions == number}
 
     def astray(self, count: int) -> None:
-        """Take note of traces of which something is known in two partitions."""
+        """Add traces that are known from two partitions."""
         self._astray += count
 
     @property
     def broken(self) -> bool:
-        """Return whether the topics are known not to be co-partitioned."""
+        """Return whether the topics are certainly not co-partitioned."""
         if self._astray >= MISPLACED_TRACES_LIMIT:
             return True
         one, other = (self._topics[kind] for kind in RecordKind)

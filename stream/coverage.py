@@ -1,8 +1,8 @@
-"""What the topics hold, beside what the lake is proved to hold: what is behind, and what is lost.
+"""Compares what the topics hold with what the lake provably holds: what is unread, what is lost.
 
-A proof from the tables' logs reaches up to their positions. How far the topics go beyond these is
-Kafka's to say: records that are still to be read are a lag, and no loss; records that Kafka deleted
-before they were read are one.
+A proof from the tables' logs extends to their positions; Kafka knows how far the topics go beyond
+them. Records still to be read are lag, not loss; records that Kafka deleted before they were read
+are lost.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,12 +14,11 @@ from lake.verify_ranges import PartitionProof
 
 @dataclass(frozen=True, slots=True)
 class PartitionCoverage:
-    """A partition in Kafka, which holds ``[low, high)``, and the lake's ``[begun, position)``.
+    """A partition's offsets in Kafka, ``[low, high)``, and in the lake, ``[begun, position)``.
 
-    Both of the lake's are None where nothing was begun; ``begun`` is where the lake begins with the
-    topic that is there now. ``young`` is a partition that the lake has not begun, of a topic that
-    it has: it was added later, and nothing of it has been read. All are offsets: some may hold no
-    record, such as those of markers.
+    ``begun`` and ``position`` are None if the lake has not begun the partition; ``begun`` is the
+    lake's first offset of the topic's current incarnation. ``young`` marks an unread partition of a
+    begun topic: it was added later. Some offsets may hold no record, such as transaction markers.
     """
 
     source: SourcePartition
@@ -36,34 +35,34 @@ class PartitionCoverage:
 
     @property
     def before(self) -> int:
-        """Return how many offsets Kafka holds before the one that the lake begins with."""
+        """Return how many offsets Kafka holds before the lake's first one."""
         return 0 if self.begun is None else max(0, min(self.begun, self.high) - self.low)
 
     @property
     def lost(self) -> int:
-        """Return how many offsets Kafka has deleted that were still to be read."""
+        """Return how many unread offsets Kafka has deleted."""
         if self.position is None:
             return self.low if self.young else 0
         return max(0, self.low - self.position)
 
     @property
     def problems(self) -> list[str]:
-        """Return one sentence for what is lost, or can be lost from here on."""
+        """Return one sentence for what is lost, or can be lost from now on."""
         if self.lost:
             return [
-                f"{self.source}: the records from offset {self.position or 0} to {self.low - 1} "
-                "were deleted by Kafka before they were read (retention)"
+                f"{self.source}: Kafka deleted the records from offset {self.position or 0} to "
+                f"{self.low - 1} before they were read (retention)"
             ]
         if self.position is not None and self.position > self.high:
             return [
                 f"{self.source}: the position is {self.position}, but the topic ends at "
-                f"{self.high}: it was truncated, and what is written below the position from here "
+                f"{self.high}: it was truncated, and records written below the position from now "
                 "on would be skipped"
             ]
         return []
 
     def to_json(self) -> dict[str, int | str | None]:
-        """Return the row as `goldpan lake verify --kafka --json` prints it."""
+        """Return the row that `goldpan lake verify --kafka --json` prints."""
         return {
             "topic": self.source.topic,
             "partition": self.source.partition,
@@ -82,20 +81,20 @@ def compare_coverage(
     highs: Mapping[SourcePartition, int],
     others: Collection[str] = (),
 ) -> list[PartitionCoverage]:
-    """Set what Kafka holds against the proofs, partition by partition, in order.
+    """Compare Kafka's offsets with the proofs, partition by partition, in order.
 
-    ``lows`` must be asked before the tables are read and ``highs`` afterwards, so that a worker
-    that goes on meanwhile makes no loss and no truncated topic appear. ``others`` are topics that
-    are another incarnation than the positions are of: their offsets compare with nothing.
+    Read ``lows`` before the tables and ``highs`` after them, so that an active worker causes no
+    apparent loss or truncation. ``others`` are topics of another incarnation than the recorded one:
+    their offsets are not comparable.
     """
-    known = {SourcePartition(proof.topic, proof.partition): proof for proof in proofs}
+    proof_of = {SourcePartition(proof.topic, proof.partition): proof for proof in proofs}
     begun = {proof.topic for proof in proofs} - set(others)
-    found = []
+    rows = []
     for source in sorted(highs):
-        low, proof = lows.get(source, 0), known.get(source)
+        low, proof = lows.get(source, 0), proof_of.get(source)
         if proof is None or source.topic in others:
             young = source.topic in begun
-            found.append(PartitionCoverage(source, low, highs[source], young=young))
+            rows.append(PartitionCoverage(source, low, highs[source], young=young))
         else:
-            found.append(PartitionCoverage(source, low, highs[source], proof.begun, proof.end))
-    return found
+            rows.append(PartitionCoverage(source, low, highs[source], proof.begun, proof.end))
+    return rows

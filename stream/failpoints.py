@@ -1,7 +1,7 @@
-"""Crashes on purpose: a process that dies, or stops, at a named step of a flush.
+"""Deliberate crashes: a process that is killed or stopped at a named step of a flush.
 
-Only tests set this. The worker calls ``reached(step)`` between any two effects of a flush, so a
-test can end the process at each of them and look at what the next one makes of it.
+For tests only. The worker calls ``reached(step)`` between any two effects of a flush, so a test can
+end the process at each of them and check how the next one recovers.
 """
 
 import os
@@ -14,7 +14,7 @@ from schemas.errors import UsageError
 
 
 class FlushStep(StrEnum):
-    """The steps of a flush, in their order, then those of labels that rest on flushes.
+    """The steps of a flush in order, followed by those of labels that depend on flushes.
 
     Each name says what has just happened.
     """
@@ -45,7 +45,7 @@ class FailPoint:
     send: Callable[[int, int], None] = field(default=os.kill)
 
     def __call__(self, step: StrEnum) -> None:
-        """Take note that a step was reached."""
+        """Count the step."""
         if step is self.step:
             self.countdown -= 1
             if self.countdown == 0:
@@ -53,18 +53,19 @@ class FailPoint:
 
 
 def ignore_step(_step: StrEnum) -> None:
-    """Let every step pass."""
+    """Ignore every step."""
 
 
 def parse_failpoint(text: str | None, *protocols: type[StrEnum]) -> Callable[[StrEnum], None]:
-    """Read ``step[:n][=kill|stop]``; None gives `ignore_step`. ``protocols`` have the steps: a flush's.
+    """Parse ``step[:n][=kill|stop]``; None gives `ignore_step`. ``protocols`` define the steps.
 
-    Raises UsageError for an unknown step or action.
+    Without ``protocols`` the steps are those of a flush. Raises UsageError for an unknown step or
+    action.
     """
     if text is None:
         return ignore_step
-    place, _, action = text.partition("=")
-    name, _, count = place.partition(":")
+    trigger, _, action = text.partition("=")
+    name, _, count = trigger.partition(":")
     steps = {str(step): step for protocol in protocols or (FlushStep,) for step in protocol}
     try:
         return FailPoint(steps[name], _SIGNALS[action or "kill"], int(count or "1"))

@@ -1,4 +1,4 @@
-"""Which flushes are due, which are under way, and which were given up."""
+"""Tracks which flushes are due, in progress or abandoned."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from stream.owned_partition import Assignment
 
 @dataclass(frozen=True, slots=True)
 class FlushThresholds:
-    """When a buffer is flushed: at this many bytes, or after this many seconds."""
+    """When a buffer is flushed: at this many bytes or after this many seconds."""
 
     bytes: int
     seconds: float
@@ -22,13 +22,13 @@ class FlushThresholds:
 
 @dataclass(slots=True)
 class FlushScheduler:
-    """The buffers of all topics, and what has been handed to the flusher.
+    """The buffers of all topics, and the flushes handed to the flusher.
 
-    One flush of a topic is under way at a time: the next one starts where it ends.
+    At most one flush per topic is in progress: the next one starts where it ends.
     """
 
     flusher: Flusher
-    due: FlushThresholds
+    thresholds: FlushThresholds
     reached: Callable[[FlushStep], None]
     new_token: Callable[[], int]
     buffers: Mapping[str, TopicBuffer]
@@ -37,21 +37,21 @@ class FlushScheduler:
     _abandoned: list[Flush | LabelFlush] = field(default_factory=list)
 
     @property
-    def under_way(self) -> bool:
-        """Return whether the outcome of a flush is still to come."""
+    def in_progress(self) -> bool:
+        """Return whether a flush is in progress."""
         return bool(self._in_flight)
 
     def carries(self, ends: Mapping[SourcePartition, int]) -> bool:
-        """Return whether something from below these offsets is on its way into the lake."""
-        flying = (flush for flush in self._in_flight.values() if isinstance(flush, Flush))
-        ranges = (item for flush in flying for item in flush.primary.ranges)
+        """Return whether a flush in progress contains offsets below these ends."""
+        in_flight = (flush for flush in self._in_flight.values() if isinstance(flush, Flush))
+        ranges = (item for flush in in_flight for item in flush.primary.ranges)
         return any(item.start < ends.get(item.source, 0) for item in ranges)
 
     def bytes(self) -> int:
-        """Return the memory that is held for flushes, due or under way or given up but running."""
+        """Return the memory of buffers and running flushes, including abandoned ones."""
         waiting = sum(buffer.bytes for buffer in self.buffers.values())
-        flying = sum(flush.bytes for flush in self._in_flight.values())
-        return waiting + flying + sum(flush.bytes for flush in self._abandoned)
+        in_flight = sum(flush.bytes for flush in self._in_flight.values())
+        return waiting + in_flight + sum(flush.bytes for flush in self._abandoned)
 
     def start(
         self,
@@ -62,12 +62,12 @@ class FlushScheduler:
         everything: bool = False,
         memory_short: bool = False,
     ) -> None:
-        """Hand over what is due; with ``everything``, whatever has been read."""
+        """Submit the flushes that are due; with ``everything``, all that has been read."""
         for topic, buffer in self.buffers.items():
             if topic in self._in_flight or buffer.opened_at is None:
                 continue
-            full = buffer.bytes >= self.due.bytes or (memory_short and buffer.bytes > 0)
-            if everything or full or buffer.age(now) >= self.due.seconds:
+            full = buffer.bytes >= self.thresholds.bytes or (memory_short and buffer.bytes > 0)
+            if everything or full or buffer.age(now) >= self.thresholds.seconds:
                 flush = buffer.seal(
                     assignment.of(topic),
                     incarnations[topic],
@@ -79,14 +79,14 @@ class FlushScheduler:
                     self.submit(flush)
 
     def submit(self, flush: Flush | LabelFlush) -> None:
-        """Hand over a flush of a topic of which none is under way."""
+        """Submit a flush of a topic that has none in progress."""
         self._in_flight[flush.topic] = flush
         self.flusher.submit(flush)
 
     def finished(self, seconds: float = 0.0) -> FlushOutcome | None:
-        """Return the next outcome that still matters, waiting that long; None if there is none.
+        """Return the next relevant outcome, waiting up to ``seconds``; None if there is none.
 
-        The outcome of a flush that was given up matters to nobody: its records are read again.
+        Outcomes of abandoned flushes are discarded: their records are re-read.
         """
         while outcome := self.flusher.outcome(seconds):
             topic = outcome.flush.topic
@@ -97,7 +97,7 @@ class FlushScheduler:
         return None
 
     def drop(self, topic: str) -> Flush | LabelFlush | None:
-        """Drop what is buffered of a topic; return the flush that was given up, if any."""
+        """Clear a topic's buffer; return its abandoned flush, if any."""
         if topic in self.buffers:
             self.buffers[topic].clear()
         flush = self._in_flight.pop(topic, None)

@@ -1,8 +1,8 @@
-"""Where a partition begins is written into the tables before anything of it is read.
+"""Records in the tables where a partition begins, before any of its records are read.
 
-Otherwise a worker that begins at a topic's end and dies before its first flush would leave no
-trace, and the next one would begin at what is the end by then: what came in between would be lost
-in silence. The same holds for the first record that Kafka still has, which retention may delete.
+Otherwise a worker that starts at a topic's end and dies before its first flush would leave no
+trace. Its successor would start at the new end, silently losing the records in between. The same
+holds for the first record that Kafka still has, which retention may delete.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,9 +25,9 @@ from schemas.errors import FencedError
 
 @dataclass(frozen=True, slots=True)
 class InitialPositions:
-    """Writes down where partitions begin that the tables know nothing of.
+    """Records the starts of partitions that have no position in the tables.
 
-    The entry in the ledger is that of a flush of nothing: a range that ends where it starts.
+    The ledger entry is that of an empty flush: a range that ends where it starts.
     """
 
     primary: Mapping[str, Table]
@@ -41,18 +41,19 @@ class InitialPositions:
     ) -> None:
         """Commit the starts, quarantine first as in a flush; the handles must be fresh.
 
-        Another worker may have been faster with some: then its word holds, and the positions must
-        be read again. Raises FatalError if the lake does not answer in time, RetryableError if told
-        to stop.
+        If another worker committed first, its positions win; re-read them. Raises FatalError if the
+        lake stays unavailable, RetryableError if asked to stop.
         """
         with suppress(FencedError):
             for topic in {source.topic for source in starts}:
                 mine = {s: offset for s, offset in starts.items() if s.topic == topic}
                 incarnation = {topic: incarnations[topic]}
-                # Quarantine may have a start from a worker that died before it wrote the other.
-                aside = self.quarantine.positions(list(mine))
-                behind = {s: offset for s, offset in mine.items() if (aside[s] or -1) < offset}
-                self._write(self.quarantine, behind, aside, incarnation)
+                # Quarantine may have a start from a worker that died before its second commit.
+                quarantined = self.quarantine.positions(list(mine))
+                missing = {
+                    s: offset for s, offset in mine.items() if (quarantined[s] or -1) < offset
+                }
+                self._write(self.quarantine, missing, quarantined, incarnation)
                 self._write(self.primary[topic], mine, dict.fromkeys(mine), incarnation)
 
     def _write(

@@ -1,7 +1,7 @@
-"""One batch of one topic on its way: decode, redact, set aside what cannot go on, count.
+"""Processes one batch of one topic: decode, redact, set rejected records aside, count.
 
-Nothing is counted as read before all of it has come through, so a step that has to be tried again
-(a registry that does not answer) leaves no trace.
+Nothing counts as read until the whole batch is through. A step that must be retried (an unavailable
+registry, for example) therefore leaves no trace.
 """
 
 from collections import Counter, defaultdict
@@ -18,27 +18,28 @@ from schemas.record_batches import DecodedBatch, RawRecord, RejectedRecord
 from schemas.redacted import Redacted
 from stream.buffer import TopicBuffer
 from stream.owned_partition import Assignment, OwnedPartition
+from stream.tracing import NO_TRACER, Tracer, format_offsets
 
 
 class RecordDecoder(Protocol):
-    """What the intake needs of a decoder; see `decode.decoder.Decoder`."""
+    """The part of a decoder that the intake uses; see `decode.decoder.Decoder`."""
 
     def decode(
         self, topic: str, messages: Sequence[RawRecord]
     ) -> tuple[DecodedBatch[Any], list[RejectedRecord]]:
-        """Tell valid records from others."""
+        """Separate valid records from rejected ones."""
 
 
 class RedactedRecords(Protocol):
-    """Rows that may leave, and records that may not."""
+    """Redacted rows, and records that could not be redacted."""
 
     @property
     def rows(self) -> Redacted[pa.RecordBatch]:
-        """Return the rows as the table has them."""
+        """Return the rows in the table's columns."""
 
     @property
     def audit(self) -> Sequence[AuditEntry]:
-        """Return what was done to each record in `rows`, where an audit is kept."""
+        """Return what was replaced in each record of `rows`, if an audit is kept."""
 
     @property
     def rejected(self) -> Sequence[RejectedRecord]:
@@ -46,33 +47,33 @@ class RedactedRecords(Protocol):
 
 
 class RecordRedactor(Protocol):
-    """What the intake needs of a redactor; see `redact.pipeline.redactor.Redactor`."""
+    """The part of a redactor that the intake uses; see `redact.redactor.Redactor`."""
 
     @property
     def memory_bytes(self) -> int:
-        """Return about how far its memories of texts may grow, in bytes."""
+        """Return about how large its text caches may grow, in bytes."""
 
     def redact(self, decoded: DecodedBatch[Any], *, ingested_at: int) -> RedactedRecords:
-        """Take personal data out."""
+        """Redact personal data."""
 
     def statistics(self) -> Mapping[str, int]:
-        """Return counters since the start: `segment_hits` and `segment_misses`, if it caches."""
+        """Return counters since startup: `segment_hits` and `segment_misses`, if it caches."""
 
 
 class PayloadSealer(Protocol):
-    """What the intake needs to set records aside; see `redact.crypto.sealing.Sealer`."""
+    """What the intake needs to set records aside; see `redact.quarantine.Sealer`."""
 
     def seal(
         self, rejected: Sequence[RejectedRecord], *, ingested_at: int
     ) -> Redacted[pa.RecordBatch]:
-        """Make rows of quarantine."""
+        """Return rows of quarantine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Takes batches of one topic in. ``now_us`` is the wall clock in microseconds.
+    """Takes in batches of one topic. ``now_us`` is the wall clock in microseconds.
 
-    ``erased`` says whose records are kept out; they get no further than the decoder.
+    ``erased`` returns the filter for records of erased persons, which stop after the decoder.
     """
 
     decoder: RecordDecoder
@@ -81,58 +82,69 @@ class Intake:
     now_us: Callable[[], int]
     on_rejected: Callable[[RejectedRecord], None]
     erased: Callable[[], ErasureFilter] = lambda: NO_ERASURES
+    tracer: Tracer = NO_TRACER
 
     def take(
         self, batch: Sequence[RawRecord], assignment: Assignment, buffer: TopicBuffer, now: float
     ) -> int:
         """Take a batch into the buffer; return how many records were new.
 
-        Records of partitions that are not owned, or that have been read already, are passed over.
-        Raises RetryableError, with nothing changed, if the batch must be tried again.
+        Skips records of partitions that are not owned, and records that were already read. Raises
+        RetryableError, with nothing changed, if the batch must be retried.
         """
         offsets, fresh = _fresh(batch, buffer.topic, assignment)
         if not offsets:
             return 0
-        held: list[RawRecord] = []
+        in_quarantine: list[RawRecord] = []
         if any(item.held for item in assignment.of(buffer.topic)):
-            held = [raw for raw in fresh if _is_held(raw, buffer.topic, assignment)]
+            in_quarantine = [raw for raw in fresh if _is_held(raw, buffer.topic, assignment)]
             fresh = [raw for raw in fresh if not _is_held(raw, buffer.topic, assignment)]
         ingested_at = self.now_us()
-        decoded, rejected = self.decoder.decode(buffer.topic, fresh)
+        decoded, rejected = self._decode(buffer.topic, fresh)
         gone: Counter[int] = Counter()
         if erased := self.erased():
             decoded, gone = erased.without(decoded)
-        outcome = self.redactor.redact(decoded, ingested_at=ingested_at)
+        with self.tracer.span("redact", topic=buffer.topic, records=len(decoded.records)):
+            outcome = self.redactor.redact(decoded, ingested_at=ingested_at)
         rejected = [*rejected, *outcome.rejected]
         buffer.add(outcome.rows, now)
-        _tell(outcome, buffer, assignment, ingested_at)
+        _append_audit(outcome, buffer, assignment, ingested_at)
         aside = Counter(SourcePartition(r.topic, r.raw.partition) for r in rejected)
         if rejected:
             rejected.sort(key=lambda r: (r.raw.partition, r.raw.offset))
             sealed = self.sealer.seal(rejected, ingested_at=ingested_at)
             buffer.set_aside_rows(sealed, aside, _late(rejected, assignment), now)
-        aside.update(SourcePartition(buffer.topic, raw.partition) for raw in held)
+        aside.update(SourcePartition(buffer.topic, raw.partition) for raw in in_quarantine)
         for source, read in offsets.items():
             _count(assignment.owned[source], read, aside[source], gone[source.partition])
-        _note_times(batch, buffer.topic, assignment)
+        _record_times(batch, buffer.topic, assignment)
         for item in rejected:
             self.on_rejected(item)
         return sum(map(len, offsets.values()))
+
+    def _decode(
+        self, topic: str, messages: Sequence[RawRecord]
+    ) -> tuple[DecodedBatch[Any], list[RejectedRecord]]:
+        def offsets() -> str:
+            return format_offsets((raw.partition, raw.offset) for raw in messages)
+
+        with self.tracer.span("decode", topic=topic, records=len(messages), offsets=offsets):
+            return self.decoder.decode(topic, messages)
 
 
 def _fresh(
     batch: Sequence[RawRecord], topic: str, assignment: Assignment
 ) -> tuple[dict[SourcePartition, list[int]], Sequence[RawRecord]]:
-    """Return the offsets to be read, by partition and in order, and their records."""
+    """Return the unread offsets, by partition and in order, and their records."""
     by_partition: dict[int, list[int]] = defaultdict(list)
     for raw in batch:
         by_partition[raw[0]].append(raw[1])
     offsets: dict[SourcePartition, list[int]] = {}
-    for partition, found in by_partition.items():
+    for partition, read in by_partition.items():
         owned = assignment.owned.get(SourcePartition(topic, partition))
-        wanted = owned.wanted(found) if owned else []
-        if wanted:
-            offsets[SourcePartition(topic, partition)] = wanted
+        unread = owned.unread(read) if owned else []
+        if unread:
+            offsets[SourcePartition(topic, partition)] = unread
     if sum(map(len, offsets.values())) == len(batch):
         return offsets, batch
     keep = {(source.partition, offset) for source, read in offsets.items() for offset in read}
@@ -145,18 +157,18 @@ def _is_held(raw: RawRecord, topic: str, assignment: Assignment) -> bool:
 
 
 def _late(rejected: Sequence[RejectedRecord], assignment: Assignment) -> set[SourcePartition]:
-    """Return the partitions of which a record fails now that quarantine's position has passed."""
+    """Return partitions with a newly rejected record below quarantine's position."""
     sources = (
         (SourcePartition(item.topic, item.raw.partition), item.raw.offset) for item in rejected
     )
     return {s for s, offset in sources if offset < (assignment.owned[s].quarantine or 0)}
 
 
-def _tell(
+def _append_audit(
     outcome: RedactedRecords, buffer: TopicBuffer, assignment: Assignment, ingested_at: int
 ) -> None:
-    """Put the audit of a batch behind what the buffer holds of it, but for what is told already."""
-    entries = [entry for entry in outcome.audit if _untold(entry, assignment)]
+    """Append the batch's audit entries that are not in the audit table yet."""
+    entries = [entry for entry in outcome.audit if _is_unaudited(entry, assignment)]
     if not entries:
         return
     trail = buffer.audit
@@ -172,7 +184,7 @@ def _tell(
     buffer.bytes += rows.value.nbytes
 
 
-def _untold(entry: AuditEntry, assignment: Assignment) -> bool:
+def _is_unaudited(entry: AuditEntry, assignment: Assignment) -> bool:
     mark = assignment.owned[SourcePartition(entry.topic, entry.partition)].audit
     return mark is not None and entry.offset >= (mark.position or 0)
 
@@ -186,8 +198,8 @@ def _count(owned: OwnedPartition, read: Sequence[int], aside: int, gone: int) ->
     owned.at_end = False
 
 
-def _note_times(batch: Sequence[RawRecord], topic: str, assignment: Assignment) -> None:
-    """Remember the times that the lag in seconds is told from."""
+def _record_times(batch: Sequence[RawRecord], topic: str, assignment: Assignment) -> None:
+    """Record the timestamps that the lag in seconds is computed from."""
     newest = {raw[0]: raw[2] for raw in batch}
     oldest = {raw[0]: raw[2] for raw in reversed(batch)}
     for partition, stamp in newest.items():

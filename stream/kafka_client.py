@@ -1,4 +1,4 @@
-"""The Kafka consumer's configuration: positions come from the tables, never from the group."""
+"""Configures Kafka consumers: positions come from the tables, never from the group."""
 
 from typing import Any, Final
 
@@ -10,14 +10,14 @@ from stream.config import KafkaSettings
 
 CLIENT_ID = "goldpan"
 PROPERTY_ERRORS: Final = (KafkaException, TypeError, ValueError, AttributeError)
-"""What making a client raises for a property that it cannot use; see `to_property_error`."""
+"""What creating a client raises for an unusable property; see `to_property_error`."""
 
 
 def connection_properties(settings: KafkaSettings) -> dict[str, Any]:
-    """Return what every client needs: the brokers and the user's own properties."""
+    """Return the properties of every client: the brokers and the user's properties."""
     return {
         "client.id": CLIENT_ID,
-        # What the client has to say comes as events through our own log, not on standard error.
+        # The client's messages reach our own log as events, not standard error.
         "log_level": 2,
         **settings.properties,
         "bootstrap.servers": settings.bootstrap_servers,
@@ -25,7 +25,7 @@ def connection_properties(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def admin_properties(settings: KafkaSettings) -> dict[str, Any]:
-    """Return the user's properties without those that only a consumer knows."""
+    """Return the user's properties without those that only a consumer has."""
     consumer_only = (
         "fetch.",
         "queued.",
@@ -43,7 +43,7 @@ def admin_properties(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def consumer_properties(settings: KafkaSettings, *, fetch_queue: int) -> dict[str, Any]:
-    """Return the consumer's properties. ``fetch_queue`` bounds what it holds ahead, in bytes."""
+    """Return the consumer's properties. ``fetch_queue`` limits its prefetched bytes."""
     classic = settings.group_protocol == "classic"
     assignor = "partition.assignment.strategy" if classic else "group.remote.assignor"
     return {
@@ -56,7 +56,7 @@ def consumer_properties(settings: KafkaSettings, *, fetch_queue: int) -> dict[st
         **connection_properties(settings),
         "group.id": settings.group_id,
         "group.protocol": settings.group_protocol,
-        # Range: the partitions of the same number of both topics go to the same worker.
+        # Range assignment gives partitions of the same number in both topics to the same worker.
         assignor: "range",
         "auto.offset.reset": "error",
         "enable.auto.commit": False,
@@ -68,19 +68,19 @@ def consumer_properties(settings: KafkaSettings, *, fetch_queue: int) -> dict[st
 def make_consumer(
     settings: KafkaSettings, *, fetch_queue: int, errors: ClientErrors, group: str | None = None
 ) -> Any:
-    """Make a consumer, which ``errors`` hears; ``group`` stands for another group than that set.
+    """Make a consumer that reports to ``errors``; ``group`` overrides the configured group.
 
-    Raises UsageError, with librdkafka's own words about the property, if it refuses one.
+    Raises UsageError, quoting librdkafka, if it rejects a property.
     """
     properties = consumer_properties(settings, fetch_queue=fetch_queue)
     properties["group.id"] = group or settings.group_id
     try:
-        return Consumer({**properties, "error_cb": errors.hear})
+        return Consumer({**properties, "error_cb": errors.record})
     except PROPERTY_ERRORS as error:
         raise to_property_error(error) from None
 
 
 def to_property_error(error: Exception) -> UsageError:
-    """Return the error for a property that a client refuses, in its own words."""
-    said = error.args[0].str() if isinstance(error, KafkaException) else str(error)
-    return UsageError(f"GOLDPAN_KAFKA__PROPERTIES: {said}")
+    """Return the error for a property that a client rejects, quoting the client."""
+    message = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+    return UsageError(f"GOLDPAN_KAFKA__PROPERTIES: {message}")

@@ -1,12 +1,12 @@
-"""Leader epochs: with that of the record before it, an offset says which log it is of (KIP-320).
+"""Leader epochs: with the epoch of the record before it, an offset identifies its log (KIP-320).
 
-A log that was cut and filled again ends beyond the position like any other. But its records are of
-later epochs: a broker that is asked for an offset together with the epoch of the record below it
-answers where its log and that of then part.
+A log that was cut and refilled ends beyond the position like any other, but its records have later
+epochs. A broker that is asked for an offset together with the epoch of the record below it reports
+where the two logs diverge.
 
-librdkafka asks by itself when the leader of a partition changes, and when it first hears of one. A
-member of a group has heard of all leaders before it is given anything: so the positions of what was
-given are asked for once, through a client that knows nothing yet.
+librdkafka asks by itself when the leader of a partition changes, and when it first learns of one. A
+group member has learned of all leaders before it is assigned anything. So assigned positions are
+checked once through a new client.
 """
 
 import time
@@ -26,7 +26,7 @@ from stream.owned_partition import Assignment, OwnedPartition
 from stream.take_over import describe_cut_log
 
 _TRUNCATED: Final = "log truncation detected"
-"""How librdkafka begins what it says of an offset that was asked for with its epoch."""
+"""How librdkafka's message begins for a log that was truncated below the requested epoch."""
 _RESET: Final = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
 _FETCH_QUEUE: Final = 2**20
 _POLL_SECONDS: Final = 0.2
@@ -34,16 +34,16 @@ _POLL_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class LeaderEpochCheck:
-    """Asks the brokers whether positions are of their logs. ``monotonic`` gives seconds."""
+    """Checks with the brokers that positions belong to their logs. ``monotonic`` is in seconds."""
 
     settings: KafkaSettings
     cluster: Cluster
     monotonic: Callable[[], float] = time.monotonic
 
     def __call__(self, taken: Sequence[OwnedPartition]) -> None:
-        """Raise FatalError if a log was cut below its position; positions without epoch pass.
+        """Raise FatalError if a log was cut below its position; positions without an epoch pass.
 
-        RetryableError if Kafka does not answer in time.
+        Raises RetryableError if Kafka does not answer in time.
         """
         asked = {
             item.source: to_topic_partition(item) for item in taken if item.range.epoch is not None
@@ -62,9 +62,9 @@ class LeaderEpochCheck:
     def _wait(
         self, client: Any, errors: ClientErrors, asked: Mapping[SourcePartition, TopicPartition]
     ) -> None:
-        left, deadline = set(asked), self.monotonic() + REQUEST_TIMEOUT_SECONDS
-        while left:
-            messages = client.consume(len(left), _POLL_SECONDS)
+        pending, deadline = set(asked), self.monotonic() + REQUEST_TIMEOUT_SECONDS
+        while pending:
+            messages = client.consume(len(pending), _POLL_SECONDS)
             errors.check()
             for message in messages:
                 source, error = (
@@ -72,23 +72,23 @@ class LeaderEpochCheck:
                     message.error(),
                 )
                 if error is None or error.code() == KafkaError._PARTITION_EOF:
-                    left.discard(source)
+                    pending.discard(source)
                 elif error.code() in _RESET:
-                    left.discard(source)
+                    pending.discard(source)
                     if _TRUNCATED in error.str().lower():
                         raise FatalError(describe_cut_log(source, asked[source].offset))
                 else:
-                    translated = self.cluster.translated(error, source.topic)
+                    translated = self.cluster.translate(error, source.topic)
                     if isinstance(translated, FatalError):
                         raise translated
-            if left and self.monotonic() > deadline:
+            if pending and self.monotonic() > deadline:
                 raise RetryableError(
-                    f"{min(left)}: Kafka did not answer in time whether the position is of its log"
+                    f"{min(pending)}: Kafka did not confirm in time that the position is in its log"
                 )
 
 
 def to_topic_partition(item: OwnedPartition) -> TopicPartition:
-    """Return from where a partition is fetched, with the epoch of the record before, if known."""
+    """Return the offset to fetch next, with the epoch of the record before it if known."""
     where = item.source.topic, item.source.partition, item.range.next
     if item.range.epoch is None:
         return TopicPartition(*where)
@@ -96,16 +96,16 @@ def to_topic_partition(item: OwnedPartition) -> TopicPartition:
 
 
 def record_epochs(assignment: Assignment, last: Mapping[SourcePartition, Any]) -> None:
-    """Remember the leader epoch of the last message of each partition that was taken in."""
+    """Record the leader epoch of each partition's last message."""
     for source, message in last.items():
         owned, epoch = assignment.owned.get(source), message.leader_epoch()
         if owned is not None:
-            known = epoch if epoch is not None and epoch >= 0 else None
-            owned.range.came_with(message.offset(), known)
+            valid = epoch if epoch is not None and epoch >= 0 else None
+            owned.range.set_epoch(message.offset(), valid)
 
 
 def raise_if_truncated(error: KafkaError, message: Any, assignment: Assignment) -> None:
-    """Raise FatalError if a broker says that its log was cut below the position."""
+    """Raise FatalError if a broker reports that its log was cut below the position."""
     if _TRUNCATED in error.str().lower():
         source = SourcePartition(message.topic(), message.partition())
         owned = assignment.owned.get(source)

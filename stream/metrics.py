@@ -1,4 +1,4 @@
-"""Every metric of the worker, in one list; the docs and the dashboards are held against it."""
+"""Defines every metric of the worker in one list; docs and dashboards are tested against it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ COMMIT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
 class MetricKind(StrEnum):
-    """The kinds of metric that Prometheus knows."""
+    """The kinds of Prometheus metrics."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -32,10 +32,10 @@ class MetricKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MetricSpec:
-    """One metric: its full name, kind, labels and what it means.
+    """One metric: its full name, kind, labels and meaning.
 
-    ``known`` has the values of labels that are known beforehand: a counter of which all labels are
-    (topics and tables are known to the worker) is shown as 0 before anything is counted.
+    ``known`` has the values of labels that are known in advance. A counter whose labels are all
+    known is shown as 0 before anything is counted; the worker adds its topics and tables.
     """
 
     name: str
@@ -56,20 +56,19 @@ WORKER_METRICS: Sequence[MetricSpec] = (
     MetricSpec(
         "goldpan_lake_made_seconds",
         MetricKind.GAUGE,
-        "When the lake that is written was made, as a Unix time: a young one may be a mistyped "
-        "address.",
+        "Unix time at which the lake was created: a recent one may mean a mistyped address.",
     ),
     MetricSpec(
         "goldpan_records_total",
         MetricKind.COUNTER,
-        "Records whose fate is committed: stored, quarantined, dropped; and offsets skipped.",
+        "Committed records by outcome: stored, quarantined, dropped; and skipped offsets.",
         ("topic", "outcome"),
         known={"outcome": ("stored", "quarantined", "dropped", "skipped")},
     ),
     MetricSpec(
         "goldpan_dropped_total",
         MetricKind.COUNTER,
-        "Records that were dropped by a rule (`erased`: somebody's who was erased).",
+        "Records dropped by a rule (`erased`: of an erased person).",
         ("topic", "rule"),
     ),
     MetricSpec(
@@ -84,14 +83,14 @@ WORKER_METRICS: Sequence[MetricSpec] = (
     MetricSpec(
         "goldpan_quarantined_total",
         MetricKind.COUNTER,
-        "Records set aside, by reason (counted when found, before the commit).",
+        "Quarantined records, by reason (counted before the commit).",
         ("topic", "reason"),
         known={"reason": tuple(QuarantineReason)},
     ),
     MetricSpec(
         "goldpan_findings_total",
         MetricKind.COUNTER,
-        "Personal data replaced in committed records, by type; only where the audit is kept.",
+        "Personal data replaced in committed records, by type; only if an audit is kept.",
         ("topic", "type"),
     ),
     MetricSpec(
@@ -106,13 +105,13 @@ WORKER_METRICS: Sequence[MetricSpec] = (
     MetricSpec(
         "goldpan_erasures",
         MetricKind.GAUGE,
-        "Number of the newest tombstone that this worker has read; 0 where nobody was erased.",
+        "Number of the newest tombstone that this worker applies; 0 if there is none.",
     ),
     MetricSpec(
         "goldpan_lag_records",
         MetricKind.GAUGE,
         "Offsets between the table's position and the end of the partition; absent while the end "
-        "is not known.",
+        "is unknown.",
         ("topic", "partition"),
     ),
     MetricSpec(
@@ -124,14 +123,14 @@ WORKER_METRICS: Sequence[MetricSpec] = (
     MetricSpec(
         "goldpan_freshness_seconds",
         MetricKind.HISTOGRAM,
-        "From the time of the event to its commit, record by record.",
+        "Time from each event to its commit.",
         ("topic",),
         FRESHNESS_BUCKETS,
     ),
     MetricSpec(
         "goldpan_commit_seconds",
         MetricKind.HISTOGRAM,
-        "Time of one flush: encoding, uploading, committing.",
+        "Duration of a flush: encoding, uploading, committing.",
         ("topic",),
         COMMIT_BUCKETS,
     ),
@@ -142,19 +141,17 @@ WORKER_METRICS: Sequence[MetricSpec] = (
         ("topic", "outcome"),
         known={"outcome": ("committed", "fenced", "abandoned")},
     ),
-    MetricSpec(
-        "goldpan_retries_total", MetricKind.COUNTER, "Steps tried again, by step.", ("step",)
-    ),
+    MetricSpec("goldpan_retries_total", MetricKind.COUNTER, "Retried steps, by step.", ("step",)),
     MetricSpec(
         "goldpan_commits_unknown_total",
         MetricKind.COUNTER,
-        "Commits without an answer, which were settled by reading the position.",
+        "Commits without a clear answer, resolved by reading the position.",
         ("table",),
     ),
     MetricSpec(
         "goldpan_commits_settled_total",
         MetricKind.COUNTER,
-        "Commits that the position showed to have landed already.",
+        "Commits that had landed already, according to the position.",
         ("table",),
     ),
     MetricSpec(
@@ -189,85 +186,84 @@ WORKER_METRICS: Sequence[MetricSpec] = (
         ("of",),
     ),
     MetricSpec(
-        "goldpan_paused", MetricKind.GAUGE, "1 while partitions are paused, by why.", ("why",)
+        "goldpan_paused", MetricKind.GAUGE, "1 while partitions are paused, by reason.", ("why",)
     ),
     MetricSpec(
         "goldpan_ready",
         MetricKind.GAUGE,
-        "1 while positions are taken, and Kafka and the lake answer.",
+        "1 while partitions are assigned, and Kafka and the lake are available.",
     ),
     MetricSpec(
         "goldpan_kafka_silent_seconds",
         MetricKind.GAUGE,
-        "Seconds since a Kafka broker answered last; one is asked every 5 s.",
+        "Seconds since a Kafka broker last answered; one is asked every 5 s.",
     ),
     MetricSpec(
         "goldpan_kafka_client_fatal",
         MetricKind.GAUGE,
-        "1 while Kafka's client has ended and a new one is tried.",
+        "1 while Kafka's client has ended and a new one is being tried.",
     ),
     MetricSpec(
         "goldpan_registry_failing",
         MetricKind.GAUGE,
-        "1 while records wait because the schema registry gives no proper answer.",
+        "1 while records wait because the schema registry is unavailable.",
     ),
     MetricSpec(
         "goldpan_redaction_cache_lookups_total",
         MetricKind.COUNTER,
-        "Look-ups of text in the redaction cache, by result.",
+        "Lookups of text in the redaction cache, by result.",
         ("result",),
         known={"result": ("hit", "miss")},
     ),
     MetricSpec(
         "goldpan_redaction_proof_findings_total",
         MetricKind.COUNTER,
-        "Personal values that only the second look at the output found, and that were replaced "
-        "then, by type. Anything but 0 is a gap in the recognisers.",
+        "Personal values that only the final scan of the output found, and replaced, by type. "
+        "Anything but 0 is a gap in the recognisers.",
         ("type",),
     ),
     MetricSpec(
         "goldpan_labels_total",
         MetricKind.COUNTER,
-        "Label events committed, by verdict and by where the trace goes from there.",
+        "Committed label events, by verdict and by the route of the trace.",
         ("label", "route"),
         known={"label": ("pass", "fail", "unknown"), "route": ("auto", "review", "audit")},
     ),
     MetricSpec(
         "goldpan_label_turnaround_seconds",
         MetricKind.HISTOGRAM,
-        "From the start of the trace, and from the feedback that called for it, to the label's "
-        "commit.",
+        "Time to the label's commit, from the start of the trace and from the feedback that "
+        "triggered it.",
         ("since",),
         TURNAROUND_BUCKETS,
     ),
     MetricSpec(
         "goldpan_label_events_produced_total",
         MetricKind.COUNTER,
-        "Label events acknowledged by the topic, those sent again included.",
+        "Label events acknowledged by the topic, resent ones included.",
     ),
     MetricSpec(
-        "goldpan_join_partitions", MetricKind.GAUGE, "Pairs of partitions that are joined here."
+        "goldpan_join_partitions", MetricKind.GAUGE, "Pairs of partitions joined by this worker."
     ),
-    MetricSpec("goldpan_join_traces", MetricKind.GAUGE, "Traces in the window of the join."),
+    MetricSpec("goldpan_join_traces", MetricKind.GAUGE, "Traces in the join window."),
     MetricSpec(
         "goldpan_join_waiting",
         MetricKind.GAUGE,
-        "Traces that feedback waits for and that have not come.",
+        "Traces that feedback waits for.",
     ),
-    MetricSpec("goldpan_join_feedback", MetricKind.GAUGE, "Feedback events that the join holds."),
-    MetricSpec("goldpan_join_bytes", MetricKind.GAUGE, "Memory of the join's state."),
+    MetricSpec("goldpan_join_feedback", MetricKind.GAUGE, "Feedback events in the join."),
+    MetricSpec("goldpan_join_bytes", MetricKind.GAUGE, "Memory used by the join."),
     MetricSpec(
         "goldpan_join_passed_over_total",
         MetricKind.COUNTER,
-        "Records that the join let go, by why: late_feedback, late_trace (both are left to "
-        "`goldpan labels reconcile`), unmatched (their trace has not come in the window), "
-        "repeated.",
+        "Records that the join does not use, by reason: late_feedback, late_trace (both for "
+        "`goldpan labels reconcile`), unmatched (no trace within the window), repeated.",
         ("why",),
     ),
     MetricSpec(
         "goldpan_labels_left_to_batch",
         MetricKind.GAUGE,
-        "1 where this worker cannot decide labels, by why; `goldpan labels reconcile` does.",
+        "1 while this worker cannot decide labels, by reason; use `goldpan labels reconcile`.",
         ("why",),
     ),
 )
@@ -284,12 +280,12 @@ class BulkHistogram(Collector):
 
     def observe(self, label: str, values: npt.NDArray[np.float64]) -> None:
         """Add values, in seconds."""
-        found = np.bincount(np.searchsorted(self._bounds, values), minlength=len(self._bounds) + 1)
-        self._counts[label] = found + self._counts.get(label, 0)
+        added = np.bincount(np.searchsorted(self._bounds, values), minlength=len(self._bounds) + 1)
+        self._counts[label] = added + self._counts.get(label, 0)
         self._sums[label] = self._sums.get(label, 0.0) + float(values.sum())
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
-        """Give Prometheus what it asks for."""
+        """Yield the metric family for Prometheus."""
         family = HistogramMetricFamily(
             self._spec.name, self._spec.meaning, labels=self._spec.labels
         )
@@ -301,20 +297,20 @@ class BulkHistogram(Collector):
 
 
 class Metrics:
-    """The metrics of a list as objects, registered in ``registry``; look one up by its name."""
+    """The metrics of a list as objects, registered in ``registry`` and addressed by name."""
 
     def __init__(
-        self, registry: CollectorRegistry, listed: Sequence[MetricSpec] = WORKER_METRICS
+        self, registry: CollectorRegistry, specs: Sequence[MetricSpec] = WORKER_METRICS
     ) -> None:
-        self._listed = listed
+        self._specs = specs
         self._counters: dict[str, Counter] = {}
         self._gauges: dict[str, Gauge] = {}
         self._histograms: dict[str, Histogram] = {}
-        specs = {spec.name: spec for spec in listed}
-        if "goldpan_freshness_seconds" in specs:
-            self.freshness = BulkHistogram(specs.pop("goldpan_freshness_seconds"))
+        by_name = {spec.name: spec for spec in specs}
+        if "goldpan_freshness_seconds" in by_name:
+            self.freshness = BulkHistogram(by_name.pop("goldpan_freshness_seconds"))
             registry.register(self.freshness)
-        for spec in specs.values():
+        for spec in by_name.values():
             if spec.kind is MetricKind.COUNTER:
                 self._counters[spec.name] = Counter(
                     spec.name, spec.meaning, spec.labels, registry=registry
@@ -329,11 +325,11 @@ class Metrics:
                 )
 
     def begin(self, topics: Sequence[str], tables: Sequence[str]) -> None:
-        """Show 0 for each counter of which all labels are known: no data would look like trouble.
+        """Show 0 for each counter whose labels are all known: missing data would look like a fault.
 
-        ``topics`` and ``tables`` are those that are read and written.
+        ``topics`` and ``tables`` are those that the worker reads and writes.
         """
-        for spec in self._listed:
+        for spec in self._specs:
             known = {"topic": topics, "table": tables, **spec.known}
             if spec.kind is MetricKind.COUNTER and spec.labels and known.keys() >= set(spec.labels):
                 for values in product(*(known[label] for label in spec.labels)):
@@ -350,7 +346,7 @@ class Metrics:
         (gauge.labels(*labels) if labels else gauge).set(value)
 
     def forget(self, name: str, *labels: str) -> None:
-        """Stop showing one series of a gauge, of a partition that is no longer owned, say."""
+        """Remove one series of a gauge, for example of a partition that is no longer owned."""
         gauge = self._gauges[f"goldpan_{name}"]
         if labels in gauge._metrics:  # `remove` warns about a series never set
             gauge.remove(*labels)

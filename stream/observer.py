@@ -1,30 +1,26 @@
-"""What the worker tells the world: metrics, log events, and whether it is well."""
+"""Reports the worker's activity as metrics and log events."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError
 
 from decode.schema_sources import RegistryError
 from lake.ledger import SourcePartition
 from redact.crypto.erasure_filter import ERASED_RULE as ERASED
-from redact.pipeline.redactor import FOUND_BY_PROOF, PROVED_TYPES
 from schemas.errors import FencedError, RetryableError
 from schemas.record_batches import RawRecord, RejectedRecord
-from stream.broker_heartbeat import SILENT_SECONDS
 from stream.buffer import Flush, RedactedBatch
 from stream.events import EventLog
 from stream.flusher import CommittedFlush
-from stream.lag import compute_lag
-from stream.memory import MemoryBudget, read_resident_bytes
+from stream.health import WorkerHealth
 from stream.metrics import Metrics
-from stream.owned_partition import Assignment, OwnedPartition
+from stream.owned_partition import OwnedPartition
+from stream.state_gauges import StateGauges
 
-STUCK_SECONDS = 120.0
 KAFKA_ERROR_SECONDS = 30.0
 JOINING_GROUP = "joining the group"
 DECODING = "decoding"
@@ -32,94 +28,69 @@ DECODING = "decoding"
 
 @dataclass(slots=True)
 class WorkerObserver:
-    """Turns what happens into metrics and log events.
+    """Turns the worker's activity into metrics and log events.
 
-    ``event_times`` names the column of event time by topic. Clocks: ``now_ms`` wall, ``monotonic``
-    seconds. ``silence`` says for how many seconds no broker has answered.
+    ``event_times`` maps a topic to its event time column. Clocks: ``now_ms`` wall, ``monotonic``
+    seconds.
     """
 
     metrics: Metrics
     log: EventLog
-    budget: MemoryBudget
+    health: WorkerHealth
+    gauges: StateGauges
     event_times: Mapping[str, str]
-    redaction: Callable[[], Mapping[str, int]]
     now_ms: Callable[[], int]
     monotonic: Callable[[], float]
-    silence: Callable[[], float] = lambda: 0.0
-    _turned_at: float = 0.0
-    _taken: bool = False
-    _troubles: dict[str, str] = field(default_factory=dict)
-    _committed: dict[SourcePartition, int] = field(default_factory=dict)
-    _counted: Counter[str] = field(default_factory=Counter)
-    _said_epochs: bool = False
-    _said: dict[str, tuple[float, int]] = field(default_factory=dict)
+    _epochs_logged: bool = False
+    _errors_logged: dict[str, tuple[float, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for state in ("kafka_client_fatal", "registry_failing"):
             self.metrics.set(state, 0)
 
-    # -- health ---------------------------------------------------------------------------------
-
-    def live(self) -> str | None:
-        """Return None while the loop turns."""
-        still = self.monotonic() - self._turned_at
-        return None if still < STUCK_SECONDS else f"the loop has not turned for {still:.0f} s"
-
-    def ready(self) -> str | None:
-        """Return None while positions are taken, and Kafka and the lake answer."""
-        if self.silence() > SILENT_SECONDS:
-            return f"no Kafka broker has answered for {self.silence():.0f} s"
-        if not self._taken:
-            return "positions are not taken: no partitions have been assigned"
-        return next(iter(list(self._troubles.values())), None)
-
-    def turned(self, now: float) -> None:
-        """Take note that the loop turns."""
-        self._turned_at = now
-
     # -- reading --------------------------------------------------------------------------------
 
     def read(self, topic: str, taken: int, records: Sequence[RawRecord]) -> None:
-        """Take note of a batch."""
+        """Record a batch."""
         self.metrics.count("records_read", topic, by=taken)
         self.metrics.count("bytes_read", topic, by=sum(len(r[4]) for r in records if r[4]))
 
     def rejected(self, item: RejectedRecord) -> None:
-        """Take note of a record that was set aside."""
+        """Record a rejected record."""
         self.metrics.count("quarantined", item.topic, item.reason)
 
     def kafka_error(self, error: KafkaError) -> None:
-        """Take note of trouble that the client mends by itself; its text names brokers only.
+        """Record a transient client error; its text names brokers only.
 
-        A client says the same many times a second, to each broker and of each try. So of each kind
-        the first is logged, and then one now and then, with how many there were in between.
+        A client repeats an error many times a second, for each broker and each attempt. So the
+        first of each kind is logged, then one at intervals, with the number of errors in between.
         """
         name, now = error.name(), self.monotonic()
-        said_at, passed = self._said.get(name, (-KAFKA_ERROR_SECONDS, 0))
-        if now - said_at < KAFKA_ERROR_SECONDS:
-            self._said[name] = said_at, passed + 1
+        logged_at, repeated = self._errors_logged.get(name, (-KAFKA_ERROR_SECONDS, 0))
+        if now - logged_at < KAFKA_ERROR_SECONDS:
+            self._errors_logged[name] = logged_at, repeated + 1
             return
-        self._said[name] = now, 0
-        more = {"repeated": passed} if passed else {}
+        self._errors_logged[name] = now, 0
+        more = {"repeated": repeated} if repeated else {}
         self.log.warning("kafka_error", error=name, detail=error.str(), **more)
 
     def client_ended(self, error: RetryableError) -> None:
-        """Take note that the client has ended, and that a new one is tried."""
+        """Record that the client has ended and a new one is being tried."""
         self.metrics.set("kafka_client_fatal", 1)
-        self._troubles[JOINING_GROUP] = str(error)
+        self.health.failing(JOINING_GROUP, str(error))
         self.log.warning("kafka_client_ended", detail=str(error))
 
     def offsets_not_committed(self, name: str) -> None:
-        """Take note that Kafka's own record of the offsets is behind."""
+        """Record that the group's committed offsets lag behind."""
         self.log.warning("offsets_not_committed", error=name)
 
     def paused(self, why: str) -> None:
-        """Take note that reading is paused."""
+        """Record that reading is paused."""
         self.metrics.set("paused", 1, why)
         self.log.info("paused", why=why)
 
     def resumed(self) -> None:
-        """Take note that reading goes on."""
+        """Record that reading continues."""
         for why in ("memory", "retry"):
             self.metrics.set("paused", 0, why)
         self.log.info("resumed")
@@ -127,7 +98,7 @@ class WorkerObserver:
     # -- flushing -------------------------------------------------------------------------------
 
     def committed(self, done: CommittedFlush) -> None:
-        """Take note of a flush that is in the lake."""
+        """Record a flush that is in the lake."""
         flush, topic = done.flush, done.flush.topic
         outcomes: Counter[str] = Counter()
         rules = Counter({ERASED: 0})  # shown as 0, so that its first time is seen
@@ -137,7 +108,7 @@ class WorkerObserver:
             outcomes["dropped"] += sum(item.dropped.values())
             outcomes["skipped"] += sum(item.skipped.values())
             rules.update(item.dropped)
-            self._committed[item.source] = item.end
+        self.gauges.committed(flush.primary.ranges)
         for outcome, count in outcomes.items():
             self.metrics.count("records", topic, outcome, by=count)
         for rule, count in rules.items():
@@ -176,12 +147,12 @@ class WorkerObserver:
             self.metrics.count("findings", topic, kind, by=count)
 
     def fenced(self, flush: Flush, error: FencedError) -> None:
-        """Take note that another worker had moved a position."""
+        """Record that another worker moved a position first."""
         self.metrics.count("flushes", flush.topic, "fenced")
         self.log.warning("flush_fenced", topic=flush.topic, detail=str(error))
 
     def abandoned(self, flush: Flush) -> None:
-        """Take note that a flush was given up."""
+        """Record an abandoned flush."""
         self.metrics.count("flushes", flush.topic, "abandoned")
         self.log.warning(
             "flush_abandoned",
@@ -190,132 +161,70 @@ class WorkerObserver:
         )
 
     def retried(self, what: str, error: RetryableError, wait: float) -> None:
-        """Take note that a step is tried again."""
-        self._troubles[what] = f"{what}: being tried again"
+        """Record that a step is being retried."""
+        self.health.failing(what, f"{what}: being retried")
         if isinstance(error, RegistryError):
             self.metrics.set("registry_failing", 1)
         self.metrics.count("retries", what)
         self.log.warning("step_retried", step=what, detail=str(error), wait_seconds=round(wait, 2))
 
     def recovered(self, what: str) -> None:
-        """Take note that a step that was tried again has succeeded."""
+        """Record that a retried step has succeeded."""
         if what == DECODING:
             self.metrics.set("registry_failing", 0)
-        self._troubles.pop(what, None)
+        self.health.recovered(what)
 
     def commit_unknown(self, table: str, error: BaseException) -> None:
-        """Take note of a commit without a clear answer."""
+        """Record a commit without a clear answer."""
         self.metrics.count("commits_unknown", table)
         self.log.warning("commit_unknown", table=table, error=type(error).__name__)
 
     def commit_settled(self, table: str) -> None:
-        """Take note that a commit had landed already."""
+        """Record that a commit had already landed."""
         self.metrics.count("commits_settled", table)
         self.log.info("commit_settled", table=table)
 
     def checkpoint_failed(self, table: str, error: RetryableError) -> None:
-        """Take note that a checkpoint was not written."""
+        """Record that a checkpoint was not written."""
         self.log.warning("checkpoint_failed", table=table, detail=str(error))
 
     def erasures(self, number: int) -> None:
-        """Take note that the tombstones up to a number are applied from here on."""
+        """Record that the tombstones up to a number are applied from now on."""
         self.metrics.set("erasures", number)
         self.log.info("erasures_applied", newest=number)
 
     # -- partitions -----------------------------------------------------------------------------
 
     def assigned(self, taken: Sequence[OwnedPartition]) -> None:
-        """Take note of partitions that were taken over."""
-        self._taken = True
+        """Record partitions that were taken over."""
+        self.health.assigned()
         self.recovered(JOINING_GROUP)
         self.metrics.set("kafka_client_fatal", 0)
         self.metrics.count("rebalances", "assigned")
-        for item in taken:
-            self._committed[item.source] = item.range.start
+        self.gauges.taken_over(taken)
         self._without_epoch(taken)
         self.log.info(
             "partitions_assigned", positions={str(item.source): item.range.next for item in taken}
         )
 
     def _without_epoch(self, taken: Sequence[OwnedPartition]) -> None:
-        """Say once of which positions a log that was cut and filled again cannot be told."""
+        """Log once for which positions a truncated and refilled log cannot be detected."""
         bare = [item for item in taken if item.position and item.range.epoch is None]
-        if bare and not self._said_epochs:
-            self._said_epochs = True
+        if bare and not self._epochs_logged:
+            self._epochs_logged = True
             self.log.info("positions_without_epoch", partitions=[str(item.source) for item in bare])
 
     def revoked(self, sources: Sequence[SourcePartition], *, flushed: bool) -> None:
-        """Take note of partitions that were given up."""
+        """Record partitions that were given up."""
         self.metrics.count("rebalances", "revoked" if flushed else "lost")
         event = "partitions_revoked" if flushed else "partitions_abandoned"
         report = self.log.info if flushed else self.log.warning
         report(event, partitions=[str(source) for source in sources])
         if not flushed:
-            self._taken = False  # until the group gives partitions again
-        for source in sources:
-            self._committed.pop(source, None)
-            for gauge in ("lag_records", "lag_seconds", "position"):
-                self.metrics.forget(gauge, source.topic, str(source.partition))
+            self.health.unassigned()
+        self.gauges.given_up(sources)
 
     def lost(self, source: SourcePartition, start: int, end: int) -> None:
-        """Take note of records that Kafka had deleted before they were read."""
+        """Record a gap: offsets that Kafka deleted before they were read."""
         self.metrics.count("lost_offsets", source.topic, by=end - start)
         self.log.error("offsets_lost", source=str(source), start=start, end=end)
-
-    # -- now and then ---------------------------------------------------------------------------
-
-    def look(self, consumer: Any, assignment: Assignment, buffered: int) -> None:
-        """Set the gauges that show a state rather than an event."""
-        now_ms = self.now_ms()
-        silent = self.silence() > SILENT_SECONDS
-        self.metrics.set("kafka_silent_seconds", self.silence())
-        owned_by_topic: Counter[str] = Counter(dict.fromkeys(self.event_times, 0))
-        for source, item in assignment.owned.items():
-            owned_by_topic[source.topic] += 1
-            labels = (source.topic, str(source.partition))
-            committed = self._committed.get(source, item.range.start)
-            self.metrics.set("position", committed, *labels)
-            high = None if silent else _cached_high(consumer, source)
-            if high is None:
-                # Not known, which is not the same as none.
-                self.metrics.forget("lag_records", *labels)
-                self.metrics.forget("lag_seconds", *labels)
-            else:
-                found = compute_lag(item, high=high, now_ms=now_ms, committed=committed)
-                self.metrics.set("lag_records", found.records, *labels)
-                self.metrics.set("lag_seconds", found.seconds, *labels)
-        for topic, count in owned_by_topic.items():
-            self.metrics.set("partitions_owned", count, topic)
-        self._redaction_counters()
-        self.metrics.set("memory_bytes", read_resident_bytes(), "resident")
-        self.metrics.set("memory_bytes", buffered, "buffered")
-        self.metrics.set("memory_bytes", self.budget.ceiling, "ceiling")
-        self.metrics.set("memory_bytes", self.budget.buffers, "buffer_limit")
-        self.metrics.set("ready", 1 if self.ready() is None else 0)
-
-    def _redaction_counters(self) -> None:
-        """Count what the redactor has counted since the last time."""
-        statistics = self.redaction()
-        for result, name in (("hit", "segment_hits"), ("miss", "segment_misses")):
-            self.metrics.count("redaction_cache_lookups", result, by=self._since(statistics, name))
-        others = {name for name in statistics if name.startswith(FOUND_BY_PROOF)}
-        for name in sorted(others | {f"{FOUND_BY_PROOF}{kind}" for kind in PROVED_TYPES}):
-            kind = name.removeprefix(FOUND_BY_PROOF)
-            self.metrics.count("redaction_proof_findings", kind, by=self._since(statistics, name))
-
-    def _since(self, statistics: Mapping[str, int], name: str) -> int:
-        now = statistics.get(name, 0)
-        since = now - self._counted[name]
-        self._counted[name] = now
-        return since
-
-
-def _cached_high(consumer: Any, source: SourcePartition) -> int | None:
-    """Return the partition's end as the last fetch told it; None before the first."""
-    try:
-        _, high = consumer.get_watermark_offsets(
-            TopicPartition(source.topic, source.partition), cached=True
-        )
-    except KafkaException:
-        return None
-    return int(high) if high >= 0 else None

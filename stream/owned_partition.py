@@ -1,4 +1,4 @@
-"""A partition that this worker owns: where it stands in the tables, and how far it has read."""
+"""A partition that this worker owns: its positions in the tables, and how far it has been read."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from stream.ranges import OpenRange
 
 @dataclass(slots=True)
 class AuditPosition:
-    """Up to which offset the audit of redaction tells of a partition (None: it does not yet)."""
+    """The offset up to which the audit of redaction covers a partition; None if it does not yet."""
 
     position: int | None
 
@@ -19,9 +19,9 @@ class OwnedPartition:
     """One source partition between assignment and revocation.
 
     ``position`` is the primary table's (None: none yet), ``quarantine`` and ``late`` are those of
-    the quarantine table (see `lake.ledger.late_app`), ``claim`` the last claim on the partition
-    (see `lake.ledger.claim_app`): all as read at take-over, and moved since. ``audit`` is None
-    where no audit is kept.
+    the quarantine table (see `lake.ledger.late_app`), ``claim`` is the last claim on the partition
+    (see `lake.ledger.claim_app`). All are as read at takeover, then moved. ``audit`` is None if no
+    audit is kept.
     """
 
     range: OpenRange
@@ -36,16 +36,16 @@ class OwnedPartition:
 
     @property
     def held(self) -> frozenset[int]:
-        """Return the offsets, not yet flushed, that quarantine already holds."""
+        """Return the unflushed offsets that quarantine already holds."""
         return self.range.held
 
     @property
     def source(self) -> SourcePartition:
-        """Return which partition this is."""
+        """Return the partition."""
         return self.range.source
 
-    def wanted(self, offsets: Iterable[int]) -> list[int]:
-        """Return the offsets that have not been read yet (a client may hand out old ones)."""
+    def unread(self, offsets: Iterable[int]) -> list[int]:
+        """Return the offsets that have not been read yet (a client may return old ones)."""
         return [offset for offset in offsets if offset >= self.range.next]
 
 
@@ -60,10 +60,10 @@ class Assignment:
         return [owned for source, owned in self.owned.items() if source.topic == topic]
 
     def add(self, items: Iterable[OwnedPartition]) -> None:
-        """Take partitions over, or again."""
+        """Add partitions, or replace their state."""
         self.owned.update({item.source: item for item in items})
 
     def remove(self, sources: Iterable[SourcePartition]) -> None:
-        """Give partitions up."""
+        """Remove partitions."""
         for source in sources:
             self.owned.pop(source, None)

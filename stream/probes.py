@@ -1,4 +1,4 @@
-"""The worker's HTTP port: /metrics, /livez and /readyz."""
+"""The worker's HTTP server: /metrics, /livez and /readyz."""
 
 import contextlib
 import socket
@@ -14,23 +14,23 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from schemas.errors import FatalError
 
 HealthCheck = Callable[[], str | None]
-"""Returns None if all is well, or one sentence that says what is not."""
+"""Returns None if healthy, otherwise one sentence that describes the fault."""
 
 
 MAX_CONNECTIONS: Final = 32
 IDLE_SECONDS: Final = 5.0
-"""Somebody who says nothing for so long, in the middle of a request, is not waited for."""
+"""A client that sends nothing for this long within a request is disconnected."""
 MAX_REQUEST_SECONDS: Final = 30.0
-"""No request and its answer take longer than this, however busily they go on."""
+"""The limit for a request and its response, even while data flows."""
 
 _Socket = socket.socket | tuple[bytes, socket.socket]
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """Serves each connection in a thread, few at a time and none for long.
+    """Serves each connection in a thread, with limits on their number and duration.
 
-    Half-open connections of others must not spend the worker's files and threads: where there are
-    too many, the oldest makes room for the newest, so that a probe still gets its answer.
+    Half-open connections must not use up the worker's file handles and threads. Above the limit,
+    the oldest connection is closed for the newest, so that a probe still gets its answer.
     """
 
     daemon_threads = True
@@ -42,22 +42,22 @@ class _Server(ThreadingMixIn, WSGIServer):
         super().__init__(*of, **more)
 
     def process_request(self, request: _Socket, client_address: Any) -> None:
-        """Serve a connection; end the oldest if there are too many."""
+        """Serve a connection; close the oldest ones if there are too many."""
         with self._lock:
             self._open[request] = time.monotonic()
             surplus = list(self._open)[:-MAX_CONNECTIONS]
-        for one in surplus:
-            self._end(one)
+        for connection in surplus:
+            self._end(connection)
         super().process_request(request, client_address)
 
     def service_actions(self) -> None:
-        """End what has gone on for too long; called about twice a second."""
+        """Close connections that have lasted too long; called about twice a second."""
         super().service_actions()
         before = time.monotonic() - MAX_REQUEST_SECONDS
         with self._lock:
-            late = [one for one, since in self._open.items() if since < before]
-        for one in late:
-            self._end(one)
+            late = [connection for connection, since in self._open.items() if since < before]
+        for connection in late:
+            self._end(connection)
 
     def shutdown_request(self, request: _Socket) -> None:
         """Close a connection that has been served."""
@@ -66,10 +66,10 @@ class _Server(ThreadingMixIn, WSGIServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: _Socket, client_address: Any) -> None:
-        """Say nothing: the client has gone, or was too slow."""
+        """Ignore the error: the client has disconnected, or was too slow."""
 
     def _end(self, request: _Socket) -> None:
-        """Let the thread of a connection find that it has ended; the thread closes it."""
+        """Shut a connection down; its thread then closes it."""
         with self._lock:
             self._open.pop(request, None)
         with contextlib.suppress(OSError):
@@ -81,11 +81,11 @@ class _Quiet(WSGIRequestHandler):
     timeout = IDLE_SECONDS
 
     def log_message(self, *args: Any) -> None:
-        """Say nothing: a probe comes every few seconds."""
+        """Log nothing: a probe comes every few seconds."""
 
 
 class ProbeServer:
-    """Serves until closed. ``live`` and ``ready`` are asked at each request."""
+    """Serves until closed. ``live`` and ``ready`` are called for each request."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class ProbeServer:
         except OSError as error:
             raise FatalError(
                 f"the metrics port {host}:{port} cannot be opened ({error.strerror}): "
-                "set GOLDPAN_METRICS__PORT to a free one, or to 0 for none"
+                "set GOLDPAN_METRICS__PORT to a free port, or to 0 to disable it"
             ) from None
         self.port = int(self._server.server_port)
         threading.Thread(target=self._server.serve_forever, name="probes", daemon=True).start()

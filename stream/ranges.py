@@ -1,4 +1,4 @@
-"""What has been read of one partition since its last flush, counted record by record."""
+"""Counts what has been read from one partition since its last flush."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from lake.ledger import SourcePartition, SourceRange
 class OpenRange:
     """The offsets ``[start, next)`` that are read but not yet handed to a flush.
 
-    ``held`` are offsets that quarantine holds already, from a worker that died between its two
-    commits. Kafka may have deleted such a record since; it counts as set aside nevertheless.
-    ``epoch`` is the leader epoch of the record at ``next - 1``; None where that is no record, or
-    where it is not known.
+    ``held`` are offsets that quarantine already holds, from a worker that died between its two
+    commits. Kafka may have deleted such a record since; it still counts as quarantined. ``epoch``
+    is the leader epoch of the record at ``next - 1``; None if there is no record, or if it is
+    unknown.
     """
 
     source: SourcePartition
@@ -31,17 +31,17 @@ class OpenRange:
     epoch: int | None = None
 
     def read(self, offsets: Sequence[int]) -> None:
-        """Count records that came from Kafka, in order of offset; what is missing was skipped.
+        """Count records from Kafka, in order of offset; missing offsets count as skipped.
 
-        Kafka hands out a partition's offsets in order and without loss. A hole is therefore one
-        that Kafka made: transaction markers, aborted transactions, compaction.
+        Kafka returns a partition's offsets in order and without loss. Any gap is therefore Kafka's
+        own: transaction markers, aborted transactions, compaction.
         """
         if not offsets:
             return
         span = offsets[-1] + 1 - self.next
         if span != len(offsets):
-            kept = self._kept(offsets[-1] + 1, frozenset(offsets))
-            self.skipped["absent"] += span - len(offsets) - kept
+            held_only = self._count_held(offsets[-1] + 1, frozenset(offsets))
+            self.skipped["absent"] += span - len(offsets) - held_only
         if self.first is None:
             self.first = offsets[0]
         self.last = offsets[-1]
@@ -50,26 +50,26 @@ class OpenRange:
         self.consumed += len(offsets)
 
     def skip_to(self, offset: int, rule: str) -> None:
-        """Pass over offsets that hold no record that can be read, by the name of the rule."""
+        """Skip offsets without a readable record, counted under the name of the rule."""
         if offset > self.next:
-            self.skipped[rule] += offset - self.next - self._kept(offset, frozenset())
+            self.skipped[rule] += offset - self.next - self._count_held(offset, frozenset())
             self.next = offset
-            self.epoch = None  # that of a marker, say, which the client does not show
+            self.epoch = None  # the client does not report the epoch of a marker
 
-    def came_with(self, offset: int, epoch: int | None) -> None:
-        """Take note of the leader epoch of a record, if it is the last that was read."""
+    def set_epoch(self, offset: int, epoch: int | None) -> None:
+        """Record the leader epoch of a record, if it is the last one read."""
         if offset + 1 == self.next:
             self.epoch = epoch
 
-    def _kept(self, end: int, read: frozenset[int]) -> int:
+    def _count_held(self, end: int, read: frozenset[int]) -> int:
         """Count the records up to ``end`` that only quarantine still has; return how many."""
-        kept = sum(1 for offset in self.held - read if self.next <= offset < end)
-        self.consumed += kept
-        self.quarantined += kept
-        return kept
+        held_only = sum(1 for offset in self.held - read if self.next <= offset < end)
+        self.consumed += held_only
+        self.quarantined += held_only
+        return held_only
 
     def seal(self) -> SourceRange:
-        """Return the range as the ledger has it; this object then goes on from its end."""
+        """Return the range as a ledger entry; this object then continues from its end."""
         sealed = SourceRange(
             topic=self.source.topic,
             partition=self.source.partition,

@@ -1,4 +1,4 @@
-"""Reading single records from Kafka again, by their coordinates."""
+"""Fetches single records from Kafka by their coordinates."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,9 +18,9 @@ WAIT_SECONDS = 10.0
 
 
 class RecordFetcher:
-    """Gets records by coordinates, outside of any consumer group.
+    """Fetches records by coordinates, outside of any consumer group.
 
-    Raises UsageError if the client refuses one of the properties.
+    Raises UsageError if the client rejects one of the properties.
     """
 
     def __init__(self, settings: KafkaSettings, *, monotonic: Callable[[], float]) -> None:
@@ -45,52 +45,52 @@ class RecordFetcher:
     ) -> dict[tuple[int, int], RawRecord]:
         """Return the records that Kafka still has, by (partition, offset).
 
-        Raises RetryableError if Kafka does not answer, FatalError if it does not let us in.
+        Raises RetryableError if Kafka is unavailable, FatalError if it denies access.
         """
         by_partition: dict[int, set[int]] = {}
         for partition, offset in coordinates:
             by_partition.setdefault(partition, set()).add(offset)
-        found: dict[tuple[int, int], RawRecord] = {}
+        records: dict[tuple[int, int], RawRecord] = {}
         for partition, offsets in by_partition.items():
             low, high = self._cluster.watermarks(self._consumer, SourcePartition(topic, partition))
-            wanted = {offset for offset in offsets if low <= offset < high}
-            if wanted:
-                found |= self._partition(topic, partition, wanted)
-        return found
+            available = {offset for offset in offsets if low <= offset < high}
+            if available:
+                records |= self._fetch_partition(topic, partition, available)
+        return records
 
     def close(self) -> None:
         """Close the connection."""
         self._consumer.close()
 
-    def _partition(
-        self, topic: str, partition: int, wanted: set[int]
+    def _fetch_partition(
+        self, topic: str, partition: int, offsets: set[int]
     ) -> dict[tuple[int, int], RawRecord]:
-        found: dict[tuple[int, int], RawRecord] = {}
-        last = max(wanted)
-        position = min(wanted)
+        records: dict[tuple[int, int], RawRecord] = {}
+        last = max(offsets)
+        position = min(offsets)
         self._consumer.assign([TopicPartition(topic, partition, position)])
-        heard = self._monotonic()
+        answered = self._monotonic()
         while position <= last:
             messages = self._consumer.consume(500, 0.5)
             self._errors.check()
             if messages:
-                heard = self._monotonic()
-            elif self._monotonic() - heard > WAIT_SECONDS:
+                answered = self._monotonic()
+            elif self._monotonic() - answered > WAIT_SECONDS:
                 raise RetryableError(f"{topic}/{partition}: Kafka did not answer in time")
             for message in messages:
                 error = message.error()
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:
-                    raise self._cluster.translated(error, topic)
-                if error is None and message.offset() in wanted:
+                    raise self._cluster.translate(error, topic)
+                if error is None and message.offset() in offsets:
                     raw = to_raw(message)
-                    found[partition, raw.offset] = raw
+                    records[partition, raw.offset] = raw
                 position = max(position, message.offset() + 1)
         self._consumer.unassign()
-        return found
+        return records
 
 
 def to_raw(message: Any) -> RawRecord:
-    """Return a record as the pipeline has it, of a message as Kafka's client has it."""
+    """Convert a message of Kafka's client into the pipeline's type."""
     return RawRecord(
         message.partition(),
         message.offset(),

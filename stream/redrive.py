@@ -1,15 +1,15 @@
-"""Quarantined records, tried again under the schemas and the policy of today.
+"""Retries quarantined records under the current schemas and policy.
 
-1. Read which records of the topic are set aside, and their payload: what was sealed, or else what
+1. Read which records of the topic are quarantined, and their payload: the sealed one, or else what
    Kafka still has at their coordinates.
-2. Decode and redact them; those that still cannot pass stay where they are. Those of erased
-   persons, which nobody could tell while they were sealed, go from quarantine and nowhere else.
-3. Commit the others to the primary table. A generation number, read before step 1's look at that
-   table, makes two re-drives at once impossible.
-4. Take them out of quarantine.
+2. Decode and redact them; records that still fail stay where they are. Records of erased persons,
+   which cannot be recognised while sealed, are removed from quarantine and stored nowhere.
+3. Commit the others to the primary table. A generation number, read before step 1 reads that
+   table, rules out two concurrent redrives.
+4. Remove them from quarantine.
 
-A crash between 3 and 4 leaves records in both, and `lake verify` says so; the next run sees that
-the primary table holds them and goes on to 4.
+A crash between 3 and 4 leaves records in both tables, and `lake verify` reports it. The next run
+sees that the primary table holds them and continues with 4.
 """
 
 from collections import Counter
@@ -57,21 +57,21 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class PayloadUnsealer(Protocol):
-    """What re-driving needs of the sealer; see `redact.crypto.sealing.Sealer`."""
+    """What a redrive needs of the sealer; see `redact.quarantine.Sealer`."""
 
     def open(
         self, *, topic: str, partition: int, offset: int, sealed_payload: bytes, sealed_key_id: str
     ) -> bytes:
-        """Return the payload as it came."""
+        """Return the original payload."""
 
 
 @dataclass(frozen=True, slots=True)
 class RedriveResult:
-    """What became of the records that were tried again.
+    """What became of the retried records.
 
-    ``stored`` went to their table (``already`` of them had gone there before a crash), ``still``
-    counts by reason those that fail as before, ``gone`` are those whose payload nobody has, whose
-    topic is no longer the one that they came from, or whose day is over, ``erased`` those of erased
+    ``stored`` are now in their table (``already`` of them were there before, after a crash).
+    ``still`` counts by reason those that fail again. ``gone`` are those without a payload, of an
+    earlier incarnation of the topic, or past their retention. ``erased`` are those of erased
     persons. ``waiting`` were not tried: a worker has yet to pass them in their table.
     """
 
@@ -86,7 +86,7 @@ class RedriveResult:
 
 @dataclass(frozen=True, slots=True)
 class Redrive:
-    """Tries records of one topic again."""
+    """Retries records of one topic."""
 
     topic: str
     primary: Table
@@ -103,10 +103,10 @@ class Redrive:
     reached: Callable[[str], None] = lambda _step: None
 
     def run(self, which: QuarantineFilter, *, dry_run: bool = False) -> RedriveResult:
-        """Try the records again that match; with ``dry_run`` only tell what would become of them.
+        """Retry the matching records; with ``dry_run`` only report what would become of them.
 
-        Raises RetryableError or FatalError if the lake or Kafka cannot be used, FencedError if
-        another re-drive of the topic runs at the same time.
+        Raises RetryableError or FatalError if the lake or Kafka is unusable, FencedError if another
+        redrive of the topic runs at the same time.
         """
         self._load_tombstones()
         try:
@@ -120,15 +120,15 @@ class Redrive:
         return self.retry.call("reading tombstones", self.erasures.reload)
 
     def _run(self, which: QuarantineFilter, *, dry_run: bool) -> RedriveResult:
-        # The generation first: whoever lets rows of quarantine expire marks them, then moves it.
+        # The generation first: retention marks rows of quarantine as expired, then moves it.
         self.primary.refresh()
         generation = self.primary.number(redrive_app(self.topic))
         matching = read_quarantined(self.quarantine, which, payload=True).to_pylist()
-        aside = self._not_while_promoting()
-        over = self._over()
-        found = self._done_reading(matching)
-        current = self._of_this_topic(found)
-        already = self._in_primary({_where(row) for row in current})
+        aside = self._read_generation()
+        over = self._read_expired()
+        found = self._select_passed(matching)
+        current = self._select_current(found)
+        already = self._find_in_primary({_where(row) for row in current})
         raws = self._payloads([row for row in current if _where(row) not in already | over])
         decoded, rejected = self.decoder.decode(self.topic, raws)
         kept, _ = self.erasures.kept_out.without(decoded)
@@ -172,17 +172,17 @@ class Redrive:
             kind=EntryKind.ERASE,
         )
 
-    def _not_while_promoting(self) -> int:
-        """Return the generation of quarantine; FatalError if a replay moves records just now."""
+    def _read_generation(self) -> int:
+        """Return quarantine's generation; FatalError if a replay is moving records."""
         if self.quarantine.number(promoting_app(self.topic)):
             raise FatalError(
-                f"a replay of {self.topic} is being promoted: let it come to its end first, or run "
-                "`goldpan replay promote` again (`goldpan replay list` tells its name)"
+                f"a replay of {self.topic} is being promoted: let it finish first, or repeat "
+                "`goldpan replay promote` (`goldpan replay list` shows its name)"
             )
         return self.quarantine.number(redrive_app(self.topic)) or 0
 
-    def _over(self) -> set[Coordinates]:
-        """Return the records of days that are over in quarantine: retention may be taking them."""
+    def _read_expired(self) -> set[Coordinates]:
+        """Return the records of days that expire in quarantine: retention may be removing them."""
         kept = complete_from(self.quarantine, ROWS_PART)
         if kept is None:
             return set()
@@ -190,8 +190,8 @@ class Redrive:
         found = self.quarantine.read(["_partition", "_offset"], days, texts={"_topic": self.topic})
         return set(zip(*(column.to_pylist() for column in found.columns), strict=True))
 
-    def _done_reading(self, found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Leave out what the primary table has not passed yet: a worker is still busy with it."""
+    def _select_passed(self, found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Leave out records that the primary table has yet to pass: a worker still reads them."""
         sources = {SourcePartition(self.topic, row["_partition"]) for row in found}
         positions = self.primary.positions(list(sources))
         return [
@@ -200,8 +200,8 @@ class Redrive:
             if row["_offset"] < (positions[SourcePartition(self.topic, row["_partition"])] or 0)
         ]
 
-    def _of_this_topic(self, found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Leave out records of an earlier incarnation: their offsets name others by now."""
+    def _select_current(self, found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Leave out records of an earlier incarnation: their offsets now belong to others."""
         adopted = self.quarantine.number(adopted_app(self.topic))
         if adopted is None:
             return list(found)
@@ -216,19 +216,19 @@ class Redrive:
             if row["sealed_payload"] is None:
                 missing.append(where)
             else:
-                raws.append(self._unsealed(row))
+                raws.append(self._unseal(row))
         if missing:
-            self._same_topic()
+            self._check_incarnation()
         fetched = self.fetch(self.topic, missing) if missing else {}
         raws += [fetched[where] for where in missing if where in fetched]
         return sorted(raws, key=lambda raw: (raw.partition, raw.offset))
 
-    def _same_topic(self) -> None:
+    def _check_incarnation(self) -> None:
         recorded = self.primary.incarnation_version(self.topic)
         if recorded is not None and self.incarnation(self.topic).version() != recorded:
             raise FatalError(describe_changed_topic(self.topic))
 
-    def _unsealed(self, row: Mapping[str, Any]) -> RawRecord:
+    def _unseal(self, row: Mapping[str, Any]) -> RawRecord:
         value = self.unsealer.open(
             topic=self.topic,
             partition=row["_partition"],
@@ -240,7 +240,7 @@ class Redrive:
         millis = -1 if stamp is None else int(stamp.timestamp() * 1000)
         return RawRecord(row["_partition"], row["_offset"], millis, None, value)
 
-    def _in_primary(self, passed: set[Coordinates]) -> set[Coordinates]:
+    def _find_in_primary(self, passed: set[Coordinates]) -> set[Coordinates]:
         if not passed:
             return set()
         offsets = [offset for _, offset in passed]

@@ -1,8 +1,8 @@
-"""What a worker finds out before it starts: whether Kafka and the lake answer, and if it is there.
+"""Startup checks of a worker: are Kafka and the lake available, and does the lake exist?
 
-An address with a typing error looks like a lake that has not been made yet. So making one is a
-setting (`LakeSettings.create`), and one that was made is told loudly: in the log, and by the time
-of its making as a metric, which every worker shows.
+A mistyped address looks like a lake that does not exist yet. So creating one is a setting
+(`LakeSettings.create`), and a new lake is reported clearly: in the log, and by its creation time as
+a metric of every worker.
 """
 
 import random
@@ -28,7 +28,7 @@ from stream.memory import (
 )
 from stream.observer import JOINING_GROUP
 
-START_SECONDS = 20.0  # how long Kafka and the lake may take to answer for the first time
+START_SECONDS = 20.0  # the time for the first answers of Kafka and the lake
 
 ResultT = TypeVar("ResultT")
 
@@ -40,10 +40,10 @@ def check_dependencies(
     stop: threading.Event,
     log: EventLog,
 ) -> None:
-    """Find out, once for several workers, what would keep each of them from starting.
+    """Check, once for several workers, what would keep each of them from starting.
 
-    Asks Kafka for the topics, makes the tables that are missing if it may, and looks at the memory.
-    Raises UsageError or FatalError, with one sentence for a person.
+    Asks Kafka for the topics, creates missing tables if allowed, and checks the memory. Raises
+    UsageError or FatalError, with one sentence.
     """
     retry = make_startup_retry(stream, stop)
     cluster = Cluster(admin_properties(kafka), bootstrap_servers=kafka.bootstrap_servers)
@@ -57,37 +57,37 @@ def check_dependencies(
 
 
 def warn_memory_shortage(ceiling: int, log: EventLog) -> None:
-    """Log what is likely to go wrong with the limits of memory, if anything is."""
-    if told := describe_memory_shortage(ceiling, read_container_limit()):
-        log.warning("memory_short", detail=told)
+    """Log what is likely to fail with the memory limits, if anything is."""
+    if detail := describe_memory_shortage(ceiling, read_container_limit()):
+        log.warning("memory_short", detail=detail)
 
 
 def create_missing_tables(lake: Lake, settings: LakeSettings) -> list[str]:
-    """Make the tables that are missing, if the settings allow it; return which these were.
+    """Create the missing tables, if the settings allow it; return their names.
 
-    Raises FatalError if they do not, and if a table is missing; otherwise as `Lake.init`.
+    Raises FatalError if they do not and a table is missing; otherwise as `Lake.init`.
     """
     if settings.create == "never":
         lake.tables()
     return lake.init()
 
 
-def log_created_tables(made: list[str], settings: LakeSettings, log: EventLog) -> None:
-    """Log that tables were made: loudly if it is the lake as a whole that is new."""
-    if set(made) == set(TABLE_LAYOUTS):
+def log_created_tables(created: list[str], settings: LakeSettings, log: EventLog) -> None:
+    """Log that tables were created: as a warning if the whole lake is new."""
+    if set(created) == set(TABLE_LAYOUTS):
         log.warning(
             "lake_made",
             uri=settings.uri,
-            detail="there was no lake at this address, so a new one was made, and the topics are "
-            "read as for the first time; if there should be one, stop, and correct "
+            detail="there was no lake at this address, so a new one was created, and the topics "
+            "are read from the beginning; if there should be one, stop and correct "
             "GOLDPAN_LAKE__URI",
         )
-    elif made:
-        log.warning("tables_made", tables=made, uri=settings.uri)
+    elif created:
+        log.warning("tables_made", tables=created, uri=settings.uri)
 
 
 def make_startup_retry(stream: StreamSettings, stop: threading.Event) -> Retry:
-    """Return how a step is tried again while a worker starts."""
+    """Return how a step is retried while a worker starts."""
     return Retry(
         seconds=min(START_SECONDS, stream.retry_seconds),
         monotonic=time.monotonic,
@@ -97,9 +97,9 @@ def make_startup_retry(stream: StreamSettings, stop: threading.Event) -> Retry:
 
 
 def wait_for(retry: Retry, what: str, ask: Callable[[], ResultT]) -> ResultT:
-    """Wait a little for what is not there at the start: it may be starting itself.
+    """Wait briefly for a system that may itself be starting.
 
-    Raises RetryableError if told to stop meanwhile, FatalError if it does not come.
+    Raises RetryableError if asked to stop, FatalError if it stays unavailable.
     """
     return retry.call(f"waiting for {what}", ask)
 
@@ -110,9 +110,9 @@ def retry_with_new_client(
     ended: Callable[[RetryableError], None],
     work: Callable[[], ResultT],
 ) -> ResultT:
-    """Work; again, with a new client, if the one before has ended and a new one may do better.
+    """Work; if the client ends and a new one may succeed, retry with a new one.
 
-    Raises RetryableError if told to stop, FatalError if it does not get better in time.
+    Raises RetryableError if asked to stop, FatalError if retrying does not help in time.
     """
     try:
         return work()
@@ -125,7 +125,7 @@ def retry_with_new_client(
 
 @contextmanager
 def stop_gracefully(stop: threading.Event, log: EventLog) -> Iterator[None]:
-    """End in order if told to stop while waiting for an answer: nothing is left half done."""
+    """End normally if asked to stop while waiting: nothing is left half done."""
     try:
         yield
     except RetryableError:

@@ -1,7 +1,7 @@
-"""Several workers on one machine: one process each, started anew when it dies.
+"""Runs several workers on one machine: one process each, restarted when it dies.
 
-Processes, not threads: one Python process uses one core. They are started as commands of their
-own, never forked, since neither delta-rs nor Kafka's client survives a fork.
+Processes rather than threads, since one Python process uses one core. They are started as separate
+commands, never forked: neither delta-rs nor Kafka's client survives a fork.
 """
 
 import signal
@@ -15,12 +15,12 @@ from stream.events import EventLog
 MAX_RESTARTS = 5
 RESTART_WINDOW_SECONDS = 600.0
 POLL_SECONDS = 0.1
-EXIT_FAILED = 3  # the exit code of what failed
+EXIT_FAILED = 3  # the exit code for failures
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerCommand:
-    """How to start one worker: the command and its environment."""
+    """The command and environment that start one worker."""
 
     command: Sequence[str]
     environment: Mapping[str, str]
@@ -28,15 +28,16 @@ class WorkerCommand:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Starts the workers, passes signals on, and decides what the end of one means.
+    """Starts the workers, forwards signals, and decides what the end of one means.
 
-    A worker that ends by itself with 0 is done. One that ends with another exit code has found
-    something that only a person can mend: the others are stopped, and its code is the result. One
-    that was killed (by the kernel, for memory, say) is started again, with a pause that doubles, at
-    most five times in ten minutes.
+    A worker that exits with 0 is done. Any other exit code means a fault that only an operator can
+    fix: the other workers are stopped, and the code is the result. A worker killed by a signal (for
+    example by the kernel, for memory) is restarted after a pause that doubles, at most five times
+    in ten minutes.
 
-    Told to stop, each worker must end with 0. One that hangs beyond ``stop_seconds`` is killed, and
-    that, as any death by a signal, is a failure: what it held is read again, but not all went well.
+    When stopping, each worker must exit with 0. One that hangs longer than ``stop_seconds`` is
+    killed, and any death by a signal is a failure: its records will be re-read, but the stop was
+    not clean.
     """
 
     children: Sequence[WorkerCommand]
@@ -56,7 +57,7 @@ class Supervisor:
         try:
             while self._running and code == 0 and not self.stop_requested():
                 self.sleep(POLL_SECONDS)
-                code = self._look()
+                code = self._check_workers()
         finally:
             stopped = self._stop_all()
         return code or stopped
@@ -67,8 +68,8 @@ class Supervisor:
             list(child.command), env=dict(child.environment)
         )
 
-    def _look(self) -> int:
-        """Return the exit code that ends everything, or 0 to go on."""
+    def _check_workers(self) -> int:
+        """Return the exit code that ends everything, or 0 to continue."""
         for number, process in list(self._running.items()):
             code = process.poll()
             if code is None:
@@ -86,8 +87,8 @@ class Supervisor:
         if len(self._deaths) > MAX_RESTARTS:
             self.log.error(
                 "worker_failed",
-                detail=f"workers were killed {len(self._deaths)} times in {RESTART_WINDOW_SECONDS:g} s, "
-                f"last by signal {signal_number}",
+                detail=f"workers were killed {len(self._deaths)} times in "
+                f"{RESTART_WINDOW_SECONDS:g} s, last by signal {signal_number}",
             )
             return False
         wait = 2.0 ** (len(self._deaths) - 1)
@@ -97,34 +98,34 @@ class Supervisor:
         return True
 
     def _stop_all(self) -> int:
-        """Stop what still runs; return the highest exit code."""
+        """Stop the running workers; return the highest exit code."""
         for process in self._running.values():
             process.send_signal(signal.SIGTERM)
         deadline = self.monotonic() + self.stop_seconds
-        codes = [self._stopped(number, deadline) for number in list(self._running)]
+        codes = [self._wait_for_stop(number, deadline) for number in list(self._running)]
         self._running.clear()
         return max(codes, default=0)
 
-    def _stopped(self, number: int, deadline: float) -> int:
-        """Wait for the end of one that was told to stop; return its exit code, or 3."""
+    def _wait_for_stop(self, number: int, deadline: float) -> int:
+        """Wait for a worker to stop; return its exit code, or 3."""
         process = self._running[number]
-        code = _code(process, max(0.1, deadline - self.monotonic()))
+        code = _wait_for_exit(process, max(0.1, deadline - self.monotonic()))
         if code is None:
             process.kill()
             process.wait()
-            why = f"it did not stop within {self.stop_seconds:g} s and was killed"
+            detail = f"it did not stop within {self.stop_seconds:g} s and was killed"
         elif code == -signal.SIGTERM:
-            return 0  # it was just being started, and had not yet said what to do with a signal
+            return 0  # it was still starting, without its signal handlers
         elif code < 0:
-            why = f"it was ended by signal {-code} while stopping"
+            detail = f"it was killed by signal {-code} while stopping"
         else:
             return code
-        self.log.error("worker_failed", worker=number, detail=why)
+        self.log.error("worker_failed", worker=number, detail=detail)
         return EXIT_FAILED
 
 
-def _code(process: "subprocess.Popen[bytes]", seconds: float) -> int | None:
-    """Wait that long for the end of a process; return its exit code, or None."""
+def _wait_for_exit(process: "subprocess.Popen[bytes]", seconds: float) -> int | None:
+    """Wait up to ``seconds`` for a process to end; return its exit code, or None."""
     try:
         return process.wait(seconds)
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""Taking partitions over: where to go on reading, according to the tables and nobody else."""
+"""Takes partitions over: the tables alone decide where reading continues."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ SKIPPED_BY_RETENTION = "retention"
 
 @dataclass(frozen=True, slots=True)
 class TakeOver:
-    """Reads positions and compares them with what Kafka still has.
+    """Reads positions from the tables and compares them with Kafka's offsets.
 
-    ``watermarks`` gives (first offset that is left, one after the last), ``partitions`` all that a
-    topic has now. ``start`` says where to begin with a topic that the tables hold no position of:
-    ``beginning`` writes that down for all its partitions at once. From then on a partition without
-    a position is younger than the lake, and begins at its first record, whatever ``start`` says.
-    ``on_lost_offsets`` says what to do about records that Kafka has deleted before they were read;
-    ``on_lost`` hears of each such gap that is skipped.
+    ``watermarks`` returns (first remaining offset, offset after the last) and ``partitions`` all
+    partitions of a topic. ``start`` says where to begin with a topic that has no position in the
+    tables; ``initial`` records that for all its partitions at once. A partition that has no
+    position after that was added later, and starts at its first record regardless of ``start``.
+    ``on_lost_offsets`` says what to do about records that Kafka deleted before they were read;
+    ``on_lost`` is called for each skipped gap.
     """
 
     primary: Mapping[str, Table]
@@ -46,7 +46,7 @@ class TakeOver:
     start: str
     on_lost_offsets: str
     on_lost: Callable[[SourcePartition, int, int], None]
-    beginning: InitialPositions | None = None
+    initial: InitialPositions | None = None
     partitions: Callable[[str], Sequence[SourcePartition]] = lambda _topic: ()
 
     def take(
@@ -54,9 +54,9 @@ class TakeOver:
     ) -> tuple[list[OwnedPartition], dict[str, Incarnation]]:
         """Return the partitions ready to be read, and the incarnations of their topics.
 
-        Raises FatalError if a topic is another incarnation than the positions are of, if a position
-        lies beyond the topic's end, or if records were lost and the setting says to fail;
-        RetryableError if the lake or Kafka does not answer.
+        Raises FatalError if a topic is another incarnation than the recorded one, if a position is
+        beyond the topic's end, or if records were lost and the setting is to fail. Raises
+        RetryableError if the lake or Kafka is unavailable.
         """
         topics = sorted({source.topic for source in sources})
         incarnations = self.check(topics)
@@ -64,20 +64,20 @@ class TakeOver:
         starts: dict[SourcePartition, int] = {}
         for topic in topics:
             mine = [source for source in sources if source.topic == topic]
-            found = self.primary[topic].positions(mine)
-            positions |= found
-            if None in found.values():
-                starts |= self._starts(topic, [s for s in mine if found[s] is None])
-        if starts and self.beginning is not None:
-            self.beginning.write(starts, incarnations)
+            recorded = self.primary[topic].positions(mine)
+            positions |= recorded
+            if None in recorded.values():
+                starts |= self._starts(topic, [s for s in mine if recorded[s] is None])
+        if starts and self.initial is not None:
+            self.initial.write(starts, incarnations)
             return self.take(sources)
-        return [self._one(s, at, starts.get(s, 0)) for s, at in positions.items()], incarnations
+        return [self._own(s, at, starts.get(s, 0)) for s, at in positions.items()], incarnations
 
     def _starts(self, topic: str, missing: Sequence[SourcePartition]) -> dict[SourcePartition, int]:
-        """Return where partitions begin that the tables hold no position of.
+        """Return the starts of partitions that have no position in the tables.
 
-        Nobody has begun with the topic: all its partitions begin now, also those that another
-        worker got, as the setting says. Somebody has: then these came later.
+        If no worker has begun the topic, all its partitions begin now, as the setting says,
+        including those assigned to other workers. Otherwise these partitions were added later.
         """
         if self._is_begun(topic):
             return dict.fromkeys(missing, 0)
@@ -86,10 +86,10 @@ class TakeOver:
         return {source: self.watermarks(source)[bound] for source in every}
 
     def check(self, topics: Sequence[str]) -> dict[str, Incarnation]:
-        """Return the incarnations of topics, which are those that the tables have positions of.
+        """Return the topics' incarnations, which match the recorded positions.
 
-        All handles stand at the newest version afterwards. Raises FatalError if a topic is another
-        incarnation, RetryableError if the lake or Kafka does not answer.
+        Refreshes all table handles. Raises FatalError if a topic is another incarnation,
+        RetryableError if the lake or Kafka is unavailable.
         """
         for topic in topics:
             self.primary[topic].refresh()
@@ -106,26 +106,25 @@ class TakeOver:
         return incarnations
 
     def check_ends(self, ends: Mapping[SourcePartition, int]) -> None:
-        """Raise FatalError if a position lies beyond the end of its partition.
+        """Raise FatalError if a position is beyond the end of its partition.
 
-        A worker that asks whether the group has caught up may be done before it is given anything,
-        and would take such a position for all that there is to do. The positions are those that
-        ``check`` saw, so no worker has moved them since beyond these ends.
+        A worker that waits for the whole group to catch up may finish before it is assigned
+        anything, and would then count such a position as caught up. Uses the positions that
+        ``check`` read, so no worker can have moved them beyond these ends.
         """
         for source, end in ends.items():
             position = self.primary[source.topic].positions([source])[source] or 0
             if position > end:
-                raise FatalError(_beyond(source, position, end))
+                raise FatalError(_describe_beyond_end(source, position, end))
 
     def to_reach(
         self, marks: Mapping[SourcePartition, tuple[int, int]]
     ) -> dict[SourcePartition, int]:
-        """Return the end of each partition of (first offset left, one after the last).
+        """Return the end of each partition, from (first remaining offset, offset after the last).
 
-        Left out are partitions that are empty and were never begun: nothing is to be brought from
-        there. One that is empty but begun counts, since records may be lost between, and so does
-        one of a begun topic of which all records are gone. The positions are those that ``check``
-        saw.
+        Omits empty partitions that were never begun: they have nothing to read. Includes begun
+        partitions that are empty, since records may have been lost, and emptied partitions of a
+        begun topic. Uses the positions that ``check`` read.
         """
         begun = {topic: self._is_begun(topic) for topic in {source.topic for source in marks}}
         return {
@@ -139,7 +138,7 @@ class TakeOver:
     def _is_begun(self, topic: str) -> bool:
         return self.primary[topic].incarnation_version(topic) is not None
 
-    def _one(self, source: SourcePartition, position: int | None, start: int) -> OwnedPartition:
+    def _own(self, source: SourcePartition, position: int | None, start: int) -> OwnedPartition:
         low, high = self.watermarks(source)
         first = start if position is None else position
         quarantine = self.quarantine.positions([source])[source]
@@ -162,7 +161,7 @@ class TakeOver:
         )
 
     def _epoch(self, source: SourcePartition, position: int | None) -> int | None:
-        """Return the leader epoch of the last record below the position, if it is known."""
+        """Return the leader epoch of the last record below the position, if known."""
         table = self.primary[source.topic]
         if position is None or table.number(epoch_at_app(source)) != position:
             return None
@@ -172,13 +171,13 @@ class TakeOver:
         self, source: SourcePartition, reading: OpenRange, low: int, high: int
     ) -> None:
         if reading.start > high:
-            raise FatalError(_beyond(source, reading.start, high))
+            raise FatalError(_describe_beyond_end(source, reading.start, high))
         if reading.start < low:
             if self.on_lost_offsets == "fail":
                 raise FatalError(
-                    f"{source}: the records from offset {reading.start} to {low - 1} were deleted "
-                    "by Kafka before they were read (retention). To go on without them, and have "
-                    "the gap recorded, set GOLDPAN_STREAM__ON_LOST_OFFSETS=skip"
+                    f"{source}: Kafka deleted the records from offset {reading.start} to "
+                    f"{low - 1} before they were read (retention). To continue without them and "
+                    "record the gap, set GOLDPAN_STREAM__ON_LOST_OFFSETS=skip"
                 )
             self.on_lost(source, reading.start, low)
             reading.skip_to(low, SKIPPED_BY_RETENTION)
@@ -186,7 +185,7 @@ class TakeOver:
     def _held(
         self, source: SourcePartition, position: int, quarantine: int | None
     ) -> frozenset[int]:
-        """Return what quarantine holds of the records that are about to be read again."""
+        """Return the offsets from the position on that quarantine already holds."""
         if quarantine is None or quarantine <= position:
             return frozenset()
         adopted = self.quarantine.number(adopted_app(source.topic)) or 0
@@ -200,23 +199,22 @@ class TakeOver:
         return frozenset(rows["_offset"].to_pylist())
 
 
-def _beyond(source: SourcePartition, position: int, end: int) -> str:
-    return (
-        f"{source}: the position is {position}, but the topic ends at {end}: {_truncated(source)}"
-    )
+def _describe_beyond_end(source: SourcePartition, position: int, end: int) -> str:
+    truncation = _describe_truncation(source)
+    return f"{source}: the position is {position}, but the topic ends at {end}: {truncation}"
 
 
 def describe_cut_log(source: SourcePartition, position: int) -> str:
-    """Return the message for a log that was cut below the position and written anew beyond it."""
+    """Return the message for a log that was cut below the position and refilled beyond it."""
     return (
-        f"{source}: the position is {position}, but the topic was cut below it and holds other "
-        f"records there by now: {_truncated(source)}"
+        f"{source}: the position is {position}, but the topic was cut below it and now holds other "
+        f"records there: {_describe_truncation(source)}"
     )
 
 
-def _truncated(source: SourcePartition) -> str:
+def _describe_truncation(source: SourcePartition) -> str:
     return (
-        "it was truncated (an unclean leader election, or a restored broker). Records that are in "
-        "the lake may be missing in Kafka. To go on from what Kafka has: `goldpan stream adopt "
+        "it was truncated (an unclean leader election, or a restored broker). Records in the lake "
+        "may be missing in Kafka. To continue with Kafka's records: `goldpan stream adopt "
         f"--topic {source.topic}`"
     )

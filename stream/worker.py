@@ -1,8 +1,8 @@
-"""The worker's loop: read, take in, hand over to the flusher, and answer to the group.
+"""The worker's loop: read, take in, hand over to the flusher, and follow the consumer group.
 
-One turn of the loop takes a batch from Kafka, looks at what the flusher has finished, starts the
-flushes that are due, and opens or closes the gate. All state is touched by this one thread; the
-flusher's thread gets sealed flushes and gives outcomes.
+One turn of the loop takes a batch from Kafka, processes the flusher's outcomes, starts the flushes
+that are due, and opens or closes the memory gate. Only this thread touches the state; the flusher's
+thread takes sealed flushes and returns outcomes.
 """
 
 from collections import defaultdict
@@ -13,7 +13,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from lake.ledger import Incarnation, SourcePartition
+from lake.ledger import SourcePartition
 from lake.retry import Retry
 from schemas.errors import FatalError, FencedError, RetryableError
 from schemas.record_batches import RawRecord
@@ -22,7 +22,7 @@ from stream.applied_tombstones import AppliedTombstones
 from stream.backoff import BACKOFF_SECONDS, Backoff, WaitLimits
 from stream.buffer import Flush
 from stream.catch_up import CatchUp
-from stream.client_errors import ClientErrors, is_fatal, translate_fatal
+from stream.client_errors import is_fatal, translate_fatal
 from stream.cluster import Cluster
 from stream.events import EventLog
 from stream.failpoints import FlushStep
@@ -32,27 +32,26 @@ from stream.intake import Intake
 from stream.label_driver.driver import LabelDriver
 from stream.label_driver.label_flush import LABELS_MARKER, LabelFlush, LabelsFlushed
 from stream.label_driver.no_labels import NoLabels
-from stream.leader_epochs import raise_if_truncated, record_epochs, to_topic_partition
+from stream.leader_epochs import raise_if_truncated, record_epochs
 from stream.memory import MemoryGate
 from stream.observer import DECODING, WorkerObserver
 from stream.owned_partition import Assignment, OwnedPartition
+from stream.partition_consumer import PartitionConsumer
+from stream.partition_ownership import PartitionOwnership
 from stream.record_fetcher import to_raw
-from stream.take_over import TakeOver
 
 POLL_SECONDS = 0.2
 OBSERVE_SECONDS = 2.0
-JOIN_SECONDS = 2.0  # a thread that hangs in a request to the lake is left behind after this
+JOIN_SECONDS = 2.0  # a thread that hangs in a request to the lake is abandoned after this
 
 
 @dataclass(slots=True)
 class Worker:
-    """Owns the consumer and everything that depends on what it hands out."""
+    """Owns the consumer and everything that depends on its records."""
 
-    consumer: Any
-    cooperative: bool
-    client_errors: ClientErrors
+    kafka: PartitionConsumer
     cluster: Cluster
-    take_over: TakeOver
+    partitions: PartitionOwnership
     intakes: Mapping[str, Intake]
     flushes: FlushScheduler
     gate: MemoryGate
@@ -63,36 +62,37 @@ class Worker:
     log: EventLog
     labelling: LabelDriver | NoLabels
     erasures: AppliedTombstones
-    confirm: Callable[[Sequence[OwnedPartition]], None]
     reached: Callable[[FlushStep], None]
     stop_requested: Callable[[], bool]
     give_up: Callable[[], None]
-    assignment: Assignment = field(default_factory=Assignment)
-    incarnations: dict[str, Incarnation] = field(default_factory=dict)
-    _disturbed: bool = False
+    _rebalanced: bool = False
     _fenced: bool = False
-    _paused: bool = False
-    _hold: Backoff = field(default_factory=Backoff)
+    _backoff: Backoff = field(default_factory=Backoff)
     _observed_at: float = 0.0
 
-    def run(self, goal: CatchUp | None = None) -> bool:
-        """Read until told to stop, or until ``goal`` is reached; return False if told to stop.
+    @property
+    def assignment(self) -> Assignment:
+        """Return the partitions that this worker owns."""
+        return self.partitions.assignment
 
-        Raises FatalError when only a person can go on, or when the goal's time is over; what was
-        buffered then is read again by the next worker.
+    def run(self, goal: CatchUp | None = None) -> bool:
+        """Read until asked to stop, or until ``goal`` is reached; return False if asked to stop.
+
+        Raises FatalError if only an operator can help, or if the goal's time is over. The next
+        worker then re-reads the buffered records.
         """
         topics = list(self.intakes)
         self.flushes.flusher.start()
-        self.consumer.subscribe(
+        self.kafka.subscribe(
             topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
         try:
             reached = self._loop(goal)
             while not self._drain() and goal is not None and reached and not goal.overdue():
-                # What was drained is void, labels for example, and is read again.
+                # Drained records are invalid, labels for example, and are re-read.
                 if self._fenced:
-                    self._look_for_erasures()
-                self._take_again(list(self.assignment.owned))
+                    self._reload_tombstones()
+                self._take_again(self.partitions.sources)
                 reached = self._loop(goal)
             if goal is not None and reached:
                 goal.conclude()
@@ -100,42 +100,41 @@ class Worker:
         finally:
             self.give_up()
             self._abandon()
-            self.consumer.close()
+            self.kafka.close()
             self.flushes.flusher.stop(JOIN_SECONDS)
 
     def _loop(self, goal: CatchUp | None) -> bool:
-        """Turn until the goal is reached or its time is over; return False if told to stop."""
+        """Turn until the goal is reached or overdue; return False if asked to stop."""
         try:
             while not self.stop_requested():
                 self._turn()
                 if goal is not None and (goal.overdue() or self._caught_up(goal)):
                     return True
         except RetryableError:
-            # A signal came while a step was waiting to be tried again, in a rebalance, say.
+            # A signal arrived while a step waited for a retry, in a rebalance for example.
             if not self.stop_requested():
                 raise
-        except KafkaException as error:  # of a client that has ended, say
-            raise self.cluster.translated(error.args[0], "") from error
+        except KafkaException as error:  # for example of a client that has ended
+            raise self.cluster.translate(error.args[0], "") from error
         self.log.info("stopping", buffered_bytes=self.flushes.bytes())
         return False
 
     # -- one turn -------------------------------------------------------------------------------
 
     def _turn(self) -> None:
-        self.observer.turned(monotonic())
+        self.observer.health.turned(monotonic())
         wait = 0.0 if self.labelling.rebuilding else POLL_SECONDS
-        batch = self.consumer.consume(self.pace.batch, wait)
-        self.client_errors.check()
-        if self._disturbed:
-            # The batch may hold records from before a rebalance; the positions are what counts.
-            self._disturbed = False
-            self._reposition()
+        batch = self.kafka.poll(self.pace.batch, wait)
+        if self._rebalanced:
+            # The batch may hold records from before a rebalance; only the positions count.
+            self._rebalanced = False
+            self.kafka.reposition(self.assignment.owned.values())
         else:
             self._take(batch)
         while outcome := self.flushes.finished():
             self._settle(outcome)
         if self._fenced:
-            self._look_for_erasures()
+            self._reload_tombstones()
         self.labelling.turn(self.assignment)
         self._start_flushes()
         self._control_gate()
@@ -155,29 +154,29 @@ class Worker:
                     (SourcePartition(message.topic(), message.partition()), message.offset())
                 )
             elif self._client_error(error, message):
-                return  # a topic was reset: what came before in this batch is read again
+                return  # a topic was reset: the earlier records of this batch are re-read
         waiting = {topic for topic, records in raws.items() if not self._take_topic(topic, records)}
         record_epochs(
-            self.assignment, {s: one for s, one in last.items() if s.topic not in waiting}
+            self.assignment, {s: message for s, message in last.items() if s.topic not in waiting}
         )
         for source, offset in ends:
             if source.topic not in waiting:
                 self._reached_end(source, offset)
         if waiting:
-            self._reposition()
+            self.kafka.reposition(self.assignment.owned.values())
 
     def _take_topic(self, topic: str, records: Sequence[RawRecord]) -> bool:
-        """Take records of one topic in; return False if that must be tried again later."""
+        """Take records of one topic in; return False if that must be retried later."""
         began = monotonic()
         try:
             taken = self.intakes[topic].take(
                 records, self.assignment, self.flushes.buffers[topic], began
             )
         except RetryableError as error:
-            self._hold.failed(error, began, self.limits.retry_seconds)
+            self._backoff.failed(error, began, self.limits.retry_seconds)
             self.observer.retried(DECODING, error, BACKOFF_SECONDS)
             return False
-        if self._hold.passed():
+        if self._backoff.passed():
             self.observer.recovered(DECODING)
         size = sum(len(raw.value) for raw in records if raw.value)
         self.pace.took(len(records), size, monotonic() - began)
@@ -194,18 +193,18 @@ class Worker:
             self.flushes.buffers[source.topic].touch(monotonic())
 
     def _client_error(self, error: KafkaError, message: Any) -> bool:
-        """Deal with what the client reports; return True if a topic was reset."""
+        """Handle an error of the client; return True if a topic was reset."""
         topic: str | None = message.topic()
         if error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:
             for name in self.intakes:
                 if topic in {name, None}:
                     self._reset(name)
-            # Kafka has all that the tables rest on, as far as offsets tell.
+            # By their offsets, Kafka has all records that the tables are based on.
             raise_if_truncated(error, message, self.assignment)
             return True
         if is_fatal(error):
             raise translate_fatal(error)
-        translated = self.cluster.translated(error, topic or "")
+        translated = self.cluster.translate(error, topic or "")
         if isinstance(translated, FatalError):
             raise translated
         self.observer.kafka_error(error)
@@ -216,18 +215,18 @@ class Worker:
     def _start_flushes(self, *, everything: bool = False) -> None:
         self.flushes.start(
             self.assignment,
-            self.incarnations,
+            self.partitions.incarnations,
             monotonic(),
             everything=everything,
             memory_short=self.gate.closed,
         )
-        busy = self.flushes.under_way
-        labels = self.labelling.seal(self.incarnations, everything=everything, busy=busy)
+        busy = self.flushes.in_progress
+        labels = self.labelling.seal(self.partitions.incarnations, everything=everything, busy=busy)
         if labels is not None:
             self.flushes.submit(labels)
 
     def _settle(self, outcome: FlushOutcome) -> None:
-        """Take note of what became of a flush."""
+        """Process the outcome of a flush."""
         if isinstance(outcome, CommittedFlush):
             self._committed(outcome)
         elif isinstance(outcome, LabelsFlushed):
@@ -252,17 +251,17 @@ class Worker:
         ]
         if offsets:
             try:
-                self.consumer.commit(offsets=offsets, asynchronous=True)
+                self.kafka.commit(offsets)
             except KafkaException as error:
                 self.observer.offsets_not_committed(error.args[0].name())
         self.reached(FlushStep.OFFSETS_COMMITTED)
 
     def _flush_everything(self, seconds: float) -> bool:
-        """Flush all buffers and wait; return False if that did not come to an end in time."""
+        """Flush all buffers and wait; return False if that failed or took too long."""
         deadline = monotonic() + seconds
         while True:
             self._start_flushes(everything=True)
-            if not self.flushes.under_way:
+            if not self.flushes.in_progress:
                 return True
             left = deadline - monotonic()
             if left <= 0:
@@ -278,7 +277,7 @@ class Worker:
                 self._settle(outcome)
 
     def _abandon(self) -> None:
-        """Drop everything that is not known to be in the lake: always safe, it is read again."""
+        """Drop everything not known to be in the lake: always safe, since it is re-read."""
         for topic in (*self.intakes, LABELS_MARKER):
             flush = self.flushes.drop(topic)
             if isinstance(flush, Flush):
@@ -286,8 +285,8 @@ class Worker:
         self.labelling.abandon()
 
     def _drain(self) -> bool:
-        """Bring in what is buffered; return False if that must be given up, or was fenced."""
-        self._pause_all()
+        """Flush the buffers; return False if that was given up or fenced."""
+        self.kafka.pause(self.partitions.sources)
         drained = self._flush_everything(self.limits.drain_seconds)
         if not drained:
             self._abandon()
@@ -298,14 +297,9 @@ class Worker:
     def _on_assign(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
         sources = [SourcePartition(p.topic, p.partition) for p in partitions]
         taken = self._own(sources)
-        self.retry.call("asking for leader epochs", lambda: self.confirm(taken))
-        starts = [to_topic_partition(item) for item in taken]
-        if self.cooperative:
-            self.consumer.incremental_assign(starts)
-        else:
-            self.consumer.assign(starts)
-        self._disturbed = True
-        self._paused = False
+        self.partitions.check_epochs(taken)
+        self.kafka.assign(taken)
+        self._rebalanced = True
         self.observer.assigned(taken)
 
     def _on_revoke(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
@@ -317,93 +311,60 @@ class Worker:
 
     def _give_back(self, partitions: Sequence[TopicPartition], *, flushed: bool) -> None:
         sources = [SourcePartition(p.topic, p.partition) for p in partitions]
-        self.assignment.remove(sources)
+        self.partitions.remove(sources)
         self.labelling.forget(sources)
         self.observer.revoked(sources, flushed=flushed)
         if not flushed:
             self._abandon()
-            kept = list(self.assignment.owned)
-            self.assignment.add(self._take_positions(kept)[0])
-        if self.cooperative:
-            self.consumer.incremental_unassign(list(partitions))
-        else:
-            self.consumer.unassign()
-        self._disturbed = True
-
-    def _take_positions(
-        self, sources: Sequence[SourcePartition]
-    ) -> tuple[list[OwnedPartition], dict[str, Incarnation]]:
-        if not sources:
-            return [], {}
-        return self.retry.call("taking positions", lambda: self.take_over.take(sources))
+            self.partitions.take(self.partitions.sources)
+        self.kafka.unassign(partitions)
+        self._rebalanced = True
 
     def _reset(self, topic: str) -> None:
-        """Drop what is buffered of a topic and go on from the tables' positions."""
+        """Drop a topic's buffer and continue from the tables' positions."""
         self.flushes.drop(topic)
         self._take_again([item.source for item in self.assignment.of(topic)])
 
-    def _look_for_erasures(self) -> None:
-        """Load tombstones after a fence; if there are new ones, read everything again with them."""
+    def _reload_tombstones(self) -> None:
+        """Reload tombstones after a fence; if there are new ones, re-read everything with them."""
         self._fenced = False
         if not self.retry.call("reading tombstones", self.erasures.reload):
             return
         self.observer.erasures(self.erasures.number)
         self._abandon()
-        self._take_again(list(self.assignment.owned))
+        self._take_again(self.partitions.sources)
 
     def _take_again(self, sources: Sequence[SourcePartition]) -> None:
         self._own(sources)
-        self._reposition()
+        self.kafka.reposition(self.assignment.owned.values())
 
     def _own(self, sources: Sequence[SourcePartition]) -> list[OwnedPartition]:
-        taken, incarnations = self._take_positions(sources)
-        self.assignment.add(taken)
-        self.incarnations.update(incarnations)
+        taken = self.partitions.take(sources)
         self.labelling.forget(sources)
         return taken
-
-    def _reposition(self) -> None:
-        """Make the client fetch from where each partition really stands."""
-        starts = [to_topic_partition(item) for item in self.assignment.owned.values()]
-        if not starts:
-            return
-        if self.cooperative:
-            self.consumer.incremental_unassign(starts)
-            self.consumer.incremental_assign(starts)
-        else:
-            self.consumer.assign(starts)
-        self._paused = False
 
     # -- memory and time ------------------------------------------------------------------------
 
     def _control_gate(self) -> None:
         full = self.gate.update(self.flushes.bytes())
-        wait = full or monotonic() < self._hold.until
-        if wait and not self._paused:
-            self._pause_all()
+        wait = full or monotonic() < self._backoff.until
+        if wait and not self.kafka.paused:
+            self.kafka.pause(self.partitions.sources)
             self.observer.paused("memory" if full else "retry")
-        elif self._paused and not wait:
-            self.consumer.resume(self._partitions())
-            self._paused = False
+        elif self.kafka.paused and not wait:
+            self.kafka.resume(self.partitions.sources)
             self.observer.resumed()
 
-    def _pause_all(self) -> None:
-        self.consumer.pause(self._partitions())
-        self._paused = True
-
-    def _partitions(self) -> list[TopicPartition]:
-        return [TopicPartition(source.topic, source.partition) for source in self.assignment.owned]
-
     def _caught_up(self, goal: CatchUp) -> bool:
-        """Return whether the tables hold all that the goal asks for, this worker's share first."""
+        """Return whether the tables hold all that the goal asks for; checks the own share first."""
         if self.labelling.missing(self.assignment):
             return False
         owned = self.assignment.owned
         short = [
             item for item in owned.values() if item.range.start < goal.ends.get(item.source, 0)
         ]
-        # Committed transactions end in a marker, which is an offset that holds no record: the end
-        # of a partition is known from the client's word that it is there.
+        # Committed transactions end in a marker, an offset without a record. So only the client can
+        # report that the end of a partition is reached.
         if any(not i.at_end and i.range.next < goal.ends[i.source] for i in short):
             return False
         if any(item.range.moved for item in short):
@@ -418,4 +379,4 @@ class Worker:
         if now - self._observed_at < OBSERVE_SECONDS:
             return
         self._observed_at = now
-        self.observer.look(self.consumer, self.assignment, self.flushes.bytes())
+        self.observer.gauges.refresh(self.kafka, self.assignment, self.flushes.bytes())

@@ -1,4 +1,4 @@
-"""What one worker is made of: settings, and what comes from outside."""
+"""The settings and external parts of one worker."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -12,16 +12,15 @@ from stream.config import KafkaSettings, StreamSettings
 from stream.events import EventLog
 from stream.intake import PayloadSealer, RecordRedactor
 from stream.label_driver.setup import LabelSetup
-from stream.tracing import Tracing
+from stream.tracing import Tracer
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSetup:
-    """Everything a worker is made of.
+    """Everything that a worker is made of.
 
-    ``keys`` are all redaction keys that are known. ``port`` 0 serves no metrics; ``stop`` ends the
-    worker. ``refuse_other_keys`` raises UsageError if a key is not the one that the lake has of its
-    name.
+    ``keys`` are all known redaction keys. ``port`` 0 serves no metrics; ``stop`` ends the worker.
+    ``refuse_other_keys`` raises UsageError if a key differs from the lake's key of that name.
     """
 
     kafka: KafkaSettings
@@ -39,7 +38,7 @@ class WorkerSetup:
     host: str
     port: int
     stop: threading.Event
-    stages: Tracing
+    tracer: Tracer
     refuse_other_keys: Callable[[Lake], None] = lambda _lake: None
 
     @property

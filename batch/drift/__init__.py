@@ -1,1 +1,1 @@
-"""Whether production is still what it was: two periods of the lake, or a release, compared."""
+"""Detects drift in production: compares two periods of the lake, or a period and a release."""

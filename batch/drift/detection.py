@@ -1,7 +1,7 @@
-"""Finds drift: which days are compared with what, and the comparison.
+"""Detects drift: chooses the days to compare, and compares them.
 
-The window ends with the last day that has settled: labels come late, and so do some traces. The
-reference is the days just before, or a release.
+The window ends with the last settled day, since labels and some traces arrive late. The reference
+is the days just before the window, or a release.
 """
 
 from contextlib import ExitStack
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from batch.drift.period_counts import DayRange, PeriodCounts
 from batch.drift.release_tally import tally_release
-from batch.drift.report import FREEDOM, DriftReport, compare_tallies
+from batch.drift.report import MIN_FREEDOM, DriftReport, compare_tallies
 from batch.drift.tally import FeatureTally, FeatureValues
 from batch.temp_dirs import remove_stale_temp_dirs, temp_dir, temp_root
 from lake.tables import Lake
@@ -21,7 +21,7 @@ from schemas.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class DriftRequest:
-    """What is to be compared, and when a difference counts. ``today`` is the day in UTC."""
+    """What to compare, and which differences count. ``today`` is the day in UTC."""
 
     today: date
     days: int
@@ -33,68 +33,74 @@ class DriftRequest:
 
     @property
     def window(self) -> DayRange:
-        """Return the days that are looked at."""
+        """Return the days to examine."""
         last = self.today - timedelta(days=1 + self.settled_days)
         return DayRange(last - timedelta(days=self.days - 1), last)
 
     @property
     def reference(self) -> DayRange:
-        """Return the days before them."""
+        """Return the days before the window."""
         last = self.window.first - timedelta(days=1)
         return DayRange(last - timedelta(days=self.against_days - 1), last)
 
 
-def compare_with_days(lake: Lake, asked: DriftRequest) -> DriftReport:
+def compare_with_days(lake: Lake, request: DriftRequest) -> DriftReport:
     """Compare the window with the days before it."""
     remove_stale_temp_dirs(temp_root())
     with ExitStack() as stack:
-        before, after = (_period(stack, lake, asked, d) for d in (asked.reference, asked.window))
-        told = before.commonest() | after.commonest()
+        before, after = (
+            _open_period(stack, lake, request, d) for d in (request.reference, request.window)
+        )
+        values = before.common_values() | after.common_values()
         return compare_tallies(
-            before.tally(told),
-            after.tally(told),
-            reference=str(asked.reference),
-            window=str(asked.window),
-            alpha=asked.alpha,
-            least=asked.least,
+            before.tally(values),
+            after.tally(values),
+            reference=str(request.reference),
+            window=str(request.window),
+            alpha=request.alpha,
+            least=request.least,
         )
 
 
-def compare_with_release(lake: Lake, asked: DriftRequest, rows: pa.Table, name: str) -> DriftReport:
+def compare_with_release(
+    lake: Lake, request: DriftRequest, rows: pa.Table, name: str
+) -> DriftReport:
     """Compare the window with the rows of a release.
 
-    Raises UsageError if the window is too short to know how far its days differ by themselves.
+    Raises UsageError if the window is too short to estimate how much days differ by chance.
     """
-    if asked.days <= FREEDOM:
+    if request.days <= MIN_FREEDOM:
         raise UsageError(
-            f"a release does not tell how days differ, so the window must: --days {FREEDOM + 1} "
-            "or more"
+            f"a release does not show how days differ, so the window must: give --days "
+            f"{MIN_FREEDOM + 1} or more"
         )
     remove_stale_temp_dirs(temp_root())
     with ExitStack() as stack:
-        after, before = _period(stack, lake, asked, asked.window), tally_release(rows)
-        told = after.commonest() | _values(before)
+        after, before = _open_period(stack, lake, request, request.window), tally_release(rows)
+        values = after.common_values() | _tallied_values(before)
         return compare_tallies(
             before,
-            after.tally(told),
+            after.tally(values),
             reference=name,
-            window=str(asked.window),
-            alpha=asked.alpha,
-            least=asked.least,
+            window=str(request.window),
+            alpha=request.alpha,
+            least=request.least,
             weighed=True,
         )
 
 
-def _period(stack: ExitStack, lake: Lake, asked: DriftRequest, days: DayRange) -> PeriodCounts:
+def _open_period(
+    stack: ExitStack, lake: Lake, request: DriftRequest, days: DayRange
+) -> PeriodCounts:
     period = PeriodCounts(
         lake,
         days,
-        settled_days=asked.settled_days,
+        settled_days=request.settled_days,
         folder=stack.enter_context(temp_dir(temp_root())),
-        memory_bytes=asked.memory_bytes // 2,
+        memory_bytes=request.memory_bytes // 2,
     )
     return stack.enter_context(period)
 
 
-def _values(tally: FeatureTally) -> FeatureValues:
+def _tallied_values(tally: FeatureTally) -> FeatureValues:
     return frozenset((name, value) for name in tally.features for value in tally.values(name))

@@ -1,8 +1,8 @@
-"""Counts a period of the lake with DuckDB: the columns needed, of the days asked for, one time.
+"""Counts a period of the lake with DuckDB: only the needed columns and days, read once.
 
-Memory is bounded by what DuckDB is given; it spills the rest to the caller's folder. Labels are
-taken as they stood some days after the trace's day, the same for every day: otherwise the newest
-days, whose feedback is still to come, would always look different.
+Memory is limited to what DuckDB is given; it spills the rest to the caller's folder. Labels are
+counted as they were some days after the trace's day, equally for every day. Otherwise the newest
+days, which still wait for feedback, would always look different.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,18 +18,18 @@ import pyarrow.compute as pc
 from batch.bounded_duckdb import connect_duckdb
 from batch.drift.tally import (
     BANDS_PER_OCTAVE,
-    CATEGORIES,
-    FINDINGS,
-    LABEL,
-    NONE,
-    NUMBERS,
-    OTHER,
-    P_FAIL,
+    CATEGORY_FEATURES,
+    FINDINGS_FEATURE,
+    LABEL_FEATURE,
+    NO_VALUE,
+    NUMERIC_FEATURES,
+    OTHER_VALUES,
     P_FAIL_BANDS,
-    QUARANTINE,
-    SEGMENT,
-    STORED,
-    ZERO,
+    P_FAIL_FEATURE,
+    QUARANTINE_FEATURE,
+    SEGMENT_PREFIX,
+    STORED_RECORDS,
+    ZERO_BAND,
     FeatureTally,
     FeatureValues,
     TallyCell,
@@ -42,18 +42,18 @@ from schemas.errors import FatalError
 from schemas.times import shift_day
 
 EPOCH: Final = date(1970, 1, 1)
-VALUES: Final = 50
-"""So many values of a category, and keys of segments, are told apart: the commonest."""
+MAX_VALUES: Final = 50
+"""How many values of a category, and keys of segments, are counted separately."""
 
-_CLOCKS: Final = 2  # a label cannot be older than its trace, but for wrong clocks
+_CLOCKS: Final = 2  # a label is younger than its trace, unless clocks are wrong
 _TABLES: Final = ("traces", "labels", "quarantine", "redactions")
 _DAY: Final = f"datediff('day', DATE '1970-01-01', {PARTITION_COLUMN})"
 _DAY_US: Final = 86_400_000_000
-_ORDERED: Final = ", ".join(f"'{name}'" for name in (*NUMBERS, P_FAIL))
+_ORDERED: Final = ", ".join(f"'{name}'" for name in (*NUMERIC_FEATURES, P_FAIL_FEATURE))
 
 
 class DayRange(NamedTuple):
-    """Days (UTC), both included."""
+    """A range of days (UTC), both ends included."""
 
     first: date
     last: date
@@ -63,7 +63,7 @@ class DayRange(NamedTuple):
 
 
 class PeriodCounts:
-    """Days of the lake, to be counted. Use as a context."""
+    """Counts a range of days of the lake. Use as a context manager."""
 
     def __init__(
         self, lake: Lake, days: DayRange, *, settled_days: int, folder: Path, memory_bytes: int
@@ -81,9 +81,9 @@ class PeriodCounts:
         )
         for part in (_columns(), _segments(), self._labels(), _findings(), _quarantine()):
             self._run(f"INSERT INTO counted {part}")
-        segments = f"SELECT DISTINCT feature FROM counted WHERE feature ^@ '{SEGMENT}'"  # noqa: S608
+        segments = f"SELECT DISTINCT feature FROM counted WHERE feature ^@ '{SEGMENT_PREFIX}'"  # noqa: S608
         self._without_value(segments)
-        self._without_value(f"SELECT '{LABEL}' AS feature")
+        self._without_value(f"SELECT '{LABEL_FEATURE}' AS feature")
         self._stored()
         return self
 
@@ -96,40 +96,43 @@ class PeriodCounts:
             return table.dataset((shift_day(first, -_CLOCKS), shift_day(last, self._settled + 1)))
         return table.dataset((first, last))
 
-    def commonest(self) -> FeatureValues:
-        """Return the values to tell apart: the commonest of each category, all bands of numbers."""
+    def common_values(self) -> FeatureValues:
+        """Return the values to count separately: the commonest of each category, all bands."""
         rows = self._run(
             f"""
             WITH keys AS (
-                SELECT feature FROM counted WHERE feature ^@ '{SEGMENT}' AND value <> '{NONE}'
-                GROUP BY feature ORDER BY sum(n) DESC, feature LIMIT {VALUES})
+                SELECT feature FROM counted
+                WHERE feature ^@ '{SEGMENT_PREFIX}' AND value <> '{NO_VALUE}'
+                GROUP BY feature ORDER BY sum(n) DESC, feature LIMIT {MAX_VALUES})
             SELECT feature, value FROM counted
-            WHERE NOT feature ^@ '{SEGMENT}' OR feature IN (FROM keys)
+            WHERE NOT feature ^@ '{SEGMENT_PREFIX}' OR feature IN (FROM keys)
             GROUP BY feature, value
-            QUALIFY row_number() OVER (PARTITION BY feature ORDER BY sum(n) DESC, value) <= {VALUES}
+            QUALIFY row_number() OVER (PARTITION BY feature ORDER BY sum(n) DESC, value)
+                    <= {MAX_VALUES}
                     OR feature IN ({_ORDERED})
             """  # noqa: S608
         )
         return frozenset(rows)
 
-    def tally(self, told: FeatureValues) -> FeatureTally:
-        """Return the counts of the values in ``told``, and of the rest of their features."""
-        names = {"feature": [one[0] for one in told], "value": [one[1] for one in told]}
-        self._connection.register("told", pa.table(names))
+    def tally(self, values: FeatureValues) -> FeatureTally:
+        """Return the counts of some values, and of the remaining values of their features."""
+        columns = {"feature": [pair[0] for pair in values], "value": [pair[1] for pair in values]}
+        self._connection.register("separate", pa.table(columns))
         rows = self._run(
             f"""
-            SELECT day, feature, CASE WHEN told.value IS NULL THEN '{OTHER}' ELSE value END AS one,
+            SELECT day, feature,
+                   CASE WHEN separate.value IS NULL THEN '{OTHER_VALUES}' ELSE value END AS shown,
                    sum(n)
-            FROM counted LEFT JOIN told USING (feature, value)
-            WHERE feature IN (SELECT feature FROM told) GROUP BY ALL
+            FROM counted LEFT JOIN separate USING (feature, value)
+            WHERE feature IN (SELECT feature FROM separate) GROUP BY ALL
             """  # noqa: S608
         )
-        found = FeatureTally()
-        found.add(TallyCell(feature, day, value, count) for day, feature, value, count in rows)
-        return found
+        tally = FeatureTally()
+        tally.add(TallyCell(feature, day, value, count) for day, feature, value, count in rows)
+        return tally
 
     def _labels(self) -> str:
-        """Count labels in force, and their p_fail by bands, as they stood when they had settled."""
+        """Count labels in force, and their p_fail by bands, as of some days after the trace."""
         first, last = ((day - EPOCH).days for day in self._days)
         bands = f"least({P_FAIL_BANDS - 1}, CAST(floor(event.p_fail * {P_FAIL_BANDS}) AS BIGINT))"
         return f"""
@@ -144,30 +147,34 @@ class PeriodCounts:
                 WHERE day BETWEEN {first} AND {last}
                       AND epoch_us(decided_at) < (day + {1 + self._settled}) * {_DAY_US}
                 GROUP BY day, trace_id)
-            SELECT day, '{LABEL}', event.label, count(*) FROM in_force GROUP BY ALL
+            SELECT day, '{LABEL_FEATURE}', event.label, count(*) FROM in_force GROUP BY ALL
             UNION ALL
-            SELECT day, '{P_FAIL}', CAST({bands} AS VARCHAR), count(*) FROM in_force GROUP BY ALL
+            SELECT day, '{P_FAIL_FEATURE}', CAST({bands} AS VARCHAR), count(*)
+            FROM in_force GROUP BY ALL
         """  # noqa: S608
 
     def _without_value(self, features: str) -> None:
-        """Count the traces of each day that have no value of a feature at all."""
+        """Count the traces of each day without a value of some features."""
         self._run(
             f"""
             INSERT INTO counted
             WITH traces_of AS (
                 SELECT day, sum(n) AS all_of_them FROM counted
-                WHERE feature = '{CATEGORIES[0]}' GROUP BY day)
-            SELECT day, feature, '{NONE}', all_of_them - coalesce(sum(n), 0) AS without
+                WHERE feature = '{CATEGORY_FEATURES[0]}' GROUP BY day)
+            SELECT day, feature, '{NO_VALUE}', all_of_them - coalesce(sum(n), 0) AS without
             FROM (SELECT * FROM traces_of, ({features})) LEFT JOIN counted USING (day, feature)
             GROUP BY day, feature, all_of_them HAVING without > 0
             """  # noqa: S608
         )
 
     def _stored(self) -> None:
-        """Count the rows that did not go to quarantine, by day, from the logs alone."""
+        """Count the rows that were not quarantined, by day, from the logs alone."""
         rows = [row for name in PRIMARY_TABLES for row in self._rows_of(name)]
         for day, count in rows:
-            self._run("INSERT INTO counted VALUES (?, ?, ?, ?)", (day, QUARANTINE, STORED, count))
+            self._run(
+                "INSERT INTO counted VALUES (?, ?, ?, ?)",
+                (day, QUARANTINE_FEATURE, STORED_RECORDS, count),
+            )
 
     def _rows_of(self, name: str) -> Iterator[tuple[int, float]]:
         table = self._lake.table(name)
@@ -177,13 +184,13 @@ class PeriodCounts:
             days = files[f"partition.{PARTITION_COLUMN}"].to_pylist()
             rows = pc.fill_null(files["num_records"], 0).to_pylist()
             for day, count in zip(days, rows, strict=True):
-                at = day if isinstance(day, date) else date.fromisoformat(day)
-                if self._days.first <= at <= self._days.last:
-                    yield (at - EPOCH).days, float(count)
+                event_day = day if isinstance(day, date) else date.fromisoformat(day)
+                if self._days.first <= event_day <= self._days.last:
+                    yield (event_day - EPOCH).days, float(count)
 
-    def _run(self, sql: str, given: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
+    def _run(self, sql: str, parameters: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         with _memory():
-            return self._connection.execute(sql, list(given)).fetchall()
+            return self._connection.execute(sql, list(parameters)).fetchall()
 
 
 @contextmanager
@@ -192,17 +199,17 @@ def _memory() -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException:
         raise FatalError(
-            "counting needs more memory than it may use: compare fewer days, or allow more with "
+            "counting exceeded its memory limit: compare fewer days, or raise the limit with "
             "--memory-mib"
         ) from None
 
 
 def _columns() -> str:
-    names = [*CATEGORIES, *NUMBERS]
-    values = ", ".join(f"CAST({_value(name)} AS VARCHAR) AS v_{name}" for name in names)
-    feature = " ".join(f"WHEN grouping(v_{name}) = 0 THEN '{name}'" for name in names)
-    value = f"coalesce({', '.join(f'v_{name}' for name in names)}, '{NONE}')"
-    sets = ", ".join(f"(day, v_{name})" for name in names)
+    columns = [*CATEGORY_FEATURES, *NUMERIC_FEATURES]
+    values = ", ".join(f"CAST({_value(name)} AS VARCHAR) AS v_{name}" for name in columns)
+    feature = " ".join(f"WHEN grouping(v_{name}) = 0 THEN '{name}'" for name in columns)
+    value = f"coalesce({', '.join(f'v_{name}' for name in columns)}, '{NO_VALUE}')"
+    sets = ", ".join(f"(day, v_{name})" for name in columns)
     return f"""
         SELECT day, CASE {feature} END, {value}, count(*)
         FROM (SELECT {_DAY} AS day, {values} FROM traces) GROUP BY GROUPING SETS ({sets})
@@ -210,31 +217,31 @@ def _columns() -> str:
 
 
 def _value(name: str) -> str:
-    if name in CATEGORIES:
+    if name in CATEGORY_FEATURES:
         return name
     band = f"CAST(floor({BANDS_PER_OCTAVE} * log2({name})) AS BIGINT)"
-    return f"CASE WHEN {name} IS NULL THEN NULL WHEN {name} <= 0 THEN {ZERO} ELSE {band} END"
+    return f"CASE WHEN {name} IS NULL THEN NULL WHEN {name} <= 0 THEN {ZERO_BAND} ELSE {band} END"
 
 
 def _segments() -> str:
     return f"""
-        SELECT day, '{SEGMENT}' || pair.key, pair.value, count(*)
+        SELECT day, '{SEGMENT_PREFIX}' || pair.key, pair.value, count(*)
         FROM (SELECT {_DAY} AS day, unnest(map_entries(segments)) AS pair FROM traces) GROUP BY ALL
     """  # noqa: S608
 
 
 def _findings() -> str:
-    """Count a record once for each kind replaced in it, and once as none if there is none."""
+    """Count a record once for each kind replaced in it, or once as without findings."""
     replaced = "list_filter(counts, lambda one: one.operator <> 'keep')"
     kinds = f"""
-        CASE WHEN len({replaced}) = 0 THEN ['{NONE}']
+        CASE WHEN len({replaced}) = 0 THEN ['{NO_VALUE}']
              ELSE list_distinct(list_transform({replaced}, lambda one: one.type)) END
     """
     return f"""
-        SELECT day, '{FINDINGS}', kind, count(*)
+        SELECT day, '{FINDINGS_FEATURE}', kind, count(*)
         FROM (SELECT {_DAY} AS day, unnest({kinds}) AS kind FROM redactions) GROUP BY ALL
     """  # noqa: S608
 
 
 def _quarantine() -> str:
-    return f"SELECT {_DAY}, '{QUARANTINE}', reason, count(*) FROM quarantine GROUP BY ALL"  # noqa: S608
+    return f"SELECT {_DAY}, '{QUARANTINE_FEATURE}', reason, count(*) FROM quarantine GROUP BY ALL"  # noqa: S608

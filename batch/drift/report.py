@@ -1,8 +1,8 @@
 """Compares two tallies feature by feature: which have drifted, how far, and in what.
 
-A feature has drifted if the difference is there for certain (its p-value, adjusted for all features
-that were looked at, is below ``alpha``) *and* matters (its distance is ``least`` or more). With
-millions of rows the first alone would be true of anything.
+A feature has drifted if the difference is significant (its p-value, adjusted for all compared
+features, is below ``alpha``) *and* large enough (its distance is at least ``least``). With millions
+of rows, the first alone would hold for every feature.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,9 +20,9 @@ from batch.drift.statistics import (
     run_f_test,
 )
 from batch.drift.tally import (
-    LABEL,
-    NONE,
-    SEGMENT,
+    LABEL_FEATURE,
+    NO_VALUE,
+    SEGMENT_PREFIX,
     FeatureTally,
     is_numeric,
     middle_of_band,
@@ -30,13 +30,13 @@ from batch.drift.tally import (
 )
 from labels.binomial_interval import clopper_pearson
 
-FREEDOM: Final = 5
-"""So many days, less one a period, must be there to know how far days differ by themselves."""
+MIN_FREEDOM: Final = 5
+"""The least degrees of freedom (days, less one a period) to estimate how days differ."""
 
-BINS: Final = 10
-"""A number is tested over so many bins, which hold about the same number of rows."""
+DRIFT_BINS: Final = 10
+"""The number of bins, of about equally many rows, over which a number is tested."""
 
-_SHOWN: Final = 20
+_MAX_SHARES: Final = 20
 
 
 class ValueShare(NamedTuple):
@@ -49,7 +49,7 @@ class ValueShare(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FailureRate:
-    """A share with its 95 % interval, which allows for the dispersion of days."""
+    """A share with its 95 % interval, which accounts for the dispersion of days."""
 
     share: float
     low: float
@@ -58,10 +58,10 @@ class FailureRate:
 
 @dataclass(frozen=True, slots=True)
 class FeatureDrift:
-    """What was found of one feature.
+    """The comparison of one feature.
 
-    ``rows`` are those of reference and window; ``quantiles`` of a number the median and the 95th
-    percentile (to the width of a band, 9 %) of both.
+    ``rows`` are those of reference and window. ``quantiles`` of a number are the median and the
+    95th percentile of both (to the width of a band, 9 %).
     """
 
     feature: str
@@ -78,12 +78,12 @@ class FeatureDrift:
     @property
     def largest(self) -> ValueShare:
         """Return the value whose share has changed most."""
-        return max(self.shares, key=lambda one: abs(one.after - one.before))
+        return max(self.shares, key=lambda share: abs(share.after - share.before))
 
 
 @dataclass(frozen=True, slots=True)
 class DriftReport:
-    """The answer. ``passed_over`` says why a feature was not compared."""
+    """The result of a comparison. ``passed_over`` says why features were not compared."""
 
     reference: str
     window: str
@@ -96,7 +96,7 @@ class DriftReport:
     @property
     def drifted(self) -> tuple[str, ...]:
         """Return the features that have drifted."""
-        return tuple(one.feature for one in self.findings if one.drifted)
+        return tuple(finding.feature for finding in self.findings if finding.drifted)
 
     @property
     def ok(self) -> bool:
@@ -104,13 +104,13 @@ class DriftReport:
         return bool(self.findings) and not self.drifted
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report for machines."""
-        found = asdict(self)
-        found["findings"] = [
-            asdict(one) | {"shares": [share._asdict() for share in one.shares]}
-            for one in self.findings
+        """Return the report as JSON."""
+        report = asdict(self)
+        report["findings"] = [
+            asdict(finding) | {"shares": [share._asdict() for share in finding.shares]}
+            for finding in self.findings
         ]
-        return {"ok": self.ok, "drifted": list(self.drifted), **found}
+        return {"ok": self.ok, "drifted": list(self.drifted), **report}
 
 
 def compare_tallies(  # noqa: PLR0913 - two periods with their names, and two limits
@@ -127,41 +127,49 @@ def compare_tallies(  # noqa: PLR0913 - two periods with their names, and two li
     names = sorted({*before.features, *after.features})
     for tally in (before, after):
         for name in names:
-            if name.startswith(SEGMENT):
-                tally.filled(name)
-    looked = {name: _look(name, before, after, weighed) for name in names}
-    seen = [one for one in looked.values() if isinstance(one, FeatureDrift)]
+            if name.startswith(SEGMENT_PREFIX):
+                tally.add_missing(name)
+    compared = {name: _compare_feature(name, before, after, weighed) for name in names}
+    undecided = [finding for finding in compared.values() if isinstance(finding, FeatureDrift)]
     findings = [
-        _judged(one, adjusted, alpha, least)
-        for one, adjusted in zip(seen, adjust_holm([one.p for one in seen]), strict=True)
+        _decide(finding, adjusted, alpha, least)
+        for finding, adjusted in zip(
+            undecided, adjust_holm([finding.p for finding in undecided]), strict=True
+        )
     ]
     return DriftReport(
         reference,
         window,
         alpha,
         least,
-        tuple(sorted(findings, key=lambda one: (not one.drifted, -one.distance, one.feature))),
-        _failures(findings),
-        {name: why for name, why in looked.items() if isinstance(why, str)},
+        tuple(
+            sorted(
+                findings,
+                key=lambda finding: (not finding.drifted, -finding.distance, finding.feature),
+            )
+        ),
+        _failure_rates(findings),
+        {name: reason for name, reason in compared.items() if isinstance(reason, str)},
     )
 
 
-def _look(
+def _compare_feature(
     name: str,
     before: FeatureTally,
     after: FeatureTally,
     weighed: bool,  # noqa: FBT001
 ) -> FeatureDrift | str:
-    """Return a finding that is not judged yet, or why there is none."""
-    values = sorted(before.values(name) | after.values(name), key=_order(name))
-    sides = ComparedCounts(before.matrix(name, values), after.matrix(name, values), weighed)
-    if not len(sides.reference) or not len(sides.window):
-        return f"no rows in the {'window' if len(sides.reference) else 'reference'}"
-    if sides.freedom < FREEDOM:
-        return f"too few days with rows: {sides.freedom + 1} tell too little of how days differ"
-    p, q = sides.shares
+    """Return the undecided comparison of a feature, or why it cannot be compared."""
+    values = sorted(before.values(name) | after.values(name), key=_sort_key(name))
+    counts = ComparedCounts(before.matrix(name, values), after.matrix(name, values), weighed)
+    if not len(counts.reference) or not len(counts.window):
+        return f"no rows in the {'window' if len(counts.reference) else 'reference'}"
+    if counts.freedom < MIN_FREEDOM:
+        days = counts.freedom + 1
+        return f"too few days with rows: {days} are not enough to estimate how days differ"
+    p, q = counts.shares
     number = is_numeric(name)
-    test = run_f_test(_binned(sides) if number else sides)
+    test = run_f_test(_binned(counts) if number else counts)
     return FeatureDrift(
         feature=name,
         measure="kolmogorov" if number else "jensen_shannon",
@@ -170,53 +178,53 @@ def _look(
         adjusted=1.0,
         dispersion=test.dispersion,
         drifted=False,
-        rows=(float(sides.reference.sum()), float(sides.window.sum())),
+        rows=(float(counts.reference.sum()), float(counts.window.sum())),
         shares=_shares(name, values, p, q),
         quantiles=_quantiles(name, values, p, q) if number else {},
     )
 
 
-def _judged(one: FeatureDrift, adjusted: float, alpha: float, least: float) -> FeatureDrift:
-    drifted = adjusted < alpha and one.distance >= least
-    return replace(one, adjusted=adjusted, drifted=drifted)
+def _decide(finding: FeatureDrift, adjusted: float, alpha: float, least: float) -> FeatureDrift:
+    drifted = adjusted < alpha and finding.distance >= least
+    return replace(finding, adjusted=adjusted, drifted=drifted)
 
 
-def _order(name: str) -> Any:
+def _sort_key(name: str) -> Any:
     return rank_of_band if is_numeric(name) else str
 
 
-def _binned(sides: ComparedCounts) -> ComparedCounts:
-    """Take neighbouring bands of a number together, until each bin holds its part of the rows."""
-    p, q = sides.shares
+def _binned(counts: ComparedCounts) -> ComparedCounts:
+    """Merge neighbouring bands of a number until each bin holds its part of the rows."""
+    p, q = counts.shares
     middle = np.cumsum((p + q) / 2) - (p + q) / 4
-    bins = np.minimum((middle * BINS).astype(int), BINS - 1)
+    bins = np.minimum((middle * DRIFT_BINS).astype(int), DRIFT_BINS - 1)
     starts = np.flatnonzero(np.diff(bins, prepend=-1))
     return ComparedCounts(
-        np.add.reduceat(sides.reference, starts, axis=1),
-        np.add.reduceat(sides.window, starts, axis=1),
-        sides.weighed,
+        np.add.reduceat(counts.reference, starts, axis=1),
+        np.add.reduceat(counts.window, starts, axis=1),
+        counts.weighed,
     )
 
 
 def _shares(name: str, values: Sequence[str], p: Counts, q: Counts) -> tuple[ValueShare, ...]:
-    """Return the values with the largest shares; of a number only whether there is one."""
+    """Return the values with the largest shares; of a number, only the share without a value."""
     if is_numeric(name):
-        none = values.index(NONE) if NONE in values else None
+        none = values.index(NO_VALUE) if NO_VALUE in values else None
         before, after = (0.0, 0.0) if none is None else (float(p[none]), float(q[none]))
-        return (ValueShare(NONE, before, after),)
-    order = np.argsort(-np.maximum(p, q), kind="stable")[:_SHOWN]
+        return (ValueShare(NO_VALUE, before, after),)
+    order = np.argsort(-np.maximum(p, q), kind="stable")[:_MAX_SHARES]
     return tuple(ValueShare(values[i], float(p[i]), float(q[i])) for i in order)
 
 
 def _quantiles(
     name: str, values: Sequence[str], p: Counts, q: Counts
 ) -> dict[str, tuple[float, float]]:
-    some = [i for i, value in enumerate(values) if value != NONE]
-    middles = [middle_of_band(name, values[i]) for i in some]
+    banded = [i for i, value in enumerate(values) if value != NO_VALUE]
+    middles = [middle_of_band(name, values[i]) for i in banded]
     return {
-        told: (_quantile(middles, p[some], share), _quantile(middles, q[some], share))
-        for told, share in (("median", 0.5), ("p95", 0.95))
-        if p[some].sum() > 0 and q[some].sum() > 0
+        label: (_quantile(middles, p[banded], share), _quantile(middles, q[banded], share))
+        for label, share in (("median", 0.5), ("p95", 0.95))
+        if p[banded].sum() > 0 and q[banded].sum() > 0
     }
 
 
@@ -225,13 +233,13 @@ def _quantile(middles: Sequence[float], shares: Counts, share: float) -> float:
     return middles[int(np.searchsorted(cumulated, share - 1e-12))]
 
 
-def _failures(findings: Sequence[FeatureDrift]) -> tuple[FailureRate, FailureRate] | None:
-    """Return the share of fail among what was decided, before and after."""
-    for one in findings:
-        if one.feature == LABEL:
-            shares = {share.value: share for share in one.shares}
+def _failure_rates(findings: Sequence[FeatureDrift]) -> tuple[FailureRate, FailureRate] | None:
+    """Return the share of fail among pass and fail, before and after."""
+    for finding in findings:
+        if finding.feature == LABEL_FEATURE:
+            shares = {share.value: share for share in finding.shares}
             fail, passed = (shares.get(w, ValueShare(w, 0.0, 0.0)) for w in ("fail", "pass"))
-            worth = [rows / one.dispersion for rows in one.rows]
+            worth = [rows / finding.dispersion for rows in finding.rows]
             before = _rate(fail.before * worth[0], passed.before * worth[0])
             after = _rate(fail.after * worth[1], passed.after * worth[1])
             return None if before is None or after is None else (before, after)

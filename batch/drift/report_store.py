@@ -1,6 +1,7 @@
-"""Reports that are kept in the lake, ``drift/<last day of the window>.json``, the newest counting.
+"""Stores drift reports in the lake, as ``drift/<last day of the window>.json``.
 
-A report holds counts, shares and values of columns that are never personal.
+A report holds counts, shares and values of columns that never hold personal data. The newest
+report counts.
 """
 
 import json
@@ -12,27 +13,27 @@ from batch.drift.report import DriftReport
 from lake.objects import ObjectStore
 
 DRIFT_FOLDER: Final = "drift"
-"""Where they are, under the root of the lake."""
+"""The folder, relative to the lake."""
 
 
 class StoredDriftReport(NamedTuple):
-    """A report as it was kept: the last day that it looks at, and what it says as JSON."""
+    """A stored report: the last day of its window, and its JSON content."""
 
     day: date
-    told: dict[str, Any]
+    content: dict[str, Any]
 
 
-def store_report(files: ObjectStore, window: DayRange, found: DriftReport) -> None:
-    """Keep a report, in the place of an earlier one about the same day."""
-    files.put(f"{window.last}.json", json.dumps(found.to_json()).encode())
+def store_report(files: ObjectStore, window: DayRange, report: DriftReport) -> None:
+    """Store a report, replacing an earlier one of the same day."""
+    files.put(f"{window.last}.json", json.dumps(report.to_json()).encode())
 
 
 def load_newest_report(files: ObjectStore) -> StoredDriftReport | None:
-    """Return the report about the latest day, None if none was kept."""
+    """Return the report of the latest day, None if none is stored."""
     names = [path for path, _ in files.walk("") if path.endswith(".json")]
     if not names:
         return None
-    last = max(names)
+    newest_name = max(names)
     return StoredDriftReport(
-        date.fromisoformat(last.removesuffix(".json")), json.loads(files.get(last))
+        date.fromisoformat(newest_name.removesuffix(".json")), json.loads(files.get(newest_name))
     )

@@ -1,18 +1,18 @@
-"""Whether two periods differ by more than their days do among themselves, and by how far.
+"""Tests whether two periods differ by more than their days do, and measures by how much.
 
-Traces are not independent of each other: one conversation makes many, a weekend is no weekday, and
-one user's retry storm is not a change of the world. So the unit that is drawn is the day. What the
-days of a period differ by, beyond counting, is the dispersion
+Traces are not independent of each other: one conversation makes many, weekends differ from
+weekdays, and one user's retries are no change of the world. So the sampled unit is the day. How
+much the days of a period differ, beyond counting error, is the dispersion
 
     phi = max(1, sum over days d, values k of (n_dk - n_d p_k)² / (n_d p_k) / ((D - 2) (K - 1)))
 
 with ``p_k`` the share of a value in the day's own period, D days in both periods together. The
 test is the quasi-likelihood F-test (McCullagh and Nelder, Generalized Linear Models, 1989, 4.5):
 the chi-square of the table of two periods by K values, over (K - 1) phi, against F(K - 1, D - 2).
-The second number is that of days, not of days times values: which is on the safe side where values
+The second degrees of freedom count days, not days times values, which is conservative where values
 vary together.
 
-Distances say how far, whatever the number of rows:
+Distances measure the difference, independently of the number of rows:
 
     Jensen-Shannon  sqrt(H((p + q) / 2) - (H(p) + H(q)) / 2), entropy H in bits; 0 to 1
                     (Endres and Schindelin, IEEE Trans. Information Theory 49, 2003)
@@ -37,10 +37,10 @@ RARE: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class ComparedCounts:
-    """Counts of the same K values: by day (rows) of the reference and of the window.
+    """Counts of the same K values, by day (rows), of the reference and of the window.
 
-    ``weighed`` says that the reference is a sample of known effective size, in one row, and not
-    days: then it has no dispersion of its own.
+    ``weighed`` means that the reference is one row: a sample of known effective size instead of
+    days, without a dispersion of its own.
     """
 
     reference: Counts
@@ -55,14 +55,14 @@ class ComparedCounts:
 
     @property
     def freedom(self) -> int:
-        """Return how many days there are to learn the dispersion from, less one a period."""
+        """Return the degrees of freedom of the dispersion: days with rows, less one a period."""
         days = _days(self.window) - 1
         return days if self.weighed else days + _days(self.reference) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class FTestResult:
-    """The probability of a difference like this without a change, and the dispersion of days."""
+    """The p-value of the difference, and the dispersion of days."""
 
     p: float
     dispersion: float
@@ -79,16 +79,16 @@ def kolmogorov_distance(p: Counts, q: Counts) -> float:
     return float(np.abs(np.cumsum(p) - np.cumsum(q)).max())
 
 
-def run_f_test(sides: ComparedCounts) -> FTestResult:
-    """Test whether the two sides have the same shares."""
-    tested = _without_rare(sides)
+def run_f_test(counts: ComparedCounts) -> FTestResult:
+    """Test whether reference and window have the same shares."""
+    tested = _without_rare(counts)
     phi = _dispersion(tested)
     before, after = tested.reference.sum(axis=0), tested.window.sum(axis=0)
     values = len(before)
-    if values < 2 or sides.freedom < 1:
+    if values < 2 or counts.freedom < 1:
         return FTestResult(1.0, phi)
-    statistic = _chi_square(before if sides.weighed else before / phi, after / phi)
-    return FTestResult(f_survival(statistic / (values - 1), values - 1, sides.freedom), phi)
+    statistic = _chi_square(before if counts.weighed else before / phi, after / phi)
+    return FTestResult(f_survival(statistic / (values - 1), values - 1, counts.freedom), phi)
 
 
 def f_survival(f: float, first: float, second: float) -> float:
@@ -113,36 +113,36 @@ def _days(counts: Counts) -> int:
 
 
 def _entropy(shares: Counts) -> float:
-    some = shares[shares > 0]
-    return float(-(some * np.log2(some)).sum())
+    nonzero = shares[shares > 0]
+    return float(-(nonzero * np.log2(nonzero)).sum())
 
 
-def _without_rare(sides: ComparedCounts) -> ComparedCounts:
-    """Take values together that are too rare for a chi-square; all that stay alone are expected."""
-    before, after = sides.reference.sum(axis=0), sides.window.sum(axis=0)
+def _without_rare(counts: ComparedCounts) -> ComparedCounts:
+    """Merge the values that are too rare for a chi-square test."""
+    before, after = counts.reference.sum(axis=0), counts.window.sum(axis=0)
     smaller = min(before.sum(), after.sum())
     rare = (before + after) / (before + after).sum() * smaller < RARE
     if not rare.any():
-        return sides
+        return counts
     return ComparedCounts(
-        _together(sides.reference, rare), _together(sides.window, rare), sides.weighed
+        _merge(counts.reference, rare), _merge(counts.window, rare), counts.weighed
     )
 
 
-def _together(counts: Counts, rare: npt.NDArray[np.bool_]) -> Counts:
+def _merge(counts: Counts, rare: npt.NDArray[np.bool_]) -> Counts:
     return np.column_stack([counts[:, ~rare], counts[:, rare].sum(axis=1)])
 
 
-def _dispersion(sides: ComparedCounts) -> float:
-    parts = [sides.window] if sides.weighed else [sides.reference, sides.window]
-    freedom: int = sides.freedom * (sides.window.shape[1] - 1)
+def _dispersion(counts: ComparedCounts) -> float:
+    parts = [counts.window] if counts.weighed else [counts.reference, counts.window]
+    freedom: int = counts.freedom * (counts.window.shape[1] - 1)
     if freedom < 1:
         return 1.0
     return max(1.0, math.fsum(_within(part) for part in parts) / freedom)
 
 
 def _within(counts: Counts) -> float:
-    """Return how far the days of a period are from the period, as a chi-square."""
+    """Return how far the days of a period deviate from the period, as a chi-square."""
     shares = counts.sum(axis=0) / counts.sum()
     expected = np.outer(counts.sum(axis=1), shares)
     return _pearson(counts, expected)
@@ -155,5 +155,5 @@ def _chi_square(before: Counts, after: Counts) -> float:
 
 
 def _pearson(counts: Counts, expected: Counts) -> float:
-    some = expected > 0
-    return float(((counts[some] - expected[some]) ** 2 / expected[some]).sum())
+    nonzero = expected > 0
+    return float(((counts[nonzero] - expected[nonzero]) ** 2 / expected[nonzero]).sum())

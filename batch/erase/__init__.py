@@ -1,1 +1,1 @@
-"""Erasing persons from a lake: looked for, kept out, taken out, purged, with a signed receipt."""
+"""Erases persons from a lake and its releases, with a signed receipt."""

@@ -1,345 +1,333 @@
-"""An erasure from its beginning to its end, whoever begins it and however often it is interrupted.
+"""Erases persons from a lake, completely, however often the run is interrupted.
 
-1. A tombstone is put (`lake.tombstones`): from now on the persons are known to be erased.
-2. Every table is fenced: nobody commits any more who has not read it.
-3. The look (`batch.erase.scanner`). What it has learnt (ids of traces and feedback) goes into another
-   tombstone, and the tables are fenced again.
-4. Traces of others that lose evidence are decided again; then the rows go, those first that tell
-   least of who they belong to: labels, reviews, audit, quarantine, feedback, traces.
-   From 1 again, with a fence of its own, until a look that follows a fence finds nothing.
-5. The same in the releases.
-6. What no table consists of any more is purged (`batch.erase.purge`).
-7. The receipt is signed and kept.
+1. Put a tombstone (`lake.tombstones`): from now on the persons are known to be erased.
+2. Fence every table: a writer that has not read the tombstone can no longer commit.
+3. Scan the tables (`batch.erase.scanner`). Put the trace and feedback ids found by the scan into
+   another tombstone, and fence the tables again.
+4. Relabel the traces of others that lose evidence. Then remove the rows, beginning with those that
+   say least about their owner: labels, reviews, audit, quarantine, feedback, traces.
+   Repeat from 1, with a new fence, until a scan that follows a fence finds nothing.
+5. Remove the same rows from the releases.
+6. Purge the files that no table refers to any more (`batch.erase.purge`).
+7. Sign and store the receipt.
 
-All that is known of how far it has come is in the lake. A run that is killed leaves an erasure
-without a receipt; the next one for the same persons goes on with it. Once there is a receipt, a run
-that finds nothing changes nothing, and shows it.
+All progress is recorded in the lake. A run that is killed leaves an erasure without a receipt; the
+next run for the same persons continues it. Once there is a receipt, a run that finds nothing
+changes nothing and returns the receipt.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from typing import Any, Final, Protocol
+from functools import cached_property
+from typing import Any, Final, Protocol, TypeVar
 
 from batch.erase import receipt
+from batch.erase.persons import Persons
 from batch.erase.purge import LakePurge, PurgeCounts
 from batch.erase.reapply import ReappliedErasure
 from batch.erase.relabel import AffectedLabels, relabel_traces
-from batch.erase.removal import (
-    coordinates_in_notes,
-    event_marks_in_notes,
-    label_events_in_notes,
-    read_commit_notes,
-    remove_rows,
-)
-from batch.erase.scanner import ErasureScan, ErasureScanner, ReportProgress
-from batch.erase.scope import ErasureScope, Persons, TombstoneMarks
+from batch.erase.removal import remove_rows
+from batch.erase.scanner import ErasureScan, ErasureScanner
+from batch.erase.scope import ErasureScope
 from batch.erase.table_set import TableSet
-from batch.erase.tombstone_store import TombstoneStore, collect_tombstone_marks
-from batch.erase.unfinished_moves import find_unfinished_moves
+from batch.erase.tombstone_store import ErasureState, TombstoneStore
 from batch.numbered_rows import JobContext
+from batch.progress import ReportProgress, no_progress
 from labels.scorer import LabelScorer
 from lake import tombstones
-from lake.tables import Lake
+from lake.ledger import SourcePartition, rows_from_quarantine
+from lake.tables import Lake, Table
 from lake.tombstones import Tombstone
 from redact.crypto.keys import Keys
 from redact.crypto.signing import Signer
 from redact.crypto.subjects import PHONE_REGIONS, marks_of_feedback, marks_of_traces
+from schemas.arrow import LABELS_TABLE, PRIMARY_TABLES, QUARANTINE_TABLE
 from schemas.errors import FatalError, FencedError, UsageError
 
 MAX_ROUNDS: Final = 20
+_Result = TypeVar("_Result")
 
 
 class ErasableReleases(Protocol):
-    """The releases, as an erasure sees them."""
+    """The releases that an erasure searches and changes."""
 
-    def find(self, wanted: ErasureScope, events: frozenset[str]) -> list[dict[str, Any]]:
-        """Return the versions that hold rows that go; ``events`` are label events that went."""
+    def find(self, scope: ErasureScope, events: frozenset[str]) -> list[dict[str, Any]]:
+        """Return the versions with rows in scope; ``events`` are removed label events."""
 
     def erase(
         self,
-        wanted: ErasureScope,
+        scope: ErasureScope,
         events: frozenset[str],
         tombstone: Tombstone,
         tables: Mapping[str, int],
     ) -> list[dict[str, Any]]:
-        """Take them out; return what this erasure took, in all its calls."""
+        """Remove the rows; return all that this erasure removed, in this call and earlier ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErasureOutcome:
-    """An erasure that has a receipt. ``again``: it had one before this run, and nothing was left.
+    """A finished erasure.
 
-    ``purged`` is what this run removed of files that no table consists of. ``named`` are the ids of
-    which a table held something, None where a run before this one may have taken it.
+    ``already_done``: it had a receipt before this run, and the run found nothing. ``purged`` counts
+    what this run purged. ``found_ids`` are the ids with a row in some table, None where an earlier
+    run may have removed it.
     """
 
     number: int
     receipt: bytes
-    again: bool
+    already_done: bool
     purged: PurgeCounts
-    named: frozenset[str] | None
+    found_ids: frozenset[str] | None
 
 
 @dataclass(frozen=True)
 class LakeErasure:
-    """Erases persons from one lake. ``scales`` is None where labels are off.
+    """Erases persons from one lake.
 
-    ``keys`` are all that are known, the current one first. ``places`` begins with the lake's own.
-    With ``refuse_closed`` nothing is begun while quarantine holds payloads that cannot be opened.
-    ``regions`` are those of the policy, for telephone numbers. The receipt says for which request
-    it was (``reference``), and names the keys that are lost (``without_keys``). With ``reapplied``
-    it is about persons whose ids nobody knows any more, and keeps out no more than before.
+    ``table_sets`` begin with the lake's own tables. ``keys`` are all known keys, the current one
+    first. ``scorer`` is None where labels are off. With ``refuse_unopened`` the run does not begin
+    while quarantine holds payloads that cannot be opened. ``regions`` are those of the policy, for
+    telephone numbers. ``reference`` (of the request) and ``lost_keys`` go into the receipt. With
+    ``reapplied`` the persons' ids are unknown, and nothing further is kept out of the lake.
     """
 
     lake: Lake
-    places: Sequence[TableSet]
+    table_sets: Sequence[TableSet]
     ids: frozenset[str]
     keys: Sequence[Keys]
-    searcher: ErasureScanner
-    refuse_closed: bool
+    scanner: ErasureScanner
+    refuse_unopened: bool
     releases: ErasableReleases
-    scales: LabelScorer | None
-    means: JobContext
-    progress: ReportProgress = lambda _what, _done, _of: None
+    scorer: LabelScorer | None
+    context: JobContext
+    progress: ReportProgress = no_progress
     regions: Sequence[str] = PHONE_REGIONS
     reference: str | None = None
-    without_keys: Sequence[str] = ()
+    lost_keys: Sequence[str] = ()
     reapplied: ReappliedErasure | None = None
 
     @cached_property
     def persons(self) -> Persons:
-        """Return the persons, in all the forms that they may have in this lake."""
+        """Return the persons, in all forms that their ids may have in this lake."""
         if self.reapplied is not None:
             return self.reapplied.persons
-        apps = self._try("reading the apps", self._apps)
+        apps = self._retry("reading the apps", self._read_apps)
         return Persons.of(self.ids, self.keys, apps, self.regions)
 
     @cached_property
-    def tombs(self) -> TombstoneStore:
-        """Return the folder of tombstones."""
-        return TombstoneStore(tombstones.open_tombstones(self.lake.location), self.means.retry)
+    def state(self) -> ErasureState:
+        """Return what the lake records of this erasure."""
+        store = TombstoneStore(tombstones.open_tombstones(self.lake.location), self.context.retry)
+        return ErasureState(store, self.table_sets, self.persons, self.keys)
 
-    def look(self) -> tuple[ErasureScan, list[dict[str, Any]]]:
-        """Return what would go, of the tables and of the releases; nothing is changed."""
-        found = self.searcher.look(self._wanted())
-        events = self._doomed(found) | self._events()
-        return found, self.releases.find(found.wanted, events)
+    def scan(self) -> tuple[ErasureScan, list[dict[str, Any]]]:
+        """Return what would be removed from tables and from releases; change nothing."""
+        found = self.scanner.scan(self._scope())
+        events = self._affected_events(found) | self.state.label_events()
+        return found, self.releases.find(found.scope, events)
 
     def run(self) -> ErasureOutcome:
-        """Erase, or go on with an erasure, or show the receipt of the one that is done.
+        """Erase, continue an interrupted erasure, or return the receipt of a finished one.
 
-        Raises UsageError if records are being moved by something unfinished, FatalError if the lake
-        does not answer in time or others change it all the time, RetryableError if told to stop.
+        Raises UsageError if an unfinished command is moving records, FatalError if the lake does
+        not answer in time or others keep changing it, RetryableError if stopped.
         """
-        self._refuse_unfinished()
-        fresh = not self._open()
-        if self.has_receipt:
-            found, released = self.look()
-            if found.nothing and not released:
-                return self._shown(found.wanted)
-        self._refuse_closed()
-        # Also where a run that died has put one: it may have taken rows out since it fenced.
-        self._begin_round()
-        found = self._rows_out()
-        tombstone = self._own()[-1]
-        wanted = replace(found.wanted, marks=self._marks())
-        taken = self.releases.erase(wanted, self._events(), tombstone, self._versions())
-        purged = self._purged(found.wanted)
-        ended = self._ended(found, taken, purged)
-        return replace(ended, named=frozenset(self.searcher.named) if fresh else None)
+        self._refuse_unfinished_moves()
+        is_new = not self.state.unfinished()
+        if self.state.is_finished():
+            found, released = self.scan()
+            if found.empty and not released:
+                return self._finished_before(found.scope)
+        self._refuse_unopened()
+        # Even if a killed run has put a tombstone: it may have removed rows since its fence.
+        self._put_tombstone({}, {})
+        found = self._remove_all_rows()
+        tombstone = self.state.tombstones()[-1]
+        removed = self.releases.erase(
+            replace(found.scope, marks=self.state.marks()),
+            self.state.label_events(),
+            tombstone,
+            self.state.versions(),
+        )
+        outcome = self._finish(found, removed, self._purge(found.scope))
+        return replace(outcome, found_ids=frozenset(self.scanner.found_ids) if is_new else None)
 
-    @property
-    def has_receipt(self) -> bool:
-        """Tell whether all of them were erased before, to the end."""
-        own = self._own()
-        return self.persons.all_named_by(one.subjects for one in own) and not self._open()
+    def _remove_all_rows(self) -> ErasureScan:
+        """Remove rows until a scan that follows a fence finds nothing.
 
-    def _rows_out(self) -> ErasureScan:
-        """Take rows out until a look that follows a fence finds nothing.
-
-        Each round has a tombstone of its own, so that its fence is a new one: who has read rows
-        before they went, a worker's join say, cannot write what follows from them.
+        Each round has its own tombstone, so that its fence is new: a writer that read rows before
+        their removal, such as a worker's join, cannot commit what it derived from them.
         """
-        wanted = self._wanted()
+        scope = self._scope()
         for _ in range(MAX_ROUNDS):
             self._fence()
-            found = self.searcher.look(replace(wanted, marks=self._marks()))
-            wanted = found.wanted
-            if found.nothing:
+            found = self.scanner.scan(replace(scope, marks=self.state.marks()))
+            scope = found.scope
+            if found.empty:
                 return found
-            self._refuse_unfinished()
-            self._name(found.wanted)
-            with suppress(FencedError):  # another erasure, or a replay, changed what labels rest on
-                self._take_out(found)
-            self._begin_round()
+            self._refuse_unfinished_moves()
+            self._record_ids(found.scope)
+            with suppress(FencedError):  # another erasure or a replay changed the labels' evidence
+                self._remove(found)
+            self._put_tombstone({}, {})
         raise FatalError(
-            "rows of the person come in all the time, or others change the tables all the time: "
+            "rows of the person keep arriving, or others keep changing the tables: "
             "run `goldpan erase` again"
         )
 
-    def _begin_round(self) -> None:
-        self.tombs.put(self.persons, self._until_us(), {}, {})
+    def _put_tombstone(
+        self, traces: Mapping[str, Sequence[str]], feedback: Mapping[str, Sequence[str]]
+    ) -> None:
+        # Until when this run keeps the persons out: later records are new data.
+        until_us = self.context.now_us() if self.reapplied is None else 0
+        self.state.store.put_tombstone(self.persons, until_us, traces, feedback)
 
-    def _until_us(self) -> int:
-        """Return up to when this run keeps the persons out; who came back later is new data."""
-        return self.means.now_us() if self.reapplied is None else 0
+    def _remove(self, found: ErasureScan) -> None:
+        number = self.state.tombstones()[-1].number
+        if self.scorer is not None:
+            for matches in found.tables:
+                if matches.table is self.lake.table(LABELS_TABLE):
+                    affected = AffectedLabels.of(matches, found.scope, self.context)
+                    relabel_traces(self.lake, self.scorer, found.scope, affected, self.context)
+        for done, matches in enumerate(found.tables):
+            self.progress(f"erasing from {matches.path}", done, len(found.tables))
+            remove_rows(matches, found.scope, number, self.scanner, self.context)
 
-    def _take_out(self, found: ErasureScan) -> None:
-        number = self._own()[-1].number
-        labels = [one for one in found.tables if one.table is self.lake.table("labels")]
-        if self.scales is not None:
-            for one in labels:
-                doomed = AffectedLabels.of(one, found.wanted, self.means)
-                relabel_traces(self.lake, self.scales, found.wanted, doomed, self.means)
-        for done, one in enumerate(found.tables):
-            where = one.place.path_of(one.table.name)
-            self.progress(f"erasing from {where}", done, len(found.tables))
-            remove_rows(one, found.wanted, number, self.searcher, self.means)
-
-    def _name(self, wanted: ErasureScope) -> None:
-        """Put what a look has learnt into a tombstone, and fence, unless it is in one."""
-        traces = marks_of_traces(self.keys, wanted.traces | wanted.touched)
-        feedback = marks_of_feedback(self.keys, wanted.feedback | wanted.remarks)
-        known = self._marks()
-        new = any(
-            set(found) - known_marks.get(name, frozenset())
-            for marks, known_marks in ((traces, known.traces), (feedback, known.feedback))
-            for name, found in marks.items()
+    def _record_ids(self, scope: ErasureScope) -> None:
+        """Put the ids found by a scan into a tombstone, and fence, unless they are in one."""
+        traces = marks_of_traces(self.keys, scope.all_traces)
+        feedback = marks_of_feedback(self.keys, scope.all_feedback)
+        recorded = self.state.marks()
+        has_new = any(
+            set(marks) - recorded_marks.get(name, frozenset())
+            for by_key, recorded_marks in (
+                (traces, recorded.traces),
+                (feedback, recorded.feedback),
+            )
+            for name, marks in by_key.items()
         )
-        if new:
-            self.tombs.put(self.persons, self._until_us(), traces, feedback)
+        if has_new:
+            self._put_tombstone(traces, feedback)
             self._fence()
 
     def _fence(self) -> None:
-        newest = self._try(
-            "reading tombstones", lambda: tombstones.newest_tombstone(self.tombs.store)
-        )
-        for place in self.places:
-            for table in place.tables.values():
-                self.progress(f"fencing {place.path_of(table.name)}", 0, 0)
+        store = self.state.store.store
+        newest = self._retry("reading tombstones", lambda: tombstones.newest_tombstone(store))
+        for tables in self.table_sets:
+            for table in tables.tables.values():
+                self.progress(f"fencing {tables.path_of(table.name)}", 0, 0)
                 tombstones.raise_erasure_fence(
-                    table, newest, retry=self.means.retry, now_ms=self._now_ms
+                    table, newest, retry=self.context.retry, now_ms=self.context.now_ms
                 )
 
-    def _purged(self, wanted: ErasureScope) -> PurgeCounts:
-        root = self.lake.location.files("")
+    def _purge(self, scope: ErasureScope) -> PurgeCounts:
         purge = LakePurge(
-            root, self.places, self._versions(), self.searcher, self.means.retry, self.progress
+            self.lake.location.files(""),
+            self.table_sets,
+            self.state.versions(),
+            self.scanner,
+            self.context.retry,
+            self.progress,
         )
-        return purge.run(wanted.at(self._places()))
+        return purge.run(scope.with_coordinates(self.state.coordinates()))
 
-    def _ended(
-        self, found: ErasureScan, taken: Sequence[Mapping[str, Any]], purged: PurgeCounts
+    def _finish(
+        self, found: ErasureScan, removed: Sequence[Mapping[str, Any]], purged: PurgeCounts
     ) -> ErasureOutcome:
-        numbers = self._open()
-        if not numbers:  # another run for the same persons was faster
-            return self._shown(found.wanted)
-        mine = [one for one in self._own() if one.number in numbers]
+        numbers = self.state.unfinished()
+        if not numbers:  # another run for the same persons has finished it
+            return self._finished_before(found.scope)
+        own = [t for t in self.state.tombstones() if t.number in numbers]
         body = receipt.build_receipt(
             erasures=numbers,
-            until_us=max(one.until_us for one in mine),
-            made_at_us=self.means.now_us(),
+            until_us=max(tombstone.until_us for tombstone in own),
+            made_at_us=self.context.now_us(),
             subjects=self.persons.marks,
-            commits=self._told(mine),
-            releases=taken,
-            not_looked_into=found.not_looked_into,
+            notes=self.state.notes(own),
+            releases=removed,
+            not_searched=found.not_searched,
             reference=self.reference,
-            lost_keys=self.without_keys,
+            lost_keys=self.lost_keys,
         )
         number = max(numbers)
-        kept = self.tombs.file(number, receipt.sign_receipt(body, Signer(self.keys[0].receipt)))
-        return ErasureOutcome(number, kept, again=False, purged=purged, named=None)
+        signed = receipt.sign_receipt(body, Signer(self.keys[0].receipt))
+        stored = self.state.store.put_receipt(number, signed)
+        return ErasureOutcome(number, stored, already_done=False, purged=purged, found_ids=None)
 
-    def _shown(self, wanted: ErasureScope) -> ErasureOutcome:
-        purged = self._purged(wanted)
-        number = max(one.number for one in self._own() if self.tombs.receipt(one.number))
-        kept = self.tombs.receipt(number) or b""
-        return ErasureOutcome(number, kept, again=True, purged=purged, named=None)
+    def _finished_before(self, scope: ErasureScope) -> ErasureOutcome:
+        purged = self._purge(scope)
+        number, stored = self.state.newest_receipt()
+        return ErasureOutcome(number, stored, already_done=True, purged=purged, found_ids=None)
 
-    def _own(self) -> list[Tombstone]:
-        return self.tombs.of(self.persons)
+    def _scope(self) -> ErasureScope:
+        scope = ErasureScope(self.persons, self.state.marks(), coordinates=self.state.coordinates())
+        if self.reapplied is None:
+            return scope
+        return scope.with_coordinates(self.reapplied.coordinates)
 
-    def _open(self) -> list[int]:
-        """Return the numbers of the persons' tombstones that no receipt speaks of."""
-        numbers = {one.number for one in self._own()}
-        for number in sorted(numbers):
-            kept = self.tombs.receipt(number)
-            if kept is not None:
-                numbers -= set(receipt.read_receipt(kept, f"the receipt {number}")[0]["erasures"])
-        return sorted(numbers)
-
-    def _wanted(self) -> ErasureScope:
-        wanted = ErasureScope(self.persons, self._marks(), places=self._places())
-        return wanted if self.reapplied is None else wanted.at(self.reapplied.records)
-
-    def _marks(self) -> TombstoneMarks:
-        own = self._own()
-        events = event_marks_in_notes(said for _, _, said in self._told(own))
-        return replace(collect_tombstone_marks(self.keys, own), events=events)
-
-    def _places(self) -> Any:
-        return coordinates_in_notes(said for _, _, said in self._told(self._own()))
-
-    def _events(self) -> frozenset[str]:
-        """Return the label events of which earlier versions put down the ids when they went."""
-        return label_events_in_notes(said for _, _, said in self._told(self._own()))
-
-    def _told(self, tombs: Sequence[Tombstone]) -> list[tuple[str, int, Any]]:
-        step = partial(read_commit_notes, self.places, tombs)
-        return self.means.retry.call("reading the logs", lambda: list(step()))
-
-    def _versions(self) -> dict[str, int]:
-        """Return at which version the last rows of a table went."""
-        versions: dict[str, int] = {}
-        for table, version, _ in self._told(self._own()):
-            versions[table] = max(version, versions.get(table, 0))
-        return versions
-
-    def _doomed(self, found: ErasureScan) -> frozenset[str]:
+    def _affected_events(self, found: ErasureScan) -> frozenset[str]:
         return frozenset().union(
             *(
-                AffectedLabels.of(one, found.wanted, self.means).events
-                for one in found.tables
-                if one.table.name == "labels"
+                AffectedLabels.of(matches, found.scope, self.context).events
+                for matches in found.tables
+                if matches.table.name == LABELS_TABLE
             )
         )
 
-    def _apps(self) -> set[str]:
+    def _read_apps(self) -> set[str]:
         apps: set[str] = set()
-        for place in self.places:
-            for table in place.named(["traces"]):
+        for tables in self.table_sets:
+            for table in tables.select(["traces"]):
                 table.refresh()
                 for batch in table.batches(["app"]):
                     apps.update(batch.column("app").unique().to_pylist())
         return apps
 
-    def _refuse_unfinished(self) -> None:
-        sources = self._try("reading the logs", self._unfinished)
+    def _refuse_unfinished_moves(self) -> None:
+        sources = self._retry("reading the logs", self._read_unfinished_moves)
         if sources:
             raise UsageError(
-                f"records of {', '.join(map(str, sources))} are on their way between quarantine "
-                "and their table: finish that first, with `goldpan quarantine redrive` or "
-                "`goldpan replay promote`, whichever was begun, then run `goldpan erase` again"
+                f"records of {', '.join(map(str, sources))} are being moved between quarantine and "
+                "their table: finish that first, with `goldpan quarantine redrive` or `goldpan "
+                "replay promote`, whichever was begun, then run `goldpan erase` again"
             )
 
-    def _refuse_closed(self) -> None:
-        count = self.searcher.closed(self._wanted()) if self.refuse_closed else 0
+    def _refuse_unopened(self) -> None:
+        count = self.scanner.count_unopened(self._scope()) if self.refuse_unopened else 0
         if count:
             raise UsageError(
-                f"{count} sealed payloads in quarantine cannot be opened, so nobody can tell whose "
-                "they are: set GOLDPAN_REDACT__SEAL_KEY and its id to the key that sealed them, or "
-                "say with --unopened whether to keep or to remove them"
+                f"{count} sealed payloads in quarantine cannot be opened, so their owner cannot be "
+                "determined: set GOLDPAN_REDACT__SEAL_KEY and its id to the key that sealed them, "
+                "or choose with --unopened whether to keep or to remove them"
             )
 
-    def _unfinished(self) -> list[Any]:
-        for table in self.places[0].tables.values():
+    def _read_unfinished_moves(self) -> list[SourcePartition]:
+        for table in self.table_sets[0].tables.values():
             table.refresh()
-        return list(find_unfinished_moves(self.lake))
+        return find_unfinished_moves(self.lake)
 
-    def _now_ms(self) -> int:
-        return self.means.now_us() // 1000
+    def _retry(self, what: str, step: Callable[[], _Result]) -> _Result:
+        return self.context.retry.call(what, step)
 
-    def _try(self, what: str, step: Any) -> Any:
-        return self.means.retry.call(what, step)
+
+def find_unfinished_moves(lake: Lake) -> list[SourcePartition]:
+    """Return the partitions with records that a command is moving out of quarantine.
+
+    While it is unfinished, a record is in both tables and the ledger lacks the second half. As of
+    the tables' last refresh.
+    """
+    added = Counter[SourcePartition]()
+    for name in PRIMARY_TABLES:
+        added.update(_count_moved(lake.table(name)))
+    removed = _count_moved(lake.table(QUARANTINE_TABLE))
+    return sorted(source for source in {*added, *removed} if added[source] != removed[source])
+
+
+def _count_moved(table: Table) -> Counter[SourcePartition]:
+    counts = Counter[SourcePartition]()
+    for logged in table.ledger():
+        for item in logged.entry.ranges:
+            counts[item.source] += rows_from_quarantine(logged.entry.kind, item)
+    return counts

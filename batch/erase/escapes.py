@@ -1,9 +1,8 @@
-r"""The ways in which programs and people write one text: escapes, doubled quotes, entities, folds.
+r"""Unescapes a text level by level, since one id can be written in many ways.
 
-A JSON writer may put ``\u002b`` or ``\/``, an URL ``%2B``, a page ``&#43;``, a table ``""``, and
-each may stand inside of another. A text is read level by level, all that is escaped on a level at
-once, until nothing changes; a person may also have put other dashes, quotes, widths, or invisible
-characters.
+A JSON writer may put ``\u002b`` or ``\/``, a URL ``%2B``, an HTML page ``&#43;``, a CSV file
+``""``, and each may be nested in another. All escapes of one level are undone at once, until
+nothing changes. People also use other dashes, quotes and widths, and invisible characters.
 """
 
 import html
@@ -21,10 +20,10 @@ ESCAPE_HINT: Final = (
     f"|[{_INVISIBLE}{_WIDE}{_DASHES}{_QUOTES}]"
     "|\"\"|''"
 )
-"""Matches where a text may be other than it reads (for RE2 as well as for `re`)."""
+"""Matches where a text may read differently than it is written; valid for RE2 and `re`."""
 
-_DEPTH: Final = 8
-"""Levels that are undone: enough for JSON in JSON in JSON, whose backslashes are eight."""
+_MAX_LEVELS: Final = 8
+"""Levels to undo: enough for JSON in JSON in JSON, which has eight backslashes in a row."""
 
 _ESCAPE: Final = re.compile(
     r"(?P<units>(?:\\u[0-9A-Fa-f]{4})+)"
@@ -38,9 +37,9 @@ _ESCAPE: Final = re.compile(
     "|(?P<twice>\"\"|'')",
     re.DOTALL,
 )
-_WHITE: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v"}
+_CONTROL_CHARACTERS: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v"}
 _HEX: Final = re.compile(r"[0-9A-Fa-f]{4}")
-_FOLDED: Final = str.maketrans(
+_FOLDED_CHARACTERS: Final = str.maketrans(
     {
         **dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\ufe58\ufe63", "-"),
         **dict.fromkeys("\u2018\u2019\u02bc", "'"),
@@ -51,47 +50,53 @@ _FOLDED: Final = str.maketrans(
 
 def unescape_levels(text: str) -> list[str]:
     """Return what a text reads as, from the outermost level of escapes inwards; not the text."""
-    found: list[str] = []
-    now = text
-    for _ in range(_DEPTH):
-        for form in (now, fold_text(now)):
-            if form != text and form not in found:
-                found.append(form)
-        then = _ESCAPE.sub(_read, now)
-        if then == now:
+    readings: list[str] = []
+    current = text
+    for _ in range(_MAX_LEVELS):
+        for form in (current, fold_text(current)):
+            if form != text and form not in readings:
+                readings.append(form)
+        unescaped = _ESCAPE.sub(_unescape, current)
+        if unescaped == current:
             break
-        now = then
-    return found
+        current = unescaped
+    return readings
 
 
 def fold_text(text: str) -> str:
-    """Return a text in the widths, dashes and quotes of ASCII, composed, without the invisible."""
+    """Return a text composed, in ASCII widths, dashes and quotes, without invisible characters."""
     if text.isascii():
         return text
-    # Before and after, since the forms of compatibility hold some of the signs.
-    plain = unicodedata.normalize("NFKC", text.translate(_FOLDED)).translate(_FOLDED)
+    # Before and after, since compatibility forms contain some of these characters.
+    plain = unicodedata.normalize("NFKC", text.translate(_FOLDED_CHARACTERS)).translate(
+        _FOLDED_CHARACTERS
+    )
     return "".join(c for c in plain if c.isascii() or unicodedata.category(c) != "Cf")
 
 
-def _read(match: re.Match[str]) -> str:
+def _unescape(match: re.Match[str]) -> str:
     kind, text = str(match.lastgroup), match[str(match.lastgroup)]
     if kind in {"units", "old"}:
         units = b"".join(int(unit, 16).to_bytes(2, "big") for unit in _HEX.findall(text))
         return units.decode("utf-16-be", "replace")
     if kind in {"wide", "braced"}:
-        number = int(text, 16)
-        return chr(number) if number < 0x110000 and not 0xD800 <= number < 0xE000 else "\ufffd"
+        code_point = int(text, 16)
+        return (
+            chr(code_point)
+            if code_point < 0x110000 and not 0xD800 <= code_point < 0xE000
+            else "\ufffd"
+        )
     if kind == "bytes":
         base = 16 if text[1] == "x" else 8
-        return _decoded(bytes(int(part.lstrip("x"), base) for part in text.split("\\")[1:]))
+        return _decode(bytes(int(part.lstrip("x"), base) for part in text.split("\\")[1:]))
     if kind == "percent":
-        return _decoded(unquote_to_bytes(text))
+        return _decode(unquote_to_bytes(text))
     if kind == "entity":
         return html.unescape(text)
-    return _WHITE[text] if kind == "white" else text[0]
+    return _CONTROL_CHARACTERS[text] if kind == "white" else text[0]
 
 
-def _decoded(data: bytes) -> str:
+def _decode(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:

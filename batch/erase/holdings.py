@@ -1,7 +1,7 @@
-"""What a lake holds of persons, for one who asks: the look of an erasure, told by table and day.
+"""Reports what a lake holds of persons, by table and day, from the scan of an erasure.
 
-Nothing is changed. The rows are those that an erasure would take, so the answer and the erasure
-cannot differ.
+Nothing is changed. The rows are those that an erasure would remove, so report and erasure cannot
+differ.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from batch.erase.removal import format_spans
+from batch.erase.receipt import format_spans
 from batch.erase.scanner import ErasureScan, ErasureScanner, TableMatches
 from batch.erase.scope import collect_coordinates
 from lake.ledger import SourcePartition
@@ -27,17 +27,17 @@ from schemas.arrow import (
     REVIEWS_TABLE,
 )
 
-_WITH_CONTENT: Final = (*PRIMARY_TABLES, LABELS_TABLE, REVIEWS_TABLE)
-_BY_PLACE: Final = {AUDIT_TABLE: "_offset", QUARANTINE_TABLE: "sealed_payload"}
+_TABLES_WITH_CONTENT: Final = (*PRIMARY_TABLES, LABELS_TABLE, REVIEWS_TABLE)
+_MATCHED_COLUMN: Final = {AUDIT_TABLE: "_offset", QUARANTINE_TABLE: "sealed_payload"}
+"""Where rows are not matched by their columns, the column to report."""
 
 
 @dataclass(slots=True)
 class Holding:
     """What one table holds of persons on one day.
 
-    ``columns`` says in how many rows something stands in which column: an id, or a text.
-    ``records`` are the places in the topics; ``rows`` the content of the persons' own rows, if it
-    was asked for.
+    ``columns`` counts the matching rows of each column, ``records`` are their coordinates. ``rows``
+    is the content of the persons' own rows, if requested.
     """
 
     table: str
@@ -49,50 +49,53 @@ class Holding:
     rows: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as `goldpan subject show --json` prints it, without content."""
+        """Return the holding as `goldpan subject show --json` prints it, without content."""
         return {
             "table": self.table,
             "day": self.day.isoformat(),
             "own": self.own,
             "mentions": self.mentions,
             "columns": dict(sorted(self.columns.items())),
-            "records": {str(s): format_spans(found) for s, found in sorted(self.records.items())},
+            "records": {
+                str(source): format_spans(offsets)
+                for source, offsets in sorted(self.records.items())
+            },
         }
 
 
 def collect_holdings(
-    found: ErasureScan, searcher: ErasureScanner, retry: Retry, *, content: bool = False
+    found: ErasureScan, scanner: ErasureScanner, retry: Retry, *, content: bool = False
 ) -> list[Holding]:
-    """Return what a look has found, by table and day.
+    """Return the matches of a scan, by table and day.
 
-    ``content`` adds the persons' own rows. Rows that only mention them are those of others, and
-    payloads in quarantine may be: they are counted, and their content is never returned. Raises
+    ``content`` adds the persons' own rows. Rows that only mention them belong to others, and
+    payloads in quarantine may: these are counted, and their content is never returned. Raises
     FatalError if the lake does not answer in time.
     """
     by_day: dict[tuple[str, date], Holding] = {}
-    for one in found.tables:
-        where = one.place.path_of(one.table.name)
-        for day, rows in _rows(one, retry):
-            held = by_day.setdefault((where, day), Holding(where, day))
-            own, mention = searcher.flags(one.table.name, rows, found.wanted)
-            held.own += int(own.sum())
-            held.mentions += int(mention.sum())
+    for matches in found.tables:
+        name = matches.table.name
+        for day, rows in _read_files(matches, retry):
+            holding = by_day.setdefault((matches.path, day), Holding(matches.path, day))
+            own, mention = scanner.match_rows(name, rows, found.scope)
+            holding.own += int(own.sum())
+            holding.mentions += int(mention.sum())
             for source, offsets in collect_coordinates(rows, own | mention).items():
-                held.records[source] = held.records.get(source, frozenset()) | offsets
-            if one.table.name in _BY_PLACE:
-                held.columns[_BY_PLACE[one.table.name]] += int((own | mention).sum())
+                holding.records[source] = holding.records.get(source, frozenset()) | offsets
+            if name in _MATCHED_COLUMN:
+                holding.columns[_MATCHED_COLUMN[name]] += int((own | mention).sum())
                 continue
-            for column, flags in found.wanted.standing(one.table.name, rows).items():
-                held.columns[column] += int(flags.sum())
-            if content and one.table.name in _WITH_CONTENT:
-                held.rows += map(_without_nulls, rows.filter(pa.array(own)).to_pylist())
+            for column, flags in found.scope.match_columns(name, rows).items():
+                holding.columns[column] += int(flags.sum())
+            if content and name in _TABLES_WITH_CONTENT:
+                holding.rows += map(_without_nulls, rows.filter(pa.array(own)).to_pylist())
     return [by_day[key] for key in sorted(by_day)]
 
 
-def _rows(one: TableMatches, retry: Retry) -> Iterator[tuple[date, pa.Table]]:
-    for file in one.files.values():
-        step = partial(read_file_rows, one.table, file)
-        yield file.day, retry.call(f"reading table {one.table.name}", step).rows
+def _read_files(matches: TableMatches, retry: Retry) -> Iterator[tuple[date, pa.Table]]:
+    for file in matches.files.values():
+        step = partial(read_file_rows, matches.table, file)
+        yield file.day, retry.call(f"reading table {matches.table.name}", step).rows
 
 
 def _without_nulls(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,23 +1,24 @@
-"""Removes for good what no table consists of any more, where it holds rows that were erased.
+"""Purges what no table refers to any more, where it contains rows that were erased.
 
-Files that compaction, or the erasure itself, put others in the place of; files that were written
-and never got into a table; versions of objects that a bucket keeps; and in the logs what tells of
-such files. A file of a running worker that is not in its table yet stays, unless it holds such
-rows: then its worker cannot commit it any more, and reads again.
+That is: files replaced by compaction or by the erasure itself, files that were uploaded and never
+committed, old versions of objects in a versioned bucket, and statistics of such files in the logs.
+A file that a running worker has not committed yet stays, unless it contains such rows: then the
+fence rejects its commit anyway, and the worker reads again.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Final, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batch.erase.scanner import ErasureScanner, ReportProgress
+from batch.erase.scanner import ErasureScanner
 from batch.erase.scope import ErasureScope
 from batch.erase.table_set import TableSet
+from batch.progress import ReportProgress
 from lake.live_files import list_live_files
 from lake.objects import HiddenVersion, ObjectStore
 from lake.parquet import PARTITION_COLUMN
@@ -26,15 +27,18 @@ from lake.stats_bounds import LOG_FOLDER, widen_bounds
 from lake.tables import TABLE_LAYOUTS, Table
 from schemas.arrow import TABLES
 
-_DATA: Final = re.compile(r"(?:replays/[^/]+/)?(?P<table>[a-z]+)/event_date=[^/]+/[^/]+\.parquet")
-_PASSES: Final = 5  # over what was written meanwhile: workers may never pause
+_MAX_PASSES: Final = 5  # running workers keep writing files
+_DATA_FILE: Final = re.compile(
+    r"(?:replays/[^/]+/)?(?P<table>[a-z]+)/event_date=[^/]+/[^/]+\.parquet"
+)
 _CHECKPOINT: Final = re.compile(rf"{LOG_FOLDER}/(\d{{20}})\.checkpoint\.parquet")
-_LOGGED: Final = re.compile(rf"(?:replays/[^/]+/)?(?P<table>[a-z]+)/{LOG_FOLDER}/.*")
+_LOG_FILE: Final = re.compile(rf"(?:replays/[^/]+/)?(?P<table>[a-z]+)/{LOG_FOLDER}/.*")
+_Result = TypeVar("_Result")
 
 
 @dataclass(slots=True)
 class PurgeCounts:
-    """What was removed: files, older versions of objects, unfinished writes, entries of logs."""
+    """What was purged: files, old versions of objects, unfinished uploads, entries of logs."""
 
     files: int = 0
     versions: int = 0
@@ -44,118 +48,120 @@ class PurgeCounts:
 
 @dataclass(frozen=True, slots=True)
 class LakePurge:
-    """Goes through everything that lies under a lake. ``files`` is the store of its root.
+    """Searches all files below a lake, whose root is ``store``.
 
-    ``erased`` gives, by table, the version in which the last rows of the persons went.
+    ``erased_versions`` are the versions in which the last rows of the persons were removed, by
+    table.
     """
 
-    files: ObjectStore
-    places: Sequence[TableSet]
-    erased: Mapping[str, int]
-    searcher: ErasureScanner
+    store: ObjectStore
+    table_sets: Sequence[TableSet]
+    erased_versions: Mapping[str, int]
+    scanner: ErasureScanner
     retry: Retry
     progress: ReportProgress
 
-    def run(self, wanted: ErasureScope) -> PurgeCounts:
-        """Remove what is to go; again, it finds nothing.
+    def run(self, scope: ErasureScope) -> PurgeCounts:
+        """Purge what contains rows in scope; a second run finds nothing.
 
-        Raises FatalError if the store does not answer in time, RetryableError if told to stop.
+        Raises FatalError if the store does not answer in time, RetryableError if stopped.
         """
-        done = PurgeCounts()
-        for place in self.places:
-            for table in place.tables.values():
-                erased = self.erased.get(place.path_of(table.name), -1)
-                step = partial(renew_checkpoint, table, erased)
-                self._try(f"checkpointing table {table.name}", step)
-        done.unfinished = self._try("clearing unfinished writes", self._unfinished)
-        for place in self.places:
-            for table in place.tables.values():
-                done.logs += self._try(f"reading the log of {table.name}", partial(_log, table))
-        self._dead(wanted, done)
-        self._hidden(wanted, done)
-        return done
+        counts = PurgeCounts()
+        for tables in self.table_sets:
+            for table in tables.tables.values():
+                version = self.erased_versions.get(tables.path_of(table.name), -1)
+                step = partial(renew_checkpoint, table, version)
+                self._retry(f"checkpointing table {table.name}", step)
+        counts.unfinished = self._retry(
+            "clearing unfinished writes", partial(self.store.drop_unfinished, "")
+        )
+        for tables in self.table_sets:
+            for table in tables.tables.values():
+                what = f"reading the log of {table.name}"
+                counts.logs += self._retry(what, partial(_widen_log, table))
+        self._purge_unreferenced(scope, counts)
+        self._purge_versions(scope, counts)
+        return counts
 
-    def _unfinished(self) -> int:
-        return self.files.drop_unfinished("")
-
-    def _dead(self, wanted: ErasureScope, done: PurgeCounts) -> None:
-        """Remove the files of no table that hold rows that go."""
+    def _purge_unreferenced(self, scope: ErasureScope, counts: PurgeCounts) -> None:
+        """Purge the files of no table that contain rows in scope."""
         what, known = "listing the lake", set[str]()
-        for _ in range(_PASSES):
-            listed = self._try(what, lambda: {path for path, _ in self.files.walk("")})
+        for _ in range(_MAX_PASSES):
+            listed = self._retry(what, lambda: {path for path, _ in self.store.walk("")})
             new = sorted(listed - known)
             if not new:
-                break  # nothing was written while this went through what there was
-            live = self._try(what, self._live)
-            for number, path in enumerate(new):
-                self.progress("files of no table", number, len(new))
+                break  # nothing was written since the last pass
+            live = self._retry(what, self._live_paths)
+            for done, path in enumerate(new):
+                self.progress("files of no table", done, len(new))
                 if path not in live:
-                    done.files += self._gone(path, wanted)
+                    counts.files += self._purge_file(path, scope)
             known |= listed
 
-    def _gone(self, path: str, wanted: ErasureScope) -> bool:
-        """Remove a file of no table if it holds rows that go; return whether it did."""
-        named = _DATA.fullmatch(path)
-        if named is None or named["table"] not in TABLE_LAYOUTS:
+    def _purge_file(self, path: str, scope: ErasureScope) -> bool:
+        """Purge a file of no table if it contains rows in scope; return whether it did."""
+        name = _DATA_FILE.fullmatch(path)
+        if name is None or name["table"] not in TABLE_LAYOUTS:
             return False
-        data = self._try(f"reading {path}", partial(self.files.find, path))
-        if data is None or not self._holds(named["table"], data, wanted):
+        data = self._retry(f"reading {path}", partial(self.store.find, path))
+        if data is None or not self._contains_rows(name["table"], data, scope):
             return False
-        self._try(f"removing {path}", partial(self.files.purge, path))
+        self._retry(f"removing {path}", partial(self.store.purge, path))
         return True
 
-    def _live(self) -> set[str]:
-        """Return the files of all tables, now: one that has got in since it was listed counts."""
+    def _live_paths(self) -> set[str]:
+        """Return the files of all tables, now: those committed since the listing included."""
         live: set[str] = set()
-        for place in self.places:
-            for table in place.tables.values():
+        for tables in self.table_sets:
+            for table in tables.tables.values():
                 table.refresh()
-                where = place.path_of(table.name)
-                live.update(f"{where}/{file.path}" for file in list_live_files(table))
+                folder = tables.path_of(table.name)
+                live.update(f"{folder}/{file.path}" for file in list_live_files(table))
         return live
 
-    def _hidden(self, wanted: ErasureScope, done: PurgeCounts) -> None:
-        """Remove older versions: of data that holds such rows, and of all that a log was before."""
-        hidden = self._try("listing older versions", lambda: list(self.files.hidden("")))
-        for number, one in enumerate(hidden):
-            self.progress("older versions", number, len(hidden))
-            if not one.marker and self._goes(one, wanted):
-                self._try(f"removing {one.path}", partial(self.files.remove_hidden, one))
-                done.versions += 1
+    def _purge_versions(self, scope: ErasureScope, counts: PurgeCounts) -> None:
+        """Purge old versions: of data files with rows in scope, and all those of log files."""
+        hidden = self._retry("listing older versions", lambda: list(self.store.hidden("")))
+        for done, version in enumerate(hidden):
+            self.progress("older versions", done, len(hidden))
+            if not version.marker and self._is_in_scope(version, scope):
+                step = partial(self.store.remove_hidden, version)
+                self._retry(f"removing {version.path}", step)
+                counts.versions += 1
 
-    def _goes(self, one: HiddenVersion, wanted: ErasureScope) -> bool:
-        if _LOGGED.fullmatch(one.path):
+    def _is_in_scope(self, version: HiddenVersion, scope: ErasureScope) -> bool:
+        if _LOG_FILE.fullmatch(version.path):
             return True
-        named = _DATA.fullmatch(one.path)
-        if named is None or named["table"] not in TABLE_LAYOUTS:
+        name = _DATA_FILE.fullmatch(version.path)
+        if name is None or name["table"] not in TABLE_LAYOUTS:
             return False
-        data = self._try(f"reading {one.path}", lambda: self.files.get_hidden(one))
-        return self._holds(named["table"], data, wanted)
+        data = self._retry(f"reading {version.path}", lambda: self.store.get_hidden(version))
+        return self._contains_rows(name["table"], data, scope)
 
-    def _holds(self, name: str, data: bytes, wanted: ErasureScope) -> bool:
-        """Tell whether a file holds rows that go; one that cannot be read might."""
-        schema = TABLES[name].arrow
+    def _contains_rows(self, table: str, data: bytes, scope: ErasureScope) -> bool:
+        """Return whether a file contains rows in scope; one that cannot be read might."""
+        schema = TABLES[table].arrow
         schema = schema.remove(schema.get_field_index(PARTITION_COLUMN))
         try:
             rows = pq.read_table(pa.BufferReader(data), schema=schema)
         except (pa.ArrowException, OSError):
             return True
-        own, mention = self.searcher.flags(name, rows, wanted)
-        return bool((own | mention).any()) or wanted.marked(rows)
+        own, mention = self.scanner.match_rows(table, rows, scope)
+        return bool((own | mention).any()) or scope.holds_marked_ids(rows)
 
-    def _try(self, what: str, step: Callable[[], Any]) -> Any:
+    def _retry(self, what: str, step: Callable[[], _Result]) -> _Result:
         return self.retry.call(what, step)
 
 
-def renew_checkpoint(table: Table, erased: int) -> None:
-    """Write a checkpoint unless there is one since a version, in which rows were erased."""
+def renew_checkpoint(table: Table, erased_version: int) -> None:
+    """Write a checkpoint unless there is one at or after a version in which rows were erased."""
     table.refresh()
-    listed = (_CHECKPOINT.fullmatch(path) for path, _ in table.files.walk(LOG_FOLDER))
-    if max((int(match[1]) for match in listed if match), default=-1) < erased:
+    names = (_CHECKPOINT.fullmatch(path) for path, _ in table.files.walk(LOG_FOLDER))
+    if max((int(match[1]) for match in names if match), default=-1) < erased_version:
         table.checkpoint()
 
 
-def _log(table: Table) -> int:
+def _widen_log(table: Table) -> int:
     table.refresh()
     live = {file.path for file in list_live_files(table)}
     return widen_bounds(table.files, live, version=table.handle.version())

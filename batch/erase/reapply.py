@@ -1,9 +1,9 @@
-"""Erasures that are applied again, to a lake that was put back from a backup from before them.
+"""Applies erasures again, to a lake that was restored from a backup older than they are.
 
-Nobody knows the persons' ids any more, and nobody needs to: tombstones hold marks of the persons,
-their traces and feedback, and receipts the place of each record that went. What a backup holds of
-them was there when they were erased, and so is known by one of these; or retention had taken it
-before, and retention takes it again.
+The persons' ids are unknown by then and not needed. Tombstones hold marks of the persons, their
+traces and feedback; receipts hold the coordinates of each removed record. Whatever a backup holds
+of the persons existed when they were erased, so one of these identifies it. The exception is what
+retention had removed before; retention will remove it again.
 """
 
 import re
@@ -14,9 +14,8 @@ from typing import Any, Final
 
 import pyarrow.compute as pc
 
-from batch.erase import receipt
-from batch.erase.removal import coordinates_in_receipts
-from batch.erase.scope import Persons, RecordCoordinates
+from batch.erase.persons import Persons
+from batch.erase.receipt import RecordCoordinates, coordinates_in_receipts, read_receipt
 from batch.erase.table_set import TableSet
 from lake import tombstones
 from lake.erasure_copies import RECEIPT_SUFFIX, ErasureCopies
@@ -28,120 +27,126 @@ from redact.crypto.signing import public_keys
 from redact.crypto.subjects import user_mark
 from schemas.errors import UsageError
 
-_USERS: Final = {"traces": "user_id", "feedback": "user_id", "reviews": "reviewer"}
+_USER_COLUMNS: Final = {"traces": "user_id", "feedback": "user_id", "reviews": "reviewer"}
 _PSEUDONYM: Final = re.compile(r"[A-Za-z0-9_-]{1,16}:([a-z2-7]{12})")
 
 
 @dataclass(frozen=True, slots=True)
 class ReappliedErasure:
-    """What is known of persons who were erased: who they are here, and where their records lay."""
+    """The persons to erase again, as found in this lake, and the coordinates of their records."""
 
     persons: Persons
-    records: RecordCoordinates
+    coordinates: RecordCoordinates
 
 
 @dataclass(frozen=True, slots=True)
 class MissedErasures:
-    """Erasures that a lake has missed. ``done`` are the tombstones that a receipt speaks of.
+    """Erasures that a lake lacks, read from their copies.
 
-    ``open`` are the numbers of the others: their persons are kept out, and not yet erased.
-    ``records`` are the places of the records that went.
+    ``finished`` are the tombstones that a receipt covers. ``unfinished`` are the numbers of the
+    others: their persons are kept out of the lake, but not erased yet. ``coordinates`` are those of
+    the removed records.
     """
 
     copies: ErasureCopies
-    tombs: Sequence[Tombstone]
-    done: Sequence[Tombstone]
-    open: Sequence[int]
-    records: RecordCoordinates
+    tombstones: Sequence[Tombstone]
+    finished: Sequence[Tombstone]
+    unfinished: Sequence[int]
+    coordinates: RecordCoordinates
 
     @classmethod
     def read(cls, copies: ErasureCopies, keys: Sequence[Keys]) -> "MissedErasures":
-        """Read the copies of what a lake has missed.
+        """Read the copies of the erasures that a lake lacks.
 
-        Raises UsageError if a receipt is not signed by one of the keys, or if marks are under none
-        of them, FatalError if a tombstone is missing or damaged, or of another lake.
+        Raises UsageError if a receipt is not signed by one of the keys, or if none of them made the
+        marks; FatalError if a tombstone is missing, damaged, or of another lake.
         """
         newer = set(copies.newer())
-        tombs = [one for one in tombstones.read_tombstones(copies.kept) if one.number in newer]
-        said = [one for one in _receipts(copies, keys) if not newer.isdisjoint(one["erasures"])]
-        done = {number for one in said for number in one["erasures"]}
-        names = {one.name for one in keys}
-        for one in tombs:
-            if one.subjects and names.isdisjoint(one.subjects):
+        missed = [t for t in tombstones.read_tombstones(copies.kept) if t.number in newer]
+        receipts = [r for r in _read_receipts(copies, keys) if not newer.isdisjoint(r["erasures"])]
+        covered = {number for receipt in receipts for number in receipt["erasures"]}
+        names = {key.name for key in keys}
+        for tombstone in missed:
+            if tombstone.subjects and names.isdisjoint(tombstone.subjects):
                 raise UsageError(
-                    f"the tombstone {one.number} was made under redaction keys that are not set "
-                    f"here ({', '.join(sorted(one.subjects))}): set them in "
-                    "GOLDPAN_REDACT__FORMER_KEYS, or nobody can tell who was erased"
+                    f"the tombstone {tombstone.number} was made under redaction keys that are not "
+                    f"set here ({', '.join(sorted(tombstone.subjects))}), so the erased persons "
+                    "cannot be identified: set the keys in GOLDPAN_REDACT__FORMER_KEYS"
                 )
         return cls(
             copies,
-            tombs,
-            [one for one in tombs if one.number in done],
-            sorted(newer - done),
-            coordinates_in_receipts(said),
+            missed,
+            [tombstone for tombstone in missed if tombstone.number in covered],
+            sorted(newer - covered),
+            coordinates_in_receipts(receipts),
         )
 
     @property
     def numbers(self) -> list[int]:
-        """Return the numbers of those that are applied again."""
-        return [one.number for one in self.done]
+        """Return the numbers of the erasures to apply again."""
+        return [tombstone.number for tombstone in self.finished]
 
-    def put(self, places: Sequence[TableSet], retry: Retry, now_ms: Callable[[], int]) -> None:
+    def put(self, table_sets: Sequence[TableSet], retry: Retry, now_ms: Callable[[], int]) -> None:
         """Put the tombstones into the lake, under their numbers, and fence all tables.
 
         Raises UsageError if a number is taken, otherwise as `lake.tombstones.raise_erasure_fence`.
         """
         copies = self.copies
-        for one in self.tombs:
-            path = f"{one.number}.json"
+        for tombstone in self.tombstones:
+            path = f"{tombstone.number}.json"
             step = partial(copies.there.put_new, path, copies.kept.get(path))
             if not retry.call("writing a tombstone", step):
-                raise UsageError(f"{path} is another erasure in this lake: put the lake back again")
-        newest = max((one.number for one in self.tombs), default=0)
-        for place in places:
-            for table in place.tables.values():
+                raise UsageError(f"{path} is another erasure in this lake: restore the lake again")
+        newest = max((tombstone.number for tombstone in self.tombstones), default=0)
+        for tables in table_sets:
+            for table in tables.tables.values():
                 tombstones.raise_erasure_fence(table, newest, retry=retry, now_ms=now_ms)
 
-    def persons(self, places: Sequence[TableSet], keys: Sequence[Keys], retry: Retry) -> Persons:
-        """Find the persons of whom ``done`` speaks, among the user ids that tables hold."""
+    def find_persons(
+        self, table_sets: Sequence[TableSet], keys: Sequence[Keys], retry: Retry
+    ) -> Persons:
+        """Find the persons of the finished erasures among the user ids in tables."""
         marks: dict[str, set[str]] = {}
-        for one in self.done:
-            for name, found in one.subjects.items():
-                marks.setdefault(name, set()).update(found)
-        users = set[str]()
-        for place in places:
-            for table in place.named(list(_USERS)):
-                for user in retry.call(f"reading table {table.name}", partial(_users, table)):
-                    if any(user_mark(key, user) in marks.get(key.name, ()) for key in keys):
-                        users.add(user)
-        made = {user: match[1] for user in users if (match := _PSEUDONYM.fullmatch(user))}
-        tokens = {form for t in made.values() for form in (f"<USER_ID:{t}>", f"#{t}")}
+        for tombstone in self.finished:
+            for name, key_marks in tombstone.subjects.items():
+                marks.setdefault(name, set()).update(key_marks)
+        user_ids = set[str]()
+        for tables in table_sets:
+            for table in tables.select(list(_USER_COLUMNS)):
+                step = partial(_read_user_ids, table)
+                for user_id in retry.call(f"reading table {table.name}", step):
+                    if any(user_mark(key, user_id) in marks.get(key.name, ()) for key in keys):
+                        user_ids.add(user_id)
+        pseudonyms = {user: match[1] for user in user_ids if (match := _PSEUDONYM.fullmatch(user))}
+        tokens = {
+            form for token in pseudonyms.values() for form in (f"<USER_ID:{token}>", f"#{token}")
+        }
         return Persons(
-            raw=frozenset(users - made.keys()),
-            users=frozenset(users),
-            tokens=frozenset(tokens | made.keys()),
-            marks={name: sorted(found) for name, found in marks.items()},
+            ids=frozenset(user_ids - pseudonyms.keys()),
+            user_ids=frozenset(user_ids),
+            tokens=frozenset(tokens | pseudonyms.keys()),
+            marks={name: sorted(key_marks) for name, key_marks in marks.items()},
             keys=keys,
         )
 
 
-def _users(table: Table) -> set[str]:
+def _read_user_ids(table: Table) -> set[str]:
     table.refresh()
-    found = set[str]()
-    column = _USERS[table.name]
+    user_ids = set[str]()
+    column = _USER_COLUMNS[table.name]
     for batch in table.batches([column]):
-        found.update(pc.unique(batch.column(column)).to_pylist())
-    return found - {None}
+        user_ids.update(pc.unique(batch.column(column)).to_pylist())
+    return user_ids - {None}
 
 
-def _receipts(copies: ErasureCopies, keys: Sequence[Keys]) -> list[dict[str, Any]]:
-    ours, found = public_keys(one.receipt for one in keys), []
-    for path in sorted(path for path, _ in copies.kept.walk("") if path.endswith(RECEIPT_SUFFIX)):
-        said, signed_by = receipt.read_receipt(copies.kept.get(path), path)
+def _read_receipts(copies: ErasureCopies, keys: Sequence[Keys]) -> list[dict[str, Any]]:
+    ours, receipts = public_keys(key.receipt for key in keys), []
+    for path in sorted(p for p, _ in copies.kept.walk("") if p.endswith(RECEIPT_SUFFIX)):
+        content, signed_by = read_receipt(copies.kept.get(path), path)
         if signed_by not in ours:
             raise UsageError(
-                f"{path} is not signed by the redaction key, nor by a former one: it is another "
-                "lake's, it was changed, or GOLDPAN_REDACT__FORMER_KEYS lacks its key"
+                f"{path} is not signed by the redaction key or a former one: it belongs to another "
+                "lake, it was changed, or GOLDPAN_REDACT__FORMER_KEYS lacks its key"
             )
-        found.append(said)
-    return found
+        receipts.append(content)
+    return receipts

@@ -1,13 +1,18 @@
-"""The receipt of an erasure: what was removed where, signed by the holder of the redaction key.
+"""What an erasure writes down: a note in each of its commits, and the signed receipt.
 
-It is made of what the lake's own logs say, so it is the same whoever finishes an erasure that was
-interrupted. It names nobody: persons stand in it as marks, records by their place in their topic.
+The receipt is made from the notes in the tables' logs, so it is the same whichever run finishes an
+interrupted erasure. It names nobody: persons appear as marks, records by their coordinates.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
+import numpy as np
+
+from batch.erase.table_set import TableSet
+from lake.ledger import SourcePartition
+from lake.tombstones import Tombstone
 from redact.crypto.signing import Signer, add_signature, signing_bytes, verify_signature
 from schemas.errors import UsageError
 
@@ -19,6 +24,41 @@ OUT_OF_REACH: Final = (
     "backups, and snapshots of disks and buckets",
     "the logs and traces of other programs",
 )
+"""Part of every receipt."""
+
+ERASURE_KEY: Final = "goldpan.erasure"
+"""The key in a commit's metadata under which its note is stored."""
+
+_CLOCK_SKEW_MS: Final = 86_400_000
+
+RecordCoordinates = Mapping[SourcePartition, frozenset[int]]
+"""Offsets of records, by partition."""
+
+
+class CommitNote(NamedTuple):
+    """The note in one commit of an erasure: the table's path, the version, what was removed."""
+
+    table: str
+    version: int
+    body: Mapping[str, Any]
+
+
+def read_commit_notes(
+    table_sets: Sequence[TableSet], tombstones: Iterable[Tombstone]
+) -> Iterator[CommitNote]:
+    """Yield the notes of the commits for some erasures.
+
+    Raises RetryableError if a lake does not answer.
+    """
+    until = {tombstone.number: tombstone.until_us for tombstone in tombstones}
+    since_ms = min(until.values(), default=0) // 1000 - _CLOCK_SKEW_MS
+    for tables in table_sets if until else ():
+        for name, table in sorted(tables.tables.items()):
+            table.refresh()
+            for version, text in table.said(ERASURE_KEY, since_ms=since_ms):
+                body = json.loads(text)
+                if body["erasure"] in until:
+                    yield CommitNote(tables.path_of(name), version, body)
 
 
 def build_receipt(  # noqa: PLR0913 - one argument a part of the receipt
@@ -27,25 +67,28 @@ def build_receipt(  # noqa: PLR0913 - one argument a part of the receipt
     until_us: int,
     made_at_us: int,
     subjects: Mapping[str, Sequence[str]],
-    commits: Iterable[tuple[str, int, Mapping[str, Any]]],
+    notes: Iterable[CommitNote],
     releases: Sequence[Mapping[str, Any]],
-    not_looked_into: Mapping[str, int],
+    not_searched: Mapping[str, int],
     reference: str | None = None,
     lost_keys: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return what a receipt says. ``commits`` are (table, version, what the commit says).
+    """Return the content of a receipt.
 
-    ``lost_keys`` are redaction keys by id under which rows were written and nobody could look.
+    ``lost_keys`` are the ids of redaction keys that are lost: rows written under them could not be
+    searched.
     """
     lost = {"redaction_keys": sorted(lost_keys)} if lost_keys else {}
     tables: dict[str, dict[str, Any]] = {}
-    for table, version, said in commits:
-        one = tables.setdefault(table, {"own": 0, "mentions": 0, "versions": [], "records": {}})
-        one["own"] += said["own"]
-        one["mentions"] += said["mentions"]
-        one["versions"].append(version)
-        for partition, offsets in said.get("places", {}).items():
-            one["records"].setdefault(partition, []).append(offsets)
+    for note in notes:
+        entry = tables.setdefault(
+            note.table, {"own": 0, "mentions": 0, "versions": [], "records": {}}
+        )
+        entry["own"] += note.body["own"]
+        entry["mentions"] += note.body["mentions"]
+        entry["versions"].append(note.version)
+        for partition, offsets in note.body.get("places", {}).items():
+            entry["records"].setdefault(partition, []).append(offsets)
     return {
         "format": RECEIPT_FORMAT,
         "erasures": list(erasures),
@@ -54,27 +97,80 @@ def build_receipt(  # noqa: PLR0913 - one argument a part of the receipt
         "subjects": {name: sorted(marks) for name, marks in sorted(subjects.items())},
         "tables": dict(sorted(tables.items())),
         "releases": list(releases),
-        "not_looked_into": {**not_looked_into, **lost},
+        "not_looked_into": {**not_searched, **lost},
         "out_of_reach": list(OUT_OF_REACH),
         **({} if reference is None else {"reference": reference}),
     }
 
 
 def sign_receipt(body: Mapping[str, Any], signer: Signer) -> bytes:
-    """Return a receipt as it is kept: the same document and key give the same bytes."""
+    """Return a receipt as it is stored; the same content and key give the same bytes."""
     return (json.dumps(add_signature(body, signer), indent=1, sort_keys=True) + "\n").encode()
 
 
 def read_receipt(data: bytes, where: str) -> tuple[dict[str, Any], str | None]:
-    """Return what a receipt says, and the public key whose holder signed it, None if nobody did.
+    """Return the content of a receipt, and the public key that signed it, None if none did.
 
-    Raises UsageError, naming ``where``, if it is no receipt.
+    Raises UsageError, naming ``where``, if it is not a receipt.
     """
     try:
-        whole = json.loads(data)
-        key, signature = str(whole.pop("signed_by")), str(whole.pop("signature"))
-        if whole["format"] > RECEIPT_FORMAT:
-            raise UsageError(f"{where} is a receipt of a newer goldpan: use that one")
+        receipt = json.loads(data)
+        key, signature = str(receipt.pop("signed_by")), str(receipt.pop("signature"))
+        if receipt["format"] > RECEIPT_FORMAT:
+            raise UsageError(f"{where} is a receipt of a newer goldpan: use that version")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UsageError(f"{where} is no receipt of an erasure") from None
-    return whole, key if verify_signature(key, signing_bytes(whole), signature) else None
+    return receipt, key if verify_signature(key, signing_bytes(receipt), signature) else None
+
+
+def coordinates_in_notes(bodies: Iterable[Mapping[str, Any]]) -> RecordCoordinates:
+    """Return all coordinates in the notes of commits."""
+    by_source: dict[SourcePartition, frozenset[int]] = {}
+    for body in bodies:
+        for name, text in body.get("places", {}).items():
+            topic, _, partition = name.rpartition("/")
+            source = SourcePartition(topic, int(partition))
+            by_source[source] = by_source.get(source, frozenset()) | parse_spans(text)
+    return by_source
+
+
+def coordinates_in_receipts(
+    receipts: Iterable[Mapping[str, Any]], table: str | None = None
+) -> RecordCoordinates:
+    """Return all coordinates in receipts, or those in the tables of one name."""
+    return coordinates_in_notes(
+        {"places": {source: ",".join(spans) for source, spans in entry["records"].items()}}
+        for receipt in receipts
+        for path, entry in receipt["tables"].items()
+        if table is None or path.rpartition("/")[2] == table
+    )
+
+
+def label_events_in_notes(bodies: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the ids of label events in notes; only earlier versions wrote ids."""
+    return frozenset(event for body in bodies for event in body.get("events", ()))
+
+
+def event_marks_in_notes(bodies: Iterable[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
+    """Return the marks of label events in notes, by the name of the key."""
+    by_key: dict[str, set[str]] = {}
+    for body in bodies:
+        for name, marks in body.get("event_marks", {}).items():
+            by_key.setdefault(name, set()).update(marks)
+    return {name: frozenset(marks) for name, marks in by_key.items()}
+
+
+def format_spans(offsets: Iterable[int]) -> str:
+    """Return offsets as text, such as ``3,7-9``."""
+    ordered = np.array(sorted(offsets), np.int64)
+    parts = np.split(ordered, np.flatnonzero(np.diff(ordered) > 1) + 1)
+    return ",".join(str(p[0]) if len(p) == 1 else f"{p[0]}-{p[-1]}" for p in parts if len(p))
+
+
+def parse_spans(text: str) -> frozenset[int]:
+    """Return the offsets that `format_spans` wrote."""
+    offsets: set[int] = set()
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        offsets.update(range(int(first), int(last or first) + 1))
+    return frozenset(offsets)

@@ -1,9 +1,9 @@
-"""Traces of others that lose evidence are decided again from what is left, before it goes.
+"""Relabels the traces of others that lose evidence, before that evidence is removed.
 
-The label events that rest on feedback or reviews of an erased person go; what is left of the
-evidence is weighed by the function that decides everything else. That is done while the old events
-are still there, over tables from which what goes is left out: killed at any step, the next run
-finds the same traces and adds what is missing still.
+Label events based on feedback or reviews of an erased person are removed. The remaining evidence is
+weighed by the function that decides all labels. This is done while the old events still exist, over
+tables filtered to what will remain: after a kill at any step, the next run finds the same traces
+and adds what is still missing.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -47,50 +47,54 @@ class FilteredTable(Table):
     def batches(
         self, columns: Sequence[str], where: pc.Expression | None = None, **scan: Any
     ) -> Iterator[pa.RecordBatch]:
-        """Yield columns of the rows that stay; otherwise as `Table.batches`."""
-        asked = list(dict.fromkeys([*columns, self._column]))
-        for batch in super().batches(asked, where, **scan):
-            goes = pc.is_in(batch.column(self._column), value_set=self._values)
-            left = batch.filter(pc.invert(goes))
-            if left.num_rows:
-                yield left.select(list(columns))
+        """Yield columns of the remaining rows; otherwise as `Table.batches`."""
+        selected = list(dict.fromkeys([*columns, self._column]))
+        for batch in super().batches(selected, where, **scan):
+            removed = pc.is_in(batch.column(self._column), value_set=self._values)
+            remaining = batch.filter(pc.invert(removed))
+            if remaining.num_rows:
+                yield remaining.select(list(columns))
 
 
 @dataclass(frozen=True, slots=True)
 class AffectedLabels:
-    """Label events that go, by id, and the traces of others that they were about."""
+    """Label events to remove, by id, and the traces of others that they label."""
 
     events: frozenset[str]
     traces: frozenset[str]
 
     @classmethod
-    def of(cls, labels: TableMatches, wanted: ErasureScope, means: JobContext) -> "AffectedLabels":
-        """Read the files that hold some."""
+    def of(cls, labels: TableMatches, scope: ErasureScope, context: JobContext) -> "AffectedLabels":
+        """Read the files that contain such events."""
         events, traces = set[str](), set[str]()
         for file in labels.files.values():
             what = "reading table labels"
-            rows = means.retry.call(what, partial(read_file_rows, labels.table, file)).rows
-            goes = rows.filter(pa.array(wanted.chosen("labels", rows).either))
-            events.update(goes["label_event_id"].to_pylist())
-            traces.update(goes["trace_id"].to_pylist())
-        return cls(frozenset(events), frozenset(traces) - wanted.traces - wanted.touched)
+            rows = context.retry.call(what, partial(read_file_rows, labels.table, file)).rows
+            removed = rows.filter(pa.array(scope.match_rows("labels", rows).either))
+            events.update(removed["label_event_id"].to_pylist())
+            traces.update(removed["trace_id"].to_pylist())
+        return cls(frozenset(events), frozenset(traces) - scope.all_traces)
 
 
 def relabel_traces(
-    lake: Lake, scales: LabelScorer, wanted: ErasureScope, doomed: AffectedLabels, means: JobContext
+    lake: Lake,
+    scorer: LabelScorer,
+    scope: ErasureScope,
+    affected: AffectedLabels,
+    context: JobContext,
 ) -> int:
-    """Add the label events of such traces that are missing; return how many were.
+    """Add the missing label events of affected traces; return how many were added.
 
     Raises FatalError if the clock is wrong or the lake does not answer in time.
     """
-    if not doomed.traces:
+    if not affected.traces:
         return 0
-    sources, labels = _left(lake, wanted, means), lake.table("labels")
-    now = check_clock(means.now_us())
-    as_of = means.retry.call(
+    sources, labels = _remaining_evidence(lake, scope, context), lake.table("labels")
+    now = check_clock(context.now_us())
+    as_of = context.retry.call(
         "reading the lake", lambda: ingested_until([sources.traces, sources.feedback], now=now)
     )
-    policy, extent = scales.policy, ScanExtent()
+    policy, extent = scorer.policy, ScanExtent()
     sessions = policy.judges_sessions or policy.judges_retries
     buckets = divide_traces(
         sources.traces,
@@ -99,38 +103,40 @@ def relabel_traces(
         bucket_traces=BUCKET_TRACES,
         sessions=sessions,
     )
-    rows = NumberedRows(labels, RECONCILE_SEQUENCE, EntryKind.RECONCILE, means)
-    staying = FilteredTable(labels, "label_event_id", doomed.events)
+    rows = NumberedRows(labels, RECONCILE_SEQUENCE, EntryKind.RECONCILE, context)
+    remaining_labels = FilteredTable(labels, "label_event_id", affected.events)
     added = 0
-    for number in range(buckets.count):
-        bucket = BucketEvidence(sources, extent, buckets, number)
+    for index in range(buckets.count):
+        bucket = BucketEvidence(sources, extent, buckets, index)
         writer = LabelWriter(
-            rows, partial(read_ranks, staying, extent, buckets, number), rebuild=False
+            rows, partial(read_ranks, remaining_labels, extent, buckets, index), rebuild=False
         )
         missing = [
             event
-            for knowledge in bucket.join(scales, as_of=min(as_of, now), window=None)
-            if knowledge.trace_id in doomed.traces
-            and (event := decide_label(knowledge, scales, decided_at=now)) is not None
+            for knowledge in bucket.join(scorer, as_of=min(as_of, now), window=None)
+            if knowledge.trace_id in affected.traces
+            and (event := decide_label(knowledge, scorer, decided_at=now)) is not None
             and writer.status_of(event) is ReconcileStatus.MISSING
         ]
         added += len(writer.add(missing, bucket.texts))
     return added
 
 
-def _left(lake: Lake, wanted: ErasureScope, means: JobContext) -> EvidenceTables:
-    """Return what labels rest on, without what goes."""
+def _remaining_evidence(lake: Lake, scope: ErasureScope, context: JobContext) -> EvidenceTables:
+    """Return the evidence of labels, without what will be removed."""
     tables = [lake.table(name) for name in ("reviews", "feedback", "traces")]
     for table in tables:
-        means.retry.call(f"reading table {table.name}", table.refresh)
+        context.retry.call(f"reading table {table.name}", table.refresh)
     reviews, feedback, traces = tables
-    written = means.retry.call("reading the reviews", lambda: read_review_log(reviews))
+    review_log = context.retry.call("reading the reviews", lambda: read_review_log(reviews))
     log = ReviewLog(
-        reviews=tuple(r for r in written.log.reviews if r.review_id not in wanted.remarks)
+        reviews=tuple(
+            r for r in review_log.log.reviews if r.review_id not in scope.mentioning_feedback
+        )
     )
     return EvidenceTables(
-        FilteredTable(traces, "trace_id", wanted.traces | wanted.touched),
-        FilteredTable(feedback, "feedback_id", wanted.feedback | wanted.remarks),
+        FilteredTable(traces, "trace_id", scope.all_traces),
+        FilteredTable(feedback, "feedback_id", scope.all_feedback),
         log.verdicts(),
-        written.texts,
+        review_log.texts,
     )

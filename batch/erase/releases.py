@@ -1,11 +1,11 @@
-"""The releases of a lake, as an erasure asks for them and has them changed."""
+"""Erases persons from the releases of a lake."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from batch.erase.scanner import ReportProgress
 from batch.erase.scope import ErasureScope
+from batch.progress import ReportProgress
 from batch.release.erasure import criteria, erase
 from batch.release.erasure.rewrite_version import ErasureOrder
 from batch.release.publish.repository import ReleaseRepository
@@ -15,47 +15,45 @@ from redact.crypto.signing import Signer
 
 @dataclass(frozen=True, slots=True)
 class ReleaseEraser:
-    """The releases on a shelf."""
+    """Finds and removes rows of releases; see `batch.erase.erasure.ErasableReleases`."""
 
-    shelf: ReleaseRepository
+    repository: ReleaseRepository
     signer: Signer
     progress: ReportProgress
 
-    def find(self, meant: ErasureScope, events: frozenset[str]) -> list[dict[str, Any]]:
-        """Return the versions that hold rows that go; ``events`` are label events that went."""
-        return [
-            asdict(one)
-            for one in erase.find_affected_versions(self.shelf, self._wanted(meant, events))
-        ]
+    def find(self, scope: ErasureScope, events: frozenset[str]) -> list[dict[str, Any]]:
+        """Return the versions with rows in scope; ``events`` are removed label events."""
+        found = erase.find_affected_versions(self.repository, self._criteria(scope, events))
+        return [asdict(version) for version in found]
 
     def erase(
         self,
-        meant: ErasureScope,
+        scope: ErasureScope,
         events: frozenset[str],
         tombstone: Tombstone,
         tables: Mapping[str, int],
     ) -> list[dict[str, Any]]:
-        """Take them out; return what this erasure took, in all its calls."""
+        """Remove the rows; return all that this erasure removed, in this call and earlier ones."""
         order = ErasureOrder(tombstone.number, tombstone.until_us, self.signer, tables)
-        done = erase.erase_from_releases(
-            self.shelf,
-            self._wanted(meant, events),
+        erased = erase.erase_from_releases(
+            self.repository,
+            self._criteria(scope, events),
             order,
             lambda what: self.progress(what, 0, 0),
         )
-        return [asdict(one) for one in done]
+        return [asdict(version) for version in erased]
 
-    def _wanted(self, meant: ErasureScope, events: frozenset[str]) -> criteria.ErasureCriteria:
-        # Ids that are gone from the tables are known by the marks in the tombstones only.
-        marks = meant.marks
-        named = marks.traces_among(erase.list_trace_ids(self.shelf)) if marks.traces else ()
-        gone = marks.events_among(erase.list_label_events(self.shelf)) if marks.events else ()
+    def _criteria(self, scope: ErasureScope, events: frozenset[str]) -> criteria.ErasureCriteria:
+        # Ids that are no longer in the tables are known by the marks in tombstones only.
+        marks, repository = scope.marks, self.repository
+        traces = marks.match_traces(erase.list_trace_ids(repository)) if marks.traces else ()
+        removed = marks.match_events(erase.list_label_events(repository)) if marks.events else ()
         return criteria.ErasureCriteria(
-            trace_ids=meant.traces,
-            touched=meant.touched | (frozenset(named) - meant.traces),
-            user_ids=meant.persons.users,
-            label_events=events | frozenset(gone),
-            marks=meant.persons.tokens,
-            mails=meant.persons.mails,
-            search=meant.texts.stand_in,
+            trace_ids=scope.traces,
+            touched=scope.mentioning_traces | (frozenset(traces) - scope.traces),
+            user_ids=scope.persons.user_ids,
+            label_events=events | frozenset(removed),
+            marks=scope.persons.tokens,
+            mails=scope.persons.emails,
+            search=scope.text_search.matches,
         )

@@ -1,13 +1,13 @@
-"""The look: which files of which tables hold rows that are to go, and what else is learnt by it.
+"""Scans all tables for files that contain rows to erase, and collects further ids found on the way.
 
-It goes from what names the persons to what follows from it: their traces and feedback, then texts
-of others in which they are mentioned, then what was derived from all those, then quarantine and the
-audit, which know coordinates only. One file is in memory at a time. A file never changes, so one
-that held nothing is not read again unless more has become known since.
+The scan proceeds from what names the persons to what follows from it: their traces and feedback,
+then texts of others that mention them, then what was derived from all those. Quarantine and the
+audit come last: they are matched by coordinates. One file is in memory at a time. Files never
+change, so a file without matches is read again only once more ids are known.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,10 +16,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch.erase.scope import ErasureScope, collect_coordinates
-from batch.erase.sealed_payloads import PAYLOAD_COLUMNS as SEALED
-from batch.erase.sealed_payloads import SealedMatches, open_payload_texts, search_payloads
+from batch.erase.sealed_payloads import (
+    PAYLOAD_COLUMNS,
+    SealedMatches,
+    open_payload_texts,
+    search_payloads,
+)
 from batch.erase.table_set import DERIVED_TABLES, TableSet, read_file_columns, refresh_files
 from batch.erase.text_search import RowFlags
+from batch.progress import ReportProgress, no_progress
 from lake.live_files import LiveFile, read_file_rows
 from lake.retry import Retry
 from lake.tables import Table
@@ -32,30 +37,33 @@ from schemas.arrow import (
     REVIEWS_TABLE,
 )
 
-ReportProgress = Callable[[str, int, int], None]
-"""Told what is looked through, how much of it is done, and of how much."""
-
-_LEARNT: Final = {"traces": "trace_id", "feedback": "feedback_id", "reviews": "review_id"}
-_TOLD: Final = ("_topic", "_partition", "_offset", "fingerprint", "characters_scanned")
+_OWN_ID: Final = {"traces": "trace_id", "feedback": "feedback_id", "reviews": "review_id"}
+_AUDIT_COLUMNS: Final = ("_topic", "_partition", "_offset", "fingerprint", "characters_scanned")
 
 
 @dataclass(slots=True)
 class TableMatches:
-    """What goes of one table: by file, how many rows as a person's own and how many for a mention.
+    """The files of one table with rows to remove, and how many rows of each, by path.
 
-    ``closed`` are rows of quarantine whose payload nobody could look into, ``bare`` those without.
+    ``own`` counts a person's own rows, ``mentions`` those of others. ``unopened`` counts rows of
+    quarantine whose payload could not be opened, ``without_payload`` those without one.
     """
 
-    place: TableSet
+    tables: TableSet
     table: Table
     files: dict[str, LiveFile] = field(default_factory=dict)
     own: Counter[str] = field(default_factory=Counter)
     mentions: Counter[str] = field(default_factory=Counter)
-    closed: int = 0
-    bare: int = 0
+    unopened: int = 0
+    without_payload: int = 0
 
-    def count(self, file: LiveFile, own: RowFlags, mention: RowFlags) -> None:
-        """Take down what a file holds."""
+    @property
+    def path(self) -> str:
+        """Return the path of the table, relative to the lake."""
+        return self.tables.path_of(self.table.name)
+
+    def add(self, file: LiveFile, own: RowFlags, mention: RowFlags) -> None:
+        """Record the matches in a file."""
         if own.any() or mention.any():
             self.files[file.path] = file
             self.own[file.path] = int(own.sum())
@@ -64,228 +72,229 @@ class TableMatches:
 
 @dataclass(frozen=True, slots=True)
 class ErasureScan:
-    """What a look has found, and what is known by it."""
+    """The result of a scan: the scope with the ids that it found, and the matches by table."""
 
-    wanted: ErasureScope
+    scope: ErasureScope
     tables: Sequence[TableMatches]
 
     @property
-    def nothing(self) -> bool:
-        """Return whether no row has to go."""
-        return not any(one.files for one in self.tables)
+    def empty(self) -> bool:
+        """Return whether there are no rows to remove."""
+        return not any(matches.files for matches in self.tables)
 
     @property
-    def not_looked_into(self) -> dict[str, int]:
+    def not_searched(self) -> dict[str, int]:
         """Return how many payloads could not be opened, and how many records have none."""
         return {
-            "sealed_payloads": sum(one.closed for one in self.tables),
-            "quarantined_without_payload": sum(one.bare for one in self.tables),
+            "sealed_payloads": sum(matches.unopened for matches in self.tables),
+            "quarantined_without_payload": sum(m.without_payload for m in self.tables),
         }
 
 
 class ErasureScanner:
-    """Looks through tables, again and again; remembers which files hold nothing."""
+    """Scans tables repeatedly, and remembers which files hold no matches."""
 
     def __init__(
         self,
-        places: Sequence[TableSet],
+        table_sets: Sequence[TableSet],
         sealer: Sealer,
         *,
         retry: Retry,
-        closed_too: bool = False,
-        progress: ReportProgress = lambda _what, _done, _of: None,
+        remove_unopened: bool = False,
+        progress: ReportProgress = no_progress,
     ) -> None:
-        """With ``closed_too`` payloads that cannot be opened go as well."""
-        self.places, self.sealer, self.closed_too = places, sealer, closed_too
+        """With ``remove_unopened`` payloads that cannot be opened match as well."""
+        self.table_sets, self.sealer = table_sets, sealer
+        self.remove_unopened = remove_unopened
         self._retry, self._progress = retry, progress
         self._clean: dict[tuple[str, str], tuple[int, ...]] = {}
-        self.named: set[str] = set()
-        """The persons' ids that some row named, in all looks so far."""
+        self.found_ids: set[str] = set()
+        """The persons' ids that occurred in a row, in all scans so far."""
 
-    def look(self, wanted: ErasureScope) -> ErasureScan:
-        """Look through all tables as they are now.
+    def scan(self, scope: ErasureScope) -> ErasureScan:
+        """Scan all tables in their newest version.
 
-        Raises FatalError if the lake does not answer in time, RetryableError if told to stop.
+        Raises FatalError if the lake does not answer in time, RetryableError if stopped.
         """
-        wanted = self._learn(wanted)
-        records = [self._through(place, t, wanted) for place, t in self._each(PRIMARY_TABLES)]
-        more = self._touched(records, wanted)
-        if more != wanted:
-            wanted = more
-            records = [self._through(place, t, wanted) for place, t in self._each(PRIMARY_TABLES)]
-        reviews = [self._through(place, t, wanted) for place, t in self._each([REVIEWS_TABLE])]
-        wanted = self._touched(reviews, wanted)
-        labels = [self._through(place, t, wanted) for place, t in self._each([LABELS_TABLE])]
-        wanted = self._located(records, wanted)
-        aside = [self._aside(place, t, wanted) for place, t in self._each([QUARANTINE_TABLE])]
-        told = [self._told(place, t, wanted) for place, t in self._each([AUDIT_TABLE])]
-        return ErasureScan(wanted, [*labels, *reviews, *told, *aside, *reversed(records)])
+        scope = self._add_ids(scope)
+        records = self._scan_tables(PRIMARY_TABLES, scope)
+        extended = self._add_mentions(records, scope)
+        if extended != scope:
+            scope = extended
+            records = self._scan_tables(PRIMARY_TABLES, scope)
+        reviews = self._scan_tables([REVIEWS_TABLE], scope)
+        scope = self._add_mentions(reviews, scope)
+        labels = self._scan_tables([LABELS_TABLE], scope)
+        scope = self._add_coordinates(records, scope)
+        quarantine = [self._scan_quarantine(s, t, scope) for s, t in self._each([QUARANTINE_TABLE])]
+        audit = [self._scan_audit(s, t, scope) for s, t in self._each([AUDIT_TABLE])]
+        return ErasureScan(scope, [*labels, *reviews, *audit, *quarantine, *reversed(records)])
+
+    def match_rows(
+        self, table: str, rows: pa.Table, scope: ErasureScope
+    ) -> tuple[RowFlags, RowFlags]:
+        """Return which rows of a table, with all its columns, match: own rows, and mentions."""
+        none = np.zeros(len(rows), np.bool_)
+        if table == AUDIT_TABLE:
+            scanned = np.asarray(rows["characters_scanned"]) > 0
+            not_blank = np.asarray(rows["fingerprint"].is_valid()) | scanned
+            return scope.match_coordinates(rows) & not_blank, none
+        if table == QUARANTINE_TABLE:
+            return self._select_payloads(search_payloads(rows, scope, self.sealer)), none
+        return scope.match_rows(table, rows)
+
+    def count_unopened(self, scope: ErasureScope) -> int:
+        """Return how many payloads in quarantine could not be opened."""
+        quarantines = self._each([QUARANTINE_TABLE])
+        return sum(self._scan_quarantine(s, t, scope).unopened for s, t in quarantines)
+
+    def count_case_variants(self, scope: ErasureScope) -> Counter[str]:
+        """Count texts in the tables that differ from an id by case only, by text.
+
+        Ids other than e-mail addresses match exactly, so such rows stay.
+        """
+        counts = Counter[str]()
+        if scope.any_case_pattern is not None:
+            for tables, table in self._each([*PRIMARY_TABLES, REVIEWS_TABLE]):
+                self._progress(f"spellings in {tables.path_of(table.name)}", 0, 0)
+                for file in self._list_files(table):
+                    counts += scope.count_case_variants(self._read_rows(table, file))
+            for _, table in self._each([QUARANTINE_TABLE]):
+                for file in self._list_files(table):
+                    payloads = self._read_columns(table, file, PAYLOAD_COLUMNS)
+                    texts = open_payload_texts(payloads, self.sealer)
+                    counts += scope.count_case_variants_in(texts)
+        return counts
 
     def _each(self, names: Sequence[str]) -> Iterator[tuple[TableSet, Table]]:
-        for place in self.places:
-            for table in place.named(names):
-                yield place, table
+        for tables in self.table_sets:
+            for table in tables.select(names):
+                yield tables, table
 
-    def _learn(self, wanted: ErasureScope) -> ErasureScope:
-        """Find the ids of the persons' traces and feedback, and others that tombstones name."""
+    def _add_ids(self, scope: ErasureScope) -> ErasureScope:
+        """Add the ids of the persons' traces and feedback, and those in tombstones."""
         traces, feedback = set[str](), set[str]()
-        touched, remarks = set[str](), set[str]()
-        for place, table in self._each([*PRIMARY_TABLES, *DERIVED_TABLES]):
-            self._progress(f"ids of {place.path_of(table.name)}", 0, 0)
+        mentioning_traces, mentioning_feedback = set[str](), set[str]()
+        for tables, table in self._each([*PRIMARY_TABLES, *DERIVED_TABLES]):
+            self._progress(f"ids of {tables.path_of(table.name)}", 0, 0)
 
-            def step(table: Table = table) -> None:
+            def read_ids(table: Table = table) -> None:
                 table.refresh()
                 for batch in table.batches(_id_columns(table.name)):
-                    mine = _of_users(batch, wanted)
-                    ids = batch.column("trace_id")
+                    own = _match_users(batch, scope)
+                    trace_ids = batch.column("trace_id")
                     if table.name == "traces":
-                        traces.update(ids.filter(mine).to_pylist())
-                    touched.update(wanted.marks.traces_among(_distinct(ids)))
+                        traces.update(trace_ids.filter(own).to_pylist())
+                    mentioning_traces.update(scope.marks.match_traces(_distinct(trace_ids)))
                     if table.name == "feedback":
-                        said = batch.column("feedback_id")
-                        feedback.update(said.filter(mine).to_pylist())
-                        remarks.update(wanted.marks.feedback_among(_distinct(said)))
+                        ids = batch.column("feedback_id")
+                        feedback.update(ids.filter(own).to_pylist())
+                        mentioning_feedback.update(scope.marks.match_feedback(_distinct(ids)))
 
-            self._retry.call(f"reading table {table.name}", step)
-        return wanted.and_also(
+            self._retry.call(f"reading table {table.name}", read_ids)
+        return scope.with_ids(
             traces=traces,
             feedback=feedback,
-            touched=touched - traces - wanted.traces,
-            remarks=remarks - feedback - wanted.feedback,
+            mentioning_traces=mentioning_traces - traces - scope.traces,
+            mentioning_feedback=mentioning_feedback - feedback - scope.feedback,
         )
 
-    def flags(self, name: str, rows: pa.Table, wanted: ErasureScope) -> tuple[RowFlags, RowFlags]:
-        """Return which rows of a table, with all its columns, go: own, and for a mention."""
-        nothing = np.zeros(len(rows), np.bool_)
-        if name == AUDIT_TABLE:
-            scanned = np.asarray(rows["characters_scanned"]) > 0
-            told = np.asarray(rows["fingerprint"].is_valid()) | scanned
-            return wanted.in_places(rows) & told, nothing
-        if name == QUARANTINE_TABLE:
-            return self._of_aside(search_payloads(rows, wanted, self.sealer)), nothing
-        return wanted.chosen(name, rows)
+    def _scan_tables(self, names: Sequence[str], scope: ErasureScope) -> list[TableMatches]:
+        return [self._scan_table(tables, table, scope) for tables, table in self._each(names)]
 
-    def _of_aside(self, seen: SealedMatches) -> RowFlags:
-        return seen.goes | seen.closed if self.closed_too else seen.goes
-
-    def closed(self, wanted: ErasureScope) -> int:
-        """Return how many payloads in quarantine nobody could look into."""
-        return sum(self._aside(p, t, wanted).closed for p, t in self._each([QUARANTINE_TABLE]))
-
-    def other_cases(self, wanted: ErasureScope) -> Counter[str]:
-        """Return how often tables hold what differs from an id by case only, by what they hold.
-
-        Other ids than e-mail addresses count exactly, so such rows stay.
-        """
-        found = Counter[str]()
-        if wanted.in_any_case is not None:
-            for place, table in self._each([*PRIMARY_TABLES, REVIEWS_TABLE]):
-                self._progress(f"spellings in {place.path_of(table.name)}", 0, 0)
-                for file in self._files(table):
-                    found += wanted.other_cases(self._read(table, file))
-            for _, table in self._each([QUARANTINE_TABLE]):
-                for file in self._files(table):
-                    texts = open_payload_texts(self._columns(table, file, SEALED), self.sealer)
-                    found += wanted.other_cases_in(texts)
-        return found
-
-    def _through(self, place: TableSet, table: Table, wanted: ErasureScope) -> TableMatches:
-        """Read all columns of each file, but for those that are known to hold nothing."""
-        found = TableMatches(place, table)
-        files, where = self._files(table), place.path_of(table.name)
-        known = _size(wanted)
-        for number, file in enumerate(files):
-            self._progress(where, number, len(files))
-            if self._clean.get((where, file.path)) == known:
+    def _scan_table(self, tables: TableSet, table: Table, scope: ErasureScope) -> TableMatches:
+        """Read all columns of each file, except for files known to hold no matches."""
+        matches = TableMatches(tables, table)
+        files, where = self._list_files(table), matches.path
+        id_counts = scope.id_counts
+        for done, file in enumerate(files):
+            self._progress(where, done, len(files))
+            if self._clean.get((where, file.path)) == id_counts:
                 continue
-            rows = self._read(table, file)
-            chosen = wanted.chosen(table.name, rows)
-            if chosen.either.any():
-                found.count(file, chosen.own, chosen.mention)
-                left = wanted.persons.raw - self.named
-                goes = rows.filter(pa.array(chosen.either)) if left else rows
-                self.named |= wanted.named_by(table.name, goes, left)
+            rows = self._read_rows(table, file)
+            matched = scope.match_rows(table.name, rows)
+            if matched.either.any():
+                matches.add(file, matched.own, matched.mention)
+                missing = scope.persons.ids - self.found_ids
+                matched_rows = rows.filter(pa.array(matched.either)) if missing else rows
+                self.found_ids |= scope.ids_in_rows(table.name, matched_rows, missing)
             else:
-                self._clean[where, file.path] = known
-        return found
+                self._clean[where, file.path] = id_counts
+        return matches
 
-    def _touched(self, tables: Sequence[TableMatches], wanted: ErasureScope) -> ErasureScope:
-        """Learn the ids of what mentions the persons: all of such a trace goes."""
-        for found in tables:
-            name = found.table.name
-            for file in found.files.values():
-                rows = self._read(found.table, file)
-                mention = wanted.chosen(name, rows).mention
-                ids = set(rows[_LEARNT[name]].filter(pa.array(mention)).to_pylist())
+    def _add_mentions(self, scanned: Sequence[TableMatches], scope: ErasureScope) -> ErasureScope:
+        """Add the ids of rows that mention the persons: all rows of such a trace match."""
+        for matches in scanned:
+            name = matches.table.name
+            for file in matches.files.values():
+                rows = self._read_rows(matches.table, file)
+                mention = scope.match_rows(name, rows).mention
+                ids = set(rows[_OWN_ID[name]].filter(pa.array(mention)).to_pylist())
                 if name == "traces":
-                    wanted = wanted.and_also(touched=ids - wanted.traces)
+                    scope = scope.with_ids(mentioning_traces=ids - scope.traces)
                 else:
-                    wanted = wanted.and_also(remarks=ids - wanted.feedback)
-        return wanted
+                    scope = scope.with_ids(mentioning_feedback=ids - scope.feedback)
+        return scope
 
-    def _located(self, records: Sequence[TableMatches], wanted: ErasureScope) -> ErasureScope:
-        """Learn the coordinates of the records that go."""
-        for found in records:
-            for file in found.files.values():
-                rows = self._read(found.table, file)
-                flags = wanted.chosen(found.table.name, rows).either
-                wanted = wanted.at(collect_coordinates(rows, flags))
-        return wanted
+    def _add_coordinates(
+        self, records: Sequence[TableMatches], scope: ErasureScope
+    ) -> ErasureScope:
+        """Add the coordinates of the matched records."""
+        for matches in records:
+            for file in matches.files.values():
+                rows = self._read_rows(matches.table, file)
+                flags = scope.match_rows(matches.table.name, rows).either
+                scope = scope.with_coordinates(collect_coordinates(rows, flags))
+        return scope
 
-    def _aside(self, place: TableSet, table: Table, wanted: ErasureScope) -> TableMatches:
-        found = TableMatches(place, table)
-        for file in self._files(table):
-            seen = search_payloads(self._columns(table, file, SEALED), wanted, self.sealer)
-            goes = self._of_aside(seen)
-            self.named |= seen.named
-            found.count(file, goes, np.zeros(len(goes), np.bool_))
-            found.closed += int((seen.closed & ~goes).sum())
-            found.bare += int(seen.bare.sum())
-        return found
+    def _scan_quarantine(self, tables: TableSet, table: Table, scope: ErasureScope) -> TableMatches:
+        matches = TableMatches(tables, table)
+        for file in self._list_files(table):
+            rows = self._read_columns(table, file, PAYLOAD_COLUMNS)
+            sealed = search_payloads(rows, scope, self.sealer)
+            selected = self._select_payloads(sealed)
+            self.found_ids |= sealed.found_ids
+            matches.add(file, selected, np.zeros(len(selected), np.bool_))
+            matches.unopened += int((sealed.unopened & ~selected).sum())
+            matches.without_payload += int(sealed.without_payload.sum())
+        return matches
 
-    def _told(self, place: TableSet, table: Table, wanted: ErasureScope) -> TableMatches:
-        """Find the rows of the audit that still tell what was done to a record that goes."""
-        found = TableMatches(place, table)
-        for file in self._files(table):
-            rows = self._columns(table, file, _TOLD)
-            found.count(file, *self.flags(AUDIT_TABLE, rows, wanted))
-        return found
+    def _select_payloads(self, sealed: SealedMatches) -> RowFlags:
+        return sealed.matched | sealed.unopened if self.remove_unopened else sealed.matched
 
-    def _files(self, table: Table) -> list[LiveFile]:
+    def _scan_audit(self, tables: TableSet, table: Table, scope: ErasureScope) -> TableMatches:
+        """Find the audit rows of matched records that have not been blanked."""
+        matches = TableMatches(tables, table)
+        for file in self._list_files(table):
+            rows = self._read_columns(table, file, _AUDIT_COLUMNS)
+            matches.add(file, *self.match_rows(AUDIT_TABLE, rows, scope))
+        return matches
+
+    def _list_files(self, table: Table) -> list[LiveFile]:
         return self._retry.call(f"reading table {table.name}", lambda: refresh_files(table))
 
-    def _read(self, table: Table, file: LiveFile) -> pa.Table:
+    def _read_rows(self, table: Table, file: LiveFile) -> pa.Table:
         return self._retry.call(
             f"reading table {table.name}", lambda: read_file_rows(table, file).rows
         )
 
-    def _columns(self, table: Table, file: LiveFile, columns: Sequence[str]) -> pa.Table:
+    def _read_columns(self, table: Table, file: LiveFile, columns: Sequence[str]) -> pa.Table:
         return self._retry.call(
             f"reading table {table.name}", lambda: read_file_columns(table, file, columns)
         )
 
 
-def _id_columns(name: str) -> list[str]:
-    if name == "feedback":
+def _id_columns(table: str) -> list[str]:
+    if table == "feedback":
         return ["trace_id", "user_id", "feedback_id"]
-    return ["trace_id", "user_id"] if name == "traces" else ["trace_id"]
+    return ["trace_id", "user_id"] if table == "traces" else ["trace_id"]
 
 
-def _of_users(batch: pa.RecordBatch, wanted: ErasureScope) -> pa.Array:
+def _match_users(batch: pa.RecordBatch, scope: ErasureScope) -> pa.Array:
     if "user_id" not in batch.schema.names:
         return pa.array(np.zeros(batch.num_rows, np.bool_))
-    return pa.array(wanted.persons.among(batch.column("user_id")))
-
-
-def _size(wanted: ErasureScope) -> tuple[int, ...]:
-    """Return what tells whether more is known than before: sets of ids only grow."""
-    return (
-        len(wanted.traces),
-        len(wanted.feedback),
-        len(wanted.touched),
-        len(wanted.remarks),
-    )
+    return pa.array(scope.persons.match_user_ids(batch.column("user_id")))
 
 
 def _distinct(ids: pa.Array) -> list[str]:
-    return [one for one in pc.unique(ids).to_pylist() if one is not None]
+    return [id_ for id_ in pc.unique(ids).to_pylist() if id_ is not None]

@@ -1,373 +1,283 @@
-"""Whom an erasure is about, and which rows of each table are to go for it.
+"""The scope of an erasure: which rows of each table it removes.
 
-A row goes because it is the person's (``own``): it bears the person's id, or the id of one of the
-person's traces or feedback. Or because it mentions the person (``mention``): a text in it holds a
-pseudonym or an id of the person, or it belongs to a trace that does. One that cannot be edited
-without breaking what was promised of it goes as a whole.
+A row is the person's own (``own``) if it holds the person's id, or the id of one of the person's
+traces or feedback. It mentions the person (``mention``) if one of its texts contains a pseudonym or
+an id of the person, or if it belongs to a trace that does. A row is always removed as a whole: it
+could not be edited without breaking what is guaranteed of it.
 """
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batch.erase.text_search import MIN_WORD_LENGTH, RowFlags, TextSearch, is_email, matching_texts
+from batch.erase.persons import Persons, match_values
+from batch.erase.receipt import RecordCoordinates
+from batch.erase.text_search import MIN_WORD_LENGTH, RowFlags, TextSearch, matching_texts
+from batch.erase.tombstone_store import TombstoneMarks
 from lake.ledger import SourcePartition
-from redact.crypto.keys import Keys
-from redact.crypto.subjects import (
-    PHONE_REGIONS,
-    DataSubject,
-    event_mark,
-    feedback_mark,
-    trace_mark,
-    user_mark,
-)
 from schemas.arrow import PROVENANCE, TABLES
 
-_IDS: Final = {"trace_id", "feedback_id", "user_id", "event_date", *PROVENANCE.names}
-"""Columns that are compared as a whole: an id that begins like another is another."""
-
-RecordCoordinates = Mapping[SourcePartition, frozenset[int]]
+_ID_COLUMNS: Final = {"trace_id", "feedback_id", "user_id", "event_date", *PROVENANCE.names}
+"""Columns that are compared as a whole: an id that begins like another is a different id."""
 
 
 class RowMatches(NamedTuple):
-    """Which rows go, one flag a row: as the person's own, or (not those) for a mention."""
+    """Which rows to remove, one flag a row: the person's own, or others that mention the person."""
 
     own: RowFlags
     mention: RowFlags
 
     @property
     def either(self) -> RowFlags:
-        """Return which rows go."""
+        """Return which rows to remove, for either reason."""
         return self.own | self.mention
 
 
 @dataclass(frozen=True)
-class Persons:
-    """The persons of one erasure. ``users`` are what columns of user ids may hold for them.
-
-    ``raw`` are the ids as producers write them, ``tokens`` what stands for them in texts; ``mails``
-    those that are e-mail addresses, in small letters, ``phones`` digits of telephone numbers.
-    """
-
-    raw: frozenset[str]
-    users: frozenset[str]
-    tokens: frozenset[str]
-    marks: Mapping[str, Sequence[str]]
-    mails: frozenset[str] = frozenset()
-    phones: frozenset[str] = frozenset()
-    keys: Sequence[Keys] = field(default=(), repr=False)
-    scopes: frozenset[str] = frozenset()
-    regions: Sequence[str] = PHONE_REGIONS
-
-    @classmethod
-    def of(
-        cls,
-        ids: Collection[str],
-        keys: Sequence[Keys],
-        scopes: Iterable[str],
-        regions: Sequence[str] = PHONE_REGIONS,
-    ) -> "Persons":
-        """Work out all forms of ids, under all keys and in all scopes.
-
-        ``regions`` are those of the policy in force; rows of before may be of the preset's.
-        """
-        apps = frozenset(scopes)
-        read_as = dict.fromkeys((tuple(regions), PHONE_REGIONS))
-        subjects = [DataSubject(one, keys, some) for one in sorted(ids) for some in read_as]
-        users = frozenset().union(*(one.identifiers(apps) for one in subjects))
-        tokens = frozenset().union(*(one.placeholders(apps) for one in subjects))
-        marks: dict[str, set[str]] = {}
-        for one in subjects:
-            for name, found in one.marks(apps).items():
-                marks.setdefault(name, set()).update(found)
-        listed = {name: sorted(found) for name, found in marks.items()}
-        return cls(
-            frozenset(ids),
-            users,
-            tokens | (users - frozenset(ids)),
-            listed,
-            frozenset(one.lower() for one in ids if is_email(one)),
-            frozenset().union(*(one.dialled() for one in subjects)),
-            keys,
-            apps,
-            regions,
-        )
-
-    def only(self, one: str) -> "Persons":
-        """Return the person of one of the ids."""
-        if one not in self._each:
-            self._each[one] = Persons.of([one], self.keys, self.scopes, self.regions)
-        return self._each[one]
-
-    @cached_property
-    def _each(self) -> "dict[str, Persons]":
-        return {}
-
-    def all_named_by(self, marks: Iterable[Mapping[str, Sequence[str]]]) -> bool:
-        """Tell whether tombstones with these marks of subjects are about each of them."""
-        named = {(name, mark) for one in marks for name in one for mark in one[name]}
-        return all(
-            any((key.name, user_mark(key, one)) in named for key in self.keys) for one in self.raw
-        )
-
-    def among(self, column: pa.Array | pa.ChunkedArray) -> RowFlags:
-        """Tell which values of a column of user ids are theirs."""
-        found = _among(column, self.users)
-        if self.mails:
-            found |= _among(pc.utf8_lower(column), self.mails)
-        return found
-
-    def named_by(self, marks: Mapping[str, Sequence[str]]) -> bool:
-        """Tell whether a tombstone with these marks of subjects is about one of them."""
-        return any(not set(self.marks.get(name, ())).isdisjoint(marks[name]) for name in marks)
-
-
-@dataclass(frozen=True)
-class TombstoneMarks:
-    """Marks of traces and feedback that tombstones of these persons name, by the key's name.
-
-    ``events`` are marks of the label events that went, out of the log of their table.
-    """
-
-    keys: Sequence[Keys]
-    traces: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    feedback: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    events: Mapping[str, frozenset[str]] = field(default_factory=dict)
-
-    def events_among(self, ids: Collection[str]) -> set[str]:
-        """Return the ids of label events that are named."""
-        return _marked(ids, self.keys, self.events, event_mark)
-
-    def traces_among(self, ids: Collection[str]) -> set[str]:
-        """Return the trace ids that are named."""
-        return _marked(ids, self.keys, self.traces, trace_mark)
-
-    def feedback_among(self, ids: Collection[str]) -> set[str]:
-        """Return the ids of feedback that are named."""
-        return _marked(ids, self.keys, self.feedback, feedback_mark)
-
-
-@dataclass(frozen=True)
 class ErasureScope:
-    """All that is known to go. ``traces`` and ``feedback`` are the persons' own ids.
+    """All that is known of what to remove.
 
-    ``touched`` are the ids of other traces that mention them, ``remarks`` those of such feedback.
-    ``places`` are the coordinates of records that go, for tables that know nothing else of them.
+    ``traces`` and ``feedback`` are the persons' own ids. ``mentioning_traces`` are the ids of other
+    traces that mention them, ``mentioning_feedback`` those of such feedback and reviews.
+    ``coordinates`` locate the records to remove, for tables that hold nothing else of them.
     """
 
     persons: Persons
     marks: TombstoneMarks
     traces: frozenset[str] = frozenset()
     feedback: frozenset[str] = frozenset()
-    touched: frozenset[str] = frozenset()
-    remarks: frozenset[str] = frozenset()
-    places: RecordCoordinates = field(default_factory=dict)
+    mentioning_traces: frozenset[str] = frozenset()
+    mentioning_feedback: frozenset[str] = frozenset()
+    coordinates: RecordCoordinates = field(default_factory=dict)
 
-    def and_also(self, **more: Collection[str]) -> "ErasureScope":
-        """Return the same with more ids."""
+    def with_ids(
+        self,
+        *,
+        traces: Collection[str] = (),
+        feedback: Collection[str] = (),
+        mentioning_traces: Collection[str] = (),
+        mentioning_feedback: Collection[str] = (),
+    ) -> "ErasureScope":
+        """Return the same scope with more ids."""
         return replace(
-            self, **{n: getattr(self, n) | frozenset(found) for n, found in more.items()}
+            self,
+            traces=self.traces | frozenset(traces),
+            feedback=self.feedback | frozenset(feedback),
+            mentioning_traces=self.mentioning_traces | frozenset(mentioning_traces),
+            mentioning_feedback=self.mentioning_feedback | frozenset(mentioning_feedback),
         )
 
-    def at(self, places: RecordCoordinates) -> "ErasureScope":
-        """Return the same with more coordinates."""
-        both = {s: self.places.get(s, frozenset()) | found for s, found in places.items()}
-        return replace(self, places={**self.places, **both})
-
-    @cached_property
-    def texts(self) -> TextSearch:
-        """Return what is looked for in texts."""
-        return TextSearch.of(self.persons.tokens, self.words, self.persons.phones)
-
-    @cached_property
-    def in_payloads(self) -> TextSearch:
-        """Return what is looked for in a payload that is text."""
-        ids = self.persons.raw | self.traces | self.feedback
-        return TextSearch.of(self.persons.tokens, self.words, self.persons.phones, ids - self.words)
+    def with_coordinates(self, coordinates: RecordCoordinates) -> "ErasureScope":
+        """Return the same scope with more coordinates."""
+        merged = {
+            source: self.coordinates.get(source, frozenset()) | offsets
+            for source, offsets in coordinates.items()
+        }
+        return replace(self, coordinates={**self.coordinates, **merged})
 
     @property
-    def words(self) -> frozenset[str]:
-        """Return the ids that are unlike any ordinary word."""
-        ids = self.persons.raw | self.traces | self.feedback
-        return frozenset(one for one in ids if len(one) >= MIN_WORD_LENGTH)
+    def all_traces(self) -> frozenset[str]:
+        """Return the ids of all traces to remove."""
+        return self.traces | self.mentioning_traces
+
+    @property
+    def all_feedback(self) -> frozenset[str]:
+        """Return the ids of all feedback and reviews to remove."""
+        return self.feedback | self.mentioning_feedback
+
+    @property
+    def id_counts(self) -> tuple[int, ...]:
+        """Return how many ids are known: sets of ids only grow, so this changes with them."""
+        return (
+            len(self.traces),
+            len(self.feedback),
+            len(self.mentioning_traces),
+            len(self.mentioning_feedback),
+        )
 
     @cached_property
-    def in_binary(self) -> TextSearch:
-        """Return what is looked for in a payload of which nobody knows where its values end."""
+    def text_search(self) -> TextSearch:
+        """Return the search for texts that mention the persons."""
+        return TextSearch.of(self.persons.tokens, self.distinctive_ids, self.persons.phones)
+
+    @cached_property
+    def payload_search(self) -> TextSearch:
+        """Return the search of payloads in a text format."""
+        ids = self.persons.ids | self.traces | self.feedback
+        distinctive = self.distinctive_ids
+        return TextSearch.of(
+            self.persons.tokens, distinctive, self.persons.phones, ids - distinctive
+        )
+
+    @property
+    def distinctive_ids(self) -> frozenset[str]:
+        """Return the ids that are too long to be ordinary words."""
+        ids = self.persons.ids | self.traces | self.feedback
+        return frozenset(id_ for id_ in ids if len(id_) >= MIN_WORD_LENGTH)
+
+    @cached_property
+    def binary_payload_search(self) -> TextSearch:
+        """Return the search of payloads in a binary format, which hides where values end."""
         persons = self.persons
-        return TextSearch.inside(persons.tokens | self.words, persons.mails, persons.phones)
+        return TextSearch.for_binary(
+            persons.tokens | self.distinctive_ids, persons.emails, persons.phones
+        )
 
     @cached_property
-    def payload_forms(self) -> tuple[bytes, ...]:
-        """Return how ids may be written in a payload of a binary format."""
-        ids = self.persons.raw | self.persons.users | self.traces | self.feedback
-        return tuple(sorted({form for one in ids for form in _written(one)}))
+    def byte_forms(self) -> tuple[bytes, ...]:
+        """Return the bytes that ids may have in a payload in a binary format."""
+        ids = self.persons.ids | self.persons.user_ids | self.traces | self.feedback
+        return tuple(sorted({form for id_ in ids for form in _byte_forms(id_)}))
 
-    def chosen(self, name: str, rows: pa.Table) -> RowMatches:
-        """Tell which rows of a table (traces, feedback, labels, reviews) go."""
-        own, mention = _none(rows), _none(rows)
+    def match_rows(self, table: str, rows: pa.Table) -> RowMatches:
+        """Return which rows of a table (traces, feedback, labels, reviews) to remove."""
+        own, mention = _no_flags(rows), _no_flags(rows)
         present = set(rows.column_names)
         if "user_id" in present:
-            own |= self.persons.among(rows["user_id"])
+            own |= self.persons.match_user_ids(rows["user_id"])
         if "reviewer" in present:
-            mention |= self.persons.among(rows["reviewer"])
+            mention |= self.persons.match_user_ids(rows["reviewer"])
         if "trace_id" in present:
-            own |= _among(rows["trace_id"], self.traces)
-            mention |= _among(rows["trace_id"], self.touched)
+            own |= match_values(rows["trace_id"], self.traces)
+            mention |= match_values(rows["trace_id"], self.mentioning_traces)
         if "feedback_id" in present:
-            own |= _among(rows["feedback_id"], self.feedback)
-            mention |= _among(rows["feedback_id"], self.remarks)
+            own |= match_values(rows["feedback_id"], self.feedback)
+            mention |= match_values(rows["feedback_id"], self.mentioning_feedback)
         if "evidence" in present:
-            mention |= _resting(rows["evidence"], self.feedback | self.remarks)
-        free = [c for c in list_free_text_columns(name) if c in present]
-        mention |= self.texts.in_rows(rows, free)
+            mention |= _match_evidence(rows["evidence"], self.all_feedback)
+        free_text = [c for c in list_free_text_columns(table) if c in present]
+        mention |= self.text_search.match_rows(rows, free_text)
         return RowMatches(own, mention & ~own)
 
-    def standing(self, name: str, rows: pa.Table) -> dict[str, RowFlags]:
-        """Return which rows go for what stands in which column; together they are `chosen`."""
+    def match_columns(self, table: str, rows: pa.Table) -> dict[str, RowFlags]:
+        """Return which rows match in which column; together they are those of `match_rows`."""
         present = set(rows.column_names)
-        ids = {
-            "trace_id": self.traces | self.touched,
-            "feedback_id": self.feedback | self.remarks,
-        }
-        found = {c: _among(rows[c], some) for c, some in ids.items() if c in present}
+        ids = {"trace_id": self.all_traces, "feedback_id": self.all_feedback}
+        matches = {c: match_values(rows[c], some) for c, some in ids.items() if c in present}
         for column in present & {"user_id", "reviewer"}:
-            found[column] = self.persons.among(rows[column])
+            matches[column] = self.persons.match_user_ids(rows[column])
         if "evidence" in present:
-            found["evidence"] = _resting(rows["evidence"], self.feedback | self.remarks)
-        for column in present & set(list_free_text_columns(name)):
-            mention = self.texts.in_rows(rows, [column])
-            found[column] = found.get(column, _none(rows)) | mention
-        return {column: flags for column, flags in sorted(found.items()) if flags.any()}
+            matches["evidence"] = _match_evidence(rows["evidence"], self.all_feedback)
+        for column in present & set(list_free_text_columns(table)):
+            mention = self.text_search.match_rows(rows, [column])
+            matches[column] = matches.get(column, _no_flags(rows)) | mention
+        return {column: flags for column, flags in sorted(matches.items()) if flags.any()}
 
     @cached_property
-    def in_any_case(self) -> re.Pattern[str] | None:
-        """Return what finds ids in whatever capitals, None if there are none with letters.
+    def any_case_pattern(self) -> re.Pattern[str] | None:
+        """Return an expression for ids in any case, None if no id has letters.
 
-        Addresses are not among them: they are found in any capitals as it is.
+        Addresses are left out: they match in any case anyway.
         """
-        ids = [one for one in sorted(self.persons.raw) if one.lower() not in self.persons.mails]
-        cased = [re.escape(one) for one in ids if one.lower() != one.upper() and one in self.words]
+        ids = [id_ for id_ in sorted(self.persons.ids) if id_.lower() not in self.persons.emails]
+        distinctive = self.distinctive_ids
+        cased = [re.escape(i) for i in ids if i.lower() != i.upper() and i in distinctive]
         if not cased:
             return None
         return re.compile(f"(?<![A-Za-z0-9])(?:{'|'.join(cased)})(?![A-Za-z0-9])", re.IGNORECASE)
 
-    def other_cases(self, rows: pa.Table) -> Counter[str]:
-        """Return how often rows hold what differs from an id by case only, by what they hold."""
-        ids = sorted(self.persons.raw & self.words)
-        likely = f"(?i:{'|'.join(map(re.escape, ids))})"
-        return self.other_cases_in(
-            t for column in rows.columns for t in matching_texts(column, likely)
+    def count_case_variants(self, rows: pa.Table) -> Counter[str]:
+        """Count texts in rows that differ from an id by case only, by text."""
+        ids = sorted(self.persons.ids & self.distinctive_ids)
+        pattern = f"(?i:{'|'.join(map(re.escape, ids))})"
+        return self.count_case_variants_in(
+            text for column in rows.columns for text in matching_texts(column, pattern)
         )
 
-    def other_cases_in(self, texts: Iterable[str]) -> Counter[str]:
-        """Return the same of texts."""
-        found = Counter[str]()
-        if self.in_any_case is not None:
+    def count_case_variants_in(self, texts: Iterable[str]) -> Counter[str]:
+        """Count parts of texts that differ from an id by case only."""
+        counts = Counter[str]()
+        if self.any_case_pattern is not None:
             for text in texts:
-                found.update(self.in_any_case.findall(text))
-        return Counter({text: n for text, n in found.items() if text not in self.persons.raw})
+                counts.update(self.any_case_pattern.findall(text))
+        return Counter({text: n for text, n in counts.items() if text not in self.persons.ids})
 
-    def named_by(self, name: str, rows: pa.Table, ids: Collection[str]) -> set[str]:
-        """Return which of some of the persons' ids rows of a table name."""
-        return {one for one in ids if self._of(one).chosen(name, rows).either.any()}
+    def ids_in_rows(self, table: str, rows: pa.Table, ids: Collection[str]) -> set[str]:
+        """Return which of some of the persons' ids occur in rows of a table."""
+        return {id_ for id_ in ids if self._for_id(id_).match_rows(table, rows).either.any()}
 
-    def named_in_texts(self, texts: Sequence[str], ids: Collection[str]) -> set[str]:
-        """Return which of some of the persons' ids stand in texts of payloads."""
+    def ids_in_payloads(self, texts: Sequence[str], ids: Collection[str]) -> set[str]:
+        """Return which of some of the persons' ids occur in payloads, given as texts."""
         if not texts:
             return set()
-        return {one for one in ids if self._of(one).in_payloads.in_texts(texts).any()}
+        return {id_ for id_ in ids if self._for_id(id_).payload_search.match_texts(texts).any()}
 
-    def _of(self, one: str) -> "ErasureScope":
-        return ErasureScope(self.persons.only(one), TombstoneMarks(()))
+    def _for_id(self, id_: str) -> "ErasureScope":
+        return ErasureScope(self.persons.for_id(id_), TombstoneMarks(()))
 
-    def marked(self, rows: pa.Table) -> bool:
-        """Tell whether rows bear ids that tombstones name and nothing else tells any more."""
+    def holds_marked_ids(self, rows: pa.Table) -> bool:
+        """Return whether rows hold ids that are known by the marks in tombstones only."""
         columns = [rows[name] for name in ("trace_id", "feedback_id") if name in rows.column_names]
         if "evidence" in rows.column_names:
             columns += [
                 pa.chunked_array([chunk.values.field("feedback_id")])
                 for chunk in rows["evidence"].chunks
             ]
-        ids = {one for column in columns for one in pc.unique(column).to_pylist()} - {None}
-        return bool(self.marks.traces_among(ids) or self.marks.feedback_among(ids))
+        ids = {id_ for column in columns for id_ in pc.unique(column).to_pylist()} - {None}
+        return bool(self.marks.match_traces(ids) or self.marks.match_feedback(ids))
 
-    def in_places(self, rows: pa.Table) -> RowFlags:
-        """Tell which rows have the coordinates of a record that goes."""
-        found = _none(rows)
-        for source, offsets in self.places.items():
-            meant = pc.and_(
+    def match_coordinates(self, rows: pa.Table) -> RowFlags:
+        """Return which rows have the coordinates of a record to remove."""
+        flags = _no_flags(rows)
+        for source, offsets in self.coordinates.items():
+            of_source = pc.and_(
                 pc.equal(rows["_topic"], source.topic),
                 pc.equal(rows["_partition"], source.partition),
             )
-            named = pc.is_in(rows["_offset"], value_set=pa.array(sorted(offsets), pa.int64()))
-            found |= np.asarray(pc.and_(meant, named)).astype(np.bool_)
-        return found
+            at_offset = pc.is_in(rows["_offset"], value_set=pa.array(sorted(offsets), pa.int64()))
+            flags |= np.asarray(pc.and_(of_source, at_offset)).astype(np.bool_)
+        return flags
 
 
-def list_free_text_columns(name: str) -> list[str]:
+def list_free_text_columns(table: str) -> list[str]:
     """Return the columns of a table that may hold any text."""
-    return [column for column in TABLES[name].arrow.names if column not in _IDS]
+    return [column for column in TABLES[table].arrow.names if column not in _ID_COLUMNS]
 
 
 def collect_coordinates(rows: pa.Table, flags: RowFlags) -> dict[SourcePartition, frozenset[int]]:
     """Return the coordinates of the flagged rows."""
-    found: dict[SourcePartition, set[int]] = {}
+    by_source: dict[SourcePartition, set[int]] = {}
     some = rows.select(["_topic", "_partition", "_offset"]).filter(pa.array(flags))
     for topic, partition, offset in zip(*(c.to_pylist() for c in some.columns), strict=True):
-        found.setdefault(SourcePartition(topic, partition), set()).add(offset)
-    return {source: frozenset(offsets) for source, offsets in found.items()}
+        by_source.setdefault(SourcePartition(topic, partition), set()).add(offset)
+    return {source: frozenset(offsets) for source, offsets in by_source.items()}
 
 
-def _marked(
-    ids: Collection[str], keys: Sequence[Keys], marks: Mapping[str, frozenset[str]], mark: Any
-) -> set[str]:
-    known = [(one, marks[one.name]) for one in keys if marks.get(one.name)]
-    return {i for i in ids for one, named in known if mark(one, i) in named}
-
-
-def _none(rows: pa.Table) -> RowFlags:
+def _no_flags(rows: pa.Table) -> RowFlags:
     return np.zeros(len(rows), np.bool_)
 
 
-def _among(column: pa.Array | pa.ChunkedArray, values: Collection[str]) -> RowFlags:
-    if not values:
-        return np.zeros(len(column), np.bool_)
-    found = pc.is_in(column, value_set=pa.array(sorted(values), pa.string()))
-    return np.asarray(found).astype(np.bool_)
-
-
-def _resting(evidence: pa.ChunkedArray, feedback: Collection[str]) -> RowFlags:
-    """Tell which label events rest on feedback (or reviews) that goes."""
-    found = np.zeros(len(evidence), np.bool_)
+def _match_evidence(evidence: pa.ChunkedArray, feedback: Collection[str]) -> RowFlags:
+    """Return which label events are based on some feedback or reviews."""
+    flags = np.zeros(len(evidence), np.bool_)
     if not feedback:
-        return found
+        return flags
     start = 0
     for chunk in evidence.chunks:
         ids = chunk.values.field("feedback_id")
-        counts = np.concatenate([[0], np.cumsum(_among(pa.chunked_array([ids]), feedback))])
-        at = np.asarray(chunk.offsets)
-        found[start : start + len(chunk)] = counts[at[1:]] > counts[at[:-1]]
+        counts = np.concatenate([[0], np.cumsum(match_values(pa.chunked_array([ids]), feedback))])
+        offsets = np.asarray(chunk.offsets)
+        flags[start : start + len(chunk)] = counts[offsets[1:]] > counts[offsets[:-1]]
         start += len(chunk)
-    return found
+    return flags
 
 
-def _written(text: str) -> list[bytes]:
-    """Return a text as it may stand in a payload: in UTF-8, or escaped in JSON.
+def _byte_forms(text: str) -> list[bytes]:
+    """Return a text as a payload may contain it: in UTF-8, or escaped in JSON.
 
-    A short id is looked for with what is around it: quotes in JSON, its length in Avro.
+    A short id is searched for with its surroundings: quotes in JSON, its length in Avro.
     """
     plain = text.encode("utf-8", "surrogatepass")
     escaped = "".join(c if c.isascii() else _escape(c) for c in text).encode()
     forms = [plain, escaped, escaped.lower(), escaped.replace(b"/", b"\\/")]
-    if len(plain) >= 6:
+    if len(plain) >= MIN_WORD_LENGTH:
         return forms
     return [*(b'"%s"' % form for form in forms), bytes([2 * len(plain)]) + plain]
 

@@ -1,8 +1,9 @@
-"""Looking into quarantine: a sealed payload is opened and searched, and never kept.
+"""Searches the sealed payloads in quarantine: each is opened and searched, and never stored.
 
-One that is text is read as texts are (`batch.erase.text_search`): another id that begins alike is another.
-In one of a binary format nobody knows where a value ends, so an id is found wherever it stands.
-"""  # noqa: E501 - one line
+A payload in a text format is searched like any text (`batch.erase.text_search`): an id that begins
+like another is a different id. In a binary format the ends of values are unknown, so an id matches
+anywhere.
+"""
 
 import re
 from collections.abc import Iterator
@@ -16,58 +17,61 @@ from batch.erase.text_search import RowFlags
 from redact.crypto.sealing import Sealer
 from schemas.errors import UsageError
 
-_TOGETHER: Final = 2**24  # bytes of payloads that are in memory at once
-_UNITS: Final = 4
+_MAX_BYTES: Final = 2**24  # of opened payloads in memory at once
+_BYTES_TO_GUESS: Final = 4
 _BINARY: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ufffd]")
 
 PAYLOAD_COLUMNS = ("_topic", "_partition", "_offset", "sealed_payload", "sealed_key_id")
 
 
 class SealedMatches(NamedTuple):
-    """What is found of rows of quarantine: those that go, and those that nobody could look into.
+    """Which rows of quarantine match, and which could not be searched, one flag a row.
 
-    ``bare`` have no payload: nothing of the record is there but where it lay in its topic.
-    ``named`` are the persons' ids that stand in payloads.
+    Rows ``without_payload`` hold only the coordinates of their record. ``found_ids`` are the
+    persons' ids that occur in payloads.
     """
 
-    goes: RowFlags
-    closed: RowFlags
-    bare: RowFlags
-    named: frozenset[str]
+    matched: RowFlags
+    unopened: RowFlags
+    without_payload: RowFlags
+    found_ids: frozenset[str]
 
 
-def search_payloads(rows: pa.Table, wanted: ErasureScope, sealer: Sealer) -> SealedMatches:
-    """Search the payloads of rows of quarantine, some at a time."""
-    goes = wanted.in_places(rows)
+def search_payloads(rows: pa.Table, scope: ErasureScope, sealer: Sealer) -> SealedMatches:
+    """Search the payloads of rows of quarantine, a limited amount at a time."""
+    matched = scope.match_coordinates(rows)
     opened: dict[int, bytes] = {}
-    named: set[str] = set()
-    closed, bare = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
+    found_ids: set[str] = set()
+    unopened, without_payload = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
     columns = (rows[name].to_pylist() for name in PAYLOAD_COLUMNS)
-    for number, row in enumerate(map(_Row, *columns)):
+    for index, row in enumerate(map(_PayloadRow, *columns)):
         if row.sealed_payload is None:
-            bare[number] = True
+            without_payload[index] = True
             continue
-        payload = _opened(sealer, row)
+        payload = _open(sealer, row)
         if payload is None:
-            closed[number] = True
+            unopened[index] = True
         else:
-            opened[number] = payload
-        if sum(map(len, opened.values())) > _TOGETHER:
-            named |= _search(opened, wanted, goes)
-    named |= _search(opened, wanted, goes)
-    return SealedMatches(goes, closed & ~goes, bare & ~goes, frozenset(named))
+            opened[index] = payload
+        if sum(map(len, opened.values())) > _MAX_BYTES:
+            found_ids |= flag_opened(opened, scope, matched)
+            opened.clear()
+    found_ids |= flag_opened(opened, scope, matched)
+    return SealedMatches(
+        matched, unopened & ~matched, without_payload & ~matched, frozenset(found_ids)
+    )
 
 
 def open_payload_texts(rows: pa.Table, sealer: Sealer) -> Iterator[str]:
     """Yield the payloads of rows of quarantine that can be opened, as texts."""
-    for row in map(_Row, *(rows[name].to_pylist() for name in PAYLOAD_COLUMNS)):
-        payload = None if row.sealed_payload is None else _opened(sealer, row)
+    for row in map(_PayloadRow, *(rows[name].to_pylist() for name in PAYLOAD_COLUMNS)):
+        payload = None if row.sealed_payload is None else _open(sealer, row)
         if payload is not None:
-            yield _text(payload)
+            yield _decode(payload)
 
 
-class _Row(NamedTuple):
-    """A row of quarantine; names as `PAYLOAD_COLUMNS`, in that order."""
+class _PayloadRow(NamedTuple):
+    """A row of quarantine, with the columns of `PAYLOAD_COLUMNS`, in that order."""
 
     topic: str
     partition: int
@@ -76,7 +80,7 @@ class _Row(NamedTuple):
     sealed_key_id: str | None
 
 
-def _opened(sealer: Sealer, row: _Row) -> bytes | None:
+def _open(sealer: Sealer, row: _PayloadRow) -> bytes | None:
     try:
         return sealer.open(
             topic=row.topic,
@@ -89,30 +93,33 @@ def _opened(sealer: Sealer, row: _Row) -> bytes | None:
         return None
 
 
-def _search(opened: dict[int, bytes], wanted: ErasureScope, goes: RowFlags) -> set[str]:
-    """Flag the payloads that name somebody who is wanted, by number, and forget them.
+def flag_opened(opened: dict[int, bytes], scope: ErasureScope, matched: RowFlags) -> set[str]:
+    """Set the flags of the opened payloads, by row, that are in scope.
 
-    Return which of the persons' ids stand in them.
+    Return which of the persons' ids occur in them.
     """
-    texts = {number: _text(payload) for number, payload in opened.items()}
-    binary = [number for number, text in texts.items() if _BINARY.search(text)]
-    plain = [number for number in texts if number not in set(binary)]
-    for numbers, sought in ((plain, wanted.in_payloads), (binary, wanted.in_binary)):
-        hits = sought.in_texts([texts[number] for number in numbers])
-        goes[[number for number, hit in zip(numbers, hits, strict=True) if hit]] = True
-    for number in binary:
-        goes[number] |= any(form in opened[number] for form in wanted.payload_forms)
-    opened.clear()
-    return wanted.named_in_texts([texts[n] for n in texts if goes[n]], wanted.persons.raw)
+    texts = {index: _decode(payload) for index, payload in opened.items()}
+    binary = [index for index, text in texts.items() if _BINARY.search(text)]
+    plain = [index for index in texts if index not in set(binary)]
+    for indices, search in (
+        (plain, scope.payload_search),
+        (binary, scope.binary_payload_search),
+    ):
+        hits = search.match_texts([texts[index] for index in indices])
+        matched[[index for index, hit in zip(indices, hits, strict=True) if hit]] = True
+    for index in binary:
+        matched[index] |= any(form in opened[index] for form in scope.byte_forms)
+    return scope.ids_in_payloads([texts[i] for i in texts if matched[i]], scope.persons.ids)
 
 
-def _text(payload: bytes) -> str:
-    """Return a payload as text; what is none holds signs of control, or those of no character."""
-    name = "utf-16" if payload[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8"
-    if name == "utf-8" and len(payload) >= _UNITS:  # JSON may be of two bytes a sign, unmarked
-        high, low = payload[0:_UNITS:2], payload[1:_UNITS:2]
+def _decode(payload: bytes) -> str:
+    """Return a payload as text; one in a binary format has control or replacement characters."""
+    encoding = "utf-16" if payload[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8"
+    if encoding == "utf-8" and len(payload) >= _BYTES_TO_GUESS:
+        # JSON may be in UTF-16 without a byte order mark.
+        high, low = payload[0:_BYTES_TO_GUESS:2], payload[1:_BYTES_TO_GUESS:2]
         if not any(high) and all(low):
-            name = "utf-16-be"
+            encoding = "utf-16-be"
         elif all(high) and not any(low):
-            name = "utf-16-le"
-    return payload.decode(name, "replace")
+            encoding = "utf-16-le"
+    return payload.decode(encoding, "replace")

@@ -1,4 +1,4 @@
-"""Where rows can lie: the tables of the lake, and those of each staged replay."""
+"""The sets of tables that hold records: those of the lake, and those of each staged replay."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ DERIVED_TABLES: Final = (LABELS_TABLE, REVIEWS_TABLE)
 
 @dataclass(frozen=True)
 class TableSet:
-    """Tables that lie together. ``path`` is where, relative to the lake: empty for the lake's own.
+    """Tables in one folder. ``path`` is relative to the lake, empty for the lake's own tables.
 
     ``tables`` are by name; a staged replay has only some.
     """
@@ -24,12 +24,12 @@ class TableSet:
     path: str
     tables: Mapping[str, Table]
 
-    def named(self, names: Sequence[str]) -> list[Table]:
-        """Return those of some tables that are here."""
+    def select(self, names: Sequence[str]) -> list[Table]:
+        """Return the tables of these names that exist here."""
         return [self.tables[name] for name in names if name in self.tables]
 
     def path_of(self, table: str) -> str:
-        """Return where a table lies, relative to the lake."""
+        """Return the path of a table, relative to the lake."""
         return f"{self.path}/{table}" if self.path else table
 
 

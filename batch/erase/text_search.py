@@ -1,9 +1,9 @@
-"""Which rows of a table hold one of some texts, anywhere in their columns.
+"""Finds the rows of a table, or the texts, that contain one of several texts.
 
-Two kinds of text are looked for. Pseudonyms and placeholders are unlike anything else, and are
-found wherever they stand. Raw ids are found where no letter or digit touches them: ``u-10`` is not
-found in ``u-101``. An id is found however it is escaped (`batch.erase.escapes`); an e-mail address
-in any capitals, a telephone number in any groups.
+Two kinds of text are searched for. Pseudonyms and placeholders are unlike anything else and match
+anywhere. Raw ids match where no letter or digit adjoins them: ``u-10`` does not match in ``u-101``.
+An id matches however it is escaped (`batch.erase.escapes`), an e-mail address in any case, a
+telephone number in any grouping.
 """
 
 import re
@@ -20,170 +20,175 @@ import pyarrow.compute as pc
 from batch.erase.escapes import ESCAPE_HINT, fold_text, unescape_levels
 
 MIN_WORD_LENGTH: Final = 6
-"""Ids that are shorter may be ordinary words: they are looked for in columns of ids only."""
+"""Shorter ids may be ordinary words: they are searched for in id columns only."""
 
 RowFlags = npt.NDArray[np.bool_]
-_TOGETHER: Final = 200  # texts in one expression: more would make it slow
-_AT_ONCE: Final = 2**22  # characters of read texts that are in memory at once
+_TEXTS_PER_PATTERN: Final = 200  # more in one expression would make it slow
+_MAX_CHARACTERS: Final = 2**22  # of unescaped texts in memory at once
 _EDGE: Final = "[^A-Za-z0-9]"
-_BETWEEN: Final = r"[\s()+.\-/\x{a0}]{0,3}"
-"""What stands between the digits of a telephone number."""
+_PHONE_SEPARATORS: Final = r"[\s()+.\-/\x{a0}]{0,3}"
+"""Matches what may separate the digits of a telephone number."""
 _AT: Final = r"(?:@|\s{0,2}[\[({]\s?at\s?[\])}]\s{0,2}|\s{1,2}at\s{1,2})"
 _DOT: Final = r"(?:\.|\s{0,2}[\[({]\s?dot\s?[\])}]\s{0,2}|\s{1,2}dot\s{1,2})"
 
 
 @dataclass(frozen=True, slots=True)
 class TextSearch:
-    """Compiled expressions; empty if there is nothing to look for.
+    """Compiled expressions; empty if there is nothing to search for.
 
-    ``plain`` are tried on texts as they stand, ``read`` on what they read as.
+    ``raw_patterns`` apply to texts as written, ``unescaped_patterns`` to their unescaped readings.
     """
 
-    plain: tuple[str, ...]
-    read: tuple[str, ...]
+    raw_patterns: tuple[str, ...]
+    unescaped_patterns: tuple[str, ...]
 
     @classmethod
     def of(
         cls,
         anywhere: Collection[str],
-        words: Collection[str],
+        ids: Collection[str],
         phones: Collection[str] = (),
-        between: Collection[str] = (),
+        quoted_ids: Collection[str] = (),
     ) -> "TextSearch":
-        """Take texts that are found wherever they stand, ids, and digits of telephone numbers.
+        """Compile texts that match anywhere, ids, and the digits of telephone numbers.
 
-        ``between`` are ids that count only in quotes, or as a value in an URL.
+        ``quoted_ids`` match only in quotes or as a value in a URL.
         """
-        numbers = [_digits(one) for one in phones]
-        quoted = [_value(one) for one in between]
-        own = [*_any_of(map(re.escape, anywhere), "{}"), *_any_of(numbers, _dialled("{}"))]
-        own += _any_of(quoted, "{}")
-        plain = {word: _forms(word) for word in words}
+        quoted = [_quoted_pattern(text) for text in quoted_ids]
+        fixed = [*_alternations(map(re.escape, anywhere), "{}")]
+        fixed += _alternations(map(_phone_pattern, phones), _digit_bounded("{}"))
+        fixed += _alternations(quoted, "{}")
+        raw = {text: _unicode_forms(text) for text in ids}
         # What an id itself reads as counts only where something in the text was escaped too.
-        read = {word: forms.union(unescape_levels(word)) for word, forms in plain.items()}
-        return cls((*own, *_of_words(plain)), (*own, *_of_words(read)))
+        unescaped = {text: forms.union(unescape_levels(text)) for text, forms in raw.items()}
+        return cls((*fixed, *_id_patterns(raw)), (*fixed, *_id_patterns(unescaped)))
 
     @classmethod
-    def inside(
-        cls, texts: Collection[str], mails: Collection[str], phones: Collection[str]
+    def for_binary(
+        cls, texts: Collection[str], emails: Collection[str], phones: Collection[str]
     ) -> "TextSearch":
-        """Take texts and addresses that are found wherever they stand, escaped or not."""
-        forms = {form for text in texts for form in _forms(text)}
-        found = (
-            *_any_of(map(re.escape, forms)),
-            *_any_of(map(_mail, mails), "(?i:{})"),
-            *_any_of(map(_digits, phones), _dialled("{}")),
+        """Compile texts and addresses that match anywhere, escaped or not."""
+        forms = {form for text in texts for form in _unicode_forms(text)}
+        patterns = (
+            *_alternations(map(re.escape, forms)),
+            *_alternations(map(_email_pattern, emails), "(?i:{})"),
+            *_alternations(map(_phone_pattern, phones), _digit_bounded("{}")),
         )
-        return cls(found, found)
+        return cls(patterns, patterns)
 
-    def in_rows(self, rows: pa.Table, columns: Sequence[str]) -> RowFlags:
-        """Return for each row whether one of these columns holds one of the texts."""
-        found = np.zeros(len(rows), np.bool_)
+    def match_rows(self, rows: pa.Table, columns: Sequence[str]) -> RowFlags:
+        """Return for each row whether one of these columns contains one of the texts."""
+        flags = np.zeros(len(rows), np.bool_)
         for column in columns:
             start = 0
             for chunk in rows[column].chunks:
-                found[start : start + len(chunk)] |= self._in(chunk)
+                flags[start : start + len(chunk)] |= self._match_array(chunk)
                 start += len(chunk)
-        return found
+        return flags
 
-    def in_texts(self, texts: Sequence[str]) -> RowFlags:
-        """Return for each of some texts whether it holds one."""
-        return self._in_texts(pa.array(texts, pa.large_string()))
+    def match_texts(self, texts: Sequence[str]) -> RowFlags:
+        """Return for each text whether it contains one of the texts searched for."""
+        return self._match_strings(pa.array(texts, pa.large_string()))
 
-    def stand_in(self, text: str) -> bool:
-        """Tell whether a text holds one."""
-        return bool(self.in_texts([text])[0])
+    def matches(self, text: str) -> bool:
+        """Return whether a text contains one of the texts searched for."""
+        return bool(self.match_texts([text])[0])
 
-    def _in(self, array: Any) -> RowFlags:
+    def _match_array(self, array: Any) -> RowFlags:
         kind = array.type
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            return self._in_texts(array)
+            return self._match_strings(array)
         if pa.types.is_struct(kind):
-            found = np.zeros(len(array), np.bool_)
+            flags = np.zeros(len(array), np.bool_)
             for child in array.flatten():
-                found |= self._in(child)
-            return found
+                flags |= self._match_array(child)
+            return flags
         if pa.types.is_map(kind):
-            return _by_row(array, self._in(array.keys) | self._in(array.items))
+            return _any_per_list(
+                array, self._match_array(array.keys) | self._match_array(array.items)
+            )
         if pa.types.is_list(kind):
-            return _by_row(array, self._in(array.values))
+            return _any_per_list(array, self._match_array(array.values))
         return np.zeros(len(array), np.bool_)
 
-    def _in_texts(self, array: Any) -> RowFlags:
-        found = _matched(array, self.plain)
-        if not self.read or array.null_count == len(array):
-            return found
-        left = np.flatnonzero(_matched(array, [ESCAPE_HINT]) & ~found)
-        for numbers, read in _readings(array, left):
-            found[numbers[_matched(read, self.read)]] = True
-        return found
+    def _match_strings(self, array: Any) -> RowFlags:
+        flags = _match_patterns(array, self.raw_patterns)
+        if not self.unescaped_patterns or array.null_count == len(array):
+            return flags
+        candidates = np.flatnonzero(_match_patterns(array, [ESCAPE_HINT]) & ~flags)
+        for indices, readings in _unescape(array, candidates):
+            flags[indices[_match_patterns(readings, self.unescaped_patterns)]] = True
+        return flags
 
 
-def _readings(array: Any, numbers: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield what some texts of an array read as, with the number of the text of each, in parts."""
-    of: list[int] = []
-    read: list[str] = []
+def _unescape(array: Any, indices: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the readings of some texts of an array, each with the index of its text, in parts."""
+    sources: list[int] = []
+    readings: list[str] = []
     size = 0
-    for number in numbers.tolist():
-        some = unescape_levels(array[number].as_py())
-        of += [number] * len(some)
-        read += some
-        size += sum(map(len, some))
-        if size > _AT_ONCE:
-            yield np.array(of, np.int64), pa.array(read, pa.large_string())
-            of, read, size = [], [], 0
-    if read:
-        yield np.array(of, np.int64), pa.array(read, pa.large_string())
+    for index in indices.tolist():
+        levels = unescape_levels(array[index].as_py())
+        sources += [index] * len(levels)
+        readings += levels
+        size += sum(map(len, levels))
+        if size > _MAX_CHARACTERS:
+            yield np.array(sources, np.int64), pa.array(readings, pa.large_string())
+            sources, readings, size = [], [], 0
+    if readings:
+        yield np.array(sources, np.int64), pa.array(readings, pa.large_string())
 
 
-def matching_texts(array: Any, likely: str) -> Iterator[str]:
-    """Yield the texts that a column is made of in which an expression is found."""
+def matching_texts(array: Any, pattern: str) -> Iterator[str]:
+    """Yield the texts in a column, at any depth, that match an expression."""
     if isinstance(array, pa.ChunkedArray):
         for chunk in array.chunks:
-            yield from matching_texts(chunk, likely)
+            yield from matching_texts(chunk, pattern)
     elif pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
-        yield from array.filter(pa.array(_matched(array, [likely]))).to_pylist()
+        yield from array.filter(pa.array(_match_patterns(array, [pattern]))).to_pylist()
     elif pa.types.is_struct(array.type):
         for child in array.flatten():
-            yield from matching_texts(child, likely)
+            yield from matching_texts(child, pattern)
     elif pa.types.is_map(array.type):
-        yield from matching_texts(array.keys, likely)
-        yield from matching_texts(array.items, likely)
+        yield from matching_texts(array.keys, pattern)
+        yield from matching_texts(array.items, pattern)
     elif pa.types.is_list(array.type):
-        yield from matching_texts(array.flatten(), likely)
+        yield from matching_texts(array.flatten(), pattern)
 
 
-def _matched(array: Any, expressions: Iterable[str]) -> RowFlags:
-    found = np.zeros(len(array), np.bool_)
+def _match_patterns(array: Any, patterns: Iterable[str]) -> RowFlags:
+    flags = np.zeros(len(array), np.bool_)
     if array.null_count < len(array):
-        for expression in expressions:
-            hits = pc.fill_null(pc.match_substring_regex(array, expression), fill_value=False)
-            found |= np.asarray(hits)
-    return found
+        for pattern in patterns:
+            hits = pc.fill_null(pc.match_substring_regex(array, pattern), fill_value=False)
+            flags |= np.asarray(hits)
+    return flags
 
 
-def _of_words(forms: dict[str, set[str]]) -> Iterator[str]:
-    """Yield expressions for ids, by their forms."""
-    every = [form for some in forms.values() for form in some]
-    yield from _any_of(_whole(_escaped(form)) for form in every if not is_email(form))
-    yield from _any_of((_whole(_mail(form)) for form in every if is_email(form)), "(?i:{})")
+def _id_patterns(forms_by_id: dict[str, set[str]]) -> Iterator[str]:
+    """Yield expressions for ids, given the forms of each."""
+    forms = [form for some in forms_by_id.values() for form in some]
+    yield from _alternations(
+        _bounded(_escape_pattern(form)) for form in forms if not is_email(form)
+    )
+    yield from _alternations(
+        (_bounded(_email_pattern(form)) for form in forms if is_email(form)), "(?i:{})"
+    )
 
 
-def _any_of(patterns: Iterable[str], frame: str = "{}") -> Iterator[str]:
-    listed = sorted(set(patterns))
-    for start in range(0, len(listed), _TOGETHER):
-        some = listed[start : start + _TOGETHER]
-        yield frame.format("(?:" + "|".join(some) + ")")
+def _alternations(patterns: Iterable[str], frame: str = "{}") -> Iterator[str]:
+    ordered = sorted(set(patterns))
+    for start in range(0, len(ordered), _TEXTS_PER_PATTERN):
+        part = ordered[start : start + _TEXTS_PER_PATTERN]
+        yield frame.format("(?:" + "|".join(part) + ")")
 
 
 def is_email(text: str) -> bool:
-    """Tell whether an id is an e-mail address, whose capitals mean nothing."""
+    """Return whether an id is an e-mail address, which is compared without case."""
     name, at, host = text.rpartition("@")
     return bool(name and at and "." in host) and not any(c.isspace() for c in text)
 
 
-def _forms(text: str) -> set[str]:
-    """Return a text in the forms that Unicode has of it."""
+def _unicode_forms(text: str) -> set[str]:
     return {
         text,
         fold_text(text),
@@ -192,39 +197,39 @@ def _forms(text: str) -> set[str]:
     }
 
 
-def _escaped(text: str) -> str:
-    """Return an expression for a text; a space may be the plus of a form or one that is wide."""
+def _escape_pattern(text: str) -> str:
+    """Return an expression for a text; its spaces also match a plus (forms) and a wide space."""
     return re.escape(text).replace("\\ ", r"[ +\x{a0}]")
 
 
-def _mail(text: str) -> str:
+def _email_pattern(text: str) -> str:
     name, _, host = text.rpartition("@")
-    return _escaped(name) + _AT + _DOT.join(map(re.escape, host.split(".")))
+    return _escape_pattern(name) + _AT + _DOT.join(map(re.escape, host.split(".")))
 
 
-def _whole(form: str) -> str:
-    """Return an expression for an id (an expression) that no letter or digit touches."""
-    return f"(?:^|{_EDGE}){form}(?:$|{_EDGE})"
+def _bounded(pattern: str) -> str:
+    """Return the expression for an id that no letter or digit adjoins."""
+    return f"(?:^|{_EDGE}){pattern}(?:$|{_EDGE})"
 
 
-def _dialled(pattern: str) -> str:
+def _digit_bounded(pattern: str) -> str:
     return f"(?:^|[^0-9]){pattern}(?:$|[^0-9])"
 
 
-def _digits(number: str) -> str:
-    return _BETWEEN.join(number)
+def _phone_pattern(digits: str) -> str:
+    return _PHONE_SEPARATORS.join(digits)
 
 
-def _value(text: str) -> str:
-    """Return an expression for a short id: in quotes, as a value in an URL, or of ``user_id``."""
+def _quoted_pattern(text: str) -> str:
+    """Return an expression for a short id: in quotes, as a URL value, or as ``user_id``."""
     form = re.escape(text)
     quoted = f"\"{form}\"|'{form}'|[?&][A-Za-z_.-]{{1,40}}={form}(?:$|[&\\s\"'#])"
     return f'{quoted}|"user_id"\\s{{0,9}}:\\s{{0,9}}{form}(?:$|[,}}\\s])'
 
 
-def _by_row(lists: Any, inner: RowFlags) -> RowFlags:
+def _any_per_list(lists: Any, element_flags: RowFlags) -> RowFlags:
     """Return for each list whether one of its elements is flagged."""
-    counts = np.concatenate([[0], np.cumsum(inner)])
-    at = np.asarray(lists.offsets)
-    found: RowFlags = counts[at[1:]] > counts[at[:-1]]
-    return found
+    counts = np.concatenate([[0], np.cumsum(element_flags)])
+    offsets = np.asarray(lists.offsets)
+    flags: RowFlags = counts[offsets[1:]] > counts[offsets[:-1]]
+    return flags

@@ -104,7 +104,7 @@ class LabelReplacement:
 
     def _attempt(self, trace_ids: DigestSet, before_commit: Callable[[], None]) -> None:
         rows = NumberedRows(self.labels, RECONCILE_SEQUENCE, EntryKind.RELABEL, self.means)
-        at = rows.look()
+        at = rows.refresh_position()
         if self.done:
             return
         number, guards = relabelled.relabelled_count(self.labels), label_guards(self.labels)

@@ -75,7 +75,7 @@ class LabelWriter:
         return list(events)
 
     def _refresh(self) -> None:
-        self._at = self._rows.look()
+        self._at = self._rows.refresh_position()
         self.ranks = dict(self._read_ranks())
 
 
@@ -103,5 +103,7 @@ def number_label_rows(
         NO_TEXT_POLICY if text is None else texts.get(text, NO_TEXT_POLICY) for text in answers
     ]
     columns = record_arrays("label_event", events)
-    batch = rows.numbered(columns, policies, at=at)
-    return box_derived_rows(batch, "label_event", known=texts.keys(), policy=NO_TEXT_POLICY)
+    batch = rows.number_rows(columns, policies, at=at)
+    return box_derived_rows(
+        batch, "label_event", redacted_texts=texts.keys(), policy=NO_TEXT_POLICY
+    )

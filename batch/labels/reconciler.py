@@ -256,6 +256,6 @@ def require_latest_policy(labels: Table, scorer: LabelScorer) -> None:
     if newest // REVISIONS_PER_GENERATION > scorer.generation:
         raise UsageError(
             f"the lake has labels of a later policy or calibration than {scorer.policy_version}: "
-            "they would stay in force. Set GOLDPAN_LABELS__POLICY and GOLDPAN_LABELS__CALIBRATION to "
-            "those, or raise `version` in the policy."
+            "they would stay in force. Set GOLDPAN_LABELS__POLICY and "
+            "GOLDPAN_LABELS__CALIBRATION to those, or raise `version` in the policy."
         )

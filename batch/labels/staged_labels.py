@@ -46,7 +46,7 @@ class StagedLabels:
     def stage(self, trace_ids: DigestSet, recomputer: LabelRecomputer, progress: Progress) -> None:
         """Recompute, and add the missing events. Errors as in `batch.labels.reconciler`."""
         rows = NumberedRows(self.staged, RECONCILE_SEQUENCE, EntryKind.RECONCILE, self.means)
-        done, at = 0, rows.look()
+        done, at = 0, rows.refresh_position()
         if self.complete:
             return
         for part in split_digest_set(trace_ids):

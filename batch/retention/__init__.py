@@ -1,1 +1,1 @@
-"""Retention: rows, and values of a class of field, leave the lake when their days are over."""
+"""Retention: removes rows, and the values of classes of fields, whose days have expired."""

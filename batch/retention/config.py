@@ -1,4 +1,4 @@
-"""Settings of retention: which plan is carried out."""
+"""Settings of retention: the plan, and the limit of one run."""
 
 from pydantic import Field
 
@@ -6,18 +6,19 @@ from schemas.settings import SettingsGroup
 
 
 class RetentionSettings(SettingsGroup):
-    """What ``GOLDPAN_RETENTION__...`` sets."""
+    """The settings ``GOLDPAN_RETENTION__...``."""
 
     plan: str | None = Field(
         default=None,
         min_length=1,
-        description="The path of a plan (YAML): how many days each table keeps its rows, and the "
-        "values in them. Without it nothing expires.",
+        description="The path of a retention plan (YAML): for how many days each table keeps its "
+        "rows, and the values in them. Without it nothing expires.",
     )
     at_most: float = Field(
         default=0.5,
         gt=0,
         le=1,
-        description="The share of a table's rows that a run may take rows or values of. One that "
-        "would take more, and far more than the last ones did, stops until it is confirmed.",
+        description="The share of a table's rows that a run may remove, or remove values from. A "
+        "run that exceeds it, and removes far more than the last runs did, stops until it is "
+        "confirmed.",
     )

@@ -1,14 +1,15 @@
-"""Rows that others move between a primary table and quarantine, while rows of the two expire.
+"""Keeps retention from expiring rows that a redrive or a promotion is moving between tables.
 
-A re-drive and the promotion of a replay commit to both tables, one after the other, and each row is
-counted in both. So what expires must not be a row that is on its way:
+A redrive and the promotion of a replay commit to quarantine and to a primary table, one after the
+other, and each row is counted in both. So a row in flight must not expire:
 
-1. the mark of the days that are over is in the table's log before (`lake.retention_horizon`): who looks
-   from then on leaves rows of those days where they are;
-2. who looked before is fenced: the generation of the topic moves in the table that he commits to
-   first. While a replay is being promoted nothing is done at all (`lake.ledger.promoting_app`);
-3. a row that is in both tables then is one that somebody died over, and one of quarantine beyond
-   the position of its table is of a flush under way: its day waits until that has come to its end.
+1. Before rows expire, the table's log records from which day on it is complete
+   (`lake.retention_horizon`): a writer that reads it from then on leaves earlier rows alone.
+2. A writer that read the log before is fenced: the generation of the topic is raised in the table
+   that it commits to first. While a replay is being promoted, nothing expires at all
+   (`lake.ledger.promoting_app`).
+3. A row that is in both tables then was left there by a writer that died. A row of quarantine past
+   the position of its primary table belongs to a flush in progress. In both cases the day waits.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,34 +36,34 @@ from schemas.errors import FatalError
 
 @dataclass(frozen=True, slots=True)
 class InFlightGuard:
-    """Quarantine and the primary tables; ``table``, whose rows expire, is one of them."""
+    """Guards quarantine and the primary tables; ``table``, whose rows expire, is one of them."""
 
     table: Table
     primaries: Sequence[Table]
     quarantine: Table
-    means: JobContext
+    context: JobContext
 
     def fence(self, sources: Iterable[SourcePartition]) -> None:
-        """Fence whoever looked at rows of these partitions before.
+        """Fence the writers that read rows of these partitions before.
 
-        Raises FencedError if somebody else moves rows just now: look again. FatalError if a replay
-        of one of the topics is being promoted.
+        Raises FencedError if another writer is moving rows just now: read again. FatalError if a
+        replay of one of the topics is being promoted.
         """
-        mine = set(sources)
-        topics = sorted({source.topic for source in mine})
+        own = set(sources)
+        topics = sorted({source.topic for source in own})
         if not topics:
             return
-        self.means.retry.call("reading table quarantine", self.quarantine.refresh)
-        self._next_generation(self.quarantine, topics, self.guards(topics))
+        self.context.retry.call("reading table quarantine", self.quarantine.refresh)
+        self._raise_generation(self.quarantine, topics, self.guards(topics))
         if self.table is self.quarantine:
             for primary in self.primaries:
-                self.means.retry.call(f"reading table {primary.name}", primary.refresh)
-                here = {s.topic for s in mine if primary.number(position_app(s)) is not None}
-                if here:
-                    self._next_generation(primary, sorted(here), [])
+                self.context.retry.call(f"reading table {primary.name}", primary.refresh)
+                topics_here = {s.topic for s in own if primary.number(position_app(s)) is not None}
+                if topics_here:
+                    self._raise_generation(primary, sorted(topics_here), [])
 
     def guards(self, topics: Iterable[str]) -> list[Guard]:
-        """Return what must hold for a commit to quarantine: no promotion is under way.
+        """Return the conditions for a commit to quarantine: no promotion is in progress.
 
         Raises FatalError if one is.
         """
@@ -71,30 +72,32 @@ class InFlightGuard:
         apps = [promoting_app(topic) for topic in topics]
         return [Guard(app, self.quarantine.number(app)) for app in apps]
 
-    def on_their_way(self, one: ExpiringDay) -> bool:
-        """Tell whether a row that is due is in the other table too, or of a flush under way."""
+    def is_in_flight(self, group: ExpiringDay) -> bool:
+        """Return whether an expiring row is in the other table too, or in an unfinished flush."""
         others = self.primaries if self.table is self.quarantine else [self.quarantine]
-        mine = _by_source(read_coordinates(self.table, one.files))
+        own = _group_by_source(read_coordinates(self.table, group.files))
         for other in others:
-            self.means.retry.call(f"reading table {other.name}", other.refresh)
-            for source, rows in mine.items():
+            self.context.retry.call(f"reading table {other.name}", other.refresh)
+            for source, rows in own.items():
                 adopted = other.number(adopted_app(source.topic)) or 0
                 lately = rows.filter(ingested_since(adopted))
-                if self._ahead(other, source, lately):
+                if self._is_uncommitted(other, source, lately):
                     return True
-                if self._shared(other, source, lately, adopted):
+                if self._has_shared_rows(other, source, lately, adopted):
                     return True
         return False
 
-    def _ahead(self, other: Table, source: SourcePartition, rows: pa.Table) -> bool:
-        """Tell whether a worker has set a row aside, and not yet committed to the primary table."""
+    def _is_uncommitted(self, other: Table, source: SourcePartition, rows: pa.Table) -> bool:
+        """Return whether a worker quarantined a row in a flush that is not finished."""
         position = other.number(position_app(source))
         if self.table is not self.quarantine or position is None or not len(rows):
             return False
         return bool(pc.max(rows["_offset"]).as_py() >= position)
 
-    def _shared(self, other: Table, source: SourcePartition, rows: pa.Table, adopted: int) -> bool:
-        """Tell whether another table holds one of these rows, of the same life of the topic."""
+    def _has_shared_rows(
+        self, other: Table, source: SourcePartition, rows: pa.Table, adopted: int
+    ) -> bool:
+        """Return whether another table holds one of the rows, of the same topic incarnation."""
         if not len(rows):
             return False
         ends = pc.min_max(rows["_offset"])
@@ -112,33 +115,34 @@ class InFlightGuard:
         for topic in topics:
             if self.quarantine.number(promoting_app(topic)):
                 raise FatalError(
-                    f"a replay of {topic} is being promoted: let it come to its end first, or run "
-                    "`goldpan replay promote` again (`goldpan replay list` tells its name)"
+                    f"a replay of {topic} is being promoted: wait until it has finished, or run "
+                    "`goldpan replay promote` again (`goldpan replay list` shows its name)"
                 )
 
-    def _next_generation(
+    def _raise_generation(
         self, table: Table, topics: Sequence[str], guards: Sequence[Guard]
     ) -> None:
-        numbers = {topic: table.number(redrive_app(topic)) for topic in topics}
+        generations = {topic: table.number(redrive_app(topic)) for topic in topics}
         commit(
             table.handle,
             table=table.name,
             files=[],
-            moves=[Move(redrive_app(t), n, (n or 0) + 1) for t, n in numbers.items()],
+            moves=[Move(redrive_app(t), n, (n or 0) + 1) for t, n in generations.items()],
             guards=guards,
-            token=self.means.new_token(),
+            token=self.context.new_token(),
             entry=LedgerEntry(EntryKind.RETENTION, []),
-            retry=self.means.retry,
+            retry=self.context.retry,
             watch=CommitWatch(),
-            now_ms=lambda: self.means.now_us() // 1000,
+            now_ms=self.context.now_ms,
         )
 
 
-def _by_source(rows: pa.Table) -> Mapping[SourcePartition, pa.Table]:
+def _group_by_source(rows: pa.Table) -> Mapping[SourcePartition, pa.Table]:
     names = rows.group_by(["_topic", "_partition"]).aggregate([]).to_pylist()
     return {
-        SourcePartition(one["_topic"], one["_partition"]): rows.filter(
-            (pc.field("_topic") == one["_topic"]) & (pc.field("_partition") == one["_partition"])
+        SourcePartition(group["_topic"], group["_partition"]): rows.filter(
+            (pc.field("_topic") == group["_topic"])
+            & (pc.field("_partition") == group["_partition"])
         )
-        for one in names
+        for group in names
     }

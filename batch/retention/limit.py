@@ -1,7 +1,7 @@
-"""How much one run of retention may take: a wrong plan, or a wrong clock, must not empty a table.
+"""Limits what one run of retention may remove: a wrong plan or clock must not empty a table.
 
-A run that would take more of a table than a share that is set, and far more than the last runs
-took, is not begun. What those took is in the metadata of their commits (`batch.retention.run`).
+A run does not begin if it would remove more than a configured share of a table, and far more than
+the last runs did. What those removed is in the metadata of their commits (`batch.retention.run`).
 """
 
 import json
@@ -18,78 +18,81 @@ from lake.retention_horizon import RETENTION_KEY
 from lake.tables import Table
 
 RUNS_COMPARED: Final = 5
-"""So many runs are looked back at."""
+"""The number of earlier runs that a run is compared with."""
 EXCESS_FACTOR: Final = 3
-"""A run that takes so many times what the last ones did is no longer like them."""
+"""A run that removes more than this many times what earlier runs did is unusual."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionExcess:
-    """What a run would take of a table: ``rows`` of its rows, ``of`` in all, of one part.
+    """One part of a table from which a run would remove too much.
 
-    ``usual`` is what the last runs took.
+    ``rows`` would be removed of ``table_rows``; ``usual_rows`` is what the last runs removed.
     """
 
     table: str
     part: str
     rows: int
-    of: int
-    usual: int
+    table_rows: int
+    usual_rows: int
 
     @property
     def share(self) -> float:
-        """Return the share of the table's rows."""
-        return self.rows / self.of if self.of else 0.0
+        """Return the share of the table's rows that would be removed."""
+        return self.rows / self.table_rows if self.table_rows else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as the command prints it."""
+        """Return the excess as the command prints it."""
         return {
             "table": self.table,
             "part": self.part,
             "rows": self.rows,
-            "of": self.of,
+            "of": self.table_rows,
             "share": round(self.share, 4),
-            "usual": self.usual,
+            "usual": self.usual_rows,
         }
 
 
 def find_table_excesses(
-    table: Table, found: Iterable[ExpiringDay], at_most: float
+    table: Table, expiring: Iterable[ExpiringDay], at_most: float
 ) -> list[RetentionExcess]:
-    """Return what of ``found`` is more of a table than ``at_most`` (a share), and not usual.
+    """Return the parts of which more than ``at_most`` (a share) would be removed, unusually.
 
     As of the table's last refresh. Raises RetryableError if the lake does not answer.
     """
-    wanted: dict[str, int] = defaultdict(int)
-    for one in found:
-        for part, amount in one.parts.items():
-            wanted[part] += amount.rows
-    if not wanted:
+    rows_by_part: dict[str, int] = defaultdict(int)
+    for day in expiring:
+        for part, amount in day.parts.items():
+            rows_by_part[part] += amount.rows
+    if not rows_by_part:
         return []
     rows = sum(file.rows for file in list_live_files(table))
-    usual = median_rows_taken(table.said(RETENTION_KEY))
-    all_of_it = [
-        RetentionExcess(table.name, part, count, rows, usual.get(part, 0))
-        for part, count in sorted(wanted.items())
+    usual_rows = median_rows_taken(table.said(RETENTION_KEY))
+    candidates = [
+        RetentionExcess(table.name, part, count, rows, usual_rows.get(part, 0))
+        for part, count in sorted(rows_by_part.items())
     ]
     return [
-        one for one in all_of_it if one.share > at_most and one.rows > EXCESS_FACTOR * one.usual
+        excess
+        for excess in candidates
+        if excess.share > at_most and excess.rows > EXCESS_FACTOR * excess.usual_rows
     ]
 
 
-def median_rows_taken(said: Sequence[tuple[int, str]]) -> Mapping[str, int]:
-    """Return how many rows the last runs usually took (the median), by part.
+def median_rows_taken(notes: Sequence[tuple[int, str]]) -> Mapping[str, int]:
+    """Return how many rows the last runs usually removed (the median), by part.
 
-    ``said`` is what their commits say, oldest first. A run that took nothing of a part does not
-    count for it; one of before runs were told apart counts by the day of data.
+    ``notes`` are the versions and notes of their commits, oldest first. A run that removed nothing
+    of a part does not count for it. Commits from before runs had ids count one by one.
     """
     by_run: dict[str, dict[str, int]] = defaultdict(dict)
-    for version, text in said:
-        told = json.loads(text)
-        run = str(told.get(RUN_KEY, f"version {version}"))
-        for part, amount in told["parts"].items():
-            runs = by_run[part]
-            runs[run] = runs.get(run, 0) + int(amount["rows"])
+    for version, text in notes:
+        note = json.loads(text)
+        run_id = str(note.get(RUN_KEY, f"version {version}"))
+        for part, amount in note["parts"].items():
+            rows_by_run = by_run[part]
+            rows_by_run[run_id] = rows_by_run.get(run_id, 0) + int(amount["rows"])
     return {
-        part: int(median(list(runs.values())[-RUNS_COMPARED:])) for part, runs in by_run.items()
+        part: int(median(list(rows_by_run.values())[-RUNS_COMPARED:]))
+        for part, rows_by_run in by_run.items()
     }

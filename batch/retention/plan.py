@@ -1,6 +1,6 @@
-"""The plan of retention: how many days each table keeps its rows, and the values in them.
+"""The retention plan: for how many days each table keeps its rows, and the values in them.
 
-A YAML file. A table that is not named, and a part that is not, is kept for ever.
+A YAML file. Tables and parts that it does not name never expire.
 """
 
 from datetime import date, timedelta
@@ -28,54 +28,56 @@ class RetentionRule(DocumentPart):
     sealed: Days | None = None
 
     def days(self, part: str) -> int | None:
-        """Return for how many days a part is kept, None for ever."""
-        found: int | None = getattr(self, part)
-        return found
+        """Return for how many days a part is kept, None if it never expires."""
+        days: int | None = getattr(self, part)
+        return days
 
     def until(self, today: date) -> dict[str, date]:
-        """Return the first day (UTC) that is kept of each part that expires at all."""
-        given = {part: self.days(part) for part in RETENTION_PARTS}
-        return {p: today - timedelta(days=days) for p, days in given.items() if days is not None}
+        """Return the first day (UTC) to keep of each part that expires."""
+        parts = {part: self.days(part) for part in RETENTION_PARTS}
+        return {p: today - timedelta(days=days) for p, days in parts.items() if days is not None}
 
     @model_validator(mode="after")
-    def _in_order(self) -> Self:
+    def _check_days(self) -> Self:
         for part in RETENTION_PARTS:
             days = self.days(part)
             if part != ROWS_PART and days and self.rows and days > self.rows:
-                raise ValueError(f"{part}: is kept for longer than the rows it stands in")
+                raise ValueError(f"{part}: is kept for longer than the rows that hold it")
         return self
 
 
 class RetentionPlan(DocumentPart):
-    """A plan, complete and checked."""
+    """A complete and validated plan."""
 
     tables: dict[TableName, RetentionRule] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def _check_parts(self) -> Self:
         for name, rule in self.tables.items():
-            given = [part for part in RETENTION_PARTS if rule.days(part) is not None]
-            if not given:
-                raise ValueError(f"tables.{name}: says nothing: give days for {_allowed(name)}")
-            for part in given:
+            parts = [part for part in RETENTION_PARTS if rule.days(part) is not None]
+            if not parts:
+                raise ValueError(
+                    f"tables.{name}: sets no days: set them for {_allowed_parts(name)}"
+                )
+            for part in parts:
                 if part not in MAY_EXPIRE[name]:
                     raise ValueError(
                         f"tables.{name}.{part}: cannot expire alone; this table takes "
-                        f"{_allowed(name)}"
+                        f"{_allowed_parts(name)}"
                     )
         return self
 
     def check_window(self, days: float) -> None:
-        """Raise UsageError if workers might find less than the window of their join, in days."""
+        """Raise UsageError if rows expire within the window of the workers' join, in days."""
         for name in PRIMARY_TABLES:  # workers rebuild their join from these
             rule = self.tables.get(name)
             for part in RETENTION_PARTS if rule else ():
-                kept = rule.days(part) if rule else None
-                if kept is not None and kept < days:
+                kept_days = rule.days(part) if rule else None
+                if kept_days is not None and kept_days < days:
                     raise UsageError(
-                        f"The plan keeps {part} of {name} for {kept} days, but labels are decided "
-                        f"from the last {days:g}: keep them as long, or shorten the window of the "
-                        "label policy."
+                        f"The plan keeps {part} of {name} for {kept_days} days, but labels are "
+                        f"decided from the last {days:g}: keep them as long, or shorten the "
+                        "window of the label policy."
                     )
 
 
@@ -87,10 +89,10 @@ MAY_EXPIRE: Final = {
     "redactions": ("rows",),
     "reviews": ("rows", "text"),
 }
-"""What may expire of each table. A review without its reviewer could not be counted any more."""
+"""The parts of each table that may expire. Reviews keep the reviewer, by whom they are counted."""
 
 
-def _allowed(name: str) -> str:
+def _allowed_parts(name: str) -> str:
     return ", ".join(MAY_EXPIRE[name])
 
 
@@ -100,6 +102,6 @@ def read_retention_plan(path: Path) -> RetentionPlan:
 
 
 def parse_retention_plan(text: str, name: str) -> RetentionPlan:
-    """Parse a plan; ``name`` stands for it in messages. UsageError with the line and the reason."""
+    """Parse a plan, called ``name`` in messages; UsageError with the line and the reason."""
     tree, document = read_yaml_mapping(text, name)
     return validate_document(RetentionPlan, document, tree, name)

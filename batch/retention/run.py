@@ -1,25 +1,25 @@
-"""Runs a plan of retention over one table.
+"""Applies a retention plan to one table.
 
-1. The table's log is told from which day on rows and values are whole (`lake.retention_horizon`): who reads
-   earlier days knows from then on that something of them may be gone.
-2. Where rows go, others must not be moving them (`batch.retention.in_flight_guard`).
-3. Day by day, the oldest first: files whose rows are over leave the table; files that hold values
-   that are over are written again without these, one file in memory at a time. One commit a day.
-4. It looks again, until nothing is due: late rows, or another program's files, may have come.
+1. Record in the table's log from which day on rows and values are complete
+   (`lake.retention_horizon`), so that readers of earlier days know that some may be gone.
+2. Where rows expire, fence writers that are moving them (`batch.retention.in_flight_guard`).
+3. Day by day, the oldest first: remove the files with expired rows, and rewrite the files with
+   expired values without these, one file in memory at a time. One commit a day.
+4. Repeat until nothing expires: late rows or another program's files may have been added.
 
-Each commit is a compare-and-swap on the files that go (`lake.rewrite`), so workers append meanwhile,
-and of two runs (or of a run and a compaction) that want the same files one wins and the other looks
-again. Killed at any step, the table is as it was, or some of its days are done; the next run goes
-on. A run over a table in which nothing is due commits nothing. What has left the table lies in the
-bucket until it is purged (`batch.retention.purge`).
-"""  # noqa: E501 - one long line
+Each commit is a compare-and-swap on the removed files (`lake.rewrite`), so workers can append at
+the same time. Of two runs (or of a run and a compaction) that replace the same files, one wins and
+the other searches again. After a kill at any step, the table is unchanged or some of its days are
+done; the next run continues. A run with nothing to do commits nothing. Removed files stay in the
+bucket until they are purged (`batch.retention.purge`).
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from batch.numbered_rows import JobContext
 from batch.retention.expiring import ExpiringDay, find_expiring
@@ -35,86 +35,86 @@ from schemas.arrow import PRIMARY_TABLES, QUARANTINE_TABLE
 from schemas.errors import FatalError, FencedError
 
 RUN_KEY: Final = "run"
-"""Names, in what such a commit says, the run that it was a part of."""
+"""The key in the note of a commit for the id of its run."""
 
 MAX_ROUNDS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionRun:
-    """One run over one table; ``until`` is the first day that is kept, by part.
+    """One run over one table; ``until`` is the first day to keep, by part.
 
-    ``waiting`` are days that were left in the end, since rows of theirs are on their way elsewhere.
-    ``number`` tells this run from all others.
+    ``waiting`` are the days left out because some of their rows are in flight. ``run_id``
+    identifies the run.
     """
 
     table: Table
     until: Mapping[str, date]
-    means: JobContext
-    crossing: InFlightGuard | None = None
+    context: JobContext
+    in_flight: InFlightGuard | None = None
     waiting: list[ExpiringDay] = field(default_factory=list)
-    number: int = 0
+    run_id: int = 0
 
     @classmethod
     def of(
-        cls, lake: Lake, name: str, until: Mapping[str, date], means: JobContext
+        cls, lake: Lake, name: str, until: Mapping[str, date], context: JobContext
     ) -> "RetentionRun":
         """Return a run over a table of a lake."""
         table, quarantine = lake.table(name), lake.table(QUARANTINE_TABLE)
         primaries = [lake.table(primary) for primary in PRIMARY_TABLES]
-        crosses = name == QUARANTINE_TABLE or name in PRIMARY_TABLES
-        crossing = InFlightGuard(table, primaries, quarantine, means) if crosses else None
-        return cls(table, until, means, crossing, number=means.new_token())
+        moves_rows = name == QUARANTINE_TABLE or name in PRIMARY_TABLES
+        in_flight = InFlightGuard(table, primaries, quarantine, context) if moves_rows else None
+        return cls(table, until, context, in_flight, run_id=context.new_token())
 
-    def look(self) -> list[ExpiringDay]:
-        """Return what is due; nothing is changed."""
+    def find_expiring(self) -> list[ExpiringDay]:
+        """Return what expires; change nothing."""
         what = f"reading table {self.table.name}"
-        return self.means.retry.call(what, lambda: find_expiring(self.table, self.until))
+        return self.context.retry.call(what, lambda: find_expiring(self.table, self.until))
 
-    def carry_out(self) -> Iterator[ExpiringDay]:
-        """Do what is due, and yield each day when it is done.
+    def run(self) -> Iterator[ExpiringDay]:
+        """Remove what expires, and yield each day once it is done.
 
-        Raises FatalError if the lake does not answer in time, or if others change the table all
-        the time; RetryableError if told to stop.
+        Raises FatalError if the lake does not answer in time or others keep changing the table,
+        RetryableError if stopped.
         """
         done = False
         for _ in range(MAX_ROUNDS):
-            found = self.look()
-            if not found:
+            expiring = self.find_expiring()
+            if not expiring:
                 break
-            if not self._told(found):
+            if not self._record_horizon(expiring):
                 continue
-            on_their_way = [one for one in found if self._on_its_way(one)]
-            ready = [one for one in found if one not in on_their_way]
+            waiting = [day for day in expiring if self._is_in_flight(day)]
+            ready = [day for day in expiring if day not in waiting]
             if not ready:
-                self.waiting.extend(on_their_way)
+                self.waiting.extend(waiting)
                 break
-            for one in ready:
-                if self._expired(one):
+            for day in ready:
+                if self._remove(day):
                     done = True
-                    yield one
+                    yield day
         else:
             raise FatalError(
-                f"table {self.table.name}: others change it all the time; run "
+                f"table {self.table.name}: other programs keep changing it; run "
                 "`goldpan retention run` again"
             )
         if done:
-            self.means.retry.call(f"checkpointing table {self.table.name}", self._checkpoint)
+            self.context.retry.call(f"checkpointing table {self.table.name}", self._checkpoint)
 
-    def _told(self, found: list[ExpiringDay]) -> bool:
-        """Put down in the log what is about to go; False if another run did meanwhile."""
+    def _record_horizon(self, expiring: list[ExpiringDay]) -> bool:
+        """Record in the log what is about to expire; False if another run was faster."""
         moves = []
-        for part in sorted({part for one in found for part in one.parts}):
-            app, to = retention_app(part), day_number(self.until[part])
+        for part in sorted({part for day in expiring for part in day.parts}):
+            app, target = retention_app(part), day_number(self.until[part])
             what = f"reading table {self.table.name}"
-            there = self.means.retry.call(what, partial(self.table.number, app))
-            if there is None or there < to:
-                moves.append(Move(app, there, to))
+            recorded = self.context.retry.call(what, partial(self.table.number, app))
+            if recorded is None or recorded < target:
+                moves.append(Move(app, recorded, target))
         try:
             if moves:
                 self._mark(moves)
-            if self.crossing is not None:
-                self.crossing.fence(s for one in found if one.whole for s in one.counts)
+            if self.in_flight is not None:
+                self.in_flight.fence(s for day in expiring if day.removes_rows for s in day.counts)
         except FencedError:
             return False
         return True
@@ -125,80 +125,64 @@ class RetentionRun:
             table=self.table.name,
             files=[],
             moves=moves,
-            token=self.means.new_token(),
+            token=self.context.new_token(),
             entry=LedgerEntry(EntryKind.RETENTION, []),
-            retry=self.means.retry,
+            retry=self.context.retry,
             watch=CommitWatch(),
-            now_ms=self._now_ms,
+            now_ms=self.context.now_ms,
         )
 
-    def _on_its_way(self, one: ExpiringDay) -> bool:
-        """Tell whether somebody has not come to the end of moving rows that are due."""
-        if self.crossing is None or not one.whole:
+    def _is_in_flight(self, day: ExpiringDay) -> bool:
+        """Return whether rows that expire are being moved by another writer."""
+        if self.in_flight is None or not day.removes_rows:
             return False
         what = f"reading table {self.table.name}"
-        crossing = self.crossing
-        return self.means.retry.call(what, lambda: crossing.on_their_way(one))
+        in_flight = self.in_flight
+        return self.context.retry.call(what, lambda: in_flight.is_in_flight(day))
 
-    def _expired(self, one: ExpiringDay) -> bool:
-        """Commit one day; False if another has changed one of its files meanwhile."""
-        new = [] if one.whole else [self._without_values(one, file) for file in one.files]
-        wanted = FileReplacement(
-            old=one.files,
+    def _remove(self, day: ExpiringDay) -> bool:
+        """Commit one day; False if another writer has changed one of its files."""
+        new = [] if day.removes_rows else [self._without_values(day, file) for file in day.files]
+        replacement = FileReplacement(
+            old=day.files,
             new=new,
-            entry=LedgerEntry(EntryKind.RETENTION, _ranges(one)),
-            token=self.means.new_token(),
-            guards=self._guards(one),
-            metadata={RETENTION_KEY: self._metadata(one)},
+            entry=LedgerEntry(EntryKind.RETENTION, _count_ranges(day)),
+            token=self.context.new_token(),
+            guards=self._guards(day),
+            metadata={RETENTION_KEY: self._metadata(day)},
         )
         try:
-            replace_files(self.table, wanted, retry=self.means.retry, now_ms=self._now_ms)
+            replace_files(
+                self.table, replacement, retry=self.context.retry, now_ms=self.context.now_ms
+            )
         except FencedError:
             return False
         return True
 
-    def _metadata(self, one: ExpiringDay) -> str:
-        return json.dumps(
-            expiring_to_json(one) | {RUN_KEY: str(self.number)}, separators=(",", ":")
-        )
+    def _metadata(self, day: ExpiringDay) -> str:
+        return json.dumps(day.to_json() | {RUN_KEY: str(self.run_id)}, separators=(",", ":"))
 
-    def _guards(self, one: ExpiringDay) -> list[Guard]:
-        if self.crossing is None or self.table.name != QUARANTINE_TABLE:
+    def _guards(self, day: ExpiringDay) -> list[Guard]:
+        if self.in_flight is None or self.table.name != QUARANTINE_TABLE:
             return []
-        return self.crossing.guards({source.topic for source in one.counts})
+        return self.in_flight.guards({source.topic for source in day.counts})
 
-    def _without_values(self, one: ExpiringDay, file: LiveFile) -> UploadedFile:
-        retry = self.means.retry
+    def _without_values(self, day: ExpiringDay, file: LiveFile) -> UploadedFile:
+        retry = self.context.retry
         rows = retry.call(
             f"reading table {self.table.name}", lambda: read_file_rows(self.table, file)
         )
-        left = clear_values(rows.rows, one.table, one.parts.keys())
+        remaining = clear_values(rows.rows, day.table, day.parts.keys())
         return rewrite_rows(
-            self.table, StoredRows(one.table, one.day, left), instead_of=[file], retry=retry
+            self.table, StoredRows(day.table, day.day, remaining), instead_of=[file], retry=retry
         )
 
     def _checkpoint(self) -> None:
         self.table.refresh()
         self.table.checkpoint()
 
-    def _now_ms(self) -> int:
-        return self.means.now_us() // 1000
 
-
-def expiring_to_json(one: ExpiringDay) -> dict[str, Any]:
-    """Return what is due of a day as the command prints it and the commit keeps it."""
-    return {
-        "table": one.table,
-        "day": one.day.isoformat(),
-        "files": len(one.files),
-        "parts": {
-            part: {"rows": amount.rows, "bytes": amount.bytes}
-            for part, amount in sorted(one.parts.items())
-        },
-    }
-
-
-def _ranges(one: ExpiringDay) -> list[SourceRange]:
+def _count_ranges(day: ExpiringDay) -> list[SourceRange]:
     return [
-        SourceRange(*source, 0, 0, stored=count) for source, count in sorted(one.counts.items())
+        SourceRange(*source, 0, 0, stored=count) for source, count in sorted(day.counts.items())
     ]

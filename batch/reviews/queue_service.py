@@ -93,7 +93,7 @@ class ReviewQueueService:
 
     def queue(self) -> ReviewQueue:
         """Return the current queue."""
-        self._rows.look()
+        self._rows.refresh_position()
         log = self._read().log
         return self._reviewable_items().filter_queue(
             build_queue(self._events(log), log, self._policy)
@@ -108,7 +108,7 @@ class ReviewQueueService:
         guards: Sequence[Condition] = ()
         reviewable = self._reviewable_items()
         while True:
-            now, at = check_clock(self._means.now_us()), self._rows.look()
+            now, at = check_clock(self._means.now_us()), self._rows.refresh_position()
             log = self._read().log
             if not guards or not self._rows.holds(guards):
                 guards = self._guards()
@@ -128,7 +128,7 @@ class ReviewQueueService:
         guards: Sequence[Condition] = ()
         texts = [text for submission in submissions for text in submission.texts]
         while True:
-            now, at = check_clock(self._means.now_us()), self._rows.look()
+            now, at = check_clock(self._means.now_us()), self._rows.refresh_position()
             stored = self._read()
             if not guards or not self._rows.holds(guards):
                 guards = self._guards()
@@ -176,9 +176,9 @@ class ReviewQueueService:
     ) -> bool:
         """Add rows from position ``at``; return False if the table has grown or a guard fails."""
         columns, policies = build_review_columns(rows, without_text=_IDENTITY)
-        batch = self._rows.numbered(columns, policies, at=at)
+        batch = self._rows.number_rows(columns, policies, at=at)
         try:
-            sealed = box_derived_rows(batch, "review", known=texts, policy=_IDENTITY)
+            sealed = box_derived_rows(batch, "review", redacted_texts=texts, policy=_IDENTITY)
             self._rows.append(sealed, at=at, guards=guards)
         except FencedError:
             return False

@@ -105,14 +105,14 @@ def run(  # noqa: PLR0913 - one argument an option
         erasure_setup.copy_erasures(call.settings)
     said = json.loads(ended.receipt)
     purged = {name: getattr(ended.purged, name) for name in ended.purged.__slots__}
-    missed = None if ended.named is None else _missed(asked, ended.named)
+    missed = None if ended.found_ids is None else _missed(asked, ended.found_ids)
     data = {
         "dry_run": False,
         "persons": len(asked.ids),
         "found": bool(_rows(said) or said["releases"]),
         "found_nothing_of": missed,
         "erasure": ended.number,
-        "again": ended.again,
+        "again": ended.already_done,
         "purged": purged,
         "receipt": said,
     }
@@ -138,7 +138,7 @@ def _confirmed(call: CliContext, asked: erasure_setup.ErasureRequest) -> bool:
     with show_progress(call) as report:
         erasure = erasure_setup.set_up_erasure(call.settings, asked, report)
         would = _looked(erasure, asked)
-    if erasure.has_receipt and not would["found"]:
+    if erasure.state.is_finished() and not would["found"]:
         return True
     _show_found(call.console, would)
     return click.confirm("Erase this for good?")
@@ -146,13 +146,13 @@ def _confirmed(call: CliContext, asked: erasure_setup.ErasureRequest) -> bool:
 
 def _looked(erasure: LakeErasure, asked: erasure_setup.ErasureRequest) -> dict[str, Any]:
     """Return what would go; nothing is changed."""
-    found, released = erasure.look()
+    found, released = erasure.scan()
     return {
         "dry_run": True,
         "persons": len(asked.ids),
-        "found": bool(released or not found.nothing),
-        "found_nothing_of": _missed(asked, erasure.searcher.named),
-        "by_case_only": dict(sorted(erasure.searcher.other_cases(found.wanted).items())),
+        "found": bool(released or not found.empty),
+        "found_nothing_of": _missed(asked, erasure.scanner.found_ids),
+        "by_case_only": dict(sorted(erasure.scanner.count_case_variants(found.scope).items())),
         **_would(found, released),
     }
 
@@ -164,7 +164,7 @@ def _missed(asked: erasure_setup.ErasureRequest, named: Collection[str]) -> list
 
 def _would(found: ErasureScan, released: list[dict[str, Any]]) -> dict[str, Any]:
     tables = {
-        one.place.path_of(one.table.name): {
+        one.path: {
             "own": sum(one.own.values()),
             "mentions": sum(one.mentions.values()),
             "files": len(one.files),
@@ -174,7 +174,7 @@ def _would(found: ErasureScan, released: list[dict[str, Any]]) -> dict[str, Any]
     return {
         "tables": dict(sorted(tables.items())),
         "releases": released,
-        "not_looked_into": found.not_looked_into,
+        "not_looked_into": found.not_searched,
     }
 
 
@@ -216,7 +216,7 @@ def _show_ended(
     console: Console, call: CliContext, ended: ErasureOutcome, data: dict[str, Any]
 ) -> None:
     said = data["receipt"]
-    if ended.again:
+    if ended.already_done:
         console.print("erased already, and nothing of it has come back", soft_wrap=True)
     show_tables(console, said["tables"], "versions")
     show_releases(console, said["releases"])

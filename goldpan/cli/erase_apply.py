@@ -36,19 +36,19 @@ def apply(call: CliContext, *, folder: str | None, lost: tuple[str, ...]) -> Non
     """
     missed = erasure_setup.read_missed_erasures(call.settings, folder)
     ended: ErasureOutcome | None = None
-    if missed.tombs:
+    if missed.tombstones:
         asked = erasure_setup.ErasureRequest(
             {}, "keep", frozenset(lost), _reference(missed.numbers)
         )
         with show_progress(call) as report:
             settings = erasure_setup.without_erasures_copy(call.settings)
             erasure = erasure_setup.set_up_erasure(settings, asked, report, missed)
-            ended = erasure.run() if missed.done else None
+            ended = erasure.run() if missed.finished else None
     erasure_setup.copy_erasures(call.settings)
     said = json.loads(ended.receipt) if ended else None
     data = {
         "applied": missed.numbers,
-        "unfinished": list(missed.open),
+        "unfinished": list(missed.unfinished),
         "erasure": ended.number if ended else None,
         "receipt": said,
     }
@@ -57,7 +57,7 @@ def apply(call: CliContext, *, folder: str | None, lost: tuple[str, ...]) -> Non
         if said is not None:
             show_tables(console, said["tables"], "versions")
             show_releases(console, said["releases"])
-        for number in missed.open:
+        for number in missed.unfinished:
             rest = " of the copies was never finished: run `goldpan erase` for its request"
             console.print(styled("yellow", f"{number}", rest), soft_wrap=True)
         if ended is None:

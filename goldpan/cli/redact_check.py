@@ -130,7 +130,7 @@ def _checked(
     keys = load_keys(settings, default_secret=bytes(KEY_BYTES))
     if policy.off:
         raise UsageError("The policy `off` finds nothing: name another with --policy.")
-    redactor = LineRedactor(policy, keys, "text")
+    redactor = LineRedactor(policy, keys)
     checked = RedactionCheck(DetectionScores(policy.replaced()), redactor.policy_hash)
     for file in files:
         with open_line_file(file, watched=sys.stderr.isatty()) as lines:

@@ -111,7 +111,7 @@ def run(  # noqa: PLR0913 - each is an option
             )
             plan = _replay(settings, task, observer)
         if plan.labels is not None:
-            replay_setup.open_replay_labels(settings, plan).stage(observer.told)
+            replay_setup.open_replay_labels(settings, plan).stage(observer.progress)
     call.answer(plan_json(plan), lambda console: show_replayed(console, plan))
 
 

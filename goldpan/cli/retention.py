@@ -13,7 +13,7 @@ from rich.table import Table as Grid
 from batch.retention.expiring import ExpiringAmount, ExpiringDay
 from batch.retention.limit import RetentionExcess
 from batch.retention.purge import purge_table
-from batch.retention.run import RetentionRun, expiring_to_json
+from batch.retention.run import RetentionRun
 from goldpan import jobs, retention_setup
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_bytes, format_count
@@ -107,8 +107,8 @@ def run(  # noqa: PLR0913 - one argument an option
         "dry_run": dry_run,
         "today": day.isoformat(),
         "until": {t: {p: d.isoformat() for p, d in parts.items()} for t, parts in until.items()},
-        "expired": [expiring_to_json(one) for one in found],
-        "waiting": [expiring_to_json(one) for run in runs for one in run.waiting],
+        "expired": [one.to_json() for one in found],
+        "waiting": [one.to_json() for run in runs for one in run.waiting],
         "purged": {name: len(files) for name, files in gone.items()} if purges else None,
         "staged_replays": [{"name": one.name, "rows": one.rows} for one in staged],
     }
@@ -143,8 +143,9 @@ def _confirmed(
 def _show_excess(console: Console, day: date, found: Sequence[RetentionExcess]) -> None:
     for one in found:
         console.print(
-            f"{one.table}: {one.part} of {format_count(one.rows)} of {format_count(one.of)} rows would "
-            f"expire ({one.share:.0%}); the last runs took {format_count(one.usual)}",
+            f"{one.table}: {one.part} of {format_count(one.rows)} of "
+            f"{format_count(one.table_rows)} rows would expire ({one.share:.0%}); "
+            f"the last runs took {format_count(one.usual_rows)}",
             soft_wrap=True,
         )
     console.print(
@@ -204,7 +205,7 @@ def _found(
     found: list[ExpiringDay] = []
     for number, one in enumerate(runs):
         report(f"table {one.table.name}", number, len(runs))
-        for due in one.look() if dry_run else one.carry_out():
+        for due in one.find_expiring() if dry_run else one.run():
             found.append(due)
             report(f"table {one.table.name}, {due.day}", number, len(runs))
     return found

@@ -50,18 +50,18 @@ def show(
     asked = erasure_setup.ErasureRequest(ids, "keep", frozenset(lost))
     with show_progress(call) as report:
         erasure = erasure_setup.set_up_erasure(call.settings, asked, report)
-        found, released = erasure.look()
+        found, released = erasure.scan()
         retry = jobs.job_context().retry
-        held = collect_holdings(found, erasure.searcher, retry, content=content)
-        erased = erasure.tombs.of(erasure.persons)
+        held = collect_holdings(found, erasure.scanner, retry, content=content)
+        erased = erasure.state.tombstones()
     until = max((one.until_us for one in erased), default=None)
     data: dict[str, Any] = {
         "found": bool(released or held),
-        "found_nothing_of": [w for one, w in ids.items() if one not in erasure.searcher.named],
+        "found_nothing_of": [w for one, w in ids.items() if one not in erasure.scanner.found_ids],
         "erased_until": None if until is None else moment_text(until),
         "tables": [one.to_json() for one in held],
         "releases": released,
-        "not_looked_into": found.not_looked_into,
+        "not_looked_into": found.not_searched,
     }
     if content:
         data["content"] = [

@@ -97,25 +97,25 @@ def read_leaves(text: str, book: KeyBook) -> list[JsonLeaf]:
     is one that describes (`type`, `verified`). A bare `name` is judged by what stands around it,
     and in a JSON Schema only samples are data.
     """
-    found: list[JsonLeaf] = []
+    leaves: list[JsonLeaf] = []
     around = LeafContext()
     outer = here = _TOP
     owners = 0
     stack: list[_Place] = []
-    known = book.known
+    keys_read = book.keys_read
     for match in _TOKEN.finditer(text):
         group = match.lastindex
         if group == _COLON:
-            key = known.get(match[1]) or book.key(match[1])
+            key = keys_read.get(match[1]) or book.key(match[1])
             here = outer.below(key)
             if key.shows:
                 around.keys.setdefault(outer.owner, set()).add(key)
             if not key.plain:
-                found.append(_key(match, key, outer))
+                leaves.append(_key(match, key, outer))
         elif group != _BRACKET:
             leaf = _leaf(match, here)
-            around.note(len(found), leaf, here.key)
-            found.append(leaf)
+            around.note(len(leaves), leaf, here.key)
+            leaves.append(leaf)
         elif match[_BRACKET] in "{[":
             stack.append(outer)
             outer = here
@@ -125,37 +125,37 @@ def read_leaves(text: str, book: KeyBook) -> list[JsonLeaf]:
                 outer = here = here.inside(owners)
         else:
             outer = here = stack.pop()
-    around.settle(found)
-    _name_fields(found, book)
+    around.settle(leaves)
+    _name_fields(leaves, book)
     if may_hold_split_table(text):
-        _name_columns(text, found, book, owners)
-    return found
+        _name_columns(text, leaves, book, owners)
+    return leaves
 
 
-def _name_columns(text: str, found: list[JsonLeaf], book: KeyBook, owners: int) -> None:
+def _name_columns(text: str, leaves: list[JsonLeaf], book: KeyBook, owners: int) -> None:
     """Give the cells of a table the rules of its headings, which stand in a list apart."""
     cells, _ = read_split_tables(text, owners + 1)
     if not cells:
         return
-    places = {leaf.start: index for index, leaf in enumerate(found)}
+    index_by_start = {leaf.start: index for index, leaf in enumerate(leaves)}
     rows: dict[int, set[FieldKey]] = {}
     for cell in cells:
         key = book.read(cell.key)
         if key.shows:
             rows.setdefault(cell.owner, set()).add(key)
     for cell in cells:
-        index = places.get(cell.start - (cell.form == "json_string"))
+        index = index_by_start.get(cell.start - (cell.form == "json_string"))
         key = book.read(cell.key)
-        if index is None or key.rule is None or found[index].kind == "key":
+        if index is None or key.rule is None or leaves[index].kind == "key":
             continue
         certain = key.certain
         if key.part == "name":
             shown = classify_owner(rows.get(cell.owner, ()))
             if shown == "thing":
                 continue
-            certain = shown == "person" and not is_ordinary_word(found[index].text)
-        found[index] = msgspec.structs.replace(
-            found[index], rule=key.rule, certain=certain, part=key.part, owner=cell.owner
+            certain = shown == "person" and not is_ordinary_word(leaves[index].text)
+        leaves[index] = msgspec.structs.replace(
+            leaves[index], rule=key.rule, certain=certain, part=key.part, owner=cell.owner
         )
 
 
@@ -163,25 +163,25 @@ _FIELD_NAMES = frozenset({"name", "key", "field", "label", "field_name", "path",
 _FIELD_VALUES = frozenset({"value", "val", "answer", "current_value"})
 
 
-def _name_fields(found: list[JsonLeaf], book: KeyBook) -> None:
+def _name_fields(leaves: list[JsonLeaf], book: KeyBook) -> None:
     """Give the values of fields that are told by name the rule of that name.
 
     Forms and lists of settings are written so: ``{"name": "ssn", "value": "521438871"}``.
     """
-    values = [i for i, leaf in enumerate(found) if leaf.key.lower() in _FIELD_VALUES]
+    values = [i for i, leaf in enumerate(leaves) if leaf.key.lower() in _FIELD_VALUES]
     if not values:
         return
     names = {
         leaf.owner: leaf.text
-        for leaf in found
+        for leaf in leaves
         if leaf.kind == "string" and leaf.key.lower() in _FIELD_NAMES and len(leaf.text) <= _LONGEST
     }
     for index in values:
-        leaf = found[index]
+        leaf = leaves[index]
         name = names.get(leaf.owner)
         key = book.named(name.rpartition("/")[2]) if name else None
         if key is not None and key.rule is not None and leaf.kind != "key":
-            found[index] = msgspec.structs.replace(
+            leaves[index] = msgspec.structs.replace(
                 leaf, rule=key.rule, certain=key.certain, part=key.part
             )
 
@@ -235,10 +235,10 @@ class LeafContext:
         elif leaf.key == "type" and leaf.text in _SCHEMA_TYPES:
             self._schemas.add(leaf.owner)
 
-    def settle(self, found: list[JsonLeaf]) -> None:
+    def settle(self, leaves: list[JsonLeaf]) -> None:
         """Judge names without more, and what stands in a JSON Schema, by the other leaves."""
         for index in self._unsure:
-            leaf = found[index]
+            leaf = leaves[index]
             holds = self.holds.get(leaf.owner, "")
             shown = (
                 "thing"
@@ -246,13 +246,13 @@ class LeafContext:
                 else classify_owner(self.keys.get(leaf.owner, ())) or holds
             )
             if shown == "person" and not is_ordinary_word(leaf.text):
-                found[index] = msgspec.structs.replace(leaf, certain=True)
+                leaves[index] = msgspec.structs.replace(leaf, certain=True)
             elif shown == "thing":
-                found[index] = msgspec.structs.replace(leaf, rule=None)
+                leaves[index] = msgspec.structs.replace(leaf, rule=None)
         for index in self._inherited if self._schemas else ():
-            leaf = found[index]
+            leaf = leaves[index]
             if leaf.owner in self._schemas and leaf.key not in _SAMPLES:
-                found[index] = msgspec.structs.replace(leaf, rule=None)
+                leaves[index] = msgspec.structs.replace(leaf, rule=None)
 
 
 _SCHEMA_TYPES = frozenset({"string", "object", "array", "integer", "number", "boolean", "null"})
@@ -301,9 +301,9 @@ def splice(text: str, parts: Sequence[tuple[int, int, str]]) -> str:
     if not parts:
         return text
     pieces: list[str] = []
-    done = 0
+    copied = 0
     for start, end, new in parts:
-        pieces += (text[done:start], new)
-        done = end
-    pieces.append(text[done:])
+        pieces += (text[copied:start], new)
+        copied = end
+    pieces.append(text[copied:])
     return "".join(pieces)

@@ -61,11 +61,11 @@ def find_keyed_values(text: str, book: KeyBook) -> tuple[list[KeyedFinding], lis
     keyed, harmless = _as_it_stands(text, book)
     normal = normalise(text) if _may_be_disguised(text) else None
     if normal is not None:
-        known = {(each.finding.start, each.finding.end) for each in keyed}
+        spans = {(each.finding.start, each.finding.end) for each in keyed}
         for each in _as_it_stands(normal.text, book)[0]:
-            place = normal.original(each.finding.start, each.finding.end)
-            if place not in known:
-                keyed.append(each._replace(finding=each.finding.at(*place)))
+            span = normal.original(each.finding.start, each.finding.end)
+            if span not in spans:
+                keyed.append(each._replace(finding=each.finding.at(*span)))
     return keyed, harmless
 
 
@@ -76,13 +76,13 @@ def _may_be_disguised(text: str) -> bool:
 
 
 def _as_it_stands(text: str, book: KeyBook) -> tuple[list[KeyedFinding], list[HarmlessSpan]]:
-    found = [(pair, book.read(pair.key)) for pair in read_pairs(text)]
-    if not found:
+    keyed_pairs = [(pair, book.read(pair.key)) for pair in read_pairs(text)]
+    if not keyed_pairs:
         return [], []
-    shown = _shown(found)
+    shown = _owner_classes(keyed_pairs)
     keyed: list[KeyedFinding] = []
     harmless: list[HarmlessSpan] = []
-    for pair, key in found:
+    for pair, key in keyed_pairs:
         if names_date(pair.key):
             harmless.append(HarmlessSpan(pair.start, pair.end, is_version=False, is_date=True))
         if key.rule == HARMLESS:
@@ -158,10 +158,10 @@ def _judged(pair: KeyValuePair, key: FieldKey, shown: str) -> KeyedValue | None:
     return None if kind is None else KeyedValue(kind, value, key.part, pair.owner)
 
 
-def _shown(found: Sequence[tuple[KeyValuePair, FieldKey]]) -> dict[int, str]:
+def _owner_classes(keyed_pairs: Sequence[tuple[KeyValuePair, FieldKey]]) -> dict[int, str]:
     """Return whether each object whose keys say so describes a person or a thing."""
     objects: dict[int, list[FieldKey]] = {}
-    for pair, key in found:
+    for pair, key in keyed_pairs:
         if key.shows:
             objects.setdefault(pair.owner, []).append(key)
     return {owner: classify_owner(keys) for owner, keys in objects.items()}

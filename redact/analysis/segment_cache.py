@@ -1,7 +1,7 @@
-"""What was worked out for a text seen before, found by a keyed hash of it, in bounded memory.
+"""Cache of results by the keyed hash of a text, in bounded memory.
 
-The history of a conversation comes again with every later call, so most segments of real traffic
-have been seen. The key is random for whoever does not hold it, and no text is kept as one.
+Every later call of a conversation repeats its history, so most segments of real traffic are
+repeats. Without the secret the hash reveals nothing, and texts are not used as keys.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ _KEY_BYTES = 16
 
 
 class SegmentCache(Generic[V]):
-    """Remembers values in two generations: when the young one is full, the old one is forgotten.
+    """A cache of two generations: when the young one is full, the old one is dropped.
 
     ``capacity`` bounds the sum of the weights in both; ``hits`` and ``misses`` count look-ups.
     """
@@ -28,7 +28,7 @@ class SegmentCache(Generic[V]):
         self.misses = 0
 
     def get(self, key: bytes) -> V | None:
-        """Return what was put under ``key``, if it is still remembered."""
+        """Return the value stored under ``key``, if it is still cached."""
         entry = self._young.get(key)
         if entry is None:
             entry = self._old.get(key)
@@ -40,13 +40,13 @@ class SegmentCache(Generic[V]):
         return entry[0]
 
     def put(self, key: bytes, value: V, weight: int) -> None:
-        """Remember ``value``; ``weight`` is about its bytes, or by how many it has grown."""
-        known = self._young.get(key)
-        if known is None:
+        """Store ``value``; ``weight`` is its approximate size in bytes, or by how much it grew."""
+        cached = self._young.get(key)
+        if cached is None:
             self._keep(key, (value, weight))
         else:
             self._weight += weight
-            self._young[key] = (value, known[1] + weight)
+            self._young[key] = (value, cached[1] + weight)
 
     def _keep(self, key: bytes, entry: tuple[V, int]) -> None:
         if self._weight > self._half:
@@ -59,7 +59,7 @@ class SegmentCache(Generic[V]):
 
 
 def segment_key(secret: bytes, text: str, context: bytes = b"") -> bytes:
-    """Return the 16-byte keyed BLAKE2b of a text; ``context`` (16 bytes at most) is the use."""
+    """Return the 16-byte keyed BLAKE2b of a text; ``context`` (at most 16 bytes) separates uses."""
     hasher = _keyed(secret, context).copy()
     hasher.update(text.encode("utf-8", "surrogatepass"))
     return hasher.digest()

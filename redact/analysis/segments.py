@@ -133,27 +133,27 @@ class SegmentAnalyser:
         files = find_embedded_files(text) if self._files else []
         readable = blank_findings(text, files)
         keyed, harmless = find_keyed_values(readable, self._book)
-        found = [f for f in self._detector.find(readable) if not _is_harmless(f, text, harmless)]
-        findings = (*found, *files, *[each.finding for each in keyed])
-        learnt = identities_from_prose(text, found) | extract_identities(
+        detected = [f for f in self._detector.find(readable) if not _is_harmless(f, text, harmless)]
+        findings = (*detected, *files, *[each.finding for each in keyed])
+        learnt = identities_from_prose(text, detected) | extract_identities(
             [each.value for each in keyed]
         )
         return SegmentAnalysis(findings, None, learnt, _quotes(keyed))
 
     def _analyse_json(self, text: str, depth: int) -> SegmentAnalysis:
-        found = read_leaves(text, self._book)
+        leaves = read_leaves(text, self._book)
         inner: dict[int, SegmentAnalysis] = {}
         findings: dict[int, list[PiiFinding]] = {}
         quotes: dict[int, Mapping[int, str]] = {}
-        said: list[KeyedValue] = []
+        keyed: list[KeyedValue] = []
         free: list[int] = []
-        for index, leaf in enumerate(found):
+        for index, leaf in enumerate(leaves):
             value = _keyed_value(leaf)
             if value is not None:
                 findings[index] = [
                     PiiFinding(value.type, 0, len(leaf.text), SURE_SCORE, value.value)
                 ]
-                said.append(value)
+                keyed.append(value)
             elif leaf.kind == "string" and self._files and is_encoded_file(leaf.text):
                 findings[index] = [PiiFinding(FILE_TYPE, 0, len(leaf.text), SURE_SCORE)]
             elif (
@@ -162,13 +162,13 @@ class SegmentAnalyser:
                 inner[index] = self.analyse(leaf.text, depth=depth + 1)
             elif leaf.text and not (leaf.kind == "number" and leaf.rule == HARMLESS):
                 free.append(index)
-        learnt = extract_identities(said)
+        learnt = extract_identities(keyed)
         for analysis in inner.values():
             learnt |= analysis.learnt
-        learnt |= self._find_free(found, free, findings, quotes)
-        prose = {i for i in free if found[i].kind == "string" and _is_prose(found[i])}
+        learnt |= self._find_free(leaves, free, findings, quotes)
+        prose = {i for i in free if leaves[i].kind == "string" and _is_prose(leaves[i])}
         marks = {
-            i: _mark(found[i], findings.get(i, ()), inner.get(i), quotes.get(i, NO_QUOTES))
+            i: _mark(leaves[i], findings.get(i, ()), inner.get(i), quotes.get(i, NO_QUOTES))
             for i in sorted(findings.keys() | inner.keys() | prose)
         }
         within = [mark for analysis in inner.values() for mark in analysis.prose]
@@ -180,7 +180,7 @@ class SegmentAnalyser:
 
     def _find_free(
         self,
-        found: Sequence[JsonLeaf],
+        leaves: Sequence[JsonLeaf],
         free: Sequence[int],
         findings: dict[int, list[PiiFinding]],
         quotes: dict[int, Mapping[int, str]],
@@ -193,8 +193,8 @@ class SegmentAnalyser:
         texts: list[str] = []
         vetoed: dict[int, Sequence[HarmlessSpan]] = {}
         for index in free:
-            text = found[index].text
-            if len(text) >= _SHORTEST_STRUCTURE and found[index].kind == "string":
+            text = leaves[index].text
+            if len(text) >= _SHORTEST_STRUCTURE and leaves[index].kind == "string":
                 files = find_embedded_files(text) if self._files else []
                 text = blank_findings(text, files)
                 keyed, vetoed[index] = find_keyed_values(text, self._book)
@@ -203,8 +203,8 @@ class SegmentAnalyser:
                     quotes[index] = _quotes(keyed)
                     learnt |= extract_identities([each.value for each in keyed])
             texts.append(text)
-        for index, finding in self._placed([found[i] for i in free], texts, free):
-            leaf = found[index]
+        for index, finding in self._placed([leaves[i] for i in free], texts, free):
+            leaf = leaves[index]
             spans = vetoed.get(index, [])
             if leaf.rule == HARMLESS and is_short_value(leaf.text):
                 spans = [*spans, HarmlessSpan(0, len(leaf.text), names_version(leaf.key))]
@@ -294,23 +294,23 @@ def _is_harmless(finding: PiiFinding, text: str, harmless: Sequence[HarmlessSpan
     """
     is_date = finding.type == BIRTH_DATE
     around = [
-        one
-        for one in harmless
-        if one.start <= finding.start and finding.end <= one.end and one.is_date == is_date
+        span
+        for span in harmless
+        if span.start <= finding.start and finding.end <= span.end and span.is_date == is_date
     ]
     if not around:
         return False
     if is_date:
         return not any(map(str.isalpha, text[around[0].start : finding.start]))
     if finding.type == "IP_ADDRESS":
-        return any([one.is_version for one in around])  # noqa: C419  # faster so
+        return any([span.is_version for span in around])  # noqa: C419  # faster so
     return _is_bare(finding, finding.value or text[finding.start : finding.end]) and any(
-        not (_is_said(finding) and any(map(str.isalpha, text[one.start : finding.start])))
-        for one in around
+        not (_may_be_labelled(finding) and any(map(str.isalpha, text[span.start : finding.start])))
+        for span in around
     )
 
 
-def _is_said(finding: PiiFinding) -> bool:
+def _may_be_labelled(finding: PiiFinding) -> bool:
     """Return whether a number's own name may stand before it; a card's is that of a thing too."""
     return finding.score >= LABELLED_SCORE and finding.type != "CREDIT_CARD"
 

@@ -25,7 +25,7 @@ _NOT_DIGITS: Final = re.compile(r"\D+")
 _NOT_WORDS: Final = re.compile(r"[\W_]+")
 _SPACES: Final = re.compile(r"\s+")
 _ABROAD: Final = re.compile(r"\s*(?:\+|00(?=[1-9]))")
-_NOWHERE: Final = "ZZ"
+_NO_REGION: Final = "ZZ"
 """The region of numbers that begin with a country's code (as `phonenumbers` has it)."""
 
 
@@ -58,16 +58,16 @@ def former_canonical_forms(kind: str, value: str, regions: Sequence[str] = ()) -
     if kind != _PHONE:
         return frozenset()
     forms = {_digits(text)}
-    number = _parsed(text, regions)
-    if number is not None:
-        national = _library().national_significant_number(number)
-        whole = f"{number.country_code}{national}"
+    phone = _parsed(text, regions)
+    if phone is not None:
+        national = _library().national_significant_number(phone)
+        international = f"{phone.country_code}{national}"
         forms |= {
             national,
             f"0{national}",
-            whole,
-            f"00{whole}",
-            f"{number.country_code}0{national}",
+            international,
+            f"00{international}",
+            f"{phone.country_code}0{national}",
         }
     return frozenset(forms)
 
@@ -120,9 +120,9 @@ def _date(text: str) -> str:
         if "." not in text and first <= _LAST_MONTH and second <= _LAST_MONTH and first != second:
             return ""
         day, month = (second, first) if second > _LAST_MONTH else (first, second)
-    elif len(numbers) == 2 and (found := _MONTH.search(text)) is not None:
+    elif len(numbers) == 2 and (month_match := _MONTH.search(text)) is not None:
         day, year = sorted(numbers)
-        month = _MONTHS.index(found[1][:3]) + 1
+        month = _MONTHS.index(month_match[1][:3]) + 1
     else:
         return ""
     valid = 1 <= month <= _LAST_MONTH and 1 <= day <= _LAST_DAY and year >= _FIRST_YEAR
@@ -160,31 +160,31 @@ def _digits(text: str) -> str:
 
 
 def _e164(text: str, regions: Sequence[str]) -> str:
-    number = _parsed(text, regions)
-    if number is None:
+    phone = _parsed(text, regions)
+    if phone is None:
         return ""
     library = _library()
-    return str(library.format_number(number, library.PhoneNumberFormat.E164))
+    return str(library.format_number(phone, library.PhoneNumberFormat.E164))
 
 
 def _parsed(text: str, regions: Sequence[str]) -> Any:
     """Return the number that a text is, in the first region in which it is valid, else None."""
     abroad = _ABROAD.match(text)
     if abroad:
-        return _in_region(f"+{text[abroad.end() :]}", _NOWHERE)
-    found = (_in_region(text, region) for region in regions)
-    return next((number for number in found if number is not None), None)
+        return _in_region(f"+{text[abroad.end() :]}", _NO_REGION)
+    candidates = (_in_region(text, region) for region in regions)
+    return next((phone for phone in candidates if phone is not None), None)
 
 
 def _in_region(text: str, region: str) -> Any:
     library = _library()
     try:
-        number = library.parse(text, region)
+        phone = library.parse(text, region)
     except library.NumberParseException:
         return None
-    number.extension = number.raw_input = None
-    valid = library.is_valid_number(number)
-    return number if valid or region == _NOWHERE else None
+    phone.extension = phone.raw_input = None
+    valid = library.is_valid_number(phone)
+    return phone if valid or region == _NO_REGION else None
 
 
 @lru_cache(maxsize=1)

@@ -53,8 +53,8 @@ class ErasureFilter:
         self._users: list[tuple[Keys, dict[str, int]]] = [(key, {}) for key in keys]
         self._traces: list[tuple[Keys, set[str]]] = [(key, set()) for key in keys]
         self._feedback: list[tuple[Keys, set[str]]] = [(key, set()) for key in keys]
-        for one in tombstones:
-            self._add(one)
+        for tombstone in tombstones:
+            self._add(tombstone)
         self._users = [pair for pair in self._users if pair[1]]
         self._traces = [pair for pair in self._traces if pair[1]]
         self._feedback = [pair for pair in self._feedback if pair[1]]
@@ -62,16 +62,16 @@ class ErasureFilter:
     def __bool__(self) -> bool:
         return bool(self._users or self._traces or self._feedback)
 
-    def _add(self, one: TombstoneLike) -> None:
-        if (at := self._known(one.subjects, one.number)) is not None:
+    def _add(self, tombstone: TombstoneLike) -> None:
+        if (at := self._key_index(tombstone.subjects, tombstone.number)) is not None:
             key, users = self._users[at]
-            for mark in one.subjects[key.name]:
-                users[mark] = max(one.until_us, users.get(mark, 0))
-        for marks, sets in ((one.traces, self._traces), (one.feedback, self._feedback)):
-            if (at := self._known(marks, one.number)) is not None:
+            for mark in tombstone.subjects[key.name]:
+                users[mark] = max(tombstone.until_us, users.get(mark, 0))
+        for marks, sets in ((tombstone.traces, self._traces), (tombstone.feedback, self._feedback)):
+            if (at := self._key_index(marks, tombstone.number)) is not None:
                 sets[at][1].update(marks[self._keys[at].name])
 
-    def _known(self, marks: MarksByKey, number: int) -> int | None:
+    def _key_index(self, marks: MarksByKey, tombstone_number: int) -> int | None:
         """Return which key to use, None if there are no marks."""
         if not any(marks.values()):
             return None
@@ -80,7 +80,7 @@ class ErasureFilter:
                 return at
         made = ", ".join(sorted(marks))
         raise FatalError(
-            f"tombstone {number} was made under the redaction key {made}, which is not known here, "
+            f"tombstone {tombstone_number} was made under the redaction key {made}, which is not known here, "
             "so it cannot be told who must be kept out of the lake. Add the key that had this id "
             "then to GOLDPAN_REDACT__FORMER_KEYS (a JSON object: key id, key in base64)"
         )
@@ -89,7 +89,7 @@ class ErasureFilter:
         """Return a batch without what is kept out, and how many that are, by partition."""
         name = _EVENT_TIME[decoded.kind]
         feedback = decoded.kind is RecordKind.FEEDBACK
-        kept = []
+        rows = []
         for at, record in enumerate(decoded.records):
             at_us = _time(getattr(record, name), decoded.raws[at].timestamp_ms)
             if not (
@@ -97,12 +97,12 @@ class ErasureFilter:
                 or (record.user_id and self._is_of_user(record.user_id, at_us))
                 or (feedback and self._is_feedback(record.feedback_id))
             ):
-                kept.append(at)
-        if len(kept) == len(decoded):
+                rows.append(at)
+        if len(rows) == len(decoded):
             return decoded, Counter()
         there = Counter(decoded.partitions)
-        there.subtract(decoded.partitions[at] for at in kept)
-        return decoded.subset(kept), +there
+        there.subtract(decoded.partitions[at] for at in rows)
+        return decoded.subset(rows), +there
 
     def _is_of_trace(self, trace_id: str) -> bool:
         return any(trace_mark(key, trace_id) in marks for key, marks in self._traces)

@@ -104,22 +104,22 @@ def _former_keys(settings: RedactSettings) -> list[Keys]:
     if text is None:
         return []
     try:
-        found = json.loads(text)
+        by_id = json.loads(text)
     except ValueError:
-        found = None
-    if not isinstance(found, dict) or not all(map(KEY_ID.fullmatch, found)):
+        by_id = None
+    if not isinstance(by_id, dict) or not all(map(KEY_ID.fullmatch, by_id)):
         raise UsageError(
-            f"{_former_called(settings)} must be a JSON object of keys in base64 by their ids: "
+            f"{_describe_former_source(settings)} must be a JSON object of keys in base64 by their ids: "
             '{"k1": "…"}.'
         )
-    called = _former_called(settings)
+    source = _describe_former_source(settings)
     secrets = (
-        (key_id, _decoded(f"The key {key_id} in {called}", found[key_id])) for key_id in found
+        (key_id, _decoded(f"The key {key_id} in {source}", by_id[key_id])) for key_id in by_id
     )
     return [Keys.derive(secret, key_id) for key_id, secret in secrets]
 
 
-def _former_called(settings: RedactSettings) -> str:
+def _describe_former_source(settings: RedactSettings) -> str:
     if settings.former_keys is not None:
         return _FORMER
     return f"the file {settings.former_keys_file} of {_FORMER}_FILE"
@@ -137,10 +137,10 @@ def load_seal_key(settings: RedactSettings) -> SealKey | None:
 
 def _secret(name: str, value: SecretStr | None, file: Path | None) -> bytes | None:
     encoded = _text(name, value, file)
-    return None if encoded is None else _decoded(_called(name, value, file), encoded)
+    return None if encoded is None else _decoded(_describe_source(name, value, file), encoded)
 
 
-def _called(name: str, value: SecretStr | None, file: Path | None) -> str:
+def _describe_source(name: str, value: SecretStr | None, file: Path | None) -> str:
     """Return what a sentence calls a key: its setting, or the file that holds it."""
     return name if value is not None else f"The key in the file {file} of {name}_FILE"
 

@@ -16,7 +16,7 @@ from redact.lexical.embedded_files import FILE_TYPE, describe_file
 _BODY, _CHECK = 9, 3
 PLACEHOLDER = re.compile(rf"<([A-Z][A-Z_]{{1,39}}):([a-z2-7]{{{_BODY + _CHECK}}})>")
 
-_MOST_KNOWN = 10_000
+_MAX_TOKENS = 10_000
 
 
 class Pseudonyms:
@@ -29,17 +29,17 @@ class Pseudonyms:
         self._regions = tuple(regions)
         self._hmac = hmac.new(keys.pseudonym, digestmod="sha256")
         self.key_id = keys.key_id
-        self._known: dict[tuple[str, str, str], str] = {}
+        self._tokens: dict[tuple[str, str, str], str] = {}
 
     def token(self, kind: str, value: str, scope: str = "") -> str:
         """Return the 12-character token of a value."""
-        known = self._known.get((kind, value, scope))
-        if known is not None:
-            return known
+        cached = self._tokens.get((kind, value, scope))
+        if cached is not None:
+            return cached
         token = self._token_of(kind, canonical_form(kind, value, self._regions), scope)
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-        self._known[kind, value, scope] = token
+        if len(self._tokens) >= _MAX_TOKENS:
+            self._tokens.clear()
+        self._tokens[kind, value, scope] = token
         return token
 
     def former_tokens(self, kind: str, value: str, scope: str = "") -> frozenset[str]:

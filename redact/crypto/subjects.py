@@ -121,17 +121,17 @@ def event_mark(keys: Keys, label_event_id: str) -> str:
 
 def marks_of_events(keys: Sequence[Keys], event_ids: Collection[str]) -> dict[str, list[str]]:
     """Return the marks of label events for the log of their table, by the name of the key."""
-    return {one.name: sorted(event_mark(one, i) for i in event_ids) for one in keys}
+    return {key.name: sorted(event_mark(key, i) for i in event_ids) for key in keys}
 
 
 def marks_of_traces(keys: Sequence[Keys], trace_ids: Collection[str]) -> dict[str, list[str]]:
     """Return the marks of traces for a tombstone, by the name of the key."""
-    return {one.name: sorted(trace_mark(one, trace_id) for trace_id in trace_ids) for one in keys}
+    return {key.name: sorted(trace_mark(key, trace_id) for trace_id in trace_ids) for key in keys}
 
 
 def marks_of_feedback(keys: Sequence[Keys], feedback_ids: Collection[str]) -> dict[str, list[str]]:
     """Return the marks of feedback for a tombstone, by the name of the key."""
-    return {one.name: sorted(feedback_mark(one, i) for i in feedback_ids) for one in keys}
+    return {key.name: sorted(feedback_mark(key, i) for i in feedback_ids) for key in keys}
 
 
 def _mark(keys: Keys, kind: str, value: str) -> str:

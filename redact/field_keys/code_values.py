@@ -67,12 +67,14 @@ def repeats_key(key: str, value: str) -> bool:
         return _speaks_of(key, value)
     if len(value) > len(key) + _SHORTEST_REPEATED:
         return False
-    said = _NOT_ALPHANUMERIC.sub("", value).casefold()
-    if len(said) < _SHORTEST_REPEATED or said.isdigit():
+    plain_value = _NOT_ALPHANUMERIC.sub("", value).casefold()
+    if len(plain_value) < _SHORTEST_REPEATED or plain_value.isdigit():
         return False
-    if said == _NOT_ALPHANUMERIC.sub("", key).casefold():
+    if plain_value == _NOT_ALPHANUMERIC.sub("", key).casefold():
         return True
-    return "." in key and said == _NOT_ALPHANUMERIC.sub("", key.rpartition(".")[2]).casefold()
+    return (
+        "." in key and plain_value == _NOT_ALPHANUMERIC.sub("", key.rpartition(".")[2]).casefold()
+    )
 
 
 def _speaks_of(key: str, value: str) -> bool:

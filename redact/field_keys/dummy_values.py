@@ -105,14 +105,14 @@ def is_dummy_value(text: str, rule: str, *, certain: bool) -> bool:
 def _is_word_for_nothing(text: str, rule: str, *, certain: bool) -> bool:
     if len(text) > _LONGEST:
         return False
-    known = load_value_words()
+    words = load_value_words()
     word = text.lower().rstrip(".!")
     is_name = rule == "PERSON" and certain and text.istitle()
-    if word in known.nothing:
+    if word in words.nothing:
         if rule == "SECRET" and certain:
-            return word not in known.passwords
-        return not (is_name and word in known.names)
-    return word in known.settings and rule not in _ANY_WORD and not is_name
+            return word not in words.passwords
+        return not (is_name and word in words.names)
+    return word in words.settings and rule not in _ANY_WORD and not is_name
 
 
 _LONGEST = 40
@@ -160,7 +160,7 @@ _APART = re.compile(r"[\s._/-]+")
 def is_ordinary_word(word: str) -> bool:
     """Report whether a word is a setting or one that keys are made of: no part of a name."""
     bare = fold_letters(word.strip(".,'\"()"))
-    known = load_value_words()
-    if bare in known.nothing or bare in known.settings or bare in known.common:
+    words = load_value_words()
+    if bare in words.nothing or bare in words.settings or bare in words.common:
         return True
     return (bare,) in load_key_words().by_words

@@ -59,7 +59,7 @@ class KeyBook:
         for key, kind in rules.personal.items():
             self._add(key, kind, self._personal)
         self._words = load_key_words() if rules.words else None
-        self.known: dict[str, FieldKey] = {}
+        self.keys_read: dict[str, FieldKey] = {}
 
     def rule(self, key: str) -> str | None:
         """Return the type of all that stands under ``key``, ``HARMLESS``, or None."""
@@ -67,18 +67,18 @@ class KeyBook:
 
     def key(self, raw: str) -> FieldKey:
         """Return what is known of a key, given as it stands between its quotation marks."""
-        known = self.known.get(raw)
-        if known is None:
+        field_key = self.keys_read.get(raw)
+        if field_key is None:
             name = raw if "\\" not in raw else str(json.loads(f'"{raw}"', strict=False))
-            known = self.named(name)
-            if len(self.known) < _MAX_KEYS:
-                self.known[raw] = known
-        return known
+            field_key = self.named(name)
+            if len(self.keys_read) < _MAX_KEYS:
+                self.keys_read[raw] = field_key
+        return field_key
 
     def read(self, name: str) -> FieldKey:
         """Return what is known of a key, given as it reads, and remember it."""
         if "\\" not in name:
-            return self.known.get(name) or self.key(name)
+            return self.keys_read.get(name) or self.key(name)
         return self.named(name)  # `known` holds keys as they are written
 
     def named(self, name: str) -> FieldKey:
@@ -87,33 +87,33 @@ class KeyBook:
         A rule of the policy without a star is the first to decide, then a personal one with a star,
         then the words where they name a personal datum, then a harmless rule with a star.
         """
-        said = NO_MEANING if self._words is None else read_key(name, self._words)
+        meaning = NO_MEANING if self._words is None else read_key(name, self._words)
         spelt = _spelt(name)
         rule = self._exact.get(spelt, self._exact.get(spelt.replace("_", "")))
         if rule is None:
             rule = _first(self._personal, spelt)
-        if rule is None and not said.rule:
+        if rule is None and not meaning.rule:
             rule = _first(self._harmless, spelt)
         if rule is not None:
-            part = said.part if rule == said.rule else ""
-            said = KeyMeaning(
+            part = meaning.part if rule == meaning.rule else ""
+            meaning = KeyMeaning(
                 rule,
                 part=part,
                 inherits=rule != HARMLESS,
-                shows=said.shows,
-                holds=said.holds,
+                shows=meaning.shows,
+                holds=meaning.holds,
             )
         return FieldKey(
             name,
-            said.rule,
+            meaning.rule,
             _LABEL.sub(" ", name) + ": ",
             _PLAIN_KEY.match(name) is not None,
-            said.certain,
-            said.part,
-            said.below,
-            said.inherits,
-            "thing" if _OF_PACKAGE.fullmatch(name) else said.shows,
-            said.holds,
+            meaning.certain,
+            meaning.part,
+            meaning.below,
+            meaning.inherits,
+            "thing" if _OF_PACKAGE.fullmatch(name) else meaning.shows,
+            meaning.holds,
         )
 
     def _add(self, key: str, rule: str, patterns: list[tuple[re.Pattern[str], str]]) -> None:

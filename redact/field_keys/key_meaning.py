@@ -61,15 +61,17 @@ def read_key(name: str, lists: KeyWordLists) -> KeyMeaning:
     shows: Literal["person", "thing", ""] = ""
     if tuple(tokens) in lists.beside:
         shows = "thing"
-    said = _decided(units)
-    if said.rule == "SECRET" and name.isupper():
-        said = msgspec.structs.replace(said, certain=True)  # the name of a variable: `GH_TOKEN`
-    if said.rule and said.certain and said.rule in _OF_PERSONS:
+    meaning = _decided(units)
+    if meaning.rule == "SECRET" and name.isupper():
+        meaning = msgspec.structs.replace(
+            meaning, certain=True
+        )  # the name of a variable: `GH_TOKEN`
+    if meaning.rule and meaning.certain and meaning.rule in _OF_PERSONS:
         shows = "person"
-    if len(units) == 1 and units[0][1].cat & WordCategory.SCHEMA and not said.rule:
-        said = msgspec.structs.replace(said, inherits=False)
-    holds: NamedHolder = "wording" if tuple(tokens) in lists.wording else said.holds
-    return msgspec.structs.replace(said, shows=shows, holds=holds)
+    if len(units) == 1 and units[0][1].cat & WordCategory.SCHEMA and not meaning.rule:
+        meaning = msgspec.structs.replace(meaning, inherits=False)
+    holds: NamedHolder = "wording" if tuple(tokens) in lists.wording else meaning.holds
+    return msgspec.structs.replace(meaning, shows=shows, holds=holds)
 
 
 def _units(tokens: Sequence[str], lists: KeyWordLists) -> list[tuple[str, KeyWord]]:
@@ -81,10 +83,10 @@ def _units(tokens: Sequence[str], lists: KeyWordLists) -> list[tuple[str, KeyWor
     for size in range(min(lists.longest, len(tokens)), 1, -1):
         at = _sequence(tokens, size, lists)
         if at is not None:
-            taken = tuple(tokens[at : at + size])
+            sequence = tuple(tokens[at : at + size])
             left, right = tokens[:at], tokens[at + size :]
-            whole = (" ".join(taken), lists.by_words[taken])
-            return [*_units(left, lists), whole, *_units(right, lists)]
+            unit = (" ".join(sequence), lists.by_words[sequence])
+            return [*_units(left, lists), unit, *_units(right, lists)]
     return [
         (token, lists.by_words.get((token,), _DIGITS if token.isdigit() else _UNKNOWN))
         for token in tokens
@@ -107,10 +109,10 @@ def _decided(units: KeyUnits) -> KeyMeaning:
     """Return what known and unknown words say together."""
     at = _telling(units)
     if at is None:
-        return _untold(units)
+        return _without_telling_word(units)
     before = units[:at]
-    if any(_is(one, WordCategory.ASKS) and not one[1].type for one in before):
-        plain = all(_is(one, WordCategory.NEUTRAL | WordCategory.HUMAN) for one in before)
+    if any(_is(unit, WordCategory.ASKS) and not unit[1].type for unit in before):
+        plain = all(_is(unit, WordCategory.NEUTRAL | WordCategory.HUMAN) for unit in before)
         if not (units[at][1].certain and plain):
             return _FACT
     return _datum(units, at) if units[at][1].type else _name(units, at)
@@ -118,11 +120,13 @@ def _decided(units: KeyUnits) -> KeyMeaning:
 
 def _telling(units: KeyUnits) -> int | None:
     """Return which word names the datum: the last, but a vague one gives way to a certain one."""
-    told = [at for at, (_, word) in enumerate(units) if word.type or word.cat & WordCategory.NAME]
-    certain = [at for at in told if units[at][1].certain]
+    telling = [
+        at for at, (_, word) in enumerate(units) if word.type or word.cat & WordCategory.NAME
+    ]
+    certain = [at for at in telling if units[at][1].certain]
     if certain and all(_says_where(units[at][1]) for at in range(certain[-1] + 1, len(units))):
         return certain[-1]
-    return told[-1] if told else None
+    return telling[-1] if telling else None
 
 
 def _says_where(word: KeyWord) -> bool:
@@ -149,19 +153,21 @@ def _datum(units: KeyUnits, at: int) -> KeyMeaning:
         word, after
     ):
         return _FACT
-    for text, one in after:
-        if not _repeats(word, text, one) and one.cat & ~WordCategory.VERB:
+    for text, word_after in after:
+        if not _repeats(word, text, word_after) and word_after.cat & ~WordCategory.VERB:
             return (
                 _HARMLESS
-                if one.cat & WordCategory.AMOUNT and not one.cat & WordCategory.ABOUT
+                if word_after.cat & WordCategory.AMOUNT and not word_after.cat & WordCategory.ABOUT
                 else _FACT
             )
     if after and after[-1][0] in _ID_WORDS and word.type in _WITH_IDS:
         return _HARMLESS
     if word.certain:
         begins = before[:1] and _is(before[0], WordCategory.VERB)
-        known = all(one.cat or one.type or text in _KEY for text, one in after)
-        return KeyMeaning(word.type, bool(known and not begins), word.part)
+        all_recognised = all(
+            word_after.cat or word_after.type or text in _KEY for text, word_after in after
+        )
+        return KeyMeaning(word.type, bool(all_recognised and not begins), word.part)
     if len(units) > 1 and word.type in _TOO_VAGUE:
         return _around(word, [*before, *after])
     return _vague(word)
@@ -201,20 +207,20 @@ def _vague(word: KeyWord) -> KeyMeaning:
 
 def _is_of_a_thing(units: KeyUnits) -> bool:
     """Report whether words say whose name it is, and that it is a thing's."""
-    things = any(_is(one, WordCategory.THING) and not _is(one, _KNOWN_TAIL) for one in units)
-    return things and not any(_is(one, _WHOSE) for one in units)
+    things = any(_is(unit, WordCategory.THING) and not _is(unit, _KNOWN_TAIL) for unit in units)
+    return things and not any(_is(unit, _WHOSE) for unit in units)
 
 
 def _around(word: KeyWord, others: KeyUnits) -> KeyMeaning:
     """Decide for a vague word with others: `customer_account` is one, `gift_card` none."""
     if word.type == "SECRET":
         if any(
-            _is(one, WordCategory.AMOUNT | WordCategory.NUMBER | WordCategory.ASKS)
-            for one in others
+            _is(unit, WordCategory.AMOUNT | WordCategory.NUMBER | WordCategory.ASKS)
+            for unit in others
         ):
             return _HARMLESS
         return _vague(word)
-    if all(_is(one, _KNOWN_TAIL) for one in others):
+    if all(_is(unit, _KNOWN_TAIL) for unit in others):
         return _vague(word)
     return _HARMLESS if _is(others[-1], WordCategory.AMOUNT | WordCategory.NUMBER) else _FACT
 
@@ -226,15 +232,15 @@ def _name(units: KeyUnits, at: int) -> KeyMeaning:
         return KeyMeaning("PERSON", certain=False, part="name")
     text, word = before[-1] if before else after[0]
     facts = any(
-        _is(one, WordCategory.ABOUT | WordCategory.AMOUNT) and not _is(one, _KNOWN_TAIL)
-        for one in after
+        _is(unit, WordCategory.ABOUT | WordCategory.AMOUNT) and not _is(unit, _KNOWN_TAIL)
+        for unit in after
     )
     if facts or (not _is_a_person(word) and _is_a_thing(word, before)):
         return _FACT
     if _is_a_person(word):
         sure = bool(word.cat & WordCategory.HUMAN) or not word.cat & WordCategory.ABOUT
         return KeyMeaning("PERSON", sure, word.part)
-    certain = any(_is(one, _WHOSE) for one in units)
+    certain = any(_is(unit, _WHOSE) for unit in units)
     if word.cat & WordCategory.NEUTRAL:
         return KeyMeaning("PERSON", certain, "" if certain else "name")
     return KeyMeaning("PERSON", certain) if before and _AGENT.match(text) else _FACT
@@ -252,7 +258,7 @@ def _is_a_thing(word: KeyWord, before: KeyUnits) -> bool:
     return bool(known) or _is_of_a_thing(before)
 
 
-def _untold(units: KeyUnits) -> KeyMeaning:
+def _without_telling_word(units: KeyUnits) -> KeyMeaning:
     """Decide for a key without a telling word: a person by its role, a thing's number, a thing."""
     while len(units) > 1 and units[-1][1] is _DIGITS:
         units = units[:-1]
@@ -266,7 +272,7 @@ def _untold(units: KeyUnits) -> KeyMeaning:
         repeats = len(units) == 1 and not last.cat & (WordCategory.AMOUNT | WordCategory.ABOUT)
         inherits = repeats and text not in _ID_WORDS
         return KeyMeaning(HARMLESS, below="values", inherits=inherits, holds=holds)
-    if last.cat & WordCategory.ABOUT or any(_is(one, WordCategory.ASKS) for one in units[:-1]):
+    if last.cat & WordCategory.ABOUT or any(_is(unit, WordCategory.ASKS) for unit in units[:-1]):
         return KeyMeaning(inherits=False, holds=holds)
     return KeyMeaning(part=_PARTS.get(text, ""), holds=holds)
 
@@ -274,8 +280,8 @@ def _untold(units: KeyUnits) -> KeyMeaning:
 def _role(units: KeyUnits) -> KeyMeaning:
     """Decide for a key that ends in a word for a person."""
     if any(
-        _is(one, WordCategory.ASKS | WordCategory.THING) and not _is(one, _KNOWN_TAIL)
-        for one in units
+        _is(unit, WordCategory.ASKS | WordCategory.THING) and not _is(unit, _KNOWN_TAIL)
+        for unit in units
     ):
         return KeyMeaning(holds="person")
     sure = _is(units[-1], WordCategory.HUMAN) and not _is(units[-1], WordCategory.THING)

@@ -18,17 +18,17 @@ _LINKS = ("", "s", "n", "en", "es", "e")
 
 def split_key(name: str, lists: KeyWordLists) -> list[str]:
     """Return the words of a key in small letters without accents, compounds taken apart."""
-    found: list[str] = []
+    parts: list[str] = []
     tokens = [token for token in _BOUNDARY.split(name[-_MAX_LENGTH:]) if token]
     tokens = [fold_letters(token) for token in tokens]
     for token in tokens:
         if token in lists.atoms or token.isdigit():
-            found.append(token)
+            parts.append(token)
         elif not token.isascii() and _FOREIGN.search(token):
-            found += _foreign(token, lists)
+            parts += _foreign(token, lists)
         else:
-            found += _compound(token, lists)
-    return drop_particles(found)
+            parts += _compound(token, lists)
+    return drop_particles(parts)
 
 
 def _compound(token: str, lists: KeyWordLists) -> list[str]:
@@ -40,9 +40,9 @@ def _compound(token: str, lists: KeyWordLists) -> list[str]:
     if token.endswith("es") and (token[:-2],) in lists.by_words:
         return [token[:-2]]
     if len(token) >= _SHORTEST_COMPOUND:
-        whole = _pieces(token, lists.pieces, _MOST_PIECES)
-        if whole:
-            return whole
+        pieces = _pieces(token, lists.pieces, _MOST_PIECES)
+        if pieces:
+            return pieces
         for at in range(2, len(token) - 3):
             if token[at:] in lists.tails:
                 return [token[:at], token[at:]]
@@ -82,21 +82,21 @@ _SHORT = 3
 
 def _foreign(token: str, lists: KeyWordLists) -> list[str]:
     """Take a word of a script without spaces apart, the longest known word first."""
-    found: list[str] = []
+    parts: list[str] = []
     at, unknown = 0, 0
     while at < len(token):
         for size in range(min(_LONGEST_FOREIGN, len(token) - at), 0, -1):
-            known = lists.foreign.get(token[at : at + size])
-            if known is not None:
+            translated = lists.foreign.get(token[at : at + size])
+            if translated is not None:
                 if unknown < at:
-                    found.append(token[unknown:at])
-                found += known
+                    parts.append(token[unknown:at])
+                parts += translated
                 at += size
                 unknown = at
                 break
         else:
             at += 1
-    return [*found, token[unknown:]] if unknown < len(token) else found
+    return [*parts, token[unknown:]] if unknown < len(token) else parts
 
 
 _LONGEST_FOREIGN = 12

@@ -136,19 +136,19 @@ def fold_letters(text: str) -> str:
     return "".join([c for c in parts if not unicodedata.combining(c)])
 
 
-def drop_particles(found: list[str]) -> list[str]:
+def drop_particles(tokens: list[str]) -> list[str]:
     """Return words without those that only join others (`of`, `de`, `van`)."""
     return [
         word
-        for at, word in enumerate(found)
-        if word not in _PARTICLES and not (word in _LETTERS_BETWEEN and _is_between(found, at))
+        for at, word in enumerate(tokens)
+        if word not in _PARTICLES and not (word in _LETTERS_BETWEEN and _is_between(tokens, at))
     ]
 
 
-def _is_between(found: list[str], at: int) -> bool:
-    if not 0 < at < len(found) - 1 or len(found[at - 1]) < _SHORTEST_PIECE:
+def _is_between(tokens: list[str], at: int) -> bool:
+    if not 0 < at < len(tokens) - 1 or len(tokens[at - 1]) < _SHORTEST_PIECE:
         return False
-    return len(found[at + 1]) > _SHORTEST_PIECE and found[at + 1] not in _AFTER_E
+    return len(tokens[at + 1]) > _SHORTEST_PIECE and tokens[at + 1] not in _AFTER_E
 
 
 @lru_cache(maxsize=1)
@@ -173,13 +173,17 @@ def _built(lists: Mapping[str, Any]) -> KeyWordLists:
             word.cat |= cat
     _glue(by_words)
     pieces = frozenset(
-        one[0] for one in by_words if len(one) == 1 and len(one[0]) >= _SHORTEST_PIECE
+        sequence[0]
+        for sequence in by_words
+        if len(sequence) == 1 and len(sequence[0]) >= _SHORTEST_PIECE
     )
-    tails = frozenset(one for one in pieces if _ends_any_word(one, by_words[(one,)]))
-    foreign = {"".join(one): one for one in by_words if _FOREIGN.search(one[0])}
+    tails = frozenset(
+        sequence for sequence in pieces if _ends_any_word(sequence, by_words[(sequence,)])
+    )
+    foreign = {"".join(sequence): sequence for sequence in by_words if _FOREIGN.search(sequence[0])}
     beside = frozenset(_phrases(lists["things beside"]))
     wording = frozenset(_phrases(lists["wording"]))
-    atoms = frozenset(word for one in {*by_words, *beside, *wording} for word in one)
+    atoms = frozenset(word for sequence in {*by_words, *beside, *wording} for word in sequence)
     return KeyWordLists(
         by_words, atoms, beside, wording, max(map(len, by_words)), pieces, tails, foreign
     )
@@ -205,9 +209,9 @@ def _phrases(languages: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     for listed in languages.values():
         for phrase in listed.split(", "):
             for spelt in {phrase, phrase.lower().translate(_UMLAUTS)}:
-                kept = drop_particles(_split(fold_letters(spelt)))
-                if kept:
-                    yield tuple(kept)
+                tokens = drop_particles(_split(fold_letters(spelt)))
+                if tokens:
+                    yield tuple(tokens)
 
 
 def _split(phrase: str) -> list[str]:

@@ -167,7 +167,7 @@ def _is_street(value: FieldValue) -> bool:
 
 
 def _is_no_place(value: FieldValue) -> bool:
-    return _is_place_in_a_network(value.text) or _is_sentence(value)
+    return _is_network_address(value.text) or _is_sentence(value)
 
 
 def _is_sentence(value: FieldValue) -> bool:
@@ -184,17 +184,17 @@ _FEWEST_CAPITALS = 2
 _LONGEST_ADDRESS = 300
 _LONGEST_WRITTEN = 40
 _MOST_IN_VAGUE = 20
-_PLACE = re.compile(
+_NETWORK_ADDRESS = re.compile(
     r"localhost|[\w.-]{1,200}:[0-9]{1,5}|[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,8}"
     r"\.(?:com|org|net|io|local|internal|svc|dev|app)"
 )
 
 
-def _is_place_in_a_network(text: str) -> bool:
+def _is_network_address(text: str) -> bool:
     if " " in text:
         return False
-    return any([one.match(text) for one in (_URL, _NO_MACHINE)]) or bool(  # noqa: C419  # faster so
-        _PLACE.fullmatch(text) or _UUID.fullmatch(text)
+    return any([pattern.match(text) for pattern in (_URL, _NO_MACHINE)]) or bool(  # noqa: C419  # faster so
+        _NETWORK_ADDRESS.fullmatch(text) or _UUID.fullmatch(text)
     )
 
 

@@ -68,7 +68,9 @@ def extract_identities(values: Iterable[KeyedValue]) -> frozenset[IdentityValue]
     for owner in firsts.keys() | lasts.keys():
         full = f"{firsts.get(owner, '')} {lasts.get(owner, '')}".strip()
         learnt.add(IdentityValue("PERSON", full))
-    return frozenset(one for one in learnt if one.type != "PERSON" or _is_name(one.value))
+    return frozenset(
+        identity for identity in learnt if identity.type != "PERSON" or _is_name(identity.value)
+    )
 
 
 def merge_identities(parts: Sequence[frozenset[IdentityValue]]) -> frozenset[IdentityValue]:
@@ -119,11 +121,11 @@ def join_persons(learnt: frozenset[IdentityValue]) -> frozenset[IdentityValue]:
 
     A name all of whose words belong to one other name, and to one only, is that person's.
     """
-    persons = [one for one in learnt if one.type == "PERSON"]
+    persons = [person for person in learnt if person.type == "PERSON"]
     if len(persons) < 2:
         return learnt
-    words = {one: frozenset(_folded_words(one.value)) for one in persons}
-    dropped = {one for one in persons if _is_part_of_one(one, words)}
+    words = {person: frozenset(_folded_words(person.value)) for person in persons}
+    dropped = {person for person in persons if _is_part_of_one(person, words)}
     return learnt - dropped
 
 

@@ -45,11 +45,11 @@ class SearchableText:
 
     def search(self, finder: "IdentityFinder") -> list[PiiFinding]:
         """Return where a learnt value stands in the text, also in disguise."""
-        found = finder.search(self.text, self._lowered)
+        findings = finder.search(self.text, self._lowered)
         if self._normal is not None:
             normal, lowered = self._normal
-            found += map_to_original(normal, finder.search(normal.text, lowered))
-        return found
+            findings += map_to_original(normal, finder.search(normal.text, lowered))
+        return findings
 
 
 class IdentityFinder:
@@ -79,20 +79,24 @@ class IdentityFinder:
         if self._unspelt and _year_ends(text, self._unspelt[:4]):
             self._add(list_date_variants(self._unspelt))
             self._unspelt = ""
-        found: list[PiiFinding] = []
+        findings: list[PiiFinding] = []
         for word, ways in self._by_word.items():
             if word not in lowered:
                 continue
             seconds = self._seconds.get(word)
-            places = _before(lowered, word, seconds) if seconds else _all(lowered, word)
-            for at in places:
+            positions = (
+                _positions_of_initial(lowered, word, seconds)
+                if seconds
+                else _positions(lowered, word)
+            )
+            for at in positions:
                 if at == 0 or not are_joined(text[at - 1], text[at]):
                     end = _longest(text, lowered, at, ways)
                     if end:
-                        found.append(
+                        findings.append(
                             PiiFinding(self.learnt.type, at, end, _SCORE, self.learnt.value)
                         )
-        return found
+        return findings
 
     def _add(self, ways: Iterable[NameVariant]) -> None:
         for way in ways:
@@ -116,20 +120,24 @@ class RecordIdentities:
     def __init__(self, learnt: frozenset[IdentityValue]) -> None:
         self.serial = next(_SERIALS)
         self.finders = tuple(sorted(map(_finder, join_persons(learnt)), key=_by_serial))
-        self.absent: dict[int, tuple[PiiFinding, ...]] = {one.serial: () for one in self.finders}
+        self.absent: dict[int, tuple[PiiFinding, ...]] = {
+            finder.serial: () for finder in self.finders
+        }
         self._cues: dict[str, list[IdentityFinder]] = {}
-        for one in self.finders:
-            for cue in one.cues:
-                self._cues.setdefault(cue, []).append(one)
+        for finder in self.finders:
+            for cue in finder.cues:
+                self._cues.setdefault(cue, []).append(finder)
 
     def standing(self, reading: SearchableText) -> dict[int, tuple[PiiFinding, ...]]:
         """Return, by the serials of the finders, what those find in a text that find something."""
         hints = reading.hints(self._cues)
         if not hints:
             return {}
-        likely = {one.serial: one for hint in hints for one in self._cues[hint]}
-        found = ((serial, tuple(reading.search(one))) for serial, one in likely.items())
-        return {serial: findings for serial, findings in found if findings}
+        likely = {finder.serial: finder for hint in hints for finder in self._cues[hint]}
+        found_by_serial = (
+            (serial, tuple(reading.search(finder))) for serial, finder in likely.items()
+        )
+        return {serial: findings for serial, findings in found_by_serial if findings}
 
 
 def _by_serial(finder: IdentityFinder) -> int:
@@ -147,7 +155,7 @@ def find_identities(text: str, finders: Sequence[IdentityFinder]) -> list[PiiFin
     if not finders:
         return []
     reading = SearchableText(text)
-    return [finding for one in finders for finding in reading.search(one)]
+    return [finding for finder in finders for finding in reading.search(finder)]
 
 
 def _folded(text: str) -> str:
@@ -168,17 +176,17 @@ def _year_ends(text: str, year: str) -> bool:
     return False
 
 
-def _all(text: str, word: str) -> list[int]:
+def _positions(text: str, word: str) -> list[int]:
     """Return where a word stands in a text."""
-    places = []
+    positions = []
     at = text.find(word)
     while at != -1:
-        places.append(at)
+        positions.append(at)
         at = text.find(word, at + 1)
-    return places
+    return positions
 
 
-def _before(text: str, initial: str, seconds: Iterable[str]) -> list[int]:
+def _positions_of_initial(text: str, initial: str, seconds: Iterable[str]) -> list[int]:
     """Return where an initial stands before one of the words that follow it: it alone stands
     everywhere.
     """
@@ -186,9 +194,9 @@ def _before(text: str, initial: str, seconds: Iterable[str]) -> list[int]:
         at
         for second in seconds
         if second in text
-        for place in _all(text, second)
+        for position in _positions(text, second)
         for gap in range(1, _MOST_BETWEEN + 1)
-        for at in (place - gap - len(initial),)
+        for at in (position - gap - len(initial),)
         if at >= 0 and text.startswith(initial, at)
     ]
 
@@ -208,27 +216,31 @@ def _longest(text: str, lowered: str, at: int, ways: Sequence[NameVariant]) -> i
 
 def _match(text: str, lowered: str, at: int, way: NameVariant) -> int:
     """Return where a spelling that begins at ``at`` ends, 0 if it does not stand there."""
-    place = at
-    for number, word in enumerate(way.words):
-        if number:
-            gap = place
-            while place < len(text) and text[place] in _BETWEEN and place - gap < _MOST_BETWEEN:
-                place += 1
-            if place == gap or (text.startswith(". ", gap) and gap - at > _INITIAL):
+    position = at
+    for index, word in enumerate(way.words):
+        if index:
+            gap = position
+            while (
+                position < len(text)
+                and text[position] in _BETWEEN
+                and position - gap < _MOST_BETWEEN
+            ):
+                position += 1
+            if position == gap or (text.startswith(". ", gap) and gap - at > _INITIAL):
                 return 0  # a new sentence begins behind a word that is no initial
-        if not lowered.startswith(word, place):
+        if not lowered.startswith(word, position):
             return 0
-        if way.exact and text[place : place + len(word)] != way.exact[number]:
+        if way.exact and text[position : position + len(word)] != way.exact[index]:
             return 0
-        place += len(word)
-    return _end(text, place)
+        position += len(word)
+    return _end(text, position)
 
 
-def _end(text: str, place: int) -> int:
+def _end(text: str, position: int) -> int:
     """Return where a word ends, also before `'s` and with an `s` behind it; 0 if it goes on."""
-    last, following = text[place - 1], text[place : place + 1]
+    last, following = text[position - 1], text[position : position + 1]
     if not are_joined(last, following):
-        return place
-    if following == "s" and not are_joined("s", text[place + 1 : place + 2]):
-        return place + 1
+        return position
+    if following == "s" and not are_joined("s", text[position + 1 : position + 2]):
+        return position + 1
     return 0

@@ -42,10 +42,10 @@ def list_variants(learnt: IdentityValue) -> list[NameVariant]:
     """Return the ways in which a value is written; of a date only the one that it came in."""
     if learnt.type != "PERSON":
         return [_any_case(learnt.value)]
-    found: dict[NameVariant, None] = {}
+    variants: dict[NameVariant, None] = {}
     for full in dict.fromkeys((learnt.value, strip_diacritics(learnt.value))):
-        found.update(dict.fromkeys(_of_person(full)))
-    return list(found)
+        variants.update(dict.fromkeys(_of_person(full)))
+    return list(variants)
 
 
 def list_date_variants(value: str) -> list[NameVariant]:
@@ -60,9 +60,9 @@ def list_date_variants(value: str) -> list[NameVariant]:
         for word in (name, name[:3]):
             written += (f"{word} {spelt} {year}", f"{spelt} {word} {year}")
             written.append(f"{spelt} of {word} {year}")
-    for one, two in ((month, day), (day, month)):
-        written += (f"{one:02}/{two:02}/{year}", f"{one}/{two}/{year}")
-        written += (f"{one:02}-{two:02}-{year}", f"{one}-{two}-{year}")
+    for first, second in ((month, day), (day, month)):
+        written += (f"{first:02}/{second:02}/{year}", f"{first}/{second}/{year}")
+        written += (f"{first:02}-{second:02}-{year}", f"{first}-{second}-{year}")
     return [_any_case(spelling) for spelling in dict.fromkeys(written)]
 
 

@@ -24,7 +24,7 @@ _REFERENCE = re.compile(
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
 
-_NOT_SAID = frozenset(
+_PROSE_WORDS = frozenset(
     json.loads((resources.files("redact") / "prose_words.json").read_text(encoding="utf-8"))
 )
 """Words that follow `password:` or `password is` in sentences, forms and types."""
@@ -44,7 +44,7 @@ def is_dummy_secret(value: str) -> bool:
     bare = value.strip(" \t\"'`").rstrip(".,;")
     if bare[:1] == "/" and _is_random(bare):
         return False
-    return not bare or _REFERENCE.fullmatch(bare) is not None or bare.lower() in _NOT_SAID
+    return not bare or _REFERENCE.fullmatch(bare) is not None or bare.lower() in _PROSE_WORDS
 
 
 def _is_random(path: str) -> bool:
@@ -64,9 +64,9 @@ _LONGEST_STEP = 12
 def reads_like_prose(value: str) -> bool:
     """Tell whether a value goes on with the sentence about a secret instead of being one."""
     words = [word.strip(_TRAILING).lower() for word in value.split()]
-    said = sum(word in _NOT_SAID for word in words)
+    prose_words = sum(word in _PROSE_WORDS for word in words)
     least = 1 if len(words) < 3 else 2
-    return said >= least or _TECHNICAL.fullmatch(value) is not None
+    return prose_words >= least or _TECHNICAL.fullmatch(value) is not None
 
 
 def is_requirement(value: str) -> bool:
@@ -111,5 +111,7 @@ def is_sentence_word(word: str) -> bool:
     """Tell whether one word after `is` is likely a part of the sentence: a participle and such."""
     plain = word.strip(_TRAILING).lower()
     return (
-        plain in _NOT_SAID or plain.endswith(_SUFFIXES) or _TECHNICAL.fullmatch(plain) is not None
+        plain in _PROSE_WORDS
+        or plain.endswith(_SUFFIXES)
+        or _TECHNICAL.fullmatch(plain) is not None
     )

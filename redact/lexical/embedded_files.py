@@ -72,11 +72,11 @@ def blank_findings(text: str, findings: Sequence[PiiFinding]) -> str:
     if not findings:
         return text
     pieces: list[str] = []
-    done = 0
+    copied = 0
     for finding in findings:
-        pieces += (text[done : finding.start], " " * (finding.end - finding.start))
-        done = finding.end
-    pieces.append(text[done:])
+        pieces += (text[copied : finding.start], " " * (finding.end - finding.start))
+        copied = finding.end
+    pieces.append(text[copied:])
     return "".join(pieces)
 
 
@@ -92,9 +92,9 @@ def _media_type(body: str) -> str:
 
 def _decoded(text: str) -> bytes | None:
     standard = re.sub(r"\s", "", text).replace("-", "+").replace("_", "/").rstrip("=")
-    whole = standard[: len(standard) // 4 * 4]
+    complete = standard[: len(standard) // 4 * 4]
     try:
-        return base64.b64decode(whole, validate=True)
+        return base64.b64decode(complete, validate=True)
     except (binascii.Error, ValueError):
         return None
 

@@ -69,42 +69,42 @@ def normalise(text: str) -> NormalisedText | None:
     starts: list[int] = []
     origins: list[int] = []
     copied: list[bool] = []
-    done = length = 0
+    consumed = length = 0
     for match in _UNIT.finditer(text):
         unit = match[0]
-        is_space = unit[0] == "+" and _in(forms, match.start())
+        is_space = unit[0] == "+" and _is_within(forms, match.start())
         plain = " " * len(unit) if is_space else _read(unit)
         if plain == unit:
             continue
         start = match.start()
-        if start > done:
+        if start > consumed:
             starts.append(length)
-            origins.append(done)
+            origins.append(consumed)
             copied.append(True)
-            pieces.append(text[done:start])
-            length += start - done
+            pieces.append(text[consumed:start])
+            length += start - consumed
         if plain:
             starts.append(length)
             origins.append(start)
             copied.append(False)
             pieces.append(plain)
             length += len(plain)
-        done = match.end()
-    if not done:
+        consumed = match.end()
+    if not consumed:
         return None
-    if done < len(text):
+    if consumed < len(text):
         starts.append(length)
-        origins.append(done)
+        origins.append(consumed)
         copied.append(True)
-        pieces.append(text[done:])
+        pieces.append(text[consumed:])
     if not pieces:
         return None
     return NormalisedText("".join(pieces), tuple(starts), tuple(origins), tuple(copied), len(text))
 
 
-def map_to_original(normal: NormalisedText, found: Iterable[PiiFinding]) -> Iterator[PiiFinding]:
+def map_to_original(normal: NormalisedText, findings: Iterable[PiiFinding]) -> Iterator[PiiFinding]:
     """Yield findings in a normalised text with their places in the original, and what they read."""
-    for finding in found:
+    for finding in findings:
         start, end = normal.original(finding.start, finding.end)
         yield finding.reading(normal.text[finding.start : finding.end]).at(start, end)
 
@@ -116,9 +116,9 @@ def _forms(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in _FORM.finditer(text)]
 
 
-def _in(spans: Sequence[tuple[int, int]], place: int) -> bool:
-    number = bisect_right(spans, (place, sys.maxsize)) - 1
-    return number >= 0 and place < spans[number][1]
+def _is_within(spans: Sequence[tuple[int, int]], position: int) -> bool:
+    index = bisect_right(spans, (position, sys.maxsize)) - 1
+    return index >= 0 and position < spans[index][1]
 
 
 def _read(unit: str) -> str:

@@ -30,24 +30,24 @@ _NOT_FLAT = re.compile(r"[\n{(\[\"'=:]")
 _YAML_TAG = re.compile(r"(?:!{1,2}[\w:/.-]{0,40}+|&[\w-]{1,40}+)[ \t]+")
 
 
-def read_assignments(text: str, taken: Sequence[tuple[int, int]]) -> Iterator[UnownedPair]:
+def read_assignments(text: str, claimed: Sequence[tuple[int, int]]) -> Iterator[UnownedPair]:
     """Yield the values of keys without quotation marks, and headings, in order.
 
-    ``taken`` are places, in order, where other readers found values: no key is read there.
+    ``claimed`` are places, in order, where other readers found values: no key is read there.
     """
     marks = KeySignReader(text)
     before: KeySign | None = None
-    skip = floor = number = 0
-    count = len(taken)
-    for found in SIGN_PATTERN.finditer(text):
-        place = found.start()
-        if place < skip:
+    skip = floor = index = 0
+    count = len(claimed)
+    for sign in SIGN_PATTERN.finditer(text):
+        position = sign.start()
+        if position < skip:
             continue
-        while number < count and taken[number][1] <= place:
-            number += 1
-        if number < count and taken[number][0] <= place:
+        while index < count and claimed[index][1] <= position:
+            index += 1
+        if index < count and claimed[index][0] <= position:
             continue
-        mark = marks.mark(found, floor, follows=before is not None)
+        mark = marks.mark(sign, floor, follows=before is not None)
         if mark is None:
             continue
         if before is not None:
@@ -57,7 +57,7 @@ def read_assignments(text: str, taken: Sequence[tuple[int, int]]) -> Iterator[Un
         if items:
             yield from items
             floor = skip
-        elif mark.sign != "=>" or "(" in text[place : place + 5] or _is_print(text, mark):
+        elif mark.sign != "=>" or "(" in text[position : position + 5] or _is_print(text, mark):
             before = mark
     if before is not None:
         yield from _bare(text, before, None)
@@ -75,29 +75,32 @@ def _literals(text: str, mark: KeySign) -> tuple[list[UnownedPair], int]:
         item = UnownedPair(mark.key, mark.at, word.start(1), word.end(), word[1], "bare")
         return [item], word.end()
     gap = _SPACE.match(text, mark.after)
-    place = gap.end() if gap else mark.after
-    head = text[place : place + 3]
+    position = gap.end() if gap else mark.after
+    head = text[position : position + 3]
     if head[:1] == "!" or (head[:1] == "&" and mark.sign != "="):
-        tag = _YAML_TAG.match(text, place)
-        place = tag.end() if tag else place
-        head = text[place : place + 3]
+        tag = _YAML_TAG.match(text, position)
+        position = tag.end() if tag else position
+        head = text[position : position + 3]
     if '"' in head or "'" in head or "\\" in head:
-        literal = read_string(text, place)
-        if literal is not None and _is_whole(text, literal):
+        literal = read_string(text, position)
+        if literal is not None and _is_complete(text, literal):
             return [pair_of_literal(mark.key, mark.at, literal)], literal.after
     quote = "'" if mark.sign == "=" else '"'
     if head[:1] == "[":
-        found = read_list(text, place, quote) or _bare_list(text, place)
-        items = [pair_of_literal(mark.key, mark.at, one, more=n > 0) for n, one in enumerate(found)]
-        return items, found[-1].after if found else 0
+        literals = read_list(text, position, quote) or _bare_list(text, position)
+        items = [
+            pair_of_literal(mark.key, mark.at, value, more=n > 0)
+            for n, value in enumerate(literals)
+        ]
+        return items, literals[-1].after if literals else 0
     if head[:1].isalpha() or head[:1] == "<":
-        call = read_call(text, place, quote)
+        call = read_call(text, position, quote)
         if call is not None:
             return [pair_of_literal(mark.key, mark.at, call)], call.after
     return [], 0
 
 
-def _is_whole(text: str, literal: ValueLiteral) -> bool:
+def _is_complete(text: str, literal: ValueLiteral) -> bool:
     """Say whether a string is a whole value, or at least the beginning of one that is cut off."""
     if literal.closed:
         return _AFTER_STRING.match(text, literal.after) is not None
@@ -110,9 +113,9 @@ def _bare(text: str, mark: KeySign, after: KeySign | None) -> list[UnownedPair]:
     start = gap.end() if gap else mark.after
     if start > mark.after and text[mark.at - 1 : mark.at] in _OF_FORMS and mark.sign == "=":
         return [_heading(mark)]  # `&address= HTTP/1.1`
-    line_end = text.find("\n", mark.place, mark.place + MAX_VALUE)
+    line_end = text.find("\n", mark.position, mark.position + MAX_VALUE)
     if line_end < 0:
-        line_end = min(len(text), mark.place + MAX_VALUE)
+        line_end = min(len(text), mark.position + MAX_VALUE)
     last = after is None or after.at >= line_end
     limit = line_end if after is None or last else after.at
     if start >= line_end or (text[start] in "|>" and BLOCK.match(text, start)):
@@ -124,7 +127,7 @@ def _bare(text: str, mark: KeySign, after: KeySign | None) -> list[UnownedPair]:
         start = tags.end() if tags else start
         limit = max(limit, start)
     if after is not None and after.at == start and text[after.after : after.after + 1].strip():
-        if mark.sign == "=" and start > mark.after and text[mark.place - 1] not in " \t":
+        if mark.sign == "=" and start > mark.after and text[mark.position - 1] not in " \t":
             return [_heading(mark)]  # `address= took=12ms`
         word = _GLUED.match(text, start)
         start, end = trim_extent(text, start, word.end() if word else limit)
@@ -145,30 +148,32 @@ def _below(
     text: str, mark: KeySign, line_end: int, after: KeySign | None, *, block: bool
 ) -> list[UnownedPair]:
     if block:
-        found = read_block_below(text, mark, line_end + 1)
-        if after is not None and found and after.at < found[0].end:
-            found = [_heading(mark)] if after.at < found[0].start else found
+        items = read_block_below(text, mark, line_end + 1)
+        if after is not None and items and after.at < items[0].end:
+            items = [_heading(mark)] if after.at < items[0].start else items
     else:
         stop = after.at if after is not None else len(text)
-        found = read_lines_below(text, mark, line_end + 1, stop)
-    return found or [_heading(mark)]
+        items = read_lines_below(text, mark, line_end + 1, stop)
+    return items or [_heading(mark)]
 
 
 def _heading(mark: KeySign) -> UnownedPair:
     return UnownedPair(mark.key, mark.at, -1, -1, "", "bare")
 
 
-def _bare_list(text: str, place: int) -> list[ValueLiteral]:
+def _bare_list(text: str, position: int) -> list[ValueLiteral]:
     """Return the words of a list as YAML writes it, ``[a, b]``."""
-    end = text.find("]", place, place + 500)
-    found: list[ValueLiteral] = []
-    if end < 0 or _NOT_FLAT.search(text, place + 1, end) is not None:
-        return found
-    at = place + 1
+    end = text.find("]", position, position + 500)
+    literals: list[ValueLiteral] = []
+    if end < 0 or _NOT_FLAT.search(text, position + 1, end) is not None:
+        return literals
+    at = position + 1
     for part in text[at:end].split(","):
         value = part.strip()
         if value:
             start = at + len(part) - len(part.lstrip())
-            found.append(ValueLiteral(start, start + len(value), value, "bare", start + len(value)))
+            literals.append(
+                ValueLiteral(start, start + len(value), value, "bare", start + len(value))
+            )
         at += len(part) + 1
-    return found
+    return literals

@@ -45,15 +45,15 @@ def read_columns(text: str) -> Iterator[UnownedPair]:
 
 def read_options(text: str) -> Iterator[UnownedPair]:
     """Yield the values of the options of a command, quoted or a word."""
-    for found in _OPTION.finditer(text):
-        key, at, place = found[1], found.start(1), found.end()
+    for option in _OPTION.finditer(text):
+        key, at, position = option[1], option.start(1), option.end()
         if key in _TESTS:
             continue
-        literal = read_string(text, place)
+        literal = read_string(text, position)
         if literal is not None:
             if literal.closed:
                 yield pair_of_literal(key, at, literal)
             continue
-        word = _WORD.match(text, place)
+        word = _WORD.match(text, position)
         if word is not None:
-            yield UnownedPair(key, at, place, word.end(), word[0], "bare")
+            yield UnownedPair(key, at, position, word.end(), word[0], "bare")

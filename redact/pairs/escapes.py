@@ -44,7 +44,7 @@ def locate_characters(raw: str, form: ValueForm, times: int = 1) -> tuple[str, l
             raw, inner = _spread(
                 [(m.start(), m[0], _escape(m[0])) for m in _BACKSLASH.finditer(raw)], len(raw)
             )
-            origin = [origin[place] for place in inner]
+            origin = [origin[position] for position in inner]
         return raw, origin
     if form == "percent":
         return _spread(list(chain.from_iterable(map(_octets, _PERCENT.finditer(raw)))), len(raw))
@@ -112,10 +112,10 @@ def _octets(match: re.Match[str]) -> list[tuple[int, str, str]]:
 def _spread(units: list[tuple[int, str, str]], length: int) -> tuple[str, list[int]]:
     """Return the text of units ``(place, raw, read)`` and the place of each character."""
     origin: list[int] = []
-    for place, raw, plain in units:
+    for position, raw, plain in units:
         if raw == plain:
-            origin.extend(range(place, place + len(raw)))
+            origin.extend(range(position, position + len(raw)))
         else:
-            origin.extend([place] * len(plain))
+            origin.extend([position] * len(plain))
     origin.append(length)
     return "".join(plain for _, _, plain in units), origin

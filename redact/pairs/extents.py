@@ -51,7 +51,7 @@ def _equals(
     url = _URL.match(text, start)
     if url is not None:
         return start, url.end(), "bare"
-    spaced = text[mark.place - 1] in " \t" or text[mark.after : mark.after + 1] in (" ", "\t")
+    spaced = text[mark.position - 1] in " \t" or text[mark.after : mark.after + 1] in (" ", "\t")
     if mark.first and last and (spaced or mark.key.isupper()):
         comment = _COMMENT.search(text, start, limit)
         return (*trim_extent(text, start, comment.start() if comment else limit), "bare")
@@ -82,9 +82,9 @@ def _colon(text: str, mark: KeySign, start: int, end: int, *, last: bool) -> tup
         closing = text.find(before, start, end)
         end = closing if closing >= 0 else end
     elif mark.prose:
-        one = _ONE_WORD.match(text, start, end)
+        word = _ONE_WORD.match(text, start, end)
         stop = _PROSE_END.search(text, start, end)
-        end = min(stop.start() if stop else end, one.end() if one else end)
+        end = min(stop.start() if stop else end, word.end() if word else end)
     elif not mark.first and last:
         stop = _SENTENCE_END.search(text, start, end)
         end = stop.start() if stop else end
@@ -114,23 +114,23 @@ def trim_extent(text: str, start: int, end: int) -> tuple[int, int]:
 
 def _quote_end(text: str, start: int, end: int) -> int:
     """Return where a quotation mark closes a string that began before the value."""
-    found = _QUOTE_END.search(text, start, end)
-    if found is None or found[0] in text[start : found.start()]:
+    quote = _QUOTE_END.search(text, start, end)
+    if quote is None or quote[0] in text[start : quote.start()]:
         return end
-    return found.start()
+    return quote.start()
 
 
 def _balanced(text: str, start: int, end: int) -> int:
     """Return where the first bracket is closed that was not opened."""
     opened: list[str] = []
-    for found in _BRACKET.finditer(text, start, end):
-        bracket = found[0]
+    for match in _BRACKET.finditer(text, start, end):
+        bracket = match[0]
         if bracket not in _CLOSERS:
             opened.append(bracket)
         elif opened and opened[-1] == _CLOSERS[bracket]:
             opened.pop()
         else:
-            return found.start()
+            return match.start()
     return end
 
 

@@ -64,14 +64,14 @@ _OPENERS = frozenset(
 class KeySign(msgspec.Struct, gc=False):
     """A sign with its key, before its value is known.
 
-    ``place`` and ``after`` are those of the sign; ``first`` says that only bullets stand before the
+    ``position`` and ``after`` are those of the sign; ``first`` says that only bullets stand before the
     key in its line, ``prose`` that a sentence does.
     """
 
     key: str
     at: int
     sign: str
-    place: int
+    position: int
     after: int
     first: bool
     prose: bool
@@ -87,22 +87,22 @@ class KeySignReader:
         self._prose = False
         self._escapes = "\\n" in text or "\\r" in text or "\\t" in text
 
-    def mark(self, found: re.Match[str], floor: int, *, follows: bool) -> KeySign | None:
+    def mark(self, match: re.Match[str], floor: int, *, follows: bool) -> KeySign | None:
         """Return the key that ends at a sign, or None if none does.
 
         ``floor`` is where the text before is used up; ``follows`` says that there the value of a
         key without quotation marks begins, which the words before the sign may belong to.
         """
-        text, place, sign = self._text, found.start(), found[0]
-        if place > self._line_end:
-            self._seek(place)
-        begin = max(self._line_start, floor, place - _WINDOW)
-        left = text[begin:place]
+        text, position, sign = self._text, match.start(), match[0]
+        if position > self._line_end:
+            self._seek(position)
+        begin = max(self._line_start, floor, position - _WINDOW)
+        left = text[begin:position]
         back = left[::-1]
         read = self._token(left, back) if sign[0] == "=" else _PHRASE.match(back)
         if read is None:
             return None
-        at = place - read.end(1)
+        at = position - read.end(1)
         key = read[1][::-1]
         prose = False
         opened = key.rfind(" '") + 2
@@ -119,11 +119,11 @@ class KeySignReader:
             self._prose = prose or not (first or text[begin:at].rstrip()[-1:] in _BOUNDARIES)
         if self._escapes and text[at - 2 : at] in ("\\n", "\\r", "\\t"):
             first, self._prose = True, False
-        return KeySign(key, at, sign, place, found.end(), first, self._prose)
+        return KeySign(key, at, sign, position, match.end(), first, self._prose)
 
-    def _seek(self, place: int) -> None:
-        self._line_start = self._text.rfind("\n", max(self._line_end, 0), place) + 1
-        end = self._text.find("\n", place)
+    def _seek(self, position: int) -> None:
+        self._line_start = self._text.rfind("\n", max(self._line_end, 0), position) + 1
+        end = self._text.find("\n", position)
         self._line_end = len(self._text) if end < 0 else end
         self._prose = False
 
@@ -165,8 +165,8 @@ def _shortened(text: str, key: str, at: int, floor: int) -> tuple[str, int, bool
         return key, at, prose
     if prose and words[-2].lower() in _BEFORE_A_KEY:
         keep = 1
-    kept = " ".join(words[-keep:])
-    return kept, at + len(key) - len(kept), prose
+    shortened = " ".join(words[-keep:])
+    return shortened, at + len(key) - len(shortened), prose
 
 
 def _is_glued(text: str, floor: int, at: int) -> bool:

@@ -37,9 +37,9 @@ class ValueLiteral(msgspec.Struct, gc=False):
     mark: str = ""
 
 
-def read_string(text: str, place: int) -> ValueLiteral | None:
+def read_string(text: str, position: int) -> ValueLiteral | None:
     """Return the string that begins at a place, also one without an end."""
-    opened = _OPEN.match(text, place)
+    opened = _OPEN.match(text, position)
     if opened is None:
         return None
     slashes, mark = len(opened[1]), opened[2]
@@ -83,60 +83,62 @@ def _end(text: str, start: int, slashes: int, mark: str) -> tuple[int, int, bool
     A quotation mark within a string that is escaped n times has more backslashes before it than
     the string's own; one with fewer closes a string around it.
     """
-    place = start
+    position = start
     pattern = _RUNS[mark]
     while True:
-        found = pattern.search(text, place)
-        if found is None:
+        match = pattern.search(text, position)
+        if match is None:
             return len(text), len(text), False
-        place = found.end()
-        if found[1] is None:
-            return found.start(), found.start(), False
-        run = place - 1 - max(found.start(), start)
+        position = match.end()
+        if match[1] is None:
+            return match.start(), match.start(), False
+        run = position - 1 - max(match.start(), start)
         if run < slashes:
-            return found.start(), found.start(), False
-        if run % (2 * slashes + 2) == slashes and not _is_apostrophe(text, place - 1):
-            return place - 1 - slashes, place, True
+            return match.start(), match.start(), False
+        if run % (2 * slashes + 2) == slashes and not _is_apostrophe(text, position - 1):
+            return position - 1 - slashes, position, True
 
 
-def _is_apostrophe(text: str, place: int) -> bool:
+def _is_apostrophe(text: str, position: int) -> bool:
     return (
-        text[place] == "'" and text[place - 1].isalnum() and text[place + 1 : place + 2].isalnum()
+        text[position] == "'"
+        and text[position - 1].isalnum()
+        and text[position + 1 : position + 2].isalnum()
     )
 
 
-def read_number(text: str, place: int, mark: str) -> ValueLiteral | None:
+def read_number(text: str, position: int, mark: str) -> ValueLiteral | None:
     """Return the number that begins at a place; ``mark`` quotes the keys around it."""
-    found = _NUMBER.match(text, place)
-    if found is None:
+    match = _NUMBER.match(text, position)
+    if match is None:
         return None
     form: ValueForm = "python_number" if mark.endswith("'") else "json_number"
-    return ValueLiteral(place, found.end(), found[0], form, found.end(), mark=mark)
+    return ValueLiteral(position, match.end(), match[0], form, match.end(), mark=mark)
 
 
-def read_call(text: str, place: int, mark: str) -> ValueLiteral | None:
+def read_call(text: str, position: int, mark: str) -> ValueLiteral | None:
     """Return the constructor at a place, ``Decimal('1.5')`` or ``date(1979, 8, 30)``."""
-    found = _CALL.match(text, place)
-    if found is None:
+    match = _CALL.match(text, position)
+    if match is None:
         return None
-    if found[1]:
-        return ValueLiteral(found.start(2), found.end(2), found[2], STRINGS[found[1]], found.end())
-    value = found[3].strip()
-    if _NAMED_DATES.match(found[0]):
+    if match[1]:
+        return ValueLiteral(match.start(2), match.end(2), match[2], STRINGS[match[1]], match.end())
+    value = match[3].strip()
+    if _NAMED_DATES.match(match[0]):
         value = "-".join(part.strip().zfill(2) for part in value.split(",")[:3])
-    return ValueLiteral(place, found.end(), value, "python_call", found.end(), mark=mark)
+    return ValueLiteral(position, match.end(), value, "python_call", match.end(), mark=mark)
 
 
-def read_list(text: str, place: int, mark: str, most: int = 1_000) -> list[ValueLiteral]:
+def read_list(text: str, position: int, mark: str, most: int = 1_000) -> list[ValueLiteral]:
     """Return the strings and numbers of a list, up to the first thing that is neither."""
-    found: list[ValueLiteral] = []
-    place += 1
-    while len(found) < most:
-        step = _LIST_STEP.match(text, place)
-        place = step.end() if step else place
-        inner = read_string(text, place) or read_number(text, place, mark)
-        if inner is None or (found and not inner.closed):
+    literals: list[ValueLiteral] = []
+    position += 1
+    while len(literals) < most:
+        step = _LIST_STEP.match(text, position)
+        position = step.end() if step else position
+        inner = read_string(text, position) or read_number(text, position, mark)
+        if inner is None or (literals and not inner.closed):
             break
-        found.append(inner)
-        place = inner.after
-    return found
+        literals.append(inner)
+        position = inner.after
+    return literals

@@ -74,34 +74,34 @@ class _Reader:
 
     def pairs(self) -> Iterator[KeyValuePair]:
         """Yield the pairs in the order in which their elements end."""
-        text, place = self._text, 0
+        text, position = self._text, 0
         while True:
-            tag = _TAG.search(text, place)
+            tag = _TAG.search(text, position)
             if tag is None:
                 break
-            place = tag.end()
+            position = tag.end()
             if tag[2] is None:
                 if tag[0] in _COMMENT:
-                    after = text.find(_COMMENT[tag[0]], place)
-                    place = after if after >= 0 else len(text)
+                    after = text.find(_COMMENT[tag[0]], position)
+                    position = after if after >= 0 else len(text)
                 continue
             self.tags.append(tag.span())
             if tag[1]:
-                yield from self._close(tag[2], tag.start(), place)
+                yield from self._close(tag[2], tag.start(), position)
             else:
                 yield from self._open(tag)
-        yield from self._cut(place)
+        yield from self._cut(position)
         yield from self._terms.end()
 
-    def _cut(self, place: int) -> Iterator[KeyValuePair]:
+    def _cut(self, position: int) -> Iterator[KeyValuePair]:
         """Yield the text of an element whose end is missing because the text is cut off."""
         top = self._stack[-1] if self._stack else None
-        if top is None or top.start != place or not top.key:
+        if top is None or top.start != position or not top.key:
             return
-        end = self._text.find("<", place)
+        end = self._text.find("<", position)
         end = len(self._text) if end < 0 else end
-        if end - place < 500 and "\n" not in self._text[place:end].strip():
-            yield from self._value(top.key, place, end, self._parent(1))
+        if end - position < 500 and "\n" not in self._text[position:end].strip():
+            yield from self._value(top.key, position, end, self._parent(1))
 
     def _parent(self, depth: int) -> int:
         return self._stack[-1 - depth].owner if len(self._stack) > depth else self._root
@@ -118,21 +118,21 @@ class _Reader:
             attributes = self._attributes(tag)
             if is_generic:
                 key = next((self._read(attributes[n]) for n in _NAMING if n in attributes), "")
-            for given, (start, end) in attributes.items():
-                if given in _VALUES and key and is_generic:
+            for attribute, (start, end) in attributes.items():
+                if attribute in _VALUES and key and is_generic:
                     yield from self._value(key, start, end, self._parent(0))
-                elif not is_generic or given not in _OF_PAGES:
-                    yield from self._value(given.rpartition(":")[2], start, end, self.owner)
+                elif not is_generic or attribute not in _OF_PAGES:
+                    yield from self._value(attribute.rpartition(":")[2], start, end, self.owner)
         yield from self._terms.open(low, self.owner)
         if not tag[4] and low not in _VOID and len(self._stack) < _MAX_OPEN:
             self._stack.append(OpenElement(low, key, tag.end(), self.owner))
             self._names[low] = self._names.get(low, 0) + 1
 
     def _attributes(self, tag: re.Match[str]) -> dict[str, tuple[int, int]]:
-        found: dict[str, tuple[int, int]] = {}
+        values: dict[str, tuple[int, int]] = {}
         for match in _ATTRIBUTE.finditer(self._text, tag.start(3), tag.end(3)):
-            found.setdefault(match[1], match.span(match.lastindex or 2))
-        return found
+            values.setdefault(match[1], match.span(match.lastindex or 2))
+        return values
 
     def _read(self, span: tuple[int, int]) -> str:
         return read_value(self._text[span[0] : span[1]], "xml").strip()

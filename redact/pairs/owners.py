@@ -35,19 +35,19 @@ def assign_owners(
     keys: dict[int, set[str]] = {}
     renamed: dict[int, int] = {}
     pairs: list[KeyValuePair] = []
-    for number, item in enumerate(items):
-        scope, bracket = inner[number]
+    for index, item in enumerate(items):
+        scope, bracket = inner[index]
         if not scope:
-            owner = lines.owner(item, alone=alone[number])
+            owner = lines.owner(item, alone=alone[index])
         else:
             owner = renamed.get(scope, scope)
-            seen = keys.setdefault(scope, set())
+            scope_keys = keys.setdefault(scope, set())
             if not item.more and item.start >= 0:
-                if item.key in seen:
-                    seen.clear()
+                if item.key in scope_keys:
+                    scope_keys.clear()
                     lines.last += 1
                     owner = renamed[scope] = lines.last
-                seen.add(item.key)
+                scope_keys.add(item.key)
         if item.start >= 0:
             pairs.append(_pair(text, item, owner, bracket))
     return pairs, lines.last + 1
@@ -67,15 +67,15 @@ def _alone(text: str, items: Sequence[UnownedPair], inner: Sequence[tuple[int, s
     """Say of each item whether no other one outside of brackets has its key in the same line."""
     result = [True] * len(items)
     before = -1
-    for number, item in enumerate(items):
-        if inner[number][0] or item.more:
+    for index, item in enumerate(items):
+        if inner[index][0] or item.more:
             continue
         if (
             before >= 0
             and "\n" not in text[items[before].at : min(item.at, items[before].at + 2_000)]
         ):
-            result[number] = result[before] = False
-        before = number
+            result[index] = result[before] = False
+        before = index
     return result
 
 
@@ -83,7 +83,7 @@ class _Bracket(msgspec.Struct, gc=False):
     """An open bracket. Up to ``checked`` no blank line stands in it, which would end it."""
 
     sign: str
-    number: int
+    index: int
     checked: int
 
 
@@ -92,31 +92,31 @@ class _Brackets:
 
     def __init__(self, text: str, first: int) -> None:
         self._text = text
-        self._found = _BRACKET.finditer(text)
-        self._next = next(self._found, None)
+        self._matches = _BRACKET.finditer(text)
+        self._next = next(self._matches, None)
         self._stack: list[_Bracket] = []
         self._over = 0
         self.last = first
 
-    def at(self, place: int) -> tuple[int, str]:
+    def at(self, position: int) -> tuple[int, str]:
         """Return the number of the innermost bracket, 0 for none, and what it is."""
-        while self._next is not None and self._next.start() < place:
+        while self._next is not None and self._next.start() < position:
             self._step(self._next)
-            self._next = next(self._found, None)
+            self._next = next(self._matches, None)
         stack = self._stack
         while stack and stack[-1].sign != "{":
-            blank = self._text.find("\n\n", stack[-1].checked, place)
-            stack[-1].checked = place
+            blank = self._text.find("\n\n", stack[-1].checked, position)
+            stack[-1].checked = position
             if blank < 0:
                 break
             stack.pop()
         for bracket in reversed(stack):
             if bracket.sign != "[":
-                return bracket.number, bracket.sign
+                return bracket.index, bracket.sign
         return 0, ""
 
-    def _step(self, found: re.Match[str]) -> None:
-        stack, sign = self._stack, found[0]
+    def _step(self, match: re.Match[str]) -> None:
+        stack, sign = self._stack, match[0]
         if sign in _OPENS:
             if self._over:
                 self._over -= 1
@@ -127,7 +127,7 @@ class _Brackets:
             self._over += 1
         else:
             self.last += 1
-            stack.append(_Bracket(sign, self.last, found.end()))
+            stack.append(_Bracket(sign, self.last, match.end()))
 
 
 class _Lines:

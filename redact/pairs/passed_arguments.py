@@ -36,38 +36,38 @@ def read_passed_arguments(text: str) -> Iterator[UnownedPair]:
     if "define" in text or "_header" in text or "_param" in text or "env" in text or "ENV" in text:
         yield from _directives(text)
     if 'variable "' in text and "default" in text:
-        for found in _DEFAULT.finditer(text):
-            yield from _string(text, found[1], found.start(1), found.end())
+        for match in _DEFAULT.finditer(text):
+            yield from _string(text, match[1], match.start(1), match.end())
 
 
 def _setters(text: str) -> Iterator[UnownedPair]:
-    for found in _SETTER.finditer(text):
-        if found[1].lower() not in _ANY_NAME:
-            yield from _string(text, found[1], found.start(1), found.end())
+    for match in _SETTER.finditer(text):
+        if match[1].lower() not in _ANY_NAME:
+            yield from _string(text, match[1], match.start(1), match.end())
 
 
 def _two_arguments(text: str) -> Iterator[UnownedPair]:
     """Yield the second of two arguments, of which the first is its name: `put("ssn", "...")`."""
-    for found in _PAIR.finditer(text):
-        key, at = found[2], found.start(2)
+    for match in _PAIR.finditer(text):
+        key, at = match[2], match.start(2)
         if key.lower() in _ANY_NAME:
             continue
-        if found[3] is not None:
-            yield UnownedPair(key, at, *found.span(3), found[3], "python_number", found[1])
+        if match[3] is not None:
+            yield UnownedPair(key, at, *match.span(3), match[3], "python_number", match[1])
         else:
-            yield from _string(text, key, at, found.end())
+            yield from _string(text, key, at, match.end())
 
 
 def _directives(text: str) -> Iterator[UnownedPair]:
-    for found in _DIRECTIVE.finditer(text):
-        key, at = found[1], found.start(1)
-        if found[2] is not None:
-            yield UnownedPair(key, at, *found.span(2), found[2], "bare")
+    for match in _DIRECTIVE.finditer(text):
+        key, at = match[1], match.start(1)
+        if match[2] is not None:
+            yield UnownedPair(key, at, *match.span(2), match[2], "bare")
         else:
-            yield from _string(text, key, at, found.end())
+            yield from _string(text, key, at, match.end())
 
 
-def _string(text: str, key: str, at: int, place: int) -> Iterator[UnownedPair]:
-    literal = read_string(text, place)
+def _string(text: str, key: str, at: int, position: int) -> Iterator[UnownedPair]:
+    literal = read_string(text, position)
     if literal is not None and literal.closed and literal.value:
         yield pair_of_literal(key, at, literal)

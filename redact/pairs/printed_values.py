@@ -45,12 +45,12 @@ def read_printed_values(text: str) -> Iterator[UnownedPair]:
     if "\n[1] " in text:
         yield from _plain(_R, text)
     if "Key (" in text:
-        for found in _KEY_DETAIL.finditer(text):
-            yield from _detail(found)
+        for match in _KEY_DETAIL.finditer(text):
+            yield from _detail(match)
     if "uplicate entry '" in text:
-        for found in _DUPLICATE.finditer(text):
-            key = _OF_INDEX.sub("", found[2]) or found[2]
-            yield UnownedPair(key, found.start(2), *found.span(1), found[1], "python_string")
+        for match in _DUPLICATE.finditer(text):
+            key = _OF_INDEX.sub("", match[2]) or match[2]
+            yield UnownedPair(key, match.start(2), *match.span(1), match[1], "python_string")
     if "input_value=" in text:
         yield from _plain(_PYDANTIC, text)
     if "LIKE '" in text or "IN (" in text or "like '" in text or " in (" in text:
@@ -59,36 +59,36 @@ def read_printed_values(text: str) -> Iterator[UnownedPair]:
 
 def _plain(pattern: re.Pattern[str], text: str) -> Iterator[UnownedPair]:
     """Yield what a pattern finds: the key is its first group, the value the one that matched."""
-    for found in pattern.finditer(text):
-        group = found.lastindex or 1
-        if group > 1 and found[group]:
+    for match in pattern.finditer(text):
+        group = match.lastindex or 1
+        if group > 1 and match[group]:
             yield UnownedPair(
-                found[1].strip(), found.start(1), *found.span(group), found[group], "bare"
+                match[1].strip(), match.start(1), *match.span(group), match[group], "bare"
             )
 
 
-def _detail(found: re.Match[str]) -> Iterator[UnownedPair]:
+def _detail(match: re.Match[str]) -> Iterator[UnownedPair]:
     """Yield the values of PostgreSQL's `Key (first_name, ssn)=(Mia, 521438871) ...`."""
-    names, values = found[1].split(", "), found[2].split(", ")
+    names, values = match[1].split(", "), match[2].split(", ")
     if len(names) != len(values):
         return
-    place = found.start(2)
+    position = match.start(2)
     for name, value in zip(names, values, strict=True):
         if value:
             yield UnownedPair(
-                name.strip('"'), found.start(1), place, place + len(value), value, "bare"
+                name.strip('"'), match.start(1), position, position + len(value), value, "bare"
             )
-        place += len(value) + 2
+        position += len(value) + 2
 
 
 def _compared(text: str) -> Iterator[UnownedPair]:
     """Yield the values of SQL's `name LIKE 'x%'` and `name IN ('x', 'y')`."""
-    for found in _LIKE.finditer(text):
-        key = found[1].rpartition(".")[2].strip('"`')
-        yield UnownedPair(key, found.start(1), *found.span(2), found[2], "python_string")
-        more = _NEXT.match(text, found.end())
+    for match in _LIKE.finditer(text):
+        key = match[1].rpartition(".")[2].strip('"`')
+        yield UnownedPair(key, match.start(1), *match.span(2), match[2], "python_string")
+        more = _NEXT.match(text, match.end())
         while more is not None:
             yield UnownedPair(
-                key, found.start(1), *more.span(1), more[1], "python_string", more=True
+                key, match.start(1), *more.span(1), more[1], "python_string", more=True
             )
             more = _NEXT.match(text, more.end())

@@ -29,55 +29,57 @@ _WORDS = frozenset({"true", "false", "null", "none", "nan", "undefined"})
 
 def read_quoted_keys(text: str) -> Iterator[UnownedPair]:
     """Yield the values of quoted keys in order; numbers and strings, also those of lists."""
-    place, size = 0, len(text)
+    position, size = 0, len(text)
     search = _KEY.search
-    while place < size:
-        found = search(text, place)
-        if found is None:
+    while position < size:
+        match = search(text, position)
+        if match is None:
             return
-        mark, key = found[1], found[2]
+        mark, key = match[1], match[2]
         if "\\" in key:
             key = read_value(key, "json_string", len(mark).bit_length())
-        at = found.start()
-        place = found.end()
-        if found.lastindex == 3 and len(mark) == 1:
-            start, end = found.span(3)
-            yield UnownedPair(key, at, start, end, found[3], "json_string")
+        at = match.start()
+        position = match.end()
+        if match.lastindex == 3 and len(mark) == 1:
+            start, end = match.span(3)
+            yield UnownedPair(key, at, start, end, match[3], "json_string")
             continue
-        if found.lastindex == 4 and len(mark) == 1:
-            start, end = found.span(4)
+        if match.lastindex == 4 and len(mark) == 1:
+            start, end = match.span(4)
             form: ValueForm = "python_number" if mark == "'" else "json_number"
-            yield UnownedPair(key, at, start, end, found[4], form, mark)
+            yield UnownedPair(key, at, start, end, match[4], form, mark)
             continue
-        begin = place
-        if found[3] is not None:
-            begin = found.start(3) - 1
-        elif found[4] is not None:
-            begin = found.start(4)
+        begin = position
+        if match[3] is not None:
+            begin = match.start(3) - 1
+        elif match[4] is not None:
+            begin = match.start(4)
         more = False
         for literal in _values(text, begin, mark):
             yield pair_of_literal(key, at, literal, more=more)
-            place, more = literal.after, True
+            position, more = literal.after, True
         if not more:
-            place = max(begin, found.end(2) + 1)
+            position = max(begin, match.end(2) + 1)
 
 
-def _values(text: str, place: int, mark: str) -> list[ValueLiteral]:
-    first = text[place : place + 1]
+def _values(text: str, position: int, mark: str) -> list[ValueLiteral]:
+    first = text[position : position + 1]
     if first == "[":
-        return read_list(text, place, mark)
+        return read_list(text, position, mark)
     if not first or first in "{,}])":
         return []
     literal = (
-        read_string(text, place) or read_number(text, place, mark) or read_call(text, place, mark)
+        read_string(text, position)
+        or read_number(text, position, mark)
+        or read_call(text, position, mark)
     )
     if literal is None:
-        found = _BARE.match(text, place)
-        if found is None or found[0].strip().lower() in _WORDS or "(" in found[0]:
+        match = _BARE.match(text, position)
+        if match is None or match[0].strip().lower() in _WORDS or "(" in match[0]:
             return []
-        value = found[0].rstrip()
+        value = match[0].rstrip()
         literal = ValueLiteral(
-            place, place + len(value), value, "bare", place + len(value), mark=mark
+            position, position + len(value), value, "bare", position + len(value), mark=mark
         )
     return [literal]
 

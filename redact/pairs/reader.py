@@ -37,34 +37,38 @@ def read_pairs(text: str) -> list[KeyValuePair]:
     they have the same place and different keys. At most ``MAX_PAIRS`` pairs, at most ``MAX_DEPTH``
     texts within texts. Takes time in proportion to the text. Never raises.
     """
-    found, _ = _pairs(text, 1, MAX_DEPTH, MAX_PAIRS)
-    return found
+    pairs, _ = _pairs(text, 1, MAX_DEPTH, MAX_PAIRS)
+    return pairs
 
 
 def _pairs(text: str, first: int, depth: int, most: int) -> tuple[list[KeyValuePair], int]:
     if not _may_hold(text):
         return [], first
-    found: list[KeyValuePair] = []
+    read: list[KeyValuePair] = []
     tags: list[tuple[int, int]] = []
     if "<" in text:
-        found, tags, first = read_markup(text, first)
+        read, tags, first = read_markup(text, first)
     heads: list[tuple[int, int]] = []
     if "\n" in text:
         rows, heads, first = read_tables(text, first)
-        found += rows
+        read += rows
     for reader in _of_rows(text):
         rows, first = reader(text, first)
-        found += rows
+        read += rows
     items = list(islice(_items(text, tags, heads), 2 * most))
-    if not items and not found:
+    if not items and not read:
         return [], first
     items.sort(key=lambda item: item.at)
     more, first = assign_owners(text, items, first)
-    kept = _resolved(found, most)
-    kept = _resolved([*kept, *_fitting(more, kept)], most) if kept else _resolved(more, most)
+    resolved = _resolved(read, most)
+    resolved = (
+        _resolved([*resolved, *_fitting(more, resolved)], most)
+        if resolved
+        else _resolved(more, most)
+    )
     if depth > 1:
-        kept, first = _with_inner(text, kept, first, depth, most)
-    return kept, first
+        resolved, first = _with_inner(text, resolved, first, depth, most)
+    return resolved, first
 
 
 def _may_hold(text: str) -> bool:
@@ -94,19 +98,21 @@ def _items(
     text: str, tags: Sequence[tuple[int, int]], heads: Sequence[tuple[int, int]]
 ) -> Iterator[UnownedPair]:
     """Yield what stands under keys that are no headings of a row; ``heads`` are those of tables."""
-    taken: list[tuple[int, int]] = list(tags)
+    claimed: list[tuple[int, int]] = list(tags)
     if ("'" in text or '"' in text) and _QUOTED_COLON.search(text) is not None:
         for item in read_quoted_keys(text):
-            taken.append((item.start, item.end))
+            claimed.append((item.start, item.end))
             yield item
         if tags:
-            taken.sort()
+            claimed.sort()
     if ":" in text or "=" in text or "\uff1a" in text:
-        yield from read_assignments(text, taken)
+        yield from read_assignments(text, claimed)
     if has_columns(text):
-        found = read_columns(text)
+        columns = read_columns(text)
         yield from (
-            [one for one in found if not any(a <= one.at < b for a, b in heads)] if heads else found
+            [column for column in columns if not any(a <= column.at < b for a, b in heads)]
+            if heads
+            else columns
         )
     if " -" in text:
         yield from read_options(text)
@@ -114,27 +120,29 @@ def _items(
     yield from read_printed_values(text)
 
 
-def _fitting(pairs: Sequence[KeyValuePair], kept: Sequence[KeyValuePair]) -> Iterator[KeyValuePair]:
+def _fitting(
+    pairs: Sequence[KeyValuePair], resolved: Sequence[KeyValuePair]
+) -> Iterator[KeyValuePair]:
     """Yield the pairs that overlap none of the kept ones, which stand in order, in part."""
-    starts = [pair.start for pair in kept]
+    starts = [pair.start for pair in resolved]
     for pair in pairs:
         inside = bisect_left(starts, pair.end)
         before = bisect_left(starts, pair.start)
-        if inside and starts[inside - 1] > pair.start and kept[inside - 1].end > pair.end:
+        if inside and starts[inside - 1] > pair.start and resolved[inside - 1].end > pair.end:
             continue
-        if before and pair.start < kept[before - 1].end < pair.end:
+        if before and pair.start < resolved[before - 1].end < pair.end:
             continue
         yield pair
 
 
-def _resolved(found: Iterable[KeyValuePair], most: int) -> list[KeyValuePair]:
+def _resolved(candidates: Iterable[KeyValuePair], most: int) -> list[KeyValuePair]:
     """Return the pairs in order, without those that overlap another one in part or repeat it."""
-    kept: list[KeyValuePair] = []
+    resolved: list[KeyValuePair] = []
     ends: list[int] = []
     here, keys = (-1, -1), set[str]()
-    for pair in sorted(found, key=lambda pair: (pair.start, -pair.end)):
-        place = (pair.start, pair.end)
-        if place == here:
+    for pair in sorted(candidates, key=lambda pair: (pair.start, -pair.end)):
+        span = (pair.start, pair.end)
+        if span == here:
             if pair.key in keys:
                 continue
         else:
@@ -143,46 +151,46 @@ def _resolved(found: Iterable[KeyValuePair], most: int) -> list[KeyValuePair]:
             if ends and pair.end > ends[-1]:
                 continue
             ends.append(pair.end)
-            here, keys = place, set()
+            here, keys = span, set()
         keys.add(pair.key)
-        kept.append(pair)
-        if len(kept) >= most:
+        resolved.append(pair)
+        if len(resolved) >= most:
             break
-    return kept
+    return resolved
 
 
 def _with_inner(
-    text: str, kept: Sequence[KeyValuePair], first: int, depth: int, most: int
+    text: str, resolved: Sequence[KeyValuePair], first: int, depth: int, most: int
 ) -> tuple[list[KeyValuePair], int]:
     """Return the pairs with those that stand within the strings among them."""
-    found = list(kept)
+    pairs = list(resolved)
     covered = -1
-    for pair in kept:
-        if len(found) >= most:
+    for pair in resolved:
+        if len(pairs) >= most:
             break
         if pair.end - pair.start < _MIN_INNER or pair.form in _NO_TEXT or pair.end <= covered:
             continue
         if _INNER.search(pair.value) is None:
             continue
         covered = pair.end
-        inner, first = _pairs(pair.value, first, depth - 1, most - len(found))
+        inner, first = _pairs(pair.value, first, depth - 1, most - len(pairs))
         if not inner:
             continue
         times = _times(text, pair)
         value, origin = locate_characters(text[pair.start : pair.end], pair.form, times)
         if value == pair.value:
-            found += [_outer(one, pair, origin, times) for one in inner]
-    return (_resolved(found, most) if len(found) > len(kept) else found), first
+            pairs += [_outer(inner_pair, pair, origin, times) for inner_pair in inner]
+    return (_resolved(pairs, most) if len(pairs) > len(resolved) else pairs), first
 
 
 def _times(text: str, pair: KeyValuePair) -> int:
     """Return how often backslashes are undone in a string, by those before its quotation mark."""
     if pair.form not in ("json_string", "python_string"):
         return 1
-    place = pair.start - 1
-    while place > 0 and text[place - 1] == "\\" and pair.start - place < 9:
-        place -= 1
-    return (pair.start - place).bit_length()
+    position = pair.start - 1
+    while position > 0 and text[position - 1] == "\\" and pair.start - position < 9:
+        position -= 1
+    return (pair.start - position).bit_length()
 
 
 def _outer(

@@ -29,18 +29,18 @@ def read_inserts(text: str, first: int) -> tuple[list[KeyValuePair], int]:
     pairs: list[KeyValuePair] = []
     for statement in _INSERT.finditer(text):
         names = [name.strip(" \t\r\n\"`[]'") for name in statement[1].split(",")]
-        place = statement.end()
+        position = statement.end()
         while True:
-            row = _ROW.match(text, place)
+            row = _ROW.match(text, position)
             if row is None:
                 break
             first += 1
-            place = row.end()
+            position = row.end()
             for name in names:
-                value = _VALUE.match(text, place)
+                value = _VALUE.match(text, position)
                 if value is None:
                     break
-                place = value.end()
+                position = value.end()
                 pairs.append(_sql_pair(name, value, first))
                 if value[4] != ",":
                     break
@@ -67,48 +67,48 @@ def read_aligned_tables(text: str, first: int) -> tuple[list[KeyValuePair], int]
     The headings are known by the word of a field. A first column without a heading is an index.
     """
     pairs: list[KeyValuePair] = []
-    place = 0
+    position = 0
     while True:
-        header = _HEADER.search(text, place)
+        header = _HEADER.search(text, position)
         if header is None:
             return pairs, first
-        place = header.end()
+        position = header.end()
         if "  " not in header[0].strip() or not any(map(is_field_name, header[0].split())):
             continue
-        found, place, first = _aligned_rows(text, header, first)
-        pairs += found
+        cells, position, first = _aligned_rows(text, header, first)
+        pairs += cells
 
 
 def _aligned_rows(
     text: str, header: re.Match[str], first: int
 ) -> tuple[list[KeyValuePair], int, int]:
     pairs: list[KeyValuePair] = []
-    place = header.end() + 1
+    position = header.end() + 1
     names = {pattern: pattern.findall(header[0]) for pattern in (_WIDE, _WORDS)}
-    while place < len(text):
-        rule = _RULE.match(text, place)
+    while position < len(text):
+        rule = _RULE.match(text, position)
         if rule is not None:
-            place = rule.end() + 1
+            position = rule.end() + 1
             continue
-        end = text.find("\n", place)
+        end = text.find("\n", position)
         end = len(text) if end < 0 else end
-        cells = next(_cells(text, place, end, names), None)
+        cells = next(_cells(text, position, end, names), None)
         if cells is None:
             break
         first += 1
         pairs += [KeyValuePair(name, m.start(), m.end(), m[0], first, "cell") for name, m in cells]
-        place = end + 1
-    return pairs, min(max(place - 1, header.end()), len(text)), first + 1
+        position = end + 1
+    return pairs, min(max(position - 1, header.end()), len(text)), first + 1
 
 
 def _cells(
-    text: str, place: int, end: int, names: dict[re.Pattern[str], list[str]]
+    text: str, position: int, end: int, names: dict[re.Pattern[str], list[str]]
 ) -> Iterator[list[tuple[str, re.Match[str]]]]:
     """Yield the cells of a row with their headings, split by two spaces, else by one."""
     for pattern, heads in names.items():
         if len(heads) < 2:
             continue
-        cells = list(pattern.finditer(text, place, min(end, place + 2_000)))
+        cells = list(pattern.finditer(text, position, min(end, position + 2_000)))
         over = len(cells) - len(heads)
         if over == 0 or (over == 1 and cells[0][0].isalnum()):
             yield list(zip(heads, cells[over:], strict=True))

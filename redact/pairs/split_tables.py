@@ -38,24 +38,24 @@ _MOST_ROWS = 5_000
 def read_split_tables(text: str, first: int) -> tuple[list[KeyValuePair], int]:
     """Return the cells of tables whose headings stand apart, and the next free owner."""
     pairs: list[KeyValuePair] = []
-    done = 0
+    consumed = 0
     for heads in _lists(text, _HEADS, 0, len(text)):
-        if heads < done:
+        if heads < consumed:
             continue
         names, after = _names(text, heads)
         rows = next(_lists(text, _ROWS, after, after + _FAR), None) if names else None
         if rows is not None:
-            found, done, first = _rows(text, rows, names, first)
-            pairs += found
-    done = 0
+            rows_of_table, consumed, first = _rows(text, rows, names, first)
+            pairs += rows_of_table
+    consumed = 0
     for listed in _LISTED.finditer(text):
-        if listed.start() < done:
+        if listed.start() < consumed:
             continue
         cells, after = _cells(text, listed.end() - 1)
         names = [cell.value for cell in cells]
         if len(names) > 1 and are_field_names(names) and not any(map(_has_digit, names)):
-            found, done, first = _rows(text, after, names, first)
-            pairs += found
+            rows_of_table, consumed, first = _rows(text, after, names, first)
+            pairs += rows_of_table
     return pairs, first
 
 
@@ -69,63 +69,65 @@ def may_hold_split_table(text: str) -> bool:
 
 def _lists(text: str, key: re.Pattern[str], start: int, end: int) -> Iterator[int]:
     """Yield the places behind the brackets that open a list under a key."""
-    for found in _LIST.finditer(text, start, end):
-        if key.search(text, max(found.start() - _LONGEST_KEY, 0), found.start()):
-            yield found.end()
+    for match in _LIST.finditer(text, start, end):
+        if key.search(text, max(match.start() - _LONGEST_KEY, 0), match.start()):
+            yield match.end()
 
 
 def _has_digit(name: str) -> bool:
     return any(map(str.isdigit, name))
 
 
-def _names(text: str, place: int) -> tuple[list[str], int]:
+def _names(text: str, position: int) -> tuple[list[str], int]:
     """Return the headings of a list that begins at a place, and where it ends."""
-    step = _STEP.match(text, place)
-    place = step.end() if step else place
-    if text[place : place + 1] == "{":
-        end = text.find("]", place, place + _FAR)
+    step = _STEP.match(text, position)
+    position = step.end() if step else position
+    if text[position : position + 1] == "{":
+        end = text.find("]", position, position + _FAR)
         end = len(text) if end < 0 else end
-        return [found[1] for found in _NAMED.finditer(text, place, end)], end
-    cells, after = _cells(text, place)
+        return [match[1] for match in _NAMED.finditer(text, position, end)], end
+    cells, after = _cells(text, position)
     return [cell.value for cell in cells], after
 
 
-def _cells(text: str, place: int) -> tuple[list[ValueLiteral], int]:
+def _cells(text: str, position: int) -> tuple[list[ValueLiteral], int]:
     """Return the values of a row, and where it ends; none of a row that holds lists or objects."""
     cells: list[ValueLiteral] = []
     while len(cells) < _MOST_COLUMNS:
-        step = _STEP.match(text, place)
-        place = step.end() if step else place
-        if text[place : place + 1] in _CLOSES:
-            return cells, place + 1
+        step = _STEP.match(text, position)
+        position = step.end() if step else position
+        if text[position : position + 1] in _CLOSES:
+            return cells, position + 1
         cell = (
-            read_string(text, place) or read_number(text, place, '"') or read_call(text, place, '"')
+            read_string(text, position)
+            or read_number(text, position, '"')
+            or read_call(text, position, '"')
         )
         if cell is None:
-            word = _BARE.match(text, place)
+            word = _BARE.match(text, position)
             if word is None:
-                return [], place
-            cell = ValueLiteral(place, word.end(), word[0], "bare", word.end())
+                return [], position
+            cell = ValueLiteral(position, word.end(), word[0], "bare", word.end())
         cells.append(cell)
         if not cell.closed:
             break
-        place = cell.after
-    return cells, place
+        position = cell.after
+    return cells, position
 
 
 def _rows(
-    text: str, place: int, names: list[str], first: int
+    text: str, position: int, names: list[str], first: int
 ) -> tuple[list[KeyValuePair], int, int]:
     """Return the pairs of the rows that begin at a place, where they end, and the next owner."""
     pairs: list[KeyValuePair] = []
-    quote = "'" if "'" in text[max(place - 80, 0) : place] else '"'
+    quote = "'" if "'" in text[max(position - 80, 0) : position] else '"'
     for _ in range(_MOST_ROWS):
-        step = _STEP.match(text, place)
-        begin = step.end() if step else place
+        step = _STEP.match(text, position)
+        begin = step.end() if step else position
         inside = text[begin : begin + 1] in _OPENS
         if not inside and pairs:
             break
-        cells, place = _cells(text, begin + inside)
+        cells, position = _cells(text, begin + inside)
         if not cells:
             break
         if len(cells) == len(names) or (len(cells) < len(names) and not cells[-1].closed):
@@ -133,7 +135,7 @@ def _rows(
             first += 1
         if not inside:
             break
-    return pairs, place, first + 1
+    return pairs, position, first + 1
 
 
 def _of_row(

@@ -66,7 +66,7 @@ def read_tables(text: str, first: int) -> tuple[list[KeyValuePair], list[tuple[i
 
     The owner of a cell is its row.
     """
-    found: list[KeyValuePair] = []
+    all_pairs: list[KeyValuePair] = []
     heads: list[tuple[int, int]] = []
     every = [table for separator in _SEPARATORS for table in _tables(text, separator)]
     end = 0
@@ -76,34 +76,34 @@ def read_tables(text: str, first: int) -> tuple[list[KeyValuePair], list[tuple[i
         end = table.end
         pairs = list(table.pairs(first))
         first = max((pair.owner for pair in pairs), default=first) + 1
-        found += pairs
+        all_pairs += pairs
         if pairs and pairs[0].start >= table.body:
             heads.append((table.start, table.body))
-    return found, heads, first
+    return all_pairs, heads, first
 
 
 def _tables(text: str, separator: str) -> Iterator["_Table"]:
     """Yield the tables with a separator."""
     if not any(sign in text for sign in _SEPARATORS[separator]):
         return
-    place = 0
+    position = 0
     search = _HEADINGS[separator].search
-    while (line := search(text, place)) is not None:
+    while (line := search(text, position)) is not None:
         table = _Table(text, line.start(), separator)
         if table.rows:
             yield table
-        place = max(table.end, line.end())
+        position = max(table.end, line.end())
 
 
 class _Table:
-    def __init__(self, text: str, place: int, separator: str) -> None:
+    def __init__(self, text: str, position: int, separator: str) -> None:
         self._text = text
         self._separator = separator
         self._signs = _SEPARATORS[separator]
-        self._heads, self.body = self._row(place)
+        self._heads, self.body = self._row(position)
         self._names = [re.sub(r"\s+", " ", cell.value) for cell in self._heads]
         self.ruled = False
-        self.start = place
+        self.start = position
         self.end = self.body
         self.rows = list(self._rows()) if self._is_table() else []
 
@@ -129,23 +129,23 @@ class _Table:
             for cells in rows if self._is_headed() else [self._heads, *rows]:
                 yield from _by_first(cells, first)
             return
-        for number, cells in enumerate(rows):
+        for index, cells in enumerate(rows):
             for name, cell in zip(self._names, cells, strict=False):
                 if name and cell.value:
-                    owner = first + number
+                    owner = first + index
                     yield KeyValuePair(name, cell.start, cell.end, cell.value, owner, cell.form)
 
     def _rows(self) -> Iterator[list[TableCell]]:
-        place, size, columns = self.body, len(self._text), len(self._heads)
+        position, size, columns = self.body, len(self._text), len(self._heads)
         pipes = self._separator == "|"
-        while place < size:
-            place, _ = self._skip_border(place)
-            cells, after = self._row(place)
-            fits = len(cells) == columns or (len(cells) > 1 and (pipes or self._is_cut(place)))
+        while position < size:
+            position, _ = self._skip_border(position)
+            cells, after = self._row(position)
+            fits = len(cells) == columns or (len(cells) > 1 and (pipes or self._is_cut(position)))
             if not fits:
                 break
             yield cells
-            place = self.end = after
+            position = self.end = after
 
     def _is_headed(self) -> bool:
         """Say whether the first line holds headings, where the first column holds keys."""
@@ -165,39 +165,39 @@ class _Table:
             return keys and not (first and is_field_name(second))
         return False
 
-    def _is_cut(self, place: int) -> bool:
-        return self._text.find("\n", place) < 0
+    def _is_cut(self, position: int) -> bool:
+        return self._text.find("\n", position) < 0
 
-    def _skip_border(self, place: int) -> tuple[int, bool]:
-        border = _BORDER.match(self._text, place) if self._separator == "|" else None
-        if border is None or border.end() == place:
-            return place, False
+    def _skip_border(self, position: int) -> tuple[int, bool]:
+        border = _BORDER.match(self._text, position) if self._separator == "|" else None
+        if border is None or border.end() == position:
+            return position, False
         return border.end() + 1, True
 
-    def _row(self, place: int) -> tuple[list[TableCell], int]:
+    def _row(self, position: int) -> tuple[list[TableCell], int]:
         """Return the cells of the row that begins at a place, and where the next one begins."""
         text, size = self._text, len(self._text)
         cells: list[TableCell] = []
         if self._separator == "|":
-            edge = _EDGE.match(text, place)
-            place = edge.end() if edge else place
+            edge = _EDGE.match(text, position)
+            position = edge.end() if edge else position
         while len(cells) < _MAX_COLUMNS:
-            quoted = _QUOTED.match(text, place, min(size, place + _MAX_CELL))
+            quoted = _QUOTED.match(text, position, min(size, position + _MAX_CELL))
             if quoted is not None:
                 start, end = quoted.span(1)
                 cells.append(TableCell(start, end, read_value(quoted[1], "cell"), "cell"))
-                place = quoted.end()
+                position = quoted.end()
             else:
-                found = _SPLIT[self._separator].match(text, place)
-                end = found.end() if found else place
-                cells.append(self._bare(place, end))
-                place = end
-            if place >= size or text[place] not in self._signs:
+                match = _SPLIT[self._separator].match(text, position)
+                end = match.end() if match else position
+                cells.append(self._bare(position, end))
+                position = end
+            if position >= size or text[position] not in self._signs:
                 break
-            place += 1
+            position += 1
         if self._separator == "|" and len(cells) > 1 and not cells[-1].value:
             cells.pop()
-        end = text.find("\n", place)
+        end = text.find("\n", position)
         return cells, size if end < 0 else end + 1
 
     def _bare(self, start: int, end: int) -> TableCell:
@@ -219,6 +219,6 @@ def _by_first(cells: list[TableCell], first: int) -> Iterator[KeyValuePair]:
     key = cells[0].value.rstrip(": ")
     if not key[:1].isalpha() or len(key) > 60 or sum(map(str.isdigit, key)) > _MOST_DIGITS:
         return
-    for number, cell in enumerate(cells[1:]):
+    for index, cell in enumerate(cells[1:]):
         if cell.value:
-            yield KeyValuePair(key, cell.start, cell.end, cell.value, first + number, cell.form)
+            yield KeyValuePair(key, cell.start, cell.end, cell.value, first + index, cell.form)

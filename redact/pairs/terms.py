@@ -87,14 +87,14 @@ class HtmlTerms:
         words = html_text(self._text[start:end]) if end - start < 3 * _LONGEST else ""
         announces = words[-1:] in (":", "\uff1a") or self._text[after : after + 1] == ":"
         if name in _ANSWERS and self._term and not announces:
-            yield from _found(self._text, self._term, start, end, owner)
+            yield from _pair_of_cell(self._text, self._term, start, end, owner)
             if name != "dd":
                 self._term = ""
         elif (name in _TERMS or announces) and words and len(words) <= _LONGEST:
             self._term = words.rstrip(":\uff1a ")
             behind = _BEHIND.match(self._text, after) if announces else None
             if behind is not None and behind[1].strip(" :"):
-                yield from _found(self._text, self._term, *behind.span(1), owner)
+                yield from _pair_of_cell(self._text, self._term, *behind.span(1), owner)
                 self._term = ""
 
     def _cell(self, head: bool, start: int, end: int) -> None:  # noqa: FBT001
@@ -113,7 +113,7 @@ class HtmlTerms:
             table.heads = [cell.words for cell in row]
         elif len(table.heads) == len(row) > 1:
             for head, cell in zip(table.heads, row, strict=True):
-                yield from _found(self._text, head, cell.start, cell.end, table.row_owner)
+                yield from _pair_of_cell(self._text, head, cell.start, cell.end, table.row_owner)
         else:
             yield from self._beside(row, table)
 
@@ -124,7 +124,7 @@ class HtmlTerms:
             if cell.head or not key:
                 key = cell.words.rstrip(":\uff1a ")
             else:
-                yield from _found(self._text, key, cell.start, cell.end, table.owner)
+                yield from _pair_of_cell(self._text, key, cell.start, cell.end, table.owner)
                 key = key if row[0].head else ""
 
 
@@ -138,7 +138,7 @@ def html_text(raw: str) -> str:
     return _SPACES.sub(" ", read_value(plain, "xml")).strip()
 
 
-def _found(text: str, key: str, start: int, end: int, owner: int) -> Iterator[KeyValuePair]:
+def _pair_of_cell(text: str, key: str, start: int, end: int, owner: int) -> Iterator[KeyValuePair]:
     if text.find("<", start, end) >= 0 and not text.startswith(_CDATA, start):
         inner = _INNER.fullmatch(text, start, end)
         if inner is None:

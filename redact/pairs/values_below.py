@@ -19,18 +19,18 @@ _STATEMENT = re.compile(
 _MOST_LINES = 100
 
 
-def read_lines_below(text: str, mark: KeySign, place: int, stop: int) -> list[UnownedPair]:
+def read_lines_below(text: str, mark: KeySign, position: int, stop: int) -> list[UnownedPair]:
     """Return the items of the list that begins at a place, or the single line there.
 
     ``stop`` is the place of the next key; a line that holds it is no value.
     """
     items: list[UnownedPair] = []
-    if _is_statement(text, mark, place):
+    if _is_statement(text, mark, position):
         return items
-    for number in range(_MOST_LINES):
-        line = _LIST_LINE.match(text, place)
-        if line is None and not number:
-            line = _LINE.match(text, place)
+    for index in range(_MOST_LINES):
+        line = _LIST_LINE.match(text, position)
+        if line is None and not index:
+            line = _LINE.match(text, position)
         if line is None or (line.end() >= stop and stop < len(text)):
             break
         start, end = line.span(1)
@@ -39,9 +39,9 @@ def read_lines_below(text: str, mark: KeySign, place: int, stop: int) -> list[Un
         if end - start > 2 and text[start] in "\"'`" and text[end - 1] == text[start]:
             start, end = start + 1, end - 1
         items.append(
-            UnownedPair(mark.key, mark.at, start, end, text[start:end], "bare", more=number > 0)
+            UnownedPair(mark.key, mark.at, start, end, text[start:end], "bare", more=index > 0)
         )
-        place = line.end() + 1
+        position = line.end() + 1
         if line.re is _LINE:
             break
     return items
@@ -55,29 +55,29 @@ def _is_statement(text: str, mark: KeySign, below: int) -> bool:
     return _indent(text, below) > _indent(text, begin)
 
 
-def _indent(text: str, place: int) -> int:
-    end = place
+def _indent(text: str, position: int) -> int:
+    end = position
     while text[end : end + 1] in (" ", "\t"):
         end += 1
-    return end - place
+    return end - position
 
 
-def read_block_below(text: str, mark: KeySign, place: int) -> list[UnownedPair]:
+def read_block_below(text: str, mark: KeySign, position: int) -> list[UnownedPair]:
     """Return a block of YAML that begins at a place: the lines that stand deeper than their key."""
     line = text.rfind("\n", max(mark.at - 200, 0), mark.at) + 1
     indent = mark.at - line - len(text[line : mark.at].lstrip(" "))
-    stop = min(len(text), place + MAX_VALUE)
+    stop = min(len(text), position + MAX_VALUE)
     first = last = -1
-    while place < stop:
-        end = text.find("\n", place, stop)
+    while position < stop:
+        end = text.find("\n", position, stop)
         end = stop if end < 0 else end
-        words = text[place:end].lstrip(" ")
+        words = text[position:end].lstrip(" ")
         if words.strip():
-            if end - place - len(words) <= indent:
+            if end - position - len(words) <= indent:
                 break
             first = end - len(words) if first < 0 else first
-            last = place + len(text[place:end].rstrip())
-        place = end + 1
+            last = position + len(text[position:end].rstrip())
+        position = end + 1
     if first < 0:
         return []
     return [UnownedPair(mark.key, mark.at, first, last, text[first:last], "bare")]

@@ -1,8 +1,8 @@
-"""What redaction did to each record, for who has to prove it: never a value, never a plain hash.
+"""The audit trail: what redaction did to each record, without any value or unkeyed hash.
 
-A row holds the coordinates, the policy, what was replaced by type and operator, where in the
-output, how much was scanned, and a keyed fingerprint of the record as it came. Each row carries
-the hash of the row before it, so that none can be changed or taken out without breaking the chain.
+A row holds the coordinates, the policy, the replacements by type, operator and position in the
+output, how much was scanned, and a keyed fingerprint of the original record. Each row carries the
+hash of the previous row, so that no row can be changed or removed without breaking the chain.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class AuditReplacement(msgspec.Struct, frozen=True, gc=False):
-    """One replacement: the path of its field, and its place in the output (in characters)."""
+    """One replacement: the path of its field, and its position in the output (in characters)."""
 
     path: str
     type: str
@@ -39,7 +39,7 @@ class AuditReplacement(msgspec.Struct, frozen=True, gc=False):
 
 
 class AuditCount(msgspec.Struct, frozen=True, gc=False):
-    """How often a type was replaced by an operator; by `keep`: found, and left as it was."""
+    """How often an operator was applied to a type; `keep` counts findings left unchanged."""
 
     type: str
     operator: str
@@ -47,7 +47,7 @@ class AuditCount(msgspec.Struct, frozen=True, gc=False):
 
 
 class AuditEntry(msgspec.Struct, frozen=True, gc=False):
-    """What was done to one record. ``kept`` counts what was found and left, where one looked."""
+    """What was done to one record. ``kept`` counts the findings left unchanged, if requested."""
 
     topic: str
     partition: int
@@ -59,16 +59,16 @@ class AuditEntry(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def counts(self) -> list[AuditCount]:
-        """Return how many findings there were, by type and operator, in their order."""
-        found = Counter([(one.type, one.operator) for one in self.positions])
-        replaced = [AuditCount(*what, count) for what, count in sorted(found.items())]
+        """Return the number of findings by type and operator, sorted."""
+        totals = Counter([(entry.type, entry.operator) for entry in self.positions])
+        replaced = [AuditCount(*what, count) for what, count in sorted(totals.items())]
         if not self.kept:
             return replaced
-        return sorted([*replaced, *self.kept], key=lambda one: (one.type, one.operator))
+        return sorted([*replaced, *self.kept], key=lambda entry: (entry.type, entry.operator))
 
 
 class _Row(msgspec.Struct, frozen=True, gc=False):
-    """A row of ``redactions`` as the contract has it."""
+    """A row of the table ``redactions``, as in the contract."""
 
     fingerprint: str | None
     characters_scanned: int
@@ -81,15 +81,15 @@ class _Row(msgspec.Struct, frozen=True, gc=False):
 def build_audit_rows(
     entries: Sequence[AuditEntry], *, policy: str, ingested_at: int, previous: str
 ) -> tuple[Redacted[pa.RecordBatch], str]:
-    """Return rows of ``redactions`` and the hash that the next batch has to go on from.
+    """Return rows of ``redactions``, and the hash that the next batch continues from.
 
-    ``previous`` is the ``chain`` of the last row before, or what `chain_start` gives;
+    ``previous`` is the ``chain`` of the row before, or the result of `chain_start`;
     ``ingested_at`` in microseconds since 1970 (UTC).
     """
     rows: list[_Row] = []
     for entry in entries:
         counts = entry.counts
-        told = {
+        row = {
             "_topic": entry.topic,
             "_partition": entry.partition,
             "_offset": entry.offset,
@@ -100,7 +100,7 @@ def build_audit_rows(
             "counts": counts,
             "positions": entry.positions,
         }
-        chain = chain_hash(told, previous)
+        chain = chain_hash(row, previous)
         rows.append(
             _Row(entry.fingerprint, entry.characters, counts, entry.positions, previous, chain)
         )
@@ -109,24 +109,24 @@ def build_audit_rows(
 
 
 def chain_start(topic: str, starts: Mapping[int, int]) -> str:
-    """Return the hash that a chain begins with: where it begins, as offsets by partition."""
+    """Return the hash that a chain starts with: a hash of its start offsets by partition."""
     return _hash([topic, sorted(starts.items())])
 
 
 def chain_hash(row: Mapping[str, Any], previous: str) -> str:
-    """Return the hash of a row (without `previous`, `chain` and the date) and the one before.
+    """Return the hash of a row (without `previous`, `chain` and the date) and the previous hash.
 
-    It is SHA-256 over both as JSON, names in the order of the alphabet, without white space.
+    It is SHA-256 over both as JSON, with sorted names and without white space.
     """
     return _hash([previous, row])
 
 
 def blank_erased_rows(rows: pa.Table, erased: pa.Array) -> pa.Table:
-    """Return rows of which the ``erased`` say nothing any more, but for their links in the chain.
+    """Return rows with the ``erased`` ones blanked, except for their links in the chain.
 
-    Without a fingerprint, as no other row is, they cannot be hashed again; the row after each still
-    names it, so none can be taken out or put in unnoticed. Which ones were erased, and that nobody
-    else blanked them, is what the receipt of the erasure says.
+    A blanked row has no fingerprint, unlike every other row, so its hash cannot be verified. The
+    next row still contains that hash, so that no row can be removed or inserted unnoticed. The
+    receipt of the erasure states which rows were erased, and by whom.
     """
     for name, nothing in _BLANK.items():
         at = rows.schema.get_field_index(name)

@@ -19,11 +19,11 @@ _UNTOUCHED: Final = frozenset({Pii.KEEP, Pii.DROP})
 
 
 def box_derived_rows(
-    rows: pa.RecordBatch, contract: str, *, known: Collection[str], policy: str
+    rows: pa.RecordBatch, contract: str, *, redacted_texts: Collection[str], policy: str
 ) -> Redacted[pa.RecordBatch]:
     """Box rows of a contract whose texts come from rows that are redacted already.
 
-    ``known`` holds texts of redacted rows, ``policy`` the hash of the redaction policy. Raises
+    ``redacted_texts`` holds texts of redacted rows, ``policy`` the hash of the redaction policy. Raises
     FatalError, naming the field, if a text is none of them: that would be a fault of the program.
     """
     touched = [field for field in CONTRACTS[contract].fields if field.pii not in _UNTOUCHED]
@@ -32,7 +32,7 @@ def box_derived_rows(
             raise FatalError(f"rows of {contract} cannot be derived: `{field.name}` is no text")
     for field in touched:
         texts = rows.column(field.name).drop_null()
-        same = pc.is_in(texts, value_set=pa.array(list(known), pa.string()))
+        same = pc.is_in(texts, value_set=pa.array(list(redacted_texts), pa.string()))
         if not pc.all(same, min_count=0).as_py():
             raise FatalError(f"`{field.name}` of a {contract} is of no redacted row: not written")
     return Redacted(rows, policy)

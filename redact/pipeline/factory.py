@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 def build_redactor(
     policy: RedactionPolicy, keys: Keys, *, audit: bool = False, report: bool = False
 ) -> Redactor:
-    """Make the redactor of a policy. It pickles as its policy and keys, and is built anew.
+    """Build the redactor of a policy. It is pickled as policy and keys, and rebuilt from them.
 
-    With ``audit`` each outcome says what was done to each record, with ``report`` as well what was
-    found and kept.
+    With ``audit`` each outcome includes what was done to each record, with ``report`` also what
+    was found and kept.
 
     Raises:
-        UsageError: the policy names a model that is not there.
+        UsageError: the policy names a model that does not exist.
     """
     if policy.off:
         return PassthroughRedactor()

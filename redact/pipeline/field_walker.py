@@ -53,17 +53,17 @@ class StoredFields(NamedTuple):
     values: tuple[str | None, ...]
 
 
-class RecordPlaces(msgspec.Struct, gc=False):
-    """All places of one record that redaction has to look at."""
+class RecordSlots(msgspec.Struct, gc=False):
+    """All slots of one record that redaction has to look at."""
 
     texts: list[TextSlot]
     maps: list[MapSlot]
     ids: list[IdSlot]
-    kept: list[StoredFields]
+    stored: list[StoredFields]
 
 
 class _Step(msgspec.Struct, frozen=True):
-    """What to do with one field: ``treat`` puts its value among the places, None is for texts."""
+    """What to do with one field: ``treat`` puts its value among the slots, None is for texts."""
 
     name: str
     path: str
@@ -71,7 +71,7 @@ class _Step(msgspec.Struct, frozen=True):
     inner: "_Level | None"
     empty: Any
     writer: Writer
-    treat: Callable[["_Step", Any, Any, RecordPlaces], None] | None
+    treat: Callable[["_Step", Any, Any, RecordSlots], None] | None
 
 
 class _Level(msgspec.Struct, frozen=True):
@@ -79,23 +79,23 @@ class _Level(msgspec.Struct, frozen=True):
 
     steps: tuple[_Step, ...]
     values: Callable[[Any], tuple[Any, ...]]
-    kept: tuple[tuple[str, str], ...]
-    kept_values: Callable[[Any], tuple[Any, ...]]
+    stored: tuple[tuple[str, str], ...]
+    stored_values: Callable[[Any], tuple[Any, ...]]
     has_role: bool
 
-    def walk(self, owner: Any, places: RecordPlaces) -> None:
-        """Collect the places of a record and those within it."""
+    def walk(self, owner: Any, slots: RecordSlots) -> None:
+        """Collect the slots of a record and those within it."""
         role = writer_of_role(owner.role) if self.has_role else None
-        places.kept.append(StoredFields(owner, self.kept, self.kept_values(owner)))
+        slots.stored.append(StoredFields(owner, self.stored, self.stored_values(owner)))
         for step, value in zip(self.steps, self.values(owner), strict=True):
             if not value:
                 continue
             if step.treat is not None:
-                step.treat(step, owner, value, places)
+                step.treat(step, owner, value, slots)
             elif step.field_class is not None:
                 writer = role or step.writer
                 slot = TextSlot(owner, step.name, step.path, value, step.field_class, writer)
-                places.texts.append(slot)
+                slots.texts.append(slot)
 
 
 class FieldWalker:
@@ -104,43 +104,43 @@ class FieldWalker:
     def __init__(self, contract: str) -> None:
         self._level = _level(CONTRACTS[contract].fields)
 
-    def places(self, record: Any) -> RecordPlaces:
-        """Return the places of a record; fields of the class `drop` are emptied at once."""
-        places = RecordPlaces([], [], [], [])
+    def slots(self, record: Any) -> RecordSlots:
+        """Return the slots of a record; fields of the class `drop` are emptied at once."""
+        slots = RecordSlots([], [], [], [])
         if self._level is not None:
-            self._level.walk(record, places)
-        return places
+            self._level.walk(record, slots)
+        return slots
 
 
-def _map(step: _Step, owner: Any, _value: Any, places: RecordPlaces) -> None:
-    places.maps.append(MapSlot(owner, step.name, step.path, step.field_class))
+def _map(step: _Step, owner: Any, _value: Any, slots: RecordSlots) -> None:
+    slots.maps.append(MapSlot(owner, step.name, step.path, step.field_class))
 
 
-def _identifier(step: _Step, owner: Any, value: Any, places: RecordPlaces) -> None:
-    places.ids.append(IdSlot(owner, step.name, value))
+def _identifier(step: _Step, owner: Any, value: Any, slots: RecordSlots) -> None:
+    slots.ids.append(IdSlot(owner, step.name, value))
 
 
-def _dropped(step: _Step, owner: Any, _value: Any, _places: RecordPlaces) -> None:
+def _dropped(step: _Step, owner: Any, _value: Any, _slots: RecordSlots) -> None:
     setattr(owner, step.name, step.empty)
 
 
-def _records(step: _Step, _owner: Any, value: Any, places: RecordPlaces) -> None:
+def _records(step: _Step, _owner: Any, value: Any, slots: RecordSlots) -> None:
     if step.inner is not None:
         for item in value:
-            step.inner.walk(item, places)
+            step.inner.walk(item, slots)
 
 
 _CLASS: dict[Pii, FieldClass] = {Pii.REDACT: "redact", Pii.REDACT_JSON: "redact_json"}
 
 
 def _level(fields: tuple[ContractField, ...]) -> _Level | None:
-    kept = tuple((field.name, field.path) for field in fields if _is_kept(field))
+    stored = tuple((field.name, field.path) for field in fields if _is_stored_text(field))
     steps = tuple(step for field in fields if (step := _step(field)) is not None)
-    if not steps and not kept:
+    if not steps and not stored:
         return None
     names = [step.name for step in steps]
     has_role = any(field.name == "role" for field in fields)
-    return _Level(steps, _getter(names), kept, _getter([name for name, _ in kept]), has_role)
+    return _Level(steps, _getter(names), stored, _getter([name for name, _ in stored]), has_role)
 
 
 def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
@@ -153,7 +153,7 @@ def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
     return lambda owner: (get(owner),)
 
 
-def _is_kept(field: ContractField) -> bool:
+def _is_stored_text(field: ContractField) -> bool:
     """Tell whether a field is stored as it is, and could hold text."""
     return not field.fields and field.pii is Pii.KEEP and field.type is FieldType.STRING
 
@@ -163,7 +163,7 @@ def _step(field: ContractField) -> _Step | None:
     if not field.fields and field.pii is Pii.KEEP and field.type is not FieldType.MAP:
         return None
     inner = _level(field.fields) if field.fields else None
-    treat: Callable[[_Step, Any, Any, RecordPlaces], None] | None = _identifier
+    treat: Callable[[_Step, Any, Any, RecordSlots], None] | None = _identifier
     if field.fields:
         treat = _records
     elif field.pii is Pii.DROP:

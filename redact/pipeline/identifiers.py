@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 
 from redact.crypto.pseudonyms import Pseudonyms
-from redact.pipeline.field_walker import RecordPlaces
+from redact.pipeline.field_walker import RecordSlots
 
 _PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z_.-]{0,63}[0-9]{0,3}")
 
@@ -16,15 +16,15 @@ class IdentifierRedactor:
         self._pseudonyms = pseudonyms
         self._readable = frozenset(readable)
 
-    def put(self, places: RecordPlaces, scope: str) -> None:
+    def put(self, slots: RecordSlots, scope: str) -> None:
         """Replace the identifiers of a record where they are."""
-        for slot in places.maps:
+        for slot in slots.maps:
             if slot.field_class is None:
                 value = getattr(slot.owner, slot.name)
                 setattr(slot.owner, slot.name, self._segments(value, scope))
-        for place in places.ids:
-            new = self._pseudonyms.identifier("USER_ID", place.value, scope)
-            setattr(place.owner, place.name, new)
+        for id_slot in slots.ids:
+            new = self._pseudonyms.identifier("USER_ID", id_slot.value, scope)
+            setattr(id_slot.owner, id_slot.name, new)
 
     def _segments(self, segments: dict[str, str], scope: str) -> dict[str, str]:
         """Hash the values of segments that are not on the list, and keys that are no plain word."""

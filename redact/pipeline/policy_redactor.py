@@ -1,6 +1,6 @@
 """Redaction of decoded records: every field by its class, a record that fails set aside.
 
-For each batch: (1) find the places that hold text; (2) analyse each segment, or remember its
+For each batch: (1) find the slots that hold text; (2) analyse each segment, or remember its
 analysis; (3) collect what the record says about persons; (4) render each segment with both;
 (5) look through the output once more, and render it again with what was still there; (6) turn the
 records into rows. A record for which any step fails, for whatever reason, is rejected: its text
@@ -22,7 +22,7 @@ from redact.identities.extraction import IdentityValue, identities_from_user_id,
 from redact.identities.identity_search import RecordIdentities, identities_of
 from redact.lexical.findings import PiiFinding
 from redact.pipeline.audit import AuditCount, AuditEntry, AuditReplacement
-from redact.pipeline.field_walker import FieldWalker, MapSlot, RecordPlaces
+from redact.pipeline.field_walker import FieldWalker, MapSlot, RecordSlots
 from redact.pipeline.identifiers import IdentifierRedactor
 from redact.pipeline.redactor import FOUND_BY_PROOF, RedactionOutcome
 from redact.pipeline.segmenter import SEGMENT_CACHE_BYTES, AnalysedSegment, Segmenter
@@ -39,10 +39,10 @@ from schemas.redacted import Redacted
 
 
 class _Work(msgspec.Struct, gc=False):
-    """One record under way: its places, and which of the batch's segments are its own."""
+    """One record under way: its slots, and which of the batch's segments are its own."""
 
     record: Any
-    places: RecordPlaces
+    slots: RecordSlots
     maps: list[tuple[MapSlot, FieldClass]]
     segments: list[TextSegment]
     failure: SegmentFailure | None = None
@@ -53,13 +53,13 @@ class _Work(msgspec.Struct, gc=False):
 class RedactedBatch(NamedTuple):
     """What came of a batch redacted in place: rows that passed, rows that did not, audit."""
 
-    kept: list[int]
+    passed: list[int]
     rejected: list[RejectedRecord]
     audit: list[AuditEntry]
 
 
 class RedactedText(NamedTuple):
-    """A redacted text, what was found in it (places in the input), and what was replaced."""
+    """A redacted text, what was found in it (slots in the input), and what was replaced."""
 
     text: str
     findings: list[PiiFinding]
@@ -86,9 +86,9 @@ class PolicyRedactor:
         book = KeyBook(policy.keys)
         self._segmenter = Segmenter(policy, keys, book, stage, report=report)
         self._identifiers = IdentifierRedactor(self._segmenter.pseudonyms, policy.segments.allow)
-        self._prover = ResidualScanner(policy, keys.cache, book)
-        self._read = frozenset(policy.names.read)
-        self._kept = StoredFieldScanner(
+        self._scanner = ResidualScanner(policy, keys.cache, book)
+        self._writers_read = frozenset(policy.names.read)
+        self._stored_fields = StoredFieldScanner(
             self._segmenter.detector,
             self._segmenter.pseudonyms,
             self._segmenter.replaces,
@@ -102,7 +102,7 @@ class PolicyRedactor:
     def __reduce__(
         self,
     ) -> tuple[Callable[..., "PolicyRedactor"], tuple[RedactionPolicy, Keys, bool, bool]]:
-        return _again, (self._policy, self._keys, self._audit, self._report)
+        return _rebuild, (self._policy, self._keys, self._audit, self._report)
 
     def statistics(self) -> dict[str, int]:
         """Return counters since the start; see also :meth:`Segmenter.statistics`.
@@ -114,143 +114,149 @@ class PolicyRedactor:
 
     def redact(self, decoded: DecodedBatch[Any], *, ingested_at: int) -> RedactionOutcome:
         """Redact a batch; see :class:`Redactor`."""
-        done = self.in_place(decoded)
-        passed = decoded if not done.rejected else decoded.subset(done.kept)
+        redacted = self.in_place(decoded)
+        passed = decoded if not redacted.rejected else decoded.subset(redacted.passed)
         batch = record_batch(decoded.kind, passed, ingested_at=ingested_at, policy=self.policy_hash)
-        return RedactionOutcome(Redacted(batch, self.policy_hash), done.rejected, done.audit)
+        return RedactionOutcome(
+            Redacted(batch, self.policy_hash), redacted.rejected, redacted.audit
+        )
 
     def in_place(self, decoded: DecodedBatch[Any]) -> RedactedBatch:
         """Redact the records of a batch where they are. Those rejected must not be used."""
         walker = self._walkers[decoded.kind]
-        works = [self._begun(walker, record) for record in decoded.records]
-        found = iter(self._segmenter.analyse([s for work in works for s in work.segments]))
-        self._meet_kept(works)
-        done = RedactedBatch([], [], [])
+        works = [self._collect(walker, record) for record in decoded.records]
+        analysed = iter(self._segmenter.analyse([s for work in works for s in work.segments]))
+        self._scan_stored_fields(works)
+        outcome = RedactedBatch([], [], [])
         for index, work in enumerate(works):
-            own = [next(found) for _ in work.segments]
-            positions = self._finished(work, own)
+            own = [next(analysed) for _ in work.segments]
+            positions = self._finish(work, own)
             if work.failure is not None:
-                done.rejected.append(_rejected(decoded, index, work))
+                outcome.rejected.append(_rejected(decoded, index, work))
                 continue
-            done.kept.append(index)
+            outcome.passed.append(index)
             if self._audit:
-                done.audit.append(self._entry(decoded, index, work, positions))
+                outcome.audit.append(self._audit_entry(decoded, index, work, positions))
         self._counts["records"] += len(decoded)
-        self._counts["rejected"] += len(done.rejected)
-        return done
+        self._counts["rejected"] += len(outcome.rejected)
+        return outcome
 
     def texts(self, segments: Sequence[TextSegment]) -> list[RedactedText | SegmentFailure]:
         """Redact texts that belong to no record, each by itself."""
         return [
-            self._text(segment, found)
-            for segment, found in zip(segments, self._segmenter.analyse(segments), strict=True)
+            self._redact_text(segment, analysed)
+            for segment, analysed in zip(segments, self._segmenter.analyse(segments), strict=True)
         ]
 
-    def _text(self, segment: TextSegment, found: AnalysedSegment) -> RedactedText | SegmentFailure:
-        analysis = found.analysis
+    def _redact_text(
+        self, segment: TextSegment, analysed: AnalysedSegment
+    ) -> RedactedText | SegmentFailure:
+        analysis = analysed.analysis
         if isinstance(analysis, SegmentFailure):
             return analysis
-        rendered, taught, left = self._proved(
-            [segment], [found], ["redact_json"], "", analysis.learnt
+        rendered, identities, left = self._render_and_scan(
+            [segment], [analysed], ["redact_json"], "", analysis.learnt
         )
         if left:
             return SegmentFailure(QuarantineReason.RESIDUAL_PII, min(left))
         renderer = self._segmenter.renderer("redact_json", "")
-        findings = renderer.reported(segment.text, analysis, taught.finders)
+        findings = renderer.reported(segment.text, analysis, identities.finders)
         return RedactedText(rendered[0].text, findings, rendered[0].replaced)
 
-    def _begun(self, walker: FieldWalker, record: Any) -> _Work:
+    def _collect(self, walker: FieldWalker, record: Any) -> _Work:
         """Collect the segments of a record: its texts, then its maps as JSON."""
-        places = walker.places(record)
-        maps = [(slot, slot.field_class) for slot in places.maps if slot.field_class]
+        slots = walker.slots(record)
+        maps = [(slot, slot.field_class) for slot in slots.maps if slot.field_class]
         segments = [
-            TextSegment(slot.text, json=True, free=slot.writer in self._read)
-            for slot in places.texts
+            TextSegment(slot.text, json=True, free=slot.writer in self._writers_read)
+            for slot in slots.texts
         ]
-        free = "attributes" in self._read
+        free = "attributes" in self._writers_read
         segments += [TextSegment(_as_json(slot), json=True, free=free) for slot, _ in maps]
-        return _Work(record, places, maps, segments)
+        return _Work(record, slots, maps, segments)
 
-    def _meet_kept(self, works: Sequence[_Work]) -> None:
+    def _scan_stored_fields(self, works: Sequence[_Work]) -> None:
         """Look through the kept fields of a batch together; what fails is looked at by record."""
-        for group in self._kept.groups(work.places for work in works):
+        for group in self._stored_fields.groups(work.slots for work in works):
             try:
-                self._segmenter.watched(partial(self._kept.meet, group))
+                self._segmenter.watched(partial(self._stored_fields.meet, group))
             except (MemoryError, StalledError):
                 raise
             except Exception:  # noqa: BLE001, S112  # each record meets it again, and fails closed
                 continue
 
-    def _finished(self, work: _Work, found: Sequence[AnalysedSegment]) -> list[AuditReplacement]:
+    def _finish(self, work: _Work, analysed: Sequence[AnalysedSegment]) -> list[AuditReplacement]:
         """Put the redacted segments in place; on failure ``work`` says why."""
-        for number, one in enumerate(found):
-            if isinstance(one.analysis, SegmentFailure):
-                work.failure, work.field = one.analysis, _path(work, number)
+        for index, segment in enumerate(analysed):
+            if isinstance(segment.analysis, SegmentFailure):
+                work.failure, work.field = segment.analysis, _path(work, index)
                 return []
         try:
-            return self._replaced(work, found)
+            return self._replace(work, analysed)
         except (MemoryError, StalledError):
             raise
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
             work.failure = SegmentFailure(QuarantineReason.REDACTION_FAILED, type(error).__name__)
             return []
 
-    def _replaced(self, work: _Work, found: Sequence[AnalysedSegment]) -> list[AuditReplacement]:
-        places, record = work.places, work.record
+    def _replace(self, work: _Work, analysed: Sequence[AnalysedSegment]) -> list[AuditReplacement]:
+        slots, record = work.slots, work.record
         app = getattr(record, "app", "")
-        classes = [slot.field_class for slot in places.texts] + [c for _, c in work.maps]
-        rendered, taught, left = self._proved(
-            work.segments, found, classes, app, _learnt(places, found)
+        classes = [slot.field_class for slot in slots.texts] + [c for _, c in work.maps]
+        rendered, identities, left = self._render_and_scan(
+            work.segments, analysed, classes, app, _learnt(slots, analysed)
         )
         if left:
             work.failure = SegmentFailure(QuarantineReason.RESIDUAL_PII, min(left))
             return []
-        personal = self._segmenter.watched(lambda: self._kept.personal(places, taught))
+        personal = self._segmenter.watched(lambda: self._stored_fields.personal(slots, identities))
         refused = [each for each in personal if each.name in JOIN_KEYS]
         if refused:
             work.failure, work.field = _personal_id(refused[0].type), refused[0].path
             return []
-        hashed = self._kept.put(personal)
+        hashed = self._stored_fields.put(personal)
         outputs = [each.text for each in rendered]
-        for slot, text in zip(places.texts, outputs, strict=False):
+        for slot, text in zip(slots.texts, outputs, strict=False):
             setattr(slot.owner, slot.name, text)
-        for (held, _), text in zip(work.maps, outputs[len(places.texts) :], strict=True):
-            setattr(held.owner, held.name, msgspec.json.decode(text, type=dict[str, str]))
-        self._identifiers.put(places, self._segmenter.scope(app))
+        for (map_slot, _), text in zip(work.maps, outputs[len(slots.texts) :], strict=True):
+            setattr(map_slot.owner, map_slot.name, msgspec.json.decode(text, type=dict[str, str]))
+        self._identifiers.put(slots, self._segmenter.scope(app))
         self._counts["findings"] += sum([len(each.replaced) for each in rendered])
         if not self._audit:
             return []
         if self._report:
-            work.kept = self._left_alone(work.segments, found, classes, app, taught)
+            work.kept = self._count_kept(work.segments, analysed, classes, app, identities)
         replaced = [
-            AuditReplacement(path, one.type, one.operator, one.start, one.end)
-            for number, output in enumerate(rendered)
+            AuditReplacement(
+                path, replacement.type, replacement.operator, replacement.start, replacement.end
+            )
+            for index, output in enumerate(rendered)
             if output.replaced
-            for path in (_path(work, number),)
-            for one in output.replaced
+            for path in (_path(work, index),)
+            for replacement in output.replaced
         ]
         return replaced + hashed
 
-    def _left_alone(
+    def _count_kept(
         self,
         segments: Sequence[TextSegment],
-        found: Sequence[AnalysedSegment],
+        analysed: Sequence[AnalysedSegment],
         classes: Sequence[FieldClass],
         app: str,
-        taught: RecordIdentities,
+        identities: RecordIdentities,
     ) -> tuple[AuditCount, ...]:
         """Count what was found in the segments of a record and is kept, by type."""
         kept: Counter[str] = Counter()
-        for segment, known, field_class in zip(segments, found, classes, strict=True):
-            if not isinstance(known.analysis, SegmentFailure):
+        for segment, each, field_class in zip(segments, analysed, classes, strict=True):
+            if not isinstance(each.analysis, SegmentFailure):
                 renderer = self._segmenter.renderer(field_class, app)
-                kept.update(renderer.kept(segment.text, known.analysis, taught.finders))
+                kept.update(renderer.kept_types(segment.text, each.analysis, identities.finders))
         return tuple(AuditCount(kind, KEEP_OPERATOR, many) for kind, many in sorted(kept.items()))
 
-    def _proved(
+    def _render_and_scan(
         self,
         segments: Sequence[TextSegment],
-        found: Sequence[AnalysedSegment],
+        analysed: Sequence[AnalysedSegment],
         classes: Sequence[FieldClass],
         app: str,
         learnt: frozenset[IdentityValue],
@@ -260,27 +266,27 @@ class PolicyRedactor:
         Return them with the names they were rendered with, and the types that are left even so.
         """
 
-        def rendered(taught: RecordIdentities) -> list[RenderedSegment]:
+        def rendered(identities: RecordIdentities) -> list[RenderedSegment]:
             return [
-                self._segmenter.render(segment.text, known, taught, field_class, app)
-                for segment, known, field_class in zip(segments, found, classes, strict=True)
+                self._segmenter.render(segment.text, each, identities, field_class, app)
+                for segment, each, field_class in zip(segments, analysed, classes, strict=True)
             ]
 
         def left(output: Sequence[RenderedSegment]) -> frozenset[IdentityValue]:
-            return self._prover.left([each.text for each in output], learnt, rules)
+            return self._scanner.left([each.text for each in output], learnt, rules)
 
         rules = self._segmenter.renderer("redact", app).rules
-        taught = identities_of(learnt)
-        output = rendered(taught)
+        identities = identities_of(learnt)
+        output = rendered(identities)
         missed = left(output)
         if not missed:
-            return output, taught, frozenset()
+            return output, identities, frozenset()
         self._found_by_proof.update([each.type for each in missed])
-        taught = identities_of(learnt | missed)
-        output = rendered(taught)
-        return output, taught, frozenset([each.type for each in left(output)])
+        identities = identities_of(learnt | missed)
+        output = rendered(identities)
+        return output, identities, frozenset([each.type for each in left(output)])
 
-    def _entry(
+    def _audit_entry(
         self,
         decoded: DecodedBatch[Any],
         index: int,
@@ -299,19 +305,23 @@ class PolicyRedactor:
         )
 
 
-def _again(policy: RedactionPolicy, keys: Keys, audit: bool, report: bool) -> PolicyRedactor:  # noqa: FBT001  # from a pickle
+def _rebuild(policy: RedactionPolicy, keys: Keys, audit: bool, report: bool) -> PolicyRedactor:  # noqa: FBT001  # from a pickle
     return PolicyRedactor(policy, keys, audit=audit, report=report)
 
 
-def _path(work: _Work, number: int) -> str:
-    texts = work.places.texts
-    return texts[number].path if number < len(texts) else work.maps[number - len(texts)][0].path
+def _path(work: _Work, index: int) -> str:
+    texts = work.slots.texts
+    return texts[index].path if index < len(texts) else work.maps[index - len(texts)][0].path
 
 
-def _learnt(places: RecordPlaces, found: Sequence[AnalysedSegment]) -> frozenset[IdentityValue]:
+def _learnt(slots: RecordSlots, analysed: Sequence[AnalysedSegment]) -> frozenset[IdentityValue]:
     return merge_identities(
-        [one.analysis.learnt for one in found if not isinstance(one.analysis, SegmentFailure)]
-        + [identities_from_user_id(place.value) for place in places.ids]
+        [
+            segment.analysis.learnt
+            for segment in analysed
+            if not isinstance(segment.analysis, SegmentFailure)
+        ]
+        + [identities_from_user_id(slot.value) for slot in slots.ids]
     )
 
 

@@ -54,7 +54,7 @@ class AnalysedSegment(msgspec.Struct, gc=False):
     """What is known of a segment.
 
     ``stands`` tells by the serial of a name's finder where the name stands in the segment;
-    ``outputs`` are by renderer and the names that do stand there (see ``_which``); and, with a
+    ``outputs`` are by renderer and the names that do stand there (see ``_output_id``); and, with a
     minus, by renderer and all names of the record, which is the shorter way to the same.
     """
 
@@ -67,9 +67,9 @@ class AnalysedSegment(msgspec.Struct, gc=False):
 class _Waiting(NamedTuple):
     """A new segment that waits for the model: what of it is to be read, None for all of it."""
 
-    known: AnalysedSegment
+    analysed: AnalysedSegment
     text: str
-    places: Sequence[MarkedLiteral | None]
+    literals: Sequence[MarkedLiteral | None]
 
 
 class Segmenter:
@@ -94,12 +94,12 @@ class Segmenter:
         self._operators = build_operators(self.pseudonyms)
         self.detector = PolicyDetector(
             policy,
-            wanted=None if report else policy.replaced(),
+            types=None if report else policy.replaced(),
             until=lambda: self._watchdog.deadline,
         )
         self._analyser = SegmentAnalyser(self.detector, book, files=_replaces_files(policy))
         self._free_text = FreeTextNames(names, policy.replaced())
-        self._known: SegmentCache[AnalysedSegment] = SegmentCache(SEGMENT_CACHE_BYTES)
+        self.cache: SegmentCache[AnalysedSegment] = SegmentCache(SEGMENT_CACHE_BYTES)
         self._output_hits = self._output_misses = 0
         self._renderers: dict[tuple[FieldClass, str], tuple[int, SegmentRenderer]] = {}
         self._allowed = frozenset(word.casefold() for word in policy.allow)
@@ -107,9 +107,9 @@ class Segmenter:
     def statistics(self) -> Mapping[str, int]:
         """Return how often a segment was known, and its output, and how many are kept."""
         return {
-            "segment_hits": self._known.hits,
-            "segment_misses": self._known.misses,
-            "segments_kept": len(self._known),
+            "segment_hits": self.cache.hits,
+            "segment_misses": self.cache.misses,
+            "segments_kept": len(self.cache),
             "output_hits": self._output_hits,
             "output_misses": self._output_misses,
         }
@@ -120,81 +120,81 @@ class Segmenter:
         Raises:
             StalledError: an analysis did not come to an end; nothing may be concluded.
         """
-        found: list[AnalysedSegment] = []
+        results: list[AnalysedSegment] = []
         waiting: dict[bytes, _Waiting] = {}  # known only when the model was asked
         for segment in segments:
             key = segment_key(self._secret, segment.text, _CONTEXTS[segment.json, segment.free])
-            known = self._known.get(key)
-            if known is None and key in waiting:
-                known = waiting[key].known
-            if known is None:
-                known = AnalysedSegment(key, self._attempt(segment), {}, {})
-                places = self._free_text.places(segment, known.analysis)
-                if places:
-                    waiting[key] = _Waiting(known, segment.text, places)
+            analysed = self.cache.get(key)
+            if analysed is None and key in waiting:
+                analysed = waiting[key].analysed
+            if analysed is None:
+                analysed = AnalysedSegment(key, self._attempt(segment), {}, {})
+                literals = self._free_text.readable_literals(segment, analysed.analysis)
+                if literals:
+                    waiting[key] = _Waiting(analysed, segment.text, literals)
                 else:
-                    self._settle(known)
-            found.append(known)
+                    self._settle(analysed)
+            results.append(analysed)
         if waiting:
             self._add_names(list(waiting.values()))
-        return found
+        return results
 
     def render(
         self,
         text: str,
-        known: AnalysedSegment,
+        analysed: AnalysedSegment,
         names: RecordIdentities,
         field_class: FieldClass,
         app: str,
     ) -> RenderedSegment:
-        """Return a segment redacted with what the record taught; ``known`` must be no failure."""
-        number, renderer = self._renderer(field_class, app)
-        asked = -(number << 64 | names.serial)
-        rendered = known.outputs.get(asked)
+        """Return a segment redacted with what the record taught; ``analysed`` must be no failure."""
+        serial, renderer = self._renderer(field_class, app)
+        asked = -(serial << 64 | names.serial)
+        rendered = analysed.outputs.get(asked)
         if rendered is not None:
             self._output_hits += 1
             return rendered
-        here = self._standing(text, known, names) if names.finders else []
-        which = _which(number, here)
-        rendered = known.outputs.get(which)
-        if len(known.outputs) >= _MOST_OUTPUTS:
-            known.outputs.clear()
+        here = self._standing(text, analysed, names) if names.finders else []
+        which = _output_id(serial, here)
+        rendered = analysed.outputs.get(which)
+        if len(analysed.outputs) >= _MOST_OUTPUTS:
+            analysed.outputs.clear()
         if rendered is None:
-            rendered = self._rendered(text, known, renderer, here)
+            rendered = self._rendered(text, analysed, renderer, here)
             self._output_misses += 1
         else:
             self._output_hits += 1
-        known.outputs[which] = known.outputs[asked] = rendered
+        analysed.outputs[which] = analysed.outputs[asked] = rendered
         return rendered
 
     def _rendered(
         self,
         text: str,
-        known: AnalysedSegment,
+        analysed: AnalysedSegment,
         renderer: SegmentRenderer,
         here: Sequence[IdentityFinder],
     ) -> RenderedSegment:
-        if isinstance(known.analysis, SegmentFailure):
+        if isinstance(analysed.analysis, SegmentFailure):
             raise TypeError("a segment that failed cannot be rendered")
-        found = [finding for one in here for finding in known.stands[one.serial]]
-        rendered = renderer.render(text, known.analysis, here, found)
+        findings = [finding for finder in here for finding in analysed.stands[finder.serial]]
+        rendered = renderer.render(text, analysed.analysis, here, findings)
         weight = _OUTPUT_WEIGHT + len(rendered.text) + _REPLACED_WEIGHT * len(rendered.replaced)
-        self._known.put(known.key, known, weight)
+        self.cache.put(analysed.key, analysed, weight)
         return rendered
 
     def _standing(
-        self, text: str, known: AnalysedSegment, names: RecordIdentities
+        self, text: str, analysed: AnalysedSegment, names: RecordIdentities
     ) -> list[IdentityFinder]:
         """Return those of a record's names that stand in a segment."""
-        stands = known.stands
-        if any([one.serial not in stands for one in names.finders]):  # noqa: C419  # faster so
-            if isinstance(known.analysis, SegmentFailure):
+        stands = analysed.stands
+        if any([finder.serial not in stands for finder in names.finders]):  # noqa: C419  # faster so
+            if isinstance(analysed.analysis, SegmentFailure):
                 raise TypeError("a segment that failed cannot be rendered")
             if len(stands) > _MOST_NAMES:
                 stands.clear()
             stands |= names.absent
-            stands |= find_names_in_segment(text, known.analysis, names)
-        return [one for one in names.finders if stands[one.serial]]
+            stands |= find_names_in_segment(text, analysed.analysis, names)
+        return [finder for finder in names.finders if stands[finder.serial]]
 
     def watched(self, work: Callable[[], T]) -> T:
         """Return the result of work with the detector, which the watchdog restarts if it hangs."""
@@ -226,34 +226,34 @@ class Segmenter:
 
     def _add_names(self, fresh: Sequence[_Waiting]) -> None:
         """Let the model look through new free text, and add its names to what is known."""
-        asked = [(each, place) for each in fresh for place in each.places]
-        results = self._free_text.names([_text_of(each, place) for each, place in asked])
-        for (each, place), names in zip(asked, results, strict=True):
-            analysis = each.known.analysis
+        asked = [(each, literal) for each in fresh for literal in each.literals]
+        results = self._free_text.names([_text_of(each, literal) for each, literal in asked])
+        for (each, literal), names in zip(asked, results, strict=True):
+            analysis = each.analysed.analysis
             if isinstance(analysis, SegmentFailure):
                 continue
             if isinstance(names, SegmentFailure):
-                each.known.analysis = names
-            elif names and place is None:
+                each.analysed.analysis = names
+            elif names and literal is None:
                 analysis.findings = (*analysis.findings, *names)
                 analysis.learnt |= identities_from_prose(each.text, names)
-            elif names and place is not None:
-                place.findings = (*place.findings, *names)
-                analysis.learnt |= identities_from_prose(place.text, names)
+            elif names and literal is not None:
+                literal.findings = (*literal.findings, *names)
+                analysis.learnt |= identities_from_prose(literal.text, names)
         for each in fresh:
-            self._settle(each.known)
+            self._settle(each.analysed)
 
-    def _settle(self, known: AnalysedSegment) -> None:
+    def _settle(self, analysed: AnalysedSegment) -> None:
         """Remember what is known of a segment now that nothing more will be."""
-        if isinstance(known.analysis, SegmentAnalysis):
-            known.analysis.settle()
-        self._known.put(known.key, known, _weight(known.analysis))
+        if isinstance(analysed.analysis, SegmentAnalysis):
+            analysed.analysis.settle()
+        self.cache.put(analysed.key, analysed, _weight(analysed.analysis))
 
     def _renderer(self, field_class: FieldClass, app: str) -> tuple[int, SegmentRenderer]:
         scope = self.scope(app)
         who = (field_class, app if scope or app in self._policy.apps else "")
-        known = self._renderers.get(who)
-        if known is None:
+        cached = self._renderers.get(who)
+        if cached is None:
             renderer = SegmentRenderer(
                 self._policy.rules(field_class, app),
                 self._operators,
@@ -263,8 +263,8 @@ class Segmenter:
             )
             if len(self._renderers) >= _MOST_RENDERERS:
                 self._renderers.clear()
-            known = self._renderers[who] = (next(_SERIALS), renderer)
-        return known
+            cached = self._renderers[who] = (next(_SERIALS), renderer)
+        return cached
 
     def _is_allowed(self) -> Callable[[str], bool] | None:
         allowed = self._allowed
@@ -282,15 +282,15 @@ def _replaces_files(policy: RedactionPolicy) -> bool:
     return FILE_TYPE in policy.replaced()
 
 
-def _text_of(waiting: _Waiting, place: MarkedLiteral | None) -> str:
-    return waiting.text if place is None else place.text
+def _text_of(waiting: _Waiting, literal: MarkedLiteral | None) -> str:
+    return waiting.text if literal is None else literal.text
 
 
-def _which(renderer: int, names: Sequence[IdentityFinder]) -> int:
+def _output_id(renderer: int, names: Sequence[IdentityFinder]) -> int:
     """Return a number that is another for each renderer and choice of names."""
     which = renderer
-    for one in names:
-        which = which << 32 | one.serial
+    for finder in names:
+        which = which << 32 | finder.serial
     return which
 
 

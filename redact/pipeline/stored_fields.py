@@ -19,7 +19,7 @@ from redact.identities.identity_search import (
 )
 from redact.lexical.findings import Detector, PiiFinding
 from redact.pipeline.audit import AuditReplacement
-from redact.pipeline.field_walker import RecordPlaces, StoredFields
+from redact.pipeline.field_walker import RecordSlots, StoredFields
 from redact.policies.data_types import NUMBER_LIKE
 
 JOIN_KEYS: Final = frozenset({"trace_id", "feedback_id"})
@@ -84,11 +84,11 @@ class StoredFieldScanner:
         self._clean: set[str] = set()
         self._met: set[str] = set()
 
-    def groups(self, records: Iterable[RecordPlaces]) -> list[list[str]]:
+    def groups(self, records: Iterable[RecordSlots]) -> list[list[str]]:
         """Return the values of many records that are not known to be clean, some together."""
         groups: list[list[str]] = []
         room = 0
-        values = _values(kept for places in records for kept in places.kept)
+        values = _values(fields for record in records for fields in record.stored)
         clean, random = self._clean, self._random
         new = [value for value in dict.fromkeys(values) if value not in clean]
         self._met = {value for value in new if random is not None and random.fullmatch(value)}
@@ -107,49 +107,49 @@ class StoredFieldScanner:
 
         Raises TextTimeoutError.
         """
-        if not self._found(_together(values)):
+        if not self._detect(_together(values)):
             self._remember(values)
         elif len(values) > 1:
             half = len(values) // 2
             self.meet(values[:half])
             self.meet(values[half:])
 
-    def personal(self, places: RecordPlaces, names: RecordIdentities) -> list[PersonalId]:
+    def personal(self, slots: RecordSlots, names: RecordIdentities) -> list[PersonalId]:
         """Return the kept fields of a record that hold something personal.
 
         ``names`` are what the record itself says of persons. Raises TextTimeoutError.
         """
-        values = _values(places.kept)
-        found = dict(self._by_pattern(values))
+        values = _values(slots.stored)
+        types = dict(self._by_pattern(values))
         if names.finders:
-            found |= dict(_by_name(list(dict.fromkeys(values)), names))
-        if not found:
+            types |= dict(_by_name(list(dict.fromkeys(values)), names))
+        if not types:
             return []
         return [
-            PersonalId(kept.owner, name, path, value, found[value])
-            for kept in places.kept
-            for (name, path), value in zip(kept.fields, kept.values, strict=True)
-            if value in found
+            PersonalId(fields.owner, name, path, value, types[value])
+            for fields in slots.stored
+            for (name, path), value in zip(fields.fields, fields.values, strict=True)
+            if value in types
         ]
 
     def put(self, personal: Iterable[PersonalId]) -> list[AuditReplacement]:
         """Replace such values where they are; return what was done, for the audit."""
-        done = []
+        replaced = []
         for each in personal:
             new = self._pseudonyms.identifier(_KIND, each.value)
             setattr(each.owner, each.name, new)
-            done.append(AuditReplacement(each.path, each.type, "pseudonym", 0, len(new)))
-        return done
+            replaced.append(AuditReplacement(each.path, each.type, "pseudonym", 0, len(new)))
+        return replaced
 
     def _by_pattern(self, values: Iterable[str]) -> list[tuple[str, str]]:
         """Return the values in which the detector finds something, each with its type."""
         fresh = self._fresh(values)
         if not fresh:
             return []
-        if not self._found(_together(fresh)):
+        if not self._detect(_together(fresh)):
             self._remember(fresh)
             return []
-        alone = ((value, self._found(_together([value]))) for value in fresh)
+        alone = ((value, self._detect(_together([value]))) for value in fresh)
         return [(value, findings[0].type) for value, findings in alone if findings]
 
     def _fresh(self, values: Iterable[str]) -> list[str]:
@@ -168,7 +168,7 @@ class StoredFieldScanner:
             self._clean.clear()
         self._clean.update(clean)
 
-    def _found(self, text: str) -> list[PiiFinding]:
+    def _detect(self, text: str) -> list[PiiFinding]:
         return [
             finding
             for finding in self._detector.find(text)
@@ -189,8 +189,8 @@ def _together(values: Iterable[str]) -> str:
     return _GAP.join(texts)
 
 
-def _values(kept: Iterable[StoredFields]) -> list[str]:
-    return [value for each in kept for value in each.values if value]
+def _values(stored: Iterable[StoredFields]) -> list[str]:
+    return [value for each in stored for value in each.values if value]
 
 
 def _by_name(values: Sequence[str], names: RecordIdentities) -> Iterator[tuple[str, str]]:
@@ -199,7 +199,9 @@ def _by_name(values: Sequence[str], names: RecordIdentities) -> Iterator[tuple[s
     Of a person it must be more than one word: a tool or a model may be called like somebody.
     """
     standing = names.standing(SearchableText(_GAP.join(values)))
-    finders: list[IdentityFinder] = [one for one in names.finders if one.serial in standing]
+    finders: list[IdentityFinder] = [
+        finder for finder in names.finders if finder.serial in standing
+    ]
     if finders:
         for value in values:
             for finding in find_identities(value, finders):

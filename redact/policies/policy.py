@@ -35,13 +35,13 @@ OperatorName = Literal["placeholder", "pseudonym", "mask", "hash", "drop", "keep
 FieldClass = Literal["redact", "redact_json"]
 
 
-def _known(kind: str) -> str:
+def _check_type(kind: str) -> str:
     if kind not in DATA_TYPES:
         raise ValueError(f"{kind} is not a type; known are {', '.join(sorted(DATA_TYPES))}")
     return kind
 
 
-TypeName = Annotated[str, AfterValidator(_known)]
+TypeName = Annotated[str, AfterValidator(_check_type)]
 
 
 class RedactionRule(DocumentPart):

@@ -1,10 +1,10 @@
-"""The same findings as Presidio's engine, at a fraction of the work.
+"""Detector with the same findings as Presidio's engine, at a fraction of the work.
 
-One pass of hyperscan over the text tells which patterns can match at all (it never misses one: a
-pattern that it cannot express is loosened, and one that it cannot loosen runs always). Only those
-patterns run, through the very same compiled expressions and checks as in Presidio. Words of
-context are looked at only around findings that they could lift. Telephone numbers are walked once
-for all regions. That the findings are equal is tested, not claimed (``tests/redact``).
+One hyperscan pass over the text shows which patterns can match at all. It never misses one: a
+pattern that hyperscan cannot express is relaxed, and one that cannot be relaxed always runs. Only
+those patterns run, with the same compiled expressions and checks as in Presidio. Context words are
+checked only around findings whose score they could raise. Telephone numbers are found in one walk
+for all regions. Tests compare the findings with Presidio's (``tests/redact``).
 """
 
 import time
@@ -26,21 +26,21 @@ from redact.recognition.prefilter import Prefilter
 
 _WORD = regex.compile(r"\S+")
 _MARKS = {"URL": "."}
-"""Types whose patterns, Presidio's own, match no white space and always hold a character."""
+"""Types whose (Presidio) patterns never match white space, and the character in each match."""
 
 _EVERY = 64
-"""Matches between two looks at the clock."""
+"""Matches between two checks of the clock."""
 
 _FACTOR, _FLOOR = 0.35, 0.4
-"""What a context word adds to a score, and the least it lifts it to (Presidio's defaults)."""
+"""What a context word adds to a score, and the resulting minimum (Presidio's defaults)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Search:
     """One pattern of one recogniser, ready to run.
 
-    ``mark`` is a character that is in each match, of patterns that never match white space: those
-    need to run only on the words in which it stands. It is empty for all others.
+    ``mark`` is a character that each match contains, for patterns that never match white space:
+    they run only on the words that contain it. It is empty for all others.
     """
 
     recogniser: PatternRecognizer
@@ -57,7 +57,7 @@ class _Search:
 
 @dataclass(frozen=True, slots=True)
 class _Phones:
-    """The recogniser of telephone numbers, and the walk that does its work."""
+    """The telephone number recogniser, and the walker that does its work."""
 
     recogniser: DialledPhoneRecogniser
     walker: PhoneWalker
@@ -69,8 +69,8 @@ _Owner = _Search | _Phones
 class AcceleratedDetector:
     """Runs a list of recognisers.
 
-    ``threshold`` is the score below which findings are dropped, ``seconds`` the time that one
-    text may take, unless ``until`` tells by when it must be done.
+    Findings that score below ``threshold`` are dropped. A text may take ``seconds``, or until the
+    deadline that ``until`` returns.
     """
 
     def __init__(
@@ -96,23 +96,23 @@ class AcceleratedDetector:
 
     @property
     def unfiltered(self) -> int:
-        """Return how many patterns run over every text, because nothing could go before them."""
+        """Return how many patterns run over every text because no prefilter exists for them."""
         return len(self._filter.always)
 
     def find(self, text: str) -> list[PiiFinding]:
-        """Return the findings, ordered by place; see :class:`redact.lexical.findings.Detector`."""
-        due = self._filter.due(text)
-        if not due:
+        """Return the findings, ordered by position; see :class:`redact.lexical.findings.Detector`."""
+        candidates = self._filter.candidates(text)
+        if not candidates:
             return []
         deadline = self._until()
         lowered = text.lower()
-        found: dict[int, list[PiiFinding]] = {}
+        by_key: dict[int, list[PiiFinding]] = {}
         idle: set[int] = set()
         gated = -1
-        for number in due:
-            owner = self._owners[number]
+        for index in candidates:
+            owner = self._owners[index]
             key = id(owner.recogniser)
-            if self._idle[number] and not _any_in(self._words[key], lowered):
+            if self._idle[index] and not _any_in(self._words[key], lowered):
                 continue
             recogniser = owner.recogniser
             if key != gated and isinstance(recogniser, GatedRecogniser):
@@ -123,9 +123,9 @@ class AcceleratedDetector:
                 continue
             new = self._run(owner, text, deadline)
             if new:
-                found.setdefault(key, []).extend(new)
+                by_key.setdefault(key, []).extend(new)
         results: list[PiiFinding] = []
-        for key, findings in found.items():
+        for key, findings in by_key.items():
             results += self._lifted(text, lowered, _distinct(findings), self._words[key], deadline)
         if not results:
             return results
@@ -139,7 +139,7 @@ class AcceleratedDetector:
             self._expressions.append((walker.expression, 0))
             return
         if not isinstance(recogniser, PatternRecognizer):
-            raise TypeError(f"{type(recogniser).__name__} is no recogniser of patterns")
+            raise TypeError(f"{type(recogniser).__name__} is not a pattern recogniser")
         flags = int(recogniser.global_regex_flags or 0)
         patterns: Sequence[Pattern] = vars(recogniser)["patterns"]
         for pattern in patterns:
@@ -151,7 +151,7 @@ class AcceleratedDetector:
             self._owners.append(search)
 
     def _needs_context(self, owner: _Owner) -> bool:
-        """Tell whether what a pattern finds is dropped unless a word of context lifts it."""
+        """Return whether the matches of a pattern are dropped unless a context word raises them."""
         if not isinstance(owner, _Search) or isinstance(owner.recogniser, JudgedRecogniser):
             return False
         plain = type(owner.recogniser).validate_result is PatternRecognizer.validate_result
@@ -171,10 +171,10 @@ class AcceleratedDetector:
         return left
 
     def _timed(self, matches: Iterator[Any], deadline: float) -> Iterator[Any]:
-        """Yield matches until the time is over."""
+        """Yield matches until the deadline."""
         try:
-            for number, match in enumerate(matches):
-                if not number % _EVERY:
+            for index, match in enumerate(matches):
+                if not index % _EVERY:
                     self._left(deadline)
                 yield match
         except TimeoutError:
@@ -183,33 +183,33 @@ class AcceleratedDetector:
     def _search(self, search: _Search, text: str, deadline: float) -> list[PiiFinding]:
         """Do what ``PatternRecognizer.analyze`` does for one pattern."""
         kind = search.recogniser.supported_entities[0]
-        found: list[PiiFinding] = []
+        findings: list[PiiFinding] = []
         matches = _matches(search, text, self._left(deadline))
         recogniser = search.recogniser
         for match in self._timed(matches, deadline):
             if isinstance(recogniser, JudgedRecogniser):
-                found += (PiiFinding(kind, *judged) for judged in recogniser.judge(text, match))
+                findings += (PiiFinding(kind, *judged) for judged in recogniser.judge(text, match))
                 continue
             start, end = match.span()
             if start == end:
                 continue
             score = _checked(search, text[start:end])
             if score > 0:
-                found.append(PiiFinding(kind, start, end, score))
-        return found
+                findings.append(PiiFinding(kind, start, end, score))
+        return findings
 
     def _lifted(
         self,
         text: str,
         lowered: str,
-        found: Sequence[PiiFinding],
+        findings: Sequence[PiiFinding],
         words: tuple[str, ...],
         deadline: float,
     ) -> list[PiiFinding]:
-        """Raise the scores of findings that a word of context stands before."""
+        """Raise the scores of findings that follow a context word."""
         first = _first_of(words, lowered)
         lifted: list[PiiFinding] = []
-        for finding in found:
+        for finding in findings:
             score = finding.score
             if score < 1 and first <= finding.end + _LONGEST_WORD:
                 self._left(deadline)
@@ -220,9 +220,9 @@ class AcceleratedDetector:
 
 
 def _first_of(words: tuple[str, ...], lowered: str) -> int:
-    """Return where the first of the words stands, a place behind the text if none does."""
-    places = [at for at in map(lowered.find, words) if at >= 0]
-    return min(places, default=len(lowered) + 2 * _LONGEST_WORD)
+    """Return the position of the first of the words, or one past the text if there is none."""
+    positions = [at for at in map(lowered.find, words) if at >= 0]
+    return min(positions, default=len(lowered) + 2 * _LONGEST_WORD)
 
 
 def _matches(search: _Search, text: str, seconds: float) -> Iterator[Any]:
@@ -245,10 +245,10 @@ def _checked(search: _Search, value: str) -> float:
     return 0.0 if search.recogniser.invalidate_result(value) else score
 
 
-def _distinct(found: Sequence[PiiFinding]) -> list[PiiFinding]:
-    """Drop findings that lie within another of the same type that is at least as sure."""
-    ordered = sorted(set(found), key=lambda f: (f.type, f.start, -(f.end - f.start), -f.score))
-    kept: list[PiiFinding] = []
+def _distinct(findings: Sequence[PiiFinding]) -> list[PiiFinding]:
+    """Drop findings inside another one of the same type with at least the same score."""
+    ordered = sorted(set(findings), key=lambda f: (f.type, f.start, -(f.end - f.start), -f.score))
+    distinct: list[PiiFinding] = []
     active: list[PiiFinding] = []
     for finding in ordered:
         active = [f for f in active if f.type == finding.type and f.end >= finding.start]
@@ -256,6 +256,6 @@ def _distinct(found: Sequence[PiiFinding]) -> list[PiiFinding]:
             f.start <= finding.start and finding.end <= f.end and finding.score <= f.score
             for f in active
         ):
-            kept.append(finding)
+            distinct.append(finding)
             active.append(finding)
-    return kept
+    return distinct

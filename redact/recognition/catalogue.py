@@ -141,9 +141,9 @@ _EDGELESS = frozenset({"CryptoRecognizer", "MedicalLicenseRecognizer", "ItFiscal
 
 
 def build_recognisers(
-    policy: RedactionPolicy, wanted: Collection[str] | None = None
+    policy: RedactionPolicy, types: Collection[str] | None = None
 ) -> list[EntityRecognizer]:
-    """Make the recognisers that a policy asks for, in a fixed order; of ``wanted`` types only.
+    """Make the recognisers that a policy asks for, in a fixed order; of ``types`` types only.
 
     Presidio's own log is turned off first: at some levels it prints what it found.
     """
@@ -195,7 +195,7 @@ def build_recognisers(
         name for country in policy.countries for name in NATIONAL_RECOGNISERS.get(country, ())
     ]
     everything = [*own, *map(_stock, GENERIC_RECOGNISERS), *map(_stock, national)]
-    return [r for r in everything if wanted is None or r.supported_entities[0] in wanted]
+    return [r for r in everything if types is None or r.supported_entities[0] in types]
 
 
 def lowest_score(policy: RedactionPolicy) -> float:

@@ -39,11 +39,11 @@ class ContextWords:
         ``words`` and ``lowered``, the text, are in lower case.
         """
         end = _chunk_end(text, start)
-        wanted = [word for word in words if lowered.find(word, 0, end) >= 0]
-        if not wanted:
+        present = [word for word in words if lowered.find(word, 0, end) >= 0]
+        if not present:
             return False
         keys = self._key_words(text, lowered, start, end)
-        return any(word in key for key in keys for word in wanted)
+        return any(word in key for key in keys for word in present)
 
     def _key_words(self, text: str, lowered: str, start: int, end: int) -> list[str]:
         """Return the lemma at ``start`` if it is a key word, and key words before: six in all."""

@@ -32,11 +32,11 @@ class PolicyDetector:
         policy: RedactionPolicy,
         base: Detector | None = None,
         *,
-        wanted: Collection[str] | None = None,
+        types: Collection[str] | None = None,
         until: Callable[[], float] | None = None,
     ) -> None:
         self._base = base or AcceleratedDetector(
-            build_recognisers(policy, wanted),
+            build_recognisers(policy, types),
             threshold=lowest_score(policy),
             seconds=policy.text_seconds,
             until=until,
@@ -46,16 +46,16 @@ class PolicyDetector:
 
     def find(self, text: str) -> list[PiiFinding]:
         """Return the findings in ``text``, with places in ``text`` itself."""
-        found = self._plain(text)
+        findings = self._plain(text)
         normal = normalise(text)
         if normal is not None:
-            found += map_to_original(normal, self._plain(normal.text))
+            findings += map_to_original(normal, self._plain(normal.text))
         if self._base64:
-            found += self._encoded(text)
-        return found
+            findings += self._encoded(text)
+        return findings
 
     def _plain(self, text: str) -> list[PiiFinding]:
-        found = [
+        findings = [
             f
             for f in self._base.find(text)
             if not (
@@ -65,8 +65,8 @@ class PolicyDetector:
             )
         ]
         for kind, pattern in self._denied:
-            found += (PiiFinding(kind, m.start(), m.end(), 1.0) for m in pattern.finditer(text))
-        return found
+            findings += (PiiFinding(kind, m.start(), m.end(), 1.0) for m in pattern.finditer(text))
+        return findings
 
     def _encoded(self, text: str) -> Iterator[PiiFinding]:
         """Yield the runs of base64 that hold text in which something is found."""

@@ -52,7 +52,7 @@ class Prefilter:
         """Return the numbers of the expressions that are due for each text of a dialect."""
         return self._ascii.always | self._beyond_ascii().always
 
-    def due(self, text: str) -> list[int]:
+    def candidates(self, text: str) -> list[int]:
         """Return the numbers of the expressions that may match in ``text``, in order."""
         if text.isascii():
             compiled, data = self._ascii, text.encode("ascii")
@@ -63,8 +63,8 @@ class Prefilter:
             data = _FOREIGN.sub("\xff", text).encode("latin-1")
         hits: set[int] = set(compiled.always)
 
-        def hit(number: int, _from: int, _to: int, _flags: int, _context: object) -> None:
-            hits.add(number)
+        def hit(index: int, _from: int, _to: int, _flags: int, _context: object) -> None:
+            hits.add(index)
 
         for database in compiled.databases:
             database.scan(data, match_event_handler=hit)
@@ -81,13 +81,13 @@ def _databases(expressions: tuple[tuple[str, int], ...], dialect: TextDialect) -
     """Compile the expressions in groups."""
     refused: set[int] = set()
     usable: list[NumberedExpression] = []
-    for number, (expression, flags) in enumerate(expressions):
+    for index, (expression, flags) in enumerate(expressions):
         try:
             loose = relax_regex(expression, dialect).encode("ascii")
         except ValueError:
-            refused.add(number)
+            refused.add(index)
             continue
-        usable.append((number, loose, _options(flags)))
+        usable.append((index, loose, _options(flags)))
     databases = [
         database
         for start in range(0, len(usable), _GROUP)
@@ -102,7 +102,7 @@ def _compiled(group: Sequence[NumberedExpression], refused: set[int]) -> Iterato
     try:
         database.compile(
             expressions=[expression for _, expression, _ in group],
-            ids=[number for number, _, _ in group],
+            ids=[index for index, _, _ in group],
             elements=len(group),
             flags=[options for _, _, options in group],
         )

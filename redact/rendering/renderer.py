@@ -96,7 +96,7 @@ class SegmentRenderer:
                 continue
             written = json_literal(new.text, ascii_only=ascii_only)
             at = mark.start + grown + 1
-            replaced += [shift_replacement(one, at) for one in new.replaced]
+            replaced += [shift_replacement(replacement, at) for replacement in new.replaced]
             parts.append((mark.start, mark.end, written))
             grown += len(written) - (mark.end - mark.start)
         return RenderedSegment(splice(text, parts), tuple(replaced))
@@ -120,19 +120,19 @@ class SegmentRenderer:
             return RenderedSegment(text, ())
         pieces: list[str] = []
         replaced: list[RenderedReplacement] = []
-        done = length = 0
+        copied = length = 0
         for finding in merge_overlaps(chosen, text):
             operator = self.rules[finding.type].operator
             value = finding.value or text[finding.start : finding.end]
             new = self._operators[operator](finding.type, value, self._scope)
             quote = quotes.get(finding.start, "") if new else ""
-            kept = text[done : finding.start] + quote
-            length += len(kept)
+            before = text[copied : finding.start] + quote
+            length += len(before)
             replaced.append(RenderedReplacement(finding.type, operator, length, length + len(new)))
-            pieces += (kept, new, quote)
+            pieces += (before, new, quote)
             length += len(new) + len(quote)
-            done = finding.end
-        pieces.append(text[done:])
+            copied = finding.end
+        pieces.append(text[copied:])
         return RenderedSegment("".join(pieces), tuple(replaced))
 
     def reported(
@@ -145,7 +145,7 @@ class SegmentRenderer:
         named = find_identities(text, names)
         if analysis.marks is None:
             return self._reported(text, [*analysis.findings, *named])
-        found: list[PiiFinding] = []
+        findings: list[PiiFinding] = []
         for mark in _marks(text, analysis.marks, names, named):
             if mark.inner is not None:
                 inside = self.reported(mark.text, mark.inner, names)
@@ -155,21 +155,21 @@ class SegmentRenderer:
                 )
             if inside:
                 quotes = not mark.is_number
-                places = character_origins(text[mark.start + quotes : mark.end - quotes])
+                origins = character_origins(text[mark.start + quotes : mark.end - quotes])
                 at = mark.start + quotes
-                found += (f.at(at + places[f.start], at + places[f.end]) for f in inside)
-        return found
+                findings += (f.at(at + origins[f.start], at + origins[f.end]) for f in inside)
+        return findings
 
-    def kept(
+    def kept_types(
         self, text: str, analysis: SegmentAnalysis, names: Sequence[IdentityFinder]
     ) -> list[str]:
         """Return the type of each finding in a segment that the policy leaves as it is."""
-        found = self.reported(text, analysis, names)
-        return [f.type for f in found if self.rules[f.type].operator == KEEP_OPERATOR]
+        findings = self.reported(text, analysis, names)
+        return [f.type for f in findings if self.rules[f.type].operator == KEEP_OPERATOR]
 
     def _reported(self, text: str, findings: Sequence[PiiFinding]) -> list[PiiFinding]:
         replaced = merge_overlaps(self.chosen(text, findings), text)
-        kept = [
+        kept_findings = [
             f
             for f in findings
             if (rule := self.rules.get(f.type)) is not None
@@ -177,7 +177,9 @@ class SegmentRenderer:
             and f.score >= rule.score
             and not any(r.start < f.end and f.start < r.end for r in replaced)
         ]
-        return sorted([*replaced, *merge_overlaps(kept, text)], key=lambda f: (f.start, f.end))
+        return sorted(
+            [*replaced, *merge_overlaps(kept_findings, text)], key=lambda f: (f.start, f.end)
+        )
 
     def chosen(self, text: str, findings: Sequence[PiiFinding]) -> list[PiiFinding]:
         """Return the findings that the policy replaces: strong enough, not allowed, not ours."""
@@ -206,10 +208,10 @@ def merge_named(findings: Sequence[PiiFinding], named: Sequence[PiiFinding]) -> 
     if not named:
         return list(findings)
     whom: dict[tuple[int, int], str] = {}
-    for one in named:
-        if one.type == "PERSON":
-            place = one.start, one.end
-            whom[place] = one.value if whom.get(place, one.value) == one.value else ""
+    for finding in named:
+        if finding.type == "PERSON":
+            span = finding.start, finding.end
+            whom[span] = finding.value if whom.get(span, finding.value) == finding.value else ""
     return [
         PiiFinding(f.type, f.start, f.end, f.score, whom[f.start, f.end])
         if f.type == "PERSON" and (f.start, f.end) in whom
@@ -225,13 +227,13 @@ def find_names_in_segment(
 
     Of a name that stands only behind the escapes of a JSON text the places are others.
     """
-    found = names.standing(SearchableText(text))
+    by_serial = names.standing(SearchableText(text))
     if analysis.marks is not None and "\\" in text:
         values = [
             literal_value(text[at:end]) for at, end in find_literals(text) if "\\" in text[at:end]
         ]
-        found = names.standing(SearchableText(_BREAK.join(values))) | found
-    return found
+        by_serial = names.standing(SearchableText(_BREAK.join(values))) | by_serial
+    return by_serial
 
 
 def _marks(
@@ -244,17 +246,17 @@ def _marks(
     if not names:
         return marks
     starts = sorted([finding.start for finding in named])
-    known = {mark.start: mark for mark in marks}
+    by_start = {mark.start: mark for mark in marks}
     if "\\" not in text and _all_within(starts, marks):
         return marks
     for start, end in find_literals(text):
-        if start in known:
+        if start in by_start:
             continue
         at = bisect_left(starts, start)
         raw = text[start:end]
         if (at < len(starts) and starts[at] < end) or "\\" in raw:
-            known[start] = MarkedLiteral(start, end, literal_value(raw), raw[0] != '"', (), None)
-    return [known[start] for start in sorted(known)]
+            by_start[start] = MarkedLiteral(start, end, literal_value(raw), raw[0] != '"', (), None)
+    return [by_start[start] for start in sorted(by_start)]
 
 
 def _may_stand(text: str, mark: MarkedLiteral, starts: Sequence[int]) -> bool:

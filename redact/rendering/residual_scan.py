@@ -80,7 +80,7 @@ class ResidualScanner:
         self._secret = secret
         self._book = book
         self._allowed = frozenset(word.casefold() for word in policy.allow)
-        self._seen: SegmentCache[tuple[IdentityValue, ...]] = SegmentCache(RESIDUAL_SCAN_BYTES)
+        self._cache: SegmentCache[tuple[IdentityValue, ...]] = SegmentCache(RESIDUAL_SCAN_BYTES)
         self._kinds = frozenset(kind for kind in _CHECKS if _replaced_everywhere(policy, kind))
 
     def left(
@@ -93,28 +93,28 @@ class ResidualScanner:
 
         ``learnt`` is what the record taught; ``rules`` are those of its texts.
         """
-        whole = list(outputs)
-        found = {value for text in whole for value in self._values(text)}
-        due = [one for one in learnt if _is_due(one, rules)]
-        if due:
-            lowered = "\n".join(whole).lower()
-            found.update(
-                one
-                for one in due
-                if one.value.lower() in lowered and self._stands(one.value, whole)
+        texts = list(outputs)
+        residual = {value for text in texts for value in self._values(text)}
+        forbidden = [identity for identity in learnt if _is_forbidden(identity, rules)]
+        if forbidden:
+            lowered = "\n".join(texts).lower()
+            residual.update(
+                identity
+                for identity in forbidden
+                if identity.value.lower() in lowered and self._occurs(identity.value, texts)
             )
-        return frozenset(found)
+        return frozenset(residual)
 
     def _values(self, text: str) -> tuple[IdentityValue, ...]:
         key = segment_key(self._secret, text, b"proof")
-        values = self._seen.get(key)
+        values = self._cache.get(key)
         if values is None:
             normal = normalise(text)
-            values = self._look(text) or (self._look(normal.text) if normal else _NOTHING)
-            self._seen.put(key, values, _WEIGHT)
+            values = self._scan(text) or (self._scan(normal.text) if normal else _NOTHING)
+            self._cache.put(key, values, _WEIGHT)
         return values
 
-    def _look(self, text: str) -> tuple[IdentityValue, ...]:
+    def _scan(self, text: str) -> tuple[IdentityValue, ...]:
         may = self._kinds.intersection(_possible(text))
         if not may:
             return _NOTHING
@@ -153,7 +153,7 @@ class ResidualScanner:
                 return inner >= 0 and self._under_harmless_key(leaf.text, inner, value, depth + 1)
         return False
 
-    def _stands(self, value: str, outputs: Sequence[str]) -> bool:
+    def _occurs(self, value: str, outputs: Sequence[str]) -> bool:
         """Return whether a value stands in the outputs, not as a part of a longer word."""
         if value.casefold() in self._allowed:
             return False
@@ -201,7 +201,7 @@ def _may_hold_secret(text: str) -> bool:
     )
 
 
-def _is_due(learnt: IdentityValue, rules: Mapping[str, RedactionRule]) -> bool:
+def _is_forbidden(learnt: IdentityValue, rules: Mapping[str, RedactionRule]) -> bool:
     """Return whether a learnt value may not stand in the output; a first name may be a word."""
     rule = rules.get(learnt.type)
     if rule is None or rule.operator == "keep" or len(learnt.value) < _SHORTEST:

@@ -73,7 +73,7 @@ def render_detection_page(figures: Mapping[str, Any] | None) -> str:
         "`kept` is found and reported, but stays. `-` is not looked for.\n",
         *_keys(policies[PRESETS[0]]),
         "## What is not found\n",
-        *(f"- {one.format(languages=', '.join(NAME_LANGUAGES))}" for one in NOT_FOUND),
+        *(f"- {limit.format(languages=', '.join(NAME_LANGUAGES))}" for limit in NOT_FOUND),
         "",
         "## Differences from stock Presidio\n",
         "The recognisers run on presidio-analyzer. Where they are meant to find the same, that is "
@@ -125,12 +125,12 @@ def _words() -> dict[str, dict[str, list[str]]]:
     """Return the words that name a type for certain, by type and language."""
     file = resources.files("redact") / "key_words.json"
     certain = json.loads(file.read_text(encoding="utf-8"))["certain"]
-    found: dict[str, dict[str, list[str]]] = {kind: {} for kind in DATA_TYPES}
+    by_type: dict[str, dict[str, list[str]]] = {kind: {} for kind in DATA_TYPES}
     for name, by_language in certain.items():
         kind = name.partition(":")[0]
         for language, words in by_language.items():
-            found[kind].setdefault(language, []).extend(words.split(", "))
-    return {kind: words for kind, words in found.items() if "en" in words}
+            by_type[kind].setdefault(language, []).extend(words.split(", "))
+    return {kind: words for kind, words in by_type.items() if "en" in words}
 
 
 def _measured(figures: Mapping[str, Any] | None) -> Iterator[str]:
@@ -143,16 +143,16 @@ def _measured(figures: Mapping[str, Any] | None) -> Iterator[str]:
         "as much of it is found as its own type. *Precision*: the share of findings of a type that "
         "are labelled so. *All* are the types that the policy replaces.\n"
     )
-    for one in figures["sets"]:
-        yield f"**{one['name']}** ({one['texts']:,} texts):\n"
+    for data_set in figures["sets"]:
+        yield f"**{data_set['name']}** ({data_set['texts']:,} texts):\n"
         yield "| type | values | gone | recall | precision |"
         yield "|---|---|---|---|---|"
-        for kind, score in one["types"].items():
+        for kind, score in data_set["types"].items():
             yield _row(f"`{kind}`", score)
-        yield _row("all", one["overall"])
+        yield _row("all", data_set["overall"])
         yield ""
-        if "harmless_share" in one:
-            share = one["harmless_share"] * 100
+        if "harmless_share" in data_set:
+            share = data_set["harmless_share"] * 100
             yield f"Of all words {share:.3f} % were taken along that are harmless.\n"
 
 
@@ -170,11 +170,11 @@ def _share(value: float | None) -> str:
 
 def figures_sentence(figures: Mapping[str, Any]) -> str:
     """Return the sentence about the figures that README has."""
-    told = [
-        f"{_share(one['overall']['coverage'])} of {one['overall']['labels']:,} {one['short']}"
-        for one in figures["sets"]
+    shares = [
+        f"{_share(data_set['overall']['coverage'])} of {data_set['overall']['labels']:,} {data_set['short']}"
+        for data_set in figures["sets"]
     ]
-    return f"{' and '.join(told)} are gone"
+    return f"{' and '.join(shares)} are gone"
 
 
 def load_figures(page: Path) -> dict[str, Any] | None:
@@ -182,8 +182,8 @@ def load_figures(page: Path) -> dict[str, Any] | None:
     file = page.parent / FIGURES
     if not file.exists():
         return None
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+    figures: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return figures
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ FOREIGN_TYPES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Names of types in the data sets and tools of others, and the type that each is here."""
 
-_PLACES: Final = ("spans", "entities", "labels", "label")
+_SPAN_KEYS: Final = ("spans", "entities", "labels", "label")
 _TYPE: Final = ("type", "entity_type", "entity", "label")
 _VALUES: Final = "values"
 _BOM: Final = b"\xef\xbb\xbf"
@@ -122,7 +122,7 @@ class LabelledLineReader:
         text = document["text"]
         labels: list[PiiFinding] = []
         unknown: list[str] = []
-        for name, start, end in _places(document, text):
+        for name, start, end in _label_spans(document, text):
             kind = self._types.get(_folded(name))
             if kind is None:
                 unknown.append(_shown(name))
@@ -131,22 +131,22 @@ class LabelledLineReader:
         return LabelledText(text, tuple(labels), tuple(unknown))
 
 
-def _places(document: Mapping[str, Any], text: str) -> list[tuple[str, int, int]]:
-    for key in _PLACES:
+def _label_spans(document: Mapping[str, Any], text: str) -> list[tuple[str, int, int]]:
+    for key in _SPAN_KEYS:
         if isinstance(document.get(key), list):
-            return [_place(one, text, key) for one in document[key]]
+            return [_label_span(entry, text, key) for entry in document[key]]
     if isinstance(document.get(_VALUES), list):
-        return [place for one in document[_VALUES] for place in _standing(one, text)]
+        return [span for entry in document[_VALUES] for span in _value_spans(entry, text)]
     raise NotLabelledError("has neither `spans` nor `values`")
 
 
-def _place(one: Any, text: str, key: str) -> tuple[str, int, int]:
+def _label_span(entry: Any, text: str, key: str) -> tuple[str, int, int]:
     """Return a place, given as an object or as ``[start, end, type]``."""
     start, end, name = None, None, None
-    if isinstance(one, dict):
-        start, end, name = one.get("start"), one.get("end"), _type_of(one)
-    elif isinstance(one, list) and len(one) == 3:
-        start, end, name = one
+    if isinstance(entry, dict):
+        start, end, name = entry.get("start"), entry.get("end"), _type_of(entry)
+    elif isinstance(entry, list) and len(entry) == 3:
+        start, end, name = entry
     if not (type(start) is int and type(end) is int and isinstance(name, str)):
         raise NotLabelledError(f"has an entry in `{key}` without start, end and type")
     if not 0 <= start < end <= len(text):
@@ -154,24 +154,24 @@ def _place(one: Any, text: str, key: str) -> tuple[str, int, int]:
     return name, start, end
 
 
-def _standing(one: Any, text: str) -> list[tuple[str, int, int]]:
+def _value_spans(entry: Any, text: str) -> list[tuple[str, int, int]]:
     """Return each place where a value stands in a text."""
-    name = _type_of(one) if isinstance(one, dict) else None
-    value = one.get("value") if isinstance(one, dict) else None
+    name = _type_of(entry) if isinstance(entry, dict) else None
+    value = entry.get("value") if isinstance(entry, dict) else None
     if not (isinstance(name, str) and isinstance(value, str) and value):
         raise NotLabelledError("has an entry in `values` without type and value")
-    found = []
+    spans = []
     at = text.find(value)
     while at >= 0:
-        found.append((name, at, at + len(value)))
+        spans.append((name, at, at + len(value)))
         at = text.find(value, at + len(value))
-    if not found:
+    if not spans:
         raise NotLabelledError("has an entry in `values` that does not stand in its text")
-    return found
+    return spans
 
 
-def _type_of(one: Mapping[str, Any]) -> Any:
-    return next((one[key] for key in _TYPE if key in one), None)
+def _type_of(entry: Mapping[str, Any]) -> Any:
+    return next((entry[key] for key in _TYPE if key in entry), None)
 
 
 def _folded(name: str) -> str:

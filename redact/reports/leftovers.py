@@ -58,22 +58,22 @@ class LeftoverFinder:
     if the policy is `off`: it would replace nothing.
     """
 
-    def __init__(self, policy: RedactionPolicy, known: Sequence[Keys]) -> None:
+    def __init__(self, policy: RedactionPolicy, all_keys: Sequence[Keys]) -> None:
         if policy.off:
             raise UsageError("The policy `off` replaces nothing: name another with --policy.")
-        self._engine = PolicyRedactor(_with_placeholders(policy), known[0])
-        self._standing = _StandIns([Pseudonyms(keys) for keys in known])
+        self._engine = PolicyRedactor(_with_placeholders(policy), all_keys[0])
+        self._stand_ins = _StandIns([Pseudonyms(keys) for keys in all_keys])
         self.policy_hash = policy.hash_with(self._engine.model)
 
     def find(self, kind: RecordKind, records: Sequence[Any]) -> list[RecordLeftovers]:
         """Return what is left in each record. The records are changed and must not be used."""
         for record in records:
             for name in record.__struct_fields__:
-                own = self._standing.own_id if name in _IDS else self._standing.own
+                own = self._stand_ins.own_id if name in _IDS else self._stand_ins.own
                 setattr(record, name, _rewritten(getattr(record, name), own))
         before = [_texts(record) for record in records]
-        done = self._engine.in_place(_batch(kind, records))
-        refused = {one.raw.offset: one.reason for one in done.rejected}
+        redacted = self._engine.in_place(_batch(kind, records))
+        refused = {rejection.raw.offset: rejection.reason for rejection in redacted.rejected}
         return [
             RecordLeftovers({}, refused[row])
             if row in refused
@@ -83,20 +83,20 @@ class LeftoverFinder:
 
     def _new(self, before: Mapping[str, Sequence[str]], record: Any) -> dict[str, int]:
         """Return how many stand-ins a record has that it did not have before, by type."""
-        found: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for name, new in _texts(record).items():
             old = before[name]
             if new != old:
-                found += self._standing.count(name, new) - self._standing.count(name, old)
-        return dict(sorted(found.items()))
+                counts += self._stand_ins.count(name, new) - self._stand_ins.count(name, old)
+        return dict(sorted(counts.items()))
 
 
 class _StandIns:
     """Knows what redaction put in the place of values, under any of some keys."""
 
-    def __init__(self, known: Sequence[Pseudonyms]) -> None:
-        self._first, self._known = known[0], known
-        names = "|".join(sorted({re.escape(one.key_id) for one in known}))
+    def __init__(self, pseudonyms: Sequence[Pseudonyms]) -> None:
+        self._first, self._pseudonyms = pseudonyms[0], pseudonyms
+        names = "|".join(sorted({re.escape(each.key_id) for each in pseudonyms}))
         self._pseudonym = re.compile(rf"(?<![\w-])((?:{names}):[a-z2-7]{{12}})(?![A-Za-z0-9])")
 
     def own_id(self, value: str) -> str:
@@ -120,17 +120,17 @@ class _StandIns:
         if not _IDENTIFIER.fullmatch(text):
             return False
         key_id = text.partition(":")[0]
-        asked = [one for one in self._known if one.key_id == key_id]
-        return not asked or any(one.is_identifier(text) for one in asked)
+        asked = [pseudonyms for pseudonyms in self._pseudonyms if pseudonyms.key_id == key_id]
+        return not asked or any(pseudonyms.is_identifier(text) for pseudonyms in asked)
 
     def count(self, field: str, texts: Iterable[str]) -> Counter[str]:
         """Return how many stand-ins of the first key there are, by type."""
-        found: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for text in texts:
-            found.update(text[a + 1 : b - 14] for a, b in self._first.own_placeholders(text))
+            counts.update(text[a + 1 : b - 14] for a, b in self._first.own_placeholders(text))
             if self._first.is_identifier(text):
-                found[SEGMENT if field == "segments" else USER_ID] += 1
-        return found
+                counts[SEGMENT if field == "segments" else USER_ID] += 1
+        return counts
 
     def _placeholder(self, match: re.Match[str]) -> str:
         if match[1] not in DATA_TYPES or self._first.is_token(match[2]):
@@ -143,8 +143,8 @@ class _StandIns:
         return self._first.placeholder(USER_ID, match[1])
 
     def _hash(self, match: re.Match[str]) -> str:
-        known = any(one.is_token(match[1]) for one in self._known)
-        return self._first.placeholder("SECRET", match[1]) if known else match[0]
+        is_own = any(pseudonyms.is_token(match[1]) for pseudonyms in self._pseudonyms)
+        return self._first.placeholder("SECRET", match[1]) if is_own else match[0]
 
 
 def _with_placeholders(policy: RedactionPolicy) -> RedactionPolicy:
@@ -152,8 +152,8 @@ def _with_placeholders(policy: RedactionPolicy) -> RedactionPolicy:
     return policy.model_copy(
         update={
             "entities": _rules(policy.entities),
-            "fields": {name: _override(one) for name, one in policy.fields.items()},
-            "apps": {name: _override(one) for name, one in policy.apps.items()},
+            "fields": {name: _override(override) for name, override in policy.fields.items()},
+            "apps": {name: _override(override) for name, override in policy.apps.items()},
         }
     )
 
@@ -193,12 +193,12 @@ def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for key, one in value.items():
+        for key, item in value.items():
             yield key
-            yield from _strings(one)
+            yield from _strings(item)
     elif isinstance(value, list):
-        for one in value:
-            yield from _strings(one)
+        for item in value:
+            yield from _strings(item)
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
             yield from _strings(getattr(value, name))
@@ -209,9 +209,9 @@ def _rewritten(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):
-        return {change(key): _rewritten(one, change) for key, one in value.items()}
+        return {change(key): _rewritten(item, change) for key, item in value.items()}
     if isinstance(value, list):
-        return [_rewritten(one, change) for one in value]
+        return [_rewritten(item, change) for item in value]
     if isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
             setattr(value, name, _rewritten(getattr(value, name), change))

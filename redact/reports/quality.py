@@ -81,32 +81,32 @@ class DetectionScores:
 
     def add(self, text: str, labels: Sequence[PiiFinding], findings: Sequence[PiiFinding]) -> None:
         """Count one text by its labels and what was found in it."""
-        away = [one for one in findings if one.type in self.replaced]
-        for one in labels:
-            score = self._of(one.type)
+        replaced = [finding for finding in findings if finding.type in self.replaced]
+        for finding in labels:
+            score = self._of(finding.type)
             score.labels += 1
-            score.found += _covered(text, one, _of_type(findings, one.type))
-            score.gone += _covered(text, one, away)
-        for one in findings:
-            score = self._of(one.type)
+            score.found += _covered(text, finding, _of_type(findings, finding.type))
+            score.gone += _covered(text, finding, replaced)
+        for finding in findings:
+            score = self._of(finding.type)
             score.findings += 1
-            score.right += _covered(text, one, _of_type(labels, one.type))
+            score.right += _covered(text, finding, _of_type(labels, finding.type))
 
     def add_refused(self, labels: Sequence[PiiFinding]) -> None:
         """Count a text that could not be redacted: nothing was found, and nothing passes."""
-        for one in labels:
-            score = self._of(one.type)
+        for label in labels:
+            score = self._of(label.type)
             score.labels += 1
             score.gone += 1
 
     @property
     def overall(self) -> DetectionScore:
         """Return the sum over the types that the policy replaces."""
-        whole = DetectionScore()
+        total = DetectionScore()
         for kind, score in self.types.items():
             if kind in self.replaced:
-                whole += score
-        return whole
+                total += score
+        return total
 
     def by_type(self) -> Mapping[str, DetectionScore]:
         """Return the scores of each type that was labelled or found, in order."""
@@ -116,14 +116,14 @@ class DetectionScores:
         return self.types.setdefault(kind, DetectionScore())
 
 
-def _of_type(some: Iterable[PiiFinding], kind: str) -> list[PiiFinding]:
-    return [one for one in some if one.type == kind]
+def _of_type(findings: Iterable[PiiFinding], kind: str) -> list[PiiFinding]:
+    return [finding for finding in findings if finding.type == kind]
 
 
-def _covered(text: str, one: PiiFinding, others: Sequence[PiiFinding]) -> bool:
+def _covered(text: str, finding: PiiFinding, others: Sequence[PiiFinding]) -> bool:
     """Tell whether others cover at least 90 % of the letters and digits of one."""
-    places = [at for at in range(one.start, one.end) if text[at].isalnum()]
-    places = places or list(range(one.start, one.end))
-    near = [other for other in others if other.start < one.end and one.start < other.end]
-    hit = sum(any(other.start <= at < other.end for other in near) for at in places)
-    return hit >= ENOUGH_COVERAGE * len(places)
+    positions = [at for at in range(finding.start, finding.end) if text[at].isalnum()]
+    positions = positions or list(range(finding.start, finding.end))
+    near = [other for other in others if other.start < finding.end and finding.start < other.end]
+    hit = sum(any(other.start <= at < other.end for other in near) for at in positions)
+    return hit >= ENOUGH_COVERAGE * len(positions)

@@ -50,7 +50,7 @@ def render_report(
         ("Values found and kept", f"{sum(tally.kept.values()):,}"),
     ]
     replaced = [(*key.split("/"), f"{count:,}") for key, count in tally.replaced.most_common()]
-    kept = [(kind, f"{count:,}") for kind, count in tally.kept.most_common()]
+    kept_rows = [(kind, f"{count:,}") for kind, count in tally.kept.most_common()]
     rules = [
         (kind, DATA_TYPES.get(kind, ""), rule.operator, f"{rule.score:g}")
         for kind, rule in sorted(policy.entities.items())
@@ -65,7 +65,7 @@ def render_report(
             f"<p>{escape(policy.description)}</p>",
             _table("Summary", (), summary),
             _table("Replaced", ("Type", "Operator", "Count"), replaced),
-            _table("Found and kept, as the policy says", ("Type", "Count"), kept),
+            _table("Found and kept, as the policy says", ("Type", "Count"), kept_rows),
             _table("Refused: not in the output at all", ("Reason", "Count"), problems),
             _table("The policy's rules", ("Type", "What it is", "Operator", "From score"), rules),
             "<p>Counts only: no value that was found stands on this page.</p>",

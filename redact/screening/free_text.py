@@ -26,16 +26,16 @@ _SHORT = 4_000
 
 
 def load_names_stage(
-    policy: RedactionPolicy, wanted: Collection[str] | None = None
+    policy: RedactionPolicy, wanted_types: Collection[str] | None = None
 ) -> NamesStage | None:
-    """Load the model for names that a policy asks for; it finds ``wanted`` types only.
+    """Load the model for names that a policy asks for; it finds ``wanted_types`` types only.
 
     Raises:
         UsageError: there is no such model.
     """
     if policy.names.model == "none":
         return None
-    types = policy.entities if wanted is None else wanted
+    types = policy.entities if wanted_types is None else wanted_types
     labels = policy.names.labels or LABEL_TYPES
     used = {label: kind for label, kind in labels.items() if kind in types}
     return NerStage(policy.names.model, labels=used)
@@ -49,7 +49,7 @@ class FreeTextNames:
         self._replaced = replaced
         self._shown: dict[str, str] = {}  # of texts that wait to be read
 
-    def places(
+    def readable_literals(
         self, segment: TextSegment, analysis: SegmentAnalysis | SegmentFailure
     ) -> list[MarkedLiteral | None]:
         """Return what of a segment the model is to read: literals of JSON, or None for all of it.
@@ -64,7 +64,7 @@ class FreeTextNames:
 
     def _worth(self, text: str, findings: Sequence[PiiFinding]) -> bool:
         # Kept types are looked for in some calls only, and must not make a difference.
-        explained = [one for one in findings if one.type in self._replaced]
+        explained = [finding for finding in findings if finding.type in self._replaced]
         shown = blank_code_and_keys(text)
         worth = needs_ner(shown, explained)
         if worth:
@@ -73,18 +73,18 @@ class FreeTextNames:
 
     def names(self, texts: Sequence[str]) -> list[list[PiiFinding] | SegmentFailure]:
         """Return the names in each text, or why it has none."""
-        short = [number for number, text in enumerate(texts) if len(text) <= _SHORT]
-        together = self._asked([texts[number] for number in short])
+        short = [index for index, text in enumerate(texts) if len(text) <= _SHORT]
+        together = self._asked([texts[index] for index in short])
         if isinstance(together, SegmentFailure):
             # One of them failed: look at each alone, so that only that one is lost.
             short, together = [], []
-        known = dict(zip(short, together, strict=True))
-        found = [
-            known[number] if number in known else self._alone(text)
-            for number, text in enumerate(texts)
+        results = dict(zip(short, together, strict=True))
+        names = [
+            results[index] if index in results else self._alone(text)
+            for index, text in enumerate(texts)
         ]
         self._shown.clear()
-        return found
+        return names
 
     def _alone(self, text: str) -> list[PiiFinding] | SegmentFailure:
         result = self._asked([text])
@@ -95,7 +95,7 @@ class FreeTextNames:
             return [[] for _ in texts]
         try:
             shown = self._shown
-            found = self._stage.find(
+            names = self._stage.find(
                 [shown.get(text) or blank_code_and_keys(text) for text in texts]
             )
         except MemoryError:
@@ -103,8 +103,8 @@ class FreeTextNames:
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
             return SegmentFailure(QuarantineReason.REDACTION_FAILED, type(error).__name__)
         return [
-            [one for one in some if _is_likely(text, one)]
-            for text, some in zip(texts, found, strict=True)
+            [finding for finding in some if _is_likely(text, finding)]
+            for text, some in zip(texts, names, strict=True)
         ]
 
 

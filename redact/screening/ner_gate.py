@@ -113,11 +113,11 @@ def _blank(match: re.Match[str]) -> str:
 def _without_code(match: re.Match[str]) -> str:
     line = match[0]
     pieces: list[str] = []
-    place = 0
-    for kept in _IN_QUOTES.finditer(line):
-        pieces += (" " * (kept.start() - place), kept[0])
-        place = kept.end()
-    return "".join([*pieces, " " * (len(line) - place)])
+    position = 0
+    for quoted in _IN_QUOTES.finditer(line):
+        pieces += (" " * (quoted.start() - position), quoted[0])
+        position = quoted.end()
+    return "".join([*pieces, " " * (len(line) - position)])
 
 
 def _without_headings(match: re.Match[str]) -> str:
@@ -129,12 +129,12 @@ def _without_headings(match: re.Match[str]) -> str:
 
 def _is_heading(cell: str) -> bool:
     """Return whether a cell ends in a word of keys (`Max value`), or is empty."""
-    found = [word for word in _APART.split(cell) if word and not word.isdecimal()]
-    if not found:
+    words = [word for word in _APART.split(cell) if word and not word.isdecimal()]
+    if not words:
         return True
-    if is_given_name(found[0]) and not is_ordinary_word(found[0]):
+    if is_given_name(words[0]) and not is_ordinary_word(words[0]):
         return False
-    last = fold_letters(found[-1])
+    last = fold_letters(words[-1])
     atoms = load_key_words().atoms
     return is_ordinary_word(last) or last in atoms or last.removesuffix("s") in atoms
 
@@ -149,16 +149,17 @@ def _without_heading(match: re.Match[str]) -> str:
 
 
 def _without_key(match: re.Match[str]) -> str:
-    found = _WORDS_OF_KEY.split(match[2])
-    if _is_heading(match[2]) and not any(map(_is_of_person, found)):
+    words = _WORDS_OF_KEY.split(match[2])
+    if _is_heading(match[2]) and not any(map(_is_of_person, words)):
         return match[1] + " " * len(match[2])
     return match[0]
 
 
 def _is_of_person(word: str) -> bool:
-    said = load_key_words().by_words.get((fold_letters(word),))
-    return said is not None and bool(
-        said.type or said.cat & (WordCategory.HUMAN | WordCategory.ROLE | WordCategory.NAME)
+    word_meaning = load_key_words().by_words.get((fold_letters(word),))
+    return word_meaning is not None and bool(
+        word_meaning.type
+        or word_meaning.cat & (WordCategory.HUMAN | WordCategory.ROLE | WordCategory.NAME)
     )
 
 
@@ -175,18 +176,18 @@ def needs_ner(text: str, findings: Sequence[PiiFinding]) -> bool:
             continue
         if word.lower() in _EVERYDAY:
             continue
-        if not _is_found(match, findings):
+        if not _is_explained(match, findings):
             return True
     if _AGE.search(text) is not None:
         return True
     rare_counts = text == text.lower()
     return any(
-        (rare_counts or is_given_name(match[0])) and not _is_found(match, findings)
+        (rare_counts or is_given_name(match[0])) and not _is_explained(match, findings)
         for match in _SMALL.finditer(text)
         if match[0] not in _USUAL
     )
 
 
-def _is_found(match: re.Match[str], findings: Sequence[PiiFinding]) -> bool:
+def _is_explained(match: re.Match[str], findings: Sequence[PiiFinding]) -> bool:
     start, end = match.span()
-    return any(one.start <= start and end <= one.end for one in findings)
+    return any(finding.start <= start and end <= finding.end for finding in findings)

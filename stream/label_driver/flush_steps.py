@@ -16,11 +16,12 @@ from time import monotonic
 from typing import Protocol
 
 from lake.retry import Retry
-from lake.table_writer import TableWriter
+from lake.table_writer import PreparedFiles, TableWriter
 from schemas.errors import RetryableError
 from schemas.records import LabelEvent
 from stream.failpoints import FlushStep
 from stream.label_driver.label_flush import LabelFlush, LabelsFlushed
+from stream.tracing import NO_TRACER, Tracer, table_span
 
 
 class EventSender(Protocol):
@@ -39,22 +40,30 @@ class LabelFlushSteps:
     retry: Retry
     reached: Callable[[FlushStep], None]
     on_checkpoint_error: Callable[[str, RetryableError], None]
+    tracer: Tracer = NO_TRACER
 
     def run(self, flush: LabelFlush) -> LabelsFlushed:
         """Write, commit, produce. Raises FencedError, FatalError, or RetryableError if stopped."""
         began = monotonic()
         produced = self._produce(flush.overdue)
         self.writer.check_ceilings(flush.part.guards)
-        prepared = self.writer.prepare(flush.rows, flush.part.ranges)
+        prepared = self._prepare(flush)
         self.reached(FlushStep.LABELS_WRITTEN)
         if flush.part.moves:
-            self.writer.commit(
-                prepared, flush.part, token=flush.token, incarnations=flush.incarnations
-            )
+            with table_span(self.tracer, "commit", self.writer.table, flush.part.ranges):
+                self.writer.commit(
+                    prepared, flush.part, token=flush.token, incarnations=flush.incarnations
+                )
             self.reached(FlushStep.LABELS_COMMITTED)
         produced += self._produce([item.event for item in flush.decided])
         self._checkpoint()
         return LabelsFlushed(flush, monotonic() - began, produced)
+
+    def _prepare(self, flush: LabelFlush) -> PreparedFiles:
+        if not flush.rows:
+            return self.writer.prepare(flush.rows, flush.part.ranges)
+        with table_span(self.tracer, "write", self.writer.table, flush.part.ranges):
+            return self.writer.prepare(flush.rows, flush.part.ranges)
 
     def _produce(self, events: Sequence[LabelEvent]) -> int:
         topic = self.topic

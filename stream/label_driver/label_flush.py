@@ -85,7 +85,9 @@ def build_label_rows(
     table = TABLES[LABELS_TABLE_NAME]
     day = columns[table.arrow.get_field_index(table.event_time)].cast(pa.date32())
     batch = pa.RecordBatch.from_arrays([*columns, *provenance, day], schema=table.arrow)
-    return [box_derived_rows(batch, LABEL_CONTRACT, known=taken.corrections, policy=policy)]
+    return [
+        box_derived_rows(batch, LABEL_CONTRACT, redacted_texts=taken.corrections, policy=policy)
+    ]
 
 
 def parse_label_events(rows: pa.Table) -> list[LabelEvent]:

@@ -33,7 +33,7 @@ class LabelProducer:
             "enable.idempotence": True,
             "acks": "all",
             "message.timeout.ms": int(PRODUCE_TIMEOUT_SECONDS * 1000),
-            "error_cb": self._errors.hear,
+            "error_cb": self._errors.record,
         }
         try:
             self._producer = Producer(properties)

@@ -22,6 +22,7 @@ from stream.label_driver.join_tables import JoinTables
 from stream.label_driver.label_flush import LABELS_TABLE_NAME
 from stream.label_driver.label_producer import LabelProducer
 from stream.label_driver.observer import LabelObserver
+from stream.tracing import Tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,9 @@ class LabelParts:
         retry: Retry,
         reached: Callable[[FlushStep], None],
         on_checkpoint_error: Callable[[str, RetryableError], None],
+        tracer: Tracer,
     ) -> LabelFlushSteps:
         """Return what the flusher's thread does with labels."""
         topic = self.setup.topic
         sends = None if topic is None else LabelProducer(self.kafka, topic)
-        return LabelFlushSteps(writer, sends, retry, reached, on_checkpoint_error)
+        return LabelFlushSteps(writer, sends, retry, reached, on_checkpoint_error, tracer)

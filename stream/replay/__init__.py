@@ -1,1 +1,1 @@
-"""Replays: a past range again, staged beside the live tables, compared, and promoted."""
+"""Replays: past ranges, reprocessed into staging tables, compared and promoted."""

@@ -1,8 +1,8 @@
-"""Removing a replay, so that nothing is left of it: its tables, its positions, its plan.
+"""Removes a replay entirely: its tables, its positions, its plan.
 
-It is decided first, so that nobody adds to it or promotes it meanwhile. Killed, it is finished by
-the next run; until then `list` says that it is being removed. Of a replay that was promoted only
-the record of it goes.
+The decision is recorded first, so that nothing adds to the replay or promotes it afterwards. If
+this is killed, the next run finishes it; until then `list` shows that it is being removed. Of a
+promoted replay only the record is left to remove.
 """
 
 from collections.abc import Callable
@@ -19,16 +19,16 @@ def abandon_replay(
 ) -> None:
     """Remove a replay.
 
-    Raises UsageError if there is none, or if its promotion has begun and has not come to its end;
-    FatalError or RetryableError if the lake does not answer in time.
+    Raises UsageError if there is none, or if its promotion has begun but not finished; FatalError
+    or RetryableError if the lake stays unavailable.
     """
     if name not in staging.names():
-        raise UsageError(f"There is no replay {name}: `goldpan replay list` tells which there are.")
-    to_be_promoted = staging.decide(name, ReplayFate.ABANDON) is ReplayFate.PROMOTE
-    if to_be_promoted and staging.progress(name).state is not ReplayState.PROMOTED:
+        raise UsageError(f"There is no replay {name}: `goldpan replay list` shows all replays.")
+    is_promoted = staging.decide(name, ReplayFate.ABANDON) is ReplayFate.PROMOTE
+    if is_promoted and staging.progress(name).state is not ReplayState.PROMOTED:
         raise UsageError(
-            f"The promotion of {name} has begun: run `goldpan replay promote {name}` again, it "
-            "finishes what was begun."
+            f"The promotion of {name} has begun: repeat `goldpan replay promote {name}` to finish "
+            "it."
         )
     reached(ReplayStep.DECIDED)
     staging.clear(name, retry, partial(reached, ReplayStep.FILE_REMOVED))

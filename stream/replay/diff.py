@@ -1,8 +1,8 @@
-"""What promoting a replay would change: rows, columns, and findings of personal data by type.
+"""Computes what promoting a replay would change: rows, columns, and findings of personal data.
 
-Live and staged rows are held against each other by their coordinates, some thousand offsets at a
-time. What promotion would not touch is counted too: rows that Kafka no longer had, and records that
-were staged but are in no live table any more.
+Live and staged rows are matched by their coordinates, a few thousand offsets at a time. What
+promotion would leave alone is counted too: rows that Kafka no longer had, and staged records that
+are no longer in a live table.
 """
 
 from collections import Counter
@@ -23,17 +23,17 @@ from stream.replay.replay_range import ReplaySpan
 from stream.replay.samples import ChangedValue, find_changed_values
 
 COMPARED_OFFSETS = 4_096
-"""Offsets that are compared at once: a few ten megabytes of rows."""
+"""Offsets compared at once: some tens of megabytes of rows."""
 _UNCOMPARED = frozenset({"_topic", "_partition", "_offset", "_ingested_at", "_policy", EVENT_DATE})
 KEEP_OPERATOR = "keep"
-"""The operator of findings that the policy leaves as they are: they change nothing."""
+"""The operator of findings that the policy leaves unchanged."""
 
 _FINDINGS = ("_offset", "_policy", "_ingested_at", "counts")
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedRow:
-    """A row that changes, and what of it; see `stream.replay.samples` for what is shown."""
+    """A row that changes, and its changed values; see `stream.replay.samples` for what is shown."""
 
     partition: int
     offset: int
@@ -42,14 +42,14 @@ class ChangedRow:
 
 @dataclass(slots=True)
 class ReplayDifference:
-    """Numbers of rows.
+    """Row counts.
 
-    ``added`` come out of quarantine to the table, ``gone`` leave it for quarantine, ``changed`` and
-    ``same`` are in the table before and after; ``aside`` are in quarantine before and after.
-    ``kept`` are live rows that promotion leaves as they are, ``withheld`` staged records that are
-    live nowhere. ``columns`` counts changed rows by column. ``before`` and ``after`` are the
-    findings by type in rows that are in the table before and after; ``untold`` is how many of these
-    rows the live audit of redaction does not tell of.
+    ``added`` rows leave quarantine for the table and ``gone`` rows the reverse. ``changed`` and
+    ``same`` are in the table before and after, ``aside`` in quarantine before and after. ``kept``
+    are live rows that promotion leaves alone, ``withheld`` staged records that are live nowhere.
+    ``columns`` counts changed rows by column. ``before`` and ``after`` are the findings by type in
+    rows that are in the table before and after. ``untold`` counts those rows that the live audit of
+    redaction does not cover.
     """
 
     added: int
@@ -67,13 +67,13 @@ class ReplayDifference:
 
     @property
     def differs(self) -> bool:
-        """Return whether promoting would change what a table says."""
+        """Return whether promotion would change any table."""
         return bool(self.added or self.gone or self.changed)
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayComparison:
-    """Compares one replay with the live tables. The audits are None where none is kept."""
+    """Compares one replay with the live tables. The audits are None if none is kept."""
 
     plan: ReplayPlan
     live: TablePair
@@ -83,7 +83,7 @@ class ReplayComparison:
     report: Callable[[str, int, int], None]
 
     def run(self, *, samples: int) -> ReplayDifference:
-        """Compare; keep at most so many samples. RetryableError if the lake does not answer."""
+        """Compare; keep up to ``samples`` samples. RetryableError if the lake is unavailable."""
         seen = self.live.look(self.plan)
         staged = self.stage.look(self.plan, seen.whole)
         swapped = select_replaced(seen, staged)
@@ -134,19 +134,19 @@ class ReplayComparison:
     def _count_findings(
         self, window: ReplaySpan, before: pa.Table, after: pa.Table, found: ReplayDifference
     ) -> None:
-        told = self._findings(self.live_audit, window)
+        counts_of = self._findings(self.live_audit, window)
         for offset, policy in _pairs(before):
-            counts = told.get((offset, policy))
+            counts = counts_of.get((offset, policy))
             found.untold += counts is None
             found.before.update(counts or {})
-        told = self._findings(self.staged_audit, window)
+        counts_of = self._findings(self.staged_audit, window)
         for pair in _pairs(after):
-            found.after.update(told.get(pair, {}))
+            found.after.update(counts_of.get(pair, {}))
 
     def _findings(
         self, audit: Table | None, window: ReplaySpan
     ) -> dict[tuple[int, str], Mapping[str, int]]:
-        """Return the findings of rows by offset and policy; of several the last counts."""
+        """Return the findings of rows by offset and policy; the last of several counts."""
         if audit is None:
             return {}
         rows = audit.read(_FINDINGS, self._within(window), texts={"_topic": self.plan.topic})
@@ -176,7 +176,7 @@ def _windows(spans: Sequence[ReplaySpan]) -> Iterator[ReplaySpan]:
 
 
 def _differs(before: pa.ChunkedArray, after: pa.ChunkedArray) -> pa.Array:
-    """Return for each row whether two columns differ; null is equal to null."""
+    """Return for each row whether two columns differ; null equals null."""
     if pa.types.is_nested(before.type):
         pairs = zip(before.to_pylist(), after.to_pylist(), strict=True)
         return pa.array([left != right for left, right in pairs], pa.bool_())

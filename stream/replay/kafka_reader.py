@@ -1,7 +1,7 @@
 """Reads ranges of partitions from Kafka, outside of any consumer group.
 
-It assigns partitions to itself, commits no offsets, and holds no more ahead than it is told to; so
-nothing of it is seen by the live workers, whose group it is not in.
+It assigns partitions itself, commits no offsets and limits its prefetched bytes. Live workers,
+whose group it does not join, are unaffected.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,9 +27,10 @@ _RESET = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
 
 @dataclass(frozen=True, slots=True)
 class ReplayBatch:
-    """Records in the order of their offsets, and partitions of which there is no more for now.
+    """Records in the order of their offsets, and partitions without more records for now.
 
-    ``trouble`` is what the client reports beside them; it mends itself, or nothing more comes.
+    ``trouble`` is an error that the client reported alongside; either it is transient, or nothing
+    more arrives.
     """
 
     raws: Sequence[RawRecord] = ()
@@ -38,15 +39,14 @@ class ReplayBatch:
 
     @property
     def empty(self) -> bool:
-        """Return whether Kafka has said nothing."""
+        """Return whether Kafka returned nothing."""
         return not self.raws and not self.ends
 
 
 class KafkaReader:
-    """One consumer for the partitions of one topic.
+    """A consumer for the partitions of one topic.
 
-    ``heard`` is told whenever Kafka has answered. Raises UsageError if the client refuses one of
-    the properties.
+    Raises UsageError if the client rejects one of the properties.
     """
 
     def __init__(self, settings: KafkaSettings, topic: str, *, fetch_queue: int) -> None:
@@ -67,13 +67,13 @@ class KafkaReader:
         self._consumer.close()
 
     def incarnation(self, topic: str) -> Incarnation:
-        """Return which incarnation of the topic is there; errors as in `Cluster`."""
+        """Return the topic's current incarnation; errors as in `Cluster`."""
         return self._cluster.incarnation(topic)
 
-    def known(
+    def read_bounds(
         self, positions: Callable[[Sequence[SourcePartition]], Mapping[SourcePartition, int | None]]
     ) -> Any:
-        """Return what is known of each partition of which something is stored, by `SourcePartition`."""
+        """Return the bounds of each partition that has stored records, by `Source`."""
         sources = self._cluster.partitions([self._topic])
         stored = {source: at for source, at in positions(sources).items() if at is not None}
         return {
@@ -82,34 +82,34 @@ class KafkaReader:
         }
 
     def watermarks(self, source: SourcePartition) -> tuple[int, int]:
-        """Return the first offset that Kafka still has and the one after the last."""
+        """Return the first remaining offset and the one after the last."""
         return self._cluster.watermarks(self._consumer, source)
 
     def offset_at(self, source: SourcePartition, moment: datetime) -> int | None:
-        """Return the first offset of a time or later, None if there is none.
+        """Return the first offset at or after a time, None if there is none.
 
-        Raises RetryableError if Kafka does not answer.
+        Raises RetryableError if Kafka is unavailable.
         """
         asked = TopicPartition(source.topic, source.partition, int(moment.timestamp() * 1000))
         try:
             found = self._consumer.offsets_for_times([asked], timeout=REQUEST_TIMEOUT_SECONDS)[0]
         except KafkaException as error:
-            raise self._cluster.translated(error.args[0], self._topic) from error
+            raise self._cluster.translate(error.args[0], self._topic) from error
         return int(found.offset) if found.offset >= 0 else None
 
     def assign(self, starts: Mapping[SourcePartition, int]) -> None:
-        """Read these partitions from these offsets on, and no others."""
+        """Read these partitions from these offsets, and no others."""
         self._consumer.assign([TopicPartition(s.topic, s.partition, o) for s, o in starts.items()])
 
     def drop(self, source: SourcePartition) -> None:
-        """Read a partition no further."""
+        """Stop reading a partition."""
         self._consumer.incremental_unassign([TopicPartition(source.topic, source.partition)])
 
     def read(self, most: int) -> ReplayBatch:
-        """Return what comes next, at most so many records.
+        """Return the next records, up to ``most``.
 
-        Raises FatalError if Kafka has deleted what was to be read, or refuses us: what came before
-        in the same batch is then read by the next run.
+        Raises FatalError if Kafka has deleted records of the range, or denies access. The next run
+        then re-reads the earlier records of the same batch.
         """
         messages = self._consumer.consume(most, POLL_SECONDS)
         self._errors.check()
@@ -125,7 +125,7 @@ class KafkaReader:
             elif error.code() in _RESET:
                 raise FatalError(describe_deleted_records(self._topic))
             else:
-                translated = self._cluster.translated(error, self._topic)
+                translated = self._cluster.translate(error, self._topic)
                 if isinstance(translated, FatalError):
                     raise translated
                 trouble = translated
@@ -133,16 +133,16 @@ class KafkaReader:
 
 
 def describe_deleted_records(topic: str) -> str:
-    """Return the message for records that Kafka deleted before a replay had read them."""
+    """Return the message for records that Kafka deleted before a replay read them."""
     return (
         f"{topic}: Kafka has deleted records that were still to be replayed (retention): abandon "
-        "this replay and begin one of what is left"
+        "this replay and begin another for the remaining records"
     )
 
 
 def make_silence_error(error: RetryableError | None, seconds: float) -> FatalError:
-    """Return the error for a Kafka that has said nothing for so long."""
+    """Return the error for a Kafka that has returned nothing for too long."""
     return FatalError(
-        f"reading from Kafka: nothing came for {seconds:g} s"
-        f"{f' ({error})' if error else ''}; run the command again to go on"
+        f"reading from Kafka: no records for {seconds:g} s"
+        f"{f' ({error})' if error else ''}; repeat the command to continue"
     )

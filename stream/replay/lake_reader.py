@@ -1,8 +1,8 @@
-"""Stored rows, read again as if they were records: where Kafka has forgotten what they came from.
+"""Reads stored rows as records, for ranges that Kafka no longer has.
 
-A row is written as the JSON that a producer would have sent, but for what the policy of its time
-has taken out; the worker's own way does the rest. What was taken out cannot come back, so only a
-stricter policy makes sense. Placeholders are known as such and stay.
+A row becomes the JSON that a producer would have sent, without what the policy of its time removed;
+the worker's own path does the rest. Removed data cannot be restored, so only a stricter policy
+makes sense. Placeholders are recognised and kept.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,17 +28,17 @@ from stream.replay.kafka_reader import ReplayBatch
 from stream.replay.replay_range import PartitionBounds, ReplayRange, ReplaySpan, resolve_spans
 
 OFFSETS_READ: Final = 1_024
-"""Offsets of which rows are read at once."""
+"""Offsets whose rows are read at once."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO: Final = timedelta(microseconds=1)
 _NO_END: Final = 2**62
 
 
 class LakeReader:
-    """Reads the rows of one topic in a primary table, in the place of Kafka's records.
+    """Reads one topic's rows from a primary table, in place of Kafka's records.
 
-    ``adopted`` is when the topic was last adopted: rows from before belong to another topic. The
-    decoder is this object too, since a row says by itself which schema it was written with.
+    ``adopted`` is the time of the topic's last adoption: earlier rows belong to another topic. It
+    is also the decoder, since each row records the schema it was written with.
     """
 
     def __init__(
@@ -60,21 +60,21 @@ class LakeReader:
         self._schemas: dict[tuple[int, int], str] = {}
 
     def assign(self, starts: Mapping[SourcePartition, int]) -> None:
-        """Read these partitions from these offsets on, one after the other."""
+        """Read these partitions from these offsets, one after the other."""
         self._next = dict(starts)
         self._table.refresh()
 
     def drop(self, source: SourcePartition) -> None:
-        """Read a partition no further."""
+        """Stop reading a partition."""
         self._next.pop(source, None)
 
     def watermarks(self, source: SourcePartition) -> tuple[int, int]:
-        """Return bounds that bound nothing: the lake forgets no row of itself."""
+        """Return unlimited bounds: the lake has no retention of its own here."""
         del source
         return 0, _NO_END
 
     def read(self, most: int) -> ReplayBatch:
-        """Return the next rows as records. Raises RetryableError if the lake does not answer."""
+        """Return the next rows as records. Raises RetryableError if the lake is unavailable."""
         raws = list(islice(self._left, most))
         if raws or self._ends:
             ends, self._ends = ({}, self._ends) if len(raws) == most else (self._ends, {})
@@ -113,7 +113,7 @@ class LakeReader:
 
 
 def _plain(kind: FieldType, value: Any) -> Any:
-    """Return a value as JSON has it: times in microseconds, maps as objects."""
+    """Return a value as in JSON: times in microseconds, maps as objects."""
     if value is None:
         return None
     if kind is FieldType.TIMESTAMP:
@@ -124,7 +124,7 @@ def _plain(kind: FieldType, value: Any) -> Any:
 def read_stored_bounds(
     table: Table, topic: str, adopted: int | None
 ) -> dict[SourcePartition, PartitionBounds]:
-    """Return where the rows of each partition of a topic begin, and the table's position."""
+    """Return the first stored offset and the table's position of each partition of a topic."""
     rows = table.read(
         ["_partition", "_offset"], ingested_since(adopted or 0), texts={"_topic": topic}
     )
@@ -137,24 +137,24 @@ def read_stored_bounds(
 
 
 def resolve_stored_spans(
-    table: Table, topic: str, adopted: int | None, wanted: ReplayRange
+    table: Table, topic: str, adopted: int | None, requested: ReplayRange
 ) -> list[ReplaySpan]:
-    """Return between which offsets the stored rows lie that are asked for, by partition.
+    """Return the offsets of the requested stored rows, by partition.
 
-    A time is that of the events; rows of other times may lie between. Raises UsageError if one
-    bound is an offset and the other a time.
+    Times are event times; rows with other times may lie in between. Raises UsageError if one bound
+    is an offset and the other a time.
     """
-    if isinstance(wanted.start, int):
-        if isinstance(wanted.end, datetime):
-            raise UsageError("Give two offsets, or two times.")
-        found = resolve_spans(wanted, read_stored_bounds(table, topic, adopted), refuse_time)
+    if isinstance(requested.start, int):
+        if isinstance(requested.end, datetime):
+            raise UsageError("Give two offsets or two times, not one of each.")
+        found = resolve_spans(requested, read_stored_bounds(table, topic, adopted), refuse_time)
         return [replace(span, forgotten=0) for span in found]
-    if isinstance(wanted.end, int):
-        raise UsageError("Give two offsets, or two times.")
+    if isinstance(requested.end, int):
+        raise UsageError("Give two offsets or two times, not one of each.")
     at = pc.field(TABLES[table.name].event_time)
-    where = ingested_since(adopted or 0) & (at >= pa.scalar(wanted.start, TIMESTAMP_US))
-    if wanted.end is not None:
-        where &= at < pa.scalar(wanted.end, TIMESTAMP_US)
+    where = ingested_since(adopted or 0) & (at >= pa.scalar(requested.start, TIMESTAMP_US))
+    if requested.end is not None:
+        where &= at < pa.scalar(requested.end, TIMESTAMP_US)
     rows = table.read(["_partition", "_offset"], where, texts={"_topic": topic})
     ends = rows.group_by("_partition").aggregate([("_offset", "min"), ("_offset", "max")])
     return [
@@ -166,8 +166,10 @@ def resolve_stored_spans(
 def refuse_expired(
     table: Table, topic: str, adopted: int | None, spans: Sequence[ReplaySpan]
 ) -> None:
-    """Raise UsageError if something of the rows of a range has expired: it would be replaced by
-    less than the record that it came from."""
+    """Raise UsageError if parts of the range's rows have expired.
+
+    A replay would replace such rows with less than their original records.
+    """
     whole = complete_from(table, TEXT_PART, PSEUDONYMS_PART)
     if whole is None:
         return
@@ -182,12 +184,12 @@ def refuse_expired(
     ]
     if offsets:
         raise UsageError(
-            f"{len(offsets)} rows of the range are of days before {whole}, of which texts or "
-            f"pseudonyms have expired (offsets {min(offsets)} to {max(offsets)}): they stay as "
-            "they are. Give a range without them."
+            f"{len(offsets)} rows of the range are from days before {whole}, whose texts or "
+            f"pseudonyms have expired (offsets {min(offsets)} to {max(offsets)}): they cannot be "
+            "replayed. Give a range without them."
         )
 
 
 def refuse_time(_source: SourcePartition, _moment: datetime) -> int:
-    """Refuse a time: the time of Kafka is not stored."""
-    raise UsageError("With --from-lake the range is given as offsets: --from 0 --to 100000.")
+    """Refuse a time: Kafka's timestamps are not stored."""
+    raise UsageError("With --from-lake, give the range as offsets: --from 0 --to 100000.")

@@ -1,4 +1,4 @@
-"""The metrics of a replay while it runs: what is read and staged, how fast, and how long yet."""
+"""Metrics of a running replay: records read and staged, rate, time left."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -13,31 +13,31 @@ REPLAY_METRICS: Sequence[MetricSpec] = (
     MetricSpec(
         "goldpan_replay_records_total",
         MetricKind.COUNTER,
-        "Records of a replay, by outcome: read; staged in its table (stored) or in its quarantine.",
+        "Records of a replay, by outcome: read; staged in its table (stored) or its quarantine.",
         ("topic", "outcome"),
     ),
     MetricSpec(
         "goldpan_replay_offsets",
         MetricKind.GAUGE,
-        "Offsets of the range: those that have been read (done), and all.",
+        "Offsets of the range: read so far (done), and all.",
         ("topic", "of"),
     ),
     MetricSpec(
         "goldpan_replay_traces",
         MetricKind.GAUGE,
-        "Traces of the range: those whose labels have been decided (done), and all.",
+        "Traces of the range: with labels decided so far (done), and all.",
         ("topic", "of"),
     ),
     MetricSpec(
         "goldpan_replay_offsets_per_second",
         MetricKind.GAUGE,
-        "How fast the range is read, over the last minute.",
+        "Reading rate over the last minute.",
         ("topic",),
     ),
     MetricSpec(
         "goldpan_replay_seconds_left",
         MetricKind.GAUGE,
-        "How long reading the rest of the range takes at that rate; 0 when it is read.",
+        "Time to read the rest of the range at that rate; 0 at the end.",
         ("topic",),
     ),
 )
@@ -48,9 +48,10 @@ _GAUGES: Final = {READING_RANGE: "replay_offsets", DECIDING_LABELS: "replay_trac
 
 @dataclass(slots=True)
 class ReplayObserver:
-    """Turns what a replay of one topic does into metrics, and passes its progress on.
+    """Turns the progress of one topic's replay into metrics, and forwards it.
 
-    ``report`` is told as `stream.replay.run` tells it; ``monotonic`` is a clock in seconds.
+    ``report`` is called with stage, done and total (see `stream.replay.run`); ``monotonic`` is a
+    clock in seconds.
     """
 
     metrics: Metrics
@@ -60,30 +61,30 @@ class ReplayObserver:
     _past: deque[tuple[float, int]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
-        """Show what has not happened yet as 0: the first time is then seen as an increase."""
+        """Show counters as 0 from the start: the first increase is then visible."""
         for outcome in ("read", "stored", "quarantined"):
             self.metrics.count("replay_records", self.topic, outcome, by=0)
 
     def read(self, records: int) -> None:
-        """Take note of records that were read."""
+        """Count records that were read."""
         self.metrics.count("replay_records", self.topic, "read", by=records)
 
     def staged(self, ranges: Sequence[SourceRange]) -> None:
-        """Take note of records that are in the staged tables."""
+        """Count records that are in the staged tables."""
         for outcome in ("stored", "quarantined"):
             count = sum(getattr(item, outcome) for item in ranges)
             self.metrics.count("replay_records", self.topic, outcome, by=count)
 
-    def told(self, what: str, done: int, of: int) -> None:
-        """Take note of how much is done, and of how much."""
-        self.report(what, done, of)
-        if what in _GAUGES:
-            self.metrics.set(_GAUGES[what], done, self.topic, "done")
-            self.metrics.set(_GAUGES[what], of, self.topic, "all")
-        if what == READING_RANGE:
-            self._judge(done, of)
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """Report the progress of a stage."""
+        self.report(stage, done, total)
+        if stage in _GAUGES:
+            self.metrics.set(_GAUGES[stage], done, self.topic, "done")
+            self.metrics.set(_GAUGES[stage], total, self.topic, "all")
+        if stage == READING_RANGE:
+            self._measure_rate(done, total)
 
-    def _judge(self, done: int, of: int) -> None:
+    def _measure_rate(self, done: int, total: int) -> None:
         now = self.monotonic()
         self._past.append((now, done))
         while now - self._past[0][0] > RATE_WINDOW_SECONDS and len(self._past) > 2:
@@ -91,7 +92,7 @@ class ReplayObserver:
         began, before = self._past[0]
         rate = (done - before) / (now - began) if now > began else 0.0
         self.metrics.set("replay_offsets_per_second", rate, self.topic)
-        if done >= of:
+        if done >= total:
             self.metrics.set("replay_seconds_left", 0, self.topic)
         elif rate:
-            self.metrics.set("replay_seconds_left", (of - done) / rate, self.topic)
+            self.metrics.set("replay_seconds_left", (total - done) / rate, self.topic)

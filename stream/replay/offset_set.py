@@ -1,6 +1,6 @@
-"""Which offsets of a replay's ranges a table holds, as one byte an offset; and sets of such.
+"""The offsets of a replay's ranges that a table holds, as one byte per offset; and sets of offsets.
 
-A million offsets take a megabyte, whatever the rows weigh.
+A million offsets take a megabyte, whatever the size of the rows.
 """
 
 from collections import defaultdict
@@ -25,19 +25,19 @@ _COLUMNS = ("_topic", "_partition", "_offset", FILE_COLUMN)
 
 @dataclass(frozen=True, slots=True)
 class OffsetSet:
-    """A set of offsets: flags by partition, the first of which is for the start of its range."""
+    """A set of offsets: flags by partition, indexed from the start of the partition's range."""
 
     starts: Mapping[int, int]
     flags: Mapping[int, Flags]
 
     @classmethod
     def none(cls, plan: ReplayPlan) -> "OffsetSet":
-        """Return the empty set."""
+        """Return the empty set for a plan's ranges."""
         starts = {span.partition: span.start for span in plan.spans}
         return cls(starts, {s.partition: np.zeros(s.offsets, np.bool_) for s in plan.spans})
 
     def add(self, rows: Any) -> None:
-        """Add the coordinates of rows; those outside of the ranges are passed over."""
+        """Add the coordinates of rows; those outside of the ranges are ignored."""
         for partition, at, _ in self._inside(rows):
             self.flags[partition][at] = True
 
@@ -61,11 +61,11 @@ class OffsetSet:
         return sum(self.counts().values())
 
     def counts(self) -> dict[int, int]:
-        """Return how many there are, by partition."""
+        """Return the number of offsets by partition."""
         return {partition: int(flags.sum()) for partition, flags in self.flags.items()}
 
     def offsets(self, partition: int, most: int) -> list[int]:
-        """Return the first offsets of a partition that are in the set."""
+        """Return up to ``most`` first offsets of a partition."""
         return [
             int(at) + self.starts[partition] for at in self.flags[partition].nonzero()[0][:most]
         ]
@@ -87,11 +87,11 @@ class OffsetSet:
 
 @dataclass(frozen=True, slots=True)
 class RangeContents:
-    """What a table holds of the ranges. ``sealed`` are those whose payload quarantine keeps.
+    """What a table holds of a plan's ranges. ``sealed`` are rows with a payload in quarantine.
 
-    ``over`` are rows of days of which the live table keeps less than it got, ``leaving`` those
-    of days of which it keeps nothing (retention).
-    ``files`` holds the coordinates by the path of their file, at a dozen bytes a row.
+    ``over`` are rows of days from which the live table has removed values, ``leaving`` rows of days
+    that it removes entirely (retention). ``files`` holds the coordinates by file path, at a dozen
+    bytes per row.
     """
 
     there: OffsetSet
@@ -101,7 +101,7 @@ class RangeContents:
     files: Mapping[str, Sequence[pa.RecordBatch]]
 
     def touched(self, marks: OffsetSet) -> set[str]:
-        """Return the paths of the files that hold some of a set."""
+        """Return the paths of the files that hold members of a set."""
         return {
             path
             for path, batches in self.files.items()
@@ -112,11 +112,10 @@ class RangeContents:
 def scan_range(
     table: Table, plan: ReplayPlan, whole: date | None, kept: date | None
 ) -> RangeContents:
-    """Look at a table as of its last refresh; values before ``whole`` and rows before ``kept`` are
-    over.
+    """Scan a table as of its last refresh; values before ``whole`` and rows before ``kept`` expire.
 
-    Rows of an earlier incarnation of the topic are not seen: their offsets are of another topic.
-    Raises RetryableError if the lake does not answer.
+    Ignores rows of an earlier incarnation of the topic, whose offsets are unrelated. Raises
+    RetryableError if the lake is unavailable.
     """
     there, sealed, over, leaving = (OffsetSet.none(plan) for _ in range(4))
     files: dict[str, list[pa.RecordBatch]] = defaultdict(list)
@@ -138,7 +137,7 @@ def scan_range(
 
 
 def build_range_filter(plan: ReplayPlan) -> pc.Expression:
-    """Return the condition on numbers that rows of a plan's ranges meet, and few others."""
+    """Return a filter that a plan's rows pass, and few others."""
     found = ingested_since(plan.adopted or 0)
     mine: pc.Expression | None = None
     for span in plan.spans:
@@ -149,7 +148,7 @@ def build_range_filter(plan: ReplayPlan) -> pc.Expression:
 
 
 def match_rows(rows: pa.Table, plan: ReplayPlan, marks: OffsetSet) -> Flags:
-    """Return for each row of a table whether it is one of the topic's that ``marks`` names."""
+    """Return for each row of a table whether it is one of the topic's rows in ``marks``."""
     since = pa.scalar(plan.adopted or 0, pa.timestamp("us", "UTC"))
     mine = pc.and_(
         pc.equal(rows["_topic"], plan.topic), pc.greater_equal(rows["_ingested_at"], since)

@@ -1,4 +1,4 @@
-"""The primary table as a replay would leave it: live rows, but for those that it replaces."""
+"""The primary table as it would be after a replay: live rows, except those that it replaces."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ _WHERE = ("_topic", "_partition", "_offset", "_ingested_at")
 
 @dataclass(frozen=True, slots=True)
 class ReplayOverlay:
-    """The pairs of tables of one plan."""
+    """The live and staged tables of one plan."""
 
     plan: ReplayPlan
     live: TablePair
     stage: TablePair
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield columns of all rows that there would be; RetryableError as `lake.tables`."""
+        """Yield columns of all resulting rows; RetryableError as in `lake.tables`."""
         seen = self.live.look(self.plan)
         staged = self.stage.look(self.plan, seen.whole)
         swapped = select_replaced(seen, staged)
@@ -36,11 +36,11 @@ class ReplayOverlay:
 
 
 def read_trace_ids(table: Table, plan: ReplayPlan) -> DigestSet:
-    """Return the traces that the rows of a plan's range are about, as of the last refresh."""
+    """Return the trace ids of the rows in a plan's range, as of the last refresh."""
     seed = str(plan.number)
     parts = []
     for batch in table.batches(("trace_id", "_topic"), build_range_filter(plan)):
         topics, ids = (batch.column(name).to_pylist() for name in ("_topic", "trace_id"))
-        mine = [one for topic, one in zip(topics, ids, strict=True) if topic == plan.topic]
+        mine = [id_ for topic, id_ in zip(topics, ids, strict=True) if topic == plan.topic]
         parts.append(DigestSet.of(mine, seed))
     return DigestSet.union(parts, seed)

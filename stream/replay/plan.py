@@ -1,6 +1,6 @@
-"""What one replay is about, written down once before anything is read.
+"""The definition of a replay, written once before anything is read.
 
-Whoever runs the command again reads it back and goes on; nothing of it is ever changed.
+A repeated run of the command reads it back and continues; it never changes.
 """
 
 import json
@@ -21,15 +21,15 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class ReplayPlan:
-    """A replay. ``number`` (random, in [0, 2**63)) tells it from all others, also of its name.
+    """A replay. ``number`` (random, in [0, 2**63)) distinguishes it from others of the same name.
 
-    ``table`` is the primary table of the topic, ``policy`` the hash of the redaction policy,
-    ``asked`` the range in words, ``adopted`` when the topic was last adopted (as in the ledger),
-    ``created_ms`` when the plan was made (milliseconds since 1970); ``from_lake`` says that stored
-    rows are read instead of Kafka's records. ``labels`` is by which label policy and calibration
-    the traces of the range are decided anew (`labels.scorer_snapshot`), None if labels stay as they are;
-    ``labels_only`` says that nothing else is done: no record is read again. ``unread`` is how many
-    offsets were asked for that the worker had yet to store: they are not a part of the replay.
+    ``table`` is the topic's primary table, ``policy`` the hash of the redaction policy, ``asked``
+    the range in words, ``adopted`` the time of the topic's last adoption (as in the ledger), and
+    ``created_ms`` the time of the plan (milliseconds since 1970). ``from_lake`` means that stored
+    rows are read instead of Kafka's records. ``labels`` holds the label policy and calibration for
+    relabelling the range's traces (see `labels.scorer_snapshot`), None if labels do not change.
+    ``labels_only`` means that no record is re-read. ``unread`` counts requested offsets that the
+    worker had yet to store: they are not part of the replay.
     """
 
     name: str
@@ -50,12 +50,12 @@ class ReplayPlan:
 
     @property
     def label_policy(self) -> str | None:
-        """Return the version of the label policy and calibration, as label events name it."""
+        """Return the version of label policy and calibration, as in label events."""
         return None if self.labels is None else str(self.labels["version"])
 
     @property
     def tables(self) -> Sequence[str]:
-        """Return the tables that are staged; where the last is, the others are."""
+        """Return the staged tables, in the order of their creation."""
         labels = [LABELS_TABLE] if self.labels is not None else []
         if self.labels_only:
             return labels
@@ -63,21 +63,21 @@ class ReplayPlan:
 
     @property
     def ends(self) -> dict[SourcePartition, int]:
-        """Return where each partition's range ends."""
+        """Return the end of each partition's range."""
         return {SourcePartition(self.topic, span.partition): span.end for span in self.spans}
 
     @property
     def starts(self) -> dict[SourcePartition, int]:
-        """Return where each partition's range begins."""
+        """Return the start of each partition's range."""
         return {SourcePartition(self.topic, span.partition): span.start for span in self.spans}
 
     @property
     def offsets(self) -> int:
-        """Return how many offsets there are to be read."""
+        """Return the number of offsets to read."""
         return sum(span.offsets for span in self.spans)
 
     def same_task(self, other: "ReplayPlan") -> bool:
-        """Tell whether another plan asks for the same."""
+        """Return whether another plan has the same task."""
         return self._task == other._task
 
     @property
@@ -110,11 +110,13 @@ class ReplayPlan:
 
 
 def parse_plan(data: bytes, where: str) -> ReplayPlan:
-    """Read a plan; FatalError, naming ``where``, if it is damaged or of a newer version."""
+    """Parse a plan; FatalError, naming ``where``, if it is damaged or of another version."""
     try:
         body = json.loads(data)
         if body.pop("v") != PLAN_VERSION:
-            raise FatalError(f"{where}: this replay was begun by another version of goldpan")
+            raise FatalError(
+                f"{where}: another version of goldpan began this replay; finish it with that one"
+            )
         body["incarnation"] = Incarnation(*body["incarnation"])
         body["spans"] = [ReplaySpan(*span) for span in body["spans"]]
         return ReplayPlan(**body)
@@ -123,18 +125,18 @@ def parse_plan(data: bytes, where: str) -> ReplayPlan:
 
 
 def make_replay_name(table: str, topic: str, asked: ReplayRange, *task: object) -> str:
-    """Return the name of a replay that was given none: the same task, the same name.
+    """Return the default name of a replay: the same task gives the same name.
 
-    ``task`` is what else tells one from others: policies, and whence rows are read.
+    ``task`` is what else distinguishes it: policies, and the source of the rows.
     """
     body = "\n".join(map(str, (topic, asked, *task))).encode()
     return f"{table}-{blake2b(body, digest_size=4).hexdigest()}"
 
 
 def check_replay_name(name: str) -> str:
-    """Return a name that can be a folder's; UsageError otherwise."""
+    """Return a name that is valid as a folder name; UsageError otherwise."""
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} cannot be the name of a replay: small letters, digits, - and _, at most 64."
+            f"{name!r} is not a valid replay name: use up to 64 lowercase letters, digits, - and _."
         )
     return name

@@ -1,30 +1,30 @@
-"""A staged replay takes the place of the live rows of its range.
+"""Promotes a staged replay: its rows replace the live rows of its range.
 
-Only what is live is replaced: a record that is in no live table any more (erased, say, or expired)
-stays away, and a live row that the replay has not read again (Kafka had lost it) stays as it is, as
-does one whose texts have expired.
-All others end where the replay has put them: in their table, or in quarantine.
+Only live records are replaced. A record that is no longer in a live table (erased or expired, for
+example) stays out. A live row that the replay has not re-read (Kafka had lost it) stays unchanged,
+as does a row whose texts have expired. All other records end where the replay has put them: in
+their table, or in quarantine.
 
-1. The replay's fate is decided: it can no longer be abandoned.
-2. The audit of redaction, if one is kept, gets the rows of the replay behind its own.
-3. Quarantine: the records that the new policy sets aside come in. From here on others may not move
+1. The replay's fate is recorded: it can no longer be abandoned.
+2. The audit of redaction, if one is kept, gets the replay's rows appended.
+3. Quarantine: records that the new policy rejects are added. From now on no other program may move
    records between quarantine and the table (`lake.ledger.promoting_app`).
-4. The primary table: the rows of the range go, the staged rows come. One commit.
-5. Quarantine: the records that are in the primary table now go.
-6. Labels, if the replay decides any: whoever has decided from the old rows is kept out.
-7. Labels: what is decided of these traces now takes the place of their label events. One commit.
+4. The primary table: the range's rows are removed, the staged rows added. One commit.
+5. Quarantine: records that are now in the primary table are removed.
+6. Labels, if the replay decides any: writers that used the old rows are fenced off.
+7. Labels: the new decisions replace these traces' label events. One commit.
 8. The staged tables are removed.
 
-A record is in one of the two tables at any time, and for a moment (3 to 5) may be in both. Each
-table keeps under `lake.ledger.replay_app` how far it has come, in the commit itself.
+A record is in one of the two tables at any time, and briefly (3 to 5) may be in both. Each table
+records its progress under `lake.ledger.replay_app`, in the commit itself.
 
 | dies after | what the next run finds | what it does |
 |---|---|---|
-| 1 to 6 | the numbers in the tables | goes on with the next step |
-| 7 (5 without labels) | the last table says that all is done | removes what is staged |
+| 1 to 6 | the numbers in the tables | continues with the next step |
+| 7 (5 without labels) | the last table shows that all is done | removes the staged tables |
 
-If another program replaces a file of a table meanwhile (compaction, a re-drive), the step looks
-again and begins anew; what was written for it is removed by vacuum.
+If another program replaces a file of a table at the same time (compaction, a redrive), the step
+re-reads the table and starts over; vacuum removes the files that it wrote.
 """
 
 from collections.abc import Callable, Mapping
@@ -66,10 +66,11 @@ class TablePair:
     quarantine: Table
 
     def look(self, plan: ReplayPlan, whole: "RetentionHorizon | None" = None) -> "PairContents":
-        """Refresh both, and look at the ranges of a plan; ``whole`` is that of the live tables.
+        """Refresh both and scan a plan's ranges; ``whole`` is the horizon of the live tables.
 
-        Quarantine comes first: retention marks the days that are over in the one table, then moves
-        the generation in the other, so who has not seen the mark has an old generation.
+        Quarantine comes first: retention marks expiring days in the one table, then moves the
+        generation in the other. A reader that has not seen the mark therefore has an old
+        generation.
         """
         self.quarantine.refresh()
         self.primary.refresh()
@@ -91,9 +92,10 @@ class TablePair:
 
 
 class RetentionHorizon(NamedTuple):
-    """The first days of which something of the live tables is whole (retention).
+    """The first days from which the live tables are complete (retention).
 
-    ``values`` and ``rows`` of the primary table, ``payloads`` and rows (``aside``) of quarantine.
+    ``values`` and ``rows`` are of the primary table, ``payloads`` and ``aside`` (rows) of
+    quarantine.
     """
 
     values: date | None
@@ -112,15 +114,15 @@ class PairContents:
 
     @property
     def there(self) -> OffsetSet:
-        """Return what is in one of the two."""
+        """Return the offsets that are in either table."""
         return self.primary.there | self.quarantine.there
 
 
 def select_replaced(seen: PairContents, staged: PairContents) -> OffsetSet:
-    """Return which records a promotion replaces: those that are live and have been read again.
+    """Return the records that a promotion replaces: live ones that were re-read.
 
-    A payload that quarantine keeps is not given for a row that has none, and what has expired of a
-    live row does not come back.
+    A row without a payload never replaces a quarantined row that has one, and expired parts of a
+    live row are not restored.
     """
     kept = seen.quarantine.sealed & staged.quarantine.there
     over = seen.primary.over | staged.primary.over
@@ -130,16 +132,16 @@ def select_replaced(seen: PairContents, staged: PairContents) -> OffsetSet:
 
 
 class ReplayRelabeller(Protocol):
-    """Replaces the label events of the traces that a replay is about."""
+    """Replaces the label events of a replay's traces."""
 
     def note(self) -> None:
-        """Take note of the traces, before their rows are exchanged. May be repeated."""
+        """Record the traces, before their rows are replaced. May be repeated."""
 
     def fence(self) -> None:
-        """Keep out what was decided from rows that have been exchanged. May be repeated."""
+        """Fence off writers that used rows which have been replaced. May be repeated."""
 
     def replace(self, written: Callable[[], None]) -> None:
-        """Decide and replace, once; ``written`` is told before the commit."""
+        """Decide and replace, once; ``written`` is called before the commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ class PromotionContext:
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """Promotes one replay. ``relabels`` gives what replaces labels, where a replay does."""
+    """Promotes one replay. ``relabels`` returns its relabeller, if the replay decides labels."""
 
     staging: ReplayRepository
     name: str
@@ -167,20 +169,20 @@ class Promotion:
     relabels: Callable[[ReplayPlan], ReplayRelabeller] | None = None
 
     def run(self) -> ReplayPlan:
-        """Promote, or go on with a promotion that was begun; return what was promoted.
+        """Promote, or continue a promotion; return the promoted plan.
 
-        Raises UsageError if the replay is not complete, is being abandoned or may hold records of
-        somebody who was erased, FatalError if the topic was adopted since, if another replay of the
-        topic is being promoted, or if others do not leave a table alone for long enough.
+        Raises UsageError if the replay is incomplete, is being abandoned or may hold records of an
+        erased person. Raises FatalError if the topic was adopted since, if another replay of the
+        topic is being promoted, or if other programs keep changing a table.
         """
         progress = self.staging.progress(self.name)
         plan = progress.plan
         if progress.state is ReplayState.UNFINISHED:
             read = f"{progress.read} of {plan.offsets} offsets"
-            left = "labels are not decided" if progress.read == plan.offsets else read
+            left = "labels are undecided" if progress.read == plan.offsets else read
             raise UsageError(
-                f"The replay {self.name} is not complete ({left}): run its `goldpan stream replay` "
-                "again first."
+                f"The replay {self.name} is not complete ({left}): repeat its `goldpan stream "
+                "replay` first."
             )
         if progress.state is ReplayState.STAGED:
             self._refuse_unfenced(plan)
@@ -189,7 +191,7 @@ class Promotion:
         self.means.reached(ReplayStep.DECIDED)
         if progress.state is not ReplayState.PROMOTED:
             self._take_steps(plan)
-        self.means.report("removing what was staged", 0, 0)
+        self.means.report("removing staged tables", 0, 0)
         self.staging.clear(
             self.name, self.means.retry, partial(self.means.reached, ReplayStep.FILE_REMOVED)
         )
@@ -197,21 +199,23 @@ class Promotion:
         return plan
 
     def _refuse_unfenced(self, plan: ReplayPlan) -> None:
-        """Refuse what was staged while somebody was erased, in tables that the erasure missed."""
+        """Refuse a replay that was staged during an erasure, in tables that the erasure missed."""
         last = newest_tombstone(open_tombstones(self.staging.live.location))
         for name in [] if plan.labels_only or not last else [plan.table, QUARANTINE_TABLE]:
             table = self.staging.lake(plan.name).table(name)
             if (table.number(ERASURES_APP) or 0) < last:
                 raise UsageError(
-                    f"The replay {plan.name} may hold records of somebody who was erased: run "
-                    "`goldpan erase` for them again, which takes these out, or abandon it."
+                    f"The replay {plan.name} may hold records of an erased person: repeat `goldpan "
+                    "erase` for that person, which removes them, or abandon the replay."
                 )
 
     def _take_steps(self, plan: ReplayPlan) -> None:
         labels = None
         if plan.labels is not None:
             if self.relabels is None:
-                raise FatalError(f"the replay {plan.name} decides labels: promote it with those")
+                raise FatalError(
+                    f"the replay {plan.name} decides labels, but no relabeller was given"
+                )
             labels = self.relabels(plan)
             labels.note()
             self.means.reached(ReplayStep.TRACES_NOTED)
@@ -230,7 +234,7 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class _Steps:
-    """The commits of one promotion. What is staged does not change any more."""
+    """The commits of one promotion. Staged tables no longer change."""
 
     plan: ReplayPlan
     live: TablePair
@@ -251,19 +255,19 @@ class _Steps:
         return cls(plan, pair, stage, audit, means)
 
     def run(self) -> None:
-        """Take the steps that have not been taken."""
+        """Run the steps that are still to do."""
         for number, (what, step) in enumerate(
             (
-                ("the audit of redaction", self._tell),
+                ("the audit of redaction", self._append_audit),
                 ("quarantine", self._bring_in),
                 (f"table {self.plan.table}", self._exchange),
                 ("quarantine again", self._take_out),
             )
         ):
             self.means.report(f"promoting: {what}", number, 4)
-            self._insist(step)
+            self._retry_fenced(step)
 
-    def _insist(self, step: Callable[[], None]) -> None:
+    def _retry_fenced(self, step: Callable[[], None]) -> None:
         for _ in range(MAX_ATTEMPTS):
             try:
                 step()
@@ -271,11 +275,11 @@ class _Steps:
                 continue
             return
         raise FatalError(
-            f"the replay {self.plan.name}: others change the tables all the time; run "
-            "`goldpan replay promote` again"
+            f"the replay {self.plan.name}: other programs keep changing the tables; repeat "
+            "`goldpan replay promote`"
         )
 
-    def _tell(self) -> None:
+    def _append_audit(self) -> None:
         if self.audit is None:
             return
         self.audit.live.refresh()
@@ -285,7 +289,7 @@ class _Steps:
             self.means.reached(ReplayStep.AUDIT_COMMITTED)
 
     def _bring_in(self) -> None:
-        """Bring into quarantine what the replay has set aside; nothing leaves for the table yet."""
+        """Add newly rejected records to quarantine; nothing leaves for the table yet."""
         table = self.live.quarantine
         seen = self.live.look(self.plan)
         if table.number(self._app) is not None:
@@ -310,17 +314,17 @@ class _Steps:
         self.means.reached(ReplayStep.BROUGHT_IN)
 
     def _exchange(self) -> None:
-        """Put the staged rows in the place of the live ones."""
+        """Replace the live rows with the staged ones."""
         table = self.live.primary
         seen = self.live.look(self.plan)
         if table.number(self._app) is not None:
             return
-        self._same_life()
+        self._check_incarnation()
         staged = self.stage.look(self.plan, seen.whole)
-        # What is in quarantine since the last step leaves the table, even if it has expired since.
+        # Records added to quarantine in the last step leave the table, even if expired since.
         brought = seen.primary.there & seen.quarantine.there & staged.quarantine.there
         chosen = select_replaced(seen, staged) | brought
-        # What quarantine has lost since the last step (it expired, say) must not go here as well.
+        # Records that left quarantine since the last step (expired, for example) must stay here.
         chosen = chosen - (staged.quarantine.there - seen.quarantine.there)
         goes, comes = (chosen & looked.primary.there for looked in (seen, staged))
         change = RowChange(
@@ -336,12 +340,12 @@ class _Steps:
         self.means.reached(ReplayStep.SWAPPED)
 
     def _take_out(self) -> None:
-        """Take out of quarantine what is in the primary table by now."""
+        """Remove from quarantine what is now in the primary table."""
         table = self.live.quarantine
         seen = self.live.look(self.plan)
         if table.number(self._app) == PROMOTION_DONE:
             return
-        self._same_life()
+        self._check_incarnation()
         staged = self.stage.look(self.plan, seen.whole)
         goes = seen.quarantine.there & seen.primary.there & staged.primary.there
         change = RowChange(
@@ -360,7 +364,7 @@ class _Steps:
 
     def _check(self, seen: PairContents) -> None:
         """Raise FatalError if a promotion cannot begin."""
-        self._same_life()
+        self._check_incarnation()
         other = self.live.quarantine.number(self._lock)
         if other:
             raise FatalError(
@@ -369,19 +373,19 @@ class _Steps:
             )
         if len(seen.primary.there & seen.quarantine.there):
             raise FatalError(
-                f"a re-drive of {self.plan.topic} has not come to its end: run `goldpan quarantine "
-                f"redrive --topic {self.plan.topic}` again, then promote"
+                f"a redrive of {self.plan.topic} is unfinished: repeat `goldpan quarantine redrive "
+                f"--topic {self.plan.topic}`, then promote"
             )
 
-    def _same_life(self) -> None:
+    def _check_incarnation(self) -> None:
         if self.live.primary.number(adopted_app(self.plan.topic)) != self.plan.adopted:
             raise FatalError(
-                f"topic {self.plan.topic} was made anew and adopted since the replay "
-                f"{self.plan.name} was begun: its offsets are of another topic now"
+                f"topic {self.plan.topic} was recreated and adopted after the replay "
+                f"{self.plan.name} began: its offsets now belong to another topic"
             )
 
     def _next_generation(self, table: Table) -> Move:
-        """Fence re-drives that have looked at the table before."""
+        """Fence redrives that have already read the table."""
         app = redrive_app(self.plan.topic)
         generation = table.number(app)
         return Move(app, generation, (generation or 0) + 1)

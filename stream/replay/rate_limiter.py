@@ -1,6 +1,6 @@
-"""How fast a replay may go: not more than so many records a second, on average.
+"""Limits how many records a replay reads per second, on average.
 
-The budget is a bucket that holds one second's records, so a pause is not made up for by a burst.
+The budget is a bucket of one second's records, so a pause is not made up for by a burst.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ MAX_BATCH_SECONDS = 0.25
 
 @dataclass(slots=True)
 class RateLimiter:
-    """``records_per_second`` None is as fast as it goes; ``sleep`` waits that many seconds."""
+    """``records_per_second`` of None means no limit; ``sleep`` waits for seconds."""
 
     records_per_second: float | None
     monotonic: Callable[[], float]
@@ -19,14 +19,14 @@ class RateLimiter:
     _left: float = 0.0
     _at: float | None = None
 
-    def most(self, wanted: int) -> int:
-        """Return how many of the wanted records to take at once."""
+    def limit_batch(self, batch: int) -> int:
+        """Return how many of the wanted records to read at once."""
         if self.records_per_second is None:
-            return wanted
-        return max(1, min(wanted, int(self.records_per_second * MAX_BATCH_SECONDS)))
+            return batch
+        return max(1, min(batch, int(self.records_per_second * MAX_BATCH_SECONDS)))
 
     def took(self, records: int) -> None:
-        """Take note of records that were read; wait until that many may have been."""
+        """Record a read; wait until the rate allows that many."""
         rate = self.records_per_second
         if rate is None:
             return

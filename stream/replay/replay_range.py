@@ -1,7 +1,7 @@
-"""From where to where a replay goes: offsets or times, as asked, made into offsets by partition.
+"""The range of a replay: offsets or times, resolved to offsets by partition.
 
-Only what the worker has stored already can be replaced, and only what Kafka still has can be read
-again: both bound the range of each partition.
+Only records that the worker has stored can be replaced, and only records that Kafka still has can
+be re-read. Both bound the range of each partition.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,15 +14,15 @@ from schemas.errors import UsageError
 from schemas.times import shift_day, to_utc
 
 RangeBound = int | datetime
-"""An offset, or a time; a time stands for the first record of that time (of Kafka) or later."""
+"""An offset or a time; a time means the first record with that Kafka timestamp or a later one."""
 
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-"""The first time that a record of Kafka can have: whoever asks from before it means all."""
+"""The earliest timestamp of a Kafka record; an earlier bound means everything."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayRange:
-    """What was asked for; ``end`` None means up to what is stored."""
+    """The requested range; an ``end`` of None means up to what is stored."""
 
     start: RangeBound
     end: RangeBound | None
@@ -33,9 +33,9 @@ class ReplayRange:
 
 @dataclass(frozen=True, slots=True)
 class ReplaySpan:
-    """The offsets ``[start, end)`` of one partition that are replayed.
+    """The offsets ``[start, end)`` of one partition to replay.
 
-    ``forgotten`` is how many offsets before them were asked for and are gone from Kafka.
+    ``forgotten`` counts the requested offsets before them that Kafka no longer has.
     """
 
     partition: int
@@ -45,13 +45,13 @@ class ReplaySpan:
 
     @property
     def offsets(self) -> int:
-        """Return how many offsets these are."""
+        """Return the number of offsets."""
         return self.end - self.start
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionBounds:
-    """What is known of a partition: what Kafka still has, and where the table's position is."""
+    """What Kafka still has of a partition, and the table's position."""
 
     low: int
     high: int
@@ -59,7 +59,7 @@ class PartitionBounds:
 
 
 def parse_bound(text: str) -> RangeBound:
-    """Read an offset or a time as RFC 3339 has it (without an offset of its own it is UTC).
+    """Parse an offset or an RFC 3339 time (UTC unless it has an offset).
 
     Raises UsageError.
     """
@@ -75,7 +75,7 @@ def parse_bound(text: str) -> RangeBound:
 
 
 def parse_days(text: str) -> ReplayRange:
-    """Read a day or two (``2026-10-01``, ``2026-10-01..2026-10-31``, UTC, both included).
+    """Parse one or two days (``2026-10-01``, ``2026-10-01..2026-10-31``; UTC, inclusive).
 
     Raises UsageError.
     """
@@ -90,7 +90,7 @@ def parse_days(text: str) -> ReplayRange:
 
 
 def make_replay_range(start: RangeBound, end: RangeBound | None) -> ReplayRange:
-    """Return a range; UsageError if its end is not behind its start."""
+    """Return a range; UsageError if its end is not after its start."""
     same_kind = isinstance(start, int) == isinstance(end, int)
     if end is not None and same_kind and not start < end:  # type: ignore[operator]
         raise UsageError(f"The range ends ({_text(end)}) before it begins ({_text(start)}).")
@@ -98,42 +98,44 @@ def make_replay_range(start: RangeBound, end: RangeBound | None) -> ReplayRange:
 
 
 def resolve_spans(
-    wanted: ReplayRange,
+    requested: ReplayRange,
     known: Mapping[SourcePartition, PartitionBounds],
     offset_at: Callable[[SourcePartition, datetime], int | None],
 ) -> list[ReplaySpan]:
-    """Return what is to be replayed of each partition; partitions with nothing are left out.
+    """Return the offsets to replay, by partition; partitions without any are left out.
 
-    ``offset_at`` gives the first offset of a time or later, None if there is none.
+    ``offset_at`` returns the first offset at or after a time, None if there is none.
     """
     found = []
     for source, at in sorted(known.items()):
-        start = _offset(wanted.start, source, at, offset_at)
-        end = at.position if wanted.end is None else _offset(wanted.end, source, at, offset_at)
+        start = _offset(requested.start, source, at, offset_at)
+        end = (
+            at.position if requested.end is None else _offset(requested.end, source, at, offset_at)
+        )
         first, last = max(start, at.low), min(end, at.position)
         if first < last:
-            gone = max(0, first - start) if isinstance(wanted.start, int) else 0
+            gone = max(0, first - start) if isinstance(requested.start, int) else 0
             found.append(ReplaySpan(source.partition, first, last, gone))
     return found
 
 
 def count_unread(
-    wanted: ReplayRange,
+    requested: ReplayRange,
     known: Mapping[SourcePartition, PartitionBounds],
     offset_at: Callable[[SourcePartition, datetime], int | None],
 ) -> int:
-    """Return how many offsets were asked for that Kafka has and the worker has yet to store.
+    """Return how many requested offsets Kafka has and the worker has yet to store.
 
-    The worker stores these later, under its own policy: a replay that leaves them out is no replay
-    of all that was asked for.
+    The worker stores these later, under its own policy. A replay without them does not cover the
+    whole request.
     """
-    if wanted.end is None:
+    if requested.end is None:
         return 0
     count = 0
     for source, at in known.items():
-        end = min(_offset(wanted.end, source, at, offset_at), at.high)
+        end = min(_offset(requested.end, source, at, offset_at), at.high)
         if end > at.position:
-            start = _offset(wanted.start, source, at, offset_at)
+            start = _offset(requested.start, source, at, offset_at)
             count += max(0, end - max(start, at.position, at.low))
     return count
 

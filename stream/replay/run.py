@@ -1,9 +1,9 @@
-"""A bounded range of a topic, read again under another policy, into staging tables.
+"""Reprocesses a bounded range of a topic under another policy, into staging tables.
 
-It is the worker's own way: the same intake, buffer and flush, into tables that have positions of
-their own. So it may be killed at any moment and run again, and each record is staged exactly once.
-It differs in where it begins (the plan), where it ends (the plan), and that it is one thread: what
-is read waits while a flush is carried out.
+It uses the worker's own path: the same intake, buffer and flush, into tables with positions of
+their own. So it may be killed at any moment and repeated, and each record is staged exactly once.
+Unlike the worker, it starts and ends where the plan says, and is a single thread: reading waits
+while a flush is carried out.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,28 +32,30 @@ from stream.take_over import TakeOver
 
 
 class ReplayReader(Protocol):
-    """Where records come from; see `stream.replay.kafka_reader` and `stream.replay.lake_reader`."""
+    """The source of a replay's records; see `stream.replay.kafka_reader` and
+    `stream.replay.lake_reader`.
+    """
 
     def assign(self, starts: Mapping[SourcePartition, int]) -> None:
-        """Read these partitions from these offsets on."""
+        """Read these partitions from these offsets."""
 
     def drop(self, source: SourcePartition) -> None:
-        """Read a partition no further."""
+        """Stop reading a partition."""
 
     def watermarks(self, source: SourcePartition) -> tuple[int, int]:
-        """Return the first offset that can be read and the one after the last."""
+        """Return the first readable offset and the one after the last."""
 
     def read(self, most: int) -> ReplayBatch:
-        """Return what comes next."""
+        """Return the next records, up to ``most``."""
 
 
 ReportProgress = Callable[[str, int, int], None]
-"""Told what is done, how much of it is, and of how much."""
+"""Called with a stage, how much of it is done, and the total."""
 
 
 @dataclass(slots=True)
 class Replay:
-    """Reads what is left of a plan. ``patience`` is how long Kafka may say nothing, in seconds."""
+    """Reads the rest of a plan. ``patience`` is how long Kafka may return nothing, in seconds."""
 
     plan: ReplayPlan
     reader: ReplayReader
@@ -75,15 +77,15 @@ class Replay:
     _buffer: TopicBuffer = field(init=False)
 
     def __post_init__(self) -> None:
-        """Begin with nothing buffered."""
+        """Start with an empty buffer."""
         self._buffer = TopicBuffer(self.plan.topic)
 
     def run(self) -> None:
-        """Read and stage all that is left.
+        """Read and stage everything that is left.
 
-        Raises FatalError if the topic is another one by now, if Kafka has deleted what was to be
-        read, if another process works on the same replay, or if something outside does not answer
-        in time. RetryableError if told to stop.
+        Raises FatalError if the topic is another incarnation, if Kafka has deleted records of the
+        range, if another process works on the same replay, or if an external system stays
+        unavailable. Raises RetryableError if asked to stop.
         """
         self._load_tombstones()
         while True:
@@ -95,8 +97,8 @@ class Replay:
             except FencedError:
                 if not self._load_tombstones():
                     raise FatalError(
-                        f"another process works on the replay {self.plan.name}: let it, or run "
-                        "this again"
+                        f"another process works on the replay {self.plan.name}: let it finish, or "
+                        "repeat this command"
                     ) from None
                 self._buffer.clear()
                 self.assignment.remove(list(self.assignment.owned))
@@ -107,13 +109,13 @@ class Replay:
         return self.retry.call("reading tombstones", self.erasures.reload)
 
     def _fence(self) -> None:
-        """Let the staged tables say which tombstones what they hold was held against, or later."""
+        """Record in the staged tables which tombstones their records were checked against."""
         tables = [*self.take_over.primary.values(), self.take_over.quarantine, self.take_over.audit]
         for table in filter(None, tables if self.erasures.number else []):
             raise_erasure_fence(table, self.erasures.number, retry=self.retry, now_ms=self.now_ms)
 
     def _take_over(self) -> None:
-        """Take the partitions of which something is left, from where the staged tables are."""
+        """Take over the unfinished partitions, at the staged tables' positions."""
         found = self.retry.call("taking positions", lambda: self.take_over.check([self._topic]))
         if found[self._topic] != self.plan.incarnation:
             raise FatalError(describe_changed_topic(self._topic))
@@ -126,14 +128,14 @@ class Replay:
             for source, end in self.plan.ends.items()
             if (self._staged(source) or 0) < end
         }
-        self._check_kept(left)
+        self._check_available(left)
         taken, _ = self.retry.call("taking positions", lambda: self.take_over.take(list(left)))
         self.assignment.add(taken)
 
     def _staged(self, source: SourcePartition) -> int | None:
         return self.take_over.primary[self._topic].positions([source])[source]
 
-    def _check_kept(self, starts: Mapping[SourcePartition, int]) -> None:
+    def _check_available(self, starts: Mapping[SourcePartition, int]) -> None:
         for source, start in starts.items():
             low, _ = self.retry.call("asking Kafka", partial(self.reader.watermarks, source))
             if low > start:
@@ -142,30 +144,30 @@ class Replay:
     def _read(self) -> None:
         left = set(self.assignment.owned)
         self.reader.assign({s: self.assignment.owned[s].range.next for s in left})
-        heard = self.monotonic()
+        answered = self.monotonic()
         trouble: RetryableError | None = None
         while left:
-            self._tell()
-            batch = self.reader.read(self.rate.most(self.pace.batch))
+            self._report_progress()
+            batch = self.reader.read(self.rate.limit_batch(self.pace.batch))
             trouble = batch.trouble or trouble
             self._take(batch.raws)
-            self._pass(batch.ends)
+            self._skip_to(batch.ends)
             self.rate.took(len(batch.raws))
             self.observer.read(len(batch.raws))
             if not batch.empty:
-                heard, trouble = self.monotonic(), None
-            elif self.monotonic() - heard > self.patience:
+                answered, trouble = self.monotonic(), None
+            elif self.monotonic() - answered > self.patience:
                 raise make_silence_error(trouble, self.patience)
             for source in [s for s in left if self._done(s)]:
                 left.remove(source)
                 self.reader.drop(source)
             if self._is_due():
                 self._flush()
-                heard = self.monotonic()
-        self._tell()
+                answered = self.monotonic()
+        self._report_progress()
 
     def _take(self, raws: Sequence[RawRecord]) -> None:
-        """Take in what belongs to the range; who reads beyond its end has read all of it."""
+        """Take in the range's records; a record beyond the end completes its partition."""
         began, ends = self.monotonic(), self.plan.ends
         mine = [
             raw for raw in raws if raw.offset < ends[SourcePartition(self._topic, raw.partition)]
@@ -176,10 +178,10 @@ class Replay:
         size = sum(len(raw.value) for raw in mine if raw.value)
         self.pace.took(len(mine), size, self.monotonic() - began)
         beyond = {SourcePartition(self._topic, raw.partition): raw.offset for raw in raws}
-        self._pass({source: last for source, last in beyond.items() if last >= ends[source]})
+        self._skip_to({source: last for source, last in beyond.items() if last >= ends[source]})
 
-    def _pass(self, reached: Mapping[SourcePartition, int]) -> None:
-        """Pass over offsets without a record, up to where the client says that it is."""
+    def _skip_to(self, reached: Mapping[SourcePartition, int]) -> None:
+        """Skip offsets without a record, up to the client's position."""
         for source, offset in reached.items():
             item = self.assignment.owned[source]
             item.range.skip_to(min(offset, self.plan.ends[source]), "absent")
@@ -194,7 +196,7 @@ class Replay:
         return old or self._buffer.bytes >= self.due.bytes
 
     def _flush(self) -> None:
-        """Stage what is buffered, and wait for it."""
+        """Stage the buffered records and wait for the commit."""
         flush = self._buffer.seal(
             self.assignment.of(self._topic),
             self.plan.incarnation,
@@ -205,12 +207,12 @@ class Replay:
             self.steps.run(flush)
             self.observer.staged(flush.primary.ranges)
 
-    def _tell(self) -> None:
+    def _report_progress(self) -> None:
         left = sum(
             self.plan.ends[source] - item.range.next
             for source, item in self.assignment.owned.items()
         )
-        self.observer.told(READING_RANGE, self.plan.offsets - left, self.plan.offsets)
+        self.observer.progress(READING_RANGE, self.plan.offsets - left, self.plan.offsets)
 
     @property
     def _topic(self) -> str:

@@ -1,8 +1,8 @@
-"""What a replay changes in a text, shown without showing what either policy has let through.
+"""Shows how a replay changes a text, without showing what either policy let through.
 
-Only what stands in both texts is shown as it is, and of that a few characters on either side; what
-differs is shown as placeholders, or as how long it is. So a name that the old policy missed does
-not appear on a screen because the new one has found it.
+Only text common to both versions is shown, and only a few characters around a change. Changed text
+is shown as placeholders, or as its length. So a name that the old policy missed does not appear on
+a screen because the new one found it.
 """
 
 import re
@@ -15,14 +15,14 @@ from redact.crypto.pseudonyms import PLACEHOLDER
 
 CONTEXT_CHARACTERS = 24
 MAX_ALIGNED_CHARACTERS = 6_000
-"""Characters of a text beyond which only its length is told: aligning is slow."""
+"""For longer texts only the length is shown: aligning is slow."""
 _TOKEN = re.compile(rf"{PLACEHOLDER.pattern}|<[A-Z][A-Z_]{{1,39}}>|\w+|\s+|[^\w\s]")
 _TYPED = re.compile(rf"{PLACEHOLDER.pattern}|<[A-Z][A-Z_]{{1,39}}>")
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedValue:
-    """One value that differs: its path (`messages.2.content`), and both texts as they are shown."""
+    """A value that differs: its path (`messages.2.content`), and both versions as shown."""
 
     path: str
     before: str
@@ -30,15 +30,15 @@ class ChangedValue:
 
 
 def find_changed_values(path: str, before: Any, after: Any) -> Iterator[ChangedValue]:
-    """Yield the values that differ, of two values of one column as Python has them."""
+    """Yield the values that differ between two Python values of one column."""
     if before == after:
         return
     if isinstance(before, dict) and isinstance(after, dict):
         for key in before:
             yield from find_changed_values(f"{path}.{key}", before[key], after.get(key))
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        for number, pair in enumerate(zip(before, after, strict=True)):
-            yield from find_changed_values(f"{path}.{number}", *pair)
+        for index, pair in enumerate(zip(before, after, strict=True)):
+            yield from find_changed_values(f"{path}.{index}", *pair)
     elif isinstance(before, str) and isinstance(after, str):
         yield ChangedValue(path, *mask_differences(before, after))
     else:
@@ -46,21 +46,21 @@ def find_changed_values(path: str, before: Any, after: Any) -> Iterator[ChangedV
 
 
 def mask_differences(before: str, after: str) -> tuple[str, str]:
-    """Return two texts with what differs as placeholders or lengths, and a little around it."""
+    """Return two texts with their differences as placeholders or lengths, and some context."""
     if max(len(before), len(after)) > MAX_ALIGNED_CHARACTERS:
         return _length(before), _length(after)
     left, right = _tokens(before), _tokens(after)
     pieces: tuple[list[str], list[str]] = ([], [])
     codes = SequenceMatcher(None, left, right, autojunk=False).get_opcodes()
-    for number, (what, a, b, c, d) in enumerate(codes):
-        if what == "equal":
+    for index, (operation, a, b, c, d) in enumerate(codes):
+        if operation == "equal":
             same = "".join(left[a:b])
-            same = _short(same, first=number == 0, last=number == len(codes) - 1)
+            same = _short(same, first=index == 0, last=index == len(codes) - 1)
             pieces[0].append(same)
             pieces[1].append(same)
         else:
-            pieces[0].append(_hidden("".join(left[a:b])))
-            pieces[1].append(_hidden("".join(right[c:d])))
+            pieces[0].append(_mask("".join(left[a:b])))
+            pieces[1].append(_mask("".join(right[c:d])))
     return "".join(pieces[0]), "".join(pieces[1])
 
 
@@ -76,13 +76,13 @@ def _short(text: str, *, first: bool, last: bool) -> str:
     return f"{head}…{tail}"
 
 
-def _hidden(text: str) -> str:
-    """Return the placeholders of a text, and the length of whatever else there is."""
-    kept, at = [], 0
+def _mask(text: str) -> str:
+    """Return the placeholders of a text, and the lengths of the rest."""
+    pieces, at = [], 0
     for match in _TYPED.finditer(text):
-        kept += [_size(match.start() - at), match.group()]
+        pieces += [_size(match.start() - at), match.group()]
         at = match.end()
-    return "".join([*kept, _size(len(text) - at)])
+    return "".join([*pieces, _size(len(text) - at)])
 
 
 def _size(characters: int) -> str:

@@ -1,4 +1,4 @@
-"""The steps of replays beyond those of a flush, in their order; see `stream.failpoints`."""
+"""The steps of replays beyond those of a flush, in order; see `stream.failpoints`."""
 
 from enum import StrEnum
 

@@ -1,7 +1,7 @@
-"""One change of one live table by a replay: rows go by their coordinates, staged rows come.
+"""Changes one live table for a replay: removes rows by their coordinates, adds staged rows.
 
-The files that hold rows that go are written again without them, one at a time; the staged files
-are written again with those rows that come. All of it is one commit. Nobody sees a file before.
+Files with rows to remove are rewritten without them, one at a time; staged files are rewritten with
+the rows to add. Everything is one commit, and no file is visible before it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,15 +24,15 @@ from stream.replay.offset_set import OffsetSet, RangeContents, match_rows
 from stream.replay.plan import ReplayPlan
 
 PLAN_KEY = "goldpan.replay"
-"""Names the replay, and the policy, in the metadata of a commit that replaces files."""
+"""The commit metadata key for the replay and its policy, in commits that replace files."""
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class RowChange:
-    """What one commit does. ``goes`` and ``comes`` are coordinates.
+    """The rows that one commit removes (``goes``) and adds (``comes``), as coordinates.
 
-    ``to_table`` and ``to_quarantine`` count, by partition, the records that change places.
+    ``to_table`` and ``to_quarantine`` count, by partition, the records that move there.
     """
 
     goes: OffsetSet
@@ -44,7 +44,7 @@ class RowChange:
 
 @dataclass(frozen=True, slots=True)
 class TableSwap:
-    """Changes one table by a plan. ``staged`` is where the rows that come are read from."""
+    """Changes one table according to a plan. ``staged`` is the source of the added rows."""
 
     plan: ReplayPlan
     live: Table
@@ -56,26 +56,28 @@ class TableSwap:
     def make(self, seen: RangeContents, change: RowChange, written: Callable[[], None]) -> None:
         """Write the files, then commit; ``seen`` is the live table as of its last refresh.
 
-        Raises FencedError if the table has changed meanwhile: then look again. FatalError or
-        RetryableError if the lake does not answer in time.
+        Raises FencedError if the table has changed since: scan it again. Raises FatalError or
+        RetryableError if the lake stays unavailable.
         """
         touched = seen.touched(change.goes)
         old = [file for file in list_live_files(self.live) if file.path in touched]
-        new = [*self._left(old, change.goes), *self._come(change.comes)]
+        new = [*self._write_remaining(old, change.goes), *self._write_added(change.comes)]
         written()
         apps = [adopted_app(self.plan.topic), *map(retention_app, RETENTION_PARTS)]
         guards: list[Condition] = [Guard(app, self.live.number(app)) for app in apps]
-        guards.append(self._known())
+        guards.append(self._erasure_guard())
         self._commit(old, new, change.moves, guards, self._entry(change))
 
     def append_all(self, moves: Sequence[Move]) -> None:
-        """Append all staged rows (of the audit), as one commit; errors as in `make`."""
+        """Append all staged rows (of the audit) in one commit; errors as in `make`."""
         new: list[UploadedFile] = []
         counts: dict[int, int] = {span.partition: 0 for span in self.plan.spans}
         for file in list_live_files(self.staged):
             rows = read_file_rows(self.staged, file)
             new.append(
-                rewrite_rows(self.live, rows, instead_of=[self._named(file)], retry=self.retry)
+                rewrite_rows(
+                    self.live, rows, instead_of=[self._with_unique_path(file)], retry=self.retry
+                )
             )
             partitions, found = np.unique(np.asarray(rows.rows["_partition"]), return_counts=True)
             for partition, count in zip(partitions.tolist(), found.tolist(), strict=True):
@@ -90,32 +92,32 @@ class TableSwap:
         )
         entry = LedgerEntry(EntryKind.REPLAY, ranges)
         self._commit(
-            [], new, moves, [self._known()], entry, audit_chains.audit_chain_metadata(said)
+            [], new, moves, [self._erasure_guard()], entry, audit_chains.audit_chain_metadata(said)
         )
 
-    def _known(self) -> Condition:
-        """Return the guard of who has read staged rows after the last refresh of the live table."""
+    def _erasure_guard(self) -> Condition:
+        """Return the guard for commits based on staged rows read after the last refresh."""
         return erasure_guard(self.live.number(ERASURES_APP) or 0)
 
-    def _left(self, old: Sequence[LiveFile], goes: OffsetSet) -> Iterator[UploadedFile]:
-        """Write what stays of the files that are replaced."""
+    def _write_remaining(self, old: Sequence[LiveFile], goes: OffsetSet) -> Iterator[UploadedFile]:
+        """Write the remaining rows of the replaced files."""
         for file in old:
             rows = read_file_rows(self.live, file)
             left = rows.where(pa.array(~match_rows(rows.rows, self.plan, goes)))
             if len(left):
                 yield rewrite_rows(self.live, left, instead_of=[file], retry=self.retry)
 
-    def _come(self, comes: OffsetSet) -> Iterator[UploadedFile]:
-        """Write what comes of the staged files."""
+    def _write_added(self, comes: OffsetSet) -> Iterator[UploadedFile]:
+        """Write the added rows of the staged files."""
         for file in list_live_files(self.staged):
             rows = read_file_rows(self.staged, file)
             chosen = rows.where(pa.array(comes.mask(rows.rows)))
             if len(chosen):
-                named = [self._named(file)]
+                named = [self._with_unique_path(file)]
                 yield rewrite_rows(self.live, chosen, instead_of=named, retry=self.retry)
 
-    def _named(self, file: LiveFile) -> LiveFile:
-        """Return a staged file under a name that no other replay has."""
+    def _with_unique_path(self, file: LiveFile) -> LiveFile:
+        """Return a staged file under a path that is unique to this replay."""
         return replace(file, path=f"{self.plan.number}/{file.path}")
 
     def _entry(self, change: RowChange) -> LedgerEntry:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.architecture.source import ROOMS, ROOT, room_files, trees
 
-LONGEST_MODULE = 420
+LONGEST_MODULE = 600
 VAGUE = {"utils", "util", "common", "helpers", "helper", "misc", "shared", "tools", "base", "core"}
 
 
@@ -27,7 +27,7 @@ def test_no_module_is_named_vaguely() -> None:
 
 
 def test_no_module_is_too_long() -> None:
-    """A module that outgrows a few screens holds a second idea."""
+    """400 lines are advice: past them look for the second idea. Past these there always is one."""
     lengths = {file: len((ROOT / file).read_text().splitlines()) for file in room_files()}
     assert {file: n for file, n in lengths.items() if n > LONGEST_MODULE} == {}
 

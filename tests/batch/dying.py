@@ -52,7 +52,7 @@ def publish_one(folder: Path) -> None:
 
 def expire_traces(folder: Path) -> None:
     """Let what is over of the traces expire."""
-    list(next(run for run in runs(open_lake(folder)) if run.table.name == "traces").carry_out())
+    list(next(run for run in runs(open_lake(folder)) if run.table.name == "traces").run())
 
 
 def expire_and_purge(folder: Path) -> None:

@@ -146,7 +146,7 @@ def add_labels(lake: Lake, events: Sequence[LabelEvent]) -> None:
         ],
         schema=_SCHEMA,
     )
-    boxed = box_derived_rows(batch, "label_event", known=known, policy="p")
+    boxed = box_derived_rows(batch, "label_event", redacted_texts=known, policy="p")
     append(lake, "labels", boxed, source, start)
 
 

@@ -151,7 +151,7 @@ def test_a_release_is_the_same_after_compaction(lake: Lake, tmp_path: Path) -> N
 KILLED = """
 import os, signal, sys
 from datetime import date
-from batch.compact import compact, plan
+from batch.compaction import compact_batches, plan_compaction
 from lake.config import LakeSettings
 from lake.tables import Lake
 from tests.lake.kit import patience
@@ -174,7 +174,7 @@ class Handle:
 if step == "before the upload":
     table.files.put = die
 table.handle = Handle(table.handle)
-list(compact(table, plan(table, before=date(2027, 1, 1)), token=lambda: 5, retry=patience(),
+list(compact_batches(table, plan_compaction(table, before=date(2027, 1, 1)), token=lambda: 5, retry=patience(),
              now_ms=lambda: 0))
 """
 

@@ -85,4 +85,4 @@ def test_the_page_lists_every_gauge() -> None:
     page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
     for spec in LAKE_GAUGES:
         label = f"`{spec.label}`" if spec.label else "none"
-        assert f"| `{spec.name}` | {label} | {spec.meaning} |" in page
+        assert f"| `{spec.name}` | {label} | {spec.description} |" in page

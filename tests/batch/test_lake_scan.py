@@ -162,7 +162,7 @@ def test_what_redaction_put_there_is_no_finding(keys: Keys, finder: LeftoverFind
     }
     batch = decoded([record])
     done = PolicyRedactor(other, keys).in_place(batch)
-    assert done.kept == [0]
+    assert done.passed == [0]
     (left,) = finder.find(RecordKind.TRACE, batch.records)
     assert left.types == {}
 

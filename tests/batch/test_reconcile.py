@@ -120,14 +120,14 @@ def test_a_worker_that_writes_the_same_labels_at_the_same_moment(
     """Between the look and the commit: the same event may be there from both, and is one event."""
     made = [trace("a"), feedback("f", "a"), *world(12)]
     lake = new_lake(tmp_path, made)
-    real, once = reconcile_job.decide, iter([True])
+    real, once = reconcile_job.decide_label, iter([True])
 
     def decide(*args: Any, **more: Any) -> Any:
         if next(once, False):
             worked(open_lake(tmp_path), SCALES)
         return real(*args, **more)
 
-    monkeypatch.setattr(reconcile_job, "decide", decide)
+    monkeypatch.setattr(reconcile_job, "decide_label", decide)
     reconciled(lake)
     monkeypatch.undo()
     assert told(labels_of(lake)) == pure(made)

@@ -47,7 +47,7 @@ def test_two_members_of_one_name(scene: Scene) -> None:
     first.wait_until(scene.all_in)
     second = scene.start()
     assert first.wait() == 3, first.tail()
-    assert "group.instance.id must differ" in first.log_text()
+    assert "needs its own group.instance.id" in first.log_text()
     scene.produce(20)
     second.wait_until(scene.all_in)
     second.sigterm()

@@ -43,7 +43,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_loads_nothing_heavy() -> None:
     """``goldpan --help`` answers at once: the libraries behind the commands stay unloaded."""
     program = (
-        "import sys; from goldpan.cli.main import run; "
+        "import sys; from goldpan.cli.main import run_command as run; "
         "codes = [run(['--help']), run(['stream', '--help'])]; "
         "print(sorted({m.partition('.')[0] for m in sys.modules}), codes, file=sys.stderr)"
     )
@@ -184,7 +184,7 @@ sys.argv = ["goldpan", *{arguments}]
 def run(arguments):
     {instead}
     return 0
-sys.modules["goldpan.cli.main"].run = run
+sys.modules["goldpan.cli.main"].run_command = run
 main()
 """
 

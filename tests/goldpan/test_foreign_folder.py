@@ -94,7 +94,7 @@ EVERY = """
 import sys
 from goldpan.cli import main
 assert main.__module__ == "goldpan.cli.main"
-from goldpan.cli.main import run
+from goldpan.cli.main import run_command as run
 for line in sys.argv[1:]:
     code = run([*line.split(), "--help"])
     assert code == 0, line
@@ -232,8 +232,8 @@ def test_goldpan_called_as_a_module_leaves_the_folder_out(wheel: Path, tmp_path:
 
 def test_a_checkout_that_is_not_installed_starts_workers_of_its_own(tmp_path: Path) -> None:
     """``python -m goldpan`` in a checkout: the workers are that goldpan, not an installed one."""
-    program = "from goldpan import children; import os\n"
-    program += "print(children.environment(os.environ).get('PYTHONPATH'))"
+    program = "from goldpan import child_process; import os\n"
+    program += "print(child_process.child_environment(os.environ).get('PYTHONPATH'))"
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path[0] = {str(ROOT)!r}\n{program}"],
         cwd=ROOT,

@@ -22,7 +22,7 @@ MAIL = "ann.miller@example.com"
 @lru_cache
 def kept_redactor() -> LineRedactor:
     """Return a redactor of texts, built once: it takes a while."""
-    return LineRedactor(parse_policy(POLICY, "plain"), KEYS, "text")
+    return LineRedactor(parse_policy(POLICY, "plain"), KEYS)
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from redact.pipeline.jsonl import LineSchema
-from tests.redact.lines import outputs
+from tests.redact.lines import LineSchema, outputs
 
 FOLDER = Path(__file__).parents[1] / "data" / "redaction_cases"
 Case = Mapping[str, Any]

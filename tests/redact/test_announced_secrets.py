@@ -217,7 +217,7 @@ HARMLESS = (
 @lru_cache
 def detector() -> PolicyDetector:
     """Return everything that the policy `strict` looks for as a secret."""
-    return PolicyDetector(load_policy("strict"), wanted={"SECRET"})
+    return PolicyDetector(load_policy("strict"), types={"SECRET"})
 
 
 def replaced(text: str) -> str:

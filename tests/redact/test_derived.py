@@ -21,16 +21,21 @@ def _labels(*answers: str | None) -> pa.RecordBatch:
 def test_known_texts_are_boxed() -> None:
     """What a redacted row says may be said again, as often as need be."""
     rows = _labels("Like <PERSON:abc>.", None, "Like <PERSON:abc>.")
-    boxed = box_derived_rows(rows, "label_event", known={"Like <PERSON:abc>.", "other"}, policy="p")
+    boxed = box_derived_rows(
+        rows, "label_event", redacted_texts={"Like <PERSON:abc>.", "other"}, policy="p"
+    )
     assert boxed.value is rows
     assert boxed.policy == "p"
-    assert box_derived_rows(_labels(None), "label_event", known=[], policy="p").value.num_rows == 1
+    assert (
+        box_derived_rows(_labels(None), "label_event", redacted_texts=[], policy="p").value.num_rows
+        == 1
+    )
 
 
 def test_a_text_from_elsewhere_is_refused_without_being_told() -> None:
     """One letter more is enough, and the message does not hold it."""
     with pytest.raises(FatalError) as refusal:
-        box_derived_rows(_labels("Like Ann."), "label_event", known={"Like"}, policy="p")
+        box_derived_rows(_labels("Like Ann."), "label_event", redacted_texts={"Like"}, policy="p")
     assert "expected_response" in str(refusal.value)
     assert "Ann" not in str(refusal.value)
 
@@ -38,4 +43,4 @@ def test_a_text_from_elsewhere_is_refused_without_being_told() -> None:
 def test_maps_and_lists_of_texts_are_not_derived() -> None:
     """A contract with a redacted map could hide a text in it, so it is refused as a whole."""
     with pytest.raises(FatalError, match="messages"):
-        box_derived_rows(_labels(None), "trace", known=[], policy="p")
+        box_derived_rows(_labels(None), "trace", redacted_texts=[], policy="p")

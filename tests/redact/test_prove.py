@@ -149,7 +149,7 @@ def test_a_changed_audit_row_breaks_the_chain() -> None:
 
 def test_the_report_counts_and_shows_no_value() -> None:
     """A page with what was replaced, kept and refused."""
-    redactor = LineRedactor(_policy(), KEYS, "text")
+    redactor = LineRedactor(_policy(), KEYS)
     lines = ['{"id": 1, "text": "ann@example.com on 2024-05-01"}', "broken ann@example.com"]
     tally = RedactionTally()
     for line in redactor.lines(lines):

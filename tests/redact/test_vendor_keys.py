@@ -45,7 +45,7 @@ ASSIGNED = (
 @lru_cache
 def detector() -> PolicyDetector:
     """Return everything that the policy `strict` looks for as a secret."""
-    return PolicyDetector(load_policy("strict"), wanted={"SECRET"})
+    return PolicyDetector(load_policy("strict"), types={"SECRET"})
 
 
 @lru_cache

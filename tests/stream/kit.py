@@ -1,10 +1,18 @@
 """What the tests of the worker share."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
+
+from prometheus_client import CollectorRegistry
 
 from lake.ledger import Incarnation, SourcePartition
 from lake.tables import Lake
+from stream.health import WorkerHealth
+from stream.memory import MemoryBudget
+from stream.metrics import Metrics
+from stream.observer import WorkerObserver
+from stream.state_gauges import StateGauges
 from stream.take_over import TakeOver
 from tests.lake.kit import HERE, TOPIC
 
@@ -48,3 +56,18 @@ def take_over(
         on_lost_offsets=on_lost_offsets,
         on_lost=lambda *gap: (lost if lost is not None else []).append(gap),
     )
+
+
+def make_observer(
+    registry: CollectorRegistry,
+    log: Recorder,
+    *,
+    event_times: Mapping[str, str] = MappingProxyType({}),
+    monotonic: Callable[[], float] = lambda: 0.0,
+    silence: Callable[[], float] = lambda: 0.0,
+) -> WorkerObserver:
+    """Return an observer with health and gauges, at a wall clock of 0."""
+    metrics, health = Metrics(registry), WorkerHealth(monotonic, silence)
+    budget = MemoryBudget.plan(2**30, 0)
+    gauges = StateGauges(metrics, health, budget, list(event_times), dict, lambda: 0)
+    return WorkerObserver(metrics, log, health, gauges, event_times, lambda: 0, monotonic)

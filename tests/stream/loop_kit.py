@@ -25,6 +25,8 @@ from stream.flusher import CommittedFlush, FailedFlush, FlushOutcome, RecordFlus
 from stream.intake import Intake
 from stream.label_driver.no_labels import NoLabels
 from stream.memory import MemoryBudget, MemoryGate
+from stream.partition_consumer import PartitionConsumer
+from stream.partition_ownership import PartitionOwnership
 from stream.worker import Worker
 from tests.lake.kit import HERE, TOPIC, patience
 from tests.redact.kit import KEYS
@@ -143,14 +145,21 @@ class AtOnce:
         return self.outcomes.pop(0) if self.outcomes else None
 
 
-class Told(Recorder):
-    """Stands for the observer: remembers by what name it was told, whatever that was."""
+class RecordedCalls(Recorder):
+    """A double that records every call by the method's name."""
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        def tell(*what: Any, **more: Any) -> None:
+        def record(*what: Any, **more: Any) -> None:
             self.info(name, what=what, **more)
 
-        return tell
+        return record
+
+
+class ObserverDouble(RecordedCalls):
+    """Stands in for the observer; health and gauges record calls of their own."""
+
+    health = RecordedCalls()
+    gauges = RecordedCalls()
 
 
 @dataclass
@@ -159,7 +168,7 @@ class Refusing:
 
     verdict: Exception
 
-    def translated(self, _error: KafkaError, _topic: str) -> Exception:
+    def translate(self, _error: KafkaError, _topic: str) -> Exception:
         """Return what an error comes to."""
         return self.verdict
 
@@ -173,7 +182,7 @@ class Loop:
     now: float = 1000.0
     bad: Callable[[int, int], bool] = lambda _partition, _offset: False
     client: Client = field(default_factory=Client)
-    observer: Told = field(default_factory=Told)
+    observer: ObserverDouble = field(default_factory=ObserverDouble)
     log: Recorder = field(default_factory=Recorder)
     client_errors: ClientErrors = field(default_factory=ClientErrors)
     cluster: Refusing = field(default_factory=lambda: Refusing(RetryableError("broker away")))
@@ -203,16 +212,14 @@ class Loop:
         budget = MemoryBudget.plan(2**30, 0)
         self.gate = MemoryGate(budget, lambda: self.resident, lambda: None, lambda: self.now)
         parts: dict[str, Any] = {
-            "consumer": self.client,
             "cluster": self.cluster,
             "observer": self.observer,
             "log": self.log,
         }
         flusher: Any = self.flusher
         self.worker = Worker(
-            cooperative=False,
-            client_errors=self.client_errors,
-            take_over=take_over(self.lake),
+            kafka=PartitionConsumer(self.client, False, self.client_errors),
+            partitions=PartitionOwnership(take_over(self.lake), patience(), lambda _taken: None),
             intakes={
                 TOPIC: Intake(
                     verdict,
@@ -225,7 +232,7 @@ class Loop:
             },
             flushes=FlushScheduler(
                 flusher=flusher,
-                due=FlushThresholds(2**20, 5.0),
+                thresholds=FlushThresholds(2**20, 5.0),
                 reached=lambda _step: None,
                 new_token=lambda: next(tokens),
                 buffers={TOPIC: TopicBuffer(TOPIC)},
@@ -239,7 +246,6 @@ class Loop:
             retry=patience(),
             labelling=NoLabels(),
             erasures=self.erasures,
-            confirm=lambda _taken: None,
             reached=lambda _step: None,
             stop_requested=lambda: False,
             give_up=lambda: None,

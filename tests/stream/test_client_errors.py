@@ -12,14 +12,12 @@ from stream.client_errors import ClientErrors, is_access_denied
 from stream.cluster import Cluster
 from stream.config import KafkaSettings
 from stream.label_driver.label_producer import LabelProducer
-from stream.memory import MemoryBudget
-from stream.metrics import Metrics
-from stream.observer import KAFKA_ERROR_SECONDS, WorkerObserver
+from stream.observer import KAFKA_ERROR_SECONDS
 from stream.record_fetcher import RecordFetcher
 from stream.replay.kafka_reader import KafkaReader
 from tests.lake.kit import make_lake
 from tests.servers.mock_kafka import MockKafka
-from tests.stream.kit import Recorder
+from tests.stream.kit import Recorder, make_observer
 from tests.stream.loop_kit import Loop, Message
 
 FENCED = KafkaError(KafkaError.FENCED_INSTANCE_ID, "fenced", True)
@@ -55,13 +53,13 @@ def wrapped(code: int) -> KafkaError:
 @pytest.mark.parametrize(
     ("error", "kind", "says"),
     [
-        (wrapped(KafkaError.FENCED_INSTANCE_ID), FatalError, "group.instance.id must differ"),
+        (wrapped(KafkaError.FENCED_INSTANCE_ID), FatalError, "needs its own group.instance.id"),
         (wrapped(KafkaError.UNRELEASED_INSTANCE_ID), RetryableError, "UNRELEASED"),
-        (wrapped(KafkaError.INVALID_REQUEST), FatalError, "start the worker again"),
+        (wrapped(KafkaError.INVALID_REQUEST), FatalError, "restart the worker"),
         (FENCED, FatalError, "group.instance.id"),
         (KafkaError(KafkaError._FATAL), FatalError, "_FATAL"),
         (KafkaError(KafkaError.UNSUPPORTED_VERSION, "old", True), FatalError, "GROUP_PROTOCOL"),
-        (UNRELEASED, RetryableError, "when its session ends"),
+        (UNRELEASED, RetryableError, "when its session expires"),
     ],
 )
 def test_a_worker_whose_client_has_ended_does_not_live_on(
@@ -72,7 +70,7 @@ def test_a_worker_whose_client_has_ended_does_not_live_on(
     loop.assign(0)
     with pytest.raises(kind, match=says):
         loop.turn([Message(problem=error)])
-    loop.client_errors.hear(error)
+    loop.client_errors.record(error)
     with pytest.raises(kind, match=says):
         loop.turn()
 
@@ -89,9 +87,9 @@ def test_what_the_client_raises_is_judged_too(call: str, tmp_path: Path, monkeyp
         raise KafkaException(wrapped(KafkaError.FENCED_INSTANCE_ID))
 
     monkeypatch.setattr(loop.client, call, refuse)
-    loop.worker._disturbed = True
-    loop.worker._hold.until = loop.now + 60
-    with pytest.raises(FatalError, match=r"group\.instance\.id must differ"):
+    loop.worker._rebalanced = True
+    loop.worker._backoff.until = loop.now + 60
+    with pytest.raises(FatalError, match=r"its own group\.instance\.id"):
         loop.worker._loop(None)
 
 
@@ -100,7 +98,7 @@ def test_errors_that_are_not_fatal_end_nobody(tmp_path: Path, monkeypatch: Any) 
     loop = Loop(make_lake(tmp_path), monkeypatch)
     loop.assign(0)
     for code in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._AUTHENTICATION):
-        loop.client_errors.hear(KafkaError(code))
+        loop.client_errors.record(KafkaError(code))
     loop.turn()
 
 
@@ -115,14 +113,14 @@ def test_whoever_waits_for_a_client_asks_whether_it_has_ended(mock_kafka: MockKa
         {"bootstrap.servers": mock_kafka.bootstrap}, bootstrap_servers=mock_kafka.bootstrap
     )
     for part in (fetcher, reader, topic, cluster):
-        part._errors.hear(FENCED)  # type: ignore[attr-defined]
-    with pytest.raises(FatalError, match="cannot go on"):
+        part._errors.record(FENCED)  # type: ignore[attr-defined]
+    with pytest.raises(FatalError, match="cannot continue"):
         fetcher.fetch("t", [(0, 0)])
-    with pytest.raises(FatalError, match="cannot go on"):
+    with pytest.raises(FatalError, match="cannot continue"):
         reader.read(10)
-    with pytest.raises(FatalError, match="cannot go on"):
+    with pytest.raises(FatalError, match="cannot continue"):
         topic.send([])
-    with pytest.raises(FatalError, match="cannot go on"):
+    with pytest.raises(FatalError, match="cannot continue"):
         cluster.partitions(["t"])
     fetcher.close()
     reader.close()
@@ -145,34 +143,26 @@ def test_only_a_broker_can_refuse(error: KafkaError, refused: bool) -> None:
     """A connection that breaks off while logging in is what a broker that goes down looks like."""
     assert is_access_denied(error) is refused
     cluster = Cluster({"bootstrap.servers": "b:1", "log_level": 0}, bootstrap_servers="b:1")
-    assert type(cluster.translated(error, "t")) is (FatalError if refused else RetryableError)
+    assert type(cluster.translate(error, "t")) is (FatalError if refused else RetryableError)
 
 
 def test_a_refusal_of_long_ago_is_no_answer_to_a_question_of_now() -> None:
     """What was refused before has been mended since, or will be refused again."""
     cluster = Cluster({"bootstrap.servers": "b:1", "log_level": 0}, bootstrap_servers="b:1")
-    cluster._errors.hear(KafkaError(KafkaError.SASL_AUTHENTICATION_FAILED))
+    cluster._errors.record(KafkaError(KafkaError.SASL_AUTHENTICATION_FAILED))
 
     def nobody_answers() -> None:
         raise TimeoutError
 
     with pytest.raises(RetryableError):
         cluster._call("t", nobody_answers)
-    assert cluster._refused() is None
+    assert cluster._take_access_error() is None
 
 
 def test_the_same_trouble_is_logged_now_and_then() -> None:
     """Each kind once, and again after a while with how often it was left out."""
     log, now = Recorder(), [0.0]
-    observer = WorkerObserver(
-        metrics=Metrics(CollectorRegistry()),
-        log=log,
-        budget=MemoryBudget.plan(2**30, 0),
-        event_times={},
-        redaction=dict,
-        now_ms=lambda: 0,
-        monotonic=lambda: now[0],
-    )
+    observer = make_observer(CollectorRegistry(), log, monotonic=lambda: now[0])
     for _ in range(19):
         observer.kafka_error(HANDSHAKE)
         observer.kafka_error(KafkaError(KafkaError._TRANSPORT))
@@ -187,11 +177,11 @@ def test_a_client_hears_on_after_an_error() -> None:
     heard: list[KafkaError] = []
     errors = ClientErrors(heard.append)
     errors.check()
-    errors.hear(KafkaError(KafkaError.SASL_AUTHENTICATION_FAILED))
-    assert errors.refusal() is not None
-    assert errors.refusal() is None
-    errors.hear(FENCED)
-    errors.hear(UNRELEASED)
+    errors.record(KafkaError(KafkaError.SASL_AUTHENTICATION_FAILED))
+    assert errors.take_access_error() is not None
+    assert errors.take_access_error() is None
+    errors.record(FENCED)
+    errors.record(UNRELEASED)
     with pytest.raises(FatalError):
         errors.check()
     assert len(heard) == 3

@@ -95,8 +95,8 @@ def test_what_the_client_cannot_use_is_told_also_if_it_is_no_error_of_kafka() ->
         (KafkaError.TOPIC_AUTHORIZATION_FAILED, FatalError, "not allowed to read the topic t"),
         (KafkaError.GROUP_AUTHORIZATION_FAILED, FatalError, "consumer group"),
         (KafkaError.SASL_AUTHENTICATION_FAILED, FatalError, "credentials"),
-        (KafkaError._TRANSPORT, RetryableError, "b:1 gives no good answer"),
-        (KafkaError._TIMED_OUT, RetryableError, "b:1 gives no good answer"),
+        (KafkaError._TRANSPORT, RetryableError, "b:1 is unavailable"),
+        (KafkaError._TIMED_OUT, RetryableError, "b:1 is unavailable"),
         (KafkaError.NOT_LEADER_FOR_PARTITION, RetryableError, "NOT_LEADER"),
     ],
 )
@@ -105,7 +105,7 @@ def test_what_brokers_say_tells_whether_to_try_again(
 ) -> None:
     """Only what a person must mend stops the worker."""
     cluster = Cluster({"bootstrap.servers": "b:1", "log_level": 0}, bootstrap_servers="b:1")
-    error = cluster.translated(KafkaError(code), "t")
+    error = cluster.translate(KafkaError(code), "t")
     assert type(error) is kind
     assert says in str(error)
 
@@ -116,10 +116,8 @@ def test_a_topic_that_is_missing_is_told_with_its_own_setting(mock_kafka: MockKa
         {"bootstrap.servers": mock_kafka.bootstrap, "allow.auto.create.topics": False},
         bootstrap_servers=mock_kafka.bootstrap,
     )
-    error = cluster.translated(KafkaError(KafkaError._UNKNOWN_TOPIC), "l", "GOLDPAN_LABELS__TOPIC")
-    assert str(error).endswith(
-        "no topic l: create it, or name the right one in GOLDPAN_LABELS__TOPIC"
-    )
+    error = cluster.translate(KafkaError(KafkaError._UNKNOWN_TOPIC), "l", "GOLDPAN_LABELS__TOPIC")
+    assert str(error).endswith("no topic l: create it, or correct GOLDPAN_LABELS__TOPIC")
 
 
 def test_single_records_are_fetched_by_their_coordinates() -> None:

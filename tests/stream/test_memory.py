@@ -48,7 +48,7 @@ def test_too_little_is_refused_with_what_would_do() -> None:
     with pytest.raises(UsageError, match="MEMORY_BYTES") as refused:
         MemoryBudget.plan(10 * MIB, 200 * MIB)
     assert "10MiB is too little" in str(refused.value)
-    least = int(str(refused.value).split("the least is ")[1].split("MiB")[0])
+    least = int(str(refused.value).split("the minimum is ")[1].split("MiB")[0])
     MemoryBudget.plan(least * MIB, 200 * MIB)
     with pytest.raises(UsageError):
         MemoryBudget.plan((least - 1) * MIB, 200 * MIB)
@@ -63,10 +63,10 @@ def test_too_little_is_refused_with_what_would_do() -> None:
         (1024, 1180, None),
         (1024, None, None),
         (768, 845, None),
-        (1024, 1024, "give the container 1127MiB"),
-        (1024, 512, "the container may take 512MiB"),
-        (512, None, "768MiB or more are advised"),
-        (512, 300, "give the container 564MiB"),
+        (1024, 1024, "limit to 1127MiB"),
+        (1024, 512, "limit is 512MiB"),
+        (512, None, "768MiB or more is recommended"),
+        (512, 300, "limit to 564MiB"),
     ],
 )
 def test_limits_that_are_too_low_are_reported(
@@ -182,7 +182,7 @@ def test_the_system_is_asked_in_a_way_that_it_knows(call: Callable[[], object]) 
 def test_the_pool_that_somebody_asked_for_is_kept(asked: str | None, expected: set[str]) -> None:
     """Else it is jemalloc, or where that is not there what Arrow takes by itself."""
     code = (
-        "import pyarrow as pa; from stream.memory import use_steady_pool; use_steady_pool();"
+        "import pyarrow as pa; from stream.memory import use_jemalloc_pool; use_jemalloc_pool();"
         "print(pa.default_memory_pool().backend_name)"
     )
     environment = {k: v for k, v in os.environ.items() if k != "ARROW_DEFAULT_MEMORY_POOL"}

@@ -17,7 +17,7 @@ from stream.replay.steps import ReplayStep
 from tests.lake.kit import TOPIC, append, offsets, open_lake, patience, set_aside
 from tests.stream.replays import TOKENS, filled_lake, stage
 from tests.stream.test_redrive import CrashError, aside, kafka, lake, redrive  # noqa: F401
-from tests.stream.test_replay_promote import NOW, promotion
+from tests.stream.test_replay_promotion import NOW, promotion
 
 AFTER = date(2026, 11, 2)
 Coordinates = tuple[int, int]
@@ -32,7 +32,7 @@ def expiry(folder: Path, table: str) -> RetentionRun:
 def expire(folder: Path, table: str) -> RetentionRun:
     """Let all rows of a table expire; return the run."""
     run = expiry(folder, table)
-    list(run.carry_out())
+    list(run.run())
     return run
 
 
@@ -71,7 +71,7 @@ def test_a_re_drive_that_looked_before_is_fenced(lake: Lake, tmp_path: Path) -> 
 def test_a_re_drive_leaves_what_is_over(lake: Lake, tmp_path: Path) -> None:  # noqa: F811
     """Between the mark in the log and the commit that takes the rows, it brings none of them in."""
     run = expiry(tmp_path, "quarantine")
-    assert run._told(run.look())  # killed after this step
+    assert run._told(run.find_expiring())  # killed after this step
     done = redrive(lake).run(QuarantineFilter(TOPIC))
     assert (done.stored, done.gone) == (0, 4)
     expire(tmp_path, "quarantine")

@@ -36,17 +36,17 @@ def test_the_rate_is_that_of_the_last_minute_and_says_how_long_it_takes() -> Non
     """What was staged before this process began counts as done, and not as its speed."""
     clock = [100.0]
     observer, registry, told = observed(clock)
-    observer.told(READING_RANGE, 500, 1_000)
+    observer.progress(READING_RANGE, 500, 1_000)
     assert value(registry, "seconds_left") is None
     clock[0] += 10
-    observer.told(READING_RANGE, 600, 1_000)
+    observer.progress(READING_RANGE, 600, 1_000)
     assert value(registry, "offsets_per_second") == 10
     assert value(registry, "seconds_left") == 40
     for _ in range(20):  # slower by now
         clock[0] += 10
-        observer.told(READING_RANGE, 620, 1_000)
+        observer.progress(READING_RANGE, 620, 1_000)
     assert value(registry, "offsets_per_second") == 0
-    observer.told(READING_RANGE, 1_000, 1_000)
+    observer.progress(READING_RANGE, 1_000, 1_000)
     assert value(registry, "seconds_left") == 0
     assert (value(registry, "offsets", of="done"), value(registry, "offsets", of="all")) == (
         1_000,
@@ -58,8 +58,8 @@ def test_the_rate_is_that_of_the_last_minute_and_says_how_long_it_takes() -> Non
 def test_labels_have_a_gauge_of_their_own() -> None:
     """Other steps are passed on and shown nowhere."""
     observer, registry, told = observed([0.0])
-    observer.told(DECIDING_LABELS, 3, 9)
-    observer.told("looking for traces", 0, 0)
+    observer.progress(DECIDING_LABELS, 3, 9)
+    observer.progress("looking for traces", 0, 0)
     assert (value(registry, "traces", of="done"), value(registry, "traces", of="all")) == (3, 9)
     assert value(registry, "offsets", of="all") is None
     assert len(told) == 2

@@ -14,7 +14,7 @@ from stream.replay.promotion import TablePair
 from stream.replay.replay_range import ReplaySpan
 from stream.replay.repository import TOUCHED_TRACES, UNCHANGED_TRACES
 from tests.stream.replays import filled_lake, stage, staging
-from tests.stream.test_replay_promote import promotion
+from tests.stream.test_replay_promotion import promotion
 
 COLUMNS = ("trace_id", "_partition", "_offset", "_ingested_at")
 

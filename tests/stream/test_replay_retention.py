@@ -19,7 +19,7 @@ from stream.replay.steps import ReplayStep
 from tests.lake import kit
 from tests.lake.kit import TOPIC, open_lake, patience
 from tests.stream.replays import RANGE, TOKENS, filled_lake, stage, staging
-from tests.stream.test_replay_promote import NOW, STEPS, ingested, promotion
+from tests.stream.test_replay_promotion import NOW, STEPS, ingested, promotion
 
 SAID = "what somebody said"
 AFTER = date(2026, 11, 2)
@@ -42,7 +42,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
 def expire(folder: Path) -> list[Any]:
     """Let the texts of all feedback expire; return what was done."""
     means = JobMeans(patience(), lambda: NOW, lambda: next(TOKENS))
-    return list(RetentionRun.of(open_lake(folder), "feedback", {"text": AFTER}, means).carry_out())
+    return list(RetentionRun.of(open_lake(folder), "feedback", {"text": AFTER}, means).run())
 
 
 def texts(folder: Path) -> set[str | None]:

@@ -17,7 +17,7 @@ from stream.replay.steps import ReplayStep
 from tests.lake.kit import TOPIC, append, make_lake, offsets, open_lake, patience, set_aside
 from tests.stream.replays import TOKENS, stage, staging
 from tests.stream.test_redrive import redrive
-from tests.stream.test_replay_promote import NOW, compact
+from tests.stream.test_replay_promotion import NOW, compact
 
 ALL = range(12)
 SEEDS = [pytest.param(s, marks=[pytest.mark.chaos] if s >= 3 else []) for s in range(60)]

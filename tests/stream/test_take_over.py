@@ -85,7 +85,7 @@ def test_lost_records_stop_the_worker(lake: Lake) -> None:
     """Retention that was faster than the worker is not passed over in silence."""
     append(lake.table("quarantine"), None, 10)
     append(lake.table("feedback"), None, 10)
-    with pytest.raises(FatalError, match="from offset 10 to 19 were deleted"):
+    with pytest.raises(FatalError, match="deleted the records from offset 10 to 19"):
         take_over(lake, watermarks=(20, 90)).take([SOURCE])
 
 

@@ -62,7 +62,7 @@ def test_offsets_that_kafka_does_not_know_bring_it_back_to_the_table(
 def test_an_error_that_the_client_cannot_mend_ends_the_worker(loop: Loop) -> None:
     """With a sentence that says what to do."""
     fatal = KafkaError(KafkaError._FENCED, "fenced", True)
-    with pytest.raises(FatalError, match="start the worker again"):
+    with pytest.raises(FatalError, match="restart the worker"):
         loop.turn([Message(problem=fatal)])
 
 

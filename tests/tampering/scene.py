@@ -106,7 +106,9 @@ class Scene:
                 incarnation=HERE,
                 rows=[_record(table, source, offset) for offset in good],
                 primary=self._part(table, source, end, good, bad),
-                set_aside=[rows("quarantine", source, offset, reason="not_json") for offset in bad],
+                quarantine_rows=[
+                    rows("quarantine", source, offset, reason="not_json") for offset in bad
+                ],
                 quarantine=self._part("quarantine", source, end, [], bad),
                 claim=FlushPart(),
                 audit_rows=told,

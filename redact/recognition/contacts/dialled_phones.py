@@ -227,7 +227,7 @@ class GluedPhoneRecogniser(JudgedRecogniser):
 
     def may_stand(self, text: str) -> bool:
         """Return whether a letter touches something as long as a number, and no mere date."""
-        return any(_is_touched(text, *found.span()) for found in _EIGHT_DIGITS.finditer(text))
+        return any(_is_touched(text, *match.span()) for match in _EIGHT_DIGITS.finditer(text))
 
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
         """Return the number if it is valid in a region, and written as one dials it."""
@@ -290,8 +290,8 @@ class AbroadPhoneRecogniser(JudgedRecogniser):
 
 def _is_possible(value: str) -> bool:
     try:
-        number = phonenumbers.parse(value.replace("+ ", "+"), None)
+        phone = phonenumbers.parse(value.replace("+ ", "+"), None)
     except NumberParseException:
         return False
-    reason = phonenumbers.is_possible_number_with_reason(number)
+    reason = phonenumbers.is_possible_number_with_reason(phone)
     return bool(reason == phonenumbers.ValidationResult.IS_POSSIBLE)

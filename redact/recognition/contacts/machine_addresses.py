@@ -79,9 +79,9 @@ class MachineAddressRecogniser(JudgedRecogniser):
         """Return the address without what stands around it."""
         start, end = match.span()
         if ":" in match[0]:
-            whole = match[0].rstrip(":.")
-            end = start + len(whole)
-            if not _LETTER.match(text, end) and _is_six(whole):
+            address = match[0].rstrip(":.")
+            end = start + len(address)
+            if not _LETTER.match(text, end) and _is_six(address):
                 yield start, end, _SCORE
         elif _ESCAPE.search(text, max(start - 2, 0), start) and _SPACED.match(match[0]):
             return  # `nginx%201.25.3.1`: an escaped space, and what it reads as is seen there

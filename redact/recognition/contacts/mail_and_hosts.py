@@ -67,13 +67,13 @@ class MailRecogniser(JudgedRecogniser):
         that are no public suffix is less sure.
         """
         start, end = match.span()
-        whole = match[0]
+        address = match[0]
         if match.re.pattern == FOREIGN_MAIL_EXPRESSION and (
-            whole.isascii() or _reads_as_ascii(whole)
+            address.isascii() or _reads_as_ascii(address)
         ):
             return
-        at = whole.index("@")
-        domain = self._trimmed(whole[at + 1 :])
+        at = address.index("@")
+        domain = self._trimmed(address[at + 1 :])
         end = start + at + 1 + len(domain)
         name = "." + domain.casefold()
         if text[start:end].casefold() in _FILES:
@@ -198,16 +198,16 @@ class DisguisedMailRecogniser(JudgedRecogniser):
         """Return the stretch unless it is an address as usual, or a sentence."""
         del text
         start, end = match.span()
-        whole = match[0]
-        if " " not in whole and not any(mark in whole for mark in "[({<") and "@" in whole:
+        address = match[0]
+        if " " not in address and not any(mark in address for mark in "[({<") and "@" in address:
             return
-        wordy = _WORDY.search(whole)
+        wordy = _WORDY.search(address)
         if wordy:
-            local = whole[: wordy.start()].casefold()
+            local = address[: wordy.start()].casefold()
             dotted = re.search(r"[ \[({<.]", local) is not None
-            if _ORDINARY.fullmatch(local) or (not dotted and "." in whole[wordy.end() :]):
+            if _ORDINARY.fullmatch(local) or (not dotted and "." in address[wordy.end() :]):
                 return  # `look at example dot com`, `we met at example.com`
-        elif re.search(r"[a-z0-9]@[ ]|[ ]@[a-z]", whole, re.IGNORECASE) and ". " in whole:
+        elif re.search(r"[a-z0-9]@[ ]|[ ]@[a-z]", address, re.IGNORECASE) and ". " in address:
             return
         yield start, end, 0.75
 

@@ -68,7 +68,7 @@ class PhoneWalker:
         gap = f"[{vars(phonenumberutil)['_VALID_PUNCTUATION']}xX]{{0,4}}"
         lead = f"[+\uff0b](?:{gap}[{vars(phonenumbermatcher)['_LEAD_CLASS_CHARS']}])?"
         self.expression = rf"\d(?:{gap}\d){{{digits}}}|{lead}{gap}\d(?:{gap}\d){{2}}"
-        self._known: dict[tuple[str, str, str], tuple[int, SpanPerRegion]] = {}
+        self._results: dict[tuple[str, str, str], tuple[int, SpanPerRegion]] = {}
 
     def spans(self, text: str, deadline: float) -> set[PhoneSpan]:
         """Return start and end of each number, in any region.
@@ -76,7 +76,7 @@ class PhoneWalker:
         Raises:
             TextTimeoutError: ``deadline`` on the clock has passed.
         """
-        found: set[PhoneSpan] = set()
+        numbers: set[PhoneSpan] = set()
         pending: list[tuple[int, frozenset[int]]] = [(0, frozenset(range(len(self._regions))))]
         while pending:
             index, regions = pending.pop()
@@ -85,7 +85,7 @@ class PhoneWalker:
                 for region in regions:
                     span = spans[region]
                     if span is not None:
-                        found.add((start + span[0], start + span[1]))
+                        numbers.add((start + span[0], start + span[1]))
                         if span[1] != length:
                             onward.setdefault(start + span[1], set()).add(region)
                 if onward:
@@ -95,7 +95,7 @@ class PhoneWalker:
                     regions -= moved
                 if not regions:
                     break
-        return found
+        return numbers
 
     def _candidates(
         self, text: str, index: int, deadline: float
@@ -119,22 +119,24 @@ class PhoneWalker:
                 match[0],
                 "" if after[:1] in _NEUTRAL else after,
             )
-            known = self._known.get(key)
-            if known is None:
-                known = self._worked_out(*key)
-                if len(self._known) >= _MEMORY:
-                    self._known.clear()
-                self._known[key] = known
-            length, spans = known
+            cached = self._results.get(key)
+            if cached is None:
+                cached = self._search_regions(*key)
+                if len(self._results) >= _MEMORY:
+                    self._results.clear()
+                self._results[key] = cached
+            length, spans = cached
             if spans is not self._none:
                 yield start, length, spans
             index = start + length
 
-    def _worked_out(self, before: str, whole: str, after: str) -> tuple[int, SpanPerRegion]:
-        trimmed = self._second.search(whole)
-        candidate = whole[: trimmed.start()] if trimmed else whole
+    def _search_regions(
+        self, before: str, full_candidate: str, after: str
+    ) -> tuple[int, SpanPerRegion]:
+        trimmed = self._second.search(full_candidate)
+        candidate = full_candidate[: trimmed.start()] if trimmed else full_candidate
         if trimmed:
-            after = (whole[trimmed.start() :] + after)[:_AFTER]
+            after = (full_candidate[trimmed.start() :] + after)[:_AFTER]
         length = max(len(candidate), 1)
         digits = len(_DIGIT.findall(candidate))
         if not trimmed:
@@ -147,20 +149,20 @@ class PhoneWalker:
             if first == (0, len(candidate)):
                 return length, (first,) * len(self._regions)
         lead = _lead_of_one_number(candidate)
-        number = "".join(_DIGIT.findall(candidate)) if lead else ""
-        found = tuple(
+        bare = "".join(_DIGIT.findall(candidate)) if lead else ""
+        per_region = tuple(
             self._in_region(region, before, candidate, after)
             if abroad
             or (
                 digits >= fewest
-                and (not lead or lead in leading or (digits in lengths and valid.fullmatch(number)))
+                and (not lead or lead in leading or (digits in lengths and valid.fullmatch(bare)))
             )
             else None
             for region, fewest, lengths, leading, valid in zip(
                 self._regions, self._fewest, self._lengths, self._leading, self._valid, strict=True
             )
         )
-        return length, found if any(found) else self._none
+        return length, per_region if any(per_region) else self._none
 
     def _in_region(self, region: str, before: str, candidate: str, after: str) -> PhoneSpan | None:
         text = before + candidate + after

@@ -1,4 +1,4 @@
-"""Postal addresses in prose: a number and a street, a suite, a box, a state with its code."""
+"""Recogniser of postal addresses in prose: number and street, suite, PO box, state and code."""
 
 from presidio_analyzer import Pattern, PatternRecognizer
 
@@ -79,4 +79,4 @@ ADDRESS_ROWS = (
         most=10,
     ),
 )
-"""Postal codes by their names."""
+"""Postal codes that follow their name."""

@@ -92,29 +92,29 @@ class LabelledNumberRecogniser(JudgedRecogniser):
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
         """Return the number without its name."""
         row, follows = self._rows[match.re.pattern]
-        said = follows.match(text, match.end("n"))
-        if said is None:
+        number = follows.match(text, match.end("n"))
+        if number is None:
             return
-        value = said["v"]
+        value = number["v"]
         if sum(map(str.isdigit, value)) < row.digits or len(value) > row.most + value.count(" "):
             return
-        if _PERIOD.match(value) and text[said.start("v") - 1] == "-":
+        if _PERIOD.match(value) and text[number.start("v") - 1] == "-":
             return  # `RG-2024-03-1187` is the number of a thing
         if row.check is None or row.check(value):
-            yield *said.span("v"), LABELLED_SCORE
-            yield from _further(text, said.end("v"), value)
+            yield *number.span("v"), LABELLED_SCORE
+            yield from _further(text, number.end("v"), value)
 
 
-def _further(text: str, place: int, first: str) -> Iterator[JudgedSpan]:
+def _further(text: str, position: int, first: str) -> Iterator[JudgedSpan]:
     """Return what follows a number of a list and has as many digits: `SSNs: 521..., 521...`."""
     if not first.isalnum():
         return
     for _ in range(_MOST_LISTED):
-        more = _LISTED.match(text, place)
+        more = _LISTED.match(text, position)
         if more is None or len(more[1]) != len(first) or more[1].isalpha():
             return
         yield *more.span(1), LABELLED_SCORE
-        place = more.end()
+        position = more.end()
 
 
 _LISTED = re.compile(

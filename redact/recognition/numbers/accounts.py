@@ -1,4 +1,4 @@
-"""Numbers of accounts that their form alone gives away: IBANs, wallets, social security."""
+"""Recognisers of account numbers with a distinctive form: IBANs, wallets, social security."""
 
 import re
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ _JOIN = r"[ .\-\u2010-\u2015_\u00a0\u202f]"
 _HEAD = 4
 _WAYS = 97
 _HEAD_FORM = re.compile(rf"[A-Z]{{2}}{_JOIN}?[0-9]{_JOIN}?[0-9]|[A-Za-z]{{2}}[0-9]{{2}}")
-"""Small letters touch the digits: `no 69 ...` is a number after a word."""
+"""Lower-case letters must touch the digits: `no 69 ...` is a number after a word."""
 
 
 _UUID = re.compile(
@@ -61,7 +61,7 @@ class IbanRecogniser(JudgedRecogniser):
         )
 
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
-        """Return as many characters as the country's numbers have, if they check out."""
+        """Return as many characters as the country's numbers have, if the check digits match."""
         start = match.start()
         if not _may_begin(text, start) or not _HEAD_FORM.match(text, start):
             return
@@ -80,7 +80,7 @@ class IbanRecogniser(JudgedRecogniser):
 
 
 def _may_begin(text: str, start: int) -> bool:
-    """Tell whether what stands before a code leaves it a word of its own, or names it."""
+    """Return whether the text before a code ends a word, or names the code."""
     before = text[max(start - 6, 0) : start]
     return not before[-1:].isascii() or not before[-1:].isalpha() or before.lower().endswith("iban")
 
@@ -92,7 +92,7 @@ def is_iban(code: str) -> bool:
 
 
 class WalletRecogniser(JudgedRecogniser):
-    """Finds addresses of Ethereum: 40 hexadecimal digits after `0x`."""
+    """Finds Ethereum addresses: 40 hexadecimal digits after `0x`."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -102,9 +102,9 @@ class WalletRecogniser(JudgedRecogniser):
         )
 
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
-        """Return an address that is not all of one digit, as that of nobody."""
+        """Return an address with more than two different digits: others are burn addresses."""
         del text
-        if len(set(match[0][2:].lower())) > 2:  # 0x000...dead is nobody's
+        if len(set(match[0][2:].lower())) > 2:  # 0x000...dead has no owner
             yield *match.span(), 0.9
 
 
@@ -116,10 +116,10 @@ _AMOUNT = re.compile(r"[$\u20ac\u00a3][ ]?\Z|[0-9][:/]\Z")
 
 
 class SocialSecurityRecogniser(JudgedRecogniser):
-    """Finds social security numbers of the United States in their three groups.
+    """Finds US social security numbers in their three groups.
 
-    Numbers that people type as a sample (`333-33-3333`) count: nobody can know. Those of groups of
-    zeros were never given.
+    Sample numbers (`333-33-3333`) count, because they cannot be told from real ones. Groups of
+    zeros were never issued.
     """
 
     def __init__(self) -> None:
@@ -131,7 +131,7 @@ class SocialSecurityRecogniser(JudgedRecogniser):
         )
 
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
-        """Return the number unless it is a part of a code or an amount."""
+        """Return the number unless it is part of a code or an amount."""
         start, end = match.span()
         if not is_within_code(text, start, end) and not _AMOUNT.search(
             text, max(start - 3, 0), start

@@ -83,9 +83,9 @@ class CardRecogniser(JudgedRecogniser):
         groups = [m.span() for m in _GROUP.finditer(text, first, match.end())]
         index = 0
         while index < len(groups):
-            taken = _card_at(text, groups, index)
-            if taken:
-                end, score = taken
+            card = _card_at(text, groups, index)
+            if card:
+                end, score = card
                 yield groups[index][0], groups[end - 1][1], score
                 index = end
             else:
@@ -98,20 +98,20 @@ def _card_at(text: str, groups: Sequence[tuple[int, int]], index: int) -> tuple[
     best: tuple[int, float] | None = None
     digits = ""
     lengths: list[int] = []
-    for number in range(index, min(index + _MOST_GROUPS, len(groups))):
-        begin, end = groups[number]
+    for last in range(index, min(index + _MOST_GROUPS, len(groups))):
+        begin, end = groups[last]
         digits += text[begin:end]
         lengths.append(end - begin)
         if len(digits) > LONGEST_CARD:
             break
         if len(digits) < SHORTEST_CARD or not passes_luhn(digits) or len(set(digits)) < 2:
             continue
-        gaps = {text[groups[n][1] : groups[n + 1][0]].strip(" \t") for n in range(index, number)}
+        gaps = {text[groups[n][1] : groups[n + 1][0]].strip(" \t") for n in range(index, last)}
         if not _is_grouped(lengths, gaps) or not _stands_free(text, start, end):
             continue
         score = 1.0 if has_card_brand(digits) else _UNSURE
         if best is None or score >= best[1]:
-            best = number + 1, score
+            best = last + 1, score
     return best
 
 

@@ -163,8 +163,8 @@ class LabelledNameRecogniser(JudgedRecogniser):
             return
         if self._KEY.search(text, max(start - _LONGEST_LABEL, 0), start):
             first = _LETTERS.search(match[0])
-            known = first is not None and is_given_name(first[0])
-            if not known and not _GOES_ON.match(text, end):
+            is_given = first is not None and is_given_name(first[0])
+            if not is_given and not _GOES_ON.match(text, end):
                 return
         yield start, end, CERTAIN_SCORE
 

@@ -1,10 +1,10 @@
-"""PINs, one-time codes, recovery codes and seed phrases after what calls them so."""
+"""Recogniser of PINs, one-time codes, recovery codes and seed phrases after their name."""
 
 from redact.recognition.secrets.announcement import AnnouncedSecretRecogniser
 
 
 class AnnouncedCodeRecogniser(AnnouncedSecretRecogniser):
-    """Finds PINs, one-time codes and security codes after what calls them so."""
+    """Finds PINs, one-time codes and security codes after their name."""
 
     _ONE_TIME = (
         r"(?:verification|security|confirmation|authenti(?:cation|cator)|auth|login|log-?in|sign"

@@ -1,4 +1,4 @@
-"""What recognisers of announced secrets have in common: an announcement, then the secret."""
+"""Base class of recognisers of announced secrets: an announcement, then the secret."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from redact.recognition.matching.regex_relaxation import group_end
 
 
 def forward_expression(expression: str) -> str:
-    """Return an expression that reads forward what `(?<=...)` at its start reads backward.
+    """Return an expression with the `(?<=...)` at its start turned into a forward match.
 
     Searching for the announcement is cheaper than looking back from each possible value.
     """
@@ -21,12 +21,12 @@ def forward_expression(expression: str) -> str:
 
 
 class AnnouncedSecretRecogniser(PatternRecognizer):
-    """A recogniser made of expressions, without regard to case."""
+    """A recogniser made of case-insensitive expressions."""
 
     EXPRESSIONS: ClassVar[tuple[str, ...]] = ()
     SCORE: ClassVar[float] = 0.85
     BACKWARD: ClassVar[bool] = False
-    """Whether one announcement has many values, so that each looks back to it."""
+    """Whether an announcement has many values, so that each value looks back to it."""
 
     def __init__(self) -> None:
         name = type(self).__name__

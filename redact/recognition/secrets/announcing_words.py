@@ -1,4 +1,4 @@
-"""The words that announce a secret, in the languages that people write, as expressions."""
+"""Regular expressions for the words that announce a secret, in many languages."""
 
 PASSWORDS = (
     r"pass(?:word|wd|wrd|phrase|code)|(?<![a-z])pwd|passwort|kennwort|zugangscode|losungswort"
@@ -7,7 +7,7 @@ PASSWORDS = (
     r"|palavra[ -]passe|parola[ ]d\\{0,3}['\u2019]{1,2}ordine|requirepass|masterauth"
     r"|kata[ _]sandi|m[a\u1ead]t[ _]?kh[a\u1ea9]u|contrasenya|lozinka|slapta[z\u017e]odis"
 )
-"""Whatever follows one of these and a sign of assignment is secret, a word included."""
+"""Any value assigned to one of these is a secret, even a plain word."""
 
 FOREIGN_PASSWORDS = (
     r"\u043b\u043e\u0437\u0438\u043d\u043a[\u0430\u0435\u0438]"
@@ -26,7 +26,7 @@ SHORT_PASSWORDS = (
     r"|heslo|geslo|parole|sandi|pswd)"
     r"|(?<=(?-i:[a-z]))(?-i:Pass|Pw|Pwd)"
 )
-"""Words that mean other things too, or are a part of other words."""
+"""Words with other meanings, or that are part of other words."""
 
 KEYS = (
     r"secrets?|tokens?|api[ _.-]?keys?|apikey|(?:access|auth|account|admin|app|application|client"
@@ -37,7 +37,7 @@ KEYS = (
     r"|jeton|clave[ _]de[ _]api|cl[e\u00e9][ _]api|chave[ _](?:de[ _])?api"
     r"|(?-i:_KEY)"
 )
-"""What follows one of these counts if it looks random."""
+"""A value after one of these counts if it looks random."""
 
 FOREIGN_KEYS = (
     r"(?:api|\u8bbf\u95ee|\u79d8\u5bc6|\u5bc6|api[ ]?)(?:\u5bc6\u94a5|\u5bc6\u9470|\u30ad\u30fc)"
@@ -51,16 +51,16 @@ ROLE = (
     r"dmin"
     r"|user|primary|secondary|backup|main|default|confirm(?:ation)?|again|repeat|plain|clear|raw))?"
 )
-"""What may stand behind such a word in a key: `PASSWORD_PROD`, `password2`."""
+"""What may follow such a word in a key: `PASSWORD_PROD`, `password2`."""
 
 NUMBER = r"(?:[ _.-]?[0-9]{1,2})?"
-"""The same behind a short word."""
+"""The same after a short word."""
 
 PURPOSE = (
     r"(?:[ ](?:\(|for|of|to|on|in|f\u00fcr|von|pour|de|para|di|da|voor|dla)"
     r"(?:[^\n:=,;\"'`]|(?<=\w)'(?=\w)){1,60}?)??"
 )
-"""What it is for: `password (temporary)`, `password for the wifi`."""
+"""The purpose of a secret: `password (temporary)`, `password for the wifi`."""
 
 ASSIGNED = (
     r"""(?:[ ](?:is|lautet|ist|es|est)(?=[ ]?[:\uff1a]))?"""
@@ -73,13 +73,13 @@ COLON = (
     r"""(?:[ ](?:is|lautet|ist|es|est)(?=[ ]?:))?"""
     r"""(?:\\{0,3}["'`]|[*_]{2}|\])?[ \t]{0,3}(?:[:\uff1a]|->|=>)(?:[*_]{2})?[ \t]{0,3}"""
 )
-"""A colon, as people and settings put it, after which a value may be several words."""
+"""A colon, as people and settings write it, after which a value may be several words."""
 
 IS = (
     r"[ ](?:is|was|are|=|ist|lautet|war|es|est|e|\u00e9|\u00e8|to|jest|brzmi|\u00e4r|er|on|is now"
     r"|is still|(?:(?:is|was|has been) )?(?:changed|set|reset) to|will be|should be)[ ]{1,2}"
 )
-"""Says that what follows is the secret."""
+"""A verb after which the secret follows."""
 
 FOREIGN_IS = (
     r"[ ]?(?:\u662f|\u4e3a|\u70ba|\u306f|\u5c31\u662f|\u8a2d\u7f6e\u70ba|\u8bbe\u4e3a|[:=\uff1a"

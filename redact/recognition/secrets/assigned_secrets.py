@@ -1,6 +1,6 @@
-"""Secrets that a key or a word of a sentence announces.
+"""Recognisers of secrets after a key, or after a word of a sentence, that announces them.
 
-A password may be any word, so what stands after its announcement counts unless it goes on with the
+A password may be any word, so the text after the announcement counts unless it continues the
 sentence or refers to a variable. Keys and tokens count if they look random.
 """
 
@@ -32,15 +32,15 @@ _MIXED = rf"(?=[^\W\d_]{{0,60}}[^\s\"'`,;<>&|A-Za-z\u0080-\uffff]){_BARE}"
 
 _WORD = r"[^\W\d_]{3,40}"
 _ALONE = r"(?=[.!]?(?:[ \t]*(?:[\r\n,;|)\]}\"'<&#]|\\n|\Z|[ ]{2})|[ \t]{1,4}[\w.-]{1,30}[:=]))"
-"""Nothing of a sentence follows: the line ends, or another key begins."""
+"""No sentence follows: the line ends, or another key begins."""
 
 _OPENING = r"(?:\\{0,3}[\"'`\u201c\u300c])?"
 _NOT_CODE = r"(?![\s)\]},;:])(?!\+(?!(?=[A-Za-z/+]{0,24}[0-9])[A-Za-z0-9/+]{16}))"
-"""What stands behind a closed quotation in a program; base64 may begin with a plus."""
+"""What may follow a closed quotation in source code; base64 may begin with a plus."""
 
 
 def _within(opening: str, closing: str) -> str:
-    r"""Return an expression for what stands between quotes, which may be written as `\"`."""
+    r"""Return an expression for the text between quotes, which may be escaped as `\"`."""
     return (
         rf"(?<=[{opening}]){_NOT_CODE}(?:[^{closing}\\\n]|\\(?!\\{{0,2}}[{closing}])){{1,200}}"
         rf"(?=\\{{0,3}}[{closing}])"
@@ -52,13 +52,13 @@ _QUOTED = "|".join(
     for opening, closing in (('"', '"'), ("'", "'"), ("`", "`"), ("\u201c\u300c", "\u201d\u300d"))
 )
 _NEXT_KEY = r"(?!(?<==[ ]{1,3})[\w.-]{1,40}=)"
-"""Nothing was assigned: another key follows, as in `password= took=12ms`."""
+"""No value is assigned: another key follows, as in `password= took=12ms`."""
 _VALUE = rf"(?:{_QUOTED}|{_NOT_CODE}{_NEXT_KEY}{_MIXED})"
-"""A value between quotes of any kind, or one without that is more than a word."""
+"""A value in quotes of any kind, or an unquoted one that is more than a word."""
 
 
 class AssignedPasswordRecogniser(AnnouncedSecretRecogniser):
-    """Finds what is assigned to a password: a value in quotes, or one that is more than a word."""
+    """Finds a value assigned to a password: in quotes, or unquoted and more than a word."""
 
     EXPRESSIONS = (
         rf"(?<={_PASSWORD}{ROLE}{PURPOSE}{ASSIGNED}{_OPENING}){_VALUE}",
@@ -77,7 +77,7 @@ class AssignedPasswordRecogniser(AnnouncedSecretRecogniser):
 
 
 class AssignedWordRecogniser(AnnouncedSecretRecogniser):
-    """Finds a password that is a word, or a few, where no sentence goes on after it."""
+    """Finds a password of one or a few words that no sentence continues."""
 
     EXPRESSIONS = (
         rf"(?<={_PASSWORD}{ROLE}{PURPOSE}{COLON}){_WORD}(?:[ ]{_WORD}){{0,7}}{_ALONE}",
@@ -91,12 +91,12 @@ class AssignedWordRecogniser(AnnouncedSecretRecogniser):
     )
 
     def invalidate_result(self, pattern_text: str) -> bool:
-        """Refuse references, and words that go on with a sentence or name a type."""
+        """Refuse references, and words that continue a sentence or name a type."""
         return is_dummy_secret(pattern_text) or reads_like_prose(pattern_text)
 
 
 class StatedPasswordRecogniser(AnnouncedSecretRecogniser):
-    """Finds the password that a sentence tells: `the password is hunter2`."""
+    """Finds the password that a sentence states: `the password is hunter2`."""
 
     EXPRESSIONS = (
         rf"(?<={_PASSWORD}{PURPOSE}{IS}{_OPENING})"
@@ -118,14 +118,14 @@ class StatedPasswordRecogniser(AnnouncedSecretRecogniser):
     )
 
     def invalidate_result(self, pattern_text: str) -> bool:
-        """Refuse references and what goes on with the sentence."""
+        """Refuse references, and words that continue the sentence."""
         if is_dummy_secret(pattern_text) or reads_like_prose(pattern_text):
             return True
         return " " not in pattern_text and is_sentence_word(pattern_text)
 
 
 class ForeignPasswordRecogniser(AnnouncedSecretRecogniser):
-    """Finds passwords announced in other scripts: a sign or a word of being, then the value."""
+    """Finds passwords announced in other scripts: a sign or a verb (`is`), then the value."""
 
     EXPRESSIONS = (
         rf"(?<=(?:{FOREIGN_PASSWORDS})[^\W\d_]{{0,2}}[\"'*]{{0,2}}{FOREIGN_IS}[ ]{{0,2}})"
@@ -137,12 +137,12 @@ class ForeignPasswordRecogniser(AnnouncedSecretRecogniser):
     )
 
     def invalidate_result(self, pattern_text: str) -> bool:
-        """Refuse references and names of types."""
+        """Refuse references and type names."""
         return is_dummy_secret(pattern_text) or reads_like_prose(pattern_text)
 
 
 class AssignedKeyRecogniser(AnnouncedSecretRecogniser):
-    """Finds what looks random after a key, a token or a secret, in any kind of assignment."""
+    """Finds random-looking values after a key, a token or a secret, in any kind of assignment."""
 
     EXPRESSIONS = (
         rf"(?<={_KEY}{ROLE}{PURPOSE}(?:{ASSIGNED}|{IS}){_OPENING}){_VALUE}",
@@ -159,7 +159,7 @@ class AssignedKeyRecogniser(AnnouncedSecretRecogniser):
     SCORE = 0.8
 
     def invalidate_result(self, pattern_text: str) -> bool:
-        """Refuse references, words and what does not look random."""
+        """Refuse references, words, and values that do not look random."""
         value = pattern_text
         if is_dummy_secret(value) or " " in value or not looks_secret(value):
             return True

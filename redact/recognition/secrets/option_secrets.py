@@ -1,4 +1,4 @@
-"""Secrets among the options of a command, in headers, in cookies and in addresses."""
+"""Recognisers of secrets in command options, headers, cookies and URLs."""
 
 from redact.lexical.dummy_secrets import is_dummy_secret, reads_like_prose
 from redact.lexical.randomness import reads_like_words
@@ -7,7 +7,7 @@ from redact.recognition.secrets.announcing_words import PASSWORDS
 
 
 class AuthorisationRecogniser(AnnouncedSecretRecogniser):
-    """Finds what a header of authorisation carries."""
+    """Finds the credentials in an Authorization header."""
 
     EXPRESSIONS = (
         r"(?<=\b(?:proxy-)?authori[sz]ation[\"']?[ ]{0,2}[:=][ ]{0,2}\\{0,3}[\"']?(?:[a-z]"
@@ -21,7 +21,7 @@ class AuthorisationRecogniser(AnnouncedSecretRecogniser):
 
 
 class UrlPasswordRecogniser(AnnouncedSecretRecogniser):
-    """Finds the password in an address: `postgres://user:password@host`."""
+    """Finds the password in a URL: `postgres://user:password@host`."""
 
     BACKWARD = True
     EXPRESSIONS = (
@@ -35,11 +35,11 @@ class UrlPasswordRecogniser(AnnouncedSecretRecogniser):
 
 
 _REAL = ("password", "pass", "secret", "pwd", "token")
-"""In an address these are passwords: a reference has other marks there."""
+"""In a URL these are passwords: a reference has other marks there."""
 
 
 class CookieRecogniser(AnnouncedSecretRecogniser):
-    """Finds the values of cookies that tell who is logged in."""
+    """Finds the values of session and login cookies."""
 
     BACKWARD = True
     EXPRESSIONS = (
@@ -61,7 +61,7 @@ class CookieRecogniser(AnnouncedSecretRecogniser):
 
 
 class OptionPasswordRecogniser(AnnouncedSecretRecogniser):
-    """Finds passwords among the options of a command and in addresses."""
+    """Finds passwords in the options of a command and in URLs."""
 
     _TOOLS = (
         r"mysql(?:dump|admin|import)?|mariadb(?:-dump)?",
@@ -95,7 +95,7 @@ class OptionPasswordRecogniser(AnnouncedSecretRecogniser):
     )
 
     def invalidate_result(self, pattern_text: str) -> bool:
-        """Refuse references, names of the value in a help text, and words of a sentence."""
+        """Refuse references, value names of a help text, and words of a sentence."""
         value = pattern_text
         is_metavar = value.isalpha() and value.isupper() and value.lower().startswith(_METAVARS)
         return is_metavar or is_dummy_secret(value) or reads_like_prose(value)

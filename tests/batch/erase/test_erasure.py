@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from batch.compaction import compact_batches, plan_compaction
-from batch.erase.receipt import read_receipt
-from batch.erase.removal import event_marks_in_notes, label_events_in_notes
-from batch.erase.scope import TombstoneMarks
+from batch.erase.receipt import event_marks_in_notes, label_events_in_notes, read_receipt
 from batch.erase.table_set import TableSet
+from batch.erase.tombstone_store import TombstoneMarks
 from goldpan.audit_rules import load_audit_rules
 from lake import tombstones
 from lake.commit import CommitWatch, Move, commit
@@ -210,7 +209,7 @@ def test_twice_changes_nothing(lake: Lake, tmp_path: Path) -> None:
     first = erasure(lake).run()
     there, numbers = content(tmp_path), versions(lake)
     second = erasure(again(lake), clock=Clock(NOW + 5 * DAY)).run()
-    assert (second.again, second.receipt) == (True, first.receipt)
+    assert (second.already_done, second.receipt) == (True, first.receipt)
     assert versions(lake) == numbers
     assert content(tmp_path) == there
 
@@ -218,7 +217,7 @@ def test_twice_changes_nothing(lake: Lake, tmp_path: Path) -> None:
 def test_a_look_changes_nothing_and_tells_what_would_go(lake: Lake, tmp_path: Path) -> None:
     """Its counts are those of the receipt."""
     there = content(tmp_path)
-    found, _ = erasure(lake).look()
+    found, _ = erasure(lake).scan()
     assert content(tmp_path) == there
     would = {
         one.table.name: [sum(one.own.values()), sum(one.mentions.values())] for one in found.tables
@@ -230,7 +229,7 @@ def test_a_look_changes_nothing_and_tells_what_would_go(lake: Lake, tmp_path: Pa
 def test_only_files_that_hold_the_person_are_written_again(lake: Lake) -> None:
     """All other files of all tables stay where they are."""
     before = {name: list_live_files(again(lake).table(name)) for name in TABLE_LAYOUTS}
-    found, _ = erasure(lake).look()
+    found, _ = erasure(lake).scan()
     touched = {one.table.name: set(one.files) for one in found.tables}
     erasure(lake).run()
     for name, files in before.items():
@@ -248,7 +247,7 @@ def test_what_compaction_left_behind_goes_too(lake: Lake, tmp_path: Path) -> Non
     before = rows_of(lake, "traces")
     compacted(again(lake))
     assert rows_of(lake, "traces") == before
-    assert erasure(again(lake)).run().again
+    assert erasure(again(lake)).run().already_done
     assert marks_in_folder(tmp_path, WORDS) == []
     assert problems(lake) == []
 
@@ -304,7 +303,7 @@ def test_a_person_who_comes_back_is_new_data_and_can_go_again(lake: Lake, tmp_pa
     flush(lake, [trace("mias-new-trace", at=50 * 86_400, user_id=USER, messages=say(NICKNAME))])
     second = erasure(again(lake), clock=Clock(NOW + 60 * DAY)).run()
     assert second.number > first.number
-    assert not second.again
+    assert not second.already_done
     said = json.loads(second.receipt)["tables"]
     assert said["traces"]["own"] == 1
     assert marks_in_folder(tmp_path, [*WORDS, "mias-new-trace"]) == []
@@ -319,7 +318,7 @@ def test_somebody_who_is_nowhere_gets_a_tombstone_and_a_receipt(lake: Lake) -> N
     ended = erasure(lake, ids=frozenset({"nobody-99"})).run()
     assert tables(lake) == before
     assert json.loads(ended.receipt)["tables"] == {}
-    assert erasure(again(lake), ids=frozenset({"nobody-99"})).run().again
+    assert erasure(again(lake), ids=frozenset({"nobody-99"})).run().already_done
 
 
 def test_who_has_a_similar_id_stays(lake: Lake) -> None:
@@ -354,15 +353,15 @@ def test_who_comes_to_a_request_that_was_done_is_not_passed_over(lake: Lake) -> 
     first = erasure(lake).run()
     both = frozenset({PERSON, "nobody-99"})
     second = erasure(again(lake), ids=both).run()
-    assert (second.again, second.number > first.number) == (False, True)
-    assert second.named == frozenset()
+    assert (second.already_done, second.number > first.number) == (False, True)
+    assert second.found_ids == frozenset()
     known = [
         one.subjects[KEYS.name]
         for one in tombstones.read_tombstones(tombstones.open_tombstones(lake.location))
     ]
     assert user_mark(KEYS, "nobody-99") in {mark for marks in known for mark in marks}
     third = erasure(again(lake), ids=both).run()
-    assert (third.again, third.receipt) == (True, second.receipt)
+    assert (third.already_done, third.receipt) == (True, second.receipt)
 
 
 def test_a_number_without_its_country_is_read_as_the_policy_reads_it(
@@ -372,9 +371,9 @@ def test_a_number_without_its_country_is_read_as_the_policy_reads_it(
     placeholder = Pseudonyms(KEYS, ["NZ"]).placeholder("PHONE_NUMBER", "+64 3 345 6789")
     flush(lake, [trace("asked-to-call", messages=say(f"Call {placeholder}"))])
     plain = erasure(again(lake), ids=frozenset({"03 345 6789"}))
-    assert plain.look()[0].nothing
+    assert plain.scan()[0].empty
     read = erasure(again(lake), ids=frozenset({"03 345 6789"}), regions=["NZ"])
-    assert read.run().named == frozenset({"03 345 6789"})
+    assert read.run().found_ids == frozenset({"03 345 6789"})
     assert marks_in_folder(tmp_path, ["asked-to-call", placeholder]) == []
 
 
@@ -387,7 +386,7 @@ def test_ids_of_events_that_earlier_versions_put_down_are_still_read() -> None:
     ]
     assert label_events_in_notes(said) == {"a", "b"}
     marks = TombstoneMarks([KEYS], events=event_marks_in_notes(said))
-    assert marks.events_among(["a", "b", "c", "d"]) == {"c"}
+    assert marks.match_events(["a", "b", "c", "d"]) == {"c"}
 
 
 def test_payloads_that_cannot_be_opened_are_said_to_be(lake: Lake, tmp_path: Path) -> None:

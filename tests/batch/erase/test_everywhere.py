@@ -145,7 +145,7 @@ def erased(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, dict[str, An
     assert marks_in_folder(folder, ["gone-"])
     on_shelf = ReleaseEraser(shelf(folder / "releases"), Signer(KEYS.receipt), lambda *_: None)
     ended = erasure(open_lake(folder), ids=frozenset((*IDS, PHONE)), releases=on_shelf).run()
-    assert ended.named == frozenset((*IDS, PHONE))
+    assert ended.found_ids == frozenset((*IDS, PHONE))
     gone = sorted(before - {row["label_event_id"] for row in rows_of(lake, "labels")})
     return open_lake(folder), json.loads(ended.receipt), gone
 

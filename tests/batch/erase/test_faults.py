@@ -64,7 +64,7 @@ def assert_same_end(folder: Path, steps: range) -> None:
             assert marks_in_folder(copy, WORDS) == [], step
             assert verify_lake(open_lake(copy), deep=True).problems == [], step
             again = erasure(open_lake(copy)).run()
-            assert (again.again, again.receipt) == (True, ended.receipt), step
+            assert (again.already_done, again.receipt) == (True, ended.receipt), step
             shutil.rmtree(copy)
 
 

@@ -64,5 +64,5 @@ def test_no_version_of_an_object_holds_the_person(s3: S3, bucket: str, tmp_path:
     assert marks_in_folder(after, WORDS) == []
     assert not list(after.glob("*x.parquet"))
     again = erasure(open_lake(uri, s3.endpoint)).run()
-    assert (again.again, again.receipt) == (True, ended.receipt)
+    assert (again.already_done, again.receipt) == (True, ended.receipt)
     assert verify_lake(open_lake(uri, s3.endpoint), deep=True).problems == []

@@ -46,7 +46,7 @@ def test_releases_lose_the_person(tmp_path: Path, died: bool) -> None:
     assert (told["rows"], told["successor"]) == (4, "2.0.0")
     assert told["mentions"] >= 4  # t02 and t03, and those whose labels rested on the person's word
     again = erasure(open_lake(tmp_path / "lake"), releases=on_shelf).run()
-    assert (again.again, again.receipt) == (True, ended.receipt)
+    assert (again.already_done, again.receipt) == (True, ended.receipt)
 
 
 def test_a_version_of_before_is_refused_in_a_sentence(tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.erase.removal import format_spans, parse_spans
-from batch.erase.scope import ErasureScope, Persons, TombstoneMarks, list_free_text_columns
+from batch.erase.persons import Persons
+from batch.erase.receipt import format_spans, parse_spans
+from batch.erase.scope import ErasureScope, list_free_text_columns
 from batch.erase.text_search import TextSearch
+from batch.erase.tombstone_store import TombstoneMarks
 from schemas.arrow import TABLES
 from tests.batch.erase.world import KEYS, PERSON, PLACEHOLDER, TOKEN, USER, records
 from tests.labels.kit import rows, trace
@@ -51,7 +53,7 @@ def test_a_text_in_any_column_at_any_depth(found: list[Any], skipped: int) -> No
     schema = pa.schema([SCHEMA.field(name) for name in names])
     table = pa.Table.from_pylist(made, schema=schema).slice(min(skipped, len(made)))
     sought = TextSearch.of([], ["ann"])
-    hits = sought.in_rows(table, names)
+    hits = sought.match_rows(table, names)
     assert hits.tolist() == [
         any(word in {"ann", "x-ann.", "(ann)"} for word in everything(row))
         for row in table.to_pylist()
@@ -75,7 +77,7 @@ def test_a_text_in_any_column_at_any_depth(found: list[Any], skipped: int) -> No
 def test_what_names_the_person(text: str, hit: bool) -> None:
     """Pseudonyms anywhere, the id as a word of its own; another's token, or longer id, is not."""
     table = pa.Table.from_batches([rows([trace("t", error_message=text), trace("u")])])
-    assert WANTED.chosen("traces", table).mention.tolist() == [hit, False]
+    assert WANTED.match_rows("traces", table).mention.tolist() == [hit, False]
 
 
 def test_short_ids_are_looked_for_in_columns_of_ids_only() -> None:
@@ -84,7 +86,7 @@ def test_short_ids_are_looked_for_in_columns_of_ids_only() -> None:
     table = pa.Table.from_batches(
         [rows([trace("t", error_message="tell me"), trace("u", user_id="me")])]
     )
-    chosen = short.chosen("traces", table)
+    chosen = short.match_rows("traces", table)
     assert (chosen.own.tolist(), chosen.mention.tolist()) == ([False, True], [False, False])
 
 
@@ -102,7 +104,7 @@ def test_short_ids_are_looked_for_in_columns_of_ids_only() -> None:
 def test_ids_in_payloads_of_any_format(payload: bytes, hit: bool) -> None:
     """Of JSON, escaped or not, and Avro; a short id with what stands around it."""
     wanted = ErasureScope(Persons.of(["mía", PERSON], [KEYS], []), TombstoneMarks([KEYS]))
-    assert any(form in payload for form in wanted.payload_forms) is hit
+    assert any(form in payload for form in wanted.byte_forms) is hit
 
 
 @given(st.frozensets(st.integers(0, 60)))
@@ -115,8 +117,8 @@ def test_nothing_of_others_is_chosen() -> None:
     """Of the world of these tests: the person's rows, and those that mention the person."""
     made = [one for one in records() if one.__class__.__name__ == "Trace"]
     table = pa.Table.from_batches([rows(made)])
-    known = WANTED.and_also(traces=[one.trace_id for one in made if one.user_id == USER])
-    chosen = known.chosen("traces", table)
+    known = WANTED.with_ids(traces=[one.trace_id for one in made if one.user_id == USER])
+    chosen = known.match_rows("traces", table)
     ids = np.array(table["trace_id"].to_pylist())
     assert set(ids[chosen.own]) == set(known.traces)
     assert set(ids[chosen.mention]) == {"t02", "t03"}

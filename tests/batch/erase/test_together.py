@@ -24,7 +24,7 @@ def test_several_at_once_and_a_compaction(tmp_path: Path) -> None:
     assert [run.wait() for run in runs] == [0] * AT_ONCE
     lake = open_lake(tmp_path / "lake")
     ended = erasure(lake).run()
-    assert ended.again
+    assert ended.already_done
     assert outcome(lake, ended.receipt)["rows"] == wanted["rows"]
     assert marks_in_folder(tmp_path / "lake", WORDS) == []
     assert verify_lake(open_lake(tmp_path / "lake"), deep=True).problems == []

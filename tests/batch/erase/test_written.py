@@ -9,8 +9,10 @@ import pyarrow as pa
 import pytest
 
 from batch.erase.escapes import unescape_levels
-from batch.erase.scope import ErasureScope, Persons, TombstoneMarks
-from batch.erase.sealed_payloads import _search
+from batch.erase.persons import Persons
+from batch.erase.scope import ErasureScope
+from batch.erase.sealed_payloads import flag_opened
+from batch.erase.tombstone_store import TombstoneMarks
 from tests.batch.erase.world import KEYS
 from tests.batch.erase.writers import AROUND, IDS, SEED, WRITERS
 from tests.labels.kit import rows, trace
@@ -34,14 +36,14 @@ def wanted_of(ids: Sequence[str]) -> ErasureScope:
 def mentioned(wanted: ErasureScope, texts: Sequence[str]) -> list[bool]:
     """Which texts of others go."""
     made = [trace(f"t{n}", error_message=text) for n, text in enumerate(texts)]
-    found = wanted.chosen("traces", pa.Table.from_batches([rows(made)]))
+    found = wanted.match_rows("traces", pa.Table.from_batches([rows(made)]))
     return [bool(flag) for flag in found.mention]
 
 
 def in_payloads(wanted: ErasureScope, payloads: Sequence[bytes]) -> list[bool]:
     """Which payloads go."""
     goes = np.zeros(len(payloads), np.bool_)
-    _search(dict(enumerate(payloads)), wanted, goes)
+    flag_opened(dict(enumerate(payloads)), wanted, goes)
     return [bool(flag) for flag in goes]
 
 

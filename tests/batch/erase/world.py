@@ -202,17 +202,19 @@ def erasure(
         itertools.count(os.getpid() * 1000).__next__,
     )
     sealer = Sealer(KEYS.fingerprint, "p", seal)
-    searcher = ErasureScanner(places, sealer, retry=means.retry, closed_too=unopened == "remove")
+    searcher = ErasureScanner(
+        places, sealer, retry=means.retry, remove_unopened=unopened == "remove"
+    )
     return LakeErasure(
         lake=lake,
-        places=places,
+        table_sets=places,
         ids=more.pop("ids", frozenset({PERSON})),
         keys=(KEYS, OTHER_KEYS),
-        searcher=searcher,
-        refuse_closed=unopened == "refuse",
+        scanner=searcher,
+        refuse_unopened=unopened == "refuse",
         releases=more.pop("releases", NoReleases()),
-        scales=SCALES,
-        means=means,
+        scorer=SCALES,
+        context=means,
         **more,
     )
 

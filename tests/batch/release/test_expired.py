@@ -31,7 +31,7 @@ def lake(tmp_path: Path) -> Lake:
 
 def expire(lake: Lake, table: str = "traces", **until: date) -> None:
     """Let parts of a table expire."""
-    assert list(RetentionRun.of(lake, table, until, means()).carry_out())
+    assert list(RetentionRun.of(lake, table, until, means()).run())
 
 
 def days(made: Any) -> set[date]:

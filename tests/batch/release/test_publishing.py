@@ -246,14 +246,14 @@ def test_references_resolve(tmp_path: Path, lake: Lake) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from batch.release.verify import withdrawal
+from batch.release.publish.verify import withdrawal_mark
 from lake.objects import FolderStore
 
 root, digest, moment = sys.argv[1:]
 die = lambda *_a: os.kill(os.getpid(), signal.SIGKILL)
 if moment == "before":
     Path.hardlink_to = die
-FolderStore(Path(root)).put_new("support/1.0.0/WITHDRAWN.json", withdrawal(digest, "wrong"))
+FolderStore(Path(root)).put_new("support/1.0.0/WITHDRAWN.json", withdrawal_mark(digest, "wrong"))
 die()
 """
 

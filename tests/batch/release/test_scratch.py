@@ -15,7 +15,7 @@ from tests.batch.release.kit import drafted
 
 SPILLS_AND_DIES = """
 import os, signal, sys
-from batch.release.engine import Engine
+from batch.release.sampling.engine import SelectionEngine
 from lake.config import LakeSettings
 from lake.tables import Lake
 from tests.batch.release.kit import drafted
@@ -26,7 +26,7 @@ def strata(self):
     self._connection.sql(f"CREATE TEMP TABLE much AS SELECT {text} FROM range(1500000) r(i)")
     os.kill(os.getpid(), signal.SIGKILL)
 
-Engine.strata = strata
+SelectionEngine.strata = strata
 drafted(Lake(LakeSettings(uri=sys.argv[1])))
 """
 

@@ -255,7 +255,7 @@ def runs(lake: Lake, text: str = PLAN, *, today: date = TODAY) -> list[Retention
 
 def carried_out(lake: Lake, text: str = PLAN, *, today: date = TODAY) -> list[ExpiringDay]:
     """Carry out a plan; return what was done."""
-    return [done for one in runs(lake, text, today=today) for done in one.carry_out()]
+    return [done for one in runs(lake, text, today=today) for done in one.run()]
 
 
 def table_rows(lake: Lake, name: str) -> list[dict[str, Any]]:

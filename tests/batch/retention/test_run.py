@@ -133,7 +133,7 @@ def test_the_days_that_are_whole_are_in_the_log(lake: Lake) -> None:
 def test_a_dry_run_says_what_a_run_does(lake: Lake) -> None:
     """The same days, parts, rows and bytes; and no version is made."""
     before = versions(lake)
-    would = [one for run in runs(lake) for one in run.look()]
+    would = [one for run in runs(lake) for one in run.find_expiring()]
     assert versions(lake) == before
     did = carried_out(lake)
     assert [(d.table, d.day, dict(d.parts)) for d in did] == [
@@ -185,7 +185,7 @@ def test_compaction_before_and_after(lake: Lake, tmp_path: Path) -> None:
 def test_a_run_beside_another_and_beside_a_compaction(lake: Lake, tmp_path: Path) -> None:
     """Whatever was looked at before another changed it is looked at again."""
     traces = next(r for r in runs(lake) if r.table.name == "traces")
-    steps = traces.carry_out()
+    steps = traces.run()
     next(steps)  # the first day is done; the others have been looked at
     other = open_lake(lake.location.uri)
     add_day(other, 1)
@@ -213,10 +213,10 @@ def test_a_run_that_was_fenced_does_the_rest(lake: Lake) -> None:
         next(run for run in runs(open_lake(lake.location.uri)) if run.table.name == "feedback")
         for _ in range(2)
     )
-    first, second = one.carry_out(), two.carry_out()
+    first, second = one.run(), two.run()
     done = [next(first), next(second)]
     done += [*first, *second]
-    expired = [d for d in done if d.whole]
+    expired = [d for d in done if d.removes_rows]
     assert len(expired) == 1
     assert verify_lake(lake, deep=True).partitions[0].expired == 2
 
@@ -243,8 +243,8 @@ def test_a_table_that_the_plan_does_not_name_is_left_alone(lake: Lake) -> None:
 def test_files_that_went_after_the_look_are_looked_at_again(lake: Lake) -> None:
     """Another run has done the same between the look and the commit: nothing is left to do."""
     run = next(run for run in runs(lake) if run.table.name == "feedback")
-    found = run.look()
+    found = run.find_expiring()
     carried_out(open_lake(lake.location.uri))
     lake.table("feedback").refresh()
-    assert not any(run._on_its_way(one) or run._expired(one) for one in found)
+    assert not any(run._is_in_flight(one) or run._remove(one) for one in found)
     assert verify_lake(open_lake(lake.location.uri), deep=True).problems == []

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from redact.pipeline.jsonl import LineSchema
 from tests.redact.hunt import contacts, credentials, health, national, numbers, phones
 from tests.redact.hunt.containers import PAIRS, PROSE, Container, Pair
 from tests.redact.hunt.disguises import DISGUISES
@@ -28,6 +27,7 @@ from tests.redact.hunt.harmless import HARMLESS
 from tests.redact.hunt.judge import left
 from tests.redact.hunt.neighbours import BY_NAME, NEIGHBOURS, OPEN, WORDS, Neighbour
 from tests.redact.hunt.value import Maker, Value
+from tests.redact.lines import LineSchema
 
 PERSONAL: tuple[Maker, ...] = (
     contacts.name_under_key, contacts.name_under_key, contacts.name_in_two_fields,

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from redact.pipeline.jsonl import LineSchema
 from tests.redact.kit import NOW, minimal
+from tests.redact.lines import LineSchema
 
 Record: TypeAlias = dict[str, Any]
 ROLES = ("system", "user", "human", "User", "assistant", "ai", "developer", "function", "tool")

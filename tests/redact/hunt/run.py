@@ -4,10 +4,9 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
-from redact.pipeline.jsonl import LineSchema
 from tests.redact.hunt.combine import Combination, draw
 from tests.redact.hunt.judge import left
-from tests.redact.lines import outputs
+from tests.redact.lines import LineSchema, outputs
 
 BLOCK = 512
 

@@ -302,7 +302,7 @@ class World:
             start="earliest",
             on_lost_offsets="skip",
             on_lost=lambda _source, _start, _end: None,
-            beginning=InitialPositions(
+            initial=InitialPositions(
                 primary={TOPIC: tables[PRIMARY]},
                 quarantine=tables[QUARANTINE],
                 retry=patience(1e9),

@@ -1,0 +1,10 @@
+"""How a job reports its progress."""
+
+from collections.abc import Callable
+
+ReportProgress = Callable[[str, int, int], None]
+"""Called with what is being processed, how much of it is done, and the total (0: unknown)."""
+
+
+def no_progress(_what: str, _done: int, _total: int) -> None:
+    """Report nothing."""

@@ -1,0 +1,143 @@
+"""The queries of `docs/query.md` run, and each engine finds the traces and labels in force."""
+
+import json
+import re
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import duckdb
+import pytest
+from deltalake import DeltaTable
+
+from goldpan.cli.main import run_command
+from tests.batch.kit import new_lake, put
+from tests.batch.test_reconcile import world
+from tests.docs.pages import code_blocks, read_page
+from tests.labels.kit import trace
+from tests.partners.environment import Partners
+from tests.servers.worker import TEST_KEY
+
+BLOCKS = code_blocks("docs/query.md")
+SQL = [block.text for block in BLOCKS if block.language == "sql"]
+PYTHON = [block.text for block in BLOCKS if block.language == "python"]
+TABLES = ("traces", "feedback", "labels", "quarantine", "redactions")
+
+
+def _python(word: str) -> str:
+    [text] = [text for text in PYTHON if word in text]
+    return text
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A lake with ids that were sent twice, and labels of several revisions."""
+    folder = tmp_path_factory.mktemp("query")
+    put(
+        new_lake(folder / "lake", world(60)),
+        [trace("t1", app="another"), trace("t2", app="another")],
+    )
+    policy = folder / "policy.yaml"
+    with pytest.MonkeyPatch.context() as env:
+        env.chdir(folder)
+        env.setenv("GOLDPAN_LAKE__URI", "lake")
+        env.setenv("GOLDPAN_LABELS__POLICY", str(policy))
+        env.setenv("GOLDPAN_REDACT__KEY", TEST_KEY)
+        for version, command in ((1, "reconcile"), (2, "rebuild")):
+            policy.write_text(f"extends: agent\nname: page\nversion: {version}\n")
+            assert run_command(["labels", command]) == 0
+        (folder / "in_force.sql").write_text(SQL[0])
+        yield
+
+
+def _rows(table: str) -> list[dict[str, Any]]:
+    return list(DeltaTable(f"lake/{table}").to_pyarrow_table().to_pylist())
+
+
+def _expected() -> list[list[Any]]:
+    """Return what the page's query must find, counted in Python from the rules of the page."""
+    traces: dict[str, dict[str, Any]] = {}
+    for row in _rows("traces"):
+        before = traces.setdefault(row["trace_id"], row)
+        if row["_offset"] < before["_offset"]:
+            traces[row["trace_id"]] = row
+    labels: dict[str, dict[str, Any]] = {}
+    for row in _rows("labels"):
+        rank = (row["revision"], row["decided_at"], row["label_event_id"])
+        before = labels.setdefault(row["trace_id"], row)
+        if rank > (before["revision"], before["decided_at"], before["label_event_id"]):
+            labels[row["trace_id"]] = row
+    groups: dict[tuple[str, str | None], list[float]] = defaultdict(list)
+    for trace_id, row in traces.items():
+        label = labels.get(trace_id, {"label": None, "p_fail": None})
+        groups[row["app"], label["label"]].append(label["p_fail"])
+    return [
+        [app, label, len(p), round(fmean(p), 3) if label else None]
+        for (app, label), p in groups.items()
+    ]
+
+
+def _same(rows: list[list[Any]], expected: list[list[Any]]) -> bool:
+    def key(row: list[Any]) -> str:
+        return json.dumps(row[:3])
+
+    return sorted(map(list, rows), key=key) == [
+        [*row[:3], pytest.approx(row[3], abs=0.0011)] for row in sorted(expected, key=key)
+    ]
+
+
+@pytest.mark.usefixtures("lake")
+def test_the_world_has_what_the_rules_are_about() -> None:
+    """Ids that came twice, labels of several revisions, and traces without a label."""
+    traces, labels = ([row["trace_id"] for row in _rows(name)] for name in ("traces", "labels"))
+    assert len(set(traces)) < len(traces)
+    assert len(set(labels)) < len(labels)
+    assert set(traces) - set(labels)
+
+
+@pytest.mark.usefixtures("lake")
+def test_duckdb() -> None:
+    """As it stands on the page."""
+    scope: dict[str, Any] = {}
+    exec(compile(_python("import duckdb"), "docs/query.md", "exec"), scope)  # noqa: S102
+    assert _same(scope["result"].fetchall(), _expected())
+
+
+@pytest.mark.parametrize("engine", ["import polars", "to_pandas", "pyspark"])
+@pytest.mark.usefixtures("lake")
+def test_the_other_engines(engine: str, partners: Partners, tmp_path: Path) -> None:
+    """Each finds the same as DuckDB."""
+    if engine == "pyspark" and shutil.which("java") is None:
+        pytest.skip("Spark needs Java")
+    snippet = tmp_path / "snippet.py"
+    snippet.write_text(_python(engine))
+    rows = partners.run("run_query.py", snippet, cwd=Path.cwd())
+    assert _same(rows, _expected())
+
+
+@pytest.mark.parametrize("number", range(1, len(SQL)))
+@pytest.mark.usefixtures("lake")
+def test_a_question(number: int) -> None:
+    """Each further query is one of the contract's columns."""
+    with duckdb.connect() as connection:
+        for name in TABLES:
+            connection.register(name, DeltaTable(f"lake/{name}").to_pyarrow_dataset())
+        connection.sql(SQL[number]).fetchall()
+
+
+@pytest.mark.usefixtures("lake")
+def test_the_lake_as_it_was() -> None:
+    """The first version is the empty table, and every version is listed."""
+    scope: dict[str, Any] = {}
+    exec(compile(_python("version=0"), "docs/query.md", "exec"), scope)  # noqa: S102
+    assert len(scope["result"]) == DeltaTable("lake/traces").version() + 1
+
+
+def test_every_snippet_of_the_page_is_run() -> None:
+    """The tests above cover all blocks: SQL for the engines, further questions, and Python."""
+    assert {block.language for block in BLOCKS} == {"sql", "python"}
+    assert len(PYTHON) == 5
+    assert re.search(r"docs/test_query_page", read_page("docs/query.md"))
