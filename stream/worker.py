@@ -135,7 +135,7 @@ class Worker:
             self._settle(outcome)
         if self._fenced:
             self._reload_tombstones()
-        self.labelling.turn(self.assignment)
+        self.labelling.run_rebuild_step(self.assignment)
         self._start_flushes()
         self._control_gate()
         self._observe()
@@ -230,12 +230,12 @@ class Worker:
         if isinstance(outcome, CommittedFlush):
             self._committed(outcome)
         elif isinstance(outcome, LabelsFlushed):
-            self.labelling.settled(outcome)
+            self.labelling.finish_flush(outcome)
         elif not isinstance(outcome.error, FencedError):
             raise outcome.error
         elif isinstance(outcome.flush, LabelFlush):
             self._fenced = True
-            self.labelling.settled(outcome.error)
+            self.labelling.finish_flush(outcome.error)
         else:
             self._fenced = True
             self.observer.fenced(outcome.flush, outcome.error)
@@ -243,7 +243,7 @@ class Worker:
 
     def _committed(self, done: CommittedFlush) -> None:
         self.observer.committed(done)
-        self.labelling.stored(done.flush)
+        self.labelling.add_flushed(done.flush)
         offsets = [
             TopicPartition(item.topic, item.partition, item.end)
             for item in done.flush.primary.ranges
@@ -312,7 +312,7 @@ class Worker:
     def _give_back(self, partitions: Sequence[TopicPartition], *, flushed: bool) -> None:
         sources = [SourcePartition(p.topic, p.partition) for p in partitions]
         self.partitions.remove(sources)
-        self.labelling.forget(sources)
+        self.labelling.drop_partitions(sources)
         self.observer.revoked(sources, flushed=flushed)
         if not flushed:
             self._abandon()
@@ -340,7 +340,7 @@ class Worker:
 
     def _own(self, sources: Sequence[SourcePartition]) -> list[OwnedPartition]:
         taken = self.partitions.take(sources)
-        self.labelling.forget(sources)
+        self.labelling.drop_partitions(sources)
         return taken
 
     # -- memory and time ------------------------------------------------------------------------
@@ -357,7 +357,7 @@ class Worker:
 
     def _caught_up(self, goal: CatchUp) -> bool:
         """Return whether the tables hold all that the goal asks for; checks the own share first."""
-        if self.labelling.missing(self.assignment):
+        if self.labelling.unjoined(self.assignment):
             return False
         owned = self.assignment.owned
         short = [

@@ -1,4 +1,4 @@
-"""What the lake knows of the join: positions, the rows of the window, and what has been written."""
+"""Reads the tables for the join: positions, rows of the window, and written label events."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,75 +18,49 @@ from lake.ledger import (
 )
 from lake.relabelled import relabelled_count
 from lake.tables import Table
+from lake.verify_labels import RECONCILE_TOPIC
 from schemas.record_batches import RecordKind
 from schemas.records import LabelEvent
 from stream.label_driver.label_flush import EVENT_COLUMNS, parse_label_events
+from stream.label_driver.label_positions import PartitionPair
 
 READ_ROWS: Final = 65_536
-"""Rows read at a time: a step of a rebuild takes a few tenths of a second."""
-_TOLD = ("trace_id", "label_event_id", "revision", "decided_at")
-_RECONCILE = "#reconcile"
+"""Rows per batch, so that a step of a rebuild takes a few tenths of a second."""
+_WRITTEN = ("trace_id", "label_event_id", "revision", "decided_at")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 
 
-@dataclass(slots=True)
-class PartitionPair:
-    """The partitions of one number of both topics. All is by the kind of record.
-
-    ``labelled`` is the position of the table ``labels`` (None: none yet), ``known`` the offset up
-    to which the join knows the rows of the lake, ``produced`` the mark of what has been produced,
-    ``seen`` how far event time had come (microseconds since 1970). ``relabelled`` is the number of
-    the fence that the rows were read under (`lake.relabelled`).
-    """
-
-    labelled: dict[RecordKind, int | None]
-    known: dict[RecordKind, int]
-    produced: dict[RecordKind, int | None]
-    seen: int | None
-    relabelled: int
-
-    @property
-    def behind(self) -> bool:
-        """Return whether the join knows more than labels have been written for."""
-        return any((self.labelled[kind] or 0) < known for kind, known in self.known.items())
-
-    @property
-    def decided(self) -> Mapping[RecordKind, int]:
-        """Return the offsets below which labels have been written."""
-        return {kind: position or 0 for kind, position in self.labelled.items()}
-
-
 @dataclass(frozen=True, slots=True)
 class JoinTables:
-    """Reads the tables that the join rests on, and the table of what came of it."""
+    """Reads the tables that the join rests on, and the table ``labels``."""
 
     topics: Mapping[RecordKind, str]
     primary: Mapping[RecordKind, Table]
     labels: Table
 
     def pairs(self, numbers: Sequence[int]) -> dict[int, PartitionPair]:
-        """Return where partitions stand; afterwards the tables are read as they stand now.
+        """Refresh the tables, and return the positions of partitions.
 
-        Labels are looked at first: they are committed last, so they are never ahead.
+        ``labels`` is read first: it is committed last, so it is never ahead.
         """
         self.labels.refresh()
-        found = {number: self._pair(number) for number in numbers}
+        pairs = {number: self._pair(number) for number in numbers}
         for kind, table in self.primary.items():
             table.refresh()
-            for number, pair in found.items():
-                pair.known[kind] = table.number(position_app(self._source(kind, number))) or 0
-        return found
+            for number, pair in pairs.items():
+                pair.joined[kind] = table.number(position_app(self._source(kind, number))) or 0
+        return pairs
 
     def since(self, pairs: Mapping[int, PartitionPair], window: int) -> int:
-        """Return the event time (microseconds since 1970) from which on rows are needed.
+        """Return the event time (microseconds since 1970) from which rows are needed.
 
-        A partition that is more than a window behind the others is not read back any further: what
-        it lacks then is for the batch job.
+        A partition more than a window behind the others is not read back any further; the batch job
+        decides the rest.
         """
         newest = self._newest()
-        seen = [newest if pair.seen is None else pair.seen for pair in pairs.values()]
-        return max(0, max(min(seen, default=newest), newest - window) - window)
+        times = [newest if p.event_time is None else p.event_time for p in pairs.values()]
+        return max(0, max(min(times, default=newest), newest - window) - window)
 
     def rows(
         self, kind: RecordKind, numbers: Sequence[int], since: int
@@ -102,17 +76,17 @@ class JoinTables:
         batches = table.batches(JOIN_COLUMNS[kind], where, rows=READ_ROWS, ahead=1)
         return batches if adopted is None else (_before_all(b, adopted) for b in batches)
 
-    def told(self, numbers: Sequence[int], since: int) -> Iterator[list[WrittenEvent]]:
-        """Yield the label events of the window: those in force last."""
-        found = self.labels.read(
-            [*_TOLD, "_topic", "_partition"],
+    def written_events(self, numbers: Sequence[int], since: int) -> Iterator[list[WrittenEvent]]:
+        """Yield the label events of the window, those in force last."""
+        rows = self.labels.read(
+            [*_WRITTEN, "_topic", "_partition"],
             pc.field("event_date") >= pa.scalar(_day(since) - _DAY, pa.date32()),
         )
-        mine = pc.is_in(found["_partition"], value_set=pa.array(list(numbers), pa.int32()))
-        found = found.filter(pc.or_(mine, pc.equal(found["_topic"], _RECONCILE)))
-        found = found.sort_by([("revision", "ascending"), ("decided_at", "ascending")])
-        for start in range(0, len(found), READ_ROWS):
-            columns = [found[name].slice(start, READ_ROWS).to_pylist() for name in _TOLD[:3]]
+        own = pc.is_in(rows["_partition"], value_set=pa.array(list(numbers), pa.int32()))
+        rows = rows.filter(pc.or_(own, pc.equal(rows["_topic"], RECONCILE_TOPIC)))
+        rows = rows.sort_by([("revision", "ascending"), ("decided_at", "ascending")])
+        for start in range(0, len(rows), READ_ROWS):
+            columns = [rows[name].slice(start, READ_ROWS).to_pylist() for name in _WRITTEN[:3]]
             yield [WrittenEvent(*row) for row in zip(*columns, strict=True)]
 
     def overdue(self, pairs: Mapping[int, PartitionPair]) -> list[LabelEvent]:
@@ -134,9 +108,9 @@ class JoinTables:
         sources = {kind: self._source(kind, number) for kind in self.topics}
         return PartitionPair(
             labelled={k: self.labels.number(position_app(s)) for k, s in sources.items()},
-            known=dict.fromkeys(sources, 0),
+            joined=dict.fromkeys(sources, 0),
             produced={k: self.labels.number(produced_app(s)) for k, s in sources.items()},
-            seen=self.labels.number(event_time_app(sources[RecordKind.TRACE])),
+            event_time=self.labels.number(event_time_app(sources[RecordKind.TRACE])),
             relabelled=relabelled_count(self.labels),
         )
 
@@ -144,7 +118,7 @@ class JoinTables:
         return SourcePartition(self.topics[kind], number)
 
     def _newest(self) -> int:
-        """Return about how far event time has come in the lake, by the statistics of its files."""
+        """Return the approximate latest event time in the lake, by the statistics of its files."""
         files = self.primary[RecordKind.TRACE].active_files()
         if not len(files):
             return 0

@@ -1,4 +1,4 @@
-"""What one flush of labels brings into the lake, and the rows that it is made of."""
+"""A flush of labels: its label events, their rows, and the positions that move with them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from schemas.records import LabelEvent
 from schemas.redacted import Redacted
 
 LABELS_MARKER: Final = "#labels"
-"""Stands where flushes of records have their topic; no topic of Kafka can be called so."""
+"""The topic of a flush of labels; no Kafka topic can have this name."""
 LABEL_CONTRACT: Final = "label_event"
 LABELS_TABLE_NAME: Final = "labels"
 EVENT_COLUMNS: Final = [field.name for field in CONTRACTS[LABEL_CONTRACT].fields]
@@ -29,7 +29,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class LabelFlush:
-    """Label events and the positions that move with them; all that they rest on is in the lake.
+    """Label events and the positions that move with them; all their evidence is in the lake.
 
     ``overdue`` are events that are in the table already but may not have been produced.
     """
@@ -43,18 +43,18 @@ class LabelFlush:
 
     @property
     def topic(self) -> str:
-        """Return what stands for the topic."""
+        """Return the marker that takes the place of a topic."""
         return LABELS_MARKER
 
     @property
     def bytes(self) -> int:
-        """Return the memory that the rows take."""
+        """Return the memory used by the rows."""
         return sum(rows.value.nbytes for rows in self.rows)
 
 
 @dataclass(frozen=True, slots=True)
 class LabelsFlushed:
-    """Label events that are in the lake; ``produced`` of them, and of older ones, to the topic."""
+    """A flush that is in the lake. ``produced`` counts the events sent, overdue ones included."""
 
     flush: LabelFlush
     seconds: float
@@ -64,11 +64,11 @@ class LabelsFlushed:
 def build_label_rows(
     taken: DecidedBatch, topics: Mapping[RecordKind, str], *, ingested_at: int, policy: str
 ) -> list[Redacted[pa.RecordBatch]]:
-    """Return what was decided as rows of ``labels``; none if nothing was.
+    """Return the decided events as rows of ``labels``; an empty list if there are none.
 
-    A row has the coordinates of the record that called for it. ``ingested_at`` is in microseconds
-    since 1970 (UTC), ``policy`` the hash of the redaction policy. Raises FatalError if a text is
-    not one that redacted feedback gave.
+    A row has the coordinates of the record that triggered it. ``ingested_at`` is in microseconds
+    since 1970 (UTC), ``policy`` is the hash of the redaction policy. Raises FatalError if a text is
+    not from redacted feedback.
     """
     if not taken.decided:
         return []
@@ -91,7 +91,7 @@ def build_label_rows(
 
 
 def parse_label_events(rows: pa.Table) -> list[LabelEvent]:
-    """Return rows of ``labels`` as the events they were."""
+    """Return rows of ``labels`` as label events."""
     return [_event(row) for row in rows.select(EVENT_COLUMNS).to_pylist()]
 
 

@@ -56,7 +56,7 @@ def records() -> tuple[list[Trace], list[Feedback], dict[str, bool]]:
     played = play(truths()[0], 12, 1, "e2e")
     traces = [
         Trace(
-            trace_id=p.known.trace_id,
+            trace_id=p.knowledge.trace_id,
             app="airline",
             started_at=p.knowledge.trace.started_at,
             status="ok",
@@ -67,7 +67,7 @@ def records() -> tuple[list[Trace], list[Feedback], dict[str, bool]]:
     feedback = [
         Feedback(
             feedback_id=said.feedback_id,
-            trace_id=p.known.trace_id,
+            trace_id=p.knowledge.trace_id,
             kind=said.kind,  # type: ignore[arg-type]
             value=said.value,
             corrected_response=said.correction,
@@ -78,7 +78,7 @@ def records() -> tuple[list[Trace], list[Feedback], dict[str, bool]]:
         for said in p.knowledge.feedback
     ]
     random.Random(1).shuffle(feedback)  # noqa: S311
-    return traces, feedback, {p.known.trace_id: p.failed for p in played}
+    return traces, feedback, {p.knowledge.trace_id: p.failed for p in played}
 
 
 def goldpan(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> Any:

@@ -225,7 +225,7 @@ def test_what_is_said_while_it_looks_is_not_lost(lake: Lake) -> None:
             left.pop()
             other = open_lake(lake.location.uri)
             put(other, [feedback("later", "t0", at=200, kind="escalation", value=None)])
-            fresh = anew(other).decisions(ids("t0"), {})
+            fresh = anew(other).recompute(ids("t0"), {})
             add_labels(other, [one.event for one in fresh if one.event is not None])
 
     replacing(lake).run(EVERY, meanwhile)
@@ -311,7 +311,7 @@ def proposal(folder: Path) -> StagedLabels:
 
 def deciding(lake: Lake) -> Iterable[str]:
     """Return the ids of what the live tables come to."""
-    return {d.event.label_event_id for d in anew(lake).decisions(EVERY, {}) if d.event}
+    return {d.event.label_event_id for d in anew(lake).recompute(EVERY, {}) if d.event}
 
 
 def test_a_proposal_says_what_will_be_and_touches_nothing(lake: Lake, tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def test_the_join_is_bounded() -> None:
 def test_unequal_topics_are_left_to_the_batch_job(counts: tuple[int, int]) -> None:
     """The worker says so once, and decides nothing."""
     numbers = dict(zip(RecordKind, counts, strict=True))
-    world, worker = made(trace("t"), THUMB, counts=lambda: numbers)
+    world, worker = made(trace("t"), THUMB, count_partitions=lambda: numbers)
     flush_all(worker)
     worker.label()
     worker.turn()
@@ -203,7 +203,9 @@ def _positions(world: World) -> dict[Any, int | None]:
     sources = [*world.logs]
     worker = Worker(world)
     return {
-        source: worker.labelling.tables.pairs([source.partition])[source.partition].labelled[kind]
+        source: worker.labelling.rebuild.tables.pairs([source.partition])[
+            source.partition
+        ].labelled[kind]
         for source in sources
         for kind, topic in TOPICS.items()
         if topic == source.topic
@@ -216,11 +218,11 @@ def test_reading_on_goes_on_beside_a_rebuild(monkeypatch: pytest.MonkeyPatch) ->
     flush_all(worker)
     worker.label()
     monkeypatch.setattr("stream.label_driver.join_tables.READ_ROWS", 1)
-    monkeypatch.setattr("stream.label_driver.driver.REBUILD_STEP_SECONDS", -1.0)
+    monkeypatch.setattr("stream.label_driver.join_rebuild.REBUILD_STEP_SECONDS", -1.0)
     other = Worker(world)
     other.take(range(PARTITIONS))
     for _ in range(5):
-        other.labelling.turn(other.assignment)
+        other.labelling.run_rebuild_step(other.assignment)
     assert other.labelling.rebuilding
     words = [feedback(f"f{i}", f"t{i}") for i in range(20)]
     for word in words:
@@ -235,7 +237,7 @@ def test_reading_on_goes_on_beside_a_rebuild(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_lake_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading back from the lake begins anew; after too long the worker stops."""
-    monkeypatch.setattr("stream.label_driver.driver.REBUILD_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("stream.label_driver.join_rebuild.REBUILD_RETRY_SECONDS", 0.0)
     world, worker = made(trace("t"), THUMB)
     flush_all(worker)
     other = Worker(world, retry_seconds=0.0)
@@ -245,13 +247,13 @@ def test_a_lake_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPa
         raise RetryableError("no answer")
 
     with monkeypatch.context() as patch:
-        patch.setattr(other.labelling.tables.labels, "refresh", silent)
-        other.labelling.turn(other.assignment)
+        patch.setattr(other.labelling.rebuild.tables.labels, "refresh", silent)
+        other.labelling.run_rebuild_step(other.assignment)
         assert not other.labelling.rebuilding
         sleep(0.01)
         with pytest.raises(FatalError, match="still failing"):
-            other.labelling.turn(other.assignment)
-    other.labelling.turn(other.assignment)
+            other.labelling.run_rebuild_step(other.assignment)
+    other.labelling.run_rebuild_step(other.assignment)
     other.turn()
     other.label()
     assert "t" in events_in_force(world.events())
